@@ -1,0 +1,73 @@
+"""The World protocol: anything that can be reset to a start and stepped with a control."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from worldsim.scene import SceneState
+from worldsim.start_clip import StartClip
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldStep:
+    """What a world answers: frame `t+1` and what is true in it, the result of control `a_t`.
+
+    Args:
+        frame: RGB, uint8 [h, w, 3].
+        scene: SceneState of that frame (a single instant).
+        vehicle: ego motion, VEHICLE_NAMES of worldsim.vehicle, float64 [6], in the world's own ground frame.
+        collision: probability that the ego touches something in this frame, [0, 1]; 0 or 1 where truth is known.
+        off_road: probability that a wheel has left the drivable area, [0, 1]; 0 or 1 where truth is known.
+        wrong_way: ego drives against its lane's direction.
+        progress: signed distance covered along the route in this step [m].
+        info: what only this world has to say (trust signals, collided kind); plain numbers and strings.
+    """
+
+    frame: np.ndarray
+    scene: SceneState
+    vehicle: np.ndarray
+    collision: float
+    off_road: float
+    wrong_way: bool
+    progress: float
+    info: Mapping[str, Any]
+
+
+class World(Protocol):
+    """A world answers controls with frames and SceneState. The env, the policies and the metrics see nothing else.
+
+    Attributes:
+        frame_size: height and width of frames [px].
+        dt: step length [s].
+    """
+
+    frame_size: tuple[int, int]
+    dt: float
+
+    def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
+        """A new start, a function of `seed` and `options` alone; progress 0. Unknown options raise ValueError."""
+        ...
+
+    def step(self, control: np.ndarray) -> WorldStep:
+        """Apply control float32 [4] (CONTROL_NAMES) over one step."""
+        ...
+
+    def snapshot(self) -> Any:
+        """The whole state; later steps never change it."""
+        ...
+
+    def restore(self, snapshot: Any) -> None:
+        """Continue exactly from a snapshot taken in this world."""
+        ...
+
+    def start_clip(self) -> StartClip:
+        """The last context frames with their controls, SceneState and route, from which any world can go on."""
+        ...
+
+    def close(self) -> None:
+        """Free what the world holds; closing twice is fine."""
+        ...

@@ -1,0 +1,1 @@
+"""From a reference world to a learned one: recording, datasets, training stages, evaluation, benchmark."""

@@ -1,0 +1,178 @@
+"""SceneState, the language between worlds, and the layouts of controls and events. numpy only.
+
+Axes and units: SI, radians. Vehicle frame: origin at the ego's centre, x forward, y left, z up, yaw
+counter-clockwise (ISO 8855). Every value has a validity mask: an unknown value is marked, never invented.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+CONTROL_NAMES = ("steer", "throttle", "brake", "reverse")
+"""A control `a_t` acts over [t, t+1). steer in [-1, 1], positive left; throttle and brake in [0, 1]; reverse 0 or 1."""
+
+EGO_NAMES = ("speed", "acceleration", "yaw_rate", "steer_angle")
+"""[m/s], [m/s²], [rad/s], front wheels [rad]."""
+LANE_NAMES = ("lateral_offset", "heading_error", "half_width", "speed_limit")
+"""Ego relative to the centre of the route's lane, positive left [m], [rad]; half the lane's width [m]; [m/s]."""
+LEAD_NAMES = ("gap", "speed")
+"""Bumper to bumper along the route to the nearest object in the ego's corridor [m], its speed along the route [m/s]."""
+OBJECT_NAMES = ("x", "y", "yaw", "speed", "length", "width")
+"""Centre and yaw in the vehicle frame [m, m, rad], speed along the object's own heading [m/s], size [m]."""
+
+ROUTE_DISTANCES = tuple(float(d) for d in (3, 6, 9, 12, 16, 20, 25, 30, 40, 50))
+"""Arc length ahead of the ego's projection on the route at which route points are given [m]."""
+NUM_OBJECTS = 12
+OBJECT_RANGE = 60.0
+"""Objects farther than this are not listed [m]."""
+
+
+class ObjectKind(IntEnum):
+    """What an object is; EMPTY marks an unused slot."""
+
+    EMPTY = 0
+    CAR = 1
+    TRUCK = 2
+    PEDESTRIAN = 3
+    STATIC = 4
+
+
+class RouteCommand(IntEnum):
+    """What the route does at the next junction within 30 m of the ego; FOLLOW when there is none."""
+
+    FOLLOW = 0
+    LEFT = 1
+    RIGHT = 2
+    STRAIGHT = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneState:
+    """What matters for driving at one instant, or at many: every array may carry the same leading dims `...`.
+
+    Args:
+        ego: EGO_NAMES, float32 [..., 4].
+        lane: LANE_NAMES, float32 [..., 4].
+        route: points (x, y) ahead on the route at ROUTE_DISTANCES, float32 [..., 10, 2].
+        lead: LEAD_NAMES, float32 [..., 2].
+        command: RouteCommand, int64 [...].
+        objects: OBJECT_NAMES, nearest first, float32 [..., NUM_OBJECTS, 6].
+        object_kinds: ObjectKind, int64 [..., NUM_OBJECTS]; EMPTY exactly where a slot is invalid.
+        ego_valid: bool [..., 4].
+        lane_valid: bool [..., 4].
+        route_valid: bool [..., 10].
+        lead_valid: bool [...]; False also when there is nothing ahead.
+    """
+
+    ego: np.ndarray
+    lane: np.ndarray
+    route: np.ndarray
+    lead: np.ndarray
+    command: np.ndarray
+    objects: np.ndarray
+    object_kinds: np.ndarray
+    ego_valid: np.ndarray
+    lane_valid: np.ndarray
+    route_valid: np.ndarray
+    lead_valid: np.ndarray
+
+    @property
+    def object_valid(self) -> np.ndarray:
+        """Bool [..., NUM_OBJECTS]."""
+        return self.object_kinds != ObjectKind.EMPTY
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The leading dims, () for a single instant."""
+        return self.ego.shape[:-1]
+
+    @property
+    def speed(self) -> np.ndarray:
+        """Ego speed [m/s], shape [...]."""
+        return self.ego[..., 0]
+
+    @property
+    def lateral_offset(self) -> np.ndarray:
+        """Ego offset from the lane centre, positive left [m], shape [...]."""
+        return self.lane[..., 0]
+
+    @property
+    def heading_error(self) -> np.ndarray:
+        """Ego heading minus lane heading [rad], shape [...]."""
+        return self.lane[..., 1]
+
+    @property
+    def half_width(self) -> np.ndarray:
+        """Half the lane's width [m], shape [...]."""
+        return self.lane[..., 2]
+
+    @property
+    def speed_limit(self) -> np.ndarray:
+        """[m/s], shape [...]."""
+        return self.lane[..., 3]
+
+    def __getitem__(self, index) -> SceneState:
+        """The instants selected by `index` on the leading dims."""
+        return SceneState(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def copy(self) -> SceneState:
+        """The same values in arrays of their own."""
+        return SceneState(**{f.name: np.array(getattr(self, f.name)) for f in fields(self)})
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Field name to array, in declaration order; `SceneState(**arrays)` is the inverse."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @staticmethod
+    def empty(batch_shape: Sequence[int] = ()) -> SceneState:
+        """A state in which nothing is known."""
+        b = tuple(batch_shape)
+        return SceneState(
+            ego=np.zeros((*b, 4), np.float32),
+            lane=np.zeros((*b, 4), np.float32),
+            route=np.zeros((*b, len(ROUTE_DISTANCES), 2), np.float32),
+            lead=np.zeros((*b, 2), np.float32),
+            command=np.zeros(b, np.int64),
+            objects=np.zeros((*b, NUM_OBJECTS, len(OBJECT_NAMES)), np.float32),
+            object_kinds=np.zeros((*b, NUM_OBJECTS), np.int64),
+            ego_valid=np.zeros((*b, 4), bool),
+            lane_valid=np.zeros((*b, 4), bool),
+            route_valid=np.zeros((*b, len(ROUTE_DISTANCES)), bool),
+            lead_valid=np.zeros(b, bool),
+        )
+
+    @staticmethod
+    def stack(states: Sequence[SceneState]) -> SceneState:
+        """Many states of one shape as one, along a new first dim."""
+        if not states:
+            raise ValueError("SceneState.stack needs at least one state, got none")
+        return SceneState(**{f.name: np.stack([getattr(s, f.name) for s in states]) for f in fields(SceneState)})
+
+
+def control_from_action(action: ArrayLike) -> np.ndarray:
+    """The control [..., 4] (CONTROL_NAMES) of an env action [..., 2] = steer, acceleration, both in [-1, 1].
+
+    Positive acceleration is throttle, negative is brake; the action never reverses.
+
+    Raises:
+        ValueError: the last dim is not 2, or a value is not finite.
+    """
+    a = np.asarray(action, np.float32)
+    if a.shape[-1:] != (2,):
+        raise ValueError(f"an action has shape [..., 2] = steer, acceleration, got {a.shape}")
+    if not np.isfinite(a).all():
+        raise ValueError(f"an action must be finite, got {a}")
+    a = np.clip(a, -1.0, 1.0)
+    zeros = np.zeros_like(a[..., 0])
+    return np.stack([a[..., 0], np.maximum(a[..., 1], 0), np.maximum(-a[..., 1], 0), zeros], axis=-1)
+
+
+def action_from_control(control: ArrayLike) -> np.ndarray:
+    """The action [..., 2] nearest to a control [..., 4]: steer and throttle minus brake."""
+    c = np.asarray(control, np.float32)
+    return np.stack([c[..., 0], c[..., 1] - c[..., 2]], axis=-1)

@@ -1,0 +1,63 @@
+"""StartClip: a short piece of the past from which a world goes on. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldsim.scene import SceneState
+from worldsim.vehicle import VEHICLE_NAMES
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartClip:
+    """`t` consecutive frames, newest last, and what led from each to the next.
+
+    Args:
+        frames: RGB, uint8 [t, h, w, 3].
+        controls: CONTROL_NAMES, float32 [t-1, 4]; controls[k] leads from frame k to frame k+1.
+        vehicles: ego motion at each frame, VEHICLE_NAMES, float64 [t, 6].
+        scenes: SceneState with leading dim [t].
+        route: centreline ahead of the last frame, float32 [r, 2], in that frame's vehicle frame [m].
+        dt: time between frames [s].
+
+    Raises:
+        ValueError: a shape does not fit the others.
+    """
+
+    frames: np.ndarray
+    controls: np.ndarray
+    vehicles: np.ndarray
+    scenes: SceneState
+    route: np.ndarray
+    dt: float
+
+    def __post_init__(self) -> None:
+        t = len(self.frames)
+        if t < 1 or self.frames.ndim != 4 or self.frames.shape[-1] != 3 or self.frames.dtype != np.uint8:
+            raise ValueError(f"frames must be uint8 [t, h, w, 3], got {self.frames.dtype} {self.frames.shape}")
+        if self.controls.shape != (t - 1, 4):
+            raise ValueError(f"controls must be [{t - 1}, 4] for {t} frames, got {self.controls.shape}")
+        if self.vehicles.shape != (t, len(VEHICLE_NAMES)):
+            raise ValueError(f"vehicles must be [{t}, {len(VEHICLE_NAMES)}], got {self.vehicles.shape}")
+        if self.scenes.batch_shape != (t,):
+            raise ValueError(f"scenes must have leading dim [{t}], got {self.scenes.batch_shape}")
+        if self.route.ndim != 2 or self.route.shape[1] != 2:
+            raise ValueError(f"route must be [r, 2], got {self.route.shape}")
+        if not self.dt > 0:
+            raise ValueError(f"dt must be positive, got {self.dt}")
+
+    def last(self, num_frames: int) -> StartClip:
+        """The newest `num_frames` frames as a clip of their own."""
+        if not 1 <= num_frames <= len(self.frames):
+            raise ValueError(f"the clip has {len(self.frames)} frames, asked for {num_frames}")
+        i = len(self.frames) - num_frames
+        return StartClip(
+            frames=self.frames[i:],
+            controls=self.controls[i:],
+            vehicles=self.vehicles[i:],
+            scenes=self.scenes[i:],
+            route=self.route,
+            dt=self.dt,
+        )
