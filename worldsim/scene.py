@@ -51,7 +51,7 @@ class RouteCommand(IntEnum):
     STRAIGHT = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SceneState:
     """What matters for driving at one instant, or at many: every array may carry the same leading dims `...`.
 
@@ -119,6 +119,14 @@ class SceneState:
     def __getitem__(self, index) -> SceneState:
         """The instants selected by `index` on the leading dims."""
         return SceneState(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+    def __eq__(self, other: object) -> bool:
+        """Same values and masks, exactly."""
+        if not isinstance(other, SceneState):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    __hash__ = None  # type: ignore[assignment]
 
     def copy(self) -> SceneState:
         """The same values in arrays of their own."""

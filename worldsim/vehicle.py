@@ -17,16 +17,19 @@ MOTION_NAMES = ("dx", "dy", "dyaw", "speed", "acceleration", "steer_angle")
 class VehicleModel:
     """A kinematic bicycle whose drive force and steering follow their commands with a lag.
 
-    Defaults are near CARLA's vehicle.nissan.patrol (see tests/test_vehicle.py for how near).
+    Defaults are near CARLA's vehicle.nissan.patrol: over 267 open-loop windows of 2 s from three recorded
+    drives the speed is off by 0.39 m/s RMS (2.9 m/s standard deviation) and the yaw rate by 2.7 °/s RMS
+    (8.1 °/s); the recorded steady turn at steer 0.05 is met within 0.1 °/s. CARLA's take-off delay of
+    up to 3 s (clutch and gears) is left out on purpose. Like there, a coasting car slows clearly.
 
     Args:
         wheelbase: [m].
         max_steer_angle: front-wheel angle at full steer [rad].
         steer_lag: time constant of the steering [s].
-        max_acceleration: at full throttle from standstill [m/s²].
-        max_braking: at full brake [m/s²].
+        max_acceleration: drive force at full throttle, before resistance [m/s²].
+        max_braking: brake force at full brake, resistance adds to it [m/s²].
         pedal_lag: time constant of drive and brake force [s].
-        rolling_drag: deceleration of a coasting vehicle at low speed [m/s²].
+        rolling_drag: deceleration of a coasting vehicle at low speed, engine brake included [m/s²].
         air_drag: deceleration per squared speed [1/m].
         max_lateral_acceleration: tyres slide wide beyond this [m/s²].
         length: [m].
@@ -36,11 +39,11 @@ class VehicleModel:
     wheelbase: float = 2.84
     max_steer_angle: float = 1.08
     steer_lag: float = 0.07
-    max_acceleration: float = 4.5
-    max_braking: float = 8.0
-    pedal_lag: float = 0.25
-    rolling_drag: float = 0.25
-    air_drag: float = 0.0012
+    max_acceleration: float = 6.4
+    max_braking: float = 6.0
+    pedal_lag: float = 0.1
+    rolling_drag: float = 2.3
+    air_drag: float = 0.001
     max_lateral_acceleration: float = 7.0
     length: float = 4.6
     width: float = 1.9
@@ -52,6 +55,15 @@ class VehicleModel:
         limit = self.max_lateral_acceleration / np.maximum(np.abs(v), 1e-3)
         return np.clip(rate, -limit, limit)
 
+    def acceleration_command(self, acceleration: np.ndarray | float, speed: np.ndarray | float) -> np.ndarray:
+        """The env's second action in [-1, 1] that yields `acceleration` [m/s²] at forward `speed` [m/s].
+
+        Throttle overcomes the resistance; the brake adds to it. Inverts `step` but for the pedal lag.
+        """
+        wanted = np.asarray(acceleration, np.float64)
+        force = wanted + self.rolling_drag + self.air_drag * np.square(np.asarray(speed, np.float64))
+        return np.clip(np.where(force > 0, force / self.max_acceleration, force / self.max_braking), -1.0, 1.0)
+
     def step(self, vehicle: np.ndarray, control: np.ndarray, dt: float, num_substeps: int = 4) -> np.ndarray:
         """The state [..., 6] (VEHICLE_NAMES) after `dt` seconds of control [..., 4] (CONTROL_NAMES)."""
         vehicle = np.array(vehicle, np.float64)
@@ -60,13 +72,16 @@ class VehicleModel:
         steer_gain, pedal_gain = -np.expm1(-h / self.steer_lag), -np.expm1(-h / self.pedal_lag)
         x, y, yaw, v, a, delta = (vehicle[..., i] for i in range(6))
         steer, throttle, brake, reverse = (control[..., i] for i in range(4))
-        direction = np.where(reverse > 0.5, -1.0, 1.0)
+        drive = np.where(reverse > 0.5, -1.0, 1.0) * throttle * self.max_acceleration
         for _ in range(num_substeps):
             delta = delta + steer_gain * (steer * self.max_steer_angle - delta)
-            a = a + pedal_gain * (direction * throttle * self.max_acceleration - a)
+            resistance = brake * self.max_braking + self.rolling_drag + self.air_drag * v * v
+            starting = np.sign(drive) * np.maximum(np.abs(drive) - resistance, 0.0)
+            wanted = np.where(v == 0.0, starting, drive - np.sign(v) * resistance)
+            a = a + pedal_gain * (wanted - a)
             new_v = v + h * a
-            resistance = h * (brake * self.max_braking + self.rolling_drag + self.air_drag * v * v)
-            new_v = np.sign(new_v) * np.maximum(np.abs(new_v) - resistance, 0.0)
+            stopped = (v * new_v < 0.0) | ((v == 0.0) & (wanted == 0.0))
+            new_v, a = np.where(stopped, 0.0, new_v), np.where(stopped, 0.0, a)
             mean_v = 0.5 * (v + new_v)
             state = np.stack([x, y, yaw, mean_v, a, delta], axis=-1)
             turn = h * self.yaw_rate(state)

@@ -1,0 +1,251 @@
+"""The face of DriveDiT: registers the env ids, re-exports the public API lazily, holds the `drivedit` command."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, cast
+
+import gymnasium
+
+if TYPE_CHECKING:
+    from envs.driving_env import DrivingEnv as DrivingEnv
+    from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
+    from envs.driving_env import make_dream_env as make_dream_env
+    from envs.driving_env import make_road_env as make_road_env
+    from envs.road_world import RoadWorld as RoadWorld
+    from envs.road_world import RoadWorldConfig as RoadWorldConfig
+
+    from envs.dream_world import DreamWorld as DreamWorld
+    from envs.dream_world import DreamWorldConfig as DreamWorldConfig
+    from envs.roads import RoadMap as RoadMap
+    from envs.roads import load_map as load_map
+    from envs.roads import load_town as load_town
+    from envs.world import World as World
+    from envs.world import WorldStep as WorldStep
+    from policies.drive import Rollout as Rollout
+    from policies.drive import drive as drive
+    from policies.policy import Policy as Policy
+    from policies.policy import make_policy as make_policy
+    from training.rollouts import RolloutDataset as RolloutDataset
+    from training.rollouts import RolloutWriter as RolloutWriter
+    from worldsim.scene import ObjectKind as ObjectKind
+    from worldsim.scene import RouteCommand as RouteCommand
+    from worldsim.scene import SceneState as SceneState
+    from worldsim.start_clip import StartClip as StartClip
+    from worldsim.vehicle import VehicleModel as VehicleModel
+    from worldsim.world_model import Prediction as Prediction
+    from worldsim.world_model import WorldModel as WorldModel
+
+__all__ = [
+    "DreamWorld",
+    "DreamWorldConfig",
+    "DrivingEnv",
+    "DrivingEnvConfig",
+    "ObjectKind",
+    "Policy",
+    "Prediction",
+    "RoadMap",
+    "RoadWorld",
+    "RoadWorldConfig",
+    "Rollout",
+    "RolloutDataset",
+    "RolloutWriter",
+    "RouteCommand",
+    "SceneState",
+    "StartClip",
+    "VehicleModel",
+    "World",
+    "WorldModel",
+    "WorldStep",
+    "drive",
+    "load_map",
+    "load_town",
+    "main",
+    "make_dream_env",
+    "make_policy",
+    "make_road_env",
+]
+
+_HOME_OF = {
+    name: module
+    for module, names in {
+        "envs.dream_world": ("DreamWorld", "DreamWorldConfig"),
+        "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "make_dream_env", "make_road_env"),
+        "envs.road_world": ("RoadWorld", "RoadWorldConfig"),
+        "envs.roads": ("RoadMap", "load_map", "load_town"),
+        "envs.world": ("World", "WorldStep"),
+        "policies.drive": ("Rollout", "drive"),
+        "policies.policy": ("Policy", "make_policy"),
+        "training.rollouts": ("RolloutDataset", "RolloutWriter"),
+        "worldsim.scene": ("ObjectKind", "RouteCommand", "SceneState"),
+        "worldsim.start_clip": ("StartClip",),
+        "worldsim.vehicle": ("VehicleModel",),
+        "worldsim.world_model": ("Prediction", "WorldModel"),
+    }.items()
+    for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    """The public name `name`, imported from its home on first use: importing drivedit alone loads no torch."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _register_envs() -> None:
+    """Make the env ids known to gymnasium; an id that is already there stays as it is."""
+    entry_points = {
+        "DriveDiT-v0": "envs.driving_env:make_dream_env",
+        "DriveDiT-Road-v0": "envs.driving_env:make_road_env",
+    }
+    for env_id, entry_point in entry_points.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(id=env_id, entry_point=entry_point)
+
+
+_register_envs()
+
+
+# The verbs of the command. Each imports its own module only when chosen; the docstring is its line of help.
+Verb = Callable[[], tuple[type, Callable[[Any], object]]]
+
+
+def _demo():
+    """Let the planner drive the shipped learned world; writes a video and a report."""
+    from scenarios.demo import DemoConfig, demo
+
+    return DemoConfig, demo
+
+
+def _play():
+    """Drive the learned or the reference world yourself, in a window."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    from envs.viewer import PlayConfig, play
+    from policies.policy import PolicyName, make_policy
+
+    def run(config: PlayConfig) -> None:
+        play(config, lambda name: make_policy(cast(PolicyName, name), checkpoint=config.checkpoint))
+
+    return PlayConfig, run
+
+
+def _validate():
+    """Run a policy through the scenarios; writes a report, exit code 1 when it fails."""
+    from scenarios.validate import ValidateConfig, validate
+
+    return ValidateConfig, validate
+
+
+def _record():
+    """Record rollouts of many behaviours in the reference world."""
+    from training.record import RecordConfig, record
+
+    return RecordConfig, record
+
+
+def _train():
+    """Train a world model by a recipe, from recording to evaluation; resumes."""
+    from training.train import TrainConfig, train
+
+    return TrainConfig, train
+
+
+def _evaluate():
+    """Measure a world model on held-out towns."""
+    from training.evaluate import EvaluateConfig, evaluate
+
+    return EvaluateConfig, evaluate
+
+
+def _benchmark():
+    """Measure the speed of the worlds on this machine."""
+    from training.benchmark import BenchmarkConfig, benchmark
+
+    return BenchmarkConfig, benchmark
+
+
+_VERBS: dict[str, Verb] = {
+    verb.__name__.removeprefix("_"): verb for verb in (_demo, _play, _validate, _record, _train, _evaluate, _benchmark)
+}
+
+
+def _help() -> str:
+    lines = [f"  {name:<10} {verb.__doc__}" for name, verb in _VERBS.items()]
+    return "\n".join(
+        [
+            "usage: drivedit [--debug] VERB [OPTIONS]",
+            "",
+            "A closed-loop driving simulator whose engine is a learned world model.",
+            "",
+            "verbs:",
+            *lines,
+            "",
+            "options:",
+            "  --debug    show the traceback of an error (also: DRIVEDIT_DEBUG=1)",
+            "  -h, --help show this help; `drivedit VERB --help` shows a verb's options",
+        ]
+    )
+
+
+def _fail(message: str) -> int:
+    print(f"drivedit: {message}", file=sys.stderr)
+    return 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the `drivedit` command.
+
+    Args:
+        argv: the arguments after the program's name; the process's own by default.
+
+    Returns:
+        The exit code: 0 done, 1 a validation failed, 2 an error of use, 130 interrupted.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in args or os.environ.get("DRIVEDIT_DEBUG", "0") not in ("", "0")
+    args = [a for a in args if a != "--debug"]
+    if not args:
+        print(_help(), file=sys.stderr)
+        return 2
+    name, rest = args[0], args[1:]
+    if name in ("-h", "--help"):
+        print(_help())
+        return 0
+    if name not in _VERBS:
+        close = get_close_matches(name, _VERBS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"verbs: {', '.join(_VERBS)}"
+        return _fail(f"unknown verb {name!r}; {hint}")
+    try:
+        return _run(name, rest)
+    except KeyboardInterrupt:
+        print(f"\ndrivedit: {name} interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        if debug:
+            raise
+        return _fail(f"{name}: {error} (--debug shows where)")
+
+
+def _run(name: str, args: Sequence[str]) -> int:
+    import tyro
+
+    verb = _VERBS[name]
+    config_type, run = verb()
+    config = tyro.cli(config_type, prog=f"drivedit {name}", description=verb.__doc__, args=args)
+    result = run(config)
+    return result if isinstance(result, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""DreamWorld: the learned world model as a World, reset to a start clip and stepped with a control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from worldsim.starts import load_starts
+
+from envs.centreline import centreline
+from envs.world import WorldStep
+from worldsim.scene import SceneState
+from worldsim.start_clip import StartClip
+from worldsim.world_model import ModelState, WorldModel
+
+WRONG_WAY_ANGLE = math.radians(120)
+"""Heading errors beyond this are driving against the lane [rad]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamWorldConfig:
+    """Which learned world, and how it runs.
+
+    Args:
+        checkpoint: folder of the world model; None takes the one that ships with the package.
+        starts: file of start clips to draw from; None takes those of the shipped checkpoint.
+        num_steps: sampling steps a frame; None takes the model's own.
+        device: torch device of the model.
+        num_threads: CPU threads torch may use in this process; None leaves torch as it is.
+
+    Raises:
+        ValueError: num_steps or num_threads is less than 1.
+    """
+
+    checkpoint: Path | None = None
+    starts: Path | None = None
+    num_steps: int | None = None
+    device: str = "cpu"
+    num_threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("num_steps", self.num_steps), ("num_threads", self.num_threads)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1 or None, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamSnapshot:
+    """All a DreamWorld needs to go on: the model's state and the context seen so far, neither ever written to."""
+
+    state: ModelState
+    context: StartClip
+
+
+class DreamWorld:
+    """The learned world.
+
+    reset options (at most one; without any a start is drawn by the seed):
+        start: a StartClip to go on from, recorded in any world.
+        start_index: which of the loaded start clips.
+
+    Args:
+        config: which model, and how it runs.
+        model: a loaded model to use instead of the config's checkpoint.
+        starts: start clips to draw from instead of the config's file.
+
+    Raises:
+        FileNotFoundError: the checkpoint or the start clips are not there.
+        ValueError: the checkpoint is refused.
+    """
+
+    def __init__(
+        self,
+        config: DreamWorldConfig | None = None,
+        *,
+        model: WorldModel | None = None,
+        starts: Sequence[StartClip] | None = None,
+    ) -> None:
+        self.config = DreamWorldConfig() if config is None else config
+        if self.config.num_threads is not None:
+            torch.set_num_threads(self.config.num_threads)
+        self.model = WorldModel.load(self.config.checkpoint, self.config.device) if model is None else model
+        self.starts = tuple(load_starts(self.config.starts) if starts is None else starts)
+        height, width = self.model.config.frame_size
+        self.frame_size = (height, width)
+        self.dt = self.model.config.dt
+        self._state: ModelState | None = None
+        self._context: StartClip | None = None
+
+    def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
+        """Begin from a start clip; the world's answer is the clip's newest frame.
+
+        Raises:
+            ValueError: an unknown option, a start index out of range, or a clip of another frame size or time step.
+        """
+        rng = np.random.default_rng(seed)
+        drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
+        clip = self._choose_start(drawn, options)
+        context = clip.last(min(len(clip.frames), self.model.config.num_context))
+        self._state, self._context = self.model.begin([context], [noise_seed]), context
+        return self._answer(collision=0.0, off_road=0.0, progress=0.0, info={})
+
+    def step(self, control: np.ndarray) -> WorldStep:
+        """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
+        state, context = self._running()
+        control = np.asarray(control, np.float32)
+        self._state, prediction = self.model.step(state, control[None], num_steps=self.config.num_steps)
+        assert prediction.frames is not None
+        scene, vehicle = prediction.scene[0], np.asarray(prediction.vehicles[0], np.float64)
+        self._context = _extended(context, self.model.config.num_context, prediction.frames[0], control, vehicle, scene)
+        return self._answer(
+            collision=float(prediction.collision[0]),
+            off_road=float(prediction.off_road[0]),
+            progress=_distance_along_lane(scene, float(vehicle[3]), self.dt),
+            info={name: float(values[0]) for name, values in prediction.signals.items()},
+        )
+
+    def snapshot(self) -> DreamSnapshot:
+        """The whole state; later steps never change it."""
+        state, context = self._running()
+        return DreamSnapshot(state=state, context=context)
+
+    def restore(self, snapshot: DreamSnapshot) -> None:
+        """Continue exactly from a snapshot taken in this world."""
+        self._state, self._context = snapshot.state, snapshot.context
+
+    def start_clip(self) -> StartClip:
+        """The last context frames; their route is the decoded centreline, before the first step the clip's own."""
+        return self._running()[1]
+
+    def close(self) -> None:
+        """Forget the state; the model stays usable by others that hold it."""
+        self._state = self._context = None
+
+    def _running(self) -> tuple[ModelState, StartClip]:
+        if self._state is None or self._context is None:
+            raise ValueError("the world has no state yet: call reset first")
+        return self._state, self._context
+
+    def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
+        unknown = set(options) - {"start", "start_index"}
+        if unknown:
+            raise ValueError(f"unknown reset options {sorted(unknown)}; the learned world knows start and start_index")
+        if len(options) > 1:
+            raise ValueError("give start or start_index, not both")
+        if "start" in options:
+            return options["start"]
+        if not self.starts:
+            raise ValueError("this world has no start clips: pass options={'start': clip}")
+        index = options.get("start_index", int(drawn * len(self.starts)))
+        if not 0 <= index < len(self.starts):
+            raise ValueError(f"start_index must be in [0, {len(self.starts)}), got {index}")
+        return self.starts[index]
+
+    def _answer(self, *, collision: float, off_road: float, progress: float, info: Mapping[str, Any]) -> WorldStep:
+        _, context = self._running()
+        scene = context.scenes[-1]
+        return WorldStep(
+            frame=context.frames[-1].copy(),
+            scene=scene,
+            vehicle=context.vehicles[-1],
+            collision=collision,
+            off_road=off_road,
+            wrong_way=bool(scene.lane_valid[1] and abs(_wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
+            progress=progress,
+            info=info,
+        )
+
+
+def _wrap(angle: float) -> float:
+    return (angle + math.pi) % (2 * math.pi) - math.pi
+
+
+def _distance_along_lane(scene: SceneState, speed: float, dt: float) -> float:
+    """Distance of a step along the lane [m]; 0 where the lane's direction is unknown."""
+    return speed * math.cos(float(scene.heading_error)) * dt if scene.lane_valid[1] else 0.0
+
+
+def _extended(
+    clip: StartClip, length: int, frame: np.ndarray, control: np.ndarray, vehicle: np.ndarray, scene: SceneState
+) -> StartClip:
+    """The clip and one more step, cut to its newest `length` frames. Arrays are new: older clips never change."""
+    new = scene.arrays()
+    scenes = {name: np.concatenate([values, new[name][None]]) for name, values in clip.scenes.arrays().items()}
+    longer = replace(
+        clip,
+        frames=np.concatenate([clip.frames, frame[None]]),
+        controls=np.concatenate([clip.controls, control[None]]),
+        vehicles=np.concatenate([clip.vehicles, vehicle[None]]),
+        scenes=SceneState(**scenes),
+        route=centreline(scene),
+    )
+    return longer.last(min(len(longer.frames), length))

@@ -1,0 +1,75 @@
+"""Places: where road users can appear on one map, found once and shared by all episodes. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from envs.boxes import corners
+
+if TYPE_CHECKING:
+    from envs.roads import LanePoint, RoadMap
+
+KERB_SEARCH = 30.0
+"""How far across the road the opposite kerb is looked for [m]."""
+_STEP = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Lane points spread over a map, and what lies beside them.
+
+    Args:
+        lanes: points on driving lanes outside junctions.
+        xy: their positions [n, 2] [m].
+        near_kerb: distance to the right at which the drivable area ends, [n] [m]; infinite if another lane is there.
+        far_kerb: distance to the left at which it ends, [n] [m]; infinite beyond KERB_SEARCH.
+    """
+
+    lanes: tuple[LanePoint, ...]
+    xy: np.ndarray
+    near_kerb: np.ndarray
+    far_kerb: np.ndarray
+
+    @staticmethod
+    def find(road_map: RoadMap, num_places: int = 500) -> Places:
+        """Places of a map; always the same ones."""
+        rng = np.random.default_rng(0)
+        lanes = tuple(road_map.random_lane_point(rng) for _ in range(num_places))
+        pose = np.array([[p.x, p.y, p.yaw] for p in lanes])
+        reach = np.arange(_STEP, KERB_SEARCH, _STEP)
+        kerbs = []
+        for side in (-1.0, 1.0):
+            across = side * np.stack([-np.sin(pose[:, 2]), np.cos(pose[:, 2])], axis=-1)
+            probes = pose[:, None, :2] + reach[:, None] * across[:, None]
+            drivable = road_map.drivable(probes.reshape(-1, 2)).reshape(len(lanes), -1)
+            kerbs.append(np.where(drivable.all(axis=1), np.inf, reach[np.argmin(drivable, axis=1)]))
+        half_width = np.array([p.half_width for p in lanes])
+        near = np.where(kerbs[0] < half_width + 2.0, kerbs[0], np.inf)
+        return Places(lanes=lanes, xy=pose[:, :2], near_kerb=near, far_kerb=kerbs[1])
+
+
+def park(places: Places, road_map: RoadMap, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Boxes [k, 5] of cars parked beside the lanes with their wheels on the kerb, at most one per row of `sizes`.
+
+    Args:
+        places: where to look.
+        road_map: parked cars keep off its drivable area.
+        sizes: length and width [n, 2] [m].
+        rng: picks the places.
+    """
+    boxes: list[np.ndarray] = []
+    for length, width in sizes:
+        i = int(rng.integers(len(places.lanes)))
+        point, kerb = places.lanes[i], places.near_kerb[i]
+        if not np.isfinite(kerb):
+            continue
+        offset = -(kerb + 0.2 + width / 2)
+        x, y = point.x - np.sin(point.yaw) * offset, point.y + np.cos(point.yaw) * offset
+        box = np.array([x, y, point.yaw, length, width])
+        apart = all(np.hypot(x - b[0], y - b[1]) > 6.0 for b in boxes)
+        if apart and not road_map.drivable(np.concatenate([corners(box), box[None, :2]])).any():
+            boxes.append(box)
+    return np.array(boxes).reshape(-1, 5)

@@ -1,0 +1,362 @@
+"""RoadWorld: the embedded reference world, zero-setup stand-in for CARLA. Roads, traffic, camera and truth together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from envs.boxes import overlap, wrap
+from envs.camera import Actor, Camera, CameraConfig, Look
+from envs.drivers import PATH_STEP, DriverConfig, idm
+from envs.fleet import CROSSING_POINTS
+from envs.roads import LanePoint, Route
+from envs.stage import Stage, map_stage, town_stage
+from envs.traffic import Ego, ScriptedActors, Traffic, TrafficConfig, ego_on_route
+from envs.truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, to_vehicle_frame, touched
+from envs.world import WorldStep
+from worldsim.scene import ObjectKind, SceneState, control_from_action
+from worldsim.start_clip import StartClip
+from worldsim.vehicle import VehicleModel
+
+ROUTE_LENGTH = 600.0
+"""Length of the routes given to the ego; prolonged long before their end [m]."""
+ROUTE_AHEAD = 120.0
+"""Less route than this ahead, and it is prolonged [m]."""
+CLIP_ROUTE = 60
+"""Length of the route in a start clip, one point a metre [m]."""
+VIEW_RANGE = 150.0
+"""Road users farther than this are not drawn [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoadWorldConfig:
+    """What the embedded world is like.
+
+    Args:
+        frame_size: height and width of frames [px].
+        dt: step length [s].
+        num_context: frames in a start clip; the world drives that many minus one before an episode begins.
+        num_vehicles: driving vehicles around the ego.
+        num_pedestrians: around the ego.
+        num_parked: places tried for parked cars on the whole map.
+        num_towns: without another choice, reset draws one of the towns 0 to num_towns - 1.
+        vehicle: the ego's dynamics and size.
+
+    Raises:
+        ValueError: a size or count is too small.
+    """
+
+    frame_size: tuple[int, int] = (128, 128)
+    dt: float = 0.1
+    num_context: int = 8
+    num_vehicles: int = 12
+    num_pedestrians: int = 8
+    num_parked: int = 150
+    num_towns: int = 64
+    vehicle: VehicleModel = VehicleModel()  # noqa: RUF009 (frozen)
+
+    def __post_init__(self) -> None:
+        if min(self.frame_size) < 16:
+            raise ValueError(f"frame_size must be at least 16 x 16, got {self.frame_size}")
+        if not 0 < self.dt <= 0.5:
+            raise ValueError(f"dt must be in (0, 0.5] s, got {self.dt}")
+        for name in ("num_context", "num_towns"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(kw_only=True)
+class _Episode:
+    """What changes from step to step, and what it points to. `copy` makes a snapshot."""
+
+    stage: Stage
+    look: Look
+    look_seed: int
+    rng: np.random.Generator
+    traffic: Traffic
+    route: Route
+    s: float
+    script_s: float
+    vehicle: np.ndarray
+    struck: str
+    past: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, SceneState], ...]  # control before, frame, vehicle, scene
+
+    def copy(self) -> _Episode:
+        """An independent copy; arrays in it are never written to, the stage is shared."""
+        other = copy.copy(self)
+        other.traffic, other.rng = self.traffic.copy(), copy.deepcopy(self.rng)
+        return other
+
+
+class RoadWorld:
+    """The embedded world: procedural towns or any OpenDRIVE map, with traffic, a front camera and exact truth.
+
+    reset options:
+        town: seed of a procedural town.
+        map: path or text of an .xodr file; excludes `town`.
+        start: (x, y, yaw) on a driving lane [m, m, rad]; without it the seed draws one.
+        scenario: ScriptedActors.
+
+    info of a step: `town` (-1 for a map), `map`, `look_seed`, `collided_with` (kind of what the ego touches, or "").
+
+    Args:
+        config: what the world is like.
+    """
+
+    def __init__(self, config: RoadWorldConfig | None = None):
+        self.config = RoadWorldConfig() if config is None else config
+        self.frame_size, self.dt = self.config.frame_size, self.config.dt
+        height, width = self.frame_size
+        self._camera = Camera(CameraConfig(height_px=height, width_px=width))
+        self._traffic_config = TrafficConfig(
+            num_vehicles=self.config.num_vehicles,
+            num_pedestrians=self.config.num_pedestrians,
+            num_parked=self.config.num_parked,
+        )
+        self._episode: _Episode | None = None
+
+    def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
+        """A new start, a function of `seed` and `options` alone.
+
+        Raises:
+            ValueError: an unknown option, a map that cannot be used, a start that is on no lane, or a scenario for
+                which the map has no start.
+        """
+        unknown = set(options) - {"map", "town", "start", "scenario"}
+        if unknown:
+            raise ValueError(f"unknown reset options {sorted(unknown)}; this world knows map, town, start and scenario")
+        if "map" in options and "town" in options:
+            raise ValueError("give map or town, not both")
+        rng = np.random.default_rng(seed)
+        town, look_seed = int(rng.integers(self.config.num_towns)), int(rng.integers(2**31))
+        stage = map_stage(str(options["map"])) if "map" in options else town_stage(int(options.get("town", town)))
+        scenario = options.get("scenario")
+        for _ in range(20):
+            lane = stage.lane_under(options["start"]) if "start" in options else None
+            if lane is None:
+                lane = stage.draw_start(0.0 if scenario is None else scenario.straight, rng)
+            pose = options.get("start", (lane.x, lane.y, lane.yaw))
+            step = self._begin(stage, look_seed, lane, np.array(pose, np.float64), scenario, rng)
+            if step.collision < 0.5 and step.off_road < 0.5:
+                break
+        return step
+
+    def step(self, control: np.ndarray) -> WorldStep:
+        """Apply control float32 [4] (CONTROL_NAMES) over one step.
+
+        Raises:
+            ValueError: the control has another shape or is not finite.
+        """
+        control = np.array(control, np.float32)
+        if control.shape != (4,) or not np.isfinite(control).all():
+            raise ValueError(f"a control is 4 finite numbers, got {control}")
+        episode, model = self._running(), self.config.vehicle
+        before = episode.vehicle
+        on_script_route = ego_on_route(
+            before, episode.traffic.script_route, episode.script_s, model.length, model.width
+        )
+        episode.script_s = on_script_route.s
+        ego = Ego(
+            box=_box(before, model),
+            speed=float(before[3]),
+            path=self._expected_path(before),
+            on_script_route=on_script_route,
+        )
+        episode.vehicle = model.step(before, control, self.dt)
+        episode.traffic.step(ego, self.dt, episode.rng)
+        objects = episode.traffic.objects()
+        self._collide(objects)
+        s, lateral, _ = episode.route.project(episode.vehicle[:2], episode.s)
+        progress, episode.s = float(s - episode.s), float(s)
+        self._keep_route(float(lateral))
+        return self._answer(control, objects, progress)
+
+    def snapshot(self) -> _Episode:
+        """The whole state; later steps never change it."""
+        return self._running().copy()
+
+    def restore(self, snapshot: _Episode) -> None:
+        """Continue exactly from a snapshot taken in this world."""
+        self._episode = snapshot.copy()
+
+    def start_clip(self) -> StartClip:
+        """The last context frames with their controls, SceneState and route."""
+        episode = self._running()
+        controls, frames, vehicles, scenes = zip(*episode.past, strict=True)
+        ahead = np.arange(CLIP_ROUTE + 1.0)
+        ahead = ahead[episode.s + ahead <= episode.route.length]
+        route = to_vehicle_frame(episode.vehicle, points_at(episode.route, episode.s + ahead))
+        return StartClip(
+            frames=np.stack(frames),
+            controls=np.array(controls[1:], np.float32).reshape(-1, 4),
+            vehicles=np.stack(vehicles),
+            scenes=SceneState.stack(scenes),
+            route=route.astype(np.float32),
+            dt=self.dt,
+        )
+
+    def close(self) -> None:
+        """Forget the episode."""
+        self._episode = None
+
+    def _running(self) -> _Episode:
+        if self._episode is None:
+            raise ValueError("the world has no state yet: call reset first")
+        return self._episode
+
+    def _begin(
+        self,
+        stage: Stage,
+        look_seed: int,
+        lane: LanePoint,
+        pose: np.ndarray,
+        scenario: ScriptedActors | None,
+        rng: np.random.Generator,
+    ) -> WorldStep:
+        """Put the ego on its lane among traffic and drive until the context is full."""
+        config = self.config
+        route = stage.road_map.route_from(lane, ROUTE_LENGTH, rng)
+        s = float(route.project(pose[:2], None)[0])
+        speed = float(rng.uniform(0.0, 1.0) * lane.speed_limit) if rng.random() < 0.85 else 0.0
+        if scenario is not None and scenario.ego_speed is not None:
+            speed = scenario.ego_speed
+        vehicle = np.array([*pose, speed, 0.0, 0.0])
+        ego = _box(vehicle, config.vehicle)
+        start_time = -(config.num_context - 1) * self.dt
+        traffic = Traffic(self._traffic_config, stage.road_map, stage.places, route, ego, s, start_time, scenario, rng)
+        self._episode = _Episode(
+            stage=stage,
+            look=Look.from_seed(look_seed),
+            look_seed=look_seed,
+            rng=rng,
+            traffic=traffic,
+            route=route,
+            s=s,
+            script_s=s,
+            vehicle=vehicle,
+            struck="",
+            past=(),
+        )
+        objects = traffic.objects()
+        self._collide(objects)
+        step = self._answer(np.zeros(4, np.float32), objects, 0.0)
+        for _ in range(config.num_context - 1):
+            step = self.step(_keep_lane(step.scene, config.vehicle, speed, mind_lead=scenario is None))
+            if step.collision > 0.5 or step.off_road > 0.5:
+                break
+        return WorldStep(**(vars(step) | {"progress": 0.0}))
+
+    def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
+        """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""
+        episode = self._running()
+        ahead = PATH_STEP * np.arange(CROSSING_POINTS)
+        on_route = points_at(episode.route, episode.s + ahead)
+        if np.hypot(*(on_route[0] - vehicle[:2])) < 2.0:
+            return on_route
+        return vehicle[:2] + ahead[:, None] * np.array([np.cos(vehicle[2]), np.sin(vehicle[2])])
+
+    def _collide(self, objects: Objects) -> None:
+        """An ego that touches something stands, and so does the driver it touches."""
+        episode, model = self._running(), self.config.vehicle
+        hit = touched(episode.vehicle, model, objects)
+        obstacles = episode.stage.scenery.obstacles
+        episode.struck = ""
+        if len(hit):
+            episode.struck = ObjectKind(int(objects.kinds[hit[0]])).name.lower()
+        elif len(obstacles) and overlap(_box(episode.vehicle, model), obstacles).any():
+            episode.struck = ObjectKind.STATIC.name.lower()
+        if episode.struck:
+            episode.vehicle = np.array([*episode.vehicle[:3], 0.0, 0.0, episode.vehicle[5]])
+            for index in hit:
+                episode.traffic.stop(int(index))
+
+    def _keep_route(self, lateral: float) -> None:
+        """A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
+
+        Junctions are exempt: there the lanes overlap.
+        """
+        episode = self._running()
+        half_width = episode.route.half_width[min(int(episode.s), len(episode.route.points) - 1)]
+        ends = episode.route.length - episode.s < ROUTE_AHEAD
+        if not ends and abs(lateral) < half_width + 0.3:
+            return
+        lane = episode.stage.road_map.lane_at(episode.vehicle[:2])
+        if lane is None or lane.in_junction or lane.distance > lane.half_width:
+            return
+        if abs(wrap(lane.yaw - episode.vehicle[2])) > np.pi / 3:
+            return
+        episode.route = episode.stage.road_map.route_from(lane, ROUTE_LENGTH, episode.rng)
+        episode.s = float(episode.route.project(episode.vehicle[:2], None)[0])
+
+    def _answer(self, control: np.ndarray, objects: Objects, progress: float) -> WorldStep:
+        """The world as it is now, remembered for the start clip."""
+        episode, model = self._running(), self.config.vehicle
+        scene = scene_from_truth(
+            vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s
+        )
+        stage = episode.stage
+        actors = _visible_actors(episode.vehicle, objects, episode.traffic)
+        pose = (float(episode.vehicle[0]), float(episode.vehicle[1]), float(episode.vehicle[2]))
+        frame = self._camera.render(stage.scenery, episode.look, pose, actors)
+        moment = (control, frame, episode.vehicle, scene)
+        episode.past = (*episode.past, moment)[-self.config.num_context :]
+        return WorldStep(
+            frame=frame.copy(),
+            scene=scene.copy(),
+            vehicle=episode.vehicle.copy(),
+            collision=float(bool(episode.struck)),
+            off_road=float(is_off_road(episode.vehicle, model, stage.road_map)),
+            wrong_way=is_wrong_way(episode.vehicle, stage.road_map),
+            progress=progress,
+            info={
+                "town": stage.town,
+                "map": stage.road_map.name,
+                "look_seed": episode.look_seed,
+                "collided_with": episode.struck,
+            },
+        )
+
+
+def _keep_lane(scene: SceneState, model: VehicleModel, speed: float, *, mind_lead: bool) -> np.ndarray:
+    """The control that follows the route at `speed`, by pure pursuit and IDM; drives the context."""
+    target = scene.route[2].astype(np.float64)
+    steer = np.arctan(2 * model.wheelbase * target[1] / max(float(target @ target), 1.0)) / model.max_steer_angle
+    gap, lead_speed = scene.lead if mind_lead and scene.lead_valid else (np.inf, 0.0)
+    now = float(scene.speed)
+    columns = (np.array([v], np.float64) for v in (now, max(speed, 0.1), gap, lead_speed, 1.2))
+    acceleration = idm(*columns, DriverConfig())[0]
+    command = -1.0 if speed == 0.0 else model.acceleration_command(acceleration, now)
+    return control_from_action(np.array([steer, command]))
+
+
+def _box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
+    return np.array([vehicle[0], vehicle[1], vehicle[2], model.length, model.width])
+
+
+def _visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> list[Actor]:
+    """What the camera may see."""
+    d = to_vehicle_frame(vehicle, objects.boxes[:, :2])
+    seen = (d[:, 0] > -objects.boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)
+    heights, colors, braking, phases = traffic.heights, traffic.colors, traffic.braking(), traffic.phases()
+    actors = []
+    for i in np.flatnonzero(seen).tolist():
+        x, y, yaw, length, width = (float(v) for v in objects.boxes[i])
+        actors.append(
+            Actor(
+                kind=ObjectKind(int(objects.kinds[i])),
+                x=x,
+                y=y,
+                yaw=yaw,
+                length=length,
+                width=width,
+                height=float(heights[i]),
+                color=(int(colors[i, 0]), int(colors[i, 1]), int(colors[i, 2])),
+                braking=bool(braking[i]),
+                phase=float(phases[i]),
+            )
+        )
+    return actors

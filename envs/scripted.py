@@ -1,0 +1,83 @@
+"""Scripted actors: road users that a scenario moves along the ego's route. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from worldsim.scene import ObjectKind
+
+if TYPE_CHECKING:
+    from envs.roads import Route
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorState:
+    """A road user in coordinates of the ego's route at reset.
+
+    Args:
+        s: arc length of its centre on the route [m].
+        lateral: offset from the route's centreline, positive left [m].
+        speed: along its own heading [m/s].
+        heading: own yaw minus the route's yaw at `s` [rad]; pi is oncoming, pi/2 walks to the left.
+        kind: ObjectKind.
+        length: [m].
+        width: [m].
+        braking: shows brake lights.
+
+    Raises:
+        ValueError: a size is not positive or the kind is EMPTY.
+    """
+
+    s: float
+    lateral: float
+    speed: float
+    heading: float = 0.0
+    kind: ObjectKind = ObjectKind.CAR
+    length: float = 4.6
+    width: float = 1.9
+    braking: bool = False
+
+    def __post_init__(self) -> None:
+        if self.length <= 0 or self.width <= 0:
+            raise ValueError(f"an actor's size must be positive, got {self.length} x {self.width}")
+        if self.kind == ObjectKind.EMPTY:
+            raise ValueError("an actor cannot be of kind EMPTY")
+
+
+class ActorScript(Protocol):
+    """How one scripted actor moves. Stateless: all it remembers is its ActorState and the time."""
+
+    def initial(self, route: Route, ego_s: float) -> ActorState:
+        """Where the actor is when the episode begins with the ego at `ego_s`."""
+        ...
+
+    def step(self, t: float, ego: ActorState, own: ActorState, dt: float) -> ActorState:
+        """The actor `dt` seconds after time `t` since the start [s], given where the ego and it were at `t`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptedActors:
+    """The `scenario` option of a world with actors.
+
+    Args:
+        scripts: one per actor.
+        ego_speed: the ego's speed when the episode begins [m/s]; None leaves it to the seed.
+        straight: metres of route ahead of the start that must follow the lane without a junction [m].
+        ambient_traffic: keeps the seed's other traffic; off by default, so that the scripts alone decide.
+
+    Raises:
+        ValueError: a negative speed or length.
+    """
+
+    scripts: tuple[ActorScript, ...]
+    ego_speed: float | None = None
+    straight: float = 0.0
+    ambient_traffic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.ego_speed is not None and self.ego_speed < 0:
+            raise ValueError(f"ego_speed must be at least 0, got {self.ego_speed}")
+        if self.straight < 0:
+            raise ValueError(f"straight must be at least 0, got {self.straight}")

@@ -1,0 +1,276 @@
+"""Traffic of the embedded world: drivers, scripted actors, pedestrians and parked cars around the ego. numpy only."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from envs.boxes import wrap
+from envs.drivers import PATH_STEP, DriverConfig
+from envs.fleet import CROSSING_POINTS, ROUTE_LENGTH, Fleet, Others, car_colors, vehicle_sizes
+from envs.pedestrians import HEIGHT, STRIDE, Pedestrians
+from envs.places import Places, park
+from envs.scripted import ActorScript, ActorState, ScriptedActors
+from envs.truth import Objects, points_at
+from worldsim.scene import ObjectKind
+
+if TYPE_CHECKING:
+    from envs.paths import Paths
+    from envs.roads import RoadMap, Route
+
+__all__ = ["ActorScript", "ActorState", "Ego", "ScriptedActors", "Traffic", "TrafficConfig"]
+
+CROSSING_MARGIN = 1.5
+"""Drivers mind a pedestrian on the way across this far beside their corridor [m]."""
+SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}
+"""Heights of scripted actors [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrafficConfig:
+    """How much traffic there is and where.
+
+    Args:
+        num_vehicles: driving vehicles around the ego.
+        num_pedestrians: around the ego.
+        num_parked: places tried for parked cars on the whole map.
+        truck_share: of the driving vehicles, [0, 1].
+        spawn_range: road users first appear at this distance from the ego [m].
+        respawn_range: road users appear later at this distance [m].
+        leave_range: road users farther from the ego are taken away [m].
+        patience: drivers standing longer are taken away when out of spawn_range's lower end [s].
+        lead_share: episodes that begin with a vehicle ahead of the ego in its lane, [0, 1].
+        lane_changes: considered per second, all vehicles together [1/s].
+        driver: how they drive.
+
+    Raises:
+        ValueError: a count is negative, a share is outside [0, 1] or a range is empty.
+    """
+
+    num_vehicles: int = 12
+    num_pedestrians: int = 8
+    num_parked: int = 150
+    truck_share: float = 0.12
+    spawn_range: tuple[float, float] = (12.0, 110.0)
+    respawn_range: tuple[float, float] = (65.0, 120.0)
+    leave_range: float = 135.0
+    patience: float = 40.0
+    lead_share: float = 0.45
+    lane_changes: float = 1.0
+    driver: DriverConfig = DriverConfig()  # noqa: RUF009 (frozen)
+
+    def __post_init__(self) -> None:
+        for name in ("num_vehicles", "num_pedestrians", "num_parked"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        for name in ("truck_share", "lead_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
+        for name in ("spawn_range", "respawn_range"):
+            low, high = getattr(self, name)
+            if not 0 <= low < high <= self.leave_range:
+                raise ValueError(f"{name} must rise within [0, leave_range], got {(low, high)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ego:
+    """What the others see of the ego.
+
+    Args:
+        box: [5].
+        speed: [m/s].
+        path: where it is expected to go, [CROSSING_POINTS, 2], PATH_STEP apart [m].
+        on_script_route: the ego in coordinates of the scripts' route.
+    """
+
+    box: np.ndarray
+    speed: float
+    path: np.ndarray
+    on_script_route: ActorState
+
+
+class Traffic:
+    """All road users but the ego. Their order, everywhere: drivers, scripted actors, pedestrians, parked cars.
+
+    Args:
+        config: how much traffic.
+        road_map: where.
+        places: of the same map.
+        route: the ego's route at the start; scripted actors live on it.
+        ego: the ego's box [5].
+        ego_s: where the ego starts on the route [m].
+        start_time: the scripts' clock now [s].
+        scenario: scripted actors, if any.
+        rng: draws the population; not kept.
+    """
+
+    def __init__(
+        self,
+        config: TrafficConfig,
+        road_map: RoadMap,
+        places: Places,
+        route: Route,
+        ego: np.ndarray,
+        ego_s: float,
+        start_time: float,
+        scenario: ScriptedActors | None,
+        rng: np.random.Generator,
+    ):
+        self.config, self.road_map, self.places = config, road_map, places
+        ambient = scenario is None or scenario.ambient_traffic
+        num_vehicles, num_pedestrians, num_parked = (
+            (config.num_vehicles, config.num_pedestrians, config.num_parked) if ambient else (0, 0, 0)
+        )
+        self.script_route, self.scripts = route, scenario.scripts if scenario else ()
+        self.scripted = tuple(script.initial(route, ego_s) for script in self.scripts)
+        self.time = start_time
+        parked_sizes, _ = vehicle_sizes(num_parked, 0.0, rng)
+        self.parked = park(places, road_map, parked_sizes[:, :2], rng)
+        self.pedestrians = Pedestrians(num_pedestrians, rng)
+        self.fleet = Fleet(num_vehicles, config.truck_share, road_map, config.driver, rng)
+        if num_vehicles and rng.random() < config.lead_share:
+            self.fleet.enter(0, route, ego_s + float(rng.uniform(12.0, 45.0)), rng)
+        self._populate(ego, config.spawn_range, rng)
+        colors = car_colors(len(self.scripts) + len(self.parked), rng)
+        scripted_colors, parked_colors = colors[: len(self.scripts)], colors[len(self.scripts) :]
+        self.colors = np.concatenate([self.fleet.color, scripted_colors, self.pedestrians.color, parked_colors])
+        scripted_heights = [SCRIPTED_HEIGHTS[actor.kind] for actor in self.scripted]
+        people = np.full(num_pedestrians, HEIGHT)
+        parked_heights = parked_sizes[: len(self.parked), 2]
+        self.heights = np.concatenate([self.fleet.size[:, 2], scripted_heights, people, parked_heights])
+
+    def copy(self) -> Traffic:
+        """An independent copy; what never changes is shared."""
+        other = copy.copy(self)
+        other.fleet, other.pedestrians = self.fleet.copy(), self.pedestrians.copy()
+        return other
+
+    def objects(self) -> Objects:
+        """Everyone."""
+        kinds = [
+            self.fleet.kind,
+            np.array([int(actor.kind) for actor in self.scripted], np.int64),
+            np.full(len(self.pedestrians), ObjectKind.PEDESTRIAN, np.int64),
+            np.full(len(self.parked), ObjectKind.CAR, np.int64),
+        ]
+        scripted = np.array([_scripted_box(a, self.script_route) for a in self.scripted]).reshape(-1, 5)
+        boxes = [self.fleet.boxes(), scripted, self.pedestrians.boxes(), self.parked]
+        speeds = [self.fleet.speed, [a.speed for a in self.scripted], self.pedestrians.speeds()]
+        return Objects(
+            boxes=np.concatenate(boxes),
+            speeds=np.concatenate([*speeds, np.zeros(len(self.parked))]),
+            kinds=np.concatenate(kinds),
+        )
+
+    def braking(self) -> np.ndarray:
+        """Who shows brake lights, bool [m]."""
+        rest = np.zeros(len(self.pedestrians) + len(self.parked), bool)
+        return np.concatenate([self.fleet.braking, np.array([a.braking for a in self.scripted], bool), rest])
+
+    def phases(self) -> np.ndarray:
+        """How far pedestrians are in their stride [m] [rad]; 0 for vehicles."""
+        scripted = [a.s + a.lateral if a.kind == ObjectKind.PEDESTRIAN else 0.0 for a in self.scripted]
+        walked = [np.zeros(len(self.fleet)), scripted, self.pedestrians.walked, np.zeros(len(self.parked))]
+        return 2 * np.pi / STRIDE * np.concatenate(walked)
+
+    def stop(self, index: int) -> None:
+        """The road user at `index` was struck by the ego: it stands from now on if it is a driver."""
+        if index < len(self.fleet):
+            self.fleet.struck[index] = True
+            self.fleet.speed[index] = 0.0
+
+    def step(self, ego: Ego, dt: float, rng: np.random.Generator) -> None:
+        """Move everyone by `dt` seconds from where they and the ego are now.
+
+        Args:
+            ego: the ego at the beginning of the step.
+            dt: [s].
+            rng: draws who comes next, who changes lane and who crosses the road.
+        """
+        objects, n = self.objects(), len(self.fleet)
+        self.fleet.step(self._others(objects, ego), dt, self.config.lane_changes, rng)
+        if len(self.pedestrians):
+            solid = n + len(self.scripted)
+            vehicles = np.concatenate([objects.boxes[:solid], ego.box[None]])
+            speeds = np.append(objects.speeds[:solid], ego.speed)
+            self.pedestrians.step(self.road_map, vehicles, speeds, dt, rng)
+        steps = zip(self.scripts, self.scripted, strict=True)
+        self.scripted = tuple(script.step(self.time, ego.on_script_route, own, dt) for script, own in steps)
+        self._populate(ego.box, self.config.respawn_range, rng)
+        self.time += dt
+
+    def _others(self, objects: Objects, ego: Ego) -> Others:
+        """Whom the fleet must mind: all near it but itself."""
+        boxes = np.concatenate([objects.boxes, ego.box[None]])
+        speeds = np.append(objects.speeds, ego.speed)
+        margins = np.zeros(len(boxes))
+        first = len(self.fleet) + len(self.scripted)
+        margins[first : first + len(self.pedestrians)] = np.where(self.pedestrians.crossing, CROSSING_MARGIN, 0.0)
+        away = np.hypot(boxes[:, 0] - ego.box[0], boxes[:, 1] - ego.box[1])
+        near = np.flatnonzero(away < self.config.leave_range + 20.0)
+        near = near[near >= len(self.fleet)]
+        ahead = PATH_STEP * np.arange(CROSSING_POINTS)
+        paths = [points_at(self.script_route, a.s + np.cos(a.heading) * ahead) for a in self.scripted]
+        return Others(
+            boxes=boxes[near],
+            speeds=speeds[near],
+            margins=margins[near],
+            paths=np.stack([*paths, ego.path]),
+            path_speeds=np.array([*(a.speed for a in self.scripted), ego.speed]),
+        )
+
+    def _populate(self, ego: np.ndarray, ring: tuple[float, float], rng: np.random.Generator) -> None:
+        """Takes away who is far from the ego or stuck, and lets others appear within the ring around it."""
+        fleet, people = self.fleet, self.pedestrians.paths
+        distance = _distances(fleet.paths, ego)
+        stuck = (fleet.waited > self.config.patience) & (distance > self.config.spawn_range[0])
+        for i in np.flatnonzero(fleet.paths.active & ((distance > self.config.leave_range) | stuck)).tolist():
+            fleet.paths.remove(i)
+        for i in np.flatnonzero(people.active & (_distances(people, ego) > self.config.leave_range)).tolist():
+            people.remove(i)
+        missing, missing_people = np.flatnonzero(~fleet.paths.active), np.flatnonzero(~people.active)
+        if len(missing) + len(missing_people) == 0:
+            return
+        distance = np.hypot(self.places.xy[:, 0] - ego[0], self.places.xy[:, 1] - ego[1])
+        candidates = np.flatnonzero((distance > ring[0]) & (distance < ring[1]))
+        if len(candidates) == 0:
+            return
+        for i in missing.tolist():
+            place = int(rng.choice(candidates))
+            d = np.concatenate([self.objects().boxes, ego[None]])[:, :2] - self.places.xy[place]
+            if np.hypot(d[:, 0], d[:, 1]).min() > 14.0:
+                fleet.enter(i, self.road_map.route_from(self.places.lanes[place], ROUTE_LENGTH, rng), 0.0, rng)
+        for i in missing_people.tolist():
+            self.pedestrians.spawn(i, int(rng.choice(candidates)), self.places, self.road_map, rng)
+
+
+def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length: float, width: float) -> ActorState:
+    """The ego [6] as the scripts see it: in coordinates of their route."""
+    s, lateral, yaw = route.project(vehicle[:2], hint_s)
+    return ActorState(
+        s=float(s),
+        lateral=float(lateral),
+        speed=float(vehicle[3]),
+        heading=float(wrap(vehicle[2] - yaw)),
+        length=length,
+        width=width,
+    )
+
+
+def _distances(paths: Paths, ego: np.ndarray) -> np.ndarray:
+    """Distance of everyone from the ego [n] [m]."""
+    away = paths.poses()[:, :2] - ego[:2]
+    return np.hypot(away[:, 0], away[:, 1])
+
+
+def _scripted_box(actor: ActorState, route: Route) -> np.ndarray:
+    """Box [5] of a scripted actor; beyond the route's ends it is on their tangents."""
+    i = int(np.clip(actor.s, 0, len(route.points) - 2))
+    f = actor.s - i
+    x, y = route.points[i] + f * (route.points[i + 1] - route.points[i])
+    yaw = route.yaw[i] + np.clip(f, 0, 1) * wrap(route.yaw[i + 1] - route.yaw[i])
+    x, y = x - np.sin(yaw) * actor.lateral, y + np.cos(yaw) * actor.lateral
+    return np.array([x, y, yaw + actor.heading, actor.length, actor.width])

@@ -1,0 +1,121 @@
+"""drive: the project's only loop of an env and a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from policies.policy import Policy
+from worldsim.scene import SceneState
+from worldsim.start_clip import StartClip
+
+OnStep = Callable[[int, np.ndarray, np.ndarray, Mapping[str, Any]], bool | None]
+"""Called after each step with the number of steps done, the new frame, the action that led to it and the env's info;
+returning True ends the drive."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rollout:
+    """A drive of T steps: T+1 instants and the T actions between them. actions[t] leads from instant t to t+1.
+
+    Args:
+        clip: the past from which the drive started; its newest frame is frames[0].
+        frames: RGB, uint8 [T+1, h, w, 3].
+        scenes: SceneState with leading dim [T+1].
+        vehicles: VEHICLE_NAMES, float64 [T+1, 6].
+        actions: steer and acceleration, float32 [T, 2].
+        rewards: float64 [T].
+        collision: probability at each instant, float64 [T+1].
+        off_road: probability at each instant, float64 [T+1].
+        wrong_way: bool [T+1].
+        progress: distance along the route in each step, float64 [T] [m].
+        terminated: the env ended the episode.
+        truncated: the env's time ran out.
+        seed: of the env and the policy.
+        dt: time between instants [s].
+    """
+
+    clip: StartClip
+    frames: np.ndarray
+    scenes: SceneState
+    vehicles: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    collision: np.ndarray
+    off_road: np.ndarray
+    wrong_way: np.ndarray
+    progress: np.ndarray
+    terminated: bool
+    truncated: bool
+    seed: int
+    dt: float
+
+    @property
+    def num_steps(self) -> int:
+        """T."""
+        return len(self.actions)
+
+    @property
+    def seconds(self) -> float:
+        """Simulated time [s]."""
+        return self.num_steps * self.dt
+
+
+def drive(
+    env: gymnasium.Env,
+    policy: Policy,
+    seed: int,
+    options: Mapping[str, Any] | None = None,
+    max_steps: int | None = None,
+    on_step: OnStep | None = None,
+) -> Rollout:
+    """Reset the env and let the policy drive until the env ends, `max_steps` are done or `on_step` returns True.
+
+    Args:
+        env: a DrivingEnv, wrapped or not.
+        policy: who drives.
+        seed: for the env and the policy.
+        options: reset options of the env.
+        max_steps: None drives to the episode's end.
+        on_step: sees every step.
+
+    Raises:
+        ValueError: max_steps is negative.
+    """
+    if max_steps is not None and max_steps < 0:
+        raise ValueError(f"max_steps must not be negative, got {max_steps}")
+    base: Any = env.unwrapped
+    frame, info = env.reset(seed=seed, options=None if options is None else dict(options))
+    clip = base.start_clip()
+    policy.reset(base, seed)
+    frames, infos, actions, rewards = [frame], [info], [], []
+    terminated = truncated = False
+    while not (terminated or truncated) and (max_steps is None or len(actions) < max_steps):
+        action = policy.act(frame, info)
+        frame, reward, terminated, truncated, info = env.step(action)
+        frames.append(frame)
+        infos.append(info)
+        actions.append(np.asarray(action, np.float32))
+        rewards.append(float(reward))
+        if on_step is not None and on_step(len(actions), frame, actions[-1], info):
+            break
+    return Rollout(
+        clip=clip,
+        frames=np.stack(frames),
+        scenes=SceneState.stack([i["scene"] for i in infos]),
+        vehicles=np.stack([i["vehicle"] for i in infos]),
+        actions=np.array(actions, np.float32).reshape(-1, 2),
+        rewards=np.array(rewards, np.float64),
+        collision=np.array([i["collision"] for i in infos], np.float64),
+        off_road=np.array([i["off_road"] for i in infos], np.float64),
+        wrong_way=np.array([i["wrong_way"] for i in infos], bool),
+        progress=np.array([i["progress"] for i in infos[1:]], np.float64),
+        terminated=bool(terminated),
+        truncated=bool(truncated),
+        seed=seed,
+        dt=float(clip.dt),
+    )

@@ -1,0 +1,100 @@
+"""The Policy protocol, the two policies that look at nothing, and every policy by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from envs.driving_env import DrivingEnv
+
+PolicyName = Literal["lane_follower", "planner", "constant", "random"]
+
+
+class Policy(Protocol):
+    """Turns what the env shows into actions. It may keep state between `reset` and the end of the episode."""
+
+    def reset(self, env: DrivingEnv, seed: int) -> None:
+        """Begin an episode in `env`, which has just been reset; all later randomness comes from `seed`."""
+        ...
+
+    def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
+        """The action float32 [2] (steer, acceleration in [-1, 1]) for a frame uint8 [h, w, 3] and the env's info."""
+        ...
+
+
+class ConstantPolicy:
+    """The same action always; [0, 0] coasts.
+
+    Args:
+        action: steer and acceleration in [-1, 1].
+    """
+
+    def __init__(self, action: tuple[float, float] = (0.0, 0.0)) -> None:
+        if max(abs(a) for a in action) > 1:
+            raise ValueError(f"action must lie in [-1, 1], got {action}")
+        self.action = np.array(action, np.float32)
+
+    def reset(self, env: DrivingEnv, seed: int) -> None:
+        """Nothing to prepare."""
+
+    def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
+        """The action."""
+        return self.action.copy()
+
+
+class RandomPolicy:
+    """Uniform actions, each held for a while.
+
+    Args:
+        num_hold: steps an action is held.
+    """
+
+    def __init__(self, num_hold: int = 5) -> None:
+        if num_hold < 1:
+            raise ValueError(f"num_hold must be at least 1, got {num_hold}")
+        self.num_hold = num_hold
+
+    def reset(self, env: DrivingEnv, seed: int) -> None:
+        """Start the sequence of this seed."""
+        self._rng = np.random.default_rng(seed)
+        self._left = 0
+
+    def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
+        """The action held now."""
+        if self._left == 0:
+            self._action = self._rng.uniform(-1, 1, 2).astype(np.float32)
+            self._left = self.num_hold
+        self._left -= 1
+        return self._action.copy()
+
+
+def make_policy(name: PolicyName, *, checkpoint: Path | None = None, device: str = "cpu") -> Policy:
+    """The policy of that name with its default configuration.
+
+    Args:
+        name: one of PolicyName.
+        checkpoint: the world model that "planner" imagines in; None takes the one that ships with the package.
+        device: where "planner" runs it.
+
+    Raises:
+        ValueError: no policy has that name.
+    """
+    if name == "lane_follower":
+        from policies.rule_based import LaneFollower
+
+        return LaneFollower()
+    if name == "planner":
+        from worldsim.world_model import WorldModel
+
+        from policies.sampling_mpc import SamplingPlanner
+
+        return SamplingPlanner(WorldModel.load(checkpoint, device))
+    if name == "constant":
+        return ConstantPolicy()
+    if name == "random":
+        return RandomPolicy()
+    raise ValueError(f"no policy is named {name!r}; there are {', '.join(get_args(PolicyName))}")

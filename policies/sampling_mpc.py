@@ -1,0 +1,263 @@
+"""SamplingPlanner: the cross-entropy method over action sequences imagined in the learned world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from policies.costs import CostConfig, driving_cost
+from policies.rule_based import LaneFollower, LaneFollowerConfig, steer_for
+from worldsim.scene import SceneState, action_from_control, control_from_action
+from worldsim.start_clip import StartClip
+from worldsim.vehicle import VehicleModel
+
+if TYPE_CHECKING:
+    from envs.driving_env import DrivingEnv
+    from worldsim.world_model import ModelState, WorldModel
+
+PROPOSAL_SPEEDS = (1.0, 0.6, 0.2)
+"""Speed factors of the lane followers that open a search, as in PDM-Closed (Dauner et al. 2023)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingPlannerConfig:
+    """How long, how wide and how often the planner searches.
+
+    Args:
+        num_samples: action sequences imagined at once.
+        num_iterations: refits of the sampling distribution, the first search included.
+        num_elites: sequences the distribution is refitted to.
+        num_knots: points of a sequence that are drawn; the actions between them are interpolated.
+        horizon: steps imagined.
+        replan_interval: steps driven before the next search.
+        lateral_acceleration_std: spread of the steering, as the lateral acceleration it causes [m/s²].
+        max_steer_std: and never more than this.
+        pedal_std: spread of the pedal.
+        min_std: refitted spreads stay above this fraction of the initial ones.
+        cost: what a sequence costs.
+        follower: the lane follower whose variants open the search.
+    """
+
+    num_samples: int = 12
+    num_iterations: int = 2
+    num_elites: int = 3
+    num_knots: int = 3
+    horizon: int = 12
+    replan_interval: int = 4
+    lateral_acceleration_std: float = 1.0
+    max_steer_std: float = 0.15
+    pedal_std: float = 0.35
+    min_std: float = 0.2
+    cost: CostConfig = field(default_factory=CostConfig)
+    follower: LaneFollowerConfig = field(default_factory=LaneFollowerConfig)
+
+    def __post_init__(self) -> None:
+        smallest = len(PROPOSAL_SPEEDS) + 1
+        if self.num_samples < smallest:
+            raise ValueError(f"num_samples must be at least {smallest}, got {self.num_samples}")
+        if not 1 <= self.num_elites <= self.num_samples:
+            raise ValueError(f"num_elites must be in [1, num_samples={self.num_samples}], got {self.num_elites}")
+        if self.num_iterations < 1:
+            raise ValueError(f"num_iterations must be at least 1, got {self.num_iterations}")
+        if not 2 <= self.num_knots <= self.horizon:
+            raise ValueError(f"num_knots must be in [2, horizon={self.horizon}], got {self.num_knots}")
+        if not 1 <= self.replan_interval <= self.horizon:
+            raise ValueError(f"replan_interval must be in [1, horizon={self.horizon}], got {self.replan_interval}")
+        for name in ("lateral_acceleration_std", "max_steer_std", "pedal_std", "min_std"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Plan:
+    """The best action sequence of a search and what the model expects of it.
+
+    Args:
+        origin: ego motion where the plan starts, VEHICLE_NAMES, [6].
+        actions: [h, 2].
+        vehicles: expected ego motion after each action, [h, 6].
+        collision: expected probability, [h].
+        off_road: expected probability, [h].
+        cost: J.
+        candidates: expected ego motion of every sequence of the last iteration, [n, h, 6].
+    """
+
+    origin: np.ndarray
+    actions: np.ndarray
+    vehicles: np.ndarray
+    collision: np.ndarray
+    off_road: np.ndarray
+    cost: float
+    candidates: np.ndarray
+
+
+class SamplingPlanner:
+    """Imagines action sequences in the learned world, keeps the cheapest, drives its beginning, and searches again.
+
+    It sees nothing but the env's start clip, so it drives the same in every world. Slots of the first iteration are
+    lane followers that drive inside the imagination at several speeds, the rest of the previous plan, and noisy lane
+    followers; later iterations draw knots around the elites (CEM, Rubinstein 1999; warm start as in Pinneri et al.
+    2020). A search is a function of the clip, the seed and the plan before.
+
+    Args:
+        model: the learned world.
+        config: how it searches.
+        vehicle_model: the car its lane followers invert.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        config: SamplingPlannerConfig | None = None,
+        vehicle_model: VehicleModel | None = None,
+    ) -> None:
+        self.model = model
+        self.config = config or SamplingPlannerConfig()
+        self.vehicle_model = vehicle_model or VehicleModel()
+        follower = self.config.follower
+        self._followers = [
+            LaneFollower(replace(follower, speed_factor=factor * follower.speed_factor), self.vehicle_model)
+            for factor in PROPOSAL_SPEEDS
+        ]
+        self.plan: Plan | None = None
+        """The newest search's result, for display; None before the first."""
+
+    def reset(self, env: DrivingEnv, seed: int) -> None:
+        """Forget the last episode.
+
+        Raises:
+            ValueError: the env's frames or time step are not the model's.
+        """
+        clip = env.start_clip()
+        if tuple(clip.frames.shape[1:3]) != tuple(self.model.config.frame_size):
+            sizes = f"{clip.frames.shape[1:3]}, the model's {tuple(self.model.config.frame_size)}"
+            raise ValueError(f"the env's frames are {sizes}")
+        if abs(clip.dt - self.model.config.dt) > 1e-6:
+            raise ValueError(f"the env's time step is {clip.dt} s, the model's {self.model.config.dt} s")
+        self._env = env
+        self._rng = np.random.default_rng(seed)
+        self._num_driven = 0
+        self.plan = None
+
+    def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
+        """The plan's next action; searches first when `replan_interval` steps are done."""
+        step = self._num_driven % self.config.replan_interval
+        if step == 0 or self.plan is None:
+            self.plan = self.search(self._env.start_clip())
+        self._num_driven += 1
+        return self.plan.actions[step].astype(np.float32)
+
+    def search(self, clip: StartClip) -> Plan:
+        """The best plan found from the end of a clip."""
+        c = self.config
+        clip = clip.last(min(len(clip.frames), self.model.config.num_context))
+        state = self.model.begin([clip], [int(self._rng.integers(2**31))])
+        before = action_from_control(clip.controls[-1]) if len(clip.controls) else np.zeros(2, np.float32)
+        std = self._initial_std(float(clip.scenes.speed[-1]))
+        best = self._imagine(state, clip, before, self._opening(std))
+        for _ in range(c.num_iterations - 1):
+            elites = best.actions[np.argsort(best.costs, kind="stable")[: c.num_elites]]
+            best = self._imagine(state, clip, before, self._refit(elites, std))
+        i = int(np.argmin(best.costs))
+        return Plan(
+            origin=np.array(clip.vehicles[-1]),
+            actions=best.actions[i],
+            vehicles=best.vehicles[i],
+            collision=best.collision[i],
+            off_road=best.off_road[i],
+            cost=float(best.costs[i]),
+            candidates=best.vehicles,
+        )
+
+    def _initial_std(self, speed: float) -> np.ndarray:
+        """Spread of steer and pedal [2]; the faster the car, the less it may steer."""
+        curvature = self.config.lateral_acceleration_std / max(speed, 1.0) ** 2
+        steer = min(steer_for(curvature, self.vehicle_model), self.config.max_steer_std)
+        return np.array([steer, self.config.pedal_std])
+
+    def _opening(self, std: np.ndarray) -> _Sequences:
+        """The first iteration: lane followers without and with noise, and what is left of the plan before."""
+        c = self.config
+        knots = self._rng.normal(0.0, std, (c.num_samples, c.num_knots, 2))
+        knots[: len(self._followers)] = 0.0
+        offsets = _interpolate(knots, c.horizon)
+        follower = np.arange(c.num_samples) % len(self._followers)
+        if self.plan is not None:
+            driven = c.replan_interval
+            offsets[-1] = np.concatenate(
+                [self.plan.actions[driven:], np.repeat(self.plan.actions[-1:], driven, axis=0)]
+            )
+            follower[-1] = -1
+        return _Sequences(offsets=offsets, follower=follower)
+
+    def _refit(self, elites: np.ndarray, std: np.ndarray) -> _Sequences:
+        """Sequences drawn around the elites [e, h, 2]; the best elite itself comes first."""
+        c = self.config
+        at_knots = elites[:, _knot_steps(c.num_knots, c.horizon)]
+        spread = np.maximum(at_knots.std(axis=0), c.min_std * std)
+        knots = self._rng.normal(0.0, 1.0, (c.num_samples, c.num_knots, 2)) * spread
+        actions = elites.mean(axis=0) + _interpolate(knots, c.horizon)
+        actions[0] = elites[0]
+        return _Sequences(offsets=actions, follower=np.full(c.num_samples, -1))
+
+    def _imagine(self, state: ModelState, clip: StartClip, before: np.ndarray, sequences: _Sequences) -> _Imagination:
+        """What the learned world answers to every sequence, and what that costs."""
+        n, h = sequences.offsets.shape[:2]
+        state = state.repeat(n)
+        scene = SceneState.stack([clip.scenes[-1]] * n)
+        actions = np.zeros((n, h, 2), np.float32)
+        scenes, vehicles, collision, off_road = [], [], [], []
+        for t in range(h):
+            for i, follower in enumerate(sequences.follower):
+                base = self._followers[follower].action(scene[i]) if follower >= 0 else 0.0
+                actions[i, t] = np.clip(base + sequences.offsets[i, t], -1.0, 1.0)
+            state, prediction = self.model.step(state, control_from_action(actions[:, t]), decode=False)
+            scene = prediction.scene
+            scenes.append(scene.arrays())
+            vehicles.append(prediction.vehicles)
+            collision.append(prediction.collision)
+            off_road.append(prediction.off_road)
+        imagined = SceneState(**{name: np.stack([s[name] for s in scenes], axis=1) for name in scenes[0]})
+        p_collision, p_off_road = np.stack(collision, axis=1), np.stack(off_road, axis=1)
+        terms = driving_cost(imagined, p_collision, p_off_road, actions, before, self.config.cost)
+        return _Imagination(
+            actions=actions,
+            vehicles=np.stack(vehicles, axis=1),
+            collision=p_collision,
+            off_road=p_off_road,
+            costs=terms.total(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Sequences:
+    """Actions [n, h, 2] to imagine: `offsets` on those of follower `follower[i]`, or as they are where it is -1."""
+
+    offsets: np.ndarray
+    follower: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Imagination:
+    """Actions [n, h, 2], vehicles [n, h, 6], probabilities [n, h] and costs [n] of imagined sequences."""
+
+    actions: np.ndarray
+    vehicles: np.ndarray
+    collision: np.ndarray
+    off_road: np.ndarray
+    costs: np.ndarray
+
+
+def _knot_steps(num_knots: int, horizon: int) -> np.ndarray:
+    return np.linspace(0, horizon - 1, num_knots).round().astype(int)
+
+
+def _interpolate(knots: np.ndarray, horizon: int) -> np.ndarray:
+    """Knots [n, k, 2] to one value a step, linearly, [n, horizon, 2]."""
+    position = np.interp(np.arange(horizon), _knot_steps(knots.shape[1], horizon), np.arange(knots.shape[1]))
+    left = np.minimum(position.astype(int), knots.shape[1] - 2)
+    weight = (position - left)[None, :, None]
+    return (1 - weight) * knots[:, left] + weight * knots[:, left + 1]

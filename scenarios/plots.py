@@ -1,0 +1,96 @@
+"""Figures of reports as PNG bytes, drawn without a display."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from policies.drive import Rollout
+from scenarios.metrics.time_to_collision import TimeToCollisionConfig
+from scenarios.runner import CaseResult
+
+OUTCOME_COLORS = {
+    "passed": "#2f9e6e",
+    "collision": "#d64545",
+    "off_road": "#e08a2e",
+    "no_progress": "#8b6fc0",
+    "invalid": "#b5bcc7",
+}
+INK, FAINT = "#1f2937", "#6b7280"
+
+
+def scenario_figure(results: Sequence[CaseResult]) -> bytes:
+    """How close each case came, and where in the parameters the failures lie.
+
+    Raises:
+        ValueError: there are no results.
+    """
+    if not results:
+        raise ValueError("a figure needs at least one result")
+    figure = _figure(9.2, 3.0)
+    left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+    horizon = TimeToCollisionConfig().horizon
+    ordered = sorted(results, key=lambda r: horizon if r.min_ttc is None else r.min_ttc)
+    for i, r in enumerate(ordered):
+        ttc = horizon if r.min_ttc is None else r.min_ttc
+        left.vlines(i, 0, ttc, color=OUTCOME_COLORS[r.outcome], linewidth=1.4)
+        left.plot(i, ttc, "o", color=OUTCOME_COLORS[r.outcome], markersize=5)
+    left.axhline(TimeToCollisionConfig().bound, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
+    left.set(ylim=(0, horizon * 1.08), xlabel="case, closest first", ylabel="least time to collision [s]")
+    left.set_xticks([])
+    x_name, y_name = list(results[0].parameters)[:2]
+    for outcome, color in OUTCOME_COLORS.items():
+        chosen = [r for r in results if r.outcome == outcome]
+        if chosen:
+            xs, ys = [r.parameters[x_name] for r in chosen], [r.parameters[y_name] for r in chosen]
+            right.plot(xs, ys, "o", color=color, markersize=6, alpha=0.85, label=outcome.replace("_", " "))
+    right.set(xlabel=x_name, ylabel=y_name)
+    right.legend(frameon=False, fontsize=8, labelcolor=INK)
+    return _png(figure)
+
+
+def drive_figure(rollout: Rollout) -> bytes:
+    """Speed, place in the lane and event probabilities of one drive over time."""
+    figure = _figure(9.2, 2.6)
+    speed, offset, risk = figure.subplots(1, 3)
+    t = np.arange(len(rollout.frames)) * rollout.dt
+    scenes = rollout.scenes
+    limit = np.where(scenes.lane_valid[:, 3], scenes.speed_limit, np.nan)
+    speed.plot(t, 3.6 * limit, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), label="limit")
+    speed.plot(t, 3.6 * scenes.speed, color="#2b6cb0", linewidth=1.8, label="speed")
+    speed.set(ylabel="[km/h]", ylim=(0, None), title="speed")
+    speed.legend(frameon=False, fontsize=8)
+    half = np.where(scenes.lane_valid[:, 2], scenes.half_width, np.nan)
+    offset.fill_between(t, -half, half, color="#e6ecf5", linewidth=0)
+    offset.plot(t, np.where(scenes.lane_valid[:, 0], scenes.lateral_offset, np.nan), color="#2f9e6e", linewidth=1.8)
+    offset.set(ylabel="[m]", title="offset from the lane's middle")
+    risk.plot(t, rollout.collision, color=OUTCOME_COLORS["collision"], linewidth=1.8, label="collision")
+    risk.plot(t, rollout.off_road, color=OUTCOME_COLORS["off_road"], linewidth=1.8, label="off road")
+    risk.set(ylim=(-0.02, 1.02), title="probability")
+    risk.legend(frameon=False, fontsize=8)
+    for axes in (speed, offset, risk):
+        axes.set_xlabel("time [s]")
+    return _png(figure)
+
+
+def _figure(width: float, height: float) -> Figure:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure: Figure) -> bytes:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color("#cbd2dc")
+        axes.tick_params(colors=FAINT, labelsize=8)
+        axes.xaxis.label.set(color=FAINT, size=9)
+        axes.yaxis.label.set(color=FAINT, size=9)
+        axes.title.set(color=INK, size=10)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=160, metadata={"Software": None})
+    return file.getvalue()

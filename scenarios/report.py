@@ -1,0 +1,194 @@
+"""Reports: one self-contained HTML page with embedded figures and videos, and the same facts as JSON."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+VERSIONED = ("drivedit", "torch", "numpy", "gymnasium", "carla", "opencv-python-headless", "av", "scipy")
+"""Distributions whose versions decide what a run computes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A PNG with what it shows."""
+
+    png: bytes
+    alt: str
+
+    @property
+    def uri(self) -> str:
+        """As a data URI."""
+        return _data_uri("image/png", self.png)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """An mp4 with what it shows; `good` colours its border."""
+
+    mp4: bytes
+    title: str
+    caption: str
+    good: bool
+
+    @property
+    def uri(self) -> str:
+        """As a data URI."""
+        return _data_uri("video/mp4", self.mp4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stat:
+    """One number in large type."""
+
+    value: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """A failure rate with its interval, drawn as a bar; fractions in [0, 1]."""
+
+    estimate: float
+    low: float
+    high: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows of strings and Rates below a header. `good` has a truth value a row, or is empty."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str | Rate]]
+    good: Sequence[bool] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A titled part of a page."""
+
+    title: str
+    text: str
+    figures: Sequence[Figure] = ()
+    videos: Sequence[Video] = ()
+    table: Table | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """All that a report shows.
+
+    Args:
+        title: what was done.
+        subtitle: by whom and where.
+        verdict: the outcome in a few words.
+        good: whether it is the wanted one.
+        stats: the numbers to see first.
+        summary: the table to see first.
+        note: how to read the numbers.
+        sections: the details.
+        provenance: what it takes to get the same numbers again, label to value.
+    """
+
+    title: str
+    subtitle: str
+    verdict: str
+    good: bool
+    stats: Sequence[Stat]
+    summary: Table
+    note: str
+    sections: Sequence[Section]
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_page(path: Path, page: Page) -> None:
+    """Render a page to one HTML file that needs nothing else."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.tests["rate"] = lambda cell: isinstance(cell, Rate)
+    _write_whole(path, environment.get_template("report.html.j2").render(page=page))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write dataclasses, mappings, sequences and numbers as indented JSON; not-a-number is refused.
+
+    Raises:
+        ValueError: a number is not finite.
+    """
+    _write_whole(path, json.dumps(content, indent=2, default=_plain, allow_nan=False) + "\n")
+
+
+def provenance(*, checkpoint: Path | None, seeds: Sequence[int]) -> dict[str, str]:
+    """What it takes to get the same numbers again: command, seeds, checkpoint, versions, machine.
+
+    Args:
+        checkpoint: folder of the world model used; None when none was.
+        seeds: in the order they ran.
+    """
+    facts = {
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "seeds": _ranges(seeds),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+    }
+    if checkpoint is not None:
+        facts["checkpoint"] = f"{checkpoint.name}, SHA-256 {_folder_digest(checkpoint)[:16]}"
+    for name in VERSIONED:
+        try:
+            facts[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            facts[name] = "not installed"
+    return facts
+
+
+def _folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of a checkpoint's files."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json")):
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _ranges(seeds: Sequence[int]) -> str:
+    """ "0..9" for consecutive seeds, else all of them."""
+    s = list(seeds)
+    if len(s) > 2 and s == list(range(s[0], s[0] + len(s))):
+        return f"{s[0]}..{s[-1]}"
+    return ", ".join(str(seed) for seed in s)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

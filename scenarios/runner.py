@@ -1,0 +1,140 @@
+"""run_case and run_scenarios: cases in, measured results out; the same code in every world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from policies.drive import Rollout
+from policies.policy import Policy
+from scenarios.metrics.collision import collision_score, first_event, impact_speed
+from scenarios.metrics.comfort import comfort_signals, comfort_violations
+from scenarios.metrics.gap import min_gap
+from scenarios.metrics.time_to_collision import time_to_collision
+from scenarios.scenario import Case
+from scenarios.stage import InvalidStartError, Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseResult:
+    """What came of a case.
+
+    Args:
+        scenario: name.
+        seed: of the case.
+        parameters: what was drawn.
+        outcome: "passed", the reason of failure ("collision", "off_road", "no_progress"), or "invalid" when it
+            had no start; invalid cases count neither way.
+        seconds: driven by the policy [s].
+        progress: distance covered along the route [m].
+        min_progress: what a pass needs [m].
+        min_ttc: least time to collision [s]; None above the metric's horizon.
+        min_gap: least distance to a lead [m]; None without one.
+        impact_speed: [m/s]; None without a collision.
+        collision_score: NeuroNCAP's, 0 to 5.
+        comfort_violations: name of each broken nuPlan bound to the worst value.
+        max_collision_probability: over the drive.
+        mean_reward: per step.
+    """
+
+    scenario: str
+    seed: int
+    parameters: Mapping[str, float]
+    outcome: str
+    seconds: float = 0.0
+    progress: float = 0.0
+    min_progress: float = 0.0
+    min_ttc: float | None = None
+    min_gap: float | None = None
+    impact_speed: float | None = None
+    collision_score: float = 0.0
+    comfort_violations: Mapping[str, float]
+    max_collision_probability: float = 0.0
+    mean_reward: float = 0.0
+
+    @property
+    def valid(self) -> bool:
+        """Whether the case says something about the policy."""
+        return self.outcome != "invalid"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the policy failed."""
+        return self.outcome not in ("passed", "invalid")
+
+
+OnCase = Callable[[CaseResult, Rollout | None], None]
+
+
+def run_cases(stage: Stage, policy: Policy, cases: Iterable[Case], on_case: OnCase | None = None) -> list[CaseResult]:
+    """Drive every case and measure it.
+
+    Args:
+        stage: where.
+        policy: who drives.
+        cases: in this order.
+        on_case: sees each result with its rollout (None for an invalid case).
+    """
+    results = []
+    for case in cases:
+        try:
+            rollout = stage.run(case, policy)
+        except InvalidStartError:
+            rollout = None
+        result = invalid_result(case) if rollout is None else measure(case, rollout)
+        results.append(result)
+        if on_case is not None:
+            on_case(result, rollout)
+    return results
+
+
+def invalid_result(case: Case) -> CaseResult:
+    """The result of a case that the policy never drove."""
+    return CaseResult(
+        scenario=case.scenario,
+        seed=case.seed,
+        parameters=case.parameters,
+        outcome="invalid",
+        min_progress=case.min_progress,
+        comfort_violations={},
+    )
+
+
+def measure(case: Case, rollout: Rollout) -> CaseResult:
+    """All metrics of a drive, from its SceneStates, events and progress alone."""
+    scenes, progress = rollout.scenes, float(rollout.progress.sum())
+    impact = impact_speed(rollout.collision, scenes.speed)
+    ttc = float(time_to_collision(scenes).min())
+    comfort = comfort_violations(comfort_signals(scenes, rollout.dt)) if rollout.num_steps >= 2 else {}
+    return CaseResult(
+        scenario=case.scenario,
+        seed=case.seed,
+        parameters=case.parameters,
+        outcome=_outcome(case, rollout, progress),
+        seconds=rollout.seconds,
+        progress=progress,
+        min_progress=case.min_progress,
+        min_ttc=ttc if np.isfinite(ttc) else None,
+        min_gap=min_gap(scenes),
+        impact_speed=impact,
+        collision_score=collision_score(impact, case.ego_speed),
+        comfort_violations=comfort,
+        max_collision_probability=float(rollout.collision.max()),
+        mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
+    )
+
+
+def badness(result: CaseResult) -> tuple[bool, float, float]:
+    """Sort key: the greater, the worse the drive."""
+    ttc = 9.0 if result.min_ttc is None else result.min_ttc
+    return result.failed, -result.collision_score, -ttc
+
+
+def _outcome(case: Case, rollout: Rollout, progress: float) -> str:
+    if first_event(rollout.collision) is not None:
+        return "collision"
+    if first_event(rollout.off_road) is not None:
+        return "off_road"
+    return "passed" if progress >= case.min_progress else "no_progress"

@@ -1,0 +1,262 @@
+"""`drivedit validate`: a policy through scenarios and seeds, to a printed table, a report and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from tqdm import tqdm
+
+from envs.video import write_mp4
+from policies.drive import Rollout
+from policies.policy import PolicyName, make_policy
+from scenarios.catalogue import SCENARIOS
+from scenarios.overlay import annotate_rollout
+from scenarios.plots import scenario_figure
+from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
+from scenarios.runner import CaseResult, badness, run_cases
+from scenarios.scenario import Scenario
+from scenarios.stage import WorldName, make_stage
+from scenarios.statistics import Interval, clopper_pearson
+
+ScenarioName = Literal["lead_braking", "cut_in", "pedestrian_crossing"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateConfig:
+    """Put a policy through the scenarios.
+
+    Args:
+        policy: who drives.
+        world: where: "learned" goes on from clips recorded in the reference world, "road" is that world itself.
+        scenarios: which of the catalogue.
+        num_seeds: cases per scenario.
+        first_seed: seeds are first_seed, first_seed + 1, ...
+        out: folder for report.html, report.json and the videos.
+        max_failure_rate: exit code 1 when more than this fraction of all cases fails, or none is valid.
+        num_videos: of the worst runs, per scenario.
+        checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
+        device: torch device of the world model.
+
+    Raises:
+        ValueError: a count is too small, or the rate is not in [0, 1].
+    """
+
+    policy: PolicyName = "lane_follower"
+    world: WorldName = "learned"
+    scenarios: tuple[ScenarioName, ...] = ("lead_braking", "cut_in", "pedestrian_crossing")
+    num_seeds: int = 10
+    first_seed: int = 0
+    out: Path = Path("runs/validate")
+    max_failure_rate: float = 0.1
+    num_videos: int = 2
+    checkpoint: Path | None = None
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.num_seeds < 1:
+            raise ValueError(f"num_seeds must be at least 1, got {self.num_seeds}")
+        if self.first_seed < 0:
+            raise ValueError(f"first_seed must not be negative, got {self.first_seed}")
+        if self.num_videos < 0:
+            raise ValueError(f"num_videos must not be negative, got {self.num_videos}")
+        if not 0 <= self.max_failure_rate <= 1:
+            raise ValueError(f"max_failure_rate must be in [0, 1], got {self.max_failure_rate}")
+        if not self.scenarios:
+            raise ValueError("scenarios must name at least one scenario, got none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What came of one scenario, or of all.
+
+    Args:
+        name: of the scenario, "all" for all.
+        num_valid: cases that the policy drove.
+        num_failed: of those.
+        num_invalid: cases without a start.
+        failure_rate: with its 95 % Clopper-Pearson interval; None without a valid case.
+    """
+
+    name: str
+    num_valid: int
+    num_failed: int
+    num_invalid: int
+    failure_rate: Interval | None
+
+
+def validate(config: ValidateConfig) -> int:
+    """Run, print, write the report; the exit code: 0 when few enough cases failed, else 1."""
+    stage = make_stage(config.world, config.checkpoint, config.device)
+    policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device)
+    seeds = range(config.first_seed, config.first_seed + config.num_seeds)
+    worst = {name: _Worst(config.num_videos) for name in config.scenarios}
+    results: dict[str, list[CaseResult]] = {}
+    with tqdm(total=len(config.scenarios) * len(seeds), unit="case", desc=config.policy) as bar:
+        for name in config.scenarios:
+            keep = worst[name]
+
+            def on_case(result: CaseResult, rollout: Rollout | None, keep: _Worst = keep) -> None:
+                keep.offer(result, rollout)
+                bar.update()
+
+            bar.set_postfix_str(name)
+            results[name] = run_cases(stage, policy, (SCENARIOS[name].draw(seed) for seed in seeds), on_case)
+    stage.close()
+    everything = [r for of_one in results.values() for r in of_one]
+    total = summarise("all", everything)
+    passed = total.failure_rate is not None and total.failure_rate.estimate <= config.max_failure_rate
+    summaries = [summarise(name, of_one) for name, of_one in results.items()]
+    _print_table([*summaries, total])
+    facts = provenance(checkpoint=checkpoint_used(config), seeds=list(seeds))
+    _write_report(config, passed, [*summaries, total], results, worst, facts)
+    print(f"{'passed' if passed else 'FAILED'}: {config.out / 'report.html'}")
+    return 0 if passed else 1
+
+
+def checkpoint_used(config: ValidateConfig) -> Path | None:
+    """Folder of the world model that takes part in the run; None when none does."""
+    if config.world == "road" and config.policy != "planner":
+        return None
+    from worldsim.world_model import DEFAULT_CHECKPOINT
+
+    return config.checkpoint or DEFAULT_CHECKPOINT
+
+
+def summarise(name: str, results: Sequence[CaseResult]) -> Summary:
+    """Counts and failure rate of some results."""
+    num_valid, num_failed = sum(r.valid for r in results), sum(r.failed for r in results)
+    return Summary(
+        name=name,
+        num_valid=num_valid,
+        num_failed=num_failed,
+        num_invalid=len(results) - num_valid,
+        failure_rate=clopper_pearson(num_failed, num_valid) if num_valid else None,
+    )
+
+
+class _Worst:
+    """The worst runs so far with their videos' material; the rest is let go."""
+
+    def __init__(self, num: int) -> None:
+        self.num = num
+        self.runs: list[tuple[CaseResult, Rollout]] = []
+
+    def offer(self, result: CaseResult, rollout: Rollout | None) -> None:
+        """Keep a run if it is among the worst."""
+        if rollout is not None:
+            self.runs.append((result, rollout))
+            self.runs.sort(key=lambda run: badness(run[0]), reverse=True)
+            del self.runs[self.num :]
+
+
+def _print_table(summaries: Sequence[Summary]) -> None:
+    print(f"\n{'scenario':<22}{'cases':>6}{'failed':>8}{'rate':>8}   95 % interval")
+    for s in summaries:
+        rate = s.failure_rate
+        numbers = "       -" if rate is None else f"{rate.estimate:>8.1%}   {rate.low:.1%} to {rate.high:.1%}"
+        invalid = f"   ({s.num_invalid} invalid)" if s.num_invalid else ""
+        print(f"{s.name:<22}{s.num_valid:>6}{s.num_failed:>8}{numbers}{invalid}")
+
+
+def _write_report(
+    config: ValidateConfig,
+    passed: bool,
+    summaries: Sequence[Summary],
+    results: dict[str, list[CaseResult]],
+    worst: dict[str, _Worst],
+    facts: dict[str, str],
+) -> None:
+    sections = []
+    for name, of_one in results.items():
+        videos = [_video(config, result, rollout) for result, rollout in worst[name].runs]
+        sections.append(_section(SCENARIOS[name], of_one, videos))
+    everything = [r for of_one in results.values() for r in of_one]
+    content = {
+        "config": asdict(config),
+        "passed": passed,
+        "summaries": summaries,
+        "results": everything,
+        "provenance": facts,
+    }
+    write_json(config.out / "report.json", content)
+    total = summaries[-1]
+    valid = [r for r in everything if r.valid]
+    comfortable = sum(not r.comfort_violations for r in valid)
+    ttcs = [r.min_ttc for r in valid if r.min_ttc is not None]
+    page = Page(
+        title=f"Validation of {config.policy.replace('_', ' ')}",
+        subtitle=f"{WORLD_TITLES[config.world]}, {len(results)} scenarios, {config.num_seeds} seeds each",
+        verdict="passed" if passed else "failed",
+        good=passed,
+        stats=[
+            Stat(value=f"{total.num_failed} of {total.num_valid}", label="cases failed"),
+            Stat(value=f"{config.max_failure_rate:.0%}", label="failures allowed"),
+            Stat(value=f"{min(ttcs):.1f} s" if ttcs else "> 3 s", label="least time to collision"),
+            Stat(value=f"{comfortable / len(valid):.0%}" if valid else "none", label="within all comfort bounds"),
+        ],
+        summary=_summary_table(summaries, config.max_failure_rate),
+        note="Failure: collision, off the road, or too little progress. Bars: failure rate with its 95 % "
+        "Clopper–Pearson interval, valid for independent draws from the scenario's distribution. Comfort: nuPlan's "
+        "bounds. Least time to collision: constant velocity, 3 s ahead.",
+        sections=sections,
+        provenance=facts,
+    )
+    write_page(config.out / "report.html", page)
+
+
+WORLD_TITLES = {"learned": "Learned world", "road": "Reference world"}
+
+
+def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:
+    rows = []
+    for s in summaries:
+        title = SCENARIOS[s.name].title if s.name in SCENARIOS else "All scenarios"
+        rate = s.failure_rate
+        cell = "no valid case" if rate is None else Rate(**asdict(rate), text=f"{rate.low:.0%} to {rate.high:.0%}")
+        estimate = "" if rate is None else f"{rate.estimate:.1%}"
+        rows.append([title, str(s.num_valid), str(s.num_failed), estimate, cell])
+    good = [s.failure_rate is not None and s.failure_rate.estimate <= allowed for s in summaries]
+    return Table(header=["scenario", "cases", "failed", "failure rate", "95 % interval"], rows=rows, good=good)
+
+
+def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence[Video]) -> Section:
+    header = ["seed", *results[0].parameters, "outcome", "least TTC [s]", "least gap [m]", "progress [m]", "comfort"]
+    rows = [
+        [
+            str(r.seed),
+            *(f"{value:.1f}" for value in r.parameters.values()),
+            r.outcome.replace("_", " "),
+            _number(r.min_ttc),
+            _number(r.min_gap),
+            f"{r.progress:.0f} of {r.min_progress:.0f}",
+            ", ".join(name.replace("_", " ") for name in r.comfort_violations) or "within bounds",
+        ]
+        for r in results
+    ]
+    return Section(
+        title=scenario.title,
+        text=scenario.description,
+        figures=[Figure(png=scenario_figure(results), alt=f"{scenario.title}: time to collision and outcome per case")],
+        videos=videos,
+        table=Table(header=header, rows=rows, good=[not r.failed for r in results]),
+    )
+
+
+def _video(config: ValidateConfig, result: CaseResult, rollout: Rollout) -> Video:
+    """The annotated drive, also written beside the report."""
+    path = config.out / f"{result.scenario}_{result.seed}.mp4"
+    write_mp4(path, annotate_rollout(rollout), 1 / rollout.dt, crf=23)
+    ttc = "above 3 s" if result.min_ttc is None else f"{result.min_ttc:.1f} s"
+    return Video(
+        mp4=path.read_bytes(),
+        title=f"seed {result.seed}: {result.outcome.replace('_', ' ')}",
+        caption=f"least time to collision {ttc}, {result.seconds:.1f} s driven",
+        good=not result.failed,
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"

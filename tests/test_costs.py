@@ -1,0 +1,94 @@
+"""The planner's cost: what outweighs what, and that unknown values cost nothing."""
+
+import numpy as np
+import pytest
+
+from policies.costs import CostConfig, driving_cost, missing_progress, overlaps_object, proximity
+from worldsim.scene import ObjectKind, SceneState
+
+CONFIG = CostConfig()
+
+
+def random_scenes(rng, n, h) -> SceneState:
+    """Anything the heads could say, sensible or not."""
+    scenes = SceneState.empty((n, h))
+    for values in (scenes.ego, scenes.lane, scenes.lead, scenes.route):
+        values[:] = rng.normal(0, 10, values.shape)
+    for mask in (scenes.ego_valid, scenes.lane_valid, scenes.route_valid, scenes.lead_valid):
+        mask[:] = rng.random(mask.shape) < 0.7
+    return scenes
+
+
+def good_scenes(n, h, speed=10.0) -> SceneState:
+    scenes = SceneState.empty((n, h))
+    scenes.ego[..., 0] = speed
+    scenes.lane[:] = [0, 0, 1.75, 10.0]
+    scenes.lane_valid[:] = True
+    return scenes
+
+
+def cost(scenes, collision=0.0, off_road=0.0, actions=None, config=CONFIG):
+    shape = scenes.batch_shape
+    actions = np.zeros((*shape, 2)) if actions is None else actions
+    return driving_cost(
+        scenes, np.zeros(shape) + collision, np.zeros(shape) + off_road, actions, np.zeros(2), config
+    ).total()
+
+
+@pytest.mark.parametrize("h", [1, 12, 50])
+def test_one_collision_step_outweighs_all_else_over_the_horizon(h):
+    rng = np.random.default_rng(h)
+    config = CostConfig(progress=rng.uniform(0.1, 100), comfort=rng.uniform(0.1, 10))
+    horrible = cost(random_scenes(rng, 200, h), actions=rng.uniform(-1, 1, (200, h, 2)), config=config)
+    collision = np.zeros((1, h))
+    collision[0, rng.integers(h)] = 1.0
+    perfect_but_colliding = cost(good_scenes(1, h), collision=collision, config=config)
+    assert perfect_but_colliding[0] > horrible.max()
+    assert cost(good_scenes(1, h), config=config)[0] == pytest.approx(0.0)
+
+
+def test_one_box_overlap_counts_as_a_collision():
+    scenes = good_scenes(2, 5)
+    scenes.objects[1, 3, 0] = [4.0, 0.5, 0.3, 0.0, 4.5, 1.8]
+    scenes.object_kinds[1, 3, 0] = ObjectKind.CAR
+    np.testing.assert_array_equal(overlaps_object(scenes, CONFIG).sum(axis=-1), [0, 1])
+    clear, hit = cost(scenes)
+    assert hit > clear + CONFIG.soft_bound * 5
+
+
+def test_faster_is_better_up_to_the_limit():
+    costs = [cost(good_scenes(1, 4, speed=v))[0] for v in (0, 4, 8, 10, 12, 14)]
+    assert costs[0] > costs[1] > costs[2] > costs[3]
+    assert costs[3] < costs[4] < costs[5]
+    assert missing_progress(good_scenes(1, 1, speed=2.5), CONFIG)[0, 0] == pytest.approx(0.75)
+
+
+def test_proximity_grows_as_the_gap_closes_and_needs_a_valid_lead():
+    scenes = good_scenes(1, 5)
+    scenes.lead[0, :, 0] = [40.0, 12.0, 8.0, 4.0, 0.0]
+    scenes.lead[0, :, 1] = 10.0
+    assert not proximity(scenes, CONFIG).any()
+    scenes.lead_valid[:] = True
+    p = proximity(scenes, CONFIG)[0]
+    assert p[0] == 0.0
+    assert (np.diff(p) > 0).sum() == 4 - (p[1] == 0)
+    assert p[-1] == 1.0
+
+
+def test_leaving_the_centre_costs_and_swerving_costs():
+    centred, off = good_scenes(1, 6), good_scenes(1, 6)
+    off.lane[..., 0] = 1.0
+    assert cost(off)[0] > cost(centred)[0]
+    swerve = np.zeros((1, 6, 2))
+    swerve[0, ::2, 0] = 0.5
+    assert cost(centred, actions=swerve)[0] > cost(centred)[0]
+
+
+def test_shapes_are_checked():
+    with pytest.raises(ValueError, match="must share leading dims"):
+        driving_cost(good_scenes(2, 3), np.zeros((2, 4)), np.zeros((2, 3)), np.zeros((2, 3, 2)), np.zeros(2), CONFIG)
+
+
+def test_config_refuses_a_collision_that_progress_could_buy():
+    with pytest.raises(ValueError, match=r"collision must be above 1 .* got 0\.5"):
+        CostConfig(collision=0.5)

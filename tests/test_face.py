@@ -1,0 +1,100 @@
+"""The face: light import, lazy names, env ids, verbs, and errors as one line."""
+
+import dataclasses
+import subprocess
+import sys
+
+import gymnasium
+import pytest
+
+import drivedit
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_importing_loads_nothing_heavy():
+    heavy = ("torch", "cv2", "pygame", "carla", "av", "pyarrow", "scipy", "matplotlib")
+    loaded = run_python(f"import sys, drivedit, envs; print([m for m in {heavy} if m in sys.modules])")
+    assert loaded.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", drivedit.__all__)
+def test_public_name_is_there(name):
+    assert getattr(drivedit, name).__name__ == name
+
+
+def test_lazy_names_are_the_public_names():
+    assert {*drivedit._HOME_OF, "main"} == set(drivedit.__all__)
+    with pytest.raises(AttributeError, match="Nothing"):
+        _ = drivedit.Nothing
+
+
+def test_env_ids_are_registered():
+    assert gymnasium.spec("DriveDiT-v0").entry_point == "envs.driving_env:make_dream_env"
+    assert gymnasium.spec("DriveDiT-Road-v0").entry_point == "envs.driving_env:make_road_env"
+
+
+@pytest.mark.parametrize("verb", drivedit._VERBS)
+def test_verb_has_help_config_and_function(verb, capsys):
+    config, function = drivedit._VERBS[verb]()
+    assert dataclasses.is_dataclass(config)
+    assert callable(function)
+    with pytest.raises(SystemExit) as stop:
+        drivedit.main([verb, "--help"])
+    assert stop.value.code == 0
+    assert f"drivedit {verb}" in capsys.readouterr().out
+
+
+def test_help_lists_every_verb(capsys):
+    assert drivedit.main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {verb} " in out for verb in drivedit._VERBS)
+
+
+def test_wrong_verb_is_told_the_right_one(capsys):
+    assert drivedit.main(["recrod"]) == 2
+    assert "did you mean 'record'" in capsys.readouterr().err
+
+
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    """No options."""
+
+
+def verb_that_raises(error: BaseException):
+    def run(_):
+        raise error
+
+    return lambda: (Nothing, run)
+
+
+def test_error_of_use_is_one_line(monkeypatch, capsys):
+    monkeypatch.delenv("DRIVEDIT_DEBUG", raising=False)
+    monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(ValueError("seed must be positive, got -1")))
+    assert drivedit.main(["demo"]) == 2
+    err = capsys.readouterr().err
+    assert "seed must be positive, got -1" in err
+    assert err.count("\n") == 1
+    with pytest.raises(ValueError, match="seed must be positive"):
+        drivedit.main(["demo", "--debug"])
+
+
+def test_a_bug_is_not_hidden(monkeypatch):
+    monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(KeyError("bug")))
+    with pytest.raises(KeyError):
+        drivedit.main(["demo"])
+
+
+def test_interrupt_exits_130(monkeypatch, capsys):
+    monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(KeyboardInterrupt()))
+    assert drivedit.main(["demo"]) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_exit_code_is_the_functions(monkeypatch):
+    monkeypatch.setitem(drivedit._VERBS, "demo", lambda: (Nothing, lambda _: 1))
+    assert drivedit.main(["demo"]) == 1

@@ -1,0 +1,252 @@
+"""The lane follower and the planner on constructed scenes with known answers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from policies.policy import make_policy
+from policies.rule_based import (
+    LaneFollower,
+    LaneFollowerConfig,
+    curve_speed,
+    idm_acceleration,
+    pedal_for,
+    pedestrian_gaps,
+    pursuit_steer,
+)
+from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
+from worldsim.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
+from worldsim.start_clip import StartClip
+from worldsim.vehicle import VehicleModel
+
+MODEL = VehicleModel()
+
+
+def scene_on_circle(curvature=0.0, *, offset=0.0, heading=0.0, speed=8.0, limit=12.0, lead=None) -> SceneState:
+    """Ego `offset` left of a lane of constant curvature, `heading` to its left."""
+    scene = SceneState.empty()
+    s = np.asarray(ROUTE_DISTANCES)
+    if abs(curvature) < 1e-9:
+        x, y = s, np.zeros_like(s)
+    else:
+        x, y = np.sin(curvature * s) / curvature, (1 - np.cos(curvature * s)) / curvature
+    y = y - offset
+    c, n = np.cos(heading), np.sin(heading)
+    scene.route[:] = np.stack([c * x + n * y, c * y - n * x], axis=-1)
+    scene.route_valid[:] = True
+    scene.ego[:] = [speed, 0, 0, 0]
+    scene.ego_valid[:] = True
+    scene.lane[:] = [offset, heading, 1.75, limit]
+    scene.lane_valid[:] = True
+    if lead is not None:
+        scene.lead[:] = lead
+        scene.lead_valid[...] = True
+    return scene
+
+
+def drive_circle(curvature: float, *, offset=1.0, heading=0.1, seconds=12.0):
+    """Closed loop of lane follower and bicycle on a lane of constant curvature; offsets and speeds over time."""
+    policy, state = LaneFollower(), np.array([0.0, offset, heading, 5.0, 0.0, 0.0])
+    offsets, speeds = [], []
+    for _ in range(int(seconds * 10)):
+        if abs(curvature) < 1e-9:
+            off, lane_yaw = state[1], 0.0
+        else:
+            center = np.array([0.0, 1 / curvature])
+            d = state[:2] - center
+            lane_yaw = np.arctan2(d[1], d[0]) + np.sign(curvature) * np.pi / 2
+            off = (1 / abs(curvature) - np.hypot(*d)) * np.sign(curvature)
+        error = (state[2] - lane_yaw + np.pi) % (2 * np.pi) - np.pi
+        scene = scene_on_circle(curvature, offset=off, heading=error, speed=state[3])
+        state = MODEL.step(state, control_from_action(policy.action(scene)), 0.1)
+        offsets.append(off)
+        speeds.append(state[3])
+    return np.array(offsets), np.array(speeds)
+
+
+@pytest.mark.parametrize("curvature", [0.0, 0.02, -0.02, 1 / 9, -1 / 9])
+def test_lane_follower_settles_in_the_lane(curvature):
+    offsets, speeds = drive_circle(curvature)
+    assert np.abs(offsets[-30:]).max() < 0.3
+    assert np.abs(offsets).max() < 1.4
+    bound = np.sqrt(LaneFollowerConfig().lateral_acceleration / max(abs(curvature), 1e-9))
+    assert speeds[-1] < min(12.0, bound) * 1.05
+    assert speeds[-1] > 0.75 * min(12.0, bound)
+
+
+@pytest.mark.parametrize("curvature", [0.1, -0.05, 0.0])
+def test_pursuit_inverts_the_bicycle(curvature):
+    steer = pursuit_steer(scene_on_circle(curvature, speed=3.0), MODEL)
+    driven = np.tan(steer * MODEL.max_steer_angle) / MODEL.wheelbase
+    assert driven == pytest.approx(curvature, abs=0.012)
+
+
+def test_pursuit_without_a_route_goes_straight_and_ignores_invalid_points():
+    assert pursuit_steer(SceneState.empty(), MODEL) == 0.0
+    scene = scene_on_circle(0.05, speed=3.0)
+    expected = pursuit_steer(scene, MODEL)
+    scene.route[-1], scene.route_valid[-1] = (5.0, -900.0), False
+    assert pursuit_steer(scene, MODEL) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("acceleration", [-6.0, -2.0, 0.0, 1.5])
+def test_pedal_settles_at_the_acceleration(acceleration):
+    state = np.array([0.0, 0.0, 0.0, 15.0, acceleration, 0.0])
+    after = MODEL.step(state, control_from_action([0.0, pedal_for(acceleration, 15.0, MODEL)]), 0.1)
+    assert (after[3] - state[3]) / 0.1 == pytest.approx(acceleration, abs=0.05)
+
+
+def test_idm_equilibrium_free_road_and_closing():
+    assert idm_acceleration(10.0, 10.0) == pytest.approx(0.0)
+    assert idm_acceleration(0.0, 10.0, acceleration=1.5) == pytest.approx(1.5)
+    gap = (2.5 + 10 * 1.5) / np.sqrt(1 - (10 / 15) ** 4)  # the gap at which IDM neither speeds up nor slows down
+    assert idm_acceleration(10.0, 15.0, gap, 10.0) == pytest.approx(0.0, abs=1e-9)
+    assert idm_acceleration(10.0, 15.0, gap, 0.0) < -2.0
+    assert idm_acceleration(5.0, 15.0, 0.0, 0.0) < -8.0
+
+
+def test_lane_follower_stops_behind_a_standing_lead():
+    policy, state, lead_x = LaneFollower(), np.array([0.0, 0.0, 0.0, 12.0, 0.0, 0.0]), 60.0
+    for _ in range(200):
+        gap = lead_x - state[0]
+        state = MODEL.step(
+            state, control_from_action(policy.action(scene_on_circle(speed=state[3], lead=(gap, 0)))), 0.1
+        )
+    assert 0.5 < lead_x - state[0] < 6.0
+    assert state[3] < 0.2
+
+
+def test_curve_speed_sees_the_curve_ahead():
+    assert curve_speed(scene_on_circle(0.1), 2.0) == pytest.approx(np.sqrt(2.0 / 0.1), rel=0.01)
+    assert curve_speed(scene_on_circle(0.0), 2.0) > 50
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "yaw", "expected"),
+    [(15.0, 0.0, 0.0, True), (15.0, -4.0, np.pi / 2, True), (15.0, -4.0, -np.pi / 2, False), (-5.0, 0.0, 0.0, False)],
+)
+def test_pedestrians_count_when_on_or_entering_the_route(x, y, yaw, expected):
+    scene = scene_on_circle()
+    scene.objects[0] = [x, y, yaw, 1.4, 0.5, 0.5]
+    scene.object_kinds[0] = ObjectKind.PEDESTRIAN
+    gaps = pedestrian_gaps(scene)
+    assert bool(gaps) == expected
+    if expected and y < 0:
+        assert gaps[0] == pytest.approx(15.0 - 2.3 - 0.25, abs=0.6)
+
+
+def test_action_is_in_range_when_nothing_is_known():
+    action = LaneFollower().action(SceneState.empty())
+    assert action.shape == (2,)
+    assert action.dtype == np.float32
+    assert np.abs(action).max() <= 1
+
+
+def test_config_names_the_bad_value():
+    with pytest.raises(ValueError, match=r"headway must be positive, got -1"):
+        LaneFollowerConfig(headway=-1)
+
+
+class StraightRoadState:
+    """State of StraightRoad: the ego of each slot."""
+
+    def __init__(self, vehicles):
+        self.vehicles = vehicles
+
+    def repeat(self, n):
+        return StraightRoadState(np.repeat(self.vehicles, n, axis=0))
+
+
+class StraightRoad:
+    """A world model that knows the truth: a straight lane and a wall at `wall` metres."""
+
+    def __init__(self, wall=np.inf):
+        self.config = SimpleNamespace(frame_size=(8, 8), num_context=4, dt=0.1)
+        self.wall = wall
+        self.num_steps = 0
+
+    def scenes(self, vehicles):
+        states = []
+        for v in vehicles:
+            gap = self.wall - v[0] - 2.3
+            lead = (gap, 0.0) if gap < 60 else None
+            states.append(scene_on_circle(offset=v[1], heading=v[2], speed=v[3], limit=10.0, lead=lead))
+        return SceneState.stack(states)
+
+    def begin(self, clips, seeds):
+        return StraightRoadState(np.stack([clip.vehicles[-1] for clip in clips]))
+
+    def step(self, state, controls, *, decode=True):
+        assert not decode
+        self.num_steps += 1
+        vehicles = MODEL.step(state.vehicles, controls, 0.1)
+        prediction = SimpleNamespace(
+            scene=self.scenes(vehicles),
+            vehicles=vehicles,
+            collision=(vehicles[:, 0] + 2.3 > self.wall).astype(float),
+            off_road=(np.abs(vehicles[:, 1]) > 2.5).astype(float),
+        )
+        return StraightRoadState(vehicles), prediction
+
+
+def plan_drive(model, planner, vehicle, seed=0, seconds=8.0):
+    """The planner in closed loop with the bicycle; vehicle states over time."""
+    track = [np.asarray(vehicle, np.float64)]
+
+    def start_clip():
+        return StartClip(
+            frames=np.zeros((1, 8, 8, 3), np.uint8),
+            controls=np.zeros((0, 4), np.float32),
+            vehicles=track[-1][None],
+            scenes=model.scenes(track[-1][None]),
+            route=np.zeros((2, 2), np.float32),
+            dt=0.1,
+        )
+
+    planner.reset(SimpleNamespace(start_clip=start_clip), seed)
+    for _ in range(int(seconds * 10)):
+        action = planner.act(np.zeros((8, 8, 3), np.uint8), {})
+        track.append(MODEL.step(track[-1], control_from_action(action), 0.1))
+    return np.stack(track)
+
+
+def test_planner_returns_to_the_lane_and_drives_on():
+    model = StraightRoad()
+    track = plan_drive(model, SamplingPlanner(model), [0, 1.4, 0.1, 4.0, 0, 0])
+    assert np.abs(track[-20:, 1]).max() < 0.3
+    assert track[-1, 3] == pytest.approx(10.0, abs=1.0)
+
+
+def test_planner_stops_before_the_wall_even_when_its_lane_followers_do_not():
+    model = StraightRoad(wall=45.0)
+    blind = LaneFollowerConfig(min_gap=0.01, headway=0.01, max_braking=0.01)
+    planner = SamplingPlanner(model, SamplingPlannerConfig(num_samples=24, num_iterations=3, follower=blind))
+    track = plan_drive(model, planner, [0, 0, 0, 9.0, 0, 0])
+    assert track[:, 0].max() + 2.3 < 45.0
+    assert track[-1, 3] < 2.0
+
+
+def test_planner_is_a_function_of_the_seed_and_searches_on_schedule():
+    model = StraightRoad()
+    config = SamplingPlannerConfig(num_samples=6, num_iterations=2, horizon=6, replan_interval=3)
+    a = plan_drive(model, SamplingPlanner(model, config), [0, 1, 0, 5, 0, 0], seed=3, seconds=1.2)
+    assert model.num_steps == 4 * 2 * 6
+    b = plan_drive(model, SamplingPlanner(model, config), [0, 1, 0, 5, 0, 0], seed=3, seconds=1.2)
+    other = plan_drive(model, SamplingPlanner(model, config), [0, 1, 0, 5, 0, 0], seed=4, seconds=1.2)
+    np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(a, other)
+
+
+def test_planner_refuses_frames_of_another_size():
+    model = StraightRoad()
+    model.config.frame_size = (16, 16)
+    with pytest.raises(ValueError, match=r"\(8, 8\), the model's \(16, 16\)"):
+        plan_drive(model, SamplingPlanner(model), [0, 0, 0, 5, 0, 0])
+
+
+def test_policies_by_name():
+    assert isinstance(make_policy("lane_follower"), LaneFollower)
+    np.testing.assert_array_equal(make_policy("constant").act(np.zeros((8, 8, 3), np.uint8), {}), [0, 0])
+    with pytest.raises(ValueError, match="no policy is named 'nobody'"):
+        make_policy("nobody")

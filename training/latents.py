@@ -1,0 +1,130 @@
+"""Latents at hand: every frame of a store encoded once, and windows of latents with their conditions and targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from training.windows import FrameStore, FrameWindows
+from worldsim.configs import WorldModelConfig
+from worldsim.dit import UNKNOWN_COMMAND, Conditions
+from worldsim.heads import SceneTargets, scene_to_targets
+from worldsim.scene import SceneState
+from worldsim.vae3d import VAE3D, frames_to_float
+from worldsim.vehicle import motion_between
+
+
+@torch.no_grad()
+def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> np.ndarray:
+    """Latents float16 [n, c, h, w] of all frames, streamed episode by episode; read from `path` if they are there."""
+    shape = (len(store), vae.config.latent_channels, store.frames.shape[1] // 8, store.frames.shape[2] // 8)
+    if path.is_file():
+        latents = np.load(path, mmap_mode="r")
+        if latents.shape == shape:
+            return latents
+        raise ValueError(f"{path} holds latents {latents.shape}, the dataset needs {shape}; delete it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    latents = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
+    device = vae.latent_mean.device
+    with tqdm(total=len(store), desc="encode", unit="frame") as bar:
+        for start, length in zip(store.starts, store.lengths, strict=True):
+            state = None
+            for first in range(start, start + length, chunk):
+                last = min(first + chunk, start + length)
+                frames = torch.from_numpy(np.array(store.frames[first:last])).to(device)
+                encoded, state = vae.encode(frames_to_float(frames)[None], state)
+                latents[first:last] = encoded[0].half().cpu().numpy()
+                bar.update(int(last - first))
+    latents.flush()
+    temporary.replace(path)
+    return np.load(path, mmap_mode="r")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentBatch:
+    """`b` windows of `t` latents with all that is known of them; tensors on the CPU.
+
+    Args:
+        latents: [b, t, c, h, w].
+        conditions: of each frame; the first one's control and motion are not known.
+        targets: of the scene head.
+        first: store positions of the first frames [b].
+    """
+
+    latents: Tensor
+    conditions: Conditions
+    targets: SceneTargets
+    first: np.ndarray
+
+
+class LatentWindows:
+    """Random windows of latents that never cross from one episode into the next.
+
+    Args:
+        store: where the rows are.
+        latents: of its frames, float16 [n, c, h, w].
+        config: of the model that is trained.
+        num_frames: length of a window.
+        episodes: positions of the episodes to draw from.
+        event_fraction: share of the windows that are drawn from those with a collision or off the road.
+        command_dropout: share of the windows whose route command is hidden.
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        latents: np.ndarray,
+        config: WorldModelConfig,
+        num_frames: int,
+        episodes: np.ndarray,
+        event_fraction: float = 0.15,
+        command_dropout: float = 0.3,
+    ) -> None:
+        self.rows, self.latents, self.config, self.num_frames = store.rows, latents, config, num_frames
+        self.firsts = FrameWindows(store, num_frames, episodes).firsts
+        rows = self.rows
+        event = np.concatenate([[0], np.cumsum((rows.collision > 0.5) | (rows.off_road > 0.5))])
+        self.event_firsts = self.firsts[event[self.firsts + num_frames] > event[self.firsts]]
+        self.event_fraction = event_fraction if len(self.event_firsts) else 0.0
+        self.command_dropout = command_dropout
+        after = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
+        self.motions = motion_between(rows.vehicles, after).astype(np.float32)
+
+    def sample(self, batch_size: int, rng: np.random.Generator) -> LatentBatch:
+        """`batch_size` windows, drawn with replacement."""
+        firsts = rng.choice(self.firsts, batch_size)
+        if self.event_fraction:
+            events = rng.choice(self.event_firsts, batch_size)
+            firsts = np.where(rng.random(batch_size) < self.event_fraction, events, firsts)
+        return self.at(firsts, rng.random(batch_size) < self.command_dropout)
+
+    def at(self, firsts: np.ndarray, hide_command: np.ndarray) -> LatentBatch:
+        """The windows that begin at these frames, int64 [b]; `hide_command` is bool [b]."""
+        index = firsts[:, None] + np.arange(self.num_frames)
+        before = np.maximum(index - 1, 0)
+        known = np.ones(index.shape, bool)
+        known[:, 0] = False
+        arrays = {name: value[index] for name, value in self.rows.scenes.arrays().items()}
+        scenes = SceneState(**arrays)
+        commands = np.where(hide_command[:, None], UNKNOWN_COMMAND, scenes.command)
+        conditions = Conditions(
+            controls=torch.from_numpy(np.where(known[..., None], self.rows.controls[before], 0).astype(np.float32)),
+            motions=torch.from_numpy(np.where(known[..., None], self.motions[before], 0).astype(np.float32)),
+            commands=torch.from_numpy(commands.astype(np.int64)),
+            known=torch.from_numpy(known),
+        )
+        targets = scene_to_targets(
+            scenes,
+            self.rows.collision[index],
+            self.rows.off_road[index],
+            self.config.camera,
+            self.config.head.num_columns,
+        )
+        latents = torch.from_numpy(np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32))
+        return LatentBatch(latents=latents, conditions=conditions, targets=targets, first=firsts)

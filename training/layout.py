@@ -1,0 +1,224 @@
+"""The LeRobot v3 dataset layout: paths, features and metadata tables of a rollout dataset.
+
+Written from the layout of huggingface/lerobot (`codebase_version` v3.0): `meta/info.json` names the features and the
+path patterns, `meta/tasks.parquet` the tasks, `meta/episodes` holds one row per episode that says in which data and
+video file it lies. Here every episode has files of its own, so that episodes can be written in parallel and each is
+there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from worldsim.scene import CONTROL_NAMES, EGO_NAMES, LANE_NAMES, LEAD_NAMES, SceneState
+from worldsim.vehicle import VEHICLE_NAMES
+
+CODEBASE_VERSION = "v3.0"
+CHUNK_SIZE = 1000
+VIDEO_KEY = "observation.images.front"
+DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
+INFO_PATH = "meta/info.json"
+STATS_PATH = "meta/stats.json"
+TASKS_PATH = "meta/tasks.parquet"
+
+_INDEX_COLUMNS = {
+    "timestamp": "float32",
+    "frame_index": "int64",
+    "episode_index": "int64",
+    "index": "int64",
+    "task_index": "int64",
+}
+_SCENE_NAMES = {"ego": EGO_NAMES, "lane": LANE_NAMES, "lead": LEAD_NAMES}
+
+
+def scene_column(field: str) -> str:
+    """Column that holds a field of SceneState, its trailing dims flattened."""
+    return f"scene.{field}"
+
+
+def scene_shapes() -> dict[str, tuple[int, ...]]:
+    """Trailing shape of each field of SceneState."""
+    return {name: array.shape for name, array in SceneState.empty().arrays().items()}
+
+
+def features(frame_size: tuple[int, int], fps: int, pixel_format: str) -> dict[str, dict[str, Any]]:
+    """The `features` of info.json.
+
+    Args:
+        frame_size: height and width [px].
+        fps: [1/s].
+        pixel_format: of the video.
+    """
+    height, width = frame_size
+    video = {
+        "video.height": height,
+        "video.width": width,
+        "video.codec": "h264",
+        "video.pix_fmt": pixel_format,
+        "video.is_depth_map": False,
+        "video.fps": fps,
+        "video.channels": 3,
+        "has_audio": False,
+    }
+    table: dict[str, dict[str, Any]] = {
+        VIDEO_KEY: {
+            "dtype": "video",
+            "shape": [height, width, 3],
+            "names": ["height", "width", "channels"],
+            "info": video,
+        },
+        "observation.state": _feature("float64", len(VEHICLE_NAMES), VEHICLE_NAMES),
+        "action": _feature("float32", len(CONTROL_NAMES), CONTROL_NAMES),
+    }
+    for name, array in SceneState.empty().arrays().items():
+        table[scene_column(name)] = _feature(str(array.dtype), max(1, array.size), _SCENE_NAMES.get(name))
+    for name in ("collision", "off_road", "progress"):
+        table[name] = _feature("float32", 1)
+    table["wrong_way"] = _feature("bool", 1)
+    return table | {name: _feature(dtype, 1) for name, dtype in _INDEX_COLUMNS.items()}
+
+
+def _feature(dtype: str, size: int, names: Sequence[str] | None = None) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": [size], "names": list(names) if names else None}
+
+
+def column(values: np.ndarray) -> pa.Array:
+    """An Arrow column from an array [t, ...]: scalars, or lists of one fixed length."""
+    flat = values.reshape(len(values), -1)
+    items = pa.array(np.ascontiguousarray(flat.reshape(-1)))
+    return items if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(items, flat.shape[1])
+
+
+def array(table: pa.Table, name: str, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """The array [t, *shape] of a column written by `column`, in memory of its own; a -1 in the shape is worked out."""
+    values = table.column(name).combine_chunks()
+    if pa.types.is_fixed_size_list(values.type):
+        values = values.flatten()
+    return np.array(values.to_numpy(zero_copy_only=False)).reshape(table.num_rows, *shape)
+
+
+def episode_file(pattern: str, index: int) -> str:
+    """Path of episode `index` relative to the dataset, for one of the *_PATH patterns."""
+    chunk, file = divmod(index, CHUNK_SIZE)
+    return pattern.format(chunk_index=chunk, file_index=file, video_key=VIDEO_KEY)
+
+
+def episode_row(index: int, length: int, fps: int, tasks: Sequence[str]) -> dict[str, Any]:
+    """What LeRobot wants to know of an episode; `dataset_from_index` is set when the dataset is sealed."""
+    chunk, file = divmod(index, CHUNK_SIZE)
+    row: dict[str, Any] = {"episode_index": index, "tasks": list(tasks), "length": length}
+    for prefix in ("data", f"videos/{VIDEO_KEY}", "meta/episodes"):
+        row |= {f"{prefix}/chunk_index": chunk, f"{prefix}/file_index": file}
+    row |= {f"videos/{VIDEO_KEY}/from_timestamp": 0.0, f"videos/{VIDEO_KEY}/to_timestamp": length / fps}
+    return row | {"dataset_from_index": -1, "dataset_to_index": -1}
+
+
+def info(
+    table: dict[str, dict[str, Any]], fps: int, num_episodes: int, num_frames: int, num_tasks: int
+) -> dict[str, Any]:
+    """The content of info.json."""
+    return {
+        "codebase_version": CODEBASE_VERSION,
+        "robot_type": "drivedit_car",
+        "total_episodes": num_episodes,
+        "total_frames": num_frames,
+        "total_tasks": num_tasks,
+        "chunks_size": CHUNK_SIZE,
+        "data_files_size_in_mb": 100,
+        "video_files_size_in_mb": 200,
+        "fps": fps,
+        "splits": {"train": f"0:{num_episodes}"},
+        "data_path": DATA_PATH,
+        "video_path": VIDEO_PATH,
+        "features": table,
+    }
+
+
+def write_tasks(root: Path, tasks: Sequence[str]) -> None:
+    """Write tasks.parquet: `task_index` by a pandas index named `task`, which is how LeRobot looks tasks up."""
+    columns = [
+        {"name": "task_index", "field_name": "task_index", "pandas_type": "int64", "numpy_type": "int64"},
+        {"name": "task", "field_name": "task", "pandas_type": "unicode", "numpy_type": "object"},
+    ]
+    names = [{"name": None, "field_name": None, "pandas_type": "unicode", "numpy_type": "object"}]
+    pandas = {
+        "index_columns": ["task"],
+        "column_indexes": [entry | {"metadata": {"encoding": "UTF-8"}} for entry in names],
+        "columns": [entry | {"metadata": None} for entry in columns],
+        "pandas_version": "2.2.0",
+    }
+    table = pa.table({"task_index": pa.array(range(len(tasks)), pa.int64()), "task": pa.array(list(tasks))})
+    write_table(root / TASKS_PATH, table.replace_schema_metadata({"pandas": json.dumps(pandas)}))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a parquet file with page checksums, whole or not at all."""
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a parquet file written by `write_table`.
+
+    Raises:
+        ValueError: the file is missing or damaged; the message names it.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read(columns)
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        ValueError: the file is missing or not JSON; the message names it.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that becomes `path`, synced to disk, when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open folders; its rename is journalled
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,104 @@
+"""Recipes: Python functions that return everything a training run is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from training.loop import LoopConfig
+from training.record import RecordConfig
+from training.train_dit import DiTStageConfig
+from training.train_vae import VAEStageConfig
+from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+
+HELD_OUT_TOWNS = 100_000
+"""Towns from this seed on are never trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole run: record, tokenizer, latents, student, evaluation.
+
+    Args:
+        model: what is trained.
+        train_data: recording to train on.
+        test_data: recording of held-out towns to evaluate on.
+        vae: the tokenizer's stage.
+        dit: the student's stage.
+        num_starts: start clips shipped with the model.
+        evaluate_starts: starts of the evaluation.
+        evaluate_seconds: length of its rollouts [s].
+        long_seconds: length of its long drives [s].
+    """
+
+    model: WorldModelConfig
+    train_data: RecordConfig
+    test_data: RecordConfig
+    vae: VAEStageConfig
+    dit: DiTStageConfig
+    num_starts: int
+    evaluate_starts: int
+    evaluate_seconds: float
+    long_seconds: float
+
+
+def _recordings(num_episodes: int, num_towns: int, seconds: float, num_test: int) -> tuple[RecordConfig, RecordConfig]:
+    train = RecordConfig(num_episodes=num_episodes, num_towns=num_towns, seconds_per_episode=seconds)
+    test = replace(train, num_episodes=num_test, first_town=HELD_OUT_TOWNS, num_towns=max(1, num_test // 2), seed=1)
+    return train, replace(test, episodes_per_town=2)
+
+
+def debug() -> Recipe:
+    """Every stage for a few steps; proves that the path runs, learns nothing worth seeing."""
+    train, test = _recordings(num_episodes=8, num_towns=2, seconds=8.0, num_test=4)
+    return Recipe(
+        model=WorldModelConfig(
+            vae=VAEConfig(widths=(16, 32, 32), num_blocks=1),
+            dit=DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1),
+            head=HeadConfig(width=32),
+        ),
+        train_data=train,
+        test_data=test,
+        vae=VAEStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
+        dit=DiTStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
+        num_starts=4,
+        evaluate_starts=6,
+        evaluate_seconds=3.0,
+        long_seconds=3.0,
+    )
+
+
+def tiny() -> Recipe:
+    """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes."""
+    train, test = _recordings(num_episodes=400, num_towns=60, seconds=30.0, num_test=48)
+    return Recipe(
+        model=WorldModelConfig(),
+        train_data=train,
+        test_data=test,
+        vae=VAEStageConfig(loop=LoopConfig(num_steps=1400, learning_rate=1.5e-3)),
+        dit=DiTStageConfig(loop=LoopConfig(num_steps=2600, learning_rate=1e-3, weight_decay=0.02)),
+        num_starts=48,
+        evaluate_starts=64,
+        evaluate_seconds=6.0,
+        long_seconds=60.0,
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"debug": debug, "tiny": tiny}
+
+
+def recipe_at(name: str, out: Path) -> Recipe:
+    """The recipe of that name with its recordings below `out`.
+
+    Raises:
+        ValueError: no such recipe.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+    recipe = RECIPES[name]()
+    return replace(
+        recipe,
+        train_data=replace(recipe.train_data, out=out / "data" / "train"),
+        test_data=replace(recipe.test_data, out=out / "data" / "test"),
+    )

@@ -1,0 +1,244 @@
+"""Record rollouts: many drivers in many towns, in parallel, to be continued after any interruption."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from multiprocessing import active_children, get_context
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from envs.world import World, WorldStep
+from training import layout
+from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
+from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows
+from worldsim.scene import SceneState
+
+_RECIPE_PATH = "meta/recording.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordConfig:
+    """What is recorded and where to. Episode i is a function of these and i alone, except of the fields marked *.
+
+    Args:
+        out: * folder of the dataset.
+        num_episodes: * how many the dataset shall have; raise it to record more.
+        seconds_per_episode: longest episode [s].
+        first_town: seed of the first town.
+        num_towns: towns are first_town .. first_town + num_towns - 1, visited in turn.
+        episodes_per_town: consecutive episodes in one town before the next one is loaded.
+        frame_size: height and width [px].
+        num_workers: * processes; 0 records in this one.
+        seed: of everything.
+        mixture: who drives.
+        seconds_after_collision: an episode goes on this long after a collision [s].
+        seconds_off_road: an episode ends when the car has been off the road this long [s].
+        min_seconds: an episode that ends sooner is driven again from another start, up to five times [s].
+
+    Raises:
+        ValueError: a count or a time is out of range.
+    """
+
+    out: Path = Path("data/rollouts")
+    num_episodes: int = 100
+    seconds_per_episode: float = 30.0
+    first_town: int = 0
+    num_towns: int = 50
+    episodes_per_town: int = 4
+    frame_size: tuple[int, int] = (128, 128)
+    num_workers: int = 2
+    seed: int = 0
+    mixture: BehaviourMixture = field(default_factory=BehaviourMixture)
+    seconds_after_collision: float = 0.5
+    seconds_off_road: float = 1.5
+    min_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("num_episodes", "num_towns", "episodes_per_town"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("seconds_after_collision", "seconds_off_road", "min_seconds", "num_workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if not self.seconds_per_episode > self.min_seconds:
+            raise ValueError(f"seconds_per_episode must exceed min_seconds, got {self.seconds_per_episode}")
+
+    def town(self, index: int) -> int:
+        """The town of episode `index`."""
+        return self.first_town + index // self.episodes_per_town % self.num_towns
+
+
+MakeWorld = Callable[[RecordConfig], World]
+"""Makes the world that is recorded; a function at module level, since workers import it."""
+
+
+def make_road_world(config: RecordConfig) -> World:
+    """The embedded reference world."""
+    from envs.road_world import RoadWorld, RoadWorldConfig
+
+    return RoadWorld(RoadWorldConfig(frame_size=config.frame_size))
+
+
+def record(config: RecordConfig, make_world: MakeWorld = make_road_world) -> RolloutDataset:
+    """Record the episodes that `config.out` does not have yet, and seal the dataset.
+
+    Interrupt it at will: complete episodes stay, and the same call goes on where it stopped.
+
+    Args:
+        config: what is recorded.
+        make_world: what it is recorded in.
+
+    Raises:
+        ValueError: `config.out` holds a recording made with other settings.
+    """
+    _check_recipe(config)
+    for leftover in config.out.rglob(".*.tmp"):  # of a recording that was stopped
+        leftover.unlink()
+    groups = _missing_by_town(config)
+    done = config.num_episodes - sum(len(group) for group in groups)
+    with tqdm(total=config.num_episodes, initial=done, desc=f"record {config.out}", unit="episode") as progress:
+        if config.num_workers == 0:
+            for group in groups:
+                progress.update(_record_town(config, make_world, group))
+        else:
+            _record_in_parallel(config, make_world, groups, progress)
+    writer = _writer(config, RolloutDataset(config.out).fps)
+    writer.seal()
+    return RolloutDataset(config.out)
+
+
+def _record_in_parallel(
+    config: RecordConfig, make_world: MakeWorld, groups: Sequence[Sequence[int]], progress: tqdm
+) -> None:
+    others = set(active_children())
+    pool = ProcessPoolExecutor(config.num_workers, get_context("spawn"), _prepare_worker)
+    try:
+        for future in as_completed([pool.submit(_record_town, config, make_world, group) for group in groups]):
+            progress.update(future.result())
+    except BaseException:  # Ctrl-C included; half-written episodes are lost, and nothing else
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        progress.write("stopped; the same command continues the recording")
+        raise
+    pool.shutdown()
+
+
+def _prepare_worker() -> None:
+    """Leave Ctrl-C to the parent and one core to each worker."""
+    import cv2
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+
+
+def _missing_by_town(config: RecordConfig) -> list[list[int]]:
+    """Episodes still to be recorded, those in the same visit of a town together."""
+    existing = set(RolloutDataset(config.out).indices) if (config.out / layout.INFO_PATH).exists() else set()
+    groups: dict[int, list[int]] = {}
+    for index in sorted(set(range(config.num_episodes)) - existing):
+        groups.setdefault(index // config.episodes_per_town, []).append(index)
+    return list(groups.values())
+
+
+def _check_recipe(config: RecordConfig) -> None:
+    """Refuse to mix recordings of different settings in one dataset."""
+    free = ("out", "num_episodes", "num_workers")
+    recipe = {name: value for name, value in asdict(config).items() if name not in free}
+    recipe = json.loads(json.dumps(recipe))  # as it reads back
+    path = config.out / _RECIPE_PATH
+    if not path.exists():
+        layout.write_json(path, recipe)
+    found = layout.read_json(path)
+    for name, value in recipe.items():
+        if found.get(name) != value:
+            raise ValueError(f"{config.out} was recorded with {name}={found.get(name)}, now {value}; record elsewhere")
+
+
+def _writer(config: RecordConfig, fps: int) -> RolloutWriter:
+    return RolloutWriter(config.out, config.frame_size, fps, list(BEHAVIOURS))
+
+
+def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[int]) -> int:
+    """Record these episodes, all of one town; returns how many."""
+    world = make_world(config)
+    try:
+        writer = _writer(config, round(1 / world.dt))
+        for index in indices:
+            try:
+                writer.write(index, *record_episode(world, config, index))
+            except Exception as error:
+                raise RuntimeError(f"episode {index} in town {config.town(index)} failed: {error}") from error
+    finally:
+        world.close()
+    return len(indices)
+
+
+def record_episode(world: World, config: RecordConfig, index: int) -> tuple[np.ndarray, Rows, EpisodeSource]:
+    """Drive episode `index`: its frames, rows and source, a function of `config` and `index` alone."""
+    min_length = max(2, round(config.min_seconds / world.dt))
+    for attempt in range(5):
+        rng = np.random.default_rng([config.seed, index, attempt])
+        source = EpisodeSource(seed=int(rng.integers(2**31)), town=config.town(index))
+        frames, rows = _drive(world, config, source, rng)
+        if len(rows) >= min_length:
+            break
+    return frames, rows, source
+
+
+def _drive(
+    world: World, config: RecordConfig, source: EpisodeSource, rng: np.random.Generator
+) -> tuple[np.ndarray, Rows]:
+    driver = RandomDriver(config.mixture, world.dt, rng)
+    end = _EpisodeEnd(config, world.dt)
+    step = world.reset(source.seed, {"town": source.town})
+    steps: list[WorldStep] = []
+    controls: list[np.ndarray] = []
+    tasks: list[int] = []
+    while True:
+        control, task = driver.control(step.scene)
+        steps.append(step)
+        controls.append(control)
+        tasks.append(task)
+        if end.after(step):
+            return np.stack([s.frame for s in steps]), _rows(steps, controls, tasks)
+        step = world.step(control)
+
+
+class _EpisodeEnd:
+    """Decides after which frame an episode ends."""
+
+    def __init__(self, config: RecordConfig, dt: float) -> None:
+        self._frames_left = round(config.seconds_per_episode / dt)
+        self._after_collision = round(config.seconds_after_collision / dt)
+        self._max_off_road = round(config.seconds_off_road / dt)
+        self._collided = False
+        self._off_road = 0
+
+    def after(self, step: WorldStep) -> bool:
+        """Whether the frame of `step` is the last one."""
+        self._frames_left -= 1
+        if step.collision > 0.5 and not self._collided:
+            self._collided = True
+            self._frames_left = min(self._frames_left, self._after_collision)
+        self._off_road = self._off_road + 1 if step.off_road > 0.5 else 0
+        return self._frames_left <= 0 or self._off_road > self._max_off_road
+
+
+def _rows(steps: Sequence[WorldStep], controls: Sequence[np.ndarray], tasks: Sequence[int]) -> Rows:
+    return Rows(
+        controls=np.stack(controls),
+        vehicles=np.stack([s.vehicle for s in steps]),
+        scenes=SceneState.stack([s.scene for s in steps]),
+        collision=np.array([s.collision for s in steps], np.float32),
+        off_road=np.array([s.off_road for s in steps], np.float32),
+        wrong_way=np.array([s.wrong_way for s in steps], bool),
+        progress=np.array([s.progress for s in steps], np.float32),
+        tasks=np.array(tasks, np.int64),
+    )

@@ -1,0 +1,113 @@
+"""`drivedit train`: record, tokenizer, latents, student, start clips, evaluation; each stage resumable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from training.evaluate import EvaluateConfig, evaluate
+from training.latents import LatentWindows, encode_store
+from training.make_starts import make_starts
+from training.recipes import Recipe, recipe_at
+from training.record import record
+from training.train_dit import train_dit
+from training.train_vae import train_vae
+from training.windows import FrameStore, FrameWindows
+from worldsim.world_model import WorldModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A run of a recipe. Run it again to go on where it stopped.
+
+    Args:
+        recipe: which one.
+        out: folder of the run; recordings, stages, checkpoint and report lie below it. None: runs/<recipe>.
+        device: torch device, None for a GPU if there is one.
+        num_threads: of torch, None leaves it.
+        num_workers: recording processes.
+        vae_steps: instead of the recipe's.
+        dit_steps: instead of the recipe's.
+        until: last stage to run.
+    """
+
+    recipe: Literal["debug", "tiny"] = "tiny"
+    out: Path | None = None
+    device: str | None = None
+    num_threads: int | None = None
+    num_workers: int = 2
+    vae_steps: int | None = None
+    dit_steps: int | None = None
+    until: Literal["record", "vae", "latents", "dit", "starts", "evaluate"] = "evaluate"
+
+    @property
+    def folder(self) -> Path:
+        """Where the run lies."""
+        return self.out if self.out is not None else Path("runs") / self.recipe
+
+
+def _recipe(config: TrainConfig) -> Recipe:
+    recipe = recipe_at(config.recipe, config.folder)
+    recipe = replace(
+        recipe,
+        train_data=replace(recipe.train_data, num_workers=config.num_workers),
+        test_data=replace(recipe.test_data, num_workers=config.num_workers),
+    )
+    if config.vae_steps:
+        recipe = replace(recipe, vae=replace(recipe.vae, loop=replace(recipe.vae.loop, num_steps=config.vae_steps)))
+    if config.dit_steps:
+        recipe = replace(recipe, dit=replace(recipe.dit, loop=replace(recipe.dit.loop, num_steps=config.dit_steps)))
+    return recipe
+
+
+def train(config: TrainConfig) -> None:
+    """Run the recipe's stages that are not done yet; the checkpoint ends in `<out>/checkpoint`."""
+    if config.num_threads:
+        torch.set_num_threads(config.num_threads)
+    out, recipe = config.folder, _recipe(config)
+    order = ["record", "vae", "latents", "dit", "starts", "evaluate"]
+    last = order.index(config.until)
+    dataset = record(recipe.train_data)
+    record(recipe.test_data)
+    if last < order.index("vae"):
+        return
+    torch.manual_seed(0)  # initial weights; the only global seed, and it belongs to this process
+    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = WorldModel(recipe.model).to(device)
+    store = FrameStore(dataset)
+    windows = FrameWindows(store, recipe.vae.num_frames)
+
+    def sample(batch_size: int, num_frames: int, rng: np.random.Generator) -> np.ndarray:
+        firsts = rng.choice(windows.firsts, batch_size)
+        return np.stack([store.frames[k : k + num_frames] for k in firsts])
+
+    train_vae(model.vae, sample, recipe.vae, out / "vae")
+    if last < order.index("latents"):
+        return
+    latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
+    if last < order.index("dit"):
+        return
+    episodes = np.arange(len(store.lengths))
+    train_dit(model, LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes), recipe.dit, out / "dit")
+    model.save(out / "checkpoint", torch.float16)
+    if last < order.index("starts"):
+        return
+    make_starts(recipe, out / "checkpoint" / "starts.npz")
+    if last < order.index("evaluate"):
+        return
+    evaluate(
+        EvaluateConfig(
+            data=recipe.test_data.out,
+            out=out / "evaluation",
+            checkpoint=out / "checkpoint",
+            num_starts=recipe.evaluate_starts,
+            seconds=recipe.evaluate_seconds,
+            long_starts=min(8, recipe.evaluate_starts),
+            long_seconds=recipe.long_seconds,
+            device=device,
+        )
+    )

@@ -1,0 +1,132 @@
+"""The tokenizer's stage: VAE3D on short windows of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from worldsim.vae3d import VAE3D, frames_to_float
+
+FrameSampler = Callable[[int, int, np.random.Generator], np.ndarray]
+"""(batch, num_frames, rng) to uint8 [b, t, h, w, 3]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEStageConfig:
+    """Losses and batch of the tokenizer's stage.
+
+    Args:
+        batch_size: windows a step.
+        num_frames: frames a window.
+        kl_weight: of the KL term, per latent value.
+        gradient_weight: of the L1 loss on image gradients, which keeps edges.
+        latent_noise: standard deviation, up to, of noise on unit-variance latents that the decoder is trained to bear.
+        equivariance: probability that latents and target are moved and scaled together before decoding
+            (Kouzelis et al. 2025): latents that move as the picture moves are easier to predict.
+    """
+
+    loop: LoopConfig
+    batch_size: int = 8
+    num_frames: int = 3
+    kl_weight: float = 2e-4
+    gradient_weight: float = 1.0
+    latent_noise: float = 0.25
+    equivariance: float = 0.5
+
+
+def random_affine(batch: int, generator: torch.Generator) -> Float[Tensor, "b 2 3"]:
+    """Scale within 0.85 to 1.15 and shift within 6 % of the picture's size."""
+    scale = 0.85 + 0.3 * torch.rand(batch, generator=generator)
+    shift = 0.12 * (torch.rand(batch, 2, generator=generator) - 0.5) * 2
+    theta = torch.zeros(batch, 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = scale
+    theta[:, :, 2] = shift
+    return theta
+
+
+def resample(x: Float[Tensor, "b t c h w"], theta: Float[Tensor, "b 2 3"]) -> Float[Tensor, "b t c h w"]:
+    """`x` moved by an affine map, each window by its own."""
+    b, t = x.shape[:2]
+    flat = rearrange(x, "b t c h w -> (b t) c h w")
+    grid = F.affine_grid(theta.repeat_interleave(t, dim=0), list(flat.shape), align_corners=False)
+    moved = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return rearrange(moved, "(b t) c h w -> b t c h w", b=b)
+
+
+def picture_loss(
+    decoded: Float[Tensor, "b t 3 h w"], target: Float[Tensor, "b t 3 h w"]
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """L1 of pixels, and of their differences to the right and below at two scales."""
+    a, b = (rearrange(x, "b t c h w -> (b t) c h w") for x in (decoded, target))
+    pixels = (a - b).abs().mean()
+    edges = pixels.new_zeros(())
+    for _ in range(2):
+        d = a - b
+        edges = edges + (d[..., 1:] - d[..., :-1]).abs().mean() + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
+        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+    return pixels, edges / 2
+
+
+def vae_losses(
+    vae: VAE3D, frames: Float[Tensor, "b t 3 h w"], config: VAEStageConfig, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """The named losses of a batch of frames in [-1, 1]."""
+    mean, log_variance, _ = vae.posterior(frames)
+    noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+    raw = mean + (0.5 * log_variance).exp() * noise
+    kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
+    strength = config.latent_noise * torch.rand(len(frames), 1, 1, 1, 1, generator=generator)
+    extra = torch.randn(mean.shape, generator=generator) * strength
+    raw = raw + extra.to(mean.device) * mean.detach().std().clamp(min=0.1)
+    target = frames
+    if torch.rand((), generator=generator).item() < config.equivariance:
+        theta = random_affine(len(frames), generator).to(frames.device)
+        raw, target = resample(raw, theta), resample(frames, theta)
+    decoded, _ = vae.decode(vae.normalise(raw))
+    pixels, edges = picture_loss(decoded, target)
+    loss = pixels + config.gradient_weight * edges + config.kl_weight * kl
+    mse = ((decoded.detach() - target) ** 2).mean()
+    return {"loss": loss, "l1": pixels, "edges": edges, "kl": kl, "psnr": 10 * torch.log10(4 / mse)}
+
+
+@torch.no_grad()
+def measure_latents(vae: VAE3D, sample: FrameSampler, rng: np.random.Generator, num_batches: int = 24) -> None:
+    """Set the VAE's latent_mean and latent_std from data."""
+    vae.latent_mean.zero_()
+    vae.latent_std.fill_(1.0)
+    device = vae.latent_mean.device
+    total, square, count = 0.0, 0.0, 0
+    for _ in range(num_batches):
+        frames = frames_to_float(torch.from_numpy(sample(8, 3, rng)).to(device))
+        latents, _ = vae.encode(frames)
+        values = rearrange(latents, "b t c h w -> c (b t h w)").double()
+        total, square, count = total + values.sum(1), square + (values**2).sum(1), count + values.shape[1]
+    mean = total / count
+    vae.latent_mean.copy_(mean)
+    vae.latent_std.copy_((square / count - mean**2).clamp(min=1e-8).sqrt())
+
+
+def train_vae(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: Path) -> None:
+    """Train `vae` in place, or load the finished stage; resumable. Ends with measured latent statistics."""
+    result = folder / "vae.safetensors"
+    if stage_done(vae, result):
+        return
+    device = vae.latent_mean.device
+
+    def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        rng = np.random.default_rng([config.loop.seed, step])
+        frames = torch.from_numpy(sample(config.batch_size, config.num_frames, rng)).to(device)
+        return vae_losses(vae, frames_to_float(frames), config, generator)
+
+    TrainLoop(vae, loss_function, config.loop, folder).run("VAE3D")
+    measure_latents(vae, sample, np.random.default_rng([config.loop.seed, 10**6]))
+    finish_stage(vae, result)

@@ -1,0 +1,203 @@
+"""Configs of the learned world: frozen dataclasses that write to and read from JSON, refusing what they do not know."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from worldsim.vehicle import VehicleModel
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraGeometry:
+    """Where the camera sits and how it projects: what a motion-compensated previous frame needs to know.
+
+    Args:
+        fov: horizontal field of view [rad].
+        mount_height: above the ground [m].
+        mount_x: ahead of the ego's centre [m].
+        pitch: positive looks down [rad].
+    """
+
+    fov: float = 1.396
+    mount_height: float = 1.6
+    mount_x: float = 1.2
+    pitch: float = 0.052
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fov < math.pi:
+            raise ValueError(f"fov must lie in (0, pi), got {self.fov}")
+        _positive(mount_height=self.mount_height)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEConfig:
+    """VAE3D's shape.
+
+    Args:
+        latent_channels: channels of a latent.
+        widths: channels at 2x, 4x and 8x reduced resolution.
+        num_blocks: residual blocks at the 4x and 8x level, encoder and decoder each.
+        temporal_kernel: frames seen by each causal temporal convolution.
+    """
+
+    latent_channels: int = 8
+    widths: tuple[int, int, int] = (32, 64, 112)
+    num_blocks: int = 2
+    temporal_kernel: int = 3
+
+    def __post_init__(self) -> None:
+        _positive(latent_channels=self.latent_channels, num_blocks=self.num_blocks)
+        if len(self.widths) != 3 or any(w % 8 for w in self.widths):
+            raise ValueError(f"widths must be three multiples of 8, got {self.widths}")
+        if self.temporal_kernel < 1:
+            raise ValueError(f"temporal_kernel must be at least 1, got {self.temporal_kernel}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiTConfig:
+    """CausalDiT's shape.
+
+    Args:
+        width: channels of a token.
+        depth: number of transformer blocks.
+        num_heads: attention heads; width / num_heads must be a multiple of 6 or at least 16 and even.
+        mlp_ratio: hidden width of the MLP over width.
+        conv_width: channels of the convolutional stem and head at latent resolution.
+        num_conv_blocks: convolutional blocks in the stem and in the head.
+        window: past frames a frame attends to, besides itself; the size of the KV ring.
+        num_previous: previous latents stacked beside the noisy one.
+        motion_warp: also stack the last latent warped by the ego's motion, and start from it.
+        use_command: condition on the RouteCommand (dropped out in training).
+        use_key_actor: condition on a key actor's motion; reserved, must be False in this version.
+    """
+
+    width: int = 256
+    depth: int = 4
+    num_heads: int = 4
+    mlp_ratio: float = 4.0
+    conv_width: int = 64
+    num_conv_blocks: int = 2
+    window: int = 8
+    num_previous: int = 2
+    motion_warp: bool = True
+    use_command: bool = True
+    use_key_actor: bool = False
+
+    def __post_init__(self) -> None:
+        _positive(width=self.width, depth=self.depth, num_heads=self.num_heads, window=self.window)
+        _positive(num_previous=self.num_previous, conv_width=self.conv_width, num_conv_blocks=self.num_conv_blocks)
+        if self.width % self.num_heads or (self.width // self.num_heads) % 8:
+            raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
+        if self.use_key_actor:
+            raise ValueError("use_key_actor is reserved for a later version, got True")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadConfig:
+    """SceneHead's shape.
+
+    Args:
+        width: channels of its convolutions.
+        num_columns: vertical image strips; in each the nearest object is decoded.
+    """
+
+    width: int = 96
+    num_columns: int = 8
+
+    def __post_init__(self) -> None:
+        _positive(width=self.width, num_columns=self.num_columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldModelConfig:
+    """The whole learned world.
+
+    Args:
+        frame_size: height and width [px], multiples of 16.
+        dt: time between frames [s].
+        num_steps: sampling steps a frame, 1 to 4 for real time.
+        camera: the recording camera's geometry.
+        vehicle: the ego's motion model.
+    """
+
+    frame_size: tuple[int, int] = (128, 128)
+    dt: float = 0.1
+    num_steps: int = 2
+    camera: CameraGeometry = field(default_factory=CameraGeometry)
+    vehicle: VehicleModel = field(default_factory=VehicleModel)
+    vae: VAEConfig = field(default_factory=VAEConfig)
+    dit: DiTConfig = field(default_factory=DiTConfig)
+    head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        if len(self.frame_size) != 2 or any(s < 16 or s % 16 for s in self.frame_size):
+            raise ValueError(f"frame_size must be two multiples of 16, got {self.frame_size}")
+        _positive(dt=self.dt, num_steps=self.num_steps)
+        if (self.frame_size[1] // 16) % self.head.num_columns:
+            raise ValueError(
+                f"{self.frame_size[1] // 16} token columns do not divide into num_columns {self.head.num_columns}"
+            )
+
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """Height and width of a latent."""
+        return self.frame_size[0] // 8, self.frame_size[1] // 8
+
+    @property
+    def num_context(self) -> int:
+        """Frames of context the model makes use of."""
+        return self.dit.window
+
+    def save_json(self, path: Path) -> None:
+        """Write to `path`, whole or not at all."""
+        temporary = path.with_name(path.name + ".tmp")
+        temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        temporary.replace(path)
+
+    @staticmethod
+    def from_json(path: Path) -> WorldModelConfig:
+        """Read what save_json wrote.
+
+        Raises:
+            ValueError: not JSON, or a field is unknown or unfit; names the file and the field.
+        """
+        try:
+            return build(WorldModelConfig, json.loads(path.read_text()))
+        except (json.JSONDecodeError, ValueError, TypeError) as error:
+            raise ValueError(f"{path}: not a WorldModelConfig: {error}") from error
+
+
+_Config = typing.TypeVar("_Config")
+
+
+def build(cls: type[_Config], values: object) -> _Config:
+    """A dataclass from nested plain dicts; lists become tuples.
+
+    Raises:
+        ValueError: `values` is no dict or names a field that `cls` lacks.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{cls.__name__} needs an object, got {values!r}")
+    types = typing.get_type_hints(cls)
+    unknown = sorted(set(values) - set(types))
+    if unknown:
+        raise ValueError(f"{cls.__name__} has no field {', '.join(unknown)}; it has {', '.join(sorted(types))}")
+    arguments = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(types[name]):
+            value = build(types[name], value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        arguments[name] = value
+    return cls(**arguments)

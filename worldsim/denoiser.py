@@ -1,0 +1,83 @@
+"""Denoiser: the network and the path put together; estimates a clean latent from a noisy one and its past."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from worldsim.configs import WorldModelConfig
+from worldsim.dit import CausalDiT, Conditions
+from worldsim.flow import posterior
+from worldsim.layers import KeyValue
+from worldsim.warp import MotionWarp
+
+
+class Denoised(NamedTuple):
+    """Estimate of the data, its prior mean, the network's standardised output and its target scale, tokens and cache."""
+
+    data: Tensor
+    mean: Tensor
+    std: Tensor
+    rest: Tensor
+    tokens: Tensor
+    cache: tuple[KeyValue, ...]
+
+
+def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Float[Tensor, "b t k c h w"]:
+    """For each frame of a clip the `num_previous` latents before it, newest first; the first frame stands in for older."""
+    first = latents[:, :1]
+    padded = torch.cat([first] * num_previous + [latents], dim=1)
+    t = latents.shape[1]
+    return torch.stack([padded[:, num_previous - k : num_previous - k + t] for k in range(1, num_previous + 1)], dim=2)
+
+
+class Denoiser(nn.Module):
+    """CausalDiT with its prior: the previous latent, moved as the ego moved. `step_std` is measured by training."""
+
+    def __init__(self, config: WorldModelConfig) -> None:
+        super().__init__()
+        self.dit = CausalDiT(config.dit, config.vae.latent_channels, config.latent_size)
+        self.warp = MotionWarp(config.camera, config.frame_size) if config.dit.motion_warp else None
+        self.step_std: Tensor
+        self.register_buffer("step_std", torch.full((config.vae.latent_channels,), 0.5))
+
+    def prior(
+        self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions
+    ) -> Float[Tensor, "b t c h w"]:
+        """What the next latent would be if nothing but the ego moved."""
+        newest = previous[:, :, 0]
+        if self.warp is None:
+            return newest
+        return self.warp(newest, conditions.motions * conditions.known[..., None])
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "b t c h w"],
+        tau: Float[Tensor, "b t"],
+        previous: Float[Tensor, "b t k c h w"],
+        conditions: Conditions,
+        times: Int[Tensor, "t"],
+        past: tuple[KeyValue, ...] | None = None,
+        prior: Float[Tensor, "b t c h w"] | None = None,
+        tokens_only: bool = False,
+    ) -> Denoised:
+        """Estimate the data of `noisy` frames at flow times `tau`.
+
+        Args:
+            previous: latents before each frame, newest first.
+            prior: from `prior()`, if it is at hand already.
+            tokens_only: for the clean pass that fills the cache; `data` is then `noisy`.
+        """
+        if prior is None:
+            prior = self.prior(previous, conditions)
+        parts = [noisy, rearrange(previous, "b t k c h w -> b t (k c) h w")]
+        if self.warp is not None:
+            parts.append(prior)
+        out = self.dit(torch.cat(parts, dim=2), tau, conditions, times, past, tokens_only)
+        mean, std = posterior(noisy, tau, prior, self.step_std[:, None, None])
+        data = noisy if tokens_only else mean + std * out.rest
+        return Denoised(data, mean, std, out.rest, out.tokens, out.cache)

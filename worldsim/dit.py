@@ -1,0 +1,143 @@
+"""CausalDiT: a causal diffusion transformer over frames inside a convolutional stem and head."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from worldsim.configs import DiTConfig
+from worldsim.layers import ConvBlock, DiTBlock, KeyValue
+from worldsim.rope import axial_angles
+
+UNKNOWN_COMMAND = 4
+"""The command's index when it is dropped or not known (RouteCommand has 0 to 3)."""
+
+MOTION_SCALE = (1.0, 0.1, 0.05, 10.0, 3.0, 0.3)
+"""Divides MOTION_NAMES to about unit size."""
+
+
+class Conditions(NamedTuple):
+    """What each frame is conditioned on besides the past.
+
+    controls: CONTROL_NAMES of the control that led to the frame, [b, t, 4].
+    motions: MOTION_NAMES of the step that led to it, [b, t, 6].
+    commands: RouteCommand or UNKNOWN_COMMAND, [b, t].
+    known: False where control and motion are not known (a clip's first frame), [b, t].
+    """
+
+    controls: Tensor
+    motions: Tensor
+    commands: Tensor
+    known: Tensor
+
+
+class DiTOutput(NamedTuple):
+    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: a KeyValue per block, of these frames."""
+
+    rest: Tensor
+    tokens: Tensor
+    cache: tuple[KeyValue, ...]
+
+
+def sliding_causal_mask(num_frames: int, num_tokens: int, window: int) -> Bool[Tensor, "tn tn"]:
+    """True where a token may attend: all tokens of its own frame and of the `window` frames before it."""
+    frame = torch.arange(num_frames).repeat_interleave(num_tokens)
+    age = frame[:, None] - frame[None, :]
+    return (age >= 0) & (age <= window)
+
+
+class CausalDiT(nn.Module):
+    """Estimates the rest of a noisy latent from its past.
+
+    Stem and head are convolutions at latent resolution over the noisy latent and the previous ones stacked on
+    channels; between them transformer blocks at half that resolution attend over frames. Locality in the stem is
+    what makes it learnable on a small budget; attention carries what is older.
+    """
+
+    def __init__(self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int]) -> None:
+        super().__init__()
+        self.config = config
+        self.grid = (latent_size[0] // 2, latent_size[1] // 2)
+        d, w = config.width, config.conv_width
+        num_stacked = 1 + config.num_previous + int(config.motion_warp)
+        self.time_embedding = nn.Sequential(nn.Linear(64, d), nn.SiLU(), nn.Linear(d, d))
+        self.motion_embedding = nn.Sequential(nn.Linear(11, d), nn.SiLU(), nn.Linear(d, d))
+        self.command_embedding = nn.Embedding(UNKNOWN_COMMAND + 1, d)
+        self.stem_in = nn.Conv2d(num_stacked * latent_channels, w, 3, padding=1)
+        self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
+        self.down = nn.Conv2d(w, d, 2, stride=2)
+        self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio) for _ in range(config.depth)])
+        self.up = nn.ConvTranspose2d(d, w, 2, stride=2)
+        self.merge = nn.Conv2d(2 * w, w, 1)
+        self.head = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
+        self.head_norm = nn.GroupNorm(8, w)
+        self.head_out = nn.Conv2d(w, latent_channels, 3, padding=1)
+        nn.init.normal_(self.command_embedding.weight, std=0.02)
+        nn.init.zeros_(self.head_out.weight)
+        nn.init.zeros_(self.head_out.bias)
+        frequencies = torch.exp(torch.linspace(0, torch.log(torch.tensor(500.0)).item(), 32))
+        self.frequencies: Tensor
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.motion_scale: Tensor
+        self.register_buffer("motion_scale", torch.tensor(MOTION_SCALE), persistent=False)
+
+    def embed(self, tau: Float[Tensor, "b t"], conditions: Conditions) -> Float[Tensor, "b t d"]:
+        """The condition vector of each frame."""
+        phase = tau[..., None] * self.frequencies
+        time = self.time_embedding(torch.cat([phase.cos(), phase.sin()], dim=-1))
+        known = conditions.known[..., None].to(tau.dtype)
+        moved = torch.cat([conditions.controls, conditions.motions / self.motion_scale], dim=-1) * known
+        motion = self.motion_embedding(torch.cat([moved, known], dim=-1))
+        command = conditions.commands
+        if not self.config.use_command:
+            command = torch.full_like(command, UNKNOWN_COMMAND)
+        return time + motion + self.command_embedding(command)
+
+    def forward(
+        self,
+        stacked: Float[Tensor, "b t sc h w"],
+        tau: Float[Tensor, "b t"],
+        conditions: Conditions,
+        times: Int[Tensor, "t"],
+        past: tuple[KeyValue, ...] | None = None,
+        tokens_only: bool = False,
+    ) -> DiTOutput:
+        """One pass over `t` frames.
+
+        Args:
+            stacked: the noisy latent, the previous ones newest first, then the warped one, on channels.
+            tau: flow time of each frame; 1 is clean.
+            times: frame numbers.
+            past: cached keys and values of older frames, already cut to the window; then t must be 1.
+            tokens_only: leave out the convolutional head; `rest` is then empty.
+        """
+        b, t = tau.shape
+        if past is not None and t != 1:
+            raise ValueError(f"with a cache frames go one by one, got {t}")
+        condition = self.embed(tau, conditions)
+        flat_condition = rearrange(condition, "b t d -> (b t) d")
+        x = self.stem_in(rearrange(stacked, "b t c h w -> (b t) c h w"))
+        for block in self.stem:
+            x = block(x, flat_condition)
+        skip = x
+        tokens = rearrange(self.down(x), "(b t) d h w -> b t (h w) d", b=b)
+        angles = axial_angles(times, self.grid, self.config.width // self.config.num_heads)
+        mask = None
+        if t > 1:
+            mask = sliding_causal_mask(t, tokens.shape[2], self.config.window).to(tokens.device)
+        cache = []
+        for i, block in enumerate(self.blocks):
+            tokens, new = block(tokens, condition, self.grid, angles, mask, None if past is None else past[i])
+            cache.append(new)
+        if tokens_only:
+            return DiTOutput(tokens.new_empty(0), tokens, tuple(cache))
+        x = self.up(rearrange(tokens, "b t (h w) d -> (b t) d h w", h=self.grid[0]))
+        x = self.merge(torch.cat([x, skip], dim=1))
+        for block in self.head:
+            x = block(x, flat_condition)
+        rest = self.head_out(nn.functional.silu(self.head_norm(x)))
+        return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))

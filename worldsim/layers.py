@@ -1,0 +1,135 @@
+"""Building blocks of the networks: norms, AdaLN-Zero, cached QK-normed attention, MLP, convolutional blocks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from worldsim.rope import rotate
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) over the last dim, with a learned scale (Zhang and Sennrich 2019)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+        """Normalise `x`."""
+        return F.rms_norm(x, self.weight.shape, self.weight, 1e-6)
+
+
+class KeyValue(NamedTuple):
+    """Keys (rotated to their absolute time) and values of past frames, both [b, heads, frames * tokens, d]."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class Attention(nn.Module):
+    """Multi-head attention over the tokens of many frames, QK-normed (Dehghani et al. 2023), with rotary positions."""
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.query_norm = RMSNorm(width // num_heads)
+        self.key_norm = RMSNorm(width // num_heads)
+        self.out = nn.Linear(width, width)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        angles: Float[Tensor, "n half"],
+        mask: Bool[Tensor, "n n"] | None,
+        past: KeyValue | None,
+    ) -> tuple[Float[Tensor, "b n d"], KeyValue]:
+        """Attend within `x` where `mask` allows (None: everywhere) and to all of `past`.
+
+        Returns:
+            The result, and the keys and values of `x` alone.
+        """
+        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
+        q, k = rotate(self.query_norm(q), angles), rotate(self.key_norm(k), angles)
+        new = KeyValue(k, v)
+        if past is not None:
+            k, v = torch.cat([past.keys, k], dim=2), torch.cat([past.values, v], dim=2)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.out(rearrange(y, "b h n d -> b n (h d)")), new
+
+
+class ConvMLP(nn.Module):
+    """A GELU MLP with a depthwise 3x3 convolution over the frame between its layers."""
+
+    def __init__(self, width: int, ratio: float) -> None:
+        super().__init__()
+        hidden = int(width * ratio)
+        self.fc1 = nn.Linear(width, hidden)
+        self.depthwise = nn.Conv2d(hidden, hidden, 3, padding=1, groups=hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Float[Tensor, "b t n d"], grid: tuple[int, int]) -> Float[Tensor, "b t n d"]:
+        """`n` tokens are the row-major cells of `grid`."""
+        b = x.shape[0]
+        x = rearrange(self.fc1(x), "b t (h w) d -> (b t) d h w", h=grid[0], w=grid[1])
+        x = F.gelu(x + self.depthwise(x), approximate="tanh")
+        return self.fc2(rearrange(x, "(b t) d h w -> b t (h w) d", b=b))
+
+
+class DiTBlock(nn.Module):
+    """Transformer block with AdaLN-Zero (Peebles and Xie 2023): each frame's condition shifts, scales and gates it."""
+
+    def __init__(self, width: int, num_heads: int, mlp_ratio: float) -> None:
+        super().__init__()
+        self.attention = Attention(width, num_heads)
+        self.mlp = ConvMLP(width, mlp_ratio)
+        self.modulation = nn.Linear(width, 6 * width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b t n d"],
+        condition: Float[Tensor, "b t d"],
+        grid: tuple[int, int],
+        angles: Float[Tensor, "tn half"],
+        mask: Bool[Tensor, "tn tn"] | None,
+        past: KeyValue | None,
+    ) -> tuple[Float[Tensor, "b t n d"], KeyValue]:
+        """One block over `t` frames of `n` tokens; returns the tokens and their keys and values."""
+        t = x.shape[1]
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(F.silu(condition)).unsqueeze(2).chunk(6, dim=-1)
+        h = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale1) + shift1
+        h, new = self.attention(rearrange(h, "b t n d -> b (t n) d"), angles, mask, past)
+        x = x + gate1 * rearrange(h, "b (t n) d -> b t n d", t=t)
+        h = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale2) + shift2
+        return x + gate2 * self.mlp(h, grid), new
+
+
+class ConvBlock(nn.Module):
+    """Residual block of two 3x3 convolutions, group-normed per frame; a condition shifts and scales it, if given one."""
+
+    def __init__(self, width: int, condition_width: int | None = None) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.GroupNorm(8, width), nn.GroupNorm(8, width)
+        self.conv1 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        self.modulation = None if condition_width is None else nn.Linear(condition_width, 2 * width)
+
+    def forward(
+        self, x: Float[Tensor, "b c h w"], condition: Float[Tensor, "b d"] | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """`condition` is given exactly when the block was built with a condition_width."""
+        h = self.norm2(self.conv1(F.silu(self.norm1(x))))
+        if self.modulation is not None:
+            assert condition is not None
+            scale, shift = self.modulation(F.silu(condition))[..., None, None].chunk(2, dim=1)
+            h = h * (1 + scale) + shift
+        return x + self.conv2(F.silu(h))

@@ -1,0 +1,114 @@
+"""Rolling latents out: prefill the KV cache from a context, then advance frame by frame at constant cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from worldsim.denoiser import Denoiser, shift_previous
+from worldsim.dit import Conditions
+from worldsim.flow import euler_sample
+from worldsim.layers import KeyValue
+
+NUM_KEPT = 3
+"""Latents the state keeps: the head reads three, the denoiser stacks fewer."""
+
+
+class LatentState(NamedTuple):
+    """What the next latent depends on.
+
+    latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
+    cache: per block the keys and values of the last `window` frames.
+    frame: number of the newest frame.
+    """
+
+    latents: Tensor
+    cache: tuple[KeyValue, ...]
+    frame: int
+
+    def take(self, slots: Sequence[int]) -> LatentState:
+        """The given slots, in that order, in memory of their own; a slot may be taken many times."""
+        index = torch.as_tensor(list(slots), dtype=torch.long, device=self.latents.device)
+        cache = tuple(KeyValue(kv.keys[index], kv.values[index]) for kv in self.cache)
+        return LatentState(self.latents[index], cache, self.frame)
+
+
+def select_frames(conditions: Conditions, frames: slice) -> Conditions:
+    """The conditions of some of the frames."""
+    return Conditions(*(value[:, frames] for value in conditions))
+
+
+def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions: Conditions) -> LatentState:
+    """The state after clean `latents`; one parallel pass."""
+    t = latents.shape[1]
+    previous = shift_previous(latents, denoiser.dit.config.num_previous)
+    ones = torch.ones(latents.shape[:2], device=latents.device)
+    times = torch.arange(t, device=latents.device)
+    out = denoiser(latents, ones, previous, conditions, times, tokens_only=True)
+    kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
+    return LatentState(kept, _newest(denoiser, out.cache), t - 1)
+
+
+def advance(
+    denoiser: Denoiser, state: LatentState, conditions: Conditions, noise: Float[Tensor, "b 1 c h w"], num_steps: int
+) -> tuple[LatentState, Float[Tensor, "b 1 n d"]]:
+    """One frame on: sample the latent, then pass it clean through the network to fill the cache.
+
+    Args:
+        conditions: of the new frame, t = 1.
+
+    Returns:
+        The new state, and the tokens of the clean pass.
+    """
+    b, device = len(noise), noise.device
+    frame = state.frame + 1
+    times = torch.tensor([frame], device=device)
+    previous = state.latents[:, None, : denoiser.dit.config.num_previous]
+    prior = denoiser.prior(previous, conditions)
+
+    def denoise(x: Tensor, tau: float) -> Tensor:
+        at = torch.full((b, 1), tau, device=device)
+        return denoiser(x, at, previous, conditions, times, state.cache, prior).data
+
+    latent = euler_sample(denoise, noise, num_steps)
+    ones = torch.ones((b, 1), device=device)
+    clean = denoiser(latent, ones, previous, conditions, times, state.cache, prior, tokens_only=True)
+    cache = tuple(
+        KeyValue(torch.cat([old.keys, new.keys], dim=2), torch.cat([old.values, new.values], dim=2))
+        for old, new in zip(state.cache, clean.cache, strict=True)
+    )
+    latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
+    return LatentState(latents, _newest(denoiser, cache), frame), clean.tokens
+
+
+def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
+    """The cache cut to the window."""
+    keep = denoiser.dit.config.window * denoiser.dit.grid[0] * denoiser.dit.grid[1]
+    return tuple(KeyValue(kv.keys[:, :, -keep:], kv.values[:, :, -keep:]) for kv in cache)
+
+
+def roll_out(
+    denoiser: Denoiser,
+    context: Float[Tensor, "b k c h w"],
+    conditions: Conditions,
+    noise: Float[Tensor, "b t c h w"],
+    num_steps: int,
+) -> Float[Tensor, "b t c h w"]:
+    """A clip of which the first k latents are `context` and the others are generated one by one.
+
+    Args:
+        conditions: of all t frames.
+        noise: of all t frames; that of the context is not used.
+    """
+    k, t = context.shape[1], noise.shape[1]
+    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)))
+    clip = [context]
+    for frame in range(k, t):
+        now = slice(frame, frame + 1)
+        state, _ = advance(denoiser, state, select_frames(conditions, now), noise[:, now], num_steps)
+        clip.append(state.latents[:, :1])
+    return torch.cat(clip, dim=1)

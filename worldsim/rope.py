@@ -1,0 +1,44 @@
+"""Rotary position embedding over three axes: time, row, column (Su et al. 2021)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def axial_angles(
+    times: Float[Tensor, "t"], grid: tuple[int, int], head_width: int, base: float = 100.0
+) -> Float[Tensor, "tn half"]:
+    """Rotation angles [rad] of the tokens of `times` x rows x columns, row-major.
+
+    Half of the head's channel pairs turn with time, a quarter each with row and column.
+
+    Args:
+        times: frame numbers; only differences matter to attention.
+        head_width: channels of a head, a multiple of 8.
+    """
+    half = head_width // 2
+    num_time, num_space = half // 2, half // 4
+    device = times.device
+
+    def frequencies(n: int) -> Tensor:
+        return base ** (-torch.arange(n, device=device, dtype=torch.float32) / n)
+
+    time = times.float()[:, None] * frequencies(num_time)
+    rows = torch.arange(grid[0], device=device, dtype=torch.float32)[:, None] * frequencies(num_space)
+    columns = torch.arange(grid[1], device=device, dtype=torch.float32)[:, None] * frequencies(num_space)
+    t, h, w = len(times), *grid
+    parts = [
+        time[:, None, None, :].expand(t, h, w, num_time),
+        rows[None, :, None, :].expand(t, h, w, num_space),
+        columns[None, None, :, :].expand(t, h, w, num_space),
+    ]
+    return torch.cat(parts, dim=-1).reshape(t * h * w, half)
+
+
+def rotate(x: Float[Tensor, "b heads n d"], angles: Float[Tensor, "n half"]) -> Float[Tensor, "b heads n d"]:
+    """Turn each channel pair (i, i + d/2) of a token by its angle."""
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)

@@ -1,0 +1,79 @@
+"""Start clips in one file: what the learned world begins from. numpy only."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from worldsim.scene import SceneState
+from worldsim.start_clip import StartClip
+
+DEFAULT_STARTS = Path(__file__).parent / "default" / "starts.npz"
+
+
+def save_starts(clips: Sequence[StartClip], path: Path) -> None:
+    """Write equally long clips to `path`, whole or not at all.
+
+    Raises:
+        ValueError: no clips, or their shapes differ.
+    """
+    shapes = {clip.frames.shape for clip in clips}
+    if len(shapes) != 1:
+        raise ValueError(f"start clips must have one shape, got {sorted(shapes)}")
+    longest = max(len(clip.route) for clip in clips)
+    routes = np.full((len(clips), longest, 2), np.nan, np.float32)
+    for row, clip in zip(routes, clips, strict=True):
+        row[: len(clip.route)] = clip.route
+    frames = np.stack([clip.frames for clip in clips])
+    # differences between frames compress far better than frames; uint8 wraps around and back exactly
+    frames[:, 1:] -= frames[:, :-1].copy()
+    arrays = {
+        "frame_differences": frames,
+        "controls": np.stack([clip.controls for clip in clips]),
+        "vehicles": np.stack([clip.vehicles for clip in clips]),
+        "routes": routes,
+        "dt": np.array([clip.dt for clip in clips]),
+    }
+    scenes = SceneState.stack([clip.scenes for clip in clips])
+    arrays |= {f"scene_{name}": value for name, value in scenes.arrays().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    temporary.replace(path)
+
+
+def load_starts(path: Path | None = None) -> list[StartClip]:
+    """The clips that save_starts wrote; None: those of the default world.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged; names the file.
+    """
+    path = DEFAULT_STARTS if path is None else Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no start clips at {path}")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        frames = np.cumsum(arrays["frame_differences"], axis=1, dtype=np.uint8)
+        scenes = SceneState(
+            **{name[6:]: value for name, value in arrays.items() if name.startswith("scene_")}
+        )
+        routes = [route[np.isfinite(route[:, 0])] for route in arrays["routes"]]
+        return [
+            StartClip(
+                frames=frames[i],
+                controls=arrays["controls"][i],
+                vehicles=arrays["vehicles"][i],
+                scenes=scenes[i],
+                route=routes[i],
+                dt=float(arrays["dt"][i]),
+            )
+            for i in range(len(frames))
+        ]
+    except (zipfile.BadZipFile, KeyError, TypeError, OSError, EOFError) as error:
+        raise ValueError(f"{path}: damaged, not a file of start clips: {error}") from error

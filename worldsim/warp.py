@@ -1,0 +1,66 @@
+"""Motion compensation: the previous latent as the camera would see it after the ego's motion, were the world flat."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from worldsim.configs import CameraGeometry
+
+FAR = 50.0
+"""Rays that meet the ground later, or never, are taken to end here [m]."""
+
+
+class MotionWarp(nn.Module):
+    """Resamples a latent map by the homography of the ground plane (and of a far wall above it)."""
+
+    def __init__(self, camera: CameraGeometry, frame_size: tuple[int, int], stride: int = 8) -> None:
+        super().__init__()
+        height, width = frame_size
+        self.camera, self.half_height, self.half_width = camera, height / 2, width / 2
+        self.focal = self.half_width / math.tan(camera.fov / 2)
+        v = (torch.arange(height // stride) + 0.5) * stride
+        u = (torch.arange(width // stride) + 0.5) * stride
+        up, left = torch.meshgrid((self.half_height - v) / self.focal, (self.half_width - u) / self.focal, indexing="ij")
+        c, s = math.cos(camera.pitch), math.sin(camera.pitch)
+        ray = torch.stack([c + s * up, left, -s + c * up], dim=-1)
+        reach = torch.where(ray[..., 2] < 0, camera.mount_height / (-ray[..., 2]).clamp(min=1e-6), torch.inf)
+        points = ray * reach.clamp(max=FAR)[..., None]
+        points[..., 0] += camera.mount_x
+        points[..., 2] += camera.mount_height
+        self.points: Tensor
+        self.register_buffer("points", points, persistent=False)
+
+    def grid(self, motion: Float[Tensor, "b 6"]) -> Float[Tensor, "b h w 2"]:
+        """Where in the previous frame each cell of the next was, in grid_sample's coordinates.
+
+        Args:
+            motion: MOTION_NAMES; only dx, dy [m] and dyaw [rad] matter.
+        """
+        dx, dy, dyaw = (motion[:, i, None, None] for i in range(3))
+        x, y, z = self.points.unbind(-1)
+        cos, sin = dyaw.cos(), dyaw.sin()
+        forward = cos * x - sin * y + dx - self.camera.mount_x
+        left = sin * x + cos * y + dy
+        above = z - self.camera.mount_height
+        c, s = math.cos(self.camera.pitch), math.sin(self.camera.pitch)
+        depth = (c * forward - s * above).clamp(min=0.1)
+        up = s * forward + c * above
+        u = -left / depth * (self.focal / self.half_width)
+        v = -up / depth * (self.focal / self.half_height)
+        return torch.stack([u, v], dim=-1)
+
+    def forward(
+        self, latents: Float[Tensor, "b t c h w"], motions: Float[Tensor, "b t 6"]
+    ) -> Float[Tensor, "b t c h w"]:
+        """`latents` one step before, seen after `motions`; what comes into view repeats the border."""
+        b = latents.shape[0]
+        flat = rearrange(latents, "b t c h w -> (b t) c h w")
+        grid = self.grid(rearrange(motions, "b t m -> (b t) m"))
+        warped = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
+        return rearrange(warped, "(b t) c h w -> b t c h w", b=b)
