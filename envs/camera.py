@@ -88,6 +88,13 @@ class CameraConfig:
         np.divide(self.focal, depth, out=scale, where=depth > 1e-6)
         return np.stack([right * scale + 0.5 * self.width_px, down * scale + 0.5 * self.height_px], axis=1), depth
 
+SHADOW_RANGE = 45.0
+"""Actors farther than this get no shadow [m]."""
+_RINGS = np.array([(0.35, 0.86), (0.18, 0.8), (0.02, 0.7)])
+"""Of a shadow: how much larger than the actor [m], share of the light that is left."""
+_OCTAGON = np.array([(1, 1), (1, 1), (1, -1), (1, -1), (-1, -1), (-1, -1), (-1, 1), (-1, 1)], float)
+_BEVELLED = np.array([(1, 0), (0, 1), (0, 1), (1, 0), (1, 0), (0, 1), (0, 1), (1, 0)], float) * 0.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Actor:
@@ -128,7 +135,7 @@ class Camera:
         self._backdrop = Backdrop(
             **size, camera_height=config.mount_height, camera_x=config.mount_x, pitch=config.pitch
         )
-        self._painter = Painter(**size)
+        self._painter = Painter(**size, line=cv2.LINE_AA if ss == 1 else cv2.LINE_8)
 
     def render(
         self, scenery: Scenery, look: Look, pose: tuple[float, float, float], actors: Sequence[Actor]
@@ -190,21 +197,29 @@ class Camera:
         return chosen[near], distance[near]
 
     def _shadows(self, canvas: np.ndarray, boxes: np.ndarray, position: np.ndarray, rotation: np.ndarray):
-        """Soft dark rings under actors, which seem to float without."""
-        rings = []
-        for x, y, yaw, length, width in boxes:
-            forward, left = np.array([np.cos(yaw), np.sin(yaw), 0]), np.array([-np.sin(yaw), np.cos(yaw), 0])
-            for grow, light in ((0.35, 0.86), (0.18, 0.8), (0.02, 0.7)):
-                f, s = (0.5 * length + grow) * forward, (0.5 * width + grow) * left
-                bevel = 0.25 * min(length, width) / length
-                bevel_side = 0.25 * min(length, width) / width
-                corners = [
-                    f * (1 - 2 * bevel) + s, f + s * (1 - 2 * bevel_side), f - s * (1 - 2 * bevel_side),
-                    f * (1 - 2 * bevel) - s, -f * (1 - 2 * bevel) - s, -f - s * (1 - 2 * bevel_side),
-                    -f + s * (1 - 2 * bevel_side), -f * (1 - 2 * bevel) + s,
-                ]  # fmt: skip
-                rings.append(((np.array(corners) + (x, y, 0) - position) @ rotation.T, light))
-        self._painter.shade_ground(canvas, rings)
+        """Soft dark rings under actors, which seem to float without; boxes [n, 5], nearest drawn last."""
+        gap = np.hypot(boxes[:, 0] - position[0], boxes[:, 1] - position[1])
+        order = np.argsort(-gap)
+        for k in order[gap[order] < SHADOW_RANGE]:
+            # far away one ring is as good as three
+            rings = _RINGS if gap[k] < SHADOW_RANGE / 3 else _RINGS[1:2]
+            outlines = _ring_outlines(boxes[k], rings[:, 0])
+            corners = (outlines - position) @ rotation.T
+            self._painter.shade_ground(canvas, corners, rings[:, 1])
+
+
+def _ring_outlines(box: np.ndarray, grow: np.ndarray) -> np.ndarray:
+    """Eight-cornered outlines [r, 8, 3] on the ground around a box (x, y, yaw, length, width), larger by `grow` [r]."""
+    x, y, yaw, length, width = box
+    bevel = 0.5 * min(length, width)
+    half = np.array([0.5 * length, 0.5 * width]) + grow[:, None, None]
+    corners = _OCTAGON * half
+    corners -= np.sign(_OCTAGON) * _BEVELLED * bevel * half / (0.5 * np.array([length, width]))
+    c, s = np.cos(yaw), np.sin(yaw)
+    ground = np.zeros((len(grow), 8, 3))
+    ground[..., 0] = x + c * corners[..., 0] - s * corners[..., 1]
+    ground[..., 1] = y + s * corners[..., 0] + c * corners[..., 1]
+    return ground
 
 
 def _shape_of(actor: Actor, position: np.ndarray) -> Shape:

@@ -129,11 +129,14 @@ def give_way(
         other_speeds: [k].
     """
     n, k = len(paths), len(other_paths)
-    d = paths[:, None, :, None] - other_paths[None, :, None, :]
-    close = d[..., 0] ** 2 + d[..., 1] ** 2 < CONFLICT_DISTANCE**2
-    own, other = np.argmax(close.any(axis=3), axis=2), np.argmax(close.any(axis=2), axis=2)
+    own_xy, other_xy = (p.astype(np.float32) for p in (paths, other_paths))
+    dx = own_xy[:, None, :, None, 0] - other_xy[None, :, None, :, 0]
+    dy = own_xy[:, None, :, None, 1] - other_xy[None, :, None, :, 1]
+    close = dx * dx + dy * dy < CONFLICT_DISTANCE**2
+    own_close = close.any(axis=3)
+    own, other = np.argmax(own_close, axis=2), np.argmax(close.any(axis=2), axis=2)
     # A conflict at the very beginning of either path is a body in the way, which `leaders` sees, or no way back.
-    conflict = close.any(axis=(2, 3)) & (own >= 2) & (other >= 1)
+    conflict = own_close.any(axis=2) & (own >= 2) & (other >= 1)
     conflict[np.arange(n), np.arange(n)] = False
     patience = 0.7 * waited[:, None]
     arrival = PATH_STEP * own / np.maximum(speeds, 2.0)[:, None]

@@ -107,11 +107,11 @@ class Fleet:
         self.speed[i] = self.paths.here(self.paths.speed_limit)[i] * self.eagerness[i] * rng.uniform(0.5, 1.0)
         self.acceleration[i], self.lateral_speed[i], self.waited[i], self.struck[i] = 0.0, 0.0, 0.0, False
 
-    def step(self, others: Others, dt: float, lane_changes: float, rng: np.random.Generator) -> None:
-        """Everyone drives for `dt` seconds; `lane_changes` are considered per second."""
+    def step(self, own: np.ndarray, others: Others, dt: float, lane_changes: float, rng: np.random.Generator) -> None:
+        """Everyone, now at `boxes()` = `own`, drives for `dt` seconds; `lane_changes` are considered per second."""
         if len(self) == 0:
             return
-        boxes = np.concatenate([self.boxes(), others.boxes])
+        boxes = np.concatenate([own, others.boxes])
         speeds = np.concatenate([self.speed, others.speeds])
         self._drive(boxes, speeds, others, dt)
         if rng.random() < lane_changes * dt:

@@ -24,10 +24,12 @@ class Painter:
         height: of the canvas [px].
         width: of the canvas [px].
         focal: focal length [px].
+        line: cv2.LINE_AA, or the much faster cv2.LINE_8 for a canvas that is scaled down afterwards.
     """
 
-    def __init__(self, *, height: int, width: int, focal: float):
+    def __init__(self, *, height: int, width: int, focal: float, line: int = cv2.LINE_AA):
         self.height, self.width, self.focal = height, width, focal
+        self._line = line
 
     def draw(
         self, canvas: np.ndarray, shape: Shape, face_order: np.ndarray, ball_order: np.ndarray, look: Look,
@@ -51,10 +53,10 @@ class Painter:
         num_faces = len(faces)
         for k in order:
             if k < num_faces:
-                cv2.fillConvexPoly(canvas, faces[k], colors[k], cv2.LINE_AA, _SHIFT)
+                cv2.fillConvexPoly(canvas, faces[k], colors[k], self._line, _SHIFT)
             else:
                 u, v, radius = balls[k - num_faces]
-                cv2.circle(canvas, (u, v), radius, colors[k], -1, cv2.LINE_AA, _SHIFT)
+                cv2.circle(canvas, (u, v), radius, colors[k], -1, self._line, _SHIFT)
 
     def _faces(self, shape: Shape, order: np.ndarray, look: Look, position: np.ndarray, rotation: np.ndarray):
         """Pixel polygons, colours and order of the faces that can be seen."""
@@ -118,21 +120,31 @@ class Painter:
         pixels += (0.5 * self.width - 0.5, 0.5 * self.height - 0.5)
         return np.rint(np.clip(pixels, -3e4, 3e4) * (1 << _SHIFT)).astype(np.int32)
 
-    def shade_ground(self, canvas: np.ndarray, rings: Sequence[tuple[np.ndarray, float]]):
-        """Darken the ground softly: each ring, corners [k, 3] in the camera's frame, keeps a share of the light."""
-        for corners, light in rings:
-            front = _clipped(corners)
-            if len(front) < 3:
-                continue
-            pixels = self._fixed_point(front)
-            x0, y0 = np.clip((pixels.min(0) >> _SHIFT) - 1, 0, (self.width, self.height))
-            x1, y1 = np.clip((pixels.max(0) >> _SHIFT) + 2, 0, (self.width, self.height))
-            if x0 >= x1 or y0 >= y1:
-                continue
-            mask = np.full((y1 - y0, x1 - x0), 255, np.uint8)
-            cv2.fillConvexPoly(mask, pixels - np.array([x0, y0]) * (1 << _SHIFT), round(255 * light), cv2.LINE_AA, _SHIFT)
-            patch = canvas[y0:y1, x0:x1]
-            cv2.multiply(patch, cv2.merge([mask] * 3), dst=patch, scale=1 / 255)
+    def shade_ground(self, canvas: np.ndarray, rings: np.ndarray, lights: np.ndarray):
+        """Darken the ground softly where rings lie over each other.
+
+        Args:
+            canvas: uint8 [height, width, 3].
+            rings: corners in the camera's frame, the first ring around all others, [r, k, 3].
+            lights: share of the light that each ring leaves, [r].
+        """
+        if (rings[..., 2] > NEAR).all():
+            polygons = list(self._fixed_point(rings))
+        else:
+            polygons = [self._fixed_point(c) for c in map(_clipped, rings) if len(c) >= 3]
+        if not polygons:
+            return
+        x0, y0 = np.clip((polygons[0].min(0) >> _SHIFT) - 1, 0, (self.width, self.height))
+        x1, y1 = np.clip((polygons[0].max(0) >> _SHIFT) + 2, 0, (self.width, self.height))
+        if x0 >= x1 or y0 >= y1:
+            return
+        mask = np.full((y1 - y0, x1 - x0), 255, np.uint8)
+        light = 1.0
+        for polygon, left in zip(polygons, lights, strict=False):
+            light *= left
+            cv2.fillConvexPoly(mask, polygon - np.array([x0, y0]) * (1 << _SHIFT), round(255 * light), cv2.LINE_AA, _SHIFT)
+        patch = canvas[y0:y1, x0:x1]
+        cv2.multiply(patch, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), dst=patch, scale=1 / 255)
 
 
 def _emission(glow: np.ndarray, look: Look) -> np.ndarray:

@@ -19,6 +19,8 @@ CROSSING_RATE = 0.03
 """Crossings begun per pedestrian and second [1/s]."""
 CAREFUL_GAP, CARELESS_GAP = 4.5, 2.2
 """Time to the nearest approaching vehicle that a pedestrian asks for before crossing [s]."""
+LOOK_AHEAD = 0.8
+"""Pedestrians on the road stop before vehicles this near [m]."""
 STRIDE = 1.4
 """Distance walked in one cycle of the legs [m]."""
 
@@ -92,25 +94,31 @@ class Pedestrians:
         return True
 
     def step(
-        self, road_map: RoadMap, vehicles: np.ndarray, speeds: np.ndarray, dt: float, rng: np.random.Generator
+        self,
+        road_map: RoadMap,
+        own: np.ndarray,
+        vehicles: np.ndarray,
+        speeds: np.ndarray,
+        dt: float,
+        rng: np.random.Generator,
     ) -> None:
-        """Walk for `dt` seconds among vehicles with boxes [m, 5] and speeds [m]."""
+        """Everyone, now at `boxes()` = `own`, walks for `dt` seconds among vehicles [m, 5] with speeds [m]."""
         paths = self.paths
-        draws = rng.random(len(self.speed))
-        boxes = self.boxes()
+        draws = rng.random(len(self))
         crossing = self.crossing
         begins = paths.active & ~crossing & (draws < CROSSING_RATE * dt) & ~paths.here(paths.junction)
         for i in np.flatnonzero(begins).tolist():
             needed = CARELESS_GAP if self.careless[i] else CAREFUL_GAP
-            if _time_to_nearest(boxes[i], vehicles, speeds) > needed:
+            if _time_to_nearest(own[i], vehicles, speeds) > needed:
                 self.goal[i] = self.far[i] if paths.lateral[i] < 0 else self.near[i]
         step = self.speed * dt
         d = self.goal - paths.lateral
-        ahead = boxes.copy()
-        ahead[:, 0] += 0.7 * np.cos(boxes[:, 2])
-        ahead[:, 1] += 0.7 * np.sin(boxes[:, 2])
-        ahead[:, 3:] += 0.3
-        blocked = overlap(ahead[:, None], vehicles[None]).any(axis=1) if len(vehicles) else np.zeros(len(d), bool)
+        blocked = np.zeros(len(self), bool)
+        if crossing.any():
+            ahead = own[crossing]
+            ahead[:, 0] += LOOK_AHEAD * np.cos(ahead[:, 2])
+            ahead[:, 1] += LOOK_AHEAD * np.sin(ahead[:, 2])
+            blocked[crossing] = overlap(ahead[:, None], vehicles[None]).any(axis=1)
         self.moving = paths.active & ~blocked
         self._turn_back_at_junctions(road_map)
         paths.lateral += np.where(self.moving & crossing, np.clip(d, -step, step), 0.0)

@@ -284,7 +284,7 @@ def _markings(section: list[_Samples]) -> Iterator[Marking]:
 def _marking_runs(element: ET.Element, s: np.ndarray, edge: np.ndarray) -> Iterator[Marking]:
     marks = element.findall("roadMark")
     starts = [s[0] + float(m.get("sOffset", 0)) for m in marks]
-    for mark, a, b in zip(marks, starts, [*starts[1:], np.inf], strict=True):
+    for mark, a, b in zip(marks, starts, [*starts[1:], np.inf], strict=False):
         kind = mark.get("type", "none")
         points = edge[(s >= a - SAMPLE_STEP / 2) & (s <= b + SAMPLE_STEP / 2)]
         if kind == "none" or len(points) < 2:

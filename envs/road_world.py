@@ -42,7 +42,7 @@ class RoadWorldConfig:
         num_context: frames in a start clip; the world drives that many minus one before an episode begins.
         num_vehicles: driving vehicles around the ego.
         num_pedestrians: around the ego.
-        num_parked: places tried for parked cars on the whole map.
+        parked_share: of the map's parking places that are taken, [0, 1].
         num_towns: without another choice, reset draws one of the towns 0 to num_towns - 1.
         vehicle: the ego's dynamics and size.
 
@@ -55,7 +55,7 @@ class RoadWorldConfig:
     num_context: int = 8
     num_vehicles: int = 12
     num_pedestrians: int = 8
-    num_parked: int = 150
+    parked_share: float = 0.5
     num_towns: int = 64
     vehicle: VehicleModel = VehicleModel()  # noqa: RUF009 (frozen)
 
@@ -115,7 +115,7 @@ class RoadWorld:
         self._traffic_config = TrafficConfig(
             num_vehicles=self.config.num_vehicles,
             num_pedestrians=self.config.num_pedestrians,
-            num_parked=self.config.num_parked,
+            parked_share=self.config.parked_share,
         )
         self._episode: _Episode | None = None
 
@@ -156,10 +156,12 @@ class RoadWorld:
             raise ValueError(f"a control is 4 finite numbers, got {control}")
         episode, model = self._running(), self.config.vehicle
         before = episode.vehicle
-        on_script_route = ego_on_route(
-            before, episode.traffic.script_route, episode.script_s, model.length, model.width
-        )
-        episode.script_s = on_script_route.s
+        on_script_route = None
+        if episode.traffic.scripts:
+            on_script_route = ego_on_route(
+                before, episode.traffic.script_route, episode.script_s, model.length, model.width
+            )
+            episode.script_s = on_script_route.s
         ego = Ego(
             box=_box(before, model),
             speed=float(before[3]),
@@ -168,7 +170,7 @@ class RoadWorld:
         )
         episode.vehicle = model.step(before, control, self.dt)
         episode.traffic.step(ego, self.dt, episode.rng)
-        objects = episode.traffic.objects()
+        objects = episode.traffic.objects
         self._collide(objects)
         s, lateral, _ = episode.route.project(episode.vehicle[:2], episode.s)
         progress, episode.s = float(s - episode.s), float(s)
@@ -241,7 +243,7 @@ class RoadWorld:
             struck="",
             past=(),
         )
-        objects = traffic.objects()
+        objects = traffic.objects
         self._collide(objects)
         step = self._answer(np.zeros(4, np.float32), objects, 0.0)
         for _ in range(config.num_context - 1):
@@ -310,7 +312,7 @@ class RoadWorld:
             vehicle=episode.vehicle.copy(),
             collision=float(bool(episode.struck)),
             off_road=float(is_off_road(episode.vehicle, model, stage.road_map)),
-            wrong_way=is_wrong_way(episode.vehicle, stage.road_map),
+            wrong_way=is_wrong_way(scene, episode.vehicle, stage.road_map),
             progress=progress,
             info={
                 "town": stage.town,
@@ -344,7 +346,8 @@ def _visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> 
     heights, colors, braking, phases = traffic.heights, traffic.colors, traffic.braking(), traffic.phases()
     actors = []
     for i in np.flatnonzero(seen).tolist():
-        x, y, yaw, length, width = (float(v) for v in objects.boxes[i])
+        x, y, yaw, length, width = objects.boxes[i].tolist()
+        red, green, blue = colors[i].tolist()
         actors.append(
             Actor(
                 kind=ObjectKind(int(objects.kinds[i])),
@@ -354,7 +357,7 @@ def _visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> 
                 length=length,
                 width=width,
                 height=float(heights[i]),
-                color=(int(colors[i, 0]), int(colors[i, 1]), int(colors[i, 2])),
+                color=(red, green, blue),
                 braking=bool(braking[i]),
                 phase=float(phases[i]),
             )

@@ -10,21 +10,22 @@ import numpy as np
 
 from envs.boxes import wrap
 from envs.drivers import PATH_STEP, DriverConfig
-from envs.fleet import CROSSING_POINTS, ROUTE_LENGTH, Fleet, Others, car_colors, vehicle_sizes
+from envs.fleet import CROSSING_POINTS, ROUTE_LENGTH, Fleet, Others, car_colors
 from envs.pedestrians import HEIGHT, STRIDE, Pedestrians
-from envs.places import Places, park
+from envs.places import Places
 from envs.scripted import ActorScript, ActorState, ScriptedActors
 from envs.truth import Objects, points_at
 from worldsim.scene import ObjectKind
 
 if TYPE_CHECKING:
-    from envs.paths import Paths
     from envs.roads import RoadMap, Route
 
 __all__ = ["ActorScript", "ActorState", "Ego", "ScriptedActors", "Traffic", "TrafficConfig"]
 
 CROSSING_MARGIN = 1.5
 """Drivers mind a pedestrian on the way across this far beside their corridor [m]."""
+SPAWN_GAP = 14.0
+"""Vehicles appear at least this far from others [m]."""
 SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}
 """Heights of scripted actors [m]."""
 
@@ -36,7 +37,7 @@ class TrafficConfig:
     Args:
         num_vehicles: driving vehicles around the ego.
         num_pedestrians: around the ego.
-        num_parked: places tried for parked cars on the whole map.
+        parked_share: of the map's parking places that are taken, [0, 1].
         truck_share: of the driving vehicles, [0, 1].
         spawn_range: road users first appear at this distance from the ego [m].
         respawn_range: road users appear later at this distance [m].
@@ -52,7 +53,7 @@ class TrafficConfig:
 
     num_vehicles: int = 12
     num_pedestrians: int = 8
-    num_parked: int = 150
+    parked_share: float = 0.5
     truck_share: float = 0.12
     spawn_range: tuple[float, float] = (12.0, 110.0)
     respawn_range: tuple[float, float] = (65.0, 120.0)
@@ -63,10 +64,10 @@ class TrafficConfig:
     driver: DriverConfig = DriverConfig()  # noqa: RUF009 (frozen)
 
     def __post_init__(self) -> None:
-        for name in ("num_vehicles", "num_pedestrians", "num_parked"):
+        for name in ("num_vehicles", "num_pedestrians"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("truck_share", "lead_share"):
+        for name in ("parked_share", "truck_share", "lead_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
         for name in ("spawn_range", "respawn_range"):
@@ -83,17 +84,22 @@ class Ego:
         box: [5].
         speed: [m/s].
         path: where it is expected to go, [CROSSING_POINTS, 2], PATH_STEP apart [m].
-        on_script_route: the ego in coordinates of the scripts' route.
+        on_script_route: the ego in coordinates of the scripts' route; None where there are no scripts.
     """
 
     box: np.ndarray
     speed: float
     path: np.ndarray
-    on_script_route: ActorState
+    on_script_route: ActorState | None
 
 
 class Traffic:
     """All road users but the ego. Their order, everywhere: drivers, scripted actors, pedestrians, parked cars.
+
+    Attributes:
+        objects: everyone as they are now; never written to.
+        heights: theirs [m].
+        colors: theirs, uint8 [m, 3].
 
     Args:
         config: how much traffic.
@@ -121,26 +127,24 @@ class Traffic:
     ):
         self.config, self.road_map, self.places = config, road_map, places
         ambient = scenario is None or scenario.ambient_traffic
-        num_vehicles, num_pedestrians, num_parked = (
-            (config.num_vehicles, config.num_pedestrians, config.num_parked) if ambient else (0, 0, 0)
-        )
+        num_vehicles, num_pedestrians = (config.num_vehicles, config.num_pedestrians) if ambient else (0, 0)
         self.script_route, self.scripts = route, scenario.scripts if scenario else ()
         self.scripted = tuple(script.initial(route, ego_s) for script in self.scripts)
         self.time = start_time
-        parked_sizes, _ = vehicle_sizes(num_parked, 0.0, rng)
-        self.parked = park(places, road_map, parked_sizes[:, :2], rng)
+        taken = rng.random(len(places.parking)) < (config.parked_share if ambient else 0.0)
+        self.parked = places.parking[taken]
         self.pedestrians = Pedestrians(num_pedestrians, rng)
         self.fleet = Fleet(num_vehicles, config.truck_share, road_map, config.driver, rng)
         if num_vehicles and rng.random() < config.lead_share:
             self.fleet.enter(0, route, ego_s + float(rng.uniform(12.0, 45.0)), rng)
-        self._populate(ego, config.spawn_range, rng)
+        self._populate(self._objects(), ego, config.spawn_range, rng)
+        self.objects = self._objects()
         colors = car_colors(len(self.scripts) + len(self.parked), rng)
         scripted_colors, parked_colors = colors[: len(self.scripts)], colors[len(self.scripts) :]
         self.colors = np.concatenate([self.fleet.color, scripted_colors, self.pedestrians.color, parked_colors])
         scripted_heights = [SCRIPTED_HEIGHTS[actor.kind] for actor in self.scripted]
         people = np.full(num_pedestrians, HEIGHT)
-        parked_heights = parked_sizes[: len(self.parked), 2]
-        self.heights = np.concatenate([self.fleet.size[:, 2], scripted_heights, people, parked_heights])
+        self.heights = np.concatenate([self.fleet.size[:, 2], scripted_heights, people, places.parking_heights[taken]])
 
     def copy(self) -> Traffic:
         """An independent copy; what never changes is shared."""
@@ -148,8 +152,7 @@ class Traffic:
         other.fleet, other.pedestrians = self.fleet.copy(), self.pedestrians.copy()
         return other
 
-    def objects(self) -> Objects:
-        """Everyone."""
+    def _objects(self) -> Objects:
         kinds = [
             self.fleet.kind,
             np.array([int(actor.kind) for actor in self.scripted], np.int64),
@@ -190,46 +193,46 @@ class Traffic:
             dt: [s].
             rng: draws who comes next, who changes lane and who crosses the road.
         """
-        objects, n = self.objects(), len(self.fleet)
-        self.fleet.step(self._others(objects, ego), dt, self.config.lane_changes, rng)
+        objects, n = self.objects, len(self.fleet)
+        solid = n + len(self.scripted)
+        self.fleet.step(objects.boxes[:n], self._others(ego), dt, self.config.lane_changes, rng)
         if len(self.pedestrians):
-            solid = n + len(self.scripted)
+            walkers = objects.boxes[solid : solid + len(self.pedestrians)]
             vehicles = np.concatenate([objects.boxes[:solid], ego.box[None]])
             speeds = np.append(objects.speeds[:solid], ego.speed)
-            self.pedestrians.step(self.road_map, vehicles, speeds, dt, rng)
-        steps = zip(self.scripts, self.scripted, strict=True)
-        self.scripted = tuple(script.step(self.time, ego.on_script_route, own, dt) for script, own in steps)
-        self._populate(ego.box, self.config.respawn_range, rng)
+            self.pedestrians.step(self.road_map, walkers, vehicles, speeds, dt, rng)
+        if ego.on_script_route is not None:
+            steps = zip(self.scripts, self.scripted, strict=True)
+            self.scripted = tuple(script.step(self.time, ego.on_script_route, own, dt) for script, own in steps)
+        self._populate(objects, ego.box, self.config.respawn_range, rng)
+        self.objects = self._objects()
         self.time += dt
 
-    def _others(self, objects: Objects, ego: Ego) -> Others:
-        """Whom the fleet must mind: all near it but itself."""
-        boxes = np.concatenate([objects.boxes, ego.box[None]])
-        speeds = np.append(objects.speeds, ego.speed)
-        margins = np.zeros(len(boxes))
-        first = len(self.fleet) + len(self.scripted)
-        margins[first : first + len(self.pedestrians)] = np.where(self.pedestrians.crossing, CROSSING_MARGIN, 0.0)
-        away = np.hypot(boxes[:, 0] - ego.box[0], boxes[:, 1] - ego.box[1])
-        near = np.flatnonzero(away < self.config.leave_range + 20.0)
-        near = near[near >= len(self.fleet)]
+    def _others(self, ego: Ego) -> Others:
+        """Whom the fleet must mind: the ego, scripted actors and who crosses the road; the rest keeps off it."""
+        n, k = len(self.fleet), len(self.scripted)
+        crossing = n + k + np.flatnonzero(self.pedestrians.crossing)
+        minded = np.concatenate([np.arange(n, n + k), crossing])
         ahead = PATH_STEP * np.arange(CROSSING_POINTS)
         paths = [points_at(self.script_route, a.s + np.cos(a.heading) * ahead) for a in self.scripted]
         return Others(
-            boxes=boxes[near],
-            speeds=speeds[near],
-            margins=margins[near],
+            boxes=np.concatenate([self.objects.boxes[minded], ego.box[None]]),
+            speeds=np.append(self.objects.speeds[minded], ego.speed),
+            margins=np.concatenate([np.zeros(k), np.full(len(crossing), CROSSING_MARGIN), [0.0]]),
             paths=np.stack([*paths, ego.path]),
             path_speeds=np.array([*(a.speed for a in self.scripted), ego.speed]),
         )
 
-    def _populate(self, ego: np.ndarray, ring: tuple[float, float], rng: np.random.Generator) -> None:
+    def _populate(self, objects: Objects, ego: np.ndarray, ring: tuple[float, float], rng: np.random.Generator) -> None:
         """Takes away who is far from the ego or stuck, and lets others appear within the ring around it."""
         fleet, people = self.fleet, self.pedestrians.paths
-        distance = _distances(fleet.paths, ego)
-        stuck = (fleet.waited > self.config.patience) & (distance > self.config.spawn_range[0])
-        for i in np.flatnonzero(fleet.paths.active & ((distance > self.config.leave_range) | stuck)).tolist():
+        n, solid = len(fleet), len(fleet) + len(self.scripted)
+        distance = np.hypot(objects.boxes[:, 0] - ego[0], objects.boxes[:, 1] - ego[1])
+        far = distance > self.config.leave_range
+        stuck = (fleet.waited > self.config.patience) & (distance[:n] > self.config.spawn_range[0])
+        for i in np.flatnonzero(fleet.paths.active & (far[:n] | stuck)).tolist():
             fleet.paths.remove(i)
-        for i in np.flatnonzero(people.active & (_distances(people, ego) > self.config.leave_range)).tolist():
+        for i in np.flatnonzero(people.active & far[solid : solid + len(self.pedestrians)]).tolist():
             people.remove(i)
         missing, missing_people = np.flatnonzero(~fleet.paths.active), np.flatnonzero(~people.active)
         if len(missing) + len(missing_people) == 0:
@@ -238,11 +241,13 @@ class Traffic:
         candidates = np.flatnonzero((distance > ring[0]) & (distance < ring[1]))
         if len(candidates) == 0:
             return
+        taken = np.concatenate([objects.boxes[:solid, :2], ego[None, :2]])
         for i in missing.tolist():
             place = int(rng.choice(candidates))
-            d = np.concatenate([self.objects().boxes, ego[None]])[:, :2] - self.places.xy[place]
-            if np.hypot(d[:, 0], d[:, 1]).min() > 14.0:
+            d = taken - self.places.xy[place]
+            if np.hypot(d[:, 0], d[:, 1]).min() > SPAWN_GAP:
                 fleet.enter(i, self.road_map.route_from(self.places.lanes[place], ROUTE_LENGTH, rng), 0.0, rng)
+                taken[i] = self.places.xy[place]
         for i in missing_people.tolist():
             self.pedestrians.spawn(i, int(rng.choice(candidates)), self.places, self.road_map, rng)
 
@@ -258,12 +263,6 @@ def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length
         length=length,
         width=width,
     )
-
-
-def _distances(paths: Paths, ego: np.ndarray) -> np.ndarray:
-    """Distance of everyone from the ego [n] [m]."""
-    away = paths.poses()[:, :2] - ego[:2]
-    return np.hypot(away[:, 0], away[:, 1])
 
 
 def _scripted_box(actor: ActorState, route: Route) -> np.ndarray:

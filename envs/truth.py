@@ -138,8 +138,11 @@ def is_off_road(vehicle: np.ndarray, model: VehicleModel, road_map: RoadMap) -> 
     return not bool(np.all(road_map.drivable(corners(ego))))
 
 
-def is_wrong_way(vehicle: np.ndarray, road_map: RoadMap) -> bool:
-    """Whether the ego, outside junctions, heads against the lane it is in."""
+def is_wrong_way(scene: SceneState, vehicle: np.ndarray, road_map: RoadMap) -> bool:
+    """Whether the ego, outside junctions, heads against the lane it is in. `scene` spares looking when all is well."""
+    in_lane = scene.lane_valid.all() and abs(scene.lateral_offset) < scene.half_width
+    if in_lane and abs(scene.heading_error) < WRONG_WAY_ANGLE:
+        return False
     lane = road_map.lane_at(vehicle[:2])
     if lane is None or lane.in_junction or lane.distance > lane.half_width:
         return False
@@ -148,9 +151,12 @@ def is_wrong_way(vehicle: np.ndarray, road_map: RoadMap) -> bool:
 
 def _lead(objects: Objects, route: Route, s: float, model: VehicleModel) -> tuple[float, float] | None:
     """Gap and speed of the nearest object in the ego's corridor on the route, if there is one."""
-    if len(objects.boxes) == 0:
+    here = route.points[min(int(s), len(route.points) - 1)]
+    d = objects.boxes[:, :2] - here
+    near = np.flatnonzero(np.hypot(d[:, 0], d[:, 1]) < LEAD_RANGE + 10.0)
+    if len(near) == 0:
         return None
-    boxes = objects.boxes
+    boxes, speeds = objects.boxes[near], objects.speeds[near]
     at, across, yaw = project_ahead(boxes[:, :2], route, s, LEAD_RANGE + 10.0)
     turn = boxes[:, 2] - yaw
     c, sn = np.abs(np.cos(turn)), np.abs(np.sin(turn))
@@ -162,7 +168,7 @@ def _lead(objects: Objects, route: Route, s: float, model: VehicleModel) -> tupl
     if not ahead.any():
         return None
     i = int(np.argmin(np.where(ahead, gap, np.inf)))
-    return max(float(gap[i]), 0.0), float(objects.speeds[i] * np.cos(turn[i]))
+    return max(float(gap[i]), 0.0), float(speeds[i] * np.cos(turn[i]))
 
 
 def _fill_objects(scene: SceneState, vehicle: np.ndarray, objects: Objects) -> None:

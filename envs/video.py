@@ -41,7 +41,7 @@ def mp4_bytes(frames: np.ndarray, fps: float, *, crf: int = 18) -> bytes:
         raise ValueError(f"fps must be positive, got {fps}")
     frames = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(file, "w", format="mp4") as container:
         # x264 is exact for one thread count; one thread keeps the bytes the same on every machine
         options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
         stream: Any = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001), options=options)

@@ -39,8 +39,8 @@ class CostConfig:
         max_lateral_acceleration: comfort bound [m/s²] (nuPlan).
         max_action_rate: change of an action from one step to the next that counts fully.
         default_speed_limit: where the scene knows none [m/s].
-        ego_length: for box overlap [m].
-        ego_width: for box overlap [m].
+        ego_length: for box overlap; smaller than the car, for decoded boxes are uncertain [m].
+        ego_width: likewise [m].
     """
 
     collision: float = 4.0
@@ -60,8 +60,8 @@ class CostConfig:
     max_lateral_acceleration: float = 4.89
     max_action_rate: float = 1.0
     default_speed_limit: float = 8.0
-    ego_length: float = 4.6
-    ego_width: float = 1.9
+    ego_length: float = 4.2
+    ego_width: float = 1.5
 
     def __post_init__(self) -> None:
         for f in fields(self):

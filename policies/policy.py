@@ -10,6 +10,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv
+    from policies.sampling_mpc import SamplingPlannerConfig
 
 PolicyName = Literal["lane_follower", "planner", "constant", "random"]
 
@@ -72,13 +73,20 @@ class RandomPolicy:
         return self._action.copy()
 
 
-def make_policy(name: PolicyName, *, checkpoint: Path | None = None, device: str = "cpu") -> Policy:
-    """The policy of that name with its default configuration.
+def make_policy(
+    name: PolicyName,
+    *,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    planner: SamplingPlannerConfig | None = None,
+) -> Policy:
+    """The policy of that name.
 
     Args:
         name: one of PolicyName.
         checkpoint: the world model that "planner" imagines in; None takes the one that ships with the package.
         device: where "planner" runs it.
+        planner: how "planner" searches; None takes the defaults.
 
     Raises:
         ValueError: no policy has that name.
@@ -88,11 +96,10 @@ def make_policy(name: PolicyName, *, checkpoint: Path | None = None, device: str
 
         return LaneFollower()
     if name == "planner":
+        from policies.sampling_mpc import SamplingPlanner
         from worldsim.world_model import WorldModel
 
-        from policies.sampling_mpc import SamplingPlanner
-
-        return SamplingPlanner(WorldModel.load(checkpoint, device))
+        return SamplingPlanner(WorldModel.load(checkpoint, device), planner)
     if name == "constant":
         return ConstantPolicy()
     if name == "random":

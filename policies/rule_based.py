@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SPEED_LIMIT = 8.0
 """Assumed where the scene knows no limit [m/s]."""
+STANDSTILL_SPEED, STANDSTILL_ACCELERATION, STANDSTILL_PEDAL = 0.2, 0.3, -0.3
+"""Slower than this and wanting no more than that, it holds the brake [m/s], [m/s²], pedal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +84,10 @@ class LaneFollower:
             lookahead_time=self.config.lookahead_time,
             min_lookahead=self.config.min_lookahead,
         )
-        acceleration = follow_acceleration(scene, self.config)
-        return np.array([steer, pedal_for(acceleration, float(scene.speed), self.vehicle_model)], np.float32)
+        acceleration, speed = follow_acceleration(scene, self.config), float(scene.speed)
+        waits = speed < STANDSTILL_SPEED and acceleration < STANDSTILL_ACCELERATION
+        pedal = STANDSTILL_PEDAL if waits else pedal_for(acceleration, speed, self.vehicle_model)
+        return np.array([steer, pedal], np.float32)
 
 
 def pursuit_steer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,12 +27,13 @@ class SamplingPlannerConfig:
     """How long, how wide and how often the planner searches.
 
     Args:
-        num_samples: action sequences imagined at once.
-        num_iterations: refits of the sampling distribution, the first search included.
+        num_samples: action sequences imagined at once; each costs `horizon` steps of the world model.
+        num_iterations: rounds of imagining; every round but the first draws around the best so far.
         num_elites: sequences the distribution is refitted to.
         num_knots: points of a sequence that are drawn; the actions between them are interpolated.
         horizon: steps imagined.
         replan_interval: steps driven before the next search.
+        num_sampling_steps: of the world model's sampler while imagining; None takes the model's own number.
         lateral_acceleration_std: spread of the steering, as the lateral acceleration it causes [m/s²].
         max_steer_std: and never more than this.
         pedal_std: spread of the pedal.
@@ -41,12 +42,13 @@ class SamplingPlannerConfig:
         follower: the lane follower whose variants open the search.
     """
 
-    num_samples: int = 12
+    num_samples: int = 6
     num_iterations: int = 2
-    num_elites: int = 3
+    num_elites: int = 2
     num_knots: int = 3
-    horizon: int = 12
-    replan_interval: int = 4
+    horizon: int = 10
+    replan_interval: int = 5
+    num_sampling_steps: int | None = 1
     lateral_acceleration_std: float = 1.0
     max_steer_std: float = 0.15
     pedal_std: float = 0.35
@@ -66,6 +68,8 @@ class SamplingPlannerConfig:
             raise ValueError(f"num_knots must be in [2, horizon={self.horizon}], got {self.num_knots}")
         if not 1 <= self.replan_interval <= self.horizon:
             raise ValueError(f"replan_interval must be in [1, horizon={self.horizon}], got {self.replan_interval}")
+        if self.num_sampling_steps is not None and self.num_sampling_steps < 1:
+            raise ValueError(f"num_sampling_steps must be at least 1 or None, got {self.num_sampling_steps}")
         for name in ("lateral_acceleration_std", "max_steer_std", "pedal_std", "min_std"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
@@ -82,7 +86,7 @@ class Plan:
         collision: expected probability, [h].
         off_road: expected probability, [h].
         cost: J.
-        candidates: expected ego motion of every sequence of the last iteration, [n, h, 6].
+        candidates: expected ego motion of every sequence of the last iteration and the elites before it, [n, h, 6].
     """
 
     origin: np.ndarray
@@ -99,8 +103,8 @@ class SamplingPlanner:
 
     It sees nothing but the env's start clip, so it drives the same in every world. Slots of the first iteration are
     lane followers that drive inside the imagination at several speeds, the rest of the previous plan, and noisy lane
-    followers; later iterations draw knots around the elites (CEM, Rubinstein 1999; warm start as in Pinneri et al.
-    2020). A search is a function of the clip, the seed and the plan before.
+    followers; later iterations draw knots around the elites and keep these (CEM, Rubinstein 1999; warm start and kept
+    elites as in iCEM, Pinneri et al. 2020). A search is a function of the clip, the seed and the plan before.
 
     Args:
         model: the learned world.
@@ -157,19 +161,20 @@ class SamplingPlanner:
         state = self.model.begin([clip], [int(self._rng.integers(2**31))])
         before = action_from_control(clip.controls[-1]) if len(clip.controls) else np.zeros(2, np.float32)
         std = self._initial_std(float(clip.scenes.speed[-1]))
-        best = self._imagine(state, clip, before, self._opening(std))
+        pool = self._imagine(state, clip, before, self._opening(std))
         for _ in range(c.num_iterations - 1):
-            elites = best.actions[np.argsort(best.costs, kind="stable")[: c.num_elites]]
-            best = self._imagine(state, clip, before, self._refit(elites, std))
-        i = int(np.argmin(best.costs))
+            elites = pool.cheapest(c.num_elites)
+            drawn = self._imagine(state, clip, before, self._refit(elites.actions, std))
+            pool = elites.joined(drawn)
+        best = pool.cheapest(1)
         return Plan(
             origin=np.array(clip.vehicles[-1]),
-            actions=best.actions[i],
-            vehicles=best.vehicles[i],
-            collision=best.collision[i],
-            off_road=best.off_road[i],
-            cost=float(best.costs[i]),
-            candidates=best.vehicles,
+            actions=best.actions[0],
+            vehicles=best.vehicles[0],
+            collision=best.collision[0],
+            off_road=best.off_road[0],
+            cost=float(best.costs[0]),
+            candidates=pool.vehicles,
         )
 
     def _initial_std(self, speed: float) -> np.ndarray:
@@ -194,13 +199,11 @@ class SamplingPlanner:
         return _Sequences(offsets=offsets, follower=follower)
 
     def _refit(self, elites: np.ndarray, std: np.ndarray) -> _Sequences:
-        """Sequences drawn around the elites [e, h, 2]; the best elite itself comes first."""
+        """Sequences drawn around the elites [e, h, 2]."""
         c = self.config
-        at_knots = elites[:, _knot_steps(c.num_knots, c.horizon)]
-        spread = np.maximum(at_knots.std(axis=0), c.min_std * std)
+        spread = np.maximum(elites[:, _knot_steps(c.num_knots, c.horizon)].std(axis=0), c.min_std * std)
         knots = self._rng.normal(0.0, 1.0, (c.num_samples, c.num_knots, 2)) * spread
         actions = elites.mean(axis=0) + _interpolate(knots, c.horizon)
-        actions[0] = elites[0]
         return _Sequences(offsets=actions, follower=np.full(c.num_samples, -1))
 
     def _imagine(self, state: ModelState, clip: StartClip, before: np.ndarray, sequences: _Sequences) -> _Imagination:
@@ -214,7 +217,8 @@ class SamplingPlanner:
             for i, follower in enumerate(sequences.follower):
                 base = self._followers[follower].action(scene[i]) if follower >= 0 else 0.0
                 actions[i, t] = np.clip(base + sequences.offsets[i, t], -1.0, 1.0)
-            state, prediction = self.model.step(state, control_from_action(actions[:, t]), decode=False)
+            controls = control_from_action(actions[:, t])
+            state, prediction = self.model.step(state, controls, decode=False, num_steps=self.config.num_sampling_steps)
             scene = prediction.scene
             scenes.append(scene.arrays())
             vehicles.append(prediction.vehicles)
@@ -249,6 +253,17 @@ class _Imagination:
     collision: np.ndarray
     off_road: np.ndarray
     costs: np.ndarray
+
+    def cheapest(self, num: int) -> _Imagination:
+        """The `num` cheapest sequences, cheapest first."""
+        order = np.argsort(self.costs, kind="stable")[:num]
+        return _Imagination(**{f.name: getattr(self, f.name)[order] for f in fields(self)})
+
+    def joined(self, other: _Imagination) -> _Imagination:
+        """These sequences and the others."""
+        return _Imagination(
+            **{f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)}
+        )
 
 
 def _knot_steps(num_knots: int, horizon: int) -> np.ndarray:

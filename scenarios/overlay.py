@@ -16,9 +16,11 @@ HEIGHT = 384
 PANEL_WIDTH = 288
 MAP_HEIGHT = 250
 METRES_AHEAD, METRES_BEHIND = 40.0, 8.0
+SMALLEST_BOX = 1.2
+"""Pedestrians are drawn at least this large [m]."""
 
 INK, FAINT, BACKGROUND = (226, 232, 240), (100, 116, 139), (17, 24, 39)
-ROAD, ROUTE, PLAN, CANDIDATE = (38, 48, 66), (94, 160, 246), (74, 222, 128), (44, 96, 76)
+ROAD, ROUTE, PLAN, CANDIDATE = (48, 60, 82), (94, 160, 246), (74, 222, 128), (44, 96, 76)
 EGO, DANGER, WARNING = (250, 250, 250), (248, 84, 84), (250, 190, 70)
 KIND_COLORS = {
     ObjectKind.CAR: (250, 190, 70),
@@ -94,7 +96,9 @@ def _draw_map(image: np.ndarray, scene: SceneState, vehicle: np.ndarray, plan: P
         _polyline(image, to_vehicle_frame(vehicle, plan.vehicles[:, :2]), PLAN, thickness=2)
     for values, kind in zip(scene.objects, scene.object_kinds, strict=True):
         if kind != ObjectKind.EMPTY:
-            _box(image, values[[0, 1, 2, 4, 5]], KIND_COLORS[ObjectKind(int(kind))])
+            box = values[[0, 1, 2, 4, 5]].astype(np.float64)
+            box[3:] = np.maximum(box[3:], SMALLEST_BOX)
+            _box(image, box, KIND_COLORS[ObjectKind(int(kind))])
     _box(image, np.array([0.0, 0.0, 0.0, 4.6, 1.9]), EGO)
 
 
@@ -126,7 +130,8 @@ def _bar(
     zero = (left + right) // 2 if signed else left
     reach = (right - zero) * float(np.clip(value, -1.0, 1.0))
     a, b = sorted((zero, round(zero + reach)))
-    cv2.rectangle(panel, (a, y), (b, y + 9), color, -1)
+    if b > a:
+        cv2.rectangle(panel, (a, y), (b, y + 9), color, -1)
 
 
 def _to_pixels(points: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from envs.video import write_mp4
 from policies.drive import Rollout
 from policies.policy import PolicyName, make_policy
+from policies.sampling_mpc import SamplingPlannerConfig
 from scenarios.catalogue import SCENARIOS
 from scenarios.overlay import annotate_rollout
 from scenarios.plots import scenario_figure
@@ -39,6 +40,7 @@ class ValidateConfig:
         num_videos: of the worst runs, per scenario.
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
         device: torch device of the world model.
+        planner: how "planner" searches.
 
     Raises:
         ValueError: a count is too small, or the rate is not in [0, 1].
@@ -54,6 +56,7 @@ class ValidateConfig:
     num_videos: int = 2
     checkpoint: Path | None = None
     device: str = "cpu"
+    planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
 
     def __post_init__(self) -> None:
         if self.num_seeds < 1:
@@ -90,22 +93,21 @@ class Summary:
 def validate(config: ValidateConfig) -> int:
     """Run, print, write the report; the exit code: 0 when few enough cases failed, else 1."""
     stage = make_stage(config.world, config.checkpoint, config.device)
-    policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device)
+    policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
     seeds = range(config.first_seed, config.first_seed + config.num_seeds)
+    cases = [SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds]
+    cases.sort(key=lambda case: case.town)  # a world that builds a town once then builds it only once
     worst = {name: _Worst(config.num_videos) for name in config.scenarios}
-    results: dict[str, list[CaseResult]] = {}
-    with tqdm(total=len(config.scenarios) * len(seeds), unit="case", desc=config.policy) as bar:
-        for name in config.scenarios:
-            keep = worst[name]
+    with tqdm(total=len(cases), unit="case", desc=config.policy) as bar:
 
-            def on_case(result: CaseResult, rollout: Rollout | None, keep: _Worst = keep) -> None:
-                keep.offer(result, rollout)
-                bar.update()
+        def on_case(result: CaseResult, rollout: Rollout | None) -> None:
+            worst[result.scenario].offer(result, rollout)
+            bar.update()
 
-            bar.set_postfix_str(name)
-            results[name] = run_cases(stage, policy, (SCENARIOS[name].draw(seed) for seed in seeds), on_case)
+        everything = run_cases(stage, policy, cases, on_case)
     stage.close()
-    everything = [r for of_one in results.values() for r in of_one]
+    everything.sort(key=lambda result: result.seed)
+    results = {name: [r for r in everything if r.scenario == name] for name in config.scenarios}
     total = summarise("all", everything)
     passed = total.failure_rate is not None and total.failure_rate.estimate <= config.max_failure_rate
     summaries = [summarise(name, of_one) for name, of_one in results.items()]

@@ -16,7 +16,7 @@ from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.world import WorldStep
 from worldsim.scene import SceneState
 
-SMALL = RoadWorldConfig(frame_size=(32, 32), num_vehicles=4, num_pedestrians=2, num_parked=10, num_towns=1)
+SMALL = RoadWorldConfig(frame_size=(32, 32), num_vehicles=4, num_pedestrians=2, parked_share=0.3, num_towns=1)
 
 
 def world_step(*, progress: float = 0.0, collision: float = 0.0, off_road: float = 0.0, offset: float = 0.0):

@@ -177,7 +177,7 @@ class StraightRoad:
     def begin(self, clips, seeds):
         return StraightRoadState(np.stack([clip.vehicles[-1] for clip in clips]))
 
-    def step(self, state, controls, *, decode=True):
+    def step(self, state, controls, *, decode=True, num_steps=None):
         assert not decode
         self.num_steps += 1
         vehicles = MODEL.step(state.vehicles, controls, 0.1)

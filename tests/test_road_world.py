@@ -12,14 +12,14 @@ from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.scripted import ActorState, ScriptedActors
 from worldsim.scene import ObjectKind
 
-SMALL = RoadWorldConfig(frame_size=(48, 48), num_vehicles=6, num_pedestrians=4, num_parked=30)
+SMALL = RoadWorldConfig(frame_size=(48, 48), num_vehicles=6, num_pedestrians=4, parked_share=0.3)
 COAST = np.zeros(4, np.float32)
 EMPTY_ROAD = ScriptedActors(scripts=(), ego_speed=8.0, straight=60.0)
 
 FINGERPRINT = """
 import hashlib, numpy as np
 from envs.road_world import RoadWorld, RoadWorldConfig
-world = RoadWorld(RoadWorldConfig(frame_size=(48, 48), num_vehicles=6, num_pedestrians=4, num_parked=30))
+world = RoadWorld(RoadWorldConfig(frame_size=(48, 48), num_vehicles=6, num_pedestrians=4, parked_share=0.3))
 digest = hashlib.sha256()
 step = world.reset(5, {"town": 1})
 for k in range(40):

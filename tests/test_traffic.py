@@ -107,7 +107,7 @@ def test_actor_states_are_checked():
 def test_traffic_moves_and_does_not_drive_through_itself():
     from envs.road_world import RoadWorld, RoadWorldConfig
 
-    world = RoadWorld(RoadWorldConfig(frame_size=(16, 16), num_parked=60))
+    world = RoadWorld(RoadWorldConfig(frame_size=(16, 16), parked_share=0.3))
     touching, moved = 0, []
     for seed in range(3):
         world.reset(seed, {"town": 0})

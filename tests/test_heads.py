@@ -1,0 +1,71 @@
+"""Scene targets and their inverse on constructed scenes."""
+
+import numpy as np
+import pytest
+import torch
+
+from worldsim.configs import CameraGeometry, HeadConfig
+from worldsim.heads import SceneHead, column_of, scene_loss, scene_to_targets, targets_to_scene
+from worldsim.scene import ObjectKind, SceneState
+
+CAMERA = CameraGeometry()
+
+
+def scene_with_objects() -> SceneState:
+    scene = SceneState.empty((1,))
+    scene.ego[:] = [8.0, 0.5, 0.1, 0.02]
+    scene.lane[:] = [0.4, -0.05, 1.75, 13.9]
+    scene.route[:, :, 0] = np.arange(10) * 4.0
+    scene.route[:, :, 1] = 0.5
+    scene.lead[:] = [12.0, 6.0]
+    scene.objects[0, 0] = [14.0, 0.3, 0.1, 6.0, 4.5, 1.8]
+    scene.objects[0, 1] = [20.0, -9.0, -1.0, 1.0, 0.6, 0.6]
+    scene.objects[0, 2] = [-10.0, 0.0, 0.0, 9.0, 4.5, 1.8]
+    scene.object_kinds[0, :3] = [ObjectKind.CAR, ObjectKind.PEDESTRIAN, ObjectKind.CAR]
+    for name in ("ego_valid", "lane_valid", "route_valid", "lead_valid"):
+        getattr(scene, name)[:] = True
+    return scene
+
+
+def test_columns_go_from_left_to_right_and_only_ahead() -> None:
+    x, y = np.array([10.0, 10.0, 10.0, -5.0, 10.0]), np.array([6.0, 0.01, -6.0, 0.0, 30.0])
+    columns = column_of(x, y, CAMERA, 8)
+    assert columns[0] < columns[1] < columns[2]
+    assert columns[1] == 3
+    assert list(columns[3:]) == [-1, -1]
+
+
+def test_targets_round_trip() -> None:
+    scene = scene_with_objects()
+    targets = scene_to_targets(scene, np.zeros(1), np.zeros(1), CAMERA, 8)
+    logits = {"lead_present": 2 * targets.lead_present - 1, "present": 2 * targets.present - 1}
+    estimate = type(targets)(**{**targets.__dict__, **logits})
+    back = targets_to_scene(estimate, scene.ego, scene.command)
+    np.testing.assert_allclose(back.lane, scene.lane, rtol=1e-5)
+    np.testing.assert_allclose(back.route, scene.route, rtol=1e-5)
+    np.testing.assert_allclose(back.lead, scene.lead, rtol=1e-5)
+    np.testing.assert_allclose(back.objects[0, :2], scene.objects[0, :2], rtol=1e-4, atol=1e-5)
+    assert list(back.object_kinds[0, :3]) == [ObjectKind.CAR, ObjectKind.PEDESTRIAN, ObjectKind.EMPTY]
+
+
+def test_loss_is_zero_at_the_truth_and_ignores_invalid_values() -> None:
+    scene = scene_with_objects()
+    targets = scene_to_targets(scene, np.zeros(1), np.ones(1), CAMERA, 8)
+    sure = {n: 40 * getattr(targets, n) - 20 for n in ("lead_present", "present", "kind", "collision", "off_road")}
+    estimate = type(targets)(**{**targets.__dict__, **sure})
+    assert sum(scene_loss(estimate, targets, torch.ones(1)).values()).item() == pytest.approx(0, abs=1e-5)
+    scene.lane_valid[:] = False
+    wrong = type(targets)(**{**estimate.__dict__, "lane": estimate.lane + 5})
+    masked = scene_to_targets(scene, np.zeros(1), np.ones(1), CAMERA, 8)
+    assert scene_loss(wrong, masked, torch.ones(1))["lane"].item() == 0
+    assert scene_loss(wrong, targets, torch.ones(1))["lane"].item() > 1
+    assert scene_loss(wrong, targets, torch.zeros(1))["lane"].item() == 0
+
+
+def test_ego_motion_is_read_from_the_latents_alone() -> None:
+    head = SceneHead(HeadConfig(width=32), 8, 64, (8, 8)).eval()
+    latents = torch.randn(1, 1, 3, 8, 16, 16)
+    a = head(latents, torch.randn(1, 1, 64, 64))
+    b = head(latents, torch.randn(1, 1, 64, 64))
+    assert torch.equal(a.ego, b.ego)
+    assert not torch.equal(a.lane, b.lane)

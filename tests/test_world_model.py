@@ -1,0 +1,205 @@
+"""WorldModel: cached step = full forward, alignment, determinism, slots, snapshots."""
+
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.denoiser import shift_previous
+from worldsim.dit import Conditions
+from worldsim.rollout import advance, prefill, select_frames
+from worldsim.scene import SceneState
+from worldsim.start_clip import StartClip
+from worldsim.world_model import WorldModel
+
+CONFIG = WorldModelConfig(
+    vae=VAEConfig(widths=(16, 16, 32), num_blocks=1),
+    dit=DiTConfig(width=48, depth=2, num_heads=2, conv_width=16, num_conv_blocks=1, window=4),
+    head=HeadConfig(width=16),
+)
+
+
+def random_model() -> WorldModel:
+    torch.manual_seed(0)
+    model = WorldModel(CONFIG).eval().requires_grad_(False)
+    for p in model.parameters():  # AdaLN-Zero starts as the identity: wake every branch
+        p.add_(0.05 * torch.randn(p.shape))
+    return model
+
+
+def random_clip(num_frames: int = 6, seed: int = 0) -> StartClip:
+    rng = np.random.default_rng(seed)
+    vehicles = np.zeros((num_frames, 6))
+    vehicles[:, 0], vehicles[:, 3] = np.arange(num_frames) * 0.5, 5.0
+    return StartClip(
+        frames=rng.integers(0, 255, (num_frames, 128, 128, 3), dtype=np.uint8),
+        controls=rng.uniform(0, 0.3, (num_frames - 1, 4)).astype(np.float32) * [1, 1, 0, 0],
+        vehicles=vehicles,
+        scenes=SceneState.empty((num_frames,)),
+        route=np.zeros((3, 2), np.float32),
+        dt=0.1,
+    )
+
+
+CONTROL = np.array([[0.1, 0.5, 0.0, 0.0]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def model() -> WorldModel:
+    return random_model()
+
+
+def random_conditions(b: int, t: int) -> Conditions:
+    known = torch.ones(b, t, dtype=torch.bool)
+    known[:, 0] = False
+    return Conditions(torch.randn(b, t, 4), torch.randn(b, t, 6) * 0.1, torch.zeros(b, t, dtype=torch.long), known)
+
+
+def test_cached_step_equals_full_forward(model: WorldModel) -> None:
+    """Beyond the window too: 9 frames with a window of 4."""
+    denoiser = model.denoiser
+    t = 9
+    latents, conditions = torch.randn(2, t, 8, 16, 16), random_conditions(2, t)
+    previous = shift_previous(latents, 2)
+    full = denoiser(latents, torch.ones(2, t), previous, conditions, torch.arange(t))
+    state = prefill(denoiser, latents[:, :3], select_frames(conditions, slice(0, 3)))
+    cache = state.cache
+    for frame in range(3, t):
+        now = slice(frame, frame + 1)
+        out = denoiser(
+            latents[:, now],
+            torch.ones(2, 1),
+            previous[:, now],
+            select_frames(conditions, now),
+            torch.tensor([frame]),
+            cache,
+        )
+        torch.testing.assert_close(out.tokens, full.tokens[:, now], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(out.data, full.data[:, now], atol=1e-4, rtol=1e-4)
+        keep = 4 * 64
+        cache = tuple(
+            type(a)(torch.cat([a.keys, n.keys], 2)[:, :, -keep:], torch.cat([a.values, n.values], 2)[:, :, -keep:])
+            for a, n in zip(cache, out.cache, strict=True)
+        )
+
+
+def test_advance_gives_the_tokens_of_the_full_forward_over_what_it_generated(model: WorldModel) -> None:
+    denoiser = model.denoiser
+    t = 8
+    context, conditions = torch.randn(1, 3, 8, 16, 16), random_conditions(1, t)
+    state, clip = prefill(denoiser, context, select_frames(conditions, slice(0, 3))), [context]
+    tokens = torch.empty(0)
+    for frame in range(3, t):
+        noise = torch.randn(1, 1, 8, 16, 16)
+        state, tokens = advance(denoiser, state, select_frames(conditions, slice(frame, frame + 1)), noise, 2)
+        clip.append(state.latents[:, :1])
+    latents = torch.cat(clip, dim=1)
+    full = denoiser(latents, torch.ones(1, t), shift_previous(latents, 2), conditions, torch.arange(t))
+    torch.testing.assert_close(tokens, full.tokens[:, -1:], atol=1e-4, rtol=1e-4)
+
+
+def test_network_is_causal_by_bits(model: WorldModel) -> None:
+    latents, conditions = torch.randn(1, 6, 8, 16, 16), random_conditions(1, 6)
+    changed = latents.clone()
+    changed[:, 4:] += 1
+    times, tau = torch.arange(6), torch.rand(1, 6)
+    a = model.denoiser(latents, tau, shift_previous(latents, 2), conditions, times)
+    b = model.denoiser(changed, tau, shift_previous(changed, 2), conditions, times)
+    assert torch.equal(a.data[:, :4], b.data[:, :4])
+    assert not torch.equal(a.data[:, 4], b.data[:, 4])
+
+
+def test_control_changes_the_next_frame(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [0])
+    _, left = model.step(state, np.array([[0.5, 0.5, 0, 0]], np.float32))
+    _, right = model.step(state, np.array([[-0.5, 0.5, 0, 0]], np.float32))
+    assert left.frames is not None
+    assert right.frames is not None
+    assert not np.array_equal(left.frames, right.frames)
+    assert left.vehicles[0, 2] > 0 > right.vehicles[0, 2]
+
+
+def test_steps_do_not_write_into_a_state_and_a_copy_continues_exactly(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [3])
+    copy = state.copy()
+    first = rollout_hash(model, state)
+    assert rollout_hash(model, state) == first
+    assert rollout_hash(model, copy) == first
+
+
+def rollout_hash(model: WorldModel, state, num_steps: int = 4) -> str:
+    digest = hashlib.sha256()
+    for _ in range(num_steps):
+        state, prediction = model.step(state, CONTROL)
+        digest.update(prediction.frames.tobytes())
+    return digest.hexdigest()
+
+
+def test_same_frames_in_another_process(model: WorldModel) -> None:
+    here = rollout_hash(model, model.begin([random_clip()], [5]))
+    code = (
+        "import torch; torch.set_num_threads(1); import test_world_model as t; m = t.random_model();"
+        "print(t.rollout_hash(m, m.begin([t.random_clip()], [5])))"
+    )
+    from pathlib import Path
+
+    folder = Path(__file__).parent
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**__import__("os").environ, "PYTHONPATH": f"{folder}:{folder.parent}"},
+    )
+    assert there.stdout.strip() == here
+
+
+def test_slot_of_a_batch_equals_the_batch_of_one(model: WorldModel) -> None:
+    clips = [random_clip(seed=s) for s in range(4)]
+    batch = model.begin(clips, [10, 11, 12, 13])
+    single = model.begin(clips[:1], [10])
+    for _ in range(3):
+        batch, many = model.step(batch, np.repeat(CONTROL, 4, axis=0))
+        single, one = model.step(single, CONTROL)
+    torch.testing.assert_close(batch.rolling.latents[:1], single.rolling.latents, atol=1e-4, rtol=1e-4)
+    assert many.frames is not None
+    assert one.frames is not None
+    assert np.abs(many.frames[0].astype(int) - one.frames[0]).max() <= 1
+    assert not np.array_equal(many.frames[0], many.frames[1])
+
+
+def test_repeat_and_slots(model: WorldModel) -> None:
+    state = model.begin([random_clip(seed=1), random_clip(seed=2)], [1, 2])
+    doubled = state.repeat(2)
+    assert doubled.seeds == (1, 1, 2, 2)
+    assert torch.equal(doubled[2].rolling.latents, state[1].rolling.latents)
+
+
+def test_noise_depends_on_seed_and_frame_alone(model: WorldModel) -> None:
+    noise = model.noise([7, 8], 5)
+    assert torch.equal(noise[1], model.noise([8], 5)[0])
+    assert not torch.equal(noise[0], noise[1])
+    assert not torch.equal(noise[0], model.noise([7], 6)[0])
+
+
+def test_cache_stays_within_the_window(model: WorldModel) -> None:
+    state = model.begin([random_clip(2)], [0])
+    for _ in range(6):
+        state, _ = model.step(state, CONTROL)
+    assert state.rolling.cache[0].keys.shape[2] == 4 * 64
+
+
+def test_bad_input_is_named(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [0])
+    with pytest.raises(ValueError, match=r"\[1, 4\]"):
+        model.step(state, np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="nan"):
+        model.step(state, np.full((1, 4), np.nan))
+    with pytest.raises(ValueError, match="as many seeds"):
+        model.begin([random_clip()], [0, 1])
+    with pytest.raises(ValueError, match="one length"):
+        model.begin([random_clip(5), random_clip(6)], [0, 1])
