@@ -199,3 +199,16 @@ def make_dream_env(
 
     world = DreamWorld(DreamWorldConfig(checkpoint=None if checkpoint is None else Path(checkpoint), device=device))
     return DrivingEnv(world, DrivingEnvConfig(max_episode_seconds=max_episode_seconds), render_mode=render_mode)
+
+
+def _info(step: WorldStep) -> dict[str, Any]:
+    """What the env tells beside the frame."""
+    return {
+        **step.info,
+        "scene": step.scene,
+        "vehicle": step.vehicle,
+        "collision": step.collision,
+        "off_road": step.off_road,
+        "wrong_way": step.wrong_way,
+        "progress": step.progress,
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -250,7 +250,7 @@ class RoadWorld:
             step = self.step(_keep_lane(step.scene, config.vehicle, speed, mind_lead=scenario is None))
             if step.collision > 0.5 or step.off_road > 0.5:
                 break
-        return WorldStep(**(vars(step) | {"progress": 0.0}))
+        return replace(step, progress=0.0)
 
     def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
         """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""
@@ -329,8 +329,8 @@ def _keep_lane(scene: SceneState, model: VehicleModel, speed: float, *, mind_lea
     steer = np.arctan(2 * model.wheelbase * target[1] / max(float(target @ target), 1.0)) / model.max_steer_angle
     gap, lead_speed = scene.lead if mind_lead and scene.lead_valid else (np.inf, 0.0)
     now = float(scene.speed)
-    columns = (np.array([v], np.float64) for v in (now, max(speed, 0.1), gap, lead_speed, 1.2))
-    acceleration = idm(*columns, DriverConfig())[0]
+    now_, wanted, gap_, lead, headway = np.array([now, max(speed, 0.1), gap, lead_speed, 1.2], np.float64)[:, None]
+    acceleration = idm(now_, wanted, gap_, lead, headway, DriverConfig())[0]
     command = -1.0 if speed == 0.0 else model.acceleration_command(acceleration, now)
     return control_from_action(np.array([steer, command]))
 

@@ -2,9 +2,11 @@
 
 from types import SimpleNamespace
 
+import gymnasium
 import numpy as np
 import pytest
 
+from policies.drive import drive
 from policies.policy import make_policy
 from policies.rule_based import (
     LaneFollower,
@@ -250,3 +252,62 @@ def test_policies_by_name():
     np.testing.assert_array_equal(make_policy("constant").act(np.zeros((8, 8, 3), np.uint8), {}), [0, 0])
     with pytest.raises(ValueError, match="no policy is named 'nobody'"):
         make_policy("nobody")
+
+
+class CountingEnv(gymnasium.Env):
+    """Frame, speed and reward say how many steps were done; ends by itself after `length`."""
+
+    def __init__(self, length=100):
+        self.length = length
+
+    def observe(self):
+        info = {"scene": scene_on_circle(speed=self.count), "vehicle": np.full(6, self.count), "collision": 0.0}
+        info |= {"off_road": 0.0, "wrong_way": False, "progress": float(self.count)}
+        return np.full((8, 8, 3), self.count, np.uint8), info
+
+    def reset(self, *, seed=None, options=None):
+        self.count, self.options = 0, options
+        return self.observe()
+
+    def step(self, action):
+        self.count += 1
+        frame, info = self.observe()
+        return frame, float(action[0]), self.count >= self.length, False, info
+
+    def start_clip(self):
+        scenes = SceneState.stack([scene_on_circle()])
+        frames, controls = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((0, 4), np.float32)
+        route = np.zeros((2, 2), np.float32)
+        return StartClip(
+            frames=frames, controls=controls, vehicles=np.zeros((1, 6)), scenes=scenes, route=route, dt=0.1
+        )
+
+
+class EchoPolicy:
+    """Steers by the frame it sees."""
+
+    def reset(self, env, seed):
+        self.env, self.seed = env, seed
+
+    def act(self, frame, info):
+        return np.array([frame[0, 0, 0] / 100, 0.0], np.float32)
+
+
+def test_drive_keeps_action_t_between_instants_t_and_t_plus_1():
+    policy = EchoPolicy()
+    rollout = drive(CountingEnv(), policy, 5, {"town": 1}, max_steps=4)
+    np.testing.assert_array_equal(rollout.frames[:, 0, 0, 0], [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(rollout.scenes.speed, [0, 1, 2, 3, 4])
+    np.testing.assert_allclose(rollout.actions[:, 0], [0, 0.01, 0.02, 0.03])
+    np.testing.assert_allclose(rollout.rewards, rollout.actions[:, 0])
+    np.testing.assert_array_equal(rollout.progress, [1, 2, 3, 4])
+    assert (policy.seed, policy.env.options) == (5, {"town": 1})
+    assert not rollout.terminated
+
+
+def test_drive_ends_with_the_env_or_when_on_step_says_so():
+    assert drive(CountingEnv(length=7), EchoPolicy(), 0).num_steps == 7
+    assert drive(CountingEnv(length=7), EchoPolicy(), 0).terminated
+    seen = []
+    stopped = drive(CountingEnv(), EchoPolicy(), 0, on_step=lambda n, frame, action, info: seen.append(n) or n == 3)
+    assert (stopped.num_steps, seen) == (3, [1, 2, 3])

@@ -1,5 +1,6 @@
 """Scenarios, metrics and the runner: constructed scenes and a straight road with known answers."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from scenarios.metrics.gap import min_gap, r157_following_distance
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.runner import run_cases
 from scenarios.stage import LearnedStage, ReferenceStage
+from scenarios.validate import ValidateConfig, validate
 from worldsim.scene import ObjectKind, SceneState
 from worldsim.start_clip import StartClip
 from worldsim.vehicle import VehicleModel
@@ -255,3 +257,25 @@ def test_comfort_flags_exactly_what_is_broken():
     scenes.ego[:, 2] = 0.0
     scenes.ego[:, 1] = 2.0 * np.sin(2 * np.pi * t / 2.0)  # jerk up to 6.3 m/s³ within the acceleration bounds
     assert set(comfort_violations(comfort_signals(scenes, 0.1))) == {"longitudinal_jerk"}
+
+
+@pytest.mark.parametrize(("policy", "exit_code"), [("lane_follower", 0), ("constant", 1)])
+def test_validate_reports_and_returns_its_exit_code(policy, exit_code, tmp_path, monkeypatch, capsys):
+    stage = ReferenceStage(DrivingEnv(StraightWorld()))
+    monkeypatch.setattr("scenarios.validate.make_stage", lambda world, checkpoint, device: stage)
+    config = ValidateConfig(
+        policy=policy, world="road", scenarios=("lead_braking",), num_seeds=3, num_videos=1, out=tmp_path / "out"
+    )
+    assert validate(config) == exit_code
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["passed"] == (exit_code == 0)
+    assert [r["seed"] for r in report["results"]] == [0, 1, 2]
+    assert report["summaries"][-1]["num_failed"] == sum(r["outcome"] != "passed" for r in report["results"])
+    assert "lead_braking" in capsys.readouterr().out
+    assert len(list((tmp_path / "out").glob("*.mp4"))) == 1
+    assert "data:video/mp4" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_validate_config_names_the_bad_value():
+    with pytest.raises(ValueError, match=r"max_failure_rate must be in \[0, 1\], got 2"):
+        ValidateConfig(max_failure_rate=2.0)

@@ -154,7 +154,7 @@ def stop_and_go(dt: float, rng: np.random.Generator) -> Behaviour:
     """Full or half pedals in turn, as in dense traffic."""
     base = lane_following(dt, rng)
     period, share = rng.uniform(2.0, 5.0), rng.uniform(0.4, 0.7)
-    throttle, brake = rng.uniform(0.4, 1.0), rng.uniform(0.3, 1.0)
+    throttle, brake = rng.uniform(0.55, 1.0), rng.uniform(0.2, 1.0)
 
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
         return np.array([action[0], throttle if t % period < share * period else -brake])
@@ -238,7 +238,7 @@ def random_controls(dt: float, rng: np.random.Generator) -> Behaviour:
     """Steer and pedals wander with no look at the road."""
     steer = OrnsteinUhlenbeck(rng.uniform(0.05, 0.4), rng.uniform(0.3, 2.0), dt, rng)
     pedal = OrnsteinUhlenbeck(rng.uniform(0.3, 0.8), rng.uniform(0.5, 2.0), dt, rng)
-    push = rng.uniform(0.0, 0.4)
+    push = rng.uniform(0.2, 0.8)  # it takes 0.4 to roll
 
     class Wandering:
         def action(self, scene: SceneState) -> np.ndarray:

@@ -149,7 +149,7 @@ class TrainLoop:
         with torch.no_grad():
             torch._foreach_lerp_(list(self.ema.values()), list(self.parameters.values()), 1 - decay)
         self.step += 1
-        return {**{n: float(v) for n, v in values.items()}, "gradient_norm": float(norm)}
+        return {**{n: float(v.detach()) for n, v in values.items()}, "gradient_norm": float(norm)}
 
     def run(self, title: str) -> None:
         """Train to the end, resuming if there is something to resume; ends with the averaged weights in the module.

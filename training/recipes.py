@@ -71,7 +71,7 @@ def debug() -> Recipe:
 
 def tiny() -> Recipe:
     """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes."""
-    train, test = _recordings(num_episodes=400, num_towns=60, seconds=30.0, num_test=48)
+    train, test = _recordings(num_episodes=240, num_towns=60, seconds=30.0, num_test=40)
     return Recipe(
         model=WorldModelConfig(),
         train_data=train,

@@ -1,0 +1,159 @@
+"""Training: exact resume, one batch overfitted per stage, metrics with known answers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_world_model import CONFIG
+from torch import nn
+
+from training.latents import LatentBatch
+from training.loop import LoopConfig, TrainLoop
+from training.train_dit import DiTStageConfig, Student, student_losses
+from training.train_vae import VAEStageConfig, measure_latents, vae_losses
+from training.video_metrics import auroc, drift_horizon, psnr
+from worldsim.denoiser import shift_previous
+from worldsim.dit import Conditions
+from worldsim.heads import scene_to_targets
+from worldsim.scene import SceneState
+from worldsim.vae3d import VAE3D
+from worldsim.world_model import WorldModel
+
+
+def small_loop(folder: Path, num_steps: int) -> tuple[nn.Module, TrainLoop]:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 1))
+
+    def loss_function(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        x = torch.randn(16, 4, generator=generator)
+        return {"loss": ((module(x)[:, 0] - x.sum(1)) ** 2).mean()}
+
+    config = LoopConfig(num_steps=num_steps, learning_rate=0.01, warmup_steps=3, save_every=5)
+    return module, TrainLoop(module, loss_function, config, folder)
+
+
+def test_an_interrupted_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    whole, loop = small_loop(tmp_path / "whole", 20)
+    loop.run("whole")
+    _, loop = small_loop(tmp_path / "parts", 20)
+    (tmp_path / "parts").mkdir()
+    for _ in range(10):
+        loop.train_step()
+    loop.save()
+    resumed, loop = small_loop(tmp_path / "parts", 20)
+    loop.run("resumed")
+    assert loop.step == 20
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_training_lowers_the_loss_and_another_models_save_is_refused(tmp_path: Path) -> None:
+    _, loop = small_loop(tmp_path, 200)
+    first = loop.train_step()["loss"]
+    loop.run("learn")
+    assert loop.train_step()["loss"] < 0.2 * first
+    other = nn.Linear(3, 3)
+    with pytest.raises(ValueError, match="another model"):
+        TrainLoop(other, lambda step, generator: {}, loop.config, tmp_path).resume()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    module = nn.Linear(1, 1)
+
+    def loss_function(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        return {"loss": module(torch.ones(1)).sum() * torch.inf}
+
+    with pytest.raises(ValueError, match="step 0"):
+        TrainLoop(module, loss_function, LoopConfig(num_steps=1), tmp_path).train_step()
+
+
+def test_vae_overfits_one_batch() -> None:
+    torch.manual_seed(0)
+    vae = VAE3D(CONFIG.vae)
+    rng = np.random.default_rng(0)
+    blocks = rng.uniform(-1, 1, (2, 1, 3, 4, 4)).repeat(8, axis=3).repeat(8, axis=4).repeat(2, axis=1)
+    frames = torch.from_numpy(blocks).float()
+    config = VAEStageConfig(loop=LoopConfig(num_steps=1), equivariance=0.0, latent_noise=0.0)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
+    history = []
+    for step in range(80):
+        losses = vae_losses(vae, frames, config, torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        history.append(losses["psnr"].item())
+    assert history[0] < 12
+    assert history[-1] > 24
+
+
+def test_latents_are_normalised_by_what_is_measured() -> None:
+    torch.manual_seed(0)
+    vae = VAE3D(CONFIG.vae).eval()
+
+    def sample(batch_size: int, num_frames: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.integers(0, 255, (batch_size, num_frames, 32, 32, 3), dtype=np.uint8)
+
+    measure_latents(vae, sample, np.random.default_rng(0), num_batches=4)
+    frames = torch.rand(16, 3, 3, 32, 32) * 2 - 1
+    latents, _ = vae.encode(frames)
+    assert latents.mean((0, 1, 3, 4)).abs().max() < 0.3
+    assert (latents.std((0, 1, 3, 4)) - 1).abs().max() < 0.3
+
+
+def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
+    """Latents that jump by the control: what comes next is not what was there."""
+    generator = torch.Generator().manual_seed(0)
+    controls = torch.zeros(b, t, 4)
+    controls[..., 0] = torch.randint(0, 2, (b, t), generator=generator) * 2.0 - 1
+    latents = 0.5 * torch.randn(b, 1, 8, 16, 16, generator=generator) + controls[..., 0].cumsum(1)[..., None, None, None]
+    known = torch.ones(b, t, dtype=torch.bool)
+    known[:, 0] = False
+    scene = SceneState.empty((b, t))
+    scene.lane[..., 0] = np.linspace(-1, 1, t)
+    scene.lane_valid[:] = True
+    return LatentBatch(
+        latents=latents,
+        conditions=Conditions(controls, torch.zeros(b, t, 6), torch.zeros(b, t, dtype=torch.long), known),
+        targets=scene_to_targets(scene, np.zeros((b, t)), np.zeros((b, t)), CONFIG.camera, 8),
+        first=np.zeros(b, np.int64),
+    )
+
+
+@pytest.mark.parametrize("use_own", [False, True])
+def test_student_overfits_one_batch(use_own: bool) -> None:
+    torch.manual_seed(0)
+    model = WorldModel(CONFIG)
+    student, batch = Student(model), one_batch()
+    model.denoiser.step_std.fill_(1.0)
+    config = DiTStageConfig(loop=LoopConfig(num_steps=1))
+    optimizer = torch.optim.Adam(student.parameters(), lr=2e-3)
+    ratio, flow, present = [], [], []
+    for step in range(80):
+        losses = student_losses(student, batch, config, use_own and step > 20, torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        ratio.append((losses["copy_ratio_own"] if use_own and step > 20 else losses["copy_ratio"]).item())
+        flow.append(losses["flow"].item())
+        present.append(losses["scene_present"].item())
+    assert ratio[0] > 0.8
+    assert np.mean(ratio[-20:]) < 0.4
+    assert np.mean(flow[-20:]) < 0.7 * flow[0]
+    assert np.median(present[-20:]) < 0.1 * present[0]
+
+
+def test_previous_latents_are_shifted_by_one() -> None:
+    latents = torch.arange(5.0).reshape(1, 5, 1, 1, 1)
+    previous = shift_previous(latents, 2)[0, :, :, 0, 0, 0]
+    assert previous.tolist() == [[0, 0], [0, 0], [1, 0], [2, 1], [3, 2]]
+
+
+def test_metrics_have_known_answers() -> None:
+    black, grey = np.zeros((2, 8, 8, 3), np.uint8), np.full((2, 8, 8, 3), 51, np.uint8)
+    assert psnr(black, grey) == pytest.approx(10 * np.log10(25))
+    assert auroc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1])) == 0.75
+    assert np.isnan(auroc(np.ones(3), np.zeros(3)))
+    ours, repeated = np.array([[30.0, 20, 10]]), np.array([[25.0, 15, 12]])
+    assert drift_horizon(ours, repeated, 0.1) == pytest.approx(0.2)
+    assert drift_horizon(ours, repeated - 10, 0.1) == pytest.approx(0.3)

@@ -1,0 +1,223 @@
+"""`drivedit benchmark`: the speed table of this machine. Ratios are measured side by side in one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from worldsim.denoiser import shift_previous
+from worldsim.dit import Conditions
+from worldsim.rollout import prefill, select_frames
+from worldsim.starts import load_starts
+from worldsim.world_model import ModelState, WorldModel
+
+CONTROL = np.array([0.02, 0.3, 0.0, 0.0], np.float32)
+_COLD_START = (
+    "import time; t = time.perf_counter(); import drivedit, gymnasium; e = gymnasium.make('DriveDiT-v0');"
+    "e.reset(seed=0); print(time.perf_counter() - t)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkConfig:
+    """What is measured.
+
+    Args:
+        checkpoint: folder of the model, None for the default world.
+        out: file for the JSON, None for none.
+        device: torch device.
+        num_threads: of torch for the multi-threaded rows, None for all cores.
+        repeats: timed steps per row.
+    """
+
+    checkpoint: Path | None = None
+    out: Path | None = None
+    device: str = "cpu"
+    num_threads: int | None = None
+    repeats: int = 30
+
+    def __post_init__(self) -> None:
+        if self.repeats < 3:
+            raise ValueError(f"repeats must be at least 3, got {self.repeats}")
+
+
+def _median_time(run: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Median seconds of a call, after two calls to warm up."""
+    run()
+    run()
+    times = []
+    for _ in range(repeats):
+        start = clock()
+        run()
+        times.append(clock() - start)
+    return statistics.median(times)
+
+
+def _begin(model: WorldModel, checkpoint: Path | None) -> ModelState:
+    starts = load_starts(None if checkpoint is None else checkpoint / "starts.npz")
+    return model.begin(starts[:1], [0])
+
+
+def _steps(model: WorldModel, state: ModelState, num: int, num_steps: int | None = None) -> ModelState:
+    for _ in range(num):
+        state, _ = model.step(state, CONTROL[None], num_steps=num_steps)
+    return state
+
+
+def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> dict[str, float]:
+    """Cost of one env step, everything included, and of the machine's own matrix product beside it."""
+    with FlopCounterMode(display=False) as counter:
+        model.step(state, CONTROL[None])
+    gflop = counter.get_total_flops() / 1e9
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    cpu = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats, time.process_time)
+    torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
+    wall = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats)
+    one = _median_time(lambda: model.step(state, CONTROL[None], num_steps=1), config.repeats)
+    blind = _median_time(lambda: model.step(state, CONTROL[None], decode=False), config.repeats)
+    a = torch.randn(768, 768, device=state.rolling.latents.device)
+    product = _median_time(lambda: (a @ a).sum().item(), config.repeats)
+    torch.set_num_threads(threads)
+    peak = 2 * 768**3 / product / 1e9
+    return {
+        "step_gflop": gflop,
+        "step_cpu_seconds_one_thread": cpu,
+        "steps_per_second": 1 / wall,
+        "steps_per_second_one_sampling_step": 1 / one,
+        "steps_per_second_without_decoding": 1 / blind,
+        "matrix_product_gflops": peak,
+        "fraction_of_matrix_product": gflop / wall / peak,
+    }
+
+
+def latency_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> dict[str, float]:
+    """Step 300 over step 30."""
+    early = _steps(model, state, 30)
+    late = _steps(model, early, 270)
+    first = _median_time(lambda: model.step(early, CONTROL[None]), config.repeats)
+    second = _median_time(lambda: model.step(late, CONTROL[None]), config.repeats)
+    return {"step_300_over_step_30": second / first}
+
+
+@torch.no_grad()
+def cache_rows(model: WorldModel, config: BenchmarkConfig, num_frames: int = 16) -> dict[str, float]:
+    """One cached pass of a frame against a pass over a window of 16 frames, and how far their tokens are apart."""
+    denoiser, device = model.denoiser, model.device
+    generator = torch.Generator().manual_seed(0)
+    c, (h, w) = model.config.vae.latent_channels, model.config.latent_size
+    latents = torch.randn((1, num_frames, c, h, w), generator=generator).to(device)
+    conditions = Conditions(
+        torch.zeros(1, num_frames, 4, device=device),
+        torch.zeros(1, num_frames, 6, device=device),
+        torch.zeros(1, num_frames, dtype=torch.long, device=device),
+        torch.ones(1, num_frames, dtype=torch.bool, device=device),
+    )
+    previous = shift_previous(latents, model.config.dit.num_previous)
+    ones = torch.ones(1, num_frames, device=device)
+    times = torch.arange(num_frames, device=device)
+    past = prefill(denoiser, latents[:, :-1], select_frames(conditions, slice(0, num_frames - 1)))
+    last = select_frames(conditions, slice(num_frames - 1, num_frames))
+
+    def full() -> torch.Tensor:
+        return denoiser(latents, ones, previous, conditions, times).data
+
+    def cached() -> torch.Tensor:
+        return denoiser(latents[:, -1:], ones[:, -1:], previous[:, -1:], last, times[-1:], past.cache).data
+
+    difference = (full()[:, -1:] - cached()).abs().max().item()
+    slow, fast = _median_time(full, max(3, config.repeats // 3)), _median_time(cached, config.repeats)
+    return {"cache_speedup": slow / fast, "cache_difference": difference}
+
+
+def state_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> dict[str, float]:
+    """Snapshot time, and how far slot 0 of a batch of 4 is from the batch of 1 after 10 steps."""
+    snapshot = _median_time(state.copy, config.repeats)
+    many = state.take([0, 0, 0, 0])
+    for _ in range(10):
+        many, wide = model.step(many, np.repeat(CONTROL[None], 4, axis=0))
+        state, narrow = model.step(state, CONTROL[None])
+    assert wide.frames is not None
+    assert narrow.frames is not None
+    levels = np.abs(wide.frames[0].astype(int) - narrow.frames[0]).max()
+    return {"snapshot_ms": 1000 * snapshot, "slot_difference_levels": float(levels)}
+
+
+def _drive_road(seed: int) -> float:
+    """Frames per second of the reference world in this process."""
+    import cv2
+
+    from envs.road_world import RoadWorld, RoadWorldConfig
+
+    cv2.setNumThreads(1)
+    world = RoadWorld(RoadWorldConfig())
+    world.reset(seed=seed, options={})
+    start = time.perf_counter()
+    for _ in range(200):
+        world.step(CONTROL)
+    return 200 / (time.perf_counter() - start)
+
+
+def road_rows() -> dict[str, float]:
+    """The reference world with its camera, one process a core."""
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        return {"road_frames_per_second": sum(pool.map(_drive_road, range(cores)))}
+
+
+def cold_start_row() -> dict[str, float]:
+    """From a cold process to the first frame of the default world."""
+    out = subprocess.run([sys.executable, "-c", _COLD_START], capture_output=True, text=True, check=True)
+    return {"cold_start_seconds": float(out.stdout.split()[-1])}
+
+
+TARGETS = {
+    "step_gflop": ("GFLOP of an env step", "≤ 3"),
+    "step_cpu_seconds_one_thread": ("CPU seconds of an env step, one thread", "≤ 0.05"),
+    "steps_per_second": ("env steps per second, all cores", "≥ 20"),
+    "steps_per_second_one_sampling_step": ("the same with one sampling step", ""),
+    "steps_per_second_without_decoding": ("the same without decoding frames", ""),
+    "matrix_product_gflops": ("the machine's own matrix product, GFLOP/s", ""),
+    "fraction_of_matrix_product": ("fraction of it that a step reaches", "most"),
+    "step_300_over_step_30": ("latency of step 300 over step 30", "≤ 1.1"),
+    "cache_speedup": ("KV cache against a 16-frame window", "≥ 10"),
+    "cache_difference": ("largest difference of the two", "< 1e-4"),
+    "snapshot_ms": ("snapshot, ms", "≤ 5"),
+    "slot_difference_levels": ("slot 0 of a batch of 4 against the batch of 1, grey levels", "0"),
+    "road_frames_per_second": ("reference world with camera, frames per second on all cores", "≥ 300"),
+    "cold_start_seconds": ("gym.make to first frame from a cold process, s", "≤ 5"),
+}
+
+
+def benchmark(config: BenchmarkConfig) -> dict[str, float]:
+    """Measure, print the table, and return it."""
+    model = WorldModel.load(config.checkpoint, config.device)
+    torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
+    state = _steps(model, _begin(model, config.checkpoint), 10)
+    rows = step_rows(model, state, config)
+    rows |= latency_rows(model, state, config)
+    rows |= cache_rows(model, config)
+    rows |= state_rows(model, state, config)
+    rows |= road_rows()
+    rows |= cold_start_row()
+    print("| measure | value | target |\n|---|---|---|")
+    for name, (label, target) in TARGETS.items():
+        print(f"| {label} | {rows[name]:.3g} | {target} |")
+    if config.out is not None:
+        temporary = config.out.with_name(config.out.name + ".tmp")
+        temporary.write_text(json.dumps(rows, indent=2) + "\n")
+        temporary.replace(config.out)
+    return rows
