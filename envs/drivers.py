@@ -133,10 +133,10 @@ def give_way(
     dx = own_xy[:, None, :, None, 0] - other_xy[None, :, None, :, 0]
     dy = own_xy[:, None, :, None, 1] - other_xy[None, :, None, :, 1]
     close = dx * dx + dy * dy < CONFLICT_DISTANCE**2
-    own_close = close.any(axis=3)
-    own, other = np.argmax(own_close, axis=2), np.argmax(close.any(axis=2), axis=2)
+    own_close = np.any(close, axis=3)
+    own, other = np.argmax(own_close, axis=2), np.argmax(np.any(close, axis=2), axis=2)
     # A conflict at the very beginning of either path is a body in the way, which `leaders` sees, or no way back.
-    conflict = own_close.any(axis=2) & (own >= 2) & (other >= 1)
+    conflict = np.any(own_close, axis=2) & (own >= 2) & (other >= 1)
     conflict[np.arange(n), np.arange(n)] = False
     patience = 0.7 * waited[:, None]
     arrival = PATH_STEP * own / np.maximum(speeds, 2.0)[:, None]

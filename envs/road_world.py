@@ -28,6 +28,8 @@ ROUTE_AHEAD = 120.0
 """Less route than this ahead, and it is prolonged [m]."""
 CLIP_ROUTE = 60
 """Length of the route in a start clip, one point a metre [m]."""
+CONTEXT_HEADWAY = 1.2
+"""Time gap to a lead while the context is driven [s]."""
 VIEW_RANGE = 150.0
 """Road users farther than this are not drawn [m]."""
 
@@ -323,16 +325,16 @@ class RoadWorld:
         )
 
 
-def _keep_lane(scene: SceneState, model: VehicleModel, speed: float, *, mind_lead: bool) -> np.ndarray:
-    """The control that follows the route at `speed`, by pure pursuit and IDM; drives the context."""
-    target = scene.route[2].astype(np.float64)
-    steer = np.arctan(2 * model.wheelbase * target[1] / max(float(target @ target), 1.0)) / model.max_steer_angle
-    gap, lead_speed = scene.lead if mind_lead and scene.lead_valid else (np.inf, 0.0)
-    now = float(scene.speed)
-    now_, wanted, gap_, lead, headway = np.array([now, max(speed, 0.1), gap, lead_speed, 1.2], np.float64)[:, None]
-    acceleration = idm(now_, wanted, gap_, lead, headway, DriverConfig())[0]
-    command = -1.0 if speed == 0.0 else model.acceleration_command(acceleration, now)
-    return control_from_action(np.array([steer, command]))
+def _keep_lane(scene: SceneState, model: VehicleModel, target_speed: float, *, mind_lead: bool) -> np.ndarray:
+    """The control that follows the route at `target_speed`, by pure pursuit and IDM; drives the context."""
+    point = scene.route[2].astype(np.float64)
+    steer = np.arctan(2 * model.wheelbase * point[1] / max(float(point @ point), 1.0)) / model.max_steer_angle
+    if target_speed == 0.0:
+        return control_from_action(np.array([steer, -1.0]))
+    lead = scene.lead if mind_lead and scene.lead_valid else (np.inf, 0.0)
+    inputs = np.array([[scene.speed], [target_speed], [lead[0]], [lead[1]], [CONTEXT_HEADWAY]], np.float64)
+    acceleration = idm(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], DriverConfig())[0]
+    return control_from_action(np.array([steer, model.acceleration_command(acceleration, inputs[0, 0])]))
 
 
 def _box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:

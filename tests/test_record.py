@@ -203,3 +203,21 @@ def test_the_mixture_says_who_drives():
         BehaviourMixture(ramming=-1)
     with pytest.raises(ValueError, match="no behaviour 'flying'"):
         BehaviourMixture.only("flying")
+
+
+@pytest.mark.slow
+def test_two_processes_record_the_embedded_world_as_one_does(tmp_path):
+    settings = {
+        "num_episodes": 2,
+        "episodes_per_town": 1,
+        "num_towns": 2,
+        "seconds_per_episode": 2.5,
+        "min_seconds": 0.5,
+    }
+    alone = record(RecordConfig(out=tmp_path / "alone", num_workers=0, frame_size=(64, 64), **settings))
+    together = record(RecordConfig(out=tmp_path / "together", num_workers=2, frame_size=(64, 64), **settings))
+    assert alone.checksums == together.checksums
+    assert alone.towns.tolist() == [0, 1]
+    for k in range(2):
+        assert alone[k].rows.scenes == together[k].rows.scenes
+        np.testing.assert_array_equal(alone[k].rows.vehicles, together[k].rows.vehicles)

@@ -72,7 +72,6 @@ def train(config: TrainConfig) -> None:
     order = ["record", "vae", "latents", "dit", "starts", "evaluate"]
     last = order.index(config.until)
     dataset = record(recipe.train_data)
-    record(recipe.test_data)
     if last < order.index("vae"):
         return
     torch.manual_seed(0)  # initial weights; the only global seed, and it belongs to this process
@@ -99,6 +98,7 @@ def train(config: TrainConfig) -> None:
     make_starts(recipe, out / "checkpoint" / "starts.npz")
     if last < order.index("evaluate"):
         return
+    record(recipe.test_data)
     evaluate(
         EvaluateConfig(
             data=recipe.test_data.out,
