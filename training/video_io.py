@@ -17,7 +17,8 @@ from av.video.reformatter import VideoReformatter
 class VideoConfig:
     """How frames are compressed. The defaults keep full colour resolution, which small frames need.
 
-    Measured on CARLA frames at 128 px, crf 14: yuv444p 46.2 dB at 763 bytes a frame, yuv420p 42.1 dB at 741.
+    Measured at 128 px, crf 14: in the embedded world yuv444p 40.6 dB at 2513 bytes a frame, yuv420p 37.2 dB at 2400; on
+    CARLA frames 46.2 dB at 763 bytes against 42.1 dB at 741.
 
     Args:
         crf: x264 quality, 0 (lossless) to 51.
