@@ -29,6 +29,7 @@ AVENUE_LIMITS = (50, 70)
 STREET_LIMITS = (30, 50)
 """Speed limits of streets with one lane each way [km/h]."""
 
+_GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
 _NODE_JITTER = 6.0  # [m]
 _LEG_JITTER = math.radians(6)
 _BEND_REACH = (20.0, 28.0)  # how far before its node a bend begins [m]
@@ -133,6 +134,9 @@ def town_xodr(seed: int) -> str:
     header = root.find("header")
     assert header is not None
     header.set("date", "")  # scenariogeneration writes the time of day
+    reference = header.find("geoReference")
+    reference = ET.SubElement(header, "geoReference") if reference is None else reference
+    reference.text = _GEO_REFERENCE
     return ET.tostring(root, encoding="unicode")
 
 

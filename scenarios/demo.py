@@ -43,7 +43,7 @@ class DemoConfig:
     """
 
     policy: PolicyName = "planner"
-    seconds: float = 8.0
+    seconds: float = 6.0
     num_drives: int = 2
     seed: int = 0
     out: Path = Path("runs/demo")

@@ -39,8 +39,8 @@ class DiTStageConfig:
     num_frames: int = 8
     clean_fraction: float = 0.3
     previous_noise: float = 0.15
-    self_from: float = 0.4
-    self_fraction: float = 0.7
+    self_from: float = 0.45
+    self_fraction: float = 0.6
     self_steps: int = 1
     scene_weight: float = 0.3
 
