@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from worldsim.starts import load_starts
 
 from envs.centreline import centreline
 from envs.world import WorldStep
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
-from worldsim.world_model import ModelState, WorldModel
+from worldsim.starts import STARTS_NAME, load_starts
+from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
 
 WRONG_WAY_ANGLE = math.radians(120)
 """Heading errors beyond this are driving against the lane [rad]."""
@@ -28,7 +28,7 @@ class DreamWorldConfig:
 
     Args:
         checkpoint: folder of the world model; None takes the one that ships with the package.
-        starts: file of start clips to draw from; None takes those of the shipped checkpoint.
+        starts: file of start clips to draw from; None takes the checkpoint's own.
         num_steps: sampling steps a frame; None takes the model's own.
         device: torch device of the model.
         num_threads: CPU threads torch may use in this process; None leaves torch as it is.
@@ -47,6 +47,11 @@ class DreamWorldConfig:
         for name, value in (("num_steps", self.num_steps), ("num_threads", self.num_threads)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1 or None, got {value}")
+
+    @property
+    def starts_path(self) -> Path:
+        """Where the start clips are read from."""
+        return self.starts or (self.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +90,7 @@ class DreamWorld:
         if self.config.num_threads is not None:
             torch.set_num_threads(self.config.num_threads)
         self.model = WorldModel.load(self.config.checkpoint, self.config.device) if model is None else model
-        self.starts = tuple(load_starts(self.config.starts) if starts is None else starts)
+        self.starts = tuple(load_starts(self.config.starts_path) if starts is None else starts)
         height, width = self.model.config.frame_size
         self.frame_size = (height, width)
         self.dt = self.model.config.dt

@@ -21,8 +21,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from worldsim.denoiser import shift_previous
 from worldsim.dit import Conditions
 from worldsim.rollout import prefill, select_frames
-from worldsim.starts import load_starts
-from worldsim.world_model import ModelState, WorldModel
+from worldsim.starts import STARTS_NAME, load_starts
+from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
 
 CONTROL = np.array([0.02, 0.3, 0.0, 0.0], np.float32)
 _COLD_START = (
@@ -67,7 +67,7 @@ def _median_time(run: Callable[[], object], repeats: int, clock: Callable[[], fl
 
 
 def _begin(model: WorldModel, checkpoint: Path | None) -> ModelState:
-    starts = load_starts(None if checkpoint is None else checkpoint / "starts.npz")
+    starts = load_starts((checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)
     return model.begin(starts[:1], [0])
 
 

@@ -17,6 +17,7 @@ from training.record import record
 from training.train_dit import train_dit
 from training.train_vae import train_vae
 from training.windows import FrameStore, FrameWindows
+from worldsim.starts import STARTS_NAME
 from worldsim.world_model import WorldModel
 
 
@@ -95,7 +96,7 @@ def train(config: TrainConfig) -> None:
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return
-    make_starts(recipe, out / "checkpoint" / "starts.npz")
+    make_starts(recipe, out / "checkpoint" / STARTS_NAME)
     if last < order.index("evaluate"):
         return
     record(recipe.test_data)

@@ -102,8 +102,7 @@ def student_losses(
     noised = 1 - clean
     flow = ((out.rest - rest) ** 2).mean((2, 3, 4))
     flow_loss = (flow * noised).sum() / noised.sum().clamp(min=1)
-    head = student.head(torch.cat([noisy[:, :, None], previous], dim=2), out.tokens)
-    terms = scene_loss(head, batch.targets.map(lambda v: v.to(device)), clean)
+    terms = _scene_terms(student.head, torch.cat([noisy[:, :, None], previous], dim=2), out.tokens, batch, clean)
     scene = torch.stack(list(terms.values())).sum()
     with torch.no_grad():
         start = (tau == 0).float()
@@ -113,6 +112,16 @@ def student_losses(
     loss = flow_loss + config.scene_weight * scene
     values = {"loss": loss, "flow": flow_loss, "copy_ratio_own" if use_own else "copy_ratio": ratio}
     return values | {f"scene_{name}": value for name, value in terms.items()}
+
+
+def _scene_terms(
+    head: SceneHead, latents: Tensor, tokens: Tensor, batch: LatentBatch, clean: Tensor
+) -> dict[str, Tensor]:
+    """The scene head's losses on the clean frames; only these are passed through it."""
+    chosen = clean.flatten().nonzero()[:, 0]
+    estimate = head(latents.flatten(0, 1)[chosen][None], tokens.flatten(0, 1)[chosen][None])
+    target = batch.targets.map(lambda v: v.to(latents.device).flatten(0, 1)[chosen][None])
+    return scene_loss(estimate, target, torch.ones(1, len(chosen), device=latents.device))
 
 
 @torch.no_grad()

@@ -11,7 +11,8 @@ import numpy as np
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
 
-DEFAULT_STARTS = Path(__file__).parent / "default" / "starts.npz"
+STARTS_NAME = "starts.npz"
+"""The file's name in a checkpoint folder."""
 
 
 def save_starts(clips: Sequence[StartClip], path: Path) -> None:
@@ -46,14 +47,13 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
     temporary.replace(path)
 
 
-def load_starts(path: Path | None = None) -> list[StartClip]:
-    """The clips that save_starts wrote; None: those of the default world.
+def load_starts(path: Path) -> list[StartClip]:
+    """The clips that save_starts wrote.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: damaged; names the file.
     """
-    path = DEFAULT_STARTS if path is None else Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no start clips at {path}")
     try:
