@@ -164,11 +164,11 @@ class DreamWorld:
 
     def _answer(self, *, collision: float, off_road: float, progress: float, info: Mapping[str, Any]) -> WorldStep:
         _, context = self._running()
-        scene = context.scenes[-1]
+        scene = context.scenes[-1].copy()
         return WorldStep(
             frame=context.frames[-1].copy(),
             scene=scene,
-            vehicle=context.vehicles[-1],
+            vehicle=context.vehicles[-1].copy(),
             collision=collision,
             off_road=off_road,
             wrong_way=bool(scene.lane_valid[1] and abs(_wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
