@@ -131,12 +131,13 @@ def cache_rows(model: WorldModel, config: BenchmarkConfig, num_frames: int = 16)
     times = torch.arange(num_frames, device=device)
     past = prefill(denoiser, latents[:, :-1], select_frames(conditions, slice(0, num_frames - 1)))
     last = select_frames(conditions, slice(num_frames - 1, num_frames))
+    room = tuple(kv.with_room(denoiser.dit.grid[0] * denoiser.dit.grid[1]) for kv in past.cache)
 
     def full() -> torch.Tensor:
         return denoiser(latents, ones, previous, conditions, times).data
 
     def cached() -> torch.Tensor:
-        return denoiser(latents[:, -1:], ones[:, -1:], previous[:, -1:], last, times[-1:], past.cache).data
+        return denoiser(latents[:, -1:], ones[:, -1:], previous[:, -1:], last, times[-1:], room).data
 
     difference = (full()[:, -1:] - cached()).abs().max().item()
     slow, fast = _median_time(full, max(3, config.repeats // 3)), _median_time(cached, config.repeats)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from worldsim.configs import DiTConfig
 from worldsim.layers import ConvBlock, DiTBlock, KeyValue
-from worldsim.rope import axial_angles
+from worldsim.rope import axial_angles, rotation_of
 
 UNKNOWN_COMMAND = 4
 """The command's index when it is dropped or not known (RouteCommand has 0 to 3)."""
@@ -36,7 +36,7 @@ class Conditions(NamedTuple):
 
 
 class DiTOutput(NamedTuple):
-    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: a KeyValue per block, of these frames."""
+    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: a KeyValue per block, of `past` and these frames."""
 
     rest: Tensor
     tokens: Tensor
@@ -112,7 +112,7 @@ class CausalDiT(nn.Module):
             stacked: the noisy latent, the previous ones newest first, then the warped one, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers.
-            past: cached keys and values of older frames, already cut to the window; then t must be 1.
+            past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.
             tokens_only: leave out the convolutional head; `rest` is then empty.
         """
         b, t = tau.shape
@@ -125,14 +125,14 @@ class CausalDiT(nn.Module):
             x = block(x, flat_condition)
         skip = x
         tokens = rearrange(self.down(x), "(b t) d h w -> b t (h w) d", b=b)
-        angles = axial_angles(times, self.grid, self.config.width // self.config.num_heads)
+        rotation = rotation_of(axial_angles(times, self.grid, self.config.width // self.config.num_heads))
         mask = None
         if t > 1:
             mask = sliding_causal_mask(t, tokens.shape[2], self.config.window).to(tokens.device)
         cache = []
         for i, block in enumerate(self.blocks):
-            tokens, new = block(tokens, condition, self.grid, angles, mask, None if past is None else past[i])
-            cache.append(new)
+            tokens, seen = block(tokens, condition, self.grid, rotation, mask, None if past is None else past[i])
+            cache.append(seen)
         if tokens_only:
             return DiTOutput(tokens.new_empty(0), tokens, tuple(cache))
         x = self.up(rearrange(tokens, "b t (h w) d -> (b t) d h w", h=self.grid[0]))

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.rope import rotate
+from worldsim.rope import Rotation, rotate
 
 
 class RMSNorm(nn.Module):
@@ -26,10 +26,18 @@ class RMSNorm(nn.Module):
 
 
 class KeyValue(NamedTuple):
-    """Keys (rotated to their absolute time) and values of past frames, both [b, heads, frames * tokens, d]."""
+    """Keys (rotated to their absolute time) and values of frames, both [b, heads, frames * tokens, d]."""
 
     keys: Tensor
     values: Tensor
+
+    def with_room(self, num: int) -> KeyValue:
+        """A copy with `num` empty places at the end, for Attention to write into."""
+        return KeyValue(F.pad(self.keys, (0, 0, 0, num)), F.pad(self.values, (0, 0, 0, num)))
+
+    def newest(self, num: int) -> KeyValue:
+        """The last `num` tokens, sharing memory."""
+        return KeyValue(self.keys[:, :, -num:], self.values[:, :, -num:])
 
 
 class Attention(nn.Module):
@@ -46,22 +54,27 @@ class Attention(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b n d"],
-        angles: Float[Tensor, "n half"],
+        rotation: Rotation,
         mask: Bool[Tensor, "n n"] | None,
         past: KeyValue | None,
     ) -> tuple[Float[Tensor, "b n d"], KeyValue]:
         """Attend within `x` where `mask` allows (None: everywhere) and to all of `past`.
 
+        Args:
+            past: keys and values of older frames with room for `n` more at the end, which are written here.
+
         Returns:
-            The result, and the keys and values of `x` alone.
+            The result, and the keys and values of `past` and `x`.
         """
         q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
-        q, k = rotate(self.query_norm(q), angles), rotate(self.key_norm(k), angles)
-        new = KeyValue(k, v)
+        q, k = rotate(self.query_norm(q), rotation), rotate(self.key_norm(k), rotation)
+        seen = KeyValue(k, v)
         if past is not None:
-            k, v = torch.cat([past.keys, k], dim=2), torch.cat([past.values, v], dim=2)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out(rearrange(y, "b h n d -> b n (h d)")), new
+            n = x.shape[1]
+            past.keys[:, :, -n:], past.values[:, :, -n:] = k, v
+            seen = past
+        y = F.scaled_dot_product_attention(q, seen.keys, seen.values, attn_mask=mask)
+        return self.out(rearrange(y, "b h n d -> b n (h d)")), seen
 
 
 class ConvMLP(nn.Module):
@@ -98,18 +111,18 @@ class DiTBlock(nn.Module):
         x: Float[Tensor, "b t n d"],
         condition: Float[Tensor, "b t d"],
         grid: tuple[int, int],
-        angles: Float[Tensor, "tn half"],
+        rotation: Rotation,
         mask: Bool[Tensor, "tn tn"] | None,
         past: KeyValue | None,
     ) -> tuple[Float[Tensor, "b t n d"], KeyValue]:
-        """One block over `t` frames of `n` tokens; returns the tokens and their keys and values."""
+        """One block over `t` frames of `n` tokens; returns the tokens, and keys and values as Attention does."""
         t = x.shape[1]
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(F.silu(condition)).unsqueeze(2).chunk(6, dim=-1)
         h = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale1) + shift1
-        h, new = self.attention(rearrange(h, "b t n d -> b (t n) d"), angles, mask, past)
+        h, seen = self.attention(rearrange(h, "b t n d -> b (t n) d"), rotation, mask, past)
         x = x + gate1 * rearrange(h, "b (t n) d -> b t n d", t=t)
         h = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale2) + shift2
-        return x + gate2 * self.mlp(h, grid), new
+        return x + gate2 * self.mlp(h, grid), seen
 
 
 class ConvBlock(nn.Module):

@@ -70,25 +70,24 @@ def advance(
     previous = state.latents[:, None, : denoiser.dit.config.num_previous]
     prior = denoiser.prior(previous, conditions)
 
+    tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
+    past = tuple(kv.with_room(tokens) for kv in state.cache)
+
     def denoise(x: Tensor, tau: float) -> Tensor:
         at = torch.full((b, 1), tau, device=device)
-        return denoiser(x, at, previous, conditions, times, state.cache, prior).data
+        return denoiser(x, at, previous, conditions, times, past, prior).data
 
     latent = euler_sample(denoise, noise, num_steps)
     ones = torch.ones((b, 1), device=device)
-    clean = denoiser(latent, ones, previous, conditions, times, state.cache, prior, tokens_only=True)
-    cache = tuple(
-        KeyValue(torch.cat([old.keys, new.keys], dim=2), torch.cat([old.values, new.values], dim=2))
-        for old, new in zip(state.cache, clean.cache, strict=True)
-    )
+    clean = denoiser(latent, ones, previous, conditions, times, past, prior, tokens_only=True)
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
-    return LatentState(latents, _newest(denoiser, cache), frame), clean.tokens
+    return LatentState(latents, _newest(denoiser, clean.cache), frame), clean.tokens
 
 
 def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
     """The cache cut to the window."""
     keep = denoiser.dit.config.window * denoiser.dit.grid[0] * denoiser.dit.grid[1]
-    return tuple(KeyValue(kv.keys[:, :, -keep:], kv.values[:, :, -keep:]) for kv in cache)
+    return tuple(kv.newest(keep) for kv in cache)
 
 
 def roll_out(

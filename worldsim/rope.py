@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -37,8 +39,20 @@ def axial_angles(
     return torch.cat(parts, dim=-1).reshape(t * h * w, half)
 
 
-def rotate(x: Float[Tensor, "b heads n d"], angles: Float[Tensor, "n half"]) -> Float[Tensor, "b heads n d"]:
+class Rotation(NamedTuple):
+    """Cosine and sine of angles, both [n, half]."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+def rotation_of(angles: Float[Tensor, "n half"]) -> Rotation:
+    """The rotation that `rotate` applies."""
+    return Rotation(angles.cos(), angles.sin())
+
+
+def rotate(x: Float[Tensor, "b heads n d"], rotation: Rotation) -> Float[Tensor, "b heads n d"]:
     """Turn each channel pair (i, i + d/2) of a token by its angle."""
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    cos, sin = rotation.cos.to(x.dtype), rotation.sin.to(x.dtype)
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
