@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import gymnasium
 
 if TYPE_CHECKING:
+    from envs.dream_world import DreamWorld as DreamWorld
+    from envs.dream_world import DreamWorldConfig as DreamWorldConfig
     from envs.driving_env import DrivingEnv as DrivingEnv
     from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
     from envs.driving_env import make_dream_env as make_dream_env
     from envs.driving_env import make_road_env as make_road_env
     from envs.road_world import RoadWorld as RoadWorld
     from envs.road_world import RoadWorldConfig as RoadWorldConfig
-
-    from envs.dream_world import DreamWorld as DreamWorld
-    from envs.dream_world import DreamWorldConfig as DreamWorldConfig
     from envs.roads import RoadMap as RoadMap
     from envs.roads import load_map as load_map
     from envs.roads import load_town as load_town

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -95,7 +96,7 @@ class Backdrop:
         canvas[: self.num_sky_rows] = sky[: self.num_sky_rows, : self.width]
 
     def _bands_of(self, resolution: float) -> tuple[tuple[_Band, ...], np.ndarray, np.ndarray, np.ndarray]:
-        """Bands of rows, and for all samples: distance ahead, metres per column unit, pixels of their level per metre."""
+        """Bands of rows, and of all samples: distance ahead, metres per column, pixels of their level per metre."""
         rows = np.arange(self.num_sky_rows, self.height)
         far, near = self._ground(rows.astype(float))[0], self._ground(rows + 1.0)[0]
         along, across = np.maximum(far - near, 1e-3), self._ground(rows + 0.5)[1] / self.focal
@@ -106,7 +107,7 @@ class Backdrop:
         first = np.concatenate([[0], np.cumsum(counts)])
         bands = tuple(
             _Band(slice(a, b), slice(int(first[a]), int(first[b])), int(counts[a]), int(levels[a]))
-            for a, b in zip(starts, starts[1:], strict=False)
+            for a, b in pairwise(starts)
         )
         within = np.concatenate([(np.arange(n) + 0.5) / n for n in counts])
         distance, reach = self._ground(np.repeat(rows, counts) + within)

@@ -88,6 +88,7 @@ class CameraConfig:
         np.divide(self.focal, depth, out=scale, where=depth > 1e-6)
         return np.stack([right * scale + 0.5 * self.width_px, down * scale + 0.5 * self.height_px], axis=1), depth
 
+
 SHADOW_RANGE = 45.0
 """Actors farther than this get no shadow [m]."""
 _RINGS = np.array([(0.35, 0.86), (0.18, 0.8), (0.02, 0.7)])
@@ -180,7 +181,7 @@ class Camera:
         return cv2.resize(canvas, (config.width_px, config.height_px), interpolation=cv2.INTER_AREA)
 
     def _in_view(self, boxes: np.ndarray, position: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
-        """Which of the boxes (x, y, yaw, length, width) [n, 5] may be seen, and the distance of their nearest points."""
+        """Which boxes (x, y, yaw, length, width) [n, 5] may be seen, and the distance of their nearest points."""
         offset = position[:2] - boxes[:, :2]
         ahead = -offset @ (np.cos(yaw), np.sin(yaw))
         beside = np.abs(offset @ (-np.sin(yaw), np.cos(yaw)))

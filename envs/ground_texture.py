@@ -198,7 +198,12 @@ class _Painter:
         for s in (np.arange(count) - 0.5 * (count - 1)) * (length / count):
             centre = np.array([cx, cy]) + s * u
             half_u, half_v = 0.27 * u, 0.5 * depth * v
-            corners = [centre - half_u - half_v, centre + half_u - half_v, centre + half_u + half_v, centre - half_u + half_v]
+            corners = [
+                centre - half_u - half_v,
+                centre + half_u - half_v,
+                centre + half_u + half_v,
+                centre - half_u + half_v,
+            ]
             self._fill(np.array(corners), self.colors.white)
 
     def _levels(self) -> tuple[np.ndarray, ...]:

@@ -161,7 +161,9 @@ def _cloud_color(look: Look) -> np.ndarray:
 def _clouds(look: Look, elevation: np.ndarray, rows: int) -> np.ndarray:
     """Cover of the clouds, [rows, PANORAMA_WIDTH] in [0, 1]: flat, soft, none near the horizon."""
     rng = np.random.default_rng([look.cloud_seed, 1])
-    noise = 0.62 * smooth_noise(rng, rows, PANORAMA_WIDTH, 6, 16) + 0.38 * smooth_noise(rng, rows, PANORAMA_WIDTH, 14, 40)
+    noise = 0.62 * smooth_noise(rng, rows, PANORAMA_WIDTH, 6, 16) + 0.38 * smooth_noise(
+        rng, rows, PANORAMA_WIDTH, 14, 40
+    )
     edge = 0.72 - 0.42 * look.cloudiness
     cover = np.clip((noise - edge) / 0.28, 0, 1)
     cover = cover * cover * (3 - 2 * cover)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 
@@ -101,7 +99,9 @@ class Painter:
         for towards_sun, size, sunlight in _TONES:
             at = centres + (towards_sun * radii)[:, None] * sun
             scale = self.focal / np.maximum(at[:, 2], NEAR)
-            circle = np.stack([at[:, 0] * scale + 0.5 * self.width, at[:, 1] * scale + 0.5 * self.height, size * radii * scale])
+            circle = np.stack(
+                [at[:, 0] * scale + 0.5 * self.width, at[:, 1] * scale + 0.5 * self.height, size * radii * scale]
+            )
             circles.append(np.rint((circle - [[0.5], [0.5], [0.0]]) * (1 << _SHIFT)))
             lit = colors * (0.92 * np.array(look.ambient) + sunlight * np.array(look.sun))
             lit += (colors - lit) * shining
@@ -109,7 +109,9 @@ class Painter:
         pixels = np.stack(circles).transpose(2, 0, 1)
         u, v, radius = (pixels[..., k] for k in range(3))
         limit = 1 << _SHIFT
-        shown = (u + radius > 0) & (v + radius > 0) & (u - radius < self.width * limit) & (v - radius < self.height * limit)
+        shown = (
+            (u + radius > 0) & (v + radius > 0) & (u - radius < self.width * limit) & (v - radius < self.height * limit)
+        )
         rows, columns = np.nonzero(shown)
         chosen = pixels[rows, columns].astype(int).tolist()
         return chosen, np.stack(tones, axis=1)[rows, columns], order[near_enough][rows]
@@ -142,7 +144,9 @@ class Painter:
         light = 1.0
         for polygon, left in zip(polygons, lights, strict=False):
             light *= left
-            cv2.fillConvexPoly(mask, polygon - np.array([x0, y0]) * (1 << _SHIFT), round(255 * light), cv2.LINE_AA, _SHIFT)
+            cv2.fillConvexPoly(
+                mask, polygon - np.array([x0, y0]) * (1 << _SHIFT), round(255 * light), cv2.LINE_AA, _SHIFT
+            )
         patch = canvas[y0:y1, x0:x1]
         cv2.multiply(patch, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), dst=patch, scale=1 / 255)
 

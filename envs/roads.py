@@ -25,7 +25,9 @@ CHECK_TIMEOUT = 120.0
 """Longest that a child process may take to parse a map [s]."""
 _MAX_CELLS = 40_000_000
 _CELL = 0.2
-_CHECK_CODE = "import sys, carla; m = carla.Map('check', sys.stdin.read()); m.get_topology(); m.generate_waypoints(20.0)"
+_CHECK_CODE = (
+    "import sys, carla; m = carla.Map('check', sys.stdin.read()); m.get_topology(); m.generate_waypoints(20.0)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +187,7 @@ class RoadMap:
         return self._point(lane, float(rng.uniform(0.0, lane.length)))
 
     def neighbours(self, point: LanePoint) -> tuple[LanePoint | None, LanePoint | None]:
-        """The places beside `point` on the left and right lane of the same direction, None where there is no such lane."""
+        """The places beside `point` on the left and right lane of its direction, None where there is no such lane."""
         lane = self.lanes[point.key]
 
         def beside(key: LaneKey | None) -> LanePoint | None:

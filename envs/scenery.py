@@ -23,8 +23,8 @@ CLEARANCE = 3.5
 """No building stands closer to a lane or sidewalk than this [m]."""
 
 _WALLS = (
-    (206, 188, 162), (188, 142, 118), (198, 200, 198), (170, 118, 98), (212, 198, 150), (160, 172, 182), (220, 212, 200),
-    (184, 164, 152), (150, 160, 146), (204, 168, 140),
+    (206, 188, 162), (188, 142, 118), (198, 200, 198), (170, 118, 98), (212, 198, 150), (160, 172, 182),
+    (220, 212, 200), (184, 164, 152), (150, 160, 146), (204, 168, 140),
 )  # fmt: skip
 _ROOFS = ((142, 84, 70), (104, 88, 84), (92, 98, 108), (126, 98, 78))
 _LEAVES = ((84, 124, 62), (98, 134, 70), (72, 112, 66), (116, 136, 66))
@@ -180,7 +180,9 @@ class _Planner:
         inside = centre + us[..., None] * depth * front + vs[..., None] * width * side
         if self._lookup(self.distance, inside).min() < CLEARANCE or self._lookup(self.taken, inside).any():
             return False
-        self._add(building(width, depth, facade), centre, yaw, depth, width, facade.num_floors * facade.floor_height + 4)
+        self._add(
+            building(width, depth, facade), centre, yaw, depth, width, facade.num_floors * facade.floor_height + 4
+        )
         cv2.fillPoly(self.taken, [self._pixels(_rectangle(centre, front, side, depth + 1.5, width + 1.0))], 255)
         self.pads.append(_rectangle(centre + 2.2 * front, front, side, depth + 5.5, width + 1.6))
         for v in np.arange(-0.5 * width, 0.5 * width + 0.1, 3.0):
@@ -209,7 +211,9 @@ class _Planner:
         conifer = self.rng.random() < 0.25
         height = self.rng.uniform(5.5, 9.0)
         crown = self.rng.uniform(1.3, 1.7) if conifer else self.rng.uniform(1.5, 2.3)
-        color = np.array(_LEAVES[self.rng.choice(self.leaves)]) * (0.86 if conifer else 1.0) * self.rng.uniform(0.92, 1.08)
+        color = (
+            np.array(_LEAVES[self.rng.choice(self.leaves)]) * (0.86 if conifer else 1.0) * self.rng.uniform(0.92, 1.08)
+        )
         shape = tree(height, crown, color, conifer, int(self.rng.integers(2**31)))
         self._add(shape, point, self.rng.uniform(0, 6.28), 0.5, 0.5, height)
         self._take(point, 3.6)

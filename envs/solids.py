@@ -171,7 +171,9 @@ def car(length: float, width: float, height: float, color: tuple[int, int, int],
         y = s * y1
         b.face([(-x1, y, sill), (hood, y, sill), (hood, y, belt), (-x1, y, 0.97 * belt)], (0, s, 0), paint)
         b.face([(hood, y, sill), (x1, y, sill), (x1, y, nose), (hood, y, belt)], (0, s, 0), paint)
-    rear = b.face([(-x1, -y1, sill), (-x1, y1, sill), (-x1, y1, 0.97 * belt), (-x1, -y1, 0.97 * belt)], (-1, 0, 0), paint)
+    rear = b.face(
+        [(-x1, -y1, sill), (-x1, y1, sill), (-x1, y1, 0.97 * belt), (-x1, -y1, 0.97 * belt)], (-1, 0, 0), paint
+    )
     front = b.face([(x1, y1, sill), (x1, -y1, sill), (x1, -y1, nose), (x1, y1, nose)], (1, 0, 0), paint)
     b.face([(hood, -y1, belt), (x1, -y1, nose), (x1, y1, nose), (hood, y1, belt)], (0, 0, 1), paint)
     b.face([(-x1, -y1, 0.97 * belt), (hood, -y1, belt), (hood, y1, belt), (-x1, y1, 0.97 * belt)], (0, 0, 1), paint)
@@ -205,7 +207,9 @@ def _cabin(b: ShapeBuilder, base, roof, paint: np.ndarray, braking: bool):
 
 
 @lru_cache(maxsize=128)
-def truck(length: float, width: float, height: float, color: tuple[int, int, int], braking: bool, behind: bool) -> Shape:
+def truck(
+    length: float, width: float, height: float, color: tuple[int, int, int], braking: bool, behind: bool
+) -> Shape:
     """A lorry: a cargo box and a cab; `behind` says that it is seen from behind, so that the box covers the cab."""
     b = ShapeBuilder()
     x1, y1 = 0.5 * length, 0.5 * width
@@ -232,7 +236,11 @@ def truck(length: float, width: float, height: float, color: tuple[int, int, int
     def cab():
         top = 0.86 * height
         b.box(split, x1, -0.97 * y1, 0.97 * y1, 0.16 * height, top, paint)
-        front = np.array([(x1, y1, 0.16 * height), (x1, -y1, 0.16 * height), (x1, -y1, top), (x1, y1, top)]) * (1, 0.97, 1)
+        front = np.array([(x1, y1, 0.16 * height), (x1, -y1, 0.16 * height), (x1, -y1, top), (x1, y1, top)]) * (
+            1,
+            0.97,
+            1,
+        )
         b.face(inset(front, 0.06, 0.94, 0.52, 0.9), (1, 0, 0), GLASS)
         b.face(inset(front, 0.1, 0.9, 0.12, 0.36), (1, 0, 0), _DARK)
         for left, right in ((0.04, 0.2), (0.8, 0.96)):
@@ -371,7 +379,9 @@ def _gable_roof(b: ShapeBuilder, x1: float, y1: float, z: float, rise: float, wa
         b.face([(-x1, s * y1, z), (x1, s * y1, z), (0, s * y1, z + rise), (0, s * y1, z + rise)], (0, s, 0), wall)
         drop = z - e * rise / x1
         eaves, ridge = s * (x1 + e), z + rise
-        b.face([(eaves, -y1 - e, drop), (eaves, y1 + e, drop), (0, y1 + e, ridge), (0, -y1 - e, ridge)], (s, 0, 0.5), roof)
+        b.face(
+            [(eaves, -y1 - e, drop), (eaves, y1 + e, drop), (0, y1 + e, ridge), (0, -y1 - e, ridge)], (s, 0, 0.5), roof
+        )
 
 
 def tree(height: float, crown: float, color: Sequence[float], conifer: bool, seed: int) -> Shape:

@@ -30,7 +30,7 @@ def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="config.json"):
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
         WorldModel.load(tmp_path)
     random_model().save(tmp_path)
     weights = tmp_path / "weights.safetensors"

@@ -41,7 +41,9 @@ def test_euler_on_a_gaussian_converges_to_the_exact_transport() -> None:
     noise = torch.linspace(-2, 2, 41, dtype=torch.float64)
 
     def denoise(x: torch.Tensor, tau: float) -> torch.Tensor:  # E[z | x_τ] for z ~ N(m, s²), from noise prior N(0, 1)
-        mean, _ = posterior(x, torch.tensor(tau, dtype=torch.float64), torch.tensor(m).double(), torch.tensor(s).double())
+        mean, _ = posterior(
+            x, torch.tensor(tau, dtype=torch.float64), torch.tensor(m).double(), torch.tensor(s).double()
+        )
         return mean
 
     errors = [(euler_sample(denoise, noise, n) - (m + s * noise)).abs().max().item() for n in (4, 16, 64)]

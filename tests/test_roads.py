@@ -1,5 +1,6 @@
 """Road maps: CARLA's own towns, routes and projections with known answers, and maps that must be refused."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def test_a_turns_command_is_the_way_the_route_turns(town: RoadMap) -> None:
         route = town.route_from(town.random_lane_point(rng), 400.0, rng)
         yaw = np.unwrap(route.yaw)
         changes = np.flatnonzero(np.diff(route.command))
-        for a, b in zip(changes[:-1], changes[1:], strict=True):
+        for a, b in pairwise(changes):
             command = route.command[b]
             if command in (RouteCommand.LEFT, RouteCommand.RIGHT) and route.command[b + 1] == RouteCommand.FOLLOW:
                 seen += 1

@@ -106,7 +106,9 @@ def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
     generator = torch.Generator().manual_seed(0)
     controls = torch.zeros(b, t, 4)
     controls[..., 0] = torch.randint(0, 2, (b, t), generator=generator) * 2.0 - 1
-    latents = 0.5 * torch.randn(b, 1, 8, 16, 16, generator=generator) + controls[..., 0].cumsum(1)[..., None, None, None]
+    latents = (
+        0.5 * torch.randn(b, 1, 8, 16, 16, generator=generator) + controls[..., 0].cumsum(1)[..., None, None, None]
+    )
     known = torch.ones(b, t, dtype=torch.bool)
     known[:, 0] = False
     scene = SceneState.empty((b, t))

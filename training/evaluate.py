@@ -181,7 +181,7 @@ def _reconstruct(model: WorldModel, frames: np.ndarray) -> np.ndarray:
 
 
 def picture_scores(r: Rollouts, dt: float) -> dict:
-    """PSNR and SSIM per horizon of the rollouts, of repeating the last context frame and of the VAE's reconstruction."""
+    """PSNR and SSIM per horizon of the rollouts, of repeating the last context frame and of the VAE alone."""
     masked = {
         name: np.where(r.valid, psnr(frames, r.truth), np.nan)
         for name, frames in (("model", r.frames), ("repeat", r.repeated), ("vae", r.reconstructed))
@@ -252,7 +252,10 @@ def event_scores(r: Rollouts, dt: float) -> dict:
     t = min(r.frames.shape[1], round(3.0 / dt))
     valid = r.valid[:, :t]
     return {
-        name: {"auroc": auroc(ours[:, :t][valid], truth[:, :t][valid] > 0.5), "positives": int(truth[:, :t][valid].sum())}
+        name: {
+            "auroc": auroc(ours[:, :t][valid], truth[:, :t][valid] > 0.5),
+            "positives": int(truth[:, :t][valid].sum()),
+        }
         for name, ours, truth in (
             ("collision", r.collision, r.true_collision),
             ("off_road", r.off_road, r.true_off_road),
@@ -260,7 +263,9 @@ def event_scores(r: Rollouts, dt: float) -> dict:
     }
 
 
-def long_rollout(model: WorldModel, clips: list[StartClip], num_steps: int) -> tuple[np.ndarray, SceneState, np.ndarray]:
+def long_rollout(
+    model: WorldModel, clips: list[StartClip], num_steps: int
+) -> tuple[np.ndarray, SceneState, np.ndarray]:
     """Closed loop under the lane follower on the decoded SceneState.
 
     Returns:

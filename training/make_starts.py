@@ -19,7 +19,7 @@ def make_starts(recipe: Recipe, path: Path) -> None:
     world = RoadWorld(RoadWorldConfig(frame_size=config.frame_size, num_context=recipe.model.num_context))
     clips = []
     for k in tqdm(range(recipe.num_starts), desc="start clips", unit="clip"):
-        town = config.first_town + k * config.num_towns // recipe.num_starts
+        town = config.first_town + k // 2 * 2 * config.num_towns // recipe.num_starts  # a town serves two clips
         world.reset(seed=10_000_000 + k, options={"town": town})
         clips.append(world.start_clip())
     world.close()

@@ -26,6 +26,7 @@ class Recipe:
         test_data: recording of held-out towns to evaluate on.
         vae: the tokenizer's stage.
         dit: the student's stage.
+        decoder: the tokenizer's decoder once more, its latents left as they are.
         num_starts: start clips shipped with the model.
         evaluate_starts: starts of the evaluation.
         evaluate_seconds: length of its rollouts [s].
@@ -37,6 +38,7 @@ class Recipe:
     test_data: RecordConfig
     vae: VAEStageConfig
     dit: DiTStageConfig
+    decoder: VAEStageConfig
     num_starts: int
     evaluate_starts: int
     evaluate_seconds: float
@@ -62,6 +64,7 @@ def debug() -> Recipe:
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
+        decoder=VAEStageConfig(loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9), batch_size=2),
         num_starts=4,
         evaluate_starts=6,
         evaluate_seconds=3.0,
@@ -78,7 +81,13 @@ def tiny() -> Recipe:
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=2400, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
-        num_starts=48,
+        decoder=VAEStageConfig(
+            loop=LoopConfig(num_steps=450, learning_rate=6e-4, seed=1),
+            gradient_weight=1.5,
+            kl_weight=0.0,
+            equivariance=0.0,
+        ),
+        num_starts=32,
         evaluate_starts=64,
         evaluate_seconds=6.0,
         long_seconds=60.0,

@@ -1,4 +1,4 @@
-"""`drivedit train`: record, tokenizer, latents, student, start clips, evaluation; each stage resumable."""
+"""`drivedit train`: record, tokenizer, latents, student, decoder, start clips, evaluation; each stage resumable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from training.make_starts import make_starts
 from training.recipes import Recipe, recipe_at
 from training.record import record
 from training.train_dit import train_dit
-from training.train_vae import train_vae
+from training.train_vae import refine_decoder, train_vae
 from training.windows import FrameStore, FrameWindows
 from worldsim.starts import STARTS_NAME
 from worldsim.world_model import WorldModel
@@ -43,7 +43,7 @@ class TrainConfig:
     num_workers: int = 2
     vae_steps: int | None = None
     dit_steps: int | None = None
-    until: Literal["record", "vae", "latents", "dit", "starts", "evaluate"] = "evaluate"
+    until: Literal["record", "vae", "latents", "dit", "decoder", "starts", "evaluate"] = "evaluate"
 
     @property
     def folder(self) -> Path:
@@ -70,7 +70,7 @@ def train(config: TrainConfig) -> None:
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     out, recipe = config.folder, _recipe(config)
-    order = ["record", "vae", "latents", "dit", "starts", "evaluate"]
+    order = ["record", "vae", "latents", "dit", "decoder", "starts", "evaluate"]
     last = order.index(config.until)
     dataset = record(recipe.train_data)
     if last < order.index("vae"):
@@ -92,7 +92,12 @@ def train(config: TrainConfig) -> None:
     if last < order.index("dit"):
         return
     episodes = np.arange(len(store.lengths))
-    train_dit(model, LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes), recipe.dit, out / "dit")
+    train_dit(
+        model, LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes), recipe.dit, out / "dit"
+    )
+    if last < order.index("decoder"):
+        return
+    refine_decoder(model.vae, sample, recipe.decoder, out / "decoder")
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return

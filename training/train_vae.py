@@ -120,6 +120,24 @@ def train_vae(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: 
     result = folder / "vae.safetensors"
     if stage_done(vae, result):
         return
+    _run(vae, sample, config, folder, "VAE3D")
+    measure_latents(vae, sample, np.random.default_rng([config.loop.seed, 10**6]))
+    finish_stage(vae, result)
+
+
+def refine_decoder(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: Path) -> None:
+    """Train on the decoder alone, in place; latents stay what they are, so this can follow the dynamics' training."""
+    result = folder / "vae.safetensors"
+    if stage_done(vae, result):
+        return
+    for name, p in vae.named_parameters():
+        p.requires_grad_(name.startswith("decoder"))
+    _run(vae, sample, config, folder, "decoder")
+    vae.requires_grad_(True)
+    finish_stage(vae, result)
+
+
+def _run(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: Path, title: str) -> None:
     device = vae.latent_mean.device
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -127,6 +145,4 @@ def train_vae(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: 
         frames = torch.from_numpy(sample(config.batch_size, config.num_frames, rng)).to(device)
         return vae_losses(vae, frames_to_float(frames), config, generator)
 
-    TrainLoop(vae, loss_function, config.loop, folder).run("VAE3D")
-    measure_latents(vae, sample, np.random.default_rng([config.loop.seed, 10**6]))
-    finish_stage(vae, result)
+    TrainLoop(vae, loss_function, config.loop, folder).run(title)

@@ -42,7 +42,7 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
 def drift_horizon(ours: np.ndarray, repeated: np.ndarray, dt: float) -> float:
     """Time [s] of the first step at which the median of `ours` is no better than that of `repeated`, both [n, t].
 
-    Steps are the results of control 0, 1, ...; nan marks steps past an episode's end. If none is worse, the time of all.
+    Steps are the results of control 0, 1, ...; nan marks steps past an episode's end. If none is worse: all of it.
     """
     worse = np.nanmedian(ours, axis=0) <= np.nanmedian(repeated, axis=0)
     return float(dt * (int(np.argmax(worse)) if worse.any() else ours.shape[1]))

@@ -17,7 +17,7 @@ from worldsim.warp import MotionWarp
 
 
 class Denoised(NamedTuple):
-    """Estimate of the data, its prior mean, the network's standardised output and its target scale, tokens and cache."""
+    """Estimate of the data, the posterior it is made from, the network's standardised output, tokens and cache."""
 
     data: Tensor
     mean: Tensor
@@ -28,7 +28,7 @@ class Denoised(NamedTuple):
 
 
 def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Float[Tensor, "b t k c h w"]:
-    """For each frame of a clip the `num_previous` latents before it, newest first; the first frame stands in for older."""
+    """For each frame of a clip the `num_previous` latents before it, newest first; the first stands in for older."""
     first = latents[:, :1]
     padded = torch.cat([first] * num_previous + [latents], dim=1)
     t = latents.shape[1]
@@ -45,9 +45,7 @@ class Denoiser(nn.Module):
         self.step_std: Tensor
         self.register_buffer("step_std", torch.full((config.vae.latent_channels,), 0.5))
 
-    def prior(
-        self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions
-    ) -> Float[Tensor, "b t c h w"]:
+    def prior(self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions) -> Float[Tensor, "b t c h w"]:
         """What the next latent would be if nothing but the ego moved."""
         newest = previous[:, :, 0]
         if self.warp is None:

@@ -36,7 +36,7 @@ class Conditions(NamedTuple):
 
 
 class DiTOutput(NamedTuple):
-    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: a KeyValue per block, of `past` and these frames."""
+    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: of `past` and these frames, per block."""
 
     rest: Tensor
     tokens: Tensor

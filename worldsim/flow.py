@@ -7,12 +7,13 @@ With the prior z ~ N(m, s²) the posterior given x_τ is Gaussian with
     1/σ² = 1/s² + τ²/(1-τ)²,    μ = σ² (m/s² + x_τ τ/(1-τ)²),
 
 and the network estimates the standardised rest (z - μ)/σ: the preconditioning of Karras et al. 2022, whose prior mean
-is 0, carried over to rectified flow with a prior mean. At τ = 0 the network corrects the prior, near τ = 1 nearly nothing.
+is 0, carried over to rectified flow with a prior mean. At τ = 0 the network corrects the prior, near 1 nearly nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -63,14 +64,14 @@ def euler_sample(
     """
     times = step_times(num_steps)
     x = noise
-    for tau, following in zip(times[:-1], times[1:], strict=True):
+    for tau, following in pairwise(times):
         data = denoise(x, tau)
         x = data if following == 1.0 else x + (following - tau) * (data - x) / (1 - tau)
     return x
 
 
 def sample_times(shape: tuple[int, ...], generator: torch.Generator, clean_fraction: float) -> Tensor:
-    """Training flow times: uniform in [0, 1) with extra weight at 0, and exactly 1 for `clean_fraction` of the frames."""
+    """Training flow times: uniform in [0, 1) with extra weight at 0, and 1 for `clean_fraction` of the frames."""
     tau = torch.rand(shape, generator=generator)
     kind = torch.rand(shape, generator=generator)
     tau = torch.where(kind < 0.25, torch.zeros_like(tau), tau)

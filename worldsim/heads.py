@@ -1,4 +1,4 @@
-"""SceneHead: SceneState, collision and off-road decoded from latents and the DiT's tokens; its targets and their inverse."""
+"""SceneHead: SceneState, collision and off-road from latents and the DiT's tokens; its targets and their inverse."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ class SceneHead(nn.Module):
             nn.Linear(32 * grid[0] * (grid[1] // self.num_columns) + 192, 96), nn.SiLU(), nn.Linear(96, 8 + NUM_KINDS)
         )
 
-    def forward(
-        self, latents: Float[Tensor, "b t k c h w"], tokens: Float[Tensor, "b t n d"]
-    ) -> SceneTargets:
+    def forward(self, latents: Float[Tensor, "b t k c h w"], tokens: Float[Tensor, "b t n d"]) -> SceneTargets:
         """Estimates of each frame.
 
         Args:
@@ -144,9 +142,7 @@ def scene_to_targets(
         present[rows, at] = 1
         kind[rows, at] = np.eye(NUM_KINDS, dtype=np.float32)[kinds[rows, slot] - 1]
         values[rows, at] = features[rows, slot]
-    lead = np.stack(
-        [np.log1p(np.maximum(scene.lead[..., 0], 0)), scene.lead[..., 1] / LEAD_SPEED_SCALE], axis=-1
-    )
+    lead = np.stack([np.log1p(np.maximum(scene.lead[..., 0], 0)), scene.lead[..., 1] / LEAD_SPEED_SCALE], axis=-1)
 
     def tensor(a: np.ndarray, *trailing: int) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(a, np.float32).reshape(*shape, *trailing))

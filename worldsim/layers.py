@@ -126,7 +126,7 @@ class DiTBlock(nn.Module):
 
 
 class ConvBlock(nn.Module):
-    """Residual block of two 3x3 convolutions, group-normed per frame; a condition shifts and scales it, if given one."""
+    """Residual block of two 3x3 convolutions, group-normed per frame; a condition, if any, shifts and scales it."""
 
     def __init__(self, width: int, condition_width: int | None = None) -> None:
         super().__init__()

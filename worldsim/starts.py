@@ -60,9 +60,7 @@ def load_starts(path: Path) -> list[StartClip]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         frames = np.cumsum(arrays["frame_differences"], axis=1, dtype=np.uint8)
-        scenes = SceneState(
-            **{name[6:]: value for name, value in arrays.items() if name.startswith("scene_")}
-        )
+        scenes = SceneState(**{name[6:]: value for name, value in arrays.items() if name.startswith("scene_")})
         routes = [route[np.isfinite(route[:, 0])] for route in arrays["routes"]]
         return [
             StartClip(

@@ -26,7 +26,9 @@ class MotionWarp(nn.Module):
         self.focal = self.half_width / math.tan(camera.fov / 2)
         v = (torch.arange(height // stride) + 0.5) * stride
         u = (torch.arange(width // stride) + 0.5) * stride
-        up, left = torch.meshgrid((self.half_height - v) / self.focal, (self.half_width - u) / self.focal, indexing="ij")
+        up, left = torch.meshgrid(
+            (self.half_height - v) / self.focal, (self.half_width - u) / self.focal, indexing="ij"
+        )
         c, s = math.cos(camera.pitch), math.sin(camera.pitch)
         ray = torch.stack([c + s * up, left, -s + c * up], dim=-1)
         reach = torch.where(ray[..., 2] < 0, camera.mount_height / (-ray[..., 2]).clamp(min=1e-6), torch.inf)

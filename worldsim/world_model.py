@@ -1,4 +1,4 @@
-"""WorldModel: begin(context) -> state; step(state, control) -> state, Prediction. State is explicit: a copy is a snapshot."""
+"""WorldModel: begin(context) -> state; step(state, control) -> state, Prediction. A state's copy is a snapshot."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from worldsim.vae3d import VAE3D, VAEState, frames_to_float, frames_to_uint8
 from worldsim.vehicle import motion_between
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "default"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelState:
@@ -183,7 +184,7 @@ class WorldModel(nn.Module):
         )
 
     def motions(self, vehicles: np.ndarray, controls: np.ndarray) -> np.ndarray:
-        """MOTION_NAMES [..., 6] that `controls` [..., 4] give from `vehicles` [..., 6]: as commanded, collisions apart."""
+        """MOTION_NAMES [..., 6] that `controls` [..., 4] give from `vehicles` [..., 6], whatever is hit."""
         return motion_between(vehicles, self.config.vehicle.step(vehicles, controls, self.config.dt))
 
     def conditions(
@@ -255,4 +256,3 @@ class WorldModel(nn.Module):
                 "yaw_rate_disagreement": np.abs(ego_estimate[:, 1] - ego[:, 2]),
             },
         )
-
