@@ -127,7 +127,7 @@ class _Painter:
         pixels = (np.asarray(points, float) - self.origin) / self.resolution - 0.5
         return np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
 
-    def _fill(self, polygon: np.ndarray, color: Sequence[float], grow: float = 0.0):
+    def _fill(self, polygon: np.ndarray, color: Sequence[float] | np.ndarray, grow: float = 0.0):
         """Fill a polygon [k, 2]; `grow` [m] widens it, to seal the seam to its neighbour."""
         pixels = [self._pixels(polygon)]
         cv2.fillPoly(self.image, pixels, _rounded(color), cv2.LINE_AA, _SHIFT)
@@ -168,7 +168,7 @@ class _Painter:
             cv2.circle(mask, (int(centre[0]), int(centre[1])), size, float(strength), -1, cv2.LINE_AA, _SHIFT)
         return 1 - cv2.GaussianBlur(mask, (0, 0), 0.6 / (8 * self.resolution))
 
-    def _ribbon(self, points: np.ndarray, width: float, color: Sequence[float]):
+    def _ribbon(self, points: np.ndarray, width: float, color: Sequence[float] | np.ndarray):
         """A stripe of `width` [m] along a line [n, 2]."""
         side = 0.5 * width * left_normals(points)
         self._fill(np.concatenate([points + side, (points - side)[::-1]]), color)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,15 +62,16 @@ class Look:
         share = 0.3 * rng.random()
         a, b = WEATHERS[main], WEATHERS[other]
 
-        def mix(x, y):
+        def mix(x: Any, y: Any) -> Any:
             if isinstance(x, tuple):
                 return tuple((1 - share) * p + share * q for p, q in zip(x, y, strict=True))
             return (1 - share) * x + share * y
 
-        mixed = {f.name: mix(getattr(a, f.name), getattr(b, f.name)) for f in fields(Look)}
+        mixed: dict[str, Any] = {f.name: mix(getattr(a, f.name), getattr(b, f.name)) for f in fields(Look)}
         azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.85, 1.15) * mixed["sun_elevation"]
         mixed |= {"sun_azimuth": float(azimuth), "sun_elevation": float(elevation)}
-        return Look(**(mixed | {"cloud_seed": int(rng.integers(2**31))}))
+        mixed["cloud_seed"] = int(rng.integers(2**31))
+        return Look(**mixed)
 
     @property
     def sun_direction(self) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from envs.boxes import wrap
 from envs.road_geometry import PAVED_KINDS, Lane, LaneKey, RoadGeometry, extract
@@ -121,7 +121,7 @@ class RoadMap:
         self._keys = sorted(key for key, lane in lanes.items() if lane.length > 0.5)
         counts = [len(lanes[key].points) for key in self._keys]
         self._owner = np.repeat(np.arange(len(self._keys)), counts)
-        self._tree = cKDTree(np.concatenate([lanes[key].points for key in self._keys]))
+        self._tree = KDTree(np.concatenate([lanes[key].points for key in self._keys]))
         free = [(key, lanes[key].length) for key in self._keys if lanes[key].junction < 0 and lanes[key].successors]
         self._free_keys = [key for key, _ in free]
         lengths = np.array([length for _, length in free])

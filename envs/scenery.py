@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,8 +104,9 @@ class _Planner:
         warm, dark, dry = self.rng.uniform(-1, 1, 3)
         default = GroundColors()
 
-        def shifted(color, by):
-            return tuple(float(c + d) for c, d in zip(color, by, strict=True))
+        def shifted(color: Sequence[float], by: Sequence[float]) -> tuple[float, float, float]:
+            r, g, b = (float(c + d) for c, d in zip(color, by, strict=True))
+            return r, g, b
 
         return GroundColors(
             grass=shifted(default.grass, (10 * dry, 4 * dry, -2 * dry)),

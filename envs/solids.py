@@ -384,7 +384,7 @@ def _gable_roof(b: ShapeBuilder, x1: float, y1: float, z: float, rise: float, wa
         )
 
 
-def tree(height: float, crown: float, color: Sequence[float], conifer: bool, seed: int) -> Shape:
+def tree(height: float, crown: float, color: Sequence[float] | np.ndarray, conifer: bool, seed: int) -> Shape:
     """A tree around its foot; `crown` is the radius of its crown [m]."""
     b = ShapeBuilder()
     rng = np.random.default_rng([seed, 7004])

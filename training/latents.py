@@ -87,7 +87,7 @@ class LatentWindows:
         command_dropout: float = 0.3,
     ) -> None:
         self.rows, self.latents, self.config, self.num_frames = store.rows, latents, config, num_frames
-        self.firsts = FrameWindows(store, num_frames, episodes).firsts
+        self.firsts = FrameWindows(store, num_frames, episodes.tolist()).firsts
         rows = self.rows
         event = np.concatenate([[0], np.cumsum((rows.collision > 0.5) | (rows.off_road > 0.5))])
         self.event_firsts = self.firsts[event[self.firsts + num_frames] > event[self.firsts]]

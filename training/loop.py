@@ -147,7 +147,8 @@ class TrainLoop:
         self.optimizer.step()
         decay = min(config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.ema.values()), list(self.parameters.values()), 1 - decay)
+            for name, p in self.parameters.items():
+                self.ema[name].lerp_(p, 1 - decay)
         self.step += 1
         return {**{n: float(v.detach()) for n, v in values.items()}, "gradient_norm": float(norm)}
 

@@ -104,7 +104,8 @@ def measure_latents(vae: VAE3D, sample: FrameSampler, rng: np.random.Generator, 
     vae.latent_mean.zero_()
     vae.latent_std.fill_(1.0)
     device = vae.latent_mean.device
-    total, square, count = 0.0, 0.0, 0
+    total = square = torch.zeros(vae.config.latent_channels, dtype=torch.float64, device=device)
+    count = 0
     for _ in range(num_batches):
         frames = frames_to_float(torch.from_numpy(sample(8, 3, rng)).to(device))
         latents, _ = vae.encode(frames)

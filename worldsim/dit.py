@@ -36,7 +36,7 @@ class Conditions(NamedTuple):
 
 
 class DiTOutput(NamedTuple):
-    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: of `past` and these frames, per block."""
+    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: of `past` and these, per block."""
 
     rest: Tensor
     tokens: Tensor
@@ -77,8 +77,8 @@ class CausalDiT(nn.Module):
         self.head_norm = nn.GroupNorm(8, w)
         self.head_out = nn.Conv2d(w, latent_channels, 3, padding=1)
         nn.init.normal_(self.command_embedding.weight, std=0.02)
-        nn.init.zeros_(self.head_out.weight)
-        nn.init.zeros_(self.head_out.bias)
+        for p in self.head_out.parameters():
+            nn.init.zeros_(p)
         frequencies = torch.exp(torch.linspace(0, torch.log(torch.tensor(500.0)).item(), 32))
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,10 +52,12 @@ class SceneTargets:
     lane_valid: Tensor | None = None
     route_valid: Tensor | None = None
 
-    def map(self, function) -> SceneTargets:
+    def map(self, function: Callable[[Tensor], Any]) -> SceneTargets:
         """`function` applied to every tensor."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return SceneTargets(**{k: None if v is None else function(v) for k, v in values.items()})
+        values: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        for name, value in values.items():
+            values[name] = None if value is None else function(value)
+        return SceneTargets(**values)
 
 
 class SceneHead(nn.Module):
