@@ -203,6 +203,10 @@ def scene_loss(estimate: SceneTargets, target: SceneTargets, weight: Tensor) -> 
     }
 
 
+def _array(values: Tensor) -> np.ndarray:
+    return values.detach().float().cpu().numpy()
+
+
 def targets_to_scene(estimate: SceneTargets, vehicle_ego: np.ndarray, commands: np.ndarray) -> SceneState:
     """The SceneState [n] of an estimate [n, ...].
 
@@ -210,24 +214,24 @@ def targets_to_scene(estimate: SceneTargets, vehicle_ego: np.ndarray, commands: 
         vehicle_ego: EGO_NAMES of the integrated motion, [n, 4]; motion is computed, not estimated.
         commands: RouteCommand [n].
     """
-    value = estimate.map(lambda v: v.detach().float().cpu().numpy())
     n = len(vehicle_ego)
-    lead = np.stack([np.expm1(np.clip(value.lead[:, 0], 0, 5)), value.lead[:, 1] * LEAD_SPEED_SCALE], axis=-1)
-    lead_valid = np.asarray(value.lead_present > 0)
-    x, y, cos, sin, speed, length, width = np.moveaxis(np.asarray(value.objects * OBJECT_SCALE), -1, 0)
+    lead_estimate = _array(estimate.lead)
+    lead = np.stack([np.expm1(np.clip(lead_estimate[:, 0], 0, 5)), lead_estimate[:, 1] * LEAD_SPEED_SCALE], axis=-1)
+    lead_valid = _array(estimate.lead_present) > 0
+    x, y, cos, sin, speed, length, width = np.moveaxis(_array(estimate.objects) * OBJECT_SCALE, -1, 0)
     objects = np.stack([x, y, np.arctan2(sin, cos), speed, np.maximum(length, 0.2), np.maximum(width, 0.2)], axis=-1)
     distance = np.hypot(x, y)
-    present = np.asarray(value.present > 0) & (distance <= OBJECT_RANGE)
+    present = (_array(estimate.present) > 0) & (distance <= OBJECT_RANGE)
     order = np.argsort(np.where(present, distance, np.inf), axis=1, kind="stable")
     rows = np.arange(n)[:, None]
-    kinds = np.where(present, np.argmax(np.asarray(value.kind), axis=-1) + 1, 0)[rows, order]
+    kinds = np.where(present, np.argmax(_array(estimate.kind), axis=-1) + 1, 0)[rows, order]
     scene = SceneState.empty((n,))
     columns = min(order.shape[1], NUM_OBJECTS)
     scene.objects[:, :columns] = np.where(kinds[..., None] > 0, objects[rows, order], 0.0)[:, :columns]
     scene.object_kinds[:, :columns] = kinds[:, :columns]
     scene.ego[:] = vehicle_ego
-    scene.lane[:] = value.lane * LANE_SCALE
-    scene.route[:] = value.route * ROUTE_SCALE
+    scene.lane[:] = _array(estimate.lane) * LANE_SCALE
+    scene.route[:] = _array(estimate.route) * ROUTE_SCALE
     scene.lead[:] = np.where(lead_valid[:, None], lead, 0.0)
     scene.command[:] = commands
     scene.lead_valid[:] = lead_valid

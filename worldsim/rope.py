@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
 def axial_angles(
-    times: Float[Tensor, "t"], grid: tuple[int, int], head_width: int, base: float = 100.0
+    times: Int[Tensor, "t"], grid: tuple[int, int], head_width: int, base: float = 100.0
 ) -> Float[Tensor, "tn half"]:
     """Rotation angles [rad] of the tokens of `times` x rows x columns, row-major.
 
