@@ -80,9 +80,9 @@ def tiny() -> Recipe:
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
-        dit=DiTStageConfig(loop=LoopConfig(num_steps=2400, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
+        dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
         decoder=VAEStageConfig(
-            loop=LoopConfig(num_steps=450, learning_rate=6e-4, seed=1),
+            loop=LoopConfig(num_steps=300, learning_rate=6e-4, seed=1),
             gradient_weight=1.5,
             kl_weight=0.0,
             equivariance=0.0,

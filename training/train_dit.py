@@ -30,7 +30,7 @@ class DiTStageConfig:
         previous_noise: standard deviation, up to, of noise on the stacked previous latents.
         self_from: fraction of the steps after which windows are continued from the model's own rollouts.
         self_fraction: share of steps, from then on, that do so.
-        self_steps: sampling steps of those rollouts.
+        self_steps: sampling steps of those rollouts, one of these drawn each time.
         scene_weight: of the scene head's loss against the flow loss.
     """
 
@@ -41,7 +41,7 @@ class DiTStageConfig:
     previous_noise: float = 0.15
     self_from: float = 0.45
     self_fraction: float = 0.6
-    self_steps: int = 1
+    self_steps: tuple[int, ...] = (1, 2)
     scene_weight: float = 0.3
 
     def __post_init__(self) -> None:
@@ -63,11 +63,16 @@ class Student(nn.Module):
 
 @torch.no_grad()
 def own_rollout(
-    denoiser: Denoiser, batch: LatentBatch, conditions: Conditions, num_steps: int, generator: torch.Generator
+    denoiser: Denoiser,
+    batch: LatentBatch,
+    conditions: Conditions,
+    self_steps: tuple[int, ...],
+    generator: torch.Generator,
 ) -> Tensor:
     """The windows with all but their first few latents generated; the number of true ones is drawn, from 2."""
     latents = batch.latents.to(denoiser.step_std.device)
     num_context = int(torch.randint(2, latents.shape[1] - 1, (), generator=generator))
+    num_steps = self_steps[int(torch.randint(len(self_steps), (), generator=generator))]
     noise = torch.randn(batch.latents.shape, generator=generator).to(latents.device)
     return roll_out(denoiser, latents[:, :num_context], conditions, noise, num_steps)
 
