@@ -82,7 +82,7 @@ def tiny() -> Recipe:
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
         decoder=VAEStageConfig(
-            loop=LoopConfig(num_steps=300, learning_rate=6e-4, seed=1),
+            loop=LoopConfig(num_steps=150, learning_rate=6e-4, warmup_steps=20, seed=1),
             gradient_weight=1.5,
             kl_weight=0.0,
             equivariance=0.0,
