@@ -339,16 +339,16 @@ def test_real_window_answers_real_keys(tmp_path):
     try:
         command = [sys.executable, "drivedit.py", "play", "--world", "road", "--output", str(tmp_path)]
         program = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
-        assert wait_for(lambda: xdotool("search", "--name", "DriveDiT").stdout, 20)
+        assert wait_for(lambda: xdotool("search", "--class", "drivedit").stdout, 90)
         time.sleep(4)
         xdotool("key", "v")
         xdotool("keydown", "Up")
         time.sleep(2)
         xdotool("keyup", "Up")
         xdotool("key", "v")
-        assert wait_for(lambda: list(tmp_path.glob("*.mp4")), 10)
+        assert wait_for(lambda: list(tmp_path.glob("*.mp4")), 60)
         xdotool("key", "Escape")
-        assert program.wait(10) == 0, program.stderr.read()
+        assert program.wait(60) == 0, program.stderr.read()
     finally:
         for process in (program, server):
             if process is not None and process.poll() is None:
