@@ -1,8 +1,11 @@
 """WorldModel: cached step = full forward, alignment, determinism, slots, snapshots."""
 
 import hashlib
+import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,15 +144,13 @@ def test_same_frames_in_another_process(model: WorldModel) -> None:
         "import torch; torch.set_num_threads(1); import test_world_model as t; m = t.random_model();"
         "print(t.rollout_hash(m, m.begin([t.random_clip()], [5])))"
     )
-    from pathlib import Path
-
     folder = Path(__file__).parent
     there = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=True,
-        env={**__import__("os").environ, "PYTHONPATH": f"{folder}:{folder.parent}"},
+        env={**os.environ, "PYTHONPATH": f"{folder}:{folder.parent}"},
     )
     assert there.stdout.strip() == here
 
@@ -180,6 +181,13 @@ def test_noise_depends_on_seed_and_frame_alone(model: WorldModel) -> None:
     assert torch.equal(noise[1], model.noise([8], 5)[0])
     assert not torch.equal(noise[0], noise[1])
     assert not torch.equal(noise[0], model.noise([7], 6)[0])
+
+
+def test_a_latent_cannot_run_away(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [0])
+    wild = replace(state, rolling=state.rolling._replace(latents=state.rolling.latents * 1000))
+    after, _ = model.step(wild, CONTROL)
+    assert after.rolling.latents[:, 0].abs().max() <= CONFIG.dit.latent_limit
 
 
 def test_cache_stays_within_the_window(model: WorldModel) -> None:

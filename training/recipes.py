@@ -9,6 +9,7 @@ from pathlib import Path
 from training.loop import LoopConfig
 from training.record import RecordConfig
 from training.train_dit import DiTStageConfig
+from training.train_head import HeadStageConfig
 from training.train_vae import VAEStageConfig
 from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
 
@@ -26,6 +27,7 @@ class Recipe:
         test_data: recording of held-out towns to evaluate on.
         vae: the tokenizer's stage.
         dit: the student's stage.
+        head: the scene head once more, the dynamics left as they are.
         decoder: the tokenizer's decoder once more, its latents left as they are.
         num_starts: start clips shipped with the model.
         evaluate_starts: starts of the evaluation.
@@ -38,6 +40,7 @@ class Recipe:
     test_data: RecordConfig
     vae: VAEStageConfig
     dit: DiTStageConfig
+    head: HeadStageConfig
     decoder: VAEStageConfig
     num_starts: int
     evaluate_starts: int
@@ -64,6 +67,7 @@ def debug() -> Recipe:
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
+        head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=4),
         decoder=VAEStageConfig(loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9), batch_size=2),
         num_starts=4,
         evaluate_starts=6,
@@ -81,6 +85,7 @@ def tiny() -> Recipe:
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
+        head=HeadStageConfig(loop=LoopConfig(num_steps=450, learning_rate=1e-3, warmup_steps=20, seed=2)),
         decoder=VAEStageConfig(
             loop=LoopConfig(num_steps=150, learning_rate=6e-4, warmup_steps=20, seed=1),
             gradient_weight=1.5,

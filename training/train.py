@@ -1,4 +1,4 @@
-"""`drivedit train`: record, tokenizer, latents, student, decoder, start clips, evaluation; each stage resumable."""
+"""`drivedit train`: record, tokenizer, latents, student, head, decoder, start clips, evaluation; all resumable."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from training.make_starts import make_starts
 from training.recipes import Recipe, recipe_at
 from training.record import record
 from training.train_dit import train_dit
+from training.train_head import train_head
 from training.train_vae import refine_decoder, train_vae
 from training.windows import FrameStore, FrameWindows
 from worldsim.starts import STARTS_NAME
@@ -43,7 +44,7 @@ class TrainConfig:
     num_workers: int = 2
     vae_steps: int | None = None
     dit_steps: int | None = None
-    until: Literal["record", "vae", "latents", "dit", "decoder", "starts", "evaluate"] = "evaluate"
+    until: Literal["record", "vae", "latents", "dit", "head", "decoder", "starts", "evaluate"] = "evaluate"
 
     @property
     def folder(self) -> Path:
@@ -70,7 +71,7 @@ def train(config: TrainConfig) -> None:
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     out, recipe = config.folder, _recipe(config)
-    order = ["record", "vae", "latents", "dit", "decoder", "starts", "evaluate"]
+    order = ["record", "vae", "latents", "dit", "head", "decoder", "starts", "evaluate"]
     last = order.index(config.until)
     dataset = record(recipe.train_data)
     if last < order.index("vae"):
@@ -79,10 +80,10 @@ def train(config: TrainConfig) -> None:
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = WorldModel(recipe.model).to(device)
     store = FrameStore(dataset)
-    windows = FrameWindows(store, recipe.vae.num_frames)
+    frames = FrameWindows(store, recipe.vae.num_frames)
 
     def sample(batch_size: int, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-        firsts = rng.choice(windows.firsts, batch_size)
+        firsts = rng.choice(frames.firsts, batch_size)
         return np.stack([store.frames[k : k + num_frames] for k in firsts])
 
     train_vae(model.vae, sample, recipe.vae, out / "vae")
@@ -95,6 +96,10 @@ def train(config: TrainConfig) -> None:
     train_dit(
         model, LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes), recipe.dit, out / "dit"
     )
+    if last < order.index("head"):
+        return
+    windows = LatentWindows(store, latents, recipe.model, recipe.head.num_frames, episodes)
+    train_head(model, windows, recipe.head, out / "head")
     if last < order.index("decoder"):
         return
     refine_decoder(model.vae, sample, recipe.decoder, out / "decoder")

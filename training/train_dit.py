@@ -122,8 +122,10 @@ def student_losses(
 def _scene_terms(
     head: SceneHead, latents: Tensor, tokens: Tensor, batch: LatentBatch, clean: Tensor
 ) -> dict[str, Tensor]:
-    """The scene head's losses on the clean frames; only these are passed through it."""
-    chosen = clean.flatten().nonzero()[:, 0]
+    """The scene head's losses on the clean frames from the third on; only these are passed through it."""
+    known = clean.clone()
+    known[:, : NUM_KEPT - 1] = 0
+    chosen = known.flatten().nonzero()[:, 0]
     estimate = head(latents.flatten(0, 1)[chosen][None], tokens.flatten(0, 1)[chosen][None])
     target = batch.targets.map(lambda v: v.to(latents.device).flatten(0, 1)[chosen][None])
     return scene_loss(estimate, target, torch.ones(1, len(chosen), device=latents.device))

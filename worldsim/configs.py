@@ -78,6 +78,8 @@ class DiTConfig:
         window: past frames a frame attends to, besides itself; the size of the KV ring.
         num_previous: previous latents stacked beside the noisy one.
         motion_warp: also stack the last latent warped by the ego's motion, and start from it.
+        latent_limit: sampled latents (of unit variance) are kept within plus and minus this, so that a long rollout
+            cannot run away.
         use_command: condition on the RouteCommand (dropped out in training).
         use_key_actor: condition on a key actor's motion; reserved, must be False in this version.
     """
@@ -91,12 +93,14 @@ class DiTConfig:
     window: int = 8
     num_previous: int = 2
     motion_warp: bool = True
+    latent_limit: float = 3.5
     use_command: bool = True
     use_key_actor: bool = False
 
     def __post_init__(self) -> None:
         _positive(width=self.width, depth=self.depth, num_heads=self.num_heads, window=self.window)
         _positive(num_previous=self.num_previous, conv_width=self.conv_width, num_conv_blocks=self.num_conv_blocks)
+        _positive(latent_limit=self.latent_limit)
         if self.width % self.num_heads or (self.width // self.num_heads) % 8:
             raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
         if self.use_key_actor:

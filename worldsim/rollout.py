@@ -77,7 +77,8 @@ def advance(
         at = torch.full((b, 1), tau, device=device)
         return denoiser(x, at, previous, conditions, times, past, prior).data
 
-    latent = euler_sample(denoise, noise, num_steps)
+    limit = denoiser.dit.config.latent_limit
+    latent = euler_sample(denoise, noise, num_steps).clamp(-limit, limit)
     ones = torch.ones((b, 1), device=device)
     clean = denoiser(latent, ones, previous, conditions, times, past, prior, tokens_only=True)
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
