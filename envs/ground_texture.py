@@ -243,6 +243,6 @@ def _dashes(points: np.ndarray) -> list[np.ndarray]:
     return pieces
 
 
-def _rounded(color: Sequence[float]) -> tuple[int, int, int]:
+def _rounded(color: Sequence[float] | np.ndarray) -> tuple[int, int, int]:
     r, g, b = (round(float(c)) for c in color)
     return r, g, b
