@@ -13,6 +13,7 @@ import torch
 
 from envs.centreline import centreline
 from envs.world import WorldStep
+from worldsim.route import route_ahead
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
 from worldsim.starts import STARTS_NAME, load_starts
@@ -135,8 +136,11 @@ class DreamWorld:
         self._state, self._context = snapshot.state, snapshot.context
 
     def start_clip(self) -> StartClip:
-        """The last context frames; their route is the decoded centreline, before the first step the clip's own."""
-        return self._running()[1]
+        """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
+        state, context = self._running()
+        left = route_ahead(state.routes[0], state.vehicles[0], int(state.places[0]))
+        scene = context.scenes[-1]
+        return replace(context, route=left if len(left) > 1 else centreline(scene))
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
@@ -198,6 +202,5 @@ def _extended(
         controls=np.concatenate([clip.controls, control[None]]),
         vehicles=np.concatenate([clip.vehicles, vehicle[None]]),
         scenes=SceneState(**scenes),
-        route=centreline(scene),
     )
     return longer.last(min(len(longer.frames), length))

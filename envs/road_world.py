@@ -26,8 +26,8 @@ ROUTE_LENGTH = 600.0
 """Length of the routes given to the ego; prolonged long before their end [m]."""
 ROUTE_AHEAD = 120.0
 """Less route than this ahead, and it is prolonged [m]."""
-CLIP_ROUTE = 60
-"""Length of the route in a start clip, one point a metre [m]."""
+CLIP_ROUTE = 600
+"""Most of the route that a start clip tells, one point a metre [m]."""
 CONTEXT_HEADWAY = 1.2
 """Time gap to a lead while the context is driven [s]."""
 VIEW_RANGE = 150.0

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from test_world_model import CONFIG, random_clip, random_model
+from torch import nn
 
+from worldsim.checkpoint import warm_start
 from worldsim.configs import DiTConfig, WorldModelConfig, build
 from worldsim.starts import load_starts, save_starts
 from worldsim.world_model import WorldModel
@@ -61,3 +63,12 @@ def test_start_clips_round_trip_exactly(tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes((tmp_path / "starts.npz").read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"bad.npz: damaged"):
         load_starts(tmp_path / "bad.npz")
+
+
+def test_warm_start_takes_what_fits_and_ignores_new_inputs() -> None:
+    torch.manual_seed(0)
+    small, grown = nn.Conv2d(3, 4, 3), nn.Conv2d(5, 4, 3)
+    assert warm_start(grown, small.state_dict()) == []
+    x = torch.randn(1, 5, 8, 8)
+    torch.testing.assert_close(grown(x), small(x[:, :3]))
+    assert warm_start(nn.Conv2d(3, 8, 3), small.state_dict()) == ["weight", "bias"]

@@ -8,6 +8,7 @@ from worldsim.flow import TAU_MAX, euler_sample, interpolate, posterior, sample_
 
 
 def test_posterior_at_noise_is_the_prior_and_near_data_is_the_data() -> None:
+    torch.manual_seed(0)
     data = torch.randn(3, 2, 4, 4, dtype=torch.float64)
     noise, prior = torch.randn_like(data), torch.randn_like(data)
     std = torch.tensor(0.3, dtype=torch.float64)

@@ -116,8 +116,16 @@ def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
     scene.lane_valid[:] = True
     return LatentBatch(
         latents=latents,
-        conditions=Conditions(controls, torch.zeros(b, t, 6), torch.zeros(b, t, dtype=torch.long), known),
+        conditions=Conditions(
+            controls=controls,
+            motions=torch.zeros(b, t, 6),
+            commands=torch.zeros(b, t, dtype=torch.long),
+            known=known,
+            routes=torch.zeros(b, t, 10, 2),
+            routes_valid=torch.zeros(b, t, 10),
+        ),
         targets=scene_to_targets(scene, np.zeros((b, t)), np.zeros((b, t)), CONFIG.camera, 8),
+        object_cells=torch.zeros(b, t, 16, 16),
         first=np.zeros(b, np.int64),
     )
 
@@ -132,7 +140,9 @@ def test_student_overfits_one_batch(use_own: bool) -> None:
     optimizer = torch.optim.Adam(student.parameters(), lr=2e-3)
     ratio, flow, present = [], [], []
     for step in range(80):
-        losses = student_losses(student, batch, config, use_own and step > 20, torch.Generator().manual_seed(step))
+        generator = torch.Generator().manual_seed(step)
+        own = batch.latents + 0.2 * torch.randn(batch.latents.shape, generator=generator)
+        losses = student_losses(student, batch, own if use_own and step > 20 else None, config, generator)
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()

@@ -59,7 +59,14 @@ def model() -> WorldModel:
 def random_conditions(b: int, t: int) -> Conditions:
     known = torch.ones(b, t, dtype=torch.bool)
     known[:, 0] = False
-    return Conditions(torch.randn(b, t, 4), torch.randn(b, t, 6) * 0.1, torch.zeros(b, t, dtype=torch.long), known)
+    return Conditions(
+        controls=torch.randn(b, t, 4),
+        motions=torch.randn(b, t, 6) * 0.1,
+        commands=torch.zeros(b, t, dtype=torch.long),
+        known=known,
+        routes=torch.arange(10.0)[:, None] * torch.tensor([5.0, 1.0]) + torch.randn(b, t, 10, 2),
+        routes_valid=torch.ones(b, t, 10),
+    )
 
 
 def test_cached_step_equals_full_forward(model: WorldModel) -> None:

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from worldsim.denoiser import shift_previous
 from worldsim.dit import Conditions
 from worldsim.rollout import prefill, select_frames
+from worldsim.scene import ROUTE_DISTANCES
 from worldsim.starts import STARTS_NAME, load_starts
 from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
 
@@ -121,10 +122,12 @@ def cache_rows(model: WorldModel, config: BenchmarkConfig, num_frames: int = 16)
     c, (h, w) = model.config.vae.latent_channels, model.config.latent_size
     latents = torch.randn((1, num_frames, c, h, w), generator=generator).to(device)
     conditions = Conditions(
-        torch.zeros(1, num_frames, 4, device=device),
-        torch.zeros(1, num_frames, 6, device=device),
-        torch.zeros(1, num_frames, dtype=torch.long, device=device),
-        torch.ones(1, num_frames, dtype=torch.bool, device=device),
+        controls=torch.zeros(1, num_frames, 4, device=device),
+        motions=torch.zeros(1, num_frames, 6, device=device),
+        commands=torch.zeros(1, num_frames, dtype=torch.long, device=device),
+        known=torch.ones(1, num_frames, dtype=torch.bool, device=device),
+        routes=torch.zeros(1, num_frames, len(ROUTE_DISTANCES), 2, device=device),
+        routes_valid=torch.zeros(1, num_frames, len(ROUTE_DISTANCES), device=device),
     )
     previous = shift_previous(latents, model.config.dit.num_previous)
     ones = torch.ones(1, num_frames, device=device)

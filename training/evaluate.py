@@ -12,15 +12,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from envs.centreline import centreline
 from envs.video import write_mp4
 from policies.rule_based import LaneFollower
 from training.rollouts import RolloutDataset
 from training.video_metrics import auroc, drift_horizon, psnr, sharpness, ssim
 from training.windows import FrameStore
+from worldsim.route import route_ahead, to_ground_frame
 from worldsim.scene import SceneState, control_from_action
 from worldsim.start_clip import StartClip
+from worldsim.starts import STARTS_NAME, load_starts
 from worldsim.vae3d import frames_to_float, frames_to_uint8
-from worldsim.world_model import WorldModel
+from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 mpl.use("Agg")
 
@@ -35,7 +38,8 @@ class EvaluateConfig:
         checkpoint: folder of the model, None for the default world.
         num_starts: starts of open-loop rollouts with the recorded controls.
         seconds: length of a rollout [s].
-        long_starts: starts of closed-loop rollouts under the lane follower, for stability; 0 leaves them out.
+        long_starts: start clips of the checkpoint from which the lane follower drives closed loop, for stability;
+            0 leaves them out.
         long_seconds: their length [s].
         batch_size: rollouts side by side.
         device: torch device.
@@ -92,16 +96,31 @@ def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
         controls=store.rows.controls[rows][:-1],
         vehicles=store.rows.vehicles[rows],
         scenes=scenes,
-        route=scenes.route[-1][scenes.route_valid[-1]],
+        route=recorded_route(store, position),
         dt=store.dt,
     )
+
+
+def recorded_route(store: FrameStore, position: int) -> np.ndarray:
+    """The route from the frame at `position` on, as the rest of its episode tells it; float32 [r, 2], vehicle frame."""
+    episode = int(np.searchsorted(store.starts, position, side="right")) - 1
+    rows = slice(position, int(store.starts[episode] + store.lengths[episode]))
+    scenes, vehicles = store.rows.scenes[rows], store.rows.vehicles[rows]
+    line = list(to_ground_frame(vehicles[0], centreline(scenes[0])[:1]))
+    for k in range(len(vehicles)):
+        last = k == len(vehicles) - 1
+        known = scenes.route[k][scenes.route_valid[k]][: None if last else 1]
+        for point in to_ground_frame(vehicles[k], known):
+            if np.hypot(*(point - line[-1])) > 1.0:
+                line.append(point)
+    return route_ahead(np.array(line), vehicles[0], 0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rollouts:
     """`n` rollouts of `t` steps beside the truth; `valid` is False past an episode's end.
 
-    frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. scenes, true_scenes: SceneState [n, t].
+    frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. scenes: as decoded, true_scenes: SceneState [n, t].
     ego: decoded speed and yaw rate [n, t, 2]. collision, off_road and their truth [n, t]. valid [n, t].
     """
 
@@ -143,7 +162,7 @@ def roll_out_recorded(
                 steps.append(prediction)
                 bar.update(len(chosen))
             frames.append(np.stack([s.frames for s in steps], axis=1))
-            scenes.append(_over_time([s.scene for s in steps]))
+            scenes.append(_over_time([s.decoded for s in steps]))
             ego.append(np.stack([s.ego_estimate for s in steps], axis=1))
             events.append(np.stack([[s.collision, s.off_road] for s in steps], axis=-1))
     joined = {name: np.concatenate([s.arrays()[name] for s in scenes]) for name in scenes[0].arrays()}
@@ -263,30 +282,43 @@ def event_scores(r: Rollouts, dt: float) -> dict:
     }
 
 
-def long_rollout(
-    model: WorldModel, clips: list[StartClip], num_steps: int
-) -> tuple[np.ndarray, SceneState, np.ndarray]:
-    """Closed loop under the lane follower on the decoded SceneState.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LongDrives:
+    """`n` closed-loop drives of `t` steps.
 
-    Returns:
-        Frames uint8 [n, t, h, w, 3], SceneState [n, t], off-road probabilities [n, t].
+    frames: uint8 [n, t, h, w, 3]. scenes: as driven by, decoded: as seen in the latents, SceneState [n, t]. off_road:
+    probability [n, t].
     """
+
+    frames: np.ndarray
+    scenes: SceneState
+    decoded: SceneState
+    off_road: np.ndarray
+
+
+def long_drives(model: WorldModel, clips: list[StartClip], num_steps: int) -> LongDrives:
+    """The lane follower drives on the SceneState that the world tells."""
     state = model.begin(clips, list(range(len(clips))))
     driver = LaneFollower()
     scene = SceneState.stack([clip.scenes[-1] for clip in clips])
-    frames, scenes, off_road = [], [], []
-    for _ in tqdm(range(num_steps), desc="long rollouts", unit="step"):
+    steps = []
+    for _ in tqdm(range(num_steps), desc="long drives", unit="step"):
         actions = np.stack([driver.action(scene[i]) for i in range(len(clips))])
         state, prediction = model.step(state, control_from_action(actions))
         scene = prediction.scene
-        frames.append(prediction.frames)
-        scenes.append(scene)
-        off_road.append(prediction.off_road)
-    return np.stack(frames, axis=1), _over_time(scenes), np.stack(off_road, axis=1)
+        steps.append(prediction)
+    return LongDrives(
+        frames=np.stack([s.frames for s in steps], axis=1),
+        scenes=_over_time([s.scene for s in steps]),
+        decoded=_over_time([s.decoded for s in steps]),
+        off_road=np.stack([s.off_road for s in steps], axis=1),
+    )
 
 
-def stability_scores(frames: np.ndarray, scenes: SceneState, off_road: np.ndarray, clips: list[StartClip]) -> dict:
-    """Sharpness, colour and motion of long rollouts against their start clips, at quarters of their length."""
+def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
+    """Long drives at quarters of their length: sharpness, colour and motion against their start clips, and whether the
+    lane that is seen in the picture lies where the route says (`lane_seen_error_m`, `heading_seen_error_deg`)."""
+    frames, scenes, decoded = drives.frames, drives.scenes, drives.decoded
     start_frames = np.stack([clip.frames[-1] for clip in clips])
     base_sharpness, base_colour = sharpness(start_frames).mean(), start_frames.mean((1, 2))
     scores = {}
@@ -302,7 +334,11 @@ def stability_scores(frames: np.ndarray, scenes: SceneState, off_road: np.ndarra
             "frame_change": float(moving),
             "speed_mps": float(scenes.speed[:, at].mean()),
             "abs_lateral_offset_m": float(np.abs(scenes.lateral_offset[:, at]).mean()),
-            "off_road_probability": float(off_road[:, at].mean()),
+            "lane_seen_error_m": _median(np.abs(decoded.lateral_offset - scenes.lateral_offset)[:, at].ravel()),
+            "heading_seen_error_deg": _median(
+                np.degrees(np.abs(decoded.heading_error - scenes.heading_error))[:, at].ravel()
+            ),
+            "off_road_probability": float(drives.off_road[:, at].mean()),
         }
     return scores
 
@@ -360,12 +396,12 @@ def evaluate(config: EvaluateConfig) -> dict:
     write_sheet(config.out / "side_by_side.png", pairs, every=max(1, horizon // 10))
     _plot(config.out / "psnr.png", report["pictures"]["psnr_curves"], dt)
     if config.long_starts:
-        chosen = rng.choice(positions, config.long_starts)
-        clips = [clip_at(store, int(p), model.config.num_context) for p in chosen]
-        frames, scenes, off_road = long_rollout(model, clips, round(config.long_seconds / dt))
-        report["stability"] = stability_scores(frames, scenes, off_road, clips)
-        write_mp4(config.out / "long.mp4", np.concatenate(list(frames[:4]), axis=2), fps=1 / dt)
-        write_sheet(config.out / "long.png", list(frames[:6]), every=max(1, frames.shape[1] // 12))
+        shipped = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)
+        clips = [shipped[k] for k in rng.choice(len(shipped), min(config.long_starts, len(shipped)), replace=False)]
+        drives = long_drives(model, clips, round(config.long_seconds / dt))
+        report["stability"] = stability_scores(drives, clips)
+        write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
+        write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
     temporary = config.out / "report.json.tmp"
     temporary.write_text(json.dumps(report, indent=2) + "\n")
     temporary.replace(config.out / "report.json")
@@ -396,5 +432,7 @@ def table(report: dict) -> str:
     if "stability" in report:
         last = report["stability"]["quarter_4"]
         rows.append(("sharpness at the end of a long drive", f"{last['sharpness_ratio']:.2f} of the start", "near 1"))
+        lane = f"{last['lane_seen_error_m']:.2f} m, {last['heading_seen_error_deg']:.1f}°"
+        rows.append(("lane seen in the picture against the route, there", lane, "≤ 0.3 m, 3°"))
     lines = ["| measure | value | target |", "|---|---|---|"] + [f"| {a} | {b} | {c} |" for a, b, c in rows]
     return "\n".join(lines)

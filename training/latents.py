@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from training.windows import FrameStore, FrameWindows
 from worldsim.configs import WorldModelConfig
 from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import SceneTargets, scene_to_targets
+from worldsim.route import turned
 from worldsim.scene import SceneState
 from worldsim.vae3d import VAE3D, frames_to_float
 from worldsim.vehicle import motion_between
@@ -54,12 +56,14 @@ class LatentBatch:
         latents: [b, t, c, h, w].
         conditions: of each frame; the first one's control and motion are not known.
         targets: of the scene head.
+        object_cells: 1 where an object lies in the picture, at latent resolution, [b, t, h, w].
         first: store positions of the first frames [b].
     """
 
     latents: Tensor
     conditions: Conditions
     targets: SceneTargets
+    object_cells: Tensor
     first: np.ndarray
 
 
@@ -74,6 +78,7 @@ class LatentWindows:
         episodes: positions of the episodes to draw from.
         event_fraction: share of the windows that are drawn from those with a collision or off the road.
         command_dropout: share of the windows whose route command is hidden.
+        route_dropout: share of the windows without a route; of as many it is known for a part of the way only.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class LatentWindows:
         episodes: np.ndarray,
         event_fraction: float = 0.15,
         command_dropout: float = 0.3,
+        route_dropout: float = 0.1,
     ) -> None:
         self.rows, self.latents, self.config, self.num_frames = store.rows, latents, config, num_frames
         self.firsts = FrameWindows(store, num_frames, episodes.tolist()).firsts
@@ -92,32 +98,45 @@ class LatentWindows:
         event = np.concatenate([[0], np.cumsum((rows.collision > 0.5) | (rows.off_road > 0.5))])
         self.event_firsts = self.firsts[event[self.firsts + num_frames] > event[self.firsts]]
         self.event_fraction = event_fraction if len(self.event_firsts) else 0.0
-        self.command_dropout = command_dropout
+        self.command_dropout, self.route_dropout = command_dropout, route_dropout
         after = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
         self.motions = motion_between(rows.vehicles, after).astype(np.float32)
 
-    def sample(self, batch_size: int, rng: np.random.Generator) -> LatentBatch:
-        """`batch_size` windows, drawn with replacement."""
+    def draw(self, batch_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """First frames int64 [b] of `batch_size` windows, drawn with replacement, and the numbers [b, 2] in [0, 1)
+        that `at` turns into what is hidden of each."""
         firsts = rng.choice(self.firsts, batch_size)
         if self.event_fraction:
             events = rng.choice(self.event_firsts, batch_size)
             firsts = np.where(rng.random(batch_size) < self.event_fraction, events, firsts)
-        return self.at(firsts, rng.random(batch_size) < self.command_dropout)
+        return firsts, rng.random((batch_size, 2))
 
-    def at(self, firsts: np.ndarray, hide_command: np.ndarray) -> LatentBatch:
-        """The windows that begin at these frames, int64 [b]; `hide_command` is bool [b]."""
+    def sample(self, batch_size: int, rng: np.random.Generator) -> LatentBatch:
+        """`batch_size` windows, drawn with replacement."""
+        return self.at(*self.draw(batch_size, rng))
+
+    def at(self, firsts: np.ndarray, hidden: np.ndarray) -> LatentBatch:
+        """The windows that begin at these frames, int64 [b].
+
+        Args:
+            hidden: in [0, 1), [b, 2]; small numbers hide a window's command, and all or a part of its route.
+        """
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
         known = np.ones(index.shape, bool)
         known[:, 0] = False
         arrays = {name: value[index] for name, value in self.rows.scenes.arrays().items()}
         scenes = SceneState(**arrays)
-        commands = np.where(hide_command[:, None], UNKNOWN_COMMAND, scenes.command)
+        commands = np.where(hidden[:, :1] < self.command_dropout, UNKNOWN_COMMAND, scenes.command)
+        motions = np.where(known[..., None], self.motions[before], 0).astype(np.float32)
+        routes, routes_valid = self._routes(scenes, motions, hidden[:, 1])
         conditions = Conditions(
             controls=torch.from_numpy(np.where(known[..., None], self.rows.controls[before], 0).astype(np.float32)),
-            motions=torch.from_numpy(np.where(known[..., None], self.motions[before], 0).astype(np.float32)),
+            motions=torch.from_numpy(motions),
             commands=torch.from_numpy(commands.astype(np.int64)),
             known=torch.from_numpy(known),
+            routes=torch.from_numpy(routes),
+            routes_valid=torch.from_numpy(routes_valid),
         )
         targets = scene_to_targets(
             scenes,
@@ -127,4 +146,47 @@ class LatentWindows:
             self.config.head.num_columns,
         )
         latents = torch.from_numpy(np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32))
-        return LatentBatch(latents=latents, conditions=conditions, targets=targets, first=firsts)
+        return LatentBatch(
+            latents=latents,
+            conditions=conditions,
+            targets=targets,
+            object_cells=torch.from_numpy(object_cells(scenes, self.config)),
+            first=firsts,
+        )
+
+    def _routes(self, scenes: SceneState, motions: np.ndarray, draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The route's preview [b, t, 10, 2] at each frame and its validity, float32 [b, t, 10].
+
+        It is the frame before's, moved by the commanded motion: a recorded pose would tell of a collision that the
+        control could not know of.
+        """
+        routes, valid = scenes.route.copy(), scenes.route_valid.astype(np.float32)
+        d = scenes.route[:, :-1] - motions[:, 1:, None, :2]
+        routes[:, 1:] = turned(d, -motions[:, 1:, None, 2])
+        valid[:, 1:] = scenes.route_valid[:, :-1]
+        share = np.clip((draw - self.route_dropout) / max(self.route_dropout, 1e-9), 0, 1)
+        kept = np.where(draw < 2 * self.route_dropout, share * valid.shape[-1], valid.shape[-1])
+        valid *= np.arange(valid.shape[-1]) < kept[:, None, None]
+        return routes.astype(np.float32), valid.astype(np.float32)
+
+
+OBJECT_HEIGHT = 1.7
+"""Taken for every object's height [m]."""
+
+
+def object_cells(scenes: SceneState, config: WorldModelConfig) -> np.ndarray:
+    """1 in the latent cells that an object covers in the picture, else 0; float32 [..., h, w]."""
+    camera, (height, width) = config.camera, config.latent_size
+    focal = width / 2 / math.tan(camera.fov / 2)
+    x, y, _, _, length, breadth = np.moveaxis(scenes.objects, -1, 0)
+    depth = np.maximum(x - camera.mount_x, 0.5)
+    half = (0.35 * length + 0.35 * breadth) / depth * focal
+    middle = width / 2 - y / depth * focal
+    horizon = height / 2 - math.tan(camera.pitch) * focal
+    bottom = horizon + camera.mount_height / depth * focal
+    top = horizon + (camera.mount_height - OBJECT_HEIGHT) / depth * focal
+    seen = scenes.object_valid & (x > camera.mount_x + 0.5)
+    column, row = np.arange(width), np.arange(height)
+    across = (column + 1 > (middle - half)[..., None]) & (column < (middle + half)[..., None]) & seen[..., None]
+    down = (row + 1 > top[..., None]) & (row < bottom[..., None])
+    return (across[..., None, :] & down[..., :, None]).any(axis=-3).astype(np.float32)

@@ -75,10 +75,19 @@ class TrainLoop:
         module: its trainable parameters are optimised in place.
         loss_function: see LossFunction.
         folder: gets model, ema, optimiser and TensorBoard files.
+        carried: tensors that loss_function writes in place from step to step; saved and resumed with the rest.
     """
 
-    def __init__(self, module: nn.Module, loss_function: LossFunction, config: LoopConfig, folder: Path) -> None:
+    def __init__(
+        self,
+        module: nn.Module,
+        loss_function: LossFunction,
+        config: LoopConfig,
+        folder: Path,
+        carried: dict[str, Tensor] | None = None,
+    ) -> None:
         self.module, self.loss_function, self.config, self.folder = module, loss_function, config, folder
+        self.carried = carried or {}
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
         matrices = [p for p in self.parameters.values() if p.dim() > 1]
         vectors = [p for p in self.parameters.values() if p.dim() <= 1]
@@ -102,6 +111,7 @@ class TrainLoop:
             tensors[f"weight/{name}"] = p.detach().cpu().clone()
             for key in ("exp_avg", "exp_avg_sq", "step"):
                 tensors[f"{key}/{name}"] = self.optimizer.state[p][key].detach().cpu().clone()
+        tensors |= {f"carried/{name}": value.cpu().clone() for name, value in self.carried.items()}
         save_tensors(tensors, self._optimizer_path)
 
     def resume(self) -> bool:
@@ -122,6 +132,10 @@ class TrainLoop:
                     "exp_avg": tensors[f"exp_avg/{name}"].to(p.device),
                     "exp_avg_sq": tensors[f"exp_avg_sq/{name}"].to(p.device),
                 }
+            for name, value in self.carried.items():
+                if f"carried/{name}" not in tensors:
+                    raise ValueError(f"{self._optimizer_path} was written by another version: it lacks carried/{name}")
+                value.copy_(tensors[f"carried/{name}"])
         self.step = int(tensors["step"])
         return True
 

@@ -18,6 +18,7 @@ from training.train_dit import train_dit
 from training.train_head import train_head
 from training.train_vae import refine_decoder, train_vae
 from training.windows import FrameStore, FrameWindows
+from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.starts import STARTS_NAME
 from worldsim.world_model import WorldModel
 
@@ -34,6 +35,8 @@ class TrainConfig:
         num_workers: recording processes.
         vae_steps: instead of the recipe's.
         dit_steps: instead of the recipe's.
+        initial: checkpoint folder whose dynamics and head training goes on from, instead of from random weights; its
+            tokenizer must be this run's. The model's own rollouts then begin at once.
         until: last stage to run.
     """
 
@@ -44,6 +47,7 @@ class TrainConfig:
     num_workers: int = 2
     vae_steps: int | None = None
     dit_steps: int | None = None
+    initial: Path | None = None
     until: Literal["record", "vae", "latents", "dit", "head", "decoder", "starts", "evaluate"] = "evaluate"
 
     @property
@@ -93,6 +97,14 @@ def train(config: TrainConfig) -> None:
     if last < order.index("dit"):
         return
     episodes = np.arange(len(store.lengths))
+    if config.initial is not None:
+        state = load_tensors(config.initial / WEIGHTS_NAME)
+        for name, module in (("denoiser", model.denoiser), ("head", model.head)):
+            part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
+            fresh = warm_start(module, part)
+            if fresh:
+                print(f"{config.initial}: nothing for {name}'s {', '.join(fresh)}; they begin at random")
+        recipe = replace(recipe, dit=replace(recipe.dit, self_from=0.0))
     train_dit(
         model, LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes), recipe.dit, out / "dit"
     )

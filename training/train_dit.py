@@ -31,6 +31,8 @@ class DiTStageConfig:
         self_from: fraction of the steps after which windows are continued from the model's own rollouts.
         self_fraction: share of steps, from then on, that do so.
         self_steps: sampling steps of those rollouts, one of these drawn each time.
+        restart_fraction: share of those rollouts that begin anew, from a true window, at each such step.
+        object_weight: added to the flow loss's weight of 1 where an object lies in the picture.
         scene_weight: of the scene head's loss against the flow loss.
     """
 
@@ -42,12 +44,14 @@ class DiTStageConfig:
     self_from: float = 0.45
     self_fraction: float = 0.6
     self_steps: tuple[int, ...] = (1, 2)
+    restart_fraction: float = 0.35
+    object_weight: float = 3.0
     scene_weight: float = 0.3
 
     def __post_init__(self) -> None:
-        if self.num_frames < 4:
-            raise ValueError(f"num_frames must be at least 4, got {self.num_frames}")
-        for name in ("clean_fraction", "self_from", "self_fraction"):
+        if self.num_frames < 5:
+            raise ValueError(f"num_frames must be at least 5, got {self.num_frames}")
+        for name in ("clean_fraction", "self_from", "self_fraction", "restart_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
 
@@ -61,36 +65,67 @@ class Student(nn.Module):
         self.head: SceneHead = model.head
 
 
-@torch.no_grad()
-def own_rollout(
-    denoiser: Denoiser,
-    batch: LatentBatch,
-    conditions: Conditions,
-    self_steps: tuple[int, ...],
-    generator: torch.Generator,
-) -> Tensor:
-    """The windows with all but their first few latents generated; the number of true ones is drawn, from 2."""
-    latents = batch.latents.to(denoiser.step_std.device)
-    num_context = int(torch.randint(2, latents.shape[1] - 1, (), generator=generator))
-    num_steps = self_steps[int(torch.randint(len(self_steps), (), generator=generator))]
-    noise = torch.randn(batch.latents.shape, generator=generator).to(latents.device)
-    return roll_out(denoiser, latents[:, :num_context], conditions, noise, num_steps)
+class OwnRollouts:
+    """Rollouts of the model's own that go on from step to step, so that it meets how it drifts in the long run.
+
+    Args:
+        windows: where rollouts begin, and the truth that they are held against.
+        config: batch, restarts and sampling.
+
+    Attributes:
+        carried: latents of the newest window, its first frame and what is hidden of it; written in place.
+    """
+
+    def __init__(self, windows: LatentWindows, config: DiTStageConfig) -> None:
+        self.windows, self.config = windows, config
+        b, t = config.batch_size, config.num_frames
+        self.carried = {
+            "latents": torch.zeros((b, t, *windows.latents.shape[1:])),
+            "first": torch.full((b,), -1, dtype=torch.int64),
+            "hidden": torch.zeros((b, 2), dtype=torch.float64),
+        }
+
+    @torch.no_grad()
+    def advance(
+        self, denoiser: Denoiser, rng: np.random.Generator, generator: torch.Generator
+    ) -> tuple[LatentBatch, Tensor]:
+        """A few frames on: the windows of truth, and what the model made of them."""
+        config, device = self.config, denoiser.step_std.device
+        latents, first, hidden = (self.carried[name] for name in ("latents", "first", "hidden"))
+        num_new = int(rng.integers(2, config.num_frames - 2))
+        inside = np.isin(first.numpy() + num_new, self.windows.firsts)
+        again = ~inside | (first.numpy() < 0) | (rng.random(len(first)) < config.restart_fraction)
+        new_first, new_hidden = self.windows.draw(len(first), rng)
+        fresh = np.flatnonzero(again)
+        first[fresh] = torch.from_numpy(new_first[fresh])
+        hidden[fresh] = torch.from_numpy(new_hidden[fresh])
+        going = np.flatnonzero(~again)
+        first[going] += num_new
+        batch = self.windows.at(first.numpy().copy(), hidden.numpy())
+        context = batch.latents[:, : config.num_frames - num_new].clone()
+        context[going] = latents[going, num_new:]
+        conditions = Conditions(*(value.to(device) for value in batch.conditions))
+        num_steps = config.self_steps[int(rng.integers(len(config.self_steps)))]
+        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
+        seen = roll_out(denoiser, context.to(device), conditions, noise, num_steps)
+        latents.copy_(seen.cpu())
+        return batch, seen
 
 
 def student_losses(
-    student: Student, batch: LatentBatch, config: DiTStageConfig, use_own: bool, generator: torch.Generator
+    student: Student, batch: LatentBatch, own: Tensor | None, config: DiTStageConfig, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """The named losses of a batch.
 
-    The context of each frame (previous latents, clean frames) is the truth, or with `use_own` the model's own rollout;
-    the target is always the truth. "copy_ratio" is the squared error of the one-step estimate from pure noise over
-    that of repeating the previous latent.
+    The context of each frame (previous latents, clean frames) is the truth, or the model's `own` rollout of it,
+    [b, t, c, h, w]; the target is always the truth. "copy_ratio" is the squared error of the one-step estimate from
+    pure noise over that of repeating the previous latent.
     """
     denoiser = student.denoiser
     device = denoiser.step_std.device
     conditions = Conditions(*(value.to(device) for value in batch.conditions))
     truth = batch.latents.to(device)
-    seen = own_rollout(denoiser, batch, conditions, config.self_steps, generator) if use_own else truth
+    seen = truth if own is None else own
     b, t = truth.shape[:2]
     tau = sample_times((b, t), generator, config.clean_fraction)
     tau[:, 0] = 1.0
@@ -105,7 +140,10 @@ def student_losses(
     out = denoiser(noisy, tau, stacked, conditions, torch.arange(t, device=device))
     rest = (truth - out.mean) / out.std
     noised = 1 - clean
-    flow = ((out.rest - rest) ** 2).mean((2, 3, 4))
+    weight = 1 + config.object_weight * batch.object_cells.to(device)
+    flow = ((out.rest - rest) ** 2).mean(2)
+    flow = (flow * weight).sum((2, 3)) / weight.sum((2, 3))
+    flow = 2 * ((1 + flow).sqrt() - 1)  # pseudo-Huber: a rollout gone astray must not outweigh all others
     flow_loss = (flow * noised).sum() / noised.sum().clamp(min=1)
     terms = _scene_terms(student.head, torch.cat([noisy[:, :, None], previous], dim=2), out.tokens, batch, clean)
     scene = torch.stack(list(terms.values())).sum()
@@ -115,7 +153,7 @@ def student_losses(
         copy = ((shift_previous(truth, 1)[:, :, 0] - truth) ** 2).mean((2, 3, 4))
         ratio = (error * start).sum() / (copy * start).sum().clamp(min=1e-6)
     loss = flow_loss + config.scene_weight * scene
-    values = {"loss": loss, "flow": flow_loss, "copy_ratio_own" if use_own else "copy_ratio": ratio}
+    values = {"loss": loss, "flow": flow_loss, "copy_ratio" if own is None else "copy_ratio_own": ratio}
     return values | {f"scene_{name}": value for name, value in terms.items()}
 
 
@@ -138,7 +176,7 @@ def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None
     device = denoiser.step_std.device
     latents = batch.latents.to(device)
     conditions = Conditions(*(value.to(device) for value in batch.conditions))
-    prior = denoiser.prior(shift_previous(latents, 1), conditions)
+    prior = denoiser.given(shift_previous(latents, 1), conditions).prior
     rest = (latents - prior)[:, 1:]
     denoiser.step_std.copy_(1.25 * (rest**2).mean((0, 1, 3, 4)).sqrt())
 
@@ -151,11 +189,15 @@ def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig,
         return
     measure_steps(model.denoiser, windows, config.loop.seed)
 
-    def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch = windows.sample(config.batch_size, np.random.default_rng([config.loop.seed, step]))
-        late = step >= config.self_from * config.loop.num_steps
-        use_own = late and torch.rand((), generator=generator).item() < config.self_fraction
-        return student_losses(student, batch, config, use_own, generator)
+    own = OwnRollouts(windows, config)
 
-    TrainLoop(student, loss_function, config.loop, folder).run("CausalDiT")
+    def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        rng = np.random.default_rng([config.loop.seed, step])
+        late = step >= config.self_from * config.loop.num_steps
+        if late and torch.rand((), generator=generator).item() < config.self_fraction:
+            batch, seen = own.advance(model.denoiser, rng, generator)
+            return student_losses(student, batch, seen, config, generator)
+        return student_losses(student, windows.sample(config.batch_size, rng), None, config, generator)
+
+    TrainLoop(student, loss_function, config.loop, folder, own.carried).run("CausalDiT")
     finish_stage(student, result)

@@ -66,3 +66,29 @@ def load_weights(module: nn.Module, path: Path) -> None:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(f"{path} does not fit its config: {'; '.join(wrong[:3])}{more}")
     module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()})
+
+
+def warm_start(module: nn.Module, state: dict[str, Tensor]) -> list[str]:
+    """Begin from weights of a module that may be smaller: what fits is taken; where a tensor here has more input
+    channels (dim 1) the new ones begin at 0, so that they are ignored until training uses them.
+
+    Returns:
+        Names that keep their own values.
+    """
+    kept = []
+    with torch.no_grad():
+        for name, own in module.state_dict().items():
+            old = state.get(name)
+            if old is not None and old.shape == own.shape:
+                own.copy_(old)
+            elif old is not None and own.dim() > 1 and _grew_inputs(old, own):
+                own.zero_()
+                own[:, : old.shape[1]] = old.to(own.dtype)
+            else:
+                kept.append(name)
+    return kept
+
+
+def _grew_inputs(old: Tensor, own: Tensor) -> bool:
+    same = old.dim() == own.dim() and old.shape[0] == own.shape[0] and old.shape[2:] == own.shape[2:]
+    return same and own.shape[1] > old.shape[1]

@@ -80,7 +80,8 @@ class DiTConfig:
         motion_warp: also stack the last latent warped by the ego's motion, and start from it.
         latent_limit: sampled latents (of unit variance) are kept within plus and minus this, so that a long rollout
             cannot run away.
-        use_command: condition on the RouteCommand (dropped out in training).
+        use_route: condition on the route's preview, drawn on the ground (dropped out in training).
+        use_command: condition on the RouteCommand (dropped out in training); the route says more.
         use_key_actor: condition on a key actor's motion; reserved, must be False in this version.
     """
 
@@ -94,7 +95,8 @@ class DiTConfig:
     num_previous: int = 2
     motion_warp: bool = True
     latent_limit: float = 3.5
-    use_command: bool = True
+    use_route: bool = True
+    use_command: bool = False
     use_key_actor: bool = False
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from worldsim.configs import WorldModelConfig
 from worldsim.dit import CausalDiT, Conditions
 from worldsim.flow import posterior
 from worldsim.layers import KeyValue
+from worldsim.route import RouteMap
 from worldsim.warp import MotionWarp
 
 
@@ -25,6 +26,16 @@ class Denoised(NamedTuple):
     rest: Tensor
     tokens: Tensor
     cache: tuple[KeyValue, ...]
+
+
+class Given(NamedTuple):
+    """What is known of frames before they are sampled.
+
+    prior: the previous latent moved as the ego moved, [b, t, c, h, w]. route_map: [b, t, r, h, w] or None.
+    """
+
+    prior: Tensor
+    route_map: Tensor | None
 
 
 def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Float[Tensor, "b t k c h w"]:
@@ -42,15 +53,20 @@ class Denoiser(nn.Module):
         super().__init__()
         self.dit = CausalDiT(config.dit, config.vae.latent_channels, config.latent_size)
         self.warp = MotionWarp(config.camera, config.frame_size) if config.dit.motion_warp else None
+        self.route_map = RouteMap(config.camera, config.frame_size) if config.dit.use_route else None
         self.step_std: Tensor
         self.register_buffer("step_std", torch.full((config.vae.latent_channels,), 0.5))
 
-    def prior(self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions) -> Float[Tensor, "b t c h w"]:
-        """What the next latent would be if nothing but the ego moved."""
-        newest = previous[:, :, 0]
-        if self.warp is None:
-            return newest
-        return self.warp(newest, conditions.motions * conditions.known[..., None])
+    def given(self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions) -> Given:
+        """What the next latent would be if nothing but the ego moved, and the route in the picture."""
+        prior = previous[:, :, 0]
+        if self.warp is not None:
+            prior = self.warp(prior, conditions.motions * conditions.known[..., None])
+        route_map = None
+        if self.route_map is not None:
+            drawn = self.route_map(conditions.routes.flatten(0, 1), conditions.routes_valid.flatten(0, 1))
+            route_map = rearrange(drawn, "(b t) c h w -> b t c h w", b=len(prior))
+        return Given(prior, route_map)
 
     def forward(
         self,
@@ -60,22 +76,24 @@ class Denoiser(nn.Module):
         conditions: Conditions,
         times: Int[Tensor, "t"],
         past: tuple[KeyValue, ...] | None = None,
-        prior: Float[Tensor, "b t c h w"] | None = None,
+        given: Given | None = None,
         tokens_only: bool = False,
     ) -> Denoised:
         """Estimate the data of `noisy` frames at flow times `tau`.
 
         Args:
             previous: latents before each frame, newest first.
-            prior: from `prior()`, if it is at hand already.
+            given: from `given()`, if it is at hand already.
             tokens_only: for the clean pass that fills the cache; `data` is then `noisy`.
         """
-        if prior is None:
-            prior = self.prior(previous, conditions)
+        if given is None:
+            given = self.given(previous, conditions)
         parts = [noisy, rearrange(previous, "b t k c h w -> b t (k c) h w")]
         if self.warp is not None:
-            parts.append(prior)
+            parts.append(given.prior)
+        if given.route_map is not None:
+            parts.append(given.route_map)
         out = self.dit(torch.cat(parts, dim=2), tau, conditions, times, past, tokens_only)
-        mean, std = posterior(noisy, tau, prior, self.step_std[:, None, None])
+        mean, std = posterior(noisy, tau, given.prior, self.step_std[:, None, None])
         data = noisy if tokens_only else mean + std * out.rest
         return Denoised(data, mean, std, out.rest, out.tokens, out.cache)

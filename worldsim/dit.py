@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from worldsim.configs import DiTConfig
 from worldsim.layers import ConvBlock, DiTBlock, KeyValue
 from worldsim.rope import axial_angles, rotation_of
+from worldsim.route import NUM_ROUTE_CHANNELS
 
 UNKNOWN_COMMAND = 4
 """The command's index when it is dropped or not known (RouteCommand has 0 to 3)."""
@@ -27,12 +28,16 @@ class Conditions(NamedTuple):
     motions: MOTION_NAMES of the step that led to it, [b, t, 6].
     commands: RouteCommand or UNKNOWN_COMMAND, [b, t].
     known: False where control and motion are not known (a clip's first frame), [b, t].
+    routes: the route's preview from the frame's pose, vehicle frame [m], [b, t, 10, 2].
+    routes_valid: 1 where a route point is known, [b, t, 10].
     """
 
     controls: Tensor
     motions: Tensor
     commands: Tensor
     known: Tensor
+    routes: Tensor
+    routes_valid: Tensor
 
 
 class DiTOutput(NamedTuple):
@@ -63,11 +68,13 @@ class CausalDiT(nn.Module):
         self.config = config
         self.grid = (latent_size[0] // 2, latent_size[1] // 2)
         d, w = config.width, config.conv_width
-        num_stacked = 1 + config.num_previous + int(config.motion_warp)
+        num_stacked = (1 + config.num_previous + int(config.motion_warp)) * latent_channels
+        if config.use_route:
+            num_stacked += NUM_ROUTE_CHANNELS
         self.time_embedding = nn.Sequential(nn.Linear(64, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_embedding = nn.Sequential(nn.Linear(11, d), nn.SiLU(), nn.Linear(d, d))
         self.command_embedding = nn.Embedding(UNKNOWN_COMMAND + 1, d)
-        self.stem_in = nn.Conv2d(num_stacked * latent_channels, w, 3, padding=1)
+        self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
         self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio) for _ in range(config.depth)])
@@ -109,7 +116,7 @@ class CausalDiT(nn.Module):
         """One pass over `t` frames.
 
         Args:
-            stacked: the noisy latent, the previous ones newest first, then the warped one, on channels.
+            stacked: the noisy latent, the previous ones newest first, the warped one and the route map, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers.
             past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.

@@ -68,19 +68,19 @@ def advance(
     frame = state.frame + 1
     times = torch.tensor([frame], device=device)
     previous = state.latents[:, None, : denoiser.dit.config.num_previous]
-    prior = denoiser.prior(previous, conditions)
+    given = denoiser.given(previous, conditions)
 
     tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
     past = tuple(kv.with_room(tokens) for kv in state.cache)
 
     def denoise(x: Tensor, tau: float) -> Tensor:
         at = torch.full((b, 1), tau, device=device)
-        return denoiser(x, at, previous, conditions, times, past, prior).data
+        return denoiser(x, at, previous, conditions, times, past, given).data
 
     limit = denoiser.dit.config.latent_limit
     latent = euler_sample(denoise, noise, num_steps).clamp(-limit, limit)
     ones = torch.ones((b, 1), device=device)
-    clean = denoiser(latent, ones, previous, conditions, times, past, prior, tokens_only=True)
+    clean = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True)
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
     return LatentState(latents, _newest(denoiser, clean.cache), frame), clean.tokens
 

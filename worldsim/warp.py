@@ -6,7 +6,7 @@ import math
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,6 +14,28 @@ from worldsim.configs import CameraGeometry
 
 FAR = 50.0
 """Rays that meet the ground later, or never, are taken to end here [m]."""
+
+
+def ground_points(
+    camera: CameraGeometry, frame_size: tuple[int, int], stride: int, far: float
+) -> tuple[Float[Tensor, "h w 3"], Bool[Tensor, "h w"]]:
+    """Where the ray through each cell of `stride` pixels meets the ground, or ends at `far` [m]; vehicle frame [m].
+
+    Returns:
+        The points, and where they lie on the ground.
+    """
+    height, width = frame_size
+    focal = width / 2 / math.tan(camera.fov / 2)
+    v = (torch.arange(height // stride) + 0.5) * stride
+    u = (torch.arange(width // stride) + 0.5) * stride
+    up, left = torch.meshgrid((height / 2 - v) / focal, (width / 2 - u) / focal, indexing="ij")
+    c, s = math.cos(camera.pitch), math.sin(camera.pitch)
+    ray = torch.stack([c + s * up, left, -s + c * up], dim=-1)
+    reach = torch.where(ray[..., 2] < 0, camera.mount_height / (-ray[..., 2]).clamp(min=1e-6), torch.inf)
+    points = ray * reach.clamp(max=far)[..., None]
+    points[..., 0] += camera.mount_x
+    points[..., 2] += camera.mount_height
+    return points, reach <= far
 
 
 class MotionWarp(nn.Module):
@@ -24,17 +46,7 @@ class MotionWarp(nn.Module):
         height, width = frame_size
         self.camera, self.half_height, self.half_width = camera, height / 2, width / 2
         self.focal = self.half_width / math.tan(camera.fov / 2)
-        v = (torch.arange(height // stride) + 0.5) * stride
-        u = (torch.arange(width // stride) + 0.5) * stride
-        up, left = torch.meshgrid(
-            (self.half_height - v) / self.focal, (self.half_width - u) / self.focal, indexing="ij"
-        )
-        c, s = math.cos(camera.pitch), math.sin(camera.pitch)
-        ray = torch.stack([c + s * up, left, -s + c * up], dim=-1)
-        reach = torch.where(ray[..., 2] < 0, camera.mount_height / (-ray[..., 2]).clamp(min=1e-6), torch.inf)
-        points = ray * reach.clamp(max=FAR)[..., None]
-        points[..., 0] += camera.mount_x
-        points[..., 2] += camera.mount_height
+        points, _ = ground_points(camera, frame_size, stride, FAR)
         self.points: Tensor
         self.register_buffer("points", points, persistent=False)
 

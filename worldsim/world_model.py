@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
 from worldsim.configs import WorldModelConfig
 from worldsim.denoiser import Denoiser
-from worldsim.dit import Conditions
+from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import EGO_SCALE, SceneHead, targets_to_scene
 from worldsim.rollout import LatentState, advance, prefill
+from worldsim.route import RoutePreview, preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
 from worldsim.vae3d import VAE3D, VAEState, frames_to_float, frames_to_uint8
@@ -33,6 +34,8 @@ class ModelState:
         decoder: the VAE decoder's past.
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
+        routes: the way to go, ground frame, float64 [b, r, 2], NaN after a route's end.
+        places: index of the route point last passed, int64 [b].
         seeds: what each slot's noise is drawn from, [b].
     """
 
@@ -40,6 +43,8 @@ class ModelState:
     decoder: VAEState
     vehicles: np.ndarray
     commands: np.ndarray
+    routes: np.ndarray
+    places: np.ndarray
     seeds: tuple[int, ...]
 
     @property
@@ -55,6 +60,8 @@ class ModelState:
             decoder=VAEState(self.decoder.features[rows]),
             vehicles=self.vehicles[rows],
             commands=self.commands[rows],
+            routes=self.routes[rows],
+            places=self.places[rows],
             seeds=tuple(self.seeds[i] for i in rows),
         )
 
@@ -77,7 +84,8 @@ class Prediction:
 
     Args:
         frames: RGB, uint8 [b, h, w, 3], or None when not decoded.
-        scene: SceneState [b]; ego motion as integrated, the rest decoded.
+        scene: SceneState [b]; ego motion as integrated, the lane and route as the known route says, the rest decoded.
+        decoded: SceneState [b] with lane and route as seen in the latents.
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         collision: probability, float [b].
         off_road: probability, float [b].
@@ -87,6 +95,7 @@ class Prediction:
 
     frames: np.ndarray | None
     scene: SceneState
+    decoded: SceneState
     vehicles: np.ndarray
     collision: np.ndarray
     off_road: np.ndarray
@@ -174,12 +183,22 @@ class WorldModel(nn.Module):
         known = np.ones((len(clips), num), bool)
         known[:, 0] = False
         pad = ((0, 0), (1, 0), (0, 0))
-        conditions = self.conditions(np.pad(controls, pad), np.pad(motions, pad), commands, known)
+        conditions = self.conditions(
+            controls=np.pad(controls, pad),
+            motions=np.pad(motions, pad),
+            commands=commands,
+            known=known,
+            routes=np.stack([clip.scenes.route for clip in clips]),
+            routes_valid=np.stack([clip.scenes.route_valid for clip in clips]),
+        )
+        routes = [to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips]
         return ModelState(
             rolling=prefill(self.denoiser, latents, conditions),
             decoder=decoder,
             vehicles=vehicles[:, -1].copy(),
             commands=commands[:, -1].copy(),
+            routes=stack_routes(routes),
+            places=np.zeros(len(clips), np.int64),
             seeds=tuple(int(s) for s in seeds),
         )
 
@@ -188,18 +207,29 @@ class WorldModel(nn.Module):
         return motion_between(vehicles, self.config.vehicle.step(vehicles, controls, self.config.dt))
 
     def conditions(
-        self, controls: np.ndarray, motions: np.ndarray, commands: np.ndarray, known: np.ndarray
+        self,
+        *,
+        controls: np.ndarray,
+        motions: np.ndarray,
+        commands: np.ndarray,
+        known: np.ndarray,
+        routes: np.ndarray,
+        routes_valid: np.ndarray,
     ) -> Conditions:
         """Conditions on the model's device, of arrays [b, t, ...]."""
 
-        def float_tensor(a: np.ndarray) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(a, np.float32)).to(self.device)
+        def tensor(a: np.ndarray, dtype: type = np.float32) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(a, dtype)).to(self.device)
 
+        if not self.config.dit.use_command:
+            commands = np.full_like(commands, UNKNOWN_COMMAND)
         return Conditions(
-            controls=float_tensor(controls),
-            motions=float_tensor(motions),
-            commands=torch.from_numpy(np.ascontiguousarray(commands, np.int64)).to(self.device),
-            known=torch.from_numpy(np.ascontiguousarray(known, bool)).to(self.device),
+            controls=tensor(controls),
+            motions=tensor(motions),
+            commands=tensor(commands, np.int64),
+            known=tensor(known, bool),
+            routes=tensor(routes),
+            routes_valid=tensor(routes_valid),
         )
 
     @torch.no_grad()
@@ -222,8 +252,14 @@ class WorldModel(nn.Module):
             raise ValueError(f"controls must be finite and [{b}, 4], got shape {controls.shape}: {controls}")
         vehicles = self.config.vehicle.step(state.vehicles, controls, self.config.dt)
         motions = motion_between(state.vehicles, vehicles)
+        preview = preview_route(state.routes, vehicles, state.places)
         conditions = self.conditions(
-            controls[:, None], motions[:, None], state.commands[:, None], np.ones((b, 1), bool)
+            controls=controls[:, None],
+            motions=motions[:, None],
+            commands=state.commands[:, None],
+            known=np.ones((b, 1), bool),
+            routes=preview.points[:, None],
+            routes_valid=preview.valid[:, None],
         )
         noise = self.noise(state.seeds, state.rolling.frame + 1)
         rolling, tokens = advance(self.denoiser, state.rolling, conditions, noise, num_steps or self.config.num_steps)
@@ -231,22 +267,29 @@ class WorldModel(nn.Module):
         if decode:
             decoded, decoder = self.vae.decode(rolling.latents[:, :1], state.decoder)
             frames = frames_to_uint8(decoded[:, 0]).cpu().numpy()
-        new = ModelState(
-            rolling=rolling, decoder=decoder, vehicles=vehicles, commands=state.commands, seeds=state.seeds
-        )
-        return new, self._predict(rolling.latents, tokens, vehicles, state.commands, frames)
+        new = replace(state, rolling=rolling, decoder=decoder, vehicles=vehicles, places=preview.places)
+        return new, self._predict(new, tokens, preview, frames)
 
     def _predict(
-        self, latents: Tensor, tokens: Tensor, vehicles: np.ndarray, commands: np.ndarray, frames: np.ndarray | None
+        self, state: ModelState, tokens: Tensor, preview: RoutePreview, frames: np.ndarray | None
     ) -> Prediction:
-        estimate = self.head(latents[:, None], tokens).map(lambda v: v[:, 0])
+        vehicles = state.vehicles
+        estimate = self.head(state.rolling.latents[:, None], tokens).map(lambda v: v[:, 0])
         ego = np.stack(
             [vehicles[:, 3], vehicles[:, 4], self.config.vehicle.yaw_rate(vehicles), vehicles[:, 5]], axis=-1
         )
         ego_estimate = estimate.ego.cpu().numpy() * EGO_SCALE
+        decoded = targets_to_scene(estimate, ego, np.where(state.commands > 3, 0, state.commands))
+        scene = decoded.copy()
+        on_route = preview.on_route
+        scene.lane[on_route, 0] = preview.lateral_offset[on_route]
+        scene.lane[on_route, 1] = preview.heading_error[on_route]
+        scene.route[on_route], scene.route_valid[on_route] = preview.points[on_route], preview.valid[on_route]
+        lateral = np.abs(decoded.lateral_offset - preview.lateral_offset)
         return Prediction(
             frames=frames,
-            scene=targets_to_scene(estimate, ego, np.where(commands > 3, 0, commands)),
+            scene=scene,
+            decoded=decoded,
             vehicles=vehicles,
             collision=estimate.collision.sigmoid().cpu().numpy(),
             off_road=estimate.off_road.sigmoid().cpu().numpy(),
@@ -254,5 +297,6 @@ class WorldModel(nn.Module):
             signals={
                 "speed_disagreement": np.abs(ego_estimate[:, 0] - ego[:, 0]),
                 "yaw_rate_disagreement": np.abs(ego_estimate[:, 1] - ego[:, 2]),
+                "lateral_disagreement": np.where(on_route, lateral, 0.0),
             },
         )

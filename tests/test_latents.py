@@ -1,0 +1,126 @@
+"""Latent windows: conditions beside the right frames, the route as commanded, objects in the picture; own rollouts."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from test_world_model import CONFIG
+
+from training.latents import LatentWindows, object_cells
+from training.loop import LoopConfig, TrainLoop
+from training.rollouts import Rows
+from training.train_dit import DiTStageConfig, OwnRollouts, Student, student_losses
+from worldsim.scene import ROUTE_DISTANCES, SceneState
+from worldsim.vehicle import VehicleModel
+from worldsim.world_model import WorldModel
+
+NUM = 40
+CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
+
+
+@pytest.fixture(scope="module")
+def windows() -> LatentWindows:
+    """One episode of a car that turns away from a straight route along the ground's x axis."""
+    vehicles = np.zeros((NUM, 6))
+    vehicles[0] = 0, 0, 0, 8, 0, 0
+    for k in range(NUM - 1):
+        vehicles[k + 1] = VehicleModel().step(vehicles[k], CONTROL, 0.1)
+    scenes = SceneState.empty((NUM,))
+    ahead = np.stack([np.array(ROUTE_DISTANCES), np.zeros(10)], axis=-1) + vehicles[:, None, [0]] * [1, 0]
+    c, s = np.cos(vehicles[:, 2])[:, None], np.sin(vehicles[:, 2])[:, None]
+    d = ahead - vehicles[:, None, :2]
+    scenes.route[:] = np.stack([c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0]], axis=-1)
+    scenes.route_valid[:] = True
+    zeros = np.zeros(NUM, np.float32)
+    rows = Rows(
+        controls=np.repeat(CONTROL[None], NUM, 0),
+        vehicles=vehicles,
+        scenes=scenes,
+        collision=zeros,
+        off_road=zeros,
+        wrong_way=zeros > 0,
+        progress=zeros,
+        tasks=np.zeros(NUM, np.int64),
+    )
+    latents = np.random.default_rng(0).standard_normal((NUM, 8, 16, 16)).astype(np.float16)
+    store = SimpleNamespace(rows=rows, starts=np.array([0]), lengths=np.array([NUM]))
+    return LatentWindows(store, latents, CONFIG, 9, np.array([0]))  # type: ignore[arg-type]
+
+
+def test_the_route_of_a_frame_lies_where_the_commanded_motion_puts_it(windows: LatentWindows) -> None:
+    batch = windows.at(np.array([5]), np.array([[0.9, 0.9]]))
+    assert batch.conditions.routes_valid.all()
+    vehicles, routes = windows.rows.vehicles[5:14], batch.conditions.routes[0].double().numpy()
+    c, s = np.cos(vehicles[:, 2])[:, None], np.sin(vehicles[:, 2])[:, None]
+    y = vehicles[:, None, 1] + s * routes[..., 0] + c * routes[..., 1]
+    np.testing.assert_allclose(y, np.zeros((9, 10)), atol=2e-3)
+
+
+def test_small_numbers_hide_the_route_or_its_far_part(windows: LatentWindows) -> None:
+    hidden = np.array([[0.9, 0.05], [0.9, 0.15], [0.9, 0.25]])
+    valid = windows.at(np.array([1, 1, 1]), hidden).conditions.routes_valid
+    assert valid[0].sum() == 0
+    assert (valid[1].sum(-1) == 5).all()
+    assert valid[2].all()
+
+
+def test_an_object_is_found_in_its_cells() -> None:
+    scene = SceneState.empty((1,))
+    scene.object_kinds[0, 0] = 1
+    scene.objects[0, 0] = 15.0, 0.0, 0.0, 0.0, 4.5, 1.8
+    cells = object_cells(scene, CONFIG)[0]
+    assert cells[8, 7] == cells[8, 8] == 1
+    assert cells[:7].sum() == cells[11:].sum() == 0
+    assert cells[:, :6].sum() == cells[:, 10:].sum() == 0
+    behind = scene.copy()
+    behind.objects[0, 0, 0] = -15.0
+    assert object_cells(behind, CONFIG).sum() == 0
+
+
+def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> TrainLoop:
+    config = DiTStageConfig(
+        loop=LoopConfig(num_steps=num_steps, save_every=3, warmup_steps=1), batch_size=2, num_frames=9
+    )
+    own = OwnRollouts(windows, config)
+    student = Student(model)
+
+    def loss_function(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        batch, seen = own.advance(model.denoiser, np.random.default_rng(step), generator)
+        return student_losses(student, batch, seen, config, generator)
+
+    return TrainLoop(student, loss_function, config.loop, folder, own.carried)
+
+
+def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> None:
+    torch.manual_seed(0)
+    model = WorldModel(CONFIG).eval()
+    own = OwnRollouts(
+        windows, DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fraction=0.0)
+    )
+    _, before = own.advance(model.denoiser, np.random.default_rng(0), torch.Generator().manual_seed(0))
+    first = own.carried["first"].clone()
+    batch, after = own.advance(model.denoiser, np.random.default_rng(1), torch.Generator().manual_seed(1))
+    moved = own.carried["first"] - first
+    for k in np.flatnonzero((moved > 0) & (moved < 7)):
+        n = int(moved[k])
+        assert torch.equal(after[k, : 9 - n], before[k, n:])
+    assert batch.first.tolist() == own.carried["first"].tolist()
+
+
+def test_interrupted_training_on_own_rollouts_resumes_to_the_same_weights(windows: LatentWindows, tmp_path) -> None:
+    def fresh() -> WorldModel:
+        torch.manual_seed(0)
+        return WorldModel(CONFIG)
+
+    whole, parts = fresh(), fresh()
+    stage(whole, windows, tmp_path / "whole", 5).run("whole")
+    loop = stage(parts, windows, tmp_path / "parts", 5)
+    loop.folder.mkdir()
+    for _ in range(3):
+        loop.train_step()
+    loop.save()
+    again = fresh()
+    stage(again, windows, tmp_path / "parts", 5).run("rest")
+    for (name, a), (_, b) in zip(whole.named_parameters(), again.named_parameters(), strict=True):
+        torch.testing.assert_close(a, b, msg=name)
