@@ -324,7 +324,7 @@ def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
     scores = {}
     t = frames.shape[1]
     for part in range(1, 5):
-        at = slice(part * t // 4 - max(1, t // 20), part * t // 4)
+        at = slice(max(0, part * t // 4 - max(2, t // 20)), part * t // 4)
         now = frames[:, at]
         flat = now.reshape(-1, *now.shape[2:])
         moving = np.abs(np.diff(now.astype(np.int16), axis=1)).mean()
