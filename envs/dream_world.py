@@ -12,13 +12,19 @@ import numpy as np
 import torch
 
 from envs.centreline import centreline
+from envs.routes import Route, route_through
+from envs.scripted import ActorScript, ActorState, ScriptedActors, ego_on_route, scripted_box
 from envs.world import WorldStep
-from worldsim.route import route_ahead
+from worldsim.actors import ACTOR_NAMES
+from worldsim.route import route_ahead, to_ground_frame
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
 from worldsim.starts import STARTS_NAME, load_starts
+from worldsim.vehicle import VehicleModel
 from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
 
+SAME_ACTOR = 3.0
+"""An object of a start clip this near to a scripted actor of its kind is that actor [m]."""
 WRONG_WAY_ANGLE = math.radians(120)
 """Heading errors beyond this are driving against the lane [rad]."""
 
@@ -57,18 +63,56 @@ class DreamWorldConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DreamSnapshot:
-    """All a DreamWorld needs to go on: the model's state and the context seen so far, neither ever written to."""
+    """All a DreamWorld needs to go on: model state, the context seen so far and the scenario; none is written to."""
 
     state: ModelState
     context: StartClip
+    scripted: Scripted | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripted:
+    """A scenario's actors in the learned world.
+
+    Args:
+        scripts: how they move.
+        route: on which; ground frame.
+        ego_s: where the ego is on it [m].
+        time: of the scripts' clock [s].
+        actors: where they are, one per script.
+        places: of each in the model's Actors.
+    """
+
+    scripts: tuple[ActorScript, ...]
+    route: Route
+    ego_s: float
+    time: float
+    actors: tuple[ActorState, ...]
+    places: tuple[int, ...]
+
+    def stepped(self, vehicle: np.ndarray, model: VehicleModel, dt: float) -> Scripted:
+        """A step on; `vehicle` [6] is the ego before it."""
+        ego = ego_on_route(vehicle, self.route, self.ego_s, model.length, model.width)
+        moved = (script.step(self.time, ego, own, dt) for script, own in zip(self.scripts, self.actors, strict=True))
+        return replace(self, ego_s=ego.s, time=self.time + dt, actors=tuple(moved))
+
+    def states(self) -> np.ndarray:
+        """ACTOR_NAMES [scripts, 10] of the actors."""
+        rows = []
+        for actor in self.actors:
+            x, y, yaw, length, width = scripted_box(actor, self.route)
+            rows.append([x, y, yaw, actor.speed, length, width, 0.0, 1.0, np.nan, 0.0])
+        return np.array(rows).reshape(len(rows), len(ACTOR_NAMES))
 
 
 class DreamWorld:
     """The learned world.
 
-    reset options (at most one; without any a start is drawn by the seed):
+    reset options (start or start_index, not both; without them a start is drawn by the seed):
         start: a StartClip to go on from, recorded in any world.
         start_index: which of the loaded start clips.
+        scenario: ScriptedActors whose clock began with the start's first frame; those whom its last frame does not show
+            appear in the first step. Their initial states are on the start's route, on which the ego is `ego_s`.
 
     Args:
         config: which model, and how it runs.
@@ -97,25 +141,35 @@ class DreamWorld:
         self.dt = self.model.config.dt
         self._state: ModelState | None = None
         self._context: StartClip | None = None
+        self._scripted: Scripted | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """Begin from a start clip; the world's answer is the clip's newest frame.
 
         Raises:
-            ValueError: an unknown option, a start index out of range, or a clip of another frame size or time step.
+            ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, or a
+                scenario that the start has no route or no place for.
         """
         rng = np.random.default_rng(seed)
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
         context = clip.last(min(len(clip.frames), self.model.config.num_context))
         self._state, self._context = self.model.begin([context], [noise_seed]), context
+        self._scripted = None
+        if options.get("scenario") is not None:
+            self._state, self._scripted = _scripted(options["scenario"], clip, self._state, self.model.config.vehicle)
         return self._answer(collision=0.0, off_road=0.0, progress=0.0, info={})
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
         state, context = self._running()
         control = np.asarray(control, np.float32)
-        self._state, prediction = self.model.step(state, control[None], num_steps=self.config.num_steps)
+        told = None
+        if self._scripted is not None:
+            self._scripted = self._scripted.stepped(state.vehicles[0], self.model.config.vehicle, self.dt)
+            told = np.full(state.actors.states.shape, np.nan)
+            told[0, list(self._scripted.places)] = self._scripted.states()
+        self._state, prediction = self.model.step(state, control[None], num_steps=self.config.num_steps, told=told)
         assert prediction.frames is not None
         scene, vehicle = prediction.scene[0], np.asarray(prediction.vehicles[0], np.float64)
         self._context = _extended(context, self.model.config.num_context, prediction.frames[0], control, vehicle, scene)
@@ -129,22 +183,22 @@ class DreamWorld:
     def snapshot(self) -> DreamSnapshot:
         """The whole state; later steps never change it."""
         state, context = self._running()
-        return DreamSnapshot(state=state, context=context)
+        return DreamSnapshot(state=state, context=context, scripted=self._scripted)
 
     def restore(self, snapshot: DreamSnapshot) -> None:
         """Continue exactly from a snapshot taken in this world."""
-        self._state, self._context = snapshot.state, snapshot.context
+        self._state, self._context, self._scripted = snapshot.state, snapshot.context, snapshot.scripted
 
     def start_clip(self) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
         state, context = self._running()
-        left = route_ahead(state.routes[0], state.vehicles[0], int(state.places[0]))
+        left = route_ahead(state.routes[0], state.vehicles[0], int(state.preview.places[0]))
         scene = context.scenes[-1]
         return replace(context, route=left if len(left) > 1 else centreline(scene))
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
-        self._state = self._context = None
+        self._state = self._context = self._scripted = None
 
     def _running(self) -> tuple[ModelState, StartClip]:
         if self._state is None or self._context is None:
@@ -152,10 +206,12 @@ class DreamWorld:
         return self._state, self._context
 
     def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
-        unknown = set(options) - {"start", "start_index"}
+        unknown = set(options) - {"start", "start_index", "scenario"}
         if unknown:
-            raise ValueError(f"unknown reset options {sorted(unknown)}; the learned world knows start and start_index")
-        if len(options) > 1:
+            raise ValueError(
+                f"unknown reset options {sorted(unknown)}; the learned world knows start, start_index and scenario"
+            )
+        if {"start", "start_index"} <= set(options):
             raise ValueError("give start or start_index, not both")
         if "start" in options:
             return options["start"]
@@ -179,6 +235,38 @@ class DreamWorld:
             progress=progress,
             info=info,
         )
+
+
+def _scripted(
+    scenario: ScriptedActors, clip: StartClip, state: ModelState, model: VehicleModel
+) -> tuple[ModelState, Scripted]:
+    """The scenario after the clip, and the state in which its actors have their places."""
+    route = route_through(to_ground_frame(clip.vehicles[-1], clip.route))
+    ego_s = ego_on_route(clip.vehicles[0], route, None, model.length, model.width).s
+    scripted = Scripted(
+        scripts=scenario.scripts,
+        route=route,
+        ego_s=ego_s,
+        time=-(len(clip.frames) - 1) * clip.dt,
+        actors=tuple(script.initial(route, ego_s) for script in scenario.scripts),
+        places=(),
+    )
+    for vehicle in clip.vehicles[:-1]:
+        scripted = scripted.stepped(vehicle, model, clip.dt)
+    states, kinds = state.actors.states.copy(), state.actors.kinds.copy()
+    places: list[int] = []
+    for own, actor in zip(scripted.states(), scripted.actors, strict=True):
+        distance = np.hypot(*(states[0, :, :2] - own[:2]).T)
+        same = (kinds[0] == actor.kind) & (distance < SAME_ACTOR)
+        free = np.flatnonzero(same) if same.any() else np.flatnonzero(kinds[0] == 0)
+        free = np.array([place for place in free if place not in places], np.int64)
+        if not len(free):
+            raise ValueError(f"the start has {len(kinds[0])} actors already: no place for those of the scenario")
+        place = int(free[np.argmin(distance[free])]) if same.any() else int(free[0])
+        states[0, place], kinds[0, place] = own, int(actor.kind)
+        places.append(place)
+    actors = replace(state.actors, states=states, kinds=kinds)
+    return replace(state, actors=actors), replace(scripted, places=tuple(places))
 
 
 def _wrap(angle: float) -> float:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.boxes import wrap
 from envs.drivers import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
 from envs.paths import NOWHERE, Paths
+from worldsim.boxes import wrap
 from worldsim.scene import ObjectKind
 
 if TYPE_CHECKING:
-    from envs.roads import RoadMap, Route
+    from envs.roads import RoadMap
+    from envs.routes import Route
 
 PATH_POINTS = 32
 """Points of its path a driver looks at, PATH_STEP apart."""

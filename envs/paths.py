@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.boxes import wrap
+from worldsim.boxes import wrap
 from worldsim.scene import RouteCommand
 
 if TYPE_CHECKING:
-    from envs.roads import Route
+    from envs.routes import Route
 
 PATH_LENGTH = 260
 """Points held per path, one a metre."""

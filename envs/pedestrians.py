@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.boxes import overlap
 from envs.paths import Paths
 from envs.places import Places
+from worldsim.boxes import overlap
 
 if TYPE_CHECKING:
     from envs.roads import RoadMap

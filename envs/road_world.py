@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from envs.boxes import overlap, wrap
 from envs.camera import Actor, Camera, CameraConfig, Look
 from envs.drivers import PATH_STEP, DriverConfig, idm
 from envs.fleet import CROSSING_POINTS
-from envs.roads import LanePoint, Route
+from envs.roads import LanePoint
+from envs.routes import Route
+from envs.scripted import ScriptedActors, ego_on_route
 from envs.stage import Stage, map_stage, town_stage
-from envs.traffic import Ego, ScriptedActors, Traffic, TrafficConfig, ego_on_route
-from envs.truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, to_vehicle_frame, touched
+from envs.traffic import Ego, Traffic, TrafficConfig
+from envs.truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
 from envs.world import WorldStep
+from worldsim.boxes import overlap, wrap
+from worldsim.route import seen_from
 from worldsim.scene import ObjectKind, SceneState, control_from_action
 from worldsim.start_clip import StartClip
 from worldsim.vehicle import VehicleModel
@@ -193,7 +196,7 @@ class RoadWorld:
         controls, frames, vehicles, scenes = zip(*episode.past, strict=True)
         ahead = np.arange(CLIP_ROUTE + 1.0)
         ahead = ahead[episode.s + ahead <= episode.route.length]
-        route = to_vehicle_frame(episode.vehicle, points_at(episode.route, episode.s + ahead))
+        route = seen_from(episode.vehicle, points_at(episode.route, episode.s + ahead))
         return StartClip(
             frames=np.stack(frames),
             controls=np.array(controls[1:], np.float32).reshape(-1, 4),
@@ -343,7 +346,7 @@ def _box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
 
 def _visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> list[Actor]:
     """What the camera may see."""
-    d = to_vehicle_frame(vehicle, objects.boxes[:, :2])
+    d = seen_from(vehicle, objects.boxes[:, :2])
     seen = (d[:, 0] > -objects.boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)
     heights, colors, braking, phases = traffic.heights, traffic.colors, traffic.braking(), traffic.phases()
     actors = []

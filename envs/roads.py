@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
-from envs.boxes import wrap
 from envs.road_geometry import PAVED_KINDS, Lane, LaneKey, RoadGeometry, extract
+from envs.routes import Route
+from worldsim.boxes import wrap
 from worldsim.scene import RouteCommand
 
 COMMAND_DISTANCE = 30.0
@@ -55,55 +56,6 @@ class LanePoint:
     s: float
     in_junction: bool
     distance: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Route:
-    """A way along lanes, one point a metre. Immutable.
-
-    Args:
-        points: centreline, float64 [r, 2] [m].
-        yaw: direction of travel, float64 [r] [rad].
-        half_width: of the lane, float64 [r] [m].
-        speed_limit: float64 [r] [m/s].
-        command: RouteCommand of the junction the point lies in or that begins within 30 m, int64 [r].
-        length: [m].
-    """
-
-    points: np.ndarray
-    yaw: np.ndarray
-    half_width: np.ndarray
-    speed_limit: np.ndarray
-    command: np.ndarray
-    length: float
-
-    def project(self, xy: np.ndarray, hint_s: float | None = None) -> tuple[float, float, float]:
-        """Arc length, lateral offset (positive left) and route yaw at the nearest place of the route.
-
-        Args:
-            xy: [2] [m].
-            hint_s: where the ego was lately; only the route from 15 m before to 25 m after it is searched.
-        """
-        low, high = (0, len(self.points)) if hint_s is None else (max(0, int(hint_s) - 15), int(hint_s) + 25)
-        near = self.points[low:high] if low < len(self.points) - 1 else self.points[-2:]
-        low = min(low, len(self.points) - 2)
-        nearest = low + int(np.argmin(((near - xy) ** 2).sum(axis=1)))
-        best = (np.inf, 0.0, 0.0, 0.0)
-        for i in (nearest - 1, nearest):
-            if not 0 <= i < len(self.points) - 1:
-                continue
-            d = self.points[i + 1] - self.points[i]
-            size = float(np.hypot(*d)) or 1.0
-            rx, ry = xy[0] - self.points[i, 0], xy[1] - self.points[i, 1]
-            along = (rx * d[0] + ry * d[1]) / size
-            first, last = i == 0, i == len(self.points) - 2
-            f = float(np.clip(along / size, -np.inf if first else 0.0, np.inf if last else 1.0))
-            across = (d[0] * ry - d[1] * rx) / size
-            gap = (rx - f * d[0]) ** 2 + (ry - f * d[1]) ** 2
-            if gap < best[0]:
-                turn = wrap(self.yaw[i + 1] - self.yaw[i]) * min(max(f, 0.0), 1.0)
-                best = (gap, i + f, float(across), float(wrap(self.yaw[i] + turn)))
-        return best[1], best[2], best[3]
 
 
 class RoadMap:

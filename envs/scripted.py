@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from worldsim.boxes import wrap
 from worldsim.scene import ObjectKind
 
 if TYPE_CHECKING:
-    from envs.roads import Route
+    from envs.routes import Route
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,3 +84,21 @@ class ScriptedActors:
             raise ValueError(f"ego_speed must be at least 0, got {self.ego_speed}")
         if self.straight < 0:
             raise ValueError(f"straight must be at least 0, got {self.straight}")
+
+
+def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length: float, width: float) -> ActorState:
+    """The ego [6] as the scripts see it: in coordinates of their route."""
+    s, lateral, yaw = route.project(vehicle[:2], hint_s)
+    return ActorState(
+        s=float(s),
+        lateral=float(lateral),
+        speed=float(vehicle[3]),
+        heading=float(wrap(vehicle[2] - yaw)),
+        length=length,
+        width=width,
+    )
+
+
+def scripted_box(actor: ActorState, route: Route) -> np.ndarray:
+    """Box [5] of a scripted actor; beyond the route's ends it is on their tangents."""
+    return np.array([*route.pose_at(actor.s, actor.lateral, actor.heading), actor.length, actor.width])

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from envs.boxes import wrap
 from envs.places import Places
 from envs.roads import LanePoint, RoadMap, load_map, load_town
 from envs.scenery import Scenery
+from worldsim.boxes import wrap
 from worldsim.scene import RouteCommand
 
 ROUTE_BEYOND = 60.0

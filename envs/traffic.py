@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.boxes import wrap
 from envs.drivers import PATH_STEP, DriverConfig
 from envs.fleet import CROSSING_POINTS, ROUTE_LENGTH, Fleet, Others, car_colors
 from envs.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.places import Places
-from envs.scripted import ActorScript, ActorState, ScriptedActors
+from envs.scripted import ActorScript, ActorState, ScriptedActors, scripted_box
 from envs.truth import Objects, points_at
 from worldsim.scene import ObjectKind
 
 if TYPE_CHECKING:
-    from envs.roads import RoadMap, Route
+    from envs.roads import RoadMap
+    from envs.routes import Route
 
 __all__ = ["ActorScript", "ActorState", "Ego", "ScriptedActors", "Traffic", "TrafficConfig"]
 
@@ -159,7 +159,7 @@ class Traffic:
             np.full(len(self.pedestrians), ObjectKind.PEDESTRIAN, np.int64),
             np.full(len(self.parked), ObjectKind.CAR, np.int64),
         ]
-        scripted = np.array([_scripted_box(a, self.script_route) for a in self.scripted]).reshape(-1, 5)
+        scripted = np.array([scripted_box(a, self.script_route) for a in self.scripted]).reshape(-1, 5)
         boxes = [self.fleet.boxes(), scripted, self.pedestrians.boxes(), self.parked]
         speeds = [self.fleet.speed, [a.speed for a in self.scripted], self.pedestrians.speeds()]
         return Objects(
@@ -250,26 +250,3 @@ class Traffic:
                 taken[i] = self.places.xy[place]
         for i in missing_people.tolist():
             self.pedestrians.spawn(i, int(rng.choice(candidates)), self.places, self.road_map, rng)
-
-
-def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length: float, width: float) -> ActorState:
-    """The ego [6] as the scripts see it: in coordinates of their route."""
-    s, lateral, yaw = route.project(vehicle[:2], hint_s)
-    return ActorState(
-        s=float(s),
-        lateral=float(lateral),
-        speed=float(vehicle[3]),
-        heading=float(wrap(vehicle[2] - yaw)),
-        length=length,
-        width=width,
-    )
-
-
-def _scripted_box(actor: ActorState, route: Route) -> np.ndarray:
-    """Box [5] of a scripted actor; beyond the route's ends it is on their tangents."""
-    i = int(np.clip(actor.s, 0, len(route.points) - 2))
-    f = actor.s - i
-    x, y = route.points[i] + f * (route.points[i + 1] - route.points[i])
-    yaw = route.yaw[i] + np.clip(f, 0, 1) * wrap(route.yaw[i + 1] - route.yaw[i])
-    x, y = x - np.sin(yaw) * actor.lateral, y + np.cos(yaw) * actor.lateral
-    return np.array([x, y, yaw + actor.heading, actor.length, actor.width])

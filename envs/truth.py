@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.boxes import corners, overlap, wrap
+from worldsim.boxes import corners, overlap, wrap
+from worldsim.route import LANE_RANGE, seen_from
 from worldsim.scene import NUM_OBJECTS, OBJECT_RANGE, ROUTE_DISTANCES, SceneState
 from worldsim.vehicle import VehicleModel
 
 if TYPE_CHECKING:
-    from envs.roads import RoadMap, Route
+    from envs.roads import RoadMap
+    from envs.routes import Route
 
 LEAD_RANGE = 60.0
 """Objects farther ahead along the route are not leads [m]."""
 LEAD_MARGIN = 0.3
 """Added to the half widths of ego and object to get the ego's corridor [m]."""
-LANE_RANGE = 12.0
-"""Farther from its route than this, the ego has no lane [m]."""
 OFF_ROAD_TOLERANCE = 0.3
 """How far a corner may lie outside the drivable area (nuPlan's drivable area compliance) [m]."""
 WRONG_WAY_ANGLE = np.radians(120.0)
@@ -82,7 +82,7 @@ def scene_from_truth(
         scene.lane_valid[:] = True
     scene.route_valid[:] = s + _DISTANCES <= route.length
     preview = points_at(route, np.minimum(s + _DISTANCES, route.length))
-    scene.route[:] = np.where(scene.route_valid[:, None], to_vehicle_frame(vehicle, preview), 0.0)
+    scene.route[:] = np.where(scene.route_valid[:, None], seen_from(vehicle, preview), 0.0)
     scene.command[...] = route.command[index]
     lead = _lead(objects, route, s, model)
     if lead is not None:
@@ -90,13 +90,6 @@ def scene_from_truth(
         scene.lead_valid[...] = True
     _fill_objects(scene, vehicle, objects)
     return scene
-
-
-def to_vehicle_frame(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Ground points [..., 2] as seen from the vehicle [6]: x forward, y left."""
-    c, s = np.cos(vehicle[2]), np.sin(vehicle[2])
-    d = points - vehicle[:2]
-    return np.stack([c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0]], axis=-1)
 
 
 def points_at(route: Route, s: np.ndarray) -> np.ndarray:
@@ -178,7 +171,7 @@ def _fill_objects(scene: SceneState, vehicle: np.ndarray, objects: Objects) -> N
     order = np.argsort(distance, kind="stable")[:NUM_OBJECTS]
     order = order[distance[order] <= OBJECT_RANGE]
     n = len(order)
-    scene.objects[:n, :2] = to_vehicle_frame(vehicle, boxes[order, :2])
+    scene.objects[:n, :2] = seen_from(vehicle, boxes[order, :2])
     scene.objects[:n, 2] = wrap(boxes[order, 2] - vehicle[2])
     scene.objects[:n, 3] = objects.speeds[order]
     scene.objects[:n, 4:] = boxes[order, 3:]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from envs.boxes import overlap
+from worldsim.boxes import overlap
 from worldsim.scene import SceneState
 
 

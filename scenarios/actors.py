@@ -11,7 +11,7 @@ from worldsim.scene import ObjectKind
 from worldsim.vehicle import VehicleModel
 
 if TYPE_CHECKING:
-    from envs.roads import Route
+    from envs.routes import Route
 
 EGO_HALF_LENGTH = VehicleModel().length / 2
 

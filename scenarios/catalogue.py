@@ -16,7 +16,7 @@ from scenarios.scenario import Case, Scenario
 CONTEXT = 0.7
 """The worlds drive this long before the policy takes over at time 0, so that a start clip shows motion [s]."""
 NOTICE = 0.5
-"""The event begins this long before time 0: the learned world cannot know what no frame shows [s]."""
+"""The event begins this long before time 0, so that the start shows it [s]."""
 HELD_OUT_TOWNS = tuple(range(200_000, 200_004))
 """Seeds of the towns that cases are set in; no model is trained on them."""
 KMH = 1 / 3.6

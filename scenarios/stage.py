@@ -59,7 +59,8 @@ class ReferenceStage:
 
 
 class LearnedStage:
-    """Cases in the learned world, which goes on from the clip that the reference world's start has behind it.
+    """Cases in the learned world, which goes on, scripts and all, from the clip that the reference world's start has
+    behind it.
 
     Args:
         env: an env of the learned world.
@@ -73,7 +74,7 @@ class LearnedStage:
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See Stage."""
         clip = reference_start(self.recorder, case)
-        return drive(self.env, policy, case.seed, {"start": clip}, _num_steps(self.env, case))
+        return drive(self.env, policy, case.seed, {"start": clip, "scenario": case.actors}, _num_steps(self.env, case))
 
     def close(self) -> None:
         """Free both worlds."""

@@ -16,7 +16,10 @@ from test_world_model import random_clip, random_model
 import drivedit
 from envs.dream_world import DreamWorld, DreamWorldConfig
 from envs.driving_env import DrivingEnv
-from worldsim.scene import SceneState
+from envs.scripted import ScriptedActors
+from scenarios.actors import BrakingLead, CrossingPedestrian
+from worldsim.route import to_ground_frame
+from worldsim.scene import ObjectKind, SceneState
 from worldsim.world_model import DEFAULT_CHECKPOINT
 
 CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
@@ -140,3 +143,85 @@ def test_the_shipped_worlds_frames_are_the_same_in_another_process() -> None:
     ]
     assert runs[0] == runs[1]
     assert len(runs[0].strip()) == 64
+
+
+def test_a_scenarios_actor_goes_on_from_where_the_clip_shows_it(world: DreamWorld) -> None:
+    """The lead of the clip, 14 m ahead at 5 m/s, brakes; it is told, and found in its place, not a second one."""
+    clip = random_clip(8)
+    lead = BrakingLead(gap=14.0 - 4.6 / 2 - 2.3, speed=5.0, brake_at=-0.2, deceleration=4.0)
+    vehicles = clip.vehicles.copy()
+    vehicles[:, 0] -= vehicles[-1, 0]
+    clip = replace(clip, vehicles=vehicles)
+    world.reset(0, {"start": clip, "scenario": ScriptedActors(scripts=(lead,))})
+    steps = [world.step(CONTROL) for _ in range(12)]
+    speeds = [step.scene.objects[step.scene.object_kinds == ObjectKind.CAR, 3] for step in steps]
+    assert [len(s) for s in speeds] == [1] * 12
+    assert speeds[0][0] == pytest.approx(5.0 - 4.0 * 0.3, abs=1e-4)
+    assert speeds[-1][0] == pytest.approx(5.0 - 4.0 * 1.2, abs=0.25)
+    assert steps[-1].scene.lead_valid
+    assert steps[-1].scene.lead[0] < steps[0].scene.lead[0]
+
+
+def test_a_scenario_begins_again_exactly_from_a_snapshot(world: DreamWorld) -> None:
+    walker = CrossingPedestrian(distance=20.0, offset=-4.0, start_at=-0.3, speed=1.4)
+    world.reset(0, {"start_index": 1, "scenario": ScriptedActors(scripts=(walker,))})
+    world.step(CONTROL)
+    snapshot = world.snapshot()
+    first = [world.step(CONTROL) for _ in range(3)]
+    world.restore(snapshot)
+    again = [world.step(CONTROL) for _ in range(3)]
+    for a, b in zip(first, again, strict=True):
+        assert a.scene == b.scene
+        assert np.array_equal(a.frame, b.frame)
+    walkers = [step.scene.objects[step.scene.object_kinds == ObjectKind.PEDESTRIAN] for step in first]
+    assert walkers[0].shape[0] == 2  # the clip's own and the scenario's
+    world.reset(0, {"start_index": 1})
+    assert (world.step(CONTROL).scene.object_kinds == ObjectKind.PEDESTRIAN).sum() == 1
+
+
+def test_driving_into_an_actor_is_a_collision(world: DreamWorld) -> None:
+    wall = BrakingLead(gap=9.0, speed=0.0, brake_at=-1.0, deceleration=5.0)
+    world.reset(0, {"start_index": 0, "scenario": ScriptedActors(scripts=(wall,))})
+    risks = [world.step(np.array([0.0, 1.0, 0.0, 0.0], np.float32)).collision for _ in range(20)]
+    assert risks[0] < 0.1
+    assert max(risks) > 0.9
+
+
+def test_the_lane_is_the_routes_and_what_is_seen_stays_beside_it(world: DreamWorld) -> None:
+    """The clip's route lies 0.1 m to the left of the ego, straight on."""
+    state = world.model.begin([random_clip(8)], [0])
+    _, prediction = world.model.step(state, np.array([[0.0, 0.4, 0.0, 0.0]], np.float32))
+    assert prediction.scene.lateral_offset[0] == pytest.approx(-0.1, abs=1e-3)
+    assert prediction.scene.heading_error[0] == pytest.approx(0.0, abs=1e-3)
+    assert prediction.scene.route[0, :, 1] == pytest.approx(np.full(10, 0.1), abs=1e-3)
+    assert prediction.decoded.lateral_offset[0] != prediction.scene.lateral_offset[0]
+    assert prediction.signals["lateral_disagreement"][0] == pytest.approx(
+        abs(prediction.decoded.lateral_offset[0] - prediction.scene.lateral_offset[0]), abs=1e-6
+    )
+
+
+def test_a_world_hands_on_what_is_left_of_its_route(world: DreamWorld) -> None:
+    world.reset(0, {"start": random_clip(8)})
+    before = world.start_clip().route
+    for _ in range(10):
+        last = world.step(CONTROL)
+    after = world.start_clip().route
+    assert len(before) - len(after) in (4, 5, 6, 7)
+    ground = to_ground_frame(last.vehicle, after)
+    assert ground[:, 1] == pytest.approx(np.full(len(after), 0.1), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["routes", "actors", "look"])
+def test_every_condition_changes_the_picture(world: DreamWorld, name: str) -> None:
+    model, clip = world.model, random_clip(8)
+    other = {
+        "routes": replace(clip, route=clip.route + np.array([0.0, 2.0], np.float32)),
+        "actors": replace(clip, scenes=replace(clip.scenes, object_kinds=0 * clip.scenes.object_kinds)),
+        "look": clip,
+    }[name]
+    control = np.array([[0.0, 0.4, 0.0, 0.0]], np.float32)
+    states = [model.begin([clip], [0]), model.begin([other], [0])]
+    if name == "look":
+        states[1] = replace(states[1], look=states[1].look + 1)
+    frames = [model.step(state, control)[1].frames for state in states]
+    assert not np.array_equal(frames[0], frames[1])

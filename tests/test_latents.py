@@ -1,4 +1,4 @@
-"""Latent windows: conditions beside the right frames, the route as commanded, objects in the picture; own rollouts."""
+"""Latent windows: conditions beside the right frames, the route as commanded, actors likewise; own rollouts."""
 
 from types import SimpleNamespace
 
@@ -7,10 +7,12 @@ import pytest
 import torch
 from test_world_model import CONFIG
 
-from training.latents import LatentWindows, object_cells
+from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop
 from training.rollouts import Rows
-from training.train_dit import DiTStageConfig, OwnRollouts, Student, student_losses
+from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
+from worldsim.dit import look_of
+from worldsim.route import turned
 from worldsim.scene import ROUTE_DISTANCES, SceneState
 from worldsim.vehicle import VehicleModel
 from worldsim.world_model import WorldModel
@@ -26,12 +28,16 @@ def windows() -> LatentWindows:
     vehicles[0] = 0, 0, 0, 8, 0, 0
     for k in range(NUM - 1):
         vehicles[k + 1] = VehicleModel().step(vehicles[k], CONTROL, 0.1)
+        if k >= 29:  # an impact
+            vehicles[k + 1] = vehicles[k] * [1, 1, 1, 0, 0, 1]
     scenes = SceneState.empty((NUM,))
     ahead = np.stack([np.array(ROUTE_DISTANCES), np.zeros(10)], axis=-1) + vehicles[:, None, [0]] * [1, 0]
-    c, s = np.cos(vehicles[:, 2])[:, None], np.sin(vehicles[:, 2])[:, None]
-    d = ahead - vehicles[:, None, :2]
-    scenes.route[:] = np.stack([c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0]], axis=-1)
+    scenes.route[:] = turned(ahead - vehicles[:, None, :2], -vehicles[:, None, 2])
     scenes.route_valid[:] = True
+    scenes.object_kinds[:, 0] = 1
+    scenes.objects[:, 0, :2] = turned(np.array([40.0, 3.0]) - vehicles[:, :2], -vehicles[:, 2])
+    scenes.objects[:, 0, 2] = 0.3 - vehicles[:, 2]
+    scenes.objects[:, 0, 4:] = 4.5, 1.8
     zeros = np.zeros(NUM, np.float32)
     rows = Rows(
         controls=np.repeat(CONTROL[None], NUM, 0),
@@ -49,33 +55,46 @@ def windows() -> LatentWindows:
 
 
 def test_the_route_of_a_frame_lies_where_the_commanded_motion_puts_it(windows: LatentWindows) -> None:
-    batch = windows.at(np.array([5]), np.array([[0.9, 0.9]]))
+    batch = windows.at(np.array([5]), np.array([[0.9, 0.9, 0.9, 0.0]]))
     assert batch.conditions.routes_valid.all()
     vehicles, routes = windows.rows.vehicles[5:14], batch.conditions.routes[0].double().numpy()
-    c, s = np.cos(vehicles[:, 2])[:, None], np.sin(vehicles[:, 2])[:, None]
-    y = vehicles[:, None, 1] + s * routes[..., 0] + c * routes[..., 1]
+    y = vehicles[:, None, 1] + turned(routes, vehicles[:, None, 2])[..., 1]
     np.testing.assert_allclose(y, np.zeros((9, 10)), atol=2e-3)
 
 
 def test_small_numbers_hide_the_route_or_its_far_part(windows: LatentWindows) -> None:
-    hidden = np.array([[0.9, 0.05], [0.9, 0.15], [0.9, 0.25]])
+    hidden = np.array([[0.9, draw, 0.9, 0.0] for draw in (0.05, 0.15, 0.25)])
     valid = windows.at(np.array([1, 1, 1]), hidden).conditions.routes_valid
     assert valid[0].sum() == 0
     assert (valid[1].sum(-1) == 5).all()
     assert valid[2].all()
 
 
-def test_an_object_is_found_in_its_cells() -> None:
-    scene = SceneState.empty((1,))
-    scene.object_kinds[0, 0] = 1
-    scene.objects[0, 0] = 15.0, 0.0, 0.0, 0.0, 4.5, 1.8
-    cells = object_cells(scene, CONFIG)[0]
-    assert cells[8, 7] == cells[8, 8] == 1
-    assert cells[:7].sum() == cells[11:].sum() == 0
-    assert cells[:, :6].sum() == cells[:, 10:].sum() == 0
-    behind = scene.copy()
-    behind.objects[0, 0, 0] = -15.0
-    assert object_cells(behind, CONFIG).sum() == 0
+def test_an_actor_lies_where_the_commanded_motion_puts_it(windows: LatentWindows) -> None:
+    batch = windows.at(np.array([5]), np.array([[0.9, 0.9, 0.9, 0.0]]))
+    vehicles, actors = windows.rows.vehicles[5:14], batch.conditions.actors[0, :, 0].double().numpy()
+    ground = vehicles[:, :2] + turned(actors[:, :2], vehicles[:, 2])
+    np.testing.assert_allclose(ground, np.repeat([[40.0, 3.0]], 9, 0), atol=2e-3)
+    np.testing.assert_allclose(actors[:, 2] + vehicles[:, 2], np.full(9, 0.3), atol=1e-4)
+
+
+def test_an_impact_does_not_show_in_the_actors_place(windows: LatentWindows) -> None:
+    """The recorded ego stops dead at frame 30; the actor is seen from where the control meant to bring it."""
+    batch = windows.at(np.array([25]), np.array([[0.9, 0.9, 0.9, 0.0]]))
+    meant = VehicleModel().step(windows.rows.vehicles[29], CONTROL, 0.1)
+    expected = turned(np.array([40.0, 3.0]) - meant[:2], -meant[2])
+    np.testing.assert_allclose(batch.conditions.actors[0, 5, 0, :2], expected, atol=2e-3)
+    assert np.hypot(*(windows.rows.vehicles[30] - meant)[:2]) > 0.5
+
+
+def test_small_numbers_hide_the_actors_and_the_last_chooses_the_look(windows: LatentWindows) -> None:
+    hidden = np.array([[0.9, 0.9, 0.01, 0.5], [0.9, 0.9, 0.9, 0.0]])
+    batch = windows.at(np.array([3, 3]), hidden)
+    assert not batch.conditions.actor_kinds[0].any()
+    assert batch.conditions.actor_kinds[1].any()
+    for k, frame in enumerate((20, 0)):
+        expected = look_of(torch.from_numpy(windows.latents[frame].astype(np.float32)))
+        torch.testing.assert_close(batch.conditions.look[k, 4], expected)
 
 
 def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> TrainLoop:
@@ -83,13 +102,12 @@ def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> 
         loop=LoopConfig(num_steps=num_steps, save_every=3, warmup_steps=1), batch_size=2, num_frames=9
     )
     own = OwnRollouts(windows, config)
-    student = Student(model)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch, seen = own.advance(model.denoiser, np.random.default_rng(step), generator)
-        return student_losses(student, batch, seen, config, generator)
+        return student_losses(model.denoiser, batch, seen, config, generator)
 
-    return TrainLoop(student, loss_function, config.loop, folder, own.carried)
+    return TrainLoop(model.denoiser, loss_function, config.loop, folder, own.carried)
 
 
 def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> None:
@@ -102,6 +120,7 @@ def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> N
     first = own.carried["first"].clone()
     batch, after = own.advance(model.denoiser, np.random.default_rng(1), torch.Generator().manual_seed(1))
     moved = own.carried["first"] - first
+    assert ((moved > 0) & (moved < 7)).any()
     for k in np.flatnonzero((moved > 0) & (moved < 7)):
         n = int(moved[k])
         assert torch.equal(after[k, : 9 - n], before[k, n:])

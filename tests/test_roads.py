@@ -8,7 +8,8 @@ import pytest
 
 pytest.importorskip("carla", reason="the embedded world's roads need the carla package")
 
-from envs.roads import RoadMap, Route, load_map, load_town
+from envs.roads import RoadMap, load_map, load_town
+from envs.routes import Route
 from worldsim.scene import RouteCommand
 
 MAPS = Path(__file__).parents[1].parent / "shared" / "data" / "carla_maps"

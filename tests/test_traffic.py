@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envs.boxes import overlap
 from envs.drivers import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
 from envs.scripted import ActorState, ScriptedActors
 from envs.traffic import TrafficConfig
+from worldsim.boxes import overlap
 from worldsim.scene import ObjectKind
 
 CONFIG = DriverConfig()

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from envs.boxes import corners, overlap
-from envs.roads import Route
+from envs.routes import Route
 from envs.truth import Objects, project_ahead, scene_from_truth, touched
+from worldsim.boxes import corners, overlap
 from worldsim.scene import OBJECT_RANGE, ObjectKind, RouteCommand
 from worldsim.vehicle import VehicleModel
 

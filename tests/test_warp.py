@@ -18,7 +18,7 @@ def test_standing_still_changes_nothing() -> None:
 def test_a_ground_point_is_found_where_it_was() -> None:
     camera = CameraGeometry(pitch=0.0, mount_x=0.0)
     warp = MotionWarp(camera, (128, 128))
-    grid = warp.grid(torch.tensor([[2.0, 0, 0, 0, 0, 0]]))
+    grid = warp.grid(torch.tensor([[2.0, 0, 0, 0, 0, 0]]), warp.points)
     row, column = 12, 8  # cell centre at pixel v = 100, u = 68
     depth = camera.mount_height * warp.focal / (100 - 64)
     left = -(68 - 64) / warp.focal * depth

@@ -38,12 +38,16 @@ def random_clip(num_frames: int = 6, seed: int = 0) -> StartClip:
     rng = np.random.default_rng(seed)
     vehicles = np.zeros((num_frames, 6))
     vehicles[:, 0], vehicles[:, 3] = np.arange(num_frames) * 0.5, 5.0
+    scenes = SceneState.empty((num_frames,))
+    scenes.object_kinds[:, :2] = 1, 3
+    scenes.objects[:, 0] = 14.0, -0.3, 0.0, 5.0, 4.4, 1.8
+    scenes.objects[:, 1] = 20.0, 4.0, 1.5, 1.2, 0.5, 0.6
     return StartClip(
         frames=rng.integers(0, 255, (num_frames, 128, 128, 3), dtype=np.uint8),
         controls=rng.uniform(0, 0.3, (num_frames - 1, 4)).astype(np.float32) * [1, 1, 0, 0],
         vehicles=vehicles,
-        scenes=SceneState.empty((num_frames,)),
-        route=np.zeros((3, 2), np.float32),
+        scenes=scenes,
+        route=np.stack([np.arange(90.0), 0.1 * np.ones(90)], axis=-1).astype(np.float32),
         dt=0.1,
     )
 
@@ -66,6 +70,9 @@ def random_conditions(b: int, t: int) -> Conditions:
         known=known,
         routes=torch.arange(10.0)[:, None] * torch.tensor([5.0, 1.0]) + torch.randn(b, t, 10, 2),
         routes_valid=torch.ones(b, t, 10),
+        actors=torch.tensor([15.0, 1.0, 0.1, 4.0, 4.5, 1.8]) + torch.randn(b, t, 12, 6),
+        actor_kinds=torch.ones(b, t, 12, dtype=torch.long),
+        look=torch.randn(b, t, 32),
     )
 
 
@@ -93,19 +100,20 @@ def test_cached_step_equals_full_forward(model: WorldModel) -> None:
         cache = tuple(kv.newest(4 * 64) for kv in out.cache)
 
 
-def test_advance_gives_the_tokens_of_the_full_forward_over_what_it_generated(model: WorldModel) -> None:
+def test_advance_fills_the_cache_as_the_full_forward_over_what_it_generated(model: WorldModel) -> None:
     denoiser = model.denoiser
     t = 8
     context, conditions = torch.randn(1, 3, 8, 16, 16), random_conditions(1, t)
     state, clip = prefill(denoiser, context, select_frames(conditions, slice(0, 3))), [context]
-    tokens = torch.empty(0)
     for frame in range(3, t):
         noise = torch.randn(1, 1, 8, 16, 16)
-        state, tokens = advance(denoiser, state, select_frames(conditions, slice(frame, frame + 1)), noise, 2)
+        state = advance(denoiser, state, select_frames(conditions, slice(frame, frame + 1)), noise, 2)
         clip.append(state.latents[:, :1])
     latents = torch.cat(clip, dim=1)
     full = denoiser(latents, torch.ones(1, t), shift_previous(latents, 2), conditions, torch.arange(t))
-    torch.testing.assert_close(tokens, full.tokens[:, -1:], atol=1e-4, rtol=1e-4)
+    for ours, whole in zip(state.cache, full.cache, strict=True):
+        torch.testing.assert_close(ours.keys[:, :, -64:], whole.keys[:, :, -64:], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(ours.values[:, :, -64:], whole.values[:, :, -64:], atol=1e-4, rtol=1e-4)
 
 
 def test_network_is_causal_by_bits(model: WorldModel) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tqdm import tqdm
 
 from training.windows import FrameStore, FrameWindows
 from worldsim.configs import WorldModelConfig
-from worldsim.dit import UNKNOWN_COMMAND, Conditions
+from worldsim.dit import UNKNOWN_COMMAND, Conditions, look_of
 from worldsim.heads import SceneTargets, scene_to_targets
 from worldsim.route import turned
 from worldsim.scene import SceneState
@@ -56,14 +55,12 @@ class LatentBatch:
         latents: [b, t, c, h, w].
         conditions: of each frame; the first one's control and motion are not known.
         targets: of the scene head.
-        object_cells: 1 where an object lies in the picture, at latent resolution, [b, t, h, w].
         first: store positions of the first frames [b].
     """
 
     latents: Tensor
     conditions: Conditions
     targets: SceneTargets
-    object_cells: Tensor
     first: np.ndarray
 
 
@@ -79,6 +76,7 @@ class LatentWindows:
         event_fraction: share of the windows that are drawn from those with a collision or off the road.
         command_dropout: share of the windows whose route command is hidden.
         route_dropout: share of the windows without a route; of as many it is known for a part of the way only.
+        actor_dropout: share of the windows without actors.
     """
 
     def __init__(
@@ -91,6 +89,7 @@ class LatentWindows:
         event_fraction: float = 0.15,
         command_dropout: float = 0.3,
         route_dropout: float = 0.1,
+        actor_dropout: float = 0.05,
     ) -> None:
         self.rows, self.latents, self.config, self.num_frames = store.rows, latents, config, num_frames
         self.firsts = FrameWindows(store, num_frames, episodes.tolist()).firsts
@@ -99,17 +98,19 @@ class LatentWindows:
         self.event_firsts = self.firsts[event[self.firsts + num_frames] > event[self.firsts]]
         self.event_fraction = event_fraction if len(self.event_firsts) else 0.0
         self.command_dropout, self.route_dropout = command_dropout, route_dropout
-        after = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
-        self.motions = motion_between(rows.vehicles, after).astype(np.float32)
+        self.actor_dropout = actor_dropout
+        self.starts, self.lengths = store.starts, store.lengths
+        self.commanded = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
+        self.motions = motion_between(rows.vehicles, self.commanded).astype(np.float32)
 
     def draw(self, batch_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """First frames int64 [b] of `batch_size` windows, drawn with replacement, and the numbers [b, 2] in [0, 1)
+        """First frames int64 [b] of `batch_size` windows, drawn with replacement, and the numbers [b, 4] in [0, 1)
         that `at` turns into what is hidden of each."""
         firsts = rng.choice(self.firsts, batch_size)
         if self.event_fraction:
             events = rng.choice(self.event_firsts, batch_size)
             firsts = np.where(rng.random(batch_size) < self.event_fraction, events, firsts)
-        return firsts, rng.random((batch_size, 2))
+        return firsts, rng.random((batch_size, 4))
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> LatentBatch:
         """`batch_size` windows, drawn with replacement."""
@@ -119,7 +120,8 @@ class LatentWindows:
         """The windows that begin at these frames, int64 [b].
 
         Args:
-            hidden: in [0, 1), [b, 2]; small numbers hide a window's command, and all or a part of its route.
+            hidden: in [0, 1), [b, 4]; small numbers hide a window's command, all or a part of its route, its actors;
+                the last one chooses the frame of the same episode that the look is taken from.
         """
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
@@ -127,6 +129,7 @@ class LatentWindows:
         known[:, 0] = False
         arrays = {name: value[index] for name, value in self.rows.scenes.arrays().items()}
         scenes = SceneState(**arrays)
+        kinds = scenes.object_kinds
         commands = np.where(hidden[:, :1] < self.command_dropout, UNKNOWN_COMMAND, scenes.command)
         motions = np.where(known[..., None], self.motions[before], 0).astype(np.float32)
         routes, routes_valid = self._routes(scenes, motions, hidden[:, 1])
@@ -137,6 +140,9 @@ class LatentWindows:
             known=torch.from_numpy(known),
             routes=torch.from_numpy(routes),
             routes_valid=torch.from_numpy(routes_valid),
+            actors=torch.from_numpy(self._actors(scenes, index)),
+            actor_kinds=torch.from_numpy(np.where(hidden[:, 2, None, None] < self.actor_dropout, 0, kinds)),
+            look=look_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
         targets = scene_to_targets(
             scenes,
@@ -150,7 +156,6 @@ class LatentWindows:
             latents=latents,
             conditions=conditions,
             targets=targets,
-            object_cells=torch.from_numpy(object_cells(scenes, self.config)),
             first=firsts,
         )
 
@@ -169,24 +174,19 @@ class LatentWindows:
         valid *= np.arange(valid.shape[-1]) < kept[:, None, None]
         return routes.astype(np.float32), valid.astype(np.float32)
 
+    def _actors(self, scenes: SceneState, index: np.ndarray) -> np.ndarray:
+        """The objects [b, t, s, 6] around at each frame `index` [b, t], seen from where the control meant to bring the
+        ego from the frame before; float32. A recorded pose would tell of a collision."""
+        here = self.rows.vehicles[index]
+        meant = np.concatenate([here[:, :1], self.commanded[index[:, 1:] - 1]], axis=1)
+        ground = here[..., None, :2] + turned(scenes.objects[..., :2], here[..., None, 2])
+        actors = scenes.objects.copy()
+        actors[..., :2] = turned(ground - meant[..., None, :2], -meant[..., None, 2])
+        actors[..., 2] += (here[..., 2] - meant[..., 2])[..., None]
+        return actors
 
-OBJECT_HEIGHT = 1.7
-"""Taken for every object's height [m]."""
-
-
-def object_cells(scenes: SceneState, config: WorldModelConfig) -> np.ndarray:
-    """1 in the latent cells that an object covers in the picture, else 0; float32 [..., h, w]."""
-    camera, (height, width) = config.camera, config.latent_size
-    focal = width / 2 / math.tan(camera.fov / 2)
-    x, y, _, _, length, breadth = np.moveaxis(scenes.objects, -1, 0)
-    depth = np.maximum(x - camera.mount_x, 0.5)
-    half = (0.35 * length + 0.35 * breadth) / depth * focal
-    middle = width / 2 - y / depth * focal
-    horizon = height / 2 - math.tan(camera.pitch) * focal
-    bottom = horizon + camera.mount_height / depth * focal
-    top = horizon + (camera.mount_height - OBJECT_HEIGHT) / depth * focal
-    seen = scenes.object_valid & (x > camera.mount_x + 0.5)
-    column, row = np.arange(width), np.arange(height)
-    across = (column + 1 > (middle - half)[..., None]) & (column < (middle + half)[..., None]) & seen[..., None]
-    down = (row + 1 > top[..., None]) & (row < bottom[..., None])
-    return (across[..., None, :] & down[..., :, None]).any(axis=-3).astype(np.float32)
+    def _another_frame(self, firsts: np.ndarray, draw: np.ndarray) -> Tensor:
+        """Latents [b, c, h, w] of frames of the same episodes."""
+        episode = np.searchsorted(self.starts, firsts, side="right") - 1
+        chosen = self.starts[episode] + (draw * self.lengths[episode]).astype(np.int64)
+        return torch.from_numpy(np.stack([self.latents[k] for k in chosen]).astype(np.float32))

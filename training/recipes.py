@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.loop import LoopConfig
 from training.record import RecordConfig
+from training.train_actors import ActorStageConfig
 from training.train_dit import DiTStageConfig
 from training.train_head import HeadStageConfig
 from training.train_vae import VAEStageConfig
@@ -26,8 +27,9 @@ class Recipe:
         train_data: recording to train on.
         test_data: recording of held-out towns to evaluate on.
         vae: the tokenizer's stage.
+        actors: the stage of how others move.
         dit: the student's stage.
-        head: the scene head once more, the dynamics left as they are.
+        head: the scene head's stage.
         decoder: the tokenizer's decoder once more, its latents left as they are.
         num_starts: start clips shipped with the model.
         evaluate_starts: starts of the evaluation.
@@ -39,6 +41,7 @@ class Recipe:
     train_data: RecordConfig
     test_data: RecordConfig
     vae: VAEStageConfig
+    actors: ActorStageConfig
     dit: DiTStageConfig
     head: HeadStageConfig
     decoder: VAEStageConfig
@@ -66,8 +69,9 @@ def debug() -> Recipe:
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
+        actors=ActorStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
-        head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=4),
+        head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=VAEStageConfig(loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9), batch_size=2),
         num_starts=4,
         evaluate_starts=6,
@@ -84,6 +88,7 @@ def tiny() -> Recipe:
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
+        actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
         head=HeadStageConfig(loop=LoopConfig(num_steps=450, learning_rate=1e-3, warmup_steps=20, seed=2)),
         decoder=VAEStageConfig(

@@ -1,4 +1,4 @@
-"""`drivedit train`: record, tokenizer, latents, student, head, decoder, start clips, evaluation; all resumable."""
+"""`drivedit train`: record, tokenizer, latents, actors, student, head, decoder, start clips, evaluation; resumable."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from training.latents import LatentWindows, encode_store
 from training.make_starts import make_starts
 from training.recipes import Recipe, recipe_at
 from training.record import record
+from training.train_actors import train_actors
 from training.train_dit import train_dit
 from training.train_head import train_head
 from training.train_vae import refine_decoder, train_vae
 from training.windows import FrameStore, FrameWindows
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
+from worldsim.rollout import NUM_KEPT
 from worldsim.starts import STARTS_NAME
 from worldsim.world_model import WorldModel
 
@@ -36,7 +38,7 @@ class TrainConfig:
         vae_steps: instead of the recipe's.
         dit_steps: instead of the recipe's.
         initial: checkpoint folder whose dynamics and head training goes on from, instead of from random weights; its
-            tokenizer must be this run's. The model's own rollouts then begin at once.
+            tokenizer must be this run's. The model's own rollouts then begin at once, at half the learning rate.
         until: last stage to run.
     """
 
@@ -48,7 +50,7 @@ class TrainConfig:
     vae_steps: int | None = None
     dit_steps: int | None = None
     initial: Path | None = None
-    until: Literal["record", "vae", "latents", "dit", "head", "decoder", "starts", "evaluate"] = "evaluate"
+    until: Literal["record", "vae", "latents", "actors", "dit", "head", "decoder", "starts", "evaluate"] = "evaluate"
 
     @property
     def folder(self) -> Path:
@@ -75,7 +77,7 @@ def train(config: TrainConfig) -> None:
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     out, recipe = config.folder, _recipe(config)
-    order = ["record", "vae", "latents", "dit", "head", "decoder", "starts", "evaluate"]
+    order = ["record", "vae", "latents", "actors", "dit", "head", "decoder", "starts", "evaluate"]
     last = order.index(config.until)
     dataset = record(recipe.train_data)
     if last < order.index("vae"):
@@ -94,6 +96,9 @@ def train(config: TrainConfig) -> None:
     if last < order.index("latents"):
         return
     latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
+    if last < order.index("actors"):
+        return
+    train_actors(model.actors, store, recipe.actors, out / "actors")
     if last < order.index("dit"):
         return
     episodes = np.arange(len(store.lengths))
@@ -104,14 +109,14 @@ def train(config: TrainConfig) -> None:
             fresh = warm_start(module, part)
             if fresh:
                 print(f"{config.initial}: nothing for {name}'s {', '.join(fresh)}; they begin at random")
-        recipe = replace(recipe, dit=replace(recipe.dit, self_from=0.0))
+        loop = replace(recipe.dit.loop, learning_rate=0.5 * recipe.dit.loop.learning_rate)
+        recipe = replace(recipe, dit=replace(recipe.dit, self_from=0.0, loop=loop))
     train_dit(
         model, LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes), recipe.dit, out / "dit"
     )
     if last < order.index("head"):
         return
-    windows = LatentWindows(store, latents, recipe.model, recipe.head.num_frames, episodes)
-    train_head(model, windows, recipe.head, out / "head")
+    train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")
     if last < order.index("decoder"):
         return
     refine_decoder(model.vae, sample, recipe.decoder, out / "decoder")

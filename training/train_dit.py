@@ -1,4 +1,4 @@
-"""The student's stage: causal DiT by diffusion forcing, early on its own rollouts, with the scene head beside it."""
+"""The student's stage: causal DiT by diffusion forcing, early on its own rollouts."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
 from worldsim.flow import interpolate, sample_times
-from worldsim.heads import SceneHead, scene_loss
-from worldsim.rollout import NUM_KEPT, roll_out
+from worldsim.rollout import roll_out
 from worldsim.world_model import WorldModel
 
 
@@ -26,27 +25,25 @@ class DiTStageConfig:
     Args:
         batch_size: windows a step.
         num_frames: latents a window.
-        clean_fraction: share of frames that are clean context; on them the scene head learns.
+        clean_fraction: share of frames that are clean context.
         previous_noise: standard deviation, up to, of noise on the stacked previous latents.
         self_from: fraction of the steps after which windows are continued from the model's own rollouts.
         self_fraction: share of steps, from then on, that do so.
         self_steps: sampling steps of those rollouts, one of these drawn each time.
         restart_fraction: share of those rollouts that begin anew, from a true window, at each such step.
-        object_weight: added to the flow loss's weight of 1 where an object lies in the picture.
-        scene_weight: of the scene head's loss against the flow loss.
+        object_weight: added to the flow loss's weight of 1 where an actor lies in the picture.
     """
 
     loop: LoopConfig
     batch_size: int = 6
     num_frames: int = 8
-    clean_fraction: float = 0.3
+    clean_fraction: float = 0.2
     previous_noise: float = 0.15
     self_from: float = 0.45
     self_fraction: float = 0.6
     self_steps: tuple[int, ...] = (1, 2)
     restart_fraction: float = 0.35
     object_weight: float = 3.0
-    scene_weight: float = 0.3
 
     def __post_init__(self) -> None:
         if self.num_frames < 5:
@@ -54,15 +51,6 @@ class DiTStageConfig:
         for name in ("clean_fraction", "self_from", "self_fraction", "restart_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-
-
-class Student(nn.Module):
-    """What this stage trains: the denoiser and the scene head."""
-
-    def __init__(self, model: WorldModel) -> None:
-        super().__init__()
-        self.denoiser: Denoiser = model.denoiser
-        self.head: SceneHead = model.head
 
 
 class OwnRollouts:
@@ -82,7 +70,7 @@ class OwnRollouts:
         self.carried = {
             "latents": torch.zeros((b, t, *windows.latents.shape[1:])),
             "first": torch.full((b,), -1, dtype=torch.int64),
-            "hidden": torch.zeros((b, 2), dtype=torch.float64),
+            "hidden": torch.zeros((b, 4), dtype=torch.float64),
         }
 
     @torch.no_grad()
@@ -113,7 +101,7 @@ class OwnRollouts:
 
 
 def student_losses(
-    student: Student, batch: LatentBatch, own: Tensor | None, config: DiTStageConfig, generator: torch.Generator
+    denoiser: Denoiser, batch: LatentBatch, own: Tensor | None, config: DiTStageConfig, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """The named losses of a batch.
 
@@ -121,7 +109,6 @@ def student_losses(
     [b, t, c, h, w]; the target is always the truth. "copy_ratio" is the squared error of the one-step estimate from
     pure noise over that of repeating the previous latent.
     """
-    denoiser = student.denoiser
     device = denoiser.step_std.device
     conditions = Conditions(*(value.to(device) for value in batch.conditions))
     truth = batch.latents.to(device)
@@ -134,39 +121,24 @@ def student_losses(
     noise = torch.randn(batch.latents.shape, generator=generator).to(device)
     noisy = interpolate(noise, torch.where(clean[..., None, None, None] > 0, seen, truth), tau)
     strength = config.previous_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
-    previous = shift_previous(seen, NUM_KEPT - 1)
+    previous = shift_previous(seen, denoiser.dit.config.num_previous)
     jitter = torch.randn(previous.shape, generator=generator).to(device)
-    stacked = (previous + strength * jitter)[:, :, : denoiser.dit.config.num_previous]
-    out = denoiser(noisy, tau, stacked, conditions, torch.arange(t, device=device))
+    stacked = previous + strength * jitter
+    given = denoiser.given(stacked, conditions)
+    out = denoiser(noisy, tau, stacked, conditions, torch.arange(t, device=device), given=given)
     rest = (truth - out.mean) / out.std
     noised = 1 - clean
-    weight = 1 + config.object_weight * batch.object_cells.to(device)
+    weight = 1 + config.object_weight * (given.coverage > 0.02)
     flow = ((out.rest - rest) ** 2).mean(2)
     flow = (flow * weight).sum((2, 3)) / weight.sum((2, 3))
     flow = 2 * ((1 + flow).sqrt() - 1)  # pseudo-Huber: a rollout gone astray must not outweigh all others
     flow_loss = (flow * noised).sum() / noised.sum().clamp(min=1)
-    terms = _scene_terms(student.head, torch.cat([noisy[:, :, None], previous], dim=2), out.tokens, batch, clean)
-    scene = torch.stack(list(terms.values())).sum()
     with torch.no_grad():
         start = (tau == 0).float()
         error = ((out.data - truth) ** 2).mean((2, 3, 4))
         copy = ((shift_previous(truth, 1)[:, :, 0] - truth) ** 2).mean((2, 3, 4))
         ratio = (error * start).sum() / (copy * start).sum().clamp(min=1e-6)
-    loss = flow_loss + config.scene_weight * scene
-    values = {"loss": loss, "flow": flow_loss, "copy_ratio" if own is None else "copy_ratio_own": ratio}
-    return values | {f"scene_{name}": value for name, value in terms.items()}
-
-
-def _scene_terms(
-    head: SceneHead, latents: Tensor, tokens: Tensor, batch: LatentBatch, clean: Tensor
-) -> dict[str, Tensor]:
-    """The scene head's losses on the clean frames from the third on; only these are passed through it."""
-    known = clean.clone()
-    known[:, : NUM_KEPT - 1] = 0
-    chosen = known.flatten().nonzero()[:, 0]
-    estimate = head(latents.flatten(0, 1)[chosen][None], tokens.flatten(0, 1)[chosen][None])
-    target = batch.targets.map(lambda v: v.to(latents.device).flatten(0, 1)[chosen][None])
-    return scene_loss(estimate, target, torch.ones(1, len(chosen), device=latents.device))
+    return {"loss": flow_loss, "copy_ratio" if own is None else "copy_ratio_own": ratio}
 
 
 @torch.no_grad()
@@ -182,12 +154,12 @@ def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None
 
 
 def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig, folder: Path) -> None:
-    """Train the model's denoiser and head in place, or load the finished stage; resumable."""
-    student = Student(model)
+    """Train the model's denoiser in place, or load the finished stage; resumable."""
+    denoiser = model.denoiser
     result = folder / "student.safetensors"
-    if stage_done(student, result):
+    if stage_done(denoiser, result):
         return
-    measure_steps(model.denoiser, windows, config.loop.seed)
+    measure_steps(denoiser, windows, config.loop.seed)
 
     own = OwnRollouts(windows, config)
 
@@ -195,9 +167,9 @@ def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig,
         rng = np.random.default_rng([config.loop.seed, step])
         late = step >= config.self_from * config.loop.num_steps
         if late and torch.rand((), generator=generator).item() < config.self_fraction:
-            batch, seen = own.advance(model.denoiser, rng, generator)
-            return student_losses(student, batch, seen, config, generator)
-        return student_losses(student, windows.sample(config.batch_size, rng), None, config, generator)
+            batch, seen = own.advance(denoiser, rng, generator)
+            return student_losses(denoiser, batch, seen, config, generator)
+        return student_losses(denoiser, windows.sample(config.batch_size, rng), None, config, generator)
 
-    TrainLoop(student, loss_function, config.loop, folder, own.carried).run("CausalDiT")
-    finish_stage(student, result)
+    TrainLoop(denoiser, loss_function, config.loop, folder, own.carried).run("CausalDiT")
+    finish_stage(denoiser, result)

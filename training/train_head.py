@@ -1,4 +1,4 @@
-"""The scene head's stage: SceneState from true and slightly noisy latents, the dynamics left as they are."""
+"""The scene head's stage: SceneState from true and slightly noisy latents."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from torch import Tensor
 
 from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.denoiser import shift_previous
-from worldsim.dit import Conditions
-from worldsim.heads import scene_loss
+from worldsim.heads import SceneHead, scene_loss
 from worldsim.rollout import NUM_KEPT
-from worldsim.world_model import WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,53 +20,44 @@ class HeadStageConfig:
     """Batch and noise of the scene head's stage.
 
     Args:
-        batch_size: windows a step.
-        num_frames: latents a window; the head learns from the third on, where all it reads is known.
+        batch_size: frames a step, each with the ones before it that the head reads.
         latent_noise: standard deviation, up to, of noise on the latents, a stand-in for what the dynamics gets wrong.
     """
 
     loop: LoopConfig
-    batch_size: int = 8
-    num_frames: int = 9
+    batch_size: int = 96
     latent_noise: float = 0.3
-
-    def __post_init__(self) -> None:
-        if self.num_frames < NUM_KEPT:
-            raise ValueError(f"num_frames must be at least {NUM_KEPT}, got {self.num_frames}")
 
 
 def head_losses(
-    model: WorldModel, batch: LatentBatch, config: HeadStageConfig, generator: torch.Generator
+    head: SceneHead, batch: LatentBatch, config: HeadStageConfig, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """The named losses of a batch."""
-    device = model.device
+    """The named losses of the last frames of windows of NUM_KEPT latents."""
+    device = next(head.parameters()).device
     truth = batch.latents
     strength = config.latent_noise * torch.rand((len(truth), 1, 1, 1, 1), generator=generator)
-    latents = (truth + strength * torch.randn(truth.shape, generator=generator)).to(device)
-    conditions = Conditions(*(value.to(device) for value in batch.conditions))
-    b, t = latents.shape[:2]
-    ones, times = torch.ones(b, t, device=device), torch.arange(t, device=device)
-    with torch.no_grad():
-        previous = shift_previous(latents, NUM_KEPT - 1)
-        stacked = previous[:, :, : model.config.dit.num_previous]
-        tokens = model.denoiser(latents, ones, stacked, conditions, times, tokens_only=True).tokens
-    read = torch.cat([latents[:, :, None], previous], dim=2)[:, NUM_KEPT - 1 :]
-    estimate = model.head(read, tokens[:, NUM_KEPT - 1 :])
-    targets = batch.targets.map(lambda v: v.to(device)[:, NUM_KEPT - 1 :])
-    terms = scene_loss(estimate, targets, torch.ones(b, t - NUM_KEPT + 1, device=device))
+    latents = truth + strength * torch.randn(truth.shape, generator=generator)
+    estimate = head(latents.flip(1)[:, None].to(device))
+    targets = batch.targets.map(lambda v: v.to(device)[:, -1:])
+    terms = scene_loss(estimate, targets, torch.ones(len(truth), 1, device=device))
     return {"loss": torch.stack(list(terms.values())).sum()} | terms
 
 
-def train_head(model: WorldModel, windows: LatentWindows, config: HeadStageConfig, folder: Path) -> None:
-    """Train the model's head in place, or load the finished stage; resumable."""
+def train_head(head: SceneHead, windows: LatentWindows, config: HeadStageConfig, folder: Path) -> None:
+    """Train `head` in place on windows of NUM_KEPT latents, or load the finished stage; resumable.
+
+    Raises:
+        ValueError: the windows have another length.
+    """
+    if windows.num_frames != NUM_KEPT:
+        raise ValueError(f"the head reads {NUM_KEPT} latents, got windows of {windows.num_frames}")
     result = folder / "head.safetensors"
-    if stage_done(model.head, result):
+    if stage_done(head, result):
         return
-    model.denoiser.eval()
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         batch = windows.sample(config.batch_size, np.random.default_rng([config.loop.seed, step]))
-        return head_losses(model, batch, config, generator)
+        return head_losses(head, batch, config, generator)
 
-    TrainLoop(model.head, loss_function, config.loop, folder).run("SceneHead")
-    finish_stage(model.head, result)
+    TrainLoop(head, loss_function, config.loop, folder).run("SceneHead")
+    finish_stage(head, result)

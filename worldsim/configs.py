@@ -82,7 +82,8 @@ class DiTConfig:
             cannot run away.
         use_route: condition on the route's preview, drawn on the ground (dropped out in training).
         use_command: condition on the RouteCommand (dropped out in training); the route says more.
-        use_key_actor: condition on a key actor's motion; reserved, must be False in this version.
+        use_actors: condition on the actors around, drawn into the picture (dropped out in training).
+        use_look: condition on the drive's light and colours, as its start shows them.
     """
 
     width: int = 256
@@ -97,7 +98,8 @@ class DiTConfig:
     latent_limit: float = 3.5
     use_route: bool = True
     use_command: bool = False
-    use_key_actor: bool = False
+    use_actors: bool = True
+    use_look: bool = True
 
     def __post_init__(self) -> None:
         _positive(width=self.width, depth=self.depth, num_heads=self.num_heads, window=self.window)
@@ -105,8 +107,6 @@ class DiTConfig:
         _positive(latent_limit=self.latent_limit)
         if self.width % self.num_heads or (self.width // self.num_heads) % 8:
             raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
-        if self.use_key_actor:
-            raise ValueError("use_key_actor is reserved for a later version, got True")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +123,22 @@ class HeadConfig:
 
     def __post_init__(self) -> None:
         _positive(width=self.width, num_columns=self.num_columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorConfig:
+    """ActorModel's shape.
+
+    Args:
+        width: of its two hidden layers.
+        num_arrivals: examples kept of actors that came into range.
+    """
+
+    width: int = 96
+    num_arrivals: int = 1024
+
+    def __post_init__(self) -> None:
+        _positive(width=self.width, num_arrivals=self.num_arrivals)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +161,7 @@ class WorldModelConfig:
     vae: VAEConfig = field(default_factory=VAEConfig)
     dit: DiTConfig = field(default_factory=DiTConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    actors: ActorConfig = field(default_factory=ActorConfig)
 
     def __post_init__(self) -> None:
         if len(self.frame_size) != 2 or any(s < 16 or s % 16 for s in self.frame_size):

@@ -9,6 +9,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from worldsim.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.configs import DiTConfig
 from worldsim.layers import ConvBlock, DiTBlock, KeyValue
 from worldsim.rope import axial_angles, rotation_of
@@ -30,6 +31,9 @@ class Conditions(NamedTuple):
     known: False where control and motion are not known (a clip's first frame), [b, t].
     routes: the route's preview from the frame's pose, vehicle frame [m], [b, t, 10, 2].
     routes_valid: 1 where a route point is known, [b, t, 10].
+    actors: OBJECT_NAMES of those around at the frame, vehicle frame, [b, t, s, 6].
+    actor_kinds: ObjectKind, EMPTY in unused slots, [b, t, s].
+    look: `look_of` a latent of the same drive, [b, t, 4 c].
     """
 
     controls: Tensor
@@ -38,6 +42,15 @@ class Conditions(NamedTuple):
     known: Tensor
     routes: Tensor
     routes_valid: Tensor
+    actors: Tensor
+    actor_kinds: Tensor
+    look: Tensor
+
+
+def look_of(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
+    """Light, weather and town in 4 c numbers: each channel's mean and deviation over the upper and the lower half."""
+    upper, lower = latents.chunk(2, dim=-2)
+    return torch.cat([f for half in (upper, lower) for f in (half.mean((-2, -1)), half.std((-2, -1)))], dim=-1)
 
 
 class DiTOutput(NamedTuple):
@@ -71,9 +84,12 @@ class CausalDiT(nn.Module):
         num_stacked = (1 + config.num_previous + int(config.motion_warp)) * latent_channels
         if config.use_route:
             num_stacked += NUM_ROUTE_CHANNELS
+        if config.use_actors:
+            num_stacked += NUM_ACTOR_CHANNELS
         self.time_embedding = nn.Sequential(nn.Linear(64, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_embedding = nn.Sequential(nn.Linear(11, d), nn.SiLU(), nn.Linear(d, d))
         self.command_embedding = nn.Embedding(UNKNOWN_COMMAND + 1, d)
+        self.look_embedding = nn.Linear(4 * latent_channels, d) if config.use_look else None
         self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
@@ -84,8 +100,9 @@ class CausalDiT(nn.Module):
         self.head_norm = nn.GroupNorm(8, w)
         self.head_out = nn.Conv2d(w, latent_channels, 3, padding=1)
         nn.init.normal_(self.command_embedding.weight, std=0.02)
-        for p in self.head_out.parameters():
-            nn.init.zeros_(p)
+        for module in (self.head_out, self.look_embedding):
+            for p in module.parameters() if module is not None else ():
+                nn.init.zeros_(p)
         frequencies = torch.exp(torch.linspace(0, torch.log(torch.tensor(500.0)).item(), 32))
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
@@ -102,7 +119,10 @@ class CausalDiT(nn.Module):
         command = conditions.commands
         if not self.config.use_command:
             command = torch.full_like(command, UNKNOWN_COMMAND)
-        return time + motion + self.command_embedding(command)
+        condition = time + motion + self.command_embedding(command)
+        if self.look_embedding is not None:
+            condition = condition + self.look_embedding(conditions.look)
+        return condition
 
     def forward(
         self,
@@ -116,7 +136,8 @@ class CausalDiT(nn.Module):
         """One pass over `t` frames.
 
         Args:
-            stacked: the noisy latent, the previous ones newest first, the warped one and the route map, on channels.
+            stacked: the noisy latent, the previous ones newest first, the warped one, the route map and the actor map,
+                on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers.
             past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.

@@ -1,4 +1,4 @@
-"""SceneHead: SceneState, collision and off-road from latents and the DiT's tokens; its targets and their inverse."""
+"""SceneHead: SceneState, collision and off-road from latents alone; its targets and their inverse."""
 
 from __future__ import annotations
 
@@ -61,23 +61,21 @@ class SceneTargets:
 
 
 class SceneHead(nn.Module):
-    """Convolutions over the last three latents, joined by the DiT's tokens; ego motion is read from the latents alone.
+    """Convolutions over the last three latents and nothing else: what it tells is what the picture shows.
 
-    Args:
-        grid: rows and columns of the DiT's tokens.
+    It knows neither control nor motion nor route, so that its disagreement with them means something.
     """
 
-    def __init__(self, config: HeadConfig, latent_channels: int, token_width: int, grid: tuple[int, int]) -> None:
+    def __init__(self, config: HeadConfig, latent_channels: int, latent_size: tuple[int, int]) -> None:
         super().__init__()
         w, self.num_columns = config.width, config.num_columns
-        self.grid = grid
+        grid = (latent_size[0] // 2, latent_size[1] // 2)
         self.stem_in = nn.Conv2d(3 * latent_channels, w, 3, padding=1)
         self.stem = nn.Sequential(ConvBlock(w), nn.Conv2d(w, w, 2, stride=2), ConvBlock(w))
         self.ego = nn.Sequential(
             nn.Conv2d(w, 32, 3, padding=1), nn.Flatten(), nn.SiLU(), nn.Linear(32 * grid[0] * grid[1], 64), nn.SiLU(),
             nn.Linear(64, 2),
         )  # fmt: skip
-        self.tokens = nn.Linear(token_width, w)
         self.trunk = nn.Sequential(ConvBlock(w), ConvBlock(w), nn.Conv2d(w, 32, 1))
         self.pooled = nn.Sequential(nn.SiLU(), nn.Linear(32 * grid[0] * grid[1], 192), nn.SiLU())
         self.num_scalars = 4 + 2 * len(ROUTE_DISTANCES) + 3 + 2
@@ -86,17 +84,15 @@ class SceneHead(nn.Module):
             nn.Linear(32 * grid[0] * (grid[1] // self.num_columns) + 192, 96), nn.SiLU(), nn.Linear(96, 8 + NUM_KINDS)
         )
 
-    def forward(self, latents: Float[Tensor, "b t k c h w"], tokens: Float[Tensor, "b t n d"]) -> SceneTargets:
+    def forward(self, latents: Float[Tensor, "b t k c h w"]) -> SceneTargets:
         """Estimates of each frame.
 
         Args:
             latents: the frame's own latent and the two before it, newest first (k = 3).
-            tokens: from the DiT's clean pass over the same frames.
         """
         b = latents.shape[0]
         stem = self.stem(self.stem_in(rearrange(latents, "b t k c h w -> (b t) (k c) h w")))
-        x = stem + rearrange(self.tokens(tokens), "b t (h w) d -> (b t) d h w", h=self.grid[0])
-        x = self.trunk(x)
+        x = self.trunk(stem)
         pooled = self.pooled(x.flatten(1))
         columns = rearrange(x, "n d h (k w) -> n k (d h w)", k=self.num_columns)
         columns = self.column(torch.cat([columns, pooled[:, None].expand(-1, self.num_columns, -1)], dim=-1))

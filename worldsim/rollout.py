@@ -55,14 +55,11 @@ def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions:
 
 def advance(
     denoiser: Denoiser, state: LatentState, conditions: Conditions, noise: Float[Tensor, "b 1 c h w"], num_steps: int
-) -> tuple[LatentState, Float[Tensor, "b 1 n d"]]:
+) -> LatentState:
     """One frame on: sample the latent, then pass it clean through the network to fill the cache.
 
     Args:
         conditions: of the new frame, t = 1.
-
-    Returns:
-        The new state, and the tokens of the clean pass.
     """
     b, device = len(noise), noise.device
     frame = state.frame + 1
@@ -82,7 +79,7 @@ def advance(
     ones = torch.ones((b, 1), device=device)
     clean = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True)
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
-    return LatentState(latents, _newest(denoiser, clean.cache), frame), clean.tokens
+    return LatentState(latents, _newest(denoiser, clean.cache), frame)
 
 
 def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
@@ -109,6 +106,6 @@ def roll_out(
     clip = [context]
     for frame in range(k, t):
         now = slice(frame, frame + 1)
-        state, _ = advance(denoiser, state, select_frames(conditions, now), noise[:, now], num_steps)
+        state = advance(denoiser, state, select_frames(conditions, now), noise[:, now], num_steps)
         clip.append(state.latents[:, :1])
     return torch.cat(clip, dim=1)

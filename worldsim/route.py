@@ -91,8 +91,8 @@ def preview_route(routes: np.ndarray, vehicles: np.ndarray, places: np.ndarray) 
         arc = np.concatenate([[0.0], np.cumsum(steps)]) - clipped[at] * size[at]
         distances = np.asarray(ROUTE_DISTANCES)
         valid[k] = distances <= arc[-1]
-        d = np.stack([np.interp(distances, arc, ahead[:, i]) for i in range(2)], axis=-1) - vehicles[k, :2]
-        points[k] = np.where(valid[k][:, None], turned(d, -vehicles[k, 2]), 0.0)
+        preview = np.stack([np.interp(distances, arc, ahead[:, i]) for i in range(2)], axis=-1)
+        points[k] = np.where(valid[k][:, None], seen_from(vehicles[k], preview), 0.0)
     return RoutePreview(points, valid, lateral, heading, found, on_route)
 
 
@@ -100,12 +100,16 @@ def route_ahead(route: np.ndarray, vehicle: np.ndarray, place: int) -> np.ndarra
     """What is left of a route (ground frame [r, 2], NaN after its end) from point `place` on, float32 [k, 2] in the
     frame of `vehicle` [6]."""
     left = route[place:]
-    d = left[np.isfinite(left[:, 0])] - vehicle[:2]
-    return turned(d, -vehicle[2]).astype(np.float32)
+    return seen_from(vehicle, left[np.isfinite(left[:, 0])]).astype(np.float32)
+
+
+def seen_from(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points [..., 2] of the ground frame in the frame of `vehicle` [6]: x forward, y left."""
+    return turned(points - vehicle[:2], -vehicle[2])
 
 
 def to_ground_frame(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points [r, 2] in the frame of `vehicle` [6] as points of the ground frame, float64."""
+    """Points [r, 2] in the frame of `vehicle` [6] as points of the ground frame, float64; inverts `seen_from`."""
     return vehicle[:2] + turned(points.astype(np.float64), vehicle[2])
 
 

@@ -16,6 +16,17 @@ FAR = 50.0
 """Rays that meet the ground later, or never, are taken to end here [m]."""
 
 
+def camera_rays(camera: CameraGeometry, frame_size: tuple[int, int], stride: int) -> Float[Tensor, "h w 3"]:
+    """The ray through the middle of each cell of `stride` pixels, of unit depth; vehicle frame."""
+    height, width = frame_size
+    focal = width / 2 / math.tan(camera.fov / 2)
+    v = (torch.arange(height // stride) + 0.5) * stride
+    u = (torch.arange(width // stride) + 0.5) * stride
+    up, left = torch.meshgrid((height / 2 - v) / focal, (width / 2 - u) / focal, indexing="ij")
+    c, s = math.cos(camera.pitch), math.sin(camera.pitch)
+    return torch.stack([c + s * up, left, -s + c * up], dim=-1)
+
+
 def ground_points(
     camera: CameraGeometry, frame_size: tuple[int, int], stride: int, far: float
 ) -> tuple[Float[Tensor, "h w 3"], Bool[Tensor, "h w"]]:
@@ -24,13 +35,7 @@ def ground_points(
     Returns:
         The points, and where they lie on the ground.
     """
-    height, width = frame_size
-    focal = width / 2 / math.tan(camera.fov / 2)
-    v = (torch.arange(height // stride) + 0.5) * stride
-    u = (torch.arange(width // stride) + 0.5) * stride
-    up, left = torch.meshgrid((height / 2 - v) / focal, (width / 2 - u) / focal, indexing="ij")
-    c, s = math.cos(camera.pitch), math.sin(camera.pitch)
-    ray = torch.stack([c + s * up, left, -s + c * up], dim=-1)
+    ray = camera_rays(camera, frame_size, stride)
     reach = torch.where(ray[..., 2] < 0, camera.mount_height / (-ray[..., 2]).clamp(min=1e-6), torch.inf)
     points = ray * reach.clamp(max=far)[..., None]
     points[..., 0] += camera.mount_x
@@ -39,7 +44,7 @@ def ground_points(
 
 
 class MotionWarp(nn.Module):
-    """Resamples a latent map by the homography of the ground plane (and of a far wall above it)."""
+    """Resamples a latent map by the homography of the ground plane (a far wall above it), and actors as they move."""
 
     def __init__(self, camera: CameraGeometry, frame_size: tuple[int, int], stride: int = 8) -> None:
         super().__init__()
@@ -50,14 +55,15 @@ class MotionWarp(nn.Module):
         self.points: Tensor
         self.register_buffer("points", points, persistent=False)
 
-    def grid(self, motion: Float[Tensor, "b 6"]) -> Float[Tensor, "b h w 2"]:
-        """Where in the previous frame each cell of the next was, in grid_sample's coordinates.
+    def grid(self, motion: Float[Tensor, "b 6"], points: Float[Tensor, "*b h w 3"]) -> Float[Tensor, "b h w 2"]:
+        """Where in the previous frame resting points of now were, in grid_sample's coordinates.
 
         Args:
             motion: MOTION_NAMES; only dx, dy [m] and dyaw [rad] matter.
+            points: in the vehicle frame after the motion [m].
         """
         dx, dy, dyaw = (motion[:, i, None, None] for i in range(3))
-        x, y, z = self.points.unbind(-1)
+        x, y, z = points.unbind(-1)
         cos, sin = dyaw.cos(), dyaw.sin()
         forward = cos * x - sin * y + dx - self.camera.mount_x
         left = sin * x + cos * y + dy
@@ -70,11 +76,23 @@ class MotionWarp(nn.Module):
         return torch.stack([u, v], dim=-1)
 
     def forward(
-        self, latents: Float[Tensor, "b t c h w"], motions: Float[Tensor, "b t 6"]
+        self,
+        latents: Float[Tensor, "b t c h w"],
+        motions: Float[Tensor, "b t 6"],
+        coverage: Float[Tensor, "bt h w"] | None = None,
+        sources: Float[Tensor, "bt h w 3"] | None = None,
     ) -> Float[Tensor, "b t c h w"]:
-        """`latents` one step before, seen after `motions`; what comes into view repeats the border."""
+        """`latents` one step before, seen after `motions`; what comes into view repeats the border.
+
+        Args:
+            coverage: share of each cell that shows what moves by itself.
+            sources: where that was before it moved, in the vehicle frame after the motion [m].
+        """
         b = latents.shape[0]
         flat = rearrange(latents, "b t c h w -> (b t) c h w")
-        grid = self.grid(rearrange(motions, "b t m -> (b t) m"))
+        flat_motions = rearrange(motions, "b t m -> (b t) m")
+        grid = self.grid(flat_motions, self.points)
+        if coverage is not None and sources is not None:
+            grid = torch.lerp(grid, self.grid(flat_motions, sources), coverage[..., None])
         warped = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return rearrange(warped, "(b t) c h w -> b t c h w", b=b)

@@ -10,11 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from worldsim.actor_model import ActorModel
+from worldsim.actors import Actors, scene_objects
+from worldsim.boxes import separation
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
 from worldsim.configs import WorldModelConfig
 from worldsim.denoiser import Denoiser
-from worldsim.dit import UNKNOWN_COMMAND, Conditions
+from worldsim.dit import UNKNOWN_COMMAND, Conditions, look_of
 from worldsim.heads import EGO_SCALE, SceneHead, targets_to_scene
+from worldsim.line import lead_of, line_of, place_on_line
 from worldsim.rollout import LatentState, advance, prefill
 from worldsim.route import RoutePreview, preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
@@ -22,6 +26,8 @@ from worldsim.start_clip import StartClip
 from worldsim.vae3d import VAE3D, VAEState, frames_to_float, frames_to_uint8
 from worldsim.vehicle import motion_between
 
+CONTACT_SCALE = 0.2
+"""Distance over which a collision's probability rises, half at contact [m]."""
 DEFAULT_CHECKPOINT = Path(__file__).parent / "default"
 
 
@@ -35,7 +41,9 @@ class ModelState:
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
         routes: the way to go, ground frame, float64 [b, r, 2], NaN after a route's end.
-        places: index of the route point last passed, int64 [b].
+        preview: where the egos are on their routes.
+        actors: the others.
+        look: of the start, [b, 4 c].
         seeds: what each slot's noise is drawn from, [b].
     """
 
@@ -44,7 +52,9 @@ class ModelState:
     vehicles: np.ndarray
     commands: np.ndarray
     routes: np.ndarray
-    places: np.ndarray
+    preview: RoutePreview
+    actors: Actors
+    look: Tensor
     seeds: tuple[int, ...]
 
     @property
@@ -61,7 +71,9 @@ class ModelState:
             vehicles=self.vehicles[rows],
             commands=self.commands[rows],
             routes=self.routes[rows],
-            places=self.places[rows],
+            preview=RoutePreview(*(value[rows] for value in self.preview)),
+            actors=self.actors.take(rows),
+            look=self.look[rows],
             seeds=tuple(self.seeds[i] for i in rows),
         )
 
@@ -84,11 +96,13 @@ class Prediction:
 
     Args:
         frames: RGB, uint8 [b, h, w, 3], or None when not decoded.
-        scene: SceneState [b]; ego motion as integrated, the lane and route as the known route says, the rest decoded.
-        decoded: SceneState [b] with lane and route as seen in the latents.
+        scene: SceneState [b]; ego motion as integrated, lane and route as the known route says, objects and lead as
+            tracked; the lane's width and speed limit as seen.
+        decoded: SceneState [b] as seen in the latents alone.
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
-        collision: probability, float [b].
-        off_road: probability, float [b].
+        collision: probability by how far the tracked actors are, float [b].
+        collision_seen: probability as seen in the latents, float [b].
+        off_road: probability as seen in the latents, float [b].
         ego_estimate: speed [m/s] and yaw rate [rad/s] as seen in the latents, [b, 2].
         signals: trust signals, each float [b].
     """
@@ -98,20 +112,22 @@ class Prediction:
     decoded: SceneState
     vehicles: np.ndarray
     collision: np.ndarray
+    collision_seen: np.ndarray
     off_road: np.ndarray
     ego_estimate: np.ndarray
     signals: dict[str, np.ndarray]
 
 
 class WorldModel(nn.Module):
-    """The learned world: VAE3D, denoiser and SceneHead with one config."""
+    """The learned world: VAE3D, denoiser, SceneHead and ActorModel with one config."""
 
     def __init__(self, config: WorldModelConfig) -> None:
         super().__init__()
         self.config = config
         self.vae = VAE3D(config.vae)
         self.denoiser = Denoiser(config)
-        self.head = SceneHead(config.head, config.vae.latent_channels, config.dit.width, self.denoiser.dit.grid)
+        self.head = SceneHead(config.head, config.vae.latent_channels, config.latent_size)
+        self.actors = ActorModel(config.actors)
 
     @staticmethod
     def load(path: Path | None = None, device: str = "cpu") -> WorldModel:
@@ -183,6 +199,7 @@ class WorldModel(nn.Module):
         known = np.ones((len(clips), num), bool)
         known[:, 0] = False
         pad = ((0, 0), (1, 0), (0, 0))
+        look = look_of(latents[:, -1])
         conditions = self.conditions(
             controls=np.pad(controls, pad),
             motions=np.pad(motions, pad),
@@ -190,15 +207,20 @@ class WorldModel(nn.Module):
             known=known,
             routes=np.stack([clip.scenes.route for clip in clips]),
             routes_valid=np.stack([clip.scenes.route_valid for clip in clips]),
+            actors=np.stack([clip.scenes.objects for clip in clips]),
+            actor_kinds=np.stack([clip.scenes.object_kinds for clip in clips]),
+            look=look,
         )
-        routes = [to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips]
+        routes = stack_routes([to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips])
         return ModelState(
             rolling=prefill(self.denoiser, latents, conditions),
             decoder=decoder,
             vehicles=vehicles[:, -1].copy(),
             commands=commands[:, -1].copy(),
-            routes=stack_routes(routes),
-            places=np.zeros(len(clips), np.int64),
+            routes=routes,
+            preview=preview_route(routes, vehicles[:, -1], np.zeros(len(clips), np.int64)),
+            actors=Actors.of_clips(clips),
+            look=look,
             seeds=tuple(int(s) for s in seeds),
         )
 
@@ -215,8 +237,11 @@ class WorldModel(nn.Module):
         known: np.ndarray,
         routes: np.ndarray,
         routes_valid: np.ndarray,
+        actors: np.ndarray,
+        actor_kinds: np.ndarray,
+        look: Tensor,
     ) -> Conditions:
-        """Conditions on the model's device, of arrays [b, t, ...]."""
+        """Conditions on the model's device, of arrays [b, t, ...] and a look [b, 4 c]."""
 
         def tensor(a: np.ndarray, dtype: type = np.float32) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(a, dtype)).to(self.device)
@@ -230,11 +255,20 @@ class WorldModel(nn.Module):
             known=tensor(known, bool),
             routes=tensor(routes),
             routes_valid=tensor(routes_valid),
+            actors=tensor(actors),
+            actor_kinds=tensor(actor_kinds, np.int64),
+            look=look[:, None].expand(-1, controls.shape[1], -1),
         )
 
     @torch.no_grad()
     def step(
-        self, state: ModelState, controls: np.ndarray, *, decode: bool = True, num_steps: int | None = None
+        self,
+        state: ModelState,
+        controls: np.ndarray,
+        *,
+        decode: bool = True,
+        num_steps: int | None = None,
+        told: np.ndarray | None = None,
     ) -> tuple[ModelState, Prediction]:
         """One frame on.
 
@@ -242,17 +276,26 @@ class WorldModel(nn.Module):
             controls: CONTROL_NAMES, [b, 4].
             decode: also decode frames; leave it out to imagine faster (such a state must not be decoded later).
             num_steps: sampling steps, the config's if None.
+            told: where actors are after the step, ACTOR_NAMES [b, s, 10] in the ground frame; NaN where they move by
+                themselves.
 
         Raises:
-            ValueError: controls do not fit the state or are not finite.
+            ValueError: controls do not fit the state or are not finite, or `told` does not fit the actors.
         """
         controls = np.asarray(controls, np.float32)
         b = state.batch_size
         if controls.shape != (b, 4) or not np.isfinite(controls).all():
             raise ValueError(f"controls must be finite and [{b}, 4], got shape {controls.shape}: {controls}")
+        if told is not None and told.shape != state.actors.states.shape:
+            raise ValueError(f"told must be {state.actors.states.shape}, got {told.shape}")
         vehicles = self.config.vehicle.step(state.vehicles, controls, self.config.dt)
         motions = motion_between(state.vehicles, vehicles)
-        preview = preview_route(state.routes, vehicles, state.places)
+        preview = preview_route(state.routes, vehicles, state.preview.places)
+        frame = state.rolling.frame + 1
+        draws = [(seed % 2**63, frame, 1) for seed in state.seeds]
+        actors = self.actors.step(
+            state.actors, state.vehicles, line_of(state.preview), vehicles, self.config.dt, draws, told
+        )
         conditions = self.conditions(
             controls=controls[:, None],
             motions=motions[:, None],
@@ -260,24 +303,23 @@ class WorldModel(nn.Module):
             known=np.ones((b, 1), bool),
             routes=preview.points[:, None],
             routes_valid=preview.valid[:, None],
+            actors=actors.seen_from(vehicles)[:, None, :, :6],
+            actor_kinds=actors.kinds[:, None],
+            look=state.look,
         )
-        noise = self.noise(state.seeds, state.rolling.frame + 1)
-        rolling, tokens = advance(self.denoiser, state.rolling, conditions, noise, num_steps or self.config.num_steps)
+        noise = self.noise(state.seeds, frame)
+        rolling = advance(self.denoiser, state.rolling, conditions, noise, num_steps or self.config.num_steps)
         decoder, frames = state.decoder, None
         if decode:
             decoded, decoder = self.vae.decode(rolling.latents[:, :1], state.decoder)
             frames = frames_to_uint8(decoded[:, 0]).cpu().numpy()
-        new = replace(state, rolling=rolling, decoder=decoder, vehicles=vehicles, places=preview.places)
-        return new, self._predict(new, tokens, preview, frames)
+        new = replace(state, rolling=rolling, decoder=decoder, vehicles=vehicles, preview=preview, actors=actors)
+        return new, self._predict(new, frames)
 
-    def _predict(
-        self, state: ModelState, tokens: Tensor, preview: RoutePreview, frames: np.ndarray | None
-    ) -> Prediction:
-        vehicles = state.vehicles
-        estimate = self.head(state.rolling.latents[:, None], tokens).map(lambda v: v[:, 0])
-        ego = np.stack(
-            [vehicles[:, 3], vehicles[:, 4], self.config.vehicle.yaw_rate(vehicles), vehicles[:, 5]], axis=-1
-        )
+    def _predict(self, state: ModelState, frames: np.ndarray | None) -> Prediction:
+        vehicles, preview, model = state.vehicles, state.preview, self.config.vehicle
+        estimate = self.head(state.rolling.latents[:, None]).map(lambda v: v[:, 0])
+        ego = np.stack([vehicles[:, 3], vehicles[:, 4], model.yaw_rate(vehicles), vehicles[:, 5]], axis=-1)
         ego_estimate = estimate.ego.cpu().numpy() * EGO_SCALE
         decoded = targets_to_scene(estimate, ego, np.where(state.commands > 3, 0, state.commands))
         scene = decoded.copy()
@@ -285,13 +327,24 @@ class WorldModel(nn.Module):
         scene.lane[on_route, 0] = preview.lateral_offset[on_route]
         scene.lane[on_route, 1] = preview.heading_error[on_route]
         scene.route[on_route], scene.route_valid[on_route] = preview.points[on_route], preview.valid[on_route]
+        scene.objects[:], scene.object_kinds[:] = scene_objects(state.actors, vehicles)
+        seen = state.actors.seen_from(vehicles)
+        place = place_on_line(line_of(preview), seen)
+        gap, speed, scene.lead_valid[:] = lead_of(place, seen, state.actors.kinds, (model.length, model.width))
+        scene.lead[:] = np.stack([gap, speed], axis=-1)
+        size = np.broadcast_to([model.length, model.width], (len(vehicles), 2))
+        apart = separation(
+            np.concatenate([vehicles[:, :3], size], axis=-1)[:, None], state.actors.states[..., [0, 1, 2, 4, 5]]
+        )
+        apart = np.where(state.actors.kinds > 0, apart, np.inf).min(-1)
         lateral = np.abs(decoded.lateral_offset - preview.lateral_offset)
         return Prediction(
             frames=frames,
             scene=scene,
             decoded=decoded,
             vehicles=vehicles,
-            collision=estimate.collision.sigmoid().cpu().numpy(),
+            collision=1 / (1 + np.exp(np.minimum(apart / CONTACT_SCALE, 50.0))),
+            collision_seen=estimate.collision.sigmoid().cpu().numpy(),
             off_road=estimate.off_road.sigmoid().cpu().numpy(),
             ego_estimate=ego_estimate,
             signals={

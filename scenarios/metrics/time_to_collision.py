@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.boxes import overlap
+from worldsim.boxes import overlap
 from worldsim.scene import SceneState
 
 

@@ -20,10 +20,11 @@ def corners(boxes: np.ndarray) -> np.ndarray:
     return np.stack([x, y], axis=-1)
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Whether boxes `a` and `b` (both [..., 5], broadcast against each other) share a point, bool [...].
+def separation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """How far boxes `a` and `b` (both [..., 5], broadcast against each other) are apart at least [m], [...]; negative
+    where they overlap: how far one would have to be moved.
 
-    Separating axis theorem: two rectangles are apart exactly if one of their four axes separates them.
+    Separating axis theorem: of two rectangles that are apart, one of their four axes shows a gap.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     dx, dy = b[..., 0] - a[..., 0], b[..., 1] - a[..., 1]
@@ -31,12 +32,16 @@ def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     c, s = np.abs(np.cos(turn)), np.abs(np.sin(turn))
     al, aw, bl, bw = (box[..., k] / 2 for box in (a, b) for k in (3, 4))
     ca, sa, cb, sb = np.cos(a[..., 2]), np.sin(a[..., 2]), np.cos(b[..., 2]), np.sin(b[..., 2])
-    return (
-        (np.abs(ca * dx + sa * dy) <= al + c * bl + s * bw)
-        & (np.abs(ca * dy - sa * dx) <= aw + s * bl + c * bw)
-        & (np.abs(cb * dx + sb * dy) <= bl + c * al + s * aw)
-        & (np.abs(cb * dy - sb * dx) <= bw + s * al + c * aw)
-    )
+    along_a = np.abs(ca * dx + sa * dy) - (al + c * bl + s * bw)
+    across_a = np.abs(ca * dy - sa * dx) - (aw + s * bl + c * bw)
+    along_b = np.abs(cb * dx + sb * dy) - (bl + c * al + s * aw)
+    across_b = np.abs(cb * dy - sb * dx) - (bw + s * al + c * aw)
+    return np.maximum(np.maximum(along_a, across_a), np.maximum(along_b, across_b))
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether boxes `a` and `b` (both [..., 5], broadcast against each other) share a point, bool [...]."""
+    return separation(a, b) <= 0
 
 
 def wrap(angle: np.ndarray | float) -> np.ndarray:

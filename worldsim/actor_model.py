@@ -1,0 +1,265 @@
+"""How others move: learned acceleration, turning and starting of the actors, and who comes after those who leave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from worldsim.actors import STANDING, Actors
+from worldsim.boxes import wrap
+from worldsim.configs import ActorConfig
+from worldsim.line import LINE_ARCS, Line, OnLine, place_on_line
+from worldsim.route import turned
+from worldsim.scene import ObjectKind
+
+ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind")
+"""Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind."""
+LEAVE_RANGE = 68.0
+"""Actors farther from the ego leave [m]."""
+LEAVE_BEHIND = 25.0
+"""Actors farther behind the ego leave [m]."""
+ARRIVAL_GAP = 8.0
+"""Nobody arrives nearer to another than this [m]."""
+ARRIVAL_TRIES = 8
+"""Draws a step for all vacant places of a world."""
+START_SPEED = 0.4
+"""Of who has just started [m/s]."""
+START_SECONDS = 0.5
+"""The network tells the probability of starting within this time [s]."""
+LEAST_START = 0.08
+"""That probability is at least this for drivers with 8 m of free way before them."""
+NUM_FEATURES = 25
+NEARNESS = 23
+"""The feature that tells how near the one ahead is: 1 / (1 + gap / 4 m)."""
+RATE_SCALE = np.array([1.5, 0.2])
+"""Standard size of an acceleration [m/s²] and a yaw rate [rad/s]."""
+
+
+def features(seen: np.ndarray, kinds: np.ndarray, place: OnLine, ego_speed: np.ndarray) -> np.ndarray:
+    """What actors [n, s, 10], vehicle frame, act upon: float32 [n, s, NUM_FEATURES], of about unit size."""
+    n, num = kinds.shape
+    c, s = np.cos(seen[..., 2]), np.sin(seen[..., 2])
+    to_ego = np.stack([-c * seen[..., 0] - s * seen[..., 1], s * seen[..., 0] - c * seen[..., 1]], axis=-1)
+    on = place.on.astype(np.float64)
+    # everyone else and the ego, as seen from each: [n, s, s + 1]
+    others = np.concatenate([seen[..., :2], np.zeros((n, 1, 2))], axis=1)
+    d = others[:, None] - seen[:, :, None, :2]
+    ahead = c[..., None] * d[..., 0] + s[..., None] * d[..., 1]
+    aside = c[..., None] * d[..., 1] - s[..., None] * d[..., 0]
+    speed = np.concatenate([seen[..., 3], ego_speed[:, None]], axis=1)
+    yaw = np.concatenate([seen[..., 2], np.zeros((n, 1))], axis=1)
+    length = np.concatenate([seen[..., 4], np.full((n, 1), 4.6)], axis=1)
+    there = np.concatenate([kinds > 0, np.ones((n, 1), bool)], axis=1)
+    arc = np.concatenate([place.s, np.zeros((n, 1))], axis=1)
+    lateral = np.concatenate([place.lateral, np.zeros((n, 1))], axis=1)
+    with_line = np.concatenate([place.on, np.ones((n, 1), bool)], axis=1)
+    way = np.where(np.cos(place.heading) < 0, -1.0, 1.0)
+    along = way[..., None] * (arc[:, None] - arc[:, :num, None])
+    same_lane = place.on[..., None] & with_line[:, None] & (np.abs(lateral[:, None] - lateral[:, :num, None]) < 1.6)
+    in_way = np.where(place.on[..., None], same_lane, np.abs(aside) < 1.6)
+    distance = np.where(place.on[..., None] & with_line[:, None], along, ahead)
+    gap = distance - (length[:, None] + length[:, :num, None]) / 2
+    candidate = there[:, None] & in_way & (gap > 0) & ~np.eye(num, num + 1, dtype=bool)  # who is beside is not ahead
+    gap = np.where(candidate, gap, np.inf)
+    at = gap.argmin(-1)
+    rows = np.arange(n)[:, None]
+    turn = yaw[rows, at] - seen[..., 2]
+    lead_speed = np.where(candidate.any(-1), speed[rows, at] * np.cos(turn), seen[..., 3])
+    gap = np.clip(gap.min(-1), 0.0, 60.0)
+    v = seen[..., 3]
+    columns = [
+        v / 10,
+        np.minimum(v, 1.0),
+        seen[..., 7],
+        np.sign(seen[..., 9]) * (np.abs(seen[..., 9]) > 0.2),
+        kinds == ObjectKind.CAR,
+        kinds == ObjectKind.TRUCK,
+        kinds == ObjectKind.PEDESTRIAN,
+        np.clip(seen[..., 6] / RATE_SCALE[1], -5, 5),
+        on,
+        on * np.clip(place.lateral / 4, -2, 2),
+        on * np.abs(np.clip(place.lateral / 4, -2, 2)),
+        on * np.cos(place.heading),
+        on * np.sin(place.heading),
+        on * place.bend_near * v / 8 / RATE_SCALE[1],
+        on * place.bend_far * v / 16 / RATE_SCALE[1],
+        on * np.clip(place.s / 50, -1, 1.3),
+        np.clip(to_ego[..., 0] / 20, -3, 3),
+        np.clip(to_ego[..., 1] / 10, -3, 3),
+        np.exp(-np.hypot(to_ego[..., 0], to_ego[..., 1]) / 10),
+        c,
+        s,
+        ego_speed[:, None] / 10 + 0 * v,
+        gap / 30,
+        1 / (1 + gap / 4),
+        np.clip((lead_speed - v) / 5, -3, 3),
+    ]
+    return np.stack([np.asarray(column, np.float32) for column in columns], axis=-1)
+
+
+class ActorModel(nn.Module):
+    """How others move: each actor's acceleration and yaw rate from what it sees, when who stands starts, and arrivals.
+
+    All are learned from recordings. The network is a small perceptron shared by all; arrivals are examples of actors
+    that came into range, drawn from whenever one has left, so that traffic goes on as dense as it began.
+    """
+
+    def __init__(self, config: ActorConfig) -> None:
+        super().__init__()
+        self.config = config
+        w = config.width
+        self.network = nn.Sequential(nn.Linear(NUM_FEATURES, w), nn.SiLU(), nn.Linear(w, w), nn.SiLU(), nn.Linear(w, 3))
+        self.arrivals: Tensor
+        self.register_buffer("arrivals", torch.zeros(config.num_arrivals, len(ARRIVAL_NAMES)))
+
+    def forward(self, features: Float[Tensor, "... f"]) -> Float[Tensor, "... 3"]:
+        """Acceleration and yaw rate in units of RATE_SCALE; logit of starting within START_SECONDS."""
+        return self.network(features)
+
+    @torch.no_grad()
+    def step(
+        self,
+        actors: Actors,
+        vehicles: np.ndarray,
+        line: Line,
+        after: np.ndarray,
+        dt: float,
+        draws: Sequence[Sequence[int]],
+        told: np.ndarray | None = None,
+    ) -> Actors:
+        """The actors a step later.
+
+        Args:
+            vehicles: the egos now [b, 6].
+            line: their routes now.
+            after: the egos a step later [b, 6].
+            draws: what each world's arrivals are drawn from, the entropy of a seed sequence each.
+            told: states [b, s, 10] after the step, NaN where actors move by themselves.
+        """
+        seen = actors.seen_from(vehicles)
+        place = place_on_line(line, seen)
+        seen_features = torch.from_numpy(features(seen, actors.kinds, place, vehicles[:, 3]))
+        estimate = self(seen_features.to(self.arrivals.device)).double().cpu().numpy()
+        rates = estimate[..., :2] * RATE_SCALE
+        states = _started(actors, estimate[..., 2], seen_features[..., NEARNESS].numpy() < 1 / 3, dt, draws)
+        states[..., 8] = kept_lanes(states[..., 8], actors.kinds, place)
+        rates[..., 1] = np.where(np.isfinite(states[..., 8]), lane_keeping(states, place), rates[..., 1])
+        states = moved(states, rates, dt)
+        states = np.where(actors.kinds[..., None] > 0, states, 0.0)
+        keeps = np.zeros(actors.kinds.shape, bool)
+        if told is not None:
+            keeps = np.isfinite(told[..., :6]).all(-1)
+            states = np.where(keeps[..., None], told, states)
+        moved_on = Actors(states=states, kinds=actors.kinds, vacant=actors.vacant)
+        return self._renewed(moved_on, keeps, line, vehicles, after, draws)
+
+    def _renewed(
+        self,
+        actors: Actors,
+        keeps: np.ndarray,
+        line: Line,
+        vehicles: np.ndarray,
+        after: np.ndarray,
+        draws: Sequence[Sequence[int]],
+    ) -> Actors:
+        """Without those who have left, but for those that `keeps` [b, s]; others come in their place."""
+        seen = actors.seen_from(after)
+        far = (np.hypot(seen[..., 0], seen[..., 1]) > LEAVE_RANGE) | (seen[..., 0] < -LEAVE_BEHIND)
+        left = far & (actors.kinds > 0) & ~keeps
+        states, kinds = np.where(left[..., None], 0.0, actors.states), np.where(left, 0, actors.kinds)
+        vacant = actors.vacant | left
+        stock = self.arrivals.double().cpu().numpy()
+        stock = stock[stock[:, 6] > 0]
+        for k in np.flatnonzero(vacant.any(-1) & line.known):
+            if not len(stock):
+                break
+            rng = np.random.default_rng(list(draws[k]))
+            for row in stock[rng.integers(len(stock), size=ARRIVAL_TRIES)]:
+                free = np.flatnonzero(vacant[k])
+                if not len(free):
+                    break
+                state = _arriving(row, line.points[k], vehicles[k])
+                taken = np.concatenate([states[k, kinds[k] > 0, :2], after[k : k + 1, :2]])
+                if np.hypot(*(taken - state[:2]).T).min() < ARRIVAL_GAP:
+                    continue
+                states[k, free[0]], kinds[k, free[0]], vacant[k, free[0]] = state, int(row[6]), False
+        return Actors(states=states, kinds=kinds, vacant=vacant)
+
+
+def _started(
+    actors: Actors, logits: np.ndarray, free: np.ndarray, dt: float, draws: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """The actors' states, some of the drivers that stand [b, s] having started, by chance; nobody waits for ever whose
+    way is free."""
+    states = actors.states.copy()
+    waits = (actors.kinds > 0) & (states[..., 3] < STANDING) & (states[..., 7] > 0)
+    never = 1 / (1 + np.exp(np.clip(logits, -20, 20)))
+    never = np.where(free, np.minimum(never, 1 - LEAST_START), never)
+    for k in np.flatnonzero(waits.any(-1)):
+        drawn = np.random.default_rng([*draws[k], 0]).random(waits.shape[1])
+        starts = waits[k] & (drawn < 1 - never[k] ** (dt / START_SECONDS))
+        states[k, starts, 3] = START_SPEED
+        states[k, starts, 9] = 1.0
+    return states
+
+
+def kept_lanes(lanes: np.ndarray, kinds: np.ndarray, place: OnLine) -> np.ndarray:
+    """Offsets [b, s] that vehicles keep which drive along the route, either way; NaN for the others."""
+    vehicle = (kinds == ObjectKind.CAR) | (kinds == ObjectKind.TRUCK)
+    along = place.on & vehicle & (np.abs(np.sin(place.heading)) < 0.5)
+    chosen = np.where(np.abs(place.lateral) < 1.0, 0.0, place.lateral)
+    return np.where(along, np.where(np.isfinite(lanes), lanes, chosen), np.nan)
+
+
+def lane_keeping(states: np.ndarray, place: OnLine) -> np.ndarray:
+    """Yaw rates [b, s] [rad/s] that keep vehicles at their offset from the route, critically damped over about 9 m.
+
+    With d the offset and e the heading error, d' = sin e and e' = c - k per metre; c = k + (d0 - d)/D² - 2 e/D.
+    """
+    damping = 4.5
+    oncoming = np.cos(place.heading) < 0
+    error = np.where(oncoming, wrap(place.heading - np.pi), place.heading)
+    miss = np.where(oncoming, -1.0, 1.0) * (states[..., 8] - place.lateral)
+    curvature = place.bend_near / 8 + np.clip(miss, -2, 2) / damping**2 - 2 * error / damping
+    return states[..., 3] * np.clip(curvature, -0.2, 0.2)
+
+
+def moved(states: np.ndarray, rates: np.ndarray, dt: float) -> np.ndarray:
+    """ACTOR_NAMES [..., 10] after `dt` seconds of acceleration and yaw rate [..., 2]; who stands does not turn."""
+    x, y, yaw, speed, length, width, _, drives, lane, _ = np.moveaxis(states, -1, 0)
+    new_speed = np.maximum(speed + dt * rates[..., 0], 0.0)
+    new_speed = np.where(speed < STANDING, 0.0, new_speed)
+    mean_speed = (speed + new_speed) / 2
+    turn = np.where(mean_speed > STANDING, rates[..., 1], 0.0)
+    middle = yaw + turn * dt / 2
+    return np.stack(
+        [
+            x + dt * mean_speed * np.cos(middle),
+            y + dt * mean_speed * np.sin(middle),
+            wrap(yaw + turn * dt),
+            new_speed,
+            length,
+            width,
+            turn,
+            np.maximum(drives, new_speed > STANDING),
+            lane,
+            (new_speed - speed) / dt,
+        ],
+        axis=-1,
+    )
+
+
+def _arriving(row: np.ndarray, points: np.ndarray, vehicle: np.ndarray) -> np.ndarray:
+    """ACTOR_NAMES [10] of an arrival at its place on the line [p, 2] seen from `vehicle` [6]."""
+    at = int(np.clip(np.searchsorted(LINE_ARCS, row[0], side="right") - 1, 0, len(points) - 2))
+    d = points[at + 1] - points[at]
+    yaw = float(np.arctan2(d[1], d[0]))
+    local = points[at] + turned(np.array([row[0] - LINE_ARCS[at], row[1]]), yaw)
+    ground = vehicle[:2] + turned(local, vehicle[2])
+    return np.array(
+        [*ground, wrap(yaw + row[2] + vehicle[2]), row[3], row[4], row[5], 0.0, row[3] > STANDING, np.nan, 0.0]
+    )

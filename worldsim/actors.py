@@ -1,0 +1,112 @@
+"""Who else is there: the tracked actors around the egos, from and to SceneStates. numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldsim.boxes import wrap
+from worldsim.line import LANE_HALF_WIDTH, line_of_scenes, place_on_line
+from worldsim.route import turned
+from worldsim.scene import NUM_OBJECTS, OBJECT_RANGE, SceneState
+from worldsim.start_clip import StartClip
+
+ACTOR_NAMES = ("x", "y", "yaw", "speed", "length", "width", "yaw_rate", "drives", "lane", "acceleration")
+"""Ground frame [m, m, rad], [m/s], [m, m], [rad/s]; 1 for who has moved before or stands in a lane, 0 for the parked;
+offset from the ego's route that it keeps, positive left [m], NaN for who keeps none; [m/s²]."""
+STANDING = 0.15
+"""Slower actors stand and do not turn [m/s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actors:
+    """The actors around `b` egos, `s` places each.
+
+    Args:
+        states: ACTOR_NAMES, float64 [b, s, 10].
+        kinds: ObjectKind, EMPTY in free places, int64 [b, s].
+        vacant: free places that someone new may take, bool [b, s]; the others stay free, as they were at the start.
+    """
+
+    states: np.ndarray
+    kinds: np.ndarray
+    vacant: np.ndarray
+
+    def take(self, rows: Sequence[int]) -> Actors:
+        """The given worlds, in that order, in memory of their own."""
+        index = list(rows)
+        return Actors(states=self.states[index], kinds=self.kinds[index], vacant=self.vacant[index])
+
+    def seen_from(self, vehicles: np.ndarray) -> np.ndarray:
+        """ACTOR_NAMES with place and yaw in the frames of `vehicles` [b, 6]; float64 [b, s, 10]."""
+        seen = self.states.copy()
+        seen[..., :2] = turned(self.states[..., :2] - vehicles[:, None, :2], -vehicles[:, 2, None])
+        seen[..., 2] = wrap(self.states[..., 2] - vehicles[:, 2, None])
+        return np.where(self.kinds[..., None] > 0, seen, 0.0)
+
+    @staticmethod
+    def of_clips(clips: Sequence[StartClip]) -> Actors:
+        """The objects that the newest frames of `clips` tell of; they turn as since the frame before."""
+        states = np.zeros((len(clips), NUM_OBJECTS, len(ACTOR_NAMES)))
+        kinds = np.stack([clip.scenes.object_kinds[-1] for clip in clips])
+        for k, clip in enumerate(clips):
+            states[k] = object_states(clip.scenes[-1], clip.vehicles[-1])
+            if len(clip.frames) > 1:
+                before = object_states(clip.scenes[-2], clip.vehicles[-2])
+                match = match_objects(before, clip.scenes.object_kinds[-2], states[k], kinds[k], clip.dt, 1.0)
+                states[k] = with_rates(states[k], before, match, clip.dt)
+            place = place_on_line(line_of_scenes(clip.scenes[-1:]), clip.scenes.objects[-1:].astype(np.float64))
+            in_lane = place.on[0] & (np.abs(place.lateral[0]) < LANE_HALF_WIDTH)
+            states[k, :, 7] = in_lane | (states[k, :, 3] > STANDING)
+        return Actors(states=states, kinds=kinds, vacant=np.zeros(kinds.shape, bool))
+
+
+def object_states(scene: SceneState, vehicle: np.ndarray) -> np.ndarray:
+    """ACTOR_NAMES [..., s, 10] of a scene's objects seen from `vehicle` [..., 6]; nothing is known of the last four."""
+    objects = scene.objects.astype(np.float64)
+    ground = vehicle[..., None, :2] + turned(objects[..., :2], vehicle[..., 2, None])
+    yaw = wrap(objects[..., 2] + vehicle[..., 2, None])
+    unknown = np.broadcast_to([0.0, 0.0, np.nan, 0.0], (*yaw.shape, 4))
+    return np.concatenate([ground, yaw[..., None], objects[..., 3:], unknown], axis=-1)
+
+
+def match_objects(
+    before: np.ndarray, kinds_before: np.ndarray, after: np.ndarray, kinds: np.ndarray, seconds: float, within: float
+) -> np.ndarray:
+    """For each object [..., s] the index of the same one `seconds` before, -1 where there is none.
+
+    The same one has kind and size in common and lies within `within` [m] of where its mean speed would have brought it.
+    """
+    heading = np.stack([np.cos(after[..., 2]), np.sin(after[..., 2])], axis=-1)
+    mean_speed = 0.5 * (after[..., :, None, 3] + before[..., None, :, 3])
+    expected = after[..., :, None, :2] - seconds * mean_speed[..., None] * heading[..., :, None, :]
+    miss = np.hypot(*np.moveaxis(expected - before[..., None, :, :2], -1, 0))
+    size = np.abs(after[..., :, None, 4:6] - before[..., None, :, 4:6]).max(-1)
+    same = (kinds[..., :, None] == kinds_before[..., None, :]) & (kinds[..., :, None] > 0) & (size < 1e-3)
+    miss = np.where(same & (miss < within), miss, np.inf)
+    return np.where(np.isfinite(miss.min(-1)), miss.argmin(-1), -1)
+
+
+def with_rates(states: np.ndarray, before: np.ndarray, match: np.ndarray, dt: float) -> np.ndarray:
+    """`states` [..., s, 10] with yaw rate and acceleration since `before`, where `match` [..., s] tells who is who."""
+    known = (match >= 0)[..., None]
+    old = np.take_along_axis(before, np.maximum(match, 0)[..., None], axis=-2)
+    turn = np.where(states[..., 3:4] > STANDING, wrap(states[..., 2:3] - old[..., 2:3]) / dt, 0.0)
+    new = states.copy()
+    new[..., 6:7] = np.where(known, turn, 0.0)
+    new[..., 9:10] = np.where(known, (states[..., 3:4] - old[..., 3:4]) / dt, 0.0)
+    return new
+
+
+def scene_objects(actors: Actors, vehicles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """SceneState's objects [b, NUM_OBJECTS, 6] and kinds, nearest first and within OBJECT_RANGE."""
+    seen = actors.seen_from(vehicles)
+    distance = np.hypot(seen[..., 0], seen[..., 1])
+    listed = (actors.kinds > 0) & (distance <= OBJECT_RANGE)
+    order = np.argsort(np.where(listed, distance, np.inf), axis=1, kind="stable")
+    rows = np.arange(len(seen))[:, None]
+    kinds = np.where(listed, actors.kinds, 0)[rows, order]
+    objects = np.where(kinds[..., None] > 0, seen[rows, order][..., :6], 0.0)
+    return objects.astype(np.float32), kinds

@@ -1,0 +1,134 @@
+"""The road as actors see it: a smooth line through the route's preview, places along it, who is ahead. numpy only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from worldsim.boxes import wrap
+from worldsim.route import RoutePreview
+from worldsim.scene import OBJECT_RANGE, ROUTE_DISTANCES, SceneState
+
+KNOT_ARCS = np.array([0.0, *ROUTE_DISTANCES, ROUTE_DISTANCES[-1] + 15.0])
+"""Arc lengths that a line is drawn through [m]: beside the ego, the preview, and straight on from its end."""
+LINE_ARCS = np.arange(0.0, KNOT_ARCS[-1] + 0.1, 2.5)
+"""Arc lengths of a line's points [m]."""
+ROUTE_SIDE = 10.0
+"""Actors farther beside the route have nothing to do with it [m]."""
+LANE_HALF_WIDTH = 2.3
+"""An actor whose centre is nearer to the route than this is in the ego's way [m]."""
+LEAD_MARGIN = 0.3
+"""Added to the half widths of ego and actor to get the ego's corridor [m]."""
+
+
+class Line(NamedTuple):
+    """The route near `n` egos. points [n, p, 2] at LINE_ARCS, vehicle frame. known: whether there is a route [n]."""
+
+    points: np.ndarray
+    known: np.ndarray
+
+
+def line_of(preview: RoutePreview) -> Line:
+    """The line through a preview and the place beside the ego; straight on where the preview ends, or there is none."""
+    route, valid, lateral_offset, heading_error = preview[:4]
+    beside = np.stack([-lateral_offset * np.sin(heading_error), -lateral_offset * np.cos(heading_error)], axis=-1)
+    knots = np.concatenate([beside[:, None], route, np.zeros((len(route), 1, 2))], axis=1).astype(np.float64)
+    known = preview.on_route & valid[:, :2].all(-1)
+    shown = np.concatenate([np.ones((len(route), 1), bool), valid, np.zeros((len(route), 1), bool)], axis=1)
+    straight = np.stack([KNOT_ARCS, np.zeros(len(KNOT_ARCS))], axis=-1)
+    knots = np.where(known[:, None, None], knots, straight)
+    shown |= ~known[:, None]
+    for k in range(2, knots.shape[1]):
+        d = knots[:, k - 1] - knots[:, k - 2]
+        d /= np.maximum(np.hypot(d[:, 0], d[:, 1]), 1e-6)[:, None]
+        beyond = knots[:, k - 1] + d * (KNOT_ARCS[k] - KNOT_ARCS[k - 1])
+        knots[:, k] = np.where(shown[:, k, None], knots[:, k], beyond)
+    return Line(_smooth(knots), known)
+
+
+def line_of_scenes(scenes: SceneState) -> Line:
+    """The routes that SceneStates [n] tell of."""
+    places = np.zeros(len(scenes.route), np.int64)
+    known = scenes.lane_valid[:, :2].all(-1)
+    return line_of(
+        RoutePreview(scenes.route, scenes.route_valid, scenes.lateral_offset, scenes.heading_error, places, known)
+    )
+
+
+def _smooth(knots: np.ndarray) -> np.ndarray:
+    """Points at LINE_ARCS of the cubic Hermite spline through knots [n, k, 2] at KNOT_ARCS, its slopes those of the
+    parabolas through three knots: on a bend a chord of 10 m is far from the road."""
+    gaps = np.diff(KNOT_ARCS)
+    chords = np.diff(knots, axis=1) / gaps[:, None]
+    share = (gaps[:-1] / (gaps[:-1] + gaps[1:]))[:, None]
+    inner = (1 - share) * chords[:, :-1] + share * chords[:, 1:]
+    slopes = np.concatenate([2 * chords[:, :1] - inner[:, :1], inner, chords[:, -1:]], axis=1)
+    at = np.clip(np.searchsorted(KNOT_ARCS, LINE_ARCS, side="right") - 1, 0, len(gaps) - 1)
+    gap = gaps[at][:, None]
+    t = (LINE_ARCS - KNOT_ARCS[at])[:, None] / gap
+    return (
+        (1 + 2 * t) * (1 - t) ** 2 * knots[:, at]
+        + t * (1 - t) ** 2 * gap * slopes[:, at]
+        + t**2 * (3 - 2 * t) * knots[:, at + 1]
+        + t**2 * (t - 1) * gap * slopes[:, at + 1]
+    )
+
+
+class OnLine(NamedTuple):
+    """Where actors are on a line, all [n, s]: arc length and offset to the left [m], yaw against the line's, how much
+    the line turns in the 8 and 16 m ahead of who drives along it [rad], and whether they are beside it at all."""
+
+    s: np.ndarray
+    lateral: np.ndarray
+    heading: np.ndarray
+    bend_near: np.ndarray
+    bend_far: np.ndarray
+    on: np.ndarray
+
+
+def place_on_line(line: Line, seen: np.ndarray) -> OnLine:
+    """Where actors [n, s, 6 or more], OBJECT_NAMES first, vehicle frame, are on their lines."""
+    first, along = line.points[:, :-1], np.diff(line.points, axis=1)
+    size = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-6)
+    direction = along / size[..., None]
+    offset = seen[:, :, None, :2] - first[:, None]
+    fraction = np.clip((offset * direction[:, None]).sum(-1), 0, size[:, None])
+    miss = offset - fraction[..., None] * direction[:, None]
+    at = (miss**2).sum(-1).argmin(-1)
+    rows = np.arange(len(seen))[:, None]
+    d, o = direction[rows, at], np.take_along_axis(offset, at[..., None, None], axis=2)[:, :, 0]
+    lateral = d[..., 0] * o[..., 1] - d[..., 1] * o[..., 0]
+    ahead = (d * o).sum(-1)
+    s = LINE_ARCS[at] + ahead
+    yaws = np.unwrap(np.arctan2(direction[..., 1], direction[..., 0]), axis=-1)
+    middles = (LINE_ARCS[1:] + LINE_ARCS[:-1]) / 2
+
+    def yaw_at(arc: np.ndarray) -> np.ndarray:
+        return np.stack([np.interp(a, middles, y) for a, y in zip(arc, yaws, strict=True)])
+
+    here = yaw_at(s)
+    heading = wrap(seen[..., 2] - here)
+    way = np.where(np.cos(heading) < 0, -1.0, 1.0)
+    on = line.known[:, None] & (s > -2) & (s < LINE_ARCS[-1] + 2) & (np.abs(lateral) < ROUTE_SIDE)
+    return OnLine(s, lateral, heading, yaw_at(s + 8 * way) - here, yaw_at(s + 16 * way) - here, on)
+
+
+def lead_of(place: OnLine, seen: np.ndarray, kinds: np.ndarray, ego: tuple[float, float]) -> tuple[np.ndarray, ...]:
+    """Gap [n] [m] to the nearest actor in the ego's corridor, bumper to bumper, its speed along the route [n] [m/s],
+    and whether there is one within OBJECT_RANGE, bool [n].
+
+    Args:
+        ego: length and width [m].
+    """
+    c, s = np.abs(np.cos(place.heading)), np.abs(np.sin(place.heading))
+    half_along = (c * seen[..., 4] + s * seen[..., 5]) / 2
+    half_across = (s * seen[..., 4] + c * seen[..., 5]) / 2
+    gap = place.s - half_along - ego[0] / 2
+    inside = np.abs(place.lateral) < half_across + ego[1] / 2 + LEAD_MARGIN
+    ahead = (kinds > 0) & (place.s > 0) & inside & (gap < OBJECT_RANGE)
+    gap = np.where(ahead, gap, np.inf)
+    at = gap.argmin(-1)[:, None]
+    speed = np.take_along_axis(seen[..., 3] * np.cos(place.heading), at, axis=1)[:, 0]
+    present = ahead.any(-1)
+    return np.where(present, np.maximum(gap.min(-1), 0.0), 0.0), np.where(present, speed, 0.0), present
