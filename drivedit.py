@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from envs.roads import RoadMap as RoadMap
     from envs.roads import load_map as load_map
     from envs.roads import load_town as load_town
+    from envs.scripted import ActorScript as ActorScript
+    from envs.scripted import ActorState as ActorState
+    from envs.scripted import ScriptedActors as ScriptedActors
     from envs.world import World as World
     from envs.world import WorldStep as WorldStep
     from policies.drive import Rollout as Rollout
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from worldsim.world_model import WorldModel as WorldModel
 
 __all__ = [
+    "ActorScript",
+    "ActorState",
     "DreamWorld",
     "DreamWorldConfig",
     "DrivingEnv",
@@ -55,6 +60,7 @@ __all__ = [
     "RolloutWriter",
     "RouteCommand",
     "SceneState",
+    "ScriptedActors",
     "StartClip",
     "VehicleModel",
     "World",
@@ -76,6 +82,7 @@ _HOME_OF = {
         "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "make_dream_env", "make_road_env"),
         "envs.road_world": ("RoadWorld", "RoadWorldConfig"),
         "envs.roads": ("RoadMap", "load_map", "load_town"),
+        "envs.scripted": ("ActorScript", "ActorState", "ScriptedActors"),
         "envs.world": ("World", "WorldStep"),
         "policies.drive": ("Rollout", "drive"),
         "policies.policy": ("Policy", "make_policy"),

@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from worldsim.denoiser import shift_previous
 from worldsim.dit import Conditions
 from worldsim.rollout import prefill, select_frames
-from worldsim.scene import ROUTE_DISTANCES
+from worldsim.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
 from worldsim.starts import STARTS_NAME, load_starts
 from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
 
@@ -128,6 +128,9 @@ def cache_rows(model: WorldModel, config: BenchmarkConfig, num_frames: int = 16)
         known=torch.ones(1, num_frames, dtype=torch.bool, device=device),
         routes=torch.zeros(1, num_frames, len(ROUTE_DISTANCES), 2, device=device),
         routes_valid=torch.zeros(1, num_frames, len(ROUTE_DISTANCES), device=device),
+        actors=torch.zeros(1, num_frames, NUM_OBJECTS, len(OBJECT_NAMES), device=device),
+        actor_kinds=torch.zeros(1, num_frames, NUM_OBJECTS, dtype=torch.long, device=device),
+        look=torch.zeros(1, num_frames, 4 * c, device=device),
     )
     previous = shift_previous(latents, model.config.dit.num_previous)
     ones = torch.ones(1, num_frames, device=device)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from training.evaluate import EvaluateConfig, evaluate
 from training.latents import LatentWindows, encode_store
@@ -72,6 +73,16 @@ def _recipe(config: TrainConfig) -> Recipe:
     return recipe
 
 
+def _check_tokenizer(model: WorldModel, state: dict[str, Tensor], initial: Path) -> None:
+    """Refuse a checkpoint whose dynamics know another tokenizer's latents; its decoder may differ."""
+    for name, own in model.vae.named_parameters():
+        if not name.startswith("encoder"):
+            continue
+        other = state.get(f"vae.{name}")
+        if other is None or other.shape != own.shape or not torch.allclose(other.to(own), own, rtol=2e-3, atol=2e-4):
+            raise ValueError(f"{initial}: its tokenizer is not this run's, vae.{name} differs; begin without initial")
+
+
 def train(config: TrainConfig) -> None:
     """Run the recipe's stages that are not done yet; the checkpoint ends in `<out>/checkpoint`."""
     if config.num_threads:
@@ -104,6 +115,7 @@ def train(config: TrainConfig) -> None:
     episodes = np.arange(len(store.lengths))
     if config.initial is not None:
         state = load_tensors(config.initial / WEIGHTS_NAME)
+        _check_tokenizer(model, state, config.initial)
         for name, module in (("denoiser", model.denoiser), ("head", model.head)):
             part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
             fresh = warm_start(module, part)

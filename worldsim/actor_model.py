@@ -150,9 +150,9 @@ class ActorModel(nn.Module):
         rates[..., 1] = np.where(np.isfinite(states[..., 8]), lane_keeping(states, place), rates[..., 1])
         states = moved(states, rates, dt)
         states = np.where(actors.kinds[..., None] > 0, states, 0.0)
-        keeps = np.zeros(actors.kinds.shape, bool)
+        keeps: np.ndarray = np.zeros(actors.kinds.shape, bool)
         if told is not None:
-            keeps = np.isfinite(told[..., :6]).all(-1)
+            keeps = np.all(np.isfinite(told[..., :6]), axis=-1)
             states = np.where(keeps[..., None], told, states)
         moved_on = Actors(states=states, kinds=actors.kinds, vacant=actors.vacant)
         return self._renewed(moved_on, keeps, line, vehicles, after, draws)
@@ -174,7 +174,7 @@ class ActorModel(nn.Module):
         vacant = actors.vacant | left
         stock = self.arrivals.double().cpu().numpy()
         stock = stock[stock[:, 6] > 0]
-        for k in np.flatnonzero(vacant.any(-1) & line.known):
+        for k in np.flatnonzero(vacant.any(-1) & line.known).tolist():
             if not len(stock):
                 break
             rng = np.random.default_rng(list(draws[k]))
@@ -199,7 +199,7 @@ def _started(
     waits = (actors.kinds > 0) & (states[..., 3] < STANDING) & (states[..., 7] > 0)
     never = 1 / (1 + np.exp(np.clip(logits, -20, 20)))
     never = np.where(free, np.minimum(never, 1 - LEAST_START), never)
-    for k in np.flatnonzero(waits.any(-1)):
+    for k in np.flatnonzero(waits.any(-1)).tolist():
         drawn = np.random.default_rng([*draws[k], 0]).random(waits.shape[1])
         starts = waits[k] & (drawn < 1 - never[k] ** (dt / START_SECONDS))
         states[k, starts, 3] = START_SPEED

@@ -50,7 +50,7 @@ def line_of(preview: RoutePreview) -> Line:
 def line_of_scenes(scenes: SceneState) -> Line:
     """The routes that SceneStates [n] tell of."""
     places = np.zeros(len(scenes.route), np.int64)
-    known = scenes.lane_valid[:, :2].all(-1)
+    known = np.all(scenes.lane_valid[:, :2], axis=-1)
     return line_of(
         RoutePreview(scenes.route, scenes.route_valid, scenes.lateral_offset, scenes.heading_error, places, known)
     )
@@ -130,5 +130,5 @@ def lead_of(place: OnLine, seen: np.ndarray, kinds: np.ndarray, ego: tuple[float
     gap = np.where(ahead, gap, np.inf)
     at = gap.argmin(-1)[:, None]
     speed = np.take_along_axis(seen[..., 3] * np.cos(place.heading), at, axis=1)[:, 0]
-    present = ahead.any(-1)
+    present = np.any(ahead, axis=-1)
     return np.where(present, np.maximum(gap.min(-1), 0.0), 0.0), np.where(present, speed, 0.0), present

@@ -1,0 +1,89 @@
+"""The actors' stage: what is read from recorded traffic, on an episode whose answers are known."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from training.loop import LoopConfig
+from training.rollouts import Rows
+from training.train_actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of
+from worldsim.actor_model import RATE_SCALE, START_SECONDS, ActorModel
+from worldsim.configs import ActorConfig
+from worldsim.route import seen_from
+from worldsim.scene import ROUTE_DISTANCES, SceneState
+
+NUM, DT = 60, 0.1
+
+
+@pytest.fixture(scope="module")
+def store() -> SimpleNamespace:
+    """The ego at 10 m/s on a straight road; a car ahead that brakes at 1 m/s², one that waits 3 s and drives off, one
+    that is parked, and one that comes into range at frame 30."""
+    t = np.arange(NUM) * DT
+    vehicles = np.zeros((NUM, 6))
+    vehicles[:, 0], vehicles[:, 3] = 10 * t, 10
+    scenes = SceneState.empty((NUM,))
+    scenes.route[:, :, 0] = ROUTE_DISTANCES
+    scenes.route_valid[:] = scenes.lane_valid[:] = True
+    waited = np.maximum(t - 3.0, 0)
+    tracks = [
+        (30 + 9 * t - t**2 / 2, 0.0, 9 - t, 4.5),
+        (90 + waited**2, 0.5, 2 * waited, 4.2),
+        (np.full(NUM, 70.0), -4.0, 0 * t, 4.0),
+        (10 * t + 45, 3.5, 0 * t + 10.0, 4.8),
+    ]
+    for slot, (x, y, speed, length) in enumerate(tracks):
+        ground = np.stack([x, np.full(NUM, y)], axis=-1)
+        scenes.objects[:, slot, :2] = np.stack([seen_from(v, g) for v, g in zip(vehicles, ground, strict=True)])
+        scenes.objects[:, slot, 3], scenes.objects[:, slot, 4], scenes.objects[:, slot, 5] = speed, length, 1.8
+        scenes.object_kinds[:, slot] = 1
+    scenes.object_kinds[:30, 3] = 0
+    zeros = np.zeros(NUM, np.float32)
+    rows = Rows(
+        controls=np.zeros((NUM, 4), np.float32),
+        vehicles=vehicles,
+        scenes=scenes,
+        collision=zeros,
+        off_road=zeros,
+        wrong_way=zeros > 0,
+        progress=zeros,
+        tasks=np.zeros(NUM, np.int64),
+    )
+    return SimpleNamespace(rows=rows, starts=np.array([0]), lengths=np.array([NUM]), dt=DT)
+
+
+def test_rates_are_those_driven_and_waiting_is_told_from_parking(store: SimpleNamespace) -> None:
+    ahead = round(START_SECONDS / DT)
+    samples = actor_samples(store, ahead)  # type: ignore[arg-type]
+    frames = NUM - ahead
+    assert len(samples.rates) == 3 * frames + frames - 30
+    braking = samples.rates[np.isclose(samples.rates[:, 0], -1 / RATE_SCALE[0], atol=1e-3)]
+    assert len(braking) == frames
+    assert samples.parked.sum() == frames
+    assert samples.waits.sum() == 31  # until 3.0 s
+    assert samples.starts.sum() == pytest.approx(ahead, abs=1)
+    assert not (samples.starts & ~samples.waits).any()
+
+
+def test_arrivals_are_those_who_came_into_range(store: SimpleNamespace) -> None:
+    arrivals = arrivals_of(store, 4, np.random.default_rng(0))  # type: ignore[arg-type]
+    assert (arrivals[:, 6] > 0).sum() == 1
+    assert arrivals[0] == pytest.approx([45.0, 3.5, 0.0, 10.0, 4.8, 1.8, 1.0], abs=1e-3)
+
+
+def test_the_model_learns_what_they_did(store: SimpleNamespace) -> None:
+    torch.manual_seed(0)
+    model = ActorModel(ActorConfig(width=32))
+    samples = actor_samples(store, 5)  # type: ignore[arg-type]
+    config = ActorStageConfig(loop=LoopConfig(num_steps=1), batch_size=128)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    history = []
+    for step in range(150):
+        losses = actor_losses(model, samples, config, np.random.default_rng(step))
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        history.append(losses["loss"].item())
+    assert history[-1] < 0.2 * history[0]
