@@ -9,6 +9,7 @@ from pathlib import Path
 from training.loop import LoopConfig
 from training.record import RecordConfig
 from training.train_actors import ActorStageConfig
+from training.train_adversarial import AdversarialStageConfig
 from training.train_dit import DiTStageConfig
 from training.train_head import HeadStageConfig
 from training.train_vae import VAEStageConfig
@@ -29,6 +30,7 @@ class Recipe:
         vae: the tokenizer's stage.
         actors: the stage of how others move.
         dit: the student's stage.
+        adversarial: the student once more, against a critic.
         head: the scene head's stage.
         decoder: the tokenizer's decoder once more, its latents left as they are.
         num_starts: start clips shipped with the model.
@@ -43,6 +45,7 @@ class Recipe:
     vae: VAEStageConfig
     actors: ActorStageConfig
     dit: DiTStageConfig
+    adversarial: AdversarialStageConfig
     head: HeadStageConfig
     decoder: VAEStageConfig
     num_starts: int
@@ -71,6 +74,14 @@ def debug() -> Recipe:
         vae=VAEStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
+        adversarial=AdversarialStageConfig(
+            student=replace(
+                AdversarialStageConfig().student,
+                loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9),
+                batch_size=4,
+            ),
+            critic_width=16,
+        ),
         head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=VAEStageConfig(loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9), batch_size=2),
         num_starts=4,
@@ -90,6 +101,7 @@ def tiny() -> Recipe:
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
+        adversarial=AdversarialStageConfig(),
         head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
         decoder=VAEStageConfig(
             loop=LoopConfig(num_steps=150, learning_rate=6e-4, warmup_steps=20, seed=1),

@@ -1,4 +1,4 @@
-"""`drivedit train`: record, tokenizer, latents, actors, student, head, decoder, start clips, evaluation; resumable."""
+"""`drivedit train`: record, tokenizer, latents, actors, student, critic, head, decoder, starts, evaluation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from training.make_starts import make_starts
 from training.recipes import Recipe, recipe_at
 from training.record import record
 from training.train_actors import train_actors
+from training.train_adversarial import train_adversarial
 from training.train_dit import train_dit
 from training.train_head import train_head
 from training.train_vae import refine_decoder, train_vae
@@ -51,7 +52,9 @@ class TrainConfig:
     vae_steps: int | None = None
     dit_steps: int | None = None
     initial: Path | None = None
-    until: Literal["record", "vae", "latents", "actors", "dit", "head", "decoder", "starts", "evaluate"] = "evaluate"
+    until: Literal[
+        "record", "vae", "latents", "actors", "dit", "adversarial", "head", "decoder", "starts", "evaluate"
+    ] = "evaluate"
 
     @property
     def folder(self) -> Path:
@@ -88,7 +91,7 @@ def train(config: TrainConfig) -> None:
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     out, recipe = config.folder, _recipe(config)
-    order = ["record", "vae", "latents", "actors", "dit", "head", "decoder", "starts", "evaluate"]
+    order = ["record", "vae", "latents", "actors", "dit", "adversarial", "head", "decoder", "starts", "evaluate"]
     last = order.index(config.until)
     dataset = record(recipe.train_data)
     if last < order.index("vae"):
@@ -123,9 +126,12 @@ def train(config: TrainConfig) -> None:
                 print(f"{config.initial}: nothing for {name}'s {', '.join(fresh)}; they begin at random")
         loop = replace(recipe.dit.loop, learning_rate=0.5 * recipe.dit.loop.learning_rate)
         recipe = replace(recipe, dit=replace(recipe.dit, self_from=0.0, loop=loop))
-    train_dit(
-        model, LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes), recipe.dit, out / "dit"
-    )
+    windows = LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes)
+    train_dit(model, windows, recipe.dit, out / "dit")
+    if last < order.index("adversarial"):
+        return
+    windows = LatentWindows(store, latents, recipe.model, recipe.adversarial.student.num_frames, episodes)
+    train_adversarial(model, windows, recipe.adversarial, out / "adversarial")
     if last < order.index("head"):
         return
     train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")

@@ -1,4 +1,4 @@
-"""The last stage of the dynamics: one-step generation on its own rollouts, held to what real latents look like by a critic.
+"""The last stage of the dynamics: one-step generation on its own rollouts, held to real latents by a critic.
 
 A squared error asks for the mean of all futures, and rollouts of means go blurred. Self-forcing closes the gap between
 generated and real by matching distributions (Huang et al. 2025 offer DMD, SiD and a GAN); at this size the GAN is the
@@ -128,7 +128,9 @@ def contest_losses(
     strength = config.strength * min(1.0, step / config.ramp_steps)
     # the flow loss has the gradient 2 (fake - truth) / std² on a frame's latents, averaged over its values
     against = 2 * strength * ((fake * push * scale).mean((1, 2, 3))).sum() / (p.tau < 1).sum()
-    right = torch.stack([(a > 0).float().mean() + (b < 0).float().mean() for a, b in zip(real_logits, fake_logits, strict=True)])
+    right = torch.stack(
+        [(a > 0).float().mean() + (b < 0).float().mean() for a, b in zip(real_logits, fake_logits, strict=True)]
+    )
     return terms | {
         "loss": terms["loss"] + against + critic_loss,
         "flow": terms["loss"],
@@ -143,9 +145,7 @@ def _detail(latents: Tensor) -> Tensor:
     return (latents[..., 1:] - latents[..., :-1]).square().mean()
 
 
-def train_adversarial(
-    model: WorldModel, windows: LatentWindows, config: AdversarialStageConfig, folder: Path
-) -> None:
+def train_adversarial(model: WorldModel, windows: LatentWindows, config: AdversarialStageConfig, folder: Path) -> None:
     """Train the model's denoiser in place, or load the finished stage; resumable."""
     result = folder / "student.safetensors"
     if stage_done(model.denoiser, result):

@@ -146,7 +146,8 @@ def student_pass(
 def student_losses(p: StudentPass, config: DiTStageConfig, own: bool) -> dict[str, Tensor]:
     """The named losses of a pass; the target is always the truth.
 
-    "copy_ratio" is the squared error of the one-step estimate from pure noise over that of repeating the previous latent.
+    "copy_ratio" is the squared error of the one-step estimate from pure noise over that of repeating the previous
+    latent.
     """
     rest = (p.truth - p.out.mean) / p.out.std
     noised = (p.tau < 1).float()

@@ -73,7 +73,7 @@ def euler_sample(
 def sample_times(
     shape: tuple[int, ...], generator: torch.Generator, clean_fraction: float, noise_fraction: float = 0.25
 ) -> Tensor:
-    """Training flow times: 0 for `noise_fraction` of the frames, 1 for `clean_fraction`, the others uniform in [0, 1)."""
+    """Training flow times: 0 for `noise_fraction` of the frames, 1 for `clean_fraction`, else uniform in [0, 1)."""
     tau = torch.rand(shape, generator=generator)
     kind = torch.rand(shape, generator=generator)
     tau = torch.where(kind < noise_fraction, torch.zeros_like(tau), tau)
