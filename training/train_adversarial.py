@@ -22,7 +22,7 @@ from training.train_dit import DiTStageConfig, OwnRollouts, StudentPass, student
 from worldsim.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.configs import WorldModelConfig
 from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.route import NUM_ROUTE_CHANNELS
+from worldsim.route_map import NUM_ROUTE_CHANNELS
 from worldsim.world_model import WorldModel
 
 

@@ -14,7 +14,7 @@ from worldsim.configs import WorldModelConfig
 from worldsim.dit import CausalDiT, Conditions
 from worldsim.flow import posterior
 from worldsim.layers import KeyValue
-from worldsim.route import RouteMap
+from worldsim.route_map import RouteMap
 from worldsim.warp import MotionWarp
 
 

@@ -13,7 +13,7 @@ from worldsim.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.configs import DiTConfig
 from worldsim.layers import ConvBlock, DiTBlock, KeyValue
 from worldsim.rope import axial_angles, rotation_of
-from worldsim.route import NUM_ROUTE_CHANNELS
+from worldsim.route_map import NUM_ROUTE_CHANNELS
 
 UNKNOWN_COMMAND = 4
 """The command's index when it is dropped or not known (RouteCommand has 0 to 3)."""
