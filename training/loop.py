@@ -76,6 +76,7 @@ class TrainLoop:
         loss_function: see LossFunction.
         folder: gets model, ema, optimiser and TensorBoard files.
         carried: tensors that loss_function writes in place from step to step; saved and resumed with the rest.
+        rates: factors of the learning rate, by the beginning of the parameters' names; 1 for those not named.
     """
 
     def __init__(
@@ -85,14 +86,17 @@ class TrainLoop:
         config: LoopConfig,
         folder: Path,
         carried: dict[str, Tensor] | None = None,
+        rates: dict[str, float] | None = None,
     ) -> None:
         self.module, self.loss_function, self.config, self.folder = module, loss_function, config, folder
         self.carried = carried or {}
         self.parameters = {n: p for n, p in module.named_parameters() if p.requires_grad}
-        matrices = [p for p in self.parameters.values() if p.dim() > 1]
-        vectors = [p for p in self.parameters.values() if p.dim() <= 1]
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, p in self.parameters.items():
+            factor = next((rate for prefix, rate in (rates or {}).items() if name.startswith(prefix)), 1.0)
+            groups.setdefault((factor, config.weight_decay if p.dim() > 1 else 0.0), []).append(p)
         self.optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+            [{"params": ps, "weight_decay": decay, "rate": rate} for (rate, decay), ps in groups.items()],
             lr=config.learning_rate,
             betas=(0.9, 0.98),
         )
@@ -149,7 +153,7 @@ class TrainLoop:
         """One optimiser step; returns the named values."""
         config, device = self.config, next(iter(self.parameters.values())).device
         for group in self.optimizer.param_groups:
-            group["lr"] = config.learning_rate_at(self.step)
+            group["lr"] = group["rate"] * config.learning_rate_at(self.step)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             values = self.loss_function(self.step, step_generator(config.seed, self.step))
         loss = values["loss"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from training.loop import LoopConfig
 from training.record import RecordConfig
 from training.train_actors import ActorStageConfig
-from training.train_adversarial import AdversarialStageConfig
+from training.train_decoder import DecoderStageConfig
 from training.train_dit import DiTStageConfig
 from training.train_head import HeadStageConfig
 from training.train_vae import VAEStageConfig
@@ -30,9 +30,8 @@ class Recipe:
         vae: the tokenizer's stage.
         actors: the stage of how others move.
         dit: the student's stage.
-        adversarial: the student once more, against a critic.
         head: the scene head's stage.
-        decoder: the tokenizer's decoder once more, its latents left as they are.
+        decoder: the tokenizer's decoder once more, against a critic, its latents left as they are.
         num_starts: start clips shipped with the model.
         evaluate_starts: starts of the evaluation.
         evaluate_seconds: length of its rollouts [s].
@@ -45,9 +44,8 @@ class Recipe:
     vae: VAEStageConfig
     actors: ActorStageConfig
     dit: DiTStageConfig
-    adversarial: AdversarialStageConfig
     head: HeadStageConfig
-    decoder: VAEStageConfig
+    decoder: DecoderStageConfig
     num_starts: int
     evaluate_starts: int
     evaluate_seconds: float
@@ -74,16 +72,14 @@ def debug() -> Recipe:
         vae=VAEStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
-        adversarial=AdversarialStageConfig(
-            student=replace(
-                AdversarialStageConfig().student,
-                loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9),
-                batch_size=4,
-            ),
-            critic_width=16,
-        ),
         head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
-        decoder=VAEStageConfig(loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9), batch_size=2),
+        decoder=DecoderStageConfig(
+            loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
+            batch_size=2,
+            num_generated=4,
+            num_generated_frames=12,
+            critic_width=8,
+        ),
         num_starts=4,
         evaluate_starts=6,
         evaluate_seconds=3.0,
@@ -101,14 +97,8 @@ def tiny() -> Recipe:
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
-        adversarial=AdversarialStageConfig(),
         head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
-        decoder=VAEStageConfig(
-            loop=LoopConfig(num_steps=150, learning_rate=6e-4, warmup_steps=20, seed=1),
-            gradient_weight=1.5,
-            kl_weight=0.0,
-            equivariance=0.0,
-        ),
+        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=800, learning_rate=4e-4, warmup_steps=20, seed=1)),
         num_starts=32,
         evaluate_starts=64,
         evaluate_seconds=6.0,

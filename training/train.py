@@ -1,4 +1,4 @@
-"""`drivedit train`: record, tokenizer, latents, actors, student, critic, head, decoder, starts, evaluation."""
+"""`drivedit train`: record, tokenizer, latents, actors, student, head, decoder, starts, evaluation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from training.make_starts import make_starts
 from training.recipes import Recipe, recipe_at
 from training.record import record
 from training.train_actors import train_actors
-from training.train_adversarial import train_adversarial
+from training.train_decoder import train_decoder
 from training.train_dit import train_dit
 from training.train_head import train_head
-from training.train_vae import refine_decoder, train_vae
+from training.train_vae import train_vae
 from training.windows import FrameStore, FrameWindows
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.rollout import NUM_KEPT
@@ -52,9 +52,7 @@ class TrainConfig:
     vae_steps: int | None = None
     dit_steps: int | None = None
     initial: Path | None = None
-    until: Literal[
-        "record", "vae", "latents", "actors", "dit", "adversarial", "head", "decoder", "starts", "evaluate"
-    ] = "evaluate"
+    until: Literal["record", "vae", "latents", "actors", "dit", "head", "decoder", "starts", "evaluate"] = "evaluate"
 
     @property
     def folder(self) -> Path:
@@ -91,7 +89,7 @@ def train(config: TrainConfig) -> None:
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     out, recipe = config.folder, _recipe(config)
-    order = ["record", "vae", "latents", "actors", "dit", "adversarial", "head", "decoder", "starts", "evaluate"]
+    order = ["record", "vae", "latents", "actors", "dit", "head", "decoder", "starts", "evaluate"]
     last = order.index(config.until)
     dataset = record(recipe.train_data)
     if last < order.index("vae"):
@@ -128,16 +126,13 @@ def train(config: TrainConfig) -> None:
         recipe = replace(recipe, dit=replace(recipe.dit, self_from=0.0, loop=loop))
     windows = LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes)
     train_dit(model, windows, recipe.dit, out / "dit")
-    if last < order.index("adversarial"):
-        return
-    windows = LatentWindows(store, latents, recipe.model, recipe.adversarial.student.num_frames, episodes)
-    train_adversarial(model, windows, recipe.adversarial, out / "adversarial")
     if last < order.index("head"):
         return
     train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")
     if last < order.index("decoder"):
         return
-    refine_decoder(model.vae, sample, recipe.decoder, out / "decoder")
+    windows = LatentWindows(store, latents, recipe.model, recipe.decoder.num_generated_frames, episodes)
+    train_decoder(model, windows, store, recipe.decoder, out / "decoder")
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return

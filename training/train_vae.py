@@ -126,18 +126,6 @@ def train_vae(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: 
     finish_stage(vae, result)
 
 
-def refine_decoder(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: Path) -> None:
-    """Train on the decoder alone, in place; latents stay what they are, so this can follow the dynamics' training."""
-    result = folder / "vae.safetensors"
-    if stage_done(vae, result):
-        return
-    for name, p in vae.named_parameters():
-        p.requires_grad_(name.startswith("decoder"))
-    _run(vae, sample, config, folder, "decoder")
-    vae.requires_grad_(True)
-    finish_stage(vae, result)
-
-
 def _run(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: Path, title: str) -> None:
     device = vae.latent_mean.device
 

@@ -56,7 +56,8 @@ def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions:
 def advance(
     denoiser: Denoiser, state: LatentState, conditions: Conditions, noise: Float[Tensor, "b 1 c h w"], num_steps: int
 ) -> LatentState:
-    """One frame on: sample the latent, then pass it clean through the network to fill the cache.
+    """One frame on: sample the latent; the cache gets its keys and values from the last sampling pass, or from a pass
+    of the clean latent after it (`clean_cache`).
 
     Args:
         conditions: of the new frame, t = 1.
@@ -70,16 +71,22 @@ def advance(
     tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
     past = tuple(kv.with_room(tokens) for kv in state.cache)
 
+    cache = past
+
     def denoise(x: Tensor, tau: float) -> Tensor:
+        nonlocal cache
         at = torch.full((b, 1), tau, device=device)
-        return denoiser(x, at, previous, conditions, times, past, given).data
+        out = denoiser(x, at, previous, conditions, times, past, given)
+        cache = out.cache
+        return out.data
 
     limit = denoiser.dit.config.latent_limit
     latent = euler_sample(denoise, noise, num_steps).clamp(-limit, limit)
-    ones = torch.ones((b, 1), device=device)
-    clean = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True)
+    if denoiser.dit.config.clean_cache:
+        ones = torch.ones((b, 1), device=device)
+        cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
-    return LatentState(latents, _newest(denoiser, clean.cache), frame)
+    return LatentState(latents, _newest(denoiser, cache), frame)
 
 
 def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
