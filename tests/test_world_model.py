@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
-from worldsim.denoiser import shift_previous
+from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
 from worldsim.rollout import advance, prefill, select_frames
 from worldsim.scene import SceneState
@@ -100,17 +100,26 @@ def test_cached_step_equals_full_forward(model: WorldModel) -> None:
         cache = tuple(kv.newest(4 * 64) for kv in out.cache)
 
 
-def test_advance_fills_the_cache_as_the_full_forward_over_what_it_generated(model: WorldModel) -> None:
-    denoiser = model.denoiser
+@pytest.mark.parametrize("clean", [True, False])
+def test_advance_fills_the_cache_as_the_full_forward_over_what_it_generated(model: WorldModel, clean: bool) -> None:
+    """Over the clean latents, or over the noise that each was sampled from in one step."""
+    torch.manual_seed(1)
+    denoiser = Denoiser(replace(CONFIG, dit=replace(CONFIG.dit, clean_cache=clean))).eval()
+    denoiser.load_state_dict(model.denoiser.state_dict())
     t = 8
     context, conditions = torch.randn(1, 3, 8, 16, 16), random_conditions(1, t)
-    state, clip = prefill(denoiser, context, select_frames(conditions, slice(0, 3))), [context]
+    state, clip, seen = prefill(denoiser, context, select_frames(conditions, slice(0, 3))), [context], [context]
     for frame in range(3, t):
         noise = torch.randn(1, 1, 8, 16, 16)
-        state = advance(denoiser, state, select_frames(conditions, slice(frame, frame + 1)), noise, 2)
+        state = advance(denoiser, state, select_frames(conditions, slice(frame, frame + 1)), noise, 1)
         clip.append(state.latents[:, :1])
-    latents = torch.cat(clip, dim=1)
-    full = denoiser(latents, torch.ones(1, t), shift_previous(latents, 2), conditions, torch.arange(t))
+        seen.append(clip[-1] if clean else noise)
+    tau = torch.ones(1, t)
+    if not clean:
+        tau[:, 3:] = 0.0
+    previous = shift_previous(torch.cat(clip, dim=1), 2)
+    with torch.no_grad():
+        full = denoiser(torch.cat(seen, dim=1), tau, previous, conditions, torch.arange(t))
     for ours, whole in zip(state.cache, full.cache, strict=True):
         torch.testing.assert_close(ours.keys[:, :, -64:], whole.keys[:, :, -64:], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(ours.values[:, :, -64:], whole.values[:, :, -64:], atol=1e-4, rtol=1e-4)

@@ -81,7 +81,7 @@ class DiTConfig:
         latent_limit: sampled latents (of unit variance) are kept within plus and minus this, so that a long rollout
             cannot run away.
         clean_cache: pass each generated latent through the network once more, clean, to fill the KV cache; otherwise
-            it keeps what the last sampling pass made, which knows the latents before it, and a step is cheaper.
+            it keeps what the last sampling pass made, which knows the latents before it; a step is then cheaper.
         use_route: condition on the route's preview, drawn on the ground (dropped out in training).
         use_command: condition on the RouteCommand (dropped out in training); the route says more.
         use_actors: condition on the actors around, drawn into the picture (dropped out in training).
@@ -98,7 +98,7 @@ class DiTConfig:
     num_previous: int = 2
     motion_warp: bool = True
     latent_limit: float = 3.5
-    clean_cache: bool = True
+    clean_cache: bool = False
     use_route: bool = True
     use_command: bool = False
     use_actors: bool = True
@@ -158,7 +158,7 @@ class WorldModelConfig:
 
     frame_size: tuple[int, int] = (128, 128)
     dt: float = 0.1
-    num_steps: int = 2
+    num_steps: int = 1
     camera: CameraGeometry = field(default_factory=CameraGeometry)
     vehicle: VehicleModel = field(default_factory=VehicleModel)
     vae: VAEConfig = field(default_factory=VAEConfig)
