@@ -88,7 +88,7 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
     cpu = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats, time.process_time)
     torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
     wall = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats)
-    two = _median_time(lambda: model.step(state, CONTROL[None], num_steps=2), config.repeats)
+    one = _median_time(lambda: model.step(state, CONTROL[None], num_steps=1), config.repeats)
     blind = _median_time(lambda: model.step(state, CONTROL[None], decode=False), config.repeats)
     a = torch.randn(768, 768, device=state.rolling.latents.device)
     product = _median_time(lambda: (a @ a).sum().item(), config.repeats)
@@ -98,7 +98,7 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
         "step_gflop": gflop,
         "step_cpu_seconds_one_thread": cpu,
         "steps_per_second": 1 / wall,
-        "steps_per_second_two_sampling_steps": 1 / two,
+        "steps_per_second_one_sampling_step": 1 / one,
         "steps_per_second_without_decoding": 1 / blind,
         "matrix_product_gflops": peak,
         "fraction_of_matrix_product": gflop / wall / peak,
@@ -195,7 +195,7 @@ TARGETS = {
     "step_gflop": ("GFLOP of an env step", "≤ 3"),
     "step_cpu_seconds_one_thread": ("CPU seconds of an env step, one thread", "≤ 0.05"),
     "steps_per_second": ("env steps per second, all cores", "≥ 20"),
-    "steps_per_second_two_sampling_steps": ("the same with two sampling steps", ""),
+    "steps_per_second_one_sampling_step": ("the same with one sampling step", ""),
     "steps_per_second_without_decoding": ("the same without decoding frames", ""),
     "matrix_product_gflops": ("the machine's own matrix product, GFLOP/s", ""),
     "fraction_of_matrix_product": ("fraction of it that a step reaches", "most"),

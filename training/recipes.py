@@ -76,8 +76,6 @@ def debug() -> Recipe:
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
             batch_size=2,
-            num_generated=4,
-            num_generated_frames=12,
             critic_width=8,
         ),
         num_starts=4,
@@ -98,7 +96,7 @@ def tiny() -> Recipe:
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
         head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
-        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=800, learning_rate=4e-4, warmup_steps=20, seed=1)),
+        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=450, learning_rate=4e-4, warmup_steps=20, seed=1)),
         num_starts=32,
         evaluate_starts=64,
         evaluate_seconds=6.0,

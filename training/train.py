@@ -131,8 +131,7 @@ def train(config: TrainConfig) -> None:
     train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")
     if last < order.index("decoder"):
         return
-    windows = LatentWindows(store, latents, recipe.model, recipe.decoder.num_generated_frames, episodes)
-    train_decoder(model, windows, store, recipe.decoder, out / "decoder")
+    train_decoder(model.vae, store, latents, recipe.decoder, out / "decoder")
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return

@@ -158,7 +158,7 @@ class WorldModelConfig:
 
     frame_size: tuple[int, int] = (128, 128)
     dt: float = 0.1
-    num_steps: int = 1
+    num_steps: int = 2
     camera: CameraGeometry = field(default_factory=CameraGeometry)
     vehicle: VehicleModel = field(default_factory=VehicleModel)
     vae: VAEConfig = field(default_factory=VAEConfig)
