@@ -225,3 +225,14 @@ def test_every_condition_changes_the_picture(world: DreamWorld, name: str) -> No
         states[1] = replace(states[1], look=states[1].look + 1)
     frames = [model.step(state, control)[1].frames for state in states]
     assert not np.array_equal(frames[0], frames[1])
+
+
+def test_who_is_inside_the_lane_is_on_the_road_whatever_is_seen(world: DreamWorld) -> None:
+    control = np.array([[0.0, 0.4, 0.0, 0.0]], np.float32)
+    for shift, told in ((0.0, True), (1.5, False)):
+        clip = random_clip(8)
+        clip = replace(clip, route=clip.route + np.array([0.0, shift], np.float32))
+        _, prediction = world.model.step(world.model.begin([clip], [0]), control)
+        assert prediction.off_road_seen[0] > 0
+        assert (prediction.off_road[0] == 0) == told
+        assert told or prediction.off_road[0] == prediction.off_road_seen[0]

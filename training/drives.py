@@ -74,8 +74,8 @@ class Rollouts:
     """`n` rollouts of `t` steps beside the truth; `valid` is False past an episode's end.
 
     frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. told: as the world tells it, seen: as seen in the
-    latents alone, true_scenes: SceneState [n, t]. ego: seen speed and yaw rate [n, t, 2]. collision: as told,
-    collision_seen, off_road and the truth [n, t]. valid [n, t].
+    latents alone, true_scenes: SceneState [n, t]. ego: seen speed and yaw rate [n, t, 2]. collision,
+    off_road: as told; both as seen, and the truth [n, t]. valid [n, t].
     """
 
     frames: np.ndarray
@@ -89,6 +89,7 @@ class Rollouts:
     collision: np.ndarray
     collision_seen: np.ndarray
     off_road: np.ndarray
+    off_road_seen: np.ndarray
     true_collision: np.ndarray
     true_off_road: np.ndarray
     valid: np.ndarray
@@ -121,8 +122,10 @@ def roll_out_recorded(
             told.append(_over_time([s.scene for s in steps]))
             seen.append(_over_time([s.decoded for s in steps]))
             ego.append(np.stack([s.ego_estimate for s in steps], axis=1))
-            events.append(np.stack([[s.collision, s.collision_seen, s.off_road] for s in steps], axis=-1))
-    collision, collision_seen, off_road = np.concatenate(events, axis=1)
+            events.append(
+                np.stack([[s.collision, s.collision_seen, s.off_road, s.off_road_seen] for s in steps], axis=-1)
+            )
+    collision, collision_seen, off_road, off_road_seen = np.concatenate(events, axis=1)
     truth = np.stack([store.frames[i] for i in index])
     repeated = np.stack([np.repeat(store.frames[p][None], horizon, axis=0) for p in positions])
     return Rollouts(
@@ -137,6 +140,7 @@ def roll_out_recorded(
         collision=collision,
         collision_seen=collision_seen,
         off_road=off_road,
+        off_road_seen=off_road_seen,
         true_collision=store.rows.collision[index],
         true_off_road=store.rows.off_road[index],
         valid=valid,

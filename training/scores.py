@@ -142,6 +142,7 @@ def event_scores(r: Rollouts, dt: float) -> dict:
             ("collision", r.collision, r.true_collision),
             ("collision_seen", r.collision_seen, r.true_collision),
             ("off_road", r.off_road, r.true_off_road),
+            ("off_road_seen", r.off_road_seen, r.true_off_road),
         )
     }
 

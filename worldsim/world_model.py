@@ -28,6 +28,8 @@ from worldsim.vehicle import motion_between
 
 CONTACT_SCALE = 0.2
 """Distance over which a collision's probability rises, half at contact [m]."""
+LEAST_HALF_WIDTH = 1.75
+"""An ego no part of which is farther than this beside its route is on the road, whatever is seen [m]."""
 DEFAULT_CHECKPOINT = Path(__file__).parent / "default"
 
 
@@ -102,7 +104,8 @@ class Prediction:
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         collision: probability by how far the tracked actors are, float [b].
         collision_seen: probability as seen in the latents, float [b].
-        off_road: probability as seen in the latents, float [b].
+        off_road: probability, float [b]; 0 where the known route says that the ego is inside its lane, else as seen.
+        off_road_seen: probability as seen in the latents, float [b].
         ego_estimate: speed [m/s] and yaw rate [rad/s] as seen in the latents, [b, 2].
         signals: trust signals, each float [b].
     """
@@ -114,6 +117,7 @@ class Prediction:
     collision: np.ndarray
     collision_seen: np.ndarray
     off_road: np.ndarray
+    off_road_seen: np.ndarray
     ego_estimate: np.ndarray
     signals: dict[str, np.ndarray]
 
@@ -338,6 +342,10 @@ class WorldModel(nn.Module):
         )
         apart = np.where(state.actors.kinds > 0, apart, np.inf).min(-1)
         lateral = np.abs(decoded.lateral_offset - preview.lateral_offset)
+        turn = preview.heading_error
+        reach = np.abs(np.cos(turn)) * model.width / 2 + np.abs(np.sin(turn)) * model.length / 2
+        inside = on_route & (np.abs(preview.lateral_offset) + reach < LEAST_HALF_WIDTH)
+        off_road = estimate.off_road.sigmoid().cpu().numpy()
         return Prediction(
             frames=frames,
             scene=scene,
@@ -345,7 +353,8 @@ class WorldModel(nn.Module):
             vehicles=vehicles,
             collision=1 / (1 + np.exp(np.minimum(apart / CONTACT_SCALE, 50.0))),
             collision_seen=estimate.collision.sigmoid().cpu().numpy(),
-            off_road=estimate.off_road.sigmoid().cpu().numpy(),
+            off_road=np.where(inside, 0.0, off_road),
+            off_road_seen=off_road,
             ego_estimate=ego_estimate,
             signals={
                 "speed_disagreement": np.abs(ego_estimate[:, 0] - ego[:, 0]),
