@@ -14,10 +14,12 @@ import torch
 from envs.centreline import centreline
 from envs.routes import Route, route_through
 from envs.scripted import ActorScript, ActorState, ScriptedActors, ego_on_route, scripted_box
+from envs.truth import WRONG_WAY_ANGLE
 from envs.world import WorldStep
 from worldsim.actors import ACTOR_NAMES
+from worldsim.boxes import wrap
 from worldsim.route import route_ahead, to_ground_frame
-from worldsim.scene import SceneState
+from worldsim.scene import ObjectKind, SceneState
 from worldsim.start_clip import StartClip
 from worldsim.starts import STARTS_NAME, load_starts
 from worldsim.vehicle import VehicleModel
@@ -25,8 +27,6 @@ from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
 
 SAME_ACTOR = 3.0
 """An object of a start clip this near to a scripted actor of its kind is that actor [m]."""
-WRONG_WAY_ANGLE = math.radians(120)
-"""Heading errors beyond this are driving against the lane [rad]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,8 @@ class DreamWorld:
         start: a StartClip to go on from, recorded in any world.
         start_index: which of the loaded start clips.
         scenario: ScriptedActors whose clock began with the start's first frame; those whom its last frame does not show
-            appear in the first step. Their initial states are on the start's route, on which the ego is `ego_s`.
+            appear in the first step, if need be instead of whoever is farthest. The other actors stay, whatever
+            `ambient_traffic` says.
 
     Args:
         config: which model, and how it runs.
@@ -148,7 +149,7 @@ class DreamWorld:
 
         Raises:
             ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, or a
-                scenario that the start has no route or no place for.
+                scenario of too many actors or for a start without a route.
         """
         rng = np.random.default_rng(seed)
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
@@ -231,7 +232,7 @@ class DreamWorld:
             vehicle=context.vehicles[-1].copy(),
             collision=collision,
             off_road=off_road,
-            wrong_way=bool(scene.lane_valid[1] and abs(_wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
+            wrong_way=bool(scene.lane_valid[1] and abs(wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
             progress=progress,
             info=info,
         )
@@ -254,23 +255,21 @@ def _scripted(
     for vehicle in clip.vehicles[:-1]:
         scripted = scripted.stepped(vehicle, model, clip.dt)
     states, kinds = state.actors.states.copy(), state.actors.kinds.copy()
+    if len(scripted.actors) > len(kinds[0]):
+        raise ValueError(f"a scenario may have {len(kinds[0])} actors in the learned world, got {len(scripted.actors)}")
+    from_ego = np.hypot(*(states[0, :, :2] - clip.vehicles[-1, :2]).T)
     places: list[int] = []
     for own, actor in zip(scripted.states(), scripted.actors, strict=True):
         distance = np.hypot(*(states[0, :, :2] - own[:2]).T)
         same = (kinds[0] == actor.kind) & (distance < SAME_ACTOR)
-        free = np.flatnonzero(same) if same.any() else np.flatnonzero(kinds[0] == 0)
-        free = np.array([place for place in free if place not in places], np.int64)
-        if not len(free):
-            raise ValueError(f"the start has {len(kinds[0])} actors already: no place for those of the scenario")
-        place = int(free[np.argmin(distance[free])]) if same.any() else int(free[0])
+        # its own place, else a free one, else that of whoever is farthest from the ego
+        merit = np.where(same, 2e6 - distance, np.where(kinds[0] == ObjectKind.EMPTY, 1e6, from_ego))
+        merit[places] = -1.0
+        place = int(np.argmax(merit))
         states[0, place], kinds[0, place] = own, int(actor.kind)
         places.append(place)
     actors = replace(state.actors, states=states, kinds=kinds)
     return replace(state, actors=actors), replace(scripted, places=tuple(places))
-
-
-def _wrap(angle: float) -> float:
-    return (angle + math.pi) % (2 * math.pi) - math.pi
 
 
 def _distance_along_lane(scene: SceneState, speed: float, dt: float) -> float:

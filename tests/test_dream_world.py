@@ -236,3 +236,20 @@ def test_who_is_inside_the_lane_is_on_the_road_whatever_is_seen(world: DreamWorl
         assert prediction.off_road_seen[0] > 0
         assert (prediction.off_road[0] == 0) == told
         assert told or prediction.off_road[0] == prediction.off_road_seen[0]
+
+
+def test_a_scenario_finds_room_in_full_traffic_at_the_cost_of_the_farthest(world: DreamWorld) -> None:
+    clip = random_clip(8)
+    scenes = clip.scenes.copy()
+    scenes.object_kinds[:] = ObjectKind.CAR
+    scenes.objects[:, :, 0] = np.arange(10.0, 58.0, 4.0)
+    scenes.objects[:, :, 1], scenes.objects[:, :, 4:] = 6.0, (4.0, 1.8)
+    walker = CrossingPedestrian(distance=20.0, offset=-4.0, start_at=0.0, speed=1.4)
+    scenario = ScriptedActors(scripts=(walker,))
+    world.reset(0, {"start": replace(clip, scenes=scenes), "scenario": scenario})
+    after = world.step(CONTROL).scene
+    assert (after.object_kinds == ObjectKind.PEDESTRIAN).sum() == 1
+    assert (after.object_kinds == ObjectKind.CAR).sum() == 11
+    assert after.objects[after.object_kinds == ObjectKind.CAR, 0].max() < 51.0
+    with pytest.raises(ValueError, match="12 actors in the learned world, got 13"):
+        world.reset(0, {"start": clip, "scenario": ScriptedActors(scripts=(walker,) * 13)})
