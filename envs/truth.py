@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from worldsim.boxes import corners, overlap, wrap
+from worldsim.line import LEAD_RANGE, nearest_ahead
 from worldsim.route import LANE_RANGE, seen_from
 from worldsim.scene import NUM_OBJECTS, OBJECT_RANGE, ROUTE_DISTANCES, SceneState
 from worldsim.vehicle import VehicleModel
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from envs.roads import RoadMap
     from envs.routes import Route
 
-LEAD_RANGE = 60.0
-"""Objects farther ahead along the route are not leads [m]."""
-LEAD_MARGIN = 0.3
-"""Added to the half widths of ego and object to get the ego's corridor [m]."""
 OFF_ROAD_TOLERANCE = 0.3
 """How far a corner may lie outside the drivable area (nuPlan's drivable area compliance) [m]."""
 WRONG_WAY_ANGLE = np.radians(120.0)
@@ -151,17 +148,12 @@ def _lead(objects: Objects, route: Route, s: float, model: VehicleModel) -> tupl
         return None
     boxes, speeds = objects.boxes[near], objects.speeds[near]
     at, across, yaw = project_ahead(boxes[:, :2], route, s, LEAD_RANGE + 10.0)
-    turn = boxes[:, 2] - yaw
-    c, sn = np.abs(np.cos(turn)), np.abs(np.sin(turn))
-    half_along = (c * boxes[:, 3] + sn * boxes[:, 4]) / 2
-    half_across = (sn * boxes[:, 3] + c * boxes[:, 4]) / 2
-    gap = at - s - half_along - model.length / 2
-    inside = np.abs(across) < half_across + model.width / 2 + LEAD_MARGIN
-    ahead = (at > s) & (gap < LEAD_RANGE) & inside
-    if not ahead.any():
-        return None
-    i = int(np.argmin(np.where(ahead, gap, np.inf)))
-    return max(float(gap[i]), 0.0), float(speeds[i] * np.cos(turn[i]))
+    sizes = boxes[:, 3], boxes[:, 4]
+    everyone = np.ones(len(near), bool)
+    gap, speed, present = nearest_ahead(
+        at - s, across, boxes[:, 2] - yaw, *sizes, speeds, everyone, (model.length, model.width)
+    )
+    return (float(gap), float(speed)) if present else None
 
 
 def _fill_objects(scene: SceneState, vehicle: np.ndarray, objects: Objects) -> None:

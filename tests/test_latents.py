@@ -10,7 +10,7 @@ from test_world_model import CONFIG
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop
 from training.rollouts import Rows
-from training.train_dit import DiTStageConfig, OwnRollouts, student_losses, student_pass
+from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
 from worldsim.dit import look_of
 from worldsim.route import turned
 from worldsim.scene import ROUTE_DISTANCES, SceneState
@@ -105,7 +105,7 @@ def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> 
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch, seen = own.advance(model.denoiser, np.random.default_rng(step), generator)
-        return student_losses(student_pass(model.denoiser, batch, seen, config, generator), config, own=True)
+        return student_losses(model.denoiser, batch, seen, config, generator)
 
     return TrainLoop(model.denoiser, loss_function, config.loop, folder, own.carried)
 

@@ -11,7 +11,7 @@ from torch import nn
 from training.latents import LatentBatch
 from training.loop import LoopConfig, TrainLoop
 from training.train import _check_tokenizer
-from training.train_dit import DiTStageConfig, student_losses, student_pass
+from training.train_dit import DiTStageConfig, student_losses
 from training.train_head import HeadStageConfig, head_losses
 from training.train_vae import VAEStageConfig, measure_latents, vae_losses
 from training.video_metrics import auroc, drift_horizon, psnr
@@ -146,11 +146,7 @@ def test_student_overfits_one_batch(use_own: bool) -> None:
     for step in range(80):
         generator = torch.Generator().manual_seed(step)
         own = batch.latents + 0.2 * torch.randn(batch.latents.shape, generator=generator)
-        losses = student_losses(
-            student_pass(denoiser, batch, own if use_own and step > 20 else None, config, generator),
-            config,
-            own=use_own and step > 20,
-        )
+        losses = student_losses(denoiser, batch, own if use_own and step > 20 else None, config, generator)
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()

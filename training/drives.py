@@ -120,7 +120,7 @@ def roll_out_recorded(
                 bar.update(len(chosen))
             frames.append(np.stack([s.frames for s in steps], axis=1))
             told.append(_over_time([s.scene for s in steps]))
-            seen.append(_over_time([s.decoded for s in steps]))
+            seen.append(_over_time([s.seen for s in steps]))
             ego.append(np.stack([s.ego_estimate for s in steps], axis=1))
             events.append(
                 np.stack([[s.collision, s.collision_seen, s.off_road, s.off_road_seen] for s in steps], axis=-1)
@@ -169,13 +169,13 @@ def _reconstruct(model: WorldModel, frames: np.ndarray) -> np.ndarray:
 class LongDrives:
     """`n` closed-loop drives of `t` steps.
 
-    frames: uint8 [n, t, h, w, 3]. scenes: as driven by, decoded: as seen in the latents, SceneState [n, t]. off_road:
+    frames: uint8 [n, t, h, w, 3]. scenes: as driven by, seen: as seen in the latents, SceneState [n, t]. off_road:
     probability [n, t].
     """
 
     frames: np.ndarray
     scenes: SceneState
-    decoded: SceneState
+    seen: SceneState
     off_road: np.ndarray
 
 
@@ -193,6 +193,6 @@ def long_drives(model: WorldModel, clips: list[StartClip], num_steps: int) -> Lo
     return LongDrives(
         frames=np.stack([s.frames for s in steps], axis=1),
         scenes=_over_time([s.scene for s in steps]),
-        decoded=_over_time([s.decoded for s in steps]),
+        seen=_over_time([s.seen for s in steps]),
         off_road=np.stack([s.off_road for s in steps], axis=1),
     )

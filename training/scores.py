@@ -150,7 +150,7 @@ def event_scores(r: Rollouts, dt: float) -> dict:
 def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
     """Long drives at quarters of their length: sharpness, colour and motion against their start clips, and whether the
     lane that is seen in the picture lies where the route says (`lane_seen_error_m`, `heading_seen_error_deg`)."""
-    frames, scenes, decoded = drives.frames, drives.scenes, drives.decoded
+    frames, scenes, seen = drives.frames, drives.scenes, drives.seen
     start_frames = np.stack([clip.frames[-1] for clip in clips])
     base_sharpness, base_colour = sharpness(start_frames).mean(), start_frames.mean((1, 2))
     scores = {}
@@ -166,9 +166,9 @@ def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
             "frame_change": float(moving),
             "speed_mps": float(scenes.speed[:, at].mean()),
             "abs_lateral_offset_m": float(np.abs(scenes.lateral_offset[:, at]).mean()),
-            "lane_seen_error_m": _median(np.abs(decoded.lateral_offset - scenes.lateral_offset)[:, at].ravel()),
+            "lane_seen_error_m": _median(np.abs(seen.lateral_offset - scenes.lateral_offset)[:, at].ravel()),
             "heading_seen_error_deg": _median(
-                np.degrees(np.abs(decoded.heading_error - scenes.heading_error))[:, at].ravel()
+                np.degrees(np.abs(seen.heading_error - scenes.heading_error))[:, at].ravel()
             ),
             "off_road_probability": float(drives.off_road[:, at].mean()),
         }

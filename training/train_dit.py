@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.denoiser import Denoised, Denoiser, Given, shift_previous
+from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
 from worldsim.flow import interpolate, sample_times
 from worldsim.rollout import roll_out
@@ -27,7 +26,6 @@ class DiTStageConfig:
         batch_size: windows a step.
         num_frames: latents a window.
         clean_fraction: share of frames that are clean context.
-        noise_fraction: share of frames that begin from pure noise.
         previous_noise: standard deviation, up to, of noise on the stacked previous latents.
         self_from: fraction of the steps after which windows are continued from the model's own rollouts.
         self_fraction: share of steps, from then on, that do so.
@@ -40,7 +38,6 @@ class DiTStageConfig:
     batch_size: int = 6
     num_frames: int = 8
     clean_fraction: float = 0.2
-    noise_fraction: float = 0.25
     previous_noise: float = 0.15
     self_from: float = 0.45
     self_fraction: float = 0.6
@@ -103,33 +100,21 @@ class OwnRollouts:
         return batch, seen
 
 
-class StudentPass(NamedTuple):
-    """One pass over a batch of windows, on the model's device.
-
-    truth: latents [b, t, c, h, w]. tau: flow times [b, t]. conditions, given: of the frames; out: the estimates.
-    """
-
-    truth: Tensor
-    tau: Tensor
-    conditions: Conditions
-    given: Given
-    out: Denoised
-
-
-def student_pass(
+def student_losses(
     denoiser: Denoiser, batch: LatentBatch, own: Tensor | None, config: DiTStageConfig, generator: torch.Generator
-) -> StudentPass:
-    """Estimate the frames of a batch, each at a flow time of its own (diffusion forcing).
+) -> dict[str, Tensor]:
+    """The named losses of a batch, each frame at a flow time of its own (diffusion forcing).
 
     The context of each frame (previous latents, clean frames) is the truth, or the model's `own` rollout of it,
-    [b, t, c, h, w].
+    [b, t, c, h, w]; the target is always the truth. "copy_ratio" is the squared error of the one-step estimate from
+    pure noise over that of repeating the previous latent.
     """
     device = denoiser.step_std.device
     conditions = Conditions(*(value.to(device) for value in batch.conditions))
     truth = batch.latents.to(device)
     seen = truth if own is None else own
     b, t = truth.shape[:2]
-    tau = sample_times((b, t), generator, config.clean_fraction, config.noise_fraction)
+    tau = sample_times((b, t), generator, config.clean_fraction)
     tau[:, 0] = 1.0
     tau = tau.to(device)
     noise = torch.randn(batch.latents.shape, generator=generator).to(device)
@@ -140,28 +125,19 @@ def student_pass(
     stacked = previous + strength * jitter
     given = denoiser.given(stacked, conditions)
     out = denoiser(noisy, tau, stacked, conditions, torch.arange(t, device=device), given=given)
-    return StudentPass(truth, tau, conditions, given, out)
-
-
-def student_losses(p: StudentPass, config: DiTStageConfig, own: bool) -> dict[str, Tensor]:
-    """The named losses of a pass; the target is always the truth.
-
-    "copy_ratio" is the squared error of the one-step estimate from pure noise over that of repeating the previous
-    latent.
-    """
-    rest = (p.truth - p.out.mean) / p.out.std
-    noised = (p.tau < 1).float()
-    weight = 1 + config.object_weight * (p.given.coverage > 0.02)
-    flow = ((p.out.rest - rest) ** 2).mean(2)
+    rest = (truth - out.mean) / out.std
+    noised = (tau < 1).float()
+    weight = 1 + config.object_weight * (given.coverage > 0.02)
+    flow = ((out.rest - rest) ** 2).mean(2)
     flow = (flow * weight).sum((2, 3)) / weight.sum((2, 3))
     flow = 2 * ((1 + flow).sqrt() - 1)  # pseudo-Huber: a rollout gone astray must not outweigh all others
     flow_loss = (flow * noised).sum() / noised.sum().clamp(min=1)
     with torch.no_grad():
-        start = (p.tau == 0).float()
-        error = ((p.out.data - p.truth) ** 2).mean((2, 3, 4))
-        copy = ((shift_previous(p.truth, 1)[:, :, 0] - p.truth) ** 2).mean((2, 3, 4))
+        start = (tau == 0).float()
+        error = ((out.data - truth) ** 2).mean((2, 3, 4))
+        copy = ((shift_previous(truth, 1)[:, :, 0] - truth) ** 2).mean((2, 3, 4))
         ratio = (error * start).sum() / (copy * start).sum().clamp(min=1e-6)
-    return {"loss": flow_loss, "copy_ratio_own" if own else "copy_ratio": ratio}
+    return {"loss": flow_loss, "copy_ratio" if own is None else "copy_ratio_own": ratio}
 
 
 @torch.no_grad()
@@ -191,9 +167,8 @@ def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig,
         late = step >= config.self_from * config.loop.num_steps
         if late and torch.rand((), generator=generator).item() < config.self_fraction:
             batch, seen = own.advance(denoiser, rng, generator)
-            return student_losses(student_pass(denoiser, batch, seen, config, generator), config, own=True)
-        batch = windows.sample(config.batch_size, rng)
-        return student_losses(student_pass(denoiser, batch, None, config, generator), config, own=False)
+            return student_losses(denoiser, batch, seen, config, generator)
+        return student_losses(denoiser, windows.sample(config.batch_size, rng), None, config, generator)
 
     TrainLoop(denoiser, loss_function, config.loop, folder, own.carried).run("CausalDiT")
     finish_stage(denoiser, result)

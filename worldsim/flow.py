@@ -70,11 +70,9 @@ def euler_sample(
     return x
 
 
-def sample_times(
-    shape: tuple[int, ...], generator: torch.Generator, clean_fraction: float, noise_fraction: float = 0.25
-) -> Tensor:
-    """Training flow times: 0 for `noise_fraction` of the frames, 1 for `clean_fraction`, else uniform in [0, 1)."""
+def sample_times(shape: tuple[int, ...], generator: torch.Generator, clean_fraction: float) -> Tensor:
+    """Training flow times: uniform in [0, 1) with extra weight at 0, and 1 for `clean_fraction` of the frames."""
     tau = torch.rand(shape, generator=generator)
     kind = torch.rand(shape, generator=generator)
-    tau = torch.where(kind < noise_fraction, torch.zeros_like(tau), tau)
+    tau = torch.where(kind < 0.25, torch.zeros_like(tau), tau)
     return torch.where(kind > 1 - clean_fraction, torch.ones_like(tau), tau)

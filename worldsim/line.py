@@ -8,7 +8,7 @@ import numpy as np
 
 from worldsim.boxes import wrap
 from worldsim.route import RoutePreview
-from worldsim.scene import OBJECT_RANGE, ROUTE_DISTANCES, SceneState
+from worldsim.scene import ROUTE_DISTANCES, SceneState
 
 KNOT_ARCS = np.array([0.0, *ROUTE_DISTANCES, ROUTE_DISTANCES[-1] + 15.0])
 """Arc lengths that a line is drawn through [m]: beside the ego, the preview, and straight on from its end."""
@@ -18,8 +18,10 @@ ROUTE_SIDE = 10.0
 """Actors farther beside the route have nothing to do with it [m]."""
 LANE_HALF_WIDTH = 2.3
 """An actor whose centre is nearer to the route than this is in the ego's way [m]."""
+LEAD_RANGE = 60.0
+"""Objects farther ahead along the route are not leads [m]."""
 LEAD_MARGIN = 0.3
-"""Added to the half widths of ego and actor to get the ego's corridor [m]."""
+"""Added to the half widths of ego and object to get the ego's corridor [m]."""
 
 
 class Line(NamedTuple):
@@ -114,21 +116,44 @@ def place_on_line(line: Line, seen: np.ndarray) -> OnLine:
     return OnLine(s, lateral, heading, yaw_at(s + 8 * way) - here, yaw_at(s + 16 * way) - here, on)
 
 
-def lead_of(place: OnLine, seen: np.ndarray, kinds: np.ndarray, ego: tuple[float, float]) -> tuple[np.ndarray, ...]:
-    """Gap [n] [m] to the nearest actor in the ego's corridor, bumper to bumper, its speed along the route [n] [m/s],
-    and whether there is one within OBJECT_RANGE, bool [n].
+def lead_of(
+    place: OnLine, seen: np.ndarray, kinds: np.ndarray, ego: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`nearest_ahead` among actors [n, s, 6 or more], OBJECT_NAMES first, at their places; kinds [n, s]."""
+    box = place.s, place.lateral, place.heading, seen[..., 4], seen[..., 5]
+    return nearest_ahead(*box, seen[..., 3], kinds > 0, ego)
+
+
+def nearest_ahead(
+    s: np.ndarray,
+    lateral: np.ndarray,
+    heading: np.ndarray,
+    length: np.ndarray,
+    width: np.ndarray,
+    speed: np.ndarray,
+    there: np.ndarray,
+    ego: tuple[float, float],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The nearest object in the ego's corridor on its route.
 
     Args:
+        s: arc length ahead of the ego [..., k] [m].
+        lateral: offset from the route [..., k] [m].
+        heading: against the route [..., k] [rad].
+        length: of the objects [..., k] [m].
+        width: of the objects [..., k] [m].
+        speed: along their own heading [..., k] [m/s].
+        there: False for those to leave out, bool [..., k].
         ego: length and width [m].
     """
-    c, s = np.abs(np.cos(place.heading)), np.abs(np.sin(place.heading))
-    half_along = (c * seen[..., 4] + s * seen[..., 5]) / 2
-    half_across = (s * seen[..., 4] + c * seen[..., 5]) / 2
-    gap = place.s - half_along - ego[0] / 2
-    inside = np.abs(place.lateral) < half_across + ego[1] / 2 + LEAD_MARGIN
-    ahead = (kinds > 0) & (place.s > 0) & inside & (gap < OBJECT_RANGE)
+    c, sn = np.abs(np.cos(heading)), np.abs(np.sin(heading))
+    half_along = (c * length + sn * width) / 2
+    half_across = (sn * length + c * width) / 2
+    gap = s - half_along - ego[0] / 2
+    inside = np.abs(lateral) < half_across + ego[1] / 2 + LEAD_MARGIN
+    ahead = there & (s > 0) & inside & (gap < LEAD_RANGE)
     gap = np.where(ahead, gap, np.inf)
-    at = gap.argmin(-1)[:, None]
-    speed = np.take_along_axis(seen[..., 3] * np.cos(place.heading), at, axis=1)[:, 0]
+    at = gap.argmin(-1)[..., None]
+    along = np.take_along_axis(speed * np.cos(heading), at, axis=-1)[..., 0]
     present = np.any(ahead, axis=-1)
-    return np.where(present, np.maximum(gap.min(-1), 0.0), 0.0), np.where(present, speed, 0.0), present
+    return np.where(present, np.maximum(gap.min(-1), 0.0), 0.0), np.where(present, along, 0.0), present

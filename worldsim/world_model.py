@@ -100,7 +100,7 @@ class Prediction:
         frames: RGB, uint8 [b, h, w, 3], or None when not decoded.
         scene: SceneState [b]; ego motion as integrated, lane and route as the known route says, objects and lead as
             tracked; the lane's width and speed limit as seen.
-        decoded: SceneState [b] as seen in the latents alone.
+        seen: SceneState [b] as seen in the latents alone.
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         collision: probability by how far the tracked actors are, float [b].
         collision_seen: probability as seen in the latents, float [b].
@@ -112,7 +112,7 @@ class Prediction:
 
     frames: np.ndarray | None
     scene: SceneState
-    decoded: SceneState
+    seen: SceneState
     vehicles: np.ndarray
     collision: np.ndarray
     collision_seen: np.ndarray
@@ -325,23 +325,23 @@ class WorldModel(nn.Module):
         estimate = self.head(state.rolling.latents[:, None]).map(lambda v: v[:, 0])
         ego = np.stack([vehicles[:, 3], vehicles[:, 4], model.yaw_rate(vehicles), vehicles[:, 5]], axis=-1)
         ego_estimate = estimate.ego.cpu().numpy() * EGO_SCALE
-        decoded = targets_to_scene(estimate, ego, np.where(state.commands > 3, 0, state.commands))
-        scene = decoded.copy()
+        seen = targets_to_scene(estimate, ego, np.where(state.commands > 3, 0, state.commands))
+        scene = seen.copy()
         on_route = preview.on_route
         scene.lane[on_route, 0] = preview.lateral_offset[on_route]
         scene.lane[on_route, 1] = preview.heading_error[on_route]
         scene.route[on_route], scene.route_valid[on_route] = preview.points[on_route], preview.valid[on_route]
         scene.objects[:], scene.object_kinds[:] = scene_objects(state.actors, vehicles)
-        seen = state.actors.seen_from(vehicles)
-        place = place_on_line(line_of(preview), seen)
-        gap, speed, scene.lead_valid[:] = lead_of(place, seen, state.actors.kinds, (model.length, model.width))
+        around = state.actors.seen_from(vehicles)
+        place = place_on_line(line_of(preview), around)
+        gap, speed, scene.lead_valid[:] = lead_of(place, around, state.actors.kinds, (model.length, model.width))
         scene.lead[:] = np.stack([gap, speed], axis=-1)
         size = np.broadcast_to([model.length, model.width], (len(vehicles), 2))
         apart = separation(
             np.concatenate([vehicles[:, :3], size], axis=-1)[:, None], state.actors.states[..., [0, 1, 2, 4, 5]]
         )
         apart = np.where(state.actors.kinds > 0, apart, np.inf).min(-1)
-        lateral = np.abs(decoded.lateral_offset - preview.lateral_offset)
+        lateral = np.abs(seen.lateral_offset - preview.lateral_offset)
         turn = preview.heading_error
         reach = np.abs(np.cos(turn)) * model.width / 2 + np.abs(np.sin(turn)) * model.length / 2
         inside = on_route & (np.abs(preview.lateral_offset) + reach < LEAST_HALF_WIDTH)
@@ -349,7 +349,7 @@ class WorldModel(nn.Module):
         return Prediction(
             frames=frames,
             scene=scene,
-            decoded=decoded,
+            seen=seen,
             vehicles=vehicles,
             collision=1 / (1 + np.exp(np.minimum(apart / CONTACT_SCALE, 50.0))),
             collision_seen=estimate.collision.sigmoid().cpu().numpy(),
