@@ -114,7 +114,7 @@ def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> N
     torch.manual_seed(0)
     model = WorldModel(CONFIG).eval()
     own = OwnRollouts(
-        windows, DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fraction=0.0)
+        windows, DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fractions=(1e-9, 1e-9))
     )
     _, before = own.advance(model.denoiser, np.random.default_rng(0), torch.Generator().manual_seed(0))
     first = own.carried["first"].clone()

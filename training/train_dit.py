@@ -30,7 +30,8 @@ class DiTStageConfig:
         self_from: fraction of the steps after which windows are continued from the model's own rollouts.
         self_fraction: share of steps, from then on, that do so.
         self_steps: sampling steps of those rollouts, one of these drawn each time.
-        restart_fraction: share of those rollouts that begin anew, from a true window, at each such step.
+        restart_fractions: probability that a rollout begins anew, from a true window, at such a step: of the batch's
+            first and of its last; those between lie between. The first stay young, the last learn how they drift.
         object_weight: added to the flow loss's weight of 1 where an actor lies in the picture.
     """
 
@@ -42,15 +43,17 @@ class DiTStageConfig:
     self_from: float = 0.45
     self_fraction: float = 0.6
     self_steps: tuple[int, ...] = (1, 2)
-    restart_fraction: float = 0.35
+    restart_fractions: tuple[float, float] = (0.5, 0.08)
     object_weight: float = 3.0
 
     def __post_init__(self) -> None:
         if self.num_frames < 5:
             raise ValueError(f"num_frames must be at least 5, got {self.num_frames}")
-        for name in ("clean_fraction", "self_from", "self_fraction", "restart_fraction"):
+        for name in ("clean_fraction", "self_from", "self_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if len(self.restart_fractions) != 2 or not all(0 < f <= 1 for f in self.restart_fractions):
+            raise ValueError(f"restart_fractions must be two numbers in (0, 1], got {self.restart_fractions}")
 
 
 class OwnRollouts:
@@ -66,6 +69,7 @@ class OwnRollouts:
 
     def __init__(self, windows: LatentWindows, config: DiTStageConfig) -> None:
         self.windows, self.config = windows, config
+        self.restart = np.geomspace(*config.restart_fractions, config.batch_size)
         b, t = config.batch_size, config.num_frames
         self.carried = {
             "latents": torch.zeros((b, t, *windows.latents.shape[1:])),
@@ -82,7 +86,7 @@ class OwnRollouts:
         latents, first, hidden = (self.carried[name] for name in ("latents", "first", "hidden"))
         num_new = int(rng.integers(2, config.num_frames - 2))
         inside = np.isin(first.numpy() + num_new, self.windows.firsts)
-        again = ~inside | (first.numpy() < 0) | (rng.random(len(first)) < config.restart_fraction)
+        again = ~inside | (first.numpy() < 0) | (rng.random(len(first)) < self.restart)
         new_first, new_hidden = self.windows.draw(len(first), rng)
         fresh = np.flatnonzero(again)
         first[fresh] = torch.from_numpy(new_first[fresh])
