@@ -1,57 +1,26 @@
 """Latent windows: conditions beside the right frames, the route as commanded, actors likewise; own rollouts."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
+from recordings import CONTROL, turning_car
 from test_world_model import CONFIG
 
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop
-from training.rollouts import Rows
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
 from worldsim.dit import look_of
 from worldsim.route import turned
-from worldsim.scene import ROUTE_DISTANCES, SceneState
 from worldsim.vehicle import VehicleModel
 from worldsim.world_model import WorldModel
 
 NUM = 40
-CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
 
 
 @pytest.fixture(scope="module")
 def windows() -> LatentWindows:
-    """One episode of a car that turns away from a straight route along the ground's x axis."""
-    vehicles = np.zeros((NUM, 6))
-    vehicles[0] = 0, 0, 0, 8, 0, 0
-    for k in range(NUM - 1):
-        vehicles[k + 1] = VehicleModel().step(vehicles[k], CONTROL, 0.1)
-        if k >= 29:  # an impact
-            vehicles[k + 1] = vehicles[k] * [1, 1, 1, 0, 0, 1]
-    scenes = SceneState.empty((NUM,))
-    ahead = np.stack([np.array(ROUTE_DISTANCES), np.zeros(10)], axis=-1) + vehicles[:, None, [0]] * [1, 0]
-    scenes.route[:] = turned(ahead - vehicles[:, None, :2], -vehicles[:, None, 2])
-    scenes.route_valid[:] = True
-    scenes.object_kinds[:, 0] = 1
-    scenes.objects[:, 0, :2] = turned(np.array([40.0, 3.0]) - vehicles[:, :2], -vehicles[:, 2])
-    scenes.objects[:, 0, 2] = 0.3 - vehicles[:, 2]
-    scenes.objects[:, 0, 4:] = 4.5, 1.8
-    zeros = np.zeros(NUM, np.float32)
-    rows = Rows(
-        controls=np.repeat(CONTROL[None], NUM, 0),
-        vehicles=vehicles,
-        scenes=scenes,
-        collision=zeros,
-        off_road=zeros,
-        wrong_way=zeros > 0,
-        progress=zeros,
-        tasks=np.zeros(NUM, np.int64),
-    )
     latents = np.random.default_rng(0).standard_normal((NUM, 8, 16, 16)).astype(np.float16)
-    store = SimpleNamespace(rows=rows, starts=np.array([0]), lengths=np.array([NUM]))
-    return LatentWindows(store, latents, CONFIG, 9, np.array([0]))  # type: ignore[arg-type]
+    return LatentWindows(turning_car(NUM), latents, CONFIG, 9, np.array([0]))  # type: ignore[arg-type]
 
 
 def test_the_route_of_a_frame_lies_where_the_commanded_motion_puts_it(windows: LatentWindows) -> None:
@@ -114,7 +83,8 @@ def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> N
     torch.manual_seed(0)
     model = WorldModel(CONFIG).eval()
     own = OwnRollouts(
-        windows, DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fractions=(1e-9, 1e-9))
+        windows,
+        DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fractions=(1e-9, 1e-9)),
     )
     _, before = own.advance(model.denoiser, np.random.default_rng(0), torch.Generator().manual_seed(0))
     first = own.carried["first"].clone()

@@ -1,14 +1,15 @@
 """The actors' stage: what is read from recorded traffic, on an episode whose answers are known."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from recordings import rows_of
 
 from training.loop import LoopConfig
-from training.rollouts import Rows
-from training.train_actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of
+from training.train_actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of, train_actors
 from worldsim.actor_model import RATE_SCALE, START_SECONDS, ActorModel
 from worldsim.configs import ActorConfig
 from worldsim.route import seen_from
@@ -40,17 +41,7 @@ def store() -> SimpleNamespace:
         scenes.objects[:, slot, 3], scenes.objects[:, slot, 4], scenes.objects[:, slot, 5] = speed, length, 1.8
         scenes.object_kinds[:, slot] = 1
     scenes.object_kinds[:30, 3] = 0
-    zeros = np.zeros(NUM, np.float32)
-    rows = Rows(
-        controls=np.zeros((NUM, 4), np.float32),
-        vehicles=vehicles,
-        scenes=scenes,
-        collision=zeros,
-        off_road=zeros,
-        wrong_way=zeros > 0,
-        progress=zeros,
-        tasks=np.zeros(NUM, np.int64),
-    )
+    rows = rows_of(vehicles, scenes, np.zeros(4, np.float32))
     return SimpleNamespace(rows=rows, starts=np.array([0]), lengths=np.array([NUM]), dt=DT)
 
 
@@ -87,3 +78,13 @@ def test_the_model_learns_what_they_did(store: SimpleNamespace) -> None:
         optimizer.step()
         history.append(losses["loss"].item())
     assert history[-1] < 0.2 * history[0]
+
+
+def test_a_recording_without_actors_is_refused(store: SimpleNamespace, tmp_path: Path) -> None:
+    scenes = SceneState.empty((NUM,))
+    alone = SimpleNamespace(**{**vars(store), "rows": rows_of(store.rows.vehicles, scenes, np.zeros(4, np.float32))})
+    with pytest.raises(ValueError, match="no actor twice"):
+        train_actors(ActorModel(ActorConfig()), alone, ActorStageConfig(loop=LoopConfig(num_steps=1)), tmp_path)  # type: ignore[arg-type]
+    alone.lengths = np.array([4])
+    with pytest.raises(ValueError, match="longer than 5 frames"):
+        actor_samples(alone, 5)  # type: ignore[arg-type]

@@ -1,21 +1,34 @@
 """The decoder's stage: whose gradient goes where, a critic that learns, the encoder left alone, resuming."""
 
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from recordings import turning_car
 from test_world_model import CONFIG
 
+from training.latents import LatentWindows
 from training.loop import LoopConfig
-from training.train_decoder import DecoderStageConfig, Painting, PictureCritic, painting_losses, train_decoder
+from training.train_decoder import (
+    DecoderStageConfig,
+    Painting,
+    PaintingBatch,
+    PictureCritic,
+    painting_losses,
+    pixel_weights,
+    train_decoder,
+)
 from training.train_vae import picture_loss
-from worldsim.vae3d import VAE3D
+from worldsim.actor_map import NUM_ACTOR_CHANNELS, ActorMap
+from worldsim.vae3d import ACTOR_STRIDE, VAE3D
+from worldsim.world_model import WorldModel
 
 STAGE = DecoderStageConfig(
     loop=LoopConfig(num_steps=3, warmup_steps=1, save_every=2),
     batch_size=2,
+    num_own=3,
     critic_width=8,
 )
 
@@ -26,10 +39,11 @@ def painting() -> Painting:
     return Painting(VAE3D(CONFIG.vae), PictureCritic(8))
 
 
-def batch() -> tuple[torch.Tensor, torch.Tensor]:
+def batch() -> PaintingBatch:
     generator = torch.Generator().manual_seed(0)
     frames = torch.rand(2, 3, 3, 8, 8, generator=generator).repeat_interleave(8, -1).repeat_interleave(8, -2) * 2 - 1
-    return torch.randn(2, 3, 8, 8, 8, generator=generator), frames
+    latents = torch.randn(2, 3, 8, 8, 8, generator=generator)
+    return PaintingBatch(latents, frames, torch.zeros(2, 3, NUM_ACTOR_CHANNELS, 16, 16))
 
 
 def gradients(module: torch.nn.Module) -> list[torch.Tensor]:
@@ -37,29 +51,29 @@ def gradients(module: torch.nn.Module) -> list[torch.Tensor]:
 
 
 def test_a_critic_that_cannot_tell_leaves_the_decoder_to_the_other_losses(painting: Painting) -> None:
-    latents, frames = batch()
+    given = batch()
     config = replace(STAGE, feature_weight=0.0)
     for p in painting.critic.parameters():
         p.data.zero_()
-    painting_losses(painting, latents, frames, config)["loss"].backward()
+    painting_losses(painting, given, config)["loss"].backward()
     found = gradients(painting.vae)
     painting.zero_grad()
-    pixels, edges = picture_loss(painting.vae.decode(latents)[0], frames)
+    pixels, edges = picture_loss(painting.vae.decode(given.latents, actors=given.actors)[0], given.frames)
     (pixels + edges).backward()
     for a, b in zip(found, gradients(painting.vae), strict=True):
         torch.testing.assert_close(a, b)
 
 
 def test_the_critic_learns_to_tell_and_is_not_moved_by_the_decoders_losses(painting: Painting) -> None:
-    latents, frames = batch()
+    given = batch()
     optimizer = torch.optim.Adam(painting.critic.parameters(), lr=3e-3)
     for _ in range(40):
-        losses = painting_losses(painting, latents, frames, STAGE)
+        losses = painting_losses(painting, given, STAGE)
         optimizer.zero_grad()
         losses["loss"].backward()
         found = gradients(painting.critic)
         painting.zero_grad()
-        painting_losses(painting, latents, frames, STAGE)["critic"].backward()
+        painting_losses(painting, given, STAGE)["critic"].backward()
         for a, b in zip(found, gradients(painting.critic), strict=True):
             torch.testing.assert_close(a, b)
         optimizer.step()
@@ -67,21 +81,61 @@ def test_the_critic_learns_to_tell_and_is_not_moved_by_the_decoders_losses(paint
     assert losses["critic"] < 0.5
 
 
-def test_the_stage_moves_the_decoder_alone_and_resumes(tmp_path) -> None:
-    rng = np.random.default_rng(0)
-    frames = rng.integers(0, 255, (20, 128, 128, 3), dtype=np.uint8)
-    store = SimpleNamespace(frames=frames, starts=np.array([0, 12]), lengths=np.array([12, 8]))
-    latents = rng.standard_normal((20, 8, 16, 16)).astype(np.float16)
+def test_where_an_actor_is_drawn_pixels_count_more() -> None:
+    actor_map = ActorMap(CONFIG.camera, (128, 128), 0.1, ACTOR_STRIDE)
+    kinds = torch.tensor([[1, 0]])
+    drawn = actor_map.channels(torch.tensor([[[14.0, 0.0, 0.0, 0.0, 4.5, 1.8], [0.0] * 6]]), kinds)
+    weights = pixel_weights(drawn[None], 3.0)[0, 0, 0]
+    assert weights.shape == (128, 128)
+    assert weights[63, 63] == pytest.approx(4.0)  # a car straight ahead
+    assert (weights[:40] == 1).all()
+    assert (weights[:, :40] == 1).all()
+    # symmetric, as the car is
+    torch.testing.assert_close(weights, weights.flip(1))
+
+
+def test_the_decoder_learns_to_paint_actors_where_it_is_told(painting: Painting) -> None:
+    """The latents tell nothing: only the map says where the dark car on the grey ground is."""
+    generator = torch.Generator().manual_seed(0)
+    actor_map = ActorMap(CONFIG.camera, (128, 128), 0.1, ACTOR_STRIDE)
+    optimizer = torch.optim.Adam(painting.vae.parameters(), lr=3e-3)
+
+    def scene() -> PaintingBatch:
+        actors = torch.zeros(4, 1, 6)
+        actors[..., 0] = 8 + 12 * torch.rand(4, 1, generator=generator)
+        actors[..., 1] = 8 * torch.rand(4, 1, generator=generator) - 4
+        actors[..., 4:] = torch.tensor([4.5, 1.8])
+        drawn = actor_map.channels(actors, torch.ones(4, 1, dtype=torch.int64))[:, None]
+        covered = pixel_weights(drawn, 1.0) - 1
+        return PaintingBatch(torch.zeros(4, 1, 8, 16, 16), -covered.expand(-1, -1, 3, -1, -1), drawn)
+
+    config = replace(STAGE, feature_weight=0.0, strength=1e-3)
+    for _ in range(60):
+        losses = painting_losses(painting, scene(), config)
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+    assert losses["psnr_actors"] > 15
+    assert painting_losses(painting, scene()._replace(actors=torch.zeros(4, 1, 32, 32, 32)), config)["psnr"] < 30
+
+
+def test_the_stage_moves_the_decoder_alone_and_resumes(tmp_path: Path) -> None:
+    store = turning_car(20)
+    latents = np.random.default_rng(0).standard_normal((20, 8, 16, 16)).astype(np.float16)
+    windows = LatentWindows(store, latents, CONFIG, 5, np.array([0]))  # type: ignore[arg-type]
     torch.manual_seed(0)
-    vae = VAE3D(CONFIG.vae)
-    before = {name: p.detach().clone() for name, p in vae.named_parameters()}
-    train_decoder(vae, store, latents, STAGE, tmp_path)  # type: ignore[arg-type]
-    moved = {name for name, p in vae.named_parameters() if not torch.equal(p, before[name])}
-    assert moved
-    assert all(name.startswith("decoder") for name in moved)
-    again = VAE3D(CONFIG.vae)
-    train_decoder(again, store, latents, STAGE, tmp_path)  # type: ignore[arg-type]
-    assert torch.equal(again.decoder_out.weight, vae.decoder_out.weight)
+    model = WorldModel(CONFIG)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    train_decoder(model, store, windows, STAGE, tmp_path)  # type: ignore[arg-type]
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert "vae.decoder_actors.weight" in moved
+    assert all(name.startswith("vae.decoder") for name in moved)
+    again = WorldModel(CONFIG)
+    train_decoder(again, store, windows, STAGE, tmp_path)  # type: ignore[arg-type]
+    assert torch.equal(again.vae.decoder_out.weight, model.vae.decoder_out.weight)
+    short = LatentWindows(store, latents, CONFIG, 3, np.array([0]))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="too short"):
+        train_decoder(model, store, short, STAGE, tmp_path / "new")  # type: ignore[arg-type]
 
 
 def test_a_strength_that_is_none_is_refused() -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from training.latents import LatentBatch
 from training.loop import LoopConfig, TrainLoop
-from training.train import _check_tokenizer
+from training.train import check_tokenizer
 from training.train_dit import DiTStageConfig, student_losses
 from training.train_head import HeadStageConfig, head_losses
 from training.train_vae import VAEStageConfig, measure_latents, vae_losses
@@ -191,6 +191,6 @@ def test_metrics_have_known_answers() -> None:
 def test_a_checkpoint_with_another_tokenizer_is_refused() -> None:
     torch.manual_seed(0)
     one, other = WorldModel(CONFIG), WorldModel(CONFIG)
-    _check_tokenizer(one, one.state_dict(), Path("checkpoint"))
+    check_tokenizer(one, one.state_dict(), Path("checkpoint"))
     with pytest.raises(ValueError, match="tokenizer is not this run's"):
-        _check_tokenizer(one, other.state_dict(), Path("checkpoint"))
+        check_tokenizer(one, other.state_dict(), Path("checkpoint"))

@@ -132,7 +132,7 @@ def roll_out_recorded(
         frames=np.concatenate(frames),
         truth=truth,
         repeated=repeated,
-        reconstructed=_reconstruct(model, truth),
+        reconstructed=_reconstruct(model, truth, store.rows.scenes[index]),
         told=_joined(told),
         seen=_joined(seen),
         true_scenes=store.rows.scenes[index],
@@ -157,11 +157,11 @@ def _over_time(steps: list[SceneState]) -> SceneState:
 
 
 @torch.no_grad()
-def _reconstruct(model: WorldModel, frames: np.ndarray) -> np.ndarray:
+def _reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
     out = []
-    for clip in frames:
+    for clip, objects, kinds in zip(frames, scenes.objects, scenes.object_kinds, strict=True):
         latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(clip).to(model.device))[None])
-        out.append(frames_to_uint8(model.vae.decode(latents)[0][0]).cpu().numpy())
+        out.append(frames_to_uint8(model.paint(latents, objects[None], kinds[None])[0][0]).cpu().numpy())
     return np.stack(out)
 
 

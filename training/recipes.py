@@ -76,6 +76,7 @@ def debug() -> Recipe:
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
             batch_size=2,
+            num_own=8,
             critic_width=8,
         ),
         num_starts=4,

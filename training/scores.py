@@ -54,7 +54,7 @@ def actor_picture_scores(r: Rollouts, actor_map: ActorMap, dt: float) -> dict:
             continue
         truth = r.truth[:, t][covered].astype(np.float64)
         scores[f"{seconds:g}"] = {
-            name: float(10 * np.log10(255**2 / ((frames[:, t][covered] - truth) ** 2).mean()))
+            name: float(10 * np.log10(255**2 / max(((frames[:, t][covered] - truth) ** 2).mean(), 255**2 / 1e6)))
             for name, frames in (("model", r.frames), ("repeat", r.repeated), ("vae", r.reconstructed))
         }
     return scores

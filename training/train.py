@@ -74,7 +74,7 @@ def _recipe(config: TrainConfig) -> Recipe:
     return recipe
 
 
-def _check_tokenizer(model: WorldModel, state: dict[str, Tensor], initial: Path) -> None:
+def check_tokenizer(model: WorldModel, state: dict[str, Tensor], initial: Path) -> None:
     """Refuse a checkpoint whose dynamics know another tokenizer's latents; its decoder may differ."""
     for name, own in model.vae.named_parameters():
         if not name.startswith("encoder"):
@@ -116,7 +116,7 @@ def train(config: TrainConfig) -> None:
     episodes = np.arange(len(store.lengths))
     if config.initial is not None:
         state = load_tensors(config.initial / WEIGHTS_NAME)
-        _check_tokenizer(model, state, config.initial)
+        check_tokenizer(model, state, config.initial)
         for name, module in (("denoiser", model.denoiser), ("head", model.head)):
             part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
             fresh = warm_start(module, part)
@@ -131,7 +131,7 @@ def train(config: TrainConfig) -> None:
     train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")
     if last < order.index("decoder"):
         return
-    train_decoder(model.vae, store, latents, recipe.decoder, out / "decoder")
+    train_decoder(model, store, windows, recipe.decoder, out / "decoder")
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return

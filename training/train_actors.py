@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.windows import FrameStore
 from worldsim.actor_model import RATE_SCALE, ActorModel, features
-from worldsim.actors import STANDING, match_objects, object_states, with_rates
+from worldsim.actors import DRIVES, SPEED, STANDING, match_objects, object_states, with_rates
 from worldsim.boxes import wrap
 from worldsim.line import LANE_HALF_WIDTH, line_of_scenes, place_on_line
 from worldsim.scene import ObjectKind
@@ -56,6 +57,11 @@ class ActorSamples:
     waits: np.ndarray
     starts: np.ndarray
 
+    @cached_property
+    def groups(self) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the parked and of the others."""
+        return np.flatnonzero(self.parked), np.flatnonzero(~self.parked)
+
 
 def _pairs(store: FrameStore, apart: int) -> np.ndarray:
     """Positions of all frames that have one `apart` frames later in the same episode."""
@@ -79,21 +85,27 @@ def _drivers(store: FrameStore) -> np.ndarray:
 
 
 def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamples:
-    """Every actor of every frame that is seen again `ahead` frames later."""
+    """Every actor of every frame that is seen again `ahead` frames later.
+
+    Raises:
+        ValueError: no episode is that long.
+    """
     rows, dt = store.rows, store.dt
+    positions = _pairs(store, ahead)
+    if not len(positions):
+        raise ValueError(f"no episode is longer than {ahead} frames: there is nothing to learn of how actors move")
     states = object_states(rows.scenes, rows.vehicles)
     kinds = rows.scenes.object_kinds
     drives = _drivers(store)
     first = set(store.starts.tolist())
     parts = []
-    positions = _pairs(store, ahead)
     for at in (positions[k : k + chunk] for k in range(0, len(positions), chunk)):
         scenes = rows.scenes[at]
         before = np.array([p if p in first else p - 1 for p in at])
         match = match_objects(states[before], kinds[before], states[at], kinds[at], dt, 1.0)
         seen = with_rates(states[at], states[before], match, dt)
         seen[..., :3] = scenes.objects[..., :3]
-        seen[..., 7] = drives[at]
+        seen[..., DRIVES] = drives[at]
         line = line_of_scenes(scenes)
         seen_features = features(seen, kinds[at], place_on_line(line, seen), rows.vehicles[at, 3])
         later = at + ahead
@@ -102,7 +114,7 @@ def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamp
         own = back[n, slot]
         change = states[later][n, slot] - states[at][n, own]
         rates = np.stack([change[:, 3], wrap(change[:, 2])], axis=-1) / (ahead * dt) / RATE_SCALE
-        stood, stands = states[at][n, own, 3] < STANDING, states[later][n, slot, 3] < STANDING
+        stood, stands = states[at][n, own, SPEED] < STANDING, states[later][n, slot, SPEED] < STANDING
         waits = stood & (drives[at][n, own] > 0)
         parts.append((seen_features[n, own], rates.astype(np.float32), stood & stands & ~waits, waits, waits & ~stands))
     joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
@@ -126,8 +138,9 @@ def arrivals_of(store: FrameStore, num: int, rng: np.random.Generator) -> np.nda
         seen = scenes.objects.astype(np.float64)
         place = place_on_line(line_of_scenes(scenes), seen)
         in_lane = np.abs(place.lateral) < LANE_HALF_WIDTH
-        blocks = in_lane & ((seen[..., 3] < 0.5) | (np.cos(place.heading) < 0.5))
-        crosses = (np.abs(np.sin(place.heading)) > 0.5) & (kinds[later] != ObjectKind.PEDESTRIAN) & (seen[..., 3] > 0.5)
+        moves = seen[..., SPEED] >= 0.5
+        blocks = in_lane & (~moves | (np.cos(place.heading) < 0.5))
+        crosses = (np.abs(np.sin(place.heading)) > 0.5) & (kinds[later] != ObjectKind.PEDESTRIAN) & moves
         new = (
             (match < 0)
             & (kinds[later] > 0)
@@ -152,9 +165,9 @@ def actor_losses(
 ) -> dict[str, Tensor]:
     """The named losses of a batch."""
     num_parked = int(config.parked_share * config.batch_size)
-    groups = [np.flatnonzero(samples.parked == flag) for flag in (True, False)]
     sizes = (num_parked, config.batch_size - num_parked)
-    chosen = np.concatenate([rng.choice(group, size) for group, size in zip(groups, sizes, strict=True) if len(group)])
+    drawn = (rng.choice(group, size) for group, size in zip(samples.groups, sizes, strict=True) if len(group))
+    chosen = np.concatenate(list(drawn))
     device = model.arrivals.device
 
     def tensor(values: np.ndarray) -> Tensor:
@@ -171,7 +184,11 @@ def actor_losses(
 
 
 def train_actors(model: ActorModel, store: FrameStore, config: ActorStageConfig, folder: Path) -> None:
-    """Train the model in place, or load the finished stage; resumable."""
+    """Train the model in place, or load the finished stage; resumable.
+
+    Raises:
+        ValueError: the recording shows no actors, or too short episodes.
+    """
     result = folder / "actors.safetensors"
     if stage_done(model, result):
         return
@@ -179,6 +196,8 @@ def train_actors(model: ActorModel, store: FrameStore, config: ActorStageConfig,
     arrivals = arrivals_of(store, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
     model.arrivals.copy_(torch.from_numpy(arrivals))
     samples = actor_samples(store, config.ahead)
+    if not len(samples.rates):
+        raise ValueError("the recording shows no actor twice: record with traffic")
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         return actor_losses(model, samples, config, np.random.default_rng([seed, step]))

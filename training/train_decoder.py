@@ -1,13 +1,15 @@
-"""The decoder once more, its latents left as they are, against a critic of pictures.
+"""The decoder once more, its latents left as they are: told where actors are, and against a critic of pictures.
 
 A decoder trained for small errors paints the mean of all pictures that a latent could stand for: a blur. A patch
-critic (Isola et al. 2017) and its features (Wang et al. 2018) ask for one that could be real.
+critic (Isola et al. 2017) and its features (Wang et al. 2018) ask for one that could be real. A part of the latents are
+the model's own, a few frames after a true start, so that it learns to paint what it will be given.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,11 +17,17 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from tqdm import tqdm
 
+from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.train_vae import picture_loss
-from training.windows import FrameStore, FrameWindows
+from training.windows import FrameStore
+from worldsim.checkpoint import load_tensors, save_tensors
+from worldsim.dit import Conditions
+from worldsim.rollout import roll_out
 from worldsim.vae3d import VAE3D, frames_to_float
+from worldsim.world_model import WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +37,11 @@ class DecoderStageConfig:
     Args:
         batch_size: windows a step.
         num_frames: latents a window.
+        num_own: windows of the model's own rollouts that are made beforehand.
+        num_context: true latents that each of them begins with.
+        own_fraction: share of the windows that are cut from those.
+        actor_dropout: share of the windows in which nothing is told of actors.
+        actor_weight: added to a pixel's weight of 1 where an actor is.
         latent_noise: standard deviation, up to, of noise on the latents, a stand-in for what the dynamics gets wrong.
         gradient_weight: of the L1 loss on image gradients.
         feature_weight: of the L1 loss on the critic's features.
@@ -40,6 +53,11 @@ class DecoderStageConfig:
     loop: LoopConfig
     batch_size: int = 4
     num_frames: int = 3
+    num_own: int = 480
+    num_context: int = 3
+    own_fraction: float = 0.5
+    actor_dropout: float = 0.1
+    actor_weight: float = 3.0
     latent_noise: float = 0.3
     gradient_weight: float = 1.0
     feature_weight: float = 0.3
@@ -48,7 +66,7 @@ class DecoderStageConfig:
     critic_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "num_frames", "strength", "critic_width"):
+        for name in ("batch_size", "num_frames", "num_own", "num_context", "strength", "critic_width"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
@@ -88,16 +106,32 @@ class Painting(nn.Module):
         self.vae, self.critic = vae, critic
 
 
-def painting_losses(
-    painting: Painting, latents: Tensor, frames: Tensor, config: DecoderStageConfig
-) -> dict[str, Tensor]:
-    """The named losses of windows of latents [b, t, c, h, w] and the true frames [b, t, 3, h, w] in [-1, 1].
+class PaintingBatch(NamedTuple):
+    """Windows of latents [b, t, c, h, w], the true frames [b, t, 3, H, W] in [-1, 1] and the actors drawn into them
+    [b, t, a, H / 4, W / 4]."""
+
+    latents: Tensor
+    frames: Tensor
+    actors: Tensor
+
+
+def pixel_weights(actors: Float[Tensor, "b t a h w"], actor_weight: float) -> Float[Tensor, "b t 1 H W"]:
+    """1, and `actor_weight` more where drawn actors are and beside them."""
+    b = len(actors)
+    coverage = F.pixel_shuffle(rearrange(actors[:, :, :4], "b t a h w -> (b t) a h w"), 2)
+    near = F.interpolate(F.max_pool2d(coverage, 3, stride=1, padding=1), scale_factor=2.0)
+    return 1 + actor_weight * rearrange(near, "(b t) c h w -> b t c h w", b=b)
+
+
+def painting_losses(painting: Painting, batch: PaintingBatch, config: DecoderStageConfig) -> dict[str, Tensor]:
+    """The named losses of a batch.
 
     Each part reaches only those whose loss it is, so that one optimiser serves both.
     """
     critic = painting.critic
-    decoded, _ = painting.vae.decode(latents)
-    flat, truth = (rearrange(x, "b t c h w -> (b t) c h w") for x in (decoded, frames))
+    decoded, _ = painting.vae.decode(batch.latents, actors=batch.actors)
+    flat, truth = (rearrange(x, "b t c h w -> (b t) c h w") for x in (decoded, batch.frames))
+    weight = pixel_weights(batch.actors, config.actor_weight)
     real_logits, _ = critic(truth)
     fake_logits, _ = critic(flat.detach())
     critic_loss = F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
@@ -109,7 +143,7 @@ def painting_losses(
     with torch.no_grad():
         _, true_features = critic(truth)
     features = torch.stack([(a - b).abs().mean() for a, b in zip(fake_features, true_features, strict=True)]).sum()
-    pixels, edges = picture_loss(probe[None], truth[None])
+    pixels, edges = picture_loss(probe[None], truth[None], weight.flatten(0, 1)[None])
     near = pixels + config.gradient_weight * edges + config.feature_weight * features
     (pull,) = torch.autograd.grad(near, probe, retain_graph=True)
     (push,) = torch.autograd.grad(-probe_logits.mean(), probe)
@@ -118,39 +152,105 @@ def painting_losses(
     competence = (4 * right.detach() - 2).clamp(0, 1)  # who cannot tell has no say
     scale = config.strength * competence * pull.square().mean().sqrt() / push.square().mean().sqrt().clamp(min=1e-12)
     through = (flat * (pull + scale * push)).sum()  # its gradient is that of all the decoder's losses
-    mse = ((decoded.detach() - frames) ** 2).mean()
+    error = (flat.detach() - truth).square().mean(1)
+    on_actors = weight.flatten(0, 1)[:, 0] - 1
     return {
         "loss": through - through.detach() + critic_loss,
         "l1": pixels.detach(),
         "features": features.detach(),
         "critic": critic_loss,
         "critic_right": right,
-        "psnr": 10 * torch.log10(4 / mse),
+        "psnr": 10 * torch.log10(4 / error.mean()),
+        "psnr_actors": 10 * torch.log10(4 * (on_actors.mean() + 1e-6) / ((error * on_actors).mean() + 1e-6)),
     }
 
 
-def train_decoder(vae: VAE3D, store: FrameStore, latents: np.ndarray, config: DecoderStageConfig, folder: Path) -> None:
-    """Train the decoder of `vae` in place, or load the finished stage; resumable.
+@torch.no_grad()
+def own_rollouts(
+    model: WorldModel, windows: LatentWindows, config: DecoderStageConfig, folder: Path
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random windows that begin with `num_context` true latents and go on as the model dreams.
+
+    They are read from `folder` if they are there.
+
+    Returns:
+        First frames int64 [n], and latents float16 [n, t, c, h, w].
+    """
+    path = folder / "own.safetensors"
+    if not path.is_file():
+        rng = np.random.default_rng([config.loop.seed, 10**6])
+        generator = torch.Generator().manual_seed(config.loop.seed)
+        firsts, latents = [], []
+        with tqdm(total=config.num_own, desc="own rollouts", unit="window") as bar:
+            while bar.n < config.num_own:
+                batch = windows.sample(min(24, config.num_own - bar.n), rng)
+                conditions = Conditions(*(value.to(model.device) for value in batch.conditions))
+                context = batch.latents[:, : config.num_context].to(model.device)
+                noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
+                seen = roll_out(model.denoiser, context, conditions, noise, model.config.num_steps)
+                firsts.append(torch.from_numpy(batch.first))
+                latents.append(seen.half().cpu())
+                bar.update(len(seen))
+        save_tensors({"first": torch.cat(firsts), "latents": torch.cat(latents)}, path)
+    made = load_tensors(path)
+    return made["first"].numpy(), made["latents"].numpy()
+
+
+def train_decoder(
+    model: WorldModel, store: FrameStore, windows: LatentWindows, config: DecoderStageConfig, folder: Path
+) -> None:
+    """Train the decoder of the model's tokenizer in place, or load the finished stage; resumable.
 
     Args:
-        latents: of the store's frames [n, c, h, w].
+        store: the true frames and scenes.
+        windows: of the store's latents, as long as the model's own rollouts shall be.
+
+    Raises:
+        ValueError: the windows are shorter than `num_frames`, or than the context and a frame of the model's own.
     """
-    result = folder / "vae.safetensors"
+    vae, result = model.vae, folder / "vae.safetensors"
     if stage_done(vae, result):
         return
-    device, b, t = vae.latent_mean.device, config.batch_size, config.num_frames
-    firsts = FrameWindows(store, t).firsts
+    if windows.num_frames < max(config.num_frames, config.num_context + 1):
+        raise ValueError(
+            f"windows of {windows.num_frames} frames are too short for num_frames {config.num_frames} "
+            f"and num_context {config.num_context}"
+        )
+    device, b, t = model.device, config.batch_size, config.num_frames
+    own_firsts, own_latents = own_rollouts(model.eval(), windows, config, folder)
     painting = Painting(vae, PictureCritic(config.critic_width).to(device))
     for name, p in vae.named_parameters():
         p.requires_grad_(name.startswith("decoder"))
 
-    def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        at = np.random.default_rng([config.loop.seed, step]).choice(firsts, b)
-        clean = torch.from_numpy(np.stack([latents[k : k + t] for k in at]).astype(np.float32))
+    def sample(rng: np.random.Generator, generator: torch.Generator) -> PaintingBatch:
+        offset = rng.integers(0, windows.num_frames - t + 1, b)
+        chosen = rng.integers(0, len(own_firsts), b)
+        own = rng.random(b) < config.own_fraction
+        firsts = np.where(own, own_firsts[chosen], rng.choice(windows.firsts, b)) + offset
+        index = firsts[:, None] + np.arange(t)
+        latents = np.stack(
+            [
+                own_latents[n, o : o + t] if mine else windows.latents[k : k + t]
+                for n, o, mine, k in zip(chosen, offset, own, firsts, strict=True)
+            ]
+        ).astype(np.float32)
+        noise = torch.randn(latents.shape, generator=generator)
         strength = config.latent_noise * torch.rand((b, 1, 1, 1, 1), generator=generator)
-        noisy = clean + strength * torch.randn(clean.shape, generator=generator)
-        frames = torch.from_numpy(np.stack([store.frames[k : k + t] for k in at])).to(device)
-        return painting_losses(painting, noisy.to(device), frames_to_float(frames), config)
+        kinds = np.where(rng.random((b, 1, 1)) < config.actor_dropout, 0, store.rows.scenes.object_kinds[index])
+        actors = model.fine_map.channels(
+            torch.from_numpy(store.rows.scenes.objects[index]).to(device).flatten(0, 1),
+            torch.from_numpy(kinds).to(device).flatten(0, 1),
+        )
+        frames = torch.from_numpy(np.stack([store.frames[k : k + t] for k in firsts])).to(device)
+        return PaintingBatch(
+            latents=(torch.from_numpy(latents) + strength * noise).to(device),
+            frames=frames_to_float(frames),
+            actors=actors.unflatten(0, (b, t)),
+        )
+
+    def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        batch = sample(np.random.default_rng([config.loop.seed, step]), generator)
+        return painting_losses(painting, batch, config)
 
     rates = {"critic.": config.critic_rate}
     TrainLoop(painting, loss_function, config.loop, folder, rates=rates).run("decoder")

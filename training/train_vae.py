@@ -63,16 +63,19 @@ def resample(x: Float[Tensor, "b t c h w"], theta: Float[Tensor, "b 2 3"]) -> Fl
 
 
 def picture_loss(
-    decoded: Float[Tensor, "b t 3 h w"], target: Float[Tensor, "b t 3 h w"]
+    decoded: Float[Tensor, "b t 3 h w"],
+    target: Float[Tensor, "b t 3 h w"],
+    weight: Float[Tensor, "b t 1 h w"] | None = None,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """L1 of pixels, and of their differences to the right and below at two scales."""
-    a, b = (rearrange(x, "b t c h w -> (b t) c h w") for x in (decoded, target))
-    pixels = (a - b).abs().mean()
+    """L1 of pixels, and of their differences to the right and below at two scales; each pixel counts by its weight."""
+    error = rearrange(decoded - target, "b t c h w -> (b t) c h w")
+    weights = torch.ones_like(error[:, :1]) if weight is None else rearrange(weight, "b t c h w -> (b t) c h w")
+    pixels = (error.abs() * weights).mean()
     edges = pixels.new_zeros(())
     for _ in range(2):
-        d = a - b
-        edges = edges + (d[..., 1:] - d[..., :-1]).abs().mean() + (d[..., 1:, :] - d[..., :-1, :]).abs().mean()
-        a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
+        edges = edges + ((error[..., 1:] - error[..., :-1]).abs() * weights[..., 1:]).mean()
+        edges = edges + ((error[..., 1:, :] - error[..., :-1, :]).abs() * weights[..., 1:, :]).mean()
+        error, weights = F.avg_pool2d(error, 2), F.avg_pool2d(weights, 2)
     return pixels, edges / 2
 
 
@@ -121,12 +124,7 @@ def train_vae(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: 
     result = folder / "vae.safetensors"
     if stage_done(vae, result):
         return
-    _run(vae, sample, config, folder, "VAE3D")
-    measure_latents(vae, sample, np.random.default_rng([config.loop.seed, 10**6]))
-    finish_stage(vae, result)
-
-
-def _run(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: Path, title: str) -> None:
+    vae.decoder_actors.requires_grad_(False)  # nothing is told of actors here
     device = vae.latent_mean.device
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -134,4 +132,7 @@ def _run(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: Path,
         frames = torch.from_numpy(sample(config.batch_size, config.num_frames, rng)).to(device)
         return vae_losses(vae, frames_to_float(frames), config, generator)
 
-    TrainLoop(vae, loss_function, config.loop, folder).run(title)
+    TrainLoop(vae, loss_function, config.loop, folder).run("VAE3D")
+    vae.requires_grad_(True)
+    measure_latents(vae, sample, np.random.default_rng([config.loop.seed, 10**6]))
+    finish_stage(vae, result)

@@ -21,11 +21,11 @@ NEAREST = 0.5
 NUM_ATTRIBUTES = 8
 """Coverage, inverse depth, cosine and sine of the viewing angle, place across and up the box, truck, pedestrian."""
 NUM_ACTOR_CHANNELS = 4 * NUM_ATTRIBUTES
-"""Channels of an actor map at latent resolution: 2x2 samples a cell."""
+"""Channels of an actor map: 2x2 samples a cell."""
 
 
 class DrawnActors(NamedTuple):
-    """`n` pictures of actors at latent resolution.
+    """`n` pictures of actors, a cell every `stride` pixels.
 
     channels: [n, NUM_ACTOR_CHANNELS, h, w]. coverage: share of a cell that actors cover, [n, h, w].
     sources: where the point seen at a cell's centre was a step ago if it belongs to an actor, in the vehicle frame of
@@ -38,7 +38,14 @@ class DrawnActors(NamedTuple):
 
 
 class ActorMap(nn.Module):
-    """Draws boxes as the rectangles around their corners in the picture, near before far: geometry, nothing learned."""
+    """Draws boxes as the rectangles around their corners in the picture, near before far: geometry, nothing learned.
+
+    Args:
+        camera: that sees them.
+        frame_size: height and width [px].
+        dt: time between frames [s].
+        stride: pixels a cell; 8 is the latents' resolution.
+    """
 
     def __init__(self, camera: CameraGeometry, frame_size: tuple[int, int], dt: float, stride: int = 8) -> None:
         super().__init__()
@@ -65,6 +72,24 @@ class ActorMap(nn.Module):
             actors: OBJECT_NAMES, vehicle frame.
             kinds: ObjectKind; EMPTY ones are left out.
         """
+        channels, weight, actors, kinds, depth = self._draw(actors, kinds)
+        share = F.avg_pool2d(weight, 2)
+        coverage = share.sum(1)
+        share = share / coverage[:, None].clamp(min=1e-6)
+        reach = (share * self._reach(actors, kinds, depth)).sum(1)
+        moved = actors[..., 3] * self.dt
+        back = torch.stack([moved * actors[..., 2].cos(), moved * actors[..., 2].sin(), torch.zeros_like(moved)], -1)
+        sources = self.rays * reach[..., None] - torch.einsum("nshw,nsx->nhwx", share, back)
+        mount = sources.new_tensor([self.camera.mount_x, 0.0, self.camera.mount_height])
+        return DrawnActors(channels, coverage.clamp(0, 1), sources + mount)
+
+    def channels(self, actors: Float[Tensor, "n s 6"], kinds: Int[Tensor, "n s"]) -> Float[Tensor, "n a h w"]:
+        """The channels of the picture alone, which are cheaper."""
+        return self._draw(actors, kinds)[0]
+
+    def _draw(self, actors: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Channels; share [n, s, rows, columns] of each sample that shows each actor; actors, kinds and depth, nearest
+        first."""
         box, depth, seen = self._rectangles(actors, kinds)
         order = torch.where(seen, depth, torch.inf).argsort(dim=1, stable=True)
         box, depth, seen = (
@@ -77,7 +102,7 @@ class ActorMap(nn.Module):
         down = (torch.minimum(bottom, self.rows + self.sample) - torch.maximum(top, self.rows)) / self.sample
         alpha = down.clamp(0, 1)[..., :, None] * across.clamp(0, 1)[..., None, :] * seen[..., None, None]
         open_before = torch.cat([torch.ones_like(alpha[:, :1]), (1 - alpha).cumprod(dim=1)[:, :-1]], dim=1)
-        weight = alpha * open_before  # [n, s, rows, columns]
+        weight = alpha * open_before
         middle = self.sample / 2
         place_across = (self.columns + middle - left) / (right - left).clamp(min=1e-3) * 2 - 1
         place_up = 1 - (self.rows + middle - top) / (bottom - top).clamp(min=1e-3) * 2
@@ -99,15 +124,7 @@ class ActorMap(nn.Module):
             (weight * place_up.clamp(-1, 1)[..., :, None]).sum(1),
         ]
         channels = F.pixel_unshuffle(torch.cat([drawn, torch.stack(varying, dim=1)], dim=1), 2)
-        share = F.avg_pool2d(weight, 2)
-        coverage = share.sum(1)
-        share = share / coverage[:, None].clamp(min=1e-6)
-        reach = (share * self._reach(actors, kinds, depth)).sum(1)
-        moved = actors[..., 3] * self.dt
-        back = torch.stack([moved * actors[..., 2].cos(), moved * actors[..., 2].sin(), torch.zeros_like(moved)], -1)
-        sources = self.rays * reach[..., None] - torch.einsum("nshw,nsx->nhwx", share, back)
-        mount = sources.new_tensor([self.camera.mount_x, 0.0, self.camera.mount_height])
-        return DrawnActors(channels, coverage.clamp(0, 1), sources + mount)
+        return channels, weight, actors, kinds, depth
 
     def _reach(self, actors: Tensor, kinds: Tensor, depth: Tensor) -> Tensor:
         """Depth [n, s, h, w] at which the ray of each cell enters each box; `depth` where it goes past it."""

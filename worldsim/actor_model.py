@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from worldsim.actors import STANDING, Actors
+from worldsim.actors import ACCELERATION, DRIVES, LANE, LENGTH, SPEED, STANDING, YAW_RATE, Actors
 from worldsim.boxes import wrap
 from worldsim.configs import ActorConfig
 from worldsim.line import LINE_ARCS, Line, OnLine, place_on_line
 from worldsim.route import turned
 from worldsim.scene import ObjectKind
+from worldsim.vehicle import VehicleModel
 
 ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind")
 """Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind."""
@@ -35,6 +36,8 @@ LEAST_START = 0.08
 NUM_FEATURES = 25
 NEARNESS = 23
 """The feature that tells how near the one ahead is: 1 / (1 + gap / 4 m)."""
+EGO_LENGTH = VehicleModel().length
+"""What others take for the ego's length [m]."""
 RATE_SCALE = np.array([1.5, 0.2])
 """Standard size of an acceleration [m/s²] and a yaw rate [rad/s]."""
 
@@ -50,9 +53,9 @@ def features(seen: np.ndarray, kinds: np.ndarray, place: OnLine, ego_speed: np.n
     d = others[:, None] - seen[:, :, None, :2]
     ahead = c[..., None] * d[..., 0] + s[..., None] * d[..., 1]
     aside = c[..., None] * d[..., 1] - s[..., None] * d[..., 0]
-    speed = np.concatenate([seen[..., 3], ego_speed[:, None]], axis=1)
+    speed = np.concatenate([seen[..., SPEED], ego_speed[:, None]], axis=1)
     yaw = np.concatenate([seen[..., 2], np.zeros((n, 1))], axis=1)
-    length = np.concatenate([seen[..., 4], np.full((n, 1), 4.6)], axis=1)
+    length = np.concatenate([seen[..., LENGTH], np.full((n, 1), EGO_LENGTH)], axis=1)
     there = np.concatenate([kinds > 0, np.ones((n, 1), bool)], axis=1)
     arc = np.concatenate([place.s, np.zeros((n, 1))], axis=1)
     lateral = np.concatenate([place.lateral, np.zeros((n, 1))], axis=1)
@@ -68,18 +71,18 @@ def features(seen: np.ndarray, kinds: np.ndarray, place: OnLine, ego_speed: np.n
     at = gap.argmin(-1)
     rows = np.arange(n)[:, None]
     turn = yaw[rows, at] - seen[..., 2]
-    lead_speed = np.where(candidate.any(-1), speed[rows, at] * np.cos(turn), seen[..., 3])
+    lead_speed = np.where(candidate.any(-1), speed[rows, at] * np.cos(turn), seen[..., SPEED])
     gap = np.clip(gap.min(-1), 0.0, 60.0)
-    v = seen[..., 3]
+    v = seen[..., SPEED]
     columns = [
         v / 10,
         np.minimum(v, 1.0),
-        seen[..., 7],
-        np.sign(seen[..., 9]) * (np.abs(seen[..., 9]) > 0.2),
+        seen[..., DRIVES],
+        np.sign(seen[..., ACCELERATION]) * (np.abs(seen[..., ACCELERATION]) > 0.2),
         kinds == ObjectKind.CAR,
         kinds == ObjectKind.TRUCK,
         kinds == ObjectKind.PEDESTRIAN,
-        np.clip(seen[..., 6] / RATE_SCALE[1], -5, 5),
+        np.clip(seen[..., YAW_RATE] / RATE_SCALE[1], -5, 5),
         on,
         on * np.clip(place.lateral / 4, -2, 2),
         on * np.abs(np.clip(place.lateral / 4, -2, 2)),
@@ -146,8 +149,8 @@ class ActorModel(nn.Module):
         estimate = self(seen_features.to(self.arrivals.device)).double().cpu().numpy()
         rates = estimate[..., :2] * RATE_SCALE
         states = _started(actors, estimate[..., 2], seen_features[..., NEARNESS].numpy() < 1 / 3, dt, draws)
-        states[..., 8] = kept_lanes(states[..., 8], actors.kinds, place)
-        rates[..., 1] = np.where(np.isfinite(states[..., 8]), lane_keeping(states, place), rates[..., 1])
+        states[..., LANE] = kept_lanes(states[..., LANE], actors.kinds, place)
+        rates[..., 1] = np.where(np.isfinite(states[..., LANE]), lane_keeping(states, place), rates[..., 1])
         states = moved(states, rates, dt)
         states = np.where(actors.kinds[..., None] > 0, states, 0.0)
         keeps: np.ndarray = np.zeros(actors.kinds.shape, bool)
@@ -196,14 +199,14 @@ def _started(
     """The actors' states, some of the drivers that stand [b, s] having started, by chance; nobody waits for ever whose
     way is free."""
     states = actors.states.copy()
-    waits = (actors.kinds > 0) & (states[..., 3] < STANDING) & (states[..., 7] > 0)
+    waits = (actors.kinds > 0) & (states[..., SPEED] < STANDING) & (states[..., DRIVES] > 0)
     never = 1 / (1 + np.exp(np.clip(logits, -20, 20)))
     never = np.where(free, np.minimum(never, 1 - LEAST_START), never)
     for k in np.flatnonzero(waits.any(-1)).tolist():
         drawn = np.random.default_rng([*draws[k], 0]).random(waits.shape[1])
         starts = waits[k] & (drawn < 1 - never[k] ** (dt / START_SECONDS))
-        states[k, starts, 3] = START_SPEED
-        states[k, starts, 9] = 1.0
+        states[k, starts, SPEED] = START_SPEED
+        states[k, starts, ACCELERATION] = 1.0
     return states
 
 
@@ -223,9 +226,9 @@ def lane_keeping(states: np.ndarray, place: OnLine) -> np.ndarray:
     damping = 4.5
     oncoming = np.cos(place.heading) < 0
     error = np.where(oncoming, wrap(place.heading - np.pi), place.heading)
-    miss = np.where(oncoming, -1.0, 1.0) * (states[..., 8] - place.lateral)
+    miss = np.where(oncoming, -1.0, 1.0) * (states[..., LANE] - place.lateral)
     curvature = place.bend_near / 8 + np.clip(miss, -2, 2) / damping**2 - 2 * error / damping
-    return states[..., 3] * np.clip(curvature, -0.2, 0.2)
+    return states[..., SPEED] * np.clip(curvature, -0.2, 0.2)
 
 
 def moved(states: np.ndarray, rates: np.ndarray, dt: float) -> np.ndarray:

@@ -16,6 +16,8 @@ from worldsim.start_clip import StartClip
 ACTOR_NAMES = ("x", "y", "yaw", "speed", "length", "width", "yaw_rate", "drives", "lane", "acceleration")
 """Ground frame [m, m, rad], [m/s], [m, m], [rad/s]; 1 for who has moved before or stands in a lane, 0 for the parked;
 offset from the ego's route that it keeps, positive left [m], NaN for who keeps none; [m/s²]."""
+SPEED, LENGTH, WIDTH, YAW_RATE, DRIVES, LANE, ACCELERATION = range(3, 10)
+"""Columns of ACTOR_NAMES."""
 STANDING = 0.15
 """Slower actors stand and do not turn [m/s]."""
 
@@ -59,7 +61,7 @@ class Actors:
                 states[k] = with_rates(states[k], before, match, clip.dt)
             place = place_on_line(line_of_scenes(clip.scenes[-1:]), clip.scenes.objects[-1:].astype(np.float64))
             in_lane = place.on[0] & (np.abs(place.lateral[0]) < LANE_HALF_WIDTH)
-            states[k, :, 7] = in_lane | (states[k, :, 3] > STANDING)
+            states[k, :, DRIVES] = in_lane | (states[k, :, SPEED] > STANDING)
         return Actors(states=states, kinds=kinds, vacant=np.zeros(kinds.shape, bool))
 
 
@@ -93,10 +95,10 @@ def with_rates(states: np.ndarray, before: np.ndarray, match: np.ndarray, dt: fl
     """`states` [..., s, 10] with yaw rate and acceleration since `before`, where `match` [..., s] tells who is who."""
     known = (match >= 0)[..., None]
     old = np.take_along_axis(before, np.maximum(match, 0)[..., None], axis=-2)
-    turn = np.where(states[..., 3:4] > STANDING, wrap(states[..., 2:3] - old[..., 2:3]) / dt, 0.0)
+    turn = np.where(states[..., [SPEED]] > STANDING, wrap(states[..., 2:3] - old[..., 2:3]) / dt, 0.0)
     new = states.copy()
-    new[..., 6:7] = np.where(known, turn, 0.0)
-    new[..., 9:10] = np.where(known, (states[..., 3:4] - old[..., 3:4]) / dt, 0.0)
+    new[..., [YAW_RATE]] = np.where(known, turn, 0.0)
+    new[..., [ACCELERATION]] = np.where(known, (states[..., [SPEED]] - old[..., [SPEED]]) / dt, 0.0)
     return new
 
 

@@ -10,8 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from worldsim.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.configs import VAEConfig
 from worldsim.layers import ConvBlock
+
+ACTOR_STRIDE = 4
+"""Pixels a cell of the ActorMap that the decoder may be given."""
 
 
 class CausalTemporalConv(nn.Module):
@@ -49,7 +53,8 @@ class VAE3D(nn.Module):
     """Causal video autoencoder. Space-to-depth stem, residual convolutions, one causal temporal convolution each way.
 
     Latents are normalised to zero mean and unit variance per channel by `latent_mean` and `latent_std`, which training
-    measures; noise of `latent_noise` on them is what the decoder is trained to bear.
+    measures. The decoder may be told where actors are (an ActorMap of ACTOR_STRIDE): a car 20 m ahead is not much
+    larger than the 8x8 pixels that one latent stands for.
     """
 
     def __init__(self, config: VAEConfig) -> None:
@@ -69,6 +74,8 @@ class VAE3D(nn.Module):
         self.decoder_time = CausalTemporalConv(w8, config.temporal_kernel)
         self.decoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
         self.decoder_up4 = nn.Conv2d(w8, 4 * w4, 1)
+        self.decoder_actors = nn.Conv2d(NUM_ACTOR_CHANNELS, w4, 3, padding=1, bias=False)
+        nn.init.zeros_(self.decoder_actors.weight)
         self.decoder_4x = nn.Sequential(*[ConvBlock(w4) for _ in range(blocks)])
         self.decoder_up2 = nn.Conv2d(w4, 4 * w2, 1)
         self.decoder_2x = ConvBlock(w2)
@@ -104,9 +111,16 @@ class VAE3D(nn.Module):
         return self.normalise(mean), state
 
     def decode(
-        self, latents: Float[Tensor, "b t c h w"], state: VAEState | None = None
+        self,
+        latents: Float[Tensor, "b t c h w"],
+        state: VAEState | None = None,
+        actors: Float[Tensor, "b t a h2 w2"] | None = None,
     ) -> tuple[Float[Tensor, "b t 3 H W"], VAEState]:
-        """Frames in about [-1, 1] (not clipped) of normalised latents."""
+        """Frames in about [-1, 1] (not clipped) of normalised latents.
+
+        Args:
+            actors: channels of an ActorMap of ACTOR_STRIDE for each frame, None where nothing is known of them.
+        """
         b = latents.shape[0]
         raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
         x = self.decoder_in(rearrange(raw, "b t c h w -> (b t) c h w"))
@@ -114,7 +128,10 @@ class VAE3D(nn.Module):
             rearrange(x, "(b t) c h w -> b t c h w", b=b), None if state is None else state.features
         )
         x = self.decoder_8x(rearrange(x, "b t c h w -> (b t) c h w"))
-        x = self.decoder_4x(F.pixel_shuffle(self.decoder_up4(x), 2))
+        x = F.pixel_shuffle(self.decoder_up4(x), 2)
+        if actors is not None:
+            x = x + self.decoder_actors(rearrange(actors, "b t a h w -> (b t) a h w"))
+        x = self.decoder_4x(x)
         x = self.decoder_2x(F.pixel_shuffle(self.decoder_up2(x), 2))
         x = F.pixel_shuffle(self.decoder_out(F.silu(x)), 2)
         return rearrange(x, "(b t) c h w -> b t c h w", b=b), VAEState(features)

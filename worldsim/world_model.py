@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from worldsim.actor_map import ActorMap
 from worldsim.actor_model import ActorModel
 from worldsim.actors import Actors, scene_objects
 from worldsim.boxes import separation
@@ -23,7 +24,7 @@ from worldsim.rollout import LatentState, advance, prefill
 from worldsim.route import RoutePreview, preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
-from worldsim.vae3d import VAE3D, VAEState, frames_to_float, frames_to_uint8
+from worldsim.vae3d import ACTOR_STRIDE, VAE3D, VAEState, frames_to_float, frames_to_uint8
 from worldsim.vehicle import motion_between
 
 CONTACT_SCALE = 0.2
@@ -129,6 +130,7 @@ class WorldModel(nn.Module):
         super().__init__()
         self.config = config
         self.vae = VAE3D(config.vae)
+        self.fine_map = ActorMap(config.camera, config.frame_size, config.dt, ACTOR_STRIDE)
         self.denoiser = Denoiser(config)
         self.head = SceneHead(config.head, config.vae.latent_channels, config.latent_size)
         self.actors = ActorModel(config.actors)
@@ -195,7 +197,8 @@ class WorldModel(nn.Module):
         clips = [clip.last(num) for clip in clips]
         frames = torch.from_numpy(np.stack([clip.frames for clip in clips])).to(self.device)
         latents, _ = self.vae.encode(frames_to_float(frames))
-        _, decoder = self.vae.decode(latents)
+        objects, kinds = (np.stack([getattr(c.scenes, name) for c in clips]) for name in ("objects", "object_kinds"))
+        _, decoder = self.paint(latents, objects, kinds)
         vehicles = np.stack([clip.vehicles for clip in clips])
         controls = np.stack([clip.controls for clip in clips])
         motions = self.motions(vehicles[:, :-1], controls)
@@ -211,8 +214,8 @@ class WorldModel(nn.Module):
             known=known,
             routes=np.stack([clip.scenes.route for clip in clips]),
             routes_valid=np.stack([clip.scenes.route_valid for clip in clips]),
-            actors=np.stack([clip.scenes.objects for clip in clips]),
-            actor_kinds=np.stack([clip.scenes.object_kinds for clip in clips]),
+            actors=objects,
+            actor_kinds=kinds,
             look=look,
         )
         routes = stack_routes([to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips])
@@ -227,6 +230,20 @@ class WorldModel(nn.Module):
             look=look,
             seeds=tuple(int(s) for s in seeds),
         )
+
+    def paint(
+        self, latents: Tensor, actors: np.ndarray, kinds: np.ndarray, state: VAEState | None = None
+    ) -> tuple[Tensor, VAEState]:
+        """Frames [b, t, 3, h, w] in about [-1, 1] of latents, and the state to go on from.
+
+        Args:
+            latents: [b, t, c, h, w].
+            actors: OBJECT_NAMES [b, t, s, 6] in the vehicle frame of each frame.
+            kinds: ObjectKind [b, t, s].
+        """
+        places = torch.from_numpy(np.ascontiguousarray(actors, np.float32)).to(self.device)
+        drawn = self.fine_map.channels(places.flatten(0, 1), torch.from_numpy(kinds).to(self.device).flatten(0, 1))
+        return self.vae.decode(latents, state, drawn.unflatten(0, latents.shape[:2]))
 
     def motions(self, vehicles: np.ndarray, controls: np.ndarray) -> np.ndarray:
         """MOTION_NAMES [..., 6] that `controls` [..., 4] give from `vehicles` [..., 6], whatever is hit."""
@@ -300,6 +317,7 @@ class WorldModel(nn.Module):
         actors = self.actors.step(
             state.actors, state.vehicles, line_of(state.preview), vehicles, self.config.dt, draws, told
         )
+        seen, kinds = actors.seen_from(vehicles)[:, None, :, :6], actors.kinds[:, None]
         conditions = self.conditions(
             controls=controls[:, None],
             motions=motions[:, None],
@@ -307,15 +325,15 @@ class WorldModel(nn.Module):
             known=np.ones((b, 1), bool),
             routes=preview.points[:, None],
             routes_valid=preview.valid[:, None],
-            actors=actors.seen_from(vehicles)[:, None, :, :6],
-            actor_kinds=actors.kinds[:, None],
+            actors=seen,
+            actor_kinds=kinds,
             look=state.look,
         )
         noise = self.noise(state.seeds, frame)
         rolling = advance(self.denoiser, state.rolling, conditions, noise, num_steps or self.config.num_steps)
         decoder, frames = state.decoder, None
         if decode:
-            decoded, decoder = self.vae.decode(rolling.latents[:, :1], state.decoder)
+            decoded, decoder = self.paint(rolling.latents[:, :1], seen, kinds, state.decoder)
             frames = frames_to_uint8(decoded[:, 0]).cpu().numpy()
         new = replace(state, rolling=rolling, decoder=decoder, vehicles=vehicles, preview=preview, actors=actors)
         return new, self._predict(new, frames)
