@@ -28,7 +28,7 @@ def actors(*rows: np.ndarray, kinds: tuple[int, ...] = ()) -> Actors:
     states[0, : len(rows)] = rows
     kind = np.zeros((1, 12), np.int64)
     kind[0, : len(rows)] = kinds or 1
-    return Actors(states=states, kinds=kind, vacant=np.zeros((1, 12), bool))
+    return Actors(states=states, kinds=kind, vacant=np.zeros((1, 12), bool), colours=np.full((1, 12, 3), 0.5))
 
 
 def straight(y: float = 0.0) -> Line:
@@ -166,7 +166,7 @@ def test_the_one_told_is_where_it_is_told_to_be_and_never_leaves(model: ActorMod
 
 def test_who_leaves_is_followed_by_an_arrival_on_the_road(model: ActorModel) -> None:
     arrivals = torch.zeros(4, len(ARRIVAL_NAMES))
-    arrivals[0] = torch.tensor([40.0, 3.5, math.pi, 6.0, 8.0, 2.4, 2.0])
+    arrivals[0] = torch.tensor([40.0, 3.5, math.pi, 6.0, 8.0, 2.4, 2.0, 0.1, 0.2, 0.3])
     model.arrivals.copy_(arrivals)
     after = step(model, actors(actor(20, 0), actor(-26, 0)), turning(40.0), seed=3)
     assert after.kinds[0, :2].tolist() == [1, 2]
@@ -181,7 +181,7 @@ def test_who_leaves_is_followed_by_an_arrival_on_the_road(model: ActorModel) -> 
 
 def test_nobody_arrives_on_top_of_another_or_where_places_were_free_from_the_start(model: ActorModel) -> None:
     arrivals = torch.zeros(4, len(ARRIVAL_NAMES))
-    arrivals[0] = torch.tensor([40.0, 0.0, 0.0, 6.0, 4.4, 1.8, 1.0])
+    arrivals[0] = torch.tensor([40.0, 0.0, 0.0, 6.0, 4.4, 1.8, 1.0, 0.1, 0.2, 0.3])
     model.arrivals.copy_(arrivals)
     after = step(model, actors(actor(41, 0), actor(-26, 0)), straight())
     assert (after.kinds > 0).sum() == 1

@@ -59,9 +59,11 @@ def test_rates_are_those_driven_and_waiting_is_told_from_parking(store: SimpleNa
 
 
 def test_arrivals_are_those_who_came_into_range(store: SimpleNamespace) -> None:
-    arrivals = arrivals_of(store, 4, np.random.default_rng(0))  # type: ignore[arg-type]
+    colours = np.full((NUM, 12, 3), np.nan)
+    colours[30, 3] = 0.2, 0.4, 0.6
+    arrivals = arrivals_of(store, colours, 4, np.random.default_rng(0))  # type: ignore[arg-type]
     assert (arrivals[:, 6] > 0).sum() == 1
-    assert arrivals[0] == pytest.approx([45.0, 3.5, 0.0, 10.0, 4.8, 1.8, 1.0], abs=1e-3)
+    assert arrivals[0] == pytest.approx([45.0, 3.5, 0.0, 10.0, 4.8, 1.8, 1.0, 0.2, 0.4, 0.6], abs=1e-3)
 
 
 def test_the_model_learns_what_they_did(store: SimpleNamespace) -> None:
@@ -84,7 +86,13 @@ def test_a_recording_without_actors_is_refused(store: SimpleNamespace, tmp_path:
     scenes = SceneState.empty((NUM,))
     alone = SimpleNamespace(**{**vars(store), "rows": rows_of(store.rows.vehicles, scenes, np.zeros(4, np.float32))})
     with pytest.raises(ValueError, match="no actor twice"):
-        train_actors(ActorModel(ActorConfig()), alone, ActorStageConfig(loop=LoopConfig(num_steps=1)), tmp_path)  # type: ignore[arg-type]
+        train_actors(
+            ActorModel(ActorConfig()),
+            alone,  # type: ignore[arg-type]
+            np.zeros((NUM, 12, 3)),
+            ActorStageConfig(loop=LoopConfig(num_steps=1)),
+            tmp_path,
+        )
     alone.lengths = np.array([4])
     with pytest.raises(ValueError, match="longer than 5 frames"):
         actor_samples(alone, 5)  # type: ignore[arg-type]

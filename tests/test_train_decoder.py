@@ -21,7 +21,7 @@ from training.train_decoder import (
     train_decoder,
 )
 from training.train_vae import picture_loss
-from worldsim.actor_map import NUM_ACTOR_CHANNELS, ActorMap
+from worldsim.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.vae3d import ACTOR_STRIDE, VAE3D
 from worldsim.world_model import WorldModel
 
@@ -43,7 +43,7 @@ def batch() -> PaintingBatch:
     generator = torch.Generator().manual_seed(0)
     frames = torch.rand(2, 3, 3, 8, 8, generator=generator).repeat_interleave(8, -1).repeat_interleave(8, -2) * 2 - 1
     latents = torch.randn(2, 3, 8, 8, 8, generator=generator)
-    return PaintingBatch(latents, frames, torch.zeros(2, 3, NUM_ACTOR_CHANNELS, 16, 16))
+    return PaintingBatch(latents, frames, torch.zeros(2, 3, NUM_PAINTED_CHANNELS, 16, 16))
 
 
 def gradients(module: torch.nn.Module) -> list[torch.Tensor]:
@@ -84,7 +84,9 @@ def test_the_critic_learns_to_tell_and_is_not_moved_by_the_decoders_losses(paint
 def test_where_an_actor_is_drawn_pixels_count_more() -> None:
     actor_map = ActorMap(CONFIG.camera, (128, 128), 0.1, ACTOR_STRIDE)
     kinds = torch.tensor([[1, 0]])
-    drawn = actor_map.channels(torch.tensor([[[14.0, 0.0, 0.0, 0.0, 4.5, 1.8], [0.0] * 6]]), kinds)
+    drawn = actor_map.in_colour(
+        torch.tensor([[[14.0, 0.0, 0.0, 0.0, 4.5, 1.8], [0.0] * 6]]), kinds, torch.full((1, 2, 3), torch.nan)
+    )
     weights = pixel_weights(drawn[None], 3.0)[0, 0, 0]
     assert weights.shape == (128, 128)
     assert weights[63, 63] == pytest.approx(4.0)  # a car straight ahead
@@ -95,7 +97,7 @@ def test_where_an_actor_is_drawn_pixels_count_more() -> None:
 
 
 def test_the_decoder_learns_to_paint_actors_where_it_is_told(painting: Painting) -> None:
-    """The latents tell nothing: only the map says where the dark car on the grey ground is."""
+    """The latents tell nothing: only the map says where the car on the grey ground is, and its colour."""
     generator = torch.Generator().manual_seed(0)
     actor_map = ActorMap(CONFIG.camera, (128, 128), 0.1, ACTOR_STRIDE)
     optimizer = torch.optim.Adam(painting.vae.parameters(), lr=3e-3)
@@ -105,9 +107,11 @@ def test_the_decoder_learns_to_paint_actors_where_it_is_told(painting: Painting)
         actors[..., 0] = 8 + 12 * torch.rand(4, 1, generator=generator)
         actors[..., 1] = 8 * torch.rand(4, 1, generator=generator) - 4
         actors[..., 4:] = torch.tensor([4.5, 1.8])
-        drawn = actor_map.channels(actors, torch.ones(4, 1, dtype=torch.int64))[:, None]
+        colours = torch.rand(4, 1, 3, generator=generator)
+        drawn = actor_map.in_colour(actors, torch.ones(4, 1, dtype=torch.int64), colours)[:, None]
         covered = pixel_weights(drawn, 1.0) - 1
-        return PaintingBatch(torch.zeros(4, 1, 8, 16, 16), -covered.expand(-1, -1, 3, -1, -1), drawn)
+        frames = covered * (2 * colours[..., None, None] - 1)
+        return PaintingBatch(torch.zeros(4, 1, 8, 16, 16), frames, drawn)
 
     config = replace(STAGE, feature_weight=0.0, strength=1e-3)
     for _ in range(60):
@@ -116,26 +120,28 @@ def test_the_decoder_learns_to_paint_actors_where_it_is_told(painting: Painting)
         losses["loss"].backward()
         optimizer.step()
     assert losses["psnr_actors"] > 15
-    assert painting_losses(painting, scene()._replace(actors=torch.zeros(4, 1, 32, 32, 32)), config)["psnr"] < 30
+    untold = scene()._replace(actors=torch.zeros(4, 1, NUM_PAINTED_CHANNELS, 32, 32))
+    assert painting_losses(painting, untold, config)["psnr"] < losses["psnr"] - 3
 
 
 def test_the_stage_moves_the_decoder_alone_and_resumes(tmp_path: Path) -> None:
     store = turning_car(20)
     latents = np.random.default_rng(0).standard_normal((20, 8, 16, 16)).astype(np.float16)
     windows = LatentWindows(store, latents, CONFIG, 5, np.array([0]))  # type: ignore[arg-type]
+    colours = np.full((20, 12, 3), 0.5, np.float32)
     torch.manual_seed(0)
     model = WorldModel(CONFIG)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    train_decoder(model, store, windows, STAGE, tmp_path)  # type: ignore[arg-type]
+    train_decoder(model, store, colours, windows, STAGE, tmp_path)  # type: ignore[arg-type]
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert "vae.decoder_actors.weight" in moved
     assert all(name.startswith("vae.decoder") for name in moved)
     again = WorldModel(CONFIG)
-    train_decoder(again, store, windows, STAGE, tmp_path)  # type: ignore[arg-type]
+    train_decoder(again, store, colours, windows, STAGE, tmp_path)  # type: ignore[arg-type]
     assert torch.equal(again.vae.decoder_out.weight, model.vae.decoder_out.weight)
     short = LatentWindows(store, latents, CONFIG, 3, np.array([0]))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="too short"):
-        train_decoder(model, store, short, STAGE, tmp_path / "new")  # type: ignore[arg-type]
+        train_decoder(model, store, colours, short, STAGE, tmp_path / "new")  # type: ignore[arg-type]
 
 
 def test_a_strength_that_is_none_is_refused() -> None:

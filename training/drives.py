@@ -159,9 +159,11 @@ def _over_time(steps: list[SceneState]) -> SceneState:
 @torch.no_grad()
 def _reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
     out = []
-    for clip, objects, kinds in zip(frames, scenes.objects, scenes.object_kinds, strict=True):
+    for n, clip in enumerate(frames):
         latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(clip).to(model.device))[None])
-        out.append(frames_to_uint8(model.paint(latents, objects[None], kinds[None])[0][0]).cpu().numpy())
+        known = (scenes.objects[n], scenes.object_kinds[n], model.colours(clip, scenes[n]))
+        pictures, _ = model.paint(latents, *(value[None] for value in known))
+        out.append(frames_to_uint8(pictures[0]).cpu().numpy())
     return np.stack(out)
 
 

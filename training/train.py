@@ -20,7 +20,7 @@ from training.train_decoder import train_decoder
 from training.train_dit import train_dit
 from training.train_head import train_head
 from training.train_vae import train_vae
-from training.windows import FrameStore, FrameWindows
+from training.windows import FrameStore, FrameWindows, store_colours
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.rollout import NUM_KEPT
 from worldsim.starts import STARTS_NAME
@@ -110,7 +110,8 @@ def train(config: TrainConfig) -> None:
     latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
     if last < order.index("actors"):
         return
-    train_actors(model.actors, store, recipe.actors, out / "actors")
+    colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
+    train_actors(model.actors, store, colours, recipe.actors, out / "actors")
     if last < order.index("dit"):
         return
     episodes = np.arange(len(store.lengths))
@@ -131,7 +132,7 @@ def train(config: TrainConfig) -> None:
     train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")
     if last < order.index("decoder"):
         return
-    train_decoder(model, store, windows, recipe.decoder, out / "decoder")
+    train_decoder(model, store, colours, windows, recipe.decoder, out / "decoder")
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.windows import FrameStore
-from worldsim.actor_model import RATE_SCALE, ActorModel, features
+from worldsim.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
 from worldsim.actors import DRIVES, SPEED, STANDING, match_objects, object_states, with_rates
 from worldsim.boxes import wrap
 from worldsim.line import LANE_HALF_WIDTH, line_of_scenes, place_on_line
@@ -122,10 +122,15 @@ def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamp
     return ActorSamples(features=features_seen, rates=np.clip(rates, -6, 6), parked=parked, waits=waits, starts=starts)
 
 
-def arrivals_of(store: FrameStore, num: int, rng: np.random.Generator) -> np.ndarray:
-    """ARRIVAL_NAMES [num, 7]: actors near the route who were not told of in the frame before, and far enough; rows of 0
-    where there are not as many. Who stands in the ego's lane or drives across it is left out: two that wait for each
-    other would wait for ever."""
+def arrivals_of(store: FrameStore, colours: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
+    """ARRIVAL_NAMES [num, 10]: actors near the route who were not told of in the frame before, and far enough.
+
+    Rows of 0 where there are not as many. Who stands in the ego's lane or drives across it is left out: two that wait
+    for each other would wait for ever.
+
+    Args:
+        colours: of all objects of the store, [n, s, 3].
+    """
     rows = store.rows
     states = object_states(rows.scenes, rows.vehicles)
     kinds = rows.scenes.object_kinds
@@ -152,9 +157,10 @@ def arrivals_of(store: FrameStore, num: int, rng: np.random.Generator) -> np.nda
         )
         n, slot = np.nonzero(new)
         of_place = [place.s[n, slot], place.lateral[n, slot], place.heading[n, slot]]
-        found.append(np.stack([*of_place, *seen[n, slot, 3:6].T, kinds[later][n, slot]], axis=-1))
+        looks = colours[later][n, slot].T
+        found.append(np.stack([*of_place, *seen[n, slot, 3:6].T, kinds[later][n, slot], *looks], axis=-1))
     all_found = np.concatenate(found)
-    arrivals = np.zeros((num, 7), np.float32)
+    arrivals = np.zeros((num, len(ARRIVAL_NAMES)), np.float32)
     kept = all_found[rng.permutation(len(all_found))[:num]]
     arrivals[: len(kept)] = kept
     return arrivals
@@ -183,8 +189,13 @@ def actor_losses(
     return {"loss": loss, "acceleration": acceleration, "yaw_rate": yaw_rate, "start": start}
 
 
-def train_actors(model: ActorModel, store: FrameStore, config: ActorStageConfig, folder: Path) -> None:
+def train_actors(
+    model: ActorModel, store: FrameStore, colours: np.ndarray, config: ActorStageConfig, folder: Path
+) -> None:
     """Train the model in place, or load the finished stage; resumable.
+
+    Args:
+        colours: of all objects of the store, [n, s, 3].
 
     Raises:
         ValueError: the recording shows no actors, or too short episodes.
@@ -193,7 +204,7 @@ def train_actors(model: ActorModel, store: FrameStore, config: ActorStageConfig,
     if stage_done(model, result):
         return
     seed = config.loop.seed
-    arrivals = arrivals_of(store, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
+    arrivals = arrivals_of(store, colours, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
     model.arrivals.copy_(torch.from_numpy(arrivals))
     samples = actor_samples(store, config.ahead)
     if not len(samples.rates):

@@ -40,7 +40,8 @@ class DecoderStageConfig:
         num_own: windows of the model's own rollouts that are made beforehand.
         num_context: true latents that each of them begins with.
         own_fraction: share of the windows that are cut from those.
-        actor_dropout: share of the windows in which nothing is told of actors.
+        actor_dropout: share of the windows in which nothing is told of actors, and of those without their colours.
+        colour_noise: standard deviation of what is added to a window's colours.
         actor_weight: added to a pixel's weight of 1 where an actor is.
         latent_noise: standard deviation, up to, of noise on the latents, a stand-in for what the dynamics gets wrong.
         gradient_weight: of the L1 loss on image gradients.
@@ -57,6 +58,7 @@ class DecoderStageConfig:
     num_context: int = 3
     own_fraction: float = 0.5
     actor_dropout: float = 0.1
+    colour_noise: float = 0.03
     actor_weight: float = 3.0
     latent_noise: float = 0.3
     gradient_weight: float = 1.0
@@ -197,12 +199,18 @@ def own_rollouts(
 
 
 def train_decoder(
-    model: WorldModel, store: FrameStore, windows: LatentWindows, config: DecoderStageConfig, folder: Path
+    model: WorldModel,
+    store: FrameStore,
+    colours: np.ndarray,
+    windows: LatentWindows,
+    config: DecoderStageConfig,
+    folder: Path,
 ) -> None:
     """Train the decoder of the model's tokenizer in place, or load the finished stage; resumable.
 
     Args:
         store: the true frames and scenes.
+        colours: of all objects of the store, [n, s, 3].
         windows: of the store's latents, as long as the model's own rollouts shall be.
 
     Raises:
@@ -237,10 +245,10 @@ def train_decoder(
         noise = torch.randn(latents.shape, generator=generator)
         strength = config.latent_noise * torch.rand((b, 1, 1, 1, 1), generator=generator)
         kinds = np.where(rng.random((b, 1, 1)) < config.actor_dropout, 0, store.rows.scenes.object_kinds[index])
-        actors = model.fine_map.channels(
-            torch.from_numpy(store.rows.scenes.objects[index]).to(device).flatten(0, 1),
-            torch.from_numpy(kinds).to(device).flatten(0, 1),
-        )
+        shown = colours[index] + config.colour_noise * rng.standard_normal((b, 1, 1, 3))
+        shown = np.where(rng.random((b, 1, 1, 1)) < config.actor_dropout, np.nan, shown).astype(np.float32)
+        told = (store.rows.scenes.objects[index], kinds, shown)
+        actors = model.fine_map.in_colour(*(torch.from_numpy(v).to(device).flatten(0, 1) for v in told))
         frames = torch.from_numpy(np.stack([store.frames[k : k + t] for k in firsts])).to(device)
         return PaintingBatch(
             latents=(torch.from_numpy(latents) + strength * noise).to(device),

@@ -12,6 +12,9 @@ from tqdm import tqdm
 
 from training import layout
 from training.rollouts import Episode, RolloutDataset, Rows
+from worldsim.actor_map import ActorMap
+from worldsim.appearance import tracked_colours
+from worldsim.configs import CameraGeometry
 from worldsim.scene import SceneState
 from worldsim.vehicle import motion_between
 
@@ -53,6 +56,32 @@ class FrameStore:
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.rows)
+
+
+def store_colours(store: FrameStore, camera: CameraGeometry, path: Path) -> np.ndarray:
+    """RGB in [0, 1], float32 [n, s, 3], of all objects of a store as its frames show them, one per object and episode;
+    NaN for those never seen. Read from `path` if it is there.
+
+    Raises:
+        ValueError: the file at `path` belongs to another store.
+    """
+    shape = (*store.rows.scenes.object_kinds.shape, 3)
+    if not path.is_file():
+        actor_map = ActorMap(camera, store.frames.shape[1:3], store.dt)
+        colours = np.empty(shape, np.float32)
+        episodes = zip(store.starts, store.lengths, strict=True)
+        for start, length in tqdm(episodes, total=len(store.starts), desc="colours", unit="episode"):
+            rows = slice(int(start), int(start + length))
+            scenes = store.rows.scenes[rows]
+            colours[rows] = tracked_colours(store.frames[rows], scenes.objects, scenes.object_kinds, actor_map)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(path.stem + ".tmp.npy")
+        np.save(temporary, colours)
+        temporary.replace(path)
+    colours = np.load(path)
+    if colours.shape != shape:
+        raise ValueError(f"{path} holds colours {colours.shape}, the dataset needs {shape}; delete it")
+    return colours
 
 
 def _cached_frames(

@@ -22,6 +22,8 @@ NUM_ATTRIBUTES = 8
 """Coverage, inverse depth, cosine and sine of the viewing angle, place across and up the box, truck, pedestrian."""
 NUM_ACTOR_CHANNELS = 4 * NUM_ATTRIBUTES
 """Channels of an actor map: 2x2 samples a cell."""
+NUM_PAINTED_CHANNELS = NUM_ACTOR_CHANNELS + 4 * 4
+"""Channels of an actor map in colour: also whether the colour is known, red, green and blue."""
 
 
 class DrawnActors(NamedTuple):
@@ -83,14 +85,22 @@ class ActorMap(nn.Module):
         mount = sources.new_tensor([self.camera.mount_x, 0.0, self.camera.mount_height])
         return DrawnActors(channels, coverage.clamp(0, 1), sources + mount)
 
-    def channels(self, actors: Float[Tensor, "n s 6"], kinds: Int[Tensor, "n s"]) -> Float[Tensor, "n a h w"]:
-        """The channels of the picture alone, which are cheaper."""
-        return self._draw(actors, kinds)[0]
+    def in_colour(
+        self, actors: Float[Tensor, "n s 6"], kinds: Int[Tensor, "n s"], colours: Float[Tensor, "n s 3"]
+    ) -> Float[Tensor, "n a h w"]:
+        """NUM_PAINTED_CHANNELS of the picture alone.
 
-    def _draw(self, actors: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        Args:
+            colours: RGB in [0, 1], NaN where unknown.
+        """
+        return self._draw(actors, kinds, colours)[0]
+
+    def _draw(
+        self, actors: Tensor, kinds: Tensor, colours: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Channels; share [n, s, rows, columns] of each sample that shows each actor; actors, kinds and depth, nearest
         first."""
-        box, depth, seen = self._rectangles(actors, kinds)
+        box, depth, seen = self.rectangles(actors, kinds)
         order = torch.where(seen, depth, torch.inf).argsort(dim=1, stable=True)
         box, depth, seen = (
             v.gather(1, order[..., None].expand_as(v) if v.dim() > 2 else order) for v in (box, depth, seen)
@@ -123,7 +133,13 @@ class ActorMap(nn.Module):
             (weight * place_across.clamp(-1, 1)[..., None, :]).sum(1),
             (weight * place_up.clamp(-1, 1)[..., :, None]).sum(1),
         ]
-        channels = F.pixel_unshuffle(torch.cat([drawn, torch.stack(varying, dim=1)], dim=1), 2)
+        drawn = torch.cat([drawn, torch.stack(varying, dim=1)], dim=1)
+        if colours is not None:
+            colours = colours.gather(1, order[..., None].expand_as(colours))
+            known = torch.isfinite(colours).all(-1, keepdim=True)
+            painted = torch.cat([known.to(colours.dtype), torch.where(known, 2 * colours - 1, 0.0)], dim=-1)
+            drawn = torch.cat([drawn, torch.einsum("nshw,nsa->nahw", weight, painted)], dim=1)
+        channels = F.pixel_unshuffle(drawn, 2)
         return channels, weight, actors, kinds, depth
 
     def _reach(self, actors: Tensor, kinds: Tensor, depth: Tensor) -> Tensor:
@@ -144,7 +160,7 @@ class ActorMap(nn.Module):
         hit = (entered < left) & (entered > 0)
         return torch.where(hit, entered, depth[..., None, None])
 
-    def _rectangles(self, actors: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def rectangles(self, actors: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Left, right, top, bottom in the picture [n, s, 4] [px]; depth [n, s] [m]; whether it is before the camera."""
         x, y, yaw, _, length, width = actors.unbind(-1)
         height = self.heights[kinds]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,8 +18,9 @@ from worldsim.route import turned
 from worldsim.scene import ObjectKind
 from worldsim.vehicle import VehicleModel
 
-ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind")
-"""Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind."""
+ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind", "red", "green", "blue")
+"""Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind; RGB in
+[0, 1], NaN where unknown."""
 LEAVE_RANGE = 68.0
 """Actors farther from the ego leave [m]."""
 LEAVE_BEHIND = 25.0
@@ -157,7 +159,7 @@ class ActorModel(nn.Module):
         if told is not None:
             keeps = np.all(np.isfinite(told[..., :6]), axis=-1)
             states = np.where(keeps[..., None], told, states)
-        moved_on = Actors(states=states, kinds=actors.kinds, vacant=actors.vacant)
+        moved_on = replace(actors, states=states)
         return self._renewed(moved_on, keeps, line, vehicles, after, draws)
 
     def _renewed(
@@ -174,7 +176,7 @@ class ActorModel(nn.Module):
         far = (np.hypot(seen[..., 0], seen[..., 1]) > LEAVE_RANGE) | (seen[..., 0] < -LEAVE_BEHIND)
         left = far & (actors.kinds > 0) & ~keeps
         states, kinds = np.where(left[..., None], 0.0, actors.states), np.where(left, 0, actors.kinds)
-        vacant = actors.vacant | left
+        vacant, colours = actors.vacant | left, actors.colours.copy()
         stock = self.arrivals.double().cpu().numpy()
         stock = stock[stock[:, 6] > 0]
         for k in np.flatnonzero(vacant.any(-1) & line.known).tolist():
@@ -190,7 +192,21 @@ class ActorModel(nn.Module):
                 if np.hypot(*(taken - state[:2]).T).min() < ARRIVAL_GAP:
                     continue
                 states[k, free[0]], kinds[k, free[0]], vacant[k, free[0]] = state, int(row[6]), False
-        return Actors(states=states, kinds=kinds, vacant=vacant)
+                colours[k, free[0]] = row[7:]
+        return Actors(states=states, kinds=kinds, vacant=vacant, colours=colours)
+
+    def painted(self, actors: Actors, draws: Sequence[Sequence[int]]) -> Actors:
+        """The actors, all with a colour: those of whom none is known get that of an arrival of their kind, by chance;
+        free places too, for whoever a scenario puts there."""
+        stock = self.arrivals.double().cpu().numpy()
+        stock = stock[np.isfinite(stock).all(-1) & (stock[:, 6] > 0)]
+        colours = actors.colours.copy()
+        for k, slot in zip(*np.nonzero(np.isnan(colours).any(-1)), strict=True):
+            kind = actors.kinds[k, slot] or ObjectKind.CAR
+            same = stock[stock[:, 6] == kind]
+            if len(same):
+                colours[k, slot] = same[np.random.default_rng([*draws[k], int(slot)]).integers(len(same)), 7:]
+        return replace(actors, colours=colours)
 
 
 def _started(

@@ -30,16 +30,23 @@ class Actors:
         states: ACTOR_NAMES, float64 [b, s, 10].
         kinds: ObjectKind, EMPTY in free places, int64 [b, s].
         vacant: free places that someone new may take, bool [b, s]; the others stay free, as they were at the start.
+        colours: RGB in [0, 1], float64 [b, s, 3]; NaN where unknown.
     """
 
     states: np.ndarray
     kinds: np.ndarray
     vacant: np.ndarray
+    colours: np.ndarray
 
     def take(self, rows: Sequence[int]) -> Actors:
         """The given worlds, in that order, in memory of their own."""
         index = list(rows)
-        return Actors(states=self.states[index], kinds=self.kinds[index], vacant=self.vacant[index])
+        return Actors(
+            states=self.states[index],
+            kinds=self.kinds[index],
+            vacant=self.vacant[index],
+            colours=self.colours[index],
+        )
 
     def seen_from(self, vehicles: np.ndarray) -> np.ndarray:
         """ACTOR_NAMES with place and yaw in the frames of `vehicles` [b, 6]; float64 [b, s, 10]."""
@@ -62,7 +69,12 @@ class Actors:
             place = place_on_line(line_of_scenes(clip.scenes[-1:]), clip.scenes.objects[-1:].astype(np.float64))
             in_lane = place.on[0] & (np.abs(place.lateral[0]) < LANE_HALF_WIDTH)
             states[k, :, DRIVES] = in_lane | (states[k, :, SPEED] > STANDING)
-        return Actors(states=states, kinds=kinds, vacant=np.zeros(kinds.shape, bool))
+        return Actors(
+            states=states,
+            kinds=kinds,
+            vacant=np.zeros(kinds.shape, bool),
+            colours=np.full((*kinds.shape, 3), np.nan),
+        )
 
 
 def object_states(scene: SceneState, vehicle: np.ndarray) -> np.ndarray:

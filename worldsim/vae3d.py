@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.actor_map import NUM_ACTOR_CHANNELS
+from worldsim.actor_map import NUM_PAINTED_CHANNELS
 from worldsim.configs import VAEConfig
 from worldsim.layers import ConvBlock
 
 ACTOR_STRIDE = 4
-"""Pixels a cell of the ActorMap that the decoder may be given."""
+"""Pixels a cell of the ActorMap that the decoder is given."""
 
 
 class CausalTemporalConv(nn.Module):
@@ -53,8 +53,8 @@ class VAE3D(nn.Module):
     """Causal video autoencoder. Space-to-depth stem, residual convolutions, one causal temporal convolution each way.
 
     Latents are normalised to zero mean and unit variance per channel by `latent_mean` and `latent_std`, which training
-    measures. The decoder may be told where actors are (an ActorMap of ACTOR_STRIDE): a car 20 m ahead is not much
-    larger than the 8x8 pixels that one latent stands for.
+    measures. The decoder is told where actors are and their colour (an ActorMap of ACTOR_STRIDE): a car 20 m ahead is
+    not much larger than the 8x8 pixels that one latent stands for.
     """
 
     def __init__(self, config: VAEConfig) -> None:
@@ -74,7 +74,7 @@ class VAE3D(nn.Module):
         self.decoder_time = CausalTemporalConv(w8, config.temporal_kernel)
         self.decoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
         self.decoder_up4 = nn.Conv2d(w8, 4 * w4, 1)
-        self.decoder_actors = nn.Conv2d(NUM_ACTOR_CHANNELS, w4, 3, padding=1, bias=False)
+        self.decoder_actors = nn.Conv2d(NUM_PAINTED_CHANNELS, w4, 3, padding=1, bias=False)
         nn.init.zeros_(self.decoder_actors.weight)
         self.decoder_4x = nn.Sequential(*[ConvBlock(w4) for _ in range(blocks)])
         self.decoder_up2 = nn.Conv2d(w4, 4 * w2, 1)
@@ -119,7 +119,7 @@ class VAE3D(nn.Module):
         """Frames in about [-1, 1] (not clipped) of normalised latents.
 
         Args:
-            actors: channels of an ActorMap of ACTOR_STRIDE for each frame, None where nothing is known of them.
+            actors: an ActorMap of ACTOR_STRIDE in colour for each frame, None where nothing is known of them.
         """
         b = latents.shape[0]
         raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]

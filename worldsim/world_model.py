@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from worldsim.actor_map import ActorMap
 from worldsim.actor_model import ActorModel
 from worldsim.actors import Actors, scene_objects
+from worldsim.appearance import tracked_colours
 from worldsim.boxes import separation
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
 from worldsim.configs import WorldModelConfig
@@ -198,7 +199,11 @@ class WorldModel(nn.Module):
         frames = torch.from_numpy(np.stack([clip.frames for clip in clips])).to(self.device)
         latents, _ = self.vae.encode(frames_to_float(frames))
         objects, kinds = (np.stack([getattr(c.scenes, name) for c in clips]) for name in ("objects", "object_kinds"))
-        _, decoder = self.paint(latents, objects, kinds)
+        colours = np.stack([self.colours(c.frames, c.scenes) for c in clips])
+        _, decoder = self.paint(latents, objects, kinds, colours)
+        actors = self.actors.painted(
+            replace(Actors.of_clips(clips), colours=colours[:, -1]), [(seed % 2**63, 0, 2) for seed in seeds]
+        )
         vehicles = np.stack([clip.vehicles for clip in clips])
         controls = np.stack([clip.controls for clip in clips])
         motions = self.motions(vehicles[:, :-1], controls)
@@ -226,13 +231,25 @@ class WorldModel(nn.Module):
             commands=commands[:, -1].copy(),
             routes=routes,
             preview=preview_route(routes, vehicles[:, -1], np.zeros(len(clips), np.int64)),
-            actors=Actors.of_clips(clips),
+            actors=actors,
             look=look,
             seeds=tuple(int(s) for s in seeds),
         )
 
+    def colours(self, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
+        """RGB in [0, 1], float64 [t, s, 3], of the objects in the scenes [t] of a clip uint8 [t, h, w, 3].
+
+        NaN for those whom no frame shows.
+        """
+        return tracked_colours(frames, scenes.objects, scenes.object_kinds, self.fine_map)
+
     def paint(
-        self, latents: Tensor, actors: np.ndarray, kinds: np.ndarray, state: VAEState | None = None
+        self,
+        latents: Tensor,
+        actors: np.ndarray,
+        kinds: np.ndarray,
+        colours: np.ndarray,
+        state: VAEState | None = None,
     ) -> tuple[Tensor, VAEState]:
         """Frames [b, t, 3, h, w] in about [-1, 1] of latents, and the state to go on from.
 
@@ -240,9 +257,10 @@ class WorldModel(nn.Module):
             latents: [b, t, c, h, w].
             actors: OBJECT_NAMES [b, t, s, 6] in the vehicle frame of each frame.
             kinds: ObjectKind [b, t, s].
+            colours: RGB in [0, 1], [b, t, s, 3], NaN where unknown.
         """
-        places = torch.from_numpy(np.ascontiguousarray(actors, np.float32)).to(self.device)
-        drawn = self.fine_map.channels(places.flatten(0, 1), torch.from_numpy(kinds).to(self.device).flatten(0, 1))
+        known = (actors.astype(np.float32), kinds, colours.astype(np.float32))
+        drawn = self.fine_map.in_colour(*(torch.from_numpy(v).to(self.device).flatten(0, 1) for v in known))
         return self.vae.decode(latents, state, drawn.unflatten(0, latents.shape[:2]))
 
     def motions(self, vehicles: np.ndarray, controls: np.ndarray) -> np.ndarray:
@@ -333,7 +351,7 @@ class WorldModel(nn.Module):
         rolling = advance(self.denoiser, state.rolling, conditions, noise, num_steps or self.config.num_steps)
         decoder, frames = state.decoder, None
         if decode:
-            decoded, decoder = self.paint(rolling.latents[:, :1], seen, kinds, state.decoder)
+            decoded, decoder = self.paint(rolling.latents[:, :1], seen, kinds, actors.colours[:, None], state.decoder)
             frames = frames_to_uint8(decoded[:, 0]).cpu().numpy()
         new = replace(state, rolling=rolling, decoder=decoder, vehicles=vehicles, preview=preview, actors=actors)
         return new, self._predict(new, frames)
