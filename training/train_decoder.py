@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from training.train_vae import picture_loss
+from training.train_vae import TOLD, picture_loss
 from training.windows import FrameStore
 from worldsim.checkpoint import load_tensors, save_tensors
 from worldsim.dit import Conditions
@@ -49,6 +49,7 @@ class DecoderStageConfig:
         strength: length of the critic's gradient on the pictures over that of the L1 losses'.
         critic_width: channels of the critic's first layer.
         critic_rate: its learning rate over the decoder's.
+        told_rate: the same of the layers that read where actors are, which are new.
     """
 
     loop: LoopConfig
@@ -66,9 +67,10 @@ class DecoderStageConfig:
     strength: float = 0.5
     critic_width: int = 40
     critic_rate: float = 1.0
+    told_rate: float = 4.0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "num_frames", "num_own", "num_context", "strength", "critic_width"):
+        for name in ("batch_size", "num_frames", "num_own", "num_context", "strength", "critic_width", "told_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
@@ -260,7 +262,7 @@ def train_decoder(
         batch = sample(np.random.default_rng([config.loop.seed, step]), generator)
         return painting_losses(painting, batch, config)
 
-    rates = {"critic.": config.critic_rate}
+    rates = {"critic.": config.critic_rate, f"vae.{TOLD}": config.told_rate}
     TrainLoop(painting, loss_function, config.loop, folder, rates=rates).run("decoder")
     vae.requires_grad_(True)
     finish_stage(vae, result)

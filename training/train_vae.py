@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.vae3d import VAE3D, frames_to_float
 
+TOLD = "decoder_actors"
+"""The tokenizer's parameters that read what the decoder is told; only its own stage tells it anything."""
 FrameSampler = Callable[[int, int, np.random.Generator], np.ndarray]
 """(batch, num_frames, rng) to uint8 [b, t, h, w, 3]."""
 
@@ -124,7 +126,8 @@ def train_vae(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: 
     result = folder / "vae.safetensors"
     if stage_done(vae, result):
         return
-    vae.decoder_actors.requires_grad_(False)  # nothing is told of actors here
+    for name, p in vae.named_parameters():
+        p.requires_grad_(not name.startswith(TOLD))
     device = vae.latent_mean.device
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:

@@ -74,10 +74,10 @@ class VAE3D(nn.Module):
         self.decoder_time = CausalTemporalConv(w8, config.temporal_kernel)
         self.decoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
         self.decoder_up4 = nn.Conv2d(w8, 4 * w4, 1)
-        self.decoder_actors = nn.Conv2d(NUM_PAINTED_CHANNELS, w4, 3, padding=1, bias=False)
-        nn.init.zeros_(self.decoder_actors.weight)
+        self.decoder_actors_4x = nn.Conv2d(NUM_PAINTED_CHANNELS, w4, 3, padding=1, bias=False)
         self.decoder_4x = nn.Sequential(*[ConvBlock(w4) for _ in range(blocks)])
         self.decoder_up2 = nn.Conv2d(w4, 4 * w2, 1)
+        self.decoder_actors_2x = nn.Conv2d(NUM_PAINTED_CHANNELS // 4, w2, 3, padding=1, bias=False)
         self.decoder_2x = ConvBlock(w2)
         self.decoder_out = nn.Conv2d(w2, 12, 3, padding=1)
         self.latent_mean: Tensor
@@ -129,10 +129,13 @@ class VAE3D(nn.Module):
         )
         x = self.decoder_8x(rearrange(x, "b t c h w -> (b t) c h w"))
         x = F.pixel_shuffle(self.decoder_up4(x), 2)
-        if actors is not None:
-            x = x + self.decoder_actors(rearrange(actors, "b t a h w -> (b t) a h w"))
-        x = self.decoder_4x(x)
-        x = self.decoder_2x(F.pixel_shuffle(self.decoder_up2(x), 2))
+        drawn = None if actors is None else rearrange(actors, "b t a h w -> (b t) a h w")
+        if drawn is not None:
+            x = x + self.decoder_actors_4x(drawn)
+        x = F.pixel_shuffle(self.decoder_up2(self.decoder_4x(x)), 2)
+        if drawn is not None:
+            x = x + self.decoder_actors_2x(F.pixel_shuffle(drawn, 2))
+        x = self.decoder_2x(x)
         x = F.pixel_shuffle(self.decoder_out(F.silu(x)), 2)
         return rearrange(x, "(b t) c h w -> b t c h w", b=b), VAEState(features)
 
