@@ -11,13 +11,12 @@ from test_world_model import CONFIG
 
 from training.latents import LatentWindows
 from training.loop import LoopConfig
+from training.pictures import Pictures, TruePictures, pixel_weights
 from training.train_decoder import (
     DecoderStageConfig,
     Painting,
-    PaintingBatch,
     PictureCritic,
     painting_losses,
-    pixel_weights,
     train_decoder,
 )
 from training.train_vae import picture_loss
@@ -39,11 +38,11 @@ def painting() -> Painting:
     return Painting(VAE3D(CONFIG.vae), PictureCritic(8))
 
 
-def batch() -> PaintingBatch:
+def batch() -> tuple[torch.Tensor, Pictures]:
     generator = torch.Generator().manual_seed(0)
     frames = torch.rand(2, 3, 3, 8, 8, generator=generator).repeat_interleave(8, -1).repeat_interleave(8, -2) * 2 - 1
     latents = torch.randn(2, 3, 8, 8, 8, generator=generator)
-    return PaintingBatch(latents, frames, torch.zeros(2, 3, NUM_PAINTED_CHANNELS, 16, 16))
+    return latents, Pictures(frames, torch.zeros(2, 3, NUM_PAINTED_CHANNELS, 16, 16))
 
 
 def gradients(module: torch.nn.Module) -> list[torch.Tensor]:
@@ -51,29 +50,29 @@ def gradients(module: torch.nn.Module) -> list[torch.Tensor]:
 
 
 def test_a_critic_that_cannot_tell_leaves_the_decoder_to_the_other_losses(painting: Painting) -> None:
-    given = batch()
+    latents, pictures = batch()
     config = replace(STAGE, feature_weight=0.0)
     for p in painting.critic.parameters():
         p.data.zero_()
-    painting_losses(painting, given, config)["loss"].backward()
+    painting_losses(painting, latents, pictures, config)["loss"].backward()
     found = gradients(painting.vae)
     painting.zero_grad()
-    pixels, edges = picture_loss(painting.vae.decode(given.latents, actors=given.actors)[0], given.frames)
+    pixels, edges = picture_loss(painting.vae.decode(latents, actors=pictures.actors)[0], pictures.frames)
     (pixels + edges).backward()
     for a, b in zip(found, gradients(painting.vae), strict=True):
         torch.testing.assert_close(a, b)
 
 
 def test_the_critic_learns_to_tell_and_is_not_moved_by_the_decoders_losses(painting: Painting) -> None:
-    given = batch()
+    latents, pictures = batch()
     optimizer = torch.optim.Adam(painting.critic.parameters(), lr=3e-3)
     for _ in range(40):
-        losses = painting_losses(painting, given, STAGE)
+        losses = painting_losses(painting, latents, pictures, STAGE)
         optimizer.zero_grad()
         losses["loss"].backward()
         found = gradients(painting.critic)
         painting.zero_grad()
-        painting_losses(painting, given, STAGE)["critic"].backward()
+        painting_losses(painting, latents, pictures, STAGE)["critic"].backward()
         for a, b in zip(found, gradients(painting.critic), strict=True):
             torch.testing.assert_close(a, b)
         optimizer.step()
@@ -97,51 +96,46 @@ def test_where_an_actor_is_drawn_pixels_count_more() -> None:
 
 
 def test_the_decoder_learns_to_paint_actors_where_it_is_told(painting: Painting) -> None:
-    """The latents tell nothing: only the map says where the car on the grey ground is, and its colour."""
-    generator = torch.Generator().manual_seed(0)
+    """The latents tell nothing: only the map says where the cars on the grey ground are, and their colours."""
+    actors = torch.zeros(4, 1, 6)
+    actors[:, 0, 0] = torch.tensor([8.0, 10, 12, 9])
+    actors[:, 0, 1] = torch.tensor([-3.0, 0, 2, 4])
+    actors[..., 4:] = torch.tensor([4.5, 1.8])
+    colours = torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])[:, None]
     actor_map = ActorMap(CONFIG.camera, (128, 128), 0.1, ACTOR_STRIDE)
-    optimizer = torch.optim.Adam(painting.vae.parameters(), lr=3e-3)
-
-    def scene() -> PaintingBatch:
-        actors = torch.zeros(4, 1, 6)
-        actors[..., 0] = 8 + 12 * torch.rand(4, 1, generator=generator)
-        actors[..., 1] = 8 * torch.rand(4, 1, generator=generator) - 4
-        actors[..., 4:] = torch.tensor([4.5, 1.8])
-        colours = torch.rand(4, 1, 3, generator=generator)
-        drawn = actor_map.in_colour(actors, torch.ones(4, 1, dtype=torch.int64), colours)[:, None]
-        covered = pixel_weights(drawn, 1.0) - 1
-        frames = covered * (2 * colours[..., None, None] - 1)
-        return PaintingBatch(torch.zeros(4, 1, 8, 16, 16), frames, drawn)
-
+    drawn = actor_map.in_colour(actors, torch.ones(4, 1, dtype=torch.int64), colours)[:, None]
+    told = Pictures((pixel_weights(drawn, 1.0) - 1) * (2 * colours[..., None, None] - 1), drawn)
     config = replace(STAGE, feature_weight=0.0, strength=1e-3)
-    for _ in range(100):
-        losses = painting_losses(painting, scene(), config)
+    nothing = torch.zeros(4, 1, 8, 16, 16)
+    optimizer = torch.optim.Adam(painting.vae.parameters(), lr=6e-3)
+    for _ in range(60):
+        losses = painting_losses(painting, nothing, told, config)
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-    assert losses["psnr_actors"] > 13  # a guess of grey has 10.8
-    untold = scene()._replace(actors=torch.zeros(4, 1, NUM_PAINTED_CHANNELS, 32, 32))
-    assert painting_losses(painting, untold, config)["psnr"] < losses["psnr"] - 3
+    untold = painting_losses(painting, nothing, told._replace(actors=torch.zeros_like(drawn)), config)
+    assert losses["psnr_actors"] > 12  # a guess of grey has 6
+    assert untold["psnr"] < losses["psnr"] - 3
 
 
 def test_the_stage_moves_the_decoder_alone_and_resumes(tmp_path: Path) -> None:
     store = turning_car(20)
     latents = np.random.default_rng(0).standard_normal((20, 8, 16, 16)).astype(np.float16)
     windows = LatentWindows(store, latents, CONFIG, 5, np.array([0]))  # type: ignore[arg-type]
-    colours = np.full((20, 12, 3), 0.5, np.float32)
     torch.manual_seed(0)
     model = WorldModel(CONFIG)
+    pictures = TruePictures(store, np.full((20, 12, 3), 0.5), model.fine_map)  # type: ignore[arg-type]
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    train_decoder(model, store, colours, windows, STAGE, tmp_path)  # type: ignore[arg-type]
+    train_decoder(model, pictures, windows, STAGE, tmp_path)
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert {"vae.decoder_actors_4x.weight", "vae.decoder_actors_2x.weight"} <= moved
     assert all(name.startswith("vae.decoder") for name in moved)
     again = WorldModel(CONFIG)
-    train_decoder(again, store, colours, windows, STAGE, tmp_path)  # type: ignore[arg-type]
+    train_decoder(again, pictures, windows, STAGE, tmp_path)
     assert torch.equal(again.vae.decoder_out.weight, model.vae.decoder_out.weight)
     short = LatentWindows(store, latents, CONFIG, 3, np.array([0]))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="too short"):
-        train_decoder(model, store, colours, short, STAGE, tmp_path / "new")  # type: ignore[arg-type]
+        train_decoder(model, pictures, short, STAGE, tmp_path / "new")
 
 
 def test_a_strength_that_is_none_is_refused() -> None:

@@ -5,21 +5,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from recordings import turning_car
 from test_world_model import CONFIG
 from torch import nn
 
 from training.latents import LatentBatch
 from training.loop import LoopConfig, TrainLoop
+from training.pictures import Pictures, TruePictures
 from training.train import check_tokenizer
 from training.train_dit import DiTStageConfig, student_losses
 from training.train_head import HeadStageConfig, head_losses
 from training.train_vae import VAEStageConfig, measure_latents, vae_losses
 from training.video_metrics import auroc, drift_horizon, psnr
+from worldsim.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.denoiser import shift_previous
 from worldsim.dit import Conditions
 from worldsim.heads import scene_to_targets
 from worldsim.scene import SceneState
-from worldsim.vae3d import VAE3D
+from worldsim.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel
 
 
@@ -70,6 +73,11 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
         TrainLoop(module, loss_function, LoopConfig(num_steps=1), tmp_path).train_step()
 
 
+def no_actors(frames: torch.Tensor) -> torch.Tensor:
+    b, t, _, h, w = frames.shape
+    return torch.zeros(b, t, NUM_PAINTED_CHANNELS, h // ACTOR_STRIDE, w // ACTOR_STRIDE)
+
+
 def test_vae_overfits_one_batch() -> None:
     torch.manual_seed(0)
     vae = VAE3D(CONFIG.vae)
@@ -80,7 +88,7 @@ def test_vae_overfits_one_batch() -> None:
     optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
     history = []
     for step in range(80):
-        losses = vae_losses(vae, frames, config, torch.Generator().manual_seed(step))
+        losses = vae_losses(vae, Pictures(frames, no_actors(frames)), config, torch.Generator().manual_seed(step))
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
@@ -93,12 +101,10 @@ def test_latents_are_normalised_by_what_is_measured() -> None:
     torch.manual_seed(0)
     vae = VAE3D(CONFIG.vae).eval()
 
-    def sample(batch_size: int, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.integers(0, 255, (batch_size, num_frames, 32, 32, 3), dtype=np.uint8)
-
-    measure_latents(vae, sample, np.random.default_rng(0), num_batches=4)
-    frames = torch.rand(16, 3, 3, 32, 32) * 2 - 1
-    latents, _ = vae.encode(frames)
+    store = turning_car(40)
+    pictures = TruePictures(store, np.zeros((40, 12, 3)), ActorMap(CONFIG.camera, (128, 128), 0.1, ACTOR_STRIDE))  # type: ignore[arg-type]
+    measure_latents(vae, pictures, np.random.default_rng(0), num_batches=4)
+    latents, _ = vae.encode(frames_to_float(torch.from_numpy(store.frames[None, :16])))
     assert latents.mean((0, 1, 3, 4)).abs().max() < 0.3
     assert (latents.std((0, 1, 3, 4)) - 1).abs().max() < 0.3
 

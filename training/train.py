@@ -13,6 +13,7 @@ from torch import Tensor
 from training.evaluate import EvaluateConfig, evaluate
 from training.latents import LatentWindows, encode_store
 from training.make_starts import make_starts
+from training.pictures import TruePictures
 from training.recipes import Recipe, recipe_at
 from training.record import record
 from training.train_actors import train_actors
@@ -20,7 +21,7 @@ from training.train_decoder import train_decoder
 from training.train_dit import train_dit
 from training.train_head import train_head
 from training.train_vae import train_vae
-from training.windows import FrameStore, FrameWindows, store_colours
+from training.windows import FrameStore, store_colours
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.rollout import NUM_KEPT
 from worldsim.starts import STARTS_NAME
@@ -98,19 +99,14 @@ def train(config: TrainConfig) -> None:
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = WorldModel(recipe.model).to(device)
     store = FrameStore(dataset)
-    frames = FrameWindows(store, recipe.vae.num_frames)
-
-    def sample(batch_size: int, num_frames: int, rng: np.random.Generator) -> np.ndarray:
-        firsts = rng.choice(frames.firsts, batch_size)
-        return np.stack([store.frames[k : k + num_frames] for k in firsts])
-
-    train_vae(model.vae, sample, recipe.vae, out / "vae")
+    colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
+    pictures = TruePictures(store, colours, model.fine_map)
+    train_vae(model.vae, pictures, recipe.vae, out / "vae")
     if last < order.index("latents"):
         return
     latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
     if last < order.index("actors"):
         return
-    colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
     train_actors(model.actors, store, colours, recipe.actors, out / "actors")
     if last < order.index("dit"):
         return
@@ -132,7 +128,7 @@ def train(config: TrainConfig) -> None:
     train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")
     if last < order.index("decoder"):
         return
-    train_decoder(model, store, colours, windows, recipe.decoder, out / "decoder")
+    train_decoder(model, pictures, windows, recipe.decoder, out / "decoder")
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return

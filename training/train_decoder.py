@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,12 +20,12 @@ from tqdm import tqdm
 
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from training.train_vae import TOLD, picture_loss
-from training.windows import FrameStore
+from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
+from training.train_vae import picture_loss
 from worldsim.checkpoint import load_tensors, save_tensors
 from worldsim.dit import Conditions
 from worldsim.rollout import roll_out
-from worldsim.vae3d import VAE3D, frames_to_float
+from worldsim.vae3d import VAE3D
 from worldsim.world_model import WorldModel
 
 
@@ -40,8 +39,6 @@ class DecoderStageConfig:
         num_own: windows of the model's own rollouts that are made beforehand.
         num_context: true latents that each of them begins with.
         own_fraction: share of the windows that are cut from those.
-        actor_dropout: share of the windows in which nothing is told of actors, and of those without their colours.
-        colour_noise: standard deviation of what is added to a window's colours.
         actor_weight: added to a pixel's weight of 1 where an actor is.
         latent_noise: standard deviation, up to, of noise on the latents, a stand-in for what the dynamics gets wrong.
         gradient_weight: of the L1 loss on image gradients.
@@ -58,8 +55,6 @@ class DecoderStageConfig:
     num_own: int = 480
     num_context: int = 3
     own_fraction: float = 0.5
-    actor_dropout: float = 0.1
-    colour_noise: float = 0.03
     actor_weight: float = 3.0
     latent_noise: float = 0.3
     gradient_weight: float = 1.0
@@ -110,32 +105,17 @@ class Painting(nn.Module):
         self.vae, self.critic = vae, critic
 
 
-class PaintingBatch(NamedTuple):
-    """Windows of latents [b, t, c, h, w], the true frames [b, t, 3, H, W] in [-1, 1] and the actors drawn into them
-    [b, t, a, H / 4, W / 4]."""
-
-    latents: Tensor
-    frames: Tensor
-    actors: Tensor
-
-
-def pixel_weights(actors: Float[Tensor, "b t a h w"], actor_weight: float) -> Float[Tensor, "b t 1 H W"]:
-    """1, and `actor_weight` more where drawn actors are and beside them."""
-    b = len(actors)
-    coverage = F.pixel_shuffle(rearrange(actors[:, :, :4], "b t a h w -> (b t) a h w"), 2)
-    near = F.interpolate(F.max_pool2d(coverage, 3, stride=1, padding=1), scale_factor=2.0)
-    return 1 + actor_weight * rearrange(near, "(b t) c h w -> b t c h w", b=b)
-
-
-def painting_losses(painting: Painting, batch: PaintingBatch, config: DecoderStageConfig) -> dict[str, Tensor]:
-    """The named losses of a batch.
+def painting_losses(
+    painting: Painting, latents: Float[Tensor, "b t c h w"], pictures: Pictures, config: DecoderStageConfig
+) -> dict[str, Tensor]:
+    """The named losses of a batch of latents and the pictures that they stand for.
 
     Each part reaches only those whose loss it is, so that one optimiser serves both.
     """
     critic = painting.critic
-    decoded, _ = painting.vae.decode(batch.latents, actors=batch.actors)
-    flat, truth = (rearrange(x, "b t c h w -> (b t) c h w") for x in (decoded, batch.frames))
-    weight = pixel_weights(batch.actors, config.actor_weight)
+    decoded, _ = painting.vae.decode(latents, actors=pictures.actors)
+    flat, truth = (rearrange(x, "b t c h w -> (b t) c h w") for x in (decoded, pictures.frames))
+    weight = pixel_weights(pictures.actors, config.actor_weight)
     real_logits, _ = critic(truth)
     fake_logits, _ = critic(flat.detach())
     critic_loss = F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
@@ -201,19 +181,12 @@ def own_rollouts(
 
 
 def train_decoder(
-    model: WorldModel,
-    store: FrameStore,
-    colours: np.ndarray,
-    windows: LatentWindows,
-    config: DecoderStageConfig,
-    folder: Path,
+    model: WorldModel, pictures: TruePictures, windows: LatentWindows, config: DecoderStageConfig, folder: Path
 ) -> None:
     """Train the decoder of the model's tokenizer in place, or load the finished stage; resumable.
 
     Args:
-        store: the true frames and scenes.
-        colours: of all objects of the store, [n, s, 3].
-        windows: of the store's latents, as long as the model's own rollouts shall be.
+        windows: of the pictures' latents, as long as the model's own rollouts shall be.
 
     Raises:
         ValueError: the windows are shorter than `num_frames`, or than the context and a frame of the model's own.
@@ -232,12 +205,12 @@ def train_decoder(
     for name, p in vae.named_parameters():
         p.requires_grad_(name.startswith("decoder"))
 
-    def sample(rng: np.random.Generator, generator: torch.Generator) -> PaintingBatch:
+    def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        rng = np.random.default_rng([config.loop.seed, step])
         offset = rng.integers(0, windows.num_frames - t + 1, b)
         chosen = rng.integers(0, len(own_firsts), b)
         own = rng.random(b) < config.own_fraction
         firsts = np.where(own, own_firsts[chosen], rng.choice(windows.firsts, b)) + offset
-        index = firsts[:, None] + np.arange(t)
         latents = np.stack(
             [
                 own_latents[n, o : o + t] if mine else windows.latents[k : k + t]
@@ -246,23 +219,10 @@ def train_decoder(
         ).astype(np.float32)
         noise = torch.randn(latents.shape, generator=generator)
         strength = config.latent_noise * torch.rand((b, 1, 1, 1, 1), generator=generator)
-        kinds = np.where(rng.random((b, 1, 1)) < config.actor_dropout, 0, store.rows.scenes.object_kinds[index])
-        shown = colours[index] + config.colour_noise * rng.standard_normal((b, 1, 1, 3))
-        shown = np.where(rng.random((b, 1, 1, 1)) < config.actor_dropout, np.nan, shown).astype(np.float32)
-        told = (store.rows.scenes.objects[index], kinds, shown)
-        actors = model.fine_map.in_colour(*(torch.from_numpy(v).to(device).flatten(0, 1) for v in told))
-        frames = torch.from_numpy(np.stack([store.frames[k : k + t] for k in firsts])).to(device)
-        return PaintingBatch(
-            latents=(torch.from_numpy(latents) + strength * noise).to(device),
-            frames=frames_to_float(frames),
-            actors=actors.unflatten(0, (b, t)),
-        )
+        noisy = (torch.from_numpy(latents) + strength * noise).to(device)
+        return painting_losses(painting, noisy, pictures.at(firsts, t, rng), config)
 
-    def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch = sample(np.random.default_rng([config.loop.seed, step]), generator)
-        return painting_losses(painting, batch, config)
-
-    rates = {"critic.": config.critic_rate, f"vae.{TOLD}": config.told_rate}
+    rates = {"critic.": config.critic_rate, f"vae.{TOLD_LAYERS}": config.told_rate}
     TrainLoop(painting, loss_function, config.loop, folder, rates=rates).run("decoder")
     vae.requires_grad_(True)
     finish_stage(vae, result)

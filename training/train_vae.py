@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.vae3d import VAE3D, frames_to_float
-
-TOLD = "decoder_actors"
-"""The tokenizer's parameters that read what the decoder is told; only its own stage tells it anything."""
-FrameSampler = Callable[[int, int, np.random.Generator], np.ndarray]
-"""(batch, num_frames, rng) to uint8 [b, t, h, w, 3]."""
+from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
+from worldsim.vae3d import VAE3D
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +29,8 @@ class VAEStageConfig:
         latent_noise: standard deviation, up to, of noise on unit-variance latents that the decoder is trained to bear.
         equivariance: probability that latents and target are moved and scaled together before decoding
             (Kouzelis et al. 2025): latents that move as the picture moves are easier to predict.
+        actor_weight: added to a pixel's weight of 1 where an actor is.
+        told_rate: learning rate of the layers that read where actors are, over that of the others.
     """
 
     loop: LoopConfig
@@ -43,6 +40,8 @@ class VAEStageConfig:
     gradient_weight: float = 1.0
     latent_noise: float = 0.25
     equivariance: float = 0.5
+    actor_weight: float = 3.0
+    told_rate: float = 4.0
 
 
 def random_affine(batch: int, generator: torch.Generator) -> Float[Tensor, "b 2 3"]:
@@ -81,30 +80,28 @@ def picture_loss(
     return pixels, edges / 2
 
 
-def vae_losses(
-    vae: VAE3D, frames: Float[Tensor, "b t 3 h w"], config: VAEStageConfig, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """The named losses of a batch of frames in [-1, 1]."""
-    mean, log_variance, _ = vae.posterior(frames)
+def vae_losses(vae: VAE3D, pictures: Pictures, config: VAEStageConfig, generator: torch.Generator) -> dict[str, Tensor]:
+    """The named losses of a batch."""
+    target, actors = pictures
+    mean, log_variance, _ = vae.posterior(target)
     noise = torch.randn(mean.shape, generator=generator).to(mean.device)
     raw = mean + (0.5 * log_variance).exp() * noise
     kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
-    strength = config.latent_noise * torch.rand(len(frames), 1, 1, 1, 1, generator=generator)
+    strength = config.latent_noise * torch.rand(len(target), 1, 1, 1, 1, generator=generator)
     extra = torch.randn(mean.shape, generator=generator) * strength
     raw = raw + extra.to(mean.device) * mean.detach().std().clamp(min=0.1)
-    target = frames
     if torch.rand((), generator=generator).item() < config.equivariance:
-        theta = random_affine(len(frames), generator).to(frames.device)
-        raw, target = resample(raw, theta), resample(frames, theta)
-    decoded, _ = vae.decode(vae.normalise(raw))
-    pixels, edges = picture_loss(decoded, target)
+        theta = random_affine(len(target), generator).to(target.device)
+        raw, target, actors = (resample(x, theta) for x in (raw, target, actors))
+    decoded, _ = vae.decode(vae.normalise(raw), actors=actors)
+    pixels, edges = picture_loss(decoded, target, pixel_weights(actors, config.actor_weight))
     loss = pixels + config.gradient_weight * edges + config.kl_weight * kl
     mse = ((decoded.detach() - target) ** 2).mean()
     return {"loss": loss, "l1": pixels, "edges": edges, "kl": kl, "psnr": 10 * torch.log10(4 / mse)}
 
 
 @torch.no_grad()
-def measure_latents(vae: VAE3D, sample: FrameSampler, rng: np.random.Generator, num_batches: int = 24) -> None:
+def measure_latents(vae: VAE3D, pictures: TruePictures, rng: np.random.Generator, num_batches: int = 24) -> None:
     """Set the VAE's latent_mean and latent_std from data."""
     vae.latent_mean.zero_()
     vae.latent_std.fill_(1.0)
@@ -112,8 +109,7 @@ def measure_latents(vae: VAE3D, sample: FrameSampler, rng: np.random.Generator, 
     total = square = torch.zeros(vae.config.latent_channels, dtype=torch.float64, device=device)
     count = 0
     for _ in range(num_batches):
-        frames = frames_to_float(torch.from_numpy(sample(8, 3, rng)).to(device))
-        latents, _ = vae.encode(frames)
+        latents, _ = vae.encode(pictures.sample(8, 3, rng).frames)
         values = rearrange(latents, "b t c h w -> c (b t h w)").double()
         total, square, count = total + values.sum(1), square + (values**2).sum(1), count + values.shape[1]
     mean = total / count
@@ -121,21 +117,16 @@ def measure_latents(vae: VAE3D, sample: FrameSampler, rng: np.random.Generator, 
     vae.latent_std.copy_((square / count - mean**2).clamp(min=1e-8).sqrt())
 
 
-def train_vae(vae: VAE3D, sample: FrameSampler, config: VAEStageConfig, folder: Path) -> None:
+def train_vae(vae: VAE3D, pictures: TruePictures, config: VAEStageConfig, folder: Path) -> None:
     """Train `vae` in place, or load the finished stage; resumable. Ends with measured latent statistics."""
     result = folder / "vae.safetensors"
     if stage_done(vae, result):
         return
-    for name, p in vae.named_parameters():
-        p.requires_grad_(not name.startswith(TOLD))
-    device = vae.latent_mean.device
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = np.random.default_rng([config.loop.seed, step])
-        frames = torch.from_numpy(sample(config.batch_size, config.num_frames, rng)).to(device)
-        return vae_losses(vae, frames_to_float(frames), config, generator)
+        return vae_losses(vae, pictures.sample(config.batch_size, config.num_frames, rng), config, generator)
 
-    TrainLoop(vae, loss_function, config.loop, folder).run("VAE3D")
-    vae.requires_grad_(True)
-    measure_latents(vae, sample, np.random.default_rng([config.loop.seed, 10**6]))
+    TrainLoop(vae, loss_function, config.loop, folder, rates={TOLD_LAYERS: config.told_rate}).run("VAE3D")
+    measure_latents(vae, pictures, np.random.default_rng([config.loop.seed, 10**6]))
     finish_stage(vae, result)
