@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from training.windows import FrameStore, FrameWindows
 from worldsim.configs import WorldModelConfig
-from worldsim.dit import UNKNOWN_COMMAND, Conditions, look_of
+from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import SceneTargets, scene_to_targets
+from worldsim.look import look_of
 from worldsim.route import turned
 from worldsim.scene import SceneState
 from worldsim.vae3d import VAE3D, frames_to_float

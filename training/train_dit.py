@@ -14,6 +14,7 @@ from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
 from worldsim.flow import interpolate, sample_times
+from worldsim.look import look_distance, look_of
 from worldsim.rollout import roll_out
 from worldsim.world_model import WorldModel
 
@@ -146,7 +147,8 @@ def student_losses(
 
 @torch.no_grad()
 def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None:
-    """Set step_std: how far the next latent is from its prior, per channel, with room for drifted rollouts."""
+    """Set step_std: how far the next latent is from its prior, per channel, with room for drifted rollouts; and
+    look_limit, beyond which one frame in ten of the same drive lies."""
     batch = windows.sample(128, np.random.default_rng([seed, 10**6]))
     device = denoiser.step_std.device
     latents = batch.latents.to(device)
@@ -154,6 +156,8 @@ def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None
     prior = denoiser.given(shift_previous(latents, 1), conditions).prior
     rest = (latents - prior)[:, 1:]
     denoiser.step_std.copy_(1.25 * (rest**2).mean((0, 1, 3, 4)).sqrt())
+    apart = look_distance(look_of(latents), conditions.look).abs()
+    denoiser.look_limit.copy_(apart.flatten(0, 1).quantile(0.9, dim=0))
 
 
 def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig, folder: Path) -> None:

@@ -18,6 +18,8 @@ HEIGHTS = {ObjectKind.EMPTY: 0.0, ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, Ob
 """Taken for an actor's height, which SceneState does not tell [m]; others are 1 m high."""
 NEAREST = 0.5
 """Least depth at which anything is drawn [m]."""
+MOVING = 0.1
+"""Faster actors move [m/s]."""
 NUM_ATTRIBUTES = 8
 """Coverage, inverse depth, cosine and sine of the viewing angle, place across and up the box, truck, pedestrian."""
 NUM_ACTOR_CHANNELS = 4 * NUM_ATTRIBUTES
@@ -31,12 +33,14 @@ class DrawnActors(NamedTuple):
 
     channels: [n, NUM_ACTOR_CHANNELS, h, w]. coverage: share of a cell that actors cover, [n, h, w].
     sources: where the point seen at a cell's centre was a step ago if it belongs to an actor, in the vehicle frame of
-    now [m], [n, h, w, 3]; meaningless where the coverage is 0.
+    now [m], [n, h, w, 3]; meaningless where the coverage is 0. moving: share of a cell that moving actors cover,
+    [n, h, w].
     """
 
     channels: Tensor
     coverage: Tensor
     sources: Tensor
+    moving: Tensor
 
 
 class ActorMap(nn.Module):
@@ -77,13 +81,14 @@ class ActorMap(nn.Module):
         channels, weight, actors, kinds, depth = self._draw(actors, kinds)
         share = F.avg_pool2d(weight, 2)
         coverage = share.sum(1)
+        moving = (share * (actors[..., 3] > MOVING)[..., None, None]).sum(1)
         share = share / coverage[:, None].clamp(min=1e-6)
         reach = (share * self._reach(actors, kinds, depth)).sum(1)
         moved = actors[..., 3] * self.dt
         back = torch.stack([moved * actors[..., 2].cos(), moved * actors[..., 2].sin(), torch.zeros_like(moved)], -1)
         sources = self.rays * reach[..., None] - torch.einsum("nshw,nsx->nhwx", share, back)
         mount = sources.new_tensor([self.camera.mount_x, 0.0, self.camera.mount_height])
-        return DrawnActors(channels, coverage.clamp(0, 1), sources + mount)
+        return DrawnActors(channels, coverage.clamp(0, 1), sources + mount, moving.clamp(0, 1))
 
     def in_colour(
         self, actors: Float[Tensor, "n s 6"], kinds: Int[Tensor, "n s"], colours: Float[Tensor, "n s 3"]

@@ -8,6 +8,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from worldsim.actor_map import ActorMap
 from worldsim.configs import WorldModelConfig
@@ -16,6 +17,14 @@ from worldsim.flow import posterior
 from worldsim.layers import KeyValue
 from worldsim.route_map import RouteMap
 from worldsim.warp import MotionWarp
+
+MOVING_SPEED = 2.0
+"""From this speed of the ego on, all of the picture may change [m/s]."""
+TURN_ARM = 5.0
+"""A turn by an angle counts as moving by this arm times the angle [m]."""
+LEAST_CHANGE = 0.05
+"""Share of the estimated change that is made where nothing moves: what stands still stays, or small errors would add up
+while the ego waits."""
 
 
 class Denoised(NamedTuple):
@@ -33,12 +42,14 @@ class Given(NamedTuple):
     """What is known of frames before they are sampled.
 
     prior: the previous latent moved as ego and actors moved, [b, t, c, h, w]. drawn: the route and the actors in the
-    picture, [b, t, r, h, w], r may be 0. coverage: share of a cell that actors cover, [b, t, h, w].
+    picture, [b, t, r, h, w], r may be 0. coverage: share of a cell that actors cover, [b, t, h, w]. change: how far the
+    next latent may leave its prior, 1 where something moves and LEAST_CHANGE where nothing does, [b, t, h, w].
     """
 
     prior: Tensor
     drawn: Tensor
     coverage: Tensor
+    change: Tensor
 
 
 def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Float[Tensor, "b t k c h w"]:
@@ -50,8 +61,11 @@ def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Fl
 
 
 class Denoiser(nn.Module):
-    """CausalDiT with its prior: the previous latent, moved as ego and actors moved. `step_std` is measured by
-    training."""
+    """CausalDiT with its prior: the previous latent, moved as ego and actors moved.
+
+    `step_std`, how far the next latent is from it, and `look_limit`, how far a frame's look is from that of another of
+    the same drive (`look_distance`), are measured by training.
+    """
 
     def __init__(self, config: WorldModelConfig) -> None:
         super().__init__()
@@ -59,7 +73,10 @@ class Denoiser(nn.Module):
         self.warp = MotionWarp(config.camera, config.frame_size) if config.dit.motion_warp else None
         self.route_map = RouteMap(config.camera, config.frame_size) if config.dit.use_route else None
         self.actor_map = ActorMap(config.camera, config.frame_size, config.dt) if config.dit.use_actors else None
+        self.dt = config.dt
         self.step_std: Tensor
+        self.look_limit: Tensor
+        self.register_buffer("look_limit", torch.full((4 * config.vae.latent_channels,), torch.inf))
         self.register_buffer("step_std", torch.full((config.vae.latent_channels,), 0.5))
 
     def given(self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions) -> Given:
@@ -69,11 +86,11 @@ class Denoiser(nn.Module):
         maps = []
         if self.route_map is not None:
             maps.append(self.route_map(conditions.routes.flatten(0, 1), conditions.routes_valid.flatten(0, 1)))
-        coverage = sources = None
+        coverage = sources = moving = None
         if self.actor_map is not None:
             seen = self.actor_map(conditions.actors.flatten(0, 1), conditions.actor_kinds.flatten(0, 1))
             maps.append(seen.channels)
-            coverage, sources = seen.coverage, seen.sources
+            coverage, sources, moving = seen.coverage, seen.sources, seen.moving
         if self.warp is not None:
             prior = self.warp(prior, conditions.motions * conditions.known[..., None], coverage, sources)
         drawn = (
@@ -85,7 +102,16 @@ class Denoiser(nn.Module):
             prior,
             rearrange(drawn, "(b t) c h w -> b t c h w", b=b),
             rearrange(coverage, "(b t) h w -> b t h w", b=b),
+            self._change(conditions, moving, prior),
         )
+
+    def _change(self, conditions: Conditions, moving: Tensor | None, prior: Tensor) -> Tensor:
+        if moving is None:
+            return prior.new_ones(*prior.shape[:2], *prior.shape[3:])
+        travelled = conditions.motions[..., :2].norm(dim=-1) + TURN_ARM * conditions.motions[..., 2].abs()
+        rate = torch.where(conditions.known, travelled / self.dt / MOVING_SPEED, 1.0).clamp(LEAST_CHANGE, 1.0)
+        near = F.max_pool2d(moving[:, None], 3, stride=1, padding=1)[:, 0].unflatten(0, prior.shape[:2])
+        return torch.maximum(rate[..., None, None], near)
 
     def forward(
         self,

@@ -47,12 +47,6 @@ class Conditions(NamedTuple):
     look: Tensor
 
 
-def look_of(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
-    """Light, weather and town in 4 c numbers: each channel's mean and deviation over the upper and the lower half."""
-    upper, lower = latents.chunk(2, dim=-2)
-    return torch.cat([f for half in (upper, lower) for f in (half.mean((-2, -1)), half.std((-2, -1)))], dim=-1)
-
-
 class DiTOutput(NamedTuple):
     """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: of `past` and these, per block."""
 

@@ -13,6 +13,7 @@ from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
 from worldsim.flow import euler_sample
 from worldsim.layers import KeyValue
+from worldsim.look import keep_look
 
 NUM_KEPT = 3
 """Latents the state keeps: the head reads three, the denoiser stacks fewer."""
@@ -82,6 +83,9 @@ def advance(
 
     limit = denoiser.dit.config.latent_limit
     latent = euler_sample(denoise, noise, num_steps).clamp(-limit, limit)
+    latent = given.prior + given.change[:, :, None] * (latent - given.prior)
+    if denoiser.dit.config.use_look:
+        latent = keep_look(latent, conditions.look, denoiser.look_limit)
     if denoiser.dit.config.clean_cache:
         ones = torch.ones((b, 1), device=device)
         cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache

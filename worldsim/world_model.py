@@ -18,9 +18,10 @@ from worldsim.boxes import separation
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
 from worldsim.configs import WorldModelConfig
 from worldsim.denoiser import Denoiser
-from worldsim.dit import UNKNOWN_COMMAND, Conditions, look_of
+from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import EGO_SCALE, SceneHead, targets_to_scene
 from worldsim.line import lead_of, line_of, place_on_line
+from worldsim.look import look_of
 from worldsim.rollout import LatentState, advance, prefill
 from worldsim.route import RoutePreview, preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
