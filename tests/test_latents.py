@@ -9,7 +9,7 @@ from test_world_model import CONFIG
 
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop
-from training.rollouts import Rows
+from training.rollouts import Rows, all_valid
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
 from worldsim.dit import look_of
 from worldsim.route import turned
@@ -48,6 +48,7 @@ def windows() -> LatentWindows:
         wrong_way=zeros > 0,
         progress=zeros,
         tasks=np.zeros(NUM, np.int64),
+        valid=all_valid(NUM),
     )
     latents = np.random.default_rng(0).standard_normal((NUM, 8, 16, 16)).astype(np.float16)
     store = SimpleNamespace(rows=rows, starts=np.array([0]), lengths=np.array([NUM]))
@@ -114,7 +115,8 @@ def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> N
     torch.manual_seed(0)
     model = WorldModel(CONFIG).eval()
     own = OwnRollouts(
-        windows, DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fractions=(1e-9, 1e-9))
+        windows,
+        DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fractions=(1e-9, 1e-9)),
     )
     _, before = own.advance(model.denoiser, np.random.default_rng(0), torch.Generator().manual_seed(0))
     first = own.carried["first"].clone()

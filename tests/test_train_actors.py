@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from training.loop import LoopConfig
-from training.rollouts import Rows
+from training.rollouts import Rows, all_valid
 from training.train_actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of
 from worldsim.actor_model import RATE_SCALE, START_SECONDS, ActorModel
 from worldsim.configs import ActorConfig
@@ -50,6 +50,7 @@ def store() -> SimpleNamespace:
         wrong_way=zeros > 0,
         progress=zeros,
         tasks=np.zeros(NUM, np.int64),
+        valid=all_valid(NUM),
     )
     return SimpleNamespace(rows=rows, starts=np.array([0]), lengths=np.array([NUM]), dt=DT)
 
