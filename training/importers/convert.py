@@ -81,7 +81,7 @@ def import_recordings(config: ImportConfig) -> list[RolloutDataset]:
     """
     kind = config.format or detect_format(config.source)
     datasets = []
-    for split, recordings in _read(kind, config).items():
+    for split, recordings in read_recordings(kind, config).items():
         dataset = _convert(recordings, config.out / split, kind, config)
         print(f"{dataset.root}: {len(dataset)} episodes, {dataset.lengths.sum()} frames; known of them:")
         print(coverage(dataset))
@@ -116,8 +116,12 @@ def detect_format(source: Path) -> Format:
     raise ValueError(f"{source} looks like none of {', '.join(get_args(Format))}; give the format")
 
 
-def _read(kind: Format, config: ImportConfig) -> dict[str, list[Recording]]:
-    """The recordings of each split; "" where there are none."""
+def read_recordings(kind: Format, config: ImportConfig) -> dict[str, list[Recording]]:
+    """What `config.source`, of layout `kind`, holds in each split; the split is "" where there are none.
+
+    Raises:
+        ValueError: it cannot be read; names file, line and value.
+    """
     source, drive = config.source, config.drive
     if kind == "yolo":
         return read_yolo(source, drive)
