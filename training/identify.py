@@ -208,7 +208,7 @@ def windows_of(recording: Recording, config: IdentifyConfig) -> DriveWindows:
 def fit(
     windows: DriveWindows, start: VehicleModel, config: IdentifyConfig, names: tuple[str, ...] = FITTED
 ) -> tuple[VehicleModel, dict[str, float]]:
-    """The model that follows the windows best. Parameters that they do not tell within MAX_DEVIATION stay as in `start`.
+    """The model that follows the windows best; what they do not tell within MAX_DEVIATION stays as in `start`.
 
     Args:
         windows: what to follow.
@@ -270,7 +270,7 @@ def _summary(model: VehicleModel, before: VehicleModel, report: dict) -> str:
 
 
 def _plot(path: Path, windows: DriveWindows, before: VehicleModel, model: VehicleModel) -> None:
-    """Left: error over the window's time, before and fitted. Right: windows from the median to the worst error, in a row."""
+    """Left: error over the time of a window. Right: windows from the median to the worst error, in a row."""
     figure = Figure(figsize=(11, 6), layout="constrained")
     FigureCanvasAgg(figure)
     (speed_error, speed), (rate_error, rate) = figure.subplots(2, 2, width_ratios=[1, 2])

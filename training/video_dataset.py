@@ -1,6 +1,6 @@
-"""Rollouts as a torch Dataset and DataLoader: windows decoded from the videos by worker processes, augmented, weighted.
+"""Rollouts as a torch Dataset and DataLoader: windows decoded by worker processes, augmented, weighted.
 
-`FrameWindows` decodes a dataset once and draws from memory; this is for datasets too large for that, and for torch code.
+`FrameWindows` decodes a dataset once and draws from memory; this is for datasets too large for that.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.importers.media import ImageFiles, VideoFile, images_in, num_frames
+from training.importers.media import ImageFiles, VideoFile, has_times, images_in, num_frames
 from training.importers.recording import Images, Recording
 from training.importers.tables import Table, read_table, signals_of
 
@@ -20,7 +20,7 @@ class DriveOptions:
     Args:
         table: controls table; None takes drive.csv beside drive.mp4, and controls.csv in or drive.csv beside a folder
             drive, where there is one.
-        source_fps: frames a second of the source; needed where neither the video nor the table has times [1/s].
+        source_fps: frames a second of the source, where neither the video nor the table has times [1/s].
         columns: quantity=column, quantity=column:unit or quantity=column:factor, as in speed=v:kmh, for columns whose
             names do not tell.
         left_handed: y, yaw, yaw_rate, steer and steer_angle are positive to the right, as in CARLA and Unreal.
@@ -64,10 +64,10 @@ def read_drive(source: Path, options: DriveOptions, only: Sequence[Path] | None 
         times = _frame_times(source, len(paths), table, options.source_fps)
         images: Images = ImageFiles(paths, times)
     else:
-        times = None
-        if options.source_fps is not None or (table is not None and len(table.lines) == num_frames(source)):
-            times = _frame_times(source, num_frames(source), table, options.source_fps)
-        images = VideoFile(source, times)
+        count = num_frames(source)
+        timed_by_table = table is not None and "time" in table.values and len(table.lines) == count
+        own = has_times(source) and not timed_by_table
+        images = VideoFile(source, None if own else _frame_times(source, count, table, options.source_fps))
     signals = {} if table is None else signals_of(table, _row_times(table, images))
     return Recording(name=source.stem, clock=images.times, signals=signals, images=images)
 

@@ -128,6 +128,11 @@ def num_frames(path: Path) -> int:
     return _frame_stamps(path)[0]
 
 
+def has_times(path: Path) -> bool:
+    """Whether a video file tells when its frames were taken; errors as of `num_frames`."""
+    return _frame_stamps(path)[1] is not None
+
+
 @lru_cache(maxsize=16)
 def _frame_stamps(path: Path) -> tuple[int, list[int] | None, Fraction]:
     """Number of frames, the time stamps of all of them in the order they are shown if they have any, their unit [s]."""

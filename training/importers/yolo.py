@@ -25,6 +25,9 @@ def read_yolo(path: Path, options: DriveOptions) -> dict[str, list[Recording]]:
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ValueError(f"{path}:{line}: {error.problem}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict) or not any(content.get(split) for split in SPLITS):
