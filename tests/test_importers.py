@@ -402,7 +402,7 @@ def test_real_recordings(tmp_path):
     folder = Path(RECORDINGS)
     udacity = import_recordings(ImportConfig(source=folder / "udacity_sim_track", out=tmp_path / "udacity"))[0]
     assert udacity.lengths.sum() == 1856
-    assert udacity[0].rows.vehicles[:, 3].max() == pytest.approx(30.2 * 0.44704, abs=0.1)
+    assert np.median(udacity[0].rows.vehicles[:, 3]) == pytest.approx(30.19 * 0.44704, abs=0.01)  # full speed there
     comma = import_recordings(ImportConfig(source=folder / "comma2k19_segment", out=tmp_path / "comma"))[0]
     rows = comma[0].rows
     driven = np.hypot(*np.diff(rows.vehicles[:, :2], axis=0).T).sum()

@@ -223,7 +223,7 @@ class RolloutWriter:
         if frames.shape != (len(rows), *self.frame_size, 3):
             raise ValueError(f"frames must be {(len(rows), *self.frame_size, 3)}, got {frames.shape}")
         if not self.masked and not rows.valid.all():
-            unknown = [name for name, known in zip(layout.VALID_NAMES, rows.valid.all(0), strict=True) if not known]
+            unknown = [name for name in layout.VALID_NAMES if not rows.is_valid(name).all()]
             raise ValueError(f"episode {index} does not know {', '.join(unknown)}, and {self.root} has no masks")
         video_path = self.root / layout.episode_file(layout.VIDEO_PATH, index)
         with layout.atomic_path(video_path) as temporary:

@@ -190,9 +190,10 @@ def _check_manifest(
 def coverage(dataset: RolloutDataset) -> str:
     """How much of a dataset is known: a line of names for each share of its rows."""
     rows = Rows.concatenate([dataset[k].rows for k in range(len(dataset))])
-    known = dict(zip(layout.VALID_NAMES, rows.valid.mean(0), strict=True))
-    known["yaw_rate"] = rows.scenes.ego_valid[:, 2].mean()
-    known |= {"lane": rows.scenes.lane_valid.mean(), "route": rows.scenes.route_valid.mean()}
+    scenes = rows.scenes
+    known = {name: float(rows.is_valid(name).mean()) for name in layout.VALID_NAMES}
+    known |= {"yaw_rate": float(scenes.ego_valid[:, 2].mean()), "lane": float(scenes.lane_valid.mean())}
+    known |= {"route": float(scenes.route_valid.mean())}
     shares: dict[str, list[str]] = {}
     for name, share in known.items():
         shares.setdefault(f"{share:6.1%}", []).append(name)
