@@ -1,4 +1,4 @@
-"""Small recordings in other people's layouts, made for tests."""
+"""Small recordings in other people's layouts, made for tests, and what their imports give."""
 
 import struct
 from datetime import datetime, timedelta
@@ -8,6 +8,10 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+
+from training import layout
+from training.importers.convert import ImportConfig, import_recordings
+from training.rollouts import RolloutDataset
 
 EARTH_RADIUS, POLAR_RADIUS = 6378137.0, 6356752.314245
 
@@ -132,3 +136,20 @@ class CarlaLog:
 
 def _text(text: str) -> bytes:
     return struct.pack("<H", len(text)) + text.encode()
+
+
+def imported(source: Path, out: Path, **options) -> RolloutDataset:
+    """The only dataset of an import into images of 16 by 32 px."""
+    (dataset,) = import_recordings(ImportConfig(source=source, out=out, frame_size=(16, 32), **options))
+    return dataset
+
+
+def numbers(frames: np.ndarray) -> np.ndarray:
+    """The numbers that pictures [t, h, w, 3] tell, [t]."""
+    return np.rint(np.median(frames[..., 0], axis=(1, 2)) / 4).astype(int)
+
+
+def known(dataset: RolloutDataset) -> set[str]:
+    """What is known in every row."""
+    rows = dataset[0].rows
+    return {name for name in layout.VALID_NAMES if rows.is_valid(name).all()}
