@@ -160,6 +160,26 @@ def _record():
     return RecordConfig, record
 
 
+def _import():
+    """Convert recordings made elsewhere to rollouts."""
+    from training.importers.convert import ImportConfig, import_recordings
+
+    def run(config: ImportConfig) -> None:
+        import_recordings(config)
+
+    return ImportConfig, run
+
+
+def _identify():
+    """Fit the vehicle model to recorded drives; writes parameters, errors and a plot."""
+    from training.identify import IdentifyConfig, identify
+
+    def run(config: IdentifyConfig) -> None:
+        identify(config)
+
+    return IdentifyConfig, run
+
+
 def _train():
     """Train a world model by a recipe, from recording to evaluation; resumes."""
     from training.train import TrainConfig, train
@@ -182,7 +202,8 @@ def _benchmark():
 
 
 _VERBS: dict[str, Verb] = {
-    verb.__name__.removeprefix("_"): verb for verb in (_demo, _play, _validate, _record, _train, _evaluate, _benchmark)
+    verb.__name__.removeprefix("_"): verb
+    for verb in (_demo, _play, _validate, _record, _import, _identify, _train, _evaluate, _benchmark)
 }
 
 

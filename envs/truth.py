@@ -85,7 +85,7 @@ def scene_from_truth(
     if lead is not None:
         scene.lead[:] = lead
         scene.lead_valid[...] = True
-    _fill_objects(scene, vehicle, objects)
+    fill_objects(scene, vehicle, objects)
     return scene
 
 
@@ -156,7 +156,7 @@ def _lead(objects: Objects, route: Route, s: float, model: VehicleModel) -> tupl
     return (float(gap), float(speed)) if present else None
 
 
-def _fill_objects(scene: SceneState, vehicle: np.ndarray, objects: Objects) -> None:
+def fill_objects(scene: SceneState, vehicle: np.ndarray, objects: Objects) -> None:
     """Writes the nearest objects into the empty slots of `scene`."""
     boxes = objects.boxes
     distance = np.hypot(boxes[:, 0] - vehicle[0], boxes[:, 1] - vehicle[1])

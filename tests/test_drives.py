@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recordings import turning_car
+from known_drives import turning_car
 from test_world_model import CONFIG, random_clip, random_model
 
 from training.drives import Rollouts, choose_starts, clip_at, long_drives, recorded_route, roll_out_recorded

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from recordings import CONTROL, turning_car
+from known_drives import CONTROL, turning_car
 from test_world_model import CONFIG
 
 from training.latents import LatentWindows

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows
+from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
 from training.video_io import VideoConfig, decode_video, encode_video
 from worldsim.scene import SceneState
 
@@ -29,6 +29,7 @@ def random_rows(length: int, rng: np.random.Generator) -> Rows:
         wrong_way=rng.random(length) > 0.5,
         progress=rng.normal(size=length).astype(np.float32),
         tasks=rng.integers(0, 2, length),
+        valid=all_valid(length),
     )
 
 

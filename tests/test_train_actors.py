@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from recordings import rows_of
+from known_drives import rows_of
 
 from training.loop import LoopConfig
 from training.train_actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of, train_actors

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recordings import turning_car
+from known_drives import turning_car
 from test_world_model import CONFIG
 from torch import nn
 

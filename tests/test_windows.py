@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows
+from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
 from training.windows import FrameStore, FrameWindows
 from worldsim.scene import SceneState
 
@@ -26,6 +26,7 @@ def write(root, index: int, length: int) -> None:
         wrong_way=zeros > 0,
         progress=zeros,
         tasks=np.full(length, 0),
+        valid=all_valid(length),
     )
     frames = np.broadcast_to(grey[:, None, None, None], (length, 16, 16, 3))
     RolloutWriter(root, (16, 16), 10, ["any"]).write(index, frames, rows, EpisodeSource(seed=0, town=index))

@@ -32,6 +32,11 @@ INFO_PATH = "meta/info.json"
 STATS_PATH = "meta/stats.json"
 TASKS_PATH = "meta/tasks.parquet"
 
+VALID_COLUMN = "valid"
+EVENT_NAMES = ("collision", "off_road", "wrong_way", "progress")
+VALID_NAMES = ("frame", *CONTROL_NAMES, *VEHICLE_NAMES, "objects", *EVENT_NAMES)
+"""What a mask tells of a row besides those of SceneState; "objects": whether all around are listed."""
+
 _INDEX_COLUMNS = {
     "timestamp": "float32",
     "frame_index": "int64",
@@ -52,13 +57,14 @@ def scene_shapes() -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in SceneState.empty().arrays().items()}
 
 
-def features(frame_size: tuple[int, int], fps: int, pixel_format: str) -> dict[str, dict[str, Any]]:
+def features(frame_size: tuple[int, int], fps: int, pixel_format: str, masked: bool) -> dict[str, dict[str, Any]]:
     """The `features` of info.json.
 
     Args:
         frame_size: height and width [px].
         fps: [1/s].
         pixel_format: of the video.
+        masked: whether a mask (VALID_NAMES) lies beside each row.
     """
     height, width = frame_size
     video = {
@@ -86,6 +92,8 @@ def features(frame_size: tuple[int, int], fps: int, pixel_format: str) -> dict[s
     for name in ("collision", "off_road", "progress"):
         table[name] = _feature("float32", 1)
     table["wrong_way"] = _feature("bool", 1)
+    if masked:
+        table[VALID_COLUMN] = _feature("bool", len(VALID_NAMES), VALID_NAMES)
     return table | {name: _feature(dtype, 1) for name, dtype in _INDEX_COLUMNS.items()}
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from envs.world import World, WorldStep
 from training import layout
 from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows
+from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
 from worldsim.scene import SceneState
 
 _RECIPE_PATH = "meta/recording.json"
@@ -241,4 +241,5 @@ def _rows(steps: Sequence[WorldStep], controls: Sequence[np.ndarray], tasks: Seq
         wrong_way=np.array([s.wrong_way for s in steps], bool),
         progress=np.array([s.progress for s in steps], np.float32),
         tasks=np.array(tasks, np.int64),
+        valid=all_valid(len(steps)),
     )

@@ -35,6 +35,8 @@ class Rows:
         wrong_way: bool [t].
         progress: distance along the route covered on the way to this frame, float32 [t] [m].
         tasks: index of the behaviour that chose the control, int64 [t].
+        valid: which of VALID_NAMES are known, bool [t, 16]; what is not known is 0. A recording of a reference world
+            knows everything, an imported one seldom does.
 
     Raises:
         ValueError: a shape does not fit the others.
@@ -48,10 +50,11 @@ class Rows:
     wrong_way: np.ndarray
     progress: np.ndarray
     tasks: np.ndarray
+    valid: np.ndarray
 
     def __post_init__(self) -> None:
         t = len(self.controls)
-        shapes = {"controls": (t, 4), "vehicles": (t, 6)}
+        shapes = {"controls": (t, 4), "vehicles": (t, 6), "valid": (t, len(layout.VALID_NAMES))}
         for name in _ROW_NAMES:
             shape = self.scenes.batch_shape if name == "scenes" else getattr(self, name).shape
             if shape != shapes.get(name, (t,)):
@@ -63,6 +66,10 @@ class Rows:
     def __getitem__(self, index: Any) -> Rows:
         """The rows selected by a slice or an index array [t']."""
         return Rows(**{name: getattr(self, name)[index] for name in _ROW_NAMES})
+
+    def is_valid(self, name: str) -> np.ndarray:
+        """Where the one of VALID_NAMES called `name` is known, bool [t]."""
+        return self.valid[:, layout.VALID_NAMES.index(name)]
 
     @property
     def motions(self) -> np.ndarray:
@@ -82,6 +89,11 @@ class Rows:
 
 
 _ROW_NAMES = tuple(f.name for f in fields(Rows))
+
+
+def all_valid(length: int) -> np.ndarray:
+    """The mask of rows of which everything is known, bool [length, 16]."""
+    return np.ones((length, len(layout.VALID_NAMES)), bool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,20 +171,28 @@ class RolloutWriter:
         fps: [1/s].
         tasks: names that `Rows.tasks` refers to.
         video: how frames are compressed; None for the defaults.
+        masked: whether parts of the rows may be unknown; their masks are then written too.
 
     Raises:
         ValueError: `root` holds a dataset of another frame size, rate, features or tasks.
     """
 
     def __init__(
-        self, root: Path, frame_size: tuple[int, int], fps: int, tasks: Sequence[str], video: VideoConfig | None = None
+        self,
+        root: Path,
+        frame_size: tuple[int, int],
+        fps: int,
+        tasks: Sequence[str],
+        video: VideoConfig | None = None,
+        masked: bool = False,
     ) -> None:
         self.root = Path(root)
         self.fps = fps
         self.frame_size = frame_size
         self.tasks = tuple(tasks)
         self.video = video or VideoConfig()
-        self.features = layout.features(frame_size, fps, self.video.pixel_format)
+        self.masked = masked
+        self.features = layout.features(frame_size, fps, self.video.pixel_format, masked)
         if not (self.root / layout.INFO_PATH).exists():
             layout.write_tasks(self.root, self.tasks)
             layout.write_json(self.root / layout.INFO_PATH, layout.info(self.features, fps, 0, 0, len(self.tasks)))
@@ -197,16 +217,20 @@ class RolloutWriter:
             source: where it comes from.
 
         Raises:
-            ValueError: frames and rows differ in length, or the frame size is not the dataset's.
+            ValueError: frames and rows differ in length, the frame size is not the dataset's, or something is unknown
+                in a dataset without masks.
         """
         if frames.shape != (len(rows), *self.frame_size, 3):
             raise ValueError(f"frames must be {(len(rows), *self.frame_size, 3)}, got {frames.shape}")
+        if not self.masked and not rows.valid.all():
+            unknown = [name for name in layout.VALID_NAMES if not rows.is_valid(name).all()]
+            raise ValueError(f"episode {index} does not know {', '.join(unknown)}, and {self.root} has no masks")
         video_path = self.root / layout.episode_file(layout.VIDEO_PATH, index)
         with layout.atomic_path(video_path) as temporary:
             encode_video(temporary, frames, self.fps, self.video)
             crc = checksum(temporary)
         data_path = self.root / layout.episode_file(layout.DATA_PATH, index)
-        layout.write_table(data_path, _table(rows, index, self.fps))
+        layout.write_table(data_path, _table(rows, index, self.fps, self.masked))
         names = [self.tasks[k] for k in np.unique(rows.tasks)]
         row = layout.episode_row(index, len(rows), self.fps, names)
         row |= {"seed": source.seed, "town": source.town, "video_crc32": crc}
@@ -318,7 +342,7 @@ class RolloutDataset:
         return [row["video_crc32"] for row in self._episodes]
 
 
-def _table(rows: Rows, index: int, fps: int) -> pa.Table:
+def _table(rows: Rows, index: int, fps: int, masked: bool) -> pa.Table:
     t = len(rows)
     columns = {"observation.state": rows.vehicles.astype(np.float64), "action": rows.controls.astype(np.float32)}
     columns |= {layout.scene_column(name): values for name, values in rows.scenes.arrays().items()}
@@ -331,6 +355,8 @@ def _table(rows: Rows, index: int, fps: int) -> pa.Table:
         "index": np.arange(t),
         "task_index": rows.tasks.astype(np.int64),
     }
+    if masked:
+        columns[layout.VALID_COLUMN] = rows.valid
     return pa.table({name: layout.column(values) for name, values in columns.items()})
 
 
@@ -338,6 +364,7 @@ def _rows(table: pa.Table) -> Rows:
     scenes = {
         name: layout.array(table, layout.scene_column(name), shape) for name, shape in layout.scene_shapes().items()
     }
+    masked = layout.VALID_COLUMN in table.column_names
     return Rows(
         controls=layout.array(table, "action", (4,)),
         vehicles=layout.array(table, "observation.state", (6,)),
@@ -347,4 +374,5 @@ def _rows(table: pa.Table) -> Rows:
         wrong_way=layout.array(table, "wrong_way"),
         progress=layout.array(table, "progress"),
         tasks=layout.array(table, "task_index"),
+        valid=layout.array(table, layout.VALID_COLUMN, (-1,)) if masked else all_valid(table.num_rows),
     )

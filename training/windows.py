@@ -148,6 +148,7 @@ class WindowBatch:
         off_road: float32 [b, t].
         wrong_way: bool [b, t].
         tasks: index of the behaviour, int64 [b, t].
+        valid: VALID_NAMES, bool [b, t, 16].
         first: position of the first frame of each window in the store, int64 [b].
     """
 
@@ -159,6 +160,7 @@ class WindowBatch:
     off_road: np.ndarray
     wrong_way: np.ndarray
     tasks: np.ndarray
+    valid: np.ndarray
     first: np.ndarray
 
 
@@ -211,6 +213,7 @@ class FrameWindows:
             off_road=rows.off_road[index],
             wrong_way=rows.wrong_way[index],
             tasks=rows.tasks[index],
+            valid=rows.valid[index],
             first=firsts,
         )
 

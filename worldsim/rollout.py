@@ -82,10 +82,11 @@ def advance(
         return out.data
 
     limit = denoiser.dit.config.latent_limit
-    latent = euler_sample(denoise, noise, num_steps).clamp(-limit, limit)
+    latent = euler_sample(denoise, noise, num_steps)
     latent = given.prior + given.change[:, :, None] * (latent - given.prior)
     if denoiser.dit.config.use_look:
         latent = keep_look(latent, conditions.look, denoiser.look_limit)
+    latent = latent.clamp(-limit, limit)
     if denoiser.dit.config.clean_cache:
         ones = torch.ones((b, 1), device=device)
         cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache

@@ -1,0 +1,50 @@
+"""Recordings whose every number is known, for tests of what learns from them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from training.rollouts import Rows, all_valid
+from worldsim.route import turned
+from worldsim.scene import ROUTE_DISTANCES, SceneState
+from worldsim.vehicle import VehicleModel
+
+CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
+
+
+def rows_of(vehicles: np.ndarray, scenes: SceneState, control: np.ndarray) -> Rows:
+    """Rows [n] of an uneventful drive under one control."""
+    zeros = np.zeros(len(vehicles), np.float32)
+    return Rows(
+        controls=np.repeat(control[None], len(vehicles), 0),
+        vehicles=vehicles,
+        scenes=scenes,
+        collision=zeros,
+        off_road=zeros,
+        wrong_way=zeros > 0,
+        progress=zeros,
+        tasks=np.zeros(len(vehicles), np.int64),
+        valid=all_valid(len(vehicles)),
+    )
+
+
+def turning_car(num: int) -> SimpleNamespace:
+    """A FrameStore of one episode: a car turns away from a straight route along the ground's x axis and hits something
+    at frame 30; another stands at (40, 3), turned by 0.3."""
+    vehicles = np.zeros((num, 6))
+    vehicles[0] = 0, 0, 0, 8, 0, 0
+    for k in range(num - 1):
+        vehicles[k + 1] = VehicleModel().step(vehicles[k], CONTROL, 0.1)
+        if k >= 29:
+            vehicles[k + 1] = vehicles[k] * [1, 1, 1, 0, 0, 1]
+    scenes = SceneState.empty((num,))
+    ahead = np.stack([np.array(ROUTE_DISTANCES), np.zeros(10)], axis=-1) + vehicles[:, None, [0]] * [1, 0]
+    scenes.route[:] = turned(ahead - vehicles[:, None, :2], -vehicles[:, None, 2])
+    scenes.route_valid[:] = True
+    scenes.object_kinds[:, 0] = 1
+    scenes.objects[:, 0, :2] = turned(np.array([40.0, 3.0]) - vehicles[:, :2], -vehicles[:, 2])
+    scenes.objects[:, 0, 2] = 0.3 - vehicles[:, 2]
+    scenes.objects[:, 0, 4:] = 4.5, 1.8
+    frames = np.random.default_rng(1).integers(0, 255, (num, 128, 128, 3), dtype=np.uint8)
+    rows = rows_of(vehicles, scenes, CONTROL)
+    return SimpleNamespace(rows=rows, frames=frames, starts=np.array([0]), lengths=np.array([num]), dt=0.1)

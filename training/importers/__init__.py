@@ -1,0 +1,1 @@
+"""Other people's recordings as rollouts: a reader for each layout, one resampling, one conversion."""

@@ -1,0 +1,93 @@
+"""comma2k19 segments: a minute of a real drive with poses, CAN speed and steering, and a video where it was kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from training.importers.media import VideoFile
+from training.importers.recording import Recording, Signal
+
+
+def read_comma2k19(
+    source: Path, steering_ratio: float | None = None, max_steer_angle: float | None = None
+) -> list[Recording]:
+    """Every segment in a folder. Pedals were not recorded; positions are those of the camera.
+
+    Args:
+        source: a segment, or a folder with segments somewhere below.
+        steering_ratio: steering-wheel angle over front-wheel angle; None leaves steer and steer_angle unknown.
+        max_steer_angle: front-wheel angle at full steer [rad]; None leaves steer unknown.
+
+    Raises:
+        ValueError: a file is missing or damaged; the message names it.
+    """
+    segments = sorted(path.parent for path in source.rglob("global_pose") if path.is_dir())
+    if not segments:
+        raise ValueError(f"{source} holds no comma2k19 segment: there is no folder global_pose")
+    return [_segment(segment, source, steering_ratio, max_steer_angle) for segment in segments]
+
+
+def _segment(folder: Path, source: Path, steering_ratio: float | None, max_steer_angle: float | None) -> Recording:
+    times = _array(folder / "global_pose/frame_times", 1)
+    position = _array(folder / "global_pose/frame_positions", 2)
+    orientation = _array(folder / "global_pose/frame_orientations", 2)
+    if position.shape != (len(times), 3) or orientation.shape != (len(times), 4):
+        raise ValueError(f"{folder}/global_pose: {len(times)} times, {position.shape}, {orientation.shape} poses")
+    start = times[0]
+    ground, yaw = _on_ground(position, orientation)
+    clock = times - start
+    signals = {"x": Signal(clock, ground[:, 0]), "y": Signal(clock, ground[:, 1]), "yaw": Signal(clock, yaw)}
+    can = folder / "processed_log/CAN"
+    speed = _can(can / "speed", start)
+    signals["speed"] = speed
+    if steering_ratio is not None:
+        wheel = _can(can / "steering_angle", start)
+        angle = np.radians(wheel.values) / steering_ratio
+        signals["steer_angle"] = Signal(wheel.times, angle)
+        if max_steer_angle is not None:
+            signals["steer"] = Signal(wheel.times, np.clip(angle / max_steer_angle, -1, 1))
+    video = folder / "video.hevc"
+    name = folder.relative_to(source).as_posix() if folder != source else folder.name
+    images = VideoFile(video, clock) if video.exists() else None
+    return Recording(name=name, clock=clock, signals=signals, images=images)
+
+
+def _on_ground(position: np.ndarray, orientation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Ground frame x, y [t, 2] (east, north of the first position) and yaw [t] of earth-fixed poses.
+
+    Args:
+        position: WGS84 earth-centred, earth-fixed [t, 3] [m].
+        orientation: quaternions w, x, y, z that turn forward, right, down into the earth-fixed frame [t, 4].
+    """
+    x, y, z = position[0]
+    longitude = np.arctan2(y, x)
+    squared_eccentricity = 1 - 6356752.314245**2 / 6378137.0**2
+    latitude = np.arctan2(z, np.hypot(x, y) * (1 - squared_eccentricity))
+    east = np.array([-np.sin(longitude), np.cos(longitude), 0.0])
+    north = np.array([-np.sin(latitude) * np.cos(longitude), -np.sin(latitude) * np.sin(longitude), np.cos(latitude)])
+    axes = np.stack([east, north])
+    forward = Rotation.from_quat(orientation[:, [1, 2, 3, 0]]).apply([1.0, 0.0, 0.0]) @ axes.T
+    return (position - position[0]) @ axes.T, np.arctan2(forward[:, 1], forward[:, 0])
+
+
+def _can(folder: Path, start: float) -> Signal:
+    times, values = _array(folder / "t", 1) - start, _array(folder / "value", None).reshape(-1)
+    try:
+        return Signal(times, values)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
+
+
+def _array(path: Path, num_dims: int | None) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    if (num_dims is not None and array.ndim != num_dims) or not len(array):
+        raise ValueError(f"{path} must be an array of {num_dims} dims, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{path} holds a value that is not finite at {np.argwhere(~np.isfinite(array))[0].tolist()}")
+    return array.astype(np.float64)

@@ -1,0 +1,106 @@
+"""Drives as videos or folders of frames, with a controls table beside them or without."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from training.importers.media import ImageFiles, VideoFile, has_times, images_in, num_frames
+from training.importers.recording import Images, Recording
+from training.importers.tables import Table, read_table, signals_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriveOptions:
+    """What images and tables do not tell themselves.
+
+    Args:
+        table: controls table; None takes drive.csv beside drive.mp4, and controls.csv in or drive.csv beside a folder
+            drive, where there is one.
+        source_fps: frames a second of the source, where neither the video nor the table has times [1/s].
+        columns: quantity=column, quantity=column:unit or quantity=column:factor, as in speed=v:kmh, for columns whose
+            names do not tell.
+        left_handed: y, yaw, yaw_rate, steer and steer_angle are positive to the right, as in CARLA and Unreal.
+
+    Raises:
+        ValueError: source_fps is not positive.
+    """
+
+    table: Path | None = None
+    source_fps: float | None = None
+    columns: tuple[str, ...] = ()
+    left_handed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.source_fps is not None and not self.source_fps > 0:
+            raise ValueError(f"source_fps must be positive, got {self.source_fps}")
+
+
+def read_drive(source: Path, options: DriveOptions, only: Sequence[Path] | None = None) -> Recording:
+    """A recording from a video file or a folder of images.
+
+    Rows of the table belong to the frames one by one where there are as many, or where they name their image; otherwise
+    the table's times count from the first frame.
+
+    Args:
+        source: video file or folder.
+        options: what to know besides.
+        only: the images of the folder that belong to it, in order; None for all.
+
+    Raises:
+        ValueError: something is missing or does not fit; names the file, and line and value where there are.
+    """
+    path = options.table or _table_beside(source)
+    table = None if path is None else read_table(path, options.columns, options.left_handed)
+    if source.is_dir():
+        paths = list(only) if only is not None else images_in(source)
+        if not paths:
+            raise ValueError(f"{source} holds no images")
+        if table is not None and table.images is not None:
+            paths = _named_images(source, table)
+        times = _frame_times(source, len(paths), table, options.source_fps)
+        images: Images = ImageFiles(paths, times)
+    else:
+        count = num_frames(source)
+        timed_by_table = table is not None and "time" in table.values and len(table.lines) == count
+        own = has_times(source) and not timed_by_table
+        images = VideoFile(source, None if own else _frame_times(source, count, table, options.source_fps))
+    signals = {} if table is None else signals_of(table, _row_times(table, images))
+    return Recording(name=source.stem, clock=images.times, signals=signals, images=images)
+
+
+def _table_beside(source: Path) -> Path | None:
+    beside = source.with_name(f"{source.stem}.csv")
+    candidates = [source / "controls.csv", beside] if source.is_dir() else [beside]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _named_images(folder: Path, table: Table) -> list[Path]:
+    assert table.images is not None
+    paths = [folder / name for name in table.images]
+    for path, line in zip(paths, table.lines, strict=True):
+        if not path.is_file():
+            raise ValueError(f"{table.path}:{line}: image {path.name} is not in {path.parent}")
+    return paths
+
+
+def _frame_times(source: Path, count: int, table: Table | None, source_fps: float | None) -> np.ndarray:
+    """When each of `count` frames was taken, the first at 0 [count] [s]."""
+    if table is not None and "time" in table.values and len(table.lines) == count:
+        return table.values["time"] - table.values["time"][0]
+    if source_fps is None:
+        raise ValueError(f"nothing tells when the frames of {source} were taken; give source_fps")
+    return np.arange(count) / source_fps
+
+
+def _row_times(table: Table, images: Images) -> np.ndarray:
+    """When each row of the table holds, on the clock of the images [n] [s]."""
+    if len(table.lines) == len(images.times):
+        return images.times
+    if "time" not in table.values:
+        count, rows = len(images.times), len(table.lines)
+        raise ValueError(f"{table.path} has {rows} rows for {count} frames, and no times to tell which belong together")
+    return table.values["time"]

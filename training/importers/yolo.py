@@ -1,0 +1,83 @@
+"""A dataset yaml as YOLO trainers use: `path`, and under train, val and test folders, videos or lists of images."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+
+import yaml
+
+from training.importers.drives import DriveOptions, read_drive
+from training.importers.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, images_in
+from training.importers.recording import Recording
+
+SPLITS = ("train", "val", "test")
+
+
+def read_yolo(path: Path, options: DriveOptions) -> dict[str, list[Recording]]:
+    """The recordings of each split that the yaml names.
+
+    An entry is a video, a folder of images, a folder with videos and such folders, or a text file of image or video
+    paths; images in a row from one folder make one recording.
+
+    Raises:
+        ValueError: the yaml or what it names cannot be read; the message names it.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ValueError(f"{path}:{line}: {error.problem}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    if not isinstance(content, dict) or not any(content.get(split) for split in SPLITS):
+        raise ValueError(f"{path} is no dataset yaml: it names none of {', '.join(SPLITS)}")
+    root = path.parent / str(content.get("path") or ".")
+    splits = {}
+    for split in SPLITS:
+        entries = content.get(split) or []
+        entries = [entries] if isinstance(entries, str) else entries
+        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
+            raise ValueError(f"{path}: {split} is {entries!r}, neither a path nor a list of paths")
+        recordings = [r for entry in entries for r in _entry(root / entry, options, f"{path}: {split}")]
+        if recordings:
+            splits[split] = recordings
+    return splits
+
+
+def _entry(source: Path, options: DriveOptions, where: str) -> list[Recording]:
+    if source.suffix == ".txt":
+        return _list_file(source, options)
+    if source.is_file():
+        return [read_drive(source, options)]
+    if not source.is_dir():
+        raise ValueError(f"{where} names {source}, which is not there")
+    if images_in(source):
+        return [read_drive(source, options)]
+    inside = [
+        p for p in sorted(source.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES or (p.is_dir() and images_in(p))
+    ]
+    if not inside:
+        raise ValueError(f"{where} names {source}, which holds neither images nor videos")
+    return [read_drive(p, options) for p in inside]
+
+
+def _list_file(path: Path, options: DriveOptions) -> list[Recording]:
+    try:
+        lines = [(k, line.strip()) for k, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    files = []
+    for k, line in lines:
+        if line:
+            file = path.parent / line
+            if not file.is_file() or file.suffix.lower() not in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
+                raise ValueError(f"{path}:{k}: {line} is no image or video")
+            files.append(file)
+    recordings = []
+    for (folder, is_video), group in groupby(files, key=lambda f: (f.parent, f.suffix.lower() in VIDEO_SUFFIXES)):
+        if is_video:
+            recordings += [read_drive(file, options) for file in group]
+        else:
+            recordings.append(read_drive(folder, options, only=list(group)))
+    return recordings
