@@ -39,6 +39,15 @@ class Actors:
         index = list(rows)
         return Actors(states=self.states[index], kinds=self.kinds[index], vacant=self.vacant[index])
 
+    @staticmethod
+    def concat(many: Sequence[Actors]) -> Actors:
+        """The worlds of all of them, in that order."""
+        return Actors(
+            states=np.concatenate([actors.states for actors in many]),
+            kinds=np.concatenate([actors.kinds for actors in many]),
+            vacant=np.concatenate([actors.vacant for actors in many]),
+        )
+
     def seen_from(self, vehicles: np.ndarray) -> np.ndarray:
         """ACTOR_NAMES with place and yaw in the frames of `vehicles` [b, 6]; float64 [b, s, 10]."""
         seen = self.states.copy()
