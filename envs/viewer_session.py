@@ -283,7 +283,7 @@ class Session:
 def _moment(frame: np.ndarray, info: Mapping[str, Any], *, seed: int, ended: str) -> Moment:
     return Moment(
         frame=frame,
-        scene=info["scene"],
+        scene=SceneState.from_vector(info["scene"]),
         action=np.zeros(2, np.float32),
         collision=float(info["collision"]),
         off_road=float(info["off_road"]),

@@ -76,7 +76,7 @@ def drive(
     """Reset the env and let the policy drive until the env ends, `max_steps` are done or `on_step` returns True.
 
     Args:
-        env: a DrivingEnv, wrapped or not.
+        env: a DrivingEnv that shows pixels, wrapped or not.
         policy: who drives.
         seed: for the env and the policy.
         options: reset options of the env.
@@ -106,7 +106,7 @@ def drive(
     return Rollout(
         clip=clip,
         frames=np.stack(frames),
-        scenes=SceneState.stack([i["scene"] for i in infos]),
+        scenes=SceneState.from_vector(np.stack([i["scene"] for i in infos])),
         vehicles=np.stack([i["vehicle"] for i in infos]),
         actions=np.array(actions, np.float32).reshape(-1, 2),
         rewards=np.array(rewards, np.float64),

@@ -261,7 +261,11 @@ class CountingEnv(gymnasium.Env):
         self.length = length
 
     def observe(self):
-        info = {"scene": scene_on_circle(speed=self.count), "vehicle": np.full(6, self.count), "collision": 0.0}
+        info = {
+            "scene": scene_on_circle(speed=self.count).to_vector(),
+            "vehicle": np.full(6, self.count),
+            "collision": 0.0,
+        }
         info |= {"off_road": 0.0, "wrong_way": False, "progress": float(self.count)}
         return np.full((8, 8, 3), self.count, np.uint8), info
 

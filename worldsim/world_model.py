@@ -106,6 +106,8 @@ class ModelState:
         lengths = sorted({state.cache_length for state in states})
         if len(lengths) != 1:
             raise ValueError(f"states to join must be of one cache length, got {lengths}")
+        if len(states) == 1:
+            return states[0]
         return ModelState(
             rolling=LatentState.concat([state.rolling for state in states]),
             decoder=VAEState(torch.cat([state.decoder.features for state in states])),
@@ -345,9 +347,11 @@ class WorldModel(nn.Module):
             decoded, decoder = self.vae.decode(rolling.latents[:, :1], state.decoder)
             frames = frames_to_uint8(decoded[:, 0]).cpu().numpy()
         new = replace(state, rolling=rolling, decoder=decoder, vehicles=vehicles, preview=preview, actors=actors)
-        return new, self._predict(new, frames)
+        return new, self.read(new, frames)
 
-    def _predict(self, state: ModelState, frames: np.ndarray | None) -> Prediction:
+    @torch.no_grad()
+    def read(self, state: ModelState, frames: np.ndarray | None = None) -> Prediction:
+        """What a state tells and shows, without a step; `frames` [b, h, w, 3] are handed on."""
         vehicles, preview, model = state.vehicles, state.preview, self.config.vehicle
         estimate = self.head(state.rolling.latents[:, None]).map(lambda v: v[:, 0])
         ego = np.stack([vehicles[:, 3], vehicles[:, 4], model.yaw_rate(vehicles), vehicles[:, 5]], axis=-1)
