@@ -55,6 +55,8 @@ class StraightEnv:
             "collision": float(self.num_steps >= self.end),
             "off_road": 0.0,
             "wrong_way": False,
+            "route_done": False,
+            "truncation_reason": 0,
             "progress": 0.0 if self.num_steps == 0 else self.speed * 0.1,
         }
         return frame, info
