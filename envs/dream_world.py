@@ -156,7 +156,8 @@ class DreamWorld:
         Raises:
             ValueError: there is no state yet, or a script of the scenario is no dataclass.
         """
-        return self._codec.pack({"world": "learned", "making": self._fingerprint, "snapshot": self.snapshot()})
+        snapshot = self._codec.pack(self.snapshot())
+        return StateCodec().pack({"world": "learned", "making": self._fingerprint, "snapshot": snapshot})
 
     def set_state(self, state: bytes) -> None:
         """Continue exactly from the bytes of a world with this model.
@@ -164,7 +165,8 @@ class DreamWorld:
         Raises:
             ValueError: no such state, damaged, or of another world or model.
         """
-        self.restore(check_state(self._codec.unpack(state), "learned", self._fingerprint)["snapshot"])
+        told = check_state(StateCodec().unpack(state), "learned", self._fingerprint)
+        self.restore(self._codec.unpack(told["snapshot"]))
 
     def branch(self) -> DreamWorld:
         """An independent world that goes on from this moment with the same noise; the model is shared."""

@@ -65,7 +65,7 @@ def pack_episode(episode: Episode, config: object) -> bytes:
         ValueError: a script of the scenario is no dataclass.
     """
     stage = episode.stage
-    return _CODEC.pack(
+    return StateCodec().pack(
         {
             "world": "road",
             "making": repr(config),
@@ -82,6 +82,6 @@ def unpack_episode(data: bytes, config: object) -> Episode:
     Raises:
         ValueError: no such state, damaged, or of another world or config.
     """
-    told = check_state(_CODEC.unpack(data), "road", repr(config))
+    told = check_state(StateCodec().unpack(data), "road", repr(config))
     stage = town_stage(told["town"]) if told["town"] >= 0 else map_stage(told["map"])
     return _CODEC.unpack(told["episode"], _given(stage))

@@ -131,7 +131,7 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         return self._stacked(), rewards, terminations, truncations, infos
 
     def step_some(self, slots: Sequence[int], actions: np.ndarray) -> list[Answer]:
-        """Step the envs `slots` by actions [k, 2] in one pass, without any autoreset: what the `step` of each returns."""
+        """Step the envs `slots` by actions [k, 2] in one pass, without autoreset: what the `step` of each returns."""
         if not slots:
             return []
         controls = control_from_action(actions)

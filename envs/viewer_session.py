@@ -229,9 +229,7 @@ class Session:
         before = self.moment
         self._info = info
         self.moment = replace(
-            _moment(
-                frame, info, seed=before.seed, ended=_why(info) if terminated or truncated else ""
-            ),
+            _moment(frame, info, seed=before.seed, ended=_why(info) if terminated or truncated else ""),
             action=action,
             time=before.time + self.env.world.dt,
             distance=before.distance + float(info["progress"]),

@@ -98,7 +98,7 @@ def test_unknown_modes_and_latents_of_the_road_are_refused():
         gymnasium.make("DriveDiT-Road-v0", obs="lidar")
     with pytest.raises(ValueError, match="no latents"):
         gymnasium.make("DriveDiT-Road-v0", obs="latent")
-    with pytest.raises(ValueError, match="trust_threshold must be in .* got 2"):
+    with pytest.raises(ValueError, match=r"trust_threshold must be in .* got 2"):
         gymnasium.make("DriveDiT-Road-v0", trust_threshold=2)
 
 
