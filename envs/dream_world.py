@@ -205,8 +205,8 @@ class DreamWorld:
             raise ValueError(f"start_index must be in [0, {len(self.starts)}), got {index}")
         return self.starts[index]
 
-    def _told(self) -> np.ndarray:
-        """Where the scenario's actors are after the coming step, ACTOR_NAMES [s, 10]; NaN for the others."""
+    def _move_scripted(self) -> np.ndarray:
+        """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""
         state, _ = self._running()
         told = np.full(state.actors.states.shape[1:], np.nan)
         if self._scripted is not None:
@@ -244,7 +244,7 @@ class DreamWorld:
             off_road=off_road,
             wrong_way=bool(scene.lane_valid[1] and abs(wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
             progress=progress,
-            trust=signals.pop("trust", 1.0),
+            trust=signals.pop("trust", 1.0),  # a model without a measure of its own is believed
             info=signals,
             route_done=_route_done(state),
             latent=state.rolling.latents[0, 0].flatten().cpu().numpy(),
@@ -296,7 +296,7 @@ def step_together(worlds: Sequence[DreamWorld], controls: np.ndarray) -> list[Wo
         groups.setdefault(world._running()[0].cache_length, []).append(k)
     answers: list[WorldStep | None] = [None] * len(worlds)
     for group in groups.values():
-        told = np.stack([worlds[k]._told() for k in group])
+        told = np.stack([worlds[k]._move_scripted() for k in group])
         state = ModelState.concat([worlds[k]._running()[0] for k in group])
         num_steps = worlds[0].config.num_steps
         state, prediction = worlds[0].model.step(state, controls[group], num_steps=num_steps, told=told)

@@ -84,12 +84,14 @@ def drive(
         on_step: sees every step.
 
     Raises:
-        ValueError: max_steps is negative.
+        ValueError: max_steps is negative, or the env shows no pixels.
     """
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps must not be negative, got {max_steps}")
     base: Any = env.unwrapped
     frame, info = env.reset(seed=seed, options=None if options is None else dict(options))
+    if np.ndim(frame) != 3:
+        raise ValueError(f"drive needs an env that shows pixels, got observations of {env.observation_space}")
     clip = base.start_clip()
     policy.reset(base, seed)
     frames, infos, actions, rewards = [frame], [info], [], []

@@ -309,6 +309,14 @@ def test_drive_keeps_action_t_between_instants_t_and_t_plus_1():
     assert not rollout.terminated
 
 
+def test_drive_wants_to_see_pixels():
+    env = CountingEnv()
+    env.observation_space = gymnasium.spaces.Box(0, 1, (134,))
+    env.observe = lambda: (np.zeros(134), {})
+    with pytest.raises(ValueError, match="shows pixels"):
+        drive(env, EchoPolicy(), 0)
+
+
 def test_drive_ends_with_the_env_or_when_on_step_says_so():
     assert drive(CountingEnv(length=7), EchoPolicy(), 0).num_steps == 7
     assert drive(CountingEnv(length=7), EchoPolicy(), 0).terminated
