@@ -154,7 +154,7 @@ class SceneState:
         fields_of_one = SceneState.empty().arrays().items()
         return SceneState(
             **{
-                name: v[..., SCENE_LAYOUT[name]].reshape(*v.shape[:-1], *one.shape).astype(one.dtype)
+                name: v[..., SCENE_LAYOUT[name]].reshape((*v.shape[:-1], *one.shape)).astype(one.dtype)
                 for name, one in fields_of_one
             }
         )
