@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import gymnasium
 
 if TYPE_CHECKING:
+    from envs.counterfactual import Counterfactuals as Counterfactuals
+    from envs.counterfactual import counterfactuals as counterfactuals
     from envs.dream_world import DreamWorld as DreamWorld
     from envs.dream_world import DreamWorldConfig as DreamWorldConfig
     from envs.driving_env import DrivingEnv as DrivingEnv
     from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
+    from envs.driving_env import TruncationReason as TruncationReason
     from envs.driving_env import make_dream_env as make_dream_env
     from envs.driving_env import make_road_env as make_road_env
     from envs.road_world import RoadWorld as RoadWorld
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from envs.scripted import ActorScript as ActorScript
     from envs.scripted import ActorState as ActorState
     from envs.scripted import ScriptedActors as ScriptedActors
+    from envs.vector_env import DrivingVectorEnv as DrivingVectorEnv
+    from envs.vector_env import make_dream_vector_env as make_dream_vector_env
     from envs.world import World as World
     from envs.world import WorldStep as WorldStep
     from policies.drive import Rollout as Rollout
@@ -45,10 +50,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ActorScript",
     "ActorState",
+    "Counterfactuals",
     "DreamWorld",
     "DreamWorldConfig",
     "DrivingEnv",
     "DrivingEnvConfig",
+    "DrivingVectorEnv",
     "ObjectKind",
     "Policy",
     "Prediction",
@@ -62,15 +69,18 @@ __all__ = [
     "SceneState",
     "ScriptedActors",
     "StartClip",
+    "TruncationReason",
     "VehicleModel",
     "World",
     "WorldModel",
     "WorldStep",
+    "counterfactuals",
     "drive",
     "load_map",
     "load_town",
     "main",
     "make_dream_env",
+    "make_dream_vector_env",
     "make_policy",
     "make_road_env",
 ]
@@ -78,11 +88,19 @@ __all__ = [
 _HOME_OF = {
     name: module
     for module, names in {
+        "envs.counterfactual": ("Counterfactuals", "counterfactuals"),
         "envs.dream_world": ("DreamWorld", "DreamWorldConfig"),
-        "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "make_dream_env", "make_road_env"),
+        "envs.driving_env": (
+            "DrivingEnv",
+            "DrivingEnvConfig",
+            "TruncationReason",
+            "make_dream_env",
+            "make_road_env",
+        ),
         "envs.road_world": ("RoadWorld", "RoadWorldConfig"),
         "envs.roads": ("RoadMap", "load_map", "load_town"),
         "envs.scripted": ("ActorScript", "ActorState", "ScriptedActors"),
+        "envs.vector_env": ("DrivingVectorEnv", "make_dream_vector_env"),
         "envs.world": ("World", "WorldStep"),
         "policies.drive": ("Rollout", "drive"),
         "policies.policy": ("Policy", "make_policy"),
@@ -112,12 +130,12 @@ def __dir__() -> list[str]:
 def _register_envs() -> None:
     """Make the env ids known to gymnasium; an id that is already there stays as it is."""
     entry_points = {
-        "DriveDiT-v0": "envs.driving_env:make_dream_env",
-        "DriveDiT-Road-v0": "envs.driving_env:make_road_env",
+        "DriveDiT-v0": ("envs.driving_env:make_dream_env", "envs.vector_env:make_dream_vector_env"),
+        "DriveDiT-Road-v0": ("envs.driving_env:make_road_env", None),
     }
-    for env_id, entry_point in entry_points.items():
+    for env_id, (entry_point, vector_entry_point) in entry_points.items():
         if env_id not in gymnasium.registry:
-            gymnasium.register(id=env_id, entry_point=entry_point)
+            gymnasium.register(id=env_id, entry_point=entry_point, vector_entry_point=vector_entry_point)
 
 
 _register_envs()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,23 +12,25 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.spaces import Box
 
 from envs.centreline import centreline
-from envs.routes import Route, route_through
-from envs.scripted import ActorScript, ActorState, ScriptedActors, ego_on_route, scripted_box
+from envs.dream_scenario import Scripted, begin_scenario
+from envs.routes import Route
+from envs.scripted import ActorScript, ActorState
+from envs.state_codec import ArrayLike, StateCodec, check_state
 from envs.truth import WRONG_WAY_ANGLE
 from envs.world import WorldStep
-from worldsim.actors import ACTOR_NAMES
+from worldsim.actors import Actors
 from worldsim.boxes import wrap
-from worldsim.route import route_ahead, to_ground_frame
+from worldsim.layers import KeyValue
+from worldsim.rollout import LatentState
+from worldsim.route import LANE_RANGE, RoutePreview, route_ahead
 from worldsim.scene import ObjectKind, SceneState
 from worldsim.start_clip import StartClip
 from worldsim.starts import STARTS_NAME, load_starts
-from worldsim.vehicle import VehicleModel
-from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
-
-SAME_ACTOR = 3.0
-"""An object of a start clip this near to a scripted actor of its kind is that actor [m]."""
+from worldsim.vae3d import VAEState
+from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, Prediction, WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,41 +74,6 @@ class DreamSnapshot:
     scripted: Scripted | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scripted:
-    """A scenario's actors in the learned world.
-
-    Args:
-        scripts: how they move.
-        route: on which; ground frame.
-        ego_s: where the ego is on it [m].
-        time: of the scripts' clock [s].
-        actors: where they are, one per script.
-        places: of each in the model's Actors.
-    """
-
-    scripts: tuple[ActorScript, ...]
-    route: Route
-    ego_s: float
-    time: float
-    actors: tuple[ActorState, ...]
-    places: tuple[int, ...]
-
-    def stepped(self, vehicle: np.ndarray, model: VehicleModel, dt: float) -> Scripted:
-        """A step on; `vehicle` [6] is the ego before it."""
-        ego = ego_on_route(vehicle, self.route, self.ego_s, model.length, model.width)
-        moved = (script.step(self.time, ego, own, dt) for script, own in zip(self.scripts, self.actors, strict=True))
-        return replace(self, ego_s=ego.s, time=self.time + dt, actors=tuple(moved))
-
-    def states(self) -> np.ndarray:
-        """ACTOR_NAMES [scripts, 10] of the actors."""
-        rows = []
-        for actor in self.actors:
-            x, y, yaw, length, width = scripted_box(actor, self.route)
-            rows.append([x, y, yaw, actor.speed, length, width, 0.0, 1.0, np.nan, 0.0])
-        return np.array(rows).reshape(len(rows), len(ACTOR_NAMES))
-
-
 class DreamWorld:
     """The learned world.
 
@@ -140,9 +109,13 @@ class DreamWorld:
         height, width = self.model.config.frame_size
         self.frame_size = (height, width)
         self.dt = self.model.config.dt
+        limit = self.model.config.dit.latent_limit
+        size = self.model.config.vae.latent_channels * math.prod(self.model.config.latent_size)
+        self.latent_space: Box | None = Box(-limit, limit, (size,), np.float32)
         self._state: ModelState | None = None
         self._context: StartClip | None = None
         self._scripted: Scripted | None = None
+        self._known_fingerprint: str | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """Begin from a start clip; the world's answer is the clip's newest frame.
@@ -158,28 +131,15 @@ class DreamWorld:
         self._state, self._context = self.model.begin([context], [noise_seed]), context
         self._scripted = None
         if options.get("scenario") is not None:
-            self._state, self._scripted = _scripted(options["scenario"], clip, self._state, self.model.config.vehicle)
-        return self._answer(collision=0.0, off_road=0.0, progress=0.0, info={})
+            self._state, self._scripted = begin_scenario(
+                options["scenario"], clip, self._state, self.model.config.vehicle
+            )
+        # a start is given as good: what touches the ego or lies under it is judged from the first step on
+        return self._answer(self.model.read(self._state), 0, collision=0.0, off_road=0.0, progress=0.0)
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
-        state, context = self._running()
-        control = np.asarray(control, np.float32)
-        told = None
-        if self._scripted is not None:
-            self._scripted = self._scripted.stepped(state.vehicles[0], self.model.config.vehicle, self.dt)
-            told = np.full(state.actors.states.shape, np.nan)
-            told[0, list(self._scripted.places)] = self._scripted.states()
-        self._state, prediction = self.model.step(state, control[None], num_steps=self.config.num_steps, told=told)
-        assert prediction.frames is not None
-        scene, vehicle = prediction.scene[0], np.asarray(prediction.vehicles[0], np.float64)
-        self._context = _extended(context, self.model.config.num_context, prediction.frames[0], control, vehicle, scene)
-        return self._answer(
-            collision=float(prediction.collision[0]),
-            off_road=float(prediction.off_road[0]),
-            progress=_distance_along_lane(scene, float(vehicle[3]), self.dt),
-            info={name: float(values[0]) for name, values in prediction.signals.items()},
-        )
+        return step_together([self], np.asarray(control, np.float32)[None])[0]
 
     def snapshot(self) -> DreamSnapshot:
         """The whole state; later steps never change it."""
@@ -189,6 +149,28 @@ class DreamWorld:
     def restore(self, snapshot: DreamSnapshot) -> None:
         """Continue exactly from a snapshot taken in this world."""
         self._state, self._context, self._scripted = snapshot.state, snapshot.context, snapshot.scripted
+
+    def get_state(self) -> bytes:
+        """The whole state as bytes, for any process with the same model.
+
+        Raises:
+            ValueError: there is no state yet, or a script of the scenario is no dataclass.
+        """
+        snapshot = self._codec.pack(self.snapshot())
+        return StateCodec().pack({"world": "learned", "making": self._fingerprint, "snapshot": snapshot})
+
+    def set_state(self, state: bytes) -> None:
+        """Continue exactly from the bytes of a world with this model.
+
+        Raises:
+            ValueError: no such state, damaged, or of another world or model.
+        """
+        told = check_state(StateCodec().unpack(state), "learned", self._fingerprint)
+        self.restore(self._codec.unpack(told["snapshot"]))
+
+    def branch(self) -> DreamWorld:
+        """An independent world that goes on from this moment with the same noise; the model is shared."""
+        return copy.copy(self)  # a state is never written to
 
     def start_clip(self) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
@@ -223,9 +205,37 @@ class DreamWorld:
             raise ValueError(f"start_index must be in [0, {len(self.starts)}), got {index}")
         return self.starts[index]
 
-    def _answer(self, *, collision: float, off_road: float, progress: float, info: Mapping[str, Any]) -> WorldStep:
+    def _move_scripted(self) -> np.ndarray:
+        """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""
+        state, _ = self._running()
+        told = np.full(state.actors.states.shape[1:], np.nan)
+        if self._scripted is not None:
+            self._scripted = self._scripted.stepped(state.vehicles[0], self.model.config.vehicle, self.dt)
+            told[list(self._scripted.places)] = self._scripted.states()
+        return told
+
+    def _accept(self, state: ModelState, prediction: Prediction, slot: int, control: np.ndarray) -> WorldStep:
+        """Go on to `state`, which `slot` of a prediction shows."""
         _, context = self._running()
+        assert prediction.frames is not None
+        scene, vehicle = prediction.scene[slot], np.asarray(prediction.vehicles[slot], np.float64)
+        frame = prediction.frames[slot]
+        self._state = state
+        self._context = _extended(context, self.model.config.num_context, frame, control, vehicle, scene)
+        return self._answer(
+            prediction,
+            slot,
+            collision=float(prediction.collision[slot]),
+            off_road=float(prediction.off_road[slot]),
+            progress=_distance_along_lane(scene, float(vehicle[3]), self.dt),
+        )
+
+    def _answer(
+        self, prediction: Prediction, slot: int, *, collision: float, off_road: float, progress: float
+    ) -> WorldStep:
+        state, context = self._running()
         scene = context.scenes[-1].copy()
+        signals = {name: float(values[slot]) for name, values in prediction.signals.items()}
         return WorldStep(
             frame=context.frames[-1].copy(),
             scene=scene,
@@ -234,42 +244,74 @@ class DreamWorld:
             off_road=off_road,
             wrong_way=bool(scene.lane_valid[1] and abs(wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
             progress=progress,
-            info=info,
+            trust=signals.pop("trust", 1.0),  # a model without a measure of its own is believed
+            info=signals,
+            route_done=_route_done(state),
+            latent=state.rolling.latents[0, 0].flatten().cpu().numpy(),
         )
 
+    @property
+    def _fingerprint(self) -> str:
+        """Tells models apart, and how they are sampled."""
+        if self._known_fingerprint is None:
+            digest = hashlib.sha256(f"{self.model.config} {self.config.num_steps}".encode())
+            for name, value in sorted(self.model.state_dict().items()):
+                digest.update(name.encode())
+                digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+            self._known_fingerprint = digest.hexdigest()[:16]
+        return self._known_fingerprint
 
-def _scripted(
-    scenario: ScriptedActors, clip: StartClip, state: ModelState, model: VehicleModel
-) -> tuple[ModelState, Scripted]:
-    """The scenario after the clip, and the state in which its actors have their places."""
-    route = route_through(to_ground_frame(clip.vehicles[-1], clip.route))
-    ego_s = ego_on_route(clip.vehicles[0], route, None, model.length, model.width).s
-    scripted = Scripted(
-        scripts=scenario.scripts,
-        route=route,
-        ego_s=ego_s,
-        time=-(len(clip.frames) - 1) * clip.dt,
-        actors=tuple(script.initial(route, ego_s) for script in scenario.scripts),
-        places=(),
-    )
-    for vehicle in clip.vehicles[:-1]:
-        scripted = scripted.stepped(vehicle, model, clip.dt)
-    states, kinds = state.actors.states.copy(), state.actors.kinds.copy()
-    if len(scripted.actors) > len(kinds[0]):
-        raise ValueError(f"a scenario may have {len(kinds[0])} actors in the learned world, got {len(scripted.actors)}")
-    from_ego = np.hypot(*(states[0, :, :2] - clip.vehicles[-1, :2]).T)
-    places: list[int] = []
-    for own, actor in zip(scripted.states(), scripted.actors, strict=True):
-        distance = np.hypot(*(states[0, :, :2] - own[:2]).T)
-        same = (kinds[0] == actor.kind) & (distance < SAME_ACTOR)
-        # its own place, else a free one, else that of whoever is farthest from the ego
-        merit = np.where(same, 2e6 - distance, np.where(kinds[0] == ObjectKind.EMPTY, 1e6, from_ego))
-        merit[places] = -1.0
-        place = int(np.argmax(merit))
-        states[0, place], kinds[0, place] = own, int(actor.kind)
-        places.append(place)
-    actors = replace(state.actors, states=states, kinds=kinds)
-    return replace(state, actors=actors), replace(scripted, places=tuple(places))
+    @property
+    def _codec(self) -> StateCodec:
+        device = self.model.device
+        tensor = ArrayLike(
+            type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)
+        )
+        return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_type=ActorScript)
+
+
+_STATE_TYPES = (
+    DreamSnapshot, ModelState, LatentState, KeyValue, VAEState, RoutePreview, Actors, StartClip, SceneState,
+    Scripted, Route, ActorState, ObjectKind,
+)  # fmt: skip
+
+
+def step_together(worlds: Sequence[DreamWorld], controls: np.ndarray) -> list[WorldStep]:
+    """One step of many worlds that share a model, in one forward pass; each answers as if it were stepped alone, to
+    within rounding.
+
+    Worlds that began with fewer frames than the model attends to are passed by themselves until they have as many.
+
+    Args:
+        worlds: each at a moment of its own.
+        controls: CONTROL_NAMES, float32 [worlds, 4].
+
+    Raises:
+        ValueError: no worlds, a world without a state, or one with another model.
+    """
+    if not worlds or any(world.model is not worlds[0].model for world in worlds):
+        raise ValueError(f"worlds that step together share one model, got {len(worlds)} worlds")
+    groups: dict[int, list[int]] = {}
+    for k, world in enumerate(worlds):
+        groups.setdefault(world._running()[0].cache_length, []).append(k)
+    answers: list[WorldStep | None] = [None] * len(worlds)
+    for group in groups.values():
+        told = np.stack([worlds[k]._move_scripted() for k in group])
+        state = ModelState.concat([worlds[k]._running()[0] for k in group])
+        num_steps = worlds[0].config.num_steps
+        state, prediction = worlds[0].model.step(state, controls[group], num_steps=num_steps, told=told)
+        for slot, k in enumerate(group):
+            own = state if len(group) == 1 else state[slot]
+            answers[k] = worlds[k]._accept(own, prediction, slot, controls[k])
+    return [answer for answer in answers if answer is not None]
+
+
+def _route_done(state: ModelState) -> bool:
+    """The ego has passed the end of its route, near it; False without a route."""
+    num_points = int(np.isfinite(state.routes[0, :, 0]).sum())
+    preview = state.preview
+    at_end = num_points > 1 and int(preview.places[0]) == num_points - 2
+    return bool(at_end and not preview.on_route[0] and abs(preview.lateral_offset[0]) <= LANE_RANGE)
 
 
 def _distance_along_lane(scene: SceneState, speed: float, dt: float) -> float:

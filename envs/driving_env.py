@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 
-from envs.rewards import RewardConfig, reward
+from envs.rewards import NO_REWARD, Reward, RewardConfig, reward
 from envs.road_world import RoadWorld, RoadWorldConfig
-from envs.spaces import action_space, observation_space
+from envs.spaces import ObservationMode, Observer, action_space
+from envs.state_codec import StateCodec
 from envs.world import World, WorldStep
-from worldsim.scene import control_from_action
+from worldsim.scene import SceneState, control_from_action
 from worldsim.start_clip import StartClip
 
 
@@ -25,23 +28,47 @@ class DrivingEnvConfig:
         max_episode_seconds: simulated time until truncation [s].
         end_on_collision: collision probability above which an episode terminates; above 1 never.
         end_off_road: off-road probability above which an episode terminates; above 1 never.
+        end_at_route_end: an episode terminates at the end of the route.
+        trust_threshold: an episode is truncated when the world's trust falls below; 0 never.
         reward: weights of the reward.
 
     Raises:
-        ValueError: the time is not positive.
+        ValueError: the time is not positive, or the threshold not in [0, 1].
     """
 
     max_episode_seconds: float = 60.0
     end_on_collision: float = 0.5
     end_off_road: float = 0.5
+    end_at_route_end: bool = True
+    trust_threshold: float = 0.0
     reward: RewardConfig = RewardConfig()  # noqa: RUF009 (frozen)
 
     def __post_init__(self) -> None:
         if not self.max_episode_seconds > 0:
             raise ValueError(f"max_episode_seconds must be positive, got {self.max_episode_seconds}")
+        if not 0 <= self.trust_threshold <= 1:
+            raise ValueError(f"trust_threshold must be in [0, 1], got {self.trust_threshold}")
 
 
-class DrivingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+class TruncationReason(IntEnum):
+    """Why an episode was truncated: `info["truncation_reason"]`."""
+
+    NONE = 0
+    TIME = 1
+    TRUST = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvSnapshot:
+    """All a DrivingEnv needs to go on: its world's state, the last answer, the clock and the generator of resets."""
+
+    world: Any
+    last: WorldStep | None
+    num_steps: int
+    np_random: np.random.Generator
+
+
+class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     """Drive a car along its route, seeing what its front camera sees.
 
     ## Action space
@@ -53,36 +80,61 @@ class DrivingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     | 1 | acceleration | full brake | coast | full throttle |
 
     ## Observation space
-    `Box(0, 255, (h, w, 3), uint8)`: the front camera's RGB frame. The road and the learned world give 128 x 128.
+    What `obs` says; names, units and order of a state's values are those of `worldsim.scene.SCENE_LAYOUT`:
+
+    | obs | space |
+    |---|---|
+    | "pixels" | `Box(0, 255, (h, w, 3), uint8)`: the front camera's RGB frame, 128 x 128 unless made otherwise |
+    | "state" | `Box((134,), float32)`: SceneState as a vector, SI units, masks as 0 or 1, always finite |
+    | "both" | `Dict(pixels, state)` |
+    | "latent" | `Box((2048,), float32)`: the newest latent [c, h, w] as a vector; in the learned world only |
 
     ## Info
-    `reset` and `step` return a dict with
+    `reset` and `step` return a dict of numbers with the same keys, which a vector env stacks:
 
     | key | meaning |
     |---|---|
-    | scene | SceneState of the frame: ego motion, lane, route, lead, objects; SI units with validity masks |
+    | scene | ego motion, lane, route, lead, objects: SceneState as float32 [134], `SceneState.from_vector` reads it |
     | vehicle | VEHICLE_NAMES, float64 [6], in the world's ground frame |
     | collision, off_road | probabilities in [0, 1]; 0 or 1 where truth is known |
     | wrong_way | whether the car heads against its lane |
+    | route_done | whether it has come to the end of its route |
     | progress | signed distance along the route in this step [m] |
+    | trust | how far the frame may be believed, [0, 1]; 1 in a world of truth |
+    | truncation_reason | TruncationReason: 0 none, 1 the time is up, 2 trust fell below `trust_threshold` |
+    | reward_progress, reward_comfort, ... | the terms of the reward, which is their sum |
 
-    and what the world has to say beyond that.
+    and what the world has to say beyond that, numbers too.
 
     ## Reward
-    Per step: progress (1 per second at 14 m/s or more) minus small costs for acceleration, for distance from the lane
-    centre and for driving the wrong way, minus 100 for a collision and 50 for leaving the road, times their
-    probabilities. One collision outweighs the progress of any 60 s episode. See `envs.rewards`.
+    The sum of these terms; `envs.rewards.RewardConfig` holds the weights:
+
+    | term | per step of dt seconds |
+    |---|---|
+    | progress | progress / 14 m, at most dt either way |
+    | comfort | -0.1 dt (a² + b²) / (4 m/s²)², a and b the longitudinal and the lateral acceleration |
+    | offset | -0.1 dt (offset / half lane width)², at most 4 times that of the lane's edge |
+    | wrong_way | -2 dt while the car heads against its lane |
+    | collision | -100 times the probability |
+    | off_road | -50 times the probability |
+
+    One collision outweighs the progress of any 60 s episode.
 
     ## Starting state
     A function of the seed and the options alone. The car is on a lane, usually moving. Options are the world's: see
     `envs.road_world.RoadWorld` and `envs.dream_world.DreamWorld`. Without a seed, one is drawn from `np_random`.
 
     ## Episode end
-    Terminated when the collision or off-road probability exceeds 0.5. Truncated after 60 s of simulated time.
+    Terminated when the collision or off-road probability exceeds 0.5, or at the end of the route. Truncated after 60 s
+    of simulated time, or when trust falls below `trust_threshold` (0, never, unless given).
+
+    ## Determinism
+    Observations, rewards, flags and info are a function of the seed, the options and the actions, in another process
+    too, for one version of torch on one kind of processor and number of threads.
 
     ## Arguments
-    `gymnasium.make` of either id takes `render_mode` (None or "rgb_array") and what `make_road_env` or
-    `make_dream_env` take.
+    `gymnasium.make` of either id takes `obs`, `render_mode` (None or "rgb_array"), `trust_threshold` and what
+    `make_road_env` or `make_dream_env` take.
 
     ## Version history
     - v0: first version.
@@ -90,37 +142,49 @@ class DrivingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     Args:
         world: the world to drive in; the env closes it.
         config: what an episode is.
+        obs: what is observed.
         render_mode: None or "rgb_array".
 
     Raises:
-        ValueError: an unknown render mode.
+        ValueError: an unknown render mode or `obs`, or obs="latent" in a world without latents.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
 
-    def __init__(self, world: World, config: DrivingEnvConfig | None = None, *, render_mode: str | None = None):
+    def __init__(
+        self,
+        world: World,
+        config: DrivingEnvConfig | None = None,
+        *,
+        obs: ObservationMode = "pixels",
+        render_mode: str | None = None,
+    ):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
         self.world = world
         self.config = DrivingEnvConfig() if config is None else config
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": round(1 / world.dt)}  # pyright: ignore
+        self._observer = Observer(world, obs)
         self.action_space = action_space()
-        self.observation_space = observation_space(world.frame_size)
+        self.observation_space = self._observer.space
         self._last: WorldStep | None = None
         self._num_steps = 0
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
+    @property
+    def obs(self) -> ObservationMode:
+        """What the env shows."""
+        return self._observer.mode
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; see the class for `options`."""
         super().reset(seed=seed)
         world_seed = int(self.np_random.integers(2**31)) if seed is None else seed
         self._num_steps = 0
         self._last = self.world.reset(world_seed, {} if options is None else options)
-        return self._last.frame, _info(self._last)
+        return self._observer(self._last), _info(self._last, NO_REWARD, TruncationReason.NONE)
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Drive one step of `world.dt` seconds.
 
         Raises:
@@ -128,16 +192,27 @@ class DrivingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         """
         if self._last is None:
             raise ValueError("call reset before step")
-        before, after = self._last, self.world.step(control_from_action(action))
+        return self.settle(self.world.step(control_from_action(action)))
+
+    def settle(self, after: WorldStep) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """What `step` returns when the world, stepped already, has answered `after`: for who steps many at once."""
+        assert self._last is not None
+        config = self.config
+        terms = reward(self._last, after, self.world.dt, config.reward)
         self._last = after
         self._num_steps += 1
-        terminated = after.collision > self.config.end_on_collision or after.off_road > self.config.end_off_road
-        truncated = self._num_steps * self.world.dt >= self.config.max_episode_seconds - 1e-9
-        earned = reward(before, after, self.world.dt, self.config.reward)
-        return after.frame, earned, bool(terminated), bool(truncated), _info(after)
+        terminated = after.collision > config.end_on_collision or after.off_road > config.end_off_road
+        terminated = terminated or (config.end_at_route_end and after.route_done)
+        reason = TruncationReason.NONE
+        if self._num_steps * self.world.dt >= config.max_episode_seconds - 1e-9:
+            reason = TruncationReason.TIME
+        elif after.trust < config.trust_threshold:
+            reason = TruncationReason.TRUST
+        truncated = reason != TruncationReason.NONE
+        return self._observer(after), float(terms.total), bool(terminated), truncated, _info(after, terms, reason)
 
     def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The newest frame in render mode "rgb_array", else None."""
+        """The newest frame in render mode "rgb_array", whatever is observed, else None."""
         if self.render_mode is None or self._last is None:
             return None
         return self._last.frame.copy()
@@ -150,65 +225,126 @@ class DrivingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         """The last context frames, controls, SceneState and route, from which any world can go on."""
         return self.world.start_clip()
 
-    def snapshot(self) -> tuple[Any, WorldStep | None, int]:
-        """The whole state of the env; later steps never change it."""
-        return self.world.snapshot(), self._last, self._num_steps
+    def snapshot(self) -> EnvSnapshot:
+        """The whole state of the env, for this process; later steps never change it."""
+        return EnvSnapshot(
+            world=self.world.snapshot(),
+            last=self._last,
+            num_steps=self._num_steps,
+            np_random=copy.deepcopy(self.np_random),
+        )
 
-    def restore(self, snapshot: tuple[Any, WorldStep | None, int]) -> None:
+    def restore(self, snapshot: EnvSnapshot) -> None:
         """Continue exactly from a snapshot taken in this env."""
-        state, self._last, self._num_steps = snapshot
-        self.world.restore(state)
+        self.world.restore(snapshot.world)
+        self._last, self._num_steps = snapshot.last, snapshot.num_steps
+        self.np_random = copy.deepcopy(snapshot.np_random)
+
+    def get_state(self) -> bytes:
+        """The whole state of the env as bytes, for any process: world, clock, and what later resets will draw.
+
+        Raises:
+            ValueError: reset was not called, or a script of the scenario is no dataclass.
+        """
+        snapshot = EnvSnapshot(
+            world=self.world.get_state(), last=self._last, num_steps=self._num_steps, np_random=self.np_random
+        )
+        return _CODEC.pack(snapshot)
+
+    def set_state(self, state: bytes | bytearray | memoryview) -> None:
+        """Continue exactly from the bytes of an env of a world of the same making, whatever it observes.
+
+        Raises:
+            ValueError: no such state, damaged, or of another world; the env is then as it was.
+        """
+        snapshot = _CODEC.unpack(state)
+        if not isinstance(snapshot, EnvSnapshot):
+            raise ValueError(f"a state of something else: it is no env's but holds a {type(snapshot).__name__}")
+        self.world.set_state(snapshot.world)
+        self._last, self._num_steps, self.np_random = snapshot.last, snapshot.num_steps, snapshot.np_random
+
+    def branch(self, num: int) -> tuple[DrivingEnv, ...]:
+        """`num` independent envs that go on from this moment, with the same noise; models and maps are shared.
+
+        Raises:
+            ValueError: `num` is less than 1.
+        """
+        if num < 1:
+            raise ValueError(f"branch needs at least 1 env, got {num}")
+        return tuple(self._branch() for _ in range(num))
+
+    def _branch(self) -> DrivingEnv:
+        other = DrivingEnv(self.world.branch(), self.config, obs=self.obs, render_mode=self.render_mode)
+        other._last, other._num_steps, other.spec = self._last, self._num_steps, self.spec
+        other.np_random = copy.deepcopy(self.np_random)
+        return other
+
+
+_CODEC = StateCodec(types=(EnvSnapshot, WorldStep, SceneState))
+
+
+def _info(step: WorldStep, terms: Reward, reason: TruncationReason) -> dict[str, Any]:
+    """What the env tells beside the observation."""
+    return {
+        **step.info,
+        "scene": step.scene.to_vector(),
+        "vehicle": step.vehicle,
+        "collision": step.collision,
+        "off_road": step.off_road,
+        "wrong_way": step.wrong_way,
+        "route_done": step.route_done,
+        "progress": step.progress,
+        "trust": step.trust,
+        "truncation_reason": int(reason),
+        **{f"reward_{name}": value for name, value in terms._asdict().items()},
+    }
 
 
 def make_road_env(
     *,
+    obs: ObservationMode = "pixels",
     render_mode: str | None = None,
     frame_size: tuple[int, int] = (128, 128),
     max_episode_seconds: float = 60.0,
+    trust_threshold: float = 0.0,
     world_config: RoadWorldConfig | None = None,
 ) -> DrivingEnv:
     """The embedded reference world: the entry point of DriveDiT-Road-v0.
 
     Args:
+        obs: what is observed; "latent" is not to be had here.
         render_mode: None or "rgb_array".
         frame_size: height and width of frames [px].
         max_episode_seconds: simulated time until truncation [s].
+        trust_threshold: of no effect in a world of truth, but taken alike by both ids.
         world_config: all else about the world; `frame_size` replaces its own.
     """
     world_config = replace(world_config or RoadWorldConfig(), frame_size=tuple(frame_size))
-    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds)
-    return DrivingEnv(RoadWorld(world_config), config, render_mode=render_mode)
+    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
+    return DrivingEnv(RoadWorld(world_config), config, obs=obs, render_mode=render_mode)
 
 
 def make_dream_env(
     *,
+    obs: ObservationMode = "pixels",
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
+    trust_threshold: float = 0.0,
 ) -> DrivingEnv:
     """The learned world: the entry point of DriveDiT-v0. Needs no download.
 
     Args:
+        obs: what is observed.
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
+        trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
     """
     from envs.dream_world import DreamWorld, DreamWorldConfig  # torch is loaded here and not before
 
     world = DreamWorld(DreamWorldConfig(checkpoint=None if checkpoint is None else Path(checkpoint), device=device))
-    return DrivingEnv(world, DrivingEnvConfig(max_episode_seconds=max_episode_seconds), render_mode=render_mode)
-
-
-def _info(step: WorldStep) -> dict[str, Any]:
-    """What the env tells beside the frame."""
-    return {
-        **step.info,
-        "scene": step.scene,
-        "vehicle": step.vehicle,
-        "collision": step.collision,
-        "off_road": step.off_road,
-        "wrong_way": step.wrong_way,
-        "progress": step.progress,
-    }
+    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
+    return DrivingEnv(world, config, obs=obs, render_mode=render_mode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,18 +33,43 @@ class RewardConfig:
     off_road: float = 50.0
 
 
-def reward(before: WorldStep, after: WorldStep, dt: float, config: RewardConfig) -> float:
+class Reward(NamedTuple):
+    """The terms whose sum is the reward of a step; all but progress are costs, 0 or less."""
+
+    progress: float
+    comfort: float
+    offset: float
+    wrong_way: float
+    collision: float
+    off_road: float
+
+    @property
+    def total(self) -> float:
+        """The reward."""
+        return sum(self)
+
+
+NO_REWARD = Reward(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+"""Of a start."""
+
+
+def reward(before: WorldStep, after: WorldStep, dt: float, config: RewardConfig) -> Reward:
     """Reward of the step from `before` to `after`, `dt` seconds long.
 
     Progress earns at most 1 per second, so hurry beyond the reference speed gains nothing. Values that the scene
     does not know cost nothing.
     """
-    earned = float(np.clip(after.progress / config.reference_speed, -dt, dt))
     ego, lane = after.scene.ego, after.scene.lane
     forward = float(ego[0] - before.scene.ego[0]) / dt
     lateral = float(ego[0] * ego[2])
-    cost = config.comfort * (forward**2 + lateral**2) / 4.0**2
+    offset = 0.0
     if after.scene.lane_valid[[0, 2]].all():
-        cost += config.offset * min(abs(float(lane[0])) / max(float(lane[2]), 0.5), 2.0) ** 2
-    cost += config.wrong_way * after.wrong_way
-    return earned - cost * dt - config.collision * after.collision - config.off_road * after.off_road
+        offset = min(abs(float(lane[0])) / max(float(lane[2]), 0.5), 2.0) ** 2
+    return Reward(
+        progress=float(np.clip(after.progress / config.reference_speed, -dt, dt)),
+        comfort=-config.comfort * (forward**2 + lateral**2) / 4.0**2 * dt,
+        offset=-config.offset * offset * dt,
+        wrong_way=-config.wrong_way * after.wrong_way * dt,
+        collision=-config.collision * after.collision,
+        off_road=-config.off_road * after.off_road,
+    )

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Box
 
 from envs.camera import Actor, Camera, CameraConfig, Look
 from envs.drivers import PATH_STEP, DriverConfig, idm
 from envs.fleet import CROSSING_POINTS
+from envs.road_episode import Episode, pack_episode, unpack_episode
 from envs.roads import LanePoint
-from envs.routes import Route
 from envs.scripted import ScriptedActors, ego_on_route
 from envs.stage import Stage, map_stage, town_stage
 from envs.traffic import Ego, Traffic, TrafficConfig
@@ -74,29 +75,6 @@ class RoadWorldConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
-@dataclass(kw_only=True)
-class _Episode:
-    """What changes from step to step, and what it points to. `copy` makes a snapshot."""
-
-    stage: Stage
-    look: Look
-    look_seed: int
-    rng: np.random.Generator
-    traffic: Traffic
-    route: Route
-    s: float
-    script_s: float
-    vehicle: np.ndarray
-    struck: str
-    past: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, SceneState], ...]  # control before, frame, vehicle, scene
-
-    def copy(self) -> _Episode:
-        """An independent copy; arrays in it are never written to, the stage is shared."""
-        other = copy.copy(self)
-        other.traffic, other.rng = self.traffic.copy(), copy.deepcopy(self.rng)
-        return other
-
-
 class RoadWorld:
     """The embedded world: procedural towns or any OpenDRIVE map, with traffic, a front camera and exact truth.
 
@@ -106,7 +84,8 @@ class RoadWorld:
         start: (x, y, yaw) on a driving lane [m, m, rad]; without it the seed draws one.
         scenario: ScriptedActors.
 
-    info of a step: `town` (-1 for a map), `map`, `look_seed`, `collided_with` (kind of what the ego touches, or "").
+    info of a step: `town` (-1 for a map), `look_seed`, `collided_with` (ObjectKind of what the ego touches, EMPTY if
+    nothing).
 
     Args:
         config: what the world is like.
@@ -115,6 +94,7 @@ class RoadWorld:
     def __init__(self, config: RoadWorldConfig | None = None):
         self.config = RoadWorldConfig() if config is None else config
         self.frame_size, self.dt = self.config.frame_size, self.config.dt
+        self.latent_space: Box | None = None
         height, width = self.frame_size
         self._camera = Camera(CameraConfig(height_px=height, width_px=width))
         self._traffic_config = TrafficConfig(
@@ -122,7 +102,7 @@ class RoadWorld:
             num_pedestrians=self.config.num_pedestrians,
             parked_share=self.config.parked_share,
         )
-        self._episode: _Episode | None = None
+        self._episode: Episode | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """A new start, a function of `seed` and `options` alone.
@@ -182,13 +162,44 @@ class RoadWorld:
         self._keep_route(float(lateral))
         return self._answer(control, objects, progress)
 
-    def snapshot(self) -> _Episode:
+    def snapshot(self) -> Episode:
         """The whole state; later steps never change it."""
         return self._running().copy()
 
-    def restore(self, snapshot: _Episode) -> None:
+    def restore(self, snapshot: Episode) -> None:
         """Continue exactly from a snapshot taken in this world."""
         self._episode = snapshot.copy()
+
+    def get_state(self) -> bytes:
+        """The whole state as bytes, a map's OpenDRIVE text included.
+
+        Raises:
+            ValueError: there is no state yet, or a script of the scenario is no dataclass.
+        """
+        return pack_episode(self._running(), self.config)
+
+    def set_state(self, state: bytes) -> None:
+        """Continue exactly from the bytes of a world with this config.
+
+        Raises:
+            ValueError: no such state, damaged, or of another world or config.
+        """
+        self._episode = unpack_episode(state, self.config)
+
+    def branch(self) -> RoadWorld:
+        """An independent world that goes on from this moment; map, scenery and camera are shared."""
+        other = copy.copy(self)
+        other._episode = None if self._episode is None else self._episode.copy()
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy, which the maps do not bear."""
+        return {"config": self.config, "state": None if self._episode is None else self.get_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["config"])
+        if state["state"] is not None:
+            self.set_state(state["state"])
 
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route."""
@@ -210,7 +221,7 @@ class RoadWorld:
         """Forget the episode."""
         self._episode = None
 
-    def _running(self) -> _Episode:
+    def _running(self) -> Episode:
         if self._episode is None:
             raise ValueError("the world has no state yet: call reset first")
         return self._episode
@@ -235,7 +246,7 @@ class RoadWorld:
         ego = _box(vehicle, config.vehicle)
         start_time = -(config.num_context - 1) * self.dt
         traffic = Traffic(self._traffic_config, stage.road_map, stage.places, route, ego, s, start_time, scenario, rng)
-        self._episode = _Episode(
+        self._episode = Episode(
             stage=stage,
             look=Look.from_seed(look_seed),
             look_seed=look_seed,
@@ -245,7 +256,7 @@ class RoadWorld:
             s=s,
             script_s=s,
             vehicle=vehicle,
-            struck="",
+            struck=ObjectKind.EMPTY,
             past=(),
         )
         objects = traffic.objects
@@ -271,11 +282,11 @@ class RoadWorld:
         episode, model = self._running(), self.config.vehicle
         hit = touched(episode.vehicle, model, objects)
         obstacles = episode.stage.scenery.obstacles
-        episode.struck = ""
+        episode.struck = ObjectKind.EMPTY
         if len(hit):
-            episode.struck = ObjectKind(int(objects.kinds[hit[0]])).name.lower()
+            episode.struck = ObjectKind(int(objects.kinds[hit[0]]))
         elif len(obstacles) and overlap(_box(episode.vehicle, model), obstacles).any():
-            episode.struck = ObjectKind.STATIC.name.lower()
+            episode.struck = ObjectKind.STATIC
         if episode.struck:
             episode.vehicle = np.array([*episode.vehicle[:3], 0.0, 0.0, episode.vehicle[5]])
             for index in hit:
@@ -319,12 +330,8 @@ class RoadWorld:
             off_road=float(is_off_road(episode.vehicle, model, stage.road_map)),
             wrong_way=is_wrong_way(scene, episode.vehicle, stage.road_map),
             progress=progress,
-            info={
-                "town": stage.town,
-                "map": stage.road_map.name,
-                "look_seed": episode.look_seed,
-                "collided_with": episode.struck,
-            },
+            info={"town": stage.town, "look_seed": episode.look_seed, "collided_with": int(episode.struck)},
+            route_done=episode.s >= episode.route.length,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -48,6 +48,7 @@ class ActorState:
             raise ValueError("an actor cannot be of kind EMPTY")
 
 
+@runtime_checkable
 class ActorScript(Protocol):
     """How one scripted actor moves. Stateless: all it remembers is its ActorState and the time."""
 

@@ -1,16 +1,85 @@
-"""The spaces every driving env shares."""
+"""The spaces every driving env shares, and what an observation is."""
 
 from __future__ import annotations
 
-import gymnasium
+from typing import Any, Literal, get_args
+
 import numpy as np
+from gymnasium.spaces import Box, Dict, Space
+
+from envs.world import World, WorldStep
+from worldsim.scene import SCENE_LAYOUT, SCENE_SIZE, ObjectKind, RouteCommand
+
+ObservationMode = Literal["pixels", "state", "both", "latent"]
+"""What the env shows: the frame, the SceneState as a vector, a dict of both, or the learned world's latent."""
+
+_FAR, _FAST, _TURNED, _LONG = 1000.0, 100.0, 4.0, 100.0
+"""Bounds of distances from the route [m], speeds [m/s], angles [rad], sizes and gaps [m]; nothing real comes near."""
+_STATE_BOUNDS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "ego": ((-_FAST, -_FAST, -20.0, -2.0), (_FAST, _FAST, 20.0, 2.0)),
+    "lane": ((-_FAR, -_TURNED, 0.0, 0.0), (_FAR, _TURNED, _LONG, _FAST)),
+    "route": ((-_FAR,), (_FAR,)),
+    "lead": ((0.0, -_FAST), (_LONG, _FAST)),
+    "command": ((0.0,), (float(max(RouteCommand)),)),
+    "objects": ((-_LONG, -_LONG, -_TURNED, -_FAST, 0.0, 0.0), (_LONG, _LONG, _TURNED, _FAST, _LONG, _LONG)),
+    "object_kinds": ((0.0,), (float(max(ObjectKind)),)),
+    "ego_valid": ((0.0,), (1.0,)),
+    "lane_valid": ((0.0,), (1.0,)),
+    "route_valid": ((0.0,), (1.0,)),
+    "lead_valid": ((0.0,), (1.0,)),
+}
 
 
-def action_space() -> gymnasium.spaces.Box:
+def action_space() -> Box:
     """Steer (positive left) and acceleration (negative brakes), both in [-1, 1], float32."""
-    return gymnasium.spaces.Box(-1.0, 1.0, (2,), np.float32)
+    return Box(-1.0, 1.0, (2,), np.float32)
 
 
-def observation_space(frame_size: tuple[int, int]) -> gymnasium.spaces.Box:
-    """RGB frames of height and width `frame_size` [px], uint8."""
-    return gymnasium.spaces.Box(0, 255, (*frame_size, 3), np.uint8)
+def state_space() -> Box:
+    """SceneState as a vector, float32 [SCENE_SIZE]: SCENE_LAYOUT, SI units, with the bounds of each value."""
+    low, high = np.zeros(SCENE_SIZE, np.float32), np.zeros(SCENE_SIZE, np.float32)
+    for name, part in SCENE_LAYOUT.items():
+        size = part.stop - part.start
+        low[part], high[part] = (np.resize(bound, size) for bound in _STATE_BOUNDS[name])
+    return Box(low, high, dtype=np.float32)
+
+
+class Observer:
+    """Turns a world's answers into observations of one mode.
+
+    Attributes:
+        space: of the observations.
+
+    Args:
+        world: whose answers.
+        mode: what is shown.
+
+    Raises:
+        ValueError: an unknown mode, or "latent" in a world without latents.
+    """
+
+    def __init__(self, world: World, mode: ObservationMode) -> None:
+        if mode not in get_args(ObservationMode):
+            raise ValueError(f"obs must be one of {', '.join(get_args(ObservationMode))}, got {mode!r}")
+        self.mode: ObservationMode = mode
+        self._state = state_space()
+        pixels = Box(0, 255, (*world.frame_size, 3), np.uint8)
+        self.space: Space[Any]
+        if mode == "latent":
+            if world.latent_space is None:
+                raise ValueError("obs='latent' needs the learned world: this one has no latents")
+            self._latent = self.space = world.latent_space
+        elif mode == "both":
+            self.space = Dict({"pixels": pixels, "state": self._state})
+        else:
+            self.space = pixels if mode == "pixels" else self._state
+
+    def __call__(self, step: WorldStep) -> Any:
+        """The observation of `step`; values beyond their bounds are clipped to them."""
+        if self.mode == "pixels":
+            return step.frame
+        if self.mode == "latent":
+            assert step.latent is not None
+            return np.clip(step.latent, self._latent.low, self._latent.high)
+        state = np.clip(step.scene.to_vector(), self._state.low, self._state.high)
+        return state if self.mode == "state" else {"pixels": step.frame, "state": state}

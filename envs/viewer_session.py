@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from envs.driving_env import DrivingEnv
+from envs.driving_env import DrivingEnv, TruncationReason
 from envs.video import write_mp4
 from worldsim.scene import SceneState
 from worldsim.vehicle import VehicleModel
@@ -229,9 +229,7 @@ class Session:
         before = self.moment
         self._info = info
         self.moment = replace(
-            _moment(
-                frame, info, seed=before.seed, ended=_why(info) if terminated else "time is up" if truncated else ""
-            ),
+            _moment(frame, info, seed=before.seed, ended=_why(info) if terminated or truncated else ""),
             action=action,
             time=before.time + self.env.world.dt,
             distance=before.distance + float(info["progress"]),
@@ -283,7 +281,7 @@ class Session:
 def _moment(frame: np.ndarray, info: Mapping[str, Any], *, seed: int, ended: str) -> Moment:
     return Moment(
         frame=frame,
-        scene=info["scene"],
+        scene=SceneState.from_vector(info["scene"]),
         action=np.zeros(2, np.float32),
         collision=float(info["collision"]),
         off_road=float(info["off_road"]),
@@ -297,7 +295,11 @@ def _moment(frame: np.ndarray, info: Mapping[str, Any], *, seed: int, ended: str
 
 
 def _why(info: Mapping[str, Any]) -> str:
-    return "collision" if float(info["collision"]) >= float(info["off_road"]) else "left the road"
+    if info["truncation_reason"] != TruncationReason.NONE:
+        return "time is up" if info["truncation_reason"] == TruncationReason.TIME else "no longer to be trusted"
+    if max(info["collision"], info["off_road"]) < 0.5 and info["route_done"]:
+        return "end of the route"
+    return "collision" if info["collision"] >= info["off_road"] else "left the road"
 
 
 def _enlarged(frames: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from gymnasium.spaces import Box
 
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
@@ -24,7 +25,10 @@ class WorldStep:
         off_road: probability that a wheel has left the drivable area, [0, 1]; 0 or 1 where truth is known.
         wrong_way: ego drives against its lane's direction.
         progress: signed distance covered along the route in this step [m].
-        info: what only this world has to say (trust signals, collided kind); plain numbers and strings.
+        info: what only this world has to say (trust signals, collided kind): numbers, the same keys in every answer.
+        route_done: the ego has come to the end of its route.
+        trust: how far this frame may be believed, [0, 1]; 1 in a world of truth.
+        latent: the learned world's newest latent, float32 [k]; None in other worlds.
     """
 
     frame: np.ndarray
@@ -34,7 +38,10 @@ class WorldStep:
     off_road: float
     wrong_way: bool
     progress: float
-    info: Mapping[str, Any]
+    info: Mapping[str, float]
+    route_done: bool = False
+    trust: float = 1.0
+    latent: np.ndarray | None = None
 
 
 class World(Protocol):
@@ -43,10 +50,12 @@ class World(Protocol):
     Attributes:
         frame_size: height and width of frames [px].
         dt: step length [s].
+        latent_space: of the latents in its answers; None in a world without.
     """
 
     frame_size: tuple[int, int]
     dt: float
+    latent_space: Box | None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """A new start, a function of `seed` and `options` alone; progress 0. Unknown options raise ValueError."""
@@ -62,6 +71,22 @@ class World(Protocol):
 
     def restore(self, snapshot: Any) -> None:
         """Continue exactly from a snapshot taken in this world."""
+        ...
+
+    def get_state(self) -> bytes:
+        """The whole state as bytes, for any process with a world of the same making."""
+        ...
+
+    def set_state(self, state: bytes) -> None:
+        """Continue exactly from the bytes of a world of the same making.
+
+        Raises:
+            ValueError: no such state, damaged, or of a world of another making.
+        """
+        ...
+
+    def branch(self) -> World:
+        """An independent world that goes on from this moment; what never changes is shared."""
         ...
 
     def start_clip(self) -> StartClip:

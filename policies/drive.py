@@ -76,7 +76,7 @@ def drive(
     """Reset the env and let the policy drive until the env ends, `max_steps` are done or `on_step` returns True.
 
     Args:
-        env: a DrivingEnv, wrapped or not.
+        env: a DrivingEnv that shows pixels, wrapped or not.
         policy: who drives.
         seed: for the env and the policy.
         options: reset options of the env.
@@ -84,12 +84,14 @@ def drive(
         on_step: sees every step.
 
     Raises:
-        ValueError: max_steps is negative.
+        ValueError: max_steps is negative, or the env shows no pixels.
     """
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps must not be negative, got {max_steps}")
     base: Any = env.unwrapped
     frame, info = env.reset(seed=seed, options=None if options is None else dict(options))
+    if np.ndim(frame) != 3:
+        raise ValueError(f"drive needs an env that shows pixels, got observations of {env.observation_space}")
     clip = base.start_clip()
     policy.reset(base, seed)
     frames, infos, actions, rewards = [frame], [info], [], []
@@ -106,7 +108,7 @@ def drive(
     return Rollout(
         clip=clip,
         frames=np.stack(frames),
-        scenes=SceneState.stack([i["scene"] for i in infos]),
+        scenes=SceneState.from_vector(np.stack([i["scene"] for i in infos])),
         vehicles=np.stack([i["vehicle"] for i in infos]),
         actions=np.array(actions, np.float32).reshape(-1, 2),
         rewards=np.array(rewards, np.float64),

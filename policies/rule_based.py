@@ -74,7 +74,7 @@ class LaneFollower:
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2] for `info["scene"]`."""
-        return self.action(info["scene"])
+        return self.action(SceneState.from_vector(info["scene"]))
 
     def action(self, scene: SceneState) -> np.ndarray:
         """Steer and acceleration, float32 [2] in [-1, 1], for a single instant."""

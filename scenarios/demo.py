@@ -22,6 +22,7 @@ from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.overlay import annotate
 from scenarios.plots import drive_figure
 from scenarios.report import Figure, Page, Section, Stat, Table, Video, provenance, write_json, write_page
+from worldsim.scene import SceneState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,7 @@ def _film(
         images.append(
             annotate(
                 frame,
-                info["scene"],
+                SceneState.from_vector(info["scene"]),
                 vehicle=info["vehicle"],
                 action=action,
                 collision=info["collision"],

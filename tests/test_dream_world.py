@@ -123,7 +123,7 @@ def test_the_shipped_world_turns_when_steered_and_stays_a_picture() -> None:
             frame, _, _, _, info = base.step(np.array([steer, 0.3], np.float32))
         yaws.append(info["vehicle"][2])
         last.append(frame.astype(int))
-        assert isinstance(info["scene"], SceneState)
+        assert SceneState.from_vector(info["scene"]).speed == np.float32(info["vehicle"][3])
         assert frame.std() > 15
     assert yaws[0] > yaws[1]
     assert np.abs(last[0] - last[1]).mean() > 3

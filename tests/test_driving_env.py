@@ -19,7 +19,15 @@ from worldsim.scene import SceneState
 SMALL = RoadWorldConfig(frame_size=(32, 32), num_vehicles=4, num_pedestrians=2, parked_share=0.3, num_towns=1)
 
 
-def world_step(*, progress: float = 0.0, collision: float = 0.0, off_road: float = 0.0, offset: float = 0.0):
+def world_step(
+    *,
+    progress: float = 0.0,
+    collision: float = 0.0,
+    off_road: float = 0.0,
+    offset: float = 0.0,
+    trust: float = 1.0,
+    route_done: bool = False,
+):
     scene = SceneState.empty()
     scene.lane[:] = offset, 0, 1.75, 14
     scene.lane_valid[:] = True
@@ -32,13 +40,15 @@ def world_step(*, progress: float = 0.0, collision: float = 0.0, off_road: float
         wrong_way=False,
         progress=progress,
         info={},
+        route_done=route_done,
+        trust=trust,
     )
 
 
 class ConstantWorld:
     """Answers every control with the same step."""
 
-    frame_size, dt = (8, 8), 0.1
+    frame_size, dt, latent_space = (8, 8), 0.1, None
 
     def __init__(self, step: WorldStep):
         self.answer, self.controls, self.closed = step, [], False
@@ -76,12 +86,12 @@ def test_info_and_spaces():
     env = DrivingEnv(RoadWorld(SMALL))
     frame, info = env.reset(seed=1)
     assert env.observation_space.contains(frame)
-    keys = {"scene", "vehicle", "collision", "off_road", "wrong_way", "progress", "town", "map"}
+    keys = {"scene", "vehicle", "collision", "off_road", "wrong_way", "progress", "town", "look_seed"}
     assert keys <= set(info)
     frame, earned, _, _, info = env.step(np.array([0.0, 0.5], np.float32))
     assert env.observation_space.contains(frame)
     assert isinstance(earned, float)
-    assert info["scene"].batch_shape == ()
+    assert SceneState.from_vector(info["scene"]).batch_shape == ()
 
 
 def test_snapshot_covers_the_clock():
@@ -124,8 +134,8 @@ def test_seed_goes_to_the_world_and_unseeded_resets_differ():
 
 
 def test_one_collision_outweighs_the_progress_of_any_episode():
-    fast = reward(world_step(), world_step(progress=3.0), 0.1, RewardConfig())
-    crash = reward(world_step(), world_step(progress=3.0, collision=1.0), 0.1, RewardConfig())
+    fast = reward(world_step(), world_step(progress=3.0), 0.1, RewardConfig()).total
+    crash = reward(world_step(), world_step(progress=3.0, collision=1.0), 0.1, RewardConfig()).total
     steps = DrivingEnvConfig().max_episode_seconds / 0.1
     assert fast > 0
     assert crash + (steps - 1) * fast < 0
@@ -133,8 +143,10 @@ def test_one_collision_outweighs_the_progress_of_any_episode():
 
 def test_reward_prefers_the_lane_centre_and_forward():
     config = RewardConfig()
-    assert reward(world_step(), world_step(offset=1.0), 0.1, config) < reward(world_step(), world_step(), 0.1, config)
-    assert reward(world_step(), world_step(progress=-1.0), 0.1, config) < 0
+    beside, centred = (reward(world_step(), world_step(offset=o), 0.1, config) for o in (1.0, 0.0))
+    assert beside.total < centred.total
+    assert beside._replace(offset=centred.offset) == centred
+    assert reward(world_step(), world_step(progress=-1.0), 0.1, config).total < 0
 
 
 def test_step_before_reset_and_unknown_render_mode_are_refused():

@@ -261,7 +261,11 @@ class CountingEnv(gymnasium.Env):
         self.length = length
 
     def observe(self):
-        info = {"scene": scene_on_circle(speed=self.count), "vehicle": np.full(6, self.count), "collision": 0.0}
+        info = {
+            "scene": scene_on_circle(speed=self.count).to_vector(),
+            "vehicle": np.full(6, self.count),
+            "collision": 0.0,
+        }
         info |= {"off_road": 0.0, "wrong_way": False, "progress": float(self.count)}
         return np.full((8, 8, 3), self.count, np.uint8), info
 
@@ -303,6 +307,14 @@ def test_drive_keeps_action_t_between_instants_t_and_t_plus_1():
     np.testing.assert_array_equal(rollout.progress, [1, 2, 3, 4])
     assert (policy.seed, policy.env.options) == (5, {"town": 1})
     assert not rollout.terminated
+
+
+def test_drive_wants_to_see_pixels():
+    env = CountingEnv()
+    env.observation_space = gymnasium.spaces.Box(0, 1, (134,))
+    env.observe = lambda: (np.zeros(134), {})
+    with pytest.raises(ValueError, match="shows pixels"):
+        drive(env, EchoPolicy(), 0)
 
 
 def test_drive_ends_with_the_env_or_when_on_step_says_so():

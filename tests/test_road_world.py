@@ -151,7 +151,7 @@ def test_scripted_actor_is_the_lead_and_can_be_hit(world):
         if step.collision:
             break
     assert step.collision == 1.0
-    assert step.info["collided_with"] == "truck"
+    assert step.info["collided_with"] == ObjectKind.TRUCK
     assert step.scene.speed == 0.0
 
 

@@ -51,10 +51,12 @@ class StraightEnv:
     def _answer(self):
         frame = np.full((32, 48, 3), min(self.num_steps, 255), np.uint8)
         info = {
-            "scene": straight_scene(self.speed),
+            "scene": straight_scene(self.speed).to_vector(),
             "collision": float(self.num_steps >= self.end),
             "off_road": 0.0,
             "wrong_way": False,
+            "route_done": False,
+            "truncation_reason": 0,
             "progress": 0.0 if self.num_steps == 0 else self.speed * 0.1,
         }
         return frame, info

@@ -201,10 +201,10 @@ def test_repeat_and_slots(model: WorldModel) -> None:
 
 
 def test_noise_depends_on_seed_and_frame_alone(model: WorldModel) -> None:
-    noise = model.noise([7, 8], 5)
-    assert torch.equal(noise[1], model.noise([8], 5)[0])
+    noise = model.noise([7, 8], [5, 5])
+    assert torch.equal(noise[1], model.noise([8], [5])[0])
     assert not torch.equal(noise[0], noise[1])
-    assert not torch.equal(noise[0], model.noise([7], 6)[0])
+    assert not torch.equal(noise[0], model.noise([7], [6])[0])
 
 
 def test_a_latent_cannot_run_away(model: WorldModel) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from envs.vector_env import make_dream_vector_env
 from worldsim.denoiser import shift_previous
 from worldsim.dit import Conditions
 from worldsim.rollout import prefill, select_frames
@@ -26,6 +27,8 @@ from worldsim.starts import STARTS_NAME, load_starts
 from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
 
 CONTROL = np.array([0.02, 0.3, 0.0, 0.0], np.float32)
+BATCH_SIZES = (1, 4, 16)
+"""Of the vector envs that are measured."""
 _COLD_START = (
     "import time; t = time.perf_counter(); import drivedit, gymnasium; e = gymnasium.make('DriveDiT-v0');"
     "e.reset(seed=0); print(time.perf_counter() - t)"
@@ -163,6 +166,17 @@ def state_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) ->
     return {"snapshot_ms": 1000 * snapshot, "slot_difference_levels": float(levels)}
 
 
+def vector_rows(config: BenchmarkConfig) -> dict[str, float]:
+    """Env steps per second, all envs together, of batches of several sizes."""
+    rows = {}
+    for n in BATCH_SIZES:
+        env = make_dream_vector_env(n, checkpoint=config.checkpoint, device=config.device)
+        env.reset(seed=0)
+        actions = np.tile(np.array([0.02, 0.3], np.float32), (n, 1))
+        rows[f"steps_per_second_of_{n}"] = n / _median_time(lambda: env.step(actions), max(3, config.repeats // n))  # noqa: B023
+    return rows
+
+
 def _drive_road(seed: int) -> float:
     """Frames per second of the reference world in this process."""
     import cv2
@@ -204,6 +218,7 @@ TARGETS = {
     "cache_difference": ("largest difference of the two", "< 1e-4"),
     "snapshot_ms": ("snapshot, ms", "≤ 5"),
     "slot_difference_levels": ("slot 0 of a batch of 4 against the batch of 1, grey levels", "0"),
+    **{f"steps_per_second_of_{n}": (f"vector env of {n}, env steps per second on all cores", "") for n in BATCH_SIZES},
     "road_frames_per_second": ("reference world with camera, frames per second on all cores", "≥ 300"),
     "cold_start_seconds": ("gym.make to first frame from a cold process, s", "≤ 5"),
 }
@@ -218,6 +233,7 @@ def benchmark(config: BenchmarkConfig) -> dict[str, float]:
     rows |= latency_rows(model, state, config)
     rows |= cache_rows(model, config)
     rows |= state_rows(model, state, config)
+    rows |= vector_rows(config)
     rows |= road_rows()
     rows |= cold_start_row()
     print("| measure | value | target |\n|---|---|---|")

@@ -48,6 +48,15 @@ class Actors:
             colours=self.colours[index],
         )
 
+    @staticmethod
+    def concat(many: Sequence[Actors]) -> Actors:
+        """The worlds of all of them, in that order."""
+        return Actors(
+            states=np.concatenate([actors.states for actors in many]),
+            kinds=np.concatenate([actors.kinds for actors in many]),
+            vacant=np.concatenate([actors.vacant for actors in many]),
+        )
+
     def seen_from(self, vehicles: np.ndarray) -> np.ndarray:
         """ACTOR_NAMES with place and yaw in the frames of `vehicles` [b, 6]; float64 [b, s, 10]."""
         seen = self.states.copy()

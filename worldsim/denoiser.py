@@ -119,7 +119,7 @@ class Denoiser(nn.Module):
         tau: Float[Tensor, "b t"],
         previous: Float[Tensor, "b t k c h w"],
         conditions: Conditions,
-        times: Int[Tensor, "t"],
+        times: Int[Tensor, "*slots t"],
         past: tuple[KeyValue, ...] | None = None,
         given: Given | None = None,
         tokens_only: bool = False,

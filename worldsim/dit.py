@@ -123,7 +123,7 @@ class CausalDiT(nn.Module):
         stacked: Float[Tensor, "b t sc h w"],
         tau: Float[Tensor, "b t"],
         conditions: Conditions,
-        times: Int[Tensor, "t"],
+        times: Int[Tensor, "*slots t"],
         past: tuple[KeyValue, ...] | None = None,
         tokens_only: bool = False,
     ) -> DiTOutput:
@@ -133,7 +133,7 @@ class CausalDiT(nn.Module):
             stacked: the noisy latent, the previous ones newest first, the warped one, the route map and the actor map,
                 on channels.
             tau: flow time of each frame; 1 is clean.
-            times: frame numbers.
+            times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.
             tokens_only: leave out the convolutional head; `rest` is then empty.
         """

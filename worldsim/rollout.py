@@ -24,18 +24,29 @@ class LatentState(NamedTuple):
 
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
     cache: per block the keys and values of the last `window` frames.
-    frame: number of the newest frame.
+    frames: number of each slot's newest frame, [b].
     """
 
     latents: Tensor
     cache: tuple[KeyValue, ...]
-    frame: int
+    frames: tuple[int, ...]
 
     def take(self, slots: Sequence[int]) -> LatentState:
         """The given slots, in that order, in memory of their own; a slot may be taken many times."""
         index = torch.as_tensor(list(slots), dtype=torch.long, device=self.latents.device)
         cache = tuple(KeyValue(kv.keys[index], kv.values[index]) for kv in self.cache)
-        return LatentState(self.latents[index], cache, self.frame)
+        return LatentState(self.latents[index], cache, tuple(self.frames[i] for i in slots))
+
+    @staticmethod
+    def concat(states: Sequence[LatentState]) -> LatentState:
+        """The slots of all the states, in that order; their caches must be equally long."""
+        cache = tuple(
+            KeyValue(torch.cat([kv.keys for kv in blocks]), torch.cat([kv.values for kv in blocks]))
+            for blocks in zip(*(state.cache for state in states), strict=True)
+        )
+        return LatentState(
+            torch.cat([state.latents for state in states]), cache, tuple(f for state in states for f in state.frames)
+        )
 
 
 def select_frames(conditions: Conditions, frames: slice) -> Conditions:
@@ -51,7 +62,7 @@ def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions:
     times = torch.arange(t, device=latents.device)
     out = denoiser(latents, ones, previous, conditions, times, tokens_only=True)
     kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
-    return LatentState(kept, _newest(denoiser, out.cache), t - 1)
+    return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents))
 
 
 def advance(
@@ -64,8 +75,8 @@ def advance(
         conditions: of the new frame, t = 1.
     """
     b, device = len(noise), noise.device
-    frame = state.frame + 1
-    times = torch.tensor([frame], device=device)
+    frames = tuple(frame + 1 for frame in state.frames)
+    times = torch.tensor(frames, device=device)[:, None]
     previous = state.latents[:, None, : denoiser.dit.config.num_previous]
     given = denoiser.given(previous, conditions)
 
@@ -91,7 +102,7 @@ def advance(
         ones = torch.ones((b, 1), device=device)
         cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
-    return LatentState(latents, _newest(denoiser, cache), frame)
+    return LatentState(latents, _newest(denoiser, cache), frames)
 
 
 def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:

@@ -10,14 +10,14 @@ from torch import Tensor
 
 
 def axial_angles(
-    times: Int[Tensor, "t"], grid: tuple[int, int], head_width: int, base: float = 100.0
-) -> Float[Tensor, "tn half"]:
+    times: Int[Tensor, "*b t"], grid: tuple[int, int], head_width: int, base: float = 100.0
+) -> Float[Tensor, "*b tn half"]:
     """Rotation angles [rad] of the tokens of `times` x rows x columns, row-major.
 
     Half of the head's channel pairs turn with time, a quarter each with row and column.
 
     Args:
-        times: frame numbers; only differences matter to attention.
+        times: frame numbers, one row for all slots or one for each; only differences matter to attention.
         head_width: channels of a head, a multiple of 8.
     """
     half = head_width // 2
@@ -27,32 +27,32 @@ def axial_angles(
     def frequencies(n: int) -> Tensor:
         return base ** (-torch.arange(n, device=device, dtype=torch.float32) / n)
 
-    time = times.float()[:, None] * frequencies(num_time)
+    time = times.float()[..., None] * frequencies(num_time)
     rows = torch.arange(grid[0], device=device, dtype=torch.float32)[:, None] * frequencies(num_space)
     columns = torch.arange(grid[1], device=device, dtype=torch.float32)[:, None] * frequencies(num_space)
-    t, h, w = len(times), *grid
+    shape = (*times.shape, *grid)
     parts = [
-        time[:, None, None, :].expand(t, h, w, num_time),
-        rows[None, :, None, :].expand(t, h, w, num_space),
-        columns[None, None, :, :].expand(t, h, w, num_space),
+        time[..., None, None, :].expand(*shape, num_time),
+        rows[:, None, :].expand(*shape, num_space),
+        columns.expand(*shape, num_space),
     ]
-    return torch.cat(parts, dim=-1).reshape(t * h * w, half)
+    return torch.cat(parts, dim=-1).flatten(-4, -2)
 
 
 class Rotation(NamedTuple):
-    """Cosine and sine of angles, both [n, half]."""
+    """Cosine and sine of angles, both [n, half] or, of each slot's own, [b, n, half]."""
 
     cos: Tensor
     sin: Tensor
 
 
-def rotation_of(angles: Float[Tensor, "n half"]) -> Rotation:
+def rotation_of(angles: Float[Tensor, "*b n half"]) -> Rotation:
     """The rotation that `rotate` applies."""
     return Rotation(angles.cos(), angles.sin())
 
 
 def rotate(x: Float[Tensor, "b heads n d"], rotation: Rotation) -> Float[Tensor, "b heads n d"]:
     """Turn each channel pair (i, i + d/2) of a token by its angle."""
-    cos, sin = rotation.cos.to(x.dtype), rotation.sin.to(x.dtype)
+    cos, sin = (part.to(x.dtype).unsqueeze(-3) for part in rotation)
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)

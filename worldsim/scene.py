@@ -136,6 +136,29 @@ class SceneState:
         """Field name to array, in declaration order; `SceneState(**arrays)` is the inverse."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
+    def to_vector(self) -> np.ndarray:
+        """All of it as float32 [..., SCENE_SIZE]: field after field as SCENE_LAYOUT says, masks as 0 or 1."""
+        flat = [np.reshape(value, (*self.batch_shape, -1)) for value in self.arrays().values()]
+        return np.concatenate(flat, axis=-1, dtype=np.float32)
+
+    @staticmethod
+    def from_vector(vector: ArrayLike) -> SceneState:
+        """The scene of `to_vector` float32 [..., SCENE_SIZE], exactly; `info["scene"]` of single and batched envs.
+
+        Raises:
+            ValueError: the last dim is not SCENE_SIZE.
+        """
+        v = np.asarray(vector)
+        if v.shape[-1:] != (SCENE_SIZE,):
+            raise ValueError(f"a scene's vector has shape [..., {SCENE_SIZE}], got {v.shape}")
+        fields_of_one = SceneState.empty().arrays().items()
+        return SceneState(
+            **{
+                name: v[..., SCENE_LAYOUT[name]].reshape((*v.shape[:-1], *one.shape)).astype(one.dtype)
+                for name, one in fields_of_one
+            }
+        )
+
     @staticmethod
     def empty(batch_shape: Sequence[int] = ()) -> SceneState:
         """A state in which nothing is known."""
@@ -160,6 +183,18 @@ class SceneState:
         if not states:
             raise ValueError("SceneState.stack needs at least one state, got none")
         return SceneState(**{f.name: np.stack([getattr(s, f.name) for s in states]) for f in fields(SceneState)})
+
+
+def _layout() -> dict[str, slice]:
+    sizes = {name: value.size for name, value in SceneState.empty().arrays().items()}
+    ends = np.cumsum(list(sizes.values())).tolist()
+    return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+
+
+SCENE_LAYOUT = _layout()
+"""Where each field of a SceneState stands in its vector, in row-major order."""
+SCENE_SIZE = SCENE_LAYOUT["lead_valid"].stop
+"""Length of a SceneState's vector."""
 
 
 def control_from_action(action: ArrayLike) -> np.ndarray:

@@ -41,7 +41,7 @@ class ModelState:
     """Everything the next step depends on, for `b` slots. Steps never write into a state.
 
     Args:
-        rolling: latents, KV cache and frame number.
+        rolling: latents, KV cache and frame numbers.
         decoder: the VAE decoder's past.
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
@@ -93,6 +93,35 @@ class ModelState:
     def copy(self) -> ModelState:
         """The same values in memory of their own."""
         return self.take(range(self.batch_size))
+
+    @property
+    def cache_length(self) -> int:
+        """Tokens in the KV cache; states that differ in it cannot be joined."""
+        return self.rolling.cache[0].keys.shape[2]
+
+    @staticmethod
+    def concat(states: Sequence[ModelState]) -> ModelState:
+        """The slots of all the states, in that order, whatever frame each has come to; inverts `take`.
+
+        Raises:
+            ValueError: no states, or their caches differ in length.
+        """
+        lengths = sorted({state.cache_length for state in states})
+        if len(lengths) != 1:
+            raise ValueError(f"states to join must be of one cache length, got {lengths}")
+        if len(states) == 1:
+            return states[0]
+        return ModelState(
+            rolling=LatentState.concat([state.rolling for state in states]),
+            decoder=VAEState(torch.cat([state.decoder.features for state in states])),
+            vehicles=np.concatenate([state.vehicles for state in states]),
+            commands=np.concatenate([state.commands for state in states]),
+            routes=stack_routes([route for state in states for route in state.routes]),
+            preview=RoutePreview(*(np.concatenate(v) for v in zip(*(state.preview for state in states), strict=True))),
+            actors=Actors.concat([state.actors for state in states]),
+            look=torch.cat([state.look for state in states]),
+            seeds=tuple(seed for state in states for seed in state.seeds),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,11 +192,11 @@ class WorldModel(nn.Module):
         """Where the weights lie."""
         return self.denoiser.step_std.device
 
-    def noise(self, seeds: Sequence[int], frame: int) -> Tensor:
-        """Standard normal [b, 1, c, h, w]: a function of each slot's seed and the frame number alone."""
+    def noise(self, seeds: Sequence[int], frames: Sequence[int]) -> Tensor:
+        """Standard normal [b, 1, c, h, w]: a function of each slot's seed and frame number alone."""
         shape = (1, self.config.vae.latent_channels, *self.config.latent_size)
         drawn = []
-        for seed in seeds:
+        for seed, frame in zip(seeds, frames, strict=True):
             mixed = np.random.SeedSequence([seed % 2**63, frame]).generate_state(1, np.uint64)[0]
             drawn.append(torch.randn(shape, generator=torch.Generator().manual_seed(int(mixed >> np.uint64(1)))))
         return torch.stack(drawn).to(self.device)
@@ -331,8 +360,8 @@ class WorldModel(nn.Module):
         vehicles = self.config.vehicle.step(state.vehicles, controls, self.config.dt)
         motions = motion_between(state.vehicles, vehicles)
         preview = preview_route(state.routes, vehicles, state.preview.places)
-        frame = state.rolling.frame + 1
-        draws = [(seed % 2**63, frame, 1) for seed in state.seeds]
+        numbers = [frame + 1 for frame in state.rolling.frames]
+        draws = [(seed % 2**63, number, 1) for seed, number in zip(state.seeds, numbers, strict=True)]
         actors = self.actors.step(
             state.actors, state.vehicles, line_of(state.preview), vehicles, self.config.dt, draws, told
         )
@@ -348,16 +377,18 @@ class WorldModel(nn.Module):
             actor_kinds=kinds,
             look=state.look,
         )
-        noise = self.noise(state.seeds, frame)
+        noise = self.noise(state.seeds, numbers)
         rolling = advance(self.denoiser, state.rolling, conditions, noise, num_steps or self.config.num_steps)
         decoder, frames = state.decoder, None
         if decode:
             decoded, decoder = self.paint(rolling.latents[:, :1], seen, kinds, actors.colours[:, None], state.decoder)
             frames = frames_to_uint8(decoded[:, 0]).cpu().numpy()
         new = replace(state, rolling=rolling, decoder=decoder, vehicles=vehicles, preview=preview, actors=actors)
-        return new, self._predict(new, frames)
+        return new, self.read(new, frames)
 
-    def _predict(self, state: ModelState, frames: np.ndarray | None) -> Prediction:
+    @torch.no_grad()
+    def read(self, state: ModelState, frames: np.ndarray | None = None) -> Prediction:
+        """What a state tells and shows, without a step; `frames` [b, h, w, 3] are handed on."""
         vehicles, preview, model = state.vehicles, state.preview, self.config.vehicle
         estimate = self.head(state.rolling.latents[:, None]).map(lambda v: v[:, 0])
         ego = np.stack([vehicles[:, 3], vehicles[:, 4], model.yaw_rate(vehicles), vehicles[:, 5]], axis=-1)

@@ -1,0 +1,87 @@
+"""An episode of the embedded world: all that changes in it from step to step, and its bytes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from envs.drivers import DriverConfig
+from envs.fleet import Fleet
+from envs.look import Look
+from envs.paths import Paths
+from envs.pedestrians import Pedestrians
+from envs.routes import Route
+from envs.scripted import ActorScript, ActorState
+from envs.stage import Stage, map_stage, town_stage
+from envs.state_codec import StateCodec, check_state
+from envs.traffic import Traffic, TrafficConfig
+from envs.truth import Objects
+from worldsim.scene import ObjectKind, SceneState
+
+
+@dataclass(kw_only=True)
+class Episode:
+    """What changes from step to step, and what it points to. `copy` makes a snapshot."""
+
+    stage: Stage
+    look: Look
+    look_seed: int
+    rng: np.random.Generator
+    traffic: Traffic
+    route: Route
+    s: float
+    script_s: float
+    vehicle: np.ndarray
+    struck: ObjectKind
+    past: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, SceneState], ...]  # control before, frame, vehicle, scene
+
+    def copy(self) -> Episode:
+        """An independent copy; arrays in it are never written to, the stage is shared."""
+        other = copy.copy(self)
+        other.traffic, other.rng = self.traffic.copy(), copy.deepcopy(self.rng)
+        return other
+
+
+_CODEC = StateCodec(
+    types=(
+        Episode, Look, Route, Traffic, TrafficConfig, Fleet, DriverConfig, Pedestrians, Paths, Objects, SceneState,
+        ActorState, ObjectKind,
+    ),
+    open_type=ActorScript,
+)  # fmt: skip
+
+
+def _given(stage: Stage) -> dict[str, object]:
+    """What an episode on this stage points to and a state does not hold."""
+    return {"stage": stage, "road_map": stage.road_map, "places": stage.places}
+
+
+def pack_episode(episode: Episode, config: object) -> bytes:
+    """The episode of a world of `config` as bytes, a map's OpenDRIVE text included.
+
+    Raises:
+        ValueError: a script of the scenario is no dataclass.
+    """
+    stage = episode.stage
+    return StateCodec().pack(
+        {
+            "world": "road",
+            "making": repr(config),
+            "town": stage.town,
+            "map": "" if stage.town >= 0 else stage.road_map.xodr,
+            "episode": _CODEC.pack(episode, _given(stage)),
+        }
+    )
+
+
+def unpack_episode(data: bytes, config: object) -> Episode:
+    """The episode of a world of `config` from its bytes.
+
+    Raises:
+        ValueError: no such state, damaged, or of another world or config.
+    """
+    told = check_state(StateCodec().unpack(data), "road", repr(config))
+    stage = town_stage(told["town"]) if told["town"] >= 0 else map_stage(told["map"])
+    return _CODEC.unpack(told["episode"], _given(stage))

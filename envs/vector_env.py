@@ -1,0 +1,208 @@
+"""DrivingVectorEnv: many DrivingEnvs whose worlds step together, as a Gymnasium vector env."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
+
+from envs.driving_env import DrivingEnv, DrivingEnvConfig
+from envs.spaces import ObservationMode
+from envs.world import WorldStep
+from worldsim.scene import control_from_action
+
+Answer = tuple[Any, float, bool, bool, dict[str, Any]]
+"""What the step of one env returns."""
+
+
+class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
+    """`n` DrivingEnvs side by side, each with its own start, clock and noise.
+
+    Spaces, info and seeds are those of Gymnasium's SyncVectorEnv over the same envs: seed `s` gives env `k` the seed
+    `s + k`, `infos[key]` is an array [n] or [n, ...] with `infos["_" + key]` telling whose, and autoreset works by
+
+    | autoreset_mode | when an episode has ended |
+    |---|---|
+    | NEXT_STEP | the next step resets that env, whatever its action, and returns the start with reward 0 |
+    | SAME_STEP | that same step returns the new start; `infos["final_obs"]` and `infos["final_info"]` hold the end |
+    | DISABLED | `reset(options={"reset_mask": mask})` resets the envs of a bool [n]; until then stepping is refused |
+
+    The time limit is the envs' own.
+
+    Attributes:
+        envs: the single envs; their `start_clip`, `get_state`, `set_state` and `branch` work as ever.
+
+    Args:
+        envs: at least one, all with the same spaces.
+        step_worlds: steps worlds of theirs by controls float32 [k, 4] and returns their answers.
+        autoreset_mode: a gymnasium.vector.AutoresetMode or its value.
+
+    Raises:
+        ValueError: no envs, envs of different spaces, or an unknown mode.
+    """
+
+    def __init__(
+        self,
+        envs: Sequence[DrivingEnv],
+        step_worlds: Callable[[Sequence[Any], np.ndarray], list[WorldStep]],
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    ) -> None:
+        self.envs = tuple(envs)
+        if not self.envs:
+            raise ValueError("a vector env needs at least 1 env, got 0")
+        first = self.envs[0]
+        for k, env in enumerate(self.envs):
+            if env.observation_space != first.observation_space:
+                raise ValueError(f"env {k} observes {env.observation_space}, env 0 {first.observation_space}")
+        self.num_envs = len(self.envs)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**first.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = first.render_mode
+        self.single_action_space, self.single_observation_space = first.action_space, first.observation_space
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self._step_worlds = step_worlds
+        self._shown: list[Any] = [None] * self.num_envs
+        self._ended = np.zeros(self.num_envs, np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Reset all envs, or those of `options["reset_mask"]`; the other options go to each of them.
+
+        Args:
+            seed: of env 0, env k gets `seed + k`; or one for each env.
+            options: of the world, and the mask, bool [n].
+
+        Raises:
+            ValueError: not as many seeds as envs, or a mask that is not bool [n] or selects nobody.
+        """
+        options = {} if options is None else dict(options)
+        mask = self._mask(options.pop("reset_mask", None))
+        if seed is None or isinstance(seed, int):
+            seed = [None if seed is None else seed + k for k in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise ValueError(f"{self.num_envs} envs need as many seeds, got {len(seed)}")
+        infos: dict[str, Any] = {}
+        for k in np.flatnonzero(mask).tolist():
+            self._shown[k], info = self.envs[k].reset(seed=seed[k], options=options)
+            infos = self._add_info(infos, info, k)
+        self._ended &= ~mask
+        return self._stacked(), infos
+
+    def step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Step all envs in one pass.
+
+        Args:
+            actions: steer and acceleration, [n, 2].
+
+        Returns:
+            Observations [n, ...], rewards float64 [n], terminations and truncations bool [n], infos.
+
+        Raises:
+            ValueError: actions of another shape or not finite, reset was not called, or (mode DISABLED) an ended env
+                was not reset.
+        """
+        actions = np.asarray(actions, np.float32)
+        if actions.shape != (self.num_envs, 2):
+            raise ValueError(f"actions must be [{self.num_envs}, 2], got shape {actions.shape}")
+        if self.autoreset_mode == AutoresetMode.DISABLED and self._ended.any():
+            raise ValueError(f"envs {np.flatnonzero(self._ended).tolist()} have ended: reset them with a reset_mask")
+        rewards, infos = np.zeros(self.num_envs), {}
+        terminations, truncations = np.zeros((2, self.num_envs), np.bool_)
+        waiting = self._ended if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.zeros_like(self._ended)
+        stepped = np.flatnonzero(~waiting).tolist()
+        answers = dict(zip(stepped, self.step_some(stepped, actions[stepped]), strict=True))
+        for k, env in enumerate(self.envs):
+            if k in answers:
+                self._shown[k], rewards[k], terminations[k], truncations[k], info = answers[k]
+            else:
+                self._shown[k], info = env.reset()
+            if self.autoreset_mode == AutoresetMode.SAME_STEP and (terminations[k] or truncations[k]):
+                infos = self._add_info(infos, {"final_obs": self._shown[k], "final_info": info}, k)
+                self._shown[k], info = env.reset()
+            infos = self._add_info(infos, info, k)
+        self._ended = terminations | truncations
+        return self._stacked(), rewards, terminations, truncations, infos
+
+    def step_some(self, slots: Sequence[int], actions: np.ndarray) -> list[Answer]:
+        """Step the envs `slots` by actions [k, 2] in one pass, without autoreset: what the `step` of each returns."""
+        if not slots:
+            return []
+        controls = control_from_action(actions)
+        steps = self._step_worlds([self.envs[k].world for k in slots], controls)
+        return [self.envs[k].settle(step) for k, step in zip(slots, steps, strict=True)]
+
+    def render(self) -> tuple[Any, ...] | None:
+        """The newest frame of each env in render mode "rgb_array", else None."""
+        return None if self.render_mode is None else tuple(env.render() for env in self.envs)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the envs."""
+        for env in self.envs:
+            env.close()
+
+    def _mask(self, mask: Any) -> np.ndarray:
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
+            raise ValueError(f"reset_mask must be a bool array [{self.num_envs}], got {mask!r}")
+        if not mask.any():
+            raise ValueError(f"reset_mask must select at least one env, got {mask}")
+        return mask
+
+    def _stacked(self) -> Any:
+        """The newest observations [n, ...], in memory of their own."""
+        empty = create_empty_array(self.single_observation_space, self.num_envs, fn=np.zeros)
+        return deepcopy(concatenate(self.single_observation_space, self._shown, empty))
+
+
+def make_dream_vector_env(
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    exact: bool = False,
+    obs: ObservationMode = "pixels",
+    render_mode: str | None = None,
+    checkpoint: str | Path | None = None,
+    device: str = "cpu",
+    max_episode_seconds: float = 60.0,
+    trust_threshold: float = 0.0,
+) -> DrivingVectorEnv:
+    """Many drives in one learned world, one forward pass a step: `gymnasium.make_vec("DriveDiT-v0", num_envs=n)`.
+
+    Args:
+        num_envs: how many.
+        autoreset_mode: see DrivingVectorEnv.
+        exact: pass the envs one by one, so that each is bit for bit the single env; otherwise matrix products of
+            another size round differently.
+        obs: what is observed.
+        render_mode: None or "rgb_array".
+        checkpoint: folder of the world model; None takes the one that ships with the package.
+        device: torch device of the model.
+        max_episode_seconds: simulated time until truncation [s].
+        trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
+
+    Raises:
+        ValueError: num_envs is less than 1, or an argument that the envs refuse.
+    """
+    from envs.dream_world import DreamWorld, DreamWorldConfig, step_together  # torch is loaded here and not before
+
+    if num_envs < 1:
+        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+    world_config = DreamWorldConfig(checkpoint=None if checkpoint is None else Path(checkpoint), device=device)
+    first = DreamWorld(world_config)
+    worlds = [first, *(first.branch() for _ in range(num_envs - 1))]
+    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
+    envs = [DrivingEnv(world, config, obs=obs, render_mode=render_mode) for world in worlds]
+    return DrivingVectorEnv(envs, step_singly if exact else step_together, autoreset_mode)
+
+
+def step_singly(worlds: Sequence[Any], controls: np.ndarray) -> list[WorldStep]:
+    """One step of worlds of any kind by controls [k, 4], one after the other."""
+    return [world.step(control) for world, control in zip(worlds, controls, strict=True)]
