@@ -55,6 +55,7 @@ class Actors:
             states=np.concatenate([actors.states for actors in many]),
             kinds=np.concatenate([actors.kinds for actors in many]),
             vacant=np.concatenate([actors.vacant for actors in many]),
+            colours=np.concatenate([actors.colours for actors in many]),
         )
 
     def seen_from(self, vehicles: np.ndarray) -> np.ndarray:
