@@ -161,8 +161,8 @@ def _reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> n
     out = []
     for n, clip in enumerate(frames):
         latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(clip).to(model.device))[None])
-        known = (scenes.objects[n], scenes.object_kinds[n], model.colours(clip, scenes[n]))
-        pictures, _ = model.paint(latents, *(value[None] for value in known))
+        colours = model.colours(clip, scenes[n])
+        pictures, _ = model.paint(latents, scenes.objects[n][None], scenes.object_kinds[n][None], colours[None])
         out.append(frames_to_uint8(pictures[0]).cpu().numpy())
     return np.stack(out)
 
