@@ -181,8 +181,16 @@ def _benchmark():
     return BenchmarkConfig, benchmark
 
 
+def _serve():
+    """Serve a world on CARLA's wire protocol, for CARLA clients."""
+    from envs.carla_bridge.serve import ServeConfig, serve
+
+    return ServeConfig, serve
+
+
 _VERBS: dict[str, Verb] = {
-    verb.__name__.removeprefix("_"): verb for verb in (_demo, _play, _validate, _record, _train, _evaluate, _benchmark)
+    verb.__name__.removeprefix("_"): verb
+    for verb in (_demo, _play, _validate, _record, _train, _evaluate, _benchmark, _serve)
 }
 
 

@@ -252,7 +252,7 @@ class RoadWorld:
         self._collide(objects)
         step = self._answer(np.zeros(4, np.float32), objects, 0.0)
         for _ in range(config.num_context - 1):
-            step = self.step(_keep_lane(step.scene, config.vehicle, speed, mind_lead=scenario is None))
+            step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=scenario is None))
             if step.collision > 0.5 or step.off_road > 0.5:
                 break
         return replace(step, progress=0.0)
@@ -306,7 +306,7 @@ class RoadWorld:
             vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s
         )
         stage = episode.stage
-        actors = _visible_actors(episode.vehicle, objects, episode.traffic)
+        actors = visible_actors(episode.vehicle, objects, episode.traffic)
         pose = (float(episode.vehicle[0]), float(episode.vehicle[1]), float(episode.vehicle[2]))
         frame = self._camera.render(stage.scenery, episode.look, pose, actors)
         moment = (control, frame, episode.vehicle, scene)
@@ -328,7 +328,7 @@ class RoadWorld:
         )
 
 
-def _keep_lane(scene: SceneState, model: VehicleModel, target_speed: float, *, mind_lead: bool) -> np.ndarray:
+def keep_lane(scene: SceneState, model: VehicleModel, target_speed: float, *, mind_lead: bool) -> np.ndarray:
     """The control that follows the route at `target_speed`, by pure pursuit and IDM; drives the context."""
     point = scene.route[2].astype(np.float64)
     steer = np.arctan(2 * model.wheelbase * point[1] / max(float(point @ point), 1.0)) / model.max_steer_angle
@@ -344,7 +344,7 @@ def _box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
     return np.array([vehicle[0], vehicle[1], vehicle[2], model.length, model.width])
 
 
-def _visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> list[Actor]:
+def visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> list[Actor]:
     """What the camera may see."""
     d = seen_from(vehicle, objects.boxes[:, :2])
     seen = (d[:, 0] > -objects.boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)
