@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import gymnasium
 
 if TYPE_CHECKING:
+    from envs.carla_world import CarlaWorld as CarlaWorld
+    from envs.carla_world import CarlaWorldConfig as CarlaWorldConfig
     from envs.dream_world import DreamWorld as DreamWorld
     from envs.dream_world import DreamWorldConfig as DreamWorldConfig
     from envs.driving_env import DrivingEnv as DrivingEnv
     from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
+    from envs.driving_env import make_carla_env as make_carla_env
     from envs.driving_env import make_dream_env as make_dream_env
     from envs.driving_env import make_road_env as make_road_env
     from envs.road_world import RoadWorld as RoadWorld
@@ -45,6 +48,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ActorScript",
     "ActorState",
+    "CarlaWorld",
+    "CarlaWorldConfig",
     "DreamWorld",
     "DreamWorldConfig",
     "DrivingEnv",
@@ -70,6 +75,7 @@ __all__ = [
     "load_map",
     "load_town",
     "main",
+    "make_carla_env",
     "make_dream_env",
     "make_policy",
     "make_road_env",
@@ -78,8 +84,9 @@ __all__ = [
 _HOME_OF = {
     name: module
     for module, names in {
+        "envs.carla_world": ("CarlaWorld", "CarlaWorldConfig"),
         "envs.dream_world": ("DreamWorld", "DreamWorldConfig"),
-        "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "make_dream_env", "make_road_env"),
+        "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "make_carla_env", "make_dream_env", "make_road_env"),
         "envs.road_world": ("RoadWorld", "RoadWorldConfig"),
         "envs.roads": ("RoadMap", "load_map", "load_town"),
         "envs.scripted": ("ActorScript", "ActorState", "ScriptedActors"),
@@ -114,6 +121,7 @@ def _register_envs() -> None:
     entry_points = {
         "DriveDiT-v0": "envs.driving_env:make_dream_env",
         "DriveDiT-Road-v0": "envs.driving_env:make_road_env",
+        "DriveDiT-Carla-v0": "envs.driving_env:make_carla_env",
     }
     for env_id, entry_point in entry_points.items():
         if env_id not in gymnasium.registry:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 
+from envs.carla_world import CarlaWorld, CarlaWorldConfig
 from envs.rewards import RewardConfig, reward
 from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.spaces import action_space, observation_space
@@ -75,14 +76,15 @@ class DrivingEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
     ## Starting state
     A function of the seed and the options alone. The car is on a lane, usually moving. Options are the world's: see
-    `envs.road_world.RoadWorld` and `envs.dream_world.DreamWorld`. Without a seed, one is drawn from `np_random`.
+    `envs.road_world.RoadWorld`, `envs.dream_world.DreamWorld` and `envs.carla_world.CarlaWorld`. Without a seed, one
+    is drawn from `np_random`.
 
     ## Episode end
     Terminated when the collision or off-road probability exceeds 0.5. Truncated after 60 s of simulated time.
 
     ## Arguments
-    `gymnasium.make` of either id takes `render_mode` (None or "rgb_array") and what `make_road_env` or
-    `make_dream_env` take.
+    `gymnasium.make` of any id takes `render_mode` (None or "rgb_array") and what `make_road_env`, `make_dream_env` or
+    `make_carla_env` take.
 
     ## Version history
     - v0: first version.
@@ -199,6 +201,30 @@ def make_dream_env(
 
     world = DreamWorld(DreamWorldConfig(checkpoint=None if checkpoint is None else Path(checkpoint), device=device))
     return DrivingEnv(world, DrivingEnvConfig(max_episode_seconds=max_episode_seconds), render_mode=render_mode)
+
+
+def make_carla_env(
+    *,
+    render_mode: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 2000,
+    frame_size: tuple[int, int] = (128, 128),
+    max_episode_seconds: float = 60.0,
+    world_config: CarlaWorldConfig | None = None,
+) -> DrivingEnv:
+    """A CARLA server: the entry point of DriveDiT-Carla-v0. Connects at the first reset.
+
+    Args:
+        render_mode: None or "rgb_array".
+        host: of the server.
+        port: of its RPC.
+        frame_size: height and width of frames [px].
+        max_episode_seconds: simulated time until truncation [s].
+        world_config: all else about the world; `host`, `port` and `frame_size` replace its own.
+    """
+    world_config = replace(world_config or CarlaWorldConfig(), host=host, port=port, frame_size=tuple(frame_size))
+    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds)
+    return DrivingEnv(CarlaWorld(world_config), config, render_mode=render_mode)
 
 
 def _info(step: WorldStep) -> dict[str, Any]:

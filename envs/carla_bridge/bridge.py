@@ -141,9 +141,7 @@ class Bridge:
         may_drop = not self.settings["synchronous_mode"]
         records = self.cast.records(moment, self.control)
         stamp = Stamp(frame=self.frame, seconds=self.seconds)
-        state = messages.episode_state(
-            self.layout, stamp, self.episode, self.simulation.dt, self._map_changed, records
-        )
+        state = messages.episode_state(self.layout, stamp, self.episode, self.simulation.dt, self._map_changed, records)
         self._map_changed = False
         self.streams.send(EPISODE_STREAM, state, may_drop=may_drop)
         if moment is not None:

@@ -118,9 +118,7 @@ class RoadSimulation:
         limits = episode.route.speed_limit
         return Moment(
             vehicle=vehicle,
-            objects=Objects(
-                boxes=objects.boxes[there], speeds=objects.speeds[there], kinds=objects.kinds[there]
-            ),
+            objects=Objects(boxes=objects.boxes[there], speeds=objects.speeds[there], kinds=objects.kinds[there]),
             heights=episode.traffic.heights[there],
             keys=keys[there],
             collided=self._step.collision > 0.5,
