@@ -93,7 +93,7 @@ def image(layout: WireLayout, stamp: Stamp, frame: np.ndarray, fov: float) -> by
 
 def event(layout: WireLayout, kind: str, stamp: Stamp, value: list) -> bytes:
     """A collision, GNSS or IMU message around its msgpack value."""
-    return _header(layout, kind, stamp) + msgpack.packb(value, use_bin_type=True)
+    return _header(layout, kind, stamp) + msgpack.Packer().pack(value)
 
 
 def _header(layout: WireLayout, kind: str, stamp: Stamp) -> bytes:

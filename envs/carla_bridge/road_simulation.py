@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from envs.camera import Actor, Camera, CameraConfig
-from envs.carla_bridge.simulation import CameraView, Keys, Moment
+from envs.carla_bridge.simulation import CameraView, Keys, Moment, view_of
 from envs.paths import NOWHERE
 from envs.road_world import RoadWorld, RoadWorldConfig, visible_actors
 from envs.scripted import ScriptedActors
@@ -151,21 +151,6 @@ class RoadSimulation:
             )
         camera = _camera(_config_of(view))
         return camera.render(episode.stage.scenery, episode.look, (float(at[0]), float(at[1]), float(at[2])), actors)
-
-
-def view_of(config: CameraConfig) -> CameraView:
-    """The view of the embedded world's own front camera."""
-    return CameraView(
-        width=config.width_px,
-        height=config.height_px,
-        fov=config.fov,
-        x=config.mount_x,
-        y=0.0,
-        z=config.mount_height,
-        yaw=0.0,
-        pitch=config.pitch,
-        roll=0.0,
-    )
 
 
 def _config_of(view: CameraView) -> CameraConfig:

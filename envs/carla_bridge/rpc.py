@@ -58,7 +58,7 @@ class Request:
 
     def _send(self, error: str | None, result: Any) -> None:
         if not self.writer.is_closing():
-            self.writer.write(msgpack.packb([RESPONSE, self.number, error, result], use_bin_type=True))
+            self.writer.write(msgpack.Packer().pack([RESPONSE, self.number, error, result]))
 
 
 class Requests:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -74,19 +73,20 @@ def serve(config: ServeConfig) -> None:
 def make_simulation(config: ServeConfig) -> Simulation:
     """The world that `config` names, ready to be served."""
     if config.world == "road":
-        return _road(config, config.maps)
-    from envs.carla_bridge.learned_simulation import LearnedSimulation
+        return _road(config)
+    from envs.carla_bridge.world_simulation import WorldSimulation
     from envs.dream_world import DreamWorld, DreamWorldConfig
 
     world = DreamWorld(DreamWorldConfig(checkpoint=config.checkpoint, device=config.device))
-    return LearnedSimulation(world, config.seed)
+    starts = {f"Start_{index:03d}": {"start_index": index} for index in range(len(world.starts))}
+    return WorldSimulation(world, world.model.config.vehicle, starts, config.seed)
 
 
-def _road(config: ServeConfig, maps: Sequence[Path]) -> Simulation:
+def _road(config: ServeConfig) -> Simulation:
     from envs.carla_bridge.road_simulation import RoadSimulation
     from envs.road_world import RoadWorldConfig
 
     world = RoadWorldConfig(
         frame_size=config.frame_size, num_vehicles=config.num_vehicles, num_pedestrians=config.num_pedestrians
     )
-    return RoadSimulation(world, tuple(maps), seed=config.seed)
+    return RoadSimulation(world, config.maps, seed=config.seed)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from envs.camera import CameraConfig
 from envs.truth import Objects
 from worldsim.vehicle import VehicleModel
 
@@ -46,6 +47,21 @@ class CameraView:
         own = (self.fov, self.x, self.y, self.z, self.yaw, self.pitch, self.roll)
         others = (other.fov, other.x, other.y, other.z, other.yaw, other.pitch, other.roll)
         return size and bool(np.allclose(own, others, rtol=0.0, atol=1e-4))
+
+
+def view_of(config: CameraConfig) -> CameraView:
+    """The view of the front camera of the embedded world, by which the learned one was taught."""
+    return CameraView(
+        width=config.width_px,
+        height=config.height_px,
+        fov=config.fov,
+        x=config.mount_x,
+        y=0.0,
+        z=config.mount_height,
+        yaw=0.0,
+        pitch=config.pitch,
+        roll=0.0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
