@@ -162,7 +162,7 @@ def _validate():
 
 
 def _record():
-    """Record rollouts of many behaviours in the reference world."""
+    """Record rollouts of many behaviours in the reference world, or in CARLA."""
     from training.record import RecordConfig, record
 
     return RecordConfig, record

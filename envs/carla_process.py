@@ -47,8 +47,7 @@ class CarlaProcess:
         )
         theirs.close()
         self.close = weakref.finalize(self, _end, self._pipe, self._child)
-        self._pipe.send(config)
-        self.map_facts: MapFacts = self._answer("connect", START_SECONDS + 3 * config.connect_seconds)
+        self.map_facts: MapFacts = self._answer("connect", START_SECONDS + 3 * config.connect_seconds, config)
 
     @property
     def alive(self) -> bool:
@@ -67,11 +66,11 @@ class CarlaProcess:
             WorldLostError: the child hung or crashed, or the method says so; the process is closed.
             ValueError: the method says so.
         """
-        self._pipe.send((method, args))
-        return self._answer(method, seconds)
+        return self._answer(method, seconds, (method, args))
 
-    def _answer(self, method: str, seconds: float) -> Any:
+    def _answer(self, method: str, seconds: float, message: Any) -> Any:
         try:
+            self._pipe.send(message)
             if not self._pipe.poll(seconds):
                 self._child.kill()
                 self.close()

@@ -28,6 +28,8 @@ ROLE = "drivedit"
 """role_name of everything spawned here, by which leftovers of a session that was killed are found."""
 COLLISION_GRACE = 0.001
 """How long a frame's collision may come after its image [s]."""
+CLOSING_SECONDS = 2.0
+"""Longest wait for each answer of the server while closing [s]."""
 SPAWN_HEIGHT = 0.3
 """An ego is let down from this far above a start given without a height [m]."""
 _HEAVY = ("truck", "bus")
@@ -240,13 +242,14 @@ class CarlaSession:
         if self._ego is not None:
             with contextlib.suppress(RuntimeError):
                 self._ego.destroy()
-                self._world.tick(self.config.tick_seconds)
+                self._world.tick(CLOSING_SECONDS)
             self._ego = None
         self._images, self._collisions, self._invasions = queue.Queue(), deque(), deque()
         self._bodies = {}
 
     def close(self) -> None:
         """End, and give the server back the settings it had; without synchronous mode nobody can freeze it."""
+        self._client.set_timeout(CLOSING_SECONDS)  # a dead server must not hold up the end
         self.end()
         settings = self._found_settings
         settings.synchronous_mode, settings.fixed_delta_seconds = False, None

@@ -13,7 +13,7 @@ from envs.reference import ROUTE_LENGTH, Instant, keep_lane, kept_route, start_c
 from envs.roads import RoadMap, load_map
 from envs.routes import Route
 from envs.truth import is_off_road, is_wrong_way, scene_from_truth
-from envs.world import WorldStep
+from envs.world import WorldLostError, WorldStep
 from worldsim.start_clip import StartClip
 from worldsim.vehicle import VehicleModel
 
@@ -212,10 +212,12 @@ class CarlaWorld:
             raise ValueError(f"a control is 4 finite numbers, got {control}")
         episode, config = self._running(), self.config
         assert self._process is not None, "an episode has a session"
-        if not self._process.alive:
-            raise ValueError("the session of this episode is over: call reset first")
         limit = config.tick_seconds + config.image_seconds + config.connect_seconds + config.hang_seconds
-        moment: CarlaMoment = self._process.call("step", control, seconds=limit)
+        try:
+            moment: CarlaMoment = self._process.call("step", control, seconds=limit)
+        except WorldLostError:
+            self._episode = None
+            raise
         s, lateral, _ = episode.route.project(moment.vehicle[:2], episode.s)
         progress, episode.s = float(s - episode.s), float(s)
         episode.route, episode.s = kept_route(

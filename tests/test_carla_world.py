@@ -1,13 +1,17 @@
 """CarlaWorld over the real client over the bridge over the embedded world, beside that world itself; faults."""
 
+import re
+import signal
 import socket
 import threading
 
+import gymnasium
 import msgpack
 import numpy as np
 import pytest
 from bridge_process import SMALL_ROAD, serving
 
+import drivedit  # noqa: F401  registers the ids
 from envs.carla_bridge.road_simulation import STANDING_START
 from envs.carla_frame import pose_from_carla, pose_to_carla
 from envs.carla_world import CarlaWorld, CarlaWorldConfig
@@ -103,3 +107,158 @@ def test_recording_through_carla_equals_the_direct_one(carla_world):
 def test_a_thousand_frames_through_carla_equal_the_direct_ones(carla_world):
     frames = sum(compare_episode(carla_world, seed, wandering_controls(200, seed)) for seed in range(5))
     assert frames == 1005
+
+
+def drive_with(bridge, num_steps, **changes):
+    """Steps an episode over a bridge; what went wrong, and the steps done."""
+    world = CarlaWorld(carla_config(bridge.port, **changes))
+    steps = []
+    try:
+        steps.append(world.reset(0, {}))
+        for _ in range(num_steps):
+            steps.append(world.step(GO))
+    except WorldLostError as error:
+        return steps, str(error)
+    finally:
+        world.close()
+    return steps, ""
+
+
+FAULT_AT = 8
+"""Frame of the ego in which the fault comes; NUM_WARMUP of them are over before the first step."""
+BEFORE = FAULT_AT - NUM_WARMUP
+"""Instants that are good before it: the reset's and the steps'."""
+FAULTS = {
+    # fault: (its time [s], changes of the client's limits, message, instants before it, None for all)
+    "late_image": (0.5, {}, "", None),
+    "duplicated_image": (0.0, {}, "", None),
+    "late_frame": (0.5, {}, "", None),
+    "dropped_image": (0.0, {"image_seconds": 1.5}, "the image of frame .* did not come within 1.5 s", BEFORE),
+    "rpc_error": (0.0, {}, "injected error in tick_cue", BEFORE),
+    "kill": (0.0, {"tick_seconds": 3.0, "connect_seconds": 3.0}, "CARLA gave no frame after", BEFORE),
+    "hang": (0.0, {"tick_seconds": 3.0, "connect_seconds": 3.0}, "CARLA gave no frame after", BEFORE),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_has_its_outcome(fault):
+    seconds, changes, message, before = FAULTS[fault]
+    arguments = ("--fault.kind", fault, "--fault.at", str(FAULT_AT), "--fault.seconds", str(seconds))
+    with serving(*SMALL_ROAD, *arguments) as bridge:
+        steps, error = drive_with(bridge, 12, **changes)
+        assert f"fault: {fault}" in bridge.said()
+    numbers = [step.info["frame_number"] for step in steps]
+    assert np.diff(numbers).tolist() == [1] * (len(steps) - 1)
+    assert len({step.frame.tobytes() for step in steps}) == len(steps)  # a moving car: no image was taken twice
+    if before is None:
+        assert error == ""
+        assert len(steps) == 13
+    else:
+        assert re.search(message, error)
+        assert len(steps) == before
+
+
+def test_a_late_image_that_is_too_late_is_an_error():
+    with serving(*SMALL_ROAD, "--fault.kind", "late_image", "--fault.at", "8", "--fault.seconds", "5") as bridge:
+        steps, error = drive_with(bridge, 12, image_seconds=1.0)
+    assert len(steps) == BEFORE
+    assert "did not come within 1 s" in error
+
+
+def test_after_a_fault_the_world_can_be_reset(tmp_path):
+    with serving(*SMALL_ROAD, "--fault.kind", "dropped_image", "--fault.at", "5") as bridge:
+        world = CarlaWorld(carla_config(bridge.port, image_seconds=1.5))
+        world.reset(0, {})
+        for _ in range(5 - NUM_WARMUP - 1):
+            world.step(GO)
+        with pytest.raises(WorldLostError, match="did not come"):
+            world.step(GO)
+        with pytest.raises(ValueError, match="reset first"):
+            world.step(GO)
+        first = world.reset(0, {})
+        for _ in range(10):
+            step = world.step(GO)
+        world.close()
+    assert step.info["frame_number"] == first.info["frame_number"] + 10
+
+
+def test_a_client_that_hangs_is_ended(carla_world):
+    carla_world.reset(0, {})
+    child = carla_world._process._child
+    child.send_signal(signal.SIGSTOP)  # what a dead-lock in C++ looks like from outside
+    with pytest.raises(WorldLostError, match=r"hung in step for 0\.5 s and was ended"):
+        carla_world._process.call("step", GO, seconds=0.5)
+    assert child.poll() == -signal.SIGKILL
+    assert carla_world.reset(0, {}).vehicle[3] == 0.0  # what the dead one had left in the server was cleared away
+
+
+def test_a_client_that_crashes_is_reported(carla_world):
+    carla_world.reset(0, {})
+    carla_world._process._child.send_signal(signal.SIGSEGV)
+    with pytest.raises(WorldLostError, match="ended in step with exit code -11"):
+        carla_world.step(GO)
+
+
+def test_no_server_is_a_clear_error():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(ConnectionError, match=f"no CARLA server answers at 127.0.0.1:{port}"):
+        CarlaWorld(carla_config(port, connect_seconds=1.0)).reset(0, {})
+
+
+def test_a_server_of_another_version_is_refused():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def answer():
+            connection, _ = listener.accept()
+            unpacker = msgpack.Unpacker()
+            while data := connection.recv(4096):
+                unpacker.feed(data)
+                for _, number, _, _ in unpacker:
+                    connection.sendall(msgpack.packb([1, number, None, [[1, "0.9.15"]]]))
+
+        threading.Thread(target=answer, daemon=True).start()
+        world = CarlaWorld(carla_config(listener.getsockname()[1]))
+        with pytest.raises(ConnectionError, match=r"is CARLA 0\.9\.15, the installed client is 0\.9\.16"):
+            world.reset(0, {})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"map": "Town99"}, "the server has no map 'Town99'"),
+        ({"start": (5000.0, 0.0, 0.0)}, "not on a driving lane"),
+        ({"wether": 1}, "wether"),
+    ],
+)
+def test_bad_options_are_refused(carla_world, options, message):
+    with pytest.raises(ValueError, match=message):
+        carla_world.reset(0, options)
+
+
+def test_bad_settings_and_orders_are_refused():
+    for changes in ({"dt": 0.0}, {"weather": "Frogs"}, {"num_warmup": 0}, {"port": 0}, {"frame_size": (8, 8)}):
+        with pytest.raises(ValueError, match=str(next(iter(changes)))):
+            CarlaWorldConfig(**changes)
+    world = CarlaWorld()
+    with pytest.raises(ValueError, match="reset first"):
+        world.step(GO)
+    with pytest.raises(NotImplementedError, match="set back"):
+        world.snapshot()
+    world.close()
+
+
+def test_the_env_is_registered_and_drives_from_a_full_context(bridge):
+    config = CarlaWorldConfig(num_vehicles=0, num_warmup=2, num_context=4, tick_seconds=30.0, connect_seconds=30.0)
+    env = gymnasium.make("DriveDiT-Carla-v0", port=bridge.port, frame_size=(32, 48), world_config=config)
+    frame, info = env.reset(seed=2)
+    assert env.observation_space.contains(frame)
+    assert {"scene", "map", "weather", "frame_number", "collided_with", "lane_invasions"} <= set(info)
+    clip = env.unwrapped.start_clip()
+    assert clip.frames.shape == (4, 32, 48, 3)
+    _, again = env.reset(seed=2)
+    assert (again["weather"], again["scene"]) == (info["weather"], info["scene"])
+    env.close()

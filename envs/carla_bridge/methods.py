@@ -15,7 +15,7 @@ from envs.carla_frame import control_from_carla, poses_to_carla
 
 SPAWN_HEIGHT = 0.5
 """Of spawn points above the road, as CARLA gives them [m]."""
-SYNC_SUBSTEPS = 1e-6
+SAME_STEP = 1e-6
 """A fixed step nearer than this to the world's own is the same [s]."""
 
 
@@ -75,7 +75,7 @@ class _Session:
         settings = dict(zip(bridge.layout.settings, values, strict=True))
         given, *rest = settings["fixed_delta_seconds"]
         settings["fixed_delta_seconds"] = rest[0] if given else None
-        if given and abs(rest[0] - bridge.simulation.dt) > SYNC_SUBSTEPS:
+        if given and abs(rest[0] - bridge.simulation.dt) > SAME_STEP:
             if bridge.cast.ego is not None:
                 raise RefusedError(
                     f"fixed_delta_seconds {rest[0]:g} cannot replace {bridge.simulation.dt:g} while there is an ego"
@@ -156,8 +156,8 @@ class _Maps:
 
     def load_new_episode(self, name: str, reset_settings: bool, layers: int) -> None:
         bridge = self._bridge
-        bridge.new_episode()
         bridge.simulation.load_map(name.rsplit("/", 1)[-1] if name else bridge.simulation.map_name)
+        bridge.new_episode()
         if reset_settings:
             bridge.settings = dict(bridge.layout.settings)
 

@@ -63,11 +63,11 @@ def _inertia(simulation: Simulation, moment: Moment) -> list:
 
 @lru_cache(maxsize=4)
 def geo_reference(xodr: str) -> tuple[float, float]:
-    """Latitude and longitude [degrees] of the map's origin; 0, 0 where the map names none."""
+    """Latitude and longitude [degrees] of the map's origin; where the map names none, what the client takes then."""
     node = ET.fromstring(xodr).find("header/geoReference")
     words = (node.text or "").split() if node is not None else []
     values = dict(word.removeprefix("+").split("=", 1) for word in words if "=" in word)
-    return float(values.get("lat_0", 0.0)), float(values.get("lon_0", 0.0))
+    return float(values.get("lat_0", 42.0)), float(values.get("lon_0", 2.0))
 
 
 def geolocation(x: float, y: float, reference: tuple[float, float]) -> tuple[float, float]:

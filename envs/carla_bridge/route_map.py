@@ -10,6 +10,7 @@ BEHIND = 30.0
 """The road begins this far before the route, so that a car at its start stands on it [m]."""
 MARKING_WIDTH = 0.15
 """[m]."""
+GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
 
 
 def route_xodr(route: np.ndarray, half_width: float, name: str) -> str:
@@ -31,7 +32,8 @@ def route_xodr(route: np.ndarray, half_width: float, name: str) -> str:
     lengths, headings = np.hypot(steps[:, 0], steps[:, 1]), np.arctan2(steps[:, 1], steps[:, 0])
     starts = np.concatenate([[0.0], np.cumsum(lengths)])
     root = ET.Element("OpenDRIVE")
-    ET.SubElement(root, "header", revMajor="1", revMinor="4", name=name, version="1.00")
+    header = ET.SubElement(root, "header", revMajor="1", revMinor="4", name=name, version="1.00")
+    ET.SubElement(header, "geoReference").text = GEO_REFERENCE
     road = ET.SubElement(root, "road", name="route", length=f"{starts[-1]:.6f}", id="1", junction="-1")
     ET.SubElement(road, "link")
     plan = ET.SubElement(road, "planView")
