@@ -23,6 +23,8 @@ from envs.carla_bridge.streams import EPISODE_STREAM, Streams
 SHORTEST_TICK = 0.002
 """A frame is published this long after its cue at the earliest: faster servers dead-lock the 0.9.16 client's Traffic
 Manager (carla issue 9172) [s]."""
+BREATH = 0.001
+"""Shortest wait for requests between frames that come unasked [s]."""
 SUBSCRIPTION_TIMEOUT = 0.5
 """Longest that a frame waits for a client that was told a token to subscribe [s]."""
 
@@ -72,13 +74,16 @@ class Bridge:
         print(f"serving {self.simulation.map_name} on {host}:{port}", flush=True)
         next_frame = time.monotonic()
         while True:
-            if self.settings["synchronous_mode"]:
-                next_frame = time.monotonic()
+            free_running = not self.settings["synchronous_mode"]
+            left = next_frame - time.monotonic()
+            await self._answer(await self._requests.next(max(left, BREATH) if free_running else None))
+            for _ in range(self._requests.num_waiting):  # also when frames take longer than they last
                 await self._answer(await self._requests.next(None))
-            elif (left := next_frame - time.monotonic()) > 0:
-                await self._answer(await self._requests.next(left))
-            else:
-                next_frame = max(next_frame + self.simulation.dt, time.monotonic())
+            now = time.monotonic()
+            if self.settings["synchronous_mode"]:
+                next_frame = now
+            elif now >= next_frame:
+                next_frame = max(next_frame + self.simulation.dt, now)
                 await self._compute_frame()
 
     def cue(self) -> int:

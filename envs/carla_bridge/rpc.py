@@ -67,6 +67,11 @@ class Requests:
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Request] = asyncio.Queue()
 
+    @property
+    def num_waiting(self) -> int:
+        """Requests that are there now."""
+        return self._queue.qsize()
+
     async def next(self, timeout: float | None) -> Request | None:
         """The next request; None when there is none within `timeout` [s]."""
         if not self._queue.empty():

@@ -19,6 +19,14 @@ def pixels(image):
     return np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4)[..., 2::-1]
 
 
+def of_frame(waiting, number):
+    """The reading of a frame; older ones are passed over, as in CARLA's own synchronous_mode.py."""
+    while True:
+        reading = waiting.get(timeout=SECONDS)
+        if reading.frame >= number:
+            return reading
+
+
 def camera(library, width, height, fov):
     blueprint = library.find("sensor.camera.rgb")
     blueprint.set_attribute("image_size_x", str(width))
@@ -55,13 +63,7 @@ def main(port, num_frames):
     for name, found in (("collision", collisions), ("lane_invasion", invasions)):
         sensors[name] = world.spawn_actor(library.find(f"sensor.other.{name}"), carla.Transform(), attach_to=ego)
         sensors[name].listen(found.append)
-    world.tick()
-    for waiting in queues.values():  # the frame in which the sensors began
-        while True:
-            try:
-                waiting.get(timeout=0.2)
-            except queue.Empty:
-                break
+    world.tick()  # the frame in which the sensors begin: not all may be heard in it
 
     frames, misses, worst_imu, worst_gnss, worst_motion = [], 0, 0.0, 0.0, 0.0
     before = ego.get_transform()
@@ -70,7 +72,7 @@ def main(port, num_frames):
         steer = 0.0 if k < num_frames // 2 else -0.6
         ego.apply_control(carla.VehicleControl(throttle=0.9, steer=steer))
         number = world.tick()
-        readings = {name: waiting.get(timeout=SECONDS) for name, waiting in queues.items()}
+        readings = {name: of_frame(waiting, number) for name, waiting in queues.items()}
         frames.append(number)
         misses += sum(reading.frame != number for reading in readings.values())
         snapshot = world.get_snapshot()
@@ -96,7 +98,7 @@ def main(port, num_frames):
                 "worst_motion": worst_motion,
                 "shapes": {name: picture.shape for name, picture in pictures.items()},
                 "spread": {name: float(picture.std()) for name, picture in pictures.items()},
-                "weather": world.get_weather().wetness,
+                "weather": world.get_weather() == carla.WeatherParameters.WetSunset,
                 "vehicles": len(world.get_actors().filter("vehicle.*")),
                 "sensors": len(world.get_actors().filter("sensor.*")),
                 "collisions": sorted({event.other_actor.type_id for event in collisions}),
