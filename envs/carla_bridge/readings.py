@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import xml.etree.ElementTree as ET
 from functools import lru_cache
 
-import numpy as np
+import carla
 
 from envs.carla_bridge import blueprints, messages
 from envs.carla_bridge.cast import Cast, Performer
@@ -16,8 +15,6 @@ from envs.carla_bridge.simulation import Moment, Simulation
 
 GRAVITY = 9.81
 """[m/s²]."""
-EARTH_RADIUS = 6378137.0
-"""Of CARLA's Mercator projection [m]."""
 MASS = 1500.0
 """Of the ego, to tell a collision's impulse [kg]."""
 
@@ -34,9 +31,8 @@ def reading(
         case blueprints.COLLISION:
             return _collision(layout, cast, moment, stamp)
         case blueprints.GNSS:
-            x, y, z = stamp.location
-            latitude, longitude = geolocation(x, y, geo_reference(simulation.xodr))
-            return messages.event(layout, "gnss", stamp, [latitude, longitude, z])
+            place = _projection(simulation.xodr).transform_to_geolocation(carla.Location(*stamp.location))
+            return messages.event(layout, "gnss", stamp, [place.latitude, place.longitude, place.altitude])
         case blueprints.IMU:
             return messages.event(layout, "imu", stamp, _inertia(simulation, moment))
     return None
@@ -61,20 +57,7 @@ def _inertia(simulation: Simulation, moment: Moment) -> list:
     return [acceleration, [0.0, 0.0, -yaw_rate], compass]
 
 
-@lru_cache(maxsize=4)
-def geo_reference(xodr: str) -> tuple[float, float]:
-    """Latitude and longitude [degrees] of the map's origin; where the map names none, what the client takes then."""
-    node = ET.fromstring(xodr).find("header/geoReference")
-    words = (node.text or "").split() if node is not None else []
-    values = dict(word.removeprefix("+").split("=", 1) for word in words if "=" in word)
-    return float(values.get("lat_0", 42.0)), float(values.get("lon_0", 2.0))
-
-
-def geolocation(x: float, y: float, reference: tuple[float, float]) -> tuple[float, float]:
-    """Latitude and longitude [degrees] of a place x, y [m] in CARLA's frame, by CARLA's Mercator projection."""
-    latitude, longitude = np.radians(reference)
-    scale = math.cos(latitude)
-    east = scale * longitude * EARTH_RADIUS + x
-    north = scale * EARTH_RADIUS * math.log(math.tan(math.pi / 4 + latitude / 2)) - y
-    at = 2 * math.atan(math.exp(north / (EARTH_RADIUS * scale))) - math.pi / 2
-    return math.degrees(at), math.degrees(east / (EARTH_RADIUS * scale))
+@lru_cache(maxsize=2)
+def _projection(xodr: str) -> carla.Map:
+    """The client library's own map: it knows how this version projects the map's geoReference."""
+    return carla.Map("projection", xodr)
