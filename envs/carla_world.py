@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -279,7 +280,7 @@ class CarlaWorld:
                 facts = self._process.call("load_map", asked, seconds=MAP_SECONDS)
         self._asked_map = asked
         if facts is not None:
-            self._spawns, self._road_map, self._map_name = facts.spawns, load_map(facts.xodr), facts.name
+            self._spawns, self._road_map, self._map_name = facts.spawns, _server_map(facts.xodr), facts.name
         return self._map()
 
     def _begin(
@@ -325,3 +326,9 @@ class CarlaWorld:
                 "lane_invasions": " ".join(moment.lane_invasions),
             },
         )
+
+
+@lru_cache(maxsize=2)
+def _server_map(xodr: str) -> RoadMap:
+    """A server's map; the last ones are kept over reconnections."""
+    return load_map(xodr)

@@ -13,6 +13,7 @@ from bridge_process import SMALL_ROAD, serving
 
 import drivedit  # noqa: F401  registers the ids
 from envs.carla_bridge.road_simulation import STANDING_START
+from envs.carla_bridge.serve import ServeConfig
 from envs.carla_frame import pose_from_carla, pose_to_carla
 from envs.carla_world import CarlaWorld, CarlaWorldConfig
 from envs.road_world import RoadWorld, RoadWorldConfig
@@ -109,77 +110,69 @@ def test_a_thousand_frames_through_carla_equal_the_direct_ones(carla_world):
     assert frames == 1005
 
 
-def drive_with(bridge, num_steps, **changes):
-    """Steps an episode over a bridge; what went wrong, and the steps done."""
-    world = CarlaWorld(carla_config(bridge.port, **changes))
-    steps = []
+def drive(world, num_steps):
+    """Instants of an episode, and what ended it, "" when nothing did."""
+    instants = [world.reset(0, {})]
     try:
-        steps.append(world.reset(0, {}))
         for _ in range(num_steps):
-            steps.append(world.step(GO))
+            instants.append(world.step(GO))
     except WorldLostError as error:
-        return steps, str(error)
-    finally:
-        world.close()
-    return steps, ""
+        return instants, str(error)
+    return instants, ""
 
 
-FAULT_AT = 8
-"""Frame of the ego in which the fault comes; NUM_WARMUP of them are over before the first step."""
-BEFORE = FAULT_AT - NUM_WARMUP
-"""Instants that are good before it: the reset's and the steps'."""
-FAULTS = {
-    # fault: (its time [s], changes of the client's limits, message, instants before it, None for all)
-    "late_image": (0.5, {}, "", None),
-    "duplicated_image": (0.0, {}, "", None),
-    "late_frame": (0.5, {}, "", None),
-    "dropped_image": (0.0, {"image_seconds": 1.5}, "the image of frame .* did not come within 1.5 s", BEFORE),
-    "rpc_error": (0.0, {}, "injected error in tick_cue", BEFORE),
-    "kill": (0.0, {"tick_seconds": 3.0, "connect_seconds": 3.0}, "CARLA gave no frame after", BEFORE),
-    "hang": (0.0, {"tick_seconds": 3.0, "connect_seconds": 3.0}, "CARLA gave no frame after", BEFORE),
-}
+def assert_unbroken(instants):
+    """Frame numbers rise by one and, in a moving car, no image comes twice."""
+    numbers = [instant.info["frame_number"] for instant in instants]
+    assert np.diff(numbers).tolist() == [1] * (len(instants) - 1)
+    moving = [instant.frame.tobytes() for instant in instants if instant.vehicle[3] > 0.5]
+    assert len(set(moving)) == len(moving)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_has_its_outcome(fault):
-    seconds, changes, message, before = FAULTS[fault]
-    arguments = ("--fault.kind", fault, "--fault.at", str(FAULT_AT), "--fault.seconds", str(seconds))
-    with serving(*SMALL_ROAD, *arguments) as bridge:
-        steps, error = drive_with(bridge, 12, **changes)
-        assert f"fault: {fault}" in bridge.said()
-    numbers = [step.info["frame_number"] for step in steps]
-    assert np.diff(numbers).tolist() == [1] * (len(steps) - 1)
-    assert len({step.frame.tobytes() for step in steps}) == len(steps)  # a moving car: no image was taken twice
-    if before is None:
-        assert error == ""
-        assert len(steps) == 13
-    else:
-        assert re.search(message, error)
-        assert len(steps) == before
-
-
-def test_a_late_image_that_is_too_late_is_an_error():
-    with serving(*SMALL_ROAD, "--fault.kind", "late_image", "--fault.at", "8", "--fault.seconds", "5") as bridge:
-        steps, error = drive_with(bridge, 12, image_seconds=1.0)
-    assert len(steps) == BEFORE
-    assert "did not come within 1 s" in error
-
-
-def test_after_a_fault_the_world_can_be_reset(tmp_path):
-    with serving(*SMALL_ROAD, "--fault.kind", "dropped_image", "--fault.at", "5") as bridge:
-        world = CarlaWorld(carla_config(bridge.port, image_seconds=1.5))
-        world.reset(0, {})
-        for _ in range(5 - NUM_WARMUP - 1):
-            world.step(GO)
-        with pytest.raises(WorldLostError, match="did not come"):
-            world.step(GO)
+def test_each_fault_has_its_outcome_and_a_reset_goes_on():
+    """One bridge with many faults; an ego's first NUM_WARMUP frames are over when reset returns."""
+    harmless = ("late_image@8:0.3", "duplicated_image@10", "late_frame@12:0.3")
+    harmful = ("dropped_image@20", "late_image@30:4", "rpc_error@40", "kill@50")
+    with serving(*SMALL_ROAD, "--faults", *harmless, *harmful) as bridge:
+        world = CarlaWorld(carla_config(bridge.port, image_seconds=2.0))
+        instants, error = drive(world, 30)
+        assert_unbroken(instants)
+        assert len(instants) == 20 - NUM_WARMUP  # through the harmless ones, up to the first harmful one
+        assert re.search(r"the image of frame \d+ did not come within 2 s", error)
         with pytest.raises(ValueError, match="reset first"):
             world.step(GO)
-        first = world.reset(0, {})
-        for _ in range(10):
-            step = world.step(GO)
+        for num_frames, message in (
+            (10, r"the image of frame \d+ did not come within 2 s"),
+            (10, r"CARLA gave no frame after \d+: injected error in tick_cue"),
+            (9, r"CARLA gave no frame after \d+: time-out"),
+        ):
+            instants, error = drive(world, 30)
+            assert_unbroken(instants)
+            assert re.search(message, error)
+            assert len(instants) == num_frames - NUM_WARMUP
+        assert bridge.process.wait(10) == -signal.SIGKILL
+        assert [line.split()[1] for line in bridge.lines if line.startswith("fault: ")] == [
+            fault.partition("@")[0] for fault in (*harmless, *harmful)
+        ]
         world.close()
-    assert step.info["frame_number"] == first.info["frame_number"] + 10
+
+
+def test_a_frame_that_never_comes_is_an_error():
+    with serving(*SMALL_ROAD, "--faults", "late_frame@8:1000") as bridge:
+        world = CarlaWorld(carla_config(bridge.port, tick_seconds=3.0, connect_seconds=10.0))
+        instants, error = drive(world, 12)
+        assert len(instants) == 8 - NUM_WARMUP
+        assert "CARLA gave no frame after" in error
+        assert "time-out" in error
+        with pytest.raises(ConnectionError, match="no CARLA server answers"):
+            world.reset(0, {})
+        world.close()
+
+
+@pytest.mark.parametrize("text", ["late_image", "frogs@3", "late_image@0", "late_frame@3:-1", "late_frame@x"])
+def test_a_fault_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match=r"fault|at must|seconds"):
+        ServeConfig(faults=(text,))
 
 
 def test_a_client_that_hangs_is_ended(carla_world):

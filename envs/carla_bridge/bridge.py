@@ -7,13 +7,14 @@ import itertools
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from envs.carla_bridge import messages, readings
 from envs.carla_bridge.cast import Cast, Performer
-from envs.carla_bridge.faults import FaultConfig, Faults
+from envs.carla_bridge.faults import Fault, Faults
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp
 from envs.carla_bridge.rpc import Method, RefusedError, Request, Requests
@@ -35,13 +36,13 @@ class Bridge:
     Args:
         simulation: the world.
         layout: version to speak.
-        fault: what is to go wrong.
+        faults: what is to go wrong.
     """
 
-    def __init__(self, simulation: Simulation, layout: WireLayout, fault: FaultConfig) -> None:
+    def __init__(self, simulation: Simulation, layout: WireLayout, faults: Iterable[Fault]) -> None:
         self.simulation, self.layout = simulation, layout
         self.cast = Cast(simulation, layout)
-        self.streams, self.faults = Streams(), Faults(fault)
+        self.streams, self.faults = Streams(), Faults(faults)
         self.settings: dict[str, Any] = dict(layout.settings)
         self.weather = [0.0] * len(layout.weather)
         self.control = np.zeros(4, np.float32)
@@ -105,7 +106,7 @@ class Bridge:
         method = self._methods.get(request.method)
         if method is None:
             request.fail(f"unknown method {request.method}")
-        elif request.method == self.faults.config.method and self.faults.take("rpc_error"):
+        elif self.faults.take("rpc_error", request.method):
             request.answer(method.wrap_error(f"injected error in {request.method}"))
         else:
             self._call(method, request)
@@ -131,13 +132,11 @@ class Bridge:
         moment = None
         if self.cast.ego is not None:
             self.faults.count_frame()
-            if self.faults.take("hang"):
-                await asyncio.Event().wait()
             self.simulation.step(self.control)
             moment = self.simulation.moment()
         self.frame, self.seconds = self.frame + 1, self.seconds + self.simulation.dt
-        if self.faults.take("late_frame"):
-            await asyncio.sleep(self.faults.config.seconds)
+        if late := self.faults.take("late_frame"):
+            await asyncio.sleep(late.seconds)
         await asyncio.sleep(max(0.0, SHORTEST_TICK - (time.monotonic() - begun)))
         self._publish(moment)
         await self.streams.drain()
@@ -168,9 +167,9 @@ class Bridge:
         if sensor.view is not None:
             if self.faults.take("dropped_image"):
                 return
-            if self.faults.take("late_image"):
-                loop, later = asyncio.get_running_loop(), self.faults.config.seconds
-                loop.call_later(later, lambda: self.streams.send(sensor.id, payload, may_drop=False))
+            if late := self.faults.take("late_image"):
+                loop = asyncio.get_running_loop()
+                loop.call_later(late.seconds, lambda: self.streams.send(sensor.id, payload, may_drop=False))
                 return
         times = 2 if sensor.view is not None and self.faults.take("duplicated_image") else 1
         for _ in itertools.repeat(None, times):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from envs.carla_bridge.bridge import Bridge
-from envs.carla_bridge.faults import FaultConfig
+from envs.carla_bridge.faults import Fault
 from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.methods import methods_of
 from envs.carla_bridge.simulation import Simulation
@@ -33,10 +33,11 @@ class ServeConfig:
         num_pedestrians: of the road world.
         checkpoint: of the learned world; None takes the one that ships with the package.
         device: torch device of the learned world.
-        fault: what is to go wrong, for tests of clients.
+        faults: what is to go wrong, each once, for tests of clients: KIND@FRAME, KIND@FRAME:SECONDS or
+            rpc_error@FRAME:METHOD; kinds are late_image, dropped_image, duplicated_image, late_frame, rpc_error and kill.
 
     Raises:
-        ValueError: the port is no port, or the version is not spoken.
+        ValueError: the port is no port, the version is not spoken, or there is no such fault.
     """
 
     world: Literal["learned", "road"] = "learned"
@@ -50,12 +51,14 @@ class ServeConfig:
     num_pedestrians: int = 8
     checkpoint: Path | None = None
     device: str = "cpu"
-    fault: FaultConfig = field(default_factory=FaultConfig)
+    faults: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port must be in [0, 65535], got {self.port}")
         layout_of(self.version)
+        for fault in self.faults:
+            Fault.parse(fault)
 
 
 def serve(config: ServeConfig) -> None:
@@ -65,7 +68,8 @@ def serve(config: ServeConfig) -> None:
         OSError: the port is taken.
         ValueError: the world cannot be made.
     """
-    bridge = Bridge(make_simulation(config), layout_of(config.version), config.fault)
+    faults = [Fault.parse(fault) for fault in config.faults]
+    bridge = Bridge(make_simulation(config), layout_of(config.version), faults)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(bridge.run(config.host, config.port, methods_of(bridge)))
 
