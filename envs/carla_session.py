@@ -18,11 +18,11 @@ import carla
 import numpy as np
 
 from envs.camera import CameraConfig
-from envs.carla_frame import control_to_carla, pose_from_carla, pose_to_carla
+from envs.carla_bodies import Bodies, pose_of
+from envs.carla_frame import control_to_carla, pose_to_carla
 from envs.carla_traffic import CarlaTraffic
 from envs.truth import Objects
 from envs.world import WorldLostError
-from worldsim.scene import ObjectKind
 
 ROLE = "drivedit"
 """role_name of everything spawned here, by which leftovers of a session that was killed are found."""
@@ -32,7 +32,6 @@ CLOSING_SECONDS = 2.0
 """Longest wait for each answer of the server while closing [s]."""
 SPAWN_HEIGHT = 0.3
 """An ego is let down from this far above a start given without a height [m]."""
-_HEAVY = ("truck", "bus")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +105,6 @@ class CarlaMoment:
     lane_invasions: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Body:
-    """What never changes of a road user: kind, length, width [m], its centre ahead of its origin [m]."""
-
-    kind: ObjectKind
-    length: float
-    width: float
-    ahead: float
-
-
 class CarlaSession:
     """Holds the client, the settings of the server, and what was spawned; leaves the server as it was found.
 
@@ -137,7 +126,7 @@ class CarlaSession:
         self._ego: Any = None
         self._sensors: list[Any] = []
         self._traffic: CarlaTraffic | None = None
-        self._bodies: dict[int, _Body | None] = {}
+        self._bodies = Bodies(self._world)
         self._images: queue.Queue[Any] = queue.Queue()
         self._collisions: deque[tuple[int, str]] = deque()
         self._invasions: deque[str] = deque()
@@ -172,7 +161,7 @@ class CarlaSession:
     def map_facts(self) -> MapFacts:
         """The present map."""
         world_map = self._world.get_map()
-        spawns = [_pose(transform) for transform in world_map.get_spawn_points()]
+        spawns = [pose_of(transform) for transform in world_map.get_spawn_points()]
         return MapFacts(
             name=world_map.name.rsplit("/", 1)[-1],
             xodr=world_map.to_opendrive(),
@@ -208,6 +197,7 @@ class CarlaSession:
             WorldLostError: the server broke off.
         """
         self.end()
+        self._bodies = Bodies(self._world)
         self._world.set_weather(getattr(carla.WeatherParameters, weather))
         start = self._spawn_ego(pose, seed)
         self._attach_sensors()
@@ -245,7 +235,6 @@ class CarlaSession:
                 self._world.tick(CLOSING_SECONDS)
             self._ego = None
         self._images, self._collisions, self._invasions = queue.Queue(), deque(), deque()
-        self._bodies = {}
 
     def close(self) -> None:
         """End, and give the server back the settings it had; without synchronous mode nobody can freeze it."""
@@ -340,12 +329,12 @@ class CarlaSession:
         image = self._image(number)
         try:
             angle = self._ego.get_wheel_steer_angle(carla.VehicleWheelLocation.FL_Wheel)
-            body, ego = self._body(self._ego), snapshot.find(self._ego.id)
-            objects = self._objects(snapshot)
+            body, ego = self._bodies.of(self._ego), snapshot.find(self._ego.id)
+            objects = self._bodies.objects(snapshot, self._ego.id)
         except RuntimeError as error:
             raise WorldLostError(f"CARLA broke off in frame {number}: {error}") from error
         assert body is not None, "the ego is a vehicle"
-        pose, velocity, acceleration = _centre(ego, body), ego.get_velocity(), ego.get_acceleration()
+        pose, velocity, acceleration = body.middle(ego), ego.get_velocity(), ego.get_acceleration()
         forward = ego.get_transform().get_forward_vector()
         vehicle = [*pose, velocity.dot(forward), acceleration.dot(forward), -math.radians(angle)]
         invasions = tuple(self._invasions)
@@ -367,52 +356,3 @@ class CarlaSession:
         touched = [name for _, name in self._collisions]
         self._collisions.clear()
         return touched[-1] if touched else ""
-
-    def _objects(self, snapshot: carla.WorldSnapshot) -> Objects:
-        new = [actor.id for actor in snapshot if actor.id not in self._bodies]
-        if new:
-            for actor in self._world.get_actors(new):
-                self._bodies[actor.id] = self._body(actor)
-        boxes, speeds, kinds = [], [], []
-        for actor in snapshot:
-            body = self._bodies.get(actor.id)
-            if body is None or actor.id == self._ego.id:
-                continue
-            boxes.append((*_centre(actor, body), body.length, body.width))
-            speeds.append(actor.get_velocity().dot(actor.get_transform().get_forward_vector()))
-            kinds.append(int(body.kind))
-        return Objects(
-            boxes=np.array(boxes, np.float64).reshape(-1, 5),
-            speeds=np.array(speeds, np.float64),
-            kinds=np.array(kinds, np.int64),
-        )
-
-    def _body(self, actor: Any) -> _Body | None:
-        """What never changes of an actor; None for those that cannot be touched. One RPC."""
-        if actor.id in self._bodies:
-            return self._bodies[actor.id]
-        kind = _kind(actor)
-        if kind == ObjectKind.EMPTY:
-            return None
-        box = actor.bounding_box
-        body = _Body(kind=kind, length=2 * box.extent.x, width=2 * box.extent.y, ahead=box.location.x)
-        self._bodies[actor.id] = body
-        return body
-
-
-def _kind(actor: Any) -> ObjectKind:
-    if actor.type_id.startswith("vehicle."):
-        return ObjectKind.TRUCK if actor.attributes.get("base_type", "").lower() in _HEAVY else ObjectKind.CAR
-    if actor.type_id.startswith("walker."):
-        return ObjectKind.PEDESTRIAN
-    return ObjectKind.STATIC if actor.type_id.startswith("static.prop") else ObjectKind.EMPTY
-
-
-def _pose(transform: carla.Transform) -> tuple[float, float, float]:
-    return pose_from_carla(transform.location.x, transform.location.y, transform.rotation.yaw)
-
-
-def _centre(actor: Any, body: _Body) -> tuple[float, float, float]:
-    """x, y, yaw of the middle of an actor's box."""
-    x, y, yaw = _pose(actor.get_transform())
-    return x + body.ahead * math.cos(yaw), y + body.ahead * math.sin(yaw), yaw

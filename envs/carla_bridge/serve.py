@@ -34,7 +34,7 @@ class ServeConfig:
         checkpoint: of the learned world; None takes the one that ships with the package.
         device: torch device of the learned world.
         faults: what is to go wrong, each once, for tests of clients: KIND@FRAME, KIND@FRAME:SECONDS or
-            rpc_error@FRAME:METHOD; kinds are late_image, dropped_image, duplicated_image, late_frame, rpc_error and kill.
+            rpc_error@FRAME:METHOD. Kinds: late_image, dropped_image, duplicated_image, late_frame, rpc_error, kill.
 
     Raises:
         ValueError: the port is no port, the version is not spoken, or there is no such fault.
