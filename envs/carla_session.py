@@ -11,6 +11,7 @@ import math
 import queue
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ ROLE = "drivedit"
 """role_name of everything spawned here, by which leftovers of a session that was killed are found."""
 COLLISION_GRACE = 0.001
 """How long a frame's collision may come after its image [s]."""
+MAP_SECONDS = 120.0
+"""Longest wait for another map [s]."""
 CLOSING_SECONDS = 2.0
 """Longest wait for each answer of the server while closing [s]."""
 SPAWN_HEIGHT = 0.3
@@ -120,7 +123,7 @@ class CarlaSession:
         self._client = carla.Client(config.host, config.port)
         self._client.set_timeout(config.connect_seconds)
         self._check_version()
-        self._client.set_timeout(max(config.tick_seconds, config.connect_seconds))
+        self._client.set_timeout(self._patience)
         self._world = self._client.get_world()
         self._found_settings = self._world.get_settings()
         self._ego: Any = None
@@ -132,6 +135,11 @@ class CarlaSession:
         self._invasions: deque[str] = deque()
         self._synchronise()
         self._destroy_leftovers()
+
+    @property
+    def _patience(self) -> float:
+        """Longest wait for an answer of the server but during a change of map [s]."""
+        return max(self.config.tick_seconds, self.config.connect_seconds)
 
     def _check_version(self) -> None:
         where = f"{self.config.host}:{self.config.port}"
@@ -178,15 +186,19 @@ class CarlaSession:
         known = [path.rsplit("/", 1)[-1] for path in self._client.get_available_maps()]
         if name not in known:
             raise ValueError(f"the server has no map {name!r}; it has {', '.join(sorted(known))}")
-        self._world = self._client.load_world(name)
-        self._synchronise()
-        return self.map_facts()
+        return self._enter(lambda: self._client.load_world(name))
 
     def load_opendrive(self, xodr: str) -> MapFacts:
         """Change to a map given as OpenDRIVE text."""
         self.end()
-        self._world = self._client.generate_opendrive_world(xodr)
+        return self._enter(lambda: self._client.generate_opendrive_world(xodr))
+
+    def _enter(self, load: Callable[[], carla.World]) -> MapFacts:
+        """Change the map, for which the server may take long."""
+        self._client.set_timeout(MAP_SECONDS)
+        self._world = load()
         self._synchronise()
+        self._client.set_timeout(self._patience)
         return self.map_facts()
 
     def begin(self, pose: tuple[float, float, float], seed: int, weather: str) -> CarlaMoment:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from bridge_process import serving
 
 from training.rollouts import RolloutDataset
@@ -35,6 +36,7 @@ def episodes(out: Path) -> list[int]:
     return RolloutDataset(out).indices if (out / "meta/info.json").exists() else []
 
 
+@pytest.mark.timeout(900)
 def test_a_recording_killed_in_an_episode_loses_only_that(tmp_path):
     out = tmp_path / "recording"
     with serving(*ROAD) as bridge:

@@ -17,6 +17,7 @@ from envs.carla_bridge.serve import ServeConfig
 from envs.carla_frame import pose_from_carla, pose_to_carla
 from envs.carla_world import CarlaWorld, CarlaWorldConfig
 from envs.road_world import RoadWorld, RoadWorldConfig
+from envs.towns import town_xodr
 from envs.world import WorldLostError
 
 BRAKE = np.array([0, 0, 1, 0], np.float32)
@@ -129,6 +130,7 @@ def assert_unbroken(instants):
     assert len(set(moving)) == len(moving)
 
 
+@pytest.mark.timeout(900)
 def test_each_fault_has_its_outcome_and_a_reset_goes_on():
     """One bridge with many faults; an ego's first NUM_WARMUP frames are over when reset returns."""
     harmless = ("late_image@8:0.3", "duplicated_image@10", "late_frame@12:0.3")
@@ -255,3 +257,13 @@ def test_the_env_is_registered_and_drives_from_a_full_context(bridge):
     _, again = env.reset(seed=2)
     assert (again["weather"], again["scene"]) == (info["weather"], info["scene"])
     env.close()
+
+
+def test_maps_are_changed_by_name_and_by_text(carla_world):
+    assert carla_world.reset(0, {"map": "Town_001"}).info["map"] == "Town_001"
+    named = carla_world.start_clip().route
+    built = carla_world.reset(0, {"map": town_xodr(1)})
+    assert built.info["map"] == "OpenDriveMap"
+    np.testing.assert_allclose(carla_world.start_clip().route, named, atol=1e-3)  # the same town, the same start
+    assert carla_world.reset(0, {"map": "Town_000"}).info["map"] == "Town_000"
+    assert carla_world.reset(1, {}).info["map"] == "Town_000"
