@@ -162,8 +162,8 @@ class _Maps:
             bridge.settings = dict(bridge.layout.settings)
 
     def copy_opendrive_to_file(self, xodr: str, parameters: list) -> None:
-        self._bridge.simulation.load_opendrive(xodr)
-        self._bridge.new_episode()
+        """The client asks for the map in its next call."""
+        self._bridge.simulation.add_opendrive(xodr)
 
 
 class _Actors:

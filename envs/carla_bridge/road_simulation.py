@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from envs.camera import Actor, Camera, CameraConfig
-from envs.carla_bridge.simulation import CameraView, Keys, Moment, view_of
+from envs.carla_bridge.simulation import OPENDRIVE_MAP, CameraView, Keys, Moment, view_of
 from envs.paths import NOWHERE
 from envs.road_world import RoadWorld, RoadWorldConfig, visible_actors
 from envs.scripted import ScriptedActors
@@ -59,20 +59,24 @@ class RoadSimulation:
         height, width = self.config.frame_size
         self.camera = view_of(CameraConfig(height_px=height, width_px=width))
         self._step: WorldStep | None = None
+        self._given = ""
         self.load_map(self.map_names[0] if first_map is None else first_map)
 
     def load_map(self, name: str) -> None:
         """See Simulation."""
         if name in self._files:
             self._enter(name, {"map": str(self._files[name])}, map_stage(str(self._files[name])))
+        elif name == OPENDRIVE_MAP and self._given:
+            self._enter(name, {"map": self._given}, map_stage(self._given))
         elif name in self._towns:
             self._enter(name, {"town": self._towns[name]}, town_stage(self._towns[name]))
         else:
             raise ValueError(f"map {name!r} not found; there are {', '.join(self.map_names[:8])}, ...")
 
-    def load_opendrive(self, xodr: str) -> None:
-        """See Simulation."""
-        self._enter("OpenDriveMap", {"map": xodr}, map_stage(xodr))
+    def add_opendrive(self, xodr: str) -> None:
+        """See Simulation; a map that cannot be used is refused here."""
+        map_stage(xodr)
+        self._given = xodr
 
     def _enter(self, name: str, options: dict, stage: Stage) -> None:
         self.map_name, self._options, self._stage = name, options, stage

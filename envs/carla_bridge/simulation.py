@@ -11,6 +11,8 @@ from envs.camera import CameraConfig
 from envs.truth import Objects
 from worldsim.vehicle import VehicleModel
 
+OPENDRIVE_MAP = "OpenDriveMap"
+"""CARLA's name for a map that a client gives as text."""
 SAME_BODY = 8.0
 """A road user that is farther than this from where it was a step ago is another one [m]."""
 
@@ -114,8 +116,8 @@ class Simulation(Protocol):
         """Change to another map, without an ego."""
         ...
 
-    def load_opendrive(self, xodr: str) -> None:
-        """Change to a map given as text, without an ego."""
+    def add_opendrive(self, xodr: str) -> None:
+        """Make a map given as text known as OPENDRIVE_MAP."""
         ...
 
     def set_dt(self, dt: float) -> None:

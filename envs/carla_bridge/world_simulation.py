@@ -67,7 +67,7 @@ class WorldSimulation:
         self.xodr = route_xodr(route, half_width, name)
         self.spawn_poses = step.vehicle[None, :3]
 
-    def load_opendrive(self, xodr: str) -> None:
+    def add_opendrive(self, xodr: str) -> None:
         """See Simulation: refused."""
         raise ValueError("this world cannot be put on another map: it knows its own starts only")
 
