@@ -234,13 +234,14 @@ def _drive_to_the_end(
     world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, Rows]:
     """The same drive again, should the world break off in it."""
-    for _ in range(MOST_LOSSES):
+    for losses_left in reversed(range(MOST_LOSSES)):
         try:
             return _drive(world, config, seed, index, copy.deepcopy(rng))
         except WorldLostError as error:
-            lost = error
+            if losses_left == 0:
+                raise
             tqdm.write(f"episode {index} is lost and driven again: {error}", file=sys.stderr)
-    raise lost
+    raise AssertionError("the last drive returns or raises")
 
 
 def _drive(
