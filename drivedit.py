@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import gymnasium
 
 if TYPE_CHECKING:
+    from envs.carla_world import CarlaWorld as CarlaWorld
+    from envs.carla_world import CarlaWorldConfig as CarlaWorldConfig
     from envs.counterfactual import Counterfactuals as Counterfactuals
     from envs.counterfactual import counterfactuals as counterfactuals
     from envs.dream_world import DreamWorld as DreamWorld
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv as DrivingEnv
     from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
     from envs.driving_env import TruncationReason as TruncationReason
+    from envs.driving_env import make_carla_env as make_carla_env
     from envs.driving_env import make_dream_env as make_dream_env
     from envs.driving_env import make_road_env as make_road_env
     from envs.road_world import RoadWorld as RoadWorld
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ActorScript",
     "ActorState",
+    "CarlaWorld",
+    "CarlaWorldConfig",
     "Counterfactuals",
     "DreamWorld",
     "DreamWorldConfig",
@@ -79,6 +84,7 @@ __all__ = [
     "load_map",
     "load_town",
     "main",
+    "make_carla_env",
     "make_dream_env",
     "make_dream_vector_env",
     "make_policy",
@@ -88,12 +94,14 @@ __all__ = [
 _HOME_OF = {
     name: module
     for module, names in {
+        "envs.carla_world": ("CarlaWorld", "CarlaWorldConfig"),
         "envs.counterfactual": ("Counterfactuals", "counterfactuals"),
         "envs.dream_world": ("DreamWorld", "DreamWorldConfig"),
         "envs.driving_env": (
             "DrivingEnv",
             "DrivingEnvConfig",
             "TruncationReason",
+            "make_carla_env",
             "make_dream_env",
             "make_road_env",
         ),
@@ -132,6 +140,7 @@ def _register_envs() -> None:
     entry_points = {
         "DriveDiT-v0": ("envs.driving_env:make_dream_env", "envs.vector_env:make_dream_vector_env"),
         "DriveDiT-Road-v0": ("envs.driving_env:make_road_env", None),
+        "DriveDiT-Carla-v0": ("envs.driving_env:make_carla_env", None),
     }
     for env_id, (entry_point, vector_entry_point) in entry_points.items():
         if env_id not in gymnasium.registry:
@@ -172,7 +181,7 @@ def _validate():
 
 
 def _record():
-    """Record rollouts of many behaviours in the reference world."""
+    """Record rollouts of many behaviours in the reference world, or in CARLA."""
     from training.record import RecordConfig, record
 
     return RecordConfig, record
@@ -219,9 +228,16 @@ def _benchmark():
     return BenchmarkConfig, benchmark
 
 
+def _serve():
+    """Serve a world on CARLA's wire protocol, for CARLA clients."""
+    from envs.carla_bridge.serve import ServeConfig, serve
+
+    return ServeConfig, serve
+
+
 _VERBS: dict[str, Verb] = {
     verb.__name__.removeprefix("_"): verb
-    for verb in (_demo, _play, _validate, _record, _import, _identify, _train, _evaluate, _benchmark)
+    for verb in (_demo, _play, _validate, _record, _import, _identify, _train, _evaluate, _benchmark, _serve)
 }
 
 

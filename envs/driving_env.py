@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 
+from envs.carla_world import CarlaWorld, CarlaWorldConfig
 from envs.rewards import NO_REWARD, Reward, RewardConfig, reward
 from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.spaces import ObservationMode, Observer, action_space
@@ -122,7 +123,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     ## Starting state
     A function of the seed and the options alone. The car is on a lane, usually moving. Options are the world's: see
-    `envs.road_world.RoadWorld` and `envs.dream_world.DreamWorld`. Without a seed, one is drawn from `np_random`.
+    `envs.road_world.RoadWorld`, `envs.dream_world.DreamWorld` and `envs.carla_world.CarlaWorld`. Without a seed, one
+    is drawn from `np_random`.
 
     ## Episode end
     Terminated when the collision or off-road probability exceeds 0.5, or at the end of the route. Truncated after 60 s
@@ -133,8 +135,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     too, for one version of torch on one kind of processor and number of threads.
 
     ## Arguments
-    `gymnasium.make` of either id takes `obs`, `render_mode` (None or "rgb_array"), `trust_threshold` and what
-    `make_road_env` or `make_dream_env` take.
+    `gymnasium.make` of any id takes `obs`, `render_mode` (None or "rgb_array"), `trust_threshold` and what
+    `make_road_env`, `make_dream_env` or `make_carla_env` take.
 
     ## Version history
     - v0: first version.
@@ -348,3 +350,29 @@ def make_dream_env(
     world = DreamWorld(DreamWorldConfig(checkpoint=None if checkpoint is None else Path(checkpoint), device=device))
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     return DrivingEnv(world, config, obs=obs, render_mode=render_mode)
+
+
+def make_carla_env(
+    *,
+    obs: ObservationMode = "pixels",
+    render_mode: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 2000,
+    frame_size: tuple[int, int] = (128, 128),
+    max_episode_seconds: float = 60.0,
+    world_config: CarlaWorldConfig | None = None,
+) -> DrivingEnv:
+    """A CARLA server: the entry point of DriveDiT-Carla-v0. Connects at the first reset.
+
+    Args:
+        obs: what is observed; "latent" is not to be had here.
+        render_mode: None or "rgb_array".
+        host: of the server.
+        port: of its RPC.
+        frame_size: height and width of frames [px].
+        max_episode_seconds: simulated time until truncation [s].
+        world_config: all else about the world; `host`, `port` and `frame_size` replace its own.
+    """
+    world_config = replace(world_config or CarlaWorldConfig(), host=host, port=port, frame_size=tuple(frame_size))
+    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds)
+    return DrivingEnv(CarlaWorld(world_config), config, obs=obs, render_mode=render_mode)

@@ -12,6 +12,7 @@ from envs.fleet import Fleet
 from envs.look import Look
 from envs.paths import Paths
 from envs.pedestrians import Pedestrians
+from envs.reference import Instant
 from envs.routes import Route
 from envs.scripted import ActorScript, ActorState
 from envs.stage import Stage, map_stage, town_stage
@@ -35,7 +36,7 @@ class Episode:
     script_s: float
     vehicle: np.ndarray
     struck: ObjectKind
-    past: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, SceneState], ...]  # control before, frame, vehicle, scene
+    past: tuple[Instant, ...]
 
     def copy(self) -> Episode:
         """An independent copy; arrays in it are never written to, the stage is shared."""
@@ -46,8 +47,8 @@ class Episode:
 
 _CODEC = StateCodec(
     types=(
-        Episode, Look, Route, Traffic, TrafficConfig, Fleet, DriverConfig, Pedestrians, Paths, Objects, SceneState,
-        ActorState, ObjectKind,
+        Episode, Instant, Look, Route, Traffic, TrafficConfig, Fleet, DriverConfig, Pedestrians, Paths, Objects,
+        SceneState, ActorState, ObjectKind,
     ),
     open_type=ActorScript,
 )  # fmt: skip

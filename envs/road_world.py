@@ -11,8 +11,9 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from envs.camera import Actor, Camera, CameraConfig, Look
-from envs.drivers import PATH_STEP, DriverConfig, idm
+from envs.drivers import PATH_STEP
 from envs.fleet import CROSSING_POINTS
+from envs.reference import ROUTE_LENGTH, Instant, keep_lane, kept_route, start_clip
 from envs.road_episode import Episode, pack_episode, unpack_episode
 from envs.roads import LanePoint
 from envs.scripted import ScriptedActors, ego_on_route
@@ -20,20 +21,12 @@ from envs.stage import Stage, map_stage, town_stage
 from envs.traffic import Ego, Traffic, TrafficConfig
 from envs.truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
 from envs.world import WorldStep
-from worldsim.boxes import overlap, wrap
+from worldsim.boxes import overlap
 from worldsim.route import seen_from
-from worldsim.scene import ObjectKind, SceneState, control_from_action
+from worldsim.scene import ObjectKind
 from worldsim.start_clip import StartClip
 from worldsim.vehicle import VehicleModel
 
-ROUTE_LENGTH = 600.0
-"""Length of the routes given to the ego; prolonged long before their end [m]."""
-ROUTE_AHEAD = 120.0
-"""Less route than this ahead, and it is prolonged [m]."""
-CLIP_ROUTE = 600
-"""Most of the route that a start clip tells, one point a metre [m]."""
-CONTEXT_HEADWAY = 1.2
-"""Time gap to a lead while the context is driven [s]."""
 VIEW_RANGE = 150.0
 """Road users farther than this are not drawn [m]."""
 
@@ -204,18 +197,7 @@ class RoadWorld:
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route."""
         episode = self._running()
-        controls, frames, vehicles, scenes = zip(*episode.past, strict=True)
-        ahead = np.arange(CLIP_ROUTE + 1.0)
-        ahead = ahead[episode.s + ahead <= episode.route.length]
-        route = seen_from(episode.vehicle, points_at(episode.route, episode.s + ahead))
-        return StartClip(
-            frames=np.stack(frames),
-            controls=np.array(controls[1:], np.float32).reshape(-1, 4),
-            vehicles=np.stack(vehicles),
-            scenes=SceneState.stack(scenes),
-            route=route.astype(np.float32),
-            dt=self.dt,
-        )
+        return start_clip(episode.past, episode.route, episode.s, self.dt)
 
     def close(self) -> None:
         """Forget the episode."""
@@ -263,7 +245,7 @@ class RoadWorld:
         self._collide(objects)
         step = self._answer(np.zeros(4, np.float32), objects, 0.0)
         for _ in range(config.num_context - 1):
-            step = self.step(_keep_lane(step.scene, config.vehicle, speed, mind_lead=scenario is None))
+            step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=scenario is None))
             if step.collision > 0.5 or step.off_road > 0.5:
                 break
         return replace(step, progress=0.0)
@@ -298,17 +280,8 @@ class RoadWorld:
         Junctions are exempt: there the lanes overlap.
         """
         episode = self._running()
-        half_width = episode.route.half_width[min(int(episode.s), len(episode.route.points) - 1)]
-        ends = episode.route.length - episode.s < ROUTE_AHEAD
-        if not ends and abs(lateral) < half_width + 0.3:
-            return
-        lane = episode.stage.road_map.lane_at(episode.vehicle[:2])
-        if lane is None or lane.in_junction or lane.distance > lane.half_width:
-            return
-        if abs(wrap(lane.yaw - episode.vehicle[2])) > np.pi / 3:
-            return
-        episode.route = episode.stage.road_map.route_from(lane, ROUTE_LENGTH, episode.rng)
-        episode.s = float(episode.route.project(episode.vehicle[:2], None)[0])
+        kept = kept_route(episode.route, episode.s, lateral, episode.vehicle, episode.stage.road_map, episode.rng)
+        episode.route, episode.s = kept
 
     def _answer(self, control: np.ndarray, objects: Objects, progress: float) -> WorldStep:
         """The world as it is now, remembered for the start clip."""
@@ -317,11 +290,11 @@ class RoadWorld:
             vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s
         )
         stage = episode.stage
-        actors = _visible_actors(episode.vehicle, objects, episode.traffic)
+        actors = visible_actors(episode.vehicle, objects, episode.traffic)
         pose = (float(episode.vehicle[0]), float(episode.vehicle[1]), float(episode.vehicle[2]))
         frame = self._camera.render(stage.scenery, episode.look, pose, actors)
-        moment = (control, frame, episode.vehicle, scene)
-        episode.past = (*episode.past, moment)[-self.config.num_context :]
+        instant = Instant(control=control, frame=frame, vehicle=episode.vehicle, scene=scene)
+        episode.past = (*episode.past, instant)[-self.config.num_context :]
         return WorldStep(
             frame=frame.copy(),
             scene=scene.copy(),
@@ -335,23 +308,11 @@ class RoadWorld:
         )
 
 
-def _keep_lane(scene: SceneState, model: VehicleModel, target_speed: float, *, mind_lead: bool) -> np.ndarray:
-    """The control that follows the route at `target_speed`, by pure pursuit and IDM; drives the context."""
-    point = scene.route[2].astype(np.float64)
-    steer = np.arctan(2 * model.wheelbase * point[1] / max(float(point @ point), 1.0)) / model.max_steer_angle
-    if target_speed == 0.0:
-        return control_from_action(np.array([steer, -1.0]))
-    lead = scene.lead if mind_lead and scene.lead_valid else (np.inf, 0.0)
-    inputs = np.array([[scene.speed], [target_speed], [lead[0]], [lead[1]], [CONTEXT_HEADWAY]], np.float64)
-    acceleration = idm(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], DriverConfig())[0]
-    return control_from_action(np.array([steer, model.acceleration_command(acceleration, inputs[0, 0])]))
-
-
 def _box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
     return np.array([vehicle[0], vehicle[1], vehicle[2], model.length, model.width])
 
 
-def _visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> list[Actor]:
+def visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> list[Actor]:
     """What the camera may see."""
     d = seen_from(vehicle, objects.boxes[:, :2])
     seen = (d[:, 0] > -objects.boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)

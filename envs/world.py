@@ -13,6 +13,10 @@ from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
 
 
+class WorldLostError(ConnectionError):
+    """A world behind a connection broke off in an episode, which is lost; `reset` may bring the world back."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorldStep:
     """What a world answers: frame `t+1` and what is true in it, the result of control `a_t`.

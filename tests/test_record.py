@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from envs.world import WorldStep
+from envs.world import WorldLostError, WorldStep
 from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from training.record import RecordConfig, record, record_episode
 from training.rollouts import RolloutDataset
@@ -221,3 +221,49 @@ def test_two_processes_record_the_embedded_world_as_one_does(tmp_path):
     for k in range(2):
         assert alone[k].rows.scenes == together[k].rows.scenes
         np.testing.assert_array_equal(alone[k].rows.vehicles, together[k].rows.vehicles)
+
+
+class BreakingWorld(StraightWorld):
+    """Breaks off in the middle of an episode, a number of times."""
+
+    def __init__(self, frame_size, num_losses):
+        super().__init__(frame_size)
+        self.num_losses, self.num_steps = num_losses, 0
+
+    def reset(self, seed, options):
+        self.num_steps = 0
+        return super().reset(seed, options)
+
+    def step(self, control):
+        self.num_steps += 1
+        if self.num_steps == 8 and self.num_losses > 0:
+            self.num_losses -= 1
+            raise WorldLostError("the image of frame 8 did not come")
+        return super().step(control)
+
+
+def test_an_episode_in_which_the_world_breaks_off_is_driven_again_the_same(tmp_path):
+    settings = config(tmp_path)
+    frames, rows, source = record_episode(BreakingWorld(settings.frame_size, 2), settings, 1)
+    expected, expected_rows, expected_source = record_episode(make_straight_world(settings), settings, 1)
+    assert source == expected_source
+    np.testing.assert_array_equal(frames, expected)
+    np.testing.assert_array_equal(rows.controls, expected_rows.controls)
+
+
+def test_a_world_that_keeps_breaking_off_ends_the_recording_and_nothing_is_lost(tmp_path):
+    settings = config(tmp_path, num_episodes=1)
+    record(settings, make_straight_world)
+    more = config(tmp_path, num_episodes=2)
+    with pytest.raises(WorldLostError, match="frame 8 did not come"):
+        record(more, lambda settings: BreakingWorld(settings.frame_size, 99))
+    assert RolloutDataset(settings.out).indices == [0]
+
+
+def test_recordings_of_two_worlds_do_not_mix(tmp_path):
+    record(config(tmp_path, num_episodes=1), make_straight_world)
+    with pytest.raises(ValueError, match="was recorded with world=road, now carla"):
+        record(config(tmp_path, num_episodes=2, world="carla"), make_straight_world)
+    assert RecordConfig(world="carla", carla_maps=("Town01", "Town02")).start_options(5) == {"map": "Town02"}
+    with pytest.raises(ValueError, match="carla_maps are for world 'carla'"):
+        RecordConfig(carla_maps=("Town01",))

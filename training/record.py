@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from multiprocessing import active_children, get_context
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
 
-from envs.world import World, WorldStep
+from envs.world import World, WorldLostError, WorldStep
 from training import layout
 from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
 from worldsim.scene import SceneState
 
 _RECIPE_PATH = "meta/recording.json"
+MOST_LOSSES = 3
+"""A world that breaks off this often in one episode ends the recording."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +33,17 @@ class RecordConfig:
 
     Args:
         out: * folder of the dataset.
+        world: "road" is the embedded reference world; "carla" a CARLA server, whose own maps stand for towns.
+        carla_maps: maps of the server to be visited in turn in place of towns; without one, the map it has.
+        host: * of the CARLA server.
+        port: * of its RPC.
         num_episodes: * how many the dataset shall have; raise it to record more.
         seconds_per_episode: longest episode [s].
         first_town: seed of the first town.
         num_towns: towns are first_town .. first_town + num_towns - 1, visited in turn.
         episodes_per_town: consecutive episodes in one town before the next one is loaded.
         frame_size: height and width [px].
-        num_workers: * processes; 0 records in this one.
+        num_workers: * processes; 0 records in this one, as one CARLA server always is.
         seed: of everything.
         mixture: who drives.
         seconds_after_collision: an episode goes on this long after a collision [s].
@@ -46,6 +55,10 @@ class RecordConfig:
     """
 
     out: Path = Path("data/rollouts")
+    world: Literal["road", "carla"] = "road"
+    carla_maps: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 2000
     num_episodes: int = 100
     seconds_per_episode: float = 30.0
     first_town: int = 0
@@ -68,10 +81,19 @@ class RecordConfig:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if not self.seconds_per_episode > self.min_seconds:
             raise ValueError(f"seconds_per_episode must exceed min_seconds, got {self.seconds_per_episode}")
+        if self.carla_maps and self.world != "carla":
+            raise ValueError(f"carla_maps are for world 'carla', got them for {self.world!r}")
 
     def town(self, index: int) -> int:
         """The town of episode `index`."""
         return self.first_town + index // self.episodes_per_town % self.num_towns
+
+    def start_options(self, index: int) -> dict[str, Any]:
+        """Where episode `index` begins: reset options of the world."""
+        if self.world == "road":
+            return {"town": self.town(index)}
+        visit = index // self.episodes_per_town
+        return {"map": self.carla_maps[visit % len(self.carla_maps)]} if self.carla_maps else {}
 
 
 MakeWorld = Callable[[RecordConfig], World]
@@ -85,25 +107,38 @@ def make_road_world(config: RecordConfig) -> World:
     return RoadWorld(RoadWorldConfig(frame_size=config.frame_size))
 
 
-def record(config: RecordConfig, make_world: MakeWorld = make_road_world) -> RolloutDataset:
+def make_carla_world(config: RecordConfig) -> World:
+    """A CARLA server."""
+    from envs.carla_world import CarlaWorld, CarlaWorldConfig
+
+    return CarlaWorld(CarlaWorldConfig(host=config.host, port=config.port, frame_size=config.frame_size))
+
+
+MAKE_WORLD: dict[str, MakeWorld] = {"road": make_road_world, "carla": make_carla_world}
+"""What `RecordConfig.world` names."""
+
+
+def record(config: RecordConfig, make_world: MakeWorld | None = None) -> RolloutDataset:
     """Record the episodes that `config.out` does not have yet, and seal the dataset.
 
     Interrupt it at will: complete episodes stay, and the same call goes on where it stopped.
 
     Args:
         config: what is recorded.
-        make_world: what it is recorded in.
+        make_world: what it is recorded in; None makes the world that `config` names.
 
     Raises:
         ValueError: `config.out` holds a recording made with other settings.
+        ConnectionError: CARLA does not answer, or breaks off again and again; what was recorded so far is kept.
     """
+    make_world = MAKE_WORLD[config.world] if make_world is None else make_world
     _check_recipe(config)
     for leftover in config.out.rglob(".*.tmp"):  # of a recording that was stopped
         leftover.unlink()
     groups = _missing_by_town(config)
     done = config.num_episodes - sum(len(group) for group in groups)
     with tqdm(total=config.num_episodes, initial=done, desc=f"record {config.out}", unit="episode") as progress:
-        if config.num_workers == 0:
+        if config.num_workers == 0 or config.world == "carla":
             for group in groups:
                 progress.update(_record_town(config, make_world, group))
         else:
@@ -149,13 +184,13 @@ def _missing_by_town(config: RecordConfig) -> list[list[int]]:
 
 def _check_recipe(config: RecordConfig) -> None:
     """Refuse to mix recordings of different settings in one dataset."""
-    free = ("out", "num_episodes", "num_workers")
+    free = ("out", "num_episodes", "num_workers", "host", "port")
     recipe = {name: value for name, value in asdict(config).items() if name not in free}
     recipe = json.loads(json.dumps(recipe))  # as it reads back
     path = config.out / _RECIPE_PATH
     if not path.exists():
         layout.write_json(path, recipe)
-    found = layout.read_json(path)
+    found = {"world": "road", "carla_maps": []} | layout.read_json(path)  # older recordings do not say
     for name, value in recipe.items():
         if found.get(name) != value:
             raise ValueError(f"{config.out} was recorded with {name}={found.get(name)}, now {value}; record elsewhere")
@@ -173,6 +208,8 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
         for index in indices:
             try:
                 writer.write(index, *record_episode(world, config, index))
+            except ConnectionError:
+                raise
             except Exception as error:
                 raise RuntimeError(f"episode {index} in town {config.town(index)} failed: {error}") from error
     finally:
@@ -185,19 +222,34 @@ def record_episode(world: World, config: RecordConfig, index: int) -> tuple[np.n
     min_length = max(2, round(config.min_seconds / world.dt))
     for attempt in range(5):
         rng = np.random.default_rng([config.seed, index, attempt])
-        source = EpisodeSource(seed=int(rng.integers(2**31)), town=config.town(index))
-        frames, rows = _drive(world, config, source, rng)
+        town = config.town(index) if config.world == "road" else -1
+        source = EpisodeSource(seed=int(rng.integers(2**31)), town=town)
+        frames, rows = _drive_to_the_end(world, config, source.seed, index, rng)
         if len(rows) >= min_length:
             break
     return frames, rows, source
 
 
+def _drive_to_the_end(
+    world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
+) -> tuple[np.ndarray, Rows]:
+    """The same drive again, should the world break off in it."""
+    for losses_left in reversed(range(MOST_LOSSES)):
+        try:
+            return _drive(world, config, seed, index, copy.deepcopy(rng))
+        except WorldLostError as error:
+            if losses_left == 0:
+                raise
+            tqdm.write(f"episode {index} is lost and driven again: {error}", file=sys.stderr)
+    raise AssertionError("the last drive returns or raises")
+
+
 def _drive(
-    world: World, config: RecordConfig, source: EpisodeSource, rng: np.random.Generator
+    world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, Rows]:
     driver = RandomDriver(config.mixture, world.dt, rng)
     end = _EpisodeEnd(config, world.dt)
-    step = world.reset(source.seed, {"town": source.town})
+    step = world.reset(seed, config.start_options(index))
     steps: list[WorldStep] = []
     controls: list[np.ndarray] = []
     tasks: list[int] = []

@@ -1,0 +1,114 @@
+"""The blueprint library: what a client may ask for, with CARLA's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from worldsim.scene import ObjectKind
+
+BOOL, INT, FLOAT, STRING, COLOR = 1, 2, 3, 4, 5
+"""CARLA's attribute types."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attribute:
+    """One attribute; values are strings on the wire.
+
+    Args:
+        name: CARLA's.
+        type: BOOL to COLOR.
+        value: unless the client sets another.
+        modifiable: whether it may.
+    """
+
+    name: str
+    type: int
+    value: str
+    modifiable: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blueprint:
+    """One kind of actor.
+
+    Args:
+        id: CARLA's, words with dots between.
+        attributes: all it has.
+    """
+
+    id: str
+    attributes: tuple[Attribute, ...]
+
+    def definition(self, uid: int) -> list:
+        """ActorDefinition on the wire."""
+        attributes = [[a.name, a.type, a.value, [], a.modifiable, False] for a in self.attributes]
+        return [uid, self.id, self.id.replace(".", ","), attributes]
+
+    def description(self, uid: int, values: dict[str, str] | None = None) -> list:
+        """ActorDescription on the wire, of an actor with these values."""
+        chosen = {} if values is None else values
+        return [uid, self.id, [[a.name, a.type, chosen.get(a.name, a.value)] for a in self.attributes]]
+
+
+def _vehicle(name: str, base_type: str = "car", wheels: int = 4) -> Blueprint:
+    fixed = (("base_type", STRING, base_type), ("number_of_wheels", INT, str(wheels)), ("generation", INT, "2"))
+    return Blueprint(
+        id=name,
+        attributes=(
+            Attribute(name="role_name", type=STRING, value="autopilot"),
+            Attribute(name="color", type=COLOR, value="40,60,120"),
+            # not CARLA's: draws the traffic of this world, which CARLA leaves to its clients
+            Attribute(name="seed", type=INT, value="-1"),
+            *(Attribute(name=n, type=t, value=v, modifiable=False) for n, t, v in fixed),
+        ),
+    )
+
+
+def _sensor(name: str, *attributes: Attribute) -> Blueprint:
+    role = Attribute(name="role_name", type=STRING, value="front")
+    return Blueprint(id=name, attributes=(role, *attributes))
+
+
+_TICK = Attribute(name="sensor_tick", type=FLOAT, value="0.0")
+_UNUSED_BY_CAMERAS = {"gamma": "2.2", "motion_blur_intensity": "0.45", "iso": "100.0", "fstop": "1.4"}
+CAMERA = _sensor(
+    "sensor.camera.rgb",
+    _TICK,
+    Attribute(name="image_size_x", type=INT, value="800"),
+    Attribute(name="image_size_y", type=INT, value="600"),
+    Attribute(name="fov", type=FLOAT, value="90.0"),
+    Attribute(name="enable_postprocess_effects", type=BOOL, value="true"),
+    *(Attribute(name=name, type=FLOAT, value=value) for name, value in _UNUSED_BY_CAMERAS.items()),
+)
+COLLISION = _sensor("sensor.other.collision")
+LANE_INVASION = _sensor("sensor.other.lane_invasion")
+GNSS = _sensor("sensor.other.gnss", _TICK)
+IMU = _sensor("sensor.other.imu", _TICK)
+SENSORS = (CAMERA, COLLISION, LANE_INVASION, GNSS, IMU)
+EGO_VEHICLES = (
+    _vehicle("vehicle.nissan.patrol"),
+    _vehicle("vehicle.tesla.model3"),
+    _vehicle("vehicle.lincoln.mkz_2020"),
+    _vehicle("vehicle.audi.etron"),
+    _vehicle("vehicle.mercedes.coupe_2020"),
+)
+"""All drive alike: as the served world's ego does."""
+TRUCK = _vehicle("vehicle.carlamotors.carlacola", "truck")
+SPECTATOR = Blueprint(id="spectator", attributes=())
+SCENERY = Blueprint(id="static.building", attributes=())
+"""What a collision is with that is no actor."""
+OF_KIND = {
+    ObjectKind.CAR: EGO_VEHICLES[1],
+    ObjectKind.TRUCK: TRUCK,
+    ObjectKind.PEDESTRIAN: Blueprint(
+        id="walker.pedestrian.0001",
+        attributes=(Attribute(name="role_name", type=STRING, value="pedestrian"),),
+    ),
+    ObjectKind.STATIC: Blueprint(id="static.prop.streetbarrier", attributes=()),
+}
+"""What the world's own road users look like to a client."""
+LIBRARY = {b.id: b for b in (*EGO_VEHICLES, TRUCK, OF_KIND[ObjectKind.PEDESTRIAN], *SENSORS)}
+"""Everything the client's blueprint library lists."""
+UIDS = {blueprint_id: uid for uid, blueprint_id in enumerate([*LIBRARY, SPECTATOR.id, SCENERY.id], start=1)} | {
+    OF_KIND[ObjectKind.STATIC].id: len(LIBRARY) + 3
+}

@@ -1,0 +1,176 @@
+"""Bridge: the server itself. One task answers requests, in their order, and computes frames between them."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import time
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from envs.carla_bridge import messages, readings
+from envs.carla_bridge.cast import Cast, Performer
+from envs.carla_bridge.faults import Fault, Faults
+from envs.carla_bridge.layouts import WireLayout
+from envs.carla_bridge.messages import Stamp
+from envs.carla_bridge.rpc import Method, RefusedError, Request, Requests
+from envs.carla_bridge.simulation import Moment, Simulation
+from envs.carla_bridge.streams import EPISODE_STREAM, Streams
+
+SHORTEST_TICK = 0.002
+"""A frame is published this long after its cue at the earliest: faster servers dead-lock the 0.9.16 client's Traffic
+Manager (carla issue 9172) [s]."""
+BREATH = 0.001
+"""Shortest wait for requests between frames that come unasked [s]."""
+SUBSCRIPTION_TIMEOUT = 0.5
+"""Longest that a frame waits for a client that was told a token to subscribe [s]."""
+
+
+class Bridge:
+    """Serves a simulation.
+
+    Args:
+        simulation: the world.
+        layout: version to speak.
+        faults: what is to go wrong.
+    """
+
+    def __init__(self, simulation: Simulation, layout: WireLayout, faults: Iterable[Fault]) -> None:
+        self.simulation, self.layout = simulation, layout
+        self.cast = Cast(simulation, layout)
+        self.streams, self.faults = Streams(), Faults(faults)
+        self.settings: dict[str, Any] = dict(layout.settings)
+        self.weather = [0.0] * len(layout.weather)
+        self.control = np.zeros(4, np.float32)
+        self.frame, self.seconds, self.episode = 1, 0.0, 1
+        self.traffic_managers: dict[int, list] = {}
+        self._map_changed = False
+        self._requests = Requests()
+        self._cued = False
+        self._methods: dict[str, Method] = {}
+
+    async def run(self, host: str, port: int, methods: dict[str, Method]) -> None:
+        """Serve until cancelled. Prints `serving on HOST:PORT` when clients may come.
+
+        Args:
+            host: address to bind.
+            port: of the RPC; 0 lets the system choose. The streams get the next port, or any when that is taken.
+            methods: what clients may call.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._methods = methods
+        rpc = await asyncio.start_server(self._requests.read, host, port)
+        port = rpc.sockets[0].getsockname()[1]
+        try:
+            stream = await asyncio.start_server(self.streams.serve, host, port + 1)
+        except (OSError, OverflowError):
+            stream = await asyncio.start_server(self.streams.serve, host, 0)
+        self.cast.stream_port = stream.sockets[0].getsockname()[1]
+        print(f"serving {self.simulation.map_name} on {host}:{port}", flush=True)
+        next_frame = time.monotonic()
+        while True:
+            free_running = not self.settings["synchronous_mode"]
+            left = next_frame - time.monotonic()
+            await self._answer(await self._requests.next(max(left, BREATH) if free_running else None))
+            for _ in range(self._requests.num_waiting):  # also when frames take longer than they last
+                await self._answer(await self._requests.next(None))
+            now = time.monotonic()
+            if self.settings["synchronous_mode"]:
+                next_frame = now
+            elif now >= next_frame:
+                next_frame = max(next_frame + self.simulation.dt, now)
+                await self._compute_frame()
+
+    def cue(self) -> int:
+        """A client asks for the next frame: its number. Without synchronous mode frames come unasked."""
+        if not self.settings["synchronous_mode"]:
+            return self.frame
+        self._cued = True
+        return self.frame + 1
+
+    def new_episode(self) -> None:
+        """The map has changed: all that clients spawned is gone, and they are told."""
+        self.cast.clear()
+        self.episode += 1
+        self._map_changed = True
+
+    async def _answer(self, request: Request | None) -> None:
+        if request is None:
+            return
+        method = self._methods.get(request.method)
+        if method is None:
+            request.fail(f"unknown method {request.method}")
+        elif self.faults.take("rpc_error", request.method):
+            request.answer(method.wrap_error(f"injected error in {request.method}"))
+        else:
+            self._call(method, request)
+        if self._cued:
+            self._cued = False
+            await self._compute_frame()
+
+    def _call(self, method: Method, request: Request) -> None:
+        try:
+            result = method.wrap(method.call(*request.args[1:]))
+        except (RefusedError, ValueError) as error:
+            print(f"refused {request.method}: {error}", file=sys.stderr, flush=True)
+            result = method.wrap_error(str(error))
+        except Exception:  # a bug here must not end the world for all clients; what the client gets says so
+            traceback.print_exc()
+            request.fail(f"{request.method} failed in the server")
+            return
+        request.answer(result)
+
+    async def _compute_frame(self) -> None:
+        begun = time.monotonic()
+        await self.streams.wait_for_expected(SUBSCRIPTION_TIMEOUT)
+        moment = None
+        if self.cast.ego is not None:
+            self.faults.count_frame()
+            self.simulation.step(self.control)
+            moment = self.simulation.moment()
+        self.frame, self.seconds = self.frame + 1, self.seconds + self.simulation.dt
+        if late := self.faults.take("late_frame"):
+            await asyncio.sleep(late.seconds)
+        await asyncio.sleep(max(0.0, SHORTEST_TICK - (time.monotonic() - begun)))
+        self._publish(moment)
+        await self.streams.drain()
+
+    def _publish(self, moment: Moment | None) -> None:
+        may_drop = not self.settings["synchronous_mode"]
+        records = self.cast.records(moment, self.control)
+        stamp = Stamp(frame=self.frame, seconds=self.seconds)
+        state = messages.episode_state(self.layout, stamp, self.episode, self.simulation.dt, self._map_changed, records)
+        self._map_changed = False
+        self.streams.send(EPISODE_STREAM, state, may_drop=may_drop)
+        if moment is not None:
+            for sensor in list(self.cast.sensors.values()):
+                if self.streams.has_subscribers(sensor.id) and self._is_due(sensor):
+                    self._send_reading(sensor, moment, may_drop)
+
+    def _is_due(self, sensor: Performer) -> bool:
+        """Whether the sensor's period ends in this frame."""
+        period, dt = sensor.period(), self.simulation.dt
+        return period <= dt or int(self.seconds / period + 1e-6) > int((self.seconds - dt) / period + 1e-6)
+
+    def _send_reading(self, sensor: Performer, moment: Moment, may_drop: bool) -> None:
+        location, rotation = self.cast.sensor_transform(sensor, moment)
+        stamp = Stamp(frame=self.frame, seconds=self.seconds, location=location, rotation=rotation)
+        payload = readings.reading(self.layout, self.simulation, self.cast, sensor, moment, stamp)
+        if payload is None:
+            return
+        if sensor.view is not None:
+            if self.faults.take("dropped_image"):
+                return
+            if late := self.faults.take("late_image"):
+                loop = asyncio.get_running_loop()
+                loop.call_later(late.seconds, lambda: self.streams.send(sensor.id, payload, may_drop=False))
+                return
+        times = 2 if sensor.view is not None and self.faults.take("duplicated_image") else 1
+        for _ in itertools.repeat(None, times):
+            self.streams.send(sensor.id, payload, may_drop=may_drop)

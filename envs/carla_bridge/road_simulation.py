@@ -1,0 +1,169 @@
+"""RoadSimulation: the embedded reference world as the bridge serves it, with cameras anywhere on the ego."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from envs.camera import Actor, Camera, CameraConfig
+from envs.carla_bridge.simulation import OPENDRIVE_MAP, CameraView, Keys, Moment, view_of
+from envs.paths import NOWHERE
+from envs.road_world import RoadWorld, RoadWorldConfig, visible_actors
+from envs.scripted import ScriptedActors
+from envs.stage import Stage, map_stage, town_stage
+from envs.truth import Objects, touched
+from envs.world import WorldStep
+from worldsim.scene import ObjectKind
+
+STANDING_START = ScriptedActors(scripts=(), ego_speed=0.0, ambient_traffic=True)
+"""A spawned vehicle stands, in full traffic."""
+NUM_SPAWNS = 100
+"""Most spawn points of a map."""
+EGO_HEIGHT, EGO_COLOR = 1.6, (40, 60, 120)
+"""What the ego looks like to a camera that sees it [m], RGB."""
+
+
+class RoadSimulation:
+    """RoadWorld behind the bridge.
+
+    Maps are the procedural towns `Town_000`, `Town_001`, ... and the OpenDRIVE files given.
+
+    Args:
+        config: what the world is like; its episodes begin without a context.
+        files: OpenDRIVE files, each a map named after the file.
+        first_map: the map to begin with; the first file, else Town_000, without one.
+        seed: of episodes for which the client names none.
+
+    Raises:
+        ValueError: the map cannot be used.
+        FileNotFoundError: no such file.
+    """
+
+    def __init__(
+        self,
+        config: RoadWorldConfig | None = None,
+        files: tuple[Path, ...] = (),
+        first_map: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.config = replace(config or RoadWorldConfig(), num_context=1)
+        self._files = {path.stem: path for path in files}
+        self._towns = {f"Town_{seed:03d}": seed for seed in range(self.config.num_towns)}
+        self.map_names = (*self._files, *self._towns)
+        self.model, self.seed = self.config.vehicle, seed
+        self._world: RoadWorld = RoadWorld(self.config)
+        self.dt = self._world.dt
+        height, width = self.config.frame_size
+        self.camera = view_of(CameraConfig(height_px=height, width_px=width))
+        self._step: WorldStep | None = None
+        self._given = ""
+        self.load_map(self.map_names[0] if first_map is None else first_map)
+
+    def load_map(self, name: str) -> None:
+        """See Simulation."""
+        if name in self._files:
+            self._enter(name, {"map": str(self._files[name])}, map_stage(str(self._files[name])))
+        elif name == OPENDRIVE_MAP and self._given:
+            self._enter(name, {"map": self._given}, map_stage(self._given))
+        elif name in self._towns:
+            self._enter(name, {"town": self._towns[name]}, town_stage(self._towns[name]))
+        else:
+            raise ValueError(f"map {name!r} not found; there are {', '.join(self.map_names[:8])}, ...")
+
+    def add_opendrive(self, xodr: str) -> None:
+        """See Simulation; a map that cannot be used is refused here."""
+        map_stage(xodr)
+        self._given = xodr
+
+    def _enter(self, name: str, options: dict, stage: Stage) -> None:
+        self.map_name, self._options, self._stage = name, options, stage
+        self.xodr = stage.road_map.xodr
+        lanes = stage.places.lanes[:NUM_SPAWNS]
+        self.spawn_poses = np.array([[lane.x, lane.y, lane.yaw] for lane in lanes])
+        self.end()
+
+    def set_dt(self, dt: float) -> None:
+        """See Simulation."""
+        self._world = RoadWorld(replace(self.config, dt=dt))
+        self.dt = dt
+
+    def check_camera(self, view: CameraView) -> None:
+        """See Simulation: any place on the ego, without roll and not steeper than the renderer can."""
+        if abs(view.roll) > 1e-3:
+            raise ValueError(f"this world's cameras do not roll, got {np.degrees(view.roll):.1f} degrees")
+        _camera(_config_of(view))
+
+    def begin(self, pose: tuple[float, float, float], seed: int) -> None:
+        """See Simulation."""
+        step = self._world.reset(seed, {**self._options, "start": pose, "scenario": STANDING_START})
+        if step.collision > 0.5:
+            raise ValueError("Spawn failed because of collision at spawn position")
+        self._step, self._keys = step, Keys()
+
+    def step(self, control: np.ndarray) -> None:
+        """See Simulation."""
+        self._step = self._world.step(control)
+
+    def end(self) -> None:
+        """See Simulation."""
+        self._step = None
+
+    def moment(self) -> Moment:
+        """See Simulation."""
+        assert self._step is not None, "there is no ego"
+        episode = self._world.snapshot()
+        objects, vehicle = episode.traffic.objects, episode.vehicle
+        keys = self._keys.of(objects.boxes[:, :2])
+        there = np.abs(objects.boxes[:, 0]) < NOWHERE / 2
+        hit = touched(vehicle, self.model, objects)
+        limits = episode.route.speed_limit
+        return Moment(
+            vehicle=vehicle,
+            objects=Objects(boxes=objects.boxes[there], speeds=objects.speeds[there], kinds=objects.kinds[there]),
+            heights=episode.traffic.heights[there],
+            keys=keys[there],
+            collided=self._step.collision > 0.5,
+            collided_with=int(keys[hit[0]]) if len(hit) else -1,
+            speed_limit=float(limits[min(int(episode.s), len(limits) - 1)]),
+        )
+
+    def image(self, view: CameraView) -> np.ndarray:
+        """See Simulation."""
+        assert self._step is not None, "there is no ego"
+        if view.near(self.camera):
+            return self._step.frame
+        episode = self._world.snapshot()
+        x, y, yaw = episode.vehicle[:3].tolist()
+        c, s = np.cos(yaw), np.sin(yaw)
+        at = np.array([x + c * view.x - s * view.y, y + s * view.x + c * view.y, yaw + view.yaw, 0.0, 0.0, 0.0])
+        actors = visible_actors(at, episode.traffic.objects, episode.traffic)
+        if np.hypot(view.x, view.y) > self.model.length / 2:  # from inside its own body it is not seen
+            actors.append(
+                Actor(
+                    kind=ObjectKind.CAR,
+                    x=x,
+                    y=y,
+                    yaw=yaw,
+                    length=self.model.length,
+                    width=self.model.width,
+                    height=EGO_HEIGHT,
+                    color=EGO_COLOR,
+                )
+            )
+        camera = _camera(_config_of(view))
+        return camera.render(episode.stage.scenery, episode.look, (float(at[0]), float(at[1]), float(at[2])), actors)
+
+
+def _config_of(view: CameraView) -> CameraConfig:
+    """A camera at the view's height and pitch, standing where it is rendered from."""
+    return CameraConfig(
+        height_px=view.height, width_px=view.width, fov=view.fov, mount_height=view.z, mount_x=0.0, pitch=view.pitch
+    )
+
+
+@lru_cache(maxsize=16)
+def _camera(config: CameraConfig) -> Camera:
+    return Camera(config)

@@ -1,0 +1,174 @@
+"""Simulation: what the bridge asks of the world it serves, in our frame and units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from envs.camera import CameraConfig
+from envs.truth import Objects
+from worldsim.vehicle import VehicleModel
+
+OPENDRIVE_MAP = "OpenDriveMap"
+"""CARLA's name for a map that a client gives as text."""
+SAME_BODY = 8.0
+"""A road user that is farther than this from where it was a step ago is another one [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraView:
+    """A camera on the ego.
+
+    Args:
+        width: [px].
+        height: [px].
+        fov: horizontal field of view [rad].
+        x: ahead of the ego's centre [m].
+        y: to its left [m].
+        z: above the ground [m].
+        yaw: to the left [rad].
+        pitch: downward [rad].
+        roll: clockwise seen from behind [rad].
+    """
+
+    width: int
+    height: int
+    fov: float
+    x: float
+    y: float
+    z: float
+    yaw: float
+    pitch: float
+    roll: float
+
+    def near(self, other: CameraView) -> bool:
+        """Whether both show the same picture, but for rounding on the way through CARLA's degrees and floats."""
+        size = (self.width, self.height) == (other.width, other.height)
+        own = (self.fov, self.x, self.y, self.z, self.yaw, self.pitch, self.roll)
+        others = (other.fov, other.x, other.y, other.z, other.yaw, other.pitch, other.roll)
+        return size and bool(np.allclose(own, others, rtol=0.0, atol=1e-4))
+
+
+def view_of(config: CameraConfig) -> CameraView:
+    """The view of the front camera of the embedded world, by which the learned one was taught."""
+    return CameraView(
+        width=config.width_px,
+        height=config.height_px,
+        fov=config.fov,
+        x=config.mount_x,
+        y=0.0,
+        z=config.mount_height,
+        yaw=0.0,
+        pitch=config.pitch,
+        roll=0.0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Moment:
+    """What is true now.
+
+    Args:
+        vehicle: the ego, VEHICLE_NAMES, float64 [6].
+        objects: all others, n of them.
+        heights: theirs, float64 [n] [m].
+        keys: a number for each that stays with it while it is there, int64 [n].
+        collided: the ego touches something.
+        collided_with: key of what it touches, -1 when that is not among the objects.
+        speed_limit: where the ego is [m/s].
+    """
+
+    vehicle: np.ndarray
+    objects: Objects
+    heights: np.ndarray
+    keys: np.ndarray
+    collided: bool
+    collided_with: int
+    speed_limit: float
+
+
+class Simulation(Protocol):
+    """A world with one ego. Whatever it cannot do it refuses with a ValueError that says so.
+
+    Attributes:
+        dt: step [s].
+        model: the ego's size and response.
+        map_names: what `load_map` takes.
+        map_name: the present one.
+        xodr: its OpenDRIVE text.
+        spawn_poses: where an ego may begin, x, y, yaw, float64 [n, 3] [m, m, rad].
+        seed: of the next `begin` when the client names none.
+        camera: the view that this world shows without detour.
+    """
+
+    dt: float
+    model: VehicleModel
+    map_names: tuple[str, ...]
+    map_name: str
+    xodr: str
+    spawn_poses: np.ndarray
+    seed: int
+    camera: CameraView
+
+    def load_map(self, name: str) -> None:
+        """Change to another map, without an ego."""
+        ...
+
+    def add_opendrive(self, xodr: str) -> None:
+        """Make a map given as text known as OPENDRIVE_MAP."""
+        ...
+
+    def set_dt(self, dt: float) -> None:
+        """Change the step [s], without an ego."""
+        ...
+
+    def check_camera(self, view: CameraView) -> None:
+        """Refuse a view that `image` cannot give."""
+        ...
+
+    def begin(self, pose: tuple[float, float, float], seed: int) -> None:
+        """Put the ego at x, y, yaw [m, m, rad]."""
+        ...
+
+    def step(self, control: np.ndarray) -> None:
+        """Apply control float32 [4] (CONTROL_NAMES) over one step."""
+        ...
+
+    def end(self) -> None:
+        """Take the ego away."""
+        ...
+
+    def moment(self) -> Moment:
+        """What is true now; there must be an ego."""
+        ...
+
+    def image(self, view: CameraView) -> np.ndarray:
+        """The picture of a checked view, RGB, uint8 [height, width, 3]."""
+        ...
+
+
+class Keys:
+    """Numbers for road users that come in rows: a row keeps its number until someone else takes its place."""
+
+    def __init__(self) -> None:
+        self._last = np.zeros((0, 2))
+        self._keys = np.zeros(0, np.int64)
+        self._next = 0
+
+    def of(self, xy: np.ndarray) -> np.ndarray:
+        """Keys int64 [n] of those who are now at `xy` [n, 2]; n stays the same as long as the ego does."""
+        if len(xy) != len(self._keys):
+            self._keys = self._fresh(len(xy))
+        else:
+            gap = xy - self._last
+            new = np.hypot(gap[:, 0], gap[:, 1]) > SAME_BODY
+            self._keys = self._keys.copy()
+            self._keys[new] = self._fresh(int(new.sum()))
+        self._last = xy.copy()
+        return self._keys
+
+    def _fresh(self, n: int) -> np.ndarray:
+        self._next += n
+        return np.arange(self._next - n, self._next)

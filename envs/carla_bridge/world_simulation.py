@@ -1,0 +1,187 @@
+"""WorldSimulation: any World as the bridge serves it, the learned one above all. It sees no more than World shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+from envs.camera import CameraConfig
+from envs.carla_bridge.route_map import route_xodr
+from envs.carla_bridge.simulation import CameraView, Moment, view_of
+from envs.traffic import SCRIPTED_HEIGHTS
+from envs.truth import Objects, touched
+from envs.world import World, WorldStep
+from worldsim.boxes import wrap
+from worldsim.route import to_ground_frame
+from worldsim.scene import ObjectKind
+from worldsim.vehicle import VehicleModel
+
+START_TOLERANCE = 2.0
+"""An ego may be spawned this far from the world's start, where it then begins [m]."""
+MOUNT_TOLERANCE = 2.0
+"""A camera may be mounted this far from the world's own, whose picture it gets [m]."""
+LEAST_KNOWN = 0.5
+"""Share of a view that the world's picture must cover."""
+SAME_OBJECT = 4.0
+"""An object of a kind this near to where one was a step ago is that one [m]."""
+
+
+class WorldSimulation:
+    """A World behind the bridge: it begins where its own starts are, and shows what its own camera sees.
+
+    Args:
+        world: any; the simulation resets and steps it.
+        model: its ego's size and response.
+        starts: reset options by name; each is a map to the client, a road along the start's route.
+        seed: of episodes for which the client names none.
+
+    Raises:
+        ValueError: there is no start.
+    """
+
+    def __init__(
+        self, world: World, model: VehicleModel, starts: Mapping[str, Mapping[str, Any]], seed: int = 0
+    ) -> None:
+        if not starts:
+            raise ValueError("a world to be served needs at least one start, got none")
+        self.model, self.dt, self.seed = model, world.dt, seed
+        self.map_names = tuple(starts)
+        self._world, self._starts = world, starts
+        height, width = world.frame_size
+        self.camera = view_of(CameraConfig(height_px=height, width_px=width))
+        self._step: WorldStep | None = None
+        self.load_map(self.map_names[0])
+
+    def load_map(self, name: str) -> None:
+        """See Simulation."""
+        if name not in self._starts:
+            raise ValueError(f"map {name!r} not found; there are {', '.join(self.map_names[:8])}, ...")
+        self.end()
+        self.map_name = name
+        step, clip = self._world.reset(self.seed, self._starts[name]), self._world.start_clip()
+        route = to_ground_frame(step.vehicle, clip.route.astype(np.float64))
+        half_width = float(step.scene.half_width) if step.scene.lane_valid[2] else 1.75
+        self.xodr = route_xodr(route, half_width, name)
+        self.spawn_poses = step.vehicle[None, :3]
+
+    def add_opendrive(self, xodr: str) -> None:
+        """See Simulation: refused."""
+        raise ValueError("this world cannot be put on another map: it knows its own starts only")
+
+    def set_dt(self, dt: float) -> None:
+        """See Simulation: refused."""
+        raise ValueError(f"fixed_delta_seconds must be {self.dt:g} in this world, got {dt:g}")
+
+    def check_camera(self, view: CameraView) -> None:
+        """See Simulation: near the world's own camera, and mostly within its picture."""
+        own = self.camera
+        away = float(np.hypot(np.hypot(view.x - own.x, view.y - own.y), view.z - own.z))
+        if away > MOUNT_TOLERANCE:
+            raise ValueError(
+                f"Spawn failed: this world shows what one front camera sees, at x={own.x:g} z={own.z:g}; "
+                f"one {away:.1f} m from it would see what nobody knows"
+            )
+        known = cv2.warpPerspective(np.ones((own.height, own.width), np.uint8), self._turn(view), _size(view))
+        if known.mean() < LEAST_KNOWN:
+            raise ValueError(f"Spawn failed: only {known.mean():.0%} of this view is within what the world shows")
+
+    def begin(self, pose: tuple[float, float, float], seed: int) -> None:
+        """See Simulation: at the world's start, moving as it begins."""
+        x, y, yaw = self.spawn_poses[0]
+        away = float(np.hypot(pose[0] - x, pose[1] - y))
+        if away > START_TOLERANCE or abs(wrap(pose[2] - yaw)) > 0.5:
+            raise ValueError(f"Spawn failed: this world begins at its spawn point alone, {away:.1f} m from there")
+        self._step = self._world.reset(seed, self._starts[self.map_name])
+        self._xy, self._kinds, self._keys = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._num_keys = 0
+        self._remember(self._step)
+
+    def step(self, control: np.ndarray) -> None:
+        """See Simulation."""
+        self._step = self._world.step(control)
+        self._remember(self._step)
+
+    def end(self) -> None:
+        """See Simulation."""
+        self._step = None
+
+    def moment(self) -> Moment:
+        """See Simulation."""
+        step = self._running()
+        objects = _objects(step)
+        hit = touched(step.vehicle, self.model, objects)
+        return Moment(
+            vehicle=step.vehicle,
+            objects=objects,
+            heights=np.array([SCRIPTED_HEIGHTS[ObjectKind(kind)] for kind in objects.kinds.tolist()]),
+            keys=self._keys,
+            collided=step.collision > 0.5,
+            collided_with=int(self._keys[hit[0]]) if len(hit) else -1,
+            speed_limit=float(step.scene.speed_limit) if step.scene.lane_valid[3] else 50 / 3.6,
+        )
+
+    def image(self, view: CameraView) -> np.ndarray:
+        """See Simulation: the world's picture, turned and scaled to the view; black beyond it."""
+        frame = self._running().frame
+        if view.near(self.camera):
+            return frame
+        return cv2.warpPerspective(frame, self._turn(view), _size(view), flags=cv2.INTER_LINEAR)
+
+    def _running(self) -> WorldStep:
+        assert self._step is not None, "there is no ego"
+        return self._step
+
+    def _turn(self, view: CameraView) -> np.ndarray:
+        """The homography [3, 3] from the world's pixels to the view's: exact for cameras in one place."""
+        return _pixels(view) @ _axes(view) @ _axes(self.camera).T @ np.linalg.inv(_pixels(self.camera))
+
+    def _remember(self, step: WorldStep) -> None:
+        """Give each object the key of the nearest one of its kind a step ago, or a new one."""
+        objects = _objects(step)
+        keys = np.full(len(objects.kinds), -1, np.int64)
+        distance = np.hypot(*(objects.boxes[:, None, :2] - self._xy[None]).transpose(2, 0, 1))
+        distance[objects.kinds[:, None] != self._kinds[None]] = np.inf
+        while distance.size and distance.min() < SAME_OBJECT:
+            i, j = np.unravel_index(np.argmin(distance), distance.shape)
+            keys[i] = self._keys[j]
+            distance[i], distance[:, j] = np.inf, np.inf
+        new = np.flatnonzero(keys < 0)
+        keys[new] = self._num_keys + np.arange(len(new))
+        self._num_keys += len(new)
+        self._xy, self._kinds, self._keys = objects.boxes[:, :2], objects.kinds, keys
+
+
+def _objects(step: WorldStep) -> Objects:
+    """The objects of the SceneState in the ground frame."""
+    scene = step.scene
+    there = scene.objects[scene.object_valid].astype(np.float64)
+    xy = to_ground_frame(step.vehicle, there[:, :2])
+    yaw = there[:, 2] + step.vehicle[2]
+    return Objects(
+        boxes=np.column_stack([xy, yaw, there[:, 4:6]]),
+        speeds=there[:, 3],
+        kinds=scene.object_kinds[scene.object_valid].astype(np.int64),
+    )
+
+
+def _size(view: CameraView) -> tuple[int, int]:
+    return view.width, view.height
+
+
+def _pixels(view: CameraView) -> np.ndarray:
+    """Camera matrix [3, 3]; whole numbers are pixel centres."""
+    focal = 0.5 * view.width / np.tan(0.5 * view.fov)
+    return np.array([[focal, 0.0, 0.5 * view.width - 0.5], [0.0, focal, 0.5 * view.height - 0.5], [0.0, 0.0, 1.0]])
+
+
+def _axes(view: CameraView) -> np.ndarray:
+    """The camera's right, down and forward axes in the vehicle frame, rows [3, 3]."""
+    cy, sy, cp, sp = np.cos(view.yaw), np.sin(view.yaw), np.cos(view.pitch), np.sin(view.pitch)
+    forward = np.array([cy * cp, sy * cp, -sp])
+    right = np.array([sy, -cy, 0.0])
+    down = np.cross(forward, right)
+    c, s = np.cos(view.roll), np.sin(view.roll)
+    return np.stack([c * right + s * down, c * down - s * right, forward])

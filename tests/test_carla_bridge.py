@@ -1,0 +1,137 @@
+"""The bridge as CARLA users' scripts see it: each runs unchanged, with the real client, in a process of its own."""
+
+import json
+import socket
+
+import pytest
+from bridge_process import SMALL_ROAD, run_client, serving
+
+from envs.carla_bridge.layouts import LAYOUTS, layout_of
+from envs.carla_bridge.serve import ServeConfig
+
+
+@pytest.fixture(scope="module")
+def road():
+    with serving(*SMALL_ROAD) as bridge:
+        yield bridge
+
+
+@pytest.fixture(scope="module")
+def learned():
+    with serving("--world", "learned") as bridge:
+        yield bridge
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_a_synchronous_recorder_gets_every_reading_of_every_frame(road):
+    found = json.loads(run_client("recorder.py", road.port, "40"))
+    assert found["versions"] == ["0.9.16", "0.9.16"]
+    assert set(found["rises"]) == {1}
+    assert found["misses"] == 0
+    assert found["worst_imu"] < 1e-3
+    assert found["worst_gnss"] < 1e-6
+    assert found["worst_motion"] < 0.1
+    assert found["shapes"] == {
+        "front": [64, 96, 3],
+        "wide": [40, 200, 3],
+        "left": [64, 64, 3],
+        "chase": [64, 64, 3],
+    }
+    assert min(found["spread"].values()) > 5
+    assert found["weather"]
+    assert found["vehicles"] >= 1
+    assert found["sensors"] == 8
+    assert found["invasions"] >= 1  # it steers off its lane in the end
+    assert found["control"] == pytest.approx([0.9, -0.6], abs=1e-3)
+    assert found["on_road"]
+    assert 20 <= found["speed_limit"] <= 130
+
+
+def test_what_the_road_world_cannot_do_is_refused(road):
+    found = json.loads(run_client("refusals.py", road.port, "0.05"))
+    assert found["step"] == ""  # it can take another step while it has no ego
+    assert_refused(found)
+    assert "not on a driving lane" in found["off_lane"]
+    assert "do not roll" in found["camera"]
+
+
+def assert_refused(found):
+    """What no bridge can do, and what every batch answers."""
+    assert "not found" in found["no_blueprint"]
+    assert "one ego" in found["second_ego"]
+    first, second, third = found["batch"]
+    assert "one ego" in first
+    assert second == "unable to destroy actor: not found"
+    assert third == ""
+    assert found["throttle"] == pytest.approx(0.5)
+    assert found["light"] == 8
+    assert "one vehicle and its sensors" in found["walker"]
+    assert "must be attached to the ego" in found["free_camera"]
+    assert "no teleport" in found["no_physics"]
+    assert "map 'Town99' not found" in found["map"]
+    assert not found["teleported"]
+    assert found["spectator"] == pytest.approx(40.0)
+    assert found["destroyed"] == ""
+    assert found["left"] == ["spectator"]
+
+
+def test_manual_control_drives_and_changes_the_map(road):
+    found = json.loads(run_client("manual_control.py", road.port, "Town_001"))
+    assert found["speed"] > 0.5
+    assert found["box"] == pytest.approx([2.3, 0.95])
+    assert found["wheels"] == 4
+    assert found["images"] >= 5
+    assert found["size"] == [800, 600]
+    assert found["rising"]
+    assert found["next_map"] == "Town_001"
+    assert found["next_actors"] == ["spectator"]
+
+
+def test_the_clients_traffic_manager_drives_the_ego(road):
+    found = json.loads(run_client("traffic_manager.py", road.port, str(free_port()), "60"))
+    assert found["driven"] > 5
+    assert found["farthest_from_lane"] < 3
+
+
+def test_the_learned_world_drives_a_carla_script(learned):
+    found = json.loads(run_client("manual_control.py", learned.port, "Start_003"))
+    assert found["speed"] > 0.5
+    assert found["images"] >= 5
+    assert found["rising"]
+    assert (found["map"], found["next_map"]) == ("Start_000", "Start_003")
+    assert found["maps"] > 3
+
+
+def test_what_the_learned_world_cannot_do_is_refused(learned):
+    found = json.loads(run_client("refusals.py", learned.port, "0.05"))
+    assert "fixed_delta_seconds must be 0.1 in this world, got 0.05" in found["step"]
+    assert_refused(found)
+    assert "begins at its spawn point alone" in found["off_lane"]
+    assert "what one front camera sees" in found["camera"]
+
+
+def test_one_layout_per_version_and_no_other():
+    layout = layout_of("0.9.16")
+    assert layout.actor.itemsize == 119
+    assert [layout.token.size, layout.sensor_header.size, layout.episode_header.size] == [24, 48, 36]
+    assert len(layout.commands) == 22
+    assert list(LAYOUTS) == ["0.9.16"]
+    with pytest.raises(ValueError, match=r"CARLA 0\.9\.15 is not spoken here; known versions: 0\.9\.16"):
+        ServeConfig(version="0.9.15")
+    with pytest.raises(ValueError, match="port"):
+        ServeConfig(port=70000)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_soak_of_20000_ticks_misses_nothing_and_keeps_its_memory(road):
+    found = json.loads(run_client("soak.py", road.port, str(road.process.pid), "20000", seconds=7000))
+    assert found["misses"] == 0
+    for side in (0, 1):
+        settled, last = found["memory"][len(found["memory"]) // 4][side], found["memory"][-1][side]
+        assert last - settled < 30, found["memory"]

@@ -1,0 +1,70 @@
+"""`drivedit record --world carla` over a bridge: killed in the middle of an episode, it goes on and is whole."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bridge_process import serving
+
+from training.rollouts import RolloutDataset
+
+ROAD = ("--world", "road", "--frame-size", "64", "64", "--num-vehicles", "3", "--num-pedestrians", "2")
+SECONDS = 240.0
+
+
+def recorder(out: Path, port: int, num_episodes: int) -> subprocess.Popen:
+    settings = {
+        "world": "carla",
+        "port": port,
+        "out": out,
+        "num-episodes": num_episodes,
+        "seconds-per-episode": 2.5,
+        "min-seconds": 0.5,
+    }
+    arguments = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "drivedit", "record", *arguments, "--frame-size", "64", "64"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def episodes(out: Path) -> list[int]:
+    return RolloutDataset(out).indices if (out / "meta/info.json").exists() else []
+
+
+@pytest.mark.timeout(900)
+def test_a_recording_killed_in_an_episode_loses_only_that(tmp_path):
+    out = tmp_path / "recording"
+    with serving(*ROAD) as bridge:
+        first = recorder(out, bridge.port, 3)
+        deadline = time.monotonic() + SECONDS
+        while not episodes(out) and time.monotonic() < deadline and first.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        kept = episodes(out)
+        assert kept
+        assert kept[-1] < 2
+        second = recorder(out, bridge.port, 3)
+        said, _ = second.communicate(timeout=SECONDS)
+        assert second.returncode == 0, said + bridge.said()
+    dataset = RolloutDataset(out)
+    assert dataset.indices == [0, 1, 2]
+    for index in range(3):
+        episode = dataset[index]
+        assert episode.source.town == -1
+        assert len(episode.rows) >= 5
+        assert episode.rows.scenes.ego_valid.all()
+        np.testing.assert_allclose(episode.rows.scenes.speed, episode.rows.vehicles[:, 3], atol=1e-4)
+
+
+def test_without_a_server_the_recorder_says_so_in_a_line(tmp_path):
+    process = recorder(tmp_path / "none", 1, 1)
+    said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert "drivedit: record: no CARLA server answers at 127.0.0.1:1" in said

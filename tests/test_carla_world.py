@@ -1,0 +1,273 @@
+"""CarlaWorld over the real client over the bridge over the embedded world, beside that world itself; faults."""
+
+import re
+import signal
+import socket
+import threading
+
+import gymnasium
+import msgpack
+import numpy as np
+import pytest
+from bridge_process import SMALL_ROAD, serving
+
+import drivedit  # noqa: F401  registers the ids
+from envs.carla_bridge.road_simulation import STANDING_START
+from envs.carla_bridge.serve import ServeConfig
+from envs.carla_frame import pose_from_carla, pose_to_carla
+from envs.carla_world import CarlaWorld, CarlaWorldConfig
+from envs.road_world import RoadWorld, RoadWorldConfig
+from envs.towns import town_xodr
+from envs.world import WorldLostError
+
+BRAKE = np.array([0, 0, 1, 0], np.float32)
+GO = np.array([0.02, 0.6, 0, 0], np.float32)
+NUM_WARMUP = 2
+DIRECT = RoadWorldConfig(frame_size=(48, 48), num_vehicles=3, num_pedestrians=2, num_context=1)
+
+
+def carla_config(port: int, **changes) -> CarlaWorldConfig:
+    settings = {
+        "port": port,
+        "frame_size": (48, 48),
+        "num_context": 1,
+        "num_warmup": NUM_WARMUP,
+        "num_vehicles": 0,
+        "connect_seconds": 30.0,
+        "tick_seconds": 30.0,
+        "image_seconds": 20.0,
+    }
+    return CarlaWorldConfig(**(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def bridge():
+    with serving(*SMALL_ROAD) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def carla_world(bridge):
+    world = CarlaWorld(carla_config(bridge.port))
+    yield world
+    world.close()
+
+
+def float32_pose(pose):
+    """The pose as it is after its way through CARLA's floats."""
+    return pose_from_carla(*np.array(pose_to_carla(*pose), np.float32).tolist())
+
+
+def assert_same(through_carla, direct):
+    np.testing.assert_array_equal(through_carla.frame, direct.frame)
+    np.testing.assert_allclose(through_carla.vehicle, direct.vehicle, atol=2e-4)
+    for name, value in direct.scene.arrays().items():
+        found = through_carla.scene.arrays()[name]
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(found, value, atol=2e-3, err_msg=name)
+        else:
+            np.testing.assert_array_equal(found, value, err_msg=name)
+    assert through_carla.progress == pytest.approx(direct.progress, abs=2e-3)
+    events = ("collision", "off_road", "wrong_way")
+    assert [getattr(through_carla, name) for name in events] == [getattr(direct, name) for name in events]
+
+
+def compare_episode(carla_world, seed, controls):
+    """Drive both worlds by the same controls; returns the number of frames found equal."""
+    direct = RoadWorld(DIRECT)
+    drawn = direct.reset(seed, {"town": 0}).vehicle[:3]
+    pose = float32_pose(drawn)
+    expected = direct.reset(seed, {"town": 0, "start": pose, "scenario": STANDING_START})
+    for _ in range(NUM_WARMUP):
+        expected = direct.step(BRAKE)
+    step = carla_world.reset(seed, {"start": pose, "route": direct.snapshot().route})
+    assert_same(step, expected)
+    number = step.info["frame_number"]
+    for k, control in enumerate(controls, start=1):
+        step, expected = carla_world.step(control), direct.step(control)
+        assert_same(step, expected)
+        assert step.info["frame_number"] == number + k
+    clip, expected_clip = carla_world.start_clip(), direct.start_clip()
+    np.testing.assert_array_equal(clip.frames, expected_clip.frames)
+    np.testing.assert_allclose(clip.route, expected_clip.route, atol=2e-3)
+    return len(controls) + 1
+
+
+def wandering_controls(num, seed):
+    """Smooth at first, then off the road and into things."""
+    rng = np.random.default_rng(seed)
+    steer = np.cumsum(rng.normal(0, 0.004, num))
+    return np.stack([steer, rng.uniform(0.5, 1.0, num), np.zeros(num), np.zeros(num)], -1).astype(np.float32)
+
+
+def test_recording_through_carla_equals_the_direct_one(carla_world):
+    assert compare_episode(carla_world, 3, wandering_controls(50, 0)) == 51
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_thousand_frames_through_carla_equal_the_direct_ones(carla_world):
+    frames = sum(compare_episode(carla_world, seed, wandering_controls(200, seed)) for seed in range(5))
+    assert frames == 1005
+
+
+def drive(world, num_steps):
+    """Instants of an episode, and what ended it, "" when nothing did."""
+    instants = [world.reset(0, {})]
+    try:
+        for _ in range(num_steps):
+            instants.append(world.step(GO))
+    except WorldLostError as error:
+        return instants, str(error)
+    return instants, ""
+
+
+def assert_unbroken(instants):
+    """Frame numbers rise by one and, in a moving car, no image comes twice."""
+    numbers = [instant.info["frame_number"] for instant in instants]
+    assert np.diff(numbers).tolist() == [1] * (len(instants) - 1)
+    moving = [instant.frame.tobytes() for instant in instants if instant.vehicle[3] > 0.5]
+    assert len(set(moving)) == len(moving)
+
+
+@pytest.mark.timeout(900)
+def test_each_fault_has_its_outcome_and_a_reset_goes_on():
+    """One bridge with many faults; an ego's first NUM_WARMUP frames are over when reset returns."""
+    harmless = ("late_image@8:0.3", "duplicated_image@10", "late_frame@12:0.3")
+    harmful = ("dropped_image@20", "late_image@30:4", "rpc_error@40", "kill@50")
+    with serving(*SMALL_ROAD, "--faults", *harmless, *harmful) as bridge:
+        world = CarlaWorld(carla_config(bridge.port, image_seconds=2.0))
+        instants, error = drive(world, 30)
+        assert_unbroken(instants)
+        assert len(instants) == 20 - NUM_WARMUP  # through the harmless ones, up to the first harmful one
+        assert re.search(r"the image of frame \d+ did not come within 2 s", error)
+        with pytest.raises(ValueError, match="reset first"):
+            world.step(GO)
+        for num_frames, message in (
+            (10, r"the image of frame \d+ did not come within 2 s"),
+            (11, r"CARLA gave no frame after \d+: injected error in tick_cue"),  # after frame 40, not in it
+            (10, r"CARLA gave no frame after \d+: time-out"),
+        ):
+            instants, error = drive(world, 30)
+            assert_unbroken(instants)
+            assert re.search(message, error)
+            assert len(instants) == num_frames - NUM_WARMUP
+        assert bridge.process.wait(10) == -signal.SIGKILL
+        assert [line.split()[1] for line in bridge.lines if line.startswith("fault: ")] == [
+            fault.partition("@")[0] for fault in (*harmless, *harmful)
+        ]
+        world.close()
+
+
+def test_a_frame_that_never_comes_is_an_error():
+    with serving(*SMALL_ROAD, "--faults", "late_frame@8:1000") as bridge:
+        world = CarlaWorld(carla_config(bridge.port, tick_seconds=3.0, connect_seconds=10.0))
+        instants, error = drive(world, 12)
+        assert len(instants) == 8 - NUM_WARMUP
+        assert "CARLA gave no frame after" in error
+        assert "time-out" in error
+        with pytest.raises(ConnectionError, match="no CARLA server answers"):
+            world.reset(0, {})
+        world.close()
+
+
+@pytest.mark.parametrize("text", ["late_image", "frogs@3", "late_image@0", "late_frame@3:-1", "late_frame@x"])
+def test_a_fault_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match=r"fault|at must|seconds"):
+        ServeConfig(faults=(text,))
+
+
+def test_a_client_that_hangs_is_ended(carla_world):
+    carla_world.reset(0, {})
+    child = carla_world._process._child
+    child.send_signal(signal.SIGSTOP)  # what a dead-lock in C++ looks like from outside
+    with pytest.raises(WorldLostError, match=r"hung in step for 0\.5 s and was ended"):
+        carla_world._process.call("step", GO, seconds=0.5)
+    assert child.poll() == -signal.SIGKILL
+    assert carla_world.reset(0, {}).vehicle[3] == 0.0  # what the dead one had left in the server was cleared away
+
+
+def test_a_client_that_crashes_is_reported(carla_world):
+    carla_world.reset(0, {})
+    carla_world._process._child.send_signal(signal.SIGSEGV)
+    with pytest.raises(WorldLostError, match="ended in step with exit code -11"):
+        carla_world.step(GO)
+
+
+def test_no_server_is_a_clear_error():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(ConnectionError, match=f"no CARLA server answers at 127.0.0.1:{port}"):
+        CarlaWorld(carla_config(port, connect_seconds=1.0)).reset(0, {})
+
+
+def test_a_server_of_another_version_is_refused():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+
+        def answer():
+            connection, _ = listener.accept()
+            unpacker = msgpack.Unpacker()
+            while data := connection.recv(4096):
+                unpacker.feed(data)
+                for _, number, _, _ in unpacker:
+                    connection.sendall(msgpack.packb([1, number, None, [[1, "0.9.15"]]]))
+
+        threading.Thread(target=answer, daemon=True).start()
+        world = CarlaWorld(carla_config(listener.getsockname()[1]))
+        with pytest.raises(ConnectionError, match=r"is CARLA 0\.9\.15, the installed client is 0\.9\.16"):
+            world.reset(0, {})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"map": "Town99"}, "the server has no map 'Town99'"),
+        ({"start": (5000.0, 0.0, 0.0)}, "not on a driving lane"),
+        ({"wether": 1}, "wether"),
+    ],
+)
+def test_bad_options_are_refused(carla_world, options, message):
+    with pytest.raises(ValueError, match=message):
+        carla_world.reset(0, options)
+
+
+def test_bad_settings_and_orders_are_refused():
+    for changes in ({"dt": 0.0}, {"weather": "Frogs"}, {"num_warmup": 0}, {"port": 0}, {"frame_size": (8, 8)}):
+        with pytest.raises(ValueError, match=str(next(iter(changes)))):
+            CarlaWorldConfig(**changes)
+    world = CarlaWorld()
+    with pytest.raises(ValueError, match="reset first"):
+        world.step(GO)
+    with pytest.raises(NotImplementedError, match="set back"):
+        world.snapshot()
+    world.close()
+
+
+def test_the_env_is_registered_and_drives_from_a_full_context(bridge):
+    config = CarlaWorldConfig(num_vehicles=0, num_warmup=2, num_context=4, tick_seconds=30.0, connect_seconds=30.0)
+    env = gymnasium.make("DriveDiT-Carla-v0", port=bridge.port, frame_size=(32, 48), world_config=config)
+    frame, info = env.reset(seed=2)
+    assert env.observation_space.contains(frame)
+    assert {"scene", "weather", "frame_number", "collided_with", "lane_invasions"} <= set(info)
+    clip = env.unwrapped.start_clip()
+    assert clip.frames.shape == (4, 32, 48, 3)
+    _, again = env.reset(seed=2)
+    assert again["weather"] == info["weather"]
+    np.testing.assert_array_equal(again["scene"], info["scene"])
+    env.close()
+
+
+def test_maps_are_changed_by_name_and_by_text(carla_world):
+    carla_world.reset(0, {"map": "Town_001"})
+    assert carla_world.map_name == "Town_001"
+    named = carla_world.start_clip().route
+    carla_world.reset(0, {"map": town_xodr(1)})
+    assert carla_world.map_name == "OpenDriveMap"
+    np.testing.assert_allclose(carla_world.start_clip().route, named, atol=1e-3)  # the same town, the same start
+    carla_world.reset(0, {"map": "Town_000"})
+    assert carla_world.map_name == "Town_000"
+    carla_world.reset(1, {})
+    assert carla_world.map_name == "Town_000"
