@@ -75,7 +75,7 @@ class Rollouts:
 
     frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. told: as the world tells it, seen: as seen in the
     latents alone, true_scenes: SceneState [n, t]. ego: seen speed and yaw rate [n, t, 2]. collision,
-    off_road: as told; both as seen, and the truth [n, t]. valid [n, t].
+    off_road: as told; both as seen, and the truth [n, t]. trust, valid [n, t].
     """
 
     frames: np.ndarray
@@ -90,6 +90,7 @@ class Rollouts:
     collision_seen: np.ndarray
     off_road: np.ndarray
     off_road_seen: np.ndarray
+    trust: np.ndarray
     true_collision: np.ndarray
     true_off_road: np.ndarray
     valid: np.ndarray
@@ -123,9 +124,12 @@ def roll_out_recorded(
             seen.append(_over_time([s.seen for s in steps]))
             ego.append(np.stack([s.ego_estimate for s in steps], axis=1))
             events.append(
-                np.stack([[s.collision, s.collision_seen, s.off_road, s.off_road_seen] for s in steps], axis=-1)
+                np.stack(
+                    [[s.collision, s.collision_seen, s.off_road, s.off_road_seen, s.signals["trust"]] for s in steps],
+                    axis=-1,
+                )
             )
-    collision, collision_seen, off_road, off_road_seen = np.concatenate(events, axis=1)
+    collision, collision_seen, off_road, off_road_seen, trust = np.concatenate(events, axis=1)
     truth = np.stack([store.frames[i] for i in index])
     repeated = np.stack([np.repeat(store.frames[p][None], horizon, axis=0) for p in positions])
     return Rollouts(
@@ -141,6 +145,7 @@ def roll_out_recorded(
         collision_seen=collision_seen,
         off_road=off_road,
         off_road_seen=off_road_seen,
+        trust=trust,
         true_collision=store.rows.collision[index],
         true_off_road=store.rows.off_road[index],
         valid=valid,

@@ -21,6 +21,7 @@ from training.scores import (
     picture_scores,
     scene_scores,
     stability_scores,
+    trust_scores,
 )
 from training.windows import FrameStore
 from worldsim.actor_map import ActorMap
@@ -116,6 +117,7 @@ def evaluate(config: EvaluateConfig) -> dict:
         "scene": {"told": scene_scores(rollouts.told, rollouts, dt), "seen": scene_scores(rollouts.seen, rollouts, dt)},
         "controls": control_scores(rollouts, shuffled, dt),
         "events": event_scores(rollouts, dt),
+        "trust": trust_scores(rollouts),
     }
     config.out.mkdir(parents=True, exist_ok=True)
     write_mp4(config.out / "side_by_side.mp4", side_by_side(rollouts, 6), fps=1 / dt)
@@ -168,6 +170,9 @@ def table(report: dict) -> str:
         rows.append((f"{name} follows controls over 3 s", text, "r ≥ 0.9, ×2"))
     for name, s in report["events"].items():
         rows.append((f"{name} AUROC ({s['positives']} positive frames)", f"{s['auroc']:.2f}", "≥ 0.95"))
+    trust = report["trust"]
+    spread = f"mean trust {trust['mean_of_worst']:.2f} against {trust['mean_of_others']:.2f}"
+    rows.append(("trust: AUROC for the worst twentieth of the frames", f"{trust['auroc']:.2f}, {spread}", "≥ 0.8"))
     if "stability" in report:
         last = report["stability"]["quarter_4"]
         rows.append(("sharpness at the end of a long drive", f"{last['sharpness_ratio']:.2f} of the start", "near 1"))

@@ -12,6 +12,7 @@ from training.train_actors import ActorStageConfig
 from training.train_decoder import DecoderStageConfig
 from training.train_dit import DiTStageConfig
 from training.train_head import HeadStageConfig
+from training.train_trust import TrustStageConfig
 from training.train_vae import VAEStageConfig
 from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
 
@@ -32,6 +33,7 @@ class Recipe:
         dit: the student's stage.
         head: the scene head's stage.
         decoder: the tokenizer's decoder once more, against a critic, its latents left as they are.
+        trust: the stage that calibrates how far frames may be believed.
         num_starts: start clips shipped with the model.
         evaluate_starts: starts of the evaluation.
         evaluate_seconds: length of its rollouts [s].
@@ -46,6 +48,7 @@ class Recipe:
     dit: DiTStageConfig
     head: HeadStageConfig
     decoder: DecoderStageConfig
+    trust: TrustStageConfig
     num_starts: int
     evaluate_starts: int
     evaluate_seconds: float
@@ -79,6 +82,7 @@ def debug() -> Recipe:
             num_own=8,
             critic_width=8,
         ),
+        trust=TrustStageConfig(num_starts=4, seconds=1.0),
         num_starts=4,
         evaluate_starts=6,
         evaluate_seconds=3.0,
@@ -98,6 +102,7 @@ def tiny() -> Recipe:
         dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
         head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
         decoder=DecoderStageConfig(loop=LoopConfig(num_steps=450, learning_rate=4e-4, warmup_steps=20, seed=1)),
+        trust=TrustStageConfig(),
         num_starts=32,
         evaluate_starts=64,
         evaluate_seconds=6.0,

@@ -147,6 +147,18 @@ def event_scores(r: Rollouts, dt: float) -> dict:
     }
 
 
+def trust_scores(r: Rollouts) -> dict:
+    """Does trust tell the frames whose error is above the 95th percentile: AUROC on pixels, and mean trust of both."""
+    error = ((r.frames.astype(np.float32) - r.truth) ** 2).mean((-3, -2, -1))[r.valid]
+    trust = r.trust[r.valid]
+    worst = error > np.quantile(error, 0.95)
+    return {
+        "auroc": auroc(-trust, worst),
+        "mean_of_worst": float(trust[worst].mean()) if worst.any() else float("nan"),
+        "mean_of_others": float(trust[~worst].mean()),
+    }
+
+
 def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
     """Long drives at quarters of their length: sharpness, colour and motion against their start clips, and whether the
     lane that is seen in the picture lies where the route says (`lane_seen_error_m`, `heading_seen_error_deg`)."""

@@ -1,10 +1,11 @@
-"""`drivedit train`: record, tokenizer, latents, actors, student, head, decoder, starts, evaluation."""
+"""`drivedit train`: record, tokenizer, latents, actors, student, head, decoder, trust, starts, evaluation."""
 
 from __future__ import annotations
 
+import typing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -20,12 +21,17 @@ from training.train_actors import train_actors
 from training.train_decoder import train_decoder
 from training.train_dit import train_dit
 from training.train_head import train_head
+from training.train_trust import train_trust
 from training.train_vae import train_vae
 from training.windows import FrameStore, store_colours
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.rollout import NUM_KEPT
 from worldsim.starts import STARTS_NAME
 from worldsim.world_model import WorldModel
+
+Stage: TypeAlias = Literal[
+    "record", "vae", "latents", "actors", "dit", "head", "decoder", "trust", "starts", "evaluate"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,7 @@ class TrainConfig:
     vae_steps: int | None = None
     dit_steps: int | None = None
     initial: Path | None = None
-    until: Literal["record", "vae", "latents", "actors", "dit", "head", "decoder", "starts", "evaluate"] = "evaluate"
+    until: Stage = "evaluate"
 
     @property
     def folder(self) -> Path:
@@ -90,7 +96,7 @@ def train(config: TrainConfig) -> None:
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     out, recipe = config.folder, _recipe(config)
-    order = ["record", "vae", "latents", "actors", "dit", "head", "decoder", "starts", "evaluate"]
+    order = typing.get_args(Stage)
     last = order.index(config.until)
     dataset = record(recipe.train_data)
     if last < order.index("vae"):
@@ -129,6 +135,9 @@ def train(config: TrainConfig) -> None:
     if last < order.index("decoder"):
         return
     train_decoder(model, pictures, windows, recipe.decoder, out / "decoder")
+    if last < order.index("trust"):
+        return
+    train_trust(model, store, latents, recipe.trust, out / "trust")
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return

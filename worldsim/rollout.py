@@ -13,7 +13,8 @@ from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
 from worldsim.flow import euler_sample
 from worldsim.layers import KeyValue
-from worldsim.look import keep_look
+from worldsim.look import keep_look, look_distance, look_of
+from worldsim.trust import SIGNAL_NAMES
 
 NUM_KEPT = 3
 """Latents the state keeps: the head reads three, the denoiser stacks fewer."""
@@ -25,17 +26,19 @@ class LatentState(NamedTuple):
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
     cache: per block the keys and values of the last `window` frames.
     frames: number of each slot's newest frame, [b].
+    signals: SIGNAL_NAMES of the newest latent, [b, k]; 0 for a recorded one.
     """
 
     latents: Tensor
     cache: tuple[KeyValue, ...]
     frames: tuple[int, ...]
+    signals: Tensor
 
     def take(self, slots: Sequence[int]) -> LatentState:
         """The given slots, in that order, in memory of their own; a slot may be taken many times."""
         index = torch.as_tensor(list(slots), dtype=torch.long, device=self.latents.device)
         cache = tuple(KeyValue(kv.keys[index], kv.values[index]) for kv in self.cache)
-        return LatentState(self.latents[index], cache, tuple(self.frames[i] for i in slots))
+        return LatentState(self.latents[index], cache, tuple(self.frames[i] for i in slots), self.signals[index])
 
     @staticmethod
     def concat(states: Sequence[LatentState]) -> LatentState:
@@ -45,7 +48,10 @@ class LatentState(NamedTuple):
             for blocks in zip(*(state.cache for state in states), strict=True)
         )
         return LatentState(
-            torch.cat([state.latents for state in states]), cache, tuple(f for state in states for f in state.frames)
+            torch.cat([state.latents for state in states]),
+            cache,
+            tuple(f for state in states for f in state.frames),
+            torch.cat([state.signals for state in states]),
         )
 
 
@@ -62,7 +68,8 @@ def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions:
     times = torch.arange(t, device=latents.device)
     out = denoiser(latents, ones, previous, conditions, times, tokens_only=True)
     kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
-    return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents))
+    signals = latents.new_zeros(len(latents), len(SIGNAL_NAMES))
+    return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents), signals)
 
 
 def advance(
@@ -83,26 +90,37 @@ def advance(
     tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
     past = tuple(kv.with_room(tokens) for kv in state.cache)
 
-    cache = past
+    cache, estimates = past, []
 
     def denoise(x: Tensor, tau: float) -> Tensor:
         nonlocal cache
         at = torch.full((b, 1), tau, device=device)
         out = denoiser(x, at, previous, conditions, times, past, given)
         cache = out.cache
+        estimates.append(out.data)
         return out.data
 
     limit = denoiser.dit.config.latent_limit
     latent = euler_sample(denoise, noise, num_steps)
+    unstable = _rms(estimates[-1] - estimates[0], denoiser.step_std)
+    if num_steps == 1:
+        unstable = torch.full_like(unstable, torch.nan)
+    surprise = _rms(latent - given.prior, denoiser.step_std)
     latent = given.prior + given.change[:, :, None] * (latent - given.prior)
     if denoiser.dit.config.use_look:
         latent = keep_look(latent, conditions.look, denoiser.look_limit)
     latent = latent.clamp(-limit, limit)
+    drift = look_distance(look_of(latent[:, 0]), conditions.look[:, 0]).abs() / denoiser.look_limit
+    signals = torch.stack([unstable, surprise, drift.mean(-1)], dim=-1)
     if denoiser.dit.config.clean_cache:
         ones = torch.ones((b, 1), device=device)
         cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
-    return LatentState(latents, _newest(denoiser, cache), frames)
+    return LatentState(latents, _newest(denoiser, cache), frames, signals)
+
+
+def _rms(difference: Float[Tensor, "b t c h w"], unit: Float[Tensor, "c"]) -> Float[Tensor, "b"]:
+    return (difference / unit[:, None, None]).square().mean((1, 2, 3, 4)).sqrt()
 
 
 def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:

@@ -26,6 +26,7 @@ from worldsim.rollout import LatentState, advance, prefill
 from worldsim.route import RoutePreview, preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
+from worldsim.trust import SIGNAL_NAMES, TrustModel
 from worldsim.vae3d import ACTOR_STRIDE, VAE3D, VAEState, frames_to_float, frames_to_uint8
 from worldsim.vehicle import motion_between
 
@@ -139,7 +140,7 @@ class Prediction:
         off_road: probability, float [b]; 0 where the known route says that the ego is inside its lane, else as seen.
         off_road_seen: probability as seen in the latents, float [b].
         ego_estimate: speed [m/s] and yaw rate [rad/s] as seen in the latents, [b, 2].
-        signals: trust signals, each float [b].
+        signals: trust in [0, 1] and what it is made from, each float [b].
     """
 
     frames: np.ndarray | None
@@ -155,7 +156,7 @@ class Prediction:
 
 
 class WorldModel(nn.Module):
-    """The learned world: VAE3D, denoiser, SceneHead and ActorModel with one config."""
+    """The learned world: VAE3D, denoiser, SceneHead, ActorModel and TrustModel with one config."""
 
     def __init__(self, config: WorldModelConfig) -> None:
         super().__init__()
@@ -165,6 +166,7 @@ class WorldModel(nn.Module):
         self.denoiser = Denoiser(config)
         self.head = SceneHead(config.head, config.vae.latent_channels, config.latent_size)
         self.actors = ActorModel(config.actors)
+        self.trust = TrustModel()
 
     @staticmethod
     def load(path: Path | None = None, device: str = "cpu") -> WorldModel:
@@ -425,6 +427,8 @@ class WorldModel(nn.Module):
             off_road_seen=off_road,
             ego_estimate=ego_estimate,
             signals={
+                **dict(zip(SIGNAL_NAMES, state.rolling.signals.nan_to_num(0.0).cpu().numpy().T, strict=True)),
+                "trust": self.trust(state.rolling.signals).cpu().numpy(),
                 "speed_disagreement": np.abs(ego_estimate[:, 0] - ego[:, 0]),
                 "yaw_rate_disagreement": np.abs(ego_estimate[:, 1] - ego[:, 2]),
                 "lateral_disagreement": np.where(on_route, lateral, 0.0),

@@ -1,0 +1,104 @@
+"""The stage of trust: its signals are weighed by how well they tell the worst frames of rollouts beside recordings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from training.drives import choose_starts, clip_at
+from training.loop import finish_stage, stage_done
+from training.windows import FrameStore
+from worldsim.trust import FLOOR, TrustModel
+from worldsim.world_model import WorldModel
+
+WORST = 0.95
+"""Errors above this quantile are those that trust shall tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustStageConfig:
+    """The rollouts that trust is fitted to.
+
+    Args:
+        num_starts: rollouts.
+        seconds: their length [s].
+        batch_size: rollouts side by side.
+        seed: of starts and noise.
+    """
+
+    num_starts: int = 48
+    seconds: float = 4.0
+    batch_size: int = 16
+    seed: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("num_starts", "seconds", "batch_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+def rollout_signals(
+    model: WorldModel, store: FrameStore, latents: np.ndarray, config: TrustStageConfig
+) -> tuple[Tensor, Tensor]:
+    """Signals [n, k] of the frames of rollouts under recorded controls, and their squared errors [n] against the
+    recording's latents."""
+    horizon = round(config.seconds / store.dt)
+    rng = np.random.default_rng(config.seed)
+    positions = choose_starts(store, config.num_starts, model.config.num_context, horizon, rng)
+    ends = (store.starts + store.lengths)[np.searchsorted(store.starts, positions, side="right") - 1]
+    signals, errors = [], []
+    with tqdm(total=len(positions) * horizon, desc="trust", unit="frame") as bar:
+        for first in range(0, len(positions), config.batch_size):
+            rows = slice(first, first + config.batch_size)
+            at, end = positions[rows], ends[rows]
+            clips = [clip_at(store, int(p), model.config.num_context) for p in at]
+            state = model.begin(clips, [int(p) for p in at])
+            for t in range(horizon):
+                inside = torch.from_numpy(at + t + 1 < end)
+                index = np.minimum(at + t + 1, end - 1)
+                state, _ = model.step(state, store.rows.controls[index - 1], decode=False)
+                truth = torch.from_numpy(np.stack([latents[k] for k in index]).astype(np.float32)).to(model.device)
+                error = ((state.rolling.latents[:, 0] - truth) ** 2).mean((1, 2, 3))
+                signals.append(state.rolling.signals.cpu()[inside])
+                errors.append(error.cpu()[inside])
+                bar.update(len(at))
+    return torch.cat(signals), torch.cat(errors)
+
+
+def fit_trust(trust: TrustModel, signals: Tensor, errors: Tensor, decay: float = 0.01) -> None:
+    """Fit in place: logistic regression of "the error is above its WORST quantile"."""
+    wrong = (errors > errors.quantile(WORST)).double()
+    logs = (signals + FLOOR).log()
+    trust.centre.copy_(logs.mean(0))
+    trust.scale.copy_(logs.std(0).clamp(min=1e-3))
+    x = trust.standardised(signals).double()
+    parameters = torch.zeros(x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([parameters], max_iter=200)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        logits = x @ parameters[:-1] + parameters[-1]
+        loss = F.binary_cross_entropy_with_logits(logits, wrong) + decay * (parameters[:-1] ** 2).sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)  # pyright: ignore[reportArgumentType]
+    trust.weight.copy_(parameters.detach()[:-1])
+    trust.bias.copy_(parameters.detach()[-1])
+
+
+def train_trust(
+    model: WorldModel, store: FrameStore, latents: np.ndarray, config: TrustStageConfig, folder: Path
+) -> None:
+    """Fit the model's trust in place, or load the finished stage."""
+    result = folder / "trust.safetensors"
+    if stage_done(model.trust, result):
+        return
+    fit_trust(model.trust, *rollout_signals(model.eval(), store, latents, config))
+    finish_stage(model.trust, result)
