@@ -101,7 +101,9 @@ def tiny() -> Recipe:
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
         head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
-        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=450, learning_rate=4e-4, warmup_steps=20, seed=1)),
+        decoder=DecoderStageConfig(
+            loop=LoopConfig(num_steps=1800, learning_rate=6e-4, warmup_steps=20, seed=1), actor_weight=5.0
+        ),
         trust=TrustStageConfig(),
         num_starts=32,
         evaluate_starts=64,
