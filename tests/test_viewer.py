@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,28 @@ def test_window_pauses_and_single_steps(surface, tmp_path):
     assert time.perf_counter() - began < 5
 
 
+def test_keys_keep_a_moment_return_to_it_and_take_a_screenshot(surface, tmp_path):
+    env = StraightEnv()
+    config = PlayConfig(screenshot=tmp_path / "shot.png", output=tmp_path / "out", steps=6)
+    steps = (pygame.K_n, pygame.K_n)
+    keys = (pygame.K_p, *steps, pygame.K_k, *steps, pygame.K_c, pygame.K_j, *steps)
+    for key in keys:
+        press(key)
+    Window(surface, config, lambda: session_on(env, tmp_path)).run()
+    assert len(env.actions) == 6
+    assert env.num_steps == 4
+    (path,) = (tmp_path / "out").iterdir()
+    assert path.suffix == ".png"
+    assert pygame.image.load(path).get_size() == (1120, 780)
+
+
+def test_window_pauses_when_either_world_ends(surface, tmp_path):
+    first, second = StraightEnv(end=6), StraightEnv(end=3)
+    config = PlayConfig(screenshot=tmp_path / "shot.png", steps=100)
+    Window(surface, config, lambda: session_on(first, tmp_path, beside=[second])).run()
+    assert first.num_steps == second.num_steps == 3
+
+
 def test_error_of_the_world_reaches_the_caller(surface, tmp_path):
     def broken():
         raise ValueError("no checkpoint")
@@ -68,27 +91,86 @@ def test_no_display_is_said(monkeypatch):
         play(PlayConfig(), lambda name: FullThrottle())
 
 
-def test_painter_draws_before_there_is_a_world(surface):
-    from envs.viewer_panels import BACKGROUND, Status
+STATUS = Status(
+    paused=False,
+    recording=False,
+    driver=None,
+    autopilot=False,
+    busy="Opening …",
+    message="",
+    steps_per_second=0.0,
+    draw_time=0.0,
+    hovered=None,
+    trust_threshold=0.5,
+    overlay=False,
+    help=False,
+)
 
-    status = Status(
-        world="Learned",
-        paused=False,
-        recording=False,
-        driver=None,
-        autopilot=False,
-        busy="Opening …",
-        message="",
-        frames_per_second=0.0,
-        hovered=None,
-    )
-    Painter().draw(surface, arrange((1120, 780), (1, 1), clean=False), None, status)
+
+def test_painter_draws_before_there_is_a_world(surface):
+    Painter(1.0).draw(surface, arrange((1120, 780), (1, 1)), (), STATUS)
     assert surface.get_at((1, 1))[:3] == BACKGROUND
+
+
+def test_only_the_picture_that_is_not_trusted_gets_a_red_border(surface, tmp_path):
+    session = session_on(StraightEnv(), tmp_path, beside=[StraightEnv(trust=0.4)])
+    layout = arrange((1120, 780), session.frame_size, num_views=2)
+
+    def edges(status):
+        Painter(1.0).draw(surface, layout, session.moments, status)
+        return [surface.get_at((box.x + 1, box.y + box.h // 2))[:3] for box in layout.views]
+
+    assert edges(STATUS) == [(0, 0, 0), ALARM]
+    assert edges(replace(STATUS, trust_threshold=0.3)) == [(0, 0, 0), (0, 0, 0)]
+
+
+def test_overlay_draws_in_the_picture_and_help_over_all(surface, tmp_path):
+    session = session_on(StraightEnv(), tmp_path)
+    layout = arrange((1120, 780), session.frame_size)
+
+    def picture(status):
+        Painter(1.0).draw(surface, layout, session.moments, status)
+        return pygame.surfarray.array3d(surface)
+
+    plain, overlay = picture(STATUS), picture(replace(STATUS, overlay=True))
+    columns, rows = np.nonzero((plain != overlay).any(axis=2))
+    assert len(columns) > 1000
+    view = pygame.Rect(layout.views[0])
+    assert view.contains(pygame.Rect(columns.min(), rows.min(), np.ptp(columns), np.ptp(rows)))
+    assert (plain != picture(replace(STATUS, help=True))).any(axis=2).mean() > 0.5
+
+
+@pytest.mark.parametrize("size", [(1, 1), (60, 300), (300, 60), (200, 200), (3000, 400)])
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_painter_draws_into_any_window(surface, tmp_path, size, scale):
+    session = session_on(StraightEnv(), tmp_path, beside=[StraightEnv(trust=0.1)])
+    layout = arrange(size, session.frame_size, num_views=2, scale=scale)
+    status = replace(STATUS, paused=True, recording=True, overlay=True, help=True, message="saved")
+    Painter(scale).draw(pygame.Surface(size), layout, session.moments, status)
+
+
+def test_large_screens_get_a_larger_scale():
+    sizes = [(1024, 768), (1920, 1080), (2560, 1440), (3840, 2160), (7680, 4320)]
+    assert [screen_scale(size) for size in sizes] == [1, 1, 1, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trust_threshold": 1.5}, r"trust_threshold must be in \[0, 1\], got 1.5"),
+        ({"scale": 0.0}, r"scale must be in \[0.5, 4\], got 0.0"),
+        ({"map": Path("a.xodr")}, "a map is for the reference world"),
+        ({"world": "road", "checkpoint": Path("a")}, "a checkpoint is for the learned world"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        PlayConfig(**options)
 
 
 @pytest.mark.skipif(not (shutil.which("Xvfb") and shutil.which("xdotool")), reason="needs Xvfb and xdotool")
 def test_real_window_answers_real_keys(tmp_path):
-    """Under a real X server the up arrow accelerates the reference world and Escape ends the program."""
+    """Under a real X server keys drive and film the reference world, a resize is drawn, and Escape ends the program."""
     number = "".join(c for c in str(hash(tmp_path)) if c.isdigit())[:2].rjust(2, "7")
     display = f":{number}"
     server = subprocess.Popen(["Xvfb", display, "-screen", "0", "1280x900x24"], stderr=subprocess.DEVNULL)
@@ -111,6 +193,7 @@ def test_real_window_answers_real_keys(tmp_path):
         command = [sys.executable, "drivedit.py", "play", "--world", "road", "--output", str(tmp_path)]
         program = subprocess.Popen(command, cwd=root, env=environment, stderr=subprocess.PIPE, text=True)
         assert wait_for(lambda: xdotool("search", "--class", "drivedit").stdout, 90)
+        (window,) = xdotool("search", "--class", "drivedit").stdout.split()
         time.sleep(4)
         xdotool("key", "v")
         xdotool("keydown", "Up")
@@ -118,6 +201,13 @@ def test_real_window_answers_real_keys(tmp_path):
         xdotool("keyup", "Up")
         xdotool("key", "v")
         assert wait_for(lambda: list(tmp_path.glob("*.mp4")), 60)
+        xdotool("windowsize", "--sync", window, "900", "600")
+        xdotool("key", "o")
+        time.sleep(1)
+        xdotool("key", "c")
+        assert wait_for(lambda: list(tmp_path.glob("window-*.png")), 30)
+        (screenshot,) = tmp_path.glob("window-*.png")
+        assert pygame.image.load(screenshot).get_size() == (900, 600)
         xdotool("key", "Escape")
         assert program.wait(60) == 0, program.stderr.read()
     finally:
