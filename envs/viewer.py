@@ -225,6 +225,7 @@ class Window:
                 self._forward(seconds)
                 self._paint()
         finally:
+            self._inputs.close()
             self._worker.shutdown(wait=True)
             if self._session is not None:
                 self._session.close()

@@ -76,6 +76,11 @@ class Inputs:
         self._pads: dict[int, controller.Controller] = {}
         self._dragged: int | Literal["steer_bar"] | None = None
 
+    def close(self) -> None:
+        """Let go of the gamepads; pygame.quit alone would leave SDL's controllers half initialised."""
+        self._pads.clear()
+        controller.quit()
+
     def command(self, event: pygame.event.Event, layout: Layout) -> str | None:
         """The command an event asks for: a name of COMMANDS, or a digit "1" to "9" for a start; None for none."""
         if event.type == pygame.QUIT:

@@ -18,7 +18,9 @@ def inputs(monkeypatch):
     monkeypatch.setenv("SDL_JOYSTICK_ALLOW_BACKGROUND_EVENTS", "1")
     pygame.display.init()
     pygame.display.set_mode((1120, 780))
-    yield Inputs()
+    inputs = Inputs()
+    yield inputs
+    inputs.close()
     pygame.quit()
 
 
