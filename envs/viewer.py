@@ -1,4 +1,4 @@
-"""The viewer behind `drivedit play`: a pygame window in which a person, or a policy, drives any world."""
+"""The viewer behind `drivedit play`: a pygame window in which a person, or a policy, drives any world, or two."""
 
 from __future__ import annotations
 
@@ -8,22 +8,31 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pygame
 
-from envs.driving_env import DrivingEnv, make_dream_env, make_road_env
-from envs.viewer_layout import Layout, arrange
-from envs.viewer_panels import Painter, Status
-from envs.viewer_session import Driver, Hands, Held, Session
+from envs.camera import CameraConfig
+from envs.driving_env import make_dream_env, make_road_env
+from envs.road_world import RoadWorldConfig
+from envs.viewer_hands import Hands
+from envs.viewer_input import Inputs
+from envs.viewer_layout import Layout, Status, arrange
+from envs.viewer_painter import Painter
+from envs.viewer_session import Driver, Session, View
+
+if TYPE_CHECKING:
+    from envs.dream_world import DreamWorld
 
 REFRESH_RATE = 30
-"""The window is drawn this often [1/s]; the world steps at its own time step."""
+"""The window is drawn this often [1/s]; the worlds step at their own time step."""
 MESSAGE_TIME = 5.0
 """How long a message stays [s]."""
+USUAL_SCREEN = (1920, 1080)
+"""On a screen so large [px] text and instruments have their usual size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,26 +40,32 @@ class PlayConfig:
     """What to drive and how.
 
     Args:
-        world: the learned world, or the reference world it was learned from.
+        world: the learned world, the reference world it was learned from, or both: the start is the reference world's,
+            and the learned world goes on from it under the same controls.
         seed: seed of the first drive.
-        policy: name of a policy that drives until you take over with M; none by default.
+        policy: name of a policy that drives until you take over with M; none by default. Of both worlds it sees the
+            reference world.
         checkpoint: learned world to drive; the shipped one by default.
         map: OpenDRIVE file for the reference world; procedural towns by default.
-        window: width and height of the window at the start [px].
-        output: folder for recorded videos.
+        trust_threshold: a picture that is trusted less gets a red border, [0, 1]; the drive goes on.
+        window: width and height of the window at the start, in units of `scale` [px].
+        scale: size of the window, its text and its instruments; by default 1, and larger on a large screen.
+        output: folder for videos and screenshots.
         screenshot: save the window here as PNG after `steps` steps, and quit.
         steps: steps before the screenshot.
 
     Raises:
-        ValueError: a window or a number of steps that cannot be, or an option of the other world.
+        ValueError: a window, scale, threshold or number of steps that cannot be, or an option of the other world.
     """
 
-    world: Literal["learned", "road"] = "learned"
+    world: Literal["learned", "road", "both"] = "learned"
     seed: int = 0
     policy: str | None = None
     checkpoint: Path | None = None
     map: Path | None = None
+    trust_threshold: float = 0.5
     window: tuple[int, int] = (1120, 780)
+    scale: float | None = None
     output: Path = Path("runs/play")
     screenshot: Path | None = None
     steps: int = 50
@@ -58,11 +73,15 @@ class PlayConfig:
     def __post_init__(self) -> None:
         if min(self.window) < 200:
             raise ValueError(f"the window must be at least 200 x 200 px, got {self.window}")
+        if self.scale is not None and not 0.5 <= self.scale <= 4:
+            raise ValueError(f"scale must be in [0.5, 4], got {self.scale}")
+        if not 0 <= self.trust_threshold <= 1:
+            raise ValueError(f"trust_threshold must be in [0, 1], got {self.trust_threshold}")
         if self.steps < 0:
             raise ValueError(f"steps must not be negative, got {self.steps}")
-        if self.map is not None and self.world != "road":
-            raise ValueError("a map is for the reference world: add --world road")
-        if self.checkpoint is not None and self.world != "learned":
+        if self.map is not None and self.world == "learned":
+            raise ValueError("a map is for the reference world: add --world road or --world both")
+        if self.checkpoint is not None and self.world == "road":
             raise ValueError("a checkpoint is for the learned world: leave out --world road")
 
 
@@ -77,49 +96,58 @@ def play(config: PlayConfig, make_driver: Callable[[str], Driver]) -> None:
         ValueError: an unknown policy, or an option that the world refuses.
         OSError: there is no display, or a file is missing.
     """
-    surface = _open_window(config.window)
     try:
-        window = Window(surface, config, partial(_make_session, config, make_driver))
-        window.run()
+        surface, scale = _open_window(config)
+        Window(surface, config, partial(_make_session, config, make_driver), scale=scale).run()
     finally:
         pygame.quit()
 
 
 def _make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Session:
     driver = None if config.policy is None else make_driver(config.policy)
-    env: DrivingEnv
-    if config.world == "learned":
-        env = make_dream_env(checkpoint=config.checkpoint)
-        options: dict[str, Any] = {}
-        start_options = _start_clip
+    options: dict[str, Any] = {} if config.map is None else {"map": config.map}
+    if config.world == "road":
+        views = (_road_view(RoadWorldConfig()),)
+    elif config.world == "learned":
+        views = (_learned_view(config.checkpoint)[0],)
     else:
-        env = make_road_env()
-        options = {} if config.map is None else {"map": config.map}
-        start_options = _town if config.map is None else _another_seed
+        learned, alike = _learned_view(config.checkpoint)
+        views = (_road_view(alike), learned)
     return Session(
-        env,
+        views,
         seed=config.seed,
         options=options,
-        start_options=start_options,
+        start_options=partial(_start_options, config),
         driver=driver,
         video_folder=config.output,
     )
 
 
-def _start_clip(digit: int) -> dict[str, Any]:
-    return {"start_index": digit - 1}
+def _road_view(world: RoadWorldConfig) -> View:
+    height, width = world.frame_size
+    env = make_road_env(frame_size=world.frame_size, world_config=world)
+    return View(name="Reference", env=env, camera=CameraConfig(height_px=height, width_px=width))
 
 
-def _town(digit: int) -> dict[str, Any]:
-    return {"town": digit}
+def _learned_view(checkpoint: Path | None) -> tuple[View, RoadWorldConfig]:
+    """The learned world, and a reference world in whose drives it can go on."""
+    env = make_dream_env(checkpoint=checkpoint)
+    model = cast("DreamWorld", env.world).model.config
+    height, width = model.frame_size
+    camera = CameraConfig(height_px=height, width_px=width, **asdict(model.camera))
+    alike = RoadWorldConfig(frame_size=(height, width), dt=model.dt, num_context=model.num_context)
+    return View(name="Learned", env=env, camera=camera), alike
 
 
-def _another_seed(_: int) -> dict[str, Any]:
-    return {}  # on a map of the person's own a start differs by its seed alone
+def _start_options(config: PlayConfig, digit: int) -> dict[str, Any]:
+    """Reset options of start `digit`; on a map of the person's own a start differs by its seed alone."""
+    if config.world == "learned":
+        return {"start_index": digit - 1}
+    return {"town": digit} if config.map is None else {}
 
 
-def _open_window(size: tuple[int, int]) -> pygame.Surface:
-    """The window's surface.
+def _open_window(config: PlayConfig) -> tuple[pygame.Surface, float]:
+    """The window's surface and the scale of what is drawn on it.
 
     Raises:
         OSError: there is no display to open it on.
@@ -132,22 +160,17 @@ def _open_window(size: tuple[int, int]) -> pygame.Surface:
         pygame.display.init()
         pygame.font.init()
         pygame.display.set_caption("DriveDiT")
-        return pygame.display.set_mode(size, pygame.RESIZABLE)
+        scale = screen_scale(pygame.display.get_desktop_sizes()[0]) if config.scale is None else config.scale
+        size = (round(config.window[0] * scale), round(config.window[1] * scale))
+        return pygame.display.set_mode(size, pygame.RESIZABLE), scale
     except pygame.error as error:
         raise OSError(f"{hint}; SDL says: {error}") from error
 
 
-COMMAND_OF_KEY = {
-    pygame.K_r: "restart",
-    pygame.K_RETURN: "next_start",
-    pygame.K_p: "pause",
-    pygame.K_n: "step",
-    pygame.K_b: "rewind",
-    pygame.K_v: "record",
-    pygame.K_m: "autopilot",
-    pygame.K_TAB: "clean",
-    pygame.K_ESCAPE: "quit",
-}
+def screen_scale(size: tuple[int, int]) -> float:
+    """The scale that suits a screen of `size` [px]: its size over USUAL_SCREEN in halves, at least 1 and at most 4."""
+    share = min(size[0] / USUAL_SCREEN[0], size[1] / USUAL_SCREEN[1])
+    return min(max(1.0, int(2 * share) / 2), 4.0)
 
 
 class Window:
@@ -159,12 +182,22 @@ class Window:
         surface: the window's surface.
         config: see PlayConfig.
         make_session: makes the session; called on the worker.
+        scale: of what is drawn.
     """
 
-    def __init__(self, surface: pygame.Surface, config: PlayConfig, make_session: Callable[[], Session]) -> None:
+    def __init__(
+        self,
+        surface: pygame.Surface,
+        config: PlayConfig,
+        make_session: Callable[[], Session],
+        *,
+        scale: float = 1.0,
+    ) -> None:
         self._surface = surface
         self._config = config
-        self._painter = Painter()
+        self._scale = scale
+        self._painter = Painter(scale)
+        self._inputs = Inputs()
         self._hands = Hands()
         self._session: Session | None = None
         self._worker = ThreadPoolExecutor(max_workers=1)
@@ -173,9 +206,10 @@ class Window:
         self._commands: deque[Callable[[Session], None]] = deque()
         self._step_times: deque[float] = deque([time.perf_counter()], maxlen=20)
         self._num_steps = 0
-        self._due = 0.0
-        self._paused = self._clean = self._dragging = self._done = False
-        self._message, self._message_since = "", 0.0
+        self._due = self._draw_time = 0.0
+        self._paused = self._done = False
+        self._shown: set[str] = set()
+        self._message, self._message_since, self._told = "", 0.0, ""
 
     def run(self) -> None:
         """Drive until the window is closed. Errors of the world are raised here."""
@@ -183,75 +217,54 @@ class Window:
         try:
             while not self._done:
                 seconds = clock.tick(REFRESH_RATE) / 1000
+                layout = self._layout()
                 for event in pygame.event.get():
-                    self._handle(event)
+                    name = self._inputs.command(event, layout)
+                    if name is not None:
+                        self._command(name)
                 self._forward(seconds)
                 self._paint()
         finally:
+            self._inputs.close()
             self._worker.shutdown(wait=True)
             if self._session is not None:
                 self._session.close()
 
     def _layout(self) -> Layout:
-        frame_size = (1, 1) if self._session is None else self._session.env.world.frame_size
-        return arrange(self._surface.get_size(), frame_size, clean=self._clean)
-
-    def _handle(self, event: pygame.event.Event) -> None:
-        if event.type == pygame.QUIT:
-            self._done = True
-        elif event.type == pygame.KEYDOWN and pygame.K_1 <= event.key <= pygame.K_9:
-            digit = event.key - pygame.K_0
-            self._paused = False
-            self._commands.append(lambda session: session.pick_start(digit))
-        elif event.type == pygame.KEYDOWN and event.key in COMMAND_OF_KEY:
-            self._command(COMMAND_OF_KEY[event.key])
-        elif event.type == pygame.MOUSEBUTTONDOWN and event.button == 1:
-            layout = self._layout()
-            self._dragging = layout.steer_bar is not None and layout.steer_bar.contains(event.pos)
-            name = layout.button_at(event.pos)
-            if name is not None:
-                self._command(name)
-        elif event.type == pygame.MOUSEBUTTONUP and event.button == 1:
-            self._dragging = False
+        frame_size, num_views = (1, 1), 1
+        if self._session is not None:
+            frame_size, num_views = self._session.frame_size, len(self._session.views)
+        size = self._surface.get_size()
+        return arrange(size, frame_size, num_views=num_views, clean="clean" in self._shown, scale=self._scale)
 
     def _command(self, name: str) -> None:
         """Do what a key or a button asks; what concerns the session waits for its turn on the worker."""
         if name == "quit":
             self._done = True
-        elif name == "clean":
-            self._clean = not self._clean
+        elif name in ("clean", "overlay", "help"):
+            self._shown ^= {name}
         elif name == "pause":
             self._paused = not self._paused
         elif name == "step":
             self._paused = True
             self._commands.append(self._step)
-        elif name == "record":
-            self._commands.append(Session.toggle_recording)
-        elif name == "autopilot":
-            self._commands.append(Session.toggle_autopilot)
+        elif name == "screenshot":
+            milliseconds = time.time_ns() // 10**6 % 1000
+            path = self._config.output / time.strftime(f"window-%Y%m%d-%H%M%S-{milliseconds:03d}.png")
+            save_png(self._surface, path)
+            self._say(f"saved {path}")
+        elif name in ("record", "autopilot", "keep"):
+            self._commands.append(_SESSION_COMMANDS[name])
         elif name == "rewind":
-            if self._session is not None and self._session.moment.ended:
+            if self._session is not None and self._session.ended:
                 self._paused = False
             self._commands.append(Session.rewind)
-        elif name == "restart":
+        elif name.isdigit():
             self._paused = False
-            self._commands.append(Session.restart)
-        elif name == "next_start":
-            self._paused = False
-            self._commands.append(Session.next_start)
+            self._commands.append(lambda session: session.pick_start(int(name)))
         else:
-            raise ValueError(f"unknown command {name!r}")
-
-    def _held(self) -> Held:
-        keys = pygame.key.get_pressed()
-        return Held(
-            left=keys[pygame.K_LEFT] or keys[pygame.K_a],
-            right=keys[pygame.K_RIGHT] or keys[pygame.K_d],
-            accelerate=keys[pygame.K_UP] or keys[pygame.K_w],
-            brake=keys[pygame.K_DOWN] or keys[pygame.K_s],
-            full_brake=keys[pygame.K_SPACE],
-            steer=self._layout().steer_at(pygame.mouse.get_pos()[0]) if self._dragging and not self._clean else None,
-        )
+            self._paused = False
+            self._commands.append(_SESSION_COMMANDS[name])
 
     def _forward(self, seconds: float) -> None:
         """Move the hands; collect what the worker has done and give it the next job."""
@@ -262,7 +275,7 @@ class Window:
         session = self._session
         assert session is not None
         if not self._paused:
-            self._hands.update(self._held(), float(session.moment.scene.speed), seconds)
+            self._hands.update(self._inputs.held(self._layout()), float(session.leading.scene.speed), seconds)
         if self._job is not None:
             if not self._job.done():
                 return
@@ -272,51 +285,78 @@ class Window:
         if self._commands:
             self._job = self._worker.submit(self._commands.popleft(), session)
         elif not self._paused and now >= self._due:
-            self._due = max(now, self._due + session.env.world.dt)
+            self._due = max(now, self._due + session.dt)
             self._job = self._worker.submit(self._step, session)
         self._shoot_when_due(session)
 
     def _step(self, session: Session) -> None:
-        had_ended = bool(session.moment.ended)
+        had_ended = [bool(moment.ended) for moment in session.moments]
         session.advance(self._hands.action)
         self._step_times.append(time.perf_counter())
         self._num_steps += 1
-        if session.moment.ended and not had_ended:
+        if any(moment.ended and not before for moment, before in zip(session.moments, had_ended, strict=True)):
             self._paused = True
             self._hands.reset()
 
     def _shoot_when_due(self, session: Session) -> None:
         path = self._config.screenshot
-        if path is None or not (self._num_steps >= self._config.steps or (session.moment.ended and self._paused)):
+        if path is None or not (self._num_steps >= self._config.steps or (session.ended and self._paused)):
             return
         self._paint()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-        pygame.image.save(self._surface, temporary)
-        temporary.replace(path)
+        save_png(self._surface, path)
         self._done = True
 
     def _paint(self) -> None:
-        session = self._session
+        began = time.perf_counter()
+        moments = () if self._session is None else self._session.moments
         layout = self._layout()
-        self._painter.draw(self._surface, layout, None if session is None else session.moment, self._status(layout))
+        self._painter.draw(self._surface, layout, moments, self._status(layout))
         pygame.display.flip()
+        self._draw_time = time.perf_counter() - began
+
+    def _say(self, message: str) -> None:
+        self._message, self._message_since = message, time.perf_counter()
 
     def _status(self, layout: Layout) -> Status:
         session, config = self._session, self._config
-        now = time.perf_counter()
-        message = "" if session is None else session.message
-        if message != self._message:
-            self._message, self._message_since = message, now
+        if session is not None and session.message != self._told:
+            self._told = session.message
+            self._say(self._told)
         elapsed = self._step_times[-1] - self._step_times[0]
         return Status(
-            world="Learned" if config.world == "learned" else "Reference",
             paused=self._paused,
             recording=session is not None and session.recording,
             driver=config.policy,
             autopilot=session is not None and session.autopilot,
-            busy=f"Opening the {config.world} world …" if session is None else "",
-            message=self._message if now - self._message_since < MESSAGE_TIME else "",
-            frames_per_second=(len(self._step_times) - 1) / elapsed if elapsed > 0 else 0.0,
+            busy=_OPENING[config.world] if session is None else "",
+            message=self._message if time.perf_counter() - self._message_since < MESSAGE_TIME else "",
+            steps_per_second=(len(self._step_times) - 1) / elapsed if elapsed > 0 else 0.0,
+            draw_time=self._draw_time,
             hovered=layout.button_at(pygame.mouse.get_pos()),
+            trust_threshold=config.trust_threshold,
+            overlay="overlay" in self._shown,
+            help="help" in self._shown,
         )
+
+
+_OPENING = {
+    "learned": "Opening the learned world …",
+    "road": "Opening the reference world …",
+    "both": "Opening both worlds …",
+}
+_SESSION_COMMANDS = {
+    "record": Session.toggle_recording,
+    "autopilot": Session.toggle_autopilot,
+    "keep": Session.keep,
+    "return": Session.return_to_kept,
+    "restart": Session.restart,
+    "next_start": Session.next_start,
+}
+
+
+def save_png(surface: pygame.Surface, path: Path) -> None:
+    """Write `surface` as PNG; the file appears whole or not at all, and its folder is made if missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
+    pygame.image.save(surface, temporary)
+    temporary.replace(path)

@@ -11,13 +11,14 @@ from envs.centreline import centreline
 from envs.viewer_session import Moment
 from worldsim.scene import SceneState
 
+# sizes in units: pixels where the scale is 1
 MARGIN = 16
 PANEL_WIDTH = 320
 BAR_HEIGHT = 44
 STEER_BAR_HEIGHT = 26
 FOOTER_HEIGHT = 22
 MIN_WINDOW = (760, 560)
-"""Smaller windows hide the side panel [px]."""
+"""Smaller windows hide the side panel."""
 USUAL_HALF_WIDTH = 1.75
 """Drawn where the lane's width is unknown [m]."""
 SHORT_HEADWAY = 0.8
@@ -25,7 +26,7 @@ SHORT_HEADWAY = 0.8
 MAP_AHEAD, MAP_BEHIND = 45.0, 8.0
 """What the bird's-eye panel shows of the road ahead and behind [m]."""
 
-BUTTONS = ("restart", "pause", "step", "rewind", "record", "autopilot")
+BUTTONS = ("restart", "pause", "step", "rewind", "keep", "return", "record", "autopilot", "help")
 
 
 class Box(NamedTuple):
@@ -43,71 +44,122 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """The window's parts.
+    """The window's parts [px].
 
     Args:
-        view: the camera image.
+        views: the camera image of each world.
         panel: instruments and map; None in the clean view and in small windows.
         steer_bar: bar to drag; None in the clean view.
         buttons: name (BUTTONS) to box; empty in the clean view.
-        footer: line for the keys' help; None in the clean view.
+        footer: line for the person; None in the clean view.
+        scale: pixels a unit of text and instruments takes.
     """
 
-    view: Box
+    views: tuple[Box, ...]
     panel: Box | None
     steer_bar: Box | None
     buttons: dict[str, Box]
     footer: Box | None
+    scale: float
 
     def button_at(self, point: tuple[int, int]) -> str | None:
         """The button under `point`."""
         return next((name for name, box in self.buttons.items() if box.contains(point)), None)
 
-    def steer_at(self, x: int) -> float:
-        """Steering in [-1, 1], positive left, for the mouse at column `x` of the steering bar."""
-        assert self.steer_bar is not None
-        half = self.steer_bar.w / 2
-        return float(np.clip((self.steer_bar.x + half - x) / half, -1, 1))
 
+def arrange(
+    window: tuple[int, int], frame_size: tuple[int, int], *, num_views: int = 1, clean: bool = False, scale: float = 1.0
+) -> Layout:
+    """The layout of a window.
 
-def arrange(window: tuple[int, int], frame_size: tuple[int, int], *, clean: bool) -> Layout:
-    """The layout of a window [px] (width, height) for frames of `frame_size` (height, width).
+    The images are as large as fits, undistorted, beside or above each other, whichever makes them larger.
 
-    The image is as large as fits, undistorted and centred. `clean` shows nothing but the image.
+    Args:
+        window: width and height [px].
+        frame_size: height and width of every frame [px].
+        num_views: worlds shown.
+        clean: nothing but the images.
+        scale: pixels a unit of text and instruments takes; above 1 on a screen of fine pixels.
     """
     width, height = window
     if clean:
-        return Layout(
-            view=_fit(Box(0, 0, width, height), frame_size), panel=None, steer_bar=None, buttons={}, footer=None
-        )
-    panel = None
-    left = width
-    if width >= MIN_WINDOW[0] and height >= MIN_WINDOW[1]:
-        left = width - PANEL_WIDTH - MARGIN
-        panel = Box(left, MARGIN, PANEL_WIDTH, height - 2 * MARGIN)
-    inner = left - 2 * MARGIN
-    footer = Box(MARGIN, height - FOOTER_HEIGHT - 4, inner, FOOTER_HEIGHT)
-    bar_y = footer.y - 6 - BAR_HEIGHT
-    steer_y = bar_y - MARGIN // 2 - STEER_BAR_HEIGHT
-    gap = 8
-    button_width = (inner - gap * (len(BUTTONS) - 1)) // len(BUTTONS)
+        views = _fit(Box(0, 0, width, height), frame_size, num_views, 0)
+        return Layout(views=views, panel=None, steer_bar=None, buttons={}, footer=None, scale=scale)
+
+    def px(units: float) -> int:
+        return round(units * scale)
+
+    margin, gap = px(MARGIN), px(8)
+    panel, left = None, width
+    if width >= px(MIN_WINDOW[0]) and height >= px(MIN_WINDOW[1]):
+        left = width - px(PANEL_WIDTH) - margin
+        panel = Box(left, margin, px(PANEL_WIDTH), height - 2 * margin)
+    inner = max(left - 2 * margin, 1)
+    footer = Box(margin, height - px(FOOTER_HEIGHT + 4), inner, px(FOOTER_HEIGHT))
+    bar_y = footer.y - px(6 + BAR_HEIGHT)
+    steer_y = bar_y - margin // 2 - px(STEER_BAR_HEIGHT)
+    button_width = max((inner - gap * (len(BUTTONS) - 1)) // len(BUTTONS), 1)
     buttons = {
-        name: Box(MARGIN + i * (button_width + gap), bar_y, button_width, BAR_HEIGHT) for i, name in enumerate(BUTTONS)
+        name: Box(margin + i * (button_width + gap), bar_y, button_width, px(BAR_HEIGHT))
+        for i, name in enumerate(BUTTONS)
     }
     return Layout(
-        view=_fit(Box(MARGIN, MARGIN, inner, steer_y - 2 * MARGIN), frame_size),
+        views=_fit(Box(margin, margin, inner, max(steer_y - 2 * margin, 1)), frame_size, num_views, gap),
         panel=panel,
-        steer_bar=Box(MARGIN, steer_y, inner, STEER_BAR_HEIGHT),
+        steer_bar=Box(margin, steer_y, inner, px(STEER_BAR_HEIGHT)),
         buttons=buttons,
         footer=footer,
+        scale=scale,
     )
 
 
-def _fit(space: Box, frame_size: tuple[int, int]) -> Box:
+def _fit(space: Box, frame_size: tuple[int, int], num_views: int, gap: int) -> tuple[Box, ...]:
+    """`num_views` boxes of a frame's shape in `space`, in the row or the column that makes them larger."""
     height, width = frame_size
-    scale = max(min(space.w / width, space.h / height), 1e-3)
+    shapes = ((num_views, 1), (1, num_views))
+    scales = [
+        min((space.w - gap * (columns - 1)) / (columns * width), (space.h - gap * (rows - 1)) / (rows * height))
+        for columns, rows in shapes
+    ]
+    scale = max(*scales, 1e-3)
+    columns, rows = shapes[0] if scales[0] >= scales[1] else shapes[1]
     w, h = max(1, round(width * scale)), max(1, round(height * scale))
-    return Box(space.x + (space.w - w) // 2, space.y + (space.h - h) // 2, w, h)
+    x = space.x + (space.w - columns * w - (columns - 1) * gap) // 2
+    y = space.y + (space.h - rows * h - (rows - 1) * gap) // 2
+    return tuple(Box(x + c * (w + gap), y + r * (h + gap), w, h) for r in range(rows) for c in range(columns))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What the window shows besides the moments.
+
+    Args:
+        paused: the drive stands still.
+        recording: a film is being taken.
+        driver: name of the policy that can drive; None when there is none.
+        autopilot: the policy drives.
+        busy: text over the image while the world is not there yet; "" otherwise.
+        message: a line for the person.
+        steps_per_second: steps of the worlds in a second, as it went lately.
+        draw_time: what drawing the window takes [s].
+        hovered: button under the mouse.
+        trust_threshold: a picture that is trusted less gets a red border, [0, 1].
+        overlay: lane and objects are drawn into the pictures.
+        help: the keys' help is shown.
+    """
+
+    paused: bool
+    recording: bool
+    driver: str | None
+    autopilot: bool
+    busy: str
+    message: str
+    steps_per_second: float
+    draw_time: float
+    hovered: str | None
+    trust_threshold: float
+    overlay: bool
+    help: bool
 
 
 class Readout(NamedTuple):
@@ -128,8 +180,8 @@ class Readout(NamedTuple):
     alarm: bool
 
 
-def readouts(moment: Moment) -> list[Readout]:
-    """The instruments of a moment, top to bottom."""
+def readouts(moment: Moment, trust_threshold: float) -> list[Readout]:
+    """The instruments of a moment, top to bottom; trust below `trust_threshold` wants attention."""
     scene = moment.scene
     steer, acceleration = (float(v) for v in moment.action)
     half_width = float(scene.half_width) if scene.lane_valid[2] else USUAL_HALF_WIDTH
@@ -153,6 +205,7 @@ def readouts(moment: Moment) -> list[Readout]:
     lines.append(_lead_readout(scene))
     lines.append(Readout("Collision", f"{moment.collision:.0%}", moment.collision, False, moment.collision > 0.5))
     lines.append(Readout("Off road", f"{moment.off_road:.0%}", moment.off_road, False, moment.off_road > 0.5))
+    lines.append(Readout("Trust", f"{moment.trust:.0%}", moment.trust, False, moment.trust < trust_threshold))
     return lines
 
 
@@ -171,16 +224,16 @@ def _lead_readout(scene: SceneState) -> Readout:
     )
 
 
-def lane_outline(scene: SceneState) -> np.ndarray:
-    """The lane ahead as a polygon [2 r, 2] in the vehicle frame [m]; empty where the route is not known."""
+def lane_sides(scene: SceneState) -> tuple[np.ndarray, np.ndarray]:
+    """Left and right side of the lane ahead, each [r, 2] in the vehicle frame [m]; empty where the route is unknown."""
     line = centreline(scene)
     if len(line) < 2:
-        return np.zeros((0, 2))
+        return np.zeros((0, 2)), np.zeros((0, 2))
     along = np.gradient(line, axis=0)
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
     half_width = float(scene.half_width) if scene.lane_valid[2] else USUAL_HALF_WIDTH
-    side = half_width * np.stack([-along[:, 1], along[:, 0]], axis=-1)
-    return np.concatenate([line + side, (line - side)[::-1]])
+    aside = half_width * np.stack([-along[:, 1], along[:, 0]], axis=-1)
+    return line + aside, line - aside
 
 
 def map_points(points: np.ndarray, box: Box) -> np.ndarray:

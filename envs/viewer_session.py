@@ -1,10 +1,10 @@
-"""What happens in the viewer, without a window: hands that steer, and a session that drives, rewinds and records."""
+"""A drive in the viewer, without a window: stepped, rewound, kept, returned to and recorded, in one world or more."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,10 +12,10 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from envs.camera import CameraConfig
 from envs.driving_env import DrivingEnv, TruncationReason
 from envs.video import write_mp4
 from worldsim.scene import SceneState
-from worldsim.vehicle import VehicleModel
 
 REWIND_TIME = 2.0
 """How far one rewind goes back, at least [s]."""
@@ -39,118 +39,50 @@ class Driver(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
-    """What the person holds down at this moment.
+class View:
+    """A world to drive in and how it is shown.
 
     Args:
-        left: steer left.
-        right: steer right.
-        accelerate: throttle pedal.
-        brake: brake pedal.
-        full_brake: brake at once and fully.
-        steer: where the mouse holds the steering bar, [-1, 1], positive left; None when it does not.
+        name: of the world.
+        env: the env to drive, of any world.
+        camera: takes its frames.
     """
 
-    left: bool = False
-    right: bool = False
-    accelerate: bool = False
-    brake: bool = False
-    full_brake: bool = False
-    steer: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandsConfig:
-    """How keys become steering and pedals.
-
-    Args:
-        steer_rate: steering turned in a second while a key is held [1/s].
-        centre_rate: steering given back in a second when let go [1/s].
-        pedal_rate: pedal pressed in a second while held [1/s].
-        release_rate: pedal released in a second when let go [1/s].
-        lateral_acceleration: full deflection never asks for more than this [m/s²].
-    """
-
-    steer_rate: float = 1.6
-    centre_rate: float = 2.4
-    pedal_rate: float = 2.5
-    release_rate: float = 5.0
-    lateral_acceleration: float = 4.0
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not value > 0:
-                raise ValueError(f"{name} must be positive, got {value}")
-
-
-class Hands:
-    """Turns held keys into a smooth action: steering ramps up and centres itself, and is finer at speed."""
-
-    def __init__(self, config: HandsConfig | None = None, vehicle: VehicleModel | None = None) -> None:
-        self.config = HandsConfig() if config is None else config
-        self.vehicle = VehicleModel() if vehicle is None else vehicle
-        self.steer = self.throttle = self.brake = 0.0
-
-    def reset(self) -> None:
-        """Let go of everything."""
-        self.steer = self.throttle = self.brake = 0.0
-
-    def steer_limit(self, speed: float) -> float:
-        """The steering in (0, 1] that reaches the configured lateral acceleration at `speed` [m/s]."""
-        curvature = self.config.lateral_acceleration / max(speed * speed, 1e-6)
-        return min(1.0, float(np.arctan(curvature * self.vehicle.wheelbase)) / self.vehicle.max_steer_angle)
-
-    @property
-    def action(self) -> np.ndarray:
-        """Steer and acceleration as the hands stand now, float32 [2]."""
-        return np.array([self.steer, self.throttle - self.brake], np.float32).clip(-1, 1)
-
-    def update(self, held: Held, speed: float, seconds: float) -> None:
-        """Hold `held` for `seconds` at `speed` [m/s]."""
-        c, limit = self.config, self.steer_limit(speed)
-        direction = float(held.left) - float(held.right)
-        if held.steer is not None:
-            self.steer = _toward(self.steer, held.steer * limit, 4 * c.steer_rate * seconds)
-        elif direction and direction * self.steer >= 0:
-            self.steer = _toward(self.steer, direction * limit, c.steer_rate * limit * seconds)
-        else:  # let go, or counter-steering through the centre
-            self.steer = _toward(self.steer, direction * limit, c.centre_rate * max(limit, abs(self.steer)) * seconds)
-        self.throttle = self._pedal(self.throttle, held.accelerate, seconds)
-        self.brake = 1.0 if held.full_brake else self._pedal(self.brake, held.brake, seconds)
-
-    def _pedal(self, value: float, pressed: bool, seconds: float) -> float:
-        rate = self.config.pedal_rate if pressed else self.config.release_rate
-        return _toward(value, float(pressed), rate * seconds)
-
-
-def _toward(value: float, target: float, step: float) -> float:
-    return target if abs(target - value) <= step else value + float(np.sign(target - value)) * step
+    name: str
+    env: DrivingEnv
+    camera: CameraConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What the viewer shows: one instant of the drive.
+    """What the viewer shows of a world: one instant of the drive.
 
     Args:
+        world: name of the world.
+        camera: took the frame.
         frame: RGB, uint8 [h, w, 3].
         scene: SceneState of the frame.
         action: steer and acceleration that led here, float32 [2].
         collision: probability, [0, 1].
         off_road: probability, [0, 1].
         wrong_way: drives against its lane.
+        trust: how far the frame may be believed, [0, 1]; 1 in a world of truth.
         time: since the start [s].
         distance: along the route since the start [m].
-        latency: what the last step took [s].
+        latency: what the last step took, the driver's thinking included [s].
         seed: seed of the drive.
         ended: why the episode ended, "" while it goes on.
     """
 
+    world: str
+    camera: CameraConfig
     frame: np.ndarray
     scene: SceneState
     action: np.ndarray
     collision: float
     off_road: float
     wrong_way: bool
+    trust: float
     time: float
     distance: float
     latency: float
@@ -158,21 +90,46 @@ class Moment:
     ended: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Remembered:
+    """A moment to go back to: what was shown, what the leading env told, and every env's state."""
+
+    moments: tuple[Moment, ...]
+    info: Mapping[str, Any]
+    snapshots: tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """A remembered moment with what led to it and the start it came from."""
+
+    moment: _Remembered
+    history: tuple[_Remembered, ...]
+    seed: int
+    options: Mapping[str, Any]
+
+
 class Session:
-    """A drive in one env: whoever acts, what was, and what is being filmed.
+    """A drive: whoever acts, what was, and what is being filmed.
+
+    Several worlds are driven under the same controls. The first leads: it begins as asked, a driver sees it, and the
+    others go on from its start clip.
 
     Args:
-        env: the env to drive, of any world.
+        views: worlds with frames of one size and steps of one length, the leading one first.
         seed: seed of the first drive.
         options: reset options of the first drive.
         start_options: reset options of the start that a digit key 1 to 9 picks.
         driver: drives while `autopilot` is on; None when only a person drives.
         video_folder: where recordings go.
+
+    Raises:
+        ValueError: no views, or frames or steps that differ.
     """
 
     def __init__(
         self,
-        env: DrivingEnv,
+        views: Sequence[View],
         *,
         seed: int,
         options: Mapping[str, Any],
@@ -180,15 +137,31 @@ class Session:
         driver: Driver | None,
         video_folder: Path,
     ) -> None:
-        self.env = env
+        kinds = {(view.env.world.frame_size, view.env.world.dt) for view in views}
+        if len(kinds) != 1:
+            raise ValueError(f"a session needs worlds of one frame size and time step, got {sorted(kinds)}")
+        ((self.frame_size, self.dt),) = kinds
+        self.views = tuple(views)
         self.driver = driver
         self.autopilot = driver is not None
         self.message = ""
         self._seed, self._options, self._start_options = seed, dict(options), start_options
         self._video_folder = video_folder
         self._film: list[np.ndarray] | None = None
-        self._history: deque[tuple[Any, Moment, Mapping[str, Any]]] = deque(maxlen=NUM_SNAPSHOTS)
+        self._history: deque[_Remembered] = deque(maxlen=NUM_SNAPSHOTS)
+        self._kept: _Kept | None = None
+        self.moments: tuple[Moment, ...] = ()
         self.restart()
+
+    @property
+    def leading(self) -> Moment:
+        """The leading world's moment."""
+        return self.moments[0]
+
+    @property
+    def ended(self) -> bool:
+        """The episode has ended in one of the worlds."""
+        return any(moment.ended for moment in self.moments)
 
     @property
     def recording(self) -> bool:
@@ -197,13 +170,19 @@ class Session:
 
     def restart(self) -> None:
         """The same start once more."""
-        frame, self._info = self.env.reset(seed=self._seed, options=self._options)
-        if self.driver is not None:
-            self.driver.reset(self.env, self._seed)
+        leader = self.views[0].env
+        answers = [leader.reset(seed=self._seed, options=self._options)]
+        for view in self.views[1:]:
+            answers.append(view.env.reset(seed=self._seed, options={"start": leader.start_clip()}))
+        self._info = answers[0][1]
         self.message = ""
-        self.moment = _moment(frame, self._info, seed=self._seed, ended="")
+        self.moments = tuple(
+            _moment(view, frame, info, seed=self._seed, ended="")
+            for view, (frame, info) in zip(self.views, answers, strict=True)
+        )
+        self._ready_driver()
         self._history.clear()
-        self._remember()
+        self._history.append(self._remember())
 
     def next_start(self) -> None:
         """Another start: the next seed."""
@@ -221,34 +200,53 @@ class Session:
             self.message = f"no start {digit}: {error}"
 
     def advance(self, action: np.ndarray) -> None:
-        """One step of the env, by the driver while it is on, else by `action`."""
+        """One step of every env, by the driver while it is on, else by `action`."""
         began = time.perf_counter()
         if self.driver is not None and self.autopilot:
-            action = np.asarray(self.driver.act(self.moment.frame, self._info), np.float32)
-        frame, _, terminated, truncated, info = self.env.step(action)
-        before = self.moment
-        self._info = info
-        self.moment = replace(
-            _moment(frame, info, seed=before.seed, ended=_why(info) if terminated or truncated else ""),
-            action=action,
-            time=before.time + self.env.world.dt,
-            distance=before.distance + float(info["progress"]),
-            latency=time.perf_counter() - began,
+            action = np.asarray(self.driver.act(self.leading.frame, self._info), np.float32)
+        steps = [view.env.step(action) for view in self.views]
+        self._info = steps[0][-1]
+        latency = time.perf_counter() - began
+        self.moments = tuple(
+            replace(
+                _moment(view, frame, info, seed=before.seed, ended=_why(info) if terminated or truncated else ""),
+                action=action,
+                time=before.time + self.dt,
+                distance=before.distance + float(info["progress"]),
+                latency=latency,
+            )
+            for view, before, (frame, _, terminated, truncated, info) in zip(
+                self.views, self.moments, steps, strict=True
+            )
         )
         if self._film is not None:
-            self._film.append(frame)
-        if self.moment.time - self._history[-1][1].time >= SNAPSHOT_INTERVAL - 1e-6 and not self.moment.ended:
-            self._remember()
+            self._film.append(self._picture())
+        due = self._history[-1].moments[0].time + SNAPSHOT_INTERVAL
+        if self.leading.time >= due - 1e-6 and not self.ended:
+            self._history.append(self._remember())
 
     def rewind(self) -> None:
         """Go back by REWIND_TIME, or to the oldest moment that is remembered."""
-        target = self.moment.time - REWIND_TIME + 1e-6
-        while len(self._history) > 1 and self._history[-1][1].time > target:
+        target = self.leading.time - REWIND_TIME + 1e-6
+        while len(self._history) > 1 and self._history[-1].moments[0].time > target:
             self._history.pop()
-        snapshot, self.moment, self._info = self._history[-1]
-        self.env.restore(snapshot)
-        if self.driver is not None:
-            self.driver.reset(self.env, self.moment.seed)
+        self._go_to(self._history[-1])
+
+    def keep(self) -> None:
+        """Keep this moment, to return to; the one kept before is forgotten."""
+        history = tuple(self._history)
+        self._kept = _Kept(moment=self._remember(), history=history, seed=self._seed, options=self._options)
+        self.message = f"kept {self.leading.time:.1f} s of seed {self.leading.seed}: J returns to it"
+
+    def return_to_kept(self) -> None:
+        """Return to the kept moment, from any drive, any number of times; a message says so when there is none."""
+        if self._kept is None:
+            self.message = "no moment is kept: K keeps one"
+            return
+        self._seed, self._options = self._kept.seed, dict(self._kept.options)
+        self._history = deque(self._kept.history, maxlen=NUM_SNAPSHOTS)
+        self._go_to(self._kept.moment)
+        self.message = f"back at {self.leading.time:.1f} s of seed {self.leading.seed}"
 
     def toggle_autopilot(self) -> None:
         """Hand over to the driver, or take over from it."""
@@ -257,35 +255,53 @@ class Session:
             return
         self.autopilot = not self.autopilot
         if self.autopilot:
-            self.driver.reset(self.env, self.moment.seed)
+            self._ready_driver()
 
     def toggle_recording(self) -> None:
-        """Begin a film, or end it and write it as mp4."""
+        """Begin a film of the frames, several worlds' beside each other, or end it and write it as mp4."""
         if self._film is None:
-            self._film, self.message = [self.moment.frame], "recording"
+            self._film, self.message = [self._picture()], "recording"
             return
         path = self._video_folder / time.strftime("drive-%Y%m%d-%H%M%S.mp4")
-        write_mp4(path, _enlarged(np.stack(self._film)), 1 / self.env.world.dt)
+        write_mp4(path, _enlarged(np.stack(self._film)), 1 / self.dt)
         self._film, self.message = None, f"saved {path}"
 
     def close(self) -> None:
-        """Write what is being filmed and close the env."""
+        """Write what is being filmed and close the envs."""
         if self._film is not None:
             self.toggle_recording()
-        self.env.close()
+        for view in self.views:
+            view.env.close()
 
-    def _remember(self) -> None:
-        self._history.append((self.env.snapshot(), self.moment, self._info))
+    def _picture(self) -> np.ndarray:
+        return np.concatenate([moment.frame for moment in self.moments], axis=1)
+
+    def _ready_driver(self) -> None:
+        if self.driver is not None:
+            self.driver.reset(self.views[0].env, self.leading.seed)
+
+    def _remember(self) -> _Remembered:
+        snapshots = tuple(view.env.snapshot() for view in self.views)
+        return _Remembered(moments=self.moments, info=self._info, snapshots=snapshots)
+
+    def _go_to(self, remembered: _Remembered) -> None:
+        for view, snapshot in zip(self.views, remembered.snapshots, strict=True):
+            view.env.restore(snapshot)
+        self.moments, self._info = remembered.moments, remembered.info
+        self._ready_driver()
 
 
-def _moment(frame: np.ndarray, info: Mapping[str, Any], *, seed: int, ended: str) -> Moment:
+def _moment(view: View, frame: np.ndarray, info: Mapping[str, Any], *, seed: int, ended: str) -> Moment:
     return Moment(
+        world=view.name,
+        camera=view.camera,
         frame=frame,
         scene=SceneState.from_vector(info["scene"]),
         action=np.zeros(2, np.float32),
         collision=float(info["collision"]),
         off_road=float(info["off_road"]),
         wrong_way=bool(info["wrong_way"]),
+        trust=float(info["trust"]),
         time=0.0,
         distance=0.0,
         latency=0.0,

@@ -1,0 +1,111 @@
+"""Hands at the wheel: what a person holds down becomes a smooth action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldsim.vehicle import VehicleModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What the person holds down at this moment.
+
+    Args:
+        left: steer left.
+        right: steer right.
+        accelerate: throttle pedal.
+        brake: brake pedal.
+        full_brake: brake at once and fully.
+        steer: where a mouse or a stick holds the steering, [-1, 1], positive left; None when none does.
+        pedal: where a mouse or triggers hold the pedals, [-1, 1], positive throttle; None when none does.
+    """
+
+    left: bool = False
+    right: bool = False
+    accelerate: bool = False
+    brake: bool = False
+    full_brake: bool = False
+    steer: float | None = None
+    pedal: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandsConfig:
+    """How keys become steering and pedals.
+
+    Args:
+        steer_rate: steering turned in a second while a key is held [1/s].
+        centre_rate: steering given back in a second when let go [1/s].
+        pedal_rate: pedal pressed in a second while held [1/s].
+        release_rate: pedal released in a second when let go [1/s].
+        follow_rate: steering or pedal moved in a second towards where a mouse or a stick holds it [1/s].
+        lateral_acceleration: full deflection never asks for more than this [m/s²].
+
+    Raises:
+        ValueError: a value is not positive.
+    """
+
+    steer_rate: float = 1.6
+    centre_rate: float = 2.4
+    pedal_rate: float = 2.5
+    release_rate: float = 5.0
+    follow_rate: float = 6.4
+    lateral_acceleration: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value > 0:
+                raise ValueError(f"{name} must be positive, got {value}")
+
+
+class Hands:
+    """Turns what is held into a smooth action: steering ramps up and centres itself, and is finer at speed."""
+
+    def __init__(self, config: HandsConfig | None = None, vehicle: VehicleModel | None = None) -> None:
+        self.config = HandsConfig() if config is None else config
+        self.vehicle = VehicleModel() if vehicle is None else vehicle
+        self.steer = self.throttle = self.brake = 0.0
+
+    def reset(self) -> None:
+        """Let go of everything."""
+        self.steer = self.throttle = self.brake = 0.0
+
+    def steer_limit(self, speed: float) -> float:
+        """The steering in (0, 1] that reaches the configured lateral acceleration at `speed` [m/s]."""
+        curvature = self.config.lateral_acceleration / max(speed * speed, 1e-6)
+        return min(1.0, float(np.arctan(curvature * self.vehicle.wheelbase)) / self.vehicle.max_steer_angle)
+
+    @property
+    def action(self) -> np.ndarray:
+        """Steer and acceleration as the hands stand now, float32 [2]."""
+        return np.array([self.steer, self.throttle - self.brake], np.float32).clip(-1, 1)
+
+    def update(self, held: Held, speed: float, seconds: float) -> None:
+        """Hold `held` for `seconds` at `speed` [m/s]."""
+        c, limit = self.config, self.steer_limit(speed)
+        direction = float(held.left) - float(held.right)
+        if held.steer is not None:
+            self.steer = _toward(self.steer, held.steer * limit, c.follow_rate * seconds)
+        elif direction and direction * self.steer >= 0:
+            self.steer = _toward(self.steer, direction * limit, c.steer_rate * limit * seconds)
+        else:  # let go, or counter-steering through the centre
+            self.steer = _toward(self.steer, direction * limit, c.centre_rate * max(limit, abs(self.steer)) * seconds)
+        if held.pedal is not None:
+            self.throttle = _toward(self.throttle, max(held.pedal, 0.0), c.follow_rate * seconds)
+            self.brake = _toward(self.brake, max(-held.pedal, 0.0), c.follow_rate * seconds)
+        else:
+            self.throttle = self._pressed(self.throttle, held.accelerate, seconds)
+            self.brake = self._pressed(self.brake, held.brake, seconds)
+        if held.full_brake:
+            self.brake = 1.0
+
+    def _pressed(self, value: float, pressed: bool, seconds: float) -> float:
+        rate = self.config.pedal_rate if pressed else self.config.release_rate
+        return _toward(value, float(pressed), rate * seconds)
+
+
+def _toward(value: float, target: float, step: float) -> float:
+    return target if abs(target - value) <= step else value + float(np.sign(target - value)) * step
