@@ -57,7 +57,7 @@ def _vehicle(name: str, base_type: str = "car", wheels: int = 4) -> Blueprint:
         attributes=(
             Attribute(name="role_name", type=STRING, value="autopilot"),
             Attribute(name="color", type=COLOR, value="40,60,120"),
-            # not CARLA's, of the ego: they draw or leave out the traffic of this world, which CARLA leaves to its clients
+            # not CARLA's: the ego's draw, or leave out, the traffic of this world, which CARLA leaves to its clients
             Attribute(name="seed", type=INT, value="-1"),
             Attribute(name="traffic", type=BOOL, value="true"),
             *(Attribute(name=n, type=t, value=v, modifiable=False) for n, t, v in fixed),
