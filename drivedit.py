@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 import gymnasium
 
 if TYPE_CHECKING:
+    from envs.carla_config import CarlaWorldConfig as CarlaWorldConfig
+    from envs.carla_routes import LeaderboardRoute as LeaderboardRoute
+    from envs.carla_routes import read_routes as read_routes
+    from envs.carla_routes import route_on_map as route_on_map
     from envs.carla_world import CarlaWorld as CarlaWorld
-    from envs.carla_world import CarlaWorldConfig as CarlaWorldConfig
     from envs.counterfactual import Counterfactuals as Counterfactuals
     from envs.counterfactual import counterfactuals as counterfactuals
     from envs.dream_world import DreamWorld as DreamWorld
@@ -61,6 +64,7 @@ __all__ = [
     "DrivingEnv",
     "DrivingEnvConfig",
     "DrivingVectorEnv",
+    "LeaderboardRoute",
     "ObjectKind",
     "Policy",
     "Prediction",
@@ -89,12 +93,16 @@ __all__ = [
     "make_dream_vector_env",
     "make_policy",
     "make_road_env",
+    "read_routes",
+    "route_on_map",
 ]
 
 _HOME_OF = {
     name: module
     for module, names in {
-        "envs.carla_world": ("CarlaWorld", "CarlaWorldConfig"),
+        "envs.carla_config": ("CarlaWorldConfig",),
+        "envs.carla_routes": ("LeaderboardRoute", "read_routes", "route_on_map"),
+        "envs.carla_world": ("CarlaWorld",),
         "envs.counterfactual": ("Counterfactuals", "counterfactuals"),
         "envs.dream_world": ("DreamWorld", "DreamWorldConfig"),
         "envs.driving_env": (

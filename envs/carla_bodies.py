@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +26,14 @@ class Body:
         length: [m].
         width: [m].
         ahead: its middle ahead of its origin [m].
+        bottom: its underside above its origin [m].
     """
 
     kind: ObjectKind
     length: float
     width: float
     ahead: float
+    bottom: float
 
     def middle(self, actor: Any) -> tuple[float, float, float]:
         """x, y [m] and yaw [rad] of the middle of the body, of an actor or its snapshot."""
@@ -55,23 +58,24 @@ class Bodies:
             self._known[actor.id] = _measured(actor)
         return self._known[actor.id]
 
-    def objects(self, snapshot: carla.WorldSnapshot, ego_id: int) -> Objects:
-        """Everyone of a snapshot but the ego."""
+    def objects(self, snapshot: carla.WorldSnapshot, ego_id: int, speeds: Mapping[int, float]) -> Objects:
+        """Everyone of a snapshot but the ego, with these speeds [m/s] by id instead of measured ones."""
         new = [actor.id for actor in snapshot if actor.id not in self._known]
         if new:
             for actor in self._world.get_actors(new):
                 self.of(actor)
-        boxes, speeds, kinds = [], [], []
+        boxes, found, kinds = [], [], []
         for actor in snapshot:
             body = self._known.get(actor.id)
             if body is None or actor.id == ego_id:
                 continue
             boxes.append((*body.middle(actor), body.length, body.width))
-            speeds.append(actor.get_velocity().dot(actor.get_transform().get_forward_vector()))
+            measured = actor.get_velocity().dot(actor.get_transform().get_forward_vector())
+            found.append(speeds.get(actor.id, measured))
             kinds.append(int(body.kind))
         return Objects(
             boxes=np.array(boxes, np.float64).reshape(-1, 5),
-            speeds=np.array(speeds, np.float64),
+            speeds=np.array(found, np.float64),
             kinds=np.array(kinds, np.int64),
         )
 
@@ -86,7 +90,13 @@ def _measured(actor: Any) -> Body | None:
     if kind == ObjectKind.EMPTY:
         return None
     box = actor.bounding_box
-    return Body(kind=kind, length=2 * box.extent.x, width=2 * box.extent.y, ahead=box.location.x)
+    return Body(
+        kind=kind,
+        length=2 * box.extent.x,
+        width=2 * box.extent.y,
+        ahead=box.location.x,
+        bottom=box.location.z - box.extent.z,
+    )
 
 
 def kind_of(actor: Any) -> ObjectKind:

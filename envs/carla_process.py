@@ -12,7 +12,8 @@ import weakref
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from envs.carla_session import CarlaSession, MapFacts, SessionConfig
+from envs.carla_exchange import MapFacts, SessionConfig
+from envs.carla_session import CarlaSession
 from envs.world import WorldLostError
 
 CLOSING_SECONDS = 10.0

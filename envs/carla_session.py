@@ -11,18 +11,18 @@ import math
 import queue
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import carla
 import numpy as np
 
 from envs.camera import CameraConfig
+from envs.carla_actors import CarlaActors
 from envs.carla_bodies import Bodies, kind_of, pose_of
+from envs.carla_exchange import CarlaMoment, MapFacts, Opening, Placed, SessionConfig
 from envs.carla_frame import control_to_carla, pose_to_carla
 from envs.carla_traffic import CarlaTraffic
-from envs.truth import Objects
 from envs.world import WorldLostError
 from worldsim.scene import ObjectKind
 
@@ -36,77 +36,6 @@ CLOSING_SECONDS = 2.0
 """Longest wait for each answer of the server while closing [s]."""
 SPAWN_HEIGHT = 0.3
 """An ego is let down from this far above a start given without a height [m]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SessionConfig:
-    """How a session is held.
-
-    Args:
-        host: of the server.
-        port: of its RPC.
-        frame_size: height and width of the front camera's frames [px].
-        dt: step [s].
-        blueprint: of the ego.
-        num_vehicles: of the Traffic Manager, as far as the server lets a client spawn them.
-        traffic_port: of the Traffic Manager, in this process.
-        num_warmup: frames under the brake before an episode, in which the car settles and the sensors start.
-        connect_seconds: longest wait for a server [s].
-        tick_seconds: longest wait for a frame [s].
-        image_seconds: longest wait for a frame's image, counted from the frame [s].
-    """
-
-    host: str
-    port: int
-    frame_size: tuple[int, int]
-    dt: float
-    blueprint: str
-    num_vehicles: int
-    traffic_port: int
-    num_warmup: int
-    connect_seconds: float
-    tick_seconds: float
-    image_seconds: float
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MapFacts:
-    """The server's map.
-
-    Args:
-        name: the server's.
-        xodr: OpenDRIVE text.
-        spawns: spawn points x, y, yaw, float64 [n, 3] [m, m, rad].
-    """
-
-    name: str
-    xodr: str
-    spawns: np.ndarray
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CarlaMoment:
-    """What the API tells of one frame.
-
-    Args:
-        number: CARLA's number of the frame.
-        image: RGB, uint8 [h, w, 3].
-        vehicle: the ego, VEHICLE_NAMES, float64 [6].
-        yaw_rate: measured [rad/s].
-        size: the ego's length and width [m].
-        objects: all other vehicles, walkers and props.
-        collided_with: what the collision sensor reported for this frame, EMPTY for nothing.
-        lane_invasions: kinds of the markings crossed, since the last frame.
-    """
-
-    number: int
-    image: np.ndarray
-    vehicle: np.ndarray
-    yaw_rate: float
-    size: tuple[float, float]
-    objects: Objects
-    collided_with: ObjectKind
-    lane_invasions: tuple[str, ...]
 
 
 class CarlaSession:
@@ -130,6 +59,7 @@ class CarlaSession:
         self._ego: Any = None
         self._sensors: list[Any] = []
         self._traffic: CarlaTraffic | None = None
+        self._actors: CarlaActors | None = None
         self._bodies = Bodies(self._world)
         self._images: queue.Queue[Any] = queue.Queue()
         self._collisions: deque[ObjectKind] = deque()
@@ -202,8 +132,8 @@ class CarlaSession:
         self._client.set_timeout(self._patience)
         return self.map_facts()
 
-    def begin(self, pose: tuple[float, float, float], seed: int, weather: str) -> CarlaMoment:
-        """Spawn the ego with its sensors at x, y, yaw [m, m, rad], let traffic appear, wait until all has settled.
+    def begin(self, opening: Opening) -> CarlaMoment:
+        """Spawn the ego with its sensors and the actors, let traffic appear, wait until all has settled.
 
         Raises:
             ValueError: the server has no room there, no such blueprint or no such weather.
@@ -211,29 +141,40 @@ class CarlaSession:
         """
         self.end()
         self._bodies = Bodies(self._world)
-        self._world.set_weather(getattr(carla.WeatherParameters, weather))
-        start = self._spawn_ego(pose, seed)
+        self._world.set_weather(getattr(carla.WeatherParameters, opening.weather))
+        has_own_traffic = self._spawn_ego(opening)
         self._attach_sensors()
+        self._actors = CarlaActors(self._client, self._world, self._bodies, ROLE)
+        self._actors.begin(opening.actors)
         self._traffic = CarlaTraffic(self._client, self._world, self.config.traffic_port, ROLE)
-        self._traffic.begin(self.config.num_vehicles, start, seed)
+        if opening.traffic and not has_own_traffic:
+            x, y, _ = pose_to_carla(*opening.pose)
+            self._traffic.begin(self.config.num_vehicles, carla.Location(x=x, y=y), opening.seed)
         self._ego.apply_control(carla.VehicleControl(brake=1.0))
         number = self._tick()
         for _ in range(self.config.num_warmup - 1):
             number = self._tick()
+        if opening.speed is not None:
+            self._ego.apply_control(carla.VehicleControl())
+            forward = self._ego.get_transform().get_forward_vector()
+            self._ego.set_target_velocity(carla.Vector3D(forward * opening.speed))
+            number = self._tick()
         return self._moment(number)
 
-    def step(self, control: np.ndarray) -> CarlaMoment:
-        """Apply control float32 [4] (CONTROL_NAMES) over one frame.
+    def step(self, control: np.ndarray, actors: Sequence[Placed]) -> CarlaMoment:
+        """Apply control float32 [4] (CONTROL_NAMES) over one frame, in which the scripted actors are moved.
 
         Raises:
             WorldLostError: the frame or its image did not come, or a frame was skipped.
         """
         throttle, steer, brake, reverse = control_to_carla(control)
         self._ego.apply_control(carla.VehicleControl(throttle=throttle, steer=steer, brake=brake, reverse=reverse))
+        assert self._actors is not None, "an episode has begun"
+        self._actors.place(actors)
         return self._moment(self._tick())
 
     def end(self) -> None:
-        """Take away everything that was spawned: sensors stopped first, then traffic, then the ego."""
+        """Take away everything that was spawned: sensors stopped first, then traffic, then actors, then the ego."""
         for sensor in self._sensors:
             with contextlib.suppress(RuntimeError):
                 sensor.stop()
@@ -242,6 +183,10 @@ class CarlaSession:
         if self._traffic is not None:
             self._traffic.end()
             self._traffic = None
+        if self._actors is not None:
+            with contextlib.suppress(RuntimeError):
+                self._actors.end()
+            self._actors = None
         if self._ego is not None:
             with contextlib.suppress(RuntimeError):
                 self._ego.destroy()
@@ -258,23 +203,26 @@ class CarlaSession:
         with contextlib.suppress(RuntimeError):
             self._world.apply_settings(settings)
 
-    def _spawn_ego(self, pose: tuple[float, float, float], seed: int) -> carla.Location:
+    def _spawn_ego(self, opening: Opening) -> bool:
+        """Whether the server has traffic of its own, which the ego's blueprint then can leave out."""
         try:
             blueprint = self._world.get_blueprint_library().find(self.config.blueprint)
         except IndexError as error:
             raise ValueError(f"the server has no blueprint {self.config.blueprint!r}") from error
         blueprint.set_attribute("role_name", ROLE)
-        if blueprint.has_attribute("seed"):  # the bridge's way to draw its world's own traffic
-            blueprint.set_attribute("seed", str(seed))
-        x, y, yaw = pose_to_carla(*pose)
+        has_own_traffic = blueprint.has_attribute("traffic")
+        if has_own_traffic:
+            blueprint.set_attribute("seed", str(opening.seed))
+            blueprint.set_attribute("traffic", str(opening.traffic).lower())
+        x, y, yaw = pose_to_carla(*opening.pose)
         ground = self._world.get_map().get_waypoint(carla.Location(x=x, y=y))
         z = SPAWN_HEIGHT + (ground.transform.location.z if ground is not None else 0.0)
         transform = carla.Transform(carla.Location(x=x, y=y, z=z), carla.Rotation(yaw=yaw))
         try:
             self._ego = self._world.spawn_actor(blueprint, transform)
         except RuntimeError as error:
-            raise ValueError(f"no ego at {tuple(round(v, 2) for v in pose)}: {error}") from error
-        return transform.location
+            raise ValueError(f"no ego at {tuple(round(v, 2) for v in opening.pose)}: {error}") from error
+        return has_own_traffic
 
     def _attach_sensors(self) -> None:
         """The camera comes last: its image is sent after the events of its frame."""
@@ -343,7 +291,7 @@ class CarlaSession:
         try:
             angle = self._ego.get_wheel_steer_angle(carla.VehicleWheelLocation.FL_Wheel)
             body, ego = self._bodies.of(self._ego), snapshot.find(self._ego.id)
-            objects = self._bodies.objects(snapshot, self._ego.id)
+            objects = self._bodies.objects(snapshot, self._ego.id, self._actors.speeds if self._actors else {})
         except RuntimeError as error:
             raise WorldLostError(f"CARLA broke off in frame {number}: {error}") from error
         assert body is not None, "the ego is a vehicle"

@@ -15,7 +15,7 @@ MOST_REFUSALS = 5
 
 
 class CarlaTraffic:
-    """Vehicles around the ego. Servers with traffic of their own refuse them; then there is no Traffic Manager.
+    """Vehicles around the ego, as far as the server lets; without one there is no Traffic Manager.
 
     Args:
         client: connected.

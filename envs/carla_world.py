@@ -2,127 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.spaces import Box
 
+from envs.carla_config import WEATHERS, CarlaWorldConfig
+from envs.carla_exchange import CarlaMoment, Opening, Placed
+from envs.carla_routes import LeaderboardRoute, RouteError, route_on_map
 from envs.reference import ROUTE_LENGTH, Instant, keep_lane, kept_route, start_clip
 from envs.roads import RoadMap, load_map
 from envs.routes import Route
+from envs.scripted import ScriptedActors, ScriptedPlay
+from envs.stage import ROUTE_BEYOND
 from envs.truth import is_off_road, is_wrong_way, scene_from_truth
 from envs.world import WorldLostError, WorldStep
+from worldsim.scene import RouteCommand
 from worldsim.start_clip import StartClip
 from worldsim.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from envs.carla_process import CarlaProcess
-    from envs.carla_session import CarlaMoment, SessionConfig
 
-WEATHERS = (
-    "ClearNoon",
-    "CloudyNoon",
-    "WetNoon",
-    "WetCloudyNoon",
-    "SoftRainNoon",
-    "MidRainyNoon",
-    "HardRainNoon",
-    "ClearSunset",
-    "CloudySunset",
-    "WetSunset",
-    "WetCloudySunset",
-    "SoftRainSunset",
-    "MidRainSunset",
-    "HardRainSunset",
-)
-"""CARLA's presets, of which the seed draws one."""
 MAP_SECONDS = 180.0
 """A map change that takes longer has hung [s]."""
 NUM_SPAWN_TRIES = 20
 """Starts tried before the server is said to have no room."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CarlaWorldConfig:
-    """Which server, and what is driven there.
-
-    Args:
-        host: of the server.
-        port: of its RPC.
-        frame_size: height and width of frames [px].
-        dt: step length [s].
-        num_context: frames in a start clip; the world drives that many minus one before an episode begins.
-        num_warmup: frames under the brake before that, in which the car settles and the sensors start.
-        num_vehicles: of CARLA's Traffic Manager around the ego; servers with traffic of their own refuse them.
-        traffic_port: of the Traffic Manager, which listens on all interfaces of this machine.
-        blueprint: of the ego.
-        weather: one of WEATHERS; "" lets the seed draw one.
-        vehicle: response of the ego, by which the context is driven; its size is read from the server.
-        connect_seconds: longest wait for a server [s].
-        tick_seconds: longest wait for a frame [s].
-        image_seconds: longest wait for a frame's image [s].
-        hang_seconds: a client that is this much later than its own limits has hung and is ended [s].
-
-    Raises:
-        ValueError: a port, size, count or time is out of range, or the weather is unknown.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 2000
-    frame_size: tuple[int, int] = (128, 128)
-    dt: float = 0.1
-    num_context: int = 8
-    num_warmup: int = 10
-    num_vehicles: int = 12
-    traffic_port: int = 8000
-    blueprint: str = "vehicle.nissan.patrol"
-    weather: str = ""
-    vehicle: VehicleModel = field(default_factory=VehicleModel)
-    connect_seconds: float = 10.0
-    tick_seconds: float = 10.0
-    image_seconds: float = 2.0
-    hang_seconds: float = 5.0
-
-    def __post_init__(self) -> None:
-        for name in ("port", "traffic_port"):
-            if not 1 <= getattr(self, name) <= 65535:
-                raise ValueError(f"{name} must be in [1, 65535], got {getattr(self, name)}")
-        for name in ("connect_seconds", "tick_seconds", "image_seconds", "hang_seconds"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("num_context", "num_warmup"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.num_vehicles < 0:
-            raise ValueError(f"num_vehicles must be at least 0, got {self.num_vehicles}")
-        if min(self.frame_size) < 16:
-            raise ValueError(f"frame_size must be at least 16 x 16, got {self.frame_size}")
-        if not 0.001 < self.dt <= 0.5:
-            raise ValueError(f"dt must be in (0.001, 0.5] s, got {self.dt}")
-        if self.weather and self.weather not in WEATHERS:
-            raise ValueError(f"no weather {self.weather!r}; there are {', '.join(WEATHERS)}")
-
-    def session(self) -> SessionConfig:
-        """What the session needs to know."""
-        from envs.carla_session import SessionConfig
-
-        return SessionConfig(
-            host=self.host,
-            port=self.port,
-            frame_size=self.frame_size,
-            dt=self.dt,
-            blueprint=self.blueprint,
-            num_vehicles=self.num_vehicles,
-            traffic_port=self.traffic_port,
-            num_warmup=self.num_warmup,
-            connect_seconds=self.connect_seconds,
-            tick_seconds=self.tick_seconds,
-            image_seconds=self.image_seconds,
-        )
 
 
 @dataclass(kw_only=True, eq=False)
@@ -134,7 +44,18 @@ class _Episode:
     route: Route
     s: float
     weather: str
+    play: ScriptedPlay | None
+    keeps_route: bool
     past: tuple[Instant, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Start:
+    """A place for the ego, and the route from there on."""
+
+    pose: tuple[float, float, float]
+    route: Route
+    speed_limit: float
 
 
 class CarlaWorld:
@@ -145,8 +66,10 @@ class CarlaWorld:
 
     reset options:
         map: a map of the server, or path or text of an .xodr file for it to build; without it, it stays as it is.
-        start: (x, y, yaw) [m, m, rad]; without it the seed draws one of the map's spawn points.
-        route: a Route to follow from the start on; without it the seed draws the turns.
+        start: (x, y, yaw) [m, m, rad]; without it the route's beginning, else the seed draws one of the spawn points.
+        route: to follow from the start on. A Route is prolonged as one that the seed draws; a LeaderboardRoute ends
+            where it ends, and names the map where none is asked for. Without it the seed draws the turns.
+        scenario: ScriptedActors. They are moved by their transforms, in sizes of CARLA's blueprints.
 
     info of a step: `weather` (place in WEATHERS), `frame_number` of the server, `collided_with` (ObjectKind of what the
     ego touches, EMPTY if nothing), `lane_invasions` (number of markings crossed in this step).
@@ -172,36 +95,41 @@ class CarlaWorld:
         """A new start. What the server draws by itself may differ from one reset to the next with the same seed.
 
         Raises:
-            ValueError: an unknown option, a map the server does not have, or a start it has no room for.
+            ValueError: an unknown option, a map the server does not have, a route that is not on it, a start it has no
+                room for, or a scenario for which it has none.
             ConnectionError: no server answers, or it is of another version than the client.
             WorldLostError: the server broke off.
         """
-        unknown = set(options) - {"map", "start", "route"}
+        unknown = set(options) - {"map", "start", "route", "scenario"}
         if unknown:
-            raise ValueError(f"unknown reset options {sorted(unknown)}; CARLA knows map, start and route")
+            raise ValueError(f"unknown reset options {sorted(unknown)}; CARLA knows map, start, route and scenario")
         self._episode = None
         rng = np.random.default_rng(seed)
-        road_map = self._enter(str(options.get("map", self._asked_map)))
+        route, scenario = options.get("route"), options.get("scenario")
+        keeps_route = isinstance(route, LeaderboardRoute)
+        if keeps_route:
+            route = self._follow(route, str(options.get("map", route.town)))
+        else:
+            self._enter(str(options.get("map", self._asked_map)))
         weather = self.config.weather or WEATHERS[int(rng.integers(len(WEATHERS)))]
-        moment = self._begin(options.get("start"), seed, weather, rng)
-        pose = moment.vehicle[:2]
-        lane = road_map.lane_at(pose)
-        if lane is None:
-            raise ValueError(f"the start {tuple(pose)} is not within 30 m of a driving lane")
-        drawn = road_map.route_from(lane, ROUTE_LENGTH, rng)
-        route = options.get("route", drawn)
+        starts = self._starts(options.get("start"), route, 0.0 if scenario is None else scenario.straight, rng)
+        start, play, moment = self._begin(starts, scenario, seed, weather)
         length, width = moment.size
         self._episode = _Episode(
             rng=rng,
             model=replace(self.config.vehicle, length=length, width=width),
-            route=route,
-            s=float(route.project(pose, None)[0]),
+            route=start.route,
+            s=float(start.route.project(moment.vehicle[:2], None)[0]),
             weather=weather,
+            play=play,
+            keeps_route=keeps_route,
         )
-        speed = float(rng.uniform(0.0, 1.0) * lane.speed_limit) if rng.random() < 0.85 else 0.0
+        speed = float(rng.uniform(0.0, 1.0) * start.speed_limit) if rng.random() < 0.85 else 0.0
+        if scenario is not None and scenario.ego_speed is not None:
+            speed = scenario.ego_speed
         step = self._answer(np.zeros(4, np.float32), moment, 0.0)
         for _ in range(self.config.num_context - 1):
-            step = self.step(keep_lane(step.scene, self._episode.model, speed, mind_lead=True))
+            step = self.step(keep_lane(step.scene, self._episode.model, speed, mind_lead=scenario is None))
             if step.collision > 0.5 or step.off_road > 0.5:
                 break
         return replace(step, progress=0.0)
@@ -219,16 +147,19 @@ class CarlaWorld:
         episode, config = self._running(), self.config
         assert self._process is not None, "an episode has a session"
         limit = config.tick_seconds + config.image_seconds + config.connect_seconds + config.hang_seconds
+        if episode.play is not None:
+            episode.play = episode.play.stepped(episode.past[-1].vehicle, episode.model, self.dt)
         try:
-            moment: CarlaMoment = self._process.call("step", control, seconds=limit)
+            moment: CarlaMoment = self._process.call("step", control, _placed(episode.play), seconds=limit)
         except WorldLostError:
             self._episode = None
             raise
         s, lateral, _ = episode.route.project(moment.vehicle[:2], episode.s)
         progress, episode.s = float(s - episode.s), float(s)
-        episode.route, episode.s = kept_route(
-            episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
-        )
+        if not episode.keeps_route:
+            episode.route, episode.s = kept_route(
+                episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
+            )
         return self._answer(control, moment, progress)
 
     def snapshot(self) -> Any:
@@ -312,23 +243,79 @@ class CarlaWorld:
             self._spawns, self._road_map, self.map_name = facts.spawns, _server_map(facts.xodr), facts.name
         return self._map()
 
-    def _begin(
-        self, start: tuple[float, float, float] | None, seed: int, weather: str, rng: np.random.Generator
-    ) -> CarlaMoment:
-        """The first moment, at the start asked for or one of the map's that has room."""
-        assert self._process is not None, "connected before"
-        frames = self.config.num_warmup + 2
-        seconds = frames * self.config.tick_seconds + self.config.connect_seconds + self.config.hang_seconds
-        starts = [tuple(start)] if start is not None else self._spawns[rng.permutation(len(self._spawns))].tolist()
-        if not starts:
+    def _follow(self, route: LeaderboardRoute, map_name: str) -> Route:
+        """The route on the map, which is entered for it."""
+        try:
+            road_map = self._enter(map_name)
+        except ValueError as error:
+            raise RouteError(f"{route.source}: {error}") from error
+        return route_on_map(road_map, route)
+
+    def _starts(
+        self, start: tuple[float, float, float] | None, route: Route | None, straight: float, rng: np.random.Generator
+    ) -> Iterator[_Start]:
+        """Where the ego may begin: where it is asked to, or at the map's spawn points in the order drawn.
+
+        Of these, only those whose route follows the lane for the first `straight` metres.
+        """
+        if start is None and route is not None:
+            start = route.pose_at(0.0, 0.0, 0.0)
+        given = start is not None
+        poses = [start] if given else self._spawns[rng.permutation(len(self._spawns))].tolist()
+        if not poses:
             raise ValueError(f"map {self.map_name} has no spawn points: pass options={{'start': (x, y, yaw)}}")
-        for number, pose in enumerate(starts[:NUM_SPAWN_TRIES], start=1):
+        found = False
+        for pose in poses:
+            lane = self._map().lane_at(np.array(pose[:2]))
+            if lane is None:
+                if given:
+                    raise ValueError(f"the start {tuple(pose)} is not within 30 m of a driving lane")
+                continue
+            drawn = self._map().route_from(lane, ROUTE_LENGTH, rng)
+            follows = (drawn.command[: int(straight) + 1] == RouteCommand.FOLLOW).all()
+            if given or (straight == 0.0 or (follows and drawn.length >= straight + ROUTE_BEYOND)):
+                found = True
+                x, y, yaw = pose
+                yield _Start(pose=(x, y, yaw), route=drawn if route is None else route, speed_limit=lane.speed_limit)
+        if not found:
+            raise ValueError(f"map {self.map_name} has no spawn point with {straight} m without a junction")
+
+    def _begin(
+        self, starts: Iterator[_Start], scenario: ScriptedActors | None, seed: int, weather: str
+    ) -> tuple[_Start, ScriptedPlay | None, CarlaMoment]:
+        """The first of the starts at which the server has room, what is played there, and its first moment."""
+        assert self._process is not None, "connected before"
+        frames = self.config.num_warmup + 3
+        seconds = frames * self.config.tick_seconds + self.config.connect_seconds + self.config.hang_seconds
+        refused: ValueError | None = None
+        for start in islice(starts, NUM_SPAWN_TRIES):
+            play = None if scenario is None else self._play(scenario, start)
+            opening = Opening(
+                pose=start.pose,
+                speed=None if scenario is None else scenario.ego_speed,
+                actors=_placed(play),
+                traffic=scenario is None or scenario.ambient_traffic,
+                seed=seed,
+                weather=weather,
+            )
             try:
-                return self._process.call("begin", tuple(pose), seed, weather, seconds=seconds)
-            except ValueError:
-                if number == min(len(starts), NUM_SPAWN_TRIES):
-                    raise
-        raise AssertionError("the last try returns or raises")
+                return start, play, self._process.call("begin", opening, seconds=seconds)
+            except ValueError as error:
+                refused = error
+        assert refused is not None, "there is a start, or an error that says why not"
+        raise refused
+
+    def _play(self, scenario: ScriptedActors, start: _Start) -> ScriptedPlay:
+        """The scenario at the first moment, by which the ego's given speed has taken it on by a frame."""
+        ego_s = float(start.route.project(np.array(start.pose[:2]), None)[0])
+        ego_s += (scenario.ego_speed or 0.0) * self.dt
+        return ScriptedPlay(
+            scripts=scenario.scripts,
+            route=start.route,
+            ego_s=ego_s,
+            time=-(self.config.num_context - 1) * self.dt,
+            actors=tuple(script.initial(start.route, ego_s) for script in scenario.scripts),
+        )
 
     def _answer(self, control: np.ndarray, moment: CarlaMoment, progress: float) -> WorldStep:
         """The world as it is now, remembered for the start clip."""
@@ -355,6 +342,21 @@ class CarlaWorld:
             },
             route_done=episode.s >= episode.route.length,
         )
+
+
+def _placed(play: ScriptedPlay | None) -> tuple[Placed, ...]:
+    """Where the actors are now."""
+    if play is None:
+        return ()
+    return tuple(
+        Placed(
+            kind=actor.kind,
+            pose=play.route.pose_at(actor.s, actor.lateral, actor.heading),
+            speed=actor.speed,
+            braking=actor.braking,
+        )
+        for actor in play.actors
+    )
 
 
 @lru_cache(maxsize=2)

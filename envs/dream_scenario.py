@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from envs.routes import Route, route_through
-from envs.scripted import ActorScript, ActorState, ScriptedActors, ego_on_route, scripted_box
+from envs.routes import route_through
+from envs.scripted import ScriptedActors, ScriptedPlay, ego_on_route, scripted_box
 from worldsim.actors import ACTOR_NAMES
 from worldsim.route import to_ground_frame
 from worldsim.scene import ObjectKind
@@ -20,30 +20,14 @@ SAME_ACTOR = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scripted:
+class Scripted(ScriptedPlay):
     """A scenario's actors in the learned world.
 
     Args:
-        scripts: how they move.
-        route: on which; ground frame.
-        ego_s: where the ego is on it [m].
-        time: of the scripts' clock [s].
-        actors: where they are, one per script.
         places: of each in the model's Actors.
     """
 
-    scripts: tuple[ActorScript, ...]
-    route: Route
-    ego_s: float
-    time: float
-    actors: tuple[ActorState, ...]
     places: tuple[int, ...]
-
-    def stepped(self, vehicle: np.ndarray, model: VehicleModel, dt: float) -> Scripted:
-        """A step on; `vehicle` [6] is the ego before it."""
-        ego = ego_on_route(vehicle, self.route, self.ego_s, model.length, model.width)
-        moved = (script.step(self.time, ego, own, dt) for script, own in zip(self.scripts, self.actors, strict=True))
-        return replace(self, ego_s=ego.s, time=self.time + dt, actors=tuple(moved))
 
     def states(self) -> np.ndarray:
         """ACTOR_NAMES [scripts, 10] of the actors."""

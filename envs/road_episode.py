@@ -17,7 +17,7 @@ from envs.routes import Route
 from envs.scripted import ActorScript, ActorState
 from envs.stage import Stage, map_stage, town_stage
 from envs.state_codec import StateCodec, check_state
-from envs.traffic import Traffic, TrafficConfig
+from envs.traffic import Guests, Traffic, TrafficConfig
 from envs.truth import Objects
 from worldsim.scene import ObjectKind, SceneState
 
@@ -47,7 +47,7 @@ class Episode:
 
 _CODEC = StateCodec(
     types=(
-        Episode, Instant, Look, Route, Traffic, TrafficConfig, Fleet, DriverConfig, Pedestrians, Paths, Objects,
+        Episode, Instant, Look, Route, Traffic, TrafficConfig, Guests, Fleet, DriverConfig, Pedestrians, Paths, Objects,
         SceneState, ActorState, ObjectKind,
     ),
     open_type=ActorScript,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,11 +14,14 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
+from envs.lane_search import Stretch
 from envs.road_geometry import PAVED_KINDS, Lane, LaneKey, RoadGeometry, extract
 from envs.routes import Route
 from worldsim.boxes import wrap
 from worldsim.scene import RouteCommand
 
+SEAM = 1e-3
+"""Between two lanes that follow each other, so that arc length rises [m]."""
 COMMAND_DISTANCE = 30.0
 """A junction's command is given from this far before it [m]."""
 TURN_ANGLE = np.radians(35.0)
@@ -160,12 +164,49 @@ class RoadMap:
             if total >= length or not alive:
                 break
             chain.append(alive[int(rng.integers(len(alive)))])
-        return _resample(chain, start.s, length)
+        return _resample(chain, np.full(len(chain), SEAM), start.s, length)
+
+    def lanes_near(self, xy: np.ndarray, radius: float) -> list[LanePoint]:
+        """The nearest place on each driving lane within `radius` [m] of a point [2], nearest first."""
+        nearest: dict[int, tuple[float, int]] = {}
+        for index in self._tree.query_ball_point(xy, radius):
+            distance = float(np.hypot(*(self._tree.data[index] - xy)))
+            owner = int(self._owner[index])
+            nearest[owner] = min(nearest.get(owner, (np.inf, 0)), (distance, int(index)))
+        found = []
+        for owner, (distance, index) in sorted(nearest.items(), key=lambda item: item[1]):
+            lane = self.lanes[self._keys[owner]]
+            s = float(lane.s[index - int(np.searchsorted(self._owner, owner))])
+            found.append(replace(self._point(lane, s), distance=distance))
+        return found
+
+    def route_along(self, stretches: Sequence[Stretch]) -> Route:
+        """The route over stretches of lanes, straight from one lane to the next where it changes.
+
+        Raises:
+            ValueError: it is shorter than 2 m.
+        """
+        chain = [_clipped(self.lanes[stretch.key], stretch.start, stretch.end) for stretch in stretches]
+        gaps = np.array([stretch.gap or SEAM for stretch in stretches])
+        length = sum(lane.length for lane in chain) + gaps[:-1].sum()
+        if length < 2.0:
+            raise ValueError(f"a route needs at least 2 m, got {length:.2f} m")
+        return _resample(chain, gaps, 0.0, length)
 
 
-def _resample(chain: list[Lane], start: float, length: float) -> Route:
-    """The lanes one after the other, from `start` metres into the first on, one point a metre."""
-    offsets = np.concatenate([[0.0], np.cumsum([lane.length + 1e-3 for lane in chain])])
+def _clipped(lane: Lane, start: float, end: float) -> Lane:
+    """The lane from arc length `start` to `end` [m]."""
+    inside = (lane.s > start) & (lane.s < end)
+    s = np.concatenate([[start], lane.s[inside], [end]])
+    x, y, yaw, half_width = (
+        np.interp(s, lane.s, of) for of in (lane.points[:, 0], lane.points[:, 1], lane.yaw, lane.half_width)
+    )
+    return replace(lane, points=np.stack([x, y], -1), yaw=yaw, half_width=half_width, s=s - start)
+
+
+def _resample(chain: list[Lane], gaps: np.ndarray, start: float, length: float) -> Route:
+    """The lanes one after the other, `gaps` [m] apart, from `start` metres into the first on, one point a metre."""
+    offsets = np.concatenate([[0.0], np.cumsum([lane.length for lane in chain] + gaps)])
     s = np.concatenate([lane.s + offset for lane, offset in zip(chain, offsets, strict=False)])
     points = np.concatenate([lane.points for lane in chain])
     yaw = np.unwrap(np.concatenate([lane.yaw for lane in chain]))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from worldsim.boxes import wrap
 from worldsim.scene import ObjectKind
+from worldsim.vehicle import VehicleModel
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from envs.routes import Route
 
 
@@ -103,3 +106,28 @@ def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length
 def scripted_box(actor: ActorState, route: Route) -> np.ndarray:
     """Box [5] of a scripted actor; beyond the route's ends it is on their tangents."""
     return np.array([*route.pose_at(actor.s, actor.lateral, actor.heading), actor.length, actor.width])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptedPlay:
+    """Scripted actors in the course of an episode. Immutable.
+
+    Args:
+        scripts: how they move.
+        route: on which; ground frame.
+        ego_s: where the ego is on it [m].
+        time: of the scripts' clock [s].
+        actors: where they are, one per script.
+    """
+
+    scripts: tuple[ActorScript, ...]
+    route: Route
+    ego_s: float
+    time: float
+    actors: tuple[ActorState, ...]
+
+    def stepped(self, vehicle: np.ndarray, model: VehicleModel, dt: float) -> Self:
+        """A step on; `vehicle` [6] is the ego before it."""
+        ego = ego_on_route(vehicle, self.route, self.ego_s, model.length, model.width)
+        moved = (script.step(self.time, ego, own, dt) for script, own in zip(self.scripts, self.actors, strict=True))
+        return replace(self, ego_s=ego.s, time=self.time + dt, actors=tuple(moved))

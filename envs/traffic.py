@@ -93,13 +93,38 @@ class Ego:
     on_script_route: ActorState | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guests:
+    """Road users that someone outside the world places, and it itself never moves.
+
+    Args:
+        objects: where they are, g of them.
+        heights: float64 [g] [m].
+        colors: uint8 [g, 3].
+        braking: who shows brake lights, bool [g].
+    """
+
+    objects: Objects
+    heights: np.ndarray
+    colors: np.ndarray
+    braking: np.ndarray
+
+    @staticmethod
+    def none() -> Guests:
+        """Nobody."""
+        return Guests(
+            objects=Objects.none(), heights=np.zeros(0), colors=np.zeros((0, 3), np.uint8), braking=np.zeros(0, bool)
+        )
+
+
 class Traffic:
-    """All road users but the ego. Their order, everywhere: drivers, scripted actors, pedestrians, parked cars.
+    """All road users but the ego. Their order, everywhere: drivers, scripted actors, guests, pedestrians, parked cars.
 
     Attributes:
         objects: everyone as they are now; never written to.
         heights: theirs [m].
         colors: theirs, uint8 [m, 3].
+        guests: of them, those placed from outside.
 
     Args:
         config: how much traffic.
@@ -130,6 +155,7 @@ class Traffic:
         num_vehicles, num_pedestrians = (config.num_vehicles, config.num_pedestrians) if ambient else (0, 0)
         self.script_route, self.scripts = route, scenario.scripts if scenario else ()
         self.scripted = tuple(script.initial(route, ego_s) for script in self.scripts)
+        self.guests = Guests.none()
         self.time = start_time
         taken = rng.random(len(places.parking)) < (config.parked_share if ambient else 0.0)
         self.parked = places.parking[taken]
@@ -152,16 +178,31 @@ class Traffic:
         other.fleet, other.pedestrians = self.fleet.copy(), self.pedestrians.copy()
         return other
 
+    def place(self, guests: Guests) -> None:
+        """Put these guests in place of the present ones."""
+        old = self.guest_rows
+        self.heights = np.concatenate([self.heights[: old.start], guests.heights, self.heights[old.stop :]])
+        self.colors = np.concatenate([self.colors[: old.start], guests.colors, self.colors[old.stop :]])
+        self.guests = guests
+        self.objects = self._objects()
+
+    @property
+    def guest_rows(self) -> slice:
+        """Where the guests are among the objects."""
+        return slice(self._num_solid - len(self.guests.heights), self._num_solid)
+
     def _objects(self) -> Objects:
         kinds = [
             self.fleet.kind,
             np.array([int(actor.kind) for actor in self.scripted], np.int64),
+            self.guests.objects.kinds,
             np.full(len(self.pedestrians), ObjectKind.PEDESTRIAN, np.int64),
             np.full(len(self.parked), ObjectKind.CAR, np.int64),
         ]
         scripted = np.array([scripted_box(a, self.script_route) for a in self.scripted]).reshape(-1, 5)
-        boxes = [self.fleet.boxes(), scripted, self.pedestrians.boxes(), self.parked]
-        speeds = [self.fleet.speed, [a.speed for a in self.scripted], self.pedestrians.speeds()]
+        guests = self.guests.objects
+        boxes = [self.fleet.boxes(), scripted, guests.boxes, self.pedestrians.boxes(), self.parked]
+        speeds = [self.fleet.speed, [a.speed for a in self.scripted], guests.speeds, self.pedestrians.speeds()]
         return Objects(
             boxes=np.concatenate(boxes),
             speeds=np.concatenate([*speeds, np.zeros(len(self.parked))]),
@@ -171,12 +212,15 @@ class Traffic:
     def braking(self) -> np.ndarray:
         """Who shows brake lights, bool [m]."""
         rest = np.zeros(len(self.pedestrians) + len(self.parked), bool)
-        return np.concatenate([self.fleet.braking, np.array([a.braking for a in self.scripted], bool), rest])
+        scripted = np.array([a.braking for a in self.scripted], bool)
+        return np.concatenate([self.fleet.braking, scripted, self.guests.braking, rest])
 
     def phases(self) -> np.ndarray:
         """How far pedestrians are in their stride [m] [rad]; 0 for vehicles."""
         scripted = [a.s + a.lateral if a.kind == ObjectKind.PEDESTRIAN else 0.0 for a in self.scripted]
-        walked = [np.zeros(len(self.fleet)), scripted, self.pedestrians.walked, np.zeros(len(self.parked))]
+        placed, on_foot = self.guests.objects.boxes, self.guests.objects.kinds == ObjectKind.PEDESTRIAN
+        guests = np.where(on_foot, placed[:, 0] + placed[:, 1], 0.0)
+        walked = [np.zeros(len(self.fleet)), scripted, guests, self.pedestrians.walked, np.zeros(len(self.parked))]
         return 2 * np.pi / STRIDE * np.concatenate(walked)
 
     def stop(self, index: int) -> None:
@@ -193,8 +237,7 @@ class Traffic:
             dt: [s].
             rng: draws who comes next, who changes lane and who crosses the road.
         """
-        objects, n = self.objects, len(self.fleet)
-        solid = n + len(self.scripted)
+        objects, n, solid = self.objects, len(self.fleet), self._num_solid
         self.fleet.step(objects.boxes[:n], self._others(ego), dt, self.config.lane_changes, rng)
         if len(self.pedestrians):
             walkers = objects.boxes[solid : solid + len(self.pedestrians)]
@@ -208,9 +251,14 @@ class Traffic:
         self.objects = self._objects()
         self.time += dt
 
+    @property
+    def _num_solid(self) -> int:
+        """Drivers, scripted actors and guests: those whom others mind wherever they are."""
+        return len(self.fleet) + len(self.scripted) + len(self.guests.heights)
+
     def _others(self, ego: Ego) -> Others:
         """Whom the fleet must mind: the ego, scripted actors and who crosses the road; the rest keeps off it."""
-        n, k = len(self.fleet), len(self.scripted)
+        n, k = len(self.fleet), self._num_solid - len(self.fleet)
         crossing = n + k + np.flatnonzero(self.pedestrians.crossing)
         minded = np.concatenate([np.arange(n, n + k), crossing])
         ahead = PATH_STEP * np.arange(CROSSING_POINTS)
@@ -226,7 +274,7 @@ class Traffic:
     def _populate(self, objects: Objects, ego: np.ndarray, ring: tuple[float, float], rng: np.random.Generator) -> None:
         """Takes away who is far from the ego or stuck, and lets others appear within the ring around it."""
         fleet, people = self.fleet, self.pedestrians.paths
-        n, solid = len(fleet), len(fleet) + len(self.scripted)
+        n, solid = len(fleet), self._num_solid
         distance = np.hypot(objects.boxes[:, 0] - ego[0], objects.boxes[:, 1] - ego[1])
         far = distance > self.config.leave_range
         stuck = (fleet.waited > self.config.patience) & (distance[:n] > self.config.spawn_range[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -81,7 +82,8 @@ def run_cases(stage: Stage, policy: Policy, cases: Iterable[Case], on_case: OnCa
     for case in cases:
         try:
             rollout = stage.run(case, policy)
-        except InvalidStartError:
+        except InvalidStartError as error:
+            print(f"invalid: {error}", file=sys.stderr)
             rollout = None
         result = invalid_result(case) if rollout is None else measure(case, rollout)
         results.append(result)

@@ -19,7 +19,7 @@ from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
 from scenarios.runner import CaseResult, badness, run_cases
 from scenarios.scenario import Scenario
-from scenarios.stage import WorldName, make_stage
+from scenarios.stage import CarlaPlaces, WorldName, make_stage
 from scenarios.statistics import Interval, clopper_pearson
 
 ScenarioName = Literal["lead_braking", "cut_in", "pedestrian_crossing"]
@@ -31,7 +31,12 @@ class ValidateConfig:
 
     Args:
         policy: who drives.
-        world: where: "learned" goes on from clips recorded in the reference world, "road" is that world itself.
+        world: where: "learned" goes on from clips recorded in the reference world, "road" is that world itself, "carla"
+            a CARLA server, on its own maps.
+        host: of the CARLA server.
+        port: of its RPC.
+        carla_maps: maps of the server on which cases are set in turn; without one, the map it has.
+        carla_routes: a file of CARLA leaderboard routes on which cases are set in turn instead, each on its own map.
         scenarios: which of the catalogue.
         num_seeds: cases per scenario.
         first_seed: seeds are first_seed, first_seed + 1, ...
@@ -43,11 +48,16 @@ class ValidateConfig:
         planner: how "planner" searches.
 
     Raises:
-        ValueError: a count is too small, or the rate is not in [0, 1].
+        ValueError: a count is too small, the rate is not in [0, 1], or places in CARLA are given to another world or
+            twice.
     """
 
     policy: PolicyName = "lane_follower"
     world: WorldName = "learned"
+    host: str = "127.0.0.1"
+    port: int = 2000
+    carla_maps: tuple[str, ...] = ()
+    carla_routes: Path | None = None
     scenarios: tuple[ScenarioName, ...] = ("lead_braking", "cut_in", "pedestrian_crossing")
     num_seeds: int = 10
     first_seed: int = 0
@@ -69,6 +79,14 @@ class ValidateConfig:
             raise ValueError(f"max_failure_rate must be in [0, 1], got {self.max_failure_rate}")
         if not self.scenarios:
             raise ValueError("scenarios must name at least one scenario, got none")
+        for name in ("carla_maps", "carla_routes"):
+            if getattr(self, name) and self.world != "carla":
+                raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
+        self.carla()
+
+    def carla(self) -> CarlaPlaces:
+        """The server of world "carla", and where cases are set there."""
+        return CarlaPlaces(host=self.host, port=self.port, maps=self.carla_maps, routes=self.carla_routes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +110,7 @@ class Summary:
 
 def validate(config: ValidateConfig) -> int:
     """Run, print, write the report; the exit code: 0 when few enough cases failed, else 1."""
-    stage = make_stage(config.world, config.checkpoint, config.device)
+    stage = make_stage(config.world, config.checkpoint, config.device, config.carla())
     policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
     seeds = range(config.first_seed, config.first_seed + config.num_seeds)
     cases = [SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds]
@@ -120,7 +138,7 @@ def validate(config: ValidateConfig) -> int:
 
 def checkpoint_used(config: ValidateConfig) -> Path | None:
     """Folder of the world model that takes part in the run; None when none does."""
-    if config.world == "road" and config.policy != "planner":
+    if config.world != "learned" and config.policy != "planner":
         return None
     from worldsim.world_model import DEFAULT_CHECKPOINT
 

@@ -58,26 +58,44 @@ def test_what_the_road_world_cannot_do_is_refused(road):
     assert_refused(found)
     assert "not on a driving lane" in found["off_lane"]
     assert "do not roll" in found["camera"]
+    assert {found["second_ego"], found["walker"], found["batch"][0]} == {
+        "Spawn failed because of collision at spawn position"
+    }
 
 
 def assert_refused(found):
     """What no bridge can do, and what every batch answers."""
     assert "not found" in found["no_blueprint"]
-    assert "one ego" in found["second_ego"]
-    first, second, third = found["batch"]
-    assert "one ego" in first
+    _, second, third = found["batch"]
     assert second == "unable to destroy actor: not found"
     assert third == ""
     assert found["throttle"] == pytest.approx(0.5)
     assert found["light"] == 8
-    assert "one vehicle and its sensors" in found["walker"]
     assert "must be attached to the ego" in found["free_camera"]
-    assert "no teleport" in found["no_physics"]
+    assert "the ego moves by its controls alone" in found["no_physics"]
     assert "map 'Town99' not found" in found["map"]
     assert not found["teleported"]
     assert found["spectator"] == pytest.approx(40.0)
     assert found["destroyed"] == ""
     assert found["left"] == ["spectator"]
+
+
+def test_a_client_moves_actors_of_its_own(road):
+    """A car comes towards the standing ego until it touches it; a walker crosses."""
+    found = json.loads(run_client("actors.py", road.port, "26"))
+    assert found["alone"] == ["vehicle.nissan.patrol"]  # without the world's own traffic
+    assert found["kinds"] == ["vehicle.tesla.model3", "walker.pedestrian.0001"]
+    assert found["extents"] == pytest.approx([2.3, 0.25])
+    assert "collision at spawn position" in found["occupied"]
+    assert found["worst"] < 1e-3
+    assert found["speeds"] == pytest.approx([5.0, 5.0], abs=0.01)
+    assert found["rises"] == [1]
+    assert found["seen"] > 20
+    assert found["hit_the_car"]
+    assert found["launched"] == pytest.approx(8.0, abs=0.3)
+    assert found["destroyed"] == [True, False]
+    assert found["left"] == ["spectator", "vehicle.nissan.patrol", "vehicle.tesla.model3"]
+    assert found["end"] == ["spectator"]
 
 
 def test_manual_control_drives_and_changes_the_map(road):
@@ -113,6 +131,8 @@ def test_what_the_learned_world_cannot_do_is_refused(learned):
     assert_refused(found)
     assert "begins at its spawn point alone" in found["off_lane"]
     assert "what one front camera sees" in found["camera"]
+    for refusal in (found["second_ego"], found["walker"], found["batch"][0]):
+        assert "one ego and lets clients spawn that one vehicle and its sensors" in refusal
 
 
 def test_one_layout_per_version_and_no_other():

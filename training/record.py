@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from tqdm import tqdm
 
+from envs.carla_routes import LeaderboardRoute, RouteError, read_routes
 from envs.world import World, WorldLostError, WorldStep
 from training import layout
 from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
@@ -35,6 +37,7 @@ class RecordConfig:
         out: * folder of the dataset.
         world: "road" is the embedded reference world; "carla" a CARLA server, whose own maps stand for towns.
         carla_maps: maps of the server to be visited in turn in place of towns; without one, the map it has.
+        carla_routes: a file of CARLA leaderboard routes to be driven in turn instead, each on its own map.
         host: * of the CARLA server.
         port: * of its RPC.
         num_episodes: * how many the dataset shall have; raise it to record more.
@@ -57,6 +60,7 @@ class RecordConfig:
     out: Path = Path("data/rollouts")
     world: Literal["road", "carla"] = "road"
     carla_maps: tuple[str, ...] = ()
+    carla_routes: Path | None = None
     host: str = "127.0.0.1"
     port: int = 2000
     num_episodes: int = 100
@@ -81,8 +85,11 @@ class RecordConfig:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if not self.seconds_per_episode > self.min_seconds:
             raise ValueError(f"seconds_per_episode must exceed min_seconds, got {self.seconds_per_episode}")
-        if self.carla_maps and self.world != "carla":
-            raise ValueError(f"carla_maps are for world 'carla', got them for {self.world!r}")
+        for name in ("carla_maps", "carla_routes"):
+            if getattr(self, name) and self.world != "carla":
+                raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
+        if self.carla_maps and self.carla_routes:
+            raise ValueError(f"give carla_maps or carla_routes, whose maps they name, not both: {self.carla_maps}")
 
     def town(self, index: int) -> int:
         """The town of episode `index`."""
@@ -93,7 +100,16 @@ class RecordConfig:
         if self.world == "road":
             return {"town": self.town(index)}
         visit = index // self.episodes_per_town
+        if self.carla_routes is not None:
+            routes = _routes(self.carla_routes)
+            return {"route": routes[visit % len(routes)]}
         return {"map": self.carla_maps[visit % len(self.carla_maps)]} if self.carla_maps else {}
+
+
+@lru_cache(maxsize=1)
+def _routes(path: Path) -> list[LeaderboardRoute]:
+    """The routes of a file, read once."""
+    return read_routes(path)
 
 
 MakeWorld = Callable[[RecordConfig], World]
@@ -129,6 +145,7 @@ def record(config: RecordConfig, make_world: MakeWorld | None = None) -> Rollout
 
     Raises:
         ValueError: `config.out` holds a recording made with other settings.
+        RouteError: a route of `config.carla_routes` cannot be driven on the server.
         ConnectionError: CARLA does not answer, or breaks off again and again; what was recorded so far is kept.
     """
     make_world = MAKE_WORLD[config.world] if make_world is None else make_world
@@ -186,11 +203,14 @@ def _check_recipe(config: RecordConfig) -> None:
     """Refuse to mix recordings of different settings in one dataset."""
     free = ("out", "num_episodes", "num_workers", "host", "port")
     recipe = {name: value for name, value in asdict(config).items() if name not in free}
+    recipe["carla_routes"] = None if config.carla_routes is None else str(config.carla_routes)
     recipe = json.loads(json.dumps(recipe))  # as it reads back
     path = config.out / _RECIPE_PATH
     if not path.exists():
         layout.write_json(path, recipe)
-    found = {"world": "road", "carla_maps": []} | layout.read_json(path)  # older recordings do not say
+    found = {"world": "road", "carla_maps": [], "carla_routes": None} | layout.read_json(
+        path
+    )  # older recordings do not say
     for name, value in recipe.items():
         if found.get(name) != value:
             raise ValueError(f"{config.out} was recorded with {name}={found.get(name)}, now {value}; record elsewhere")
@@ -208,7 +228,7 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
         for index in indices:
             try:
                 writer.write(index, *record_episode(world, config, index))
-            except ConnectionError:
+            except (ConnectionError, RouteError):
                 raise
             except Exception as error:
                 raise RuntimeError(f"episode {index} in town {config.town(index)} failed: {error}") from error

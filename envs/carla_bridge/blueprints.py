@@ -57,8 +57,9 @@ def _vehicle(name: str, base_type: str = "car", wheels: int = 4) -> Blueprint:
         attributes=(
             Attribute(name="role_name", type=STRING, value="autopilot"),
             Attribute(name="color", type=COLOR, value="40,60,120"),
-            # not CARLA's: draws the traffic of this world, which CARLA leaves to its clients
+            # not CARLA's: the ego's draw, or leave out, the traffic of this world, which CARLA leaves to its clients
             Attribute(name="seed", type=INT, value="-1"),
+            Attribute(name="traffic", type=BOOL, value="true"),
             *(Attribute(name=n, type=t, value=v, modifiable=False) for n, t, v in fixed),
         ),
     )
@@ -106,9 +107,16 @@ OF_KIND = {
     ),
     ObjectKind.STATIC: Blueprint(id="static.prop.streetbarrier", attributes=()),
 }
-"""What the world's own road users look like to a client."""
-LIBRARY = {b.id: b for b in (*EGO_VEHICLES, TRUCK, OF_KIND[ObjectKind.PEDESTRIAN], *SENSORS)}
-"""Everything the client's blueprint library lists."""
-UIDS = {blueprint_id: uid for uid, blueprint_id in enumerate([*LIBRARY, SPECTATOR.id, SCENERY.id], start=1)} | {
-    OF_KIND[ObjectKind.STATIC].id: len(LIBRARY) + 3
+"""What road users are to a client that it did not spawn itself."""
+GUEST_KINDS = {b.id: kind for kind, b in OF_KIND.items()} | {b.id: ObjectKind.CAR for b in EGO_VEHICLES}
+"""What clients may spawn besides the ego and its sensors."""
+GUEST_SIZES = {
+    ObjectKind.CAR: (4.6, 1.9, 1.5),
+    ObjectKind.TRUCK: (8.0, 2.4, 3.2),
+    ObjectKind.PEDESTRIAN: (0.5, 0.5, 1.75),
+    ObjectKind.STATIC: (1.2, 0.4, 1.0),
 }
+"""Their length, width and height [m]."""
+LIBRARY = {b.id: b for b in (*EGO_VEHICLES, *OF_KIND.values(), *SENSORS)}
+"""Everything the client's blueprint library lists."""
+UIDS = {blueprint_id: uid for uid, blueprint_id in enumerate([*LIBRARY, SPECTATOR.id, SCENERY.id], start=1)}

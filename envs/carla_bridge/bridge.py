@@ -132,6 +132,7 @@ class Bridge:
         moment = None
         if self.cast.ego is not None:
             self.faults.count_frame()
+            self.simulation.place(self.cast.guests())
             self.simulation.step(self.control)
             moment = self.simulation.moment()
         self.frame, self.seconds = self.frame + 1, self.seconds + self.simulation.dt

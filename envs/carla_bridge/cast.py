@@ -12,7 +12,7 @@ from envs.carla_bridge.blueprints import Blueprint
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Motion, actor_records
 from envs.carla_bridge.rpc import RefusedError
-from envs.carla_bridge.simulation import CameraView, Moment, Simulation
+from envs.carla_bridge.simulation import CameraView, Guest, Moment, Simulation
 from envs.carla_bridge.streams import EPISODE_STREAM
 from envs.carla_frame import control_to_carla, pose_from_carla, poses_to_carla
 from worldsim.scene import ObjectKind
@@ -20,6 +20,9 @@ from worldsim.scene import ObjectKind
 _TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRIAN: b"\x0c", ObjectKind.STATIC: b"\x14"}
 """CARLA's semantic tags."""
 _TCP, _SAME_HOST = 1, 0
+BRAKE_LIGHT = 8
+"""Bit of CARLA's light state."""
+_GUEST_COLOR = "120,80,60"
 
 
 @dataclass(kw_only=True)
@@ -33,7 +36,7 @@ class Performer:
         parent: id of what it is attached to, 0 for none.
         size: length, width, height [m].
         kind: of road users.
-        location: x, y, z in CARLA's frame [m], of sensors relative to the parent.
+        location: x, y, z in CARLA's frame [m], of sensors relative to the parent; of other road users only of guests.
         rotation: pitch, yaw, roll in CARLA's frame [degrees], likewise.
         view: of a camera.
     """
@@ -74,6 +77,7 @@ class Cast:
         self.ego: Performer | None = None
         self.sensors: dict[int, Performer] = {}
         self._bodies: dict[int, Performer] = {}
+        self._guests: dict[int, Performer] = {}
         self._id_of_key: dict[int, int] = {}
         self.lights: dict[int, int] = {}
 
@@ -111,6 +115,26 @@ class Cast:
             raise RefusedError(f"actor {actor_id} ({found.blueprint.id}) belongs to this world and obeys no client")
         return found
 
+    def guest(self, actor_id: int) -> Performer | None:
+        """The road user with that id, if a client has spawned it and so may move it."""
+        return self._guests.get(actor_id)
+
+    def guests(self) -> list[Guest]:
+        """All guests as they are to be placed in the simulation."""
+        return [self._as_guest(performer) for performer in self._guests.values()]
+
+    def _as_guest(self, performer: Performer) -> Guest:
+        (x, y, _), (_, yaw, _) = performer.location, performer.rotation
+        red, green, blue = (int(part) for part in performer.values.get("color", _GUEST_COLOR).split(","))
+        return Guest(
+            key=-performer.id,
+            kind=performer.kind,
+            pose=pose_from_carla(x, y, yaw),
+            size=performer.size,
+            color=(red, green, blue),
+            braking=bool(self.lights.get(performer.id, 0) & BRAKE_LIGHT),
+        )
+
     def spawn(self, description: list, transform: list, parent: int = 0) -> Performer:
         """A new actor for a client.
 
@@ -122,15 +146,16 @@ class Cast:
         blueprint = blueprints.LIBRARY.get(name)
         if blueprint in blueprints.SENSORS:
             return self._attach(blueprint, values, transform, parent)
-        if blueprint not in blueprints.EGO_VEHICLES or blueprint is None:
-            raise RefusedError(f"Spawn failed: this world lets clients spawn one vehicle and its sensors, not {name}")
+        if blueprint is None or blueprint.id not in blueprints.GUEST_KINDS:
+            raise RefusedError(f"Spawn failed: this world has no {name}")
         if self.ego is not None:
-            raise RefusedError(
-                f"Spawn failed: this world has one ego, and it is actor {self.ego.id}; its traffic is its own"
-            )
+            return self._invite(blueprint, values, transform)
+        if blueprint not in blueprints.EGO_VEHICLES:
+            raise RefusedError(f"Spawn failed: the first to be spawned is the ego, which cannot be {name}")
         (x, y, _), (_, yaw, _) = transform
         seed = int(values.get("seed", "-1"))
-        self.simulation.begin(pose_from_carla(x, y, yaw), self.simulation.seed if seed < 0 else seed)
+        seed = self.simulation.seed if seed < 0 else seed
+        self.simulation.begin(pose_from_carla(x, y, yaw), seed, values.get("traffic", "true").lower() == "true")
         model = self.simulation.model
         self.ego = Performer(
             id=self._new_id(),
@@ -139,8 +164,25 @@ class Cast:
             size=(model.length, model.width, 1.6),
             kind=ObjectKind.CAR,
         )
-        self._bodies, self._id_of_key = {}, {}
+        self._bodies, self._guests, self._id_of_key = {}, {}, {}
         return self.ego
+
+    def _invite(self, blueprint: Blueprint, values: dict[str, str], transform: list) -> Performer:
+        """A road user besides the ego, which stands until a client moves it."""
+        kind = blueprints.GUEST_KINDS[blueprint.id]
+        performer = Performer(
+            id=self._new_id(),
+            blueprint=blueprint,
+            values=values,
+            size=blueprints.GUEST_SIZES[kind],
+            kind=kind,
+            location=tuple(transform[0]),
+            rotation=tuple(transform[1]),
+        )
+        self.simulation.check_guest(self._as_guest(performer))
+        self._guests[performer.id] = self._bodies[performer.id] = performer
+        self._id_of_key[-performer.id] = performer.id
+        return performer
 
     def _attach(self, blueprint: Blueprint, values: dict[str, str], transform: list, parent: int) -> Performer:
         if self.ego is None or parent != self.ego.id:
@@ -163,13 +205,16 @@ class Cast:
         return sensor
 
     def destroy(self, actor_id: int) -> bool:
-        """Take away what a client spawned; whether there was such an actor. An ego takes its sensors along."""
+        """Take away what a client spawned; whether there was such an actor. An ego takes sensors and guests along."""
         if self.sensors.pop(actor_id, None) is not None:
+            return True
+        if self._guests.pop(actor_id, None) is not None:
+            del self._bodies[actor_id], self._id_of_key[-actor_id]
             return True
         if self.ego is None or actor_id != self.ego.id:
             return False
         self.simulation.end()
-        self.ego, self.sensors, self._bodies = None, {}, {}
+        self.ego, self.sensors, self._bodies, self._guests = None, {}, {}, {}
         return True
 
     def clear(self) -> None:

@@ -15,6 +15,10 @@ from envs.carla_frame import control_from_carla, poses_to_carla
 
 SPAWN_HEIGHT = 0.5
 """Of spawn points above the road, as CARLA gives them [m]."""
+OWN_WAY = "the ego moves by its controls alone, the world's own road users as it likes"
+"""Why only those whom a client has spawned besides the ego can be put elsewhere."""
+MOST_SLIP = 0.1
+"""A velocity given to the ego may have this much across its heading [m/s]."""
 SAME_STEP = 1e-6
 """A fixed step nearer than this to the world's own is the same [s]."""
 
@@ -263,20 +267,29 @@ class _Actors:
 
     def set_actor_transform(self, actor: int, transform: list) -> None:
         performer = self._cast.get(actor)
-        if performer is not self._cast.spectator:
-            raise RefusedError(f"actor {actor} ({performer.blueprint.id}) cannot be moved: this world has no teleport")
+        if performer is not self._cast.spectator and self._cast.guest(actor) is None:
+            raise RefusedError(f"actor {actor} ({performer.blueprint.id}) cannot be moved: {OWN_WAY}")
         performer.location, performer.rotation = tuple(transform[0]), tuple(transform[1])
 
     def set_actor_location(self, actor: int, location: list) -> None:
         self.set_actor_transform(actor, [location, self._cast.get(actor).rotation])
 
     def set_actor_target_velocity(self, actor: int, velocity: list) -> None:
-        raise RefusedError(f"actor {actor} cannot be given a velocity: it moves by its controls alone")
+        """Of the ego, along its heading; the others are moved by their transforms."""
+        self._cast.the_ego(actor)
+        yaw = float(self._bridge.simulation.moment().vehicle[2])
+        c, s = math.cos(yaw), math.sin(yaw)
+        ahead, left = c * velocity[0] - s * velocity[1], -s * velocity[0] - c * velocity[1]
+        if abs(left) > MOST_SLIP:
+            raise RefusedError(
+                f"actor {actor} cannot be given a velocity of {left:.1f} m/s to its left: it does not slip"
+            )
+        self._bridge.simulation.set_speed(ahead)
 
     def set_actor_simulate_physics(self, actor: int, enabled: bool) -> None:
-        self._cast.get(actor)
-        if not enabled:
-            raise RefusedError(f"actor {actor} cannot be taken out of physics: this world has no teleport")
+        """Who a client moves has none; everyone else has it always."""
+        if self._cast.guest(actor) is None and not enabled:
+            raise RefusedError(f"actor {self._cast.get(actor).id} cannot be taken out of physics: {OWN_WAY}")
 
     def set_actor_enable_gravity(self, actor: int, enabled: bool) -> None:
         """The served worlds are flat."""
@@ -320,6 +333,8 @@ class _Actors:
                 self.set_actor_transform(actor, *values)
             case "ApplyLocation":
                 self.set_actor_location(actor, *values)
+            case "ApplyTargetVelocity":
+                self.set_actor_target_velocity(actor, *values)
             case "SetSimulatePhysics":
                 self.set_actor_simulate_physics(actor, *values)
             case "SetVehicleLightState":

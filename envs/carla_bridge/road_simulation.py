@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from envs.camera import Actor, Camera, CameraConfig
-from envs.carla_bridge.simulation import OPENDRIVE_MAP, CameraView, Keys, Moment, view_of
+from envs.carla_bridge.simulation import OPENDRIVE_MAP, SAME_BODY, CameraView, Guest, Keys, Moment, view_of
 from envs.paths import NOWHERE
 from envs.road_world import RoadWorld, RoadWorldConfig, visible_actors
 from envs.scripted import ScriptedActors
 from envs.stage import Stage, map_stage, town_stage
+from envs.traffic import Guests
 from envs.truth import Objects, touched
 from envs.world import WorldStep
+from worldsim.boxes import overlap
 from worldsim.scene import ObjectKind
 
 STANDING_START = ScriptedActors(scripts=(), ego_speed=0.0, ambient_traffic=True)
@@ -59,6 +62,7 @@ class RoadSimulation:
         height, width = self.config.frame_size
         self.camera = view_of(CameraConfig(height_px=height, width_px=width))
         self._step: WorldStep | None = None
+        self._guests: tuple[Guest, ...] = ()
         self._given = ""
         self.load_map(self.map_names[0] if first_map is None else first_map)
 
@@ -96,12 +100,50 @@ class RoadSimulation:
             raise ValueError(f"this world's cameras do not roll, got {np.degrees(view.roll):.1f} degrees")
         _camera(_config_of(view))
 
-    def begin(self, pose: tuple[float, float, float], seed: int) -> None:
+    def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
         """See Simulation."""
-        step = self._world.reset(seed, {**self._options, "start": pose, "scenario": STANDING_START})
+        scenario = replace(STANDING_START, ambient_traffic=traffic)
+        step = self._world.reset(seed, {**self._options, "start": pose, "scenario": scenario})
         if step.collision > 0.5:
             raise ValueError("Spawn failed because of collision at spawn position")
-        self._step, self._keys = step, Keys()
+        self._step, self._keys, self._guests = step, Keys(), ()
+
+    def set_speed(self, speed: float) -> None:
+        """See Simulation."""
+        episode = self._world.snapshot()
+        episode.vehicle = np.array([*episode.vehicle[:3], speed, 0.0, episode.vehicle[5]])
+        self._world.restore(episode)
+
+    def check_guest(self, guest: Guest) -> None:
+        """See Simulation."""
+        episode = self._world.snapshot()
+        ego = np.array([*episode.vehicle[:3], self.model.length, self.model.width])
+        others = np.array([(*other.pose, *other.size[:2]) for other in self._guests]).reshape(-1, 5)
+        taken = np.concatenate([ego[None], episode.traffic.objects.boxes, others])
+        if overlap(np.array([*guest.pose, *guest.size[:2]]), taken).any():
+            raise ValueError("Spawn failed because of collision at spawn position")
+
+    def place(self, guests: Sequence[Guest]) -> None:
+        """See Simulation. They are as fast as they have moved since the last step."""
+        if not guests and not self._guests:
+            return
+        before = {guest.key: guest.pose for guest in self._guests}
+        speeds = [_speed(before.get(guest.key, guest.pose), guest.pose, self.dt) for guest in guests]
+        episode = self._world.snapshot()
+        episode.traffic.place(
+            Guests(
+                objects=Objects(
+                    boxes=np.array([(*guest.pose, *guest.size[:2]) for guest in guests]).reshape(-1, 5),
+                    speeds=np.array(speeds, np.float64),
+                    kinds=np.array([int(guest.kind) for guest in guests], np.int64),
+                ),
+                heights=np.array([guest.size[2] for guest in guests], np.float64),
+                colors=np.array([guest.color for guest in guests], np.uint8).reshape(-1, 3),
+                braking=np.array([guest.braking for guest in guests], bool),
+            )
+        )
+        self._world.restore(episode)
+        self._guests = tuple(guests)
 
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
@@ -109,14 +151,17 @@ class RoadSimulation:
 
     def end(self) -> None:
         """See Simulation."""
-        self._step = None
+        self._step, self._guests = None, ()
 
     def moment(self) -> Moment:
         """See Simulation."""
         assert self._step is not None, "there is no ego"
         episode = self._world.snapshot()
         objects, vehicle = episode.traffic.objects, episode.vehicle
-        keys = self._keys.of(objects.boxes[:, :2])
+        rows = episode.traffic.guest_rows
+        own = self._keys.of(np.delete(objects.boxes[:, :2], rows, axis=0))
+        keys = np.concatenate([own[: rows.start], [guest.key for guest in self._guests], own[rows.start :]])
+        keys = keys.astype(np.int64)
         there = np.abs(objects.boxes[:, 0]) < NOWHERE / 2
         hit = touched(vehicle, self.model, objects)
         limits = episode.route.speed_limit
@@ -155,6 +200,12 @@ class RoadSimulation:
             )
         camera = _camera(_config_of(view))
         return camera.render(episode.stage.scenery, episode.look, (float(at[0]), float(at[1]), float(at[2])), actors)
+
+
+def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:
+    """Along the own yaw [m/s]; 0 for who was put elsewhere."""
+    dx, dy = now[0] - before[0], now[1] - before[1]
+    return 0.0 if np.hypot(dx, dy) > SAME_BODY else float(dx * np.cos(now[2]) + dy * np.sin(now[2])) / dt
 
 
 def _config_of(view: CameraView) -> CameraConfig:

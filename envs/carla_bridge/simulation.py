@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from envs.camera import CameraConfig
 from envs.truth import Objects
+from worldsim.scene import ObjectKind
 from worldsim.vehicle import VehicleModel
 
 OPENDRIVE_MAP = "OpenDriveMap"
@@ -66,6 +68,27 @@ def view_of(config: CameraConfig) -> CameraView:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Guest:
+    """A road user that a client has spawned and moves by setting its transform.
+
+    Args:
+        key: its number among the keys of a moment, negative.
+        kind: never EMPTY.
+        pose: x, y, yaw of its middle [m, m, rad].
+        size: length, width, height [m].
+        color: RGB.
+        braking: shows brake lights.
+    """
+
+    key: int
+    kind: ObjectKind
+    pose: tuple[float, float, float]
+    size: tuple[float, float, float]
+    color: tuple[int, int, int]
+    braking: bool
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Moment:
     """What is true now.
@@ -74,7 +97,7 @@ class Moment:
         vehicle: the ego, VEHICLE_NAMES, float64 [6].
         objects: all others, n of them.
         heights: theirs, float64 [n] [m].
-        keys: a number for each that stays with it while it is there, int64 [n].
+        keys: a number for each that stays with it while it is there, that of its Guest or one from 0 on, int64 [n].
         collided: the ego touches something.
         collided_with: key of what it touches, -1 when that is not among the objects.
         speed_limit: where the ego is [m/s].
@@ -128,8 +151,20 @@ class Simulation(Protocol):
         """Refuse a view that `image` cannot give."""
         ...
 
-    def begin(self, pose: tuple[float, float, float], seed: int) -> None:
-        """Put the ego at x, y, yaw [m, m, rad]."""
+    def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
+        """Put the ego at x, y, yaw [m, m, rad], with this world's own traffic or without."""
+        ...
+
+    def set_speed(self, speed: float) -> None:
+        """Give the ego another speed [m/s]."""
+        ...
+
+    def check_guest(self, guest: Guest) -> None:
+        """Refuse a guest for which there is no room now."""
+        ...
+
+    def place(self, guests: Sequence[Guest]) -> None:
+        """From the next step on these checked guests are there and no others."""
         ...
 
     def step(self, control: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.camera import CameraConfig
 from envs.carla_bridge.route_map import route_xodr
-from envs.carla_bridge.simulation import CameraView, Moment, view_of
+from envs.carla_bridge.simulation import CameraView, Guest, Moment, view_of
 from envs.traffic import SCRIPTED_HEIGHTS
 from envs.truth import Objects, touched
 from envs.world import World, WorldStep
@@ -88,8 +88,10 @@ class WorldSimulation:
         if known.mean() < LEAST_KNOWN:
             raise ValueError(f"Spawn failed: only {known.mean():.0%} of this view is within what the world shows")
 
-    def begin(self, pose: tuple[float, float, float], seed: int) -> None:
-        """See Simulation: at the world's start, moving as it begins."""
+    def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
+        """See Simulation: at the world's start, moving as it begins, among the actors it shows."""
+        if not traffic:
+            raise ValueError("Spawn failed: this world's traffic cannot be left out, it is in the start's pictures")
         x, y, yaw = self.spawn_poses[0]
         away = float(np.hypot(pose[0] - x, pose[1] - y))
         if away > START_TOLERANCE or abs(wrap(pose[2] - yaw)) > 0.5:
@@ -98,6 +100,21 @@ class WorldSimulation:
         self._xy, self._kinds, self._keys = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._num_keys = 0
         self._remember(self._step)
+
+    def set_speed(self, speed: float) -> None:
+        """See Simulation: refused."""
+        raise ValueError("this world's ego moves by its controls alone, it cannot be given a velocity")
+
+    def check_guest(self, guest: Guest) -> None:
+        """See Simulation: refused."""
+        raise ValueError(
+            "Spawn failed: this world has one ego and lets clients spawn that one vehicle and its sensors; "
+            "its traffic is its own"
+        )
+
+    def place(self, guests: Sequence[Guest]) -> None:
+        """See Simulation: none was let in."""
+        assert not guests, "no guest passes check_guest"
 
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
