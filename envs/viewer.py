@@ -98,12 +98,13 @@ def play(config: PlayConfig, make_driver: Callable[[str], Driver]) -> None:
     """
     try:
         surface, scale = _open_window(config)
-        Window(surface, config, partial(_make_session, config, make_driver), scale=scale).run()
+        Window(surface, config, partial(make_session, config, make_driver), scale=scale).run()
     finally:
         pygame.quit()
 
 
-def _make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Session:
+def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Session:
+    """The drive that `config` asks for, at its start; arguments and ValueError as for `play`, no window."""
     driver = None if config.policy is None else make_driver(config.policy)
     options: dict[str, Any] = {} if config.map is None else {"map": config.map}
     if config.world == "road":

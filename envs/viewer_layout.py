@@ -187,8 +187,8 @@ def readouts(moment: Moment, trust_threshold: float) -> list[Readout]:
     half_width = float(scene.half_width) if scene.lane_valid[2] else USUAL_HALF_WIDTH
     lines = [
         Readout("Steering", f"{_signed_side(steer)}", steer, True, False),
-        Readout("Throttle", f"{max(acceleration, 0):.0%}", max(acceleration, 0.0), False, False),
-        Readout("Brake", f"{max(-acceleration, 0):.0%}", max(-acceleration, 0.0), False, False),
+        Readout("Throttle", f"{max(0.0, acceleration):.0%}", max(0.0, acceleration), False, False),
+        Readout("Brake", f"{max(0.0, -acceleration):.0%}", max(0.0, -acceleration), False, False),
     ]
     if scene.lane_valid[0]:
         offset = float(scene.lateral_offset)

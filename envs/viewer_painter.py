@@ -85,7 +85,7 @@ class Painter:
         if moment.ended and status.paused:
             self._banner(surface, box, moment.ended.capitalize(), "R again   B back 2 s   P go on", ALARM)
         elif status.paused:
-            self._banner(surface, box, "Paused", "P go on   N one step", ACCENT)
+            self._banner(surface, box, "", "Paused   P go on   N one step", ACCENT)
         if moment.trust < status.trust_threshold:
             pygame.draw.rect(surface, ALARM, box, width=px(BORDER))
         surface.set_clip(None)
@@ -99,13 +99,18 @@ class Painter:
                 pygame.draw.aaline(surface, color, start.tolist(), end.tolist())
 
         draw(lane_lines(moment.scene, camera), ACCENT)
-        for item in object_lines(moment.scene, camera):
+        objects = [item for item in object_lines(moment.scene, camera) if len(item.lines)]
+        for item in objects:
             draw(item.lines, OBJECT_COLORS[item.kind])
-            if len(item.lines):
-                corners = item.lines.reshape(-1, 2) * scale + box[:2]
-                middle, top = round(float(corners[:, 0].mean())), round(float(corners[:, 1].min()))
-                at = (middle, top - pen.small.get_height())
-                pen.text(surface, pen.small, f"{item.distance:.0f} m", OBJECT_COLORS[item.kind], at, align=0.5)
+        taken: list[pygame.Rect] = []
+        for item in reversed(objects):  # where distances would cover each other the nearest is told
+            corners = item.lines.reshape(-1, 2) * scale + box[:2]
+            text = f"{item.distance:.0f} m"
+            label = pygame.Rect((0, 0), pen.small.size(text))
+            label.midbottom = round(float(corners[:, 0].mean())), round(float(corners[:, 1].min()))
+            if label.collidelist(taken) < 0:
+                pen.text(surface, pen.small, text, OBJECT_COLORS[item.kind], label.topleft)
+                taken.append(label)
 
     def _draw_name(self, surface: pygame.Surface, box: Box, name: str) -> None:
         pen, px = self._pen, self._pen.px
@@ -116,9 +121,10 @@ class Painter:
     def _banner(self, surface: pygame.Surface, box: Box, title: str, hint: str, color: Color) -> None:
         pen, px = self._pen, self._pen.px
         top, middle = box.y + box.h // 8, box.x + box.w // 2
-        pen.shade(surface, (box.x, top, box.w, px(76)), 200)
-        pen.text(surface, pen.title, title, color, (middle, top + px(14)), align=0.5)
-        pen.text(surface, pen.small, hint, TEXT, (middle, top + px(44)), align=0.5)
+        pen.shade(surface, (box.x, top, box.w, px(60 if title else 30)), 200)
+        if title:
+            pen.text(surface, pen.title, title, color, (middle, top + px(6)), align=0.5)
+        pen.text(surface, pen.small, hint, TEXT if title else color, (middle, top + px(36 if title else 6)), align=0.5)
 
     def _draw_steer_bar(self, surface: pygame.Surface, box: Box, moment: Moment) -> None:
         px = self._pen.px

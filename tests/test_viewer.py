@@ -12,7 +12,7 @@ import pygame
 import pytest
 from viewer_worlds import FullThrottle, StraightEnv, session_on
 
-from envs.viewer import PlayConfig, Window, play, screen_scale
+from envs.viewer import PlayConfig, Window, make_session, play, screen_scale
 from envs.viewer_layout import Status, arrange
 from envs.viewer_painter import Painter
 from envs.viewer_pen import ALARM, BACKGROUND
@@ -72,6 +72,20 @@ def test_window_pauses_when_either_world_ends(surface, tmp_path):
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=100)
     Window(surface, config, lambda: session_on(first, tmp_path, beside=[second])).run()
     assert first.num_steps == second.num_steps == 3
+
+
+def test_learned_world_goes_on_from_the_reference_worlds_start():
+    session = make_session(PlayConfig(world="both", seed=3), lambda name: FullThrottle())
+    road, learned = session.moments
+    assert (road.world, learned.world) == ("Reference", "Learned")
+    np.testing.assert_array_equal(road.frame, learned.frame)
+    np.testing.assert_array_equal(road.scene.ego, learned.scene.ego)
+    for _ in range(3):
+        session.advance(np.array([0.0, 0.5], np.float32))
+    road, learned = session.moments
+    assert (road.frame != learned.frame).any()
+    assert float(learned.scene.speed) == pytest.approx(float(road.scene.speed), abs=0.3)
+    session.close()
 
 
 def test_error_of_the_world_reaches_the_caller(surface, tmp_path):
