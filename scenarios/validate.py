@@ -227,7 +227,7 @@ def _write_report(
     write_page(config.out / "report.html", page)
 
 
-WORLD_TITLES = {"learned": "Learned world", "road": "Reference world"}
+WORLD_TITLES = {"learned": "Learned world", "road": "Reference world", "carla": "CARLA"}
 
 
 def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:

@@ -25,7 +25,7 @@ def drawn_route(town, seed, length):
 @pytest.mark.parametrize("version", [1, 2])
 def test_sparse_waypoints_give_the_route_they_were_taken_from(town, tmp_path, version):
     for seed in range(5):
-        original = drawn_route(town, seed, 400.0)
+        original = drawn_route(town, seed, 250.0)  # short of a way round a block
         points = np.concatenate([original.points[::20], original.points[-1:]])
         (read,) = read_routes(write_route(tmp_path / f"{seed}.xml", "Town_001", points, version))
         assert (read.id, read.town) == ("7", "Town_001")
@@ -36,8 +36,8 @@ def test_sparse_waypoints_give_the_route_they_were_taken_from(town, tmp_path, ve
         assert max(abs(route.project(point)[1]) for point in middle) < 0.3
         steps = np.hypot(*np.diff(route.points, axis=0).T)
         assert steps.max() < 1.3
-        here = [round(route.project(point)[0]) for point in middle[::25]]
-        assert np.mean(route.command[here] == original.command[5:-5][::25]) > 0.9
+        told = [route.command[round(route.project(point)[0])] for point in original.points[5:-60:25]]
+        assert told == original.command[5:-60:25].tolist()  # a junction that is cut off at the end says less
 
 
 def test_a_lane_change_between_waypoints_is_a_straight_line(town):
@@ -54,7 +54,7 @@ def test_a_lane_change_between_waypoints_is_a_straight_line(town):
     assert route.length == pytest.approx(40.0, abs=3.0)
     for point in ends:
         _, lateral, _ = route.project(point)
-        assert abs(lateral) < 0.1
+        assert abs(lateral) < 0.3
     assert np.hypot(*np.diff(route.points, axis=0).T).max() < 1.1
 
 
