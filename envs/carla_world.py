@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from envs.carla_config import WEATHERS, CarlaWorldConfig
-from envs.carla_exchange import CarlaMoment, Opening, Placed
+from envs.carla_exchange import CarlaMoment, MapFacts, Opening, Placed
 from envs.carla_routes import LeaderboardRoute, RouteError, route_on_map
 from envs.reference import ROUTE_LENGTH, Instant, keep_lane, kept_route, start_clip
 from envs.roads import RoadMap, load_map
@@ -227,21 +227,24 @@ class CarlaWorld:
         """Connect where that is needed, and change to the map asked for ("" for none)."""
         from envs.carla_process import CarlaProcess
 
-        facts = None
         if self._process is None or not self._process.alive:
             self._process = CarlaProcess(self.config.session())
-            facts = self._process.map_facts
-        if asked and (asked != self._asked_map or (facts is not None and asked != facts.name)):
+            self._know(self._process.map_facts)
+            self._asked_map = self.map_name
+        if asked and asked != self._asked_map:
             text = asked.lstrip().startswith("<")
             if text or asked.endswith(".xodr"):
                 xodr = asked if text else Path(asked).read_text(errors="replace")
                 facts = self._process.call("load_opendrive", xodr, seconds=MAP_SECONDS)
             else:
                 facts = self._process.call("load_map", asked, seconds=MAP_SECONDS)
-        self._asked_map = asked
-        if facts is not None:
-            self._spawns, self._road_map, self.map_name = facts.spawns, _server_map(facts.xodr), facts.name
+            self._know(facts)
+            self._asked_map = asked
         return self._map()
+
+    def _know(self, facts: MapFacts) -> None:
+        """The server's present map."""
+        self._spawns, self._road_map, self.map_name = facts.spawns, _server_map(facts.xodr), facts.name
 
     def _follow(self, route: LeaderboardRoute, map_name: str) -> Route:
         """The route on the map, which is entered for it."""

@@ -312,7 +312,7 @@ def test_a_server_of_another_version_is_refused():
     ("options", "message"),
     [
         ({"map": "Town99"}, "the server has no map 'Town99'"),
-        ({"start": (5000.0, 0.0, 0.0)}, "not on a driving lane"),
+        ({"start": (5000.0, 0.0, 0.0)}, "not within 30 m of a driving lane"),
         ({"wether": 1}, "wether"),
     ],
 )

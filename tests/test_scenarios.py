@@ -262,7 +262,7 @@ def test_comfort_flags_exactly_what_is_broken():
 @pytest.mark.parametrize(("policy", "exit_code"), [("lane_follower", 0), ("constant", 1)])
 def test_validate_reports_and_returns_its_exit_code(policy, exit_code, tmp_path, monkeypatch, capsys):
     stage = ReferenceStage(DrivingEnv(StraightWorld()))
-    monkeypatch.setattr("scenarios.validate.make_stage", lambda world, checkpoint, device: stage)
+    monkeypatch.setattr("scenarios.validate.make_stage", lambda world, checkpoint, device, carla: stage)
     config = ValidateConfig(
         policy=policy, world="road", scenarios=("lead_braking",), num_seeds=3, num_videos=1, out=tmp_path / "out"
     )
