@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from policies.policy import make_policy as make_policy
     from training.rollouts import RolloutDataset as RolloutDataset
     from training.rollouts import RolloutWriter as RolloutWriter
+    from worldsim.model_state import Prediction as Prediction
     from worldsim.scene import ObjectKind as ObjectKind
     from worldsim.scene import RouteCommand as RouteCommand
     from worldsim.scene import SceneState as SceneState
     from worldsim.start_clip import StartClip as StartClip
     from worldsim.vehicle import VehicleModel as VehicleModel
-    from worldsim.world_model import Prediction as Prediction
     from worldsim.world_model import WorldModel as WorldModel
 
 __all__ = [
@@ -124,7 +124,8 @@ _HOME_OF = {
         "worldsim.scene": ("ObjectKind", "RouteCommand", "SceneState"),
         "worldsim.start_clip": ("StartClip",),
         "worldsim.vehicle": ("VehicleModel",),
-        "worldsim.world_model": ("Prediction", "WorldModel"),
+        "worldsim.model_state": ("Prediction",),
+        "worldsim.world_model": ("WorldModel",),
     }.items()
     for name in names
 }

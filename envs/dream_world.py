@@ -24,13 +24,14 @@ from envs.world import WorldStep
 from worldsim.actors import Actors
 from worldsim.boxes import wrap
 from worldsim.layers import KeyValue
+from worldsim.model_state import ModelState, Prediction
 from worldsim.rollout import LatentState
 from worldsim.route import LANE_RANGE, RoutePreview, route_ahead
 from worldsim.scene import ObjectKind, SceneState
 from worldsim.start_clip import StartClip
 from worldsim.starts import STARTS_NAME, load_starts
 from worldsim.vae3d import VAEState
-from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, Prediction, WorldModel
+from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)

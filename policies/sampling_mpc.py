@@ -16,7 +16,8 @@ from worldsim.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv
-    from worldsim.world_model import ModelState, WorldModel
+    from worldsim.model_state import ModelState
+    from worldsim.world_model import WorldModel
 
 PROPOSAL_SPEEDS = (1.0, 0.6, 0.2)
 """Speed factors of the lane followers that open a search, as in PDM-Closed (Dauner et al. 2023)."""

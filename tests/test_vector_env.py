@@ -11,7 +11,7 @@ from test_world_model import CONFIG, random_clip, random_model
 from envs.dream_world import DreamWorld, step_together
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.vector_env import DrivingVectorEnv, step_singly
-from worldsim.world_model import ModelState
+from worldsim.model_state import ModelState
 
 MODES = list(AutoresetMode)
 NUM_ENVS = 3

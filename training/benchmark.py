@@ -21,10 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from envs.vector_env import make_dream_vector_env
 from worldsim.denoiser import shift_previous
 from worldsim.dit import Conditions
+from worldsim.model_state import ModelState
 from worldsim.rollout import prefill, select_frames
 from worldsim.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
 from worldsim.starts import STARTS_NAME, load_starts
-from worldsim.world_model import DEFAULT_CHECKPOINT, ModelState, WorldModel
+from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 CONTROL = np.array([0.02, 0.3, 0.0, 0.0], np.float32)
 BATCH_SIZES = (1, 4, 16)

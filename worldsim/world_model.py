@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,9 @@ from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import EGO_SCALE, SceneHead, targets_to_scene
 from worldsim.line import lead_of, line_of, place_on_line
 from worldsim.look import look_of
-from worldsim.rollout import LatentState, advance, prefill
-from worldsim.route import RoutePreview, preview_route, stack_routes, to_ground_frame
+from worldsim.model_state import ModelState, Prediction
+from worldsim.rollout import advance, prefill
+from worldsim.route import preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
 from worldsim.trust import SIGNAL_NAMES, TrustModel
@@ -35,124 +36,6 @@ CONTACT_SCALE = 0.2
 LEAST_HALF_WIDTH = 1.75
 """An ego no part of which is farther than this beside its route is on the road, whatever is seen [m]."""
 DEFAULT_CHECKPOINT = Path(__file__).parent / "default"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelState:
-    """Everything the next step depends on, for `b` slots. Steps never write into a state.
-
-    Args:
-        rolling: latents, KV cache and frame numbers.
-        decoder: the VAE decoder's past.
-        vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
-        commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
-        routes: the way to go, ground frame, float64 [b, r, 2], NaN after a route's end.
-        preview: where the egos are on their routes.
-        actors: the others.
-        look: of the start, [b, 4 c].
-        seeds: what each slot's noise is drawn from, [b].
-    """
-
-    rolling: LatentState
-    decoder: VAEState
-    vehicles: np.ndarray
-    commands: np.ndarray
-    routes: np.ndarray
-    preview: RoutePreview
-    actors: Actors
-    look: Tensor
-    seeds: tuple[int, ...]
-
-    @property
-    def batch_size(self) -> int:
-        """Number of slots."""
-        return len(self.seeds)
-
-    def take(self, slots: Sequence[int]) -> ModelState:
-        """A state of the given slots, in that order; a slot may be taken many times."""
-        rows = list(slots)
-        return ModelState(
-            rolling=self.rolling.take(rows),
-            decoder=VAEState(self.decoder.features[rows]),
-            vehicles=self.vehicles[rows],
-            commands=self.commands[rows],
-            routes=self.routes[rows],
-            preview=RoutePreview(*(value[rows] for value in self.preview)),
-            actors=self.actors.take(rows),
-            look=self.look[rows],
-            seeds=tuple(self.seeds[i] for i in rows),
-        )
-
-    def __getitem__(self, slot: int) -> ModelState:
-        """One slot as a batch of one."""
-        return self.take([slot])
-
-    def repeat(self, num: int) -> ModelState:
-        """Each slot `num` times, with the same noise."""
-        return self.take([i for i in range(self.batch_size) for _ in range(num)])
-
-    def copy(self) -> ModelState:
-        """The same values in memory of their own."""
-        return self.take(range(self.batch_size))
-
-    @property
-    def cache_length(self) -> int:
-        """Tokens in the KV cache; states that differ in it cannot be joined."""
-        return self.rolling.cache[0].keys.shape[2]
-
-    @staticmethod
-    def concat(states: Sequence[ModelState]) -> ModelState:
-        """The slots of all the states, in that order, whatever frame each has come to; inverts `take`.
-
-        Raises:
-            ValueError: no states, or their caches differ in length.
-        """
-        lengths = sorted({state.cache_length for state in states})
-        if len(lengths) != 1:
-            raise ValueError(f"states to join must be of one cache length, got {lengths}")
-        if len(states) == 1:
-            return states[0]
-        return ModelState(
-            rolling=LatentState.concat([state.rolling for state in states]),
-            decoder=VAEState(torch.cat([state.decoder.features for state in states])),
-            vehicles=np.concatenate([state.vehicles for state in states]),
-            commands=np.concatenate([state.commands for state in states]),
-            routes=stack_routes([route for state in states for route in state.routes]),
-            preview=RoutePreview(*(np.concatenate(v) for v in zip(*(state.preview for state in states), strict=True))),
-            actors=Actors.concat([state.actors for state in states]),
-            look=torch.cat([state.look for state in states]),
-            seeds=tuple(seed for state in states for seed in state.seeds),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """What a step of the learned world shows.
-
-    Args:
-        frames: RGB, uint8 [b, h, w, 3], or None when not decoded.
-        scene: SceneState [b]; ego motion as integrated, lane and route as the known route says, objects and lead as
-            tracked; the lane's width and speed limit as seen.
-        seen: SceneState [b] as seen in the latents alone.
-        vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
-        collision: probability by how far the tracked actors are, float [b].
-        collision_seen: probability as seen in the latents, float [b].
-        off_road: probability, float [b]; 0 where the known route says that the ego is inside its lane, else as seen.
-        off_road_seen: probability as seen in the latents, float [b].
-        ego_estimate: speed [m/s] and yaw rate [rad/s] as seen in the latents, [b, 2].
-        signals: trust in [0, 1] and what it is made from, each float [b].
-    """
-
-    frames: np.ndarray | None
-    scene: SceneState
-    seen: SceneState
-    vehicles: np.ndarray
-    collision: np.ndarray
-    collision_seen: np.ndarray
-    off_road: np.ndarray
-    off_road_seen: np.ndarray
-    ego_estimate: np.ndarray
-    signals: dict[str, np.ndarray]
 
 
 class WorldModel(nn.Module):
