@@ -11,8 +11,9 @@ import numpy as np
 from envs.backdrop import Backdrop
 from envs.look import Look
 from envs.painter import Painter
+from envs.road_user_shapes import barrier, car, pedestrian, truck
 from envs.scenery import Scenery
-from envs.solids import Shape, barrier, car, pedestrian, truck
+from envs.solids import Shape
 from worldsim.scene import ObjectKind
 
 __all__ = ["Actor", "Camera", "CameraConfig", "Look", "Scenery"]

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from envs.ground_texture import GroundColors, GroundTexture
-from envs.solids import Facade, Shape, ShapeBuilder, building, lamp_post, tree
+from envs.solids import Shape, ShapeBuilder
+from envs.town_shapes import Facade, building, lamp_post, tree
 
 if TYPE_CHECKING:
     from envs.road_geometry import RoadGeometry
