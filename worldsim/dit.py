@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -107,7 +108,7 @@ class CausalDiT(nn.Module):
         for module in (self.head_out, self.look_embedding):
             for p in module.parameters() if module is not None else ():
                 nn.init.zeros_(p)
-        frequencies = torch.exp(torch.linspace(0, torch.log(torch.tensor(500.0)).item(), 32))
+        frequencies = torch.exp(torch.linspace(0, math.log(500.0), 32))
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.motion_scale: Tensor
