@@ -24,7 +24,7 @@ class LatentState(NamedTuple):
     """What the next latent depends on.
 
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
-    cache: per block the keys and values of the last `window` frames.
+    cache: for each block that attends over frames, the keys and values of the last `window` ones.
     frames: number of each slot's newest frame, [b].
     signals: SIGNAL_NAMES of the newest latent, [b, k]; 0 for a recorded one.
     """
@@ -80,7 +80,13 @@ def select_frames(conditions: Conditions, frames: slice) -> Conditions:
 
 
 def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions: Conditions) -> LatentState:
-    """The state after clean `latents`; one parallel pass."""
+    """The state after clean `latents`; one parallel pass.
+
+    Raises:
+        ValueError: the network is not causal.
+    """
+    if not denoiser.dit.config.causal:
+        raise ValueError("a network with causal=False sees the future: it cannot be rolled out frame by frame")
     t = latents.shape[1]
     previous = shift_previous(latents, denoiser.dit.config.num_previous)
     ones = torch.ones(latents.shape[:2], device=latents.device)
