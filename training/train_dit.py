@@ -34,6 +34,7 @@ class DiTStageConfig:
         restart_fractions: probability that a rollout begins anew, from a true window, at such a step: of the batch's
             first and of its last; those between lie between. The first stay young, the last learn how they drift.
         object_weight: added to the flow loss's weight of 1 where an actor lies in the picture.
+        recompute: see CausalDiT; for networks that do not fit otherwise.
     """
 
     loop: LoopConfig
@@ -46,6 +47,7 @@ class DiTStageConfig:
     self_steps: tuple[int, ...] = (1, 2)
     restart_fractions: tuple[float, float] = (0.5, 0.08)
     object_weight: float = 3.0
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         if self.num_frames < 5:
@@ -167,6 +169,7 @@ def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig,
     if stage_done(denoiser, result):
         return
     measure_steps(denoiser, windows, config.loop.seed)
+    denoiser.dit.recompute = config.recompute
 
     own = OwnRollouts(windows, config)
 
