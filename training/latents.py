@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from training.recollections import Recollections
 from training.windows import FrameStore, FrameWindows
 from worldsim.configs import WorldModelConfig
 from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import SceneTargets, scene_to_targets
 from worldsim.look import look_of
+from worldsim.memory import Recalled
 from worldsim.route import turned
 from worldsim.scene import SceneState
 from worldsim.vae3d import VAE3D, frames_to_float
@@ -48,21 +50,38 @@ def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> 
     return np.load(path, mmap_mode="r")
 
 
+NUM_DRAWS = 6
+"""Random numbers that say what is hidden of a window."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class LatentBatch:
-    """`b` windows of `t` latents with all that is known of them; tensors on the CPU.
+    """`b` windows of `t` latents with all that is known of them.
 
     Args:
         latents: [b, t, c, h, w].
         conditions: of each frame; the first one's control and motion are not known.
         targets: of the scene head.
         first: store positions of the first frames [b].
+        recalled: what each frame recalls, None for a model without a memory.
     """
 
     latents: Tensor
     conditions: Conditions
     targets: SceneTargets
     first: np.ndarray
+    recalled: Recalled | None = None
+
+    def on(self, device: torch.device) -> LatentBatch:
+        """The same with its tensors on `device`."""
+        recalled = None if self.recalled is None else Recalled(*(value.to(device) for value in self.recalled))
+        return LatentBatch(
+            latents=self.latents.to(device),
+            conditions=Conditions(*(value.to(device) for value in self.conditions)),
+            targets=self.targets.map(lambda value: value.to(device)),
+            first=self.first,
+            recalled=recalled,
+        )
 
 
 class LatentWindows:
@@ -101,17 +120,19 @@ class LatentWindows:
         self.command_dropout, self.route_dropout = command_dropout, route_dropout
         self.actor_dropout = actor_dropout
         self.starts, self.lengths = store.starts, store.lengths
+        num_recalled = config.dit.num_recalled
+        self.recollections = Recollections(store, latents, num_recalled) if num_recalled else None
         self.commanded = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
         self.motions = motion_between(rows.vehicles, self.commanded).astype(np.float32)
 
     def draw(self, batch_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """First frames int64 [b] of `batch_size` windows, drawn with replacement, and the numbers [b, 4] in [0, 1)
-        that `at` turns into what is hidden of each."""
+        """First frames int64 [b] of `batch_size` windows, drawn with replacement, and the numbers [b, NUM_DRAWS] in
+        [0, 1) that `at` turns into what is hidden of each."""
         firsts = rng.choice(self.firsts, batch_size)
         if self.event_fraction:
             events = rng.choice(self.event_firsts, batch_size)
             firsts = np.where(rng.random(batch_size) < self.event_fraction, events, firsts)
-        return firsts, rng.random((batch_size, 4))
+        return firsts, rng.random((batch_size, NUM_DRAWS))
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> LatentBatch:
         """`batch_size` windows, drawn with replacement."""
@@ -121,8 +142,9 @@ class LatentWindows:
         """The windows that begin at these frames, int64 [b].
 
         Args:
-            hidden: in [0, 1), [b, 4]; small numbers hide a window's command, all or a part of its route, its actors;
-                the last one chooses the frame of the same episode that the look is taken from.
+            hidden: in [0, 1), [b, NUM_DRAWS]; small numbers hide a window's command, all or a part of its route, its
+                actors; the fourth chooses the frame of the same episode that the look is taken from, the others what
+                is recalled.
         """
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
@@ -153,11 +175,15 @@ class LatentWindows:
             self.config.head.num_columns,
         )
         latents = torch.from_numpy(np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32))
+        recalled = None
+        if self.recollections is not None:
+            recalled = self.recollections.at(firsts, self.num_frames, self._meant(index)[..., :3], hidden[:, 4:])
         return LatentBatch(
             latents=latents,
             conditions=conditions,
             targets=targets,
             first=firsts,
+            recalled=recalled,
         )
 
     def _routes(self, scenes: SceneState, motions: np.ndarray, draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -178,13 +204,16 @@ class LatentWindows:
     def _actors(self, scenes: SceneState, index: np.ndarray) -> np.ndarray:
         """The objects [b, t, s, 6] around at each frame `index` [b, t], seen from where the control meant to bring the
         ego from the frame before; float32. A recorded pose would tell of a collision."""
-        here = self.rows.vehicles[index]
-        meant = np.concatenate([here[:, :1], self.commanded[index[:, 1:] - 1]], axis=1)
+        here, meant = self.rows.vehicles[index], self._meant(index)
         ground = here[..., None, :2] + turned(scenes.objects[..., :2], here[..., None, 2])
         actors = scenes.objects.copy()
         actors[..., :2] = turned(ground - meant[..., None, :2], -meant[..., None, 2])
         actors[..., 2] += (here[..., 2] - meant[..., 2])[..., None]
         return actors
+
+    def _meant(self, index: np.ndarray) -> np.ndarray:
+        """VEHICLE_NAMES [b, t, 6] that the control meant at each frame `index` [b, t]; as recorded at the first."""
+        return np.concatenate([self.rows.vehicles[index[:, :1]], self.commanded[index[:, 1:] - 1]], axis=1)
 
     def _another_frame(self, firsts: np.ndarray, draw: np.ndarray) -> Tensor:
         """Latents [b, c, h, w] of frames of the same episodes."""
