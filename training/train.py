@@ -52,7 +52,7 @@ class TrainConfig:
         until: last stage to run.
     """
 
-    recipe: Literal["debug", "tiny"] = "tiny"
+    recipe: Literal["debug", "tiny", "small"] = "tiny"
     out: Path | None = None
     device: str | None = None
     num_threads: int | None = None
