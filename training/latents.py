@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from training.known import known_of
 from training.windows import FrameStore, FrameWindows
 from worldsim.configs import WorldModelConfig
 from worldsim.dit import UNKNOWN_COMMAND, Conditions
@@ -54,8 +55,9 @@ class LatentBatch:
 
     Args:
         latents: [b, t, c, h, w].
-        conditions: of each frame; the first one's control and motion are not known.
-        targets: of the scene head.
+        conditions: of each frame; the first one's control and motion are not known, nor what the recording does not
+            know.
+        targets: of the scene head, masked likewise.
         first: store positions of the first frames [b].
     """
 
@@ -101,6 +103,7 @@ class LatentWindows:
         self.command_dropout, self.route_dropout = command_dropout, route_dropout
         self.actor_dropout = actor_dropout
         self.starts, self.lengths = store.starts, store.lengths
+        self.known = known_of(rows.valid)
         self.commanded = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
         self.motions = motion_between(rows.vehicles, self.commanded).astype(np.float32)
 
@@ -126,14 +129,17 @@ class LatentWindows:
         """
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
-        known = np.ones(index.shape, bool)
+        recorded = self.known[index]
+        known = self.known.motion[before]
         known[:, 0] = False
         arrays = {name: value[index] for name, value in self.rows.scenes.arrays().items()}
         scenes = SceneState(**arrays)
-        kinds = scenes.object_kinds
-        commands = np.where(hidden[:, :1] < self.command_dropout, UNKNOWN_COMMAND, scenes.command)
+        told = recorded.route & (hidden[:, :1] >= self.command_dropout)
+        commands = np.where(told, scenes.command, UNKNOWN_COMMAND)
         motions = np.where(known[..., None], self.motions[before], 0).astype(np.float32)
-        routes, routes_valid = self._routes(scenes, motions, hidden[:, 1])
+        routes, routes_valid = self._routes(scenes, motions, known, hidden[:, 1])
+        placed = recorded.objects & (hidden[:, 2:3] >= self.actor_dropout)
+        placed[:, 1:] &= known[:, 1:] & recorded.objects[:, :-1]
         conditions = Conditions(
             controls=torch.from_numpy(np.where(known[..., None], self.rows.controls[before], 0).astype(np.float32)),
             motions=torch.from_numpy(motions),
@@ -142,7 +148,7 @@ class LatentWindows:
             routes=torch.from_numpy(routes),
             routes_valid=torch.from_numpy(routes_valid),
             actors=torch.from_numpy(self._actors(scenes, index)),
-            actor_kinds=torch.from_numpy(np.where(hidden[:, 2, None, None] < self.actor_dropout, 0, kinds)),
+            actor_kinds=torch.from_numpy(np.where(placed[..., None], scenes.object_kinds, 0)),
             look=look_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
         targets = scene_to_targets(
@@ -153,23 +159,29 @@ class LatentWindows:
             self.config.head.num_columns,
         )
         latents = torch.from_numpy(np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32))
+        masks = {
+            f"{name}_valid": torch.from_numpy(getattr(recorded, name).astype(np.float32))
+            for name in ("objects", "lead", "collision", "off_road")
+        }
         return LatentBatch(
             latents=latents,
             conditions=conditions,
-            targets=targets,
+            targets=replace(targets, **masks),
             first=firsts,
         )
 
-    def _routes(self, scenes: SceneState, motions: np.ndarray, draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _routes(
+        self, scenes: SceneState, motions: np.ndarray, known: np.ndarray, draw: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The route's preview [b, t, 10, 2] at each frame and its validity, float32 [b, t, 10].
 
-        It is the frame before's, moved by the commanded motion: a recorded pose would tell of a collision that the
-        control could not know of.
+        It is the frame before's, moved by the commanded motion where that is known: a recorded pose would tell of a
+        collision that the control could not know of.
         """
         routes, valid = scenes.route.copy(), scenes.route_valid.astype(np.float32)
         d = scenes.route[:, :-1] - motions[:, 1:, None, :2]
         routes[:, 1:] = turned(d, -motions[:, 1:, None, 2])
-        valid[:, 1:] = scenes.route_valid[:, :-1]
+        valid[:, 1:] = scenes.route_valid[:, :-1] & known[:, 1:, None]
         share = np.clip((draw - self.route_dropout) / max(self.route_dropout, 1e-9), 0, 1)
         kept = np.where(draw < 2 * self.route_dropout, share * valid.shape[-1], valid.shape[-1])
         valid *= np.arange(valid.shape[-1]) < kept[:, None, None]
@@ -187,7 +199,8 @@ class LatentWindows:
         return actors
 
     def _another_frame(self, firsts: np.ndarray, draw: np.ndarray) -> Tensor:
-        """Latents [b, c, h, w] of frames of the same episodes."""
+        """Latents [b, c, h, w] of frames of the same episodes; the first itself where a drawn one has no picture."""
         episode = np.searchsorted(self.starts, firsts, side="right") - 1
         chosen = self.starts[episode] + (draw * self.lengths[episode]).astype(np.int64)
+        chosen = np.where(self.known.picture[chosen], chosen, firsts)
         return torch.from_numpy(np.stack([self.latents[k] for k in chosen]).astype(np.float32))

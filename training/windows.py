@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from training import layout
+from training.known import known_of
 from training.rollouts import Episode, RolloutDataset, Rows
 from worldsim.actor_map import ActorMap
 from worldsim.appearance import tracked_colours
@@ -165,7 +166,7 @@ class WindowBatch:
 
 
 class FrameWindows:
-    """Random windows that never cross from one episode into the next.
+    """Random windows of frames that are there, which never cross from one episode into the next.
 
     Args:
         store: where the frames are.
@@ -173,7 +174,7 @@ class FrameWindows:
         episodes: positions of the episodes to draw from; None for all.
 
     Raises:
-        ValueError: no episode is long enough.
+        ValueError: no episode is long enough, or shows as many pictures in a row.
     """
 
     def __init__(self, store: FrameStore, num_frames: int, episodes: Sequence[int] | None = None) -> None:
@@ -187,9 +188,13 @@ class FrameWindows:
             )
         self.store = store
         self.num_frames = num_frames
-        self.firsts = np.concatenate(
-            [start + np.arange(n) for start, n in zip(store.starts[chosen], counts, strict=True)]
-        )
+        firsts = np.concatenate([start + np.arange(n) for start, n in zip(store.starts[chosen], counts, strict=True)])
+        missing = np.concatenate([[0], np.cumsum(~known_of(store.rows.valid).picture)])
+        self.firsts = firsts[missing[firsts + num_frames] == missing[firsts]]
+        if not len(self.firsts):
+            raise ValueError(
+                f"no episode shows {num_frames} pictures in a row: the recording has none, or gaps in them"
+            )
 
     def __len__(self) -> int:
         """Number of different windows."""

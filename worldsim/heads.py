@@ -35,7 +35,8 @@ class SceneTargets:
     ego: speed, yaw rate [..., 2]. lane [..., 4]. route [..., 10, 2]. lead: log(1 + gap), speed [..., 2].
     lead_present [...]. present [..., columns]: an object's centre lies in this image column. kind [..., columns, K]:
     logits, or one-hot as a target. objects [..., columns, 7]. collision, off_road [...]. As estimates the presences
-    and events are logits. The *_valid are masks of the targets, None in an estimate.
+    and events are logits. The *_valid are masks of the targets, None in an estimate; objects_valid, lead_valid,
+    collision_valid and off_road_valid [...], also None where everything is known, tell whether presence itself is.
     """
 
     ego: Tensor
@@ -51,6 +52,10 @@ class SceneTargets:
     ego_valid: Tensor | None = None
     lane_valid: Tensor | None = None
     route_valid: Tensor | None = None
+    objects_valid: Tensor | None = None
+    lead_valid: Tensor | None = None
+    collision_valid: Tensor | None = None
+    off_road_valid: Tensor | None = None
 
     def map(self, function: Callable[[Tensor], Any]) -> SceneTargets:
         """`function` applied to every tensor."""
@@ -183,19 +188,22 @@ def scene_loss(estimate: SceneTargets, target: SceneTargets, weight: Tensor) -> 
     def binary(logit: Tensor, truth: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(logit, truth, reduction="none")
 
-    ones = torch.ones_like(target.collision)
+    def where(known: Tensor | None) -> Tensor:
+        return torch.ones_like(target.collision) if known is None else known
+
+    listed = where(target.objects_valid)[..., None]
     kind = -(F.log_softmax(estimate.kind, dim=-1) * target.kind).sum(-1)
     return {
         "ego": mean(near(estimate.ego, target.ego), target.ego_valid),
         "lane": mean(near(estimate.lane, target.lane), target.lane_valid),
         "route": mean(near(estimate.route, target.route).sum(-1), target.route_valid),
-        "lead": mean(near(estimate.lead, target.lead).sum(-1), target.lead_present),
-        "lead_present": mean(binary(estimate.lead_present, target.lead_present), ones),
-        "present": mean(binary(estimate.present, target.present), torch.ones_like(target.present)),
-        "kind": mean(kind, target.present),
-        "objects": mean(near(estimate.objects, target.objects).sum(-1), target.present),
-        "collision": mean(binary(estimate.collision, target.collision), ones),
-        "off_road": mean(binary(estimate.off_road, target.off_road), ones),
+        "lead": mean(near(estimate.lead, target.lead).sum(-1), target.lead_present * where(target.lead_valid)),
+        "lead_present": mean(binary(estimate.lead_present, target.lead_present), where(target.lead_valid)),
+        "present": mean(binary(estimate.present, target.present), listed.expand_as(target.present)),
+        "kind": mean(kind, target.present * listed),
+        "objects": mean(near(estimate.objects, target.objects).sum(-1), target.present * listed),
+        "collision": mean(binary(estimate.collision, target.collision), where(target.collision_valid)),
+        "off_road": mean(binary(estimate.off_road, target.off_road), where(target.off_road_valid)),
     }
 
 
