@@ -142,7 +142,7 @@ def test_starts_lie_where_all_that_the_model_needs_is_known() -> None:
     context = starts[:, None] - np.arange(8)
     assert not np.isin([20, 35], context).any()
     assert {bool(start > 20) for start in starts} == {False, True}
-    with pytest.raises(ValueError, match="in no episode of the data are picture, control and motion of 8 frames known"):
+    with pytest.raises(ValueError, match="in no long enough episode are picture, control and motion of 8 frames known"):
         choose_starts(drive(steer=slice(None)), 3, 8, 10, np.random.default_rng(0))  # type: ignore[arg-type]
 
 

@@ -30,10 +30,10 @@ def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, r
     usable = np.flatnonzero(lengths >= num_context + 10)
     if not len(usable):
         raise ValueError(f"no episode of the data has {num_context + 10} frames")
-    possible = {int(k): _known_starts(store, int(k), num_context) for k in usable}
-    usable = np.array([k for k in usable if len(possible[int(k)])])
+    possible = known_starts(store, num_context)
+    usable = np.array([k for k in usable if len(possible[k])])
     if not len(usable):
-        raise ValueError(f"in no episode of the data are picture, control and motion of {num_context} frames known")
+        raise ValueError(f"in no long enough episode are picture, control and motion of {num_context} frames known")
     chosen = []
     for k in range(num):
         episode = int(rng.choice(usable))
@@ -46,13 +46,16 @@ def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, r
     return np.array(chosen)
 
 
-def _known_starts(store: FrameStore, episode: int, num_context: int) -> np.ndarray:
-    """Store positions of an episode, but its last, at which a start's frames and their motion are known."""
-    first, length = int(store.starts[episode]), int(store.lengths[episode])
-    known = known_of(store.rows.valid[first : first + length])
+def known_starts(store: FrameStore, num_context: int) -> list[np.ndarray]:
+    """Positions in the store, episode by episode, of last context frames with another frame after them, where picture,
+    control and motion of the whole context are known."""
+    known = known_of(store.rows.valid)
     missing = np.concatenate([[0], np.cumsum(~(known.picture & known.motion))])
-    ends = np.arange(num_context, length)
-    return first + ends[missing[ends] == missing[ends - num_context]] - 1
+    found = []
+    for first, length in zip(store.starts.tolist(), store.lengths.tolist(), strict=True):
+        ends = first + np.arange(num_context, length)
+        found.append(ends[missing[ends] == missing[ends - num_context]] - 1)
+    return found
 
 
 def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
@@ -158,7 +161,7 @@ def roll_out_recorded(
         frames=np.concatenate(frames),
         truth=truth,
         repeated=repeated,
-        reconstructed=_reconstruct(model, truth, store.rows.scenes[index]),
+        reconstructed=reconstruct(model, truth, store.rows.scenes[index]),
         told=_joined(told),
         seen=_joined(seen),
         true_scenes=store.rows.scenes[index],
@@ -185,7 +188,8 @@ def _over_time(steps: list[SceneState]) -> SceneState:
 
 
 @torch.no_grad()
-def _reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
+def reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
+    """What the tokenizer keeps of clips uint8 [n, t, h, w, 3] with scenes [n, t]; of the same shape."""
     out = []
     for n, clip in enumerate(frames):
         latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(clip).to(model.device))[None])

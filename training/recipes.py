@@ -8,13 +8,15 @@ from pathlib import Path
 
 from training.loop import LoopConfig
 from training.record import RecordConfig
+from training.rollouts import RolloutDataset
 from training.train_actors import ActorStageConfig
 from training.train_decoder import DecoderStageConfig
 from training.train_dit import DiTStageConfig
 from training.train_head import HeadStageConfig
 from training.train_trust import TrustStageConfig
 from training.train_vae import VAEStageConfig
-from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.configs import CameraGeometry, DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.vehicle import VehicleModel
 
 HELD_OUT_TOWNS = 100_000
 """Towns from this seed on are never trained on."""
@@ -129,3 +131,22 @@ def recipe_at(name: str, out: Path) -> Recipe:
         train_data=replace(recipe.train_data, out=out / "data" / "train"),
         test_data=replace(recipe.test_data, out=out / "data" / "test"),
     )
+
+
+def fitted_to(recipe: Recipe, dataset: RolloutDataset, camera: CameraGeometry, vehicle: VehicleModel) -> Recipe:
+    """The recipe for a recording made elsewhere: its frame size and rate, its camera and vehicle.
+
+    Raises:
+        ValueError: the frame size is none for the model.
+    """
+    columns = dataset.frame_size[1] // 16
+    num_columns = max((n for n in range(1, recipe.model.head.num_columns + 1) if columns % n == 0), default=1)
+    model = replace(
+        recipe.model,
+        frame_size=dataset.frame_size,
+        dt=1 / dataset.fps,
+        camera=camera,
+        vehicle=vehicle,
+        head=replace(recipe.model.head, num_columns=num_columns),
+    )
+    return replace(recipe, model=model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -57,6 +58,30 @@ class FrameStore:
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.rows)
+
+    def part(self, first: int, last: int) -> FrameStore:
+        """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.
+
+        Raises:
+            ValueError: there are no such frames.
+        """
+        if not 0 <= first < last <= len(self):
+            raise ValueError(f"a store of {len(self)} frames has no part from {first} to {last}")
+        part = copy.copy(self)
+        begins, ends = np.maximum(self.starts, first), np.minimum(self.starts + self.lengths, last)
+        kept = ends > begins
+        part.starts, part.lengths, part.towns = begins[kept] - first, (ends - begins)[kept], self.towns[kept]
+        part.rows, part.frames = self.rows[first:last], self.frames[first:last]
+        return part
+
+    def split(self, tail: float) -> tuple[FrameStore, FrameStore]:
+        """What comes before the last share `tail` of the frames, and those.
+
+        Raises:
+            ValueError: one of the two would be empty.
+        """
+        first = len(self) - round(tail * len(self))
+        return self.part(0, first), self.part(first, len(self))
 
 
 def store_colours(store: FrameStore, camera: CameraGeometry, path: Path) -> np.ndarray:
