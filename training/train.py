@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from training.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
 from training.known import known_of
@@ -55,8 +55,9 @@ class TrainConfig:
         num_workers: recording processes.
         vae_steps: instead of the recipe's.
         dit_steps: instead of the recipe's.
-        initial: checkpoint folder whose dynamics and head training goes on from, instead of from random weights; its
-            tokenizer must be this run's. The model's own rollouts then begin at once, at half the learning rate.
+        initial: checkpoint folder that training goes on from, instead of from random weights. With this run's
+            tokenizer: dynamics and head, the model's own rollouts begin at once, at half the learning rate. With
+            another one: the dynamics' body, all but the layers that read or write latents.
         until: last stage to run.
 
     Raises:
@@ -103,14 +104,40 @@ def _recipe(config: TrainConfig) -> Recipe:
     return recipe
 
 
-def check_tokenizer(model: WorldModel, state: dict[str, Tensor], initial: Path) -> None:
-    """Refuse a checkpoint whose dynamics know another tokenizer's latents; its decoder may differ."""
+LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.look_embedding", "step_std", "look_limit")
+"""How the names of the denoiser's tensors begin that read or write latents: worth nothing with another tokenizer."""
+
+
+def same_tokenizer(model: WorldModel, state: dict[str, Tensor]) -> bool:
+    """Do the latents of a checkpoint's weights mean what the model's mean? Its decoder may differ."""
     for name, own in model.vae.named_parameters():
         if not name.startswith("encoder"):
             continue
         other = state.get(f"vae.{name}")
         if other is None or other.shape != own.shape or not torch.allclose(other.to(own), own, rtol=2e-3, atol=2e-4):
-            raise ValueError(f"{initial}: its tokenizer is not this run's, vae.{name} differs; begin without initial")
+            return False
+    return True
+
+
+def begin_from(model: WorldModel, initial: Path) -> bool:
+    """Put a checkpoint's dynamics and head into the model; of one with another tokenizer only what knows no latents.
+
+    Returns:
+        Whether the tokenizer is the same, so that the dynamics can drive at once.
+    """
+    state = load_tensors(initial / WEIGHTS_NAME)
+    same = same_tokenizer(model, state)
+    parts: list[tuple[str, nn.Module]] = [("denoiser", model.denoiser)]
+    if same:
+        parts.append(("head", model.head))
+    for name, module in parts:
+        part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
+        if not same:
+            part = {key: value for key, value in part.items() if not key.startswith(LATENT_LAYERS)}
+        fresh = warm_start(module, part)
+        if fresh:
+            print(f"{initial}: nothing for {name}'s {', '.join(fresh)}; they begin at random")
+    return same
 
 
 def train(config: TrainConfig) -> None:
@@ -146,14 +173,7 @@ def train(config: TrainConfig) -> None:
     if last < order.index("dit"):
         return
     episodes = np.arange(len(store.lengths))
-    if config.initial is not None:
-        state = load_tensors(config.initial / WEIGHTS_NAME)
-        check_tokenizer(model, state, config.initial)
-        for name, module in (("denoiser", model.denoiser), ("head", model.head)):
-            part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
-            fresh = warm_start(module, part)
-            if fresh:
-                print(f"{config.initial}: nothing for {name}'s {', '.join(fresh)}; they begin at random")
+    if config.initial is not None and begin_from(model, config.initial):
         loop = replace(recipe.dit.loop, learning_rate=0.5 * recipe.dit.loop.learning_rate)
         recipe = replace(recipe, dit=replace(recipe.dit, self_from=0.0, loop=loop))
     windows = LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes)

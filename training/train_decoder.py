@@ -171,7 +171,7 @@ def own_rollouts(
                 conditions = Conditions(*(value.to(model.device) for value in batch.conditions))
                 context = batch.latents[:, : config.num_context].to(model.device)
                 noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
-                seen = roll_out(model.denoiser, context, conditions, noise, model.config.num_steps)
+                seen = roll_out(model.denoiser, context, conditions, noise, model.config.num_steps).latents
                 firsts.append(torch.from_numpy(batch.first))
                 latents.append(seen.half().cpu())
                 bar.update(len(seen))

@@ -113,6 +113,16 @@ class Denoiser(nn.Module):
         near = F.max_pool2d(moving[:, None], 3, stride=1, padding=1)[:, 0].unflatten(0, prior.shape[:2])
         return torch.maximum(rate[..., None, None], near)
 
+    def stack(
+        self, noisy: Float[Tensor, "b t c h w"], previous: Float[Tensor, "b t k c h w"], given: Given
+    ) -> Float[Tensor, "b t sc h w"]:
+        """What the network sees of each frame, on channels."""
+        parts = [noisy, rearrange(previous, "b t k c h w -> b t (k c) h w")]
+        if self.warp is not None:
+            parts.append(given.prior)
+        parts.append(given.drawn)
+        return torch.cat(parts, dim=2)
+
     def forward(
         self,
         noisy: Float[Tensor, "b t c h w"],
@@ -133,11 +143,7 @@ class Denoiser(nn.Module):
         """
         if given is None:
             given = self.given(previous, conditions)
-        parts = [noisy, rearrange(previous, "b t k c h w -> b t (k c) h w")]
-        if self.warp is not None:
-            parts.append(given.prior)
-        parts.append(given.drawn)
-        out = self.dit(torch.cat(parts, dim=2), tau, conditions, times, past, tokens_only)
+        out = self.dit(self.stack(noisy, previous, given), tau, conditions, times, past, tokens_only)
         mean, std = posterior(noisy, tau, given.prior, self.step_std[:, None, None])
         data = noisy if tokens_only else mean + std * out.rest
         return Denoised(data, mean, std, out.rest, out.tokens, out.cache)

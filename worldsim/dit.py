@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from worldsim.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.configs import DiTConfig
 from worldsim.layers import ConvBlock, DiTBlock, KeyValue
-from worldsim.rope import axial_angles, rotation_of
+from worldsim.rope import Axis, axial_angles, rotation_of
 from worldsim.route_map import NUM_ROUTE_CHANNELS
 
 UNKNOWN_COMMAND = 4
@@ -48,11 +49,19 @@ class Conditions(NamedTuple):
 
 
 class DiTOutput(NamedTuple):
-    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: of `past` and these, per block."""
+    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: of `past` and these, for each block that
+    attends over frames; empty if the network is not causal."""
 
     rest: Tensor
     tokens: Tensor
     cache: tuple[KeyValue, ...]
+
+
+def block_axes(config: DiTConfig) -> tuple[Axis, ...]:
+    """What each of the blocks attends over."""
+    if config.attention == "joint":
+        return ("joint",) * config.depth
+    return ("space", "time") * (config.depth // 2)
 
 
 def sliding_causal_mask(num_frames: int, num_tokens: int, window: int) -> Bool[Tensor, "tn tn"]:
@@ -67,7 +76,8 @@ class CausalDiT(nn.Module):
 
     Stem and head are convolutions at latent resolution over the noisy latent and the previous ones stacked on
     channels; between them transformer blocks at half that resolution attend over frames. Locality in the stem is
-    what makes it learnable on a small budget; attention carries what is older.
+    what makes it learnable on a small budget; attention carries what is older. With `causal=False` in its config it is
+    a teacher: every frame of a clip sees every other.
     """
 
     def __init__(self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int]) -> None:
@@ -87,7 +97,8 @@ class CausalDiT(nn.Module):
         self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
-        self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio) for _ in range(config.depth)])
+        self.axes = block_axes(config)
+        self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio, axis) for axis in self.axes])
         self.up = nn.ConvTranspose2d(d, w, 2, stride=2)
         self.merge = nn.Conv2d(2 * w, w, 1)
         self.head = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
@@ -97,7 +108,7 @@ class CausalDiT(nn.Module):
         for module in (self.head_out, self.look_embedding):
             for p in module.parameters() if module is not None else ():
                 nn.init.zeros_(p)
-        frequencies = torch.exp(torch.linspace(0, torch.log(torch.tensor(500.0)).item(), 32))
+        frequencies = torch.exp(torch.linspace(0, math.log(500.0), 32))
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.motion_scale: Tensor
@@ -136,10 +147,15 @@ class CausalDiT(nn.Module):
             times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.
             tokens_only: leave out the convolutional head; `rest` is then empty.
+
+        Raises:
+            ValueError: a cache is given to many frames or to a network that is not causal.
         """
         b, t = tau.shape
         if past is not None and t != 1:
             raise ValueError(f"with a cache frames go one by one, got {t}")
+        if past is not None and not self.config.causal:
+            raise ValueError("with causal=False every frame sees the later ones: there is no cache, pass whole clips")
         condition = self.embed(tau, conditions)
         flat_condition = rearrange(condition, "b t d -> (b t) d")
         x = self.stem_in(rearrange(stacked, "b t c h w -> (b t) c h w"))
@@ -147,14 +163,15 @@ class CausalDiT(nn.Module):
             x = block(x, flat_condition)
         skip = x
         tokens = rearrange(self.down(x), "(b t) d h w -> b t (h w) d", b=b)
-        rotation = rotation_of(axial_angles(times, self.grid, self.config.width // self.config.num_heads))
-        mask = None
-        if t > 1:
-            mask = sliding_causal_mask(t, tokens.shape[2], self.config.window).to(tokens.device)
-        cache = []
-        for i, block in enumerate(self.blocks):
-            tokens, seen = block(tokens, condition, self.grid, rotation, mask, None if past is None else past[i])
-            cache.append(seen)
+        head_width = self.config.width // self.config.num_heads
+        rotations = {axis: rotation_of(axial_angles(times, self.grid, head_width, axis)) for axis in set(self.axes)}
+        masks = {axis: self._mask(axis, t, tokens) for axis in set(self.axes)}
+        cache, older = [], iter(past or ())
+        for axis, block in zip(self.axes, self.blocks, strict=True):
+            kept = None if past is None or axis == "space" else next(older)
+            tokens, seen = block(tokens, condition, self.grid, rotations[axis], masks[axis], kept)
+            if self.config.causal and axis != "space":
+                cache.append(seen)
         if tokens_only:
             return DiTOutput(tokens.new_empty(0), tokens, tuple(cache))
         x = self.up(rearrange(tokens, "b t (h w) d -> (b t) d h w", h=self.grid[0]))
@@ -163,3 +180,10 @@ class CausalDiT(nn.Module):
             x = block(x, flat_condition)
         rest = self.head_out(nn.functional.silu(self.head_norm(x)))
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
+
+    def _mask(self, axis: Axis, num_frames: int, tokens: Tensor) -> Tensor | None:
+        """Where tokens of `num_frames` frames may attend; None: everywhere."""
+        if num_frames == 1 or axis == "space" or not self.config.causal:
+            return None
+        num_tokens = tokens.shape[2] if axis == "joint" else 1
+        return sliding_causal_mask(num_frames, num_tokens, self.config.window).to(tokens.device)

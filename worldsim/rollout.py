@@ -24,7 +24,7 @@ class LatentState(NamedTuple):
     """What the next latent depends on.
 
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
-    cache: per block the keys and values of the last `window` frames.
+    cache: for each block that attends over frames, the keys and values of the last `window` ones.
     frames: number of each slot's newest frame, [b].
     signals: SIGNAL_NAMES of the newest latent, [b, k]; 0 for a recorded one.
     """
@@ -55,13 +55,38 @@ class LatentState(NamedTuple):
         )
 
 
+class SamplingPass(NamedTuple):
+    """What the network was asked: a noisy latent [b, 1, c, h, w] at a flow time."""
+
+    noisy: Tensor
+    tau: float
+
+
+class Rollout(NamedTuple):
+    """A clip of which the first latents are context and the others were generated one by one.
+
+    latents: [b, t, c, h, w]. noisy: what the last sampling pass of each frame was given, context as it is,
+    [b, t, c, h, w]. tau: its flow time, 1 for context, [b, t].
+    """
+
+    latents: Tensor
+    noisy: Tensor
+    tau: Tensor
+
+
 def select_frames(conditions: Conditions, frames: slice) -> Conditions:
     """The conditions of some of the frames."""
     return Conditions(*(value[:, frames] for value in conditions))
 
 
 def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions: Conditions) -> LatentState:
-    """The state after clean `latents`; one parallel pass."""
+    """The state after clean `latents`; one parallel pass.
+
+    Raises:
+        ValueError: the network is not causal.
+    """
+    if not denoiser.dit.config.causal:
+        raise ValueError("a network with causal=False sees the future: it cannot be rolled out frame by frame")
     t = latents.shape[1]
     previous = shift_previous(latents, denoiser.dit.config.num_previous)
     ones = torch.ones(latents.shape[:2], device=latents.device)
@@ -73,13 +98,19 @@ def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions:
 
 
 def advance(
-    denoiser: Denoiser, state: LatentState, conditions: Conditions, noise: Float[Tensor, "b 1 c h w"], num_steps: int
+    denoiser: Denoiser,
+    state: LatentState,
+    conditions: Conditions,
+    noise: Float[Tensor, "b 1 c h w"],
+    num_steps: int,
+    passes: list[SamplingPass] | None = None,
 ) -> LatentState:
     """One frame on: sample the latent; the cache gets its keys and values from the last sampling pass, or from a pass
     of the clean latent after it (`clean_cache`).
 
     Args:
         conditions: of the new frame, t = 1.
+        passes: gets the frame's last sampling pass.
     """
     b, device = len(noise), noise.device
     frames = tuple(frame + 1 for frame in state.frames)
@@ -91,17 +122,20 @@ def advance(
     past = tuple(kv.with_room(tokens) for kv in state.cache)
 
     cache, estimates = past, []
+    last: SamplingPass | None = None
 
     def denoise(x: Tensor, tau: float) -> Tensor:
-        nonlocal cache
+        nonlocal cache, last
         at = torch.full((b, 1), tau, device=device)
         out = denoiser(x, at, previous, conditions, times, past, given)
-        cache = out.cache
+        cache, last = out.cache, SamplingPass(x, tau)
         estimates.append(out.data)
         return out.data
 
     limit = denoiser.dit.config.latent_limit
     latent = euler_sample(denoise, noise, num_steps)
+    if passes is not None and last is not None:
+        passes.append(last)
     unstable = _rms(estimates[-1] - estimates[0], denoiser.step_std)
     if num_steps == 1:
         unstable = torch.full_like(unstable, torch.nan)
@@ -135,8 +169,8 @@ def roll_out(
     conditions: Conditions,
     noise: Float[Tensor, "b t c h w"],
     num_steps: int,
-) -> Float[Tensor, "b t c h w"]:
-    """A clip of which the first k latents are `context` and the others are generated one by one.
+) -> Rollout:
+    """Go on from `context` to a clip of t frames.
 
     Args:
         conditions: of all t frames.
@@ -144,9 +178,11 @@ def roll_out(
     """
     k, t = context.shape[1], noise.shape[1]
     state = prefill(denoiser, context, select_frames(conditions, slice(0, k)))
-    clip = [context]
+    clip: list[Tensor] = [context]
+    passes: list[SamplingPass] = []
     for frame in range(k, t):
         now = slice(frame, frame + 1)
-        state = advance(denoiser, state, select_frames(conditions, now), noise[:, now], num_steps)
+        state = advance(denoiser, state, select_frames(conditions, now), noise[:, now], num_steps, passes)
         clip.append(state.latents[:, :1])
-    return torch.cat(clip, dim=1)
+    tau = torch.tensor([1.0] * k + [p.tau for p in passes], device=noise.device).expand(len(noise), t)
+    return Rollout(torch.cat(clip, dim=1), torch.cat([context, *(p.noisy for p in passes)], dim=1), tau)
