@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from envs.video import write_mp4
+from training import layout
 from training.drives import Rollouts, choose_starts, long_drives, reconstruct, roll_out_recorded
 from training.record import RecordConfig, record
 from training.rollouts import RolloutDataset
@@ -179,9 +179,7 @@ def evaluate(config: EvaluateConfig) -> dict:
         report["stability"] = stability_scores(drives, clips)
         write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
         write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
-    temporary = config.out / "report.json.tmp"
-    temporary.write_text(json.dumps(report, indent=2) + "\n")
-    temporary.replace(config.out / "report.json")
+    layout.write_json(config.out / "report.json", report)
     print(table(report))
     return report
 
@@ -200,7 +198,7 @@ def evaluate_tokenizer(model: WorldModel, store: FrameStore, out: Path, num_fram
     made = reconstruct(model, truth, store.rows.scenes[index])
     values = psnr(made, truth)
     found = {"psnr_db": float(values.mean()), "psnr_worst_db": float(values.min()), "frames": int(values.size)}
-    (out / "tokenizer.json").write_text(json.dumps(found, indent=2) + "\n")
+    layout.write_json(out / "tokenizer.json", found)
     shown = np.linspace(0, len(firsts) - 1, 6).astype(int)
     write_sheet(out / "tokenizer.png", [truth[shown, -1], made[shown, -1]], every=1)
     print(f"tokenizer on {values.size} held-out frames: {values.mean():.1f} dB, the worst {values.min():.1f} dB")

@@ -1,4 +1,4 @@
-"""Start clips for a checkpoint: moments of ordinary driving in the reference world, or of a recording made elsewhere."""
+"""Start clips for a checkpoint: ordinary driving in the reference world, or moments of a recording made elsewhere."""
 
 from __future__ import annotations
 
