@@ -17,6 +17,7 @@ from training.loop import LoopConfig
 from training.pictures import TruePictures
 from training.scores import control_scores, event_scores, scene_scores
 from training.train_actors import ActorStageConfig, actor_samples, arrivals_of, train_actors
+from training.train_head import HeadStageConfig, train_head
 from training.train_trust import TrustStageConfig, rollout_signals
 from training.windows import FrameWindows
 from worldsim.actor_map import ActorMap
@@ -25,8 +26,10 @@ from worldsim.configs import ActorConfig
 from worldsim.dit import UNKNOWN_COMMAND
 from worldsim.heads import scene_loss
 from worldsim.look import look_of
+from worldsim.rollout import NUM_KEPT
 from worldsim.scene import ROUTE_DISTANCES
 from worldsim.vae3d import ACTOR_STRIDE
+from worldsim.world_model import WorldModel
 
 NUM = 60
 SHOWN = np.array([[0.9, 0.9, 0.9, 0.5]])
@@ -105,6 +108,23 @@ def test_the_head_learns_nothing_of_what_is_unknown(unknown: str, terms: set[str
     assert all(known[name] > 0 for name in terms)
     assert {name for name in masked if masked[name] != known[name]} == terms
     assert all(masked[name] == 0 for name in terms)
+
+
+def test_of_what_is_never_told_the_head_says_no(tmp_path: Path) -> None:
+    config = HeadStageConfig(loop=LoopConfig(num_steps=2), batch_size=4)
+    for unknown, denied in (
+        ((), set()),
+        (("objects", "collision"), {"present", "lead_present", "collision"}),
+        (("off_road",), {"off_road"}),
+    ):
+        torch.manual_seed(0)
+        head = WorldModel(CONFIG).head
+        windows = windows_of(drive(**dict.fromkeys(unknown, slice(None))), NUM_KEPT)
+        train_head(head, windows, config, tmp_path / "-".join(unknown))
+        estimate = head(torch.randn(8, 1, NUM_KEPT, 8, 16, 16))
+        names = ("present", "lead_present", "collision", "off_road")
+        assert {name for name in names if (getattr(estimate, name) == -10).all()} == denied
+        assert estimate.lead.std() > 0
 
 
 def test_the_decoder_is_told_of_no_actors_where_they_are_unknown() -> None:

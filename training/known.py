@@ -45,7 +45,7 @@ def known_of(valid: np.ndarray) -> Known:
     """What masks bool [..., 16] (VALID_NAMES) tell."""
 
     def all_of(*names: str) -> np.ndarray:
-        return valid[..., [VALID_NAMES.index(name) for name in names]].all(-1)
+        return np.asarray(valid[..., [VALID_NAMES.index(name) for name in names]].all(-1))
 
     pose, motion = VEHICLE_NAMES[:3], VEHICLE_NAMES[3:]
     objects = all_of("objects", *pose, "speed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,6 +24,8 @@ EGO_SCALE = np.array([10.0, 0.5], np.float32)
 LANE_SCALE = np.array([2.0, 0.3, 2.0, 10.0], np.float32)
 ROUTE_SCALE = np.array(ROUTE_DISTANCES, np.float32)[:, None]
 LEAD_SPEED_SCALE = 10.0
+DENIAL = 10.0
+"""Minus the logit of what is denied."""
 OBJECT_SCALE = np.array([20.0, 10.0, 1.0, 1.0, 10.0, 4.0, 2.0], np.float32)
 """Of x, y, cos yaw, sin yaw, speed, length, width."""
 
@@ -116,6 +118,23 @@ class SceneHead(nn.Module):
             off_road=events[:, 1],
         )
         return estimate.map(lambda v: rearrange(v, "(b t) ... -> b t ...", b=b))
+
+    @torch.no_grad()
+    def deny(self, names: Iterable[str]) -> None:
+        """From now on say no to these of "present", "lead_present", "collision" and "off_road", whatever is seen."""
+        events = self.num_scalars - 2
+        column = self.column[-1]
+        assert isinstance(column, nn.Linear)
+        outputs = {
+            "present": (column, 0),
+            "lead_present": (self.scalars, events - 3),
+            "collision": (self.scalars, events),
+            "off_road": (self.scalars, events + 1),
+        }
+        for name in names:
+            layer, row = outputs[name]
+            layer.weight[row] = 0
+            layer.bias[row] = -DENIAL
 
 
 def column_of(x: np.ndarray, y: np.ndarray, camera: CameraGeometry, num_columns: int) -> np.ndarray:
