@@ -11,7 +11,7 @@ from test_world_model import CONFIG, random_model
 
 from training.drives import choose_starts, clip_at, roll_out_recorded
 from training.known import known_of
-from training.latents import LatentWindows
+from training.latents import LatentWindows, encode_store
 from training.layout import VALID_NAMES
 from training.loop import LoopConfig
 from training.pictures import TruePictures
@@ -19,7 +19,7 @@ from training.scores import control_scores, event_scores, scene_scores
 from training.train_actors import ActorStageConfig, actor_samples, arrivals_of, train_actors
 from training.train_head import HeadStageConfig, train_head
 from training.train_trust import TrustStageConfig, rollout_signals
-from training.windows import FrameWindows
+from training.windows import FrameWindows, store_colours
 from worldsim.actor_map import ActorMap
 from worldsim.actor_model import ActorModel
 from worldsim.configs import ActorConfig
@@ -28,7 +28,7 @@ from worldsim.heads import scene_loss
 from worldsim.look import look_of
 from worldsim.rollout import NUM_KEPT
 from worldsim.scene import ROUTE_DISTANCES
-from worldsim.vae3d import ACTOR_STRIDE
+from worldsim.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel
 
 NUM = 60
@@ -83,6 +83,26 @@ def test_frames_without_a_picture_are_in_no_window_and_give_no_look() -> None:
     torch.testing.assert_close(look[0, 0], look_of(torch.from_numpy(windows.latents[3].astype(np.float32))))
     with pytest.raises(ValueError, match="no episode shows 5 pictures in a row"):
         FrameWindows(drive(frame=slice(None, None, 5)), 5)  # type: ignore[arg-type]
+
+
+def test_latents_and_colours_know_nothing_of_missing_pictures(tmp_path: Path) -> None:
+    vae = VAE3D(CONFIG.vae).eval()
+    store, gap = drive(frame=30), drive(frame=30)
+    gap.frames[30] = 0
+    latents = encode_store(vae, store, tmp_path / "a.npy")  # type: ignore[arg-type]
+    np.testing.assert_array_equal(latents, encode_store(vae, gap, tmp_path / "b.npy"))  # type: ignore[arg-type]
+    assert not latents[30].any()
+    frames = frames_to_float(torch.from_numpy(store.frames[31:35]))[None]
+    with torch.no_grad():
+        expected = vae.encode(frames)[0][0].numpy()
+    np.testing.assert_allclose(latents[31:35], expected, atol=2e-3)
+    store.rows.scenes.object_kinds[:, 1:] = 0
+    store.rows.scenes.objects[:, 0, :3] = 12, 0, 0
+    store.frames[:] = 200
+    store.frames[30] = 0
+    colours = store_colours(store, CONFIG.camera, tmp_path / "colours.npy")  # type: ignore[arg-type]
+    np.testing.assert_allclose(np.delete(colours[:, 0], 30, axis=0), 200 / 255, atol=1e-6)
+    assert np.isnan(colours[30]).all()
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,11 @@ from worldsim.vehicle import motion_between
 
 @torch.no_grad()
 def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> np.ndarray:
-    """Latents float16 [n, c, h, w] of all frames, streamed episode by episode; read from `path` if they are there."""
-    shape = (len(store), vae.config.latent_channels, store.frames.shape[1] // 8, store.frames.shape[2] // 8)
+    """Latents float16 [n, c, h, w] of all frames, streamed episode by episode; read from `path` if they are there.
+
+    A frame without a picture has zeros, and the stream begins anew after it.
+    """
+    shape = (len(store.rows), vae.config.latent_channels, store.frames.shape[1] // 8, store.frames.shape[2] // 8)
     if path.is_file():
         latents = np.load(path, mmap_mode="r")
         if latents.shape == shape:
@@ -35,8 +38,8 @@ def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> 
     temporary = path.with_name(path.name + ".tmp")
     latents = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
     device = vae.latent_mean.device
-    with tqdm(total=len(store), desc="encode", unit="frame") as bar:
-        for start, length in zip(store.starts, store.lengths, strict=True):
+    with tqdm(total=len(store.rows), desc="encode", unit="frame") as bar:
+        for start, length in _picture_runs(store):
             state = None
             for first in range(start, start + length, chunk):
                 last = min(first + chunk, start + length)
@@ -47,6 +50,15 @@ def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> 
     latents.flush()
     temporary.replace(path)
     return np.load(path, mmap_mode="r")
+
+
+def _picture_runs(store: FrameStore) -> list[tuple[int, int]]:
+    """First frame and length of each piece of an episode in which no picture is missing."""
+    episode = np.repeat(np.arange(len(store.starts)), store.lengths)
+    piece = np.where(known_of(store.rows.valid).picture, episode, -1)
+    firsts = np.flatnonzero(np.diff(piece, prepend=-2))
+    lengths = np.diff(firsts, append=len(piece))
+    return [(int(k), int(n)) for k, n in zip(firsts, lengths, strict=True) if piece[k] >= 0]
 
 
 @dataclass(frozen=True, kw_only=True)

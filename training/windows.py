@@ -95,11 +95,13 @@ def store_colours(store: FrameStore, camera: CameraGeometry, path: Path) -> np.n
     if not path.is_file():
         actor_map = ActorMap(camera, store.frames.shape[1:3], store.dt)
         colours = np.empty(shape, np.float32)
+        shown = known_of(store.rows.valid).picture
         episodes = zip(store.starts, store.lengths, strict=True)
         for start, length in tqdm(episodes, total=len(store.starts), desc="colours", unit="episode"):
             rows = slice(int(start), int(start + length))
             scenes = store.rows.scenes[rows]
-            colours[rows] = tracked_colours(store.frames[rows], scenes.objects, scenes.object_kinds, actor_map)
+            kinds = np.where(shown[rows, None], scenes.object_kinds, 0)
+            colours[rows] = tracked_colours(store.frames[rows], scenes.objects, kinds, actor_map)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(path.stem + ".tmp.npy")
         np.save(temporary, colours)
