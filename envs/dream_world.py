@@ -24,6 +24,7 @@ from envs.world import WorldStep
 from worldsim.actors import Actors
 from worldsim.boxes import wrap
 from worldsim.layers import KeyValue
+from worldsim.memory import MemoryBank
 from worldsim.model_state import ModelState, Prediction
 from worldsim.rollout import LatentState
 from worldsim.route import LANE_RANGE, RoutePreview, route_ahead
@@ -272,7 +273,7 @@ class DreamWorld:
 
 
 _STATE_TYPES = (
-    DreamSnapshot, ModelState, LatentState, KeyValue, VAEState, RoutePreview, Actors, StartClip, SceneState,
+    DreamSnapshot, ModelState, LatentState, MemoryBank, KeyValue, VAEState, RoutePreview, Actors, StartClip, SceneState,
     Scripted, Route, ActorState, ObjectKind,
 )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What a recording does not know is neither told to the model nor learned from nor scored."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ from test_world_model import CONFIG, random_model
 
 from training.drives import choose_starts, clip_at, roll_out_recorded
 from training.known import known_of
-from training.latents import LatentWindows, encode_store
+from training.latents import NUM_DRAWS, LatentWindows, encode_store
 from training.layout import VALID_NAMES
 from training.loop import LoopConfig
 from training.pictures import TruePictures
@@ -26,6 +27,7 @@ from worldsim.configs import ActorConfig
 from worldsim.dit import UNKNOWN_COMMAND
 from worldsim.heads import scene_loss
 from worldsim.look import look_of
+from worldsim.memory import Recalled
 from worldsim.rollout import NUM_KEPT
 from worldsim.scene import ROUTE_DISTANCES
 from worldsim.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
@@ -68,7 +70,27 @@ def test_where_reverse_is_unknown_driving_is_forward() -> None:
 def test_actors_are_hidden_where_objects_or_pose_are_unknown() -> None:
     for name in ("objects", "x", "yaw"):
         kinds = windows_of(drive(**{name: 12})).at(np.array([10]), SHOWN).conditions.actor_kinds
-        assert kinds[0, :, 0].bool().tolist() == [True, True, False, False, True], name
+        assert kinds[0, :, 0].bool().tolist() == [True, True, False, name == "objects", True], name
+
+
+def test_nothing_is_recalled_from_or_to_an_unknown_place() -> None:
+    config = replace(CONFIG, dit=replace(CONFIG.dit, num_recalled=2, memory_capacity=6))
+    latents = np.broadcast_to(np.arange(NUM, dtype=np.float16)[:, None, None, None], (NUM, 8, 16, 16))
+    draws = np.full((1, NUM_DRAWS), 0.5)
+
+    def recalled(**unknown: slice | int) -> Recalled:
+        found = LatentWindows(drive(**unknown), latents, config, 5, np.array([0])).at(np.array([27]), draws).recalled  # type: ignore[arg-type]
+        assert found is not None
+        return found
+
+    assert recalled().valid.all()
+    assert not recalled(x=slice(None)).valid.any()
+    assert recalled(y=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
+    assert recalled(brake=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
+    for name in ("yaw", "frame"):
+        kept = recalled(**{name: slice(10, 27)})
+        assert kept.valid.any()
+        assert (kept.latents[kept.valid][:, 0, 0, 0] < 10).all(), name
 
 
 def test_a_command_without_a_route_is_unknown() -> None:

@@ -10,13 +10,14 @@ from known_drives import turning_car
 from test_training import one_batch
 from test_world_model import CONFIG
 
-from training.latents import LatentWindows
+from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig
 from training.train_distill import DistillStageConfig, Question, distill_losses, train_distill, trajectory
 from training.train_dit import DiTStageConfig, Lookahead, student_losses
 from training.train_match import Matching, MatchStageConfig, last_pass, match_losses, train_match
 from training.train_teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
 from worldsim.denoiser import Denoiser
+from worldsim.look import look_of
 from worldsim.rollout import Rollout, roll_out
 
 LOOP = LoopConfig(num_steps=2, warmup_steps=1, save_every=1)
@@ -40,8 +41,14 @@ def windows(num_frames: int) -> LatentWindows:
     return LatentWindows(store, latents, CONFIG, num_frames, np.arange(len(store.lengths)))
 
 
-def rollout_of(denoiser: Denoiser, num_steps: int) -> Rollout:
+def clips() -> LatentBatch:
     batch = one_batch(b=2, t=6)
+    look = look_of(batch.latents[:, :1]).expand(-1, 6, -1)
+    return replace(batch, conditions=batch.conditions._replace(look=look))
+
+
+def rollout_of(denoiser: Denoiser, num_steps: int) -> Rollout:
+    batch = clips()
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         return roll_out(denoiser.eval(), 0.2 * batch.latents[:, :3], batch.conditions, noise, num_steps)
@@ -68,7 +75,7 @@ def test_the_teacher_sees_the_whole_clip_and_overfits_one() -> None:
         later[:, -1] += 1.0
         after = teacher(later, tau, batch.conditions)
         guided = teacher(batch.latents, tau, batch.conditions, guidance=2.0)
-    assert (after[:, 0] - before[:, 0]).abs().max() > 1e-3
+    assert (after[:, 0] - before[:, 0]).abs().max() > 1e-4  # by attention alone: convolutions stay in a frame
     assert (guided - before).abs().max() > 1e-3
 
 
@@ -87,22 +94,21 @@ def test_noised_clips_begin_with_clean_frames() -> None:
 @pytest.mark.parametrize("num_steps", [1, 2])
 def test_the_last_pass_again_gives_the_rollout(denoiser: Denoiser, num_steps: int) -> None:
     rollout = rollout_of(denoiser, num_steps)
-    batch = one_batch(b=2, t=6)
-    denoiser.look_limit.fill_(torch.inf)
-    clip = last_pass(denoiser, rollout, batch.conditions)
+    batch = clips()
+    clip = last_pass(denoiser, rollout, batch)
     torch.testing.assert_close(clip, rollout.latents, atol=2e-4, rtol=1e-4)
     assert clip[:, 3:].requires_grad
 
 
 def test_matching_moves_the_student_towards_the_teacher_and_each_loss_only_its_own(denoiser: Denoiser) -> None:
     teacher, fake = (Teacher(CONFIG, CONFIG.dit) for _ in range(2))
-    batch = one_batch(b=2, t=6)
+    batch = clips()
     config = MatchStageConfig(loop=LOOP)
     matching = Matching(denoiser, fake)
 
     def terms(seed: int) -> dict[str, torch.Tensor]:
         rollout, generator = rollout_of(denoiser, 2), torch.Generator().manual_seed(seed)
-        return match_losses(matching, teacher, rollout, batch.conditions, config, TEACHER, generator)
+        return match_losses(matching, teacher, rollout, batch, config, TEACHER, generator)
 
     fake.load_state_dict(teacher.state_dict())
     assert terms(0)["apart"] == 0  # who is like its own score has nowhere to go
@@ -114,14 +120,14 @@ def test_matching_moves_the_student_towards_the_teacher_and_each_loss_only_its_o
         torch.nn.init.zeros_(p)
     assert teacher.denoiser.dit.head_out.bias is not None
     torch.nn.init.constant_(teacher.denoiser.dit.head_out.bias, 1.0)
-    before = last_pass(denoiser, rollout_of(denoiser, 2), batch.conditions)[:, 3:].mean().item()
+    before = last_pass(denoiser, rollout_of(denoiser, 2), batch)[:, 3:].mean().item()
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=1e-3)
     for step in range(10):
         optimizer.zero_grad()
         terms(step)["match"].backward()
         assert all(p.grad is None for p in fake.parameters())
         optimizer.step()
-    after = last_pass(denoiser, rollout_of(denoiser, 2), batch.conditions)[:, 3:].mean().item()
+    after = last_pass(denoiser, rollout_of(denoiser, 2), batch)[:, 3:].mean().item()
     assert after > before + 0.05
 
 
@@ -130,7 +136,7 @@ def test_a_trajectory_ends_at_the_data_and_distillation_learns_to_leap_along_it(
     student, batch = Denoiser(CONFIG), one_batch()
     student.step_std.fill_(1.0)
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(0))
-    way, estimates = trajectory(denoiser, Question(batch.latents, batch.conditions), noise, 4)
+    way, estimates = trajectory(denoiser, Question(batch.latents, batch), noise, 4)
     assert len(way) == 5
     assert len(estimates) == 4
     assert torch.equal(way[-1], estimates[-1])
@@ -172,8 +178,8 @@ def test_weights_of_the_students_losses_count_and_tokens_learn_to_look_ahead(den
 def test_the_share_of_own_context_rises_as_the_recipe_says() -> None:
     config = replace(STUDENT, loop=replace(LOOP, num_steps=100), self_from=0.2, self_ramp=0.5, self_fraction=0.6)
     assert [config.own_share(k) for k in (0, 20, 45, 99)] == pytest.approx([0.0, 0.0, 0.5, 0.6])
-    with pytest.raises(ValueError, match="self_ramp must be positive, got 0"):
-        replace(STUDENT, self_ramp=0)
+    with pytest.raises(ValueError, match=r"self_ramp must be positive, got 0\.0"):
+        replace(STUDENT, self_ramp=0.0)
 
 
 def test_stages_run_resume_and_leave_their_results(denoiser: Denoiser, tmp_path: Path) -> None:

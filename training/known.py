@@ -21,6 +21,7 @@ class Known:
         picture: the frame shows what the camera saw, bool [...].
         motion: the control and the ego's motion before it, so that the vehicle model tells what became of them by the
             next row, bool [...]. Where reverse is not told, driving is forward.
+        pose: where the ego was, bool [...].
         objects: all around the ego are listed, and where and how fast the ego itself was, bool [...].
         route: whether there is a route, and with it the command, bool [...].
         lead: whether somebody is ahead on the route, and how far, bool [...].
@@ -30,6 +31,7 @@ class Known:
 
     picture: np.ndarray
     motion: np.ndarray
+    pose: np.ndarray
     objects: np.ndarray
     route: np.ndarray
     lead: np.ndarray
@@ -53,6 +55,7 @@ def known_of(valid: np.ndarray) -> Known:
     return Known(
         picture=all_of("frame"),
         motion=all_of("steer", "throttle", "brake", *motion),
+        pose=all_of(*pose),
         objects=objects,
         route=route,
         lead=objects & route,

@@ -23,7 +23,6 @@ from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
 from training.train_vae import picture_loss
 from worldsim.checkpoint import load_tensors, save_tensors
-from worldsim.dit import Conditions
 from worldsim.rollout import roll_out
 from worldsim.vae3d import VAE3D
 from worldsim.world_model import WorldModel
@@ -167,14 +166,15 @@ def own_rollouts(
         firsts, latents = [], []
         with tqdm(total=config.num_own, desc="own rollouts", unit="window") as bar:
             while bar.n < config.num_own:
-                batch = windows.sample(min(24, config.num_own - bar.n), rng)
-                conditions = Conditions(*(value.to(model.device) for value in batch.conditions))
-                context = batch.latents[:, : config.num_context].to(model.device)
+                batch = windows.sample(min(24, config.num_own - bar.n), rng).on(model.device)
+                context = batch.latents[:, : config.num_context]
                 noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
-                seen = roll_out(model.denoiser, context, conditions, noise, model.config.num_steps).latents
+                made = roll_out(
+                    model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.recalled
+                )
                 firsts.append(torch.from_numpy(batch.first))
-                latents.append(seen.half().cpu())
-                bar.update(len(seen))
+                latents.append(made.latents.half().cpu())
+                bar.update(len(batch.first))
         save_tensors({"first": torch.cat(firsts), "latents": torch.cat(latents)}, path)
     made = load_tensors(path)
     return made["first"].numpy(), made["latents"].numpy()

@@ -20,7 +20,6 @@ from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.train_dit import DiTStageConfig, OwnRollouts
 from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.dit import Conditions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +58,11 @@ class Question:
 
     Args:
         seen: latents before each frame are taken from here, [b, t, c, h, w].
-        conditions: of all frames.
+        batch: conditions and what is recalled.
     """
 
-    def __init__(self, seen: Float[Tensor, "b t c h w"], conditions: Conditions) -> None:
-        self.seen, self.conditions = seen, conditions
+    def __init__(self, seen: Float[Tensor, "b t c h w"], batch: LatentBatch) -> None:
+        self.seen, self.batch = seen, batch
         self.times = torch.arange(seen.shape[1], device=seen.device)
 
     def ask(self, denoiser: Denoiser, noisy: Float[Tensor, "b t c h w"], tau: float) -> Float[Tensor, "b t c h w"]:
@@ -73,7 +72,8 @@ class Question:
         at = torch.full((b, t), tau, device=noisy.device)
         at[:, 0] = 1.0
         previous = shift_previous(self.seen, denoiser.dit.config.num_previous)
-        data = denoiser(noisy, at, previous, self.conditions, self.times).data
+        given = denoiser.given(previous, self.batch.conditions, self.batch.recalled)
+        data = denoiser(noisy, at, previous, self.batch.conditions, self.times, given=given).data
         return torch.cat([self.seen[:, :1], data[:, 1:]], dim=1)
 
 
@@ -106,8 +106,8 @@ def distill_losses(
         own: the student's rollout of the batch, [b, t, c, h, w]; None: context is the truth.
     """
     device = student.step_std.device
-    conditions = Conditions(*(value.to(device) for value in batch.conditions))
-    question = Question(batch.latents.to(device) if own is None else own, conditions)
+    batch = batch.on(device)
+    question = Question(batch.latents if own is None else own, batch)
     noise = torch.randn(batch.latents.shape, generator=generator).to(device)
     way, estimates = trajectory(teacher, question, noise, config.teacher_steps)
     num = config.student_steps[int(torch.randint(len(config.student_steps), (), generator=generator))]

@@ -11,10 +11,9 @@ from einops import reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from training.latents import LatentBatch, LatentWindows
+from training.latents import NUM_DRAWS, LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.dit import Conditions
 from worldsim.flow import interpolate, sample_times
 from worldsim.look import look_distance, look_of
 from worldsim.rollout import Rollout, roll_out
@@ -30,6 +29,7 @@ class DiTStageConfig:
         num_frames: latents a window.
         clean_fraction: share of frames that are clean context.
         previous_noise: standard deviation, up to, of noise on the stacked previous latents.
+        recalled_noise: the same of what is recalled.
         self_from: fraction of the steps after which windows are continued from the model's own rollouts.
         self_fraction: share of steps that do so in the end.
         self_ramp: fraction of the steps over which their share rises from 0 to that: the share with the truth as
@@ -49,6 +49,7 @@ class DiTStageConfig:
     num_frames: int = 8
     clean_fraction: float = 0.2
     previous_noise: float = 0.15
+    recalled_noise: float = 0.3
     self_from: float = 0.45
     self_fraction: float = 0.6
     self_ramp: float = 0.1
@@ -115,7 +116,7 @@ class OwnRollouts:
         self.carried = {
             "latents": torch.zeros((b, t, *windows.latents.shape[1:])),
             "first": torch.full((b,), -1, dtype=torch.int64),
-            "hidden": torch.zeros((b, 4), dtype=torch.float64),
+            "hidden": torch.zeros((b, NUM_DRAWS), dtype=torch.float64),
         }
 
     @torch.no_grad()
@@ -134,13 +135,12 @@ class OwnRollouts:
         hidden[fresh] = torch.from_numpy(new_hidden[fresh])
         going = np.flatnonzero(~again)
         first[going] += num_new
-        batch = self.windows.at(first.numpy().copy(), hidden.numpy())
+        batch = self.windows.at(first.numpy().copy(), hidden.numpy()).on(device)
         context = batch.latents[:, : config.num_frames - num_new].clone()
-        context[going] = latents[going, num_new:]
-        conditions = Conditions(*(value.to(device) for value in batch.conditions))
+        context[going] = latents[going, num_new:].to(device)
         num_steps = config.self_steps[int(rng.integers(len(config.self_steps)))]
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        rollout = roll_out(denoiser, context.to(device), conditions, noise, num_steps)
+        rollout = roll_out(denoiser, context, batch.conditions, noise, num_steps, batch.recalled)
         latents.copy_(rollout.latents.cpu())
         return batch, rollout
 
@@ -160,8 +160,8 @@ def student_losses(
     pure noise over that of repeating the previous latent.
     """
     device = denoiser.step_std.device
-    conditions = Conditions(*(value.to(device) for value in batch.conditions))
-    truth = batch.latents.to(device)
+    batch = batch.on(device)
+    truth, conditions = batch.latents, batch.conditions
     seen = truth if own is None else own
     b, t = truth.shape[:2]
     tau = sample_times((b, t), generator, config.clean_fraction)
@@ -173,7 +173,14 @@ def student_losses(
     previous = shift_previous(seen, denoiser.dit.config.num_previous)
     jitter = torch.randn(previous.shape, generator=generator).to(device)
     stacked = previous + strength * jitter
-    given = denoiser.given(stacked, conditions)
+    recalled = batch.recalled
+    if recalled is not None:
+        blur = config.recalled_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
+        shape = recalled.latents[:, :1].shape
+        recalled = recalled._replace(
+            latents=recalled.latents + blur * torch.randn(shape, generator=generator).to(device)
+        )
+    given = denoiser.given(stacked, conditions, recalled)
     out = denoiser(noisy, tau, stacked, conditions, torch.arange(t, device=device), given=given)
     rest = (truth - out.mean) / out.std
     noised = (tau < 1).float()
@@ -206,10 +213,8 @@ def student_losses(
 def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None:
     """Set step_std: how far the next latent is from its prior, per channel, with room for drifted rollouts; and
     look_limit, beyond which one frame in ten of the same drive lies."""
-    batch = windows.sample(128, np.random.default_rng([seed, 10**6]))
-    device = denoiser.step_std.device
-    latents = batch.latents.to(device)
-    conditions = Conditions(*(value.to(device) for value in batch.conditions))
+    batch = windows.sample(128, np.random.default_rng([seed, 10**6])).on(denoiser.step_std.device)
+    latents, conditions = batch.latents, batch.conditions
     prior = denoiser.given(shift_previous(latents, 1), conditions).prior
     rest = (latents - prior)[:, 1:]
     denoiser.step_std.copy_(1.25 * (rest**2).mean((0, 1, 3, 4)).sqrt())

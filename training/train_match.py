@@ -16,12 +16,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from training.latents import LatentWindows
+from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
 from training.train_teacher import Teacher, TeacherStageConfig, teacher_losses
 from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.dit import Conditions
 from worldsim.flow import interpolate
 from worldsim.rollout import Rollout
 
@@ -59,13 +58,13 @@ class Matching(nn.Module):
         self.student, self.fake = student, fake
 
 
-def last_pass(denoiser: Denoiser, rollout: Rollout, conditions: Conditions) -> Float[Tensor, "b t c h w"]:
+def last_pass(denoiser: Denoiser, rollout: Rollout, batch: LatentBatch) -> Float[Tensor, "b t c h w"]:
     """The generated latents of a rollout again, all frames in one pass and with gradients: the last sampling pass of
     each frame sees what the frames before it left in the cache, which were their last passes."""
     previous = shift_previous(rollout.latents, denoiser.dit.config.num_previous)
     times = torch.arange(rollout.latents.shape[1], device=rollout.latents.device)
-    given = denoiser.given(previous, conditions)
-    out = denoiser(rollout.noisy, rollout.tau, previous, conditions, times, given=given)
+    given = denoiser.given(previous, batch.conditions, batch.recalled)
+    out = denoiser(rollout.noisy, rollout.tau, previous, batch.conditions, times, given=given)
     moved = given.prior + given.change[:, :, None] * (out.data - given.prior)
     return torch.where((rollout.tau < 1)[:, :, None, None, None], moved, rollout.latents)
 
@@ -74,14 +73,14 @@ def match_losses(
     matching: Matching,
     teacher: Teacher,
     rollout: Rollout,
-    conditions: Conditions,
+    batch: LatentBatch,
     config: MatchStageConfig,
     fake_config: TeacherStageConfig,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     """ "match": its gradient moves the rollout; "fake": the second teacher's flow loss; "apart": how far the two
     estimates are from each other, over how far the rollout is from the real one."""
-    clip = last_pass(matching.student, rollout, conditions)
+    clip, conditions = last_pass(matching.student, rollout, batch), batch.conditions
     made = rollout.tau < 1
     generated = made.float()[:, :, None, None, None]
     low, high = config.tau_range
@@ -125,8 +124,7 @@ def train_match(
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = np.random.default_rng([config.loop.seed, step])
         batch, rollout = own.advance(denoiser, rng, generator)
-        conditions = Conditions(*(value.to(rollout.latents.device) for value in batch.conditions))
-        terms = match_losses(matching, teacher, rollout, conditions, config, teacher_config, generator)
+        terms = match_losses(matching, teacher, rollout, batch, config, teacher_config, generator)
         student = student_losses(denoiser, batch, rollout.latents, student_config, generator)
         loss = config.match_weight * terms["match"] + config.flow_weight * student.pop("loss") + terms["fake"]
         return {"loss": loss} | terms | student

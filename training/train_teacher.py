@@ -27,7 +27,7 @@ class TeacherStageConfig:
     """Shape, batch and dropout of the teacher's stage.
 
     Args:
-        dit: the teacher's shape; `causal` is set to False.
+        dit: the teacher's shape; `causal` is set to False, `num_recalled` to 0.
         batch_size: windows a step.
         num_frames: latents a window.
         most_context: a window begins with up to so many clean frames.
@@ -53,12 +53,12 @@ class Teacher(nn.Module):
 
     Args:
         config: of the world model that it teaches.
-        dit: its own shape.
+        dit: its own shape; it sees whole clips and needs no memory.
     """
 
     def __init__(self, config: WorldModelConfig, dit: DiTConfig) -> None:
         super().__init__()
-        self.denoiser = Denoiser(replace(config, dit=replace(dit, causal=False)))
+        self.denoiser = Denoiser(replace(config, dit=replace(dit, causal=False, num_recalled=0)))
 
     def posterior(self, noisy: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the data given `noisy`, latents being of zero mean and unit variance."""
@@ -136,9 +136,8 @@ def train_teacher(teacher: Teacher, windows: LatentWindows, config: TeacherStage
     device = teacher.denoiser.step_std.device
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch = windows.sample(config.batch_size, np.random.default_rng([config.loop.seed, step]))
-        conditions = Conditions(*(value.to(device) for value in batch.conditions))
-        return teacher_losses(teacher, batch.latents.to(device), conditions, config, generator)
+        batch = windows.sample(config.batch_size, np.random.default_rng([config.loop.seed, step])).on(device)
+        return teacher_losses(teacher, batch.latents, batch.conditions, config, generator)
 
     TrainLoop(teacher, loss_function, config.loop, folder).run("teacher")
     finish_stage(teacher, result)

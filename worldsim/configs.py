@@ -90,6 +90,8 @@ class DiTConfig:
         use_command: condition on the RouteCommand (dropped out in training); the route says more.
         use_actors: condition on the actors around, drawn into the picture (dropped out in training).
         use_look: condition on the drive's light and colours, as its start shows them.
+        num_recalled: frames of the memory bank that each frame attends to; 0 for no memory.
+        memory_capacity: frames that the bank holds.
     """
 
     width: int = 256
@@ -109,6 +111,8 @@ class DiTConfig:
     use_command: bool = False
     use_actors: bool = True
     use_look: bool = True
+    num_recalled: int = 0
+    memory_capacity: int = 48
 
     def __post_init__(self) -> None:
         _positive(width=self.width, depth=self.depth, num_heads=self.num_heads, window=self.window)
@@ -116,6 +120,12 @@ class DiTConfig:
         _positive(latent_limit=self.latent_limit)
         if self.width % self.num_heads or (self.width // self.num_heads) % 8:
             raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
+        if not 0 <= self.num_recalled <= self.memory_capacity:
+            raise ValueError(
+                f"num_recalled must lie between 0 and memory_capacity {self.memory_capacity}, got {self.num_recalled}"
+            )
+        if self.num_recalled and not self.motion_warp:
+            raise ValueError("a memory is moved to where it is seen from: num_recalled > 0 needs motion_warp")
         if self.attention not in ("joint", "factorised"):
             raise ValueError(f'attention must be "joint" or "factorised", got {self.attention!r}')
         if self.attention == "factorised" and self.depth % 2:

@@ -9,10 +9,11 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from worldsim.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.configs import DiTConfig
-from worldsim.layers import ConvBlock, DiTBlock, KeyValue
+from worldsim.layers import ConvBlock, DiTBlock, KeyValue, MemoryAttention, MemoryTokens
 from worldsim.rope import Axis, axial_angles, rotation_of
 from worldsim.route_map import NUM_ROUTE_CHANNELS
 
@@ -90,6 +91,8 @@ class CausalDiT(nn.Module):
             num_stacked += NUM_ROUTE_CHANNELS
         if config.use_actors:
             num_stacked += NUM_ACTOR_CHANNELS
+        if config.num_recalled:
+            num_stacked += latent_channels + 1
         self.time_embedding = nn.Sequential(nn.Linear(64, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_embedding = nn.Sequential(nn.Linear(11, d), nn.SiLU(), nn.Linear(d, d))
         self.command_embedding = nn.Embedding(UNKNOWN_COMMAND + 1, d)
@@ -97,6 +100,10 @@ class CausalDiT(nn.Module):
         self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
+        if config.num_recalled:
+            self.memory_in = nn.Conv2d(latent_channels + 1, d, 2, stride=2)
+            self.memory_place = nn.Linear(4, d)
+            self.memory_attention = MemoryAttention(d, config.num_heads)
         self.axes = block_axes(config)
         self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio, axis) for axis in self.axes])
         self.up = nn.ConvTranspose2d(d, w, 2, stride=2)
@@ -137,16 +144,18 @@ class CausalDiT(nn.Module):
         times: Int[Tensor, "*slots t"],
         past: tuple[KeyValue, ...] | None = None,
         tokens_only: bool = False,
+        memory: MemoryTokens | None = None,
     ) -> DiTOutput:
         """One pass over `t` frames.
 
         Args:
-            stacked: the noisy latent, the previous ones newest first, the warped one, the route map and the actor map,
-                on channels.
+            stacked: the noisy latent, the previous ones newest first, the warped one, the route map, the actor map and
+                the nearest recalled latent, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.
             tokens_only: leave out the convolutional head; `rest` is then empty.
+            memory: what each frame recalls.
 
         Raises:
             ValueError: a cache is given to many frames or to a network that is not causal.
@@ -166,6 +175,8 @@ class CausalDiT(nn.Module):
         head_width = self.config.width // self.config.num_heads
         rotations = {axis: rotation_of(axial_angles(times, self.grid, head_width, axis)) for axis in set(self.axes)}
         masks = {axis: self._mask(axis, t, tokens) for axis in set(self.axes)}
+        if memory is not None:
+            tokens = self._attend_to(memory, tokens)
         cache, older = [], iter(past or ())
         for axis, block in zip(self.axes, self.blocks, strict=True):
             kept = None if past is None or axis == "space" else next(older)
@@ -180,6 +191,22 @@ class CausalDiT(nn.Module):
             x = block(x, flat_condition)
         rest = self.head_out(nn.functional.silu(self.head_norm(x)))
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
+
+    def memory_tokens(self, seen: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
+        """Tokens of recalled latents as they are seen from here; the last channel says where they are known."""
+        b, t = seen.shape[:2]
+        tokens = rearrange(self.memory_in(seen.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
+        dx, dy, dyaw = motions.unbind(-1)
+        place = torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)
+        known = F.max_pool2d(seen[..., -1, :, :].flatten(0, 2)[:, None], 2).flatten(1) > 0.5
+        valid = rearrange(known, "(b t k) n -> b t (k n)", b=b, t=t)
+        return MemoryTokens((tokens + self.memory_place(place)[..., None, :]).flatten(2, 3), valid)
+
+    def _attend_to(self, memory: MemoryTokens, tokens: Float[Tensor, "b t n d"]) -> Float[Tensor, "b t n d"]:
+        zero = torch.zeros(1, dtype=torch.long, device=tokens.device)
+        angles = axial_angles(zero, self.grid, self.config.width // self.config.num_heads, "space")
+        recalled = angles.repeat(memory.tokens.shape[2] // tokens.shape[2], 1)
+        return self.memory_attention(tokens, memory, rotation_of(angles), rotation_of(recalled))
 
     def _mask(self, axis: Axis, num_frames: int, tokens: Tensor) -> Tensor | None:
         """Where tokens of `num_frames` frames may attend; None: everywhere."""
