@@ -88,9 +88,9 @@ def test_nothing_is_recalled_from_or_to_an_unknown_place() -> None:
     assert recalled(y=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
     assert recalled(brake=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
     for name in ("yaw", "frame"):
-        kept = recalled(**{name: slice(10, 27)})
+        kept = recalled(**{name: slice(16, 27)})
         assert kept.valid.any()
-        assert (kept.latents[kept.valid][:, 0, 0, 0] < 10).all(), name
+        assert (kept.latents[kept.valid][:, 0, 0, 0] < 16).all(), name
 
 
 def test_a_command_without_a_route_is_unknown() -> None:
