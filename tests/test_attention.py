@@ -169,3 +169,37 @@ def test_all_pairs_turn_with_what_is_attended_over() -> None:
     assert (space[3] > 0).all()
     assert torch.equal(time[:4], torch.zeros(4, 8))
     assert (time[4:] > 0).all()
+
+
+@pytest.mark.parametrize("attention", ["joint", "factorised"])
+def test_recomputed_blocks_give_the_same_gradients(attention: str) -> None:
+    denoiser = model_with(attention=attention).denoiser.requires_grad_(True)
+    torch.manual_seed(0)
+    latents, conditions = torch.randn(1, 5, 8, 16, 16), random_conditions(1, 5)
+    gradients = []
+    for recompute in (False, True):
+        denoiser.dit.recompute = recompute
+        out = one_pass(denoiser, latents, conditions)
+        gradients.append(torch.autograd.grad(out.data.square().mean(), list(denoiser.parameters()), allow_unused=True))
+    assert sum(g is not None for g in gradients[0]) > 60
+    for kept, again in zip(*gradients, strict=True):
+        assert (kept is None and again is None) or torch.equal(kept, again)
+
+
+def test_recomputing_keeps_less() -> None:
+    """Bytes kept for the backward pass."""
+    denoiser = model_with().denoiser.requires_grad_(True)
+    latents, conditions = torch.randn(1, 5, 8, 16, 16), random_conditions(1, 5)
+    kept = []
+    for recompute in (False, True):
+        denoiser.dit.recompute = recompute
+        saved: list[int] = []
+
+        def pack(tensor: torch.Tensor, saved: list[int] = saved) -> torch.Tensor:
+            saved.append(tensor.nbytes)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            one_pass(denoiser, latents, conditions)
+        kept.append(sum(saved))
+    assert kept[1] < 0.6 * kept[0]

@@ -14,6 +14,7 @@ import torch
 from envs.video import write_mp4
 from training import layout
 from training.drives import Rollouts, choose_starts, long_drives, reconstruct, roll_out_recorded
+from training.feature_distance import feature_scores
 from training.record import RecordConfig, record
 from training.rollouts import RolloutDataset
 from training.scores import (
@@ -158,6 +159,7 @@ def evaluate(config: EvaluateConfig) -> dict:
     report = {
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()},
         "pictures": picture_scores(rollouts, dt),
+        "features": feature_scores(model.vae, rollouts, dt, np.random.default_rng(config.seed)),
         "actor_pictures": actor_picture_scores(
             rollouts, ActorMap(model.config.camera, model.config.frame_size, dt), dt
         ),
@@ -212,6 +214,16 @@ def table(report: dict) -> str:
         if seconds in ("0.5", "1", "3"):
             text = f"{s['psnr_model']:.1f} / {s['psnr_repeat']:.1f} / {s['psnr_vae']:.1f} dB"
             rows.append((f"PSNR at {seconds} s: model / repeat / VAE", text, "above repeat"))
+    for span, s in report["features"]["frechet"].items():
+        model, repeat, vae = (s[name] for name in ("model", "repeat", "vae"))
+        low, high = model["interval"]
+        rows.append(
+            (
+                f"Frechet distance of {s['clips']} clips, {span}: model / repeat / VAE",
+                f"{model['distance']:.3g} ({low:.3g} to {high:.3g}) / {repeat['distance']:.3g} / {vae['distance']:.3g}",
+                "below repeat",
+            )
+        )
     for seconds, s in report["actor_pictures"].items():
         if seconds in ("1", "3"):
             text = f"{s['model']:.1f} / {s['repeat']:.1f} / {s['vae']:.1f} dB"
@@ -236,13 +248,17 @@ def table(report: dict) -> str:
         text = f"r = {s['correlation']:.2f}, shuffled controls ×{s['shuffled_over_own_error']:.1f}"
         rows.append((f"{name} follows controls over 3 s", text, "r ≥ 0.9, ×2"))
     for name, s in report["events"].items():
-        rows.append((f"{name} AUROC ({s['positives']} positive frames)", f"{s['auroc']:.2f}", "≥ 0.95"))
+        error = s["calibration"]["expected_calibration_error"]
+        text = f"{s['auroc']:.2f}, calibration error {error:.3f}"
+        rows.append((f"{name} AUROC ({s['positives']} positive frames)", text, "≥ 0.95"))
     trust = report["trust"]
     spread = f"mean trust {trust['mean_of_worst']:.2f} against {trust['mean_of_others']:.2f}"
     rows.append(("trust: AUROC for the worst twentieth of the frames", f"{trust['auroc']:.2f}, {spread}", "≥ 0.8"))
     if "stability" in report:
         last = report["stability"]["quarter_4"]
         rows.append(("sharpness at the end of a long drive", f"{last['sharpness_ratio']:.2f} of the start", "near 1"))
+        colours = ", ".join(f"{name} {last[f'{name}_ratio']:.2f}" for name in ("brightness", "contrast", "saturation"))
+        rows.append(("colours there, of the start", colours, "near 1"))
         lane = f"{last['lane_seen_error_m']:.2f} m, {last['heading_seen_error_deg']:.1f}°"
         rows.append(("lane seen in the picture against the route, there", lane, "≤ 0.3 m, 3°"))
     lines = ["| measure | value | target |", "|---|---|---|"] + [f"| {a} | {b} | {c} |" for a, b, c in rows]

@@ -16,6 +16,7 @@ from training.train_head import HeadStageConfig
 from training.train_trust import TrustStageConfig
 from training.train_vae import VAEStageConfig
 from worldsim.configs import CameraGeometry, DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.sizes import dit_size
 from worldsim.vehicle import VehicleModel
 
 HELD_OUT_TOWNS = 100_000
@@ -114,7 +115,46 @@ def tiny() -> Recipe:
     )
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"debug": debug, "tiny": tiny}
+def small() -> Recipe:
+    """256x256 frames, DriveDiT's size, 256 tokens a frame, for one big GPU (80 GB) and about a day."""
+    recipe = tiny()
+    train, test = _recordings(num_episodes=2400, num_towns=600, seconds=30.0, num_test=80)
+    frame_size = (256, 256)
+    return replace(
+        recipe,
+        model=WorldModelConfig(
+            frame_size=frame_size,
+            vae=VAEConfig(latent_channels=16, widths=(64, 128, 224)),
+            dit=dit_size("drivedit"),
+            head=HeadConfig(width=128),
+        ),
+        train_data=replace(train, frame_size=frame_size),
+        test_data=replace(test, frame_size=frame_size),
+        vae=VAEStageConfig(loop=LoopConfig(num_steps=40_000, learning_rate=5e-4, save_every=1000), batch_size=32),
+        dit=DiTStageConfig(
+            loop=LoopConfig(
+                num_steps=60_000,
+                learning_rate=3e-4,
+                warmup_steps=1000,
+                weight_decay=0.02,
+                ema_decay=0.999,
+                save_every=1000,
+            ),
+            batch_size=32,
+            num_frames=12,
+            recompute=True,
+        ),
+        head=replace(recipe.head, loop=replace(recipe.head.loop, num_steps=10_000, save_every=1000)),
+        decoder=replace(
+            recipe.decoder,
+            loop=replace(recipe.decoder.loop, num_steps=20_000, learning_rate=3e-4, save_every=1000),
+            batch_size=16,
+            num_own=4000,
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"debug": debug, "tiny": tiny, "small": small}
 
 
 def recipe_at(name: str, out: Path) -> Recipe:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from training.drives import LongDrives, Rollouts
-from training.video_metrics import auroc, drift_horizon, psnr, sharpness, ssim
+from training.video_metrics import auroc, calibration, colour_statistics, drift_horizon, psnr, sharpness, ssim
 from worldsim.actor_map import ActorMap
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
@@ -134,7 +134,8 @@ def control_scores(r: Rollouts, shuffled: Rollouts, dt: float) -> dict:
 
 
 def event_scores(r: Rollouts, dt: float) -> dict:
-    """AUROC of collision and off-road probabilities on generated frames of the first 3 s whose truth is known."""
+    """AUROC and calibration of collision and off-road probabilities on generated frames of the first 3 s whose truth is
+    known."""
     t = min(r.frames.shape[1], round(3.0 / dt))
     scores = {}
     for name, ours, truth, known in (
@@ -145,8 +146,12 @@ def event_scores(r: Rollouts, dt: float) -> dict:
     ):
         at = (r.valid & known)[:, :t]
         if at.any():
-            labels = truth[:, :t][at] > 0.5
-            scores[name] = {"auroc": auroc(ours[:, :t][at], labels), "positives": int(labels.sum())}
+            told, labels = ours[:, :t][at], truth[:, :t][at] > 0.5
+            scores[name] = {
+                "auroc": auroc(told, labels),
+                "positives": int(labels.sum()),
+                "calibration": calibration(told, labels),
+            }
     return scores
 
 
@@ -168,6 +173,7 @@ def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
     frames, scenes, seen = drives.frames, drives.scenes, drives.seen
     start_frames = np.stack([clip.frames[-1] for clip in clips])
     base_sharpness, base_colour = sharpness(start_frames).mean(), start_frames.mean((1, 2))
+    base_statistics = colour_statistics(start_frames)
     scores = {}
     t = frames.shape[1]
     for part in range(1, 5):
@@ -175,9 +181,13 @@ def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
         now = frames[:, at]
         flat = now.reshape(-1, *now.shape[2:])
         moving = np.abs(np.diff(now.astype(np.int16), axis=1)).mean()
+        ratios = {
+            f"{name}_ratio": value / max(base_statistics[name], 1e-6) for name, value in colour_statistics(flat).items()
+        }
         scores[f"quarter_{part}"] = {
             "sharpness_ratio": float(sharpness(flat).mean() / base_sharpness),
             "colour_shift": float(np.abs(now.mean((1, 2, 3)) - base_colour).mean()),
+            **ratios,
             "frame_change": float(moving),
             "speed_mps": float(scenes.speed[:, at].mean()),
             "abs_lateral_offset_m": float(np.abs(scenes.lateral_offset[:, at]).mean()),

@@ -64,7 +64,7 @@ class TrainConfig:
         ValueError: `held_out` is out of range, or camera or vehicle are given without `data`.
     """
 
-    recipe: Literal["debug", "tiny"] = "tiny"
+    recipe: Literal["debug", "tiny", "small"] = "tiny"
     out: Path | None = None
     data: Path | None = None
     held_out: float = 0.15

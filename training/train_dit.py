@@ -42,6 +42,7 @@ class DiTStageConfig:
         reconstruction_weight: of the squared error of the estimated data, in units of step_std.
         lookahead_weight: of the squared error of the change that tokens foresee (JEPA).
         lookahead_frames: how far they look.
+        recompute: see CausalDiT; for networks that do not fit otherwise.
     """
 
     loop: LoopConfig
@@ -60,6 +61,7 @@ class DiTStageConfig:
     reconstruction_weight: float = 0.0
     lookahead_weight: float = 0.0
     lookahead_frames: int = 4
+    recompute: bool = False
 
     def __post_init__(self) -> None:
         if self.num_frames < 5:
@@ -229,6 +231,7 @@ def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig,
     if stage_done(denoiser, result):
         return
     measure_steps(denoiser, windows, config.loop.seed)
+    denoiser.dit.recompute = config.recompute
 
     own = OwnRollouts(windows, config)
     student = nn.ModuleDict({"denoiser": denoiser})

@@ -10,6 +10,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from worldsim.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.configs import DiTConfig
@@ -79,6 +80,10 @@ class CausalDiT(nn.Module):
     channels; between them transformer blocks at half that resolution attend over frames. Locality in the stem is
     what makes it learnable on a small budget; attention carries what is older. With `causal=False` in its config it is
     a teacher: every frame of a clip sees every other.
+
+    Attributes:
+        recompute: compute each block again in the backward pass instead of keeping what is inside it (Chen et al.
+            2016): a third more work, far less memory. For training; stages set it.
     """
 
     def __init__(self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int]) -> None:
@@ -100,6 +105,7 @@ class CausalDiT(nn.Module):
         self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
+        self.recompute = False
         if config.num_recalled:
             self.memory_in = nn.Conv2d(latent_channels + 1, d, 2, stride=2)
             self.memory_place = nn.Linear(4, d)
@@ -180,7 +186,11 @@ class CausalDiT(nn.Module):
         cache, older = [], iter(past or ())
         for axis, block in zip(self.axes, self.blocks, strict=True):
             kept = None if past is None or axis == "space" else next(older)
-            tokens, seen = block(tokens, condition, self.grid, rotations[axis], masks[axis], kept)
+            inputs = (tokens, condition, self.grid, rotations[axis], masks[axis], kept)
+            if self.recompute and past is None and torch.is_grad_enabled():
+                tokens, seen = checkpoint(block, *inputs, use_reentrant=False)
+            else:
+                tokens, seen = block(*inputs)
             if self.config.causal and axis != "space":
                 cache.append(seen)
         if tokens_only:
