@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-MAGIC = b"DriveDiT state 2\n"
+MAGIC = b"DriveDiT state 3\n"
 """What every state begins with; the number counts up when an older state can no longer be read."""
 _TREE = "tree"
 

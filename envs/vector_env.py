@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
-from envs.spaces import ObservationMode
+from envs.spaces import ObservationMode, shows_pixels
 from envs.world import WorldStep
 from worldsim.scene import control_from_action
 
@@ -200,7 +201,8 @@ def make_dream_vector_env(
     worlds = [first, *(first.branch() for _ in range(num_envs - 1))]
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     envs = [DrivingEnv(world, config, obs=obs, render_mode=render_mode) for world in worlds]
-    return DrivingVectorEnv(envs, step_singly if exact else step_together, autoreset_mode)
+    together = partial(step_together, decode=shows_pixels(obs))
+    return DrivingVectorEnv(envs, step_singly if exact else together, autoreset_mode)
 
 
 def step_singly(worlds: Sequence[Any], controls: np.ndarray) -> list[WorldStep]:
