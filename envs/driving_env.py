@@ -119,8 +119,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | smooth | 1 / (1 + (a² + b²) / (4 m/s²)²), a and b the longitudinal and the lateral acceleration |
     | within_limit | 1 up to the speed limit, 0 from 25 % above it on |
     | right_way | 0 while the car heads against its lane |
-    | collision | -COLLISION when it is more likely than not |
-    | off_road | -OFF_ROAD when it is more likely than not |
+    | collision | -2 when it is more likely than not |
+    | off_road | -2 when it is more likely than not |
 
     An episode of T seconds earns at most T. An infraction ends the episode, and so costs what it would have earned too.
 
@@ -340,6 +340,7 @@ def make_dream_env(
     obs: ObservationMode = "pixels",
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
+    num_sampling_steps: int | None = None,
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
@@ -350,15 +351,18 @@ def make_dream_env(
         obs: what is observed.
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
+        num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
     """
     from envs.dream_world import DreamWorld, DreamWorldConfig  # torch is loaded here and not before
 
-    world = DreamWorld(DreamWorldConfig(checkpoint=None if checkpoint is None else Path(checkpoint), device=device))
+    world_config = DreamWorldConfig(
+        checkpoint=None if checkpoint is None else Path(checkpoint), num_steps=num_sampling_steps, device=device
+    )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    return DrivingEnv(world, config, obs=obs, render_mode=render_mode)
+    return DrivingEnv(DreamWorld(world_config), config, obs=obs, render_mode=render_mode)
 
 
 def make_carla_env(

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -30,9 +30,9 @@ import drivedit  # registers the env ids
 from envs.features import NUM_FEATURES, features_of_state
 
 DEFAULT_OUT = Path("runs/ppo")
-POLICY_NAME, CURVE_NAME = "policy.safetensors", "curve.jsonl"
-FIRST_SCORED_SEED = 1_000_000
-"""Seeds from here on are for scores; learning begins with the seed and then draws its own."""
+POLICY_NAME, CURVE_NAME, PLOT_NAME = "policy.safetensors", "curve.jsonl", "curve.png"
+SCORED_TOWNS, SCORED_SEEDS = (1001, 1002, 1003), 3
+"""Towns of the reference world in which the policy is scored, and starts in each; nobody has learned from them."""
 FIRST_ACTION, FIRST_STD, ACTION_UNITS = (0.0, 0.4), (0.05, 0.3), (0.2, 1.0)
 """Learning begins with these actions, which hold the speed, and their spread; the network answers in the units."""
 
@@ -43,7 +43,6 @@ class PPOConfig:
 
     Args:
         out: folder of the policy and of its learning curve.
-        world: where to learn.
         num_steps: env steps in all.
         num_envs: envs side by side.
         rollout_length: steps of each env between two updates.
@@ -55,24 +54,23 @@ class PPOConfig:
         num_epochs: passes over each rollout.
         num_minibatches: of a pass.
         score_every: updates between two scores in the reference world.
-        num_scored: episodes of a score, one seed each.
+        checkpoint: folder of the world model to learn in; None takes the one that ships with the package.
         seed: of everything.
     """
 
     out: Path = DEFAULT_OUT
-    world: Literal["DriveDiT-v0", "DriveDiT-Road-v0"] = "DriveDiT-v0"
     num_steps: int = 24_000
     num_envs: int = 16
     rollout_length: int = 32
     seconds: float = 20.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     discount: float = 0.97
     gae_lambda: float = 0.9
     clip: float = 0.2
     num_epochs: int = 10
     num_minibatches: int = 4
-    score_every: int = 5
-    num_scored: int = 8
+    score_every: int = 8
+    checkpoint: Path | None = None
     seed: int = 0
 
 
@@ -166,7 +164,7 @@ class Collector:
         self.envs, self.config = envs, config
         self.now, _ = envs.reset(seed=config.seed)
         self.ended = np.zeros(envs.num_envs, bool)
-        self.progress = Tally(envs.num_envs)
+        self.tally = Tally(envs.num_envs)
 
     @torch.no_grad()
     def collect(self, agent: Agent) -> Batch:
@@ -181,7 +179,7 @@ class Collector:
             actions[k] = policy.sample()
             log_probs[k] = policy.log_prob(actions[k]).sum(-1)
             self.now, reward, terminated, truncated, infos = self.envs.step(actions[k].clamp(-1, 1).numpy())
-            self.progress.add(reward, infos, terminated, truncated, ~self.ended)
+            self.tally.add(reward, infos, terminated, truncated, ~self.ended)
             self.ended = terminated | truncated
             rewards[k] = torch.from_numpy(reward)
             goes_on[k], has_future[k] = torch.from_numpy(~self.ended), torch.from_numpy(~terminated)
@@ -245,17 +243,28 @@ def update(agent: Agent, optimizer: torch.optim.Optimizer, batch: Batch, config:
             optimizer.step()
 
 
-def score(agent: Agent, world: str, config: PPOConfig) -> dict[str, float]:
-    """One episode of the mean action on each of the seeds that are kept for scores."""
-    envs = gymnasium.make_vec(world, num_envs=config.num_scored, obs="features", max_episode_seconds=config.seconds)
-    tally, ended = Tally(config.num_scored), np.zeros(config.num_scored, bool)
-    now, _ = envs.reset(seed=FIRST_SCORED_SEED)
+Drive = Callable[[np.ndarray], np.ndarray]
+"""Actions [n, 2] for SceneStates as vectors [n, SCENE_SIZE]."""
+
+
+def score(drive: Drive, seconds: float) -> dict[str, float]:
+    """What comes of episodes in the reference world, SCORED_SEEDS in each of SCORED_TOWNS."""
+    tally = Tally(SCORED_SEEDS)
+    for town in SCORED_TOWNS:
+        envs = gymnasium.make_vec("DriveDiT-Road-v0", SCORED_SEEDS, obs="features", max_episode_seconds=seconds)
+        run(envs, drive, tally, {"town": town})
+    return tally.read()
+
+
+def run(envs: gymnasium.vector.VectorEnv, drive: Drive, tally: Tally, options: dict[str, Any] | None = None) -> None:
+    """One episode of each env, from seed 0 on; closes them."""
+    _, infos = envs.reset(seed=0, options=options)
+    ended = np.zeros(envs.num_envs, bool)
     while not ended.all():
-        now, reward, terminated, truncated, infos = envs.step(act(agent, now))
+        _, reward, terminated, truncated, infos = envs.step(drive(infos["scene"]))
         tally.add(reward, infos, terminated, truncated, ~ended)
         ended |= terminated | truncated
     envs.close()
-    return tally.read()
 
 
 def ppo(config: PPOConfig) -> Agent:
@@ -265,7 +274,12 @@ def ppo(config: PPOConfig) -> Agent:
     agent, done = load(config.out) if (config.out / POLICY_NAME).is_file() else (Agent(), 0)
     optimizer = torch.optim.Adam(agent.parameters(), lr=config.learning_rate, eps=1e-5)
     envs = gymnasium.make_vec(
-        config.world, num_envs=config.num_envs, obs="features", max_episode_seconds=config.seconds
+        "DriveDiT-v0",
+        config.num_envs,
+        obs="features",
+        checkpoint=config.checkpoint,
+        num_sampling_steps=1,
+        max_episode_seconds=config.seconds,
     )
     collector = Collector(envs, config)
     per_update = config.num_envs * config.rollout_length
@@ -275,16 +289,34 @@ def ppo(config: PPOConfig) -> Agent:
                 group["lr"] = config.learning_rate * (1 - done / config.num_steps)
             update(agent, optimizer, collector.collect(agent), config)
             done += per_update
-            rows = {config.world: collector.progress.read()}
+            row: dict[str, Any] = {"num_steps": done, "seconds": bar.format_dict["elapsed"]}
+            row["learned"] = collector.tally.read()
             if (done // per_update) % config.score_every == 0 or done >= config.num_steps:
-                rows["score in DriveDiT-Road-v0"] = score(agent, "DriveDiT-Road-v0", config)
-            curve.write(json.dumps({"num_steps": done, "seconds": bar.format_dict["elapsed"], **rows}) + "\n")
+                row["reference"] = score(lambda scenes: act(agent, features_of_state(scenes)), config.seconds)
+            curve.write(json.dumps(row) + "\n")
             curve.flush()
             save(agent, done, config.out)
             bar.update(per_update)
-            bar.set_postfix({k: f"{v:.2f}" for k, v in rows[config.world].items()})
+            bar.set_postfix({name: f"{value:.2f}" for name, value in row["learned"].items()})
     envs.close()
+    plot(config.out)
     return agent
+
+
+def plot(folder: Path) -> None:
+    """Draw both learning curves: as it learned in the learned world, as it was scored in the reference world."""
+    from matplotlib.figure import Figure
+
+    rows = [json.loads(line) for line in (folder / CURVE_NAME).read_text().splitlines()]
+    figure = Figure(figsize=(10, 3), layout="constrained")
+    titles = {"return": "return of an episode", "offset": "distance from the lane's centre [m]", "speed": "speed [m/s]"}
+    for axes, (key, title) in zip(figure.subplots(1, len(titles)), titles.items(), strict=True):
+        for world, style in (("learned", "-"), ("reference", "o-")):
+            known = [row for row in rows if world in row and not math.isnan(row[world][key])]
+            axes.plot([r["num_steps"] for r in known], [r[world][key] for r in known], style, label=f"{world} world")
+        axes.set(title=title, xlabel="env steps in the learned world")
+    figure.axes[0].legend()
+    figure.savefig(folder / PLOT_NAME, dpi=110)
 
 
 if __name__ == "__main__":
