@@ -119,8 +119,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | smooth | 1 / (1 + (a² + b²) / (4 m/s²)²), a and b the longitudinal and the lateral acceleration |
     | within_limit | 1 up to the speed limit, 0 from 25 % above it on |
     | right_way | 0 while the car heads against its lane |
-    | collision | -2 when it is more likely than not |
-    | off_road | -2 when it is more likely than not |
+    | collision | -1 when it is more likely than not |
+    | off_road | -1 when it is more likely than not |
 
     An episode of T seconds earns at most T. An infraction ends the episode, and so costs what it would have earned too.
 

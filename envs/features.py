@@ -30,6 +30,14 @@ FEATURE_NAMES = (
     "lead_closing",
 )
 NUM_FEATURES = len(FEATURE_NAMES)
+MIRRORED = np.array(
+    [
+        -1.0 if name in ("yaw_rate", "steer_angle", "lateral_offset", "heading_error") or "bearing" in name else 1.0
+        for name in FEATURE_NAMES
+    ],
+    np.float32,
+)
+"""Features times these are those of the same moment with left and right exchanged."""
 FEATURE_BOUND = 5.0
 
 

@@ -32,8 +32,8 @@ class RewardConfig:
     comfort: float = 4.0
     speeding: float = 0.25
     infraction: float = 0.5
-    collision: float = 2.0
-    off_road: float = 2.0
+    collision: float = 1.0
+    off_road: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("reference_speed", "comfort", "speeding"):

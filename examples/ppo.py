@@ -27,7 +27,7 @@ from torch.distributions import Normal
 from tqdm import tqdm
 
 import drivedit  # registers the env ids
-from envs.features import NUM_FEATURES, features_of_state
+from envs.features import MIRRORED, NUM_FEATURES, features_of_state
 
 DEFAULT_OUT = Path("runs/ppo")
 POLICY_NAME, CURVE_NAME, PLOT_NAME = "policy.safetensors", "curve.jsonl", "curve.png"
@@ -59,9 +59,9 @@ class PPOConfig:
     """
 
     out: Path = DEFAULT_OUT
-    num_steps: int = 24_000
+    num_steps: int = 16_000
     num_envs: int = 16
-    rollout_length: int = 32
+    rollout_length: int = 16
     seconds: float = 20.0
     learning_rate: float = 3e-3
     discount: float = 0.97
@@ -69,23 +69,32 @@ class PPOConfig:
     clip: float = 0.2
     num_epochs: int = 10
     num_minibatches: int = 4
-    score_every: int = 8
+    score_every: int = 16
     checkpoint: Path | None = None
     seed: int = 0
 
 
 class Agent(nn.Module):
-    """Two perceptrons over features [b, NUM_FEATURES]: the mean of the actions, and the value."""
+    """Two perceptrons over features [b, NUM_FEATURES]: the mean of the actions, and the value.
+
+    Each sees a moment and its mirror image, so that left and right need not be learned twice: mirrored features give
+    the mirrored action.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.actor, self.critic = _perceptron(2, gain=0.01), _perceptron(1, gain=1.0)
+        self.mirror: Tensor
+        self.register_buffer("mirror", torch.from_numpy(MIRRORED), persistent=False)
         self.log_std = nn.Parameter(torch.tensor(FIRST_STD).log())
 
     def forward(self, observations: Tensor) -> tuple[Normal, Tensor]:
         """The distribution of actions [b, 2], and values [b]."""
-        mean = torch.tensor(FIRST_ACTION) + torch.tensor(ACTION_UNITS) * self.actor(observations)
-        return Normal(mean, self.log_std.exp()), self.critic(observations)[:, 0]
+        both = torch.stack([observations, observations * self.mirror])
+        here, mirrored = self.actor(both)
+        answer = torch.stack([here[:, 0] - mirrored[:, 0], here[:, 1] + mirrored[:, 1]], dim=-1) / 2
+        mean = torch.tensor(FIRST_ACTION) + torch.tensor(ACTION_UNITS) * answer
+        return Normal(mean, self.log_std.exp()), self.critic(both).mean(0)[:, 0]
 
 
 def _perceptron(num_out: int, gain: float) -> nn.Sequential:
