@@ -82,6 +82,6 @@ def reward(before: WorldStep, after: WorldStep, dt: float, config: RewardConfig)
         smooth=1.0 / (1.0 + (forward**2 + lateral**2) / config.comfort**2),
         within_limit=max(1.0 - excess / config.speeding, 0.0),
         right_way=float(not after.wrong_way),
-        collision=-config.collision * float(after.collision > config.infraction),
-        off_road=-config.off_road * float(after.off_road > config.infraction),
+        collision=-config.collision if after.collision > config.infraction else 0.0,
+        off_road=-config.off_road if after.off_road > config.infraction else 0.0,
     )
