@@ -15,6 +15,7 @@ from training.evaluate import EvaluateConfig, evaluate
 from training.latents import LatentWindows, encode_store
 from training.make_starts import make_starts
 from training.pictures import TruePictures
+from training.processes import first_process_first, is_first, process_device
 from training.recipes import Recipe, recipe_at
 from training.record import record
 from training.train_actors import train_actors
@@ -37,6 +38,8 @@ Stage: TypeAlias = Literal[
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A run of a recipe. Run it again to go on where it stopped.
+
+    On several GPUs: `accelerate launch -m drivedit train ...`; a step's batch is then so many times the recipe's.
 
     Args:
         recipe: which one.
@@ -125,19 +128,22 @@ def train(config: TrainConfig) -> None:
     out, recipe = config.folder, _recipe(config)
     order = typing.get_args(Stage)
     last = order.index(config.until)
-    dataset = record(recipe.train_data)
+    with first_process_first():
+        dataset = record(recipe.train_data)
     if last < order.index("vae"):
         return
     torch.manual_seed(0)  # initial weights; the only global seed, and it belongs to this process
-    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = config.device or process_device()
     model = WorldModel(recipe.model).to(device)
-    store = FrameStore(dataset)
-    colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
+    with first_process_first():
+        store = FrameStore(dataset)
+        colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
     pictures = TruePictures(store, colours, model.fine_map)
     train_vae(model.vae, pictures, recipe.vae, out / "vae")
     if last < order.index("latents"):
         return
-    latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
+    with first_process_first():
+        latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
     if last < order.index("actors"):
         return
     train_actors(model.actors, store, colours, recipe.actors, out / "actors")
@@ -158,6 +164,8 @@ def train(config: TrainConfig) -> None:
     if last < order.index("trust"):
         return
     train_trust(model, store, latents, recipe.trust, out / "trust")
+    if not is_first():
+        return
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return
