@@ -28,7 +28,7 @@ def for_a_step(recipe: Recipe) -> Recipe:
         test_data=replace(recipe.test_data, **few),
         vae=replace(recipe.vae, loop=loop, batch_size=1),
         actors=replace(recipe.actors, loop=loop),
-        dit=replace(recipe.dit, loop=loop, batch_size=1, self_fraction=1.0),
+        dit=replace(recipe.dit, loop=loop, batch_size=1, num_frames=6, self_fraction=1.0),
         head=replace(recipe.head, loop=loop, batch_size=2),
         decoder=replace(recipe.decoder, loop=loop, batch_size=1, num_own=1),
         trust=replace(recipe.trust, num_starts=1, seconds=0.3),
