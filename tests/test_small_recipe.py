@@ -11,11 +11,29 @@ pytest.importorskip("carla", reason="the reference world's roads need the carla 
 
 from envs.driving_env import make_dream_env
 from training import recipes
+from training.dynamics import DynamicsRecipe
 from training.loop import LoopConfig
 from training.recipes import Recipe
 from training.train import TrainConfig, train
 
 NO_GPU = not torch.cuda.is_available()
+
+
+def for_a_step_each(dynamics: DynamicsRecipe, loop: LoopConfig) -> DynamicsRecipe:
+    assert dynamics.teacher is not None
+    assert dynamics.trajectories is not None
+    assert dynamics.match is not None
+    assert dynamics.distill is not None
+    student = replace(dynamics.student, loop=loop, batch_size=1, self_from=0.0, self_ramp=0.01, self_fraction=1.0)
+    return DynamicsRecipe(
+        teacher=replace(dynamics.teacher, loop=loop, batch_size=1),
+        trajectories=replace(
+            dynamics.trajectories, teacher=student, distill=replace(dynamics.trajectories.distill, loop=loop)
+        ),
+        student=student,
+        match=replace(dynamics.match, loop=loop),
+        distill=replace(dynamics.distill, loop=loop),
+    )
 
 
 def for_a_step(recipe: Recipe) -> Recipe:
@@ -28,7 +46,7 @@ def for_a_step(recipe: Recipe) -> Recipe:
         test_data=replace(recipe.test_data, **few),
         vae=replace(recipe.vae, loop=loop, batch_size=1),
         actors=replace(recipe.actors, loop=loop),
-        dit=replace(recipe.dit, loop=loop, batch_size=1, num_frames=6, self_fraction=1.0),
+        dynamics=for_a_step_each(recipe.dynamics, loop),
         head=replace(recipe.head, loop=loop, batch_size=2),
         decoder=replace(recipe.decoder, loop=loop, batch_size=1, num_own=1),
         trust=replace(recipe.trust, num_starts=1, seconds=0.3),

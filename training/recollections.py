@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from training.known import known_of
 from training.windows import FrameStore
 from worldsim.memory import MEMORY_SPACING, Recalled, is_near, motions_to, view_distance
 
@@ -14,7 +15,7 @@ class Recollections:
 
     Of an ordinary drive only frames before the window can be recalled. A recorded drive seldom comes to a place twice;
     so for a part of the windows frames after it count too, which show the same place from as near as another visit
-    would.
+    would. Frames without a picture or a known pose are not recalled.
 
     Args:
         store: episodes and poses.
@@ -35,9 +36,12 @@ class Recollections:
         self.latents, self.num = latents, num
         self.nothing_fraction, self.revisit_fraction = nothing_fraction, revisit_fraction
         self.starts, self.lengths = store.starts, store.lengths
-        self.poses = store.rows.vehicles[:, :3].astype(np.float64)
+        known = known_of(store.rows.valid)
+        poses = store.rows.vehicles[:, :3].astype(np.float64)
+        self.poses = np.where((known.pose & known.picture)[:, None], poses, np.nan)
         step = np.hypot(*np.diff(self.poses[:, :2], axis=0, prepend=self.poses[:1, :2]).T)
         step[self.starts] = 0.0
+        step[np.isnan(step)] = 0.0
         self.travelled = np.cumsum(step)
 
     def at(self, firsts: np.ndarray, num_frames: int, poses: np.ndarray, draws: np.ndarray) -> Recalled:
@@ -46,7 +50,7 @@ class Recollections:
         Args:
             firsts: int64 [b].
             num_frames: length of the windows.
-            poses: where each frame is taken to be seen from, x, y, yaw [b, t, 3].
+            poses: where each frame is taken to be seen from, x, y, yaw [b, t, 3]; NaN recalls nothing.
             draws: in [0, 1), [b, 2]: the first says what kind of window it is, the second where frames are remembered.
         """
         chosen = [

@@ -18,7 +18,6 @@ from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.flow import interpolate, sample_times
 from worldsim.look import look_distance, look_of
 from worldsim.rollout import Rollout, roll_out
-from worldsim.world_model import WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,9 +224,10 @@ def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None
     denoiser.look_limit.copy_(apart.flatten(0, 1).quantile(0.9, dim=0))
 
 
-def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig, folder: Path) -> None:
-    """Train the model's denoiser in place, or load the finished stage; resumable."""
-    denoiser = model.denoiser
+def train_denoiser(
+    denoiser: Denoiser, windows: LatentWindows, config: DiTStageConfig, folder: Path, title: str = "CausalDiT"
+) -> None:
+    """Train `denoiser` in place, or load the finished stage; resumable."""
     result = folder / "student.safetensors"
     if stage_done(denoiser, result):
         return
@@ -251,5 +251,5 @@ def train_dit(model: WorldModel, windows: LatentWindows, config: DiTStageConfig,
             batch = windows.sample(config.batch_size, rng)
         return student_losses(denoiser, batch, context, config, generator, lookahead)
 
-    TrainLoop(student, loss_function, config.loop, folder, own.carried).run("CausalDiT")
+    TrainLoop(student, loss_function, config.loop, folder, own.carried).run(title)
     finish_stage(denoiser, result)

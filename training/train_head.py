@@ -46,6 +46,8 @@ def head_losses(
 def train_head(head: SceneHead, windows: LatentWindows, config: HeadStageConfig, folder: Path) -> None:
     """Train `head` in place on windows of NUM_KEPT latents, or load the finished stage; resumable.
 
+    Events and objects of which the recording tells nothing anywhere are denied: nothing has taught what they look like.
+
     Raises:
         ValueError: the windows have another length.
     """
@@ -60,4 +62,8 @@ def train_head(head: SceneHead, windows: LatentWindows, config: HeadStageConfig,
         return head_losses(head, batch, config, generator)
 
     TrainLoop(head, loss_function, config.loop, folder).run("SceneHead")
+    known = windows.known
+    told = {"present": known.objects, "lead_present": known.lead, "collision": known.collision}
+    told |= {"off_road": known.off_road}
+    head.deny(name for name, rows in told.items() if not rows.any())
     finish_stage(head, result)
