@@ -35,8 +35,8 @@ def clip_features(maps: Float[Tensor, "t c h w"]) -> Float[Tensor, "k d"]:
     """Features of the whole clips in `t` consecutive frames, d = 3 c."""
     num = len(maps) // CLIP_FRAMES
     clips = rearrange(maps[: num * CLIP_FRAMES], "(k f) c h w -> k f c (h w)", k=num, f=CLIP_FRAMES)
-    means, deviations = clips.mean(-1), clips.std(-1)
-    return torch.cat([means.mean(1), deviations.mean(1), means.std(1)], dim=-1)
+    means, deviations = clips.mean(-1), clips.std(-1, correction=0)
+    return torch.cat([means.mean(1), deviations.mean(1), means.std(1, correction=0)], dim=-1)
 
 
 def paired_distance(a: Float[Tensor, "t c h w"], b: Float[Tensor, "t c h w"]) -> Float[Tensor, "t"]:

@@ -17,6 +17,7 @@ from training.known import known_of
 from training.latents import LatentWindows, encode_store
 from training.make_starts import cut_starts, make_starts
 from training.pictures import TruePictures
+from training.processes import first_process_first, is_first, process_device
 from training.recipes import Recipe, fitted_to, recipe_at
 from training.record import record
 from training.rollouts import RolloutDataset
@@ -41,6 +42,8 @@ Stage: TypeAlias = Literal[
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A run of a recipe. Run it again to go on where it stopped.
+
+    On several GPUs: `accelerate launch -m drivedit train ...`; a step's batch is then so many times the recipe's.
 
     Args:
         recipe: which one.
@@ -153,24 +156,28 @@ def train(config: TrainConfig) -> None:
     out, recipe = config.folder, _recipe(config)
     order = typing.get_args(Stage)
     last = order.index(config.until)
-    dataset = record(recipe.train_data) if config.data is None else RolloutDataset(config.data)
+    with first_process_first():
+        dataset = record(recipe.train_data) if config.data is None else RolloutDataset(config.data)
     if last < order.index("vae"):
         return
-    store, held_out = FrameStore(dataset), None
+    with first_process_first():
+        store, held_out = FrameStore(dataset), None
     if config.data is not None:
         recipe = fitted_to(recipe, dataset, config.camera, config.vehicle)
         store, held_out = store.split(config.held_out)
     torch.manual_seed(0)  # initial weights; the only global seed, and it belongs to this process
-    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = config.device or process_device()
     model = WorldModel(recipe.model).to(device)
-    colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
+    with first_process_first():
+        colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
     pictures = TruePictures(store, colours, model.fine_map)
     train_vae(model.vae, pictures, recipe.vae, out / "vae")
-    if held_out is not None:
+    if held_out is not None and is_first():
         evaluate_tokenizer(model.eval(), held_out, out / "vae")
     if last < order.index("latents"):
         return
-    latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
+    with first_process_first():
+        latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
     if last < order.index("actors"):
         return
     if not known_of(store.rows.valid).motion.any():
@@ -194,6 +201,8 @@ def train(config: TrainConfig) -> None:
     if last < order.index("trust"):
         return
     train_trust(model, store, latents, recipe.trust, out / "trust")
+    if not is_first():
+        return
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return

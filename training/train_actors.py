@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from training.known import known_of
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.processes import step_rng
 from training.windows import FrameStore
 from worldsim.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
 from worldsim.actors import DRIVES, SPEED, STANDING, match_objects, object_states, with_rates
@@ -222,7 +223,7 @@ def train_actors(
         raise ValueError("the recording shows no actor twice: record with traffic")
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        return actor_losses(model, samples, config, np.random.default_rng([seed, step]))
+        return actor_losses(model, samples, config, step_rng(seed, step))
 
     TrainLoop(model, loss_function, config.loop, folder).run("ActorModel")
     finish_stage(model, result)

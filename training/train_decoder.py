@@ -21,6 +21,7 @@ from tqdm import tqdm
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
+from training.processes import first_process_first, step_rng
 from training.train_vae import picture_loss
 from worldsim.checkpoint import load_tensors, save_tensors
 from worldsim.rollout import roll_out
@@ -200,13 +201,14 @@ def train_decoder(
             f"and num_context {config.num_context}"
         )
     device, b, t = model.device, config.batch_size, config.num_frames
-    own_firsts, own_latents = own_rollouts(model.eval(), windows, config, folder)
+    with first_process_first():
+        own_firsts, own_latents = own_rollouts(model.eval(), windows, config, folder)
     painting = Painting(vae, PictureCritic(config.critic_width).to(device))
     for name, p in vae.named_parameters():
         p.requires_grad_(name.startswith("decoder"))
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rng = np.random.default_rng([config.loop.seed, step])
+        rng = step_rng(config.loop.seed, step)
         offset = rng.integers(0, windows.num_frames - t + 1, b)
         chosen = rng.integers(0, len(own_firsts), b)
         own = rng.random(b) < config.own_fraction

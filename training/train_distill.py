@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.processes import step_rng
 from training.train_dit import DiTStageConfig, OwnRollouts
 from worldsim.denoiser import Denoiser, shift_previous
 
@@ -153,7 +153,7 @@ def train_distill(
     own = OwnRollouts(windows, student_config)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rng = np.random.default_rng([config.loop.seed, step])
+        rng = step_rng(config.loop.seed, step)
         if torch.rand((), generator=generator).item() < config.own_fraction:
             batch, rollout = own.advance(student, rng, generator)
             return distill_losses(student, teacher, batch, rollout.latents, config, generator)

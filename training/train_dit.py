@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from training.latents import NUM_DRAWS, LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.processes import step_rng
 from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.flow import interpolate, sample_times
 from worldsim.look import look_distance, look_of
@@ -241,7 +242,7 @@ def train_denoiser(
         lookahead = student["lookahead"] = Lookahead(width, channels).to(denoiser.step_std.device)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rng = np.random.default_rng([config.loop.seed, step])
+        rng = step_rng(config.loop.seed, step)
         context = None
         if torch.rand((), generator=generator).item() < config.own_share(step):
             batch, rollout = own.advance(denoiser, rng, generator)

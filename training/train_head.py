@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.processes import step_rng
 from worldsim.heads import SceneHead, scene_loss
 from worldsim.rollout import NUM_KEPT
 
@@ -58,7 +58,7 @@ def train_head(head: SceneHead, windows: LatentWindows, config: HeadStageConfig,
         return
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch = windows.sample(config.batch_size, np.random.default_rng([config.loop.seed, step]))
+        batch = windows.sample(config.batch_size, step_rng(config.loop.seed, step))
         return head_losses(head, batch, config, generator)
 
     TrainLoop(head, loss_function, config.loop, folder).run("SceneHead")

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.processes import step_rng
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
 from training.train_teacher import Teacher, TeacherStageConfig, teacher_losses
 from worldsim.denoiser import Denoiser, shift_previous
@@ -122,7 +122,7 @@ def train_match(
     own = OwnRollouts(windows, student_config)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rng = np.random.default_rng([config.loop.seed, step])
+        rng = step_rng(config.loop.seed, step)
         batch, rollout = own.advance(denoiser, rng, generator)
         terms = match_losses(matching, teacher, rollout, batch, config, teacher_config, generator)
         student = student_losses(denoiser, batch, rollout.latents, student_config, generator)

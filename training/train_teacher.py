@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.processes import step_rng
 from worldsim.configs import DiTConfig, WorldModelConfig
 from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
@@ -136,7 +136,7 @@ def train_teacher(teacher: Teacher, windows: LatentWindows, config: TeacherStage
     device = teacher.denoiser.step_std.device
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch = windows.sample(config.batch_size, np.random.default_rng([config.loop.seed, step])).on(device)
+        batch = windows.sample(config.batch_size, step_rng(config.loop.seed, step)).on(device)
         return teacher_losses(teacher, batch.latents, batch.conditions, config, generator)
 
     TrainLoop(teacher, loss_function, config.loop, folder).run("teacher")

@@ -55,7 +55,8 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
         raise ValueError(f"features must be [n, d] and [m, d] with at least 2 samples, got {a.shape} and {b.shape}")
     x, y = ((v - v.mean(0)).astype(np.float64) / np.sqrt(len(v) - 1) for v in (a, b))
     apart = ((a.mean(0) - b.mean(0)).astype(np.float64) ** 2).sum()
-    shared = np.linalg.svd(x @ y.T, compute_uv=False).sum()
+    roots = (np.linalg.qr(v, mode="r") for v in (x, y))  # as many rows as there are samples or features, if fewer
+    shared = np.linalg.svd(next(roots) @ next(roots).T, compute_uv=False).sum()
     return float(max(0.0, apart + (x**2).sum() + (y**2).sum() - 2 * shared))
 
 
