@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
@@ -174,10 +174,10 @@ def _play():
     """Drive the learned or the reference world yourself, in a window."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     from envs.viewer import PlayConfig, play
-    from policies.policy import PolicyName, make_policy
+    from policies.policy import make_policy
 
     def run(config: PlayConfig) -> None:
-        play(config, lambda name: make_policy(cast(PolicyName, name), checkpoint=config.checkpoint))
+        play(config, lambda name: make_policy(name, checkpoint=config.checkpoint))
 
     return PlayConfig, run
 

@@ -15,7 +15,8 @@ from gymnasium.spaces import Box
 from envs.carla_config import WEATHERS, CarlaWorldConfig
 from envs.carla_exchange import CarlaMoment, MapFacts, Opening, Placed
 from envs.carla_routes import LeaderboardRoute, RouteError, route_on_map
-from envs.reference import ROUTE_LENGTH, Instant, keep_lane, kept_route, start_clip
+from envs.instant import Instant
+from envs.reference import ROUTE_LENGTH, keep_lane, kept_route, start_clip
 from envs.roads import RoadMap, load_map
 from envs.routes import Route
 from envs.scripted import ScriptedActors, ScriptedPlay
@@ -202,10 +203,14 @@ class CarlaWorld:
         """
         raise NotImplementedError("a CARLA server has one present; start_clip() goes on elsewhere")
 
+    def frame(self) -> np.ndarray:
+        """The newest frame, RGB uint8 [h, w, 3]."""
+        return self._running().past[-1].seen(None).copy()
+
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route."""
         episode = self._running()
-        return start_clip(episode.past, episode.route, episode.s, self.dt)
+        return start_clip(episode.past, None, episode.route, episode.s, self.dt)
 
     def close(self) -> None:
         """Take the ego and its sensors out of the server and give it back its settings."""
@@ -330,7 +335,6 @@ class CarlaWorld:
         instant = Instant(control=control, frame=moment.image, vehicle=moment.vehicle, scene=scene)
         episode.past = (*episode.past, instant)[-self.config.num_context :]
         return WorldStep(
-            frame=moment.image.copy(),
             scene=scene.copy(),
             vehicle=moment.vehicle.copy(),
             collision=float(bool(moment.collided_with)),

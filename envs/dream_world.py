@@ -6,7 +6,7 @@ import copy
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gymnasium.spaces import Box
 
 from envs.centreline import centreline
 from envs.dream_scenario import Scripted, begin_scenario
+from envs.instant import Instant, clip_of
 from envs.routes import Route
 from envs.scripted import ActorScript, ActorState
 from envs.state_codec import ArrayLike, StateCodec, check_state
@@ -26,13 +27,12 @@ from worldsim.boxes import wrap
 from worldsim.inference import Speed, check_speed, set_speed
 from worldsim.layers import KeyValue
 from worldsim.memory import MemoryBank
-from worldsim.model_state import ModelState, Prediction
+from worldsim.model_state import ModelState, Prediction, View
 from worldsim.rollout import LatentState
 from worldsim.route import LANE_RANGE, RoutePreview, route_ahead
 from worldsim.scene import ObjectKind, SceneState
 from worldsim.start_clip import StartClip
 from worldsim.starts import STARTS_NAME, load_starts
-from worldsim.vae3d import VAEState
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
@@ -73,10 +73,10 @@ class DreamWorldConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DreamSnapshot:
-    """All a DreamWorld needs to go on: model state, the context seen so far and the scenario; none is written to."""
+    """All a DreamWorld needs to go on: model state, the newest past and the scenario; none is written to."""
 
     state: ModelState
-    context: StartClip
+    past: tuple[Instant, ...]
     scripted: Scripted | None
 
 
@@ -121,12 +121,12 @@ class DreamWorld:
         size = self.model.config.vae.latent_channels * math.prod(self.model.config.latent_size)
         self.latent_space: Box | None = Box(-limit, limit, (size,), np.float32)
         self._state: ModelState | None = None
-        self._context: StartClip | None = None
+        self._past: tuple[Instant, ...] = ()
         self._scripted: Scripted | None = None
         self._known_fingerprint: str | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
-        """Begin from a start clip; the world's answer is the clip's newest frame.
+        """Begin from a start clip; the world's answer is the clip's newest instant.
 
         Raises:
             ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, or a
@@ -136,7 +136,7 @@ class DreamWorld:
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
         context = clip.last(min(len(clip.frames), self.model.config.num_context))
-        self._state, self._context = self.model.begin([context], [noise_seed]), context
+        self._state, self._past = self.model.begin([context], [noise_seed]), _past_of(context)
         self._scripted = None
         if options.get("scenario") is not None:
             self._state, self._scripted = begin_scenario(
@@ -149,14 +149,18 @@ class DreamWorld:
         """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
         return step_together([self], np.asarray(control, np.float32)[None])[0]
 
+    def frame(self) -> np.ndarray:
+        """The newest frame, RGB uint8 [h, w, 3]; decoded when first asked for."""
+        self._running()
+        return self._past[-1].seen(self._show).copy()
+
     def snapshot(self) -> DreamSnapshot:
         """The whole state; later steps never change it."""
-        state, context = self._running()
-        return DreamSnapshot(state=state, context=context, scripted=self._scripted)
+        return DreamSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
 
     def restore(self, snapshot: DreamSnapshot) -> None:
         """Continue exactly from a snapshot taken in this world."""
-        self._state, self._context, self._scripted = snapshot.state, snapshot.context, snapshot.scripted
+        self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
 
     def get_state(self) -> bytes:
         """The whole state as bytes, for any process with the same model.
@@ -182,19 +186,21 @@ class DreamWorld:
 
     def start_clip(self) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
-        state, context = self._running()
+        state = self._running()
         left = route_ahead(state.routes[0], state.vehicles[0], int(state.preview.places[0]))
-        scene = context.scenes[-1]
-        return replace(context, route=left if len(left) > 1 else centreline(scene))
+        return clip_of(self._past, self._show, left if len(left) > 1 else centreline(self._past[-1].scene), self.dt)
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
-        self._state = self._context = self._scripted = None
+        self._state, self._past, self._scripted = None, (), None
 
-    def _running(self) -> tuple[ModelState, StartClip]:
-        if self._state is None or self._context is None:
+    def _running(self) -> ModelState:
+        if self._state is None:
             raise ValueError("the world has no state yet: call reset first")
-        return self._state, self._context
+        return self._state
+
+    def _show(self, view: View) -> np.ndarray:
+        return self.model.show(view)[0]
 
     def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
         unknown = set(options) - {"start", "start_index", "scenario"}
@@ -215,7 +221,7 @@ class DreamWorld:
 
     def _move_scripted(self) -> np.ndarray:
         """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""
-        state, _ = self._running()
+        state = self._running()
         told = np.full(state.actors.states.shape[1:], np.nan)
         if self._scripted is not None:
             self._scripted = self._scripted.stepped(state.vehicles[0], self.model.config.vehicle, self.dt)
@@ -224,12 +230,11 @@ class DreamWorld:
 
     def _accept(self, state: ModelState, prediction: Prediction, slot: int, control: np.ndarray) -> WorldStep:
         """Go on to `state`, which `slot` of a prediction shows."""
-        _, context = self._running()
-        assert prediction.frames is not None
-        scene, vehicle = prediction.scene[slot], np.asarray(prediction.vehicles[slot], np.float64)
-        frame = prediction.frames[slot]
-        self._state = state
-        self._context = _extended(context, self.model.config.num_context, frame, control, vehicle, scene)
+        scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.vehicles[slot], np.float64)
+        frame = None if prediction.frames is None else prediction.frames[slot].copy()
+        view = state.view if frame is None else None
+        now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame, view=view)
+        self._state, self._past = state, (*self._past, now)[-self.model.config.num_context :]
         return self._answer(
             prediction,
             slot,
@@ -241,13 +246,12 @@ class DreamWorld:
     def _answer(
         self, prediction: Prediction, slot: int, *, collision: float, off_road: float, progress: float
     ) -> WorldStep:
-        state, context = self._running()
-        scene = context.scenes[-1].copy()
+        state, now = self._running(), self._past[-1]
+        scene = now.scene.copy()
         signals = {name: float(values[slot]) for name, values in prediction.signals.items()}
         return WorldStep(
-            frame=context.frames[-1].copy(),
             scene=scene,
-            vehicle=context.vehicles[-1].copy(),
+            vehicle=now.vehicle.copy(),
             collision=collision,
             off_road=off_road,
             wrong_way=bool(scene.lane_valid[1] and abs(wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
@@ -282,12 +286,12 @@ class DreamWorld:
 
 
 _STATE_TYPES = (
-    DreamSnapshot, ModelState, LatentState, MemoryBank, KeyValue, VAEState, RoutePreview, Actors, StartClip, SceneState,
+    DreamSnapshot, Instant, ModelState, View, LatentState, MemoryBank, KeyValue, RoutePreview, Actors, SceneState,
     Scripted, Route, ActorState, ObjectKind,
 )  # fmt: skip
 
 
-def step_together(worlds: Sequence[DreamWorld], controls: np.ndarray) -> list[WorldStep]:
+def step_together(worlds: Sequence[DreamWorld], controls: np.ndarray, *, decode: bool = False) -> list[WorldStep]:
     """One step of many worlds that share a model, in one forward pass; each answers as if it were stepped alone, to
     within rounding.
 
@@ -296,6 +300,7 @@ def step_together(worlds: Sequence[DreamWorld], controls: np.ndarray) -> list[Wo
     Args:
         worlds: each at a moment of its own.
         controls: CONTROL_NAMES, float32 [worlds, 4].
+        decode: also decode all their frames in one pass, which else is done one by one when somebody looks.
 
     Raises:
         ValueError: no worlds, a world without a state, or one with another model.
@@ -304,13 +309,13 @@ def step_together(worlds: Sequence[DreamWorld], controls: np.ndarray) -> list[Wo
         raise ValueError(f"worlds that step together share one model, got {len(worlds)} worlds")
     groups: dict[int, list[int]] = {}
     for k, world in enumerate(worlds):
-        groups.setdefault(world._running()[0].cache_length, []).append(k)
+        groups.setdefault(world._running().cache_length, []).append(k)
     answers: list[WorldStep | None] = [None] * len(worlds)
     for group in groups.values():
         told = np.stack([worlds[k]._move_scripted() for k in group])
-        state = ModelState.concat([worlds[k]._running()[0] for k in group])
+        state = ModelState.concat([worlds[k]._running() for k in group])
         num_steps = worlds[0].config.num_steps
-        state, prediction = worlds[0].model.step(state, controls[group], num_steps=num_steps, told=told)
+        state, prediction = worlds[0].model.step(state, controls[group], decode=decode, num_steps=num_steps, told=told)
         for slot, k in enumerate(group):
             own = state if len(group) == 1 else state[slot]
             answers[k] = worlds[k]._accept(own, prediction, slot, controls[k])
@@ -330,17 +335,10 @@ def _distance_along_lane(scene: SceneState, speed: float, dt: float) -> float:
     return speed * math.cos(float(scene.heading_error)) * dt if scene.lane_valid[1] else 0.0
 
 
-def _extended(
-    clip: StartClip, length: int, frame: np.ndarray, control: np.ndarray, vehicle: np.ndarray, scene: SceneState
-) -> StartClip:
-    """The clip and one more step, cut to its newest `length` frames. Arrays are new: older clips never change."""
-    new = scene.arrays()
-    scenes = {name: np.concatenate([values, new[name][None]]) for name, values in clip.scenes.arrays().items()}
-    longer = replace(
-        clip,
-        frames=np.concatenate([clip.frames, frame[None]]),
-        controls=np.concatenate([clip.controls, control[None]]),
-        vehicles=np.concatenate([clip.vehicles, vehicle[None]]),
-        scenes=SceneState(**scenes),
+def _past_of(clip: StartClip) -> tuple[Instant, ...]:
+    """The instants of a clip, each with memory of its own; nothing led to the first."""
+    controls = np.concatenate([np.zeros((1, 4), np.float32), clip.controls])
+    return tuple(
+        Instant(control=control, vehicle=vehicle.copy(), scene=clip.scenes[k].copy(), frame=frame.copy())
+        for k, (control, vehicle, frame) in enumerate(zip(controls, clip.vehicles, clip.frames, strict=True))
     )
-    return longer.last(min(len(longer.frames), length))

@@ -88,6 +88,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | "pixels" | `Box(0, 255, (h, w, 3), uint8)`: the front camera's RGB frame, 128 x 128 unless made otherwise |
     | "state" | `Box((134,), float32)`: SceneState as a vector, SI units, masks as 0 or 1, always finite |
     | "both" | `Dict(pixels, state)` |
+    | "features" | `Box(-5, 5, (19,), float32)`: what keeping the lane needs of the state, scaled; see `envs.features` |
     | "latent" | `Box((2048,), float32)`: the newest latent [c, h, w] as a vector; in the learned world only |
 
     ## Info
@@ -103,23 +104,25 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | progress | signed distance along the route in this step [m] |
     | trust | how far the frame may be believed, [0, 1]; 1 in a world of truth |
     | truncation_reason | TruncationReason: 0 none, 1 the time is up, 2 trust fell below `trust_threshold` |
-    | reward_progress, reward_comfort, ... | the terms of the reward, which is their sum |
+    | reward_progress, reward_centred, ... | the terms of the reward, see below |
 
     and what the world has to say beyond that, numbers too.
 
     ## Reward
-    The sum of these terms; `envs.rewards.RewardConfig` holds the weights:
+    `progress * centred * smooth * within_limit * right_way + collision + off_road`; `envs.rewards.RewardConfig` holds
+    the numbers:
 
     | term | per step of dt seconds |
     |---|---|
-    | progress | progress / 14 m, at most dt either way |
-    | comfort | -0.1 dt (a² + b²) / (4 m/s²)², a and b the longitudinal and the lateral acceleration |
-    | offset | -0.1 dt (offset / half lane width)², at most 4 times that of the lane's edge |
-    | wrong_way | -2 dt while the car heads against its lane |
-    | collision | -100 times the probability |
-    | off_road | -50 times the probability |
+    | progress | progress / 14 m, at most dt either way; backwards no factor counts |
+    | centred | 1 - (offset / half lane width)², 0 from the lane's edge on |
+    | smooth | 1 / (1 + (a² + b²) / (4 m/s²)²), a and b the longitudinal and the lateral acceleration |
+    | within_limit | 1 up to the speed limit, 0 from 25 % above it on |
+    | right_way | 0 while the car heads against its lane |
+    | collision | -1 when it is more likely than not |
+    | off_road | -1 when it is more likely than not |
 
-    One collision outweighs the progress of any 60 s episode.
+    An episode of T seconds earns at most T. An infraction ends the episode, and so costs what it would have earned too.
 
     ## Starting state
     A function of the seed and the options alone. The car is on a lane, usually moving. Options are the world's: see
@@ -129,6 +132,12 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     ## Episode end
     Terminated when the collision or off-road probability exceeds 0.5, or at the end of the route. Truncated after 60 s
     of simulated time, or when trust falls below `trust_threshold` (0, never, unless given).
+
+    ## Seeds
+    `reset(seed=s)` hands `s` itself to the world: seed `s` is the same start, traffic and noise in every env, however
+    it was made, and the same scenario case in the learned world and in the reference world, on which all paired
+    comparisons rest. `np_random`, seeded with `s` too, draws the seeds of later resets without one; nothing else is
+    random in the env.
 
     ## Determinism
     Observations, rewards, flags and info are a function of the seed, the options and the actions, in another process
@@ -217,7 +226,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         """The newest frame in render mode "rgb_array", whatever is observed, else None."""
         if self.render_mode is None or self._last is None:
             return None
-        return self._last.frame.copy()
+        return self.world.frame()
 
     def close(self) -> None:
         """Close the world."""
@@ -331,6 +340,7 @@ def make_dream_env(
     obs: ObservationMode = "pixels",
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
+    num_sampling_steps: int | None = None,
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
@@ -341,15 +351,18 @@ def make_dream_env(
         obs: what is observed.
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
+        num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
     """
     from envs.dream_world import DreamWorld, DreamWorldConfig  # torch is loaded here and not before
 
-    world = DreamWorld(DreamWorldConfig(checkpoint=None if checkpoint is None else Path(checkpoint), device=device))
+    world_config = DreamWorldConfig(
+        checkpoint=None if checkpoint is None else Path(checkpoint), num_steps=num_sampling_steps, device=device
+    )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    return DrivingEnv(world, config, obs=obs, render_mode=render_mode)
+    return DrivingEnv(DreamWorld(world_config), config, obs=obs, render_mode=render_mode)
 
 
 def make_carla_env(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from envs.drivers import DriverConfig, idm
+from envs.instant import Instant, Show, clip_of
 from envs.truth import points_at
 from worldsim.boxes import wrap
 from worldsim.route import seen_from
@@ -30,35 +30,11 @@ CONTEXT_HEADWAY = 1.2
 """Time gap to a lead while the context is driven [s]."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Instant:
-    """One frame of the ego's past.
-
-    Args:
-        control: that led to it, float32 [4].
-        frame: RGB, uint8 [h, w, 3].
-        vehicle: VEHICLE_NAMES, float64 [6].
-        scene: of the frame.
-    """
-
-    control: np.ndarray
-    frame: np.ndarray
-    vehicle: np.ndarray
-    scene: SceneState
-
-
-def start_clip(past: Sequence[Instant], route: Route, s: float, dt: float) -> StartClip:
+def start_clip(past: Sequence[Instant], show: Show | None, route: Route, s: float, dt: float) -> StartClip:
     """The past, newest last, as a start clip with the route ahead of the ego, which is at arc length `s` [m]."""
     ahead = np.arange(CLIP_ROUTE + 1.0)
     ahead = ahead[s + ahead <= route.length]
-    return StartClip(
-        frames=np.stack([instant.frame for instant in past]),
-        controls=np.array([instant.control for instant in past[1:]], np.float32).reshape(-1, 4),
-        vehicles=np.stack([instant.vehicle for instant in past]),
-        scenes=SceneState.stack([instant.scene for instant in past]),
-        route=seen_from(past[-1].vehicle, points_at(route, s + ahead)).astype(np.float32),
-        dt=dt,
-    )
+    return clip_of(past, show, seen_from(past[-1].vehicle, points_at(route, s + ahead)), dt)
 
 
 def kept_route(

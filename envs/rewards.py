@@ -12,64 +12,76 @@ from envs.world import WorldStep
 
 @dataclass(frozen=True, kw_only=True)
 class RewardConfig:
-    """Weights of the reward.
+    """What the reward counts and how much.
 
-    An episode of T seconds earns at most T, so a `collision` above the longest episode outweighs all progress.
+    An episode of T seconds earns at most T.
 
     Args:
-        reference_speed: progress at this speed earns 1 per second [m/s].
-        comfort: cost per second at 4 m/s² of acceleration, longitudinal and lateral together.
-        offset: cost per second at the edge of the lane.
-        wrong_way: cost per second.
-        collision: cost of the step in which it happens.
-        off_road: cost of the step in which it happens.
+        reference_speed: progress at this speed earns 1 per second, and no more is earned beyond it [m/s].
+        comfort: acceleration, longitudinal and lateral together, that halves what progress earns [m/s²].
+        speeding: share of the limit by which it is exceeded when progress earns nothing any more.
+        infraction: probability of a collision, or of having left the road, from which on it counts as one.
+        collision: cost of a step with a collision.
+        off_road: cost of a step off the road.
+
+    Raises:
+        ValueError: a value that must be positive is not.
     """
 
     reference_speed: float = 14.0
-    comfort: float = 0.1
-    offset: float = 0.1
-    wrong_way: float = 2.0
-    collision: float = 100.0
-    off_road: float = 50.0
+    comfort: float = 4.0
+    speeding: float = 0.25
+    infraction: float = 0.5
+    collision: float = 1.0
+    off_road: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("reference_speed", "comfort", "speeding"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
 
 class Reward(NamedTuple):
-    """The terms whose sum is the reward of a step; all but progress are costs, 0 or less."""
+    """The terms of a step's reward: what progress earns, factors in [0, 1] on it, and costs, 0 or less."""
 
     progress: float
-    comfort: float
-    offset: float
-    wrong_way: float
+    centred: float
+    smooth: float
+    within_limit: float
+    right_way: float
     collision: float
     off_road: float
 
     @property
     def total(self) -> float:
-        """The reward."""
-        return sum(self)
+        """The reward: progress, times the factors where it is forward, and the costs."""
+        factors = self.centred * self.smooth * self.within_limit * self.right_way
+        return self.progress * (factors if self.progress > 0 else 1.0) + self.collision + self.off_road
 
 
-NO_REWARD = Reward(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+NO_REWARD = Reward(0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0)
 """Of a start."""
 
 
 def reward(before: WorldStep, after: WorldStep, dt: float, config: RewardConfig) -> Reward:
     """Reward of the step from `before` to `after`, `dt` seconds long.
 
-    Progress earns at most 1 per second, so hurry beyond the reference speed gains nothing. Values that the scene
-    does not know cost nothing.
+    A factor is 1 where the scene does not know its value.
     """
-    ego, lane = after.scene.ego, after.scene.lane
-    forward = float(ego[0] - before.scene.ego[0]) / dt
-    lateral = float(ego[0] * ego[2])
-    offset = 0.0
-    if after.scene.lane_valid[[0, 2]].all():
-        offset = min(abs(float(lane[0])) / max(float(lane[2]), 0.5), 2.0) ** 2
+    ego, lane, known = after.scene.ego, after.scene.lane, after.scene.lane_valid
+    speed = float(ego[0])
+    forward, lateral = (speed - float(before.scene.ego[0])) / dt, speed * float(ego[2])
+    offset, excess = 0.0, 0.0
+    if known[0] and known[2]:
+        offset = min(abs(float(lane[0])) / max(float(lane[2]), 0.5), 1.0)
+    if known[3]:
+        excess = max(speed / max(float(lane[3]), 1.0) - 1.0, 0.0)
     return Reward(
         progress=float(np.clip(after.progress / config.reference_speed, -dt, dt)),
-        comfort=-config.comfort * (forward**2 + lateral**2) / 4.0**2 * dt,
-        offset=-config.offset * offset * dt,
-        wrong_way=-config.wrong_way * after.wrong_way * dt,
-        collision=-config.collision * after.collision,
-        off_road=-config.off_road * after.off_road,
+        centred=1.0 - offset**2,
+        smooth=1.0 / (1.0 + (forward**2 + lateral**2) / config.comfort**2),
+        within_limit=max(1.0 - excess / config.speeding, 0.0),
+        right_way=float(not after.wrong_way),
+        collision=-config.collision if after.collision > config.infraction else 0.0,
+        off_road=-config.off_road if after.off_road > config.infraction else 0.0,
     )

@@ -7,19 +7,80 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.camera import Actor
 from envs.drivers import DriverConfig
 from envs.fleet import Fleet
+from envs.instant import Instant
 from envs.look import Look
 from envs.paths import Paths
 from envs.pedestrians import Pedestrians
-from envs.reference import Instant
 from envs.routes import Route
 from envs.scripted import ActorScript, ActorState
 from envs.stage import Stage, map_stage, town_stage
 from envs.state_codec import StateCodec, check_state
 from envs.traffic import Guests, Traffic, TrafficConfig
 from envs.truth import Objects
+from worldsim.route import seen_from
 from worldsim.scene import ObjectKind, SceneState
+
+VIEW_RANGE = 150.0
+"""Road users farther than this are not drawn [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RoadView:
+    """What the camera shows at an instant; road users one a row, as in `objects`.
+
+    Args:
+        pose: of the ego, x, y, yaw [m, m, rad].
+        objects: the road users.
+        heights: theirs [m], [n].
+        colors: theirs, RGB, [n, 3].
+        braking: who shows brake lights, bool [n].
+        phases: of their stride [rad], [n].
+    """
+
+    pose: np.ndarray
+    objects: Objects
+    heights: np.ndarray
+    colors: np.ndarray
+    braking: np.ndarray
+    phases: np.ndarray
+
+    @staticmethod
+    def of(traffic: Traffic, vehicle: np.ndarray) -> RoadView:
+        """The view from `vehicle` [6] of the traffic as it is."""
+        return RoadView(
+            pose=vehicle[:3],
+            objects=traffic.objects,
+            heights=traffic.heights,
+            colors=traffic.colors,
+            braking=traffic.braking(),
+            phases=traffic.phases(),
+        )
+
+    def actors(self) -> list[Actor]:
+        """What the camera may see."""
+        boxes = self.objects.boxes
+        d = seen_from(self.pose, boxes[:, :2])
+        near = (d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)
+        return [self._actor(i) for i in np.flatnonzero(near).tolist()]
+
+    def _actor(self, row: int) -> Actor:
+        x, y, yaw, length, width = self.objects.boxes[row].tolist()
+        red, green, blue = self.colors[row].tolist()
+        return Actor(
+            kind=ObjectKind(int(self.objects.kinds[row])),
+            x=x,
+            y=y,
+            yaw=yaw,
+            length=length,
+            width=width,
+            height=float(self.heights[row]),
+            color=(red, green, blue),
+            braking=bool(self.braking[row]),
+            phase=float(self.phases[row]),
+        )
 
 
 @dataclass(kw_only=True)
@@ -47,8 +108,8 @@ class Episode:
 
 _CODEC = StateCodec(
     types=(
-        Episode, Instant, Look, Route, Traffic, TrafficConfig, Guests, Fleet, DriverConfig, Pedestrians, Paths, Objects,
-        SceneState, ActorState, ObjectKind,
+        Episode, Instant, RoadView, Look, Route, Traffic, TrafficConfig, Guests, Fleet, DriverConfig, Pedestrians,
+        Paths, Objects, SceneState, ActorState, ObjectKind,
     ),
     open_type=ActorScript,
 )  # fmt: skip

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from envs.camera import Actor, Camera, CameraConfig, Look
+from envs.camera import Camera, CameraConfig, Look
 from envs.drivers import PATH_STEP
 from envs.fleet import CROSSING_POINTS
-from envs.reference import ROUTE_LENGTH, Instant, keep_lane, kept_route, start_clip
-from envs.road_episode import Episode, pack_episode, unpack_episode
+from envs.instant import Instant
+from envs.reference import ROUTE_LENGTH, keep_lane, kept_route, start_clip
+from envs.road_episode import Episode, RoadView, pack_episode, unpack_episode
 from envs.roads import LanePoint
 from envs.scripted import ScriptedActors, ego_on_route
 from envs.stage import Stage, map_stage, town_stage
@@ -22,13 +23,9 @@ from envs.traffic import Ego, Traffic, TrafficConfig
 from envs.truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
 from envs.world import WorldStep
 from worldsim.boxes import overlap
-from worldsim.route import seen_from
 from worldsim.scene import ObjectKind
 from worldsim.start_clip import StartClip
 from worldsim.vehicle import VehicleModel
-
-VIEW_RANGE = 150.0
-"""Road users farther than this are not drawn [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +152,10 @@ class RoadWorld:
         self._keep_route(float(lateral))
         return self._answer(control, objects, progress)
 
+    def frame(self) -> np.ndarray:
+        """The newest frame, RGB uint8 [h, w, 3]."""
+        return self._running().past[-1].seen(self._show).copy()
+
     def snapshot(self) -> Episode:
         """The whole state; later steps never change it."""
         return self._running().copy()
@@ -197,7 +198,7 @@ class RoadWorld:
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route."""
         episode = self._running()
-        return start_clip(episode.past, episode.route, episode.s, self.dt)
+        return start_clip(episode.past, self._show, episode.route, episode.s, self.dt)
 
     def close(self) -> None:
         """Forget the episode."""
@@ -250,6 +251,12 @@ class RoadWorld:
                 break
         return replace(step, progress=0.0)
 
+    def _show(self, view: RoadView) -> np.ndarray:
+        """What the camera sees."""
+        episode = self._running()
+        x, y, yaw = view.pose.tolist()
+        return self._camera.render(episode.stage.scenery, episode.look, (x, y, yaw), view.actors())
+
     def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
         """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""
         episode = self._running()
@@ -290,13 +297,10 @@ class RoadWorld:
             vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s
         )
         stage = episode.stage
-        actors = visible_actors(episode.vehicle, objects, episode.traffic)
-        pose = (float(episode.vehicle[0]), float(episode.vehicle[1]), float(episode.vehicle[2]))
-        frame = self._camera.render(stage.scenery, episode.look, pose, actors)
-        instant = Instant(control=control, frame=frame, vehicle=episode.vehicle, scene=scene)
+        view = RoadView.of(episode.traffic, episode.vehicle)
+        instant = Instant(control=control, vehicle=episode.vehicle, scene=scene, view=view)
         episode.past = (*episode.past, instant)[-self.config.num_context :]
         return WorldStep(
-            frame=frame.copy(),
             scene=scene.copy(),
             vehicle=episode.vehicle.copy(),
             collision=float(bool(episode.struck)),
@@ -310,29 +314,3 @@ class RoadWorld:
 
 def _box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
     return np.array([vehicle[0], vehicle[1], vehicle[2], model.length, model.width])
-
-
-def visible_actors(vehicle: np.ndarray, objects: Objects, traffic: Traffic) -> list[Actor]:
-    """What the camera may see."""
-    d = seen_from(vehicle, objects.boxes[:, :2])
-    seen = (d[:, 0] > -objects.boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)
-    heights, colors, braking, phases = traffic.heights, traffic.colors, traffic.braking(), traffic.phases()
-    actors = []
-    for i in np.flatnonzero(seen).tolist():
-        x, y, yaw, length, width = objects.boxes[i].tolist()
-        red, green, blue = colors[i].tolist()
-        actors.append(
-            Actor(
-                kind=ObjectKind(int(objects.kinds[i])),
-                x=x,
-                y=y,
-                yaw=yaw,
-                length=length,
-                width=width,
-                height=float(heights[i]),
-                color=(red, green, blue),
-                braking=bool(braking[i]),
-                phase=float(phases[i]),
-            )
-        )
-    return actors

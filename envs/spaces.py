@@ -7,11 +7,13 @@ from typing import Any, Literal, get_args
 import numpy as np
 from gymnasium.spaces import Box, Dict, Space
 
+from envs.features import FEATURE_BOUND, NUM_FEATURES, features
 from envs.world import World, WorldStep
 from worldsim.scene import SCENE_LAYOUT, SCENE_SIZE, ObjectKind, RouteCommand
 
-ObservationMode = Literal["pixels", "state", "both", "latent"]
-"""What the env shows: the frame, the SceneState as a vector, a dict of both, or the learned world's latent."""
+ObservationMode = Literal["pixels", "state", "both", "features", "latent"]
+"""What the env shows: the frame, the SceneState as a vector, a dict of both, a few scaled numbers of the SceneState
+(`envs.features`), or the learned world's latent."""
 
 _FAR, _FAST, _TURNED, _LONG = 1000.0, 100.0, 4.0, 100.0
 """Bounds of distances from the route [m], speeds [m/s], angles [rad], sizes and gaps [m]; nothing real comes near."""
@@ -30,6 +32,11 @@ _STATE_BOUNDS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 
 
+def shows_pixels(mode: ObservationMode) -> bool:
+    """Whether observations of that mode hold frames."""
+    return mode in ("pixels", "both")
+
+
 def action_space() -> Box:
     """Steer (positive left) and acceleration (negative brakes), both in [-1, 1], float32."""
     return Box(-1.0, 1.0, (2,), np.float32)
@@ -45,7 +52,7 @@ def state_space() -> Box:
 
 
 class Observer:
-    """Turns a world's answers into observations of one mode.
+    """Turns a world's answers into observations of one mode. Frames are made in modes that show them alone.
 
     Attributes:
         space: of the observations.
@@ -62,6 +69,7 @@ class Observer:
         if mode not in get_args(ObservationMode):
             raise ValueError(f"obs must be one of {', '.join(get_args(ObservationMode))}, got {mode!r}")
         self.mode: ObservationMode = mode
+        self._world = world
         self._state = state_space()
         pixels = Box(0, 255, (*world.frame_size, 3), np.uint8)
         self.space: Space[Any]
@@ -69,17 +77,21 @@ class Observer:
             if world.latent_space is None:
                 raise ValueError("obs='latent' needs the learned world: this one has no latents")
             self._latent = self.space = world.latent_space
+        elif mode == "features":
+            self.space = Box(-FEATURE_BOUND, FEATURE_BOUND, (NUM_FEATURES,), np.float32)
         elif mode == "both":
             self.space = Dict({"pixels": pixels, "state": self._state})
         else:
             self.space = pixels if mode == "pixels" else self._state
 
     def __call__(self, step: WorldStep) -> Any:
-        """The observation of `step`; values beyond their bounds are clipped to them."""
+        """The observation of `step`, the world's newest; values beyond their bounds are clipped to them."""
         if self.mode == "pixels":
-            return step.frame
+            return self._world.frame()
         if self.mode == "latent":
             assert step.latent is not None
             return np.clip(step.latent, self._latent.low, self._latent.high)
+        if self.mode == "features":
+            return features(step.scene)
         state = np.clip(step.scene.to_vector(), self._state.low, self._state.high)
-        return state if self.mode == "state" else {"pixels": step.frame, "state": state}
+        return state if self.mode == "state" else {"pixels": self._world.frame(), "state": state}

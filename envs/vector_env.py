@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
-from envs.spaces import ObservationMode
+from envs.spaces import ObservationMode, shows_pixels
 from envs.world import WorldStep
 from worldsim.scene import control_from_action
 
@@ -170,6 +171,7 @@ def make_dream_vector_env(
     obs: ObservationMode = "pixels",
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
+    num_sampling_steps: int | None = None,
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
@@ -184,6 +186,7 @@ def make_dream_vector_env(
         obs: what is observed.
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
+        num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
@@ -195,12 +198,15 @@ def make_dream_vector_env(
 
     if num_envs < 1:
         raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-    world_config = DreamWorldConfig(checkpoint=None if checkpoint is None else Path(checkpoint), device=device)
+    world_config = DreamWorldConfig(
+        checkpoint=None if checkpoint is None else Path(checkpoint), num_steps=num_sampling_steps, device=device
+    )
     first = DreamWorld(world_config)
     worlds = [first, *(first.branch() for _ in range(num_envs - 1))]
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     envs = [DrivingEnv(world, config, obs=obs, render_mode=render_mode) for world in worlds]
-    return DrivingVectorEnv(envs, step_singly if exact else step_together, autoreset_mode)
+    together = partial(step_together, decode=shows_pixels(obs))
+    return DrivingVectorEnv(envs, step_singly if exact else together, autoreset_mode)
 
 
 def step_singly(worlds: Sequence[Any], controls: np.ndarray) -> list[WorldStep]:

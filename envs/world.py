@@ -19,13 +19,12 @@ class WorldLostError(ConnectionError):
 
 @dataclass(frozen=True, kw_only=True)
 class WorldStep:
-    """What a world answers: frame `t+1` and what is true in it, the result of control `a_t`.
+    """What a world answers: what is true at instant `t+1`, the result of control `a_t`; `World.frame` shows it.
 
     Args:
-        frame: RGB, uint8 [h, w, 3].
-        scene: SceneState of that frame (a single instant).
+        scene: SceneState of that instant (a single one).
         vehicle: ego motion, VEHICLE_NAMES of worldsim.vehicle, float64 [6], in the world's own ground frame.
-        collision: probability that the ego touches something in this frame, [0, 1]; 0 or 1 where truth is known.
+        collision: probability that the ego touches something then, [0, 1]; 0 or 1 where truth is known.
         off_road: probability that a wheel has left the drivable area, [0, 1]; 0 or 1 where truth is known.
         wrong_way: ego drives against its lane's direction.
         progress: signed distance covered along the route in this step [m].
@@ -35,7 +34,6 @@ class WorldStep:
         latent: the learned world's newest latent, float32 [k]; None in other worlds.
     """
 
-    frame: np.ndarray
     scene: SceneState
     vehicle: np.ndarray
     collision: float
@@ -49,7 +47,7 @@ class WorldStep:
 
 
 class World(Protocol):
-    """A world answers controls with frames and SceneState. The env, the policies and the metrics see nothing else.
+    """A world answers controls with SceneState and shows frames. Env, policies and metrics see nothing else.
 
     Attributes:
         frame_size: height and width of frames [px].
@@ -67,6 +65,10 @@ class World(Protocol):
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Apply control float32 [4] (CONTROL_NAMES) over one step."""
+        ...
+
+    def frame(self) -> np.ndarray:
+        """The newest frame, RGB uint8 [h, w, 3], made when first asked for; a function of the state alone."""
         ...
 
     def snapshot(self) -> Any:

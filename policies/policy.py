@@ -74,7 +74,7 @@ class RandomPolicy:
 
 
 def make_policy(
-    name: PolicyName,
+    name: str,
     *,
     checkpoint: Path | None = None,
     device: str = "cpu",
@@ -83,13 +83,13 @@ def make_policy(
     """The policy of that name.
 
     Args:
-        name: one of PolicyName.
+        name: one of PolicyName, or one of your own as `module:Name` or `file.py:Name` (policies.own).
         checkpoint: the world model that "planner" imagines in; None takes the one that ships with the package.
         device: where "planner" runs it.
         planner: how "planner" searches; None takes the defaults.
 
     Raises:
-        ValueError: no policy has that name.
+        ValueError: no policy has that name, or what is there is none.
     """
     if name == "lane_follower":
         from policies.rule_based import LaneFollower
@@ -104,4 +104,9 @@ def make_policy(
         return ConstantPolicy()
     if name == "random":
         return RandomPolicy()
-    raise ValueError(f"no policy is named {name!r}; there are {', '.join(get_args(PolicyName))}")
+    if ":" in name:
+        from policies.own import own_policy
+
+        return own_policy(name)
+    known = ", ".join(get_args(PolicyName))
+    raise ValueError(f"no policy is named {name!r}; there are {known}, and your own as module:Name or file.py:Name")

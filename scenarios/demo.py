@@ -15,7 +15,7 @@ from tqdm import tqdm
 from envs.driving_env import make_dream_env
 from envs.video import write_mp4
 from policies.drive import Rollout, drive
-from policies.policy import Policy, PolicyName, make_policy
+from policies.policy import Policy, make_policy
 from policies.sampling_mpc import Plan, SamplingPlanner, SamplingPlannerConfig
 from scenarios.metrics.collision import first_event
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
@@ -30,7 +30,7 @@ class DemoConfig:
     """Let a policy drive in the learned world.
 
     Args:
-        policy: who drives.
+        policy: who drives: lane_follower, planner, constant, random, or one of your own as module:Name or file.py:Name.
         seconds: simulated time of each drive [s].
         num_drives: from as many of the world's starts.
         seed: of the first drive; the following count up.
@@ -43,7 +43,7 @@ class DemoConfig:
         ValueError: a number is too small.
     """
 
-    policy: PolicyName = "planner"
+    policy: str = "planner"
     seconds: float = 6.0
     num_drives: int = 2
     seed: int = 0

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from envs.video import write_mp4
 from policies.drive import Rollout
-from policies.policy import PolicyName, make_policy
+from policies.policy import make_policy
 from policies.sampling_mpc import SamplingPlannerConfig
 from scenarios.catalogue import SCENARIOS
 from scenarios.overlay import annotate_rollout
@@ -30,7 +30,7 @@ class ValidateConfig:
     """Put a policy through the scenarios.
 
     Args:
-        policy: who drives.
+        policy: who drives: lane_follower, planner, constant, random, or one of your own as module:Name or file.py:Name.
         world: where: "learned" goes on from clips recorded in the reference world, "road" is that world itself, "carla"
             a CARLA server, on its own maps.
         host: of the CARLA server.
@@ -52,7 +52,7 @@ class ValidateConfig:
             twice.
     """
 
-    policy: PolicyName = "lane_follower"
+    policy: str = "lane_follower"
     world: WorldName = "learned"
     host: str = "127.0.0.1"
     port: int = 2000
@@ -110,8 +110,8 @@ class Summary:
 
 def validate(config: ValidateConfig) -> int:
     """Run, print, write the report; the exit code: 0 when few enough cases failed, else 1."""
-    stage = make_stage(config.world, config.checkpoint, config.device, config.carla())
     policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
+    stage = make_stage(config.world, config.checkpoint, config.device, config.carla())
     seeds = range(config.first_seed, config.first_seed + config.num_seeds)
     cases = [SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds]
     cases.sort(key=lambda case: case.town)  # a world that builds a town once then builds it only once

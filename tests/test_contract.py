@@ -14,10 +14,11 @@ from test_driving_env import SMALL, ConstantWorld, world_step
 
 import drivedit
 from envs.driving_env import DrivingEnv, DrivingEnvConfig, TruncationReason
+from envs.rewards import Reward
 from worldsim.scene import SCENE_SIZE, SceneState
 
-CASES = [("DriveDiT-v0", obs) for obs in ("pixels", "state", "both", "latent")]
-CASES += [("DriveDiT-Road-v0", obs) for obs in ("pixels", "state", "both")]
+CASES = [("DriveDiT-v0", obs) for obs in ("pixels", "state", "both", "features", "latent")]
+CASES += [("DriveDiT-Road-v0", obs) for obs in ("pixels", "state", "both", "features")]
 every_case = pytest.mark.parametrize(("env_id", "obs"), CASES)
 
 
@@ -53,7 +54,7 @@ def test_torchrls_checker_has_no_complaint(env_id, obs, tiny_checkpoint):
 
 
 @every_case
-def test_info_is_numbers_under_the_same_keys_and_the_terms_sum_to_the_reward(env_id, obs, tiny_checkpoint):
+def test_info_is_numbers_under_the_same_keys_and_the_terms_make_the_reward(env_id, obs, tiny_checkpoint):
     env = make(env_id, obs, tiny_checkpoint)
     observation, first = env.reset(seed=2)
     keys = list(first)
@@ -63,7 +64,7 @@ def test_info_is_numbers_under_the_same_keys_and_the_terms_sum_to_the_reward(env
         assert list(info) == keys
         assert type(reward) is float
         assert (type(terminated), type(truncated)) == (bool, bool)
-        assert reward == pytest.approx(sum(info[k] for k in keys if k.startswith("reward_")), abs=1e-12)
+        assert reward == Reward(*(info[f"reward_{name}"] for name in Reward._fields)).total
         for value in info.values():
             assert type(value) in (bool, int, float) or value.dtype in (np.float32, np.float64)
             assert np.isfinite(value).all()

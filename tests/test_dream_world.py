@@ -10,6 +10,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from answers import shown
 from gymnasium.utils.env_checker import check_env
 from test_world_model import random_clip, random_model
 
@@ -42,8 +43,8 @@ def test_the_env_passes_gymnasiums_checker_without_warnings(world: DreamWorld) -
 def test_equal_seeds_give_equal_drives_and_other_seeds_others(world: DreamWorld) -> None:
     drives = []
     for seed in (4, 4, 5):
-        first = world.reset(seed, {"start_index": 1})
-        drives.append([first.frame] + [world.step(CONTROL).frame for _ in range(3)])
+        frame = shown(world, world.reset(seed, {"start_index": 1})).frame
+        drives.append([frame] + [shown(world, world.step(CONTROL)).frame for _ in range(3)])
     assert np.array_equal(drives[0], drives[1])
     assert np.array_equal(drives[0][0], drives[2][0])
     assert not np.array_equal(drives[0][1], drives[2][1])
@@ -51,7 +52,7 @@ def test_equal_seeds_give_equal_drives_and_other_seeds_others(world: DreamWorld)
 
 def test_a_drive_goes_on_from_a_clip(world: DreamWorld) -> None:
     clip = random_clip(12, seed=9)
-    first = world.reset(0, {"start": clip})
+    first = shown(world, world.reset(0, {"start": clip}))
     assert np.array_equal(first.frame, clip.frames[-1])
     assert np.array_equal(first.vehicle, clip.vehicles[-1])
     assert first.progress == 0
@@ -61,22 +62,22 @@ def test_a_drive_goes_on_from_a_clip(world: DreamWorld) -> None:
 
 def test_the_start_clip_holds_what_was_driven_and_can_be_continued(world: DreamWorld) -> None:
     world.reset(1, {"start_index": 0})
-    steps = [world.step(CONTROL * [k / 10, 1, 1, 1]) for k in range(10)]
+    steps = [shown(world, world.step(CONTROL * [k / 10, 1, 1, 1])) for k in range(10)]
     clip = world.start_clip()
     assert len(clip.frames) == world.model.config.num_context
     assert np.array_equal(clip.frames[-1], steps[-1].frame)
     assert clip.controls[-1, 0] == pytest.approx(0.09)
     assert clip.scenes[-1] == steps[-1].scene
-    assert np.array_equal(world.reset(2, {"start": clip}).frame, steps[-1].frame)
+    assert np.array_equal(shown(world, world.reset(2, {"start": clip})).frame, steps[-1].frame)
 
 
 def test_snapshot_continues_exactly(world: DreamWorld) -> None:
     world.reset(3, {})
     world.step(CONTROL)
     snapshot = world.snapshot()
-    first = [world.step(CONTROL) for _ in range(3)]
+    first = [shown(world, world.step(CONTROL)) for _ in range(3)]
     world.restore(snapshot)
-    second = [world.step(CONTROL) for _ in range(3)]
+    second = [shown(world, world.step(CONTROL)) for _ in range(3)]
     for a, b in zip(first, second, strict=True):
         assert np.array_equal(a.frame, b.frame)
         assert a.scene == b.scene
@@ -167,9 +168,9 @@ def test_a_scenario_begins_again_exactly_from_a_snapshot(world: DreamWorld) -> N
     world.reset(0, {"start_index": 1, "scenario": ScriptedActors(scripts=(walker,))})
     world.step(CONTROL)
     snapshot = world.snapshot()
-    first = [world.step(CONTROL) for _ in range(3)]
+    first = [shown(world, world.step(CONTROL)) for _ in range(3)]
     world.restore(snapshot)
-    again = [world.step(CONTROL) for _ in range(3)]
+    again = [shown(world, world.step(CONTROL)) for _ in range(3)]
     for a, b in zip(first, again, strict=True):
         assert a.scene == b.scene
         assert np.array_equal(a.frame, b.frame)

@@ -11,7 +11,6 @@ from gymnasium.utils.env_checker import check_env
 
 import drivedit  # noqa: F401  registers the ids
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
-from envs.rewards import RewardConfig, reward
 from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.world import WorldStep
 from worldsim.scene import SceneState
@@ -32,7 +31,6 @@ def world_step(
     scene.lane[:] = offset, 0, 1.75, 14
     scene.lane_valid[:] = True
     return WorldStep(
-        frame=np.zeros((8, 8, 3), np.uint8),
         scene=scene,
         vehicle=np.zeros(6),
         collision=collision,
@@ -51,7 +49,7 @@ class ConstantWorld:
     frame_size, dt, latent_space = (8, 8), 0.1, None
 
     def __init__(self, step: WorldStep):
-        self.answer, self.controls, self.closed = step, [], False
+        self.answer, self.controls, self.closed, self.num_shown = step, [], False, 0
 
     def reset(self, seed, options):
         self.seed = seed
@@ -60,6 +58,10 @@ class ConstantWorld:
     def step(self, control):
         self.controls.append(control)
         return self.answer
+
+    def frame(self):
+        self.num_shown += 1
+        return np.zeros((8, 8, 3), np.uint8)
 
     def snapshot(self):
         return len(self.controls)
@@ -92,6 +94,18 @@ def test_info_and_spaces():
     assert env.observation_space.contains(frame)
     assert isinstance(earned, float)
     assert SceneState.from_vector(info["scene"]).batch_shape == ()
+
+
+@pytest.mark.parametrize(("obs", "num_frames"), [("state", 0), ("pixels", 4), ("both", 4)])
+def test_frames_are_made_only_where_they_are_looked_at(obs, num_frames):
+    world = ConstantWorld(world_step())
+    env = DrivingEnv(world, obs=obs, render_mode="rgb_array")
+    env.reset(seed=0)
+    for _ in range(3):
+        env.step(np.zeros(2, np.float32))
+    assert world.num_shown == num_frames
+    assert env.render() is not None
+    assert world.num_shown == num_frames + 1
 
 
 def test_snapshot_covers_the_clock():
@@ -131,22 +145,6 @@ def test_seed_goes_to_the_world_and_unseeded_resets_differ():
     env.reset(seed=7)
     env.reset()
     assert env.world.seed == first
-
-
-def test_one_collision_outweighs_the_progress_of_any_episode():
-    fast = reward(world_step(), world_step(progress=3.0), 0.1, RewardConfig()).total
-    crash = reward(world_step(), world_step(progress=3.0, collision=1.0), 0.1, RewardConfig()).total
-    steps = DrivingEnvConfig().max_episode_seconds / 0.1
-    assert fast > 0
-    assert crash + (steps - 1) * fast < 0
-
-
-def test_reward_prefers_the_lane_centre_and_forward():
-    config = RewardConfig()
-    beside, centred = (reward(world_step(), world_step(offset=o), 0.1, config) for o in (1.0, 0.0))
-    assert beside.total < centred.total
-    assert beside._replace(offset=centred.offset) == centred
-    assert reward(world_step(), world_step(progress=-1.0), 0.1, config).total < 0
 
 
 def test_step_before_reset_and_unknown_render_mode_are_refused():

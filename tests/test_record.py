@@ -30,15 +30,18 @@ class StraightWorld:
         self.vehicle = VehicleModel().step(self.vehicle, control, self.dt)
         return self._answer(control, self.vehicle[0] - x)
 
+    def frame(self):
+        control, frame = self.control, np.empty((*self.frame_size, 3), np.uint8)
+        frame[:] = np.clip([128 + 100 * control[0], 20 + 200 * control[1], 20 + 200 * control[2]], 0, 255)
+        return frame
+
     def close(self):
         pass
 
     def _answer(self, control, progress):
         x, y = self.vehicle[:2]
-        frame = np.empty((*self.frame_size, 3), np.uint8)
-        frame[:] = np.clip([128 + 100 * control[0], 20 + 200 * control[1], 20 + 200 * control[2]], 0, 255)
+        self.control = control
         return WorldStep(
-            frame=frame,
             scene=straight_scene(self.vehicle, gap=60 - x - 4.6),
             vehicle=self.vehicle,
             collision=float(abs(x - 60) < 4.6 and abs(y) < 1.9),

@@ -87,7 +87,6 @@ class StraightWorld:
         hit = scene.object_valid & (np.abs(scene.objects[:, 1]) < (1.9 + scene.objects[:, 5]) / 2)
         hit &= np.abs(scene.objects[:, 0]) < (4.6 + scene.objects[:, 4]) / 2
         return WorldStep(
-            frame=frame,
             scene=scene,
             vehicle=self.vehicle,
             collision=float(hit.any()),
@@ -96,6 +95,9 @@ class StraightWorld:
             progress=progress,
             info={},
         )
+
+    def frame(self):
+        return self.past[-1][0]
 
     def start_clip(self):
         frames, vehicles, scenes = zip(*self.past, strict=True)

@@ -74,6 +74,24 @@ def test_a_state_goes_on_exactly_here_and_in_another_process(env_id, tiny_checkp
 
 
 @every_id
+def test_who_looked_at_no_frame_can_still_see_them_later(env_id, tiny_checkpoint):
+    """The frames of a drive that nobody watched: in a start clip, after a state's way into another env, in a branch."""
+    seen, unseen, other = (make(env_id, obs, tiny_checkpoint).unwrapped for obs in ("pixels", "state", "pixels"))
+    for env in (seen, unseen):
+        env.reset(seed=3)
+        for _ in range(10):
+            env.step(ACTION)
+    other.reset(seed=0)
+    other.set_state(unseen.get_state())
+    branch = unseen.branch(1)[0]
+    expected = seen.start_clip().frames
+    assert len(np.unique(expected.reshape(len(expected), -1), axis=0)) == len(expected)
+    for env in (other, branch, unseen):
+        assert np.array_equal(env.start_clip().frames, expected)
+    assert going_on(other) == going_on(seen)
+
+
+@every_id
 def test_branches_and_copies_go_on_alike_and_apart(env_id, tiny_checkpoint):
     env = started(env_id, tiny_checkpoint)
     others = [*env.branch(2), pickle.loads(pickle.dumps(env)), copy.deepcopy(env)]

@@ -17,6 +17,7 @@ from worldsim.dit import Conditions
 from worldsim.rollout import advance, prefill, select_frames
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
+from worldsim.vae3d import frames_to_uint8
 from worldsim.world_model import WorldModel
 
 CONFIG = WorldModelConfig(
@@ -177,6 +178,25 @@ def test_same_frames_in_another_process(model: WorldModel) -> None:
         env={**os.environ, "PYTHONPATH": f"{folder}:{folder.parent}"},
     )
     assert there.stdout.strip() == here
+
+
+def test_a_frame_is_a_function_of_its_view_however_it_was_come_to(model: WorldModel) -> None:
+    """Decoded at every step, streaming as one clip, or once at the end: the same frame."""
+    state = model.begin([random_clip()], [5])
+    latents = [state.rolling.latents.flip(1)]
+    for _ in range(4):
+        state, prediction = model.step(state, CONTROL)
+        latents.append(state.rolling.latents[:, :1])
+    assert np.array_equal(model.show(state.view), prediction.frames)
+    blind = model.begin([random_clip()], [5])
+    for _ in range(4):
+        blind, nothing = model.step(blind, CONTROL, decode=False)
+    assert nothing.frames is None
+    assert np.array_equal(model.show(blind.view), prediction.frames)
+    clip, view = torch.cat(latents, dim=1), state.view
+    actors = [np.repeat(v[:, None], clip.shape[1], axis=1) for v in (view.objects, view.kinds, view.colours)]
+    streamed, _ = model.paint(clip, *actors)
+    assert np.abs(frames_to_uint8(streamed[:, -1]).numpy().astype(int) - prediction.frames).max() <= 1
 
 
 def test_slot_of_a_batch_equals_the_batch_of_one(model: WorldModel) -> None:

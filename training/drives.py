@@ -47,14 +47,14 @@ def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, r
 
 
 def known_starts(store: FrameStore, num_context: int) -> list[np.ndarray]:
-    """Positions in the store, episode by episode, of last context frames with another frame after them, where picture,
-    control and motion of the whole context are known."""
+    """Positions in the store, episode by episode, of last context frames: picture, control and motion of the whole
+    context are known, and the picture after it."""
     known = known_of(store.rows.valid)
     missing = np.concatenate([[0], np.cumsum(~(known.picture & known.motion))])
     found = []
     for first, length in zip(store.starts.tolist(), store.lengths.tolist(), strict=True):
         ends = first + np.arange(num_context, length)
-        found.append(ends[missing[ends] == missing[ends - num_context]] - 1)
+        found.append(ends[(missing[ends] == missing[ends - num_context]) & known.picture[ends]] - 1)
     return found
 
 

@@ -78,7 +78,7 @@ def feature_scores(vae: VAE3D, r: Rollouts, dt: float, rng: np.random.Generator)
     clips: dict[str, list[np.ndarray]] = {name: [] for name in kinds}
     paired: dict[str, list[np.ndarray]] = {name: [] for name in kinds if name != "truth"}
     for n in tqdm(range(len(r.frames)), desc="features", unit="start"):
-        num = int(r.valid[n].sum())
+        num = int(np.logical_and.accumulate(r.valid[n]).sum())
         maps = {name: feature_maps(vae, kinds[name][n, :num]) for name in ("truth", "model", "vae")}
         maps["repeat"] = feature_maps(vae, r.repeated[n, :1]).expand_as(maps["truth"])
         for name in kinds:

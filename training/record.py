@@ -271,15 +271,17 @@ def _drive(
     end = _EpisodeEnd(config, world.dt)
     step = world.reset(seed, config.start_options(index))
     steps: list[WorldStep] = []
+    frames: list[np.ndarray] = []
     controls: list[np.ndarray] = []
     tasks: list[int] = []
     while True:
         control, task = driver.control(step.scene)
         steps.append(step)
+        frames.append(world.frame())
         controls.append(control)
         tasks.append(task)
         if end.after(step):
-            return np.stack([s.frame for s in steps]), _rows(steps, controls, tasks)
+            return np.stack(frames), _rows(steps, controls, tasks)
         step = world.step(control)
 
 

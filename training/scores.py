@@ -134,8 +134,8 @@ def control_scores(r: Rollouts, shuffled: Rollouts, dt: float) -> dict:
 
 
 def event_scores(r: Rollouts, dt: float) -> dict:
-    """AUROC and calibration of collision and off-road probabilities on generated frames of the first 3 s, where the
-    truth is known."""
+    """AUROC and calibration of collision and off-road probabilities on generated frames of the first 3 s whose truth is
+    known."""
     t = min(r.frames.shape[1], round(3.0 / dt))
     scores = {}
     for name, ours, truth, known in (
@@ -146,11 +146,11 @@ def event_scores(r: Rollouts, dt: float) -> dict:
     ):
         at = (r.valid & known)[:, :t]
         if at.any():
-            labels = truth[:, :t][at] > 0.5
+            told, labels = ours[:, :t][at], truth[:, :t][at] > 0.5
             scores[name] = {
-                "auroc": auroc(ours[:, :t][at], labels),
+                "auroc": auroc(told, labels),
                 "positives": int(labels.sum()),
-                "calibration": calibration(ours[:, :t][at], labels),
+                "calibration": calibration(told, labels),
             }
     return scores
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,7 +14,19 @@ from worldsim.actors import Actors
 from worldsim.rollout import LatentState
 from worldsim.route import RoutePreview, stack_routes
 from worldsim.scene import SceneState
-from worldsim.vae3d import VAEState
+
+
+class View(NamedTuple):
+    """What the frames of `b` slots are made from.
+
+    latents: the newest, newest first, [b, NUM_KEPT, c, h, w]. objects: who is around, OBJECT_NAMES [b, s, 6] in the
+    vehicle frame. kinds: ObjectKind [b, s]. colours: RGB in [0, 1], [b, s, 3].
+    """
+
+    latents: Tensor
+    objects: np.ndarray
+    kinds: np.ndarray
+    colours: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +35,6 @@ class ModelState:
 
     Args:
         rolling: latents, KV cache and frame numbers.
-        decoder: the VAE decoder's past.
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
         routes: the way to go, ground frame, float64 [b, r, 2], NaN after a route's end.
@@ -33,7 +45,6 @@ class ModelState:
     """
 
     rolling: LatentState
-    decoder: VAEState
     vehicles: np.ndarray
     commands: np.ndarray
     routes: np.ndarray
@@ -52,7 +63,6 @@ class ModelState:
         rows = list(slots)
         return ModelState(
             rolling=self.rolling.take(rows),
-            decoder=VAEState(self.decoder.features[rows]),
             vehicles=self.vehicles[rows],
             commands=self.commands[rows],
             routes=self.routes[rows],
@@ -75,6 +85,16 @@ class ModelState:
         return self.take(range(self.batch_size))
 
     @property
+    def view(self) -> View:
+        """What the newest frames are made from."""
+        return View(
+            latents=self.rolling.latents,
+            objects=self.actors.seen_from(self.vehicles)[..., :6],
+            kinds=self.actors.kinds,
+            colours=self.actors.colours,
+        )
+
+    @property
     def cache_length(self) -> int:
         """Tokens in the KV cache; states that differ in it cannot be joined."""
         return self.rolling.cache[0].keys.shape[2]
@@ -93,7 +113,6 @@ class ModelState:
             return states[0]
         return ModelState(
             rolling=LatentState.concat([state.rolling for state in states]),
-            decoder=VAEState(torch.cat([state.decoder.features for state in states])),
             vehicles=np.concatenate([state.vehicles for state in states]),
             commands=np.concatenate([state.commands for state in states]),
             routes=stack_routes([route for state in states for route in state.routes]),

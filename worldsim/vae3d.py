@@ -126,11 +126,7 @@ class VAE3D(nn.Module):
             actors: an ActorMap of ACTOR_STRIDE in colour for each frame, None where nothing is known of them.
         """
         b = latents.shape[0]
-        raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
-        x = self.decoder_in(rearrange(raw, "b t c h w -> (b t) c h w"))
-        x, features = self.decoder_time(
-            rearrange(x, "(b t) c h w -> b t c h w", b=b), None if state is None else state.features
-        )
+        x, features = self.decoder_time(self._decoder_features(latents), None if state is None else state.features)
         x = self.decoder_8x(rearrange(x, "b t c h w -> (b t) c h w"))
         x = F.pixel_shuffle(self.decoder_up4(x), 2)
         drawn = None if actors is None else rearrange(actors, "b t a h w -> (b t) a h w")
@@ -142,6 +138,15 @@ class VAE3D(nn.Module):
         x = self.decoder_2x(x)
         x = F.pixel_shuffle(self.decoder_out(F.silu(x)), 2)
         return rearrange(x, "(b t) c h w -> b t c h w", b=b), VAEState(features)
+
+    def decoder_past(self, latents: Float[Tensor, "b t c h w"]) -> VAEState:
+        """The state of decoding after `latents`, oldest first; no more than the newest `temporal_kernel - 1` matter."""
+        return VAEState(self._decoder_features(latents[:, latents.shape[1] + 1 - self.config.temporal_kernel :]))
+
+    def _decoder_features(self, latents: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t d h w"]:
+        raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
+        x = self.decoder_in(rearrange(raw, "b t c h w -> (b t) c h w"))
+        return rearrange(x, "(b t) d h w -> b t d h w", b=latents.shape[0])
 
 
 def frames_to_float(frames: Tensor) -> Float[Tensor, "... 3 H W"]:

@@ -22,8 +22,8 @@ from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import EGO_SCALE, SceneHead, targets_to_scene
 from worldsim.line import lead_of, line_of, place_on_line
 from worldsim.look import look_of
-from worldsim.model_state import ModelState, Prediction
-from worldsim.rollout import advance, prefill
+from worldsim.model_state import ModelState, Prediction, View
+from worldsim.rollout import NUM_KEPT, advance, prefill
 from worldsim.route import preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
@@ -43,6 +43,8 @@ class WorldModel(nn.Module):
 
     def __init__(self, config: WorldModelConfig) -> None:
         super().__init__()
+        if config.vae.temporal_kernel > NUM_KEPT:
+            raise ValueError(f"the decoder may look at {NUM_KEPT} frames, got {config.vae.temporal_kernel}")
         self.config = config
         self.vae = VAE3D(config.vae)
         self.fine_map = ActorMap(config.camera, config.frame_size, config.dt, ACTOR_STRIDE)
@@ -116,7 +118,6 @@ class WorldModel(nn.Module):
         latents, _ = self.vae.encode(frames_to_float(frames))
         objects, kinds = (np.stack([getattr(c.scenes, name) for c in clips]) for name in ("objects", "object_kinds"))
         colours = np.stack([self.colours(c.frames, c.scenes) for c in clips])
-        _, decoder = self.paint(latents, objects, kinds, colours)
         actors = self.actors.painted(
             replace(Actors.of_clips(clips), colours=colours[:, -1]), [(seed % 2**63, 0, 2) for seed in seeds]
         )
@@ -142,7 +143,6 @@ class WorldModel(nn.Module):
         routes = stack_routes([to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips])
         return ModelState(
             rolling=prefill(self.denoiser, latents, conditions),
-            decoder=decoder,
             vehicles=vehicles[:, -1].copy(),
             commands=commands[:, -1].copy(),
             routes=routes,
@@ -229,7 +229,7 @@ class WorldModel(nn.Module):
 
         Args:
             controls: CONTROL_NAMES, [b, 4].
-            decode: also decode frames; leave it out to imagine faster (such a state must not be decoded later).
+            decode: also decode frames; leave it out to imagine faster. `show` decodes any state later.
             num_steps: sampling steps, the config's if None.
             told: where actors are after the step, ACTOR_NAMES [b, s, 10] in the ground frame; NaN where they move by
                 themselves.
@@ -265,12 +265,16 @@ class WorldModel(nn.Module):
         )
         noise = self.noise(state.seeds, numbers)
         rolling = advance(self.denoiser, state.rolling, conditions, noise, num_steps or self.config.num_steps)
-        decoder, frames = state.decoder, None
-        if decode:
-            decoded, decoder = self.paint(rolling.latents[:, :1], seen, kinds, actors.colours[:, None], state.decoder)
-            frames = frames_to_uint8(decoded[:, 0]).cpu().numpy()
-        new = replace(state, rolling=rolling, decoder=decoder, vehicles=vehicles, preview=preview, actors=actors)
-        return new, self.read(new, frames)
+        new = replace(state, rolling=rolling, vehicles=vehicles, preview=preview, actors=actors)
+        return new, self.read(new, self.show(new.view) if decode else None)
+
+    @torch.no_grad()
+    def show(self, view: View) -> np.ndarray:
+        """The frames of a view, RGB uint8 [b, h, w, 3]."""
+        past = self.vae.decoder_past(view.latents[:, 1:].flip(1))
+        actors = (view.objects[:, None], view.kinds[:, None], view.colours[:, None])
+        decoded, _ = self.paint(view.latents[:, :1], *actors, past)
+        return frames_to_uint8(decoded[:, 0]).cpu().numpy()
 
     @torch.no_grad()
     def read(self, state: ModelState, frames: np.ndarray | None = None) -> Prediction:

@@ -12,7 +12,8 @@ import numpy as np
 from envs.camera import Actor, Camera, CameraConfig
 from envs.carla_bridge.simulation import OPENDRIVE_MAP, SAME_BODY, CameraView, Guest, Keys, Moment, view_of
 from envs.paths import NOWHERE
-from envs.road_world import RoadWorld, RoadWorldConfig, visible_actors
+from envs.road_episode import RoadView
+from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.scripted import ScriptedActors
 from envs.stage import Stage, map_stage, town_stage
 from envs.traffic import Guests
@@ -179,12 +180,12 @@ class RoadSimulation:
         """See Simulation."""
         assert self._step is not None, "there is no ego"
         if view.near(self.camera):
-            return self._step.frame
+            return self._world.frame()
         episode = self._world.snapshot()
         x, y, yaw = episode.vehicle[:3].tolist()
         c, s = np.cos(yaw), np.sin(yaw)
         at = np.array([x + c * view.x - s * view.y, y + s * view.x + c * view.y, yaw + view.yaw, 0.0, 0.0, 0.0])
-        actors = visible_actors(at, episode.traffic.objects, episode.traffic)
+        actors = RoadView.of(episode.traffic, at).actors()
         if np.hypot(view.x, view.y) > self.model.length / 2:  # from inside its own body it is not seen
             actors.append(
                 Actor(

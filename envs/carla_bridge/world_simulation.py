@@ -142,7 +142,8 @@ class WorldSimulation:
 
     def image(self, view: CameraView) -> np.ndarray:
         """See Simulation: the world's picture, turned and scaled to the view; black beyond it."""
-        frame = self._running().frame
+        self._running()
+        frame = self._world.frame()
         if view.near(self.camera):
             return frame
         return cv2.warpPerspective(frame, self._turn(view), _size(view), flags=cv2.INTER_LINEAR)

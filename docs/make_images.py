@@ -1,0 +1,147 @@
+"""The README's pictures, made anew: `python docs/make_images.py`. Needs neither a display nor a recording.
+
+Each is a function of the shipped world alone; `--only viewer approach` makes some of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, get_args
+
+import cv2
+import gymnasium
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+import drivedit
+from policies.rule_based import LaneFollower
+from scenarios.actors import BrakingLead
+
+Name = Literal["side_by_side", "long", "approach", "viewer"]
+IMAGES = Path(__file__).parent / "images"
+APPROACH_START = 3
+"""Start clip of the approach: a straight road."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesConfig:
+    """What to make.
+
+    Args:
+        only: these and no others.
+        out: folder for them.
+        checkpoint: folder of the world model; None takes the one that ships with the package.
+    """
+
+    only: tuple[Name, ...] = get_args(Name)
+    out: Path = IMAGES
+    checkpoint: Path | None = None
+
+
+def side_by_side(config: ImagesConfig) -> np.ndarray:
+    """The reference world above, the learned world below, from the same start under the same controls; 6 s each."""
+    rows = []
+    for seed in (3, 5, 8):
+        road, learned = gymnasium.make("DriveDiT-Road-v0"), _learned(config)
+        frame, info = road.reset(seed=seed)
+        learned.reset(seed=seed, options={"start": road.unwrapped.start_clip()})
+        driver, pairs = LaneFollower(), []
+        for step in tqdm(range(60), desc=f"side by side, seed {seed}"):
+            action = driver.act(frame, info)
+            frame, *_, info = road.step(action)
+            imagined = learned.step(action)[0]
+            if step % 6 == 5:
+                pairs.append(np.concatenate([frame, imagined]))
+        rows.append(np.concatenate(pairs, axis=1))
+    return np.concatenate(rows)
+
+
+def long(config: ImagesConfig) -> np.ndarray:
+    """Six drives of 60 s under the lane follower, a frame every 5 s, a drive a row."""
+    rows = []
+    for start in range(6):
+        env, driver, frames = _learned(config), LaneFollower(), []
+        frame, info = env.reset(seed=start, options={"start_index": start})
+        for step in tqdm(range(600), desc=f"long, start {start}"):
+            if step % 50 == 0:
+                frames.append(frame)
+            frame, *_, info = env.step(driver.act(frame, info))
+        rows.append(np.concatenate(frames, axis=1))
+    return np.concatenate(rows)
+
+
+def approach(config: ImagesConfig) -> np.ndarray:
+    """Coming closer to a car that stands in the lane, up to contact; seven frames, the last one the contact's."""
+    lead = BrakingLead(gap=25.0, speed=0.0, brake_at=0.0, deceleration=5.0)
+    scenario = drivedit.ScriptedActors(scripts=(lead,))
+    env, frames = _learned(config), []
+    _, info = env.reset(seed=0, options={"start_index": APPROACH_START, "scenario": scenario})
+    steering = LaneFollower()
+    for _ in tqdm(range(100), desc="approach"):
+        action = steering.act(np.empty(0), info)
+        action[1] = np.clip(0.4 + 0.3 * (8.0 - info["vehicle"][3]), -1, 1)  # 8 m/s whoever stands there
+        frame, _, _, _, info = env.step(action)
+        frames.append(frame)
+        if info["collision"] > 0.5:
+            break
+    chosen = [frames[k] for k in np.linspace(0, len(frames) - 1, 7).round().astype(int)]
+    return np.concatenate([cv2.resize(f, (224, 224), interpolation=cv2.INTER_CUBIC) for f in chosen], axis=1)
+
+
+def viewer(config: ImagesConfig) -> np.ndarray:
+    """The viewer with both worlds, three seconds after the learned one began in the reference world."""
+    os.environ["SDL_VIDEODRIVER"] = "dummy"
+    from envs.viewer import PlayConfig, play
+    from policies.policy import make_policy
+
+    with TemporaryDirectory() as folder:
+        shot = Path(folder) / "viewer.png"
+        play(
+            PlayConfig(
+                world="both",
+                seed=3,
+                policy="lane_follower",
+                checkpoint=config.checkpoint,
+                screenshot=shot,
+                steps=30,
+                scale=1.0,
+            ),
+            lambda name: make_policy(name, checkpoint=config.checkpoint),
+        )
+        return cv2.cvtColor(cv2.imread(str(shot)), cv2.COLOR_BGR2RGB)
+
+
+def _learned(config: ImagesConfig) -> gymnasium.Env:
+    """The learned world, whose drives end with nothing but the time."""
+    env = drivedit.make_dream_env(checkpoint=config.checkpoint, max_episode_seconds=1000.0)
+    env.config = drivedit.DrivingEnvConfig(
+        max_episode_seconds=1000.0, end_on_collision=2.0, end_off_road=2.0, end_at_route_end=False
+    )
+    return env
+
+
+PICTURES: dict[Name, Callable[[ImagesConfig], np.ndarray]] = {
+    "side_by_side": side_by_side,
+    "long": long,
+    "approach": approach,
+    "viewer": viewer,
+}
+
+
+def make_images(config: ImagesConfig) -> None:
+    """Make and write them, each whole or not at all."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    for name in config.only:
+        picture = cv2.cvtColor(PICTURES[name](config), cv2.COLOR_RGB2BGR)
+        unfinished = config.out / f".{name}.jpg"
+        cv2.imwrite(str(unfinished), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
+        unfinished.replace(config.out / f"{name}.jpg")
+
+
+if __name__ == "__main__":
+    make_images(tyro.cli(ImagesConfig, description=__doc__))

@@ -1,0 +1,56 @@
+"""The ego's newest past, instant by instant. A frame is made when somebody first looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from worldsim.scene import SceneState
+from worldsim.start_clip import StartClip
+
+Show = Callable[[Any], np.ndarray]
+"""Makes a frame, uint8 [h, w, 3], of a world's view."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Instant:
+    """One moment of the ego's past.
+
+    Args:
+        control: that led to it, float32 [4].
+        vehicle: VEHICLE_NAMES, float64 [6].
+        scene: of the moment.
+        frame: RGB, uint8 [h, w, 3], where it is there from the first.
+        view: else what it is made from, of the world's own kind.
+    """
+
+    control: np.ndarray
+    vehicle: np.ndarray
+    scene: SceneState
+    frame: np.ndarray | None = None
+    view: Any = None
+
+    def __post_init__(self) -> None:
+        self._seen = self.frame  # no field: whether somebody looked is no part of a state
+
+    def seen(self, show: Show | None) -> np.ndarray:
+        """The frame, not to be written to; `show` makes it of the view the first time."""
+        if self._seen is None:
+            assert show is not None, "this world's frames are there from the first"
+            self._seen = show(self.view)
+        return self._seen
+
+
+def clip_of(past: Sequence[Instant], show: Show | None, route: np.ndarray, dt: float) -> StartClip:
+    """The past, newest last, as a start clip with the `route` ahead, [r, 2] in the newest vehicle frame [m]."""
+    return StartClip(
+        frames=np.stack([instant.seen(show) for instant in past]),
+        controls=np.array([instant.control for instant in past[1:]], np.float32).reshape(-1, 4),
+        vehicles=np.stack([instant.vehicle for instant in past]),
+        scenes=SceneState.stack([instant.scene for instant in past]),
+        route=route.astype(np.float32),
+        dt=dt,
+    )

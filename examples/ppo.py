@@ -1,0 +1,333 @@
+"""Learn lane keeping in the learned world by PPO and score it in the reference world, in one file.
+
+    python examples/ppo.py                                   # learns; interrupted, it goes on where it was
+    drivedit validate --policy examples/ppo.py:Driver        # what came of it, in the scenarios
+    drivedit play --policy examples/ppo.py:Driver            # and to look at
+
+PPO as in Schulman et al. 2017, with the details of Huang et al. 2022 (37 implementation details of PPO).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium
+import numpy as np
+import torch
+import tyro
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.distributions import Normal
+from tqdm import tqdm
+
+import drivedit  # registers the env ids
+from envs.features import MIRRORED, NUM_FEATURES, features_of_state
+
+DEFAULT_OUT = Path("runs/ppo")
+POLICY_NAME, CURVE_NAME, PLOT_NAME = "policy.safetensors", "curve.jsonl", "curve.png"
+SCORED_TOWNS, SCORED_SEEDS = (1001, 1002, 1003), 3
+"""Towns of the reference world in which the policy is scored, and starts in each; nobody has learned from them."""
+FIRST_ACTION, FIRST_STD, ACTION_UNITS = (0.0, 0.4), (0.05, 0.3), (0.2, 1.0)
+"""Learning begins with these actions, which hold the speed, and their spread; the network answers in the units."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig:
+    """How to learn.
+
+    Args:
+        out: folder of the policy and of its learning curve.
+        num_steps: env steps in all.
+        num_envs: envs side by side.
+        rollout_length: steps of each env between two updates.
+        seconds: of an episode at most.
+        learning_rate: of Adam at the beginning; falls to 0.
+        discount: of rewards, a step.
+        gae_lambda: of the generalised advantage estimate.
+        clip: how far the ratio of probabilities may move.
+        num_epochs: passes over each rollout.
+        num_minibatches: of a pass.
+        score_every: updates between two scores in the reference world.
+        checkpoint: folder of the world model to learn in; None takes the one that ships with the package.
+        seed: of everything.
+    """
+
+    out: Path = DEFAULT_OUT
+    num_steps: int = 16_000
+    num_envs: int = 16
+    rollout_length: int = 16
+    seconds: float = 20.0
+    learning_rate: float = 3e-3
+    discount: float = 0.97
+    gae_lambda: float = 0.9
+    clip: float = 0.2
+    num_epochs: int = 10
+    num_minibatches: int = 4
+    score_every: int = 16
+    checkpoint: Path | None = None
+    seed: int = 0
+
+
+class Agent(nn.Module):
+    """Two perceptrons over features [b, NUM_FEATURES]: the mean of the actions, and the value.
+
+    Each sees a moment and its mirror image, so that left and right need not be learned twice: mirrored features give
+    the mirrored action.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.actor, self.critic = _perceptron(2, gain=0.01), _perceptron(1, gain=1.0)
+        self.mirror: Tensor
+        self.register_buffer("mirror", torch.from_numpy(MIRRORED), persistent=False)
+        self.log_std = nn.Parameter(torch.tensor(FIRST_STD).log())
+
+    def forward(self, observations: Tensor) -> tuple[Normal, Tensor]:
+        """The distribution of actions [b, 2], and values [b]."""
+        both = torch.stack([observations, observations * self.mirror])
+        here, mirrored = self.actor(both)
+        answer = torch.stack([here[:, 0] - mirrored[:, 0], here[:, 1] + mirrored[:, 1]], dim=-1) / 2
+        mean = torch.tensor(FIRST_ACTION) + torch.tensor(ACTION_UNITS) * answer
+        return Normal(mean, self.log_std.exp()), self.critic(both).mean(0)[:, 0]
+
+
+def _perceptron(num_out: int, gain: float) -> nn.Sequential:
+    layers = [nn.Linear(NUM_FEATURES, 64), nn.Linear(64, 64), nn.Linear(64, num_out)]
+    for layer, scale in zip(layers, (math.sqrt(2), math.sqrt(2), gain), strict=True):
+        nn.init.orthogonal_(layer.weight, scale)
+        nn.init.zeros_(layer.bias)
+    return nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2])
+
+
+class Driver:
+    """The learned policy as a DriveDiT policy: drives by the mean action for `info["scene"]`.
+
+    Args:
+        folder: that `ppo` wrote.
+    """
+
+    def __init__(self, folder: Path = DEFAULT_OUT) -> None:
+        self.agent, _ = load(folder)
+
+    def reset(self, env: Any, seed: int) -> None:
+        """Nothing to prepare."""
+
+    def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
+        """The action float32 [2]."""
+        return act(self.agent, features_of_state(info["scene"])[None])[0]
+
+
+@torch.no_grad()
+def act(agent: Agent, observations: np.ndarray) -> np.ndarray:
+    """The mean actions float32 [b, 2], within [-1, 1]."""
+    return agent(torch.from_numpy(observations))[0].mean.clamp(-1, 1).numpy()
+
+
+def load(folder: Path) -> tuple[Agent, int]:
+    """The agent in `folder`, and how many steps it has learned from.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    path = Path(folder) / POLICY_NAME
+    if not path.is_file():
+        raise FileNotFoundError(f"no policy in {folder}: {POLICY_NAME} is missing; `python examples/ppo.py` learns one")
+    agent = Agent()
+    with safe_open(path, framework="pt") as file:
+        agent.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        return agent, int(file.metadata()["num_steps"])
+
+
+def save(agent: Agent, num_steps: int, folder: Path) -> None:
+    """Write the agent, and how many steps it has learned from."""
+    unfinished = folder / f"{POLICY_NAME}.unfinished"
+    save_file(agent.state_dict(), unfinished, {"num_steps": str(num_steps)})
+    unfinished.replace(folder / POLICY_NAME)
+
+
+class Batch(NamedTuple):
+    """A rollout's steps: [n, ...]; those in which an env was only reset are left out."""
+
+    observations: Tensor
+    actions: Tensor
+    log_probs: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+
+class Collector:
+    """Drives the envs by the agent and tells what came of it.
+
+    Args:
+        envs: vector env in autoreset mode NEXT_STEP.
+        config: how to learn.
+    """
+
+    def __init__(self, envs: gymnasium.vector.VectorEnv, config: PPOConfig) -> None:
+        self.envs, self.config = envs, config
+        self.now, _ = envs.reset(seed=config.seed)
+        self.ended = np.zeros(envs.num_envs, bool)
+        self.tally = Tally(envs.num_envs)
+
+    @torch.no_grad()
+    def collect(self, agent: Agent) -> Batch:
+        """A rollout of every env, with generalised advantage estimates (Schulman et al. 2016)."""
+        t, n, config = self.config.rollout_length, self.envs.num_envs, self.config
+        observations, actions = torch.zeros(t + 1, n, NUM_FEATURES), torch.zeros(t, n, 2)
+        log_probs, rewards = torch.zeros(t, n), torch.zeros(t, n)
+        goes_on, has_future, real = torch.zeros(t, n), torch.zeros(t, n), torch.zeros(t, n, dtype=torch.bool)
+        for k in range(t):
+            observations[k], real[k] = torch.from_numpy(self.now), torch.from_numpy(~self.ended)
+            policy, _ = agent(observations[k])
+            actions[k] = policy.sample()
+            log_probs[k] = policy.log_prob(actions[k]).sum(-1)
+            self.now, reward, terminated, truncated, infos = self.envs.step(actions[k].clamp(-1, 1).numpy())
+            self.tally.add(reward, infos, terminated, truncated, ~self.ended)
+            self.ended = terminated | truncated
+            rewards[k] = torch.from_numpy(reward)
+            goes_on[k], has_future[k] = torch.from_numpy(~self.ended), torch.from_numpy(~terminated)
+        observations[t] = torch.from_numpy(self.now)
+        values = torch.stack([agent(o)[1] for o in observations])
+        surprise = rewards + config.discount * has_future * values[1:] - values[:-1]
+        advantages = torch.zeros(t + 1, n)
+        for k in reversed(range(t)):
+            advantages[k] = surprise[k] + config.discount * config.gae_lambda * goes_on[k] * advantages[k + 1]
+        found = (observations[:-1], actions, log_probs, advantages[:-1], advantages[:-1] + values[:-1])
+        return Batch(*(value[real] for value in found))
+
+
+class Tally:
+    """Episodes that have ended since it was last read: their returns, and how the car kept its lane."""
+
+    def __init__(self, num_envs: int) -> None:
+        self.returns = np.zeros(num_envs)
+        self.rows: list[tuple[float, bool]] = []
+        self.offsets: list[float] = []
+        self.speeds: list[float] = []
+
+    def add(
+        self, reward: np.ndarray, infos: dict[str, Any], terminated: np.ndarray, truncated: np.ndarray, real: np.ndarray
+    ) -> None:
+        """Count a step of all envs; `real` says who was not just reset."""
+        scene = drivedit.SceneState.from_vector(infos["scene"])
+        self.returns = np.where(real, self.returns + reward, 0.0)
+        self.offsets += np.abs(scene.lateral_offset[real & scene.lane_valid[:, 0]]).tolist()
+        self.speeds += scene.speed[real].tolist()
+        for k in np.flatnonzero((terminated | truncated) & real):
+            self.rows.append((float(self.returns[k]), bool(terminated[k] and not infos["route_done"][k])))
+
+    def read(self) -> dict[str, float]:
+        """Means over the episodes and steps since the last reading."""
+        found = {"episodes": float(len(self.rows)), "offset": _mean(self.offsets), "speed": _mean(self.speeds)}
+        found["return"] = _mean([row[0] for row in self.rows])
+        found["infractions"] = _mean([row[1] for row in self.rows])
+        self.rows, self.offsets, self.speeds = [], [], []
+        return found
+
+
+def _mean(values: list[Any]) -> float:
+    return float(np.mean(values)) if values else math.nan
+
+
+def update(agent: Agent, optimizer: torch.optim.Optimizer, batch: Batch, config: PPOConfig) -> None:
+    """Some passes over a batch with PPO's clipped objective."""
+    n = len(batch.actions)
+    for _ in range(config.num_epochs):
+        for rows in torch.randperm(n).chunk(config.num_minibatches):
+            part = Batch(*(value[rows] for value in batch))
+            policy, values = agent(part.observations)
+            ratio = (policy.log_prob(part.actions).sum(-1) - part.log_probs).exp()
+            gain = (part.advantages - part.advantages.mean()) / (part.advantages.std() + 1e-6)
+            clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
+            loss = -torch.minimum(ratio * gain, clipped * gain).mean() + 0.5 * (values - part.returns).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(agent.parameters(), 0.5)
+            optimizer.step()
+
+
+Drive = Callable[[np.ndarray], np.ndarray]
+"""Actions [n, 2] for SceneStates as vectors [n, SCENE_SIZE]."""
+
+
+def score(drive: Drive, seconds: float) -> dict[str, float]:
+    """What comes of episodes in the reference world, SCORED_SEEDS in each of SCORED_TOWNS."""
+    tally = Tally(SCORED_SEEDS)
+    for town in SCORED_TOWNS:
+        envs = gymnasium.make_vec("DriveDiT-Road-v0", SCORED_SEEDS, obs="features", max_episode_seconds=seconds)
+        run(envs, drive, tally, {"town": town})
+    return tally.read()
+
+
+def run(envs: gymnasium.vector.VectorEnv, drive: Drive, tally: Tally, options: dict[str, Any] | None = None) -> None:
+    """One episode of each env, from seed 0 on; closes them."""
+    _, infos = envs.reset(seed=0, options=options)
+    ended = np.zeros(envs.num_envs, bool)
+    while not ended.all():
+        _, reward, terminated, truncated, infos = envs.step(drive(infos["scene"]))
+        tally.add(reward, infos, terminated, truncated, ~ended)
+        ended |= terminated | truncated
+    envs.close()
+
+
+def ppo(config: PPOConfig) -> Agent:
+    """Learn, or go on learning, and return the agent; `out` holds it and its curve, a JSON line an update."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    agent, done = load(config.out) if (config.out / POLICY_NAME).is_file() else (Agent(), 0)
+    optimizer = torch.optim.Adam(agent.parameters(), lr=config.learning_rate, eps=1e-5)
+    envs = gymnasium.make_vec(
+        "DriveDiT-v0",
+        config.num_envs,
+        obs="features",
+        checkpoint=config.checkpoint,
+        num_sampling_steps=1,
+        max_episode_seconds=config.seconds,
+    )
+    collector = Collector(envs, config)
+    per_update = config.num_envs * config.rollout_length
+    with tqdm(total=config.num_steps, initial=done, unit=" steps") as bar, (config.out / CURVE_NAME).open("a") as curve:
+        while done < config.num_steps:
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * (1 - done / config.num_steps)
+            update(agent, optimizer, collector.collect(agent), config)
+            done += per_update
+            row: dict[str, Any] = {"num_steps": done, "seconds": bar.format_dict["elapsed"]}
+            row["learned"] = collector.tally.read()
+            if (done // per_update) % config.score_every == 0 or done >= config.num_steps:
+                row["reference"] = score(lambda scenes: act(agent, features_of_state(scenes)), config.seconds)
+            curve.write(json.dumps(row) + "\n")
+            curve.flush()
+            save(agent, done, config.out)
+            bar.update(per_update)
+            bar.set_postfix({name: f"{value:.2f}" for name, value in row["learned"].items()})
+    envs.close()
+    plot(config.out)
+    return agent
+
+
+def plot(folder: Path) -> None:
+    """Draw both learning curves: as it learned in the learned world, as it was scored in the reference world."""
+    from matplotlib.figure import Figure
+
+    rows = [json.loads(line) for line in (folder / CURVE_NAME).read_text().splitlines()]
+    figure = Figure(figsize=(10, 3), layout="constrained")
+    titles = {"return": "return of an episode", "offset": "distance from the lane's centre [m]", "speed": "speed [m/s]"}
+    for axes, (key, title) in zip(figure.subplots(1, len(titles)), titles.items(), strict=True):
+        for world, style in (("learned", "-"), ("reference", "o-")):
+            known = [row for row in rows if world in row and not math.isnan(row[world][key])]
+            axes.plot([r["num_steps"] for r in known], [r[world][key] for r in known], style, label=f"{world} world")
+        axes.set(title=title, xlabel="env steps in the learned world")
+    figure.axes[0].legend()
+    figure.savefig(folder / PLOT_NAME, dpi=110)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    ppo(tyro.cli(PPOConfig, description=__doc__))

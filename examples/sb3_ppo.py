@@ -1,0 +1,94 @@
+"""Stable-Baselines3's PPO in the learned world, from pixels, the state or features. Needs stable-baselines3.
+
+python examples/sb3_ppo.py --obs features
+drivedit validate --policy examples/sb3_ppo.py:Driver
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+import tyro
+from stable_baselines3 import PPO
+
+import drivedit  # noqa: F401  registers the env ids
+from envs.features import NUM_FEATURES, features_of_state
+from envs.sb3_vec_env import SB3VecEnv
+from worldsim.scene import SCENE_SIZE
+
+POLICY_PATH = Path("runs/sb3_ppo/policy.zip")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SB3Config:
+    """How to learn.
+
+    Args:
+        out: where the policy is written.
+        obs: what it sees.
+        num_steps: env steps in all.
+        num_envs: envs side by side.
+        rollout_length: steps of each env between two updates.
+        checkpoint: folder of the world model; None takes the one that ships with the package.
+        seed: of everything.
+    """
+
+    out: Path = POLICY_PATH
+    obs: Literal["features", "state", "pixels"] = "features"
+    num_steps: int = 24_000
+    num_envs: int = 16
+    rollout_length: int = 32
+    checkpoint: Path | None = None
+    seed: int = 0
+
+
+def learn(config: SB3Config) -> PPO:
+    """Learn, write the policy and return it."""
+    envs = gymnasium.make_vec("DriveDiT-v0", config.num_envs, obs=config.obs, checkpoint=config.checkpoint)
+    policy = PPO(
+        "CnnPolicy" if config.obs == "pixels" else "MlpPolicy",
+        SB3VecEnv(envs.unwrapped),
+        n_steps=config.rollout_length,
+        batch_size=config.num_envs * config.rollout_length // 4,
+        gamma=0.97,
+        gae_lambda=0.9,
+        learning_rate=lambda left: 3e-3 * left if config.obs == "features" else 3e-4 * left,
+        policy_kwargs={"log_std_init": -1.5},
+        seed=config.seed,
+        device="cpu",
+    )
+    policy.learn(config.num_steps, progress_bar=False)
+    config.out.parent.mkdir(parents=True, exist_ok=True)
+    policy.save(config.out)
+    return policy
+
+
+class Driver:
+    """The learned policy as a DriveDiT policy.
+
+    Args:
+        path: that `learn` wrote.
+    """
+
+    def __init__(self, path: Path = POLICY_PATH) -> None:
+        self.policy = PPO.load(path, device="cpu")
+
+    def reset(self, env: Any, seed: int) -> None:
+        """Nothing to prepare."""
+
+    def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
+        """The action float32 [2]."""
+        seen: dict[tuple[int, ...] | None, np.ndarray] = {
+            (NUM_FEATURES,): features_of_state(info["scene"]),
+            (SCENE_SIZE,): info["scene"],
+        }
+        return self.policy.predict(seen.get(self.policy.observation_space.shape, frame), deterministic=True)[0]
+
+
+if __name__ == "__main__":
+    learn(tyro.cli(SB3Config, description=__doc__))
