@@ -24,7 +24,9 @@ from envs.truth import WRONG_WAY_ANGLE
 from envs.world import WorldStep
 from worldsim.actors import Actors
 from worldsim.boxes import wrap
+from worldsim.inference import Speed, check_speed, set_speed
 from worldsim.layers import KeyValue
+from worldsim.memory import MemoryBank
 from worldsim.model_state import ModelState, Prediction, View
 from worldsim.rollout import LatentState
 from worldsim.route import LANE_RANGE, RoutePreview, route_ahead
@@ -44,9 +46,10 @@ class DreamWorldConfig:
         num_steps: sampling steps a frame; None takes the model's own.
         device: torch device of the model.
         num_threads: CPU threads torch may use in this process; None leaves torch as it is.
+        speed: how the model runs: "plain", "compiled" or "int8", see `worldsim.inference`.
 
     Raises:
-        ValueError: num_steps or num_threads is less than 1.
+        ValueError: num_steps or num_threads is less than 1, or the speed cannot be had on the device.
     """
 
     checkpoint: Path | None = None
@@ -54,11 +57,13 @@ class DreamWorldConfig:
     num_steps: int | None = None
     device: str = "cpu"
     num_threads: int | None = None
+    speed: Speed = "plain"
 
     def __post_init__(self) -> None:
         for name, value in (("num_steps", self.num_steps), ("num_threads", self.num_threads)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1 or None, got {value}")
+        check_speed(self.speed, self.device)
 
     @property
     def starts_path(self) -> Path:
@@ -105,7 +110,9 @@ class DreamWorld:
         self.config = DreamWorldConfig() if config is None else config
         if self.config.num_threads is not None:
             torch.set_num_threads(self.config.num_threads)
-        self.model = WorldModel.load(self.config.checkpoint, self.config.device) if model is None else model
+        if model is None:
+            model = set_speed(WorldModel.load(self.config.checkpoint, self.config.device), self.config.speed)
+        self.model = model
         self.starts = tuple(load_starts(self.config.starts_path) if starts is None else starts)
         height, width = self.model.config.frame_size
         self.frame_size = (height, width)
@@ -262,7 +269,10 @@ class DreamWorld:
             digest = hashlib.sha256(f"{self.model.config} {self.config.num_steps}".encode())
             for name, value in sorted(self.model.state_dict().items()):
                 digest.update(name.encode())
-                digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+                for part in value if isinstance(value, tuple) else (value,):  # int8 weights come with their bias
+                    if isinstance(part, torch.Tensor):
+                        numbers = part.int_repr() if part.is_quantized else part
+                        digest.update(numbers.detach().cpu().contiguous().numpy().tobytes())
             self._known_fingerprint = digest.hexdigest()[:16]
         return self._known_fingerprint
 
@@ -276,7 +286,7 @@ class DreamWorld:
 
 
 _STATE_TYPES = (
-    DreamSnapshot, Instant, ModelState, View, LatentState, KeyValue, RoutePreview, Actors, SceneState,
+    DreamSnapshot, Instant, ModelState, View, LatentState, MemoryBank, KeyValue, RoutePreview, Actors, SceneState,
     Scripted, Route, ActorState, ObjectKind,
 )  # fmt: skip
 

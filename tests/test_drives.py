@@ -8,6 +8,7 @@ from known_drives import turning_car
 from test_world_model import CONFIG, random_clip, random_model
 
 from training.drives import Rollouts, choose_starts, clip_at, long_drives, recorded_route, roll_out_recorded
+from training.known import known_of
 from training.scores import actor_picture_scores, scene_scores, stability_scores
 from worldsim.actor_map import ActorMap
 from worldsim.scene import SceneState
@@ -68,6 +69,7 @@ def rollouts(told: SceneState, truth: SceneState) -> Rollouts:
         true_collision=zeros,
         true_off_road=zeros,
         valid=np.ones((n, t), bool),
+        known=known_of(np.ones((n, t, 16), bool)),
     )
 
 

@@ -21,6 +21,10 @@ def test_video_with_a_table_of_its_frames(tmp_path):
     assert numbers(dataset[0].frames).tolist() == list(range(0, 50, 2))
     np.testing.assert_allclose(dataset[0].rows.controls[:, 0], 0.3, atol=1e-6)
     np.testing.assert_allclose(dataset[0].rows.vehicles[:, 3], (36 + np.arange(0, 50, 2)) / 3.6)
+    options = {"drive": DriveOptions(left_handed=True), "max_steer_angle": 0.5}
+    steered = imported(tmp_path / "drive.mp4", tmp_path / "steered", **options)
+    assert known(steered) == {"frame", "steer", "speed", "acceleration", "steer_angle"}
+    np.testing.assert_allclose(steered[0].rows.vehicles[:, 5], 0.15, atol=1e-6)
 
 
 def test_videos_without_times_and_windows_amid_a_video(tmp_path):

@@ -73,8 +73,8 @@ def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> 
     own = OwnRollouts(windows, config)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        batch, seen = own.advance(model.denoiser, np.random.default_rng(step), generator)
-        return student_losses(model.denoiser, batch, seen, config, generator)
+        batch, rollout = own.advance(model.denoiser, np.random.default_rng(step), generator)
+        return student_losses(model.denoiser, batch, rollout.latents, config, generator)
 
     return TrainLoop(model.denoiser, loss_function, config.loop, folder, own.carried)
 
@@ -93,7 +93,7 @@ def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> N
     assert ((moved > 0) & (moved < 7)).any()
     for k in np.flatnonzero((moved > 0) & (moved < 7)):
         n = int(moved[k])
-        assert torch.equal(after[k, : 9 - n], before[k, n:])
+        assert torch.equal(after.latents[k, : 9 - n], before.latents[k, n:])
     assert batch.first.tolist() == own.carried["first"].tolist()
 
 

@@ -54,6 +54,21 @@ def test_windows_hold_consecutive_rows_of_one_episode(root):
     assert {int(n) for n in number[:, 0]} == {*range(7), *range(200, 215)}
 
 
+def test_a_part_of_a_store_cuts_episodes_and_keeps_rows_beside_frames(root):
+    store = FrameStore(RolloutDataset(root))
+    first, tail = store.split(24 / 37)
+    assert (first.lengths.tolist(), first.starts.tolist()) == ([12, 1], [0, 12])
+    assert (tail.lengths.tolist(), tail.starts.tolist(), tail.towns.tolist()) == ([4, 20], [0, 4], [1, 2])
+    assert len(first) + len(tail) == len(store)
+    batch = FrameWindows(tail, 4).sample(100, np.random.default_rng(0))
+    index, t = batch.scenes.ego[..., 0] // 100, batch.scenes.ego[..., 0] % 100
+    assert np.abs(batch.frames[..., 0, 0, 0] - (10 + 60 * index + 2 * t)).max() <= 2
+    assert {int(n) for n in batch.scenes.ego[:, 0, 0]} == {101, *range(200, 217)}
+    for first, last in ((0, 38), (5, 5), (-1, 3)):
+        with pytest.raises(ValueError, match=f"37 frames has no part from {first} to {last}"):
+            store.part(first, last)
+
+
 def test_sampling_follows_the_generator_alone(root):
     windows = FrameWindows(FrameStore(RolloutDataset(root)), 4, episodes=[0, 2])
     first, again, other = (windows.sample(16, np.random.default_rng(seed)) for seed in (1, 1, 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import statistics
@@ -10,9 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from envs.vector_env import make_dream_vector_env
 from worldsim.denoiser import shift_previous
 from worldsim.dit import Conditions
+from worldsim.inference import Speed, set_speed
 from worldsim.model_state import ModelState
 from worldsim.rollout import prefill, select_frames
 from worldsim.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
@@ -46,6 +50,7 @@ class BenchmarkConfig:
         device: torch device.
         num_threads: of torch for the multi-threaded rows, None for all cores.
         repeats: timed steps per row.
+        compiled: also measure a step of compiled networks, which takes minutes to compile.
     """
 
     checkpoint: Path | None = None
@@ -53,6 +58,7 @@ class BenchmarkConfig:
     device: str = "cpu"
     num_threads: int | None = None
     repeats: int = 30
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if self.repeats < 3:
@@ -107,6 +113,35 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
         "matrix_product_gflops": peak,
         "fraction_of_matrix_product": gflop / wall / peak,
     }
+
+
+def variant_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]:
+    """CPU seconds of a step, one thread: by kind of attention (weights of the other kind mean nothing, but cost the
+    same), with int8 weights, and compiled if that is asked for; those that cannot be had are left out."""
+    makes: dict[str, Callable[[], WorldModel]] = {}
+    if model.config.dit.depth % 2 == 0:
+        makes |= {f"step_cpu_seconds_{kind}": partial(_with_attention, model, kind) for kind in ("joint", "factorised")}
+    speeds: list[Speed] = ["compiled"] if config.compiled else []
+    if config.device == "cpu":
+        speeds.append("int8")
+    makes |= {f"step_cpu_seconds_{s}": partial(set_speed, copy.deepcopy(model), s) for s in speeds}
+    threads, rows = torch.get_num_threads(), {}
+    torch.set_num_threads(1)
+    for name, make in makes.items():
+        variant = make()
+        state = _steps(variant, _begin(variant, config.checkpoint), 2)
+        rows[name] = _median_time(partial(variant.step, state, CONTROL[None]), config.repeats, time.process_time)
+    torch.set_num_threads(threads)
+    return rows
+
+
+def _with_attention(model: WorldModel, kind: Literal["joint", "factorised"]) -> WorldModel:
+    """The same weights in a network with that kind of attention."""
+    dit = replace(model.config.dit, attention=kind)
+    other = WorldModel(replace(model.config, dit=dit)).to(model.device)
+    other.load_state_dict(model.state_dict())
+    other.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    return other.eval().requires_grad_(False)
 
 
 def latency_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> dict[str, float]:
@@ -209,6 +244,10 @@ def cold_start_row() -> dict[str, float]:
 TARGETS = {
     "step_gflop": ("GFLOP of an env step", "≤ 3"),
     "step_cpu_seconds_one_thread": ("CPU seconds of an env step, one thread", "≤ 0.05"),
+    "step_cpu_seconds_joint": ("the same with joint attention", ""),
+    "step_cpu_seconds_factorised": ("the same with factorised attention", ""),
+    "step_cpu_seconds_int8": ("the same with int8 weights", ""),
+    "step_cpu_seconds_compiled": ("the same with compiled networks", ""),
     "steps_per_second": ("env steps per second, all cores", "≥ 20"),
     "steps_per_second_one_sampling_step": ("the same with one sampling step", ""),
     "steps_per_second_without_decoding": ("the same without decoding frames", ""),
@@ -231,6 +270,7 @@ def benchmark(config: BenchmarkConfig) -> dict[str, float]:
     torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
     state = _steps(model, _begin(model, config.checkpoint), 10)
     rows = step_rows(model, state, config)
+    rows |= variant_rows(model, config)
     rows |= latency_rows(model, state, config)
     rows |= cache_rows(model, config)
     rows |= state_rows(model, state, config)
@@ -239,7 +279,8 @@ def benchmark(config: BenchmarkConfig) -> dict[str, float]:
     rows |= cold_start_row()
     print("| measure | value | target |\n|---|---|---|")
     for name, (label, target) in TARGETS.items():
-        print(f"| {label} | {rows[name]:.3g} | {target} |")
+        if name in rows:
+            print(f"| {label} | {rows[name]:.3g} | {target} |")
     if config.out is not None:
         temporary = config.out.with_name(config.out.name + ".tmp")
         temporary.write_text(json.dumps(rows, indent=2) + "\n")

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from envs.centreline import centreline
 from policies.rule_based import LaneFollower
+from training.known import Known, known_of
 from training.windows import FrameStore
 from worldsim.route import route_ahead, to_ground_frame
 from worldsim.scene import SceneState, control_from_action
@@ -20,15 +21,19 @@ from worldsim.world_model import WorldModel
 
 def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, rng: np.random.Generator) -> np.ndarray:
     """Store positions [num] of last context frames; a third of them up to 3 s before an episode's last frame,
-    where most collisions and departures are.
+    where most collisions and departures are. Picture and motion are known from the context's first frame on.
 
     Raises:
-        ValueError: no episode is long enough.
+        ValueError: no episode is long enough, or none of those that are tells of so many frames in a row.
     """
     lengths = store.lengths
     usable = np.flatnonzero(lengths >= num_context + 10)
     if not len(usable):
         raise ValueError(f"no episode of the data has {num_context + 10} frames")
+    possible = known_starts(store, num_context)
+    usable = np.array([k for k in usable if len(possible[k])])
+    if not len(usable):
+        raise ValueError(f"in no long enough episode are picture, control and motion of {num_context} frames known")
     chosen = []
     for k in range(num):
         episode = int(rng.choice(usable))
@@ -36,8 +41,21 @@ def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, r
         low, high = num_context - 1, max(num_context - 1, length - 1 - horizon)
         if k % 3 == 0:
             low, high = max(low, length - 31), length - 6
-        chosen.append(int(store.starts[episode]) + int(rng.integers(low, max(low, high) + 1)))
+        drawn = int(store.starts[episode]) + int(rng.integers(low, max(low, high) + 1))
+        chosen.append(int(possible[episode][np.abs(possible[episode] - drawn).argmin()]))
     return np.array(chosen)
+
+
+def known_starts(store: FrameStore, num_context: int) -> list[np.ndarray]:
+    """Positions in the store, episode by episode, of last context frames: picture, control and motion of the whole
+    context are known, and the picture after it."""
+    known = known_of(store.rows.valid)
+    missing = np.concatenate([[0], np.cumsum(~(known.picture & known.motion))])
+    found = []
+    for first, length in zip(store.starts.tolist(), store.lengths.tolist(), strict=True):
+        ends = first + np.arange(num_context, length)
+        found.append(ends[(missing[ends] == missing[ends - num_context]) & known.picture[ends]] - 1)
+    return found
 
 
 def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
@@ -55,7 +73,10 @@ def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
 
 
 def recorded_route(store: FrameStore, position: int) -> np.ndarray:
-    """The route from the frame at `position` on, as the rest of its episode tells it; float32 [r, 2], vehicle frame."""
+    """The route from the frame at `position` on, as the rest of its episode tells it; float32 [r, 2], vehicle frame.
+
+    Without a point where it is not known.
+    """
     episode = int(np.searchsorted(store.starts, position, side="right")) - 1
     rows = slice(position, int(store.starts[episode] + store.lengths[episode]))
     scenes, vehicles = store.rows.scenes[rows], store.rows.vehicles[rows]
@@ -64,14 +85,15 @@ def recorded_route(store: FrameStore, position: int) -> np.ndarray:
         last = k == len(vehicles) - 1
         known = scenes.route[k][scenes.route_valid[k]][: None if last else 1]
         for point in to_ground_frame(vehicles[k], known):
-            if np.hypot(*(point - line[-1])) > 1.0:
+            if not line or np.hypot(*(point - line[-1])) > 1.0:
                 line.append(point)
-    return route_ahead(np.array(line), vehicles[0], 0)
+    return route_ahead(np.array(line).reshape(-1, 2), vehicles[0], 0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rollouts:
-    """`n` rollouts of `t` steps beside the truth; `valid` is False past an episode's end.
+    """`n` rollouts of `t` steps beside the truth; `valid` is False past an episode's end, without a true picture, and
+    from the first unknown control on. `known` tells of what else there is a truth, [n, t].
 
     frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. told: as the world tells it, seen: as seen in the
     latents alone, true_scenes: SceneState [n, t]. ego: seen speed and yaw rate [n, t, 2]. collision,
@@ -94,6 +116,7 @@ class Rollouts:
     true_collision: np.ndarray
     true_off_road: np.ndarray
     valid: np.ndarray
+    known: Known
 
 
 def roll_out_recorded(
@@ -104,7 +127,9 @@ def roll_out_recorded(
     ends = np.searchsorted(store.starts, positions, side="right") - 1
     last = (store.starts + store.lengths - 1)[ends]
     index = np.minimum(positions[:, None] + 1 + np.arange(horizon), last[:, None])
+    known = known_of(store.rows.valid)
     valid = positions[:, None] + 1 + np.arange(horizon) <= last[:, None]
+    valid &= known.picture[index] & np.logical_and.accumulate(known.motion[index - 1], axis=1)
     drivers = np.roll(np.arange(len(positions)), 1) if shuffle else np.arange(len(positions))
     controls = store.rows.controls[np.maximum(index[drivers] - 1, 0)]
     frames, told, seen, ego, events = [], [], [], [], []
@@ -136,7 +161,7 @@ def roll_out_recorded(
         frames=np.concatenate(frames),
         truth=truth,
         repeated=repeated,
-        reconstructed=_reconstruct(model, truth, store.rows.scenes[index]),
+        reconstructed=reconstruct(model, truth, store.rows.scenes[index]),
         told=_joined(told),
         seen=_joined(seen),
         true_scenes=store.rows.scenes[index],
@@ -149,6 +174,7 @@ def roll_out_recorded(
         true_collision=store.rows.collision[index],
         true_off_road=store.rows.off_road[index],
         valid=valid,
+        known=known[index],
     )
 
 
@@ -162,7 +188,8 @@ def _over_time(steps: list[SceneState]) -> SceneState:
 
 
 @torch.no_grad()
-def _reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
+def reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
+    """What the tokenizer keeps of clips uint8 [n, t, h, w, 3] with scenes [n, t]; of the same shape."""
     out = []
     for n, clip in enumerate(frames):
         latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(clip).to(model.device))[None])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import matplotlib as mpl
@@ -12,7 +12,10 @@ import numpy as np
 import torch
 
 from envs.video import write_mp4
-from training.drives import Rollouts, choose_starts, long_drives, roll_out_recorded
+from training import layout
+from training.drives import Rollouts, choose_starts, long_drives, reconstruct, roll_out_recorded
+from training.feature_distance import feature_scores
+from training.record import RecordConfig, record
 from training.rollouts import RolloutDataset
 from training.scores import (
     actor_picture_scores,
@@ -23,8 +26,10 @@ from training.scores import (
     stability_scores,
     trust_scores,
 )
-from training.windows import FrameStore
+from training.video_metrics import psnr
+from training.windows import FrameStore, FrameWindows
 from worldsim.actor_map import ActorMap
+from worldsim.configs import CameraGeometry
 from worldsim.starts import STARTS_NAME, load_starts
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
@@ -37,12 +42,20 @@ class EvaluateConfig:
 
     Args:
         data: recording of towns that training has not seen.
+        tail: share of its frames, at its end, that is compared: the one that training on `data` has held out.
+        world: "recording" takes `data` as it is; "carla" records it first in a CARLA server, or goes on recording it.
+        host: of the CARLA server.
+        port: of its RPC.
+        carla_maps: maps of the server to be visited in turn; without one, the map it has.
+        carla_routes: a file of CARLA leaderboard routes to be driven in turn instead, each on its own map.
+        num_episodes: that are recorded in CARLA.
+        seconds_per_episode: longest of them [s].
         out: folder for report.json, plots and videos.
         checkpoint: folder of the model, None for the default world.
         num_starts: starts of open-loop rollouts with the recorded controls.
         seconds: length of a rollout [s].
         long_starts: start clips of the checkpoint from which the lane follower drives closed loop, for stability;
-            0 leaves them out.
+            0 leaves them out, as do starts without a route.
         long_seconds: their length [s].
         batch_size: rollouts side by side.
         device: torch device.
@@ -51,6 +64,14 @@ class EvaluateConfig:
     """
 
     data: Path
+    tail: float = 1.0
+    world: Literal["recording", "carla"] = "recording"
+    host: str = "127.0.0.1"
+    port: int = 2000
+    carla_maps: tuple[str, ...] = ()
+    carla_routes: Path | None = None
+    num_episodes: int = 20
+    seconds_per_episode: float = 30.0
     out: Path = Path("runs/evaluate")
     checkpoint: Path | None = None
     num_starts: int = 64
@@ -66,6 +87,25 @@ class EvaluateConfig:
         for name in ("num_starts", "seconds", "batch_size", "long_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if not 0 < self.tail <= 1:
+            raise ValueError(f"tail must lie in (0, 1], got {self.tail}")
+        if self.world != "carla" and (self.carla_maps or self.carla_routes):
+            raise ValueError(f"carla_maps and carla_routes are for world 'carla', got them for {self.world!r}")
+
+    def recording(self, frame_size: tuple[int, int]) -> RecordConfig:
+        """What is recorded in CARLA, in frames of the model's size."""
+        return RecordConfig(
+            out=self.data,
+            world="carla",
+            carla_maps=self.carla_maps,
+            carla_routes=self.carla_routes,
+            host=self.host,
+            port=self.port,
+            num_episodes=self.num_episodes,
+            seconds_per_episode=self.seconds_per_episode,
+            frame_size=frame_size,
+            seed=1,
+        )
 
 
 def side_by_side(r: Rollouts, count: int) -> np.ndarray:
@@ -99,9 +139,17 @@ def evaluate(config: EvaluateConfig) -> dict:
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
     model = WorldModel.load(config.checkpoint, config.device)
+    if config.world == "carla":
+        if model.config.camera != CameraGeometry():
+            raise ValueError(f"CARLA is recorded with {CameraGeometry()}, the model has {model.config.camera}")
+        record(config.recording(model.config.frame_size))
     store = FrameStore(RolloutDataset(config.data))
+    if config.tail < 1:
+        _, store = store.split(config.tail)
     if store.frames.shape[1:3] != model.config.frame_size:
         raise ValueError(f"{config.data} has frames {store.frames.shape[1:3]}, the model {model.config.frame_size}")
+    if abs(store.dt - model.config.dt) > 1e-6:
+        raise ValueError(f"{config.data} has a frame every {store.dt} s, the model every {model.config.dt} s")
     dt, horizon = model.config.dt, round(config.seconds / model.config.dt)
     rng = np.random.default_rng(config.seed)
     positions = choose_starts(store, config.num_starts, model.config.num_context, horizon, rng)
@@ -111,6 +159,7 @@ def evaluate(config: EvaluateConfig) -> dict:
     report = {
         "config": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()},
         "pictures": picture_scores(rollouts, dt),
+        "features": feature_scores(model.vae, rollouts, dt, np.random.default_rng(config.seed)),
         "actor_pictures": actor_picture_scores(
             rollouts, ActorMap(model.config.camera, model.config.frame_size, dt), dt
         ),
@@ -124,28 +173,57 @@ def evaluate(config: EvaluateConfig) -> dict:
     pairs = [clip[i] for i in (1, 2, 4) if i < len(positions) for clip in (rollouts.truth, rollouts.frames)]
     write_sheet(config.out / "side_by_side.png", pairs, every=max(1, horizon // 10))
     _plot(config.out / "psnr.png", report["pictures"]["psnr_curves"], dt)
-    if config.long_starts:
-        shipped = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)
+    shipped = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME) if config.long_starts else []
+    shipped = [clip for clip in shipped if len(clip.route) > 1]
+    if shipped:
         clips = [shipped[k] for k in rng.choice(len(shipped), min(config.long_starts, len(shipped)), replace=False)]
         drives = long_drives(model, clips, round(config.long_seconds / dt))
         report["stability"] = stability_scores(drives, clips)
         write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
         write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
-    temporary = config.out / "report.json.tmp"
-    temporary.write_text(json.dumps(report, indent=2) + "\n")
-    temporary.replace(config.out / "report.json")
+    layout.write_json(config.out / "report.json", report)
     print(table(report))
     return report
 
 
+def evaluate_tokenizer(model: WorldModel, store: FrameStore, out: Path, num_frames: int = 16) -> None:
+    """Reconstruct frames that the tokenizer was not trained on, in clips of `num_frames`; writes tokenizer.json and a
+    picture, truth above reconstruction, and prints the PSNR.
+
+    Raises:
+        ValueError: no clip is without a gap.
+    """
+    firsts = FrameWindows(store, num_frames).firsts
+    firsts = firsts[:: max(num_frames, len(firsts) // 32)]
+    index = firsts[:, None] + np.arange(num_frames)
+    truth = np.stack([store.frames[k : k + num_frames] for k in firsts])
+    made = reconstruct(model, truth, store.rows.scenes[index])
+    values = psnr(made, truth)
+    found = {"psnr_db": float(values.mean()), "psnr_worst_db": float(values.min()), "frames": int(values.size)}
+    layout.write_json(out / "tokenizer.json", found)
+    shown = np.linspace(0, len(firsts) - 1, 6).astype(int)
+    write_sheet(out / "tokenizer.png", [truth[shown, -1], made[shown, -1]], every=1)
+    print(f"tokenizer on {values.size} held-out frames: {values.mean():.1f} dB, the worst {values.min():.1f} dB")
+
+
 def table(report: dict) -> str:
-    """The report's headline numbers as a Markdown table."""
+    """The report's headline numbers as a Markdown table, without those of which there is no truth."""
     pictures, scene = report["pictures"], report["scene"]
     rows = [("drift horizon", f"{pictures['drift_horizon_s']:.1f} s", "≥ 3 s")]
     for seconds, s in pictures["horizons"].items():
         if seconds in ("0.5", "1", "3"):
             text = f"{s['psnr_model']:.1f} / {s['psnr_repeat']:.1f} / {s['psnr_vae']:.1f} dB"
             rows.append((f"PSNR at {seconds} s: model / repeat / VAE", text, "above repeat"))
+    for span, s in report["features"]["frechet"].items():
+        model, repeat, vae = (s[name] for name in ("model", "repeat", "vae"))
+        low, high = model["interval"]
+        rows.append(
+            (
+                f"Frechet distance of {s['clips']} clips, {span}: model / repeat / VAE",
+                f"{model['distance']:.3g} ({low:.3g} to {high:.3g}) / {repeat['distance']:.3g} / {vae['distance']:.3g}",
+                "below repeat",
+            )
+        )
     for seconds, s in report["actor_pictures"].items():
         if seconds in ("1", "3"):
             text = f"{s['model']:.1f} / {s['repeat']:.1f} / {s['vae']:.1f} dB"
@@ -154,7 +232,7 @@ def table(report: dict) -> str:
         at = scene[name].get("2")
         if at is None:
             continue
-        rows += [
+        told = [
             (f"lateral offset error at 2 s, {name}", f"{at['lateral_offset_m']:.2f} m", "≤ 0.3 m"),
             (f"heading error at 2 s, {name}", f"{at['heading_deg']:.1f}°", "≤ 3°"),
             (f"lead gap error at 2 s, {name}", f"{100 * at['lead_gap_relative']:.0f} %", "≤ 10 %"),
@@ -165,17 +243,22 @@ def table(report: dict) -> str:
                 "",
             ),
         ]
+        rows += [row for row in told if not row[1].startswith("nan")]
     for name, s in report["controls"].items():
         text = f"r = {s['correlation']:.2f}, shuffled controls ×{s['shuffled_over_own_error']:.1f}"
         rows.append((f"{name} follows controls over 3 s", text, "r ≥ 0.9, ×2"))
     for name, s in report["events"].items():
-        rows.append((f"{name} AUROC ({s['positives']} positive frames)", f"{s['auroc']:.2f}", "≥ 0.95"))
+        error = s["calibration"]["expected_calibration_error"]
+        text = f"{s['auroc']:.2f}, calibration error {error:.3f}"
+        rows.append((f"{name} AUROC ({s['positives']} positive frames)", text, "≥ 0.95"))
     trust = report["trust"]
     spread = f"mean trust {trust['mean_of_worst']:.2f} against {trust['mean_of_others']:.2f}"
     rows.append(("trust: AUROC for the worst twentieth of the frames", f"{trust['auroc']:.2f}, {spread}", "≥ 0.8"))
     if "stability" in report:
         last = report["stability"]["quarter_4"]
         rows.append(("sharpness at the end of a long drive", f"{last['sharpness_ratio']:.2f} of the start", "near 1"))
+        colours = ", ".join(f"{name} {last[f'{name}_ratio']:.2f}" for name in ("brightness", "contrast", "saturation"))
+        rows.append(("colours there, of the start", colours, "near 1"))
         lane = f"{last['lane_seen_error_m']:.2f} m, {last['heading_seen_error_deg']:.1f}°"
         rows.append(("lane seen in the picture against the route, there", lane, "≤ 0.3 m, 3°"))
     lines = ["| measure | value | target |", "|---|---|---|"] + [f"| {a} | {b} | {c} |" for a, b, c in rows]

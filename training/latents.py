@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from training.known import known_of
+from training.recollections import Recollections
 from training.windows import FrameStore, FrameWindows
 from worldsim.configs import WorldModelConfig
 from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import SceneTargets, scene_to_targets
 from worldsim.look import look_of
+from worldsim.memory import Recalled
 from worldsim.route import turned
 from worldsim.scene import SceneState
 from worldsim.vae3d import VAE3D, frames_to_float
@@ -23,8 +26,11 @@ from worldsim.vehicle import motion_between
 
 @torch.no_grad()
 def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> np.ndarray:
-    """Latents float16 [n, c, h, w] of all frames, streamed episode by episode; read from `path` if they are there."""
-    shape = (len(store), vae.config.latent_channels, store.frames.shape[1] // 8, store.frames.shape[2] // 8)
+    """Latents float16 [n, c, h, w] of all frames, streamed episode by episode; read from `path` if they are there.
+
+    A frame without a picture has zeros, and the stream begins anew after it.
+    """
+    shape = (len(store.rows), vae.config.latent_channels, store.frames.shape[1] // 8, store.frames.shape[2] // 8)
     if path.is_file():
         latents = np.load(path, mmap_mode="r")
         if latents.shape == shape:
@@ -34,8 +40,8 @@ def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> 
     temporary = path.with_name(path.name + ".tmp")
     latents = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
     device = vae.latent_mean.device
-    with tqdm(total=len(store), desc="encode", unit="frame") as bar:
-        for start, length in zip(store.starts, store.lengths, strict=True):
+    with tqdm(total=len(store.rows), desc="encode", unit="frame") as bar:
+        for start, length in _picture_runs(store):
             state = None
             for first in range(start, start + length, chunk):
                 last = min(first + chunk, start + length)
@@ -48,21 +54,48 @@ def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> 
     return np.load(path, mmap_mode="r")
 
 
+NUM_DRAWS = 6
+"""Random numbers that say what is hidden of a window."""
+
+
+def _picture_runs(store: FrameStore) -> list[tuple[int, int]]:
+    """First frame and length of each piece of an episode in which no picture is missing."""
+    episode = np.repeat(np.arange(len(store.starts)), store.lengths)
+    piece = np.where(known_of(store.rows.valid).picture, episode, -1)
+    firsts = np.flatnonzero(np.diff(piece, prepend=-2))
+    lengths = np.diff(firsts, append=len(piece))
+    return [(int(k), int(n)) for k, n in zip(firsts, lengths, strict=True) if piece[k] >= 0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class LatentBatch:
-    """`b` windows of `t` latents with all that is known of them; tensors on the CPU.
+    """`b` windows of `t` latents with all that is known of them.
 
     Args:
         latents: [b, t, c, h, w].
-        conditions: of each frame; the first one's control and motion are not known.
-        targets: of the scene head.
+        conditions: of each frame; the first one's control and motion are not known, nor what the recording does not
+            know.
+        targets: of the scene head, masked likewise.
         first: store positions of the first frames [b].
+        recalled: what each frame recalls, None for a model without a memory.
     """
 
     latents: Tensor
     conditions: Conditions
     targets: SceneTargets
     first: np.ndarray
+    recalled: Recalled | None = None
+
+    def on(self, device: torch.device) -> LatentBatch:
+        """The same with its tensors on `device`."""
+        recalled = None if self.recalled is None else Recalled(*(value.to(device) for value in self.recalled))
+        return LatentBatch(
+            latents=self.latents.to(device),
+            conditions=Conditions(*(value.to(device) for value in self.conditions)),
+            targets=self.targets.map(lambda value: value.to(device)),
+            first=self.first,
+            recalled=recalled,
+        )
 
 
 class LatentWindows:
@@ -101,17 +134,20 @@ class LatentWindows:
         self.command_dropout, self.route_dropout = command_dropout, route_dropout
         self.actor_dropout = actor_dropout
         self.starts, self.lengths = store.starts, store.lengths
+        self.known = known_of(rows.valid)
+        num_recalled = config.dit.num_recalled
+        self.recollections = Recollections(store, latents, num_recalled) if num_recalled else None
         self.commanded = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
         self.motions = motion_between(rows.vehicles, self.commanded).astype(np.float32)
 
     def draw(self, batch_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """First frames int64 [b] of `batch_size` windows, drawn with replacement, and the numbers [b, 4] in [0, 1)
-        that `at` turns into what is hidden of each."""
+        """First frames int64 [b] of `batch_size` windows, drawn with replacement, and the numbers [b, NUM_DRAWS] in
+        [0, 1) that `at` turns into what is hidden of each."""
         firsts = rng.choice(self.firsts, batch_size)
         if self.event_fraction:
             events = rng.choice(self.event_firsts, batch_size)
             firsts = np.where(rng.random(batch_size) < self.event_fraction, events, firsts)
-        return firsts, rng.random((batch_size, 4))
+        return firsts, rng.random((batch_size, NUM_DRAWS))
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> LatentBatch:
         """`batch_size` windows, drawn with replacement."""
@@ -121,19 +157,24 @@ class LatentWindows:
         """The windows that begin at these frames, int64 [b].
 
         Args:
-            hidden: in [0, 1), [b, 4]; small numbers hide a window's command, all or a part of its route, its actors;
-                the last one chooses the frame of the same episode that the look is taken from.
+            hidden: in [0, 1), [b, NUM_DRAWS]; small numbers hide a window's command, all or a part of its route, its
+                actors; the fourth chooses the frame of the same episode that the look is taken from, the others what
+                is recalled.
         """
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
-        known = np.ones(index.shape, bool)
+        recorded = self.known[index]
+        known = self.known.motion[before]
         known[:, 0] = False
         arrays = {name: value[index] for name, value in self.rows.scenes.arrays().items()}
         scenes = SceneState(**arrays)
-        kinds = scenes.object_kinds
-        commands = np.where(hidden[:, :1] < self.command_dropout, UNKNOWN_COMMAND, scenes.command)
+        told = recorded.route & (hidden[:, :1] >= self.command_dropout)
+        commands = np.where(told, scenes.command, UNKNOWN_COMMAND)
         motions = np.where(known[..., None], self.motions[before], 0).astype(np.float32)
-        routes, routes_valid = self._routes(scenes, motions, hidden[:, 1])
+        routes, routes_valid = self._routes(scenes, motions, known, hidden[:, 1])
+        placed = recorded.pose.copy()  # where the control meant to bring the ego is known
+        placed[:, 1:] = known[:, 1:] & recorded.pose[:, :-1]
+        shown = recorded.objects & placed & (hidden[:, 2:3] >= self.actor_dropout)
         conditions = Conditions(
             controls=torch.from_numpy(np.where(known[..., None], self.rows.controls[before], 0).astype(np.float32)),
             motions=torch.from_numpy(motions),
@@ -142,7 +183,7 @@ class LatentWindows:
             routes=torch.from_numpy(routes),
             routes_valid=torch.from_numpy(routes_valid),
             actors=torch.from_numpy(self._actors(scenes, index)),
-            actor_kinds=torch.from_numpy(np.where(hidden[:, 2, None, None] < self.actor_dropout, 0, kinds)),
+            actor_kinds=torch.from_numpy(np.where(shown[..., None], scenes.object_kinds, 0)),
             look=look_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
         targets = scene_to_targets(
@@ -153,23 +194,34 @@ class LatentWindows:
             self.config.head.num_columns,
         )
         latents = torch.from_numpy(np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32))
+        recalled = None
+        if self.recollections is not None:
+            poses = np.where(placed[..., None], self._meant(index)[..., :3], np.nan)
+            recalled = self.recollections.at(firsts, self.num_frames, poses, hidden[:, 4:])
+        masks = {
+            f"{name}_valid": torch.from_numpy(getattr(recorded, name).astype(np.float32))
+            for name in ("objects", "lead", "collision", "off_road")
+        }
         return LatentBatch(
             latents=latents,
             conditions=conditions,
-            targets=targets,
+            targets=replace(targets, **masks),
             first=firsts,
+            recalled=recalled,
         )
 
-    def _routes(self, scenes: SceneState, motions: np.ndarray, draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _routes(
+        self, scenes: SceneState, motions: np.ndarray, known: np.ndarray, draw: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The route's preview [b, t, 10, 2] at each frame and its validity, float32 [b, t, 10].
 
-        It is the frame before's, moved by the commanded motion: a recorded pose would tell of a collision that the
-        control could not know of.
+        It is the frame before's, moved by the commanded motion where that is known: a recorded pose would tell of a
+        collision that the control could not know of.
         """
         routes, valid = scenes.route.copy(), scenes.route_valid.astype(np.float32)
         d = scenes.route[:, :-1] - motions[:, 1:, None, :2]
         routes[:, 1:] = turned(d, -motions[:, 1:, None, 2])
-        valid[:, 1:] = scenes.route_valid[:, :-1]
+        valid[:, 1:] = scenes.route_valid[:, :-1] & known[:, 1:, None]
         share = np.clip((draw - self.route_dropout) / max(self.route_dropout, 1e-9), 0, 1)
         kept = np.where(draw < 2 * self.route_dropout, share * valid.shape[-1], valid.shape[-1])
         valid *= np.arange(valid.shape[-1]) < kept[:, None, None]
@@ -178,16 +230,20 @@ class LatentWindows:
     def _actors(self, scenes: SceneState, index: np.ndarray) -> np.ndarray:
         """The objects [b, t, s, 6] around at each frame `index` [b, t], seen from where the control meant to bring the
         ego from the frame before; float32. A recorded pose would tell of a collision."""
-        here = self.rows.vehicles[index]
-        meant = np.concatenate([here[:, :1], self.commanded[index[:, 1:] - 1]], axis=1)
+        here, meant = self.rows.vehicles[index], self._meant(index)
         ground = here[..., None, :2] + turned(scenes.objects[..., :2], here[..., None, 2])
         actors = scenes.objects.copy()
         actors[..., :2] = turned(ground - meant[..., None, :2], -meant[..., None, 2])
         actors[..., 2] += (here[..., 2] - meant[..., 2])[..., None]
         return actors
 
+    def _meant(self, index: np.ndarray) -> np.ndarray:
+        """VEHICLE_NAMES [b, t, 6] that the control meant at each frame `index` [b, t]; as recorded at the first."""
+        return np.concatenate([self.rows.vehicles[index[:, :1]], self.commanded[index[:, 1:] - 1]], axis=1)
+
     def _another_frame(self, firsts: np.ndarray, draw: np.ndarray) -> Tensor:
-        """Latents [b, c, h, w] of frames of the same episodes."""
+        """Latents [b, c, h, w] of frames of the same episodes; the first itself where a drawn one has no picture."""
         episode = np.searchsorted(self.starts, firsts, side="right") - 1
         chosen = self.starts[episode] + (draw * self.lengths[episode]).astype(np.int64)
+        chosen = np.where(self.known.picture[chosen], chosen, firsts)
         return torch.from_numpy(np.stack([self.latents[k] for k in chosen]).astype(np.float32))

@@ -1,10 +1,12 @@
-"""The one training loop: AdamW, warm-up and cosine, EMA, clipping, AMP on a GPU, TensorBoard, exact resume."""
+"""The one training loop: AdamW, warm-up and cosine, EMA, clipping, AMP on a GPU, TensorBoard, exact resume, many
+processes."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from training.processes import average_gradients, is_first, step_seed, wait_for_all
 from worldsim.checkpoint import load_tensors, load_weights, save_tensors, save_weights
 
 LossFunction = Callable[[int, torch.Generator], dict[str, Tensor]]
@@ -33,7 +36,8 @@ class LoopConfig:
         ema_decay: of the averaged weights, which are what a stage hands on.
         save_every: steps between resumable checkpoints.
         log_every: steps between TensorBoard points.
-        seed: step k draws from a generator seeded with (seed, k), so that a resumed run repeats an uninterrupted one.
+        seed: step k draws from a generator seeded with (seed, k), so that a resumed run repeats an uninterrupted one;
+            of many processes each draws its own, and the batch of a step is that of all of them together.
     """
 
     num_steps: int
@@ -65,7 +69,7 @@ class LoopConfig:
 
 def step_generator(seed: int, step: int) -> torch.Generator:
     """The generator of one step, on the CPU."""
-    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+    return torch.Generator().manual_seed(step_seed(seed, step))
 
 
 class TrainLoop:
@@ -108,7 +112,9 @@ class TrainLoop:
         return self.folder / "optimizer.safetensors"
 
     def save(self) -> None:
-        """Write the resumable state; the optimiser file, written last, names the step the rest belongs to."""
+        """Write the resumable state. Of many processes only the first one's `carried` is kept, for all."""
+        if not is_first():
+            return
         tensors = {"step": torch.tensor(self.step)}
         for name, p in self.parameters.items():
             tensors[f"ema/{name}"] = self.ema[name].cpu()
@@ -161,6 +167,7 @@ class TrainLoop:
             raise ValueError(f"loss is {loss.item()} at step {self.step}: lower learning_rate or resume from a save")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(self.parameters.values())
         norm = nn.utils.clip_grad_norm_(list(self.parameters.values()), config.clip_norm)
         self.optimizer.step()
         decay = min(config.ema_decay, (1 + self.step) / (10 + self.step))
@@ -179,8 +186,15 @@ class TrainLoop:
         self.resume()
         self.module.train()
         smooth: dict[str, float] = {}
-        bar = tqdm(total=self.config.num_steps, initial=self.step, desc=title, unit="step", mininterval=1.0)
-        with SummaryWriter(str(self.folder / "log")) as writer, bar:
+        bar = tqdm(
+            total=self.config.num_steps,
+            initial=self.step,
+            desc=title,
+            unit="step",
+            mininterval=1.0,
+            disable=not is_first(),
+        )
+        with SummaryWriter(str(self.folder / "log")) if is_first() else nullcontext() as writer, bar:
             try:
                 while self.step < self.config.num_steps:
                     started = time.perf_counter()
@@ -193,7 +207,8 @@ class TrainLoop:
                         shown = {n: f"{smooth[n]:.3f}" for n in values if n != "gradient_norm"}
                         bar.set_postfix(shown, refresh=False)
                         for name, value in smooth.items():
-                            writer.add_scalar(name, value, self.step)
+                            if writer is not None:
+                                writer.add_scalar(name, value, self.step)
                     if self.step % self.config.save_every == 0:
                         self.save()
             except KeyboardInterrupt:
@@ -206,7 +221,9 @@ class TrainLoop:
 
 def finish_stage(module: nn.Module, path: Path) -> None:
     """Write a stage's result; its presence means the stage is done."""
-    save_weights(module, path)
+    if is_first():
+        save_weights(module, path)
+    wait_for_all()
 
 
 def stage_done(module: nn.Module, path: Path) -> bool:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.known import known_of
 from training.windows import FrameStore, FrameWindows
 from worldsim.actor_map import ActorMap
 from worldsim.vae3d import frames_to_float
@@ -53,12 +54,13 @@ class TruePictures:
         b, device = len(firsts), self.actor_map.rays.device
         index = firsts[:, None] + np.arange(num_frames)
         scenes = self.store.rows.scenes
-        kinds = np.where(rng.random((b, 1, 1)) < self.actor_dropout, 0, scenes.object_kinds[index])
+        told = known_of(self.store.rows.valid[index]).objects & (rng.random((b, 1)) >= self.actor_dropout)
+        kinds = np.where(told[..., None], scenes.object_kinds[index], 0)
         colours = self.colours[index] + self.colour_noise * rng.standard_normal((b, 1, 1, 3))
         colours = np.where(rng.random((b, 1, 1, 1)) < self.actor_dropout, np.nan, colours).astype(np.float32)
-        told = (torch.from_numpy(v).to(device).flatten(0, 1) for v in (scenes.objects[index], kinds, colours))
+        actors = (torch.from_numpy(v).to(device).flatten(0, 1) for v in (scenes.objects[index], kinds, colours))
         frames = torch.from_numpy(np.stack([self.store.frames[k : k + num_frames] for k in firsts])).to(device)
-        return Pictures(frames_to_float(frames), self.actor_map.in_colour(*told).unflatten(0, (b, num_frames)))
+        return Pictures(frames_to_float(frames), self.actor_map.in_colour(*actors).unflatten(0, (b, num_frames)))
 
     def sample(self, batch_size: int, num_frames: int, rng: np.random.Generator) -> Pictures:
         """`batch_size` windows, drawn with replacement."""

@@ -6,15 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from training.dynamics import DynamicsRecipe, TrajectoryStageConfig
 from training.loop import LoopConfig
 from training.record import RecordConfig
+from training.rollouts import RolloutDataset
 from training.train_actors import ActorStageConfig
 from training.train_decoder import DecoderStageConfig
+from training.train_distill import DistillStageConfig
 from training.train_dit import DiTStageConfig
 from training.train_head import HeadStageConfig
+from training.train_match import MatchStageConfig
+from training.train_teacher import TeacherStageConfig
 from training.train_trust import TrustStageConfig
 from training.train_vae import VAEStageConfig
-from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.configs import CameraGeometry, DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.sizes import dit_size
+from worldsim.vehicle import VehicleModel
 
 HELD_OUT_TOWNS = 100_000
 """Towns from this seed on are never trained on."""
@@ -30,7 +37,7 @@ class Recipe:
         test_data: recording of held-out towns to evaluate on.
         vae: the tokenizer's stage.
         actors: the stage of how others move.
-        dit: the student's stage.
+        dynamics: the stages of teacher and student.
         head: the scene head's stage.
         decoder: the tokenizer's decoder once more, against a critic, its latents left as they are.
         trust: the stage that calibrates how far frames may be believed.
@@ -45,7 +52,7 @@ class Recipe:
     test_data: RecordConfig
     vae: VAEStageConfig
     actors: ActorStageConfig
-    dit: DiTStageConfig
+    dynamics: DynamicsRecipe
     head: HeadStageConfig
     decoder: DecoderStageConfig
     trust: TrustStageConfig
@@ -64,17 +71,29 @@ def _recordings(num_episodes: int, num_towns: int, seconds: float, num_test: int
 def debug() -> Recipe:
     """Every stage for a few steps; proves that the path runs, learns nothing worth seeing."""
     train, test = _recordings(num_episodes=8, num_towns=2, seconds=8.0, num_test=4)
+    few = LoopConfig(num_steps=3, warmup_steps=1, ema_decay=0.9)
+    dit = DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1, num_recalled=1)
     return Recipe(
         model=WorldModelConfig(
             vae=VAEConfig(widths=(16, 32, 32), num_blocks=1),
-            dit=DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1),
+            dit=dit,
             head=HeadConfig(width=32),
         ),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9)),
-        dit=DiTStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
+        dynamics=DynamicsRecipe(
+            teacher=TeacherStageConfig(loop=few, dit=dit, batch_size=2, num_frames=6),
+            trajectories=TrajectoryStageConfig(
+                dit=replace(dit, depth=3),
+                teacher=DiTStageConfig(loop=few, batch_size=2, self_from=1.0),
+                distill=DistillStageConfig(loop=few, own_fraction=0.0),
+            ),
+            student=DiTStageConfig(loop=replace(few, num_steps=40), batch_size=4, lookahead_weight=0.1),
+            match=MatchStageConfig(loop=few),
+            distill=DistillStageConfig(loop=few),
+        ),
         head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
@@ -99,7 +118,9 @@ def tiny() -> Recipe:
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
-        dit=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9),
+        dynamics=DynamicsRecipe(
+            student=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9)
+        ),
         head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=1800, learning_rate=6e-4, warmup_steps=20, seed=1), actor_weight=5.0
@@ -112,7 +133,56 @@ def tiny() -> Recipe:
     )
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"debug": debug, "tiny": tiny}
+def small() -> Recipe:
+    """256x256 frames, DriveDiT's size, 256 tokens a frame, for one big GPU (80 GB) and about a day."""
+    recipe = tiny()
+    train, test = _recordings(num_episodes=2400, num_towns=600, seconds=30.0, num_test=80)
+    frame_size, dit = (256, 256), replace(dit_size("drivedit"), num_recalled=2)
+    loop = LoopConfig(
+        num_steps=60_000,
+        learning_rate=3e-4,
+        warmup_steps=1000,
+        weight_decay=0.02,
+        ema_decay=0.999,
+        save_every=1000,
+    )
+    short = replace(loop, num_steps=10_000, learning_rate=1e-4)
+    student = DiTStageConfig(
+        loop=loop, batch_size=32, num_frames=12, recompute=True, self_ramp=0.4, lookahead_weight=0.05
+    )
+    return replace(
+        recipe,
+        model=WorldModelConfig(
+            frame_size=frame_size,
+            vae=VAEConfig(latent_channels=16, widths=(64, 128, 224)),
+            dit=dit,
+            head=HeadConfig(width=128),
+        ),
+        train_data=replace(train, frame_size=frame_size),
+        test_data=replace(test, frame_size=frame_size),
+        vae=VAEStageConfig(loop=LoopConfig(num_steps=40_000, learning_rate=5e-4, save_every=1000), batch_size=32),
+        dynamics=DynamicsRecipe(
+            teacher=TeacherStageConfig(loop=loop, dit=dit_size("drivedit"), batch_size=32, num_frames=12),
+            trajectories=TrajectoryStageConfig(
+                dit=replace(dit, depth=16),
+                teacher=replace(student, self_from=1.0),
+                distill=DistillStageConfig(loop=short, own_fraction=0.0),
+            ),
+            student=student,
+            match=MatchStageConfig(loop=short, guidance=1.5, fake_rate=2.0),
+            distill=DistillStageConfig(loop=short),
+        ),
+        head=replace(recipe.head, loop=replace(recipe.head.loop, num_steps=10_000, save_every=1000)),
+        decoder=replace(
+            recipe.decoder,
+            loop=replace(recipe.decoder.loop, num_steps=20_000, learning_rate=3e-4, save_every=1000),
+            batch_size=16,
+            num_own=4000,
+        ),
+    )
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"debug": debug, "tiny": tiny, "small": small}
 
 
 def recipe_at(name: str, out: Path) -> Recipe:
@@ -129,3 +199,22 @@ def recipe_at(name: str, out: Path) -> Recipe:
         train_data=replace(recipe.train_data, out=out / "data" / "train"),
         test_data=replace(recipe.test_data, out=out / "data" / "test"),
     )
+
+
+def fitted_to(recipe: Recipe, dataset: RolloutDataset, camera: CameraGeometry, vehicle: VehicleModel) -> Recipe:
+    """The recipe for a recording made elsewhere: its frame size and rate, its camera and vehicle.
+
+    Raises:
+        ValueError: the frame size is none for the model.
+    """
+    columns = dataset.frame_size[1] // 16
+    num_columns = max((n for n in range(1, recipe.model.head.num_columns + 1) if columns % n == 0), default=1)
+    model = replace(
+        recipe.model,
+        frame_size=dataset.frame_size,
+        dt=1 / dataset.fps,
+        camera=camera,
+        vehicle=vehicle,
+        head=replace(recipe.model.head, num_columns=num_columns),
+    )
+    return replace(recipe, model=model)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from training.drives import LongDrives, Rollouts
-from training.video_metrics import auroc, drift_horizon, psnr, sharpness, ssim
+from training.video_metrics import auroc, calibration, colour_statistics, drift_horizon, psnr, sharpness, ssim
 from worldsim.actor_map import ActorMap
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
@@ -61,7 +61,8 @@ def actor_picture_scores(r: Rollouts, actor_map: ActorMap, dt: float) -> dict:
 
 
 def scene_scores(ours: SceneState, r: Rollouts, dt: float) -> dict:
-    """Median errors of SceneStates [n, t] of rollouts per horizon, and the share of true objects that are in them."""
+    """Median errors of SceneStates [n, t] of rollouts per horizon, and the share of true objects that are in them; nan
+    where the truth is not known."""
     scores = {}
     for seconds in (0.1, 0.5, 1.0, 2.0, 3.0):
         t = round(seconds / dt) - 1
@@ -71,14 +72,15 @@ def scene_scores(ours: SceneState, r: Rollouts, dt: float) -> dict:
         error = np.abs(now.lane - truth.lane)
         lane = valid & truth.lane_valid[:, 0]
         lead = valid & truth.lead_valid & now.lead_valid
+        led, listed = valid & r.known.lead[:, t], valid & r.known.objects[:, t]
         gap = np.abs(now.lead[:, 0] - truth.lead[:, 0]) / np.maximum(truth.lead[:, 0], 2.0)
-        present = np.mean((truth.lead_valid == now.lead_valid)[valid]) if valid.any() else np.nan
+        present = np.mean((truth.lead_valid == now.lead_valid)[led]) if led.any() else np.nan
         scores[f"{seconds:g}"] = {
             "lateral_offset_m": _median(error[:, 0][lane]),
             "heading_deg": _median(np.degrees(error[:, 1][lane])),
             "lead_gap_relative": _median(gap[lead]),
             "lead_presence_accuracy": float(present),
-            **_object_scores(now[valid], truth[valid]),
+            **_object_scores(now[listed], truth[listed]),
         }
     return scores
 
@@ -113,16 +115,18 @@ def _median(values: np.ndarray) -> float:
 
 
 def control_scores(r: Rollouts, shuffled: Rollouts, dt: float) -> dict:
-    """Does the picture follow the controls: decoded speed and yaw rate over 3 s against the reference's."""
+    """Does the picture follow the controls: decoded speed and yaw rate over 3 s against the reference's, if known."""
     t = min(r.frames.shape[1], round(3.0 / dt))
-    valid = r.valid[:, :t]
-    truth = r.true_scenes.ego[:, :t][..., [0, 2]][valid]
-    ours, other = r.ego[:, :t][valid], shuffled.ego[:, :t][valid]
     scores = {}
-    for k, name in enumerate(("speed", "yaw_rate")):
-        error, wrong = np.abs(ours[:, k] - truth[:, k]).mean(), np.abs(other[:, k] - truth[:, k]).mean()
+    for k, (name, column) in enumerate((("speed", 0), ("yaw_rate", 2))):
+        valid = r.valid[:, :t] & r.true_scenes.ego_valid[:, :t, column]
+        if not valid.any():
+            continue
+        truth = r.true_scenes.ego[:, :t, column][valid]
+        ours, other = r.ego[:, :t, k][valid], shuffled.ego[:, :t, k][valid]
+        error, wrong = np.abs(ours - truth).mean(), np.abs(other - truth).mean()
         scores[name] = {
-            "correlation": float(np.corrcoef(ours[:, k], truth[:, k])[0, 1]),
+            "correlation": float(np.corrcoef(ours, truth)[0, 1]),
             "mean_error": float(error),
             "shuffled_over_own_error": float(wrong / max(error, 1e-9)),
         }
@@ -130,21 +134,25 @@ def control_scores(r: Rollouts, shuffled: Rollouts, dt: float) -> dict:
 
 
 def event_scores(r: Rollouts, dt: float) -> dict:
-    """AUROC of collision and off-road probabilities on generated frames of the first 3 s."""
+    """AUROC and calibration of collision and off-road probabilities on generated frames of the first 3 s whose truth is
+    known."""
     t = min(r.frames.shape[1], round(3.0 / dt))
-    valid = r.valid[:, :t]
-    return {
-        name: {
-            "auroc": auroc(ours[:, :t][valid], truth[:, :t][valid] > 0.5),
-            "positives": int(truth[:, :t][valid].sum()),
-        }
-        for name, ours, truth in (
-            ("collision", r.collision, r.true_collision),
-            ("collision_seen", r.collision_seen, r.true_collision),
-            ("off_road", r.off_road, r.true_off_road),
-            ("off_road_seen", r.off_road_seen, r.true_off_road),
-        )
-    }
+    scores = {}
+    for name, ours, truth, known in (
+        ("collision", r.collision, r.true_collision, r.known.collision),
+        ("collision_seen", r.collision_seen, r.true_collision, r.known.collision),
+        ("off_road", r.off_road, r.true_off_road, r.known.off_road),
+        ("off_road_seen", r.off_road_seen, r.true_off_road, r.known.off_road),
+    ):
+        at = (r.valid & known)[:, :t]
+        if at.any():
+            told, labels = ours[:, :t][at], truth[:, :t][at] > 0.5
+            scores[name] = {
+                "auroc": auroc(told, labels),
+                "positives": int(labels.sum()),
+                "calibration": calibration(told, labels),
+            }
+    return scores
 
 
 def trust_scores(r: Rollouts) -> dict:
@@ -165,6 +173,7 @@ def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
     frames, scenes, seen = drives.frames, drives.scenes, drives.seen
     start_frames = np.stack([clip.frames[-1] for clip in clips])
     base_sharpness, base_colour = sharpness(start_frames).mean(), start_frames.mean((1, 2))
+    base_statistics = colour_statistics(start_frames)
     scores = {}
     t = frames.shape[1]
     for part in range(1, 5):
@@ -172,9 +181,13 @@ def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
         now = frames[:, at]
         flat = now.reshape(-1, *now.shape[2:])
         moving = np.abs(np.diff(now.astype(np.int16), axis=1)).mean()
+        ratios = {
+            f"{name}_ratio": value / max(base_statistics[name], 1e-6) for name, value in colour_statistics(flat).items()
+        }
         scores[f"quarter_{part}"] = {
             "sharpness_ratio": float(sharpness(flat).mean() / base_sharpness),
             "colour_shift": float(np.abs(now.mean((1, 2, 3)) - base_colour).mean()),
+            **ratios,
             "frame_change": float(moving),
             "speed_mps": float(scenes.speed[:, at].mean()),
             "abs_lateral_offset_m": float(np.abs(scenes.lateral_offset[:, at]).mean()),

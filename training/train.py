@@ -1,36 +1,41 @@
-"""`drivedit train`: record, tokenizer, latents, actors, student, head, decoder, trust, starts, evaluation."""
+"""`drivedit train`: record, tokenizer, latents, actors, dynamics, head, decoder, trust, starts, evaluation."""
 
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from training.evaluate import EvaluateConfig, evaluate
+from training.dynamics import train_dynamics
+from training.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
+from training.known import known_of
 from training.latents import LatentWindows, encode_store
-from training.make_starts import make_starts
+from training.make_starts import cut_starts, make_starts
 from training.pictures import TruePictures
-from training.recipes import Recipe, recipe_at
+from training.processes import first_process_first, is_first, process_device
+from training.recipes import Recipe, fitted_to, recipe_at
 from training.record import record
+from training.rollouts import RolloutDataset
 from training.train_actors import train_actors
 from training.train_decoder import train_decoder
-from training.train_dit import train_dit
 from training.train_head import train_head
 from training.train_trust import train_trust
 from training.train_vae import train_vae
 from training.windows import FrameStore, store_colours
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
+from worldsim.configs import CameraGeometry
 from worldsim.rollout import NUM_KEPT
 from worldsim.starts import STARTS_NAME
+from worldsim.vehicle import VehicleModel
 from worldsim.world_model import WorldModel
 
 Stage: TypeAlias = Literal[
-    "record", "vae", "latents", "actors", "dit", "head", "decoder", "trust", "starts", "evaluate"
+    "record", "vae", "latents", "actors", "dynamics", "head", "decoder", "trust", "starts", "evaluate"
 ]
 
 
@@ -38,21 +43,36 @@ Stage: TypeAlias = Literal[
 class TrainConfig:
     """A run of a recipe. Run it again to go on where it stopped.
 
+    On several GPUs: `accelerate launch -m drivedit train ...`; a step's batch is then so many times the recipe's.
+
     Args:
         recipe: which one.
         out: folder of the run; recordings, stages, checkpoint and report lie below it. None: runs/<recipe>.
+        data: recording to train on instead of the recipe's own, as `drivedit import` makes them; its frame size and
+            rate become the model's.
+        held_out: share of `data`, at its end, that is evaluated on and not trained on.
+        camera: that `data` was recorded with.
+        vehicle: that `data` was recorded with, as `drivedit identify` finds it.
         device: torch device, None for a GPU if there is one.
         num_threads: of torch, None leaves it.
         num_workers: recording processes.
         vae_steps: instead of the recipe's.
-        dit_steps: instead of the recipe's.
-        initial: checkpoint folder whose dynamics and head training goes on from, instead of from random weights; its
-            tokenizer must be this run's. The model's own rollouts then begin at once, at half the learning rate.
+        dit_steps: of the student, instead of the recipe's.
+        initial: checkpoint folder that training goes on from, instead of from random weights. With this run's
+            tokenizer: dynamics and head, the model's own rollouts begin at once, at half the learning rate. With
+            another one: the dynamics' body, all but the layers that read or write latents.
         until: last stage to run.
+
+    Raises:
+        ValueError: `held_out` is out of range, or camera or vehicle are given without `data`.
     """
 
-    recipe: Literal["debug", "tiny"] = "tiny"
+    recipe: Literal["debug", "tiny", "small"] = "tiny"
     out: Path | None = None
+    data: Path | None = None
+    held_out: float = 0.15
+    camera: CameraGeometry = field(default_factory=CameraGeometry)
+    vehicle: VehicleModel = field(default_factory=VehicleModel)
     device: str | None = None
     num_threads: int | None = None
     num_workers: int = 2
@@ -60,6 +80,12 @@ class TrainConfig:
     dit_steps: int | None = None
     initial: Path | None = None
     until: Stage = "evaluate"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"held_out must lie in (0, 1), got {self.held_out}")
+        if self.data is None and (self.camera, self.vehicle) != (CameraGeometry(), VehicleModel()):
+            raise ValueError(f"camera and vehicle are those of data, and none is given: {self.camera}, {self.vehicle}")
 
     @property
     def folder(self) -> Path:
@@ -77,18 +103,50 @@ def _recipe(config: TrainConfig) -> Recipe:
     if config.vae_steps:
         recipe = replace(recipe, vae=replace(recipe.vae, loop=replace(recipe.vae.loop, num_steps=config.vae_steps)))
     if config.dit_steps:
-        recipe = replace(recipe, dit=replace(recipe.dit, loop=replace(recipe.dit.loop, num_steps=config.dit_steps)))
+        recipe = _with_student(recipe, num_steps=config.dit_steps)
     return recipe
 
 
-def check_tokenizer(model: WorldModel, state: dict[str, Tensor], initial: Path) -> None:
-    """Refuse a checkpoint whose dynamics know another tokenizer's latents; its decoder may differ."""
+def _with_student(recipe: Recipe, **loop: float) -> Recipe:
+    student = recipe.dynamics.student
+    student = replace(student, loop=replace(student.loop, **loop))
+    return replace(recipe, dynamics=replace(recipe.dynamics, student=student))
+
+
+LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.look_embedding", "step_std", "look_limit")
+"""How the names of the denoiser's tensors begin that read or write latents: worth nothing with another tokenizer."""
+
+
+def same_tokenizer(model: WorldModel, state: dict[str, Tensor]) -> bool:
+    """Do the latents of a checkpoint's weights mean what the model's mean? Its decoder may differ."""
     for name, own in model.vae.named_parameters():
         if not name.startswith("encoder"):
             continue
         other = state.get(f"vae.{name}")
         if other is None or other.shape != own.shape or not torch.allclose(other.to(own), own, rtol=2e-3, atol=2e-4):
-            raise ValueError(f"{initial}: its tokenizer is not this run's, vae.{name} differs; begin without initial")
+            return False
+    return True
+
+
+def begin_from(model: WorldModel, initial: Path) -> bool:
+    """Put a checkpoint's dynamics and head into the model; of one with another tokenizer only what knows no latents.
+
+    Returns:
+        Whether the tokenizer is the same, so that the dynamics can drive at once.
+    """
+    state = load_tensors(initial / WEIGHTS_NAME)
+    same = same_tokenizer(model, state)
+    parts: list[tuple[str, nn.Module]] = [("denoiser", model.denoiser)]
+    if same:
+        parts.append(("head", model.head))
+    for name, module in parts:
+        part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
+        if not same:
+            part = {key: value for key, value in part.items() if not key.startswith(LATENT_LAYERS)}
+        fresh = warm_start(module, part)
+        if fresh:
+            print(f"{initial}: nothing for {name}'s {', '.join(fresh)}; they begin at random")
+    return same
 
 
 def train(config: TrainConfig) -> None:
@@ -98,56 +156,69 @@ def train(config: TrainConfig) -> None:
     out, recipe = config.folder, _recipe(config)
     order = typing.get_args(Stage)
     last = order.index(config.until)
-    dataset = record(recipe.train_data)
+    with first_process_first():
+        dataset = record(recipe.train_data) if config.data is None else RolloutDataset(config.data)
     if last < order.index("vae"):
         return
+    with first_process_first():
+        store, held_out = FrameStore(dataset), None
+    if config.data is not None:
+        recipe = fitted_to(recipe, dataset, config.camera, config.vehicle)
+        store, held_out = store.split(config.held_out)
     torch.manual_seed(0)  # initial weights; the only global seed, and it belongs to this process
-    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = config.device or process_device()
     model = WorldModel(recipe.model).to(device)
-    store = FrameStore(dataset)
-    colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
+    with first_process_first():
+        colours = store_colours(store, recipe.model.camera, out / "latents" / "colours.npy")
     pictures = TruePictures(store, colours, model.fine_map)
     train_vae(model.vae, pictures, recipe.vae, out / "vae")
+    if held_out is not None and is_first():
+        evaluate_tokenizer(model.eval(), held_out, out / "vae")
     if last < order.index("latents"):
         return
-    latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
+    with first_process_first():
+        latents = encode_store(model.vae.eval(), store, out / "latents" / "train.npy")
     if last < order.index("actors"):
         return
+    if not known_of(store.rows.valid).motion.any():
+        raise ValueError(f"{config.data} does not tell how the ego moved and under which control: train --until vae")
     train_actors(model.actors, store, colours, recipe.actors, out / "actors")
-    if last < order.index("dit"):
+    if last < order.index("dynamics"):
         return
     episodes = np.arange(len(store.lengths))
-    if config.initial is not None:
-        state = load_tensors(config.initial / WEIGHTS_NAME)
-        check_tokenizer(model, state, config.initial)
-        for name, module in (("denoiser", model.denoiser), ("head", model.head)):
-            part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
-            fresh = warm_start(module, part)
-            if fresh:
-                print(f"{config.initial}: nothing for {name}'s {', '.join(fresh)}; they begin at random")
-        loop = replace(recipe.dit.loop, learning_rate=0.5 * recipe.dit.loop.learning_rate)
-        recipe = replace(recipe, dit=replace(recipe.dit, self_from=0.0, loop=loop))
-    windows = LatentWindows(store, latents, recipe.model, recipe.dit.num_frames, episodes)
-    train_dit(model, windows, recipe.dit, out / "dit")
+    if config.initial is not None and begin_from(model, config.initial):
+        recipe = _with_student(recipe, learning_rate=0.5 * recipe.dynamics.student.loop.learning_rate)
+        student = replace(recipe.dynamics.student, self_from=0.0)
+        recipe = replace(recipe, dynamics=replace(recipe.dynamics, student=student, trajectories=None))
+    train_dynamics(model, store, latents, recipe.dynamics, out / "dynamics")
     if last < order.index("head"):
         return
     train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")
     if last < order.index("decoder"):
         return
+    windows = LatentWindows(store, latents, recipe.model, recipe.dynamics.student.num_frames, episodes)
     train_decoder(model, pictures, windows, recipe.decoder, out / "decoder")
     if last < order.index("trust"):
         return
     train_trust(model, store, latents, recipe.trust, out / "trust")
+    if not is_first():
+        return
     model.save(out / "checkpoint", torch.float16)
     if last < order.index("starts"):
         return
-    make_starts(recipe, out / "checkpoint" / STARTS_NAME)
+    starts = out / "checkpoint" / STARTS_NAME
+    if config.data is None:
+        make_starts(recipe, starts)
+    else:
+        cut_starts(store, recipe, starts)
     if last < order.index("evaluate"):
         return
-    record(recipe.test_data)
+    if config.data is None:
+        record(recipe.test_data)
     evaluate(
         EvaluateConfig(
-            data=recipe.test_data.out,
+            data=recipe.test_data.out if config.data is None else config.data,
+            tail=1.0 if config.data is None else config.held_out,
             out=out / "evaluation",
             checkpoint=out / "checkpoint",
             num_starts=recipe.evaluate_starts,

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from training.known import known_of
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.processes import step_rng
 from training.windows import FrameStore
 from worldsim.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
 from worldsim.actors import DRIVES, SPEED, STANDING, match_objects, object_states, with_rates
@@ -69,19 +71,22 @@ def _pairs(store: FrameStore, apart: int) -> np.ndarray:
     return np.concatenate([np.arange(start, start + max(length - apart, 0)) for start, length in pieces])
 
 
-def _drivers(store: FrameStore) -> np.ndarray:
+def _known_kinds(store: FrameStore) -> np.ndarray:
+    """ObjectKind int64 [n, s]; EMPTY in frames of which it is not known who was around and where."""
+    known = known_of(store.rows.valid).objects
+    return np.where(known[:, None], store.rows.scenes.object_kinds, ObjectKind.EMPTY)
+
+
+def _drivers(store: FrameStore, kinds: np.ndarray) -> np.ndarray:
     """Whether each object moves at any time of its episode, float64 [n, s]; kind and size tell who is who."""
     scenes = store.rows.scenes
     episode = np.repeat(np.arange(len(store.starts)), store.lengths)
     size = np.round(scenes.objects[..., 4:6] * 1000).astype(np.int64)
-    who = np.stack(
-        [np.broadcast_to(episode[:, None], scenes.object_kinds.shape), scenes.object_kinds, *np.moveaxis(size, -1, 0)],
-        axis=-1,
-    )
+    who = np.stack([np.broadcast_to(episode[:, None], kinds.shape), kinds, *np.moveaxis(size, -1, 0)], axis=-1)
     _, index = np.unique(who.reshape(-1, 4), axis=0, return_inverse=True)
     moving = np.zeros(index.max() + 1, bool)
     np.logical_or.at(moving, index.ravel(), scenes.objects[..., 3].ravel() > 0.5)
-    return moving[index].reshape(scenes.object_kinds.shape).astype(np.float64)
+    return moving[index].reshape(kinds.shape).astype(np.float64)
 
 
 def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamples:
@@ -95,8 +100,8 @@ def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamp
     if not len(positions):
         raise ValueError(f"no episode is longer than {ahead} frames: there is nothing to learn of how actors move")
     states = object_states(rows.scenes, rows.vehicles)
-    kinds = rows.scenes.object_kinds
-    drives = _drivers(store)
+    kinds = _known_kinds(store)
+    drives = _drivers(store, kinds)
     first = set(store.starts.tolist())
     parts = []
     for at in (positions[k : k + chunk] for k in range(0, len(positions), chunk)):
@@ -133,9 +138,11 @@ def arrivals_of(store: FrameStore, colours: np.ndarray, num: int, rng: np.random
     """
     rows = store.rows
     states = object_states(rows.scenes, rows.vehicles)
-    kinds = rows.scenes.object_kinds
-    found = []
+    kinds = _known_kinds(store)
+    known = known_of(rows.valid)
+    found = [np.zeros((0, len(ARRIVAL_NAMES)))]
     positions = _pairs(store, 1)
+    positions = positions[known.objects[positions] & (known.objects & known.route)[positions + 1]]
     for at in (positions[k : k + 2048] for k in range(0, len(positions), 2048)):
         later = at + 1
         scenes = rows.scenes[later]
@@ -194,6 +201,8 @@ def train_actors(
 ) -> None:
     """Train the model in place, or load the finished stage; resumable.
 
+    Of a recording that does not know who was around nothing is learned: nobody will arrive in its world.
+
     Args:
         colours: of all objects of the store, [n, s, 3].
 
@@ -203,6 +212,9 @@ def train_actors(
     result = folder / "actors.safetensors"
     if stage_done(model, result):
         return
+    if not known_of(store.rows.valid).objects.any():
+        finish_stage(model, result)
+        return
     seed = config.loop.seed
     arrivals = arrivals_of(store, colours, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
     model.arrivals.copy_(torch.from_numpy(arrivals))
@@ -211,7 +223,7 @@ def train_actors(
         raise ValueError("the recording shows no actor twice: record with traffic")
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        return actor_losses(model, samples, config, np.random.default_rng([seed, step]))
+        return actor_losses(model, samples, config, step_rng(seed, step))
 
     TrainLoop(model, loss_function, config.loop, folder).run("ActorModel")
     finish_stage(model, result)

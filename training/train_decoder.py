@@ -21,9 +21,9 @@ from tqdm import tqdm
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
+from training.processes import first_process_first, step_rng
 from training.train_vae import picture_loss
 from worldsim.checkpoint import load_tensors, save_tensors
-from worldsim.dit import Conditions
 from worldsim.rollout import roll_out
 from worldsim.vae3d import VAE3D
 from worldsim.world_model import WorldModel
@@ -167,14 +167,15 @@ def own_rollouts(
         firsts, latents = [], []
         with tqdm(total=config.num_own, desc="own rollouts", unit="window") as bar:
             while bar.n < config.num_own:
-                batch = windows.sample(min(24, config.num_own - bar.n), rng)
-                conditions = Conditions(*(value.to(model.device) for value in batch.conditions))
-                context = batch.latents[:, : config.num_context].to(model.device)
+                batch = windows.sample(min(24, config.num_own - bar.n), rng).on(model.device)
+                context = batch.latents[:, : config.num_context]
                 noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
-                seen = roll_out(model.denoiser, context, conditions, noise, model.config.num_steps)
+                made = roll_out(
+                    model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.recalled
+                )
                 firsts.append(torch.from_numpy(batch.first))
-                latents.append(seen.half().cpu())
-                bar.update(len(seen))
+                latents.append(made.latents.half().cpu())
+                bar.update(len(batch.first))
         save_tensors({"first": torch.cat(firsts), "latents": torch.cat(latents)}, path)
     made = load_tensors(path)
     return made["first"].numpy(), made["latents"].numpy()
@@ -200,13 +201,14 @@ def train_decoder(
             f"and num_context {config.num_context}"
         )
     device, b, t = model.device, config.batch_size, config.num_frames
-    own_firsts, own_latents = own_rollouts(model.eval(), windows, config, folder)
+    with first_process_first():
+        own_firsts, own_latents = own_rollouts(model.eval(), windows, config, folder)
     painting = Painting(vae, PictureCritic(config.critic_width).to(device))
     for name, p in vae.named_parameters():
         p.requires_grad_(name.startswith("decoder"))
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rng = np.random.default_rng([config.loop.seed, step])
+        rng = step_rng(config.loop.seed, step)
         offset = rng.integers(0, windows.num_frames - t + 1, b)
         chosen = rng.integers(0, len(own_firsts), b)
         own = rng.random(b) < config.own_fraction

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.processes import step_rng
 from worldsim.heads import SceneHead, scene_loss
 from worldsim.rollout import NUM_KEPT
 
@@ -46,6 +46,8 @@ def head_losses(
 def train_head(head: SceneHead, windows: LatentWindows, config: HeadStageConfig, folder: Path) -> None:
     """Train `head` in place on windows of NUM_KEPT latents, or load the finished stage; resumable.
 
+    Events and objects of which the recording tells nothing anywhere are denied: nothing has taught what they look like.
+
     Raises:
         ValueError: the windows have another length.
     """
@@ -56,8 +58,12 @@ def train_head(head: SceneHead, windows: LatentWindows, config: HeadStageConfig,
         return
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch = windows.sample(config.batch_size, np.random.default_rng([config.loop.seed, step]))
+        batch = windows.sample(config.batch_size, step_rng(config.loop.seed, step))
         return head_losses(head, batch, config, generator)
 
     TrainLoop(head, loss_function, config.loop, folder).run("SceneHead")
+    known = windows.known
+    told = {"present": known.objects, "lead_present": known.lead, "collision": known.collision}
+    told |= {"off_road": known.off_road}
+    head.deny(name for name, rows in told.items() if not rows.any())
     finish_stage(head, result)

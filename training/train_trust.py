@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from training.drives import choose_starts, clip_at
+from training.known import known_of
 from training.loop import finish_stage, stage_done
 from training.windows import FrameStore
 from worldsim.trust import FLOOR, TrustModel
@@ -52,6 +53,7 @@ def rollout_signals(
     rng = np.random.default_rng(config.seed)
     positions = choose_starts(store, config.num_starts, model.config.num_context, horizon, rng)
     ends = (store.starts + store.lengths)[np.searchsorted(store.starts, positions, side="right") - 1]
+    known = known_of(store.rows.valid)
     signals, errors = [], []
     with tqdm(total=len(positions) * horizon, desc="trust", unit="frame") as bar:
         for first in range(0, len(positions), config.batch_size):
@@ -59,14 +61,16 @@ def rollout_signals(
             at, end = positions[rows], ends[rows]
             clips = [clip_at(store, int(p), model.config.num_context) for p in at]
             state = model.begin(clips, [int(p) for p in at])
+            inside = torch.ones(len(at), dtype=torch.bool)
             for t in range(horizon):
-                inside = torch.from_numpy(at + t + 1 < end)
                 index = np.minimum(at + t + 1, end - 1)
+                inside &= torch.from_numpy((at + t + 1 < end) & known.motion[index - 1])
                 state, _ = model.step(state, store.rows.controls[index - 1], decode=False)
                 truth = torch.from_numpy(np.stack([latents[k] for k in index]).astype(np.float32)).to(model.device)
                 error = ((state.rolling.latents[:, 0] - truth) ** 2).mean((1, 2, 3))
-                signals.append(state.rolling.signals.cpu()[inside])
-                errors.append(error.cpu()[inside])
+                compared = inside & torch.from_numpy(known.picture[index])
+                signals.append(state.rolling.signals.cpu()[compared])
+                errors.append(error.cpu()[compared])
                 bar.update(len(at))
     return torch.cat(signals), torch.cat(errors)
 

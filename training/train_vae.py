@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
+from training.processes import step_rng
 from worldsim.vae3d import VAE3D
 
 
@@ -124,7 +125,7 @@ def train_vae(vae: VAE3D, pictures: TruePictures, config: VAEStageConfig, folder
         return
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rng = np.random.default_rng([config.loop.seed, step])
+        rng = step_rng(config.loop.seed, step)
         return vae_losses(vae, pictures.sample(config.batch_size, config.num_frames, rng), config, generator)
 
     TrainLoop(vae, loss_function, config.loop, folder, rates={TOLD_LAYERS: config.told_rate}).run("VAE3D")

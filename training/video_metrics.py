@@ -29,6 +29,62 @@ def sharpness(frames: np.ndarray) -> np.ndarray:
     return np.array([np.abs(cv2.Laplacian(image, cv2.CV_32F)).mean() for image in grey])
 
 
+def colour_statistics(frames: np.ndarray) -> dict[str, float]:
+    """Of uint8 frames [..., h, w, 3], all in grey levels: mean `brightness`; `contrast`, the deviation of a frame's
+    brightness over its pixels; `saturation`, how far a pixel's largest and smallest channel are apart."""
+    flat = frames.reshape(-1, *frames.shape[-3:]).astype(np.float32)
+    brightness = flat.mean(-1)
+    return {
+        "brightness": float(brightness.mean()),
+        "contrast": float(brightness.std((1, 2)).mean()),
+        "saturation": float((flat.max(-1) - flat.min(-1)).mean()),
+    }
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Squared Frechet distance of Gaussians fitted to features [n, d] and [m, d] (Dowson and Landau 1982).
+
+    |mean a - mean b|^2 + tr(A + B - 2 (A B)^1/2) with covariances A and B. The last trace is the sum of singular values
+    of the product of the centred samples, so that fewer samples than features do no harm; few samples make the
+    distance too large, so compare only distances of as many.
+
+    Raises:
+        ValueError: fewer than two samples, or other features.
+    """
+    if min(len(a), len(b)) < 2 or a.shape[1:] != b.shape[1:] or a.ndim != 2:
+        raise ValueError(f"features must be [n, d] and [m, d] with at least 2 samples, got {a.shape} and {b.shape}")
+    x, y = ((v - v.mean(0)).astype(np.float64) / np.sqrt(len(v) - 1) for v in (a, b))
+    apart = ((a.mean(0) - b.mean(0)).astype(np.float64) ** 2).sum()
+    roots = (np.linalg.qr(v, mode="r") for v in (x, y))  # as many rows as there are samples or features, if fewer
+    shared = np.linalg.svd(next(roots) @ next(roots).T, compute_uv=False).sum()
+    return float(max(0.0, apart + (x**2).sum() + (y**2).sum() - 2 * shared))
+
+
+def calibration(probabilities: np.ndarray, labels: np.ndarray, num_bins: int = 10) -> dict:
+    """How often what is given a probability happens (Guo et al. 2017), over equal bins of the probability.
+
+    Returns:
+        "expected_calibration_error", the mean over samples of how far a bin's frequency is from its mean probability,
+        and "bins": those that hold samples, each with its range, count, mean probability and frequency.
+    """
+    probabilities, labels = np.asarray(probabilities, float).ravel(), np.asarray(labels, bool).ravel()
+    index = np.clip((probabilities * num_bins).astype(int), 0, num_bins - 1)
+    bins = []
+    for k in np.unique(index):
+        at = index == k
+        bins.append(
+            {
+                "from": k / num_bins,
+                "to": (k + 1) / num_bins,
+                "count": int(at.sum()),
+                "probability": float(probabilities[at].mean()),
+                "frequency": float(labels[at].mean()),
+            }
+        )
+    gaps = sum(b["count"] * abs(b["probability"] - b["frequency"]) for b in bins)
+    return {"expected_calibration_error": gaps / len(labels) if len(labels) else float("nan"), "bins": bins}
+
+
 def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     """Area under the ROC curve: the chance that a positive scores above a negative; nan where one kind is missing."""
     labels = np.asarray(labels, bool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from training import layout
+from training.known import known_of
 from training.rollouts import Episode, RolloutDataset, Rows
 from worldsim.actor_map import ActorMap
 from worldsim.appearance import tracked_colours
@@ -57,6 +59,30 @@ class FrameStore:
         """Number of frames."""
         return len(self.rows)
 
+    def part(self, first: int, last: int) -> FrameStore:
+        """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.
+
+        Raises:
+            ValueError: there are no such frames.
+        """
+        if not 0 <= first < last <= len(self):
+            raise ValueError(f"a store of {len(self)} frames has no part from {first} to {last}")
+        part = copy.copy(self)
+        begins, ends = np.maximum(self.starts, first), np.minimum(self.starts + self.lengths, last)
+        kept = ends > begins
+        part.starts, part.lengths, part.towns = begins[kept] - first, (ends - begins)[kept], self.towns[kept]
+        part.rows, part.frames = self.rows[first:last], self.frames[first:last]
+        return part
+
+    def split(self, tail: float) -> tuple[FrameStore, FrameStore]:
+        """What comes before the last share `tail` of the frames, and those.
+
+        Raises:
+            ValueError: one of the two would be empty.
+        """
+        first = len(self) - round(tail * len(self))
+        return self.part(0, first), self.part(first, len(self))
+
 
 def store_colours(store: FrameStore, camera: CameraGeometry, path: Path) -> np.ndarray:
     """RGB in [0, 1], float32 [n, s, 3], of all objects of a store as its frames show them, one per object and episode;
@@ -69,11 +95,13 @@ def store_colours(store: FrameStore, camera: CameraGeometry, path: Path) -> np.n
     if not path.is_file():
         actor_map = ActorMap(camera, store.frames.shape[1:3], store.dt)
         colours = np.empty(shape, np.float32)
+        shown = known_of(store.rows.valid).picture
         episodes = zip(store.starts, store.lengths, strict=True)
         for start, length in tqdm(episodes, total=len(store.starts), desc="colours", unit="episode"):
             rows = slice(int(start), int(start + length))
             scenes = store.rows.scenes[rows]
-            colours[rows] = tracked_colours(store.frames[rows], scenes.objects, scenes.object_kinds, actor_map)
+            kinds = np.where(shown[rows, None], scenes.object_kinds, 0)
+            colours[rows] = tracked_colours(store.frames[rows], scenes.objects, kinds, actor_map)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(path.stem + ".tmp.npy")
         np.save(temporary, colours)
@@ -165,7 +193,7 @@ class WindowBatch:
 
 
 class FrameWindows:
-    """Random windows that never cross from one episode into the next.
+    """Random windows of frames that are there, which never cross from one episode into the next.
 
     Args:
         store: where the frames are.
@@ -173,7 +201,7 @@ class FrameWindows:
         episodes: positions of the episodes to draw from; None for all.
 
     Raises:
-        ValueError: no episode is long enough.
+        ValueError: no episode is long enough, or shows as many pictures in a row.
     """
 
     def __init__(self, store: FrameStore, num_frames: int, episodes: Sequence[int] | None = None) -> None:
@@ -187,9 +215,13 @@ class FrameWindows:
             )
         self.store = store
         self.num_frames = num_frames
-        self.firsts = np.concatenate(
-            [start + np.arange(n) for start, n in zip(store.starts[chosen], counts, strict=True)]
-        )
+        firsts = np.concatenate([start + np.arange(n) for start, n in zip(store.starts[chosen], counts, strict=True)])
+        missing = np.concatenate([[0], np.cumsum(~known_of(store.rows.valid).picture)])
+        self.firsts = firsts[missing[firsts + num_frames] == missing[firsts]]
+        if not len(self.firsts):
+            raise ValueError(
+                f"no episode shows {num_frames} pictures in a row: the recording has none, or gaps in them"
+            )
 
     def __len__(self) -> int:
         """Number of different windows."""

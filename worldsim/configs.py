@@ -8,6 +8,7 @@ import math
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from worldsim.vehicle import VehicleModel
 
@@ -76,6 +77,9 @@ class DiTConfig:
         conv_width: channels of the convolutional stem and head at latent resolution.
         num_conv_blocks: convolutional blocks in the stem and in the head.
         window: past frames a frame attends to, besides itself; the size of the KV ring.
+        attention: "joint": each token attends to all tokens of its own frame and of the window. "factorised": blocks
+            take turns, first within the frame, then each cell over the frames; then depth is even.
+        causal: False lets every frame of a clip see every other, as a teacher does; it cannot be rolled out.
         num_previous: previous latents stacked beside the noisy one.
         motion_warp: also stack the last latent warped by the ego's motion, and start from it.
         latent_limit: sampled latents (of unit variance) are kept within plus and minus this, so that a long rollout
@@ -86,6 +90,8 @@ class DiTConfig:
         use_command: condition on the RouteCommand (dropped out in training); the route says more.
         use_actors: condition on the actors around, drawn into the picture (dropped out in training).
         use_look: condition on the drive's light and colours, as its start shows them.
+        num_recalled: frames of the memory bank that each frame attends to; 0 for no memory.
+        memory_capacity: frames that the bank holds.
     """
 
     width: int = 256
@@ -95,6 +101,8 @@ class DiTConfig:
     conv_width: int = 64
     num_conv_blocks: int = 2
     window: int = 8
+    attention: Literal["joint", "factorised"] = "joint"
+    causal: bool = True
     num_previous: int = 2
     motion_warp: bool = True
     latent_limit: float = 3.5
@@ -103,6 +111,8 @@ class DiTConfig:
     use_command: bool = False
     use_actors: bool = True
     use_look: bool = True
+    num_recalled: int = 0
+    memory_capacity: int = 48
 
     def __post_init__(self) -> None:
         _positive(width=self.width, depth=self.depth, num_heads=self.num_heads, window=self.window)
@@ -110,6 +120,16 @@ class DiTConfig:
         _positive(latent_limit=self.latent_limit)
         if self.width % self.num_heads or (self.width // self.num_heads) % 8:
             raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
+        if not 0 <= self.num_recalled <= self.memory_capacity:
+            raise ValueError(
+                f"num_recalled must lie between 0 and memory_capacity {self.memory_capacity}, got {self.num_recalled}"
+            )
+        if self.num_recalled and not self.motion_warp:
+            raise ValueError("a memory is moved to where it is seen from: num_recalled > 0 needs motion_warp")
+        if self.attention not in ("joint", "factorised"):
+            raise ValueError(f'attention must be "joint" or "factorised", got {self.attention!r}')
+        if self.attention == "factorised" and self.depth % 2:
+            raise ValueError(f"factorised attention needs an even depth, got {self.depth}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ from worldsim.actor_map import ActorMap
 from worldsim.configs import WorldModelConfig
 from worldsim.dit import CausalDiT, Conditions
 from worldsim.flow import posterior
-from worldsim.layers import KeyValue
+from worldsim.layers import KeyValue, MemoryTokens
+from worldsim.memory import Recalled
 from worldsim.route_map import RouteMap
 from worldsim.warp import MotionWarp
 
@@ -42,14 +43,16 @@ class Given(NamedTuple):
     """What is known of frames before they are sampled.
 
     prior: the previous latent moved as ego and actors moved, [b, t, c, h, w]. drawn: the route and the actors in the
-    picture, [b, t, r, h, w], r may be 0. coverage: share of a cell that actors cover, [b, t, h, w]. change: how far the
-    next latent may leave its prior, 1 where something moves and LEAST_CHANGE where nothing does, [b, t, h, w].
+    picture, and the nearest of the recalled frames, [b, t, r, h, w], r may be 0. coverage: share of a cell that actors
+    cover, [b, t, h, w]. change: how far the next latent may leave its prior, 1 where something moves and LEAST_CHANGE
+    where nothing does, [b, t, h, w]. memory: tokens of all recalled frames, None without a memory.
     """
 
     prior: Tensor
     drawn: Tensor
     coverage: Tensor
     change: Tensor
+    memory: MemoryTokens | None = None
 
 
 def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Float[Tensor, "b t k c h w"]:
@@ -79,8 +82,11 @@ class Denoiser(nn.Module):
         self.register_buffer("look_limit", torch.full((4 * config.vae.latent_channels,), torch.inf))
         self.register_buffer("step_std", torch.full((config.vae.latent_channels,), 0.5))
 
-    def given(self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions) -> Given:
-        """What the next latent would be if all went on as the conditions say, and route and actors in the picture."""
+    def given(
+        self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions, recalled: Recalled | None = None
+    ) -> Given:
+        """What the next latent would be if all went on as the conditions say, route and actors in the picture, and what
+        was recalled as it is seen from here."""
         prior = previous[:, :, 0]
         b = len(prior)
         maps = []
@@ -96,6 +102,12 @@ class Denoiser(nn.Module):
         drawn = (
             torch.cat(maps, dim=1) if maps else prior.new_empty(prior.shape[0] * prior.shape[1], 0, *prior.shape[3:])
         )
+        memory = None
+        if self.dit.config.num_recalled:
+            if recalled is None:
+                recalled = Recalled.nothing(previous[:, :, 0], self.dit.config.num_recalled)
+            nearest, memory = self._from_memory(recalled)
+            drawn = torch.cat([drawn, nearest], dim=1)
         if coverage is None:
             coverage = drawn.new_zeros(len(drawn), *prior.shape[3:])
         return Given(
@@ -103,7 +115,17 @@ class Denoiser(nn.Module):
             rearrange(drawn, "(b t) c h w -> b t c h w", b=b),
             rearrange(coverage, "(b t) h w -> b t h w", b=b),
             self._change(conditions, moving, prior),
+            memory,
         )
+
+    def _from_memory(self, recalled: Recalled) -> tuple[Float[Tensor, "bt c1 h w"], MemoryTokens]:
+        """The nearest of the recalled frames and where it was seen, and tokens of all of them."""
+        assert self.warp is not None
+        b, t = recalled.valid.shape[:2]
+        seen, inside = self.warp.from_afar(recalled.latents.flatten(0, 2), recalled.motions.flatten(0, 2))
+        seen = torch.cat([seen, inside], dim=1) * recalled.valid.flatten()[:, None, None, None]
+        seen = rearrange(seen, "(b t k) c h w -> b t k c h w", b=b, t=t)
+        return seen[:, :, 0].flatten(0, 1), self.dit.memory_tokens(seen, recalled.motions)
 
     def _change(self, conditions: Conditions, moving: Tensor | None, prior: Tensor) -> Tensor:
         if moving is None:
@@ -112,6 +134,16 @@ class Denoiser(nn.Module):
         rate = torch.where(conditions.known, travelled / self.dt / MOVING_SPEED, 1.0).clamp(LEAST_CHANGE, 1.0)
         near = F.max_pool2d(moving[:, None], 3, stride=1, padding=1)[:, 0].unflatten(0, prior.shape[:2])
         return torch.maximum(rate[..., None, None], near)
+
+    def stack(
+        self, noisy: Float[Tensor, "b t c h w"], previous: Float[Tensor, "b t k c h w"], given: Given
+    ) -> Float[Tensor, "b t sc h w"]:
+        """What the network sees of each frame, on channels."""
+        parts = [noisy, rearrange(previous, "b t k c h w -> b t (k c) h w")]
+        if self.warp is not None:
+            parts.append(given.prior)
+        parts.append(given.drawn)
+        return torch.cat(parts, dim=2)
 
     def forward(
         self,
@@ -133,11 +165,8 @@ class Denoiser(nn.Module):
         """
         if given is None:
             given = self.given(previous, conditions)
-        parts = [noisy, rearrange(previous, "b t k c h w -> b t (k c) h w")]
-        if self.warp is not None:
-            parts.append(given.prior)
-        parts.append(given.drawn)
-        out = self.dit(torch.cat(parts, dim=2), tau, conditions, times, past, tokens_only)
+        stacked = self.stack(noisy, previous, given)
+        out = self.dit(stacked, tau, conditions, times, past, tokens_only, given.memory)
         mean, std = posterior(noisy, tau, given.prior, self.step_std[:, None, None])
         data = noisy if tokens_only else mean + std * out.rest
         return Denoised(data, mean, std, out.rest, out.tokens, out.cache)

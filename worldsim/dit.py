@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from worldsim.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.configs import DiTConfig
-from worldsim.layers import ConvBlock, DiTBlock, KeyValue
-from worldsim.rope import axial_angles, rotation_of
+from worldsim.layers import ConvBlock, DiTBlock, KeyValue, MemoryAttention, MemoryTokens
+from worldsim.rope import Axis, axial_angles, rotation_of
 from worldsim.route_map import NUM_ROUTE_CHANNELS
 
 UNKNOWN_COMMAND = 4
@@ -48,11 +51,19 @@ class Conditions(NamedTuple):
 
 
 class DiTOutput(NamedTuple):
-    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: of `past` and these, per block."""
+    """rest: standardised estimate [b, t, c, h, w]; tokens [b, t, n, d]; cache: of `past` and these, for each block that
+    attends over frames; empty if the network is not causal."""
 
     rest: Tensor
     tokens: Tensor
     cache: tuple[KeyValue, ...]
+
+
+def block_axes(config: DiTConfig) -> tuple[Axis, ...]:
+    """What each of the blocks attends over."""
+    if config.attention == "joint":
+        return ("joint",) * config.depth
+    return ("space", "time") * (config.depth // 2)
 
 
 def sliding_causal_mask(num_frames: int, num_tokens: int, window: int) -> Bool[Tensor, "tn tn"]:
@@ -67,7 +78,12 @@ class CausalDiT(nn.Module):
 
     Stem and head are convolutions at latent resolution over the noisy latent and the previous ones stacked on
     channels; between them transformer blocks at half that resolution attend over frames. Locality in the stem is
-    what makes it learnable on a small budget; attention carries what is older.
+    what makes it learnable on a small budget; attention carries what is older. With `causal=False` in its config it is
+    a teacher: every frame of a clip sees every other.
+
+    Attributes:
+        recompute: compute each block again in the backward pass instead of keeping what is inside it (Chen et al.
+            2016): a third more work, far less memory. For training; stages set it.
     """
 
     def __init__(self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int]) -> None:
@@ -80,6 +96,8 @@ class CausalDiT(nn.Module):
             num_stacked += NUM_ROUTE_CHANNELS
         if config.use_actors:
             num_stacked += NUM_ACTOR_CHANNELS
+        if config.num_recalled:
+            num_stacked += latent_channels + 1
         self.time_embedding = nn.Sequential(nn.Linear(64, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_embedding = nn.Sequential(nn.Linear(11, d), nn.SiLU(), nn.Linear(d, d))
         self.command_embedding = nn.Embedding(UNKNOWN_COMMAND + 1, d)
@@ -87,7 +105,13 @@ class CausalDiT(nn.Module):
         self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
-        self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio) for _ in range(config.depth)])
+        self.recompute = False
+        if config.num_recalled:
+            self.memory_in = nn.Conv2d(latent_channels + 1, d, 2, stride=2)
+            self.memory_place = nn.Linear(4, d)
+            self.memory_attention = MemoryAttention(d, config.num_heads)
+        self.axes = block_axes(config)
+        self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio, axis) for axis in self.axes])
         self.up = nn.ConvTranspose2d(d, w, 2, stride=2)
         self.merge = nn.Conv2d(2 * w, w, 1)
         self.head = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
@@ -97,7 +121,7 @@ class CausalDiT(nn.Module):
         for module in (self.head_out, self.look_embedding):
             for p in module.parameters() if module is not None else ():
                 nn.init.zeros_(p)
-        frequencies = torch.exp(torch.linspace(0, torch.log(torch.tensor(500.0)).item(), 32))
+        frequencies = torch.exp(torch.linspace(0, math.log(500.0), 32))
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.motion_scale: Tensor
@@ -126,20 +150,27 @@ class CausalDiT(nn.Module):
         times: Int[Tensor, "*slots t"],
         past: tuple[KeyValue, ...] | None = None,
         tokens_only: bool = False,
+        memory: MemoryTokens | None = None,
     ) -> DiTOutput:
         """One pass over `t` frames.
 
         Args:
-            stacked: the noisy latent, the previous ones newest first, the warped one, the route map and the actor map,
-                on channels.
+            stacked: the noisy latent, the previous ones newest first, the warped one, the route map, the actor map and
+                the nearest recalled latent, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.
             tokens_only: leave out the convolutional head; `rest` is then empty.
+            memory: what each frame recalls.
+
+        Raises:
+            ValueError: a cache is given to many frames or to a network that is not causal.
         """
         b, t = tau.shape
         if past is not None and t != 1:
             raise ValueError(f"with a cache frames go one by one, got {t}")
+        if past is not None and not self.config.causal:
+            raise ValueError("with causal=False every frame sees the later ones: there is no cache, pass whole clips")
         condition = self.embed(tau, conditions)
         flat_condition = rearrange(condition, "b t d -> (b t) d")
         x = self.stem_in(rearrange(stacked, "b t c h w -> (b t) c h w"))
@@ -147,14 +178,21 @@ class CausalDiT(nn.Module):
             x = block(x, flat_condition)
         skip = x
         tokens = rearrange(self.down(x), "(b t) d h w -> b t (h w) d", b=b)
-        rotation = rotation_of(axial_angles(times, self.grid, self.config.width // self.config.num_heads))
-        mask = None
-        if t > 1:
-            mask = sliding_causal_mask(t, tokens.shape[2], self.config.window).to(tokens.device)
-        cache = []
-        for i, block in enumerate(self.blocks):
-            tokens, seen = block(tokens, condition, self.grid, rotation, mask, None if past is None else past[i])
-            cache.append(seen)
+        head_width = self.config.width // self.config.num_heads
+        rotations = {axis: rotation_of(axial_angles(times, self.grid, head_width, axis)) for axis in set(self.axes)}
+        masks = {axis: self._mask(axis, t, tokens) for axis in set(self.axes)}
+        if memory is not None:
+            tokens = self._attend_to(memory, tokens)
+        cache, older = [], iter(past or ())
+        for axis, block in zip(self.axes, self.blocks, strict=True):
+            kept = None if past is None or axis == "space" else next(older)
+            inputs = (tokens, condition, self.grid, rotations[axis], masks[axis], kept)
+            if self.recompute and past is None and torch.is_grad_enabled():
+                tokens, seen = checkpoint(block, *inputs, use_reentrant=False)
+            else:
+                tokens, seen = block(*inputs)
+            if self.config.causal and axis != "space":
+                cache.append(seen)
         if tokens_only:
             return DiTOutput(tokens.new_empty(0), tokens, tuple(cache))
         x = self.up(rearrange(tokens, "b t (h w) d -> (b t) d h w", h=self.grid[0]))
@@ -163,3 +201,26 @@ class CausalDiT(nn.Module):
             x = block(x, flat_condition)
         rest = self.head_out(nn.functional.silu(self.head_norm(x)))
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
+
+    def memory_tokens(self, seen: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
+        """Tokens of recalled latents as they are seen from here; the last channel says where they are known."""
+        b, t = seen.shape[:2]
+        tokens = rearrange(self.memory_in(seen.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
+        dx, dy, dyaw = motions.unbind(-1)
+        place = torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)
+        known = F.max_pool2d(seen[..., -1, :, :].flatten(0, 2)[:, None], 2).flatten(1) > 0.5
+        valid = rearrange(known, "(b t k) n -> b t (k n)", b=b, t=t)
+        return MemoryTokens((tokens + self.memory_place(place)[..., None, :]).flatten(2, 3), valid)
+
+    def _attend_to(self, memory: MemoryTokens, tokens: Float[Tensor, "b t n d"]) -> Float[Tensor, "b t n d"]:
+        zero = torch.zeros(1, dtype=torch.long, device=tokens.device)
+        angles = axial_angles(zero, self.grid, self.config.width // self.config.num_heads, "space")
+        recalled = angles.repeat(memory.tokens.shape[2] // tokens.shape[2], 1)
+        return self.memory_attention(tokens, memory, rotation_of(angles), rotation_of(recalled))
+
+    def _mask(self, axis: Axis, num_frames: int, tokens: Tensor) -> Tensor | None:
+        """Where tokens of `num_frames` frames may attend; None: everywhere."""
+        if num_frames == 1 or axis == "space" or not self.config.causal:
+            return None
+        num_tokens = tokens.shape[2] if axis == "joint" else 1
+        return sliding_causal_mask(num_frames, num_tokens, self.config.window).to(tokens.device)

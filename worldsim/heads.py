@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,6 +24,8 @@ EGO_SCALE = np.array([10.0, 0.5], np.float32)
 LANE_SCALE = np.array([2.0, 0.3, 2.0, 10.0], np.float32)
 ROUTE_SCALE = np.array(ROUTE_DISTANCES, np.float32)[:, None]
 LEAD_SPEED_SCALE = 10.0
+DENIAL = 10.0
+"""Minus the logit of what is denied."""
 OBJECT_SCALE = np.array([20.0, 10.0, 1.0, 1.0, 10.0, 4.0, 2.0], np.float32)
 """Of x, y, cos yaw, sin yaw, speed, length, width."""
 
@@ -35,7 +37,8 @@ class SceneTargets:
     ego: speed, yaw rate [..., 2]. lane [..., 4]. route [..., 10, 2]. lead: log(1 + gap), speed [..., 2].
     lead_present [...]. present [..., columns]: an object's centre lies in this image column. kind [..., columns, K]:
     logits, or one-hot as a target. objects [..., columns, 7]. collision, off_road [...]. As estimates the presences
-    and events are logits. The *_valid are masks of the targets, None in an estimate.
+    and events are logits. The *_valid are masks of the targets, None in an estimate; objects_valid, lead_valid,
+    collision_valid and off_road_valid [...], also None where everything is known, tell whether presence itself is.
     """
 
     ego: Tensor
@@ -51,6 +54,10 @@ class SceneTargets:
     ego_valid: Tensor | None = None
     lane_valid: Tensor | None = None
     route_valid: Tensor | None = None
+    objects_valid: Tensor | None = None
+    lead_valid: Tensor | None = None
+    collision_valid: Tensor | None = None
+    off_road_valid: Tensor | None = None
 
     def map(self, function: Callable[[Tensor], Any]) -> SceneTargets:
         """`function` applied to every tensor."""
@@ -111,6 +118,23 @@ class SceneHead(nn.Module):
             off_road=events[:, 1],
         )
         return estimate.map(lambda v: rearrange(v, "(b t) ... -> b t ...", b=b))
+
+    @torch.no_grad()
+    def deny(self, names: Iterable[str]) -> None:
+        """From now on say no to these of "present", "lead_present", "collision" and "off_road", whatever is seen."""
+        events = self.num_scalars - 2
+        column = self.column[-1]
+        assert isinstance(column, nn.Linear)
+        outputs = {
+            "present": (column, 0),
+            "lead_present": (self.scalars, events - 3),
+            "collision": (self.scalars, events),
+            "off_road": (self.scalars, events + 1),
+        }
+        for name in names:
+            layer, row = outputs[name]
+            layer.weight[row] = 0
+            layer.bias[row] = -DENIAL
 
 
 def column_of(x: np.ndarray, y: np.ndarray, camera: CameraGeometry, num_columns: int) -> np.ndarray:
@@ -183,19 +207,22 @@ def scene_loss(estimate: SceneTargets, target: SceneTargets, weight: Tensor) -> 
     def binary(logit: Tensor, truth: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(logit, truth, reduction="none")
 
-    ones = torch.ones_like(target.collision)
+    def where(known: Tensor | None) -> Tensor:
+        return torch.ones_like(target.collision) if known is None else known
+
+    listed = where(target.objects_valid)[..., None]
     kind = -(F.log_softmax(estimate.kind, dim=-1) * target.kind).sum(-1)
     return {
         "ego": mean(near(estimate.ego, target.ego), target.ego_valid),
         "lane": mean(near(estimate.lane, target.lane), target.lane_valid),
         "route": mean(near(estimate.route, target.route).sum(-1), target.route_valid),
-        "lead": mean(near(estimate.lead, target.lead).sum(-1), target.lead_present),
-        "lead_present": mean(binary(estimate.lead_present, target.lead_present), ones),
-        "present": mean(binary(estimate.present, target.present), torch.ones_like(target.present)),
-        "kind": mean(kind, target.present),
-        "objects": mean(near(estimate.objects, target.objects).sum(-1), target.present),
-        "collision": mean(binary(estimate.collision, target.collision), ones),
-        "off_road": mean(binary(estimate.off_road, target.off_road), ones),
+        "lead": mean(near(estimate.lead, target.lead).sum(-1), target.lead_present * where(target.lead_valid)),
+        "lead_present": mean(binary(estimate.lead_present, target.lead_present), where(target.lead_valid)),
+        "present": mean(binary(estimate.present, target.present), listed.expand_as(target.present)),
+        "kind": mean(kind, target.present * listed),
+        "objects": mean(near(estimate.objects, target.objects).sum(-1), target.present * listed),
+        "collision": mean(binary(estimate.collision, target.collision), where(target.collision_valid)),
+        "off_road": mean(binary(estimate.off_road, target.off_road), where(target.off_road_valid)),
     }
 
 

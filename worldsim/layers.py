@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.rope import Rotation, rotate
+from worldsim.rope import Axis, Rotation, rotate
 
 
 class RMSNorm(nn.Module):
@@ -41,11 +41,14 @@ class KeyValue(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Multi-head attention over the tokens of many frames, QK-normed (Dehghani et al. 2023), with rotary positions."""
+    """Multi-head attention over the tokens of many frames, QK-normed (Dehghani et al. 2023), with rotary positions.
 
-    def __init__(self, width: int, num_heads: int) -> None:
+    Joint over frames and cells, or along one of the two axes alone.
+    """
+
+    def __init__(self, width: int, num_heads: int, axis: Axis = "joint") -> None:
         super().__init__()
-        self.num_heads = num_heads
+        self.num_heads, self.axis = num_heads, axis
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.query_norm = RMSNorm(width // num_heads)
         self.key_norm = RMSNorm(width // num_heads)
@@ -53,28 +56,77 @@ class Attention(nn.Module):
 
     def forward(
         self,
-        x: Float[Tensor, "b n d"],
+        x: Float[Tensor, "b t n d"],
         rotation: Rotation,
-        mask: Bool[Tensor, "n n"] | None,
+        mask: Bool[Tensor, "q q"] | None,
         past: KeyValue | None,
-    ) -> tuple[Float[Tensor, "b n d"], KeyValue]:
+    ) -> tuple[Float[Tensor, "b t n d"], KeyValue]:
         """Attend within `x` where `mask` allows (None: everywhere) and to all of `past`.
 
         Args:
-            past: keys and values of older frames with room for `n` more at the end, which are written here.
+            mask: of all tokens (joint), of the cells (space) or of the frames (time).
+            past: keys and values of older frames with room for those of `x` at the end, which are written here; a
+                block over space takes none.
 
         Returns:
             The result, and the keys and values of `past` and `x`.
         """
-        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
+        b, t, n, _ = x.shape
+        q, k, v = rearrange(self.qkv(x), "b t n (three h d) -> three b h (t n) d", three=3, h=self.num_heads)
         q, k = rotate(self.query_norm(q), rotation), rotate(self.key_norm(k), rotation)
         seen = KeyValue(k, v)
         if past is not None:
-            n = x.shape[1]
-            past.keys[:, :, -n:], past.values[:, :, -n:] = k, v
+            past.keys[:, :, -t * n :], past.values[:, :, -t * n :] = k, v
             seen = past
-        y = F.scaled_dot_product_attention(q, seen.keys, seen.values, attn_mask=mask)
-        return self.out(rearrange(y, "b h n d -> b n (h d)")), seen
+        if self.axis == "joint":
+            y = F.scaled_dot_product_attention(q, *seen, attn_mask=mask)
+            y = rearrange(y, "b h (t n) d -> b t n (h d)", t=t)
+        elif self.axis == "space":
+            q, k, v = (rearrange(part, "b h (t n) d -> (b t) h n d", n=n) for part in (q, *seen))
+            y = rearrange(F.scaled_dot_product_attention(q, k, v, attn_mask=mask), "(b t) h n d -> b t n (h d)", b=b)
+        else:
+            q, k, v = (rearrange(part, "b h (t n) d -> (b n) h t d", n=n) for part in (q, *seen))
+            y = rearrange(F.scaled_dot_product_attention(q, k, v, attn_mask=mask), "(b n) h t d -> b t n (h d)", b=b)
+        return self.out(y), seen
+
+
+class MemoryTokens(NamedTuple):
+    """What frames attend to besides the window: tokens [b, t, m, d], and which of them count [b, t, m]."""
+
+    tokens: Tensor
+    valid: Tensor
+
+
+class MemoryAttention(nn.Module):
+    """Attention of each frame's tokens to those of its memory, gated by an output that begins at 0.
+
+    A place of nothing stands beside the memory, so that a frame need not attend to it, and one without a memory is left
+    exactly as it is.
+    """
+
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.query_norm = RMSNorm(width // num_heads)
+        self.key_norm = RMSNorm(width // num_heads)
+        self.out = nn.Linear(width, width, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(
+        self, x: Float[Tensor, "b t n d"], memory: MemoryTokens, rotation: Rotation, memory_rotation: Rotation
+    ) -> Float[Tensor, "b t n d"]:
+        """`x` and what its frames find in `memory`; both rotations are of places in the picture."""
+        b, h = len(x), self.num_heads
+        q = rearrange(self.query(F.layer_norm(x, x.shape[-1:])), "b t n (h d) -> (b t) h n d", h=h)
+        pair = self.key_value(F.layer_norm(memory.tokens, x.shape[-1:]))
+        k, v = rearrange(pair, "b t m (two h d) -> two (b t) h m d", two=2, h=h)
+        q, k = rotate(self.query_norm(q), rotation), rotate(self.key_norm(k), memory_rotation)
+        k, v = (F.pad(part, (0, 0, 1, 0)) for part in (k, v))
+        mask = F.pad(memory.valid.flatten(0, 1), (1, 0), value=True)[:, None, None]
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return x + self.out(rearrange(y, "(b t) h n d -> b t n (h d)", b=b))
 
 
 class ConvMLP(nn.Module):
@@ -98,9 +150,9 @@ class ConvMLP(nn.Module):
 class DiTBlock(nn.Module):
     """Transformer block with AdaLN-Zero (Peebles and Xie 2023): each frame's condition shifts, scales and gates it."""
 
-    def __init__(self, width: int, num_heads: int, mlp_ratio: float) -> None:
+    def __init__(self, width: int, num_heads: int, mlp_ratio: float, axis: Axis = "joint") -> None:
         super().__init__()
-        self.attention = Attention(width, num_heads)
+        self.attention = Attention(width, num_heads, axis)
         self.mlp = ConvMLP(width, mlp_ratio)
         self.modulation = nn.Linear(width, 6 * width)
         nn.init.zeros_(self.modulation.weight)
@@ -112,15 +164,14 @@ class DiTBlock(nn.Module):
         condition: Float[Tensor, "b t d"],
         grid: tuple[int, int],
         rotation: Rotation,
-        mask: Bool[Tensor, "tn tn"] | None,
+        mask: Bool[Tensor, "q q"] | None,
         past: KeyValue | None,
     ) -> tuple[Float[Tensor, "b t n d"], KeyValue]:
         """One block over `t` frames of `n` tokens; returns the tokens, and keys and values as Attention does."""
-        t = x.shape[1]
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(F.silu(condition)).unsqueeze(2).chunk(6, dim=-1)
         h = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale1) + shift1
-        h, seen = self.attention(rearrange(h, "b t n d -> b (t n) d"), rotation, mask, past)
-        x = x + gate1 * rearrange(h, "b (t n) d -> b t n d", t=t)
+        h, seen = self.attention(h, rotation, mask, past)
+        x = x + gate1 * h
         h = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale2) + shift2
         return x + gate2 * self.mlp(h, grid), seen
 

@@ -14,6 +14,7 @@ from worldsim.dit import Conditions
 from worldsim.flow import euler_sample
 from worldsim.layers import KeyValue
 from worldsim.look import keep_look, look_distance, look_of
+from worldsim.memory import MemoryBank, Recalled, moved
 from worldsim.trust import SIGNAL_NAMES
 
 NUM_KEPT = 3
@@ -24,25 +25,37 @@ class LatentState(NamedTuple):
     """What the next latent depends on.
 
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
-    cache: per block the keys and values of the last `window` frames.
+    cache: for each block that attends over frames, the keys and values of the last `window` ones.
     frames: number of each slot's newest frame, [b].
     signals: SIGNAL_NAMES of the newest latent, [b, k]; 0 for a recorded one.
+    poses: x, y [m], yaw [rad] of the ego at the newest frame, from its pose at the first, float64 [b, 3].
+    memory: what may be recalled; None for a model without a memory, or where rollouts are told what they recall.
     """
 
     latents: Tensor
     cache: tuple[KeyValue, ...]
     frames: tuple[int, ...]
     signals: Tensor
+    poses: Tensor
+    memory: MemoryBank | None = None
 
     def take(self, slots: Sequence[int]) -> LatentState:
         """The given slots, in that order, in memory of their own; a slot may be taken many times."""
         index = torch.as_tensor(list(slots), dtype=torch.long, device=self.latents.device)
         cache = tuple(KeyValue(kv.keys[index], kv.values[index]) for kv in self.cache)
-        return LatentState(self.latents[index], cache, tuple(self.frames[i] for i in slots), self.signals[index])
+        return LatentState(
+            self.latents[index],
+            cache,
+            tuple(self.frames[i] for i in slots),
+            self.signals[index],
+            self.poses[index],
+            None if self.memory is None else self.memory.take(index),
+        )
 
     @staticmethod
     def concat(states: Sequence[LatentState]) -> LatentState:
         """The slots of all the states, in that order; their caches must be equally long."""
+        banks = [state.memory for state in states if state.memory is not None]
         cache = tuple(
             KeyValue(torch.cat([kv.keys for kv in blocks]), torch.cat([kv.values for kv in blocks]))
             for blocks in zip(*(state.cache for state in states), strict=True)
@@ -52,7 +65,28 @@ class LatentState(NamedTuple):
             cache,
             tuple(f for state in states for f in state.frames),
             torch.cat([state.signals for state in states]),
+            torch.cat([state.poses for state in states]),
+            MemoryBank.concat(banks) if len(banks) == len(states) else None,
         )
+
+
+class SamplingPass(NamedTuple):
+    """What the network was asked: a noisy latent [b, 1, c, h, w] at a flow time."""
+
+    noisy: Tensor
+    tau: float
+
+
+class Rollout(NamedTuple):
+    """A clip of which the first latents are context and the others were generated one by one.
+
+    latents: [b, t, c, h, w]. noisy: what the last sampling pass of each frame was given, context as it is,
+    [b, t, c, h, w]. tau: its flow time, 1 for context, [b, t].
+    """
+
+    latents: Tensor
+    noisy: Tensor
+    tau: Tensor
 
 
 def select_frames(conditions: Conditions, frames: slice) -> Conditions:
@@ -60,48 +94,87 @@ def select_frames(conditions: Conditions, frames: slice) -> Conditions:
     return Conditions(*(value[:, frames] for value in conditions))
 
 
-def prefill(denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], conditions: Conditions) -> LatentState:
-    """The state after clean `latents`; one parallel pass."""
+def prefill(
+    denoiser: Denoiser,
+    latents: Float[Tensor, "b t c h w"],
+    conditions: Conditions,
+    recalled: Recalled | None = None,
+) -> LatentState:
+    """The state after clean `latents`; one parallel pass.
+
+    Args:
+        recalled: what these frames recall; None: nothing, and the state keeps a memory of its own from here on.
+
+    Raises:
+        ValueError: the network is not causal.
+    """
+    if not denoiser.dit.config.causal:
+        raise ValueError("a network with causal=False sees the future: it cannot be rolled out frame by frame")
     t = latents.shape[1]
     previous = shift_previous(latents, denoiser.dit.config.num_previous)
     ones = torch.ones(latents.shape[:2], device=latents.device)
     times = torch.arange(t, device=latents.device)
-    out = denoiser(latents, ones, previous, conditions, times, tokens_only=True)
+    given = denoiser.given(previous, conditions, recalled)
+    out = denoiser(latents, ones, previous, conditions, times, given=given, tokens_only=True)
     kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
     signals = latents.new_zeros(len(latents), len(SIGNAL_NAMES))
-    return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents), signals)
+    poses = torch.zeros(len(latents), 3, dtype=torch.float64, device=latents.device)
+    memory = None
+    if denoiser.dit.config.num_recalled and recalled is None:
+        memory = MemoryBank.empty(latents[:, 0], denoiser.dit.config.memory_capacity)
+    for k in range(t):
+        poses = moved(poses, conditions.motions[:, k] * conditions.known[:, k, None])
+        if memory is not None:
+            memory = memory.remember(latents[:, k], poses, times[k].expand(len(latents)))
+    return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents), signals, poses, memory)
 
 
 def advance(
-    denoiser: Denoiser, state: LatentState, conditions: Conditions, noise: Float[Tensor, "b 1 c h w"], num_steps: int
+    denoiser: Denoiser,
+    state: LatentState,
+    conditions: Conditions,
+    noise: Float[Tensor, "b 1 c h w"],
+    num_steps: int,
+    passes: list[SamplingPass] | None = None,
+    recalled: Recalled | None = None,
 ) -> LatentState:
     """One frame on: sample the latent; the cache gets its keys and values from the last sampling pass, or from a pass
     of the clean latent after it (`clean_cache`).
 
     Args:
         conditions: of the new frame, t = 1.
+        passes: gets the frame's last sampling pass.
+        recalled: what the frame recalls, if the state has no memory of its own.
     """
     b, device = len(noise), noise.device
     frames = tuple(frame + 1 for frame in state.frames)
     times = torch.tensor(frames, device=device)[:, None]
     previous = state.latents[:, None, : denoiser.dit.config.num_previous]
-    given = denoiser.given(previous, conditions)
+    poses = moved(state.poses, conditions.motions[:, 0] * conditions.known)
+    memory = state.memory
+    if memory is not None:
+        left_window = times[:, 0] - denoiser.dit.config.window
+        recalled, memory = memory.recall(poses, left_window, denoiser.dit.config.num_recalled)
+    given = denoiser.given(previous, conditions, recalled)
 
     tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
     past = tuple(kv.with_room(tokens) for kv in state.cache)
 
     cache, estimates = past, []
+    last: SamplingPass | None = None
 
     def denoise(x: Tensor, tau: float) -> Tensor:
-        nonlocal cache
+        nonlocal cache, last
         at = torch.full((b, 1), tau, device=device)
         out = denoiser(x, at, previous, conditions, times, past, given)
-        cache = out.cache
+        cache, last = out.cache, SamplingPass(x, tau)
         estimates.append(out.data)
         return out.data
 
     limit = denoiser.dit.config.latent_limit
     latent = euler_sample(denoise, noise, num_steps)
+    if passes is not None and last is not None:
+        passes.append(last)
     unstable = _rms(estimates[-1] - estimates[0], denoiser.step_std)
     if num_steps == 1:
         unstable = torch.full_like(unstable, torch.nan)
@@ -116,7 +189,9 @@ def advance(
         ones = torch.ones((b, 1), device=device)
         cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
-    return LatentState(latents, _newest(denoiser, cache), frames, signals)
+    if memory is not None:
+        memory = memory.remember(latent[:, 0], poses, times[:, 0])
+    return LatentState(latents, _newest(denoiser, cache), frames, signals, poses, memory)
 
 
 def _rms(difference: Float[Tensor, "b t c h w"], unit: Float[Tensor, "c"]) -> Float[Tensor, "b"]:
@@ -129,24 +204,33 @@ def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, 
     return tuple(kv.newest(keep) for kv in cache)
 
 
+def _frames_of(recalled: Recalled | None, frames: slice) -> Recalled | None:
+    return None if recalled is None else Recalled(*(value[:, frames] for value in recalled))
+
+
 def roll_out(
     denoiser: Denoiser,
     context: Float[Tensor, "b k c h w"],
     conditions: Conditions,
     noise: Float[Tensor, "b t c h w"],
     num_steps: int,
-) -> Float[Tensor, "b t c h w"]:
-    """A clip of which the first k latents are `context` and the others are generated one by one.
+    recalled: Recalled | None = None,
+) -> Rollout:
+    """Go on from `context` to a clip of t frames.
 
     Args:
         conditions: of all t frames.
         noise: of all t frames; that of the context is not used.
+        recalled: what all t frames recall; None: what they remember themselves.
     """
     k, t = context.shape[1], noise.shape[1]
-    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)))
-    clip = [context]
+    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), _frames_of(recalled, slice(0, k)))
+    clip: list[Tensor] = [context]
+    passes: list[SamplingPass] = []
     for frame in range(k, t):
         now = slice(frame, frame + 1)
-        state = advance(denoiser, state, select_frames(conditions, now), noise[:, now], num_steps)
+        known, told = select_frames(conditions, now), _frames_of(recalled, now)
+        state = advance(denoiser, state, known, noise[:, now], num_steps, passes, told)
         clip.append(state.latents[:, :1])
-    return torch.cat(clip, dim=1)
+    tau = torch.tensor([1.0] * k + [p.tau for p in passes], device=noise.device).expand(len(noise), t)
+    return Rollout(torch.cat(clip, dim=1), torch.cat([context, *(p.noisy for p in passes)], dim=1), tau)

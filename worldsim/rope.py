@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+Axis = Literal["joint", "space", "time"]
+"""What a block's tokens attend over: all frames' tokens, their own frame's, or their own cell's in all frames."""
+
+TURNS: dict[Axis, tuple[int, int]] = {"joint": (2, 1), "space": (0, 2), "time": (4, 0)}
+"""Quarters of a head's channel pairs that turn with time, and with row and column each, by what is attended over."""
+
 
 def axial_angles(
-    times: Int[Tensor, "*b t"], grid: tuple[int, int], head_width: int, base: float = 100.0
+    times: Int[Tensor, "*b t"], grid: tuple[int, int], head_width: int, axis: Axis = "joint", base: float = 100.0
 ) -> Float[Tensor, "*b tn half"]:
     """Rotation angles [rad] of the tokens of `times` x rows x columns, row-major.
 
-    Half of the head's channel pairs turn with time, a quarter each with row and column.
+    Half of the head's channel pairs turn with time, a quarter each with row and column; where attention is over space
+    or time alone, all of them turn with that.
 
     Args:
         times: frame numbers, one row for all slots or one for each; only differences matter to attention.
         head_width: channels of a head, a multiple of 8.
+        axis: what is attended over.
     """
-    half = head_width // 2
-    num_time, num_space = half // 2, half // 4
+    num_time, num_space = (quarters * head_width // 8 for quarters in TURNS[axis])
     device = times.device
 
     def frequencies(n: int) -> Tensor:
-        return base ** (-torch.arange(n, device=device, dtype=torch.float32) / n)
+        return base ** (-torch.arange(n, device=device, dtype=torch.float32) / max(n, 1))
 
     time = times.float()[..., None] * frequencies(num_time)
     rows = torch.arange(grid[0], device=device, dtype=torch.float32)[:, None] * frequencies(num_space)

@@ -85,13 +85,17 @@ class VAE3D(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
+    def features(self, frames: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c h w"]:
+        """What the encoder makes of single frames in [-1, 1], 8x reduced, before it looks at frames together."""
+        x = rearrange(frames, "n c (h p) (w q) -> n (c p q) h w", p=4, q=4)
+        return self.encoder_8x(self.encoder_down(self.encoder_4x(self.encoder_stem(x))))
+
     def posterior(
         self, frames: Float[Tensor, "b t 3 H W"], state: VAEState | None = None
     ) -> tuple[Float[Tensor, "b t c h w"], Float[Tensor, "b t c h w"], VAEState]:
         """Mean and log variance of the raw latents of `frames` in [-1, 1], and the state to go on from."""
         b = frames.shape[0]
-        x = rearrange(frames, "b t c (h p) (w q) -> (b t) (c p q) h w", p=4, q=4)
-        x = self.encoder_8x(self.encoder_down(self.encoder_4x(self.encoder_stem(x))))
+        x = self.features(rearrange(frames, "b t c h w -> (b t) c h w"))
         x, features = self.encoder_time(
             rearrange(x, "(b t) c h w -> b t c h w", b=b), None if state is None else state.features
         )

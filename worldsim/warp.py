@@ -55,11 +55,11 @@ class MotionWarp(nn.Module):
         self.points: Tensor
         self.register_buffer("points", points, persistent=False)
 
-    def grid(self, motion: Float[Tensor, "b 6"], points: Float[Tensor, "*b h w 3"]) -> Float[Tensor, "b h w 2"]:
+    def grid(self, motion: Float[Tensor, "b m"], points: Float[Tensor, "*b h w 3"]) -> Float[Tensor, "b h w 2"]:
         """Where in the previous frame resting points of now were, in grid_sample's coordinates.
 
         Args:
-            motion: MOTION_NAMES; only dx, dy [m] and dyaw [rad] matter.
+            motion: dx, dy [m] and dyaw [rad] first, the rest does not matter.
             points: in the vehicle frame after the motion [m].
         """
         dx, dy, dyaw = (motion[:, i, None, None] for i in range(3))
@@ -74,6 +74,15 @@ class MotionWarp(nn.Module):
         u = -left / depth * (self.focal / self.half_width)
         v = -up / depth * (self.focal / self.half_height)
         return torch.stack([u, v], dim=-1)
+
+    def from_afar(
+        self, latents: Float[Tensor, "n c h w"], motions: Float[Tensor, "n 3"]
+    ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n 1 h w"]]:
+        """`latents` of long before, seen after the motion since then, and 1 where the camera of then saw what is seen
+        now; 0 elsewhere, the latents too."""
+        grid = self.grid(motions, self.points)
+        inside = ((grid.abs() < 1).all(-1)[:, None]).to(latents)
+        return inside * F.grid_sample(latents, grid, padding_mode="border", align_corners=False), inside
 
     def forward(
         self,

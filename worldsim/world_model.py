@@ -66,7 +66,8 @@ class WorldModel(nn.Module):
             raise FileNotFoundError(f"no checkpoint in {folder}: {CONFIG_NAME} is missing")
         model = WorldModel(WorldModelConfig.from_json(folder / CONFIG_NAME))
         load_weights(model, folder / WEIGHTS_NAME)
-        return model.to(device).eval().requires_grad_(False)
+        model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return model.eval().requires_grad_(False)
 
     def save(self, folder: Path, dtype: torch.dtype | None = None) -> None:
         """Write config and weights to `folder`."""

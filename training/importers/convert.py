@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,7 +17,7 @@ from training.importers.comma2k19 import read_comma2k19
 from training.importers.drives import DriveOptions, read_drive
 from training.importers.lerobot import read_lerobot
 from training.importers.media import VIDEO_SUFFIXES, Fit, fit_image, images_in
-from training.importers.recording import Recording
+from training.importers.recording import Recording, Signal
 from training.importers.resample import ResampleConfig, episode_times, nearest, rows_at
 from training.importers.tables import read_states
 from training.importers.udacity import MAX_STEER_ANGLE, read_udacity
@@ -45,7 +45,8 @@ class ImportConfig:
         camera: lerobot: feature of the video.
         ego: carla_log: role name or number of the ego.
         steering_ratio: comma2k19: steering-wheel angle over front-wheel angle.
-        max_steer_angle: comma2k19, udacity: front-wheel angle at full steer [rad]; None is 25° for udacity.
+        max_steer_angle: front-wheel angle at full steer [rad], by which one tells the other where the source has only
+            one of them; None is 25° for udacity, elsewhere it leaves the other unknown.
 
     Raises:
         ValueError: a value is out of range.
@@ -122,6 +123,23 @@ def read_recordings(kind: Format, config: ImportConfig) -> dict[str, list[Record
     Raises:
         ValueError: it cannot be read; names file, line and value.
     """
+    splits = _read(kind, config)
+    if config.max_steer_angle is None:
+        return splits
+    angle = config.max_steer_angle
+    return {split: [_with_wheels(recording, angle) for recording in many] for split, many in splits.items()}
+
+
+def _with_wheels(recording: Recording, max_steer_angle: float) -> Recording:
+    """The recording with the front wheels where the steering puts them, should it not tell where they are."""
+    steer = recording.signals.get("steer")
+    if steer is None or "steer_angle" in recording.signals:
+        return recording
+    wheels = Signal(steer.times, max_steer_angle * steer.values)
+    return replace(recording, signals={**recording.signals, "steer_angle": wheels})
+
+
+def _read(kind: Format, config: ImportConfig) -> dict[str, list[Recording]]:
     source, drive = config.source, config.drive
     if kind == "yolo":
         return read_yolo(source, drive)

@@ -1,0 +1,83 @@
+"""Faster ways to run a model: near to the plain one, told apart from it, refused where they cannot be."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from test_world_model import CONTROL, random_clip, random_model
+
+from envs.dream_world import DreamWorld, DreamWorldConfig
+from worldsim.inference import set_speed
+from worldsim.world_model import WorldModel
+
+COMPILED = """
+import numpy as np, torch
+from test_world_model import CONTROL, random_clip, random_model
+from worldsim.inference import set_speed
+torch.set_num_threads(1)
+plain, compiled = random_model(), set_speed(random_model(), "compiled")
+states = [model.begin([random_clip()], [3]) for model in (plain, compiled)]
+for _ in range(2):
+    (states[0], a), (states[1], b) = (m.step(s, CONTROL) for m, s in zip((plain, compiled), states))
+    assert np.abs(a.frames.astype(int) - b.frames).max() <= 1
+torch.testing.assert_close(states[0].rolling.latents, states[1].rolling.latents, atol=1e-4, rtol=1e-4)
+"""
+
+
+def test_int8_weights_stay_near_and_are_smaller() -> None:
+    plain, small = random_model(), set_speed(random_model(), "int8")
+    assert not any(isinstance(m, torch.nn.Linear) for m in small.denoiser.dit.blocks.modules())
+    a, b = (model.begin([random_clip()], [3]) for model in (plain, small))
+    for _ in range(3):
+        a, seen = plain.step(a, CONTROL)
+        b, also = small.step(b, CONTROL)
+    assert seen.frames is not None
+    assert also.frames is not None
+    difference = np.abs(seen.frames.astype(int) - also.frames)
+    assert 0 < difference.mean() < 2
+    torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=0.1, rtol=0.1)
+
+
+def test_states_of_an_int8_world_are_not_those_of_a_plain_one(tiny_checkpoint: Path) -> None:
+    plain, small = (DreamWorld(DreamWorldConfig(checkpoint=tiny_checkpoint, speed=s)) for s in ("plain", "int8"))
+    small.reset(seed=0, options={})
+    small.step(CONTROL[0])
+    state = small.get_state()
+    step = small.step(CONTROL[0])
+    small.set_state(state)
+    assert np.array_equal(small.step(CONTROL[0]).frame, step.frame)
+    with pytest.raises(ValueError, match="another world"):
+        plain.set_state(state)
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="one of plain, compiled, int8, got 'fast'"):
+        DreamWorldConfig(speed="fast")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="for the CPU, got device 'cuda'"):
+        DreamWorldConfig(speed="int8", device="cuda")
+
+
+def test_convolutions_are_loaded_channels_last(tiny_checkpoint: Path) -> None:
+    weight = WorldModel.load(tiny_checkpoint).vae.decoder_2x.conv1.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_compiled_networks_give_the_same_frames() -> None:
+    """In a process of its own, without the hook that checks shapes."""
+    folder = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{folder}:{folder.parent}"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

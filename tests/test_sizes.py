@@ -1,0 +1,69 @@
+"""Named sizes: the published shapes and their parameter counts, on the meta device; larger frames."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.dit import CausalDiT
+from worldsim.sizes import SIZES, dit_size
+from worldsim.world_model import WorldModel
+
+EXPECTED = {
+    "tiny": (256, 4, 4, 5_549_640),
+    "drivedit": (512, 12, 8, 59_891_336),
+    "dit-s": (384, 12, 6, 33_779_816),
+    "dit-b": (768, 12, 12, 134_392_520),
+    "dit-l": (1024, 24, 16, 465_730_824),
+    "dit-xl": (1152, 28, 16, 685_006_568),
+    "small": (512, 8, 8, 40_909_960),
+    "medium": (768, 12, 12, 134_392_520),
+    "large": (1024, 24, 16, 465_730_824),
+    "xl": (1536, 28, 24, 1_216_878_472),
+}
+
+
+def num_parameters(config: DiTConfig, latent_size: tuple[int, int] = (16, 16)) -> int:
+    with torch.device("meta"):
+        return sum(p.numel() for p in CausalDiT(config, 8, latent_size).parameters())
+
+
+def test_every_size_is_expected() -> None:
+    assert SIZES.keys() == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_shape_and_parameter_count(name: str) -> None:
+    size = dit_size(name)
+    assert (size.width, size.depth, size.num_heads, num_parameters(size)) == EXPECTED[name]
+
+
+def test_attention_and_frame_size_do_not_change_the_count() -> None:
+    size = dit_size("dit-s")
+    assert num_parameters(replace(size, attention="factorised"), (32, 40)) == num_parameters(size)
+
+
+def test_the_default_is_tiny() -> None:
+    assert WorldModelConfig().dit == dit_size("tiny")
+
+
+def test_an_unknown_size_is_named() -> None:
+    with pytest.raises(ValueError, match=r"no size 'huge'; there are tiny, drivedit"):
+        dit_size("huge")
+
+
+@pytest.mark.parametrize("frame_size", [(256, 256), (256, 384), (512, 512)])
+def test_larger_frames_pass_through_all_networks(frame_size: tuple[int, int]) -> None:
+    config = WorldModelConfig(
+        frame_size=frame_size,
+        vae=VAEConfig(widths=(16, 16, 16), num_blocks=1),
+        dit=DiTConfig(width=48, depth=2, num_heads=2, conv_width=16, num_conv_blocks=1, window=2),
+        head=HeadConfig(width=16),
+    )
+    torch.manual_seed(0)
+    model = WorldModel(config).eval().requires_grad_(False)
+    latents, _ = model.vae.encode(torch.zeros(1, 1, 3, *frame_size))
+    assert latents.shape == (1, 1, 8, *config.latent_size)
+    assert model.vae.decode(latents)[0].shape == (1, 1, 3, *frame_size)
+    assert model.head(latents[:, :, None].expand(-1, -1, 3, -1, -1, -1)).present.shape == (1, 1, 8)
