@@ -30,9 +30,9 @@ class Block:
         laps: times around.
     """
 
-    length: float = 70.0
-    width: float = 45.0
-    radius: float = 12.0
+    length: float = 60.0
+    width: float = 40.0
+    radius: float = 14.0
     laps: int = 2
 
     def __post_init__(self) -> None:
