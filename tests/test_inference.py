@@ -80,7 +80,7 @@ def test_convolutions_are_loaded_channels_last(tiny_checkpoint: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled_networks_give_the_same_frames() -> None:
     """In a process of its own, without the hook that checks shapes."""
