@@ -216,11 +216,12 @@ class Tally:
     ) -> None:
         """Count a step of all envs; `real` says who was not just reset."""
         scene = drivedit.SceneState.from_vector(infos["scene"])
-        self.returns = np.where(real, self.returns + reward, 0.0)
+        self.returns += np.where(real, reward, 0.0)
         self.offsets += np.abs(scene.lateral_offset[real & scene.lane_valid[:, 0]]).tolist()
         self.speeds += scene.speed[real].tolist()
         for k in np.flatnonzero((terminated | truncated) & real):
             self.rows.append((float(self.returns[k]), bool(terminated[k] and not infos["route_done"][k])))
+            self.returns[k] = 0.0
 
     def read(self) -> dict[str, float]:
         """Means over the episodes and steps since the last reading."""
@@ -312,18 +313,26 @@ def ppo(config: PPOConfig) -> Agent:
     return agent
 
 
-def plot(folder: Path) -> None:
-    """Draw both learning curves: as it learned in the learned world, as it was scored in the reference world."""
+def plot(folder: Path, num_averaged: int = 8) -> None:
+    """Draw both learning curves: of learning itself, in the learned world with its exploration, the mean of the last
+    `num_averaged` updates; and of the scores in the reference world."""
     from matplotlib.figure import Figure
 
     rows = [json.loads(line) for line in (folder / CURVE_NAME).read_text().splitlines()]
     figure = Figure(figsize=(10, 3), layout="constrained")
-    titles = {"return": "return of an episode", "offset": "distance from the lane's centre [m]", "speed": "speed [m/s]"}
+    titles = {
+        "return": "return of an episode",
+        "offset": "distance from the lane's centre [m]",
+        "infractions": "episodes that end in an infraction",
+    }
     for axes, (key, title) in zip(figure.subplots(1, len(titles)), titles.items(), strict=True):
-        for world, style in (("learned", "-"), ("reference", "o-")):
+        for world, style, window in (("learned", "-", num_averaged), ("reference", "o-", 1)):
             known = [row for row in rows if world in row and not math.isnan(row[world][key])]
-            axes.plot([r["num_steps"] for r in known], [r[world][key] for r in known], style, label=f"{world} world")
+            values = np.array([row[world][key] for row in known])
+            means = [values[max(0, k + 1 - window) : k + 1].mean() for k in range(len(values))]
+            axes.plot([row["num_steps"] for row in known], means, style, label=f"{world} world")
         axes.set(title=title, xlabel="env steps in the learned world")
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     figure.axes[0].legend()
     figure.savefig(folder / PLOT_NAME, dpi=110)
 

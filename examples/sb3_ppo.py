@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import gymnasium
 import numpy as np
 import tyro
 from stable_baselines3 import PPO
 
-import drivedit  # noqa: F401  registers the env ids
+import drivedit
 from envs.features import NUM_FEATURES, features_of_state
 from envs.sb3_vec_env import SB3VecEnv
 from worldsim.scene import SCENE_SIZE
@@ -49,10 +48,10 @@ class SB3Config:
 
 def learn(config: SB3Config) -> PPO:
     """Learn, write the policy and return it."""
-    envs = gymnasium.make_vec("DriveDiT-v0", config.num_envs, obs=config.obs, checkpoint=config.checkpoint)
+    envs = drivedit.make_dream_vector_env(config.num_envs, obs=config.obs, checkpoint=config.checkpoint)
     policy = PPO(
         "CnnPolicy" if config.obs == "pixels" else "MlpPolicy",
-        SB3VecEnv(envs.unwrapped),
+        SB3VecEnv(envs),
         n_steps=config.rollout_length,
         batch_size=config.num_envs * config.rollout_length // 4,
         gamma=0.97,

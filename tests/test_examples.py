@@ -62,6 +62,15 @@ def test_advantages_stop_at_ends_and_look_beyond_truncation(ppo):
         assert collector.tally.read()["return"] == pytest.approx(2.0)
 
 
+def test_episodes_one_after_the_other_are_tallied_each_by_itself(ppo):
+    tally, info = ppo.Tally(1), {"scene": np.zeros((1, 134), np.float32), "route_done": np.array([False])}
+    no, yes = np.array([False]), np.array([True])
+    for ended in (no, yes, no, yes):
+        tally.add(np.array([1.0]), info, ended, no, yes)
+    found = tally.read()
+    assert (found["return"], found["episodes"], found["infractions"]) == (2.0, 2.0, 1.0)
+
+
 class EndingEnvs:
     """One env whose episode ends with its second step; the third only resets it."""
 

@@ -9,12 +9,15 @@ import torch
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
+from test_world_model import CONTROL, random_clip
+
 from envs.driving_env import make_dream_env
 from training import recipes
 from training.dynamics import DynamicsRecipe
 from training.loop import LoopConfig
 from training.recipes import Recipe
 from training.train import TrainConfig, train
+from worldsim.world_model import WorldModel
 
 NO_GPU = not torch.cuda.is_available()
 
@@ -58,7 +61,7 @@ def for_a_step(recipe: Recipe) -> Recipe:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     "device",
     [
@@ -80,3 +83,15 @@ def test_the_small_recipe_is_drivedit_at_256() -> None:
     model = recipes.small().model
     assert model.frame_size == recipes.small().train_data.frame_size == (256, 256)
     assert (model.dit.width, model.dit.depth, model.dit.num_heads) == (512, 12, 8)
+
+
+def test_the_world_of_the_small_recipe_steps() -> None:
+    torch.manual_seed(0)
+    model = WorldModel(recipes.small().model).eval().requires_grad_(False)
+    frames = np.random.default_rng(0).integers(0, 255, (3, 256, 256, 3), dtype=np.uint8)
+    state = model.begin([replace(random_clip(3), frames=frames)], [0])
+    state, prediction = model.step(state, CONTROL, num_steps=1)
+    assert prediction.frames is not None
+    assert prediction.frames.shape == (1, 256, 256, 3)
+    assert state.rolling.latents.shape == (1, 3, 16, 32, 32)
+    assert state.cache_length == 3 * 256 + 256

@@ -27,9 +27,9 @@ CONFIG = WorldModelConfig(
 )
 
 
-def random_model() -> WorldModel:
+def random_model(num_recalled: int = 0) -> WorldModel:
     torch.manual_seed(0)
-    model = WorldModel(CONFIG).eval().requires_grad_(False)
+    model = WorldModel(replace(CONFIG, dit=replace(CONFIG.dit, num_recalled=num_recalled))).eval().requires_grad_(False)
     for p in model.parameters():  # AdaLN-Zero starts as the identity: wake every branch
         p.add_(0.05 * torch.randn(p.shape))
     return model

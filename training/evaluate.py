@@ -16,6 +16,7 @@ from training import layout
 from training.drives import Rollouts, choose_starts, long_drives, reconstruct, roll_out_recorded
 from training.feature_distance import feature_scores
 from training.record import RecordConfig, record
+from training.revisits import Block, drive_laps, revisit_scores, same_views
 from training.rollouts import RolloutDataset
 from training.scores import (
     actor_picture_scores,
@@ -30,6 +31,7 @@ from training.video_metrics import psnr
 from training.windows import FrameStore, FrameWindows
 from worldsim.actor_map import ActorMap
 from worldsim.configs import CameraGeometry
+from worldsim.start_clip import StartClip
 from worldsim.starts import STARTS_NAME, load_starts
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
@@ -56,7 +58,8 @@ class EvaluateConfig:
         seconds: length of a rollout [s].
         long_starts: start clips of the checkpoint from which the lane follower drives closed loop, for stability;
             0 leaves them out, as do starts without a route.
-        long_seconds: their length [s].
+        long_seconds: their length [s]; up to four go around a block too, for three quarters of it, with and without
+            the model's memory if it has one.
         batch_size: rollouts side by side.
         device: torch device.
         num_threads: of torch, None leaves it.
@@ -181,9 +184,25 @@ def evaluate(config: EvaluateConfig) -> dict:
         report["stability"] = stability_scores(drives, clips)
         write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
         write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
+        if model.config.dit.num_recalled:
+            report["revisits"] = _revisits(model, clips[:4], config)
     layout.write_json(config.out / "report.json", report)
     print(table(report))
     return report
+
+
+def _revisits(model: WorldModel, clips: list[StartClip], config: EvaluateConfig) -> dict:
+    """Scores of laps around a block with and without memory; writes a sheet of the same views, a lap apart."""
+    block, scores, rows = Block(), {}, []
+    for name, remember in (("without_memory", False), ("with_memory", True)):
+        laps = drive_laps(model, clips, block, round(0.75 * config.long_seconds / model.config.dt), remember)
+        scores[name] = revisit_scores(laps, 0.6 * block.lap, np.random.default_rng(config.seed))
+        pairs = same_views(laps, 0.6 * block.lap)
+        shown = pairs[np.linspace(0, len(pairs) - 1, 8).astype(int)] if len(pairs) else pairs
+        rows += [laps.frames[shown[:, 0], shown[:, k]] for k in (2, 1)]
+    if all(len(row) == 8 for row in rows):
+        write_sheet(config.out / "revisits.png", rows, every=1)
+    return scores
 
 
 def evaluate_tokenizer(model: WorldModel, store: FrameStore, out: Path, num_frames: int = 16) -> None:
@@ -261,5 +280,11 @@ def table(report: dict) -> str:
         rows.append(("colours there, of the start", colours, "near 1"))
         lane = f"{last['lane_seen_error_m']:.2f} m, {last['heading_seen_error_deg']:.1f}°"
         rows.append(("lane seen in the picture against the route, there", lane, "≤ 0.3 m, 3°"))
+    for name, s in report.get("revisits", {}).items():
+        if s["pairs"]:
+            same, other = s["same_view"], s["other_view"]
+            text = f"{same['psnr_db']:.1f} dB, latents {same['latent_rms']:.2f} apart"
+            text += f" (another view {other['psnr_db']:.1f} dB, {other['latent_rms']:.2f})"
+            rows.append((f"the same view a lap later, {name.replace('_', ' ')}", text, "alike"))
     lines = ["| measure | value | target |", "|---|---|---|"] + [f"| {a} | {b} | {c} |" for a, b, c in rows]
     return "\n".join(lines)

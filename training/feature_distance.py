@@ -34,6 +34,8 @@ def feature_maps(vae: VAE3D, frames: np.ndarray) -> Float[Tensor, "t c h w"]:
 def clip_features(maps: Float[Tensor, "t c h w"]) -> Float[Tensor, "k d"]:
     """Features of the whole clips in `t` consecutive frames, d = 3 c."""
     num = len(maps) // CLIP_FRAMES
+    if not num:
+        return maps.new_zeros(0, 3 * maps.shape[1])
     clips = rearrange(maps[: num * CLIP_FRAMES], "(k f) c h w -> k f c (h w)", k=num, f=CLIP_FRAMES)
     means, deviations = clips.mean(-1), clips.std(-1, correction=0)
     return torch.cat([means.mean(1), deviations.mean(1), means.std(1, correction=0)], dim=-1)

@@ -30,9 +30,9 @@ class Block:
         laps: times around.
     """
 
-    length: float = 70.0
-    width: float = 45.0
-    radius: float = 12.0
+    length: float = 60.0
+    width: float = 40.0
+    radius: float = 14.0
     laps: int = 2
 
     def __post_init__(self) -> None:
@@ -84,13 +84,15 @@ class Laps:
 
 
 def drive_laps(model: WorldModel, clips: list[StartClip], block: Block, num_steps: int, remember: bool = True) -> Laps:
-    """The lane follower drives around `block` from each of the clips.
+    """The lane follower drives around `block` from each of the clips, nobody else on the road.
 
     Args:
         remember: False takes the model's memory away.
     """
     clips = [replace(clip, route=block.route()) for clip in clips]
     state = model.begin(clips, list(range(len(clips))))
+    alone = replace(state.actors, kinds=np.zeros_like(state.actors.kinds), vacant=np.zeros_like(state.actors.vacant))
+    state = replace(state, actors=alone)
     if not remember:
         state = replace(state, rolling=state.rolling._replace(memory=None))
     driver, scene = LaneFollower(), SceneState.stack([clip.scenes[-1] for clip in clips])
@@ -105,25 +107,28 @@ def drive_laps(model: WorldModel, clips: list[StartClip], block: Block, num_step
     return Laps(frames=np.stack(frames, 1), latents=np.stack(latents, 1), poses=np.stack(poses, 1))
 
 
-def same_views(laps: Laps, least_apart: int) -> list[tuple[int, int, int]]:
-    """(drive, frame, earlier frame) of the same view, frames at least `least_apart` steps apart."""
+def same_views(laps: Laps, least_travelled: float) -> np.ndarray:
+    """Drive, frame, earlier frame [p, 3] of the same view, the ego having travelled so far in between [m]."""
     pairs = []
     for n, poses in enumerate(torch.from_numpy(laps.poses.astype(np.float64))):
-        for t in range(least_apart, len(poses)):
-            apart = view_distance(motions_to(poses[: t - least_apart + 1], poses[t]))
+        travelled = torch.cat([torch.zeros(1), (poses[1:, :2] - poses[:-1, :2]).norm(dim=-1).cumsum(0)])
+        for t in range(len(poses)):
+            num = int((travelled <= travelled[t] - least_travelled).sum())
+            if not num:
+                continue
+            apart = view_distance(motions_to(poses[:num], poses[t]))
             earlier = int(apart.argmin())
             if apart[earlier] < SAME_VIEW:
                 pairs.append((n, t, earlier))
-    return pairs
+    return np.array(pairs, np.int64).reshape(-1, 3)
 
 
-def revisit_scores(laps: Laps, least_apart: int, rng: np.random.Generator) -> dict:
-    """How alike frames of the same view are, seconds after each other, and frames of different views of a drive."""
-    pairs = same_views(laps, least_apart)
-    if not pairs:
+def revisit_scores(laps: Laps, least_travelled: float, rng: np.random.Generator) -> dict:
+    """How alike frames of the same view are, a lap after each other, and frames of the drive chosen at random."""
+    n, now, before = same_views(laps, least_travelled).T
+    if not len(n):
         return {"pairs": 0}
-    n, now, before = np.array(pairs).T
-    other = rng.integers(0, now - least_apart + 1)
+    other = rng.integers(0, now)
 
     def alike(then: np.ndarray) -> dict:
         difference = laps.latents[n, now] - laps.latents[n, then]
@@ -132,4 +137,4 @@ def revisit_scores(laps: Laps, least_apart: int, rng: np.random.Generator) -> di
             "latent_rms": float(np.sqrt((difference**2).mean())),
         }
 
-    return {"pairs": len(pairs), "same_view": alike(before), "other_view": alike(other)}
+    return {"pairs": len(n), "same_view": alike(before), "other_view": alike(other)}

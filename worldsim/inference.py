@@ -41,6 +41,8 @@ def set_speed(model: WorldModel, speed: Speed) -> WorldModel:
         model.head.compile(dynamic=False, options=options)
         decode = torch.compile(model.vae.decode, dynamic=False, options=options)
         model.vae.decode = decode  # pyright: ignore[reportAttributeAccessIssue]
+        plainly = torch.compiler.set_stance("force_eager")  # a context is passed once, and may have any length
+        model.begin = plainly(model.begin)  # pyright: ignore[reportAttributeAccessIssue]
     elif speed == "int8":
         blocks = model.denoiser.dit.blocks
         with warnings.catch_warnings():  # torch would rather see torchao, which is one more package
