@@ -56,7 +56,7 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     x, y = ((v - v.mean(0)).astype(np.float64) / np.sqrt(len(v) - 1) for v in (a, b))
     apart = ((a.mean(0) - b.mean(0)).astype(np.float64) ** 2).sum()
     roots = (np.linalg.qr(v, mode="r") for v in (x, y))  # as many rows as there are samples or features, if fewer
-    shared = np.linalg.svd(next(roots) @ next(roots).T, compute_uv=False).sum()
+    shared = np.linalg.svd(np.matmul(next(roots), np.transpose(next(roots))), compute_uv=False).sum()
     return float(max(0.0, apart + (x**2).sum() + (y**2).sum() - 2 * shared))
 
 
