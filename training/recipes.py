@@ -113,7 +113,7 @@ def tiny() -> Recipe:
     """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes."""
     train, test = _recordings(num_episodes=240, num_towns=60, seconds=30.0, num_test=40)
     return Recipe(
-        model=WorldModelConfig(),
+        model=WorldModelConfig(dit=DiTConfig(num_recalled=2, memory_capacity=128)),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
