@@ -97,7 +97,7 @@ class DreamWorld:
 
     Raises:
         FileNotFoundError: the checkpoint or the start clips are not there.
-        ValueError: the checkpoint is refused.
+        ValueError: the checkpoint is refused, or a speed is asked of a model that is given.
     """
 
     def __init__(
@@ -110,6 +110,8 @@ class DreamWorld:
         self.config = DreamWorldConfig() if config is None else config
         if self.config.num_threads is not None:
             torch.set_num_threads(self.config.num_threads)
+        if model is not None and self.config.speed != "plain":
+            raise ValueError(f"speed {self.config.speed!r} is for a model loaded here: call set_speed on the one given")
         if model is None:
             model = set_speed(WorldModel.load(self.config.checkpoint, self.config.device), self.config.speed)
         self.model = model

@@ -6,7 +6,7 @@ import copy
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -19,6 +19,9 @@ from envs.state_codec import StateCodec
 from envs.world import World, WorldStep
 from worldsim.scene import SceneState, control_from_action
 from worldsim.start_clip import StartClip
+
+if TYPE_CHECKING:
+    from worldsim.inference import Speed  # which loads torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,6 +344,7 @@ def make_dream_env(
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
     num_sampling_steps: int | None = None,
+    speed: Speed = "plain",
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
@@ -352,6 +356,7 @@ def make_dream_env(
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
+        speed: "plain", "compiled" or "int8", see `worldsim.inference`.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
@@ -359,7 +364,10 @@ def make_dream_env(
     from envs.dream_world import DreamWorld, DreamWorldConfig  # torch is loaded here and not before
 
     world_config = DreamWorldConfig(
-        checkpoint=None if checkpoint is None else Path(checkpoint), num_steps=num_sampling_steps, device=device
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        num_steps=num_sampling_steps,
+        speed=speed,
+        device=device,
     )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     return DrivingEnv(DreamWorld(world_config), config, obs=obs, render_mode=render_mode)

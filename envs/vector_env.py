@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -16,6 +16,9 @@ from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.spaces import ObservationMode, shows_pixels
 from envs.world import WorldStep
 from worldsim.scene import control_from_action
+
+if TYPE_CHECKING:
+    from worldsim.inference import Speed  # which loads torch
 
 Answer = tuple[Any, float, bool, bool, dict[str, Any]]
 """What the step of one env returns."""
@@ -172,6 +175,7 @@ def make_dream_vector_env(
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
     num_sampling_steps: int | None = None,
+    speed: Speed = "plain",
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
@@ -187,6 +191,7 @@ def make_dream_vector_env(
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
+        speed: "plain", "compiled" or "int8", see `worldsim.inference`.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
@@ -199,7 +204,10 @@ def make_dream_vector_env(
     if num_envs < 1:
         raise ValueError(f"num_envs must be at least 1, got {num_envs}")
     world_config = DreamWorldConfig(
-        checkpoint=None if checkpoint is None else Path(checkpoint), num_steps=num_sampling_steps, device=device
+        checkpoint=None if checkpoint is None else Path(checkpoint),
+        num_steps=num_sampling_steps,
+        speed=speed,
+        device=device,
     )
     first = DreamWorld(world_config)
     worlds = [first, *(first.branch() for _ in range(num_envs - 1))]

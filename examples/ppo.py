@@ -1,6 +1,6 @@
 """Learn lane keeping in the learned world by PPO and score it in the reference world, in one file.
 
-    python examples/ppo.py                                   # learns; interrupted, it goes on where it was
+    python examples/ppo.py                                   # learns; interrupted, it goes on from the policy
     drivedit validate --policy examples/ppo.py:Driver        # what came of it, in the scenarios
     drivedit play --policy examples/ppo.py:Driver            # and to look at
 

@@ -67,10 +67,15 @@ def _module_of_file(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as if it were run: it may import what lies beside it
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"policy_file_{path.stem}"  # the bare name might be that of a package that is needed here
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module

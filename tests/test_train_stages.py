@@ -93,6 +93,7 @@ def test_noised_clips_begin_with_clean_frames() -> None:
 
 @pytest.mark.parametrize("num_steps", [1, 2])
 def test_the_last_pass_again_gives_the_rollout(denoiser: Denoiser, num_steps: int) -> None:
+    denoiser.look_limit.fill_(0.05)  # what sampling makes is then pulled back
     rollout = rollout_of(denoiser, num_steps)
     batch = clips()
     clip = last_pass(denoiser, rollout, batch)

@@ -36,6 +36,10 @@ class TrajectoryStageConfig:
     distill: DistillStageConfig
     dit: DiTConfig = field(default_factory=DiTConfig)
 
+    def __post_init__(self) -> None:
+        if not self.dit.causal:
+            raise ValueError("the teacher of trajectories must not see the future: its dit needs causal=True")
+
 
 @dataclass(frozen=True, kw_only=True)
 class DynamicsRecipe:
@@ -66,8 +70,10 @@ def train_dynamics(
     """Train the model's denoiser in place through the recipe's stages; those that are done are loaded."""
     episodes, config, device = np.arange(len(store.lengths)), model.config, model.device
     windows = LatentWindows(store, latents, config, recipe.student.num_frames, episodes)
+    model.denoiser.dit.recompute = recipe.student.recompute
     if recipe.trajectories is not None:
         causal = Denoiser(replace(config, dit=recipe.trajectories.dit)).to(device)
+        causal.dit.recompute = recipe.trajectories.teacher.recompute
         train_denoiser(causal, windows, recipe.trajectories.teacher, folder / "causal_teacher", "causal teacher")
         model.denoiser.step_std.copy_(causal.step_std)
         model.denoiser.look_limit.copy_(causal.look_limit)
@@ -76,6 +82,8 @@ def train_dynamics(
     train_denoiser(model.denoiser, windows, recipe.student, folder / "student")
     if recipe.match is not None and recipe.teacher is not None:
         teacher, fake = (Teacher(config, recipe.teacher.dit).to(device) for _ in range(2))
+        for one in (teacher, fake):
+            one.denoiser.dit.recompute = recipe.student.recompute
         clips = LatentWindows(store, latents, config, recipe.teacher.num_frames, episodes)
         train_teacher(teacher, clips, recipe.teacher, folder / "teacher")
         train_match(

@@ -212,7 +212,8 @@ class TrainLoop:
                     if self.step % self.config.save_every == 0:
                         self.save()
             except KeyboardInterrupt:
-                self.save()
+                if self.step:
+                    self.save()
                 raise
         self.save()
         self.use_ema()
@@ -228,7 +229,8 @@ def finish_stage(module: nn.Module, path: Path) -> None:
 
 def stage_done(module: nn.Module, path: Path) -> bool:
     """True, with the result loaded into `module`, if the stage finished before."""
-    if not path.is_file():
-        return False
-    load_weights(module, path)
-    return True
+    done = path.is_file()
+    wait_for_all()  # all have looked before one of them may write
+    if done:
+        load_weights(module, path)
+    return done

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import numpy as np
 import torch
@@ -16,8 +17,8 @@ from torch import nn
 
 
 def _processes() -> PartialState:
-    """Who this process is among all."""
-    return PartialState(cpu=not torch.cuda.is_available())
+    """Who this process is among all. The others may wait long while the first one records."""
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(days=2))
 
 
 def is_first() -> bool:

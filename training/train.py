@@ -113,7 +113,7 @@ def _with_student(recipe: Recipe, **loop: float) -> Recipe:
     return replace(recipe, dynamics=replace(recipe.dynamics, student=student))
 
 
-LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.look_embedding", "step_std", "look_limit")
+LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.look_embedding", "dit.memory_in", "step_std", "look_limit")
 """How the names of the denoiser's tensors begin that read or write latents: worth nothing with another tokenizer."""
 
 

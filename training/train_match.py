@@ -65,8 +65,8 @@ def last_pass(denoiser: Denoiser, rollout: Rollout, batch: LatentBatch) -> Float
     times = torch.arange(rollout.latents.shape[1], device=rollout.latents.device)
     given = denoiser.given(previous, batch.conditions, batch.recalled)
     out = denoiser(rollout.noisy, rollout.tau, previous, batch.conditions, times, given=given)
-    moved = given.prior + given.change[:, :, None] * (out.data - given.prior)
-    return torch.where((rollout.tau < 1)[:, :, None, None, None], moved, rollout.latents)
+    made = denoiser.settle(out.data, given, batch.conditions)
+    return torch.where((rollout.tau < 1)[:, :, None, None, None], made, rollout.latents)
 
 
 def match_losses(
@@ -112,10 +112,15 @@ def train_match(
 
     Args:
         fake: of the teacher's shape; begins with its weights.
+
+    Raises:
+        ValueError: the cache is filled by clean passes.
     """
     result = folder / "student.safetensors"
     if stage_done(denoiser, result):
         return
+    if denoiser.dit.config.clean_cache:
+        raise ValueError("a rollout is computed again from its last sampling passes: match needs clean_cache=False")
     fake.load_state_dict(teacher.state_dict())
     matching = Matching(denoiser, fake)
     teacher.eval().requires_grad_(False)

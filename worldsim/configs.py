@@ -72,7 +72,7 @@ class DiTConfig:
     Args:
         width: channels of a token.
         depth: number of transformer blocks.
-        num_heads: attention heads; width / num_heads must be a multiple of 6 or at least 16 and even.
+        num_heads: attention heads; width / num_heads must be a multiple of 8.
         mlp_ratio: hidden width of the MLP over width.
         conv_width: channels of the convolutional stem and head at latent resolution.
         num_conv_blocks: convolutional blocks in the stem and in the head.

@@ -15,6 +15,7 @@ from worldsim.configs import WorldModelConfig
 from worldsim.dit import CausalDiT, Conditions
 from worldsim.flow import posterior
 from worldsim.layers import KeyValue, MemoryTokens
+from worldsim.look import keep_look
 from worldsim.memory import Recalled
 from worldsim.route_map import RouteMap
 from worldsim.warp import MotionWarp
@@ -134,6 +135,16 @@ class Denoiser(nn.Module):
         rate = torch.where(conditions.known, travelled / self.dt / MOVING_SPEED, 1.0).clamp(LEAST_CHANGE, 1.0)
         near = F.max_pool2d(moving[:, None], 3, stride=1, padding=1)[:, 0].unflatten(0, prior.shape[:2])
         return torch.maximum(rate[..., None, None], near)
+
+    def settle(
+        self, data: Float[Tensor, "b t c h w"], given: Given, conditions: Conditions
+    ) -> Float[Tensor, "b t c h w"]:
+        """The latents that sampled data become: near the prior where nothing moves, of the drive's look, within
+        limits."""
+        latents = given.prior + given.change[:, :, None] * (data - given.prior)
+        if self.dit.config.use_look:
+            latents = keep_look(latents, conditions.look, self.look_limit)
+        return latents.clamp(-self.dit.config.latent_limit, self.dit.config.latent_limit)
 
     def stack(
         self, noisy: Float[Tensor, "b t c h w"], previous: Float[Tensor, "b t k c h w"], given: Given

@@ -13,7 +13,7 @@ from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
 from worldsim.flow import euler_sample
 from worldsim.layers import KeyValue
-from worldsim.look import keep_look, look_distance, look_of
+from worldsim.look import look_distance, look_of
 from worldsim.memory import MemoryBank, Recalled, moved
 from worldsim.trust import SIGNAL_NAMES
 
@@ -171,7 +171,6 @@ def advance(
         estimates.append(out.data)
         return out.data
 
-    limit = denoiser.dit.config.latent_limit
     latent = euler_sample(denoise, noise, num_steps)
     if passes is not None and last is not None:
         passes.append(last)
@@ -179,10 +178,7 @@ def advance(
     if num_steps == 1:
         unstable = torch.full_like(unstable, torch.nan)
     surprise = _rms(latent - given.prior, denoiser.step_std)
-    latent = given.prior + given.change[:, :, None] * (latent - given.prior)
-    if denoiser.dit.config.use_look:
-        latent = keep_look(latent, conditions.look, denoiser.look_limit)
-    latent = latent.clamp(-limit, limit)
+    latent = denoiser.settle(latent, given, conditions)
     drift = look_distance(look_of(latent[:, 0]), conditions.look[:, 0]).abs() / denoiser.look_limit
     signals = torch.stack([unstable, surprise, drift.mean(-1)], dim=-1)
     if denoiser.dit.config.clean_cache:

@@ -5,7 +5,7 @@ size do not change them. "dit-*" are those of Peebles and Xie 2023.
 
 | name | width | depth | heads | parameters |
 |---|---|---|---|---|
-| tiny, the default | 256 | 4 | 4 | 5.5 M |
+| tiny, the default but for its memory | 256 | 4 | 4 | 5.5 M |
 | drivedit | 512 | 12 | 8 | 59.9 M |
 | dit-s | 384 | 12 | 6 | 33.8 M |
 | dit-b | 768 | 12 | 12 | 134.4 M |
