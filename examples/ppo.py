@@ -59,7 +59,7 @@ class PPOConfig:
     """
 
     out: Path = DEFAULT_OUT
-    num_steps: int = 16_000
+    num_steps: int = 30_000
     num_envs: int = 16
     rollout_length: int = 16
     seconds: float = 20.0
