@@ -22,7 +22,7 @@ import drivedit
 from policies.rule_based import LaneFollower
 from scenarios.actors import BrakingLead
 
-Name = Literal["side_by_side", "long", "approach", "viewer"]
+Name = Literal["side_by_side", "long", "approach", "revisits", "viewer"]
 IMAGES = Path(__file__).parent / "images"
 APPROACH_START = 3
 """Start clip of the approach: a straight road."""
@@ -93,6 +93,20 @@ def approach(config: ImagesConfig) -> np.ndarray:
     return np.concatenate([cv2.resize(f, (224, 224), interpolation=cv2.INTER_CUBIC) for f in chosen], axis=1)
 
 
+def revisits(config: ImagesConfig) -> np.ndarray:
+    """Around a block and back, four drives: views as first seen and a lap later, without the memory and with it."""
+    from training.revisits import Block, drive_laps, view_rows
+    from worldsim.starts import STARTS_NAME, load_starts
+    from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
+
+    model, block = WorldModel.load(config.checkpoint), Block()
+    clips = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)[:4]
+    rows = []
+    for remember in (False, True):
+        rows += view_rows(drive_laps(model, clips, block, 450, remember), 0.6 * block.lap)
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+
+
 def viewer(config: ImagesConfig) -> np.ndarray:
     """The viewer with both worlds, three seconds after the learned one began in the reference world."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
@@ -129,6 +143,7 @@ PICTURES: dict[Name, Callable[[ImagesConfig], np.ndarray]] = {
     "side_by_side": side_by_side,
     "long": long,
     "approach": approach,
+    "revisits": revisits,
     "viewer": viewer,
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_world_model import random_clip, random_model
 
-from training.revisits import Block, Laps, drive_laps, revisit_scores, same_views
+from training.revisits import Block, Laps, drive_laps, revisit_scores, same_views, view_rows
 
 
 def test_a_block_comes_back_to_where_it_began() -> None:
@@ -35,6 +35,8 @@ def test_the_same_views_are_paired_and_compared() -> None:
     laps = laps_of([10, 20, 30, 40, 30, 20, 10, 20])
     pairs = same_views(laps, 6.0)
     assert pairs.tolist() == [[0, 4, 2], [0, 5, 1], [0, 6, 0], [0, 7, 1]]
+    first, later = view_rows(laps, 6.0, count=4)
+    assert first[:, 0, 0, 0].tolist() == later[:, 0, 0, 0].tolist() == [30, 20, 10, 20]
     scores = revisit_scores(laps, 6.0, np.random.default_rng(0))
     assert scores["pairs"] == 4
     assert scores["same_view"] == {"psnr_db": 60.0, "latent_rms": 0.0}

@@ -16,7 +16,7 @@ from training import layout
 from training.drives import Rollouts, choose_starts, long_drives, reconstruct, roll_out_recorded
 from training.feature_distance import feature_scores
 from training.record import RecordConfig, record
-from training.revisits import Block, drive_laps, revisit_scores, same_views
+from training.revisits import Block, drive_laps, revisit_scores, view_rows
 from training.rollouts import RolloutDataset
 from training.scores import (
     actor_picture_scores,
@@ -197,10 +197,8 @@ def _revisits(model: WorldModel, clips: list[StartClip], config: EvaluateConfig)
     for name, remember in (("without_memory", False), ("with_memory", True)):
         laps = drive_laps(model, clips, block, round(0.75 * config.long_seconds / model.config.dt), remember)
         scores[name] = revisit_scores(laps, 0.6 * block.lap, np.random.default_rng(config.seed))
-        pairs = same_views(laps, 0.6 * block.lap)
-        shown = pairs[np.linspace(0, len(pairs) - 1, 8).astype(int)] if len(pairs) else pairs
-        rows += [laps.frames[shown[:, 0], shown[:, k]] for k in (2, 1)]
-    if all(len(row) == 8 for row in rows):
+        rows += view_rows(laps, 0.6 * block.lap)
+    if all(len(row) for row in rows):
         write_sheet(config.out / "revisits.png", rows, every=1)
     return scores
 

@@ -123,6 +123,13 @@ def same_views(laps: Laps, least_travelled: float) -> np.ndarray:
     return np.array(pairs, np.int64).reshape(-1, 3)
 
 
+def view_rows(laps: Laps, least_travelled: float, count: int = 8) -> list[np.ndarray]:
+    """Up to `count` views as first seen, and the same a lap later, each uint8 [count, h, w, 3]."""
+    pairs = same_views(laps, least_travelled)
+    shown = pairs[np.linspace(0, len(pairs) - 1, count).astype(int)] if len(pairs) else pairs
+    return [laps.frames[shown[:, 0], shown[:, k]] for k in (2, 1)]
+
+
 def revisit_scores(laps: Laps, least_travelled: float, rng: np.random.Generator) -> dict:
     """How alike frames of the same view are, a lap after each other, and frames of the drive chosen at random."""
     n, now, before = same_views(laps, least_travelled).T
