@@ -24,8 +24,8 @@ from scenarios.actors import BrakingLead
 
 Name = Literal["side_by_side", "long", "approach", "revisits", "viewer"]
 IMAGES = Path(__file__).parent / "images"
-APPROACH_START = 3
-"""Start clip of the approach: a straight road."""
+APPROACH_START = 9
+"""Start clip of the approach: a straight road, and a car that one can tell from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
