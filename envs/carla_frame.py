@@ -28,11 +28,6 @@ def poses_to_carla(poses: np.ndarray) -> np.ndarray:
     return np.stack([poses[:, 0], -poses[:, 1], -np.degrees(poses[:, 2])], axis=-1)
 
 
-def poses_from_carla(poses: np.ndarray) -> np.ndarray:
-    """`pose_from_carla` of poses [n, 3]."""
-    return np.stack([poses[:, 0], -poses[:, 1], -np.radians(poses[:, 2])], axis=-1)
-
-
 def control_from_carla(throttle: float, steer: float, brake: float, hand_brake: bool, reverse: bool) -> np.ndarray:
     """The control float32 [4] (CONTROL_NAMES) of a CARLA control, whose steer is positive to the right.
 

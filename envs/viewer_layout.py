@@ -21,8 +21,6 @@ MIN_WINDOW = (760, 560)
 """Smaller windows hide the side panel."""
 USUAL_HALF_WIDTH = 1.75
 """Drawn where the lane's width is unknown [m]."""
-SHORT_HEADWAY = 0.8
-"""A lead nearer than this wants attention [s]."""
 MAP_AHEAD, MAP_BEHIND = 45.0, 8.0
 """What the bird's-eye panel shows of the road ahead and behind [m]."""
 

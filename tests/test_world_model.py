@@ -77,30 +77,6 @@ def random_conditions(b: int, t: int) -> Conditions:
     )
 
 
-def test_cached_step_equals_full_forward(model: WorldModel) -> None:
-    """Beyond the window too: 9 frames with a window of 4."""
-    denoiser = model.denoiser
-    t = 9
-    latents, conditions = torch.randn(2, t, 8, 16, 16), random_conditions(2, t)
-    previous = shift_previous(latents, 2)
-    full = denoiser(latents, torch.ones(2, t), previous, conditions, torch.arange(t))
-    state = prefill(denoiser, latents[:, :3], select_frames(conditions, slice(0, 3)))
-    cache = state.cache
-    for frame in range(3, t):
-        now = slice(frame, frame + 1)
-        out = denoiser(
-            latents[:, now],
-            torch.ones(2, 1),
-            previous[:, now],
-            select_frames(conditions, now),
-            torch.tensor([frame]),
-            tuple(kv.with_room(64) for kv in cache),
-        )
-        torch.testing.assert_close(out.tokens, full.tokens[:, now], atol=1e-4, rtol=1e-4)
-        torch.testing.assert_close(out.data, full.data[:, now], atol=1e-4, rtol=1e-4)
-        cache = tuple(kv.newest(4 * 64) for kv in out.cache)
-
-
 @pytest.mark.parametrize("clean", [True, False])
 def test_advance_fills_the_cache_as_the_full_forward_over_what_it_generated(model: WorldModel, clean: bool) -> None:
     """Over the clean latents, or over the noise that each was sampled from in one step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from envs.centreline import centreline
 from policies.rule_based import LaneFollower
 from training.known import Known, known_of
 from training.windows import FrameStore
+from worldsim.model_state import ModelState, Prediction
 from worldsim.route import route_ahead, to_ground_frame
 from worldsim.scene import SceneState, control_from_action
 from worldsim.start_clip import StartClip
@@ -213,19 +215,24 @@ class LongDrives:
     off_road: np.ndarray
 
 
+def follow_lane(
+    model: WorldModel, state: ModelState, num_steps: int, title: str
+) -> Iterator[tuple[ModelState, Prediction]]:
+    """The lane follower drives on the SceneState that the world tells; each state and what it shows."""
+    driver, scene = LaneFollower(), model.read(state).scene
+    for _ in tqdm(range(num_steps), desc=title, unit="step"):
+        actions = np.stack([driver.action(scene[i]) for i in range(state.batch_size)])
+        state, prediction = model.step(state, control_from_action(actions))
+        scene = prediction.scene
+        yield state, prediction
+
+
 def long_drives(model: WorldModel, clips: list[StartClip], num_steps: int) -> LongDrives:
     """The lane follower drives on the SceneState that the world tells."""
     state = model.begin(clips, list(range(len(clips))))
-    driver = LaneFollower()
-    scene = SceneState.stack([clip.scenes[-1] for clip in clips])
-    steps = []
-    for _ in tqdm(range(num_steps), desc="long drives", unit="step"):
-        actions = np.stack([driver.action(scene[i]) for i in range(len(clips))])
-        state, prediction = model.step(state, control_from_action(actions))
-        scene = prediction.scene
-        steps.append(prediction)
+    steps = [prediction for _, prediction in follow_lane(model, state, num_steps, "long drives")]
     return LongDrives(
-        frames=np.stack([s.frames for s in steps], axis=1),
+        frames=np.stack([np.asarray(s.frames) for s in steps], axis=1),
         scenes=_over_time([s.scene for s in steps]),
         seen=_over_time([s.seen for s in steps]),
         off_road=np.stack([s.off_road for s in steps], axis=1),

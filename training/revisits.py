@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
-from policies.rule_based import LaneFollower
+from training.drives import follow_lane
 from training.video_metrics import psnr
 from worldsim.memory import motions_to, view_distance
-from worldsim.scene import SceneState, control_from_action
 from worldsim.start_clip import StartClip
 from worldsim.world_model import WorldModel
 
@@ -95,12 +93,9 @@ def drive_laps(model: WorldModel, clips: list[StartClip], block: Block, num_step
     state = replace(state, actors=alone)
     if not remember:
         state = replace(state, rolling=state.rolling._replace(memory=None))
-    driver, scene = LaneFollower(), SceneState.stack([clip.scenes[-1] for clip in clips])
     frames, latents, poses = [], [], []
-    for _ in tqdm(range(num_steps), desc="laps" if remember else "laps without memory", unit="step"):
-        actions = np.stack([driver.action(scene[i]) for i in range(len(clips))])
-        state, prediction = model.step(state, control_from_action(actions))
-        scene = prediction.scene
+    begun = state
+    for state, prediction in follow_lane(model, begun, num_steps, "laps" if remember else "laps without memory"):
         frames.append(prediction.frames)
         latents.append(state.rolling.latents[:, 0].cpu().numpy())
         poses.append(state.vehicles[:, :3])

@@ -232,7 +232,6 @@ def train_denoiser(
     if stage_done(denoiser, result):
         return
     measure_steps(denoiser, windows, config.loop.seed)
-    denoiser.dit.recompute = config.recompute
 
     own = OwnRollouts(windows, config)
     student = nn.ModuleDict({"denoiser": denoiser})
