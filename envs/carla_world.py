@@ -72,11 +72,13 @@ class CarlaWorld:
             where it ends, and names the map where none is asked for. Without it the seed draws the turns.
         scenario: ScriptedActors. They are moved by their transforms, in sizes of CARLA's blueprints.
 
-    info of a step: `weather` (place in WEATHERS), `frame_number` of the server, `collided_with` (ObjectKind of what the
-    ego touches, EMPTY if nothing), `lane_invasions` (number of markings crossed in this step).
+    info of a step: `weather` (place in WEATHERS), `frame_number` (the server's, from `first_frame` on),
+    `collided_with` (ObjectKind of what the ego touches, EMPTY if nothing), `lane_invasions` (number of markings crossed
+    in this step).
 
     Attributes:
         map_name: the server's name of the map, "" before the first reset.
+        first_frame: the server's number of the first frame since the last reset.
 
     Args:
         config: which server, and what is driven there.
@@ -88,6 +90,7 @@ class CarlaWorld:
         self.latent_space: Box | None = None
         self._process: CarlaProcess | None = None
         self._asked_map, self.map_name = "", ""
+        self.first_frame = 0
         self._road_map: RoadMap | None = None
         self._spawns = np.zeros((0, 3))
         self._episode: _Episode | None = None
@@ -115,6 +118,7 @@ class CarlaWorld:
         weather = self.config.weather or WEATHERS[int(rng.integers(len(WEATHERS)))]
         starts = self._starts(options.get("start"), route, 0.0 if scenario is None else scenario.straight, rng)
         start, play, moment = self._begin(starts, scenario, seed, weather)
+        self.first_frame = moment.number
         length, width = moment.size
         self._episode = _Episode(
             rng=rng,
@@ -343,7 +347,7 @@ class CarlaWorld:
             progress=progress,
             info={
                 "weather": WEATHERS.index(episode.weather),
-                "frame_number": moment.number,
+                "frame_number": moment.number - self.first_frame,
                 "collided_with": int(moment.collided_with),
                 "lane_invasions": len(moment.lane_invasions),
             },

@@ -318,7 +318,7 @@ def make_road_env(
     *,
     obs: ObservationMode = "pixels",
     render_mode: str | None = None,
-    frame_size: tuple[int, int] = (128, 128),
+    frame_size: tuple[int, int] | None = None,
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
     world_config: RoadWorldConfig | None = None,
@@ -328,12 +328,14 @@ def make_road_env(
     Args:
         obs: what is observed; "latent" is not to be had here.
         render_mode: None or "rgb_array".
-        frame_size: height and width of frames [px].
+        frame_size: height and width of frames [px]; None takes that of `world_config`.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: of no effect in a world of truth, but taken alike by both ids.
-        world_config: all else about the world; `frame_size` replaces its own.
+        world_config: all else about the world; None takes its defaults.
     """
-    world_config = replace(world_config or RoadWorldConfig(), frame_size=tuple(frame_size))
+    world_config = world_config or RoadWorldConfig()
+    if frame_size is not None:
+        world_config = replace(world_config, frame_size=tuple(frame_size))
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     return DrivingEnv(RoadWorld(world_config), config, obs=obs, render_mode=render_mode)
 
@@ -377,9 +379,9 @@ def make_carla_env(
     *,
     obs: ObservationMode = "pixels",
     render_mode: str | None = None,
-    host: str = "127.0.0.1",
-    port: int = 2000,
-    frame_size: tuple[int, int] = (128, 128),
+    host: str | None = None,
+    port: int | None = None,
+    frame_size: tuple[int, int] | None = None,
     max_episode_seconds: float = 60.0,
     world_config: CarlaWorldConfig | None = None,
 ) -> DrivingEnv:
@@ -388,12 +390,15 @@ def make_carla_env(
     Args:
         obs: what is observed; "latent" is not to be had here.
         render_mode: None or "rgb_array".
-        host: of the server.
+        host: of the server; None takes that of `world_config`, as below.
         port: of its RPC.
         frame_size: height and width of frames [px].
         max_episode_seconds: simulated time until truncation [s].
-        world_config: all else about the world; `host`, `port` and `frame_size` replace its own.
+        world_config: all else about the world; None takes its defaults.
     """
-    world_config = replace(world_config or CarlaWorldConfig(), host=host, port=port, frame_size=tuple(frame_size))
+    said = {"host": host, "port": port, "frame_size": frame_size and tuple(frame_size)}
+    world_config = replace(
+        world_config or CarlaWorldConfig(), **{name: value for name, value in said.items() if value is not None}
+    )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds)
     return DrivingEnv(CarlaWorld(world_config), config, obs=obs, render_mode=render_mode)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from answers import shown
 from bridge_process import SMALL_ROAD, serving
+from gymnasium.utils.env_checker import check_env
 from leaderboard_files import write_route
 
 import drivedit  # noqa: F401  registers the ids
@@ -346,6 +347,31 @@ def test_the_env_is_registered_and_drives_from_a_full_context(bridge):
     assert again["weather"] == info["weather"]
     np.testing.assert_array_equal(again["scene"], info["scene"])
     env.close()
+
+
+@pytest.fixture
+def carla_env(bridge):
+    env = gymnasium.make("DriveDiT-Carla-v0", world_config=carla_config(bridge.port, num_context=2), obs="both")
+    yield env
+    env.close()
+
+
+@pytest.mark.filterwarnings("error")
+def test_gymnasiums_checker_has_no_complaint(carla_env):
+    check_env(carla_env.unwrapped)
+
+
+@pytest.mark.filterwarnings("error")
+def test_stable_baselines3s_checker_has_no_complaint(carla_env):
+    pytest.importorskip("stable_baselines3.common.env_checker").check_env(carla_env.unwrapped)
+
+
+def test_torchrls_checker_has_no_complaint(carla_env):
+    pytest.importorskip("torchrl")
+    from torchrl.envs import GymWrapper
+    from torchrl.envs.utils import check_env_specs
+
+    check_env_specs(GymWrapper(carla_env))
 
 
 def test_maps_are_changed_by_name_and_by_text(carla_world):

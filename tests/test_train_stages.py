@@ -137,7 +137,7 @@ def test_a_trajectory_ends_at_the_data_and_distillation_learns_to_leap_along_it(
     student, batch = Denoiser(CONFIG), one_batch()
     student.step_std.fill_(1.0)
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(0))
-    way, estimates = trajectory(denoiser, Question(batch.latents, batch), noise, 4)
+    way, estimates = trajectory(Question(denoiser, batch.latents, batch), noise, 4)
     assert len(way) == 5
     assert len(estimates) == 4
     assert torch.equal(way[-1], estimates[-1])

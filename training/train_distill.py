@@ -54,38 +54,39 @@ class DistillStageConfig:
 
 
 class Question:
-    """Frames of clips to be denoised at one flow time, each knowing the latents before it; the first is clean context.
+    """Frames of clips that a denoiser is asked about, at one flow time after the other, each knowing the latents before
+    it; the first is clean context.
 
     Args:
+        denoiser: who is asked.
         seen: latents before each frame are taken from here, [b, t, c, h, w].
         batch: conditions and what is recalled.
     """
 
-    def __init__(self, seen: Float[Tensor, "b t c h w"], batch: LatentBatch) -> None:
-        self.seen, self.batch = seen, batch
+    def __init__(self, denoiser: Denoiser, seen: Float[Tensor, "b t c h w"], batch: LatentBatch) -> None:
+        self.denoiser, self.seen, self.conditions = denoiser, seen, batch.conditions
         self.times = torch.arange(seen.shape[1], device=seen.device)
+        self.previous = shift_previous(seen, denoiser.dit.config.num_previous)
+        self.given = denoiser.given(self.previous, batch.conditions, batch.recalled)
 
-    def ask(self, denoiser: Denoiser, noisy: Float[Tensor, "b t c h w"], tau: float) -> Float[Tensor, "b t c h w"]:
-        """The denoiser's estimate of the data; of the first frame what is known of it."""
+    def ask(self, noisy: Float[Tensor, "b t c h w"], tau: float) -> Float[Tensor, "b t c h w"]:
+        """The estimate of the data of `noisy` at flow time `tau`; of the first frame what is known of it."""
         b, t = noisy.shape[:2]
         noisy = torch.cat([self.seen[:, :1], noisy[:, 1:]], dim=1)
         at = torch.full((b, t), tau, device=noisy.device)
         at[:, 0] = 1.0
-        previous = shift_previous(self.seen, denoiser.dit.config.num_previous)
-        given = denoiser.given(previous, self.batch.conditions, self.batch.recalled)
-        data = denoiser(noisy, at, previous, self.batch.conditions, self.times, given=given).data
+        data = self.denoiser(noisy, at, self.previous, self.conditions, self.times, given=self.given).data
         return torch.cat([self.seen[:, :1], data[:, 1:]], dim=1)
 
 
-@torch.no_grad()
 def trajectory(
-    teacher: Denoiser, question: Question, noise: Float[Tensor, "b t c h w"], num_steps: int
+    teacher: Question, noise: Float[Tensor, "b t c h w"], num_steps: int
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The teacher's way z_0 (noise) to z_num_steps (data), and its estimates of the data at all but the last."""
     way, estimates, x = [noise], [], noise
     for k in range(num_steps):
         tau = k / num_steps
-        data = question.ask(teacher, x, tau)
+        data = teacher.ask(x, tau)
         x = data if k == num_steps - 1 else x + (data - x) / (num_steps * (1 - tau))
         way.append(x)
         estimates.append(data)
@@ -107,9 +108,11 @@ def distill_losses(
     """
     device = student.step_std.device
     batch = batch.on(device)
-    question = Question(batch.latents if own is None else own, batch)
+    seen = batch.latents if own is None else own
     noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-    way, estimates = trajectory(teacher, question, noise, config.teacher_steps)
+    with torch.no_grad():
+        way, estimates = trajectory(Question(teacher, seen, batch), noise, config.teacher_steps)
+    asked = Question(student, seen, batch)
     num = config.student_steps[int(torch.randint(len(config.student_steps), (), generator=generator))]
     stride, k = config.teacher_steps // num, int(torch.randint(num, (), generator=generator))
     tau, here, there = k / num, way[k * stride], way[(k + 1) * stride]
@@ -118,8 +121,8 @@ def distill_losses(
     def apart(a: Tensor, b: Tensor) -> Tensor:
         return ((a - b) / std)[:, 1:].square().mean()
 
-    data = question.ask(student, here, tau)
-    at_start = data if k == 0 else question.ask(student, way[0], 0.0)
+    data = asked.ask(here, tau)
+    at_start = data if k == 0 else asked.ask(way[0], 0.0)
     terms = {
         "velocity": apart((data - here) / (1 - tau), (there - here) * num),
         "one_step": apart(at_start, way[-1]),
