@@ -66,10 +66,11 @@ def block_axes(config: DiTConfig) -> tuple[Axis, ...]:
     return ("space", "time") * (config.depth // 2)
 
 
-def sliding_causal_mask(num_frames: int, num_tokens: int, window: int) -> Bool[Tensor, "tn tn"]:
-    """True where a token may attend: all tokens of its own frame and of the `window` frames before it."""
-    frame = torch.arange(num_frames).repeat_interleave(num_tokens)
-    age = frame[:, None] - frame[None, :]
+def sliding_causal_mask(num_frames: int, num_tokens: int, window: int, num_past: int = 0) -> Bool[Tensor, "tn ptn"]:
+    """True where a token of the newest `num_frames` may attend: all tokens of its own frame and of the `window` frames
+    before it, of which `num_past` lie before the first."""
+    frame = torch.arange(num_past + num_frames).repeat_interleave(num_tokens)
+    age = frame[num_past * num_tokens :, None] - frame[None, :]
     return (age >= 0) & (age <= window)
 
 
@@ -159,16 +160,14 @@ class CausalDiT(nn.Module):
                 the nearest recalled latent, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers, one row for all slots or one for each.
-            past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.
+            past: keys and values of older frames with room for these at the end; what is beyond the window is not seen.
             tokens_only: leave out the convolutional head; `rest` is then empty.
             memory: what each frame recalls.
 
         Raises:
-            ValueError: a cache is given to many frames or to a network that is not causal.
+            ValueError: a cache is given to a network that is not causal.
         """
         b, t = tau.shape
-        if past is not None and t != 1:
-            raise ValueError(f"with a cache frames go one by one, got {t}")
         if past is not None and not self.config.causal:
             raise ValueError("with causal=False every frame sees the later ones: there is no cache, pass whole clips")
         condition = self.embed(tau, conditions)
@@ -180,14 +179,15 @@ class CausalDiT(nn.Module):
         tokens = rearrange(self.down(x), "(b t) d h w -> b t (h w) d", b=b)
         head_width = self.config.width // self.config.num_heads
         rotations = {axis: rotation_of(axial_angles(times, self.grid, head_width, axis)) for axis in set(self.axes)}
-        masks = {axis: self._mask(axis, t, tokens) for axis in set(self.axes)}
+        num_past = past[0].keys.shape[2] // tokens.shape[2] - t if past else 0
+        masks = {axis: self._mask(axis, t, num_past, tokens) for axis in set(self.axes)}
         if memory is not None:
             tokens = self._attend_to(memory, tokens)
         cache, older = [], iter(past or ())
         for axis, block in zip(self.axes, self.blocks, strict=True):
             kept = None if past is None or axis == "space" else next(older)
             inputs = (tokens, condition, self.grid, rotations[axis], masks[axis], kept)
-            if self.recompute and past is None and torch.is_grad_enabled():
+            if self.recompute and torch.is_grad_enabled():
                 tokens, seen = checkpoint(block, *inputs, use_reentrant=False)
             else:
                 tokens, seen = block(*inputs)
@@ -218,9 +218,10 @@ class CausalDiT(nn.Module):
         recalled = angles.repeat(memory.tokens.shape[2] // tokens.shape[2], 1)
         return self.memory_attention(tokens, memory, rotation_of(angles), rotation_of(recalled))
 
-    def _mask(self, axis: Axis, num_frames: int, tokens: Tensor) -> Tensor | None:
-        """Where tokens of `num_frames` frames may attend; None: everywhere."""
-        if num_frames == 1 or axis == "space" or not self.config.causal:
+    def _mask(self, axis: Axis, num_frames: int, num_past: int, tokens: Tensor) -> Tensor | None:
+        """Where tokens of `num_frames` frames may attend, after `num_past` others; None: everywhere."""
+        window = self.config.window
+        if axis == "space" or not self.config.causal or (num_frames == 1 and num_past <= window):
             return None
         num_tokens = tokens.shape[2] if axis == "joint" else 1
-        return sliding_causal_mask(num_frames, num_tokens, self.config.window).to(tokens.device)
+        return sliding_causal_mask(num_frames, num_tokens, window, num_past).to(tokens.device)

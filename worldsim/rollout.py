@@ -94,6 +94,11 @@ def select_frames(conditions: Conditions, frames: slice) -> Conditions:
     return Conditions(*(value[:, frames] for value in conditions))
 
 
+def select_recalled(recalled: Recalled | None, frames: slice) -> Recalled | None:
+    """What some of the frames recall."""
+    return None if recalled is None else Recalled(*(value[:, frames] for value in recalled))
+
+
 def prefill(
     denoiser: Denoiser,
     latents: Float[Tensor, "b t c h w"],
@@ -200,10 +205,6 @@ def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, 
     return tuple(kv.newest(keep) for kv in cache)
 
 
-def _frames_of(recalled: Recalled | None, frames: slice) -> Recalled | None:
-    return None if recalled is None else Recalled(*(value[:, frames] for value in recalled))
-
-
 def roll_out(
     denoiser: Denoiser,
     context: Float[Tensor, "b k c h w"],
@@ -220,12 +221,12 @@ def roll_out(
         recalled: what all t frames recall; None: what they remember themselves.
     """
     k, t = context.shape[1], noise.shape[1]
-    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), _frames_of(recalled, slice(0, k)))
+    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), select_recalled(recalled, slice(0, k)))
     clip: list[Tensor] = [context]
     passes: list[SamplingPass] = []
     for frame in range(k, t):
         now = slice(frame, frame + 1)
-        known, told = select_frames(conditions, now), _frames_of(recalled, now)
+        known, told = select_frames(conditions, now), select_recalled(recalled, now)
         state = advance(denoiser, state, known, noise[:, now], num_steps, passes, told)
         clip.append(state.latents[:, :1])
     tau = torch.tensor([1.0] * k + [p.tau for p in passes], device=noise.device).expand(len(noise), t)
