@@ -111,7 +111,7 @@ def test_a_student_with_a_cache_overfits_one_batch() -> None:
     denoiser.step_std.fill_(1.0)
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=2e-3)
     ratio, flow = [], []
-    for step in range(60):
+    for step in range(45):
         losses = student_losses(denoiser, batch, None, STUDENT, torch.Generator().manual_seed(step))
         optimizer.zero_grad()
         losses["loss"].backward()

@@ -208,10 +208,9 @@ def student_losses(
     stacked = previous + strength * jitter
     if recalled is not None:
         blur = config.recalled_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
-        shape = recalled.latents[:, :1].shape
-        recalled = recalled._replace(
-            latents=recalled.latents + blur * torch.randn(shape, generator=generator).to(device)
-        )
+        blurred = blur * torch.randn(recalled.latents[:, :1].shape, generator=generator).to(device)
+        blurred[:, :, denoiser.dit.config.num_recalled :] = 0.0  # sinks are true in rollouts too
+        recalled = recalled._replace(latents=recalled.latents + blurred)
     given = denoiser.given(stacked, conditions, recalled)
     out = denoiser(noisy, tau, stacked, conditions, times[trained], past, given)
     rest = (truth - out.mean) / out.std

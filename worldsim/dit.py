@@ -107,9 +107,13 @@ class CausalDiT(nn.Module):
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
         self.recompute = False
-        if config.num_recalled:
+        if config.num_recalled or config.num_sinks:
             self.memory_in = nn.Conv2d(latent_channels + 1, d, 2, stride=2)
-            self.memory_place = nn.Linear(4, d)
+            if config.num_recalled:
+                self.memory_place = nn.Linear(4, d)
+            if config.num_sinks:
+                self.sink_embedding = nn.Embedding(config.num_sinks, d)
+                nn.init.normal_(self.sink_embedding.weight, std=0.02)
             self.memory_attention = MemoryAttention(d, config.num_heads)
         self.axes = block_axes(config)
         self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio, axis) for axis in self.axes])
@@ -162,7 +166,7 @@ class CausalDiT(nn.Module):
             times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames with room for these at the end; what is beyond the window is not seen.
             tokens_only: leave out the convolutional head; `rest` is then empty.
-            memory: what each frame recalls.
+            memory: what each frame recalls, and the sinks.
 
         Raises:
             ValueError: a cache is given to a network that is not causal.
@@ -203,14 +207,19 @@ class CausalDiT(nn.Module):
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
 
     def memory_tokens(self, seen: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
-        """Tokens of recalled latents as they are seen from here; the last channel says where they are known."""
+        """Tokens of recalled latents as they are seen from here, and of sinks; the last channel says where they are
+        known. The former are told apart by their places, the latter by their numbers."""
         b, t = seen.shape[:2]
         tokens = rearrange(self.memory_in(seen.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
-        dx, dy, dyaw = motions.unbind(-1)
-        place = torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)
+        marks = []
+        if self.config.num_recalled:
+            dx, dy, dyaw = motions[:, :, : self.config.num_recalled].unbind(-1)
+            marks.append(self.memory_place(torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)))
+        if self.config.num_sinks:
+            marks.append(self.sink_embedding.weight.expand(b, t, -1, -1))
         known = F.max_pool2d(seen[..., -1, :, :].flatten(0, 2)[:, None], 2).flatten(1) > 0.5
         valid = rearrange(known, "(b t k) n -> b t (k n)", b=b, t=t)
-        return MemoryTokens((tokens + self.memory_place(place)[..., None, :]).flatten(2, 3), valid)
+        return MemoryTokens((tokens + torch.cat(marks, dim=2)[..., None, :]).flatten(2, 3), valid)
 
     def _attend_to(self, memory: MemoryTokens, tokens: Float[Tensor, "b t n d"]) -> Float[Tensor, "b t n d"]:
         zero = torch.zeros(1, dtype=torch.long, device=tokens.device)
