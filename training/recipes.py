@@ -119,7 +119,12 @@ def tiny() -> Recipe:
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dynamics=DynamicsRecipe(
-            student=DiTStageConfig(loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9)
+            student=DiTStageConfig(
+                loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9
+            ),
+            distill=DistillStageConfig(
+                loop=LoopConfig(num_steps=500, learning_rate=3e-4, warmup_steps=15, weight_decay=0.02, seed=11)
+            ),
         ),
         head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
         decoder=DecoderStageConfig(
