@@ -65,7 +65,7 @@ def rollouts(told: SceneState, truth: SceneState) -> Rollouts:
         collision_seen=zeros,
         off_road=zeros,
         off_road_seen=zeros,
-        trust=zeros,
+        signals=np.zeros((n, t, 3)),
         true_collision=zeros,
         true_off_road=zeros,
         valid=np.ones((n, t), bool),

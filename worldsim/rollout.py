@@ -15,7 +15,7 @@ from worldsim.flow import euler_sample
 from worldsim.layers import KeyValue
 from worldsim.look import look_distance, look_of
 from worldsim.memory import MemoryBank, Recalled, moved
-from worldsim.trust import SIGNAL_NAMES
+from worldsim.trust import FREE_SIGNALS
 
 NUM_KEPT = 3
 """Latents the state keeps: the head reads three, the denoiser stacks fewer."""
@@ -27,7 +27,7 @@ class LatentState(NamedTuple):
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
     cache: for each block that attends over frames, the keys and values of the last `window` ones.
     frames: number of each slot's newest frame, [b].
-    signals: SIGNAL_NAMES of the newest latent, [b, k]; 0 for a recorded one.
+    signals: FREE_SIGNALS or FULL_SIGNALS of the newest latent, [b, k]; 0 for a recorded one.
     poses: x, y [m], yaw [rad] of the ego at the newest frame, from its pose at the first, float64 [b, 3].
     memory: what may be recalled; None for a model without a memory, or where rollouts are told what they recall.
     """
@@ -117,7 +117,7 @@ def prefill(
     given = denoiser.given(previous, conditions, recalled)
     out = denoiser(latents, ones, previous, conditions, times, given=given, tokens_only=True)
     kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
-    signals = latents.new_zeros(len(latents), len(SIGNAL_NAMES))
+    signals = latents.new_zeros(len(latents), len(FREE_SIGNALS))
     poses = torch.zeros(len(latents), 3, dtype=torch.float64, device=latents.device)
     memory = None
     if denoiser.dit.config.num_recalled and recalled is None:
@@ -137,6 +137,7 @@ def advance(
     num_steps: int,
     passes: list[SamplingPass] | None = None,
     recalled: Recalled | None = None,
+    other_noise: Float[Tensor, "b 1 c h w"] | None = None,
 ) -> LatentState:
     """One frame on: sample the latent; the cache gets its keys and values from the last sampling pass, or from a pass
     of the clean latent after it (`clean_cache`).
@@ -145,6 +146,7 @@ def advance(
         conditions: of the new frame, t = 1.
         passes: gets the frame's last sampling pass.
         recalled: what the frame recalls, if the state has no memory of its own.
+        other_noise: asks for one pass and one signal more, `seed_disagreement`.
     """
     b, device = len(noise), noise.device
     frames = tuple(frame + 1 for frame in state.frames)
@@ -171,6 +173,8 @@ def advance(
         estimates.append(out.data)
         return out.data
 
+    other = None if other_noise is None else denoise(other_noise, 0.0)
+    estimates.clear()  # and what that pass wrote into the cache's room, sampling overwrites
     latent = euler_sample(denoise, noise, num_steps)
     if passes is not None and last is not None:
         passes.append(last)
@@ -180,14 +184,16 @@ def advance(
     surprise = _rms(latent - given.prior, denoiser.step_std)
     latent = denoiser.settle(latent, given, conditions)
     drift = look_distance(look_of(latent[:, 0]), conditions.look[:, 0]).abs() / denoiser.look_limit
-    signals = torch.stack([unstable, surprise, drift.mean(-1)], dim=-1)
+    signals = [unstable, surprise, drift.mean(-1)]
+    if other is not None:
+        signals.append(_rms(other - estimates[0], denoiser.step_std))
     if denoiser.dit.config.clean_cache:
         ones = torch.ones((b, 1), device=device)
         cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
     if memory is not None:
         memory = memory.remember(latent[:, 0], poses, times[:, 0])
-    return LatentState(latents, _newest(denoiser, cache), frames, signals, poses, memory)
+    return LatentState(latents, _newest(denoiser, cache), frames, torch.stack(signals, dim=-1), poses, memory)
 
 
 def _rms(difference: Float[Tensor, "b t c h w"], unit: Float[Tensor, "c"]) -> Float[Tensor, "b"]:
