@@ -150,7 +150,7 @@ class DreamWorld:
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
         context = clip.last(min(len(clip.frames), self.model.config.num_context))
-        self._state = self.model.begin([context], [noise_seed], self.config.trust_signals)
+        self._state = self.model.begin([context], [noise_seed], full_signals=self.config.trust_signals == "full")
         self._past = _past_of(context)
         self._scripted = None
         if options.get("scenario") is not None:

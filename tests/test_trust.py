@@ -55,10 +55,12 @@ def started(checkpoint: Path) -> DrivingEnv:
 
 @pytest.mark.parametrize("num_steps", [1, 2])
 def test_frames_and_free_signals_do_not_depend_on_the_dear_ones(model: WorldModel, num_steps: int) -> None:
-    free, full = (model.begin([random_clip()], [5], signals) for signals in ("free", "full"))
+    free, full = (model.begin([random_clip()], [5], full_signals=on) for on in (False, True))
     for _ in range(6):
         free, plain = model.step(free, CONTROL, num_steps=num_steps)
         full, watched = model.step(full, CONTROL, num_steps=num_steps)
+        assert plain.frames is not None
+        assert watched.frames is not None
         assert np.array_equal(plain.frames, watched.frames)
         assert torch.equal(free.rolling.latents, full.rolling.latents)
         assert torch.equal(free.rolling.cache[-1].values, full.rolling.cache[-1].values)
@@ -78,7 +80,7 @@ def test_what_is_not_asked_for_costs_nothing(model: WorldModel, monkeypatch) -> 
         plain = getattr(owner, name)
         monkeypatch.setattr(owner, name, lambda *a, **k: counts.update([name]) or plain(*a, **k))
 
-    states = [model.begin([random_clip()], [5], signals) for signals in ("free", "full")]
+    states = [model.begin([random_clip()], [5], full_signals=on) for on in (False, True)]
     for owner, name in ((model.denoiser, "forward"), (model.vae, "encode"), (model.vae, "decode"), (model, "noise")):
         counted(owner, name)
     found = []
@@ -100,7 +102,7 @@ def test_the_other_noise_is_another_one_of_the_same_seed_and_frame(model: WorldM
 
 
 def test_seeds_agree_where_the_noise_is_the_same(model: WorldModel, monkeypatch) -> None:
-    state = model.begin([random_clip(seed=s) for s in range(2)], [1, 2], "full")
+    state = model.begin([random_clip(seed=s) for s in range(2)], [1, 2], full_signals=True)
     differing, _ = model.step(state, np.repeat(CONTROL, 2, axis=0))
     plain = model.noise
     monkeypatch.setattr(model, "noise", lambda seeds, frames, other=False: plain(seeds, frames))
@@ -112,7 +114,7 @@ def test_seeds_agree_where_the_noise_is_the_same(model: WorldModel, monkeypatch)
 def test_the_round_trip_is_that_of_the_whole_clip(model: WorldModel) -> None:
     """The encoder goes on from the recorded frames: streaming is the same as encoding recorded and shown frames."""
     clip = random_clip()
-    state, frames = model.begin([clip], [5], "full"), list(clip.frames)
+    state, frames = model.begin([clip], [5], full_signals=True), list(clip.frames)
     for _ in range(4):
         state, prediction = model.step(state, CONTROL)
         assert prediction.frames is not None
@@ -125,7 +127,7 @@ def test_the_round_trip_is_that_of_the_whole_clip(model: WorldModel) -> None:
 @shipped
 def test_signals_rise_for_a_damaged_latent_and_for_a_decoder_that_does_not_fit() -> None:
     model, starts = WorldModel.load(), load_starts(DreamWorldConfig().starts_path)[:3]
-    state, controls = model.begin(starts, [0, 1, 2], "full"), np.repeat(CONTROL, 3, axis=0)
+    state, controls = model.begin(starts, [0, 1, 2], full_signals=True), np.repeat(CONTROL, 3, axis=0)
     good = model.step(state, controls)[0].rolling.signals
     noise = torch.randn(state.rolling.latents.shape, generator=torch.Generator().manual_seed(0))
     damaged = replace(state, rolling=state.rolling._replace(latents=state.rolling.latents + noise))
@@ -170,7 +172,7 @@ def test_the_env_keeps_gymnasiums_contract_and_one_set_of_keys(tiny_checkpoint: 
 
 
 def test_states_with_and_without_are_not_joined(model: WorldModel) -> None:
-    states = [model.begin([random_clip()], [k], signals) for k, signals in enumerate(("free", "full"))]
+    states = [model.begin([random_clip()], [0], full_signals=on) for on in (False, True)]
     with pytest.raises(ValueError, match="all have full signals of trust or none, got 1"):
         ModelState.concat(states)
 

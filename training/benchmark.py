@@ -29,7 +29,6 @@ from worldsim.model_state import ModelState
 from worldsim.rollout import prefill, select_frames
 from worldsim.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
 from worldsim.starts import STARTS_NAME, load_starts
-from worldsim.trust import TrustSignals
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 CONTROL = np.array([0.02, 0.3, 0.0, 0.0], np.float32)
@@ -86,9 +85,9 @@ def _median_time(run: Callable[[], object], repeats: int, clock: Callable[[], fl
     return statistics.median(times)
 
 
-def _begin(model: WorldModel, checkpoint: Path | None, trust_signals: TrustSignals = "free") -> ModelState:
+def _begin(model: WorldModel, checkpoint: Path | None, full_signals: bool = False) -> ModelState:
     starts = load_starts((checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)
-    return model.begin(starts[:1], [0], trust_signals)
+    return model.begin(starts[:1], [0], full_signals=full_signals)
 
 
 def _steps(model: WorldModel, state: ModelState, num: int, num_steps: int | None = None) -> ModelState:
@@ -128,8 +127,8 @@ def trust_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]:
     """CPU seconds of a step with full signals of trust over those of one with the free ones, one thread."""
     threads, times = torch.get_num_threads(), []
     torch.set_num_threads(1)
-    for signals in ("full", "free"):
-        state = _steps(model, _begin(model, config.checkpoint, signals), 2)
+    for full in (True, False):
+        state = _steps(model, _begin(model, config.checkpoint, full), 2)
         times.append(_median_time(partial(model.step, state, CONTROL[None]), config.repeats, time.process_time))
     torch.set_num_threads(threads)
     return {"step_full_trust_over_free": times[0] / times[1]}

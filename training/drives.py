@@ -135,14 +135,14 @@ def roll_out_recorded(
     valid &= known.picture[index] & np.logical_and.accumulate(known.motion[index - 1], axis=1)
     drivers = np.roll(np.arange(len(positions)), 1) if shuffle else np.arange(len(positions))
     controls = store.rows.controls[np.maximum(index[drivers] - 1, 0)]
-    trust_signals = "full" if model.full_trust.fitted and not shuffle else "free"
+    full = model.full_trust.fitted and not shuffle
     frames, told, seen, ego, events, signals = [], [], [], [], [], []
     title = "rollouts, shuffled controls" if shuffle else "rollouts"
     with tqdm(total=len(positions) * horizon, desc=title, unit="frame") as bar:
         for first in range(0, len(positions), batch_size):
             chosen = positions[first : first + batch_size]
             clips = [clip_at(store, int(p), num_context) for p in chosen]
-            state = model.begin(clips, [int(p) for p in chosen], trust_signals)
+            state = model.begin(clips, [int(p) for p in chosen], full_signals=full)
             steps, trusted = [], []
             for t in range(horizon):
                 state, prediction = model.step(state, controls[first : first + len(chosen), t])

@@ -61,7 +61,7 @@ def rollout_signals(
             rows = slice(first, first + config.batch_size)
             at, end = positions[rows], ends[rows]
             clips = [clip_at(store, int(p), model.config.num_context) for p in at]
-            state = model.begin(clips, [int(p) for p in at], "full")
+            state = model.begin(clips, [int(p) for p in at], full_signals=True)
             inside = torch.ones(len(at), dtype=torch.bool)
             for t in range(horizon):
                 index = np.minimum(at + t + 1, end - 1)

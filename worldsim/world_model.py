@@ -27,7 +27,7 @@ from worldsim.rollout import NUM_KEPT, advance, prefill
 from worldsim.route import preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
-from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel, TrustSignals
+from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
 from worldsim.vae3d import ACTOR_STRIDE, VAE3D, VAEState, frames_to_float, frames_to_uint8
 from worldsim.vehicle import motion_between
 
@@ -109,15 +109,14 @@ class WorldModel(nn.Module):
                 raise ValueError(f"the clip's dt is {clip.dt} s, the model's {self.config.dt} s")
 
     @torch.no_grad()
-    def begin(
-        self, clips: Sequence[StartClip], seeds: Sequence[int], trust_signals: TrustSignals = "free"
-    ) -> ModelState:
+    def begin(self, clips: Sequence[StartClip], seeds: Sequence[int], *, full_signals: bool = False) -> ModelState:
         """The state after the context of `clips` (equally long); of long clips the newest frames are used.
 
         Args:
             clips: recorded in any world.
             seeds: what each one's noise is drawn from.
-            trust_signals: which the steps from this state on compute; the frames are the same.
+            full_signals: the steps from this state on compute FULL_SIGNALS of trust, which costs time, and not only
+                FREE_SIGNALS; the frames are the same.
 
         Raises:
             ValueError: sizes, lengths or time steps do not fit.
@@ -152,8 +151,8 @@ class WorldModel(nn.Module):
             look=look,
         )
         routes = stack_routes([to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips])
-        rolling, full = prefill(self.denoiser, latents, conditions), trust_signals == "full"
-        if full:
+        rolling = prefill(self.denoiser, latents, conditions)
+        if full_signals:
             rolling = rolling._replace(signals=latents.new_zeros(len(clips), len(FULL_SIGNALS)))
         return ModelState(
             rolling=rolling,
@@ -164,7 +163,7 @@ class WorldModel(nn.Module):
             actors=actors,
             look=look,
             seeds=tuple(int(s) for s in seeds),
-            encoder=encoder.features if full else None,
+            encoder=encoder.features if full_signals else None,
         )
 
     def colours(self, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
