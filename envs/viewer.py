@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from envs.dream_world import DreamWorld
 
 REFRESH_RATE = 30
-"""The window is drawn this often [1/s]; the worlds step at their own time step."""
+"""The window is drawn this often [1/s]; the worlds step at their own time step, `pace` times as fast."""
+POLL_RATE = 120
+"""Input is read, and a world that is ready gets its next step, this often [1/s]."""
+PACES = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Time in the worlds over time on the wall."""
 MESSAGE_TIME = 5.0
 """How long a message stays [s]."""
 USUAL_SCREEN = (1920, 1080)
@@ -48,6 +52,8 @@ class PlayConfig:
         checkpoint: learned world to drive; the shipped one by default.
         map: OpenDRIVE file for the reference world; procedural towns by default.
         trust_threshold: a picture that is trusted less gets a red border, [0, 1]; the drive goes on.
+        pace: time in the world over time on the wall at the start; below 1 is slow motion, and beyond what the machine
+            can do it goes as fast as it can.
         window: width and height of the window at the start, in units of `scale` [px].
         scale: size of the window, its text and its instruments; by default 1, and larger on a large screen.
         output: folder for videos and screenshots.
@@ -64,6 +70,7 @@ class PlayConfig:
     checkpoint: Path | None = None
     map: Path | None = None
     trust_threshold: float = 0.5
+    pace: float = 1.0
     window: tuple[int, int] = (1120, 780)
     scale: float | None = None
     output: Path = Path("runs/play")
@@ -77,6 +84,8 @@ class PlayConfig:
             raise ValueError(f"scale must be in [0.5, 4], got {self.scale}")
         if not 0 <= self.trust_threshold <= 1:
             raise ValueError(f"trust_threshold must be in [0, 1], got {self.trust_threshold}")
+        if not self.pace > 0:
+            raise ValueError(f"pace must be positive, got {self.pace}")
         if self.steps < 0:
             raise ValueError(f"steps must not be negative, got {self.steps}")
         if self.map is not None and self.world == "learned":
@@ -174,6 +183,12 @@ def screen_scale(size: tuple[int, int]) -> float:
     return min(max(1.0, int(2 * share) / 2), 4.0)
 
 
+def next_pace(pace: float, direction: int) -> float:
+    """The next of PACES above `pace` (direction 1) or below it (-1); the last one stays."""
+    beyond = [p for p in PACES[::direction] if (p - pace) * direction > 0]
+    return beyond[0] if beyond else pace
+
+
 class Window:
     """The loop of the viewer: events in, the session forward, the picture out.
 
@@ -207,7 +222,8 @@ class Window:
         self._commands: deque[Callable[[Session], None]] = deque()
         self._step_times: deque[float] = deque([time.perf_counter()], maxlen=20)
         self._num_steps = 0
-        self._due = self._draw_time = 0.0
+        self._due = self._paint_due = self._draw_time = 0.0
+        self._pace = config.pace
         self._paused = self._done = False
         self._shown: set[str] = set()
         self._message, self._message_since, self._told = "", 0.0, ""
@@ -217,14 +233,16 @@ class Window:
         clock = pygame.time.Clock()
         try:
             while not self._done:
-                seconds = clock.tick(REFRESH_RATE) / 1000
+                seconds = clock.tick(POLL_RATE) / 1000
                 layout = self._layout()
                 for event in pygame.event.get():
                     name = self._inputs.command(event, layout)
                     if name is not None:
                         self._command(name)
                 self._forward(seconds)
-                self._paint()
+                if time.perf_counter() >= self._paint_due:
+                    self._paint_due = max(time.perf_counter(), self._paint_due + 1 / REFRESH_RATE)
+                    self._paint()
         finally:
             self._inputs.close()
             self._worker.shutdown(wait=True)
@@ -246,6 +264,9 @@ class Window:
             self._shown ^= {name}
         elif name == "pause":
             self._paused = not self._paused
+        elif name in ("slower", "faster"):
+            self._pace = next_pace(self._pace, 1 if name == "faster" else -1)
+            self._say(f"{self._pace:g} times as fast as time")
         elif name == "step":
             self._paused = True
             self._commands.append(self._step)
@@ -276,7 +297,8 @@ class Window:
         session = self._session
         assert session is not None
         if not self._paused:
-            self._hands.update(self._inputs.held(self._layout()), float(session.leading.scene.speed), seconds)
+            held, speed = self._inputs.held(self._layout()), float(session.leading.scene.speed)
+            self._hands.update(held, speed, self._pace * seconds)
         if self._job is not None:
             if not self._job.done():
                 return
@@ -286,7 +308,8 @@ class Window:
         if self._commands:
             self._job = self._worker.submit(self._commands.popleft(), session)
         elif not self._paused and now >= self._due:
-            self._due = max(now, self._due + session.dt)
+            interval = session.dt / self._pace
+            self._due = max(now - interval / 2, self._due) + interval  # a late step is caught up by half of one
             self._job = self._worker.submit(self._step, session)
         self._shoot_when_due(session)
 
@@ -332,6 +355,7 @@ class Window:
             busy=_OPENING[config.world] if session is None else "",
             message=self._message if time.perf_counter() - self._message_since < MESSAGE_TIME else "",
             steps_per_second=(len(self._step_times) - 1) / elapsed if elapsed > 0 else 0.0,
+            pace=self._pace,
             draw_time=self._draw_time,
             hovered=layout.button_at(pygame.mouse.get_pos()),
             trust_threshold=config.trust_threshold,

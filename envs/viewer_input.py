@@ -39,6 +39,8 @@ class Command(NamedTuple):
 COMMANDS = (
     Command("pause", pygame.K_p, "P", pygame.CONTROLLER_BUTTON_X, "X", "pause, go on"),
     Command("step", pygame.K_n, "N", None, "", "one step"),
+    Command("slower", pygame.K_MINUS, "-", None, "", "slow motion"),
+    Command("faster", pygame.K_EQUALS, "=", None, "", "faster than time"),
     Command("rewind", pygame.K_b, "B", pygame.CONTROLLER_BUTTON_B, "B", "back 2 s"),
     Command("keep", pygame.K_k, "K", pygame.CONTROLLER_BUTTON_LEFTSHOULDER, "LB", "keep this moment"),
     Command("return", pygame.K_j, "J", pygame.CONTROLLER_BUTTON_RIGHTSHOULDER, "RB", "return to the kept moment"),

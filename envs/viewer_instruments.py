@@ -52,7 +52,7 @@ class Instruments:
             self._draw_column(surface, Box(x, top + px(26), width, bottom - px(10) - top - px(26)), moment, status)
         times = (
             f"step {leading.latency * 1e3:.0f} ms   draw {status.draw_time * 1e3:.0f} ms"
-            f"   {status.steps_per_second:.1f} steps/s"
+            f"   {status.steps_per_second:.1f} steps/s" + ("" if status.pace == 1 else f"   pace {status.pace:g}")
         )
         pen.text(surface, pen.small, times, DIM, (left, bottom))
 

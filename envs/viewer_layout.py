@@ -139,6 +139,7 @@ class Status:
         busy: text over the image while the world is not there yet; "" otherwise.
         message: a line for the person.
         steps_per_second: steps of the worlds in a second, as it went lately.
+        pace: time in the worlds over time on the wall.
         draw_time: what drawing the window takes [s].
         hovered: button under the mouse.
         trust_threshold: a picture that is trusted less gets a red border, [0, 1].
@@ -153,6 +154,7 @@ class Status:
     busy: str
     message: str
     steps_per_second: float
+    pace: float
     draw_time: float
     hovered: str | None
     trust_threshold: float

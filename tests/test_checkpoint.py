@@ -9,7 +9,7 @@ import torch
 from test_world_model import CONFIG, random_clip, random_model
 from torch import nn
 
-from worldsim.checkpoint import warm_start
+from worldsim.checkpoint import load_tensors, save_tensors, warm_start
 from worldsim.configs import DiTConfig, WorldModelConfig, build
 from worldsim.starts import load_starts, save_starts
 from worldsim.world_model import WorldModel
@@ -22,6 +22,12 @@ def test_round_trip(tmp_path: Path) -> None:
     assert loaded.config == CONFIG
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor), name
+
+
+def test_tensors_that_do_not_lie_row_by_row_are_saved_as_they_are(tmp_path: Path) -> None:
+    tensor = torch.arange(72.0).view(1, 2, 6, 6).contiguous(memory_format=torch.channels_last)
+    save_tensors({"x": tensor}, tmp_path / "x.safetensors")
+    assert torch.equal(load_tensors(tmp_path / "x.safetensors")["x"], tensor)
 
 
 def test_a_file_that_does_not_fit_is_refused_by_name(tmp_path: Path) -> None:

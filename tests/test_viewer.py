@@ -12,7 +12,7 @@ import pygame
 import pytest
 from viewer_worlds import FullThrottle, StraightEnv, session_on
 
-from envs.viewer import PlayConfig, Window, make_session, play, screen_scale
+from envs.viewer import PlayConfig, Window, make_session, next_pace, play, screen_scale
 from envs.viewer_layout import Status, arrange
 from envs.viewer_painter import Painter
 from envs.viewer_pen import ALARM, BACKGROUND
@@ -50,6 +50,28 @@ def test_window_pauses_and_single_steps(surface, tmp_path):
     Window(surface, config, lambda: session_on(env, tmp_path)).run()
     assert env.num_steps == 3
     assert time.perf_counter() - began < 5
+
+
+def test_in_slow_motion_steps_take_their_time(surface, tmp_path):
+    env = StraightEnv()
+    config = PlayConfig(screenshot=tmp_path / "shot.png", steps=5, pace=0.5)
+    began = time.perf_counter()
+    Window(surface, config, lambda: session_on(env, tmp_path)).run()
+    assert time.perf_counter() - began >= 4 * env.world.dt / 0.5
+
+
+def test_keys_change_the_pace(surface, tmp_path):
+    env = StraightEnv(end=2)
+    config = PlayConfig(screenshot=tmp_path / "shot.png", steps=2)
+    window = Window(surface, config, lambda: session_on(env, tmp_path))
+    for key in (pygame.K_EQUALS, pygame.K_EQUALS, pygame.K_EQUALS, pygame.K_MINUS):
+        press(key)
+    window.run()
+    status = window._status(window._layout())
+    assert (status.pace, status.message) == (2.0, "2 times as fast as time")
+    assert [next_pace(p, d) for p, d in ((0.3, -1), (0.3, 1), (4.0, 1), (0.25, -1))] == [0.25, 0.5, 4.0, 0.25]
+    with pytest.raises(ValueError, match="pace must be positive, got -1"):
+        PlayConfig(pace=-1)
 
 
 def test_keys_keep_a_moment_return_to_it_and_take_a_screenshot(surface, tmp_path):
@@ -113,6 +135,7 @@ STATUS = Status(
     busy="Opening …",
     message="",
     steps_per_second=0.0,
+    pace=1.0,
     draw_time=0.0,
     hovered=None,
     trust_threshold=0.5,

@@ -32,7 +32,8 @@ class DistillStageConfig:
         own_fraction: share of the steps whose context is the student's own rollout, else it is the truth.
         velocity_weight: of |v(z_k) - (z_k+1 - z_k) / (tau_k+1 - tau_k)|^2 along the teacher's way z.
         one_step_weight: of the same from the noise to the data in one step.
-        consistency_weight: of the squared difference of both estimates of the data at z_k.
+        consistency_weight: of the squared difference of both estimates of the data at z_k; it draws a leap back to the
+            mean of where it may lead, so it is for a student with as many steps as its teacher.
     """
 
     loop: LoopConfig
@@ -41,7 +42,7 @@ class DistillStageConfig:
     own_fraction: float = 0.5
     velocity_weight: float = 1.0
     one_step_weight: float = 0.5
-    consistency_weight: float = 0.1
+    consistency_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.student_steps or any(n < 1 or self.teacher_steps % n for n in self.student_steps):

@@ -19,15 +19,15 @@ def save_weights(module: nn.Module, path: Path, dtype: torch.dtype | None = None
     state = {}
     for name, tensor in module.state_dict().items():
         tensor = tensor.detach().cpu()
-        state[name] = (tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor).contiguous()
+        state[name] = tensor.to(dtype) if dtype and tensor.is_floating_point() else tensor
     save_tensors(state, path)
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write named tensors to `path`, whole or not at all."""
+    """Write named tensors, of whatever layout in memory, to `path`, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    save_file(tensors, str(temporary))
+    save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary))
     temporary.replace(path)
 
 
