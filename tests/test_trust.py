@@ -165,7 +165,12 @@ def test_the_env_keeps_gymnasiums_contract_and_one_set_of_keys(tiny_checkpoint: 
         warnings.simplefilter("error")
         check_env(env, skip_render_check=True)
     _, first = env.reset(seed=0)
-    _, *_, info = env.step(ACTION)
+    frame, *_, info = env.step(ACTION)
+    free = gymnasium.make("DriveDiT-v0", checkpoint=tiny_checkpoint)
+    free.reset(seed=0)
+    plain, *_, without = free.step(ACTION)
+    assert np.array_equal(frame, plain)
+    assert set(info) - set(without) == {"seed_disagreement", "round_trip"}
     assert list(info) == list(first)
     assert set(FULL_SIGNALS) < set(info)
     assert first["round_trip"] == first["seed_disagreement"] == 0 < info["round_trip"]
