@@ -69,7 +69,7 @@ def train_dynamics(
 ) -> None:
     """Train the model's denoiser in place through the recipe's stages; those that are done are loaded."""
     episodes, config, device = np.arange(len(store.lengths)), model.config, model.device
-    windows = LatentWindows(store, latents, config, recipe.student.num_frames, episodes)
+    windows = LatentWindows(store, latents, config, recipe.student.window_length, episodes)
     model.denoiser.dit.recompute = recipe.student.recompute
     if recipe.trajectories is not None:
         causal = Denoiser(replace(config, dit=recipe.trajectories.dit)).to(device)

@@ -77,7 +77,7 @@ class LatentBatch:
             know.
         targets: of the scene head, masked likewise.
         first: store positions of the first frames [b].
-        recalled: what each frame recalls, None for a model without a memory.
+        recalled: what each frame recalls and its sinks, None for a model without both.
     """
 
     latents: Tensor
@@ -135,8 +135,9 @@ class LatentWindows:
         self.actor_dropout = actor_dropout
         self.starts, self.lengths = store.starts, store.lengths
         self.known = known_of(rows.valid)
-        num_recalled = config.dit.num_recalled
-        self.recollections = Recollections(store, latents, num_recalled) if num_recalled else None
+        num_recalled, num_sinks = config.dit.num_recalled, config.dit.num_sinks
+        remembers = num_recalled or num_sinks
+        self.recollections = Recollections(store, latents, num_recalled, num_sinks) if remembers else None
         self.commanded = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
         self.motions = motion_between(rows.vehicles, self.commanded).astype(np.float32)
 
@@ -158,8 +159,8 @@ class LatentWindows:
 
         Args:
             hidden: in [0, 1), [b, NUM_DRAWS]; small numbers hide a window's command, all or a part of its route, its
-                actors; the fourth chooses the frame of the same episode that the look is taken from, the others what
-                is recalled.
+                actors; the fourth chooses the frame of the same episode that the look is taken from and the drive
+                began with, the others what is recalled.
         """
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
@@ -197,7 +198,7 @@ class LatentWindows:
         recalled = None
         if self.recollections is not None:
             poses = np.where(placed[..., None], self._meant(index)[..., :3], np.nan)
-            recalled = self.recollections.at(firsts, self.num_frames, poses, hidden[:, 4:])
+            recalled = self.recollections.at(firsts, self.num_frames, poses, hidden[:, 3:])
         masks = {
             f"{name}_valid": torch.from_numpy(getattr(recorded, name).astype(np.float32))
             for name in ("objects", "lead", "collision", "off_road")

@@ -160,7 +160,8 @@ class TrainLoop:
         config, device = self.config, next(iter(self.parameters.values())).device
         for group in self.optimizer.param_groups:
             group["lr"] = group["rate"] * config.learning_rate_at(self.step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        # no cache: weights that were cast for rollouts, without gradients, must not serve the loss
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False):
             values = self.loss_function(self.step, step_generator(config.seed, self.step))
         loss = values["loss"]
         if not torch.isfinite(loss):

@@ -1,4 +1,4 @@
-"""What windows of a recording recall: frames of the same episode as if the ego had driven there before."""
+"""What windows of a recording recall: frames of the same episode as if the ego had driven there before, and sinks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ class Recollections:
     so for a part of the windows frames after it count too, which show the same place from as near as another visit
     would. Frames without a picture or a known pose are not recalled.
 
+    Sinks are the first frames of a drive. A drive may begin with any frame of a recording; so they are taken from a
+    drawn frame on, or from the episode's first if the drawn one comes after the window's.
+
     Args:
         store: episodes and poses.
         latents: of its frames, [n, c, h, w].
         num: frames recalled for each window.
+        num_sinks: sinks of each window.
         nothing_fraction: share of the windows that recall nothing.
         revisit_fraction: share of the windows that recall frames after them too.
     """
@@ -30,13 +34,15 @@ class Recollections:
         store: FrameStore,
         latents: np.ndarray,
         num: int,
+        num_sinks: int = 0,
         nothing_fraction: float = 0.25,
         revisit_fraction: float = 0.4,
     ) -> None:
-        self.latents, self.num = latents, num
+        self.latents, self.num, self.num_sinks = latents, num, num_sinks
         self.nothing_fraction, self.revisit_fraction = nothing_fraction, revisit_fraction
         self.starts, self.lengths = store.starts, store.lengths
         known = known_of(store.rows.valid)
+        self.pictured = known.picture
         poses = store.rows.vehicles[:, :3].astype(np.float64)
         self.poses = np.where((known.pose & known.picture)[:, None], poses, np.nan)
         step = np.hypot(*np.diff(self.poses[:, :2], axis=0, prepend=self.poses[:1, :2]).T)
@@ -51,11 +57,12 @@ class Recollections:
             firsts: int64 [b].
             num_frames: length of the windows.
             poses: where each frame is taken to be seen from, x, y, yaw [b, t, 3]; NaN recalls nothing.
-            draws: in [0, 1), [b, 2]: the first says what kind of window it is, the second where frames are remembered.
+            draws: in [0, 1), [b, 3]: the first says where the drive began, the second what kind of window it is, the
+                third where frames are remembered.
         """
         chosen = [
             self._choose(int(first), num_frames, pose, draw)
-            for first, pose, draw in zip(firsts, poses, draws, strict=True)
+            for first, pose, draw in zip(firsts, poses, draws[:, 1:], strict=True)
         ]
         b = len(firsts)
         latents = np.zeros((b, 1, self.num, *self.latents.shape[1:]), np.float32)
@@ -67,9 +74,20 @@ class Recollections:
             torch.from_numpy(remembered).expand(-1, num_frames, -1, -1), torch.from_numpy(poses.astype(np.float64))
         )
         valid = is_near(motions)
-        return Recalled(
+        recalled = Recalled(
             torch.from_numpy(latents).expand(-1, num_frames, -1, -1, -1, -1), motions.nan_to_num(0.0).float(), valid
         )
+        return recalled.with_sinks(*self._sinks(firsts, num_frames, draws[:, 0])) if self.num_sinks else recalled
+
+    def _sinks(self, firsts: np.ndarray, num_frames: int, draws: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sinks [b, s, c, h, w] of windows, and which of them each frame sees: those that are older, bool [b, t, s]."""
+        episode = np.searchsorted(self.starts, firsts, side="right") - 1
+        begin = self.starts[episode] + (draws * self.lengths[episode]).astype(np.int64)
+        begin = np.where(begin > firsts, self.starts[episode], begin)
+        index = np.minimum(begin[:, None] + np.arange(self.num_sinks), len(self.pictured) - 1)
+        frames = firsts[:, None] + np.arange(num_frames)
+        valid = (index[:, None] < frames[..., None]) & self.pictured[index][:, None]
+        return torch.from_numpy(self.latents[index].astype(np.float32)), torch.from_numpy(valid)
 
     def _choose(self, first: int, num_frames: int, poses: np.ndarray, draw: np.ndarray) -> np.ndarray:
         """Store positions of up to `num` frames, nearest to the window's last pose first."""

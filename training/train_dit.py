@@ -16,8 +16,9 @@ from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.processes import step_rng
 from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.flow import interpolate, sample_times
+from worldsim.layers import KeyValue
 from worldsim.look import look_distance, look_of
-from worldsim.rollout import Rollout, roll_out
+from worldsim.rollout import Rollout, prefill, roll_out, select_frames, select_recalled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class DiTStageConfig:
     Args:
         batch_size: windows a step.
         num_frames: latents a window.
+        num_cached: latents before these, passed first, clean and without gradient; the window attends to the keys and
+            values that they leave behind (segment recurrence, Dai et al. 2019). Other stages pass them as the rest.
         clean_fraction: share of frames that are clean context.
         previous_noise: standard deviation, up to, of noise on the stacked previous latents.
         recalled_noise: the same of what is recalled.
@@ -48,6 +51,7 @@ class DiTStageConfig:
     loop: LoopConfig
     batch_size: int = 6
     num_frames: int = 8
+    num_cached: int = 0
     clean_fraction: float = 0.2
     previous_noise: float = 0.15
     recalled_noise: float = 0.3
@@ -66,6 +70,8 @@ class DiTStageConfig:
     def __post_init__(self) -> None:
         if self.num_frames < 5:
             raise ValueError(f"num_frames must be at least 5, got {self.num_frames}")
+        if self.num_cached < 0:
+            raise ValueError(f"num_cached must not be negative, got {self.num_cached}")
         for name in ("clean_fraction", "self_from", "self_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
@@ -75,6 +81,11 @@ class DiTStageConfig:
             raise ValueError(f"lookahead_frames must lie in [1, {self.num_frames}), got {self.lookahead_frames}")
         if len(self.restart_fractions) != 2 or not all(0 < f <= 1 for f in self.restart_fractions):
             raise ValueError(f"restart_fractions must be two numbers in (0, 1], got {self.restart_fractions}")
+
+    @property
+    def window_length(self) -> int:
+        """Latents of a window with those that are cached."""
+        return self.num_cached + self.num_frames
 
     def own_share(self, step: int) -> float:
         """Share of the steps around `step` whose context is the model's own rollout."""
@@ -114,7 +125,7 @@ class OwnRollouts:
     def __init__(self, windows: LatentWindows, config: DiTStageConfig) -> None:
         self.windows, self.config = windows, config
         self.restart = np.geomspace(*config.restart_fractions, config.batch_size)
-        b, t = config.batch_size, config.num_frames
+        b, t = config.batch_size, config.window_length
         self.carried = {
             "latents": torch.zeros((b, t, *windows.latents.shape[1:])),
             "first": torch.full((b,), -1, dtype=torch.int64),
@@ -138,13 +149,27 @@ class OwnRollouts:
         going = np.flatnonzero(~again)
         first[going] += num_new
         batch = self.windows.at(first.numpy().copy(), hidden.numpy()).on(device)
-        context = batch.latents[:, : config.num_frames - num_new].clone()
+        context = batch.latents[:, : config.window_length - num_new].clone()
         context[going] = latents[going, num_new:].to(device)
         num_steps = config.self_steps[int(rng.integers(len(config.self_steps)))]
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
         rollout = roll_out(denoiser, context, batch.conditions, noise, num_steps, batch.recalled)
         latents.copy_(rollout.latents.cpu())
         return batch, rollout
+
+
+@torch.no_grad()
+def cache_before(
+    denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], batch: LatentBatch, num: int
+) -> tuple[KeyValue, ...] | None:
+    """What the first `num` latents of windows leave to the others: keys and values, with room; None without such."""
+    if not num:
+        return None
+    first = slice(0, num)
+    told = select_recalled(batch.recalled, first)
+    cache = prefill(denoiser, latents[:, first], select_frames(batch.conditions, first), told).cache
+    tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
+    return tuple(kv.with_room((latents.shape[1] - num) * tokens) for kv in cache)
 
 
 def student_losses(
@@ -158,32 +183,36 @@ def student_losses(
     """The named losses of a batch, each frame at a flow time of its own (diffusion forcing), and their weighted sum.
 
     The context of each frame (previous latents, clean frames) is the truth, or the model's `own` rollout of it,
-    [b, t, c, h, w]; the target is always the truth. "copy_ratio" is the squared error of the one-step estimate from
-    pure noise over that of repeating the previous latent.
+    [b, t, c, h, w]; the target is always the truth. The first `num_cached` frames are context alone. "copy_ratio" is
+    the squared error of the one-step estimate from pure noise over that of repeating the previous latent.
     """
     device = denoiser.step_std.device
     batch = batch.on(device)
-    truth, conditions = batch.latents, batch.conditions
-    seen = truth if own is None else own
+    seen = batch.latents if own is None else own
+    past = cache_before(denoiser, seen, batch, config.num_cached)
+    previous = shift_previous(seen, denoiser.dit.config.num_previous)
+    copied = shift_previous(batch.latents, 1)[:, :, 0]
+    times = torch.arange(seen.shape[1], device=device)
+    trained = slice(config.num_cached, None)
+    truth, seen, previous, copied = (v[:, trained] for v in (batch.latents, seen, previous, copied))
+    conditions, recalled = select_frames(batch.conditions, trained), select_recalled(batch.recalled, trained)
     b, t = truth.shape[:2]
     tau = sample_times((b, t), generator, config.clean_fraction)
-    tau[:, 0] = 1.0
+    if past is None:
+        tau[:, 0] = 1.0
     tau = tau.to(device)
-    noise = torch.randn(batch.latents.shape, generator=generator).to(device)
+    noise = torch.randn(truth.shape, generator=generator).to(device)
     noisy = interpolate(noise, torch.where((tau == 1.0)[..., None, None, None], seen, truth), tau)
     strength = config.previous_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
-    previous = shift_previous(seen, denoiser.dit.config.num_previous)
     jitter = torch.randn(previous.shape, generator=generator).to(device)
     stacked = previous + strength * jitter
-    recalled = batch.recalled
     if recalled is not None:
         blur = config.recalled_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
-        shape = recalled.latents[:, :1].shape
-        recalled = recalled._replace(
-            latents=recalled.latents + blur * torch.randn(shape, generator=generator).to(device)
-        )
+        blurred = blur * torch.randn(recalled.latents[:, :1].shape, generator=generator).to(device)
+        blurred[:, :, denoiser.dit.config.num_recalled :] = 0.0  # sinks are true in rollouts too
+        recalled = recalled._replace(latents=recalled.latents + blurred)
     given = denoiser.given(stacked, conditions, recalled)
-    out = denoiser(noisy, tau, stacked, conditions, torch.arange(t, device=device), given=given)
+    out = denoiser(noisy, tau, stacked, conditions, times[trained], past, given)
     rest = (truth - out.mean) / out.std
     noised = (tau < 1).float()
     weight = 1 + config.object_weight * (given.coverage > 0.02)
@@ -206,7 +235,7 @@ def student_losses(
     with torch.no_grad():
         start = (tau == 0).float()
         error = ((out.data - truth) ** 2).mean((2, 3, 4))
-        copy = ((shift_previous(truth, 1)[:, :, 0] - truth) ** 2).mean((2, 3, 4))
+        copy = ((copied - truth) ** 2).mean((2, 3, 4))
         ratio = (error * start).sum() / (copy * start).sum().clamp(min=1e-6)
     return {"loss": loss, **terms, "copy_ratio" if own is None else "copy_ratio_own": ratio}
 

@@ -92,6 +92,8 @@ class DiTConfig:
         use_look: condition on the drive's light and colours, as its start shows them.
         num_recalled: frames of the memory bank that each frame attends to; 0 for no memory.
         memory_capacity: frames that the bank holds.
+        num_sinks: first frames of the drive, which all later ones attend to however long ago they were (attention
+            sinks, Xiao et al. 2023); at most a window of them, 0 for none.
     """
 
     width: int = 256
@@ -113,6 +115,7 @@ class DiTConfig:
     use_look: bool = True
     num_recalled: int = 0
     memory_capacity: int = 48
+    num_sinks: int = 0
 
     def __post_init__(self) -> None:
         _positive(width=self.width, depth=self.depth, num_heads=self.num_heads, window=self.window)
@@ -126,6 +129,8 @@ class DiTConfig:
             )
         if self.num_recalled and not self.motion_warp:
             raise ValueError("a memory is moved to where it is seen from: num_recalled > 0 needs motion_warp")
+        if not 0 <= self.num_sinks <= self.window:
+            raise ValueError(f"num_sinks must lie between 0 and window {self.window}, got {self.num_sinks}")
         if self.attention not in ("joint", "factorised"):
             raise ValueError(f'attention must be "joint" or "factorised", got {self.attention!r}')
         if self.attention == "factorised" and self.depth % 2:

@@ -46,7 +46,7 @@ class Given(NamedTuple):
     prior: the previous latent moved as ego and actors moved, [b, t, c, h, w]. drawn: the route and the actors in the
     picture, and the nearest of the recalled frames, [b, t, r, h, w], r may be 0. coverage: share of a cell that actors
     cover, [b, t, h, w]. change: how far the next latent may leave its prior, 1 where something moves and LEAST_CHANGE
-    where nothing does, [b, t, h, w]. memory: tokens of all recalled frames, None without a memory.
+    where nothing does, [b, t, h, w]. memory: tokens of all recalled frames and of sinks, None without both.
     """
 
     prior: Tensor
@@ -86,8 +86,8 @@ class Denoiser(nn.Module):
     def given(
         self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions, recalled: Recalled | None = None
     ) -> Given:
-        """What the next latent would be if all went on as the conditions say, route and actors in the picture, and what
-        was recalled as it is seen from here."""
+        """What the next latent would be if all went on as the conditions say, route and actors in the picture, what was
+        recalled as it is seen from here, and the sinks as they were."""
         prior = previous[:, :, 0]
         b = len(prior)
         maps = []
@@ -103,12 +103,14 @@ class Denoiser(nn.Module):
         drawn = (
             torch.cat(maps, dim=1) if maps else prior.new_empty(prior.shape[0] * prior.shape[1], 0, *prior.shape[3:])
         )
-        memory = None
-        if self.dit.config.num_recalled:
+        memory, num_recalled = None, self.dit.config.num_recalled
+        if num_recalled or self.dit.config.num_sinks:
             if recalled is None:
-                recalled = Recalled.nothing(previous[:, :, 0], self.dit.config.num_recalled)
-            nearest, memory = self._from_memory(recalled)
-            drawn = torch.cat([drawn, nearest], dim=1)
+                recalled = Recalled.nothing(previous[:, :, 0], num_recalled + self.dit.config.num_sinks)
+            seen = self._seen_from_here(recalled)
+            memory = self.dit.memory_tokens(seen, recalled.motions)
+            if num_recalled:
+                drawn = torch.cat([drawn, seen[:, :, 0].flatten(0, 1)], dim=1)
         if coverage is None:
             coverage = drawn.new_zeros(len(drawn), *prior.shape[3:])
         return Given(
@@ -119,14 +121,18 @@ class Denoiser(nn.Module):
             memory,
         )
 
-    def _from_memory(self, recalled: Recalled) -> tuple[Float[Tensor, "bt c1 h w"], MemoryTokens]:
-        """The nearest of the recalled frames and where it was seen, and tokens of all of them."""
-        assert self.warp is not None
+    def _seen_from_here(self, recalled: Recalled) -> Float[Tensor, "b t k c1 h w"]:
+        """What was recalled, moved to where it is seen from now, and the sinks; the last channel says where they are
+        known."""
         b, t = recalled.valid.shape[:2]
-        seen, inside = self.warp.from_afar(recalled.latents.flatten(0, 2), recalled.motions.flatten(0, 2))
-        seen = torch.cat([seen, inside], dim=1) * recalled.valid.flatten()[:, None, None, None]
-        seen = rearrange(seen, "(b t k) c h w -> b t k c h w", b=b, t=t)
-        return seen[:, :, 0].flatten(0, 1), self.dit.memory_tokens(seen, recalled.motions)
+        num = self.dit.config.num_recalled
+        seen = F.pad(recalled.latents[:, :, num:], (0, 0, 0, 0, 0, 1), value=1.0)
+        if num:
+            assert self.warp is not None
+            far, motions = (value[:, :, :num].flatten(0, 2) for value in (recalled.latents, recalled.motions))
+            near = torch.cat(self.warp.from_afar(far, motions), dim=1)
+            seen = torch.cat([rearrange(near, "(b t k) c h w -> b t k c h w", b=b, t=t), seen], dim=2)
+        return seen * recalled.valid[..., None, None, None]
 
     def _change(self, conditions: Conditions, moving: Tensor | None, prior: Tensor) -> Tensor:
         if moving is None:

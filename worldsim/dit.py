@@ -66,10 +66,11 @@ def block_axes(config: DiTConfig) -> tuple[Axis, ...]:
     return ("space", "time") * (config.depth // 2)
 
 
-def sliding_causal_mask(num_frames: int, num_tokens: int, window: int) -> Bool[Tensor, "tn tn"]:
-    """True where a token may attend: all tokens of its own frame and of the `window` frames before it."""
-    frame = torch.arange(num_frames).repeat_interleave(num_tokens)
-    age = frame[:, None] - frame[None, :]
+def sliding_causal_mask(num_frames: int, num_tokens: int, window: int, num_past: int = 0) -> Bool[Tensor, "tn ptn"]:
+    """True where a token of the newest `num_frames` may attend: all tokens of its own frame and of the `window` frames
+    before it, of which `num_past` lie before the first."""
+    frame = torch.arange(num_past + num_frames).repeat_interleave(num_tokens)
+    age = frame[num_past * num_tokens :, None] - frame[None, :]
     return (age >= 0) & (age <= window)
 
 
@@ -106,9 +107,13 @@ class CausalDiT(nn.Module):
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
         self.recompute = False
-        if config.num_recalled:
+        if config.num_recalled or config.num_sinks:
             self.memory_in = nn.Conv2d(latent_channels + 1, d, 2, stride=2)
-            self.memory_place = nn.Linear(4, d)
+            if config.num_recalled:
+                self.memory_place = nn.Linear(4, d)
+            if config.num_sinks:
+                self.sink_embedding = nn.Embedding(config.num_sinks, d)
+                nn.init.normal_(self.sink_embedding.weight, std=0.02)
             self.memory_attention = MemoryAttention(d, config.num_heads)
         self.axes = block_axes(config)
         self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio, axis) for axis in self.axes])
@@ -159,16 +164,14 @@ class CausalDiT(nn.Module):
                 the nearest recalled latent, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers, one row for all slots or one for each.
-            past: keys and values of older frames, cut to the window, with room for this one; then t must be 1.
+            past: keys and values of older frames with room for these at the end; what is beyond the window is not seen.
             tokens_only: leave out the convolutional head; `rest` is then empty.
-            memory: what each frame recalls.
+            memory: what each frame recalls, and the sinks.
 
         Raises:
-            ValueError: a cache is given to many frames or to a network that is not causal.
+            ValueError: a cache is given to a network that is not causal.
         """
         b, t = tau.shape
-        if past is not None and t != 1:
-            raise ValueError(f"with a cache frames go one by one, got {t}")
         if past is not None and not self.config.causal:
             raise ValueError("with causal=False every frame sees the later ones: there is no cache, pass whole clips")
         condition = self.embed(tau, conditions)
@@ -180,14 +183,15 @@ class CausalDiT(nn.Module):
         tokens = rearrange(self.down(x), "(b t) d h w -> b t (h w) d", b=b)
         head_width = self.config.width // self.config.num_heads
         rotations = {axis: rotation_of(axial_angles(times, self.grid, head_width, axis)) for axis in set(self.axes)}
-        masks = {axis: self._mask(axis, t, tokens) for axis in set(self.axes)}
+        num_past = past[0].keys.shape[2] // tokens.shape[2] - t if past else 0
+        masks = {axis: self._mask(axis, t, num_past, tokens) for axis in set(self.axes)}
         if memory is not None:
             tokens = self._attend_to(memory, tokens)
         cache, older = [], iter(past or ())
         for axis, block in zip(self.axes, self.blocks, strict=True):
             kept = None if past is None or axis == "space" else next(older)
             inputs = (tokens, condition, self.grid, rotations[axis], masks[axis], kept)
-            if self.recompute and past is None and torch.is_grad_enabled():
+            if self.recompute and torch.is_grad_enabled():
                 tokens, seen = checkpoint(block, *inputs, use_reentrant=False)
             else:
                 tokens, seen = block(*inputs)
@@ -203,14 +207,19 @@ class CausalDiT(nn.Module):
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
 
     def memory_tokens(self, seen: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
-        """Tokens of recalled latents as they are seen from here; the last channel says where they are known."""
+        """Tokens of recalled latents as they are seen from here, and of sinks; the last channel says where they are
+        known. The former are told apart by their places, the latter by their numbers."""
         b, t = seen.shape[:2]
         tokens = rearrange(self.memory_in(seen.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
-        dx, dy, dyaw = motions.unbind(-1)
-        place = torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)
+        marks = []
+        if self.config.num_recalled:
+            dx, dy, dyaw = motions[:, :, : self.config.num_recalled].unbind(-1)
+            marks.append(self.memory_place(torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)))
+        if self.config.num_sinks:
+            marks.append(self.sink_embedding.weight.expand(b, t, -1, -1))
         known = F.max_pool2d(seen[..., -1, :, :].flatten(0, 2)[:, None], 2).flatten(1) > 0.5
         valid = rearrange(known, "(b t k) n -> b t (k n)", b=b, t=t)
-        return MemoryTokens((tokens + self.memory_place(place)[..., None, :]).flatten(2, 3), valid)
+        return MemoryTokens((tokens + torch.cat(marks, dim=2)[..., None, :]).flatten(2, 3), valid)
 
     def _attend_to(self, memory: MemoryTokens, tokens: Float[Tensor, "b t n d"]) -> Float[Tensor, "b t n d"]:
         zero = torch.zeros(1, dtype=torch.long, device=tokens.device)
@@ -218,9 +227,10 @@ class CausalDiT(nn.Module):
         recalled = angles.repeat(memory.tokens.shape[2] // tokens.shape[2], 1)
         return self.memory_attention(tokens, memory, rotation_of(angles), rotation_of(recalled))
 
-    def _mask(self, axis: Axis, num_frames: int, tokens: Tensor) -> Tensor | None:
-        """Where tokens of `num_frames` frames may attend; None: everywhere."""
-        if num_frames == 1 or axis == "space" or not self.config.causal:
+    def _mask(self, axis: Axis, num_frames: int, num_past: int, tokens: Tensor) -> Tensor | None:
+        """Where tokens of `num_frames` frames may attend, after `num_past` others; None: everywhere."""
+        window = self.config.window
+        if axis == "space" or not self.config.causal or (num_frames == 1 and num_past <= window):
             return None
         num_tokens = tokens.shape[2] if axis == "joint" else 1
-        return sliding_causal_mask(num_frames, num_tokens, self.config.window).to(tokens.device)
+        return sliding_causal_mask(num_frames, num_tokens, window, num_past).to(tokens.device)

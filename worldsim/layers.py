@@ -58,13 +58,13 @@ class Attention(nn.Module):
         self,
         x: Float[Tensor, "b t n d"],
         rotation: Rotation,
-        mask: Bool[Tensor, "q q"] | None,
+        mask: Bool[Tensor, "q k"] | None,
         past: KeyValue | None,
     ) -> tuple[Float[Tensor, "b t n d"], KeyValue]:
-        """Attend within `x` where `mask` allows (None: everywhere) and to all of `past`.
+        """Attend from `x` to `past` and `x` where `mask` allows; None: everywhere.
 
         Args:
-            mask: of all tokens (joint), of the cells (space) or of the frames (time).
+            mask: of all tokens (joint), of the cells (space) or of the frames (time); rows are those of `x`.
             past: keys and values of older frames with room for those of `x` at the end, which are written here; a
                 block over space takes none.
 
@@ -164,7 +164,7 @@ class DiTBlock(nn.Module):
         condition: Float[Tensor, "b t d"],
         grid: tuple[int, int],
         rotation: Rotation,
-        mask: Bool[Tensor, "q q"] | None,
+        mask: Bool[Tensor, "q k"] | None,
         past: KeyValue | None,
     ) -> tuple[Float[Tensor, "b t n d"], KeyValue]:
         """One block over `t` frames of `n` tokens; returns the tokens, and keys and values as Attention does."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 MEMORY_SPACING = 2.0
 """A frame is remembered when its view is so far from all that are kept [m]."""
@@ -28,10 +29,10 @@ MOST_TURN = math.radians(75.0)
 
 
 class Recalled(NamedTuple):
-    """Frames recalled for each frame, nearest view first.
+    """Frames recalled for each frame, nearest view first, and after them the sinks, the first frames of its drive.
 
     latents: [b, t, k, c, h, w]. motions: dx, dy [m] and dyaw [rad] from the remembered pose to the present one, in the
-    remembered vehicle's frame, [b, t, k, 3]. valid: False where nothing was recalled, [b, t, k].
+    remembered vehicle's frame, 0 for sinks, [b, t, k, 3]. valid: False where nothing was recalled, [b, t, k].
     """
 
     latents: Tensor
@@ -46,6 +47,15 @@ class Recalled(NamedTuple):
             latents.new_zeros(1, 1, 1, 1, 1, 1).expand(b, t, num, *latents.shape[2:]),
             latents.new_zeros(b, t, num, 3),
             torch.zeros((b, t, num), dtype=torch.bool, device=latents.device),
+        )
+
+    def with_sinks(self, latents: Float[Tensor, "b s c h w"], valid: Bool[Tensor, "b t s"]) -> Recalled:
+        """These and sinks, each frame those that are `valid` for it."""
+        sinks = latents[:, None].expand(-1, valid.shape[1], -1, -1, -1, -1)
+        return Recalled(
+            torch.cat([self.latents, sinks], dim=2),
+            F.pad(self.motions, (0, 0, 0, latents.shape[1])),
+            torch.cat([self.valid, valid], dim=2),
         )
 
 

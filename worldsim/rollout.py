@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from worldsim.denoiser import Denoiser, shift_previous
 from worldsim.dit import Conditions
@@ -30,6 +31,7 @@ class LatentState(NamedTuple):
     signals: FREE_SIGNALS or FULL_SIGNALS of the newest latent, [b, k]; 0 for a recorded one.
     poses: x, y [m], yaw [rad] of the ego at the newest frame, from its pose at the first, float64 [b, 3].
     memory: what may be recalled; None for a model without a memory, or where rollouts are told what they recall.
+    sinks: the drive's first latents, zeros until they are there, [b, s, c, h, w]; None likewise.
     """
 
     latents: Tensor
@@ -38,6 +40,7 @@ class LatentState(NamedTuple):
     signals: Tensor
     poses: Tensor
     memory: MemoryBank | None = None
+    sinks: Tensor | None = None
 
     def take(self, slots: Sequence[int]) -> LatentState:
         """The given slots, in that order, in memory of their own; a slot may be taken many times."""
@@ -50,12 +53,14 @@ class LatentState(NamedTuple):
             self.signals[index],
             self.poses[index],
             None if self.memory is None else self.memory.take(index),
+            None if self.sinks is None else self.sinks[index],
         )
 
     @staticmethod
     def concat(states: Sequence[LatentState]) -> LatentState:
         """The slots of all the states, in that order; their caches must be equally long."""
         banks = [state.memory for state in states if state.memory is not None]
+        sinks = [state.sinks for state in states if state.sinks is not None]
         cache = tuple(
             KeyValue(torch.cat([kv.keys for kv in blocks]), torch.cat([kv.values for kv in blocks]))
             for blocks in zip(*(state.cache for state in states), strict=True)
@@ -67,6 +72,7 @@ class LatentState(NamedTuple):
             torch.cat([state.signals for state in states]),
             torch.cat([state.poses for state in states]),
             MemoryBank.concat(banks) if len(banks) == len(states) else None,
+            torch.cat(sinks) if len(sinks) == len(states) else None,
         )
 
 
@@ -94,6 +100,11 @@ def select_frames(conditions: Conditions, frames: slice) -> Conditions:
     return Conditions(*(value[:, frames] for value in conditions))
 
 
+def select_recalled(recalled: Recalled | None, frames: slice) -> Recalled | None:
+    """What some of the frames recall."""
+    return None if recalled is None else Recalled(*(value[:, frames] for value in recalled))
+
+
 def prefill(
     denoiser: Denoiser,
     latents: Float[Tensor, "b t c h w"],
@@ -103,7 +114,8 @@ def prefill(
     """The state after clean `latents`; one parallel pass.
 
     Args:
-        recalled: what these frames recall; None: nothing, and the state keeps a memory of its own from here on.
+        recalled: what these frames recall and their sinks; None: they are a drive's first and recall nothing, and the
+            state keeps sinks and a memory of its own from here on.
 
     Raises:
         ValueError: the network is not causal.
@@ -114,7 +126,11 @@ def prefill(
     previous = shift_previous(latents, denoiser.dit.config.num_previous)
     ones = torch.ones(latents.shape[:2], device=latents.device)
     times = torch.arange(t, device=latents.device)
-    given = denoiser.given(previous, conditions, recalled)
+    sinks, num_sinks = None, denoiser.dit.config.num_sinks
+    if num_sinks and recalled is None:
+        sinks = F.pad(latents[:, :num_sinks], (0, 0, 0, 0, 0, 0, 0, max(0, num_sinks - t)))
+    seen = _with_sinks(denoiser, recalled, sinks, previous, times.expand(len(latents), t))
+    given = denoiser.given(previous, conditions, seen)
     out = denoiser(latents, ones, previous, conditions, times, given=given, tokens_only=True)
     kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
     signals = latents.new_zeros(len(latents), len(FREE_SIGNALS))
@@ -126,7 +142,7 @@ def prefill(
         poses = moved(poses, conditions.motions[:, k] * conditions.known[:, k, None])
         if memory is not None:
             memory = memory.remember(latents[:, k], poses, times[k].expand(len(latents)))
-    return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents), signals, poses, memory)
+    return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents), signals, poses, memory, sinks)
 
 
 def advance(
@@ -145,7 +161,7 @@ def advance(
     Args:
         conditions: of the new frame, t = 1.
         passes: gets the frame's last sampling pass.
-        recalled: what the frame recalls, if the state has no memory of its own.
+        recalled: what the frame recalls and its sinks, if the state has neither of its own.
         other_noise: asks for one pass and one signal more, `seed_disagreement`.
     """
     b, device = len(noise), noise.device
@@ -157,6 +173,7 @@ def advance(
     if memory is not None:
         left_window = times[:, 0] - denoiser.dit.config.window
         recalled, memory = memory.recall(poses, left_window, denoiser.dit.config.num_recalled)
+    recalled = _with_sinks(denoiser, recalled, state.sinks, previous, times)
     given = denoiser.given(previous, conditions, recalled)
 
     tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
@@ -184,16 +201,36 @@ def advance(
     surprise = _rms(latent - given.prior, denoiser.step_std)
     latent = denoiser.settle(latent, given, conditions)
     drift = look_distance(look_of(latent[:, 0]), conditions.look[:, 0]).abs() / denoiser.look_limit
-    signals = [unstable, surprise, drift.mean(-1)]
+    told = [unstable, surprise, drift.mean(-1)]
     if other is not None:
-        signals.append(_rms(other - estimates[0], denoiser.step_std))
+        told.append(_rms(other - estimates[0], denoiser.step_std))
+    signals = torch.stack(told, dim=-1)
     if denoiser.dit.config.clean_cache:
         ones = torch.ones((b, 1), device=device)
         cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
     if memory is not None:
         memory = memory.remember(latent[:, 0], poses, times[:, 0])
-    return LatentState(latents, _newest(denoiser, cache), frames, torch.stack(signals, dim=-1), poses, memory)
+    sinks = state.sinks
+    if sinks is not None:
+        now = times == torch.arange(sinks.shape[1], device=device)
+        sinks = torch.where(now[..., None, None, None], latent, sinks)
+    return LatentState(latents, _newest(denoiser, cache), frames, signals, poses, memory, sinks)
+
+
+def _with_sinks(
+    denoiser: Denoiser,
+    recalled: Recalled | None,
+    sinks: Float[Tensor, "b s c h w"] | None,
+    previous: Float[Tensor, "b t k c h w"],
+    times: Int[Tensor, "b t"],
+) -> Recalled | None:
+    """What frames recall, and those of their drive's sinks that are older than they."""
+    if sinks is None:
+        return recalled
+    if recalled is None:
+        recalled = Recalled.nothing(previous[:, :, 0], denoiser.dit.config.num_recalled)
+    return recalled.with_sinks(sinks, torch.arange(sinks.shape[1], device=times.device) < times[..., None])
 
 
 def _rms(difference: Float[Tensor, "b t c h w"], unit: Float[Tensor, "c"]) -> Float[Tensor, "b"]:
@@ -204,10 +241,6 @@ def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, 
     """The cache cut to the window."""
     keep = denoiser.dit.config.window * denoiser.dit.grid[0] * denoiser.dit.grid[1]
     return tuple(kv.newest(keep) for kv in cache)
-
-
-def _frames_of(recalled: Recalled | None, frames: slice) -> Recalled | None:
-    return None if recalled is None else Recalled(*(value[:, frames] for value in recalled))
 
 
 def roll_out(
@@ -223,15 +256,15 @@ def roll_out(
     Args:
         conditions: of all t frames.
         noise: of all t frames; that of the context is not used.
-        recalled: what all t frames recall; None: what they remember themselves.
+        recalled: what all t frames recall and their sinks; None: what they remember themselves.
     """
     k, t = context.shape[1], noise.shape[1]
-    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), _frames_of(recalled, slice(0, k)))
+    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), select_recalled(recalled, slice(0, k)))
     clip: list[Tensor] = [context]
     passes: list[SamplingPass] = []
     for frame in range(k, t):
         now = slice(frame, frame + 1)
-        known, told = select_frames(conditions, now), _frames_of(recalled, now)
+        known, told = select_frames(conditions, now), select_recalled(recalled, now)
         state = advance(denoiser, state, known, noise[:, now], num_steps, passes, told)
         clip.append(state.latents[:, :1])
     tau = torch.tensor([1.0] * k + [p.tau for p in passes], device=noise.device).expand(len(noise), t)
