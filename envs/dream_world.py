@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from worldsim.route import LANE_RANGE, RoutePreview, route_ahead
 from worldsim.scene import ObjectKind, SceneState
 from worldsim.start_clip import StartClip
 from worldsim.starts import STARTS_NAME, load_starts
+from worldsim.trust import TrustSignals
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
@@ -47,9 +48,11 @@ class DreamWorldConfig:
         device: torch device of the model.
         num_threads: CPU threads torch may use in this process; None leaves torch as it is.
         speed: how the model runs: "plain", "compiled" or "int8", see `worldsim.inference`.
+        trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.trust`.
 
     Raises:
-        ValueError: num_steps or num_threads is less than 1, or the speed cannot be had on the device.
+        ValueError: num_steps or num_threads is less than 1, the speed cannot be had on the device, or there are no
+            such signals.
     """
 
     checkpoint: Path | None = None
@@ -58,12 +61,15 @@ class DreamWorldConfig:
     device: str = "cpu"
     num_threads: int | None = None
     speed: Speed = "plain"
+    trust_signals: TrustSignals = "free"
 
     def __post_init__(self) -> None:
         for name, value in (("num_steps", self.num_steps), ("num_threads", self.num_threads)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1 or None, got {value}")
         check_speed(self.speed, self.device)
+        if self.trust_signals not in get_args(TrustSignals):
+            raise ValueError(f"trust_signals must be one of {get_args(TrustSignals)}, got {self.trust_signals!r}")
 
     @property
     def starts_path(self) -> Path:
@@ -97,7 +103,8 @@ class DreamWorld:
 
     Raises:
         FileNotFoundError: the checkpoint or the start clips are not there.
-        ValueError: the checkpoint is refused, or a speed is asked of a model that is given.
+        ValueError: the checkpoint is refused, a speed is asked of a model that is given, or full signals of one whose
+            trust was not fitted to them.
     """
 
     def __init__(
@@ -114,6 +121,11 @@ class DreamWorld:
             raise ValueError(f"speed {self.config.speed!r} is for a model loaded here: call set_speed on the one given")
         if model is None:
             model = set_speed(WorldModel.load(self.config.checkpoint, self.config.device), self.config.speed)
+        if self.config.trust_signals == "full" and not model.full_trust.fitted:
+            raise ValueError(
+                "this model's trust was not fitted to full signals: take trust_signals='free', or a checkpoint that "
+                "`drivedit train` has made since there are these"
+            )
         self.model = model
         self.starts = tuple(load_starts(self.config.starts_path) if starts is None else starts)
         height, width = self.model.config.frame_size
@@ -138,7 +150,8 @@ class DreamWorld:
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
         context = clip.last(min(len(clip.frames), self.model.config.num_context))
-        self._state, self._past = self.model.begin([context], [noise_seed]), _past_of(context)
+        self._state = self.model.begin([context], [noise_seed], full_signals=self.config.trust_signals == "full")
+        self._past = _past_of(context)
         self._scripted = None
         if options.get("scenario") is not None:
             self._state, self._scripted = begin_scenario(
@@ -149,7 +162,8 @@ class DreamWorld:
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
-        return step_together([self], np.asarray(control, np.float32)[None])[0]
+        decode = self.config.trust_signals == "full"  # which needs the frame anyway
+        return step_together([self], np.asarray(control, np.float32)[None], decode=decode)[0]
 
     def frame(self) -> np.ndarray:
         """The newest frame, RGB uint8 [h, w, 3]; decoded when first asked for."""
@@ -266,9 +280,10 @@ class DreamWorld:
 
     @property
     def _fingerprint(self) -> str:
-        """Tells models apart, and how they are sampled."""
+        """Tells models apart, and how they are sampled and trusted."""
         if self._known_fingerprint is None:
-            digest = hashlib.sha256(f"{self.model.config} {self.config.num_steps}".encode())
+            how = self.config.num_steps, self.config.trust_signals
+            digest = hashlib.sha256(f"{self.model.config} {how}".encode())
             for name, value in sorted(self.model.state_dict().items()):
                 digest.update(name.encode())
                 for part in value if isinstance(value, tuple) else (value,):  # int8 weights come with their bias

@@ -22,6 +22,7 @@ from worldsim.start_clip import StartClip
 
 if TYPE_CHECKING:
     from worldsim.inference import Speed  # which loads torch
+    from worldsim.trust import TrustSignals  # too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -350,6 +351,7 @@ def make_dream_env(
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
+    trust_signals: TrustSignals = "free",
 ) -> DrivingEnv:
     """The learned world: the entry point of DriveDiT-v0. Needs no download.
 
@@ -362,6 +364,7 @@ def make_dream_env(
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
+        trust_signals: what `info["trust"]` is made from: "free", or "full" for a better and dearer one.
     """
     from envs.dream_world import DreamWorld, DreamWorldConfig  # torch is loaded here and not before
 
@@ -370,6 +373,7 @@ def make_dream_env(
         num_steps=num_sampling_steps,
         speed=speed,
         device=device,
+        trust_signals=trust_signals,
     )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     return DrivingEnv(DreamWorld(world_config), config, obs=obs, render_mode=render_mode)

@@ -19,6 +19,7 @@ from worldsim.scene import control_from_action
 
 if TYPE_CHECKING:
     from worldsim.inference import Speed  # which loads torch
+    from worldsim.trust import TrustSignals  # too
 
 Answer = tuple[Any, float, bool, bool, dict[str, Any]]
 """What the step of one env returns."""
@@ -179,6 +180,7 @@ def make_dream_vector_env(
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
+    trust_signals: TrustSignals = "free",
 ) -> DrivingVectorEnv:
     """Many drives in one learned world, one forward pass a step: `gymnasium.make_vec("DriveDiT-v0", num_envs=n)`.
 
@@ -195,6 +197,7 @@ def make_dream_vector_env(
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
+        trust_signals: what `info["trust"]` is made from: "free", or "full" for a better and dearer one.
 
     Raises:
         ValueError: num_envs is less than 1, or an argument that the envs refuse.
@@ -208,6 +211,7 @@ def make_dream_vector_env(
         num_steps=num_sampling_steps,
         speed=speed,
         device=device,
+        trust_signals=trust_signals,
     )
     first = DreamWorld(world_config)
     worlds = [first, *(first.branch() for _ in range(num_envs - 1))]

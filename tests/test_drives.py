@@ -9,9 +9,10 @@ from test_world_model import CONFIG, random_clip, random_model
 
 from training.drives import Rollouts, choose_starts, clip_at, long_drives, recorded_route, roll_out_recorded
 from training.known import known_of
-from training.scores import actor_picture_scores, scene_scores, stability_scores
+from training.scores import actor_picture_scores, scene_scores, stability_scores, trust_scores
 from worldsim.actor_map import ActorMap
 from worldsim.scene import SceneState
+from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
 
 
 def test_a_third_of_the_starts_lie_before_an_episodes_end_and_all_have_a_context() -> None:
@@ -44,7 +45,11 @@ def test_rollouts_stand_beside_the_frames_they_are_held_against() -> None:
     assert (r.repeated[1] == store.frames[36]).all()
     assert r.frames.shape == r.reconstructed.shape == (2, 6, 128, 128, 3)
     assert r.true_scenes.ego[0, :, 0] == pytest.approx(store.rows.scenes.ego[11:17, 0])
-    again = roll_out_recorded(random_model(), store, positions, 6, 1, shuffle=False)  # type: ignore[arg-type]
+    assert r.signals.shape == (2, 6, len(FULL_SIGNALS))
+    old = random_model()
+    old.full_trust.bias.fill_(np.nan)  # as of an older checkpoint
+    again = roll_out_recorded(old, store, positions, 6, 1, shuffle=False)  # type: ignore[arg-type]
+    np.testing.assert_allclose(again.signals, r.signals[..., : len(FREE_SIGNALS)], rtol=1e-3, atol=1e-4)
     assert np.abs(again.frames.astype(int) - r.frames).max() <= 2  # one by one or side by side
 
 
@@ -65,7 +70,7 @@ def rollouts(told: SceneState, truth: SceneState) -> Rollouts:
         collision_seen=zeros,
         off_road=zeros,
         off_road_seen=zeros,
-        trust=zeros,
+        signals=np.zeros((n, t, 3)),
         true_collision=zeros,
         true_off_road=zeros,
         valid=np.ones((n, t), bool),
@@ -100,6 +105,22 @@ def test_pictures_of_actors_are_scored_where_actors_are() -> None:
     scores = actor_picture_scores(replace(r, frames=frames), ActorMap(CONFIG.camera, (128, 128), 0.1), 0.1)["0.5"]
     assert scores["model"] == pytest.approx(20 * np.log10(255 / 10))
     assert scores["repeat"] == pytest.approx(20 * np.log10(255 / 40))
+
+
+def test_each_trust_is_scored_by_the_signals_it_weighs() -> None:
+    """The frames get worse, which the last signal tells, and the first ones do not."""
+    truth = SceneState.empty((1, 40))
+    frames = np.zeros((1, 40, 128, 128, 3), np.uint8)
+    frames[:] = np.arange(40, dtype=np.uint8)[:, None, None, None]
+    signals = np.random.default_rng(0).random((1, 40, len(FULL_SIGNALS))).astype(np.float32)
+    signals[..., -1] = np.arange(40)
+    r = replace(rollouts(truth, truth), frames=frames, signals=signals)
+    free, full = TrustModel(len(FREE_SIGNALS)), TrustModel(len(FULL_SIGNALS))
+    free.weight.fill_(1.0)
+    full.weight[-1] = 1.0
+    assert trust_scores(r, full)["auroc"] == 1.0
+    assert trust_scores(r, full)["mean_of_worst"] < trust_scores(r, full)["mean_of_others"]
+    assert 0 < trust_scores(r, free)["auroc"] < 1.0
 
 
 def test_long_drives_answer_to_their_driver() -> None:

@@ -221,9 +221,8 @@ def test_rollouts_and_trust_end_where_the_control_is_unknown_and_skip_missing_pi
     model, positions = random_model(), np.array([10])
     r = roll_out_recorded(model, store, positions, 6, 1, shuffle=False)  # type: ignore[arg-type]
     assert r.valid.tolist() == [[True, False, True, True, True, False]]
-    latents = np.random.default_rng(0).standard_normal((NUM, 8, 16, 16)).astype(np.float16)
     stage, store = TrustStageConfig(num_starts=6, seconds=0.6, batch_size=6), drive(throttle=slice(10, None))
-    _, errors = rollout_signals(model, store, latents, stage)  # type: ignore[arg-type]
+    _, errors = rollout_signals(model, store, stage)  # type: ignore[arg-type]
     num_context = model.config.num_context
     starts = choose_starts(store, 6, num_context, 6, np.random.default_rng(stage.seed))  # type: ignore[arg-type]
     assert len(errors) == (10 - starts).sum()

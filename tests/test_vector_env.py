@@ -9,10 +9,11 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from test_world_model import CONFIG, random_clip, random_model
 
-from envs.dream_world import DreamWorld, step_together
+from envs.dream_world import DreamWorld, DreamWorldConfig, step_together
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.vector_env import DrivingVectorEnv, step_singly
 from worldsim.model_state import ModelState
+from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS
 
 MODES = list(AutoresetMode)
 NUM_ENVS = 3
@@ -74,6 +75,26 @@ def test_many_envs_are_as_many_single_envs(world: DreamWorld, mode: AutoresetMod
             both = [env.reset(seed=[7, 8, 9], options={"reset_mask": ended.copy()}) for env in (ours, theirs)]
             assert_equal(*both, tolerance)
     assert num_ended >= 6
+
+
+@pytest.mark.parametrize("step_worlds", [step_singly, step_together])
+def test_full_signals_of_trust_are_those_of_single_envs(world: DreamWorld, step_worlds) -> None:
+    watched = DreamWorld(DreamWorldConfig(trust_signals="full"), model=world.model, starts=world.starts)
+    ours = DrivingVectorEnv(single_envs(watched, "state"), step_worlds)
+    theirs = SyncVectorEnv([lambda env=env: env for env in single_envs(watched, "state")])
+    free = DrivingVectorEnv(single_envs(world, "state"), step_worlds)
+    tolerance, actions = 0.0 if step_worlds is step_singly else 1e-3, np.full((NUM_ENVS, 2), 0.3, np.float32)
+    for env in (ours, theirs, free):
+        env.reset(seed=5)
+    for _ in range(5):
+        answer, plain = ours.step(actions), free.step(actions)
+        assert_equal(answer, theirs.step(actions), tolerance)
+        assert np.array_equal(answer[0], plain[0])
+        signals = {name: answer[4][name] for name in FULL_SIGNALS}
+        assert all(np.array_equal(signals[name], plain[4][name]) for name in FREE_SIGNALS)
+        driven = answer[4]["progress"] > 0
+        assert len(set(signals["seed_disagreement"][driven])) == len(set(signals["round_trip"][driven])) == driven.sum()
+    assert "round_trip" not in plain[4]
 
 
 def test_one_pass_steps_worlds_that_are_at_different_frames(world: DreamWorld) -> None:

@@ -85,9 +85,9 @@ def _median_time(run: Callable[[], object], repeats: int, clock: Callable[[], fl
     return statistics.median(times)
 
 
-def _begin(model: WorldModel, checkpoint: Path | None) -> ModelState:
+def _begin(model: WorldModel, checkpoint: Path | None, full_signals: bool = False) -> ModelState:
     starts = load_starts((checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)
-    return model.begin(starts[:1], [0])
+    return model.begin(starts[:1], [0], full_signals=full_signals)
 
 
 def _steps(model: WorldModel, state: ModelState, num: int, num_steps: int | None = None) -> ModelState:
@@ -121,6 +121,17 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
         "matrix_product_gflops": peak,
         "fraction_of_matrix_product": gflop / wall / peak,
     }
+
+
+def trust_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]:
+    """CPU seconds of a step with full signals of trust over those of one with the free ones, one thread."""
+    threads, times = torch.get_num_threads(), []
+    torch.set_num_threads(1)
+    for full in (True, False):
+        state = _steps(model, _begin(model, config.checkpoint, full), 2)
+        times.append(_median_time(partial(model.step, state, CONTROL[None]), config.repeats, time.process_time))
+    torch.set_num_threads(threads)
+    return {"step_full_trust_over_free": times[0] / times[1]}
 
 
 def variant_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]:
@@ -257,6 +268,7 @@ TARGETS = {
     "step_cpu_seconds_factorised": ("the same with factorised attention", ""),
     "step_cpu_seconds_int8": ("the same with int8 weights", ""),
     "step_cpu_seconds_compiled": ("the same with compiled networks", ""),
+    "step_full_trust_over_free": ("CPU seconds of a step with full signals of trust over without", ""),
     "steps_per_second": ("env steps per second, all cores", "≥ 20"),
     "steps_per_second_one_sampling_step": ("the same with one sampling step", ""),
     "steps_per_second_without_decoding": ("the same without decoding frames", ""),
@@ -279,6 +291,7 @@ def benchmark(config: BenchmarkConfig) -> dict[str, float]:
     torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
     state = _steps(model, _begin(model, config.checkpoint), 10)
     rows = step_rows(model, state, config)
+    rows |= trust_rows(model, config)
     rows |= variant_rows(model, config)
     rows |= latency_rows(model, state, config)
     rows |= cache_rows(model, config)

@@ -99,7 +99,8 @@ class Rollouts:
 
     frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. told: as the world tells it, seen: as seen in the
     latents alone, true_scenes: SceneState [n, t]. ego: seen speed and yaw rate [n, t, 2]. collision,
-    off_road: as told; both as seen, and the truth [n, t]. trust, valid [n, t].
+    off_road: as told; both as seen, and the truth, and valid [n, t]. signals: FULL_SIGNALS of trust, or FREE_SIGNALS of
+    a model without `full_trust` and with shuffled controls, [n, t, k].
     """
 
     frames: np.ndarray
@@ -114,7 +115,7 @@ class Rollouts:
     collision_seen: np.ndarray
     off_road: np.ndarray
     off_road_seen: np.ndarray
-    trust: np.ndarray
+    signals: np.ndarray
     true_collision: np.ndarray
     true_off_road: np.ndarray
     valid: np.ndarray
@@ -134,29 +135,29 @@ def roll_out_recorded(
     valid &= known.picture[index] & np.logical_and.accumulate(known.motion[index - 1], axis=1)
     drivers = np.roll(np.arange(len(positions)), 1) if shuffle else np.arange(len(positions))
     controls = store.rows.controls[np.maximum(index[drivers] - 1, 0)]
-    frames, told, seen, ego, events = [], [], [], [], []
+    full = model.full_trust.fitted and not shuffle
+    frames, told, seen, ego, events, signals = [], [], [], [], [], []
     title = "rollouts, shuffled controls" if shuffle else "rollouts"
     with tqdm(total=len(positions) * horizon, desc=title, unit="frame") as bar:
         for first in range(0, len(positions), batch_size):
             chosen = positions[first : first + batch_size]
             clips = [clip_at(store, int(p), num_context) for p in chosen]
-            state = model.begin(clips, [int(p) for p in chosen])
-            steps = []
+            state = model.begin(clips, [int(p) for p in chosen], full_signals=full)
+            steps, trusted = [], []
             for t in range(horizon):
                 state, prediction = model.step(state, controls[first : first + len(chosen), t])
                 steps.append(prediction)
+                trusted.append(state.rolling.signals.cpu().numpy())
                 bar.update(len(chosen))
             frames.append(np.stack([s.frames for s in steps], axis=1))
             told.append(_over_time([s.scene for s in steps]))
             seen.append(_over_time([s.seen for s in steps]))
             ego.append(np.stack([s.ego_estimate for s in steps], axis=1))
             events.append(
-                np.stack(
-                    [[s.collision, s.collision_seen, s.off_road, s.off_road_seen, s.signals["trust"]] for s in steps],
-                    axis=-1,
-                )
+                np.stack([[s.collision, s.collision_seen, s.off_road, s.off_road_seen] for s in steps], axis=-1)
             )
-    collision, collision_seen, off_road, off_road_seen, trust = np.concatenate(events, axis=1)
+            signals.append(np.stack(trusted, axis=1))
+    collision, collision_seen, off_road, off_road_seen = np.concatenate(events, axis=1)
     truth = np.stack([store.frames[i] for i in index])
     repeated = np.stack([np.repeat(store.frames[p][None], horizon, axis=0) for p in positions])
     return Rollouts(
@@ -172,7 +173,7 @@ def roll_out_recorded(
         collision_seen=collision_seen,
         off_road=off_road,
         off_road_seen=off_road_seen,
-        trust=trust,
+        signals=np.concatenate(signals),
         true_collision=store.rows.collision[index],
         true_off_road=store.rows.off_road[index],
         valid=valid,

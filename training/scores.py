@@ -10,6 +10,7 @@ from training.video_metrics import auroc, calibration, colour_statistics, drift_
 from worldsim.actor_map import ActorMap
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
+from worldsim.trust import TrustModel
 
 OBJECT_NEAR = 30.0
 """Objects in the picture up to this far ahead are looked for [m]."""
@@ -155,10 +156,10 @@ def event_scores(r: Rollouts, dt: float) -> dict:
     return scores
 
 
-def trust_scores(r: Rollouts) -> dict:
+def trust_scores(r: Rollouts, model: TrustModel) -> dict:
     """Does trust tell the frames whose error is above the 95th percentile: AUROC on pixels, and mean trust of both."""
     error = ((r.frames.astype(np.float32) - r.truth) ** 2).mean((-3, -2, -1))[r.valid]
-    trust = r.trust[r.valid]
+    trust = model(torch.from_numpy(r.signals[r.valid]).to(model.bias.device)).cpu().numpy()
     worst = error > np.quantile(error, 0.95)
     return {
         "auroc": auroc(-trust, worst),

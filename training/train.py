@@ -200,7 +200,7 @@ def train(config: TrainConfig) -> None:
     train_decoder(model, pictures, windows, recipe.decoder, out / "decoder")
     if last < order.index("trust"):
         return
-    train_trust(model, store, latents, recipe.trust, out / "trust")
+    train_trust(model, store, recipe.trust, out / "trust")
     if not is_first():
         return
     model.save(out / "checkpoint", torch.float16)

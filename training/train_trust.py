@@ -1,4 +1,5 @@
-"""The stage of trust: its signals are weighed by how well they tell the worst frames of rollouts beside recordings."""
+"""The stage of trust: signals are weighed by how well they tell the worst frames of rollouts beside recordings, the
+free ones and all of them."""
 
 from __future__ import annotations
 
@@ -44,11 +45,9 @@ class TrustStageConfig:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
 
-def rollout_signals(
-    model: WorldModel, store: FrameStore, latents: np.ndarray, config: TrustStageConfig
-) -> tuple[Tensor, Tensor]:
-    """Signals [n, k] of the frames of rollouts under recorded controls, and their squared errors [n] against the
-    recording's latents."""
+def rollout_signals(model: WorldModel, store: FrameStore, config: TrustStageConfig) -> tuple[Tensor, Tensor]:
+    """FULL_SIGNALS [n, k] of the frames of rollouts under recorded controls, and their squared errors [n], grey levels,
+    against the recording's frames."""
     horizon = round(config.seconds / store.dt)
     rng = np.random.default_rng(config.seed)
     positions = choose_starts(store, config.num_starts, model.config.num_context, horizon, rng)
@@ -60,25 +59,25 @@ def rollout_signals(
             rows = slice(first, first + config.batch_size)
             at, end = positions[rows], ends[rows]
             clips = [clip_at(store, int(p), model.config.num_context) for p in at]
-            state = model.begin(clips, [int(p) for p in at])
+            state = model.begin(clips, [int(p) for p in at], full_signals=True)
             inside = torch.ones(len(at), dtype=torch.bool)
             for t in range(horizon):
                 index = np.minimum(at + t + 1, end - 1)
                 inside &= torch.from_numpy((at + t + 1 < end) & known.motion[index - 1])
-                state, _ = model.step(state, store.rows.controls[index - 1], decode=False)
-                truth = torch.from_numpy(np.stack([latents[k] for k in index]).astype(np.float32)).to(model.device)
-                error = ((state.rolling.latents[:, 0] - truth) ** 2).mean((1, 2, 3))
+                state, prediction = model.step(state, store.rows.controls[index - 1])
+                truth = np.stack([store.frames[k] for k in index]).astype(np.float32)
+                error = torch.from_numpy(((np.asarray(prediction.frames) - truth) ** 2).mean((1, 2, 3)))
                 compared = inside & torch.from_numpy(known.picture[index])
                 signals.append(state.rolling.signals.cpu()[compared])
-                errors.append(error.cpu()[compared])
+                errors.append(error[compared])
                 bar.update(len(at))
     return torch.cat(signals), torch.cat(errors)
 
 
 def fit_trust(trust: TrustModel, signals: Tensor, errors: Tensor, decay: float = 0.01) -> None:
-    """Fit in place: logistic regression of "the error is above its WORST quantile"."""
+    """Fit in place: logistic regression of "the error is above its WORST quantile" on the first of the signals."""
     wrong = (errors > errors.quantile(WORST)).double()
-    logs = (signals + FLOOR).log()
+    logs = (signals[:, : len(trust.weight)] + FLOOR).log()
     trust.centre.copy_(logs.mean(0))
     trust.scale.copy_(logs.std(0).clamp(min=1e-3))
     x = trust.standardised(signals).double()
@@ -97,12 +96,12 @@ def fit_trust(trust: TrustModel, signals: Tensor, errors: Tensor, decay: float =
     trust.bias.copy_(parameters.detach()[-1])
 
 
-def train_trust(
-    model: WorldModel, store: FrameStore, latents: np.ndarray, config: TrustStageConfig, folder: Path
-) -> None:
-    """Fit the model's trust in place, or load the finished stage."""
-    result = folder / "trust.safetensors"
-    if stage_done(model.trust, result):
+def train_trust(model: WorldModel, store: FrameStore, config: TrustStageConfig, folder: Path) -> None:
+    """Fit both trusts of the model in place, to the same rollouts, or load the finished stage."""
+    parts = ((model.trust, folder / "trust.safetensors"), (model.full_trust, folder / "full_trust.safetensors"))
+    if [stage_done(*part) for part in parts] == [True, True]:
         return
-    fit_trust(model.trust, *rollout_signals(model.eval(), store, latents, config))
-    finish_stage(model.trust, result)
+    signals, errors = rollout_signals(model.eval(), store, config)
+    for trust, result in parts:
+        fit_trust(trust, signals, errors)
+        finish_stage(trust, result)

@@ -46,8 +46,11 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path}: damaged, not a safetensors file: {error}") from error
 
 
-def load_weights(module: nn.Module, path: Path) -> None:
+def load_weights(module: nn.Module, path: Path, new_part: str | None = None) -> None:
     """Read what save_weights wrote into `module`.
+
+    Args:
+        new_part: a part of the module that older files lack; it then keeps its values.
 
     Raises:
         FileNotFoundError: no such file.
@@ -55,6 +58,8 @@ def load_weights(module: nn.Module, path: Path) -> None:
     """
     state = load_tensors(path)
     own = module.state_dict()
+    if new_part is not None and not any(name.startswith(f"{new_part}.") for name in state):
+        state |= {name: tensor for name, tensor in own.items() if name.startswith(f"{new_part}.")}
     wrong = [f"{name} is missing" for name in own if name not in state]
     wrong += [f"{name} is unknown" for name in state if name not in own]
     wrong += [

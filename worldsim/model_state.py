@@ -42,6 +42,8 @@ class ModelState:
         actors: the others.
         look: of the start, [b, 4 c].
         seeds: what each slot's noise is drawn from, [b].
+        encoder: what the causal encoder keeps of the frames so far, [b, kernel - 1, d, h, w], for FULL_SIGNALS of
+            trust; None where FREE_SIGNALS are enough.
     """
 
     rolling: LatentState
@@ -52,6 +54,7 @@ class ModelState:
     actors: Actors
     look: Tensor
     seeds: tuple[int, ...]
+    encoder: Tensor | None = None
 
     @property
     def batch_size(self) -> int:
@@ -70,6 +73,7 @@ class ModelState:
             actors=self.actors.take(rows),
             look=self.look[rows],
             seeds=tuple(self.seeds[i] for i in rows),
+            encoder=None if self.encoder is None else self.encoder[rows],
         )
 
     def __getitem__(self, slot: int) -> ModelState:
@@ -104,11 +108,14 @@ class ModelState:
         """The slots of all the states, in that order, whatever frame each has come to; inverts `take`.
 
         Raises:
-            ValueError: no states, or their caches differ in length.
+            ValueError: no states, or their caches differ in length, or their signals of trust.
         """
         lengths = sorted({state.cache_length for state in states})
         if len(lengths) != 1:
             raise ValueError(f"states to join must be of one cache length, got {lengths}")
+        encoders = [state.encoder for state in states if state.encoder is not None]
+        if len(encoders) not in (0, len(states)):
+            raise ValueError(f"states to join must all have full signals of trust or none, got {len(encoders)} that do")
         if len(states) == 1:
             return states[0]
         return ModelState(
@@ -120,6 +127,7 @@ class ModelState:
             actors=Actors.concat([state.actors for state in states]),
             look=torch.cat([state.look for state in states]),
             seeds=tuple(seed for state in states for seed in state.seeds),
+            encoder=torch.cat(encoders) if encoders else None,
         )
 
 

@@ -16,7 +16,7 @@ from worldsim.flow import euler_sample
 from worldsim.layers import KeyValue
 from worldsim.look import look_distance, look_of
 from worldsim.memory import MemoryBank, Recalled, moved
-from worldsim.trust import SIGNAL_NAMES
+from worldsim.trust import FREE_SIGNALS
 
 NUM_KEPT = 3
 """Latents the state keeps: the head reads three, the denoiser stacks fewer."""
@@ -28,7 +28,7 @@ class LatentState(NamedTuple):
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
     cache: for each block that attends over frames, the keys and values of the last `window` ones.
     frames: number of each slot's newest frame, [b].
-    signals: SIGNAL_NAMES of the newest latent, [b, k]; 0 for a recorded one.
+    signals: FREE_SIGNALS or FULL_SIGNALS of the newest latent, [b, k]; 0 for a recorded one.
     poses: x, y [m], yaw [rad] of the ego at the newest frame, from its pose at the first, float64 [b, 3].
     memory: what may be recalled; None for a model without a memory, or where rollouts are told what they recall.
     sinks: the drive's first latents, zeros until they are there, [b, s, c, h, w]; None likewise.
@@ -133,7 +133,7 @@ def prefill(
     given = denoiser.given(previous, conditions, seen)
     out = denoiser(latents, ones, previous, conditions, times, given=given, tokens_only=True)
     kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
-    signals = latents.new_zeros(len(latents), len(SIGNAL_NAMES))
+    signals = latents.new_zeros(len(latents), len(FREE_SIGNALS))
     poses = torch.zeros(len(latents), 3, dtype=torch.float64, device=latents.device)
     memory = None
     if denoiser.dit.config.num_recalled and recalled is None:
@@ -153,6 +153,7 @@ def advance(
     num_steps: int,
     passes: list[SamplingPass] | None = None,
     recalled: Recalled | None = None,
+    other_noise: Float[Tensor, "b 1 c h w"] | None = None,
 ) -> LatentState:
     """One frame on: sample the latent; the cache gets its keys and values from the last sampling pass, or from a pass
     of the clean latent after it (`clean_cache`).
@@ -161,6 +162,7 @@ def advance(
         conditions: of the new frame, t = 1.
         passes: gets the frame's last sampling pass.
         recalled: what the frame recalls and its sinks, if the state has neither of its own.
+        other_noise: asks for one pass and one signal more, `seed_disagreement`.
     """
     b, device = len(noise), noise.device
     frames = tuple(frame + 1 for frame in state.frames)
@@ -188,6 +190,8 @@ def advance(
         estimates.append(out.data)
         return out.data
 
+    other = None if other_noise is None else denoise(other_noise, 0.0)
+    estimates.clear()  # and what that pass wrote into the cache's room, sampling overwrites
     latent = euler_sample(denoise, noise, num_steps)
     if passes is not None and last is not None:
         passes.append(last)
@@ -197,7 +201,10 @@ def advance(
     surprise = _rms(latent - given.prior, denoiser.step_std)
     latent = denoiser.settle(latent, given, conditions)
     drift = look_distance(look_of(latent[:, 0]), conditions.look[:, 0]).abs() / denoiser.look_limit
-    signals = torch.stack([unstable, surprise, drift.mean(-1)], dim=-1)
+    told = [unstable, surprise, drift.mean(-1)]
+    if other is not None:
+        told.append(_rms(other - estimates[0], denoiser.step_std))
+    signals = torch.stack(told, dim=-1)
     if denoiser.dit.config.clean_cache:
         ones = torch.ones((b, 1), device=device)
         cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache

@@ -1,15 +1,23 @@
-"""How far a generated frame may be believed: hallucination signals of its sampling, and a calibrated trust."""
+"""How far a generated frame may be believed: hallucination signals, and a calibrated trust."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-SIGNAL_NAMES = ("flow_instability", "surprise", "look_drift")
+TrustSignals = Literal["free", "full"]
+"""What trust is made from: what sampling gives anyway, or also two signals that cost a pass of the network, a decoded
+frame and its encoding."""
+FREE_SIGNALS = ("flow_instability", "surprise", "look_drift")
 """Of the newest latent: how far the first sampling step's estimate was from the last one's (NaN where there is but one
 step), and how far the sample was from its prior, both RMS in units of the prior's deviation; how far its look is from
 the start's, in units of the limit."""
+FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip")
+"""And how far the first estimate would have been from its own under another noise, RMS in units of the prior's
+deviation; how far it is from what the encoder makes of its frame, RMS."""
 FLOOR = 1e-3
 """Added before the logarithm of a signal is taken."""
 
@@ -18,23 +26,32 @@ class TrustModel(nn.Module):
     """Trust: the probability that the error of a frame is not among the worst twentieth.
 
     A logistic regression on the logarithms of the signals, fitted by training to rollouts beside recordings.
+
+    Args:
+        num_signals: how many of FULL_SIGNALS it weighs, the first ones.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, num_signals: int) -> None:
         super().__init__()
         self.centre: Tensor
         self.scale: Tensor
         self.weight: Tensor
         self.bias: Tensor
-        self.register_buffer("centre", torch.zeros(len(SIGNAL_NAMES)))
-        self.register_buffer("scale", torch.ones(len(SIGNAL_NAMES)))
-        self.register_buffer("weight", torch.zeros(len(SIGNAL_NAMES)))
+        self.register_buffer("centre", torch.zeros(num_signals))
+        self.register_buffer("scale", torch.ones(num_signals))
+        self.register_buffer("weight", torch.zeros(num_signals))
         self.register_buffer("bias", torch.tensor(-3.0))
 
-    def standardised(self, signals: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
-        """Logarithms of SIGNAL_NAMES with zero mean and unit variance over rollouts; NaN, unknown ones, are 0."""
-        return ((signals + FLOOR).log() - self.centre).div(self.scale).nan_to_num(0.0)
+    @property
+    def fitted(self) -> bool:
+        """False in a model of an older checkpoint, which lacks this trust: it then is NaN."""
+        return bool(self.bias.isfinite())
+
+    def standardised(self, signals: Float[Tensor, "*b k"]) -> Float[Tensor, "*b j"]:
+        """Logarithms of the signals it weighs, with zero mean and unit variance over rollouts; NaN, unknown ones, are
+        0."""
+        return ((signals[..., : len(self.weight)] + FLOOR).log() - self.centre).div(self.scale).nan_to_num(0.0)
 
     def forward(self, signals: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
-        """Trust in [0, 1]."""
+        """Trust in [0, 1]; of more signals than it weighs the first are taken."""
         return 1 - (self.standardised(signals) @ self.weight + self.bias).sigmoid()

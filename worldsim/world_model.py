@@ -27,7 +27,7 @@ from worldsim.rollout import NUM_KEPT, advance, prefill
 from worldsim.route import preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
 from worldsim.start_clip import StartClip
-from worldsim.trust import SIGNAL_NAMES, TrustModel
+from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
 from worldsim.vae3d import ACTOR_STRIDE, VAE3D, VAEState, frames_to_float, frames_to_uint8
 from worldsim.vehicle import motion_between
 
@@ -39,7 +39,7 @@ DEFAULT_CHECKPOINT = Path(__file__).parent / "default"
 
 
 class WorldModel(nn.Module):
-    """The learned world: VAE3D, denoiser, SceneHead, ActorModel and TrustModel with one config."""
+    """The learned world: VAE3D, denoiser, SceneHead, ActorModel and two TrustModels with one config."""
 
     def __init__(self, config: WorldModelConfig) -> None:
         super().__init__()
@@ -51,7 +51,8 @@ class WorldModel(nn.Module):
         self.denoiser = Denoiser(config)
         self.head = SceneHead(config.head, config.vae.latent_channels, config.latent_size)
         self.actors = ActorModel(config.actors)
-        self.trust = TrustModel()
+        self.trust = TrustModel(len(FREE_SIGNALS))
+        self.full_trust = TrustModel(len(FULL_SIGNALS))
 
     @staticmethod
     def load(path: Path | None = None, device: str = "cpu") -> WorldModel:
@@ -65,7 +66,8 @@ class WorldModel(nn.Module):
         if not (folder / CONFIG_NAME).is_file():
             raise FileNotFoundError(f"no checkpoint in {folder}: {CONFIG_NAME} is missing")
         model = WorldModel(WorldModelConfig.from_json(folder / CONFIG_NAME))
-        load_weights(model, folder / WEIGHTS_NAME)
+        model.full_trust.bias.fill_(torch.nan)  # stays so in an older checkpoint: not fitted
+        load_weights(model, folder / WEIGHTS_NAME, new_part="full_trust")
         model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return model.eval().requires_grad_(False)
 
@@ -80,12 +82,14 @@ class WorldModel(nn.Module):
         """Where the weights lie."""
         return self.denoiser.step_std.device
 
-    def noise(self, seeds: Sequence[int], frames: Sequence[int]) -> Tensor:
-        """Standard normal [b, 1, c, h, w]: a function of each slot's seed and frame number alone."""
+    def noise(self, seeds: Sequence[int], frames: Sequence[int], *, other: bool = False) -> Tensor:
+        """Standard normal [b, 1, c, h, w]: a function of each slot's seed and frame number alone; with `other` another
+        one, that a sample is compared under."""
         shape = (1, self.config.vae.latent_channels, *self.config.latent_size)
         drawn = []
         for seed, frame in zip(seeds, frames, strict=True):
-            mixed = np.random.SeedSequence([seed % 2**63, frame]).generate_state(1, np.uint64)[0]
+            sequence = np.random.SeedSequence([seed % 2**63, frame], spawn_key=(0,) if other else ())
+            mixed = sequence.generate_state(1, np.uint64)[0]
             drawn.append(torch.randn(shape, generator=torch.Generator().manual_seed(int(mixed >> np.uint64(1)))))
         return torch.stack(drawn).to(self.device)
 
@@ -105,8 +109,14 @@ class WorldModel(nn.Module):
                 raise ValueError(f"the clip's dt is {clip.dt} s, the model's {self.config.dt} s")
 
     @torch.no_grad()
-    def begin(self, clips: Sequence[StartClip], seeds: Sequence[int]) -> ModelState:
+    def begin(self, clips: Sequence[StartClip], seeds: Sequence[int], *, full_signals: bool = False) -> ModelState:
         """The state after the context of `clips` (equally long); of long clips the newest frames are used.
+
+        Args:
+            clips: recorded in any world.
+            seeds: what each one's noise is drawn from.
+            full_signals: the steps from this state on compute FULL_SIGNALS of trust, which costs time, and not only
+                FREE_SIGNALS; the frames are the same.
 
         Raises:
             ValueError: sizes, lengths or time steps do not fit.
@@ -115,7 +125,7 @@ class WorldModel(nn.Module):
         num = min(len(clips[0].frames), self.config.num_context)
         clips = [clip.last(num) for clip in clips]
         frames = torch.from_numpy(np.stack([clip.frames for clip in clips])).to(self.device)
-        latents, _ = self.vae.encode(frames_to_float(frames))
+        latents, encoder = self.vae.encode(frames_to_float(frames))
         objects, kinds = (np.stack([getattr(c.scenes, name) for c in clips]) for name in ("objects", "object_kinds"))
         colours = np.stack([self.colours(c.frames, c.scenes) for c in clips])
         actors = self.actors.painted(
@@ -141,8 +151,11 @@ class WorldModel(nn.Module):
             look=look,
         )
         routes = stack_routes([to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips])
+        rolling = prefill(self.denoiser, latents, conditions)
+        if full_signals:
+            rolling = rolling._replace(signals=latents.new_zeros(len(clips), len(FULL_SIGNALS)))
         return ModelState(
-            rolling=prefill(self.denoiser, latents, conditions),
+            rolling=rolling,
             vehicles=vehicles[:, -1].copy(),
             commands=commands[:, -1].copy(),
             routes=routes,
@@ -150,6 +163,7 @@ class WorldModel(nn.Module):
             actors=actors,
             look=look,
             seeds=tuple(int(s) for s in seeds),
+            encoder=encoder.features if full_signals else None,
         )
 
     def colours(self, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
@@ -263,10 +277,28 @@ class WorldModel(nn.Module):
             actor_kinds=kinds,
             look=state.look,
         )
-        noise = self.noise(state.seeds, numbers)
-        rolling = advance(self.denoiser, state.rolling, conditions, noise, num_steps or self.config.num_steps)
+        rolling = advance(
+            self.denoiser,
+            state.rolling,
+            conditions,
+            self.noise(state.seeds, numbers),
+            num_steps or self.config.num_steps,
+            other_noise=None if state.encoder is None else self.noise(state.seeds, numbers, other=True),
+        )
         new = replace(state, rolling=rolling, vehicles=vehicles, preview=preview, actors=actors)
-        return new, self.read(new, self.show(new.view) if decode else None)
+        frames = self.show(new.view) if decode or new.encoder is not None else None
+        if frames is not None and new.encoder is not None:
+            new = self._encoded_again(new, new.encoder, frames)
+        return new, self.read(new, frames if decode else None)
+
+    def _encoded_again(self, state: ModelState, past: Tensor, frames: np.ndarray) -> ModelState:
+        """The state with the signal `round_trip`: its newest frames [b, h, w, 3] went through the encoder, which kept
+        `past` of those before."""
+        pixels = frames_to_float(torch.from_numpy(frames).to(self.device))[:, None]
+        latents, encoder = self.vae.encode(pixels, VAEState(past))
+        apart = (latents[:, 0] - state.rolling.latents[:, 0]).square().mean((1, 2, 3)).sqrt()
+        signals = torch.cat([state.rolling.signals, apart[:, None]], dim=-1)
+        return replace(state, rolling=state.rolling._replace(signals=signals), encoder=encoder.features)
 
     @torch.no_grad()
     def show(self, view: View) -> np.ndarray:
@@ -304,6 +336,7 @@ class WorldModel(nn.Module):
         reach = np.abs(np.cos(turn)) * model.width / 2 + np.abs(np.sin(turn)) * model.length / 2
         inside = on_route & (np.abs(preview.lateral_offset) + reach < LEAST_HALF_WIDTH)
         off_road = estimate.off_road.sigmoid().cpu().numpy()
+        names, trust = (FREE_SIGNALS, self.trust) if state.encoder is None else (FULL_SIGNALS, self.full_trust)
         return Prediction(
             frames=frames,
             scene=scene,
@@ -315,8 +348,8 @@ class WorldModel(nn.Module):
             off_road_seen=off_road,
             ego_estimate=ego_estimate,
             signals={
-                **dict(zip(SIGNAL_NAMES, state.rolling.signals.nan_to_num(0.0).cpu().numpy().T, strict=True)),
-                "trust": self.trust(state.rolling.signals).cpu().numpy(),
+                **dict(zip(names, state.rolling.signals.nan_to_num(0.0).cpu().numpy().T, strict=True)),
+                "trust": trust(state.rolling.signals).cpu().numpy(),
                 "speed_disagreement": np.abs(ego_estimate[:, 0] - ego[:, 0]),
                 "yaw_rate_disagreement": np.abs(ego_estimate[:, 1] - ego[:, 2]),
                 "lateral_disagreement": np.where(on_route, lateral, 0.0),
