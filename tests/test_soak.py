@@ -20,7 +20,7 @@ def growth(times: np.ndarray, peaks: np.ndarray) -> tuple[float, float]:
     """Growth of the peak memory [MiB] and of the median time [1] from the second tenth to the last."""
     tenth = len(times) // 10
     slower = float(np.median(times[-tenth:]) / np.median(times[tenth : 2 * tenth]))
-    return peaks[-1] - peaks[2 * tenth], slower
+    return float(peaks[-1] - peaks[2 * tenth]), slower
 
 
 def soak(env: gymnasium.Env, num_steps: int, seed: int = 0) -> tuple[float, float]:
