@@ -123,8 +123,8 @@ class DreamWorld:
             model = set_speed(WorldModel.load(self.config.checkpoint, self.config.device), self.config.speed)
         if self.config.trust_signals == "full" and not model.full_trust.fitted:
             raise ValueError(
-                "this model's trust was not fitted to full signals: take trust_signals='free', or a checkpoint that "
-                "`drivedit train` has made since there are these"
+                "this checkpoint has no calibration of full signals: take trust_signals='free', or train its stage "
+                "`trust` again"
             )
         self.model = model
         self.starts = tuple(load_starts(self.config.starts_path) if starts is None else starts)

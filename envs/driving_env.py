@@ -364,7 +364,7 @@ def make_dream_env(
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
-        trust_signals: what `info["trust"]` is made from: "free", or "full" for a better and dearer one.
+        trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
     """
     from envs.dream_world import DreamWorld, DreamWorldConfig  # torch is loaded here and not before
 
@@ -394,9 +394,9 @@ def make_carla_env(
     Args:
         obs: what is observed; "latent" is not to be had here.
         render_mode: None or "rgb_array".
-        host: of the server; None takes that of `world_config`, as below.
-        port: of its RPC.
-        frame_size: height and width of frames [px].
+        host: of the server; None takes that of `world_config`.
+        port: of its RPC; None likewise.
+        frame_size: height and width of frames [px]; None likewise.
         max_episode_seconds: simulated time until truncation [s].
         world_config: all else about the world; None takes its defaults.
     """

@@ -197,7 +197,7 @@ def make_dream_vector_env(
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
-        trust_signals: what `info["trust"]` is made from: "free", or "full" for a better and dearer one.
+        trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
 
     Raises:
         ValueError: num_envs is less than 1, or an argument that the envs refuse.

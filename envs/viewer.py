@@ -223,7 +223,7 @@ class Window:
         self._step_times: deque[float] = deque([time.perf_counter()], maxlen=20)
         self._num_steps = 0
         self._due = self._paint_due = self._draw_time = 0.0
-        self._pace = config.pace
+        self._pace, self._hand_time = config.pace, 0.0
         self._paused = self._done = False
         self._shown: set[str] = set()
         self._message, self._message_since, self._told = "", 0.0, ""
@@ -298,7 +298,9 @@ class Window:
         assert session is not None
         if not self._paused:
             held, speed = self._inputs.held(self._layout()), float(session.leading.scene.speed)
-            self._hands.update(held, speed, self._pace * seconds)
+            passed = min(self._pace * seconds, self._hand_time)  # no more than the world's time, were that slower
+            self._hand_time -= passed
+            self._hands.update(held, speed, passed)
         if self._job is not None:
             if not self._job.done():
                 return
@@ -309,7 +311,8 @@ class Window:
             self._job = self._worker.submit(self._commands.popleft(), session)
         elif not self._paused and now >= self._due:
             interval = session.dt / self._pace
-            self._due = max(now - interval / 2, self._due) + interval  # a late step is caught up by half of one
+            self._due = (self._due if now < self._due + interval else now) + interval
+            self._hand_time = session.dt
             self._job = self._worker.submit(self._step, session)
         self._shoot_when_due(session)
 

@@ -15,6 +15,7 @@ from training.known import known_of
 from training.latents import NUM_DRAWS, LatentWindows, encode_store
 from training.layout import VALID_NAMES
 from training.loop import LoopConfig
+from training.own_clips import OwnClips
 from training.pictures import TruePictures
 from training.scores import control_scores, event_scores, scene_scores
 from training.train_actors import ActorStageConfig, actor_samples, arrivals_of, train_actors
@@ -162,7 +163,8 @@ def test_of_what_is_never_told_the_head_says_no(tmp_path: Path) -> None:
         torch.manual_seed(0)
         head = WorldModel(CONFIG).head
         windows = windows_of(drive(**dict.fromkeys(unknown, slice(None))), NUM_KEPT)
-        train_head(head, windows, config, tmp_path / "-".join(unknown))
+        own = OwnClips(windows.firsts[:1], windows.latents[None, : NUM_KEPT + 1], NUM_KEPT)
+        train_head(head, windows, own, config, tmp_path / "-".join(unknown))
         estimate = head(torch.randn(8, 1, NUM_KEPT, 8, 16, 16))
         names = ("present", "lead_present", "collision", "off_road")
         assert {name for name in names if (getattr(estimate, name) == -10).all()} == denied

@@ -162,6 +162,15 @@ def test_own_rollouts_see_the_sinks_of_their_windows(monkeypatch: pytest.MonkeyP
     assert not torch.equal(asked[-1].latents[:, :, :2], batch.recalled.latents[:, :, :2])
 
 
+def test_a_rollout_keeps_its_sinks_when_it_passes_the_frame_that_was_drawn() -> None:
+    ahead = windows(BOTH, 8)
+    first, drawn = np.array([20]), np.full((1, 6), 0.9)  # nine tenths of the episode lie before the drawn beginning
+    begun = ahead.begun(first, drawn)
+    sinks = [ahead.at(first + k, begun).recalled.latents[:, 0, 2:] for k in (0, 5, 30)]
+    assert all(torch.equal(later, sinks[0]) for later in sinks[1:])
+    assert np.array_equal(windows(CONFIG, 8).begun(first, drawn), drawn)
+
+
 def test_a_student_learns_what_only_the_sink_tells() -> None:
     """Of two frames the second is that on which the drive began, with either sign; the first is empty."""
     torch.manual_seed(0)

@@ -15,6 +15,7 @@ from envs.driving_env import make_dream_env
 from training import recipes
 from training.dynamics import DynamicsRecipe
 from training.loop import LoopConfig
+from training.own_clips import OwnClipsConfig
 from training.recipes import Recipe
 from training.train import TrainConfig, train
 from worldsim.world_model import WorldModel
@@ -50,8 +51,9 @@ def for_a_step(recipe: Recipe) -> Recipe:
         vae=replace(recipe.vae, loop=loop, batch_size=1),
         actors=replace(recipe.actors, loop=loop),
         dynamics=for_a_step_each(recipe.dynamics, loop),
+        own=OwnClipsConfig(num=1),
         head=replace(recipe.head, loop=loop, batch_size=2),
-        decoder=replace(recipe.decoder, loop=loop, batch_size=1, num_own=1),
+        decoder=replace(recipe.decoder, loop=loop, batch_size=1),
         trust=replace(recipe.trust, num_starts=1, seconds=0.3),
         num_starts=1,
         evaluate_starts=1,

@@ -11,6 +11,7 @@ from test_world_model import CONFIG
 
 from training.latents import LatentWindows
 from training.loop import LoopConfig
+from training.own_clips import OwnClipsConfig, own_clips
 from training.pictures import Pictures, TruePictures, pixel_weights
 from training.train_decoder import (
     DecoderStageConfig,
@@ -27,7 +28,6 @@ from worldsim.world_model import WorldModel
 STAGE = DecoderStageConfig(
     loop=LoopConfig(num_steps=3, warmup_steps=1, save_every=2),
     batch_size=2,
-    num_own=3,
     critic_width=8,
 )
 
@@ -126,16 +126,17 @@ def test_the_stage_moves_the_decoder_alone_and_resumes(tmp_path: Path) -> None:
     model = WorldModel(CONFIG)
     pictures = TruePictures(store, np.full((20, 12, 3), 0.5), model.fine_map)  # type: ignore[arg-type]
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    train_decoder(model, pictures, windows, STAGE, tmp_path)
+    own = own_clips(model.eval(), windows, OwnClipsConfig(num=3), tmp_path / "clips.safetensors")
+    train_decoder(model.vae, pictures, windows, own, STAGE, tmp_path)
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert {"vae.decoder_actors_4x.weight", "vae.decoder_actors_2x.weight"} <= moved
     assert all(name.startswith("vae.decoder") for name in moved)
     again = WorldModel(CONFIG)
-    train_decoder(again, pictures, windows, STAGE, tmp_path)
+    train_decoder(again.vae, pictures, windows, own, STAGE, tmp_path)
     assert torch.equal(again.vae.decoder_out.weight, model.vae.decoder_out.weight)
-    short = LatentWindows(store, latents, CONFIG, 3, np.array([0]))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="too short"):
-        train_decoder(model, pictures, short, STAGE, tmp_path / "new")
+    short = LatentWindows(store, latents, CONFIG, 2, np.array([0]))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="windows of 2 frames are too short for num_frames 3"):
+        train_decoder(model.vae, pictures, short, own, STAGE, tmp_path / "new")
 
 
 def test_a_strength_that_is_none_is_refused() -> None:

@@ -194,7 +194,7 @@ def test_an_older_checkpoint_has_free_trust_only_and_says_so(tiny_checkpoint: Pa
     world = DreamWorld(model=old, starts=starts)
     world.reset(0, {})
     assert 0 < world.step(CONTROL[0]).trust < 1
-    with pytest.raises(ValueError, match="not fitted to full signals: take trust_signals='free'"):
+    with pytest.raises(ValueError, match="no calibration of full signals: take trust_signals='free'"):
         DreamWorld(DreamWorldConfig(trust_signals="full"), model=old, starts=starts)
     save_file({n: v for n, v in kept.items() if n != "trust.bias"}, tmp_path / WEIGHTS_NAME)
     with pytest.raises(ValueError, match=r"trust\.bias is missing"):

@@ -62,6 +62,12 @@ class DynamicsRecipe:
     def __post_init__(self) -> None:
         if self.match is not None and self.teacher is None:
             raise ValueError("match needs a teacher, and the recipe has none")
+        if self.trajectories is not None:
+            lengths = (self.trajectories.teacher.window_length, self.student.window_length)
+            if lengths[0] != lengths[1]:
+                raise ValueError(
+                    "the causal teacher and the student need windows of one length, got {} and {}".format(*lengths)
+                )
 
 
 def train_dynamics(
@@ -72,6 +78,10 @@ def train_dynamics(
     windows = LatentWindows(store, latents, config, recipe.student.window_length, episodes)
     model.denoiser.dit.recompute = recipe.student.recompute
     if recipe.trajectories is not None:
+        for name in ("num_recalled", "num_sinks"):
+            theirs, ours = getattr(recipe.trajectories.dit, name), getattr(config.dit, name)
+            if theirs not in (0, ours):
+                raise ValueError(f"the causal teacher needs the student's {name} {ours} or none, got {theirs}")
         causal = Denoiser(replace(config, dit=recipe.trajectories.dit)).to(device)
         causal.dit.recompute = recipe.trajectories.teacher.recompute
         train_denoiser(causal, windows, recipe.trajectories.teacher, folder / "causal_teacher", "causal teacher")

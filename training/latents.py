@@ -154,6 +154,18 @@ class LatentWindows:
         """`batch_size` windows, drawn with replacement."""
         return self.at(*self.draw(batch_size, rng))
 
+    def begun(self, firsts: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+        """The numbers for windows that rollouts go on from: with sinks, their drive has begun before `firsts` for good.
+
+        Else a rollout that passes the frame drawn as its drive's beginning would suddenly be shown true latents there.
+        """
+        if not self.config.dit.num_sinks:
+            return hidden
+        episode = np.searchsorted(self.starts, firsts, side="right") - 1
+        hidden = hidden.copy()
+        hidden[:, 3] *= (firsts - self.starts[episode]) / self.lengths[episode]
+        return hidden
+
     def at(self, firsts: np.ndarray, hidden: np.ndarray) -> LatentBatch:
         """The windows that begin at these frames, int64 [b].
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.dynamics import DynamicsRecipe, TrajectoryStageConfig
 from training.loop import LoopConfig
+from training.own_clips import OwnClipsConfig
 from training.record import RecordConfig
 from training.rollouts import RolloutDataset
 from training.train_actors import ActorStageConfig
@@ -38,6 +39,7 @@ class Recipe:
         vae: the tokenizer's stage.
         actors: the stage of how others move.
         dynamics: the stages of teacher and student.
+        own: the model's own clips, which head and decoder learn from.
         head: the scene head's stage.
         decoder: the tokenizer's decoder once more, against a critic, its latents left as they are.
         trust: the stage that calibrates how far frames may be believed.
@@ -53,6 +55,7 @@ class Recipe:
     vae: VAEStageConfig
     actors: ActorStageConfig
     dynamics: DynamicsRecipe
+    own: OwnClipsConfig
     head: HeadStageConfig
     decoder: DecoderStageConfig
     trust: TrustStageConfig
@@ -94,11 +97,11 @@ def debug() -> Recipe:
             match=MatchStageConfig(loop=few),
             distill=DistillStageConfig(loop=few),
         ),
+        own=OwnClipsConfig(num=8),
         head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
             batch_size=2,
-            num_own=8,
             critic_width=8,
         ),
         trust=TrustStageConfig(num_starts=4, seconds=1.0),
@@ -126,6 +129,7 @@ def tiny() -> Recipe:
                 loop=LoopConfig(num_steps=500, learning_rate=3e-4, warmup_steps=15, weight_decay=0.02, seed=11)
             ),
         ),
+        own=OwnClipsConfig(),
         head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=1800, learning_rate=6e-4, warmup_steps=20, seed=1), actor_weight=5.0
@@ -177,12 +181,12 @@ def small() -> Recipe:
             match=MatchStageConfig(loop=short, guidance=1.5, fake_rate=2.0),
             distill=DistillStageConfig(loop=short),
         ),
+        own=OwnClipsConfig(num=4000),
         head=replace(recipe.head, loop=replace(recipe.head.loop, num_steps=10_000, save_every=1000)),
         decoder=replace(
             recipe.decoder,
             loop=replace(recipe.decoder.loop, num_steps=20_000, learning_rate=3e-4, save_every=1000),
             batch_size=16,
-            num_own=4000,
         ),
     )
 

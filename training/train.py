@@ -16,6 +16,7 @@ from training.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
 from training.known import known_of
 from training.latents import LatentWindows, encode_store
 from training.make_starts import cut_starts, make_starts
+from training.own_clips import own_clips
 from training.pictures import TruePictures
 from training.processes import first_process_first, is_first, process_device
 from training.recipes import Recipe, fitted_to, recipe_at
@@ -193,11 +194,14 @@ def train(config: TrainConfig) -> None:
     train_dynamics(model, store, latents, recipe.dynamics, out / "dynamics")
     if last < order.index("head"):
         return
-    train_head(model.head, LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes), recipe.head, out / "head")
+    windows = LatentWindows(store, latents, recipe.model, recipe.dynamics.student.num_frames, episodes)
+    with first_process_first():
+        own = own_clips(model.eval(), windows, recipe.own, out / "own" / "clips.safetensors")
+    short = LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes)
+    train_head(model.head, short, own, recipe.head, out / "head")
     if last < order.index("decoder"):
         return
-    windows = LatentWindows(store, latents, recipe.model, recipe.dynamics.student.num_frames, episodes)
-    train_decoder(model, pictures, windows, recipe.decoder, out / "decoder")
+    train_decoder(model.vae, pictures, windows, own, recipe.decoder, out / "decoder")
     if last < order.index("trust"):
         return
     train_trust(model, store, recipe.trust, out / "trust")

@@ -16,17 +16,14 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.own_clips import OwnClips
 from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
-from training.processes import first_process_first, step_rng
+from training.processes import step_rng
 from training.train_vae import picture_loss
-from worldsim.checkpoint import load_tensors, save_tensors
-from worldsim.rollout import roll_out
 from worldsim.vae3d import VAE3D
-from worldsim.world_model import WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +33,7 @@ class DecoderStageConfig:
     Args:
         batch_size: windows a step.
         num_frames: latents a window.
-        num_own: windows of the model's own rollouts that are made beforehand.
-        num_context: true latents that each of them begins with.
-        own_fraction: share of the windows that are cut from those.
+        own_fraction: share of the windows that are cut from clips of the model's own.
         actor_weight: added to a pixel's weight of 1 where an actor is.
         latent_noise: standard deviation, up to, of noise on the latents, a stand-in for what the dynamics gets wrong.
         gradient_weight: of the L1 loss on image gradients.
@@ -52,8 +47,6 @@ class DecoderStageConfig:
     loop: LoopConfig
     batch_size: int = 4
     num_frames: int = 3
-    num_own: int = 480
-    num_context: int = 3
     own_fraction: float = 0.5
     actor_weight: float = 3.0
     latent_noise: float = 0.3
@@ -65,7 +58,7 @@ class DecoderStageConfig:
     told_rate: float = 4.0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "num_frames", "num_own", "num_context", "strength", "critic_width", "told_rate"):
+        for name in ("batch_size", "num_frames", "strength", "critic_width", "told_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
@@ -149,74 +142,44 @@ def painting_losses(
     }
 
 
-@torch.no_grad()
-def own_rollouts(
-    model: WorldModel, windows: LatentWindows, config: DecoderStageConfig, folder: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """Random windows that begin with `num_context` true latents and go on as the model dreams.
-
-    They are read from `folder` if they are there.
-
-    Returns:
-        First frames int64 [n], and latents float16 [n, t, c, h, w].
-    """
-    path = folder / "own.safetensors"
-    if not path.is_file():
-        rng = np.random.default_rng([config.loop.seed, 10**6])
-        generator = torch.Generator().manual_seed(config.loop.seed)
-        firsts, latents = [], []
-        with tqdm(total=config.num_own, desc="own rollouts", unit="window") as bar:
-            while bar.n < config.num_own:
-                batch = windows.sample(min(24, config.num_own - bar.n), rng).on(model.device)
-                context = batch.latents[:, : config.num_context]
-                noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
-                made = roll_out(
-                    model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.recalled
-                )
-                firsts.append(torch.from_numpy(batch.first))
-                latents.append(made.latents.half().cpu())
-                bar.update(len(batch.first))
-        save_tensors({"first": torch.cat(firsts), "latents": torch.cat(latents)}, path)
-    made = load_tensors(path)
-    return made["first"].numpy(), made["latents"].numpy()
-
-
 def train_decoder(
-    model: WorldModel, pictures: TruePictures, windows: LatentWindows, config: DecoderStageConfig, folder: Path
+    vae: VAE3D,
+    pictures: TruePictures,
+    windows: LatentWindows,
+    own: OwnClips,
+    config: DecoderStageConfig,
+    folder: Path,
 ) -> None:
-    """Train the decoder of the model's tokenizer in place, or load the finished stage; resumable.
+    """Train the tokenizer's decoder in place, or load the finished stage; resumable.
 
     Args:
-        windows: of the pictures' latents, as long as the model's own rollouts shall be.
+        windows: of the pictures' latents.
+        own: clips of the model's own, at least `num_frames` long, of the same pictures.
 
     Raises:
-        ValueError: the windows are shorter than `num_frames`, or than the context and a frame of the model's own.
+        ValueError: the windows or the clips are shorter than `num_frames`.
     """
-    vae, result = model.vae, folder / "vae.safetensors"
+    result = folder / "vae.safetensors"
     if stage_done(vae, result):
         return
-    if windows.num_frames < max(config.num_frames, config.num_context + 1):
-        raise ValueError(
-            f"windows of {windows.num_frames} frames are too short for num_frames {config.num_frames} "
-            f"and num_context {config.num_context}"
-        )
-    device, b, t = model.device, config.batch_size, config.num_frames
-    with first_process_first():
-        own_firsts, own_latents = own_rollouts(model.eval(), windows, config, folder)
+    shortest = min(windows.num_frames, own.latents.shape[1])
+    if shortest < config.num_frames:
+        raise ValueError(f"windows of {shortest} frames are too short for num_frames {config.num_frames}")
+    device, b, t = vae.latent_mean.device, config.batch_size, config.num_frames
     painting = Painting(vae, PictureCritic(config.critic_width).to(device))
     for name, p in vae.named_parameters():
         p.requires_grad_(name.startswith("decoder"))
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = step_rng(config.loop.seed, step)
-        offset = rng.integers(0, windows.num_frames - t + 1, b)
-        chosen = rng.integers(0, len(own_firsts), b)
-        own = rng.random(b) < config.own_fraction
-        firsts = np.where(own, own_firsts[chosen], rng.choice(windows.firsts, b)) + offset
+        offset = rng.integers(0, shortest - t + 1, b)
+        chosen = rng.integers(0, len(own.firsts), b)
+        is_own = rng.random(b) < config.own_fraction
+        firsts = np.where(is_own, own.firsts[chosen], rng.choice(windows.firsts, b)) + offset
         latents = np.stack(
             [
-                own_latents[n, o : o + t] if mine else windows.latents[k : k + t]
-                for n, o, mine, k in zip(chosen, offset, own, firsts, strict=True)
+                own.latents[n, o : o + t] if mine else windows.latents[k : k + t]
+                for n, o, mine, k in zip(chosen, offset, is_own, firsts, strict=True)
             ]
         ).astype(np.float32)
         noise = torch.randn(latents.shape, generator=generator)

@@ -145,7 +145,7 @@ class OwnRollouts:
         new_first, new_hidden = self.windows.draw(len(first), rng)
         fresh = np.flatnonzero(again)
         first[fresh] = torch.from_numpy(new_first[fresh])
-        hidden[fresh] = torch.from_numpy(new_hidden[fresh])
+        hidden[fresh] = torch.from_numpy(self.windows.begun(new_first[fresh], new_hidden[fresh]))
         going = np.flatnonzero(~again)
         first[going] += num_new
         batch = self.windows.at(first.numpy().copy(), hidden.numpy()).on(device)

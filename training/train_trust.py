@@ -76,12 +76,13 @@ def rollout_signals(model: WorldModel, store: FrameStore, config: TrustStageConf
 
 def fit_trust(trust: TrustModel, signals: Tensor, errors: Tensor, decay: float = 0.01) -> None:
     """Fit in place: logistic regression of "the error is above its WORST quantile" on the first of the signals."""
+    signals, errors = signals.to(trust.bias.device), errors.to(trust.bias.device)
     wrong = (errors > errors.quantile(WORST)).double()
     logs = (signals[:, : len(trust.weight)] + FLOOR).log()
     trust.centre.copy_(logs.mean(0))
     trust.scale.copy_(logs.std(0).clamp(min=1e-3))
     x = trust.standardised(signals).double()
-    parameters = torch.zeros(x.shape[1] + 1, dtype=torch.float64, requires_grad=True)
+    parameters = torch.zeros(x.shape[1] + 1, dtype=torch.float64, device=x.device, requires_grad=True)
     optimizer = torch.optim.LBFGS([parameters], max_iter=200)
 
     def closure() -> Tensor:

@@ -209,7 +209,11 @@ class CausalDiT(nn.Module):
     def memory_tokens(self, seen: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
         """Tokens of recalled latents as they are seen from here, and of sinks; the last channel says where they are
         known. The former are told apart by their places, the latter by their numbers."""
-        b, t = seen.shape[:2]
+        b, t, k = seen.shape[:3]
+        if k != self.config.num_recalled + self.config.num_sinks:
+            raise ValueError(
+                f"a network of {self.config.num_recalled} recalled frames and {self.config.num_sinks} sinks got {k}"
+            )
         tokens = rearrange(self.memory_in(seen.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
         marks = []
         if self.config.num_recalled:
