@@ -127,6 +127,7 @@ def test_the_round_trip_is_that_of_the_whole_clip(model: WorldModel) -> None:
 @shipped
 def test_signals_rise_for_a_damaged_latent_and_for_a_decoder_that_does_not_fit() -> None:
     model, starts = WorldModel.load(), load_starts(DreamWorldConfig().starts_path)[:3]
+    assert model.full_trust.fitted
     state, controls = model.begin(starts, [0, 1, 2], full_signals=True), np.repeat(CONTROL, 3, axis=0)
     good = model.step(state, controls)[0].rolling.signals
     noise = torch.randn(state.rolling.latents.shape, generator=torch.Generator().manual_seed(0))
