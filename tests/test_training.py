@@ -1,5 +1,6 @@
 """Training: exact resume, one batch overfitted per stage, metrics with known answers."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from torch import nn
 from training.latents import LatentBatch
 from training.loop import LoopConfig, TrainLoop
 from training.pictures import Pictures, TruePictures
-from training.train import begin_from
+from training.train import begin_from, outdated
 from training.train_dit import DiTStageConfig, student_losses
 from training.train_head import HeadStageConfig, head_losses
 from training.train_vae import VAEStageConfig, measure_latents, vae_losses
@@ -77,6 +78,22 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 def no_actors(frames: torch.Tensor) -> torch.Tensor:
     b, t, _, h, w = frames.shape
     return torch.zeros(b, t, NUM_PAINTED_CHANNELS, h // ACTOR_STRIDE, w // ACTOR_STRIDE)
+
+
+def test_results_older_than_the_dynamics_are_named(tmp_path: Path) -> None:
+    made = ("dynamics/student/student", "own/clips", "head/head", "decoder/vae", "trust/trust")
+    paths = [tmp_path / f"{name}.safetensors" for name in made]
+    assert outdated(tmp_path) == []
+    for age, path in enumerate(paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (1000 + age, 1000 + age))
+    assert outdated(tmp_path) == []
+    distilled = tmp_path / "dynamics" / "distill" / "student.safetensors"
+    distilled.parent.mkdir()
+    distilled.touch()
+    os.utime(distilled, (1003, 1003))
+    assert outdated(tmp_path) == paths[1:3]
 
 
 def test_vae_overfits_one_batch() -> None:

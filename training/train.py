@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -108,6 +109,15 @@ def _recipe(config: TrainConfig) -> Recipe:
     return recipe
 
 
+def outdated(out: Path) -> list[Path]:
+    """Results in a run's folder that are older than the dynamics they were made with: of a recipe that has since got
+    another stage before them."""
+    dynamics = [path.stat().st_mtime for path in (out / "dynamics").glob("*/*.safetensors")]
+    later = (out / "own" / "clips.safetensors", out / "head" / "head.safetensors", out / "decoder" / "vae.safetensors")
+    later += tuple((out / "trust").glob("*.safetensors"))
+    return [path for path in later if path.is_file() and path.stat().st_mtime < max(dynamics, default=0.0)]
+
+
 def _with_student(recipe: Recipe, **loop: float) -> Recipe:
     student = recipe.dynamics.student
     student = replace(student, loop=replace(student.loop, **loop))
@@ -194,6 +204,8 @@ def train(config: TrainConfig) -> None:
     train_dynamics(model, store, latents, recipe.dynamics, out / "dynamics")
     if last < order.index("head"):
         return
+    for path in outdated(out):
+        warnings.warn(f"{path} is older than the dynamics; delete its folder to make it anew", stacklevel=2)
     windows = LatentWindows(store, latents, recipe.model, recipe.dynamics.student.num_frames, episodes)
     with first_process_first():
         own = own_clips(model.eval(), windows, recipe.own, out / "own" / "clips.safetensors")
