@@ -50,6 +50,7 @@ class PlayConfig:
         policy: name of a policy that drives until you take over with M; none by default. Of both worlds it sees the
             reference world.
         checkpoint: learned world to drive; the shipped one by default.
+        num_sampling_steps: of a frame of the learned world; 1 is the fastest, None takes the model's own.
         map: OpenDRIVE file for the reference world; procedural towns by default.
         trust_threshold: a picture that is trusted less gets a red border, [0, 1]; the drive goes on.
         pace: time in the world over time on the wall at the start; below 1 is slow motion, and beyond what the machine
@@ -68,6 +69,7 @@ class PlayConfig:
     seed: int = 0
     policy: str | None = None
     checkpoint: Path | None = None
+    num_sampling_steps: int | None = None
     map: Path | None = None
     trust_threshold: float = 0.5
     pace: float = 1.0
@@ -92,6 +94,8 @@ class PlayConfig:
             raise ValueError("a map is for the reference world: add --world road or --world both")
         if self.checkpoint is not None and self.world == "road":
             raise ValueError("a checkpoint is for the learned world: leave out --world road")
+        if self.num_sampling_steps is not None and self.world == "road":
+            raise ValueError("sampling steps are for the learned world: leave out --world road")
 
 
 def play(config: PlayConfig, make_driver: Callable[[str], Driver]) -> None:
@@ -119,9 +123,9 @@ def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Se
     if config.world == "road":
         views = (_road_view(RoadWorldConfig()),)
     elif config.world == "learned":
-        views = (_learned_view(config.checkpoint)[0],)
+        views = (_learned_view(config)[0],)
     else:
-        learned, alike = _learned_view(config.checkpoint)
+        learned, alike = _learned_view(config)
         views = (_road_view(alike), learned)
     return Session(
         views,
@@ -139,9 +143,12 @@ def _road_view(world: RoadWorldConfig) -> View:
     return View(name="Reference", env=env, camera=CameraConfig(height_px=height, width_px=width))
 
 
-def _learned_view(checkpoint: Path | None) -> tuple[View, RoadWorldConfig]:
-    """The learned world, and a reference world in whose drives it can go on."""
-    env = make_dream_env(checkpoint=checkpoint)
+def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
+    """The learned world, and a reference world in whose drives it can go on. One core is left to the window."""
+    env = make_dream_env(checkpoint=config.checkpoint, num_sampling_steps=config.num_sampling_steps)
+    import torch  # which the env has loaded
+
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
     model = cast("DreamWorld", env.world).model.config
     height, width = model.frame_size
     camera = CameraConfig(height_px=height, width_px=width, **asdict(model.camera))
