@@ -10,6 +10,7 @@ from known_drives import turning_car
 from test_training import one_batch
 from test_world_model import CONFIG
 
+from training.dynamics import DynamicsRecipe, TrajectoryStageConfig, train_dynamics
 from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig
 from training.train_distill import DistillStageConfig, Question, distill_losses, train_distill, trajectory
@@ -19,6 +20,7 @@ from training.train_teacher import Teacher, TeacherStageConfig, noised_clips, te
 from worldsim.denoiser import Denoiser
 from worldsim.look import look_of
 from worldsim.rollout import Rollout, roll_out
+from worldsim.world_model import WorldModel
 
 LOOP = LoopConfig(num_steps=2, warmup_steps=1, save_every=1)
 TEACHER = TeacherStageConfig(loop=LOOP, dit=CONFIG.dit, batch_size=2, num_frames=5, most_context=2)
@@ -39,6 +41,20 @@ def windows(num_frames: int) -> LatentWindows:
     store = turning_car(60)
     latents = np.random.default_rng(0).standard_normal((60, 8, 16, 16)).astype(np.float16)
     return LatentWindows(store, latents, CONFIG, num_frames, np.arange(len(store.lengths)))
+
+
+def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused(tmp_path: Path) -> None:
+    def recipe(num_cached: int) -> DynamicsRecipe:
+        with_sinks = replace(CONFIG.dit, num_sinks=1)
+        teacher, distill = replace(STUDENT, num_cached=num_cached), DistillStageConfig(loop=LOOP)
+        trajectories = TrajectoryStageConfig(dit=with_sinks, teacher=teacher, distill=distill)
+        return DynamicsRecipe(student=STUDENT, trajectories=trajectories)
+
+    with pytest.raises(ValueError, match="windows of 9 frames, got 11"):
+        recipe(num_cached=2)
+    store, latents = turning_car(60), np.zeros((60, 8, 16, 16), np.float16)
+    with pytest.raises(ValueError, match=r"num_recalled and num_sinks \(0, 0\), got \(0, 1\)"):
+        train_dynamics(WorldModel(CONFIG), store, latents, recipe(num_cached=0), tmp_path)  # type: ignore[arg-type]
 
 
 def clips() -> LatentBatch:

@@ -60,6 +60,16 @@ def test_in_slow_motion_steps_take_their_time(surface, tmp_path):
     assert np.diff(stepped).mean() >= 0.9 * env.world.dt / 0.5
 
 
+def test_hands_have_no_more_time_than_a_world_that_is_slower_than_the_pace(surface, tmp_path):
+    env, moved = StraightEnv(), []
+    step, env.step = env.step, lambda action: time.sleep(0.15) or step(action)
+    config = PlayConfig(screenshot=tmp_path / "shot.png", steps=5, pace=4)
+    window = Window(surface, config, lambda: session_on(env, tmp_path))
+    window._hands.update = lambda held, speed, seconds: moved.append(seconds)
+    window.run()
+    assert 0 < sum(moved) <= 6 * env.world.dt + 1e-6
+
+
 def test_keys_change_the_pace(surface, tmp_path):
     env = StraightEnv(end=2)
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=2)

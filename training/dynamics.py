@@ -63,11 +63,9 @@ class DynamicsRecipe:
         if self.match is not None and self.teacher is None:
             raise ValueError("match needs a teacher, and the recipe has none")
         if self.trajectories is not None:
-            lengths = (self.trajectories.teacher.window_length, self.student.window_length)
-            if lengths[0] != lengths[1]:
-                raise ValueError(
-                    "the causal teacher and the student need windows of one length, got {} and {}".format(*lengths)
-                )
+            theirs, ours = self.trajectories.teacher.window_length, self.student.window_length
+            if theirs != ours:
+                raise ValueError(f"the causal teacher needs the student's windows of {ours} frames, got {theirs}")
 
 
 def train_dynamics(
@@ -78,10 +76,9 @@ def train_dynamics(
     windows = LatentWindows(store, latents, config, recipe.student.window_length, episodes)
     model.denoiser.dit.recompute = recipe.student.recompute
     if recipe.trajectories is not None:
-        for name in ("num_recalled", "num_sinks"):
-            theirs, ours = getattr(recipe.trajectories.dit, name), getattr(config.dit, name)
-            if theirs not in (0, ours):
-                raise ValueError(f"the causal teacher needs the student's {name} {ours} or none, got {theirs}")
+        theirs, ours = ((dit.num_recalled, dit.num_sinks) for dit in (recipe.trajectories.dit, config.dit))
+        if theirs not in ((0, 0), ours):
+            raise ValueError(f"the causal teacher needs the student's num_recalled and num_sinks {ours}, got {theirs}")
         causal = Denoiser(replace(config, dit=recipe.trajectories.dit)).to(device)
         causal.dit.recompute = recipe.trajectories.teacher.recompute
         train_denoiser(causal, windows, recipe.trajectories.teacher, folder / "causal_teacher", "causal teacher")
