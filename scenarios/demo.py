@@ -201,8 +201,8 @@ def _write_report(config: DemoConfig, summaries: list[DriveSummary], sections: l
             Stat(value=f"{wall:.0f} s", label="computing"),
         ],
         summary=Table(header=header, rows=[_row(s) for s in summaries], good=good),
-        note="All numbers come from the SceneState that the learned world decodes from its own latents; how far it "
-        "may be believed is what validation and evaluation measure. Comfort: nuPlan's bounds.",
+        note="All numbers come from the SceneState that the learned world keeps track of; how far it may be "
+        "believed is what validation and evaluation measure. Comfort: nuPlan's bounds.",
         sections=sections,
         provenance=facts,
     )
