@@ -47,7 +47,7 @@ class DreamWorldConfig:
         num_steps: sampling steps a frame; None takes the model's own.
         device: torch device of the model.
         num_threads: CPU threads torch may use in this process; None leaves torch as it is.
-        speed: how the model runs: "plain", "compiled" or "int8", see `worldsim.inference`.
+        speed: how the model runs: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
         trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.trust`.
 
     Raises:

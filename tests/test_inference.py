@@ -12,7 +12,8 @@ import torch
 from test_world_model import CONTROL, random_clip, random_model
 
 from envs.dream_world import DreamWorld, DreamWorldConfig
-from worldsim.inference import set_speed
+from worldsim.inference import Replayed, is_one_step, map_tensors, set_speed, tensors_of
+from worldsim.layers import KeyValue
 from worldsim.world_model import WorldModel
 
 COMPILED = """
@@ -52,6 +53,61 @@ def test_int8_weights_stay_near_and_are_smaller() -> None:
     torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=0.1, rtol=0.1)
 
 
+def test_bfloat16_stays_near_and_keeps_float32_states() -> None:
+    plain, short = random_model(), set_speed(random_model(), "bf16")
+    a, b = (model.begin([random_clip()], [3]) for model in (plain, short))
+    for _ in range(3):
+        a, seen = plain.step(a, CONTROL)
+        b, also = short.step(b, CONTROL)
+    assert seen.frames is not None
+    assert also.frames is not None
+    difference = np.abs(seen.frames.astype(int) - also.frames)
+    assert 0 < difference.mean() < 2
+    torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=0.1, rtol=0.1)
+    assert {t.dtype for t in tensors_of(b.rolling)} == {t.dtype for t in tensors_of(a.rolling)}
+
+
+def test_trees_of_tensors_are_mapped() -> None:
+    one = torch.ones(2)
+    tree = (one, None, KeyValue(one, 2 * one), (3, one), {"not": one})
+    assert [t.sum().item() for t in tensors_of(tree)] == [2, 2, 4, 2]
+    mapped = map_tensors(tree, lambda t: t + 1)
+    assert isinstance(mapped[2], KeyValue)
+    assert mapped[2].values.tolist() == [3, 3]
+    assert mapped[1] is None
+    assert mapped[3][0] == 3
+
+
+def test_only_a_frame_of_a_drive_is_recorded() -> None:
+    runs: list[int] = []
+
+    def double(x: torch.Tensor) -> torch.Tensor:
+        runs.append(x.shape[1])
+        return 2 * x
+
+    replayed = Replayed(double, is_one_step)
+    assert torch.equal(replayed(torch.ones(1, 3)), 2 * torch.ones(1, 3))
+    assert runs == [3]
+    assert not replayed.recorded
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_graphs_give_what_bfloat16_gives() -> None:
+    """From a short context on, so that the cache grows; then two slots, then one again."""
+    eager, replayed = (set_speed(random_model().to("cuda"), speed) for speed in ("bf16", "graphs"))
+    for clips, seeds in (([random_clip()], [3]), ([random_clip(), random_clip()], [4, 5]), ([random_clip()], [6])):
+        a, b = (model.begin(clips, seeds) for model in (eager, replayed))
+        controls = np.repeat(CONTROL, len(clips), axis=0)
+        for _ in range(6):
+            a, seen = eager.step(a, controls)
+            b, also = replayed.step(b, controls)
+            assert seen.frames is not None
+            assert also.frames is not None
+            assert np.abs(seen.frames.astype(int) - also.frames).max() <= 2
+        torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=1e-2, rtol=1e-2)
+
+
 def test_states_of_an_int8_world_are_not_those_of_a_plain_one(tiny_checkpoint: Path) -> None:
     plain, small = (DreamWorld(DreamWorldConfig(checkpoint=tiny_checkpoint, speed=s)) for s in ("plain", "int8"))
     small.reset(seed=0, options={})
@@ -68,10 +124,12 @@ def test_states_of_an_int8_world_are_not_those_of_a_plain_one(tiny_checkpoint: P
 
 
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match="one of plain, compiled, int8, got 'fast'"):
+    with pytest.raises(ValueError, match="one of plain, compiled, int8, bf16, graphs, got 'fast'"):
         DreamWorldConfig(speed="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="for the CPU, got device 'cuda'"):
         DreamWorldConfig(speed="int8", device="cuda")
+    with pytest.raises(ValueError, match="graphs are CUDA's, got device 'cpu'"):
+        DreamWorldConfig(speed="graphs")
 
 
 def test_convolutions_are_loaded_channels_last(tiny_checkpoint: Path) -> None:
