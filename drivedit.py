@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv as DrivingEnv
     from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
     from envs.driving_env import TruncationReason as TruncationReason
-    from envs.driving_env import make_carla_env as make_carla_env
-    from envs.driving_env import make_dream_env as make_dream_env
-    from envs.driving_env import make_road_env as make_road_env
+    from envs.make import make_carla_env as make_carla_env
+    from envs.make import make_dream_env as make_dream_env
+    from envs.make import make_road_env as make_road_env
     from envs.road_world import RoadWorld as RoadWorld
     from envs.road_world import RoadWorldConfig as RoadWorldConfig
     from envs.roads import RoadMap as RoadMap
@@ -105,14 +105,8 @@ _HOME_OF = {
         "envs.carla_world": ("CarlaWorld",),
         "envs.counterfactual": ("Counterfactuals", "counterfactuals"),
         "envs.dream_world": ("DreamWorld", "DreamWorldConfig"),
-        "envs.driving_env": (
-            "DrivingEnv",
-            "DrivingEnvConfig",
-            "TruncationReason",
-            "make_carla_env",
-            "make_dream_env",
-            "make_road_env",
-        ),
+        "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "TruncationReason"),
+        "envs.make": ("make_carla_env", "make_dream_env", "make_road_env"),
         "envs.road_world": ("RoadWorld", "RoadWorldConfig"),
         "envs.roads": ("RoadMap", "load_map", "load_town"),
         "envs.scripted": ("ActorScript", "ActorState", "ScriptedActors"),
@@ -147,9 +141,9 @@ def __dir__() -> list[str]:
 def _register_envs() -> None:
     """Make the env ids known to gymnasium; an id that is already there stays as it is."""
     entry_points = {
-        "DriveDiT-v0": ("envs.driving_env:make_dream_env", "envs.vector_env:make_dream_vector_env"),
-        "DriveDiT-Road-v0": ("envs.driving_env:make_road_env", None),
-        "DriveDiT-Carla-v0": ("envs.driving_env:make_carla_env", None),
+        "DriveDiT-v0": ("envs.make:make_dream_env", "envs.vector_env:make_dream_vector_env"),
+        "DriveDiT-Road-v0": ("envs.make:make_road_env", None),
+        "DriveDiT-Carla-v0": ("envs.make:make_carla_env", None),
     }
     for env_id, (entry_point, vector_entry_point) in entry_points.items():
         if env_id not in gymnasium.registry:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pygame
 
 from envs.camera import CameraConfig
-from envs.driving_env import make_dream_env, make_road_env
+from envs.make import make_dream_env, make_road_env
 from envs.road_world import RoadWorldConfig
 from envs.viewer_hands import Hands
 from envs.viewer_input import Inputs

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import gymnasium
 
 from envs.carla_routes import RouteError, read_routes
-from envs.driving_env import make_carla_env, make_dream_env, make_road_env
+from envs.make import make_carla_env, make_dream_env, make_road_env
 from envs.world import WorldLostError
 from policies.drive import Rollout, drive
 from policies.policy import Policy

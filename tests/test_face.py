@@ -34,9 +34,9 @@ def test_lazy_names_are_the_public_names():
 
 
 def test_env_ids_are_registered():
-    assert gymnasium.spec("DriveDiT-v0").entry_point == "envs.driving_env:make_dream_env"
+    assert gymnasium.spec("DriveDiT-v0").entry_point == "envs.make:make_dream_env"
     assert gymnasium.spec("DriveDiT-v0").vector_entry_point == "envs.vector_env:make_dream_vector_env"
-    assert gymnasium.spec("DriveDiT-Road-v0").entry_point == "envs.driving_env:make_road_env"
+    assert gymnasium.spec("DriveDiT-Road-v0").entry_point == "envs.make:make_road_env"
 
 
 @pytest.mark.parametrize("verb", drivedit._VERBS)
@@ -99,3 +99,11 @@ def test_interrupt_exits_130(monkeypatch, capsys):
 def test_exit_code_is_the_functions(monkeypatch):
     monkeypatch.setitem(drivedit._VERBS, "demo", lambda: (Nothing, lambda _: 1))
     assert drivedit.main(["demo"]) == 1
+
+
+@pytest.mark.parametrize("env_id", ["DriveDiT-v0", "DriveDiT-Road-v0", "DriveDiT-Carla-v0"])
+def test_ids_take_the_same_words_about_trust(env_id):
+    env = gymnasium.make(env_id, obs="state", trust_threshold=0.25, trust_signals="full").unwrapped
+    assert env.config.trust_threshold == 0.25
+    with pytest.raises(ValueError, match="'free'.*'full'.* got 'all'"):
+        gymnasium.make(env_id, trust_signals="all")
