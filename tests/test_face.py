@@ -105,5 +105,5 @@ def test_exit_code_is_the_functions(monkeypatch):
 def test_ids_take_the_same_words_about_trust(env_id):
     env = gymnasium.make(env_id, obs="state", trust_threshold=0.25, trust_signals="full").unwrapped
     assert env.config.trust_threshold == 0.25
-    with pytest.raises(ValueError, match="'free'.*'full'.* got 'all'"):
+    with pytest.raises(ValueError, match=r"'free'.*'full'.* got 'all'"):
         gymnasium.make(env_id, trust_signals="all")
