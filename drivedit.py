@@ -183,6 +183,13 @@ def _validate():
     return ValidateConfig, validate
 
 
+def _fidelity():
+    """Rank many planners in the learned and in the reference world; writes a report, exit code 1 if they differ."""
+    from scenarios.fidelity import FidelityConfig, fidelity
+
+    return FidelityConfig, fidelity
+
+
 def _record():
     """Record rollouts of many behaviours in the reference world, or in CARLA."""
     from training.record import RecordConfig, record
@@ -240,7 +247,7 @@ def _serve():
 
 _VERBS: dict[str, Verb] = {
     verb.__name__.removeprefix("_"): verb
-    for verb in (_demo, _play, _validate, _record, _import, _identify, _train, _evaluate, _benchmark, _serve)
+    for verb in (_demo, _play, _validate, _fidelity, _record, _import, _identify, _train, _evaluate, _benchmark, _serve)
 }
 
 

@@ -16,6 +16,8 @@ from worldsim.start_clip import StartClip
 OnStep = Callable[[int, np.ndarray, np.ndarray, Mapping[str, Any]], bool | None]
 """Called after each step with the number of steps done, the new frame, the action that led to it and the env's info;
 returning True ends the drive."""
+NO_FRAME = np.zeros((0, 0, 3), np.uint8)
+"""What an env that shows no pixels shows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,7 +26,7 @@ class Rollout:
 
     Args:
         clip: the past from which the drive started; its newest frame is frames[0].
-        frames: RGB, uint8 [T+1, h, w, 3].
+        frames: RGB, uint8 [T+1, h, w, 3]; empty [T+1, 0, 0, 3] of an env that shows none.
         scenes: SceneState with leading dim [T+1].
         vehicles: VEHICLE_NAMES, float64 [T+1, 6].
         actions: steer and acceleration, float32 [T, 2].
@@ -76,7 +78,8 @@ def drive(
     """Reset the env and let the policy drive until the env ends, `max_steps` are done or `on_step` returns True.
 
     Args:
-        env: a DrivingEnv that shows pixels, wrapped or not.
+        env: a DrivingEnv that shows pixels, wrapped or not; or one with obs="state", which is faster, and in which
+            policies are shown empty frames.
         policy: who drives.
         seed: for the env and the policy.
         options: reset options of the env.
@@ -84,21 +87,24 @@ def drive(
         on_step: sees every step.
 
     Raises:
-        ValueError: max_steps is negative, or the env shows no pixels.
+        ValueError: max_steps is negative, or the env observes something else.
     """
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps must not be negative, got {max_steps}")
     base: Any = env.unwrapped
-    frame, info = env.reset(seed=seed, options=None if options is None else dict(options))
-    if np.ndim(frame) != 3:
-        raise ValueError(f"drive needs an env that shows pixels, got observations of {env.observation_space}")
+    observation, info = env.reset(seed=seed, options=None if options is None else dict(options))
+    pixels = np.ndim(observation) == 3
+    if not pixels and getattr(base, "obs", None) != "state":
+        raise ValueError(f"drive needs an env that shows pixels or the state, got {env.observation_space}")
+    frame = observation if pixels else NO_FRAME
     clip = base.start_clip()
     policy.reset(base, seed)
     frames, infos, actions, rewards = [frame], [info], [], []
     terminated = truncated = False
     while not (terminated or truncated) and (max_steps is None or len(actions) < max_steps):
         action = policy.act(frame, info)
-        frame, reward, terminated, truncated, info = env.step(action)
+        observation, reward, terminated, truncated, info = env.step(action)
+        frame = observation if pixels else NO_FRAME
         frames.append(frame)
         infos.append(info)
         actions.append(np.asarray(action, np.float32))

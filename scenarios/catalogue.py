@@ -83,6 +83,22 @@ def pedestrian_crossing(seed: int) -> Case:
     )
 
 
+def traffic(seed: int) -> Case:
+    """Ten seconds among the town's own traffic, along whatever route there is; nobody is scripted."""
+    rng = _generator("traffic", seed)
+    speed = rng.uniform(0, 36) * KMH
+    return Case(
+        scenario="traffic",
+        seed=seed,
+        parameters={"ego speed [km/h]": round(speed / KMH, 3), "town": float(_town(seed))},
+        town=_town(seed),
+        actors=ScriptedActors(scripts=(), ego_speed=float(speed), ambient_traffic=True),
+        ego_speed=float(speed),
+        duration=10.0,
+        min_progress=0.0,
+    )
+
+
 def cut_in_is_avoidable(
     *, gap: float, closing_speed: float, lateral_speed: float, start_offset: float = 3.5, half_lane: float = 1.75
 ) -> bool:
@@ -124,6 +140,13 @@ SCENARIOS: dict[str, Scenario] = {
             description="A pedestrian walks onto the road at 5 km/h, 2.5 to 3.5 s before the ego would arrive.",
             draw=pedestrian_crossing,
         ),
+        Scenario(
+            name="traffic",
+            title="Ordinary traffic",
+            description="Ten seconds from 0 to 36 km/h among the traffic of a town, with its bends and crossings; "
+            "nobody is scripted, standing still is no failure.",
+            draw=traffic,
+        ),
     )
 }
 """Name to scenario, in the report's order."""
@@ -131,6 +154,10 @@ SCENARIOS: dict[str, Scenario] = {
 
 def _generator(name: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([zlib.crc32(name.encode()), seed])
+
+
+def _town(seed: int) -> int:
+    return HELD_OUT_TOWNS[seed % len(HELD_OUT_TOWNS)]
 
 
 def _case(
@@ -141,7 +168,7 @@ def _case(
         scenario=name,
         seed=seed,
         parameters={key: round(float(value), 3) for key, value in parameters.items()},
-        town=HELD_OUT_TOWNS[seed % len(HELD_OUT_TOWNS)],
+        town=_town(seed),
         actors=ScriptedActors(scripts=(actor,), ego_speed=float(speed), straight=straight),
         ego_speed=float(speed),
         duration=duration,

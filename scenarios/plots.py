@@ -77,6 +77,30 @@ def drive_figure(rollout: Rollout) -> bytes:
     return _png(figure)
 
 
+def agreement_figure(names: Sequence[str], reference: np.ndarray, simulator: np.ndarray) -> bytes:
+    """Mean scores of planners in two worlds, each with the 95 % interval of its mean over the starts.
+
+    Args:
+        names: of the planners.
+        reference: scores [planners, starts].
+        simulator: the same.
+    """
+    figure = _figure(9.2, 5.6)
+    axes = figure.subplots()
+    rng = np.random.default_rng(0)
+    draws = rng.integers(reference.shape[1], size=(500, reference.shape[1]))
+    spread = [np.quantile(x[:, draws].mean(-1), [0.025, 0.975], axis=1) for x in (reference, simulator)]
+    means = [x.mean(axis=1) for x in (reference, simulator)]
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
+    errors = [np.abs(s - m) for s, m in zip(spread, means, strict=True)]
+    axes.errorbar(*means, xerr=errors[0], yerr=errors[1], fmt="o", color="#2b6cb0", ecolor="#b9cbe4", markersize=5)
+    for name, x, y in zip(names, *means, strict=True):
+        axes.annotate(name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7, color=INK)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="score in the reference world")
+    axes.set_ylabel("score in the learned world")
+    return _png(figure)
+
+
 def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

@@ -156,6 +156,13 @@ def provenance(*, checkpoint: Path | None, seeds: Sequence[int]) -> dict[str, st
     return facts
 
 
+def checkpoint_digest(checkpoint: Path | None) -> str:
+    """SHA-256 of a world model's folder; None is the one that ships with the package."""
+    from worldsim.world_model import DEFAULT_CHECKPOINT
+
+    return _folder_digest(checkpoint or DEFAULT_CHECKPOINT)
+
+
 def _folder_digest(folder: Path) -> str:
     """SHA-256 over the names and contents of a checkpoint's files."""
     digest = hashlib.sha256()

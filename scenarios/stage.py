@@ -140,7 +140,13 @@ class CarlaPlaces:
 
 
 def make_stage(
-    world: WorldName, checkpoint: Path | None = None, device: str = "cpu", carla: CarlaPlaces | None = None
+    world: WorldName,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    carla: CarlaPlaces | None = None,
+    *,
+    num_sampling_steps: int | None = None,
+    pixels: bool = True,
 ) -> Stage:
     """The stage of a world.
 
@@ -149,18 +155,21 @@ def make_stage(
         checkpoint: the learned world's; None takes the one that ships with the package.
         device: torch device of the learned world.
         carla: the server of world "carla"; None takes CarlaPlaces' defaults.
+        num_sampling_steps: of a frame of the learned world; None takes its own.
+        pixels: policies are shown frames, and rollouts keep them; without, drives are faster.
 
     Raises:
         FileNotFoundError: there is no such checkpoint or file of routes.
         ValueError: no world has that name, or the file of routes has none.
     """
+    obs = "pixels" if pixels else "state"
     if world == "carla":
         places = CarlaPlaces() if carla is None else carla
-        return ReferenceStage(make_carla_env(host=places.host, port=places.port), places.options())
+        return ReferenceStage(make_carla_env(host=places.host, port=places.port, obs=obs), places.options())
     if world == "road":
-        return ReferenceStage(make_road_env())
+        return ReferenceStage(make_road_env(obs=obs))
     if world == "learned":
-        env = make_dream_env(checkpoint=checkpoint, device=device)
+        env = make_dream_env(checkpoint=checkpoint, device=device, obs=obs, num_sampling_steps=num_sampling_steps)
         return LearnedStage(env, make_road_env(frame_size=env.world.frame_size))
     raise ValueError(f"no world is named {world!r}; there are learned, road and carla")
 

@@ -77,6 +77,97 @@ def bootstrap_mean(
     return Interval(estimate=float(x.mean()), low=float(low), high=float(high))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How well one world's scores of planners tell another's, each with its interval.
+
+    Args:
+        spearman: rank correlation.
+        kendall: tau_b.
+        pearson: linear correlation.
+        mmrv: mean maximum rank violation (Li et al. 2024): how much of the reference's score is given away, at worst,
+            by trusting an order; 0 is none.
+        ceiling: the highest rank correlation that so few starts allow, from both worlds' split halves; None where a
+            half ranks nothing.
+    """
+
+    spearman: Interval
+    kendall: Interval
+    pearson: Interval
+    mmrv: Interval
+    ceiling: float | None
+
+
+def agreement(
+    *,
+    reference: np.ndarray,
+    simulator: np.ndarray,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+    num_resamples: int = 2000,
+) -> Agreement:
+    """Of paired scores [planners, starts]: planner's means compared, intervals by a hierarchical bootstrap, which draws
+    planners and starts anew.
+
+    Raises:
+        ValueError: the shapes differ, a score is not finite, or there are fewer than 3 planners or 2 starts.
+    """
+    r, s = np.asarray(reference, np.float64), np.asarray(simulator, np.float64)
+    if r.shape != s.shape or r.ndim != 2 or r.shape[0] < 3 or r.shape[1] < 2:
+        raise ValueError(f"agreement needs paired scores, 3 planners and 2 starts or more, got {r.shape}, {s.shape}")
+    if not (np.isfinite(r).all() and np.isfinite(s).all()):
+        raise ValueError("agreement needs finite scores")
+    measures = {"spearman": _spearman, "kendall": _kendall, "pearson": _pearson, "mmrv": mean_maximum_rank_violation}
+    drawn: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(num_resamples):
+        planners, starts = rng.integers(r.shape[0], size=r.shape[0]), rng.integers(r.shape[1], size=r.shape[1])
+        a, b = (x[np.ix_(planners, starts)].mean(axis=1) for x in (r, s))
+        if np.ptp(a) and np.ptp(b):
+            for name, measure in measures.items():
+                drawn[name].append(measure(a, b))
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    whole = r.mean(axis=1), s.mean(axis=1)
+    intervals = {}
+    for name, measure in measures.items():
+        low, high = np.quantile(drawn[name], tails) if drawn[name] else (np.nan, np.nan)
+        intervals[name] = Interval(estimate=measure(*whole), low=float(low), high=float(high))
+    reliable = _reliability(r, rng) * _reliability(s, rng)
+    ceiling = float(np.sqrt(reliable)) if reliable > 0 else None
+    return Agreement(**intervals, ceiling=ceiling)
+
+
+def mean_maximum_rank_violation(reference: np.ndarray, simulator: np.ndarray) -> float:
+    """MMRV of scores [n]: the mean over planners of the greatest difference in the reference's score to one whom the
+    simulator ranks the other way round."""
+    r, s = np.asarray(reference, np.float64), np.asarray(simulator, np.float64)
+    turned = (s[:, None] > s[None]) != (r[:, None] > r[None])
+    return float((np.abs(r[:, None] - r[None]) * turned).max(axis=1).mean())
+
+
+def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    return float(stats.spearmanr(a, b)[0])  # pyright: ignore[reportArgumentType]
+
+
+def _kendall(a: np.ndarray, b: np.ndarray) -> float:
+    return float(stats.kendalltau(a, b)[0])  # pyright: ignore[reportArgumentType]
+
+
+def _pearson(a: np.ndarray, b: np.ndarray) -> float:
+    return float(stats.pearsonr(a, b)[0])  # pyright: ignore[reportArgumentType]
+
+
+def _reliability(scores: np.ndarray, rng: np.random.Generator, num_splits: int = 200) -> float:
+    """Mean rank correlation of planners' scores [planners, starts] on random halves of the starts, stepped up to all of
+    them (Spearman 1910, Brown 1910); 0 where a half ranks nothing."""
+    halves = []
+    for _ in range(num_splits):
+        order = rng.permutation(scores.shape[1])
+        a, b = (scores[:, part].mean(axis=1) for part in np.array_split(order, 2))
+        halves.append(_spearman(a, b) if np.ptp(a) and np.ptp(b) else 0.0)
+    half = max(0.0, float(np.mean(halves)))
+    return 2 * half / (1 + half)
+
+
 def _check_counts(num_failures: int, num_trials: int, confidence: float) -> None:
     if num_trials < 1:
         raise ValueError(f"num_trials must be at least 1, got {num_trials}")

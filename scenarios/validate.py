@@ -22,7 +22,7 @@ from scenarios.scenario import Scenario
 from scenarios.stage import CarlaPlaces, WorldName, make_stage
 from scenarios.statistics import Interval, clopper_pearson
 
-ScenarioName = Literal["lead_braking", "cut_in", "pedestrian_crossing"]
+ScenarioName = Literal["lead_braking", "cut_in", "pedestrian_crossing", "traffic"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from worldsim.configs import CameraGeometry, HeadConfig
-from worldsim.heads import SceneHead, column_of, scene_loss, scene_to_targets, targets_to_scene
+from worldsim.heads import SceneHead, scene_loss, scene_to_targets, targets_to_scene
+from worldsim.object_grid import ObjectGrid
 from worldsim.scene import ObjectKind, SceneState
 
 CAMERA = CameraGeometry()
+GRID = ObjectGrid(CAMERA, (128, 128))
 
 
 def scene_with_objects() -> SceneState:
@@ -27,20 +29,50 @@ def scene_with_objects() -> SceneState:
     return scene
 
 
-def test_columns_go_from_left_to_right_and_only_ahead() -> None:
-    x, y = np.array([10.0, 10.0, 10.0, -5.0, 10.0]), np.array([6.0, 0.01, -6.0, 0.0, 30.0])
-    columns = column_of(x, y, CAMERA, 8)
-    assert columns[0] < columns[1] < columns[2]
-    assert columns[1] == 3
-    assert list(columns[3:]) == [-1, -1]
+def test_an_object_is_asked_for_in_the_cell_of_its_picture() -> None:
+    """One straight ahead, one to the left, one behind the ego, and one hidden by the first."""
+    objects = torch.zeros(1, 12, 6)
+    objects[0, :4] = torch.tensor(
+        [
+            [12.0, 0.0, 0.0, 5.0, 4.5, 1.9],
+            [12.0, 6.0, 0.0, 0.0, 4.5, 1.9],
+            [-9.0, 0.0, 0.0, 5.0, 4.5, 1.9],
+            [25.0, 0.0, 0.0, 5.0, 4.5, 1.9],
+        ]
+    )
+    kinds = torch.zeros(1, 12, dtype=torch.long)
+    kinds[0, :4] = int(ObjectKind.CAR)
+    targets = GRID.targets(objects, kinds)
+    rows, columns = torch.nonzero(targets.present[0], as_tuple=True)
+    assert len(rows) == 2
+    assert columns.min() < 5
+    assert columns.max() in (7, 8)
+    assert (rows > 7).all()
+    ahead = targets.values[0, rows[columns.argmax()], columns.max()]
+    assert ahead[0].exp().item() == pytest.approx(12.0 - CAMERA.mount_x)
+    assert targets.counted[0][targets.present[0] > 0].all()
+    assert targets.counted[0].sum() < 16 * 16 - 8
+    assert targets.counted[0, 0].all()
+
+
+def test_of_neighbouring_cells_the_surest_is_taken() -> None:
+    present = torch.full((1, 16, 16), -10.0)
+    present[0, 9, 7], present[0, 9, 8], present[0, 9, 12] = 2.0, 3.0, 1.0
+    values = torch.zeros(1, 16, 16, 7)
+    values[..., 0] = float(np.log(10.0))
+    objects, kinds = GRID.objects(present, torch.zeros(1, 16, 16, 3), values)
+    assert (kinds > 0).sum() == 2
+    assert objects[0, 0, 1] < 0 < 12.0 - objects[0, 0, 0]
+    _, none = GRID.objects(present, torch.zeros(1, 16, 16, 3), values, threshold=0.99)
+    assert not none.any()
 
 
 def test_targets_round_trip() -> None:
     scene = scene_with_objects()
-    targets = scene_to_targets(scene, np.zeros(1), np.zeros(1), CAMERA, 8)
-    logits = {"lead_present": 2 * targets.lead_present - 1, "present": 2 * targets.present - 1}
+    targets = scene_to_targets(scene, np.zeros(1), np.zeros(1), GRID)
+    logits = {"lead_present": 2 * targets.lead_present - 1, "present": 20 * targets.present - 10}
     estimate = type(targets)(**{**targets.__dict__, **logits})
-    back = targets_to_scene(estimate, scene.ego, scene.command)
+    back = targets_to_scene(estimate, scene.ego, scene.command, GRID)
     np.testing.assert_allclose(back.lane, scene.lane, rtol=1e-5)
     np.testing.assert_allclose(back.route, scene.route, rtol=1e-5)
     np.testing.assert_allclose(back.lead, scene.lead, rtol=1e-5)
@@ -50,13 +82,13 @@ def test_targets_round_trip() -> None:
 
 def test_loss_is_zero_at_the_truth_and_ignores_invalid_values() -> None:
     scene = scene_with_objects()
-    targets = scene_to_targets(scene, np.zeros(1), np.ones(1), CAMERA, 8)
+    targets = scene_to_targets(scene, np.zeros(1), np.ones(1), GRID)
     sure = {n: 40 * getattr(targets, n) - 20 for n in ("lead_present", "present", "kind", "collision", "off_road")}
     estimate = type(targets)(**{**targets.__dict__, **sure})
-    assert sum(scene_loss(estimate, targets, torch.ones(1)).values()).item() == pytest.approx(0, abs=1e-5)
+    assert float(sum(scene_loss(estimate, targets, torch.ones(1)).values())) == pytest.approx(0, abs=1e-5)
     scene.lane_valid[:] = False
     wrong = type(targets)(**{**estimate.__dict__, "lane": estimate.lane + 5})
-    masked = scene_to_targets(scene, np.zeros(1), np.ones(1), CAMERA, 8)
+    masked = scene_to_targets(scene, np.zeros(1), np.ones(1), GRID)
     assert scene_loss(wrong, masked, torch.ones(1))["lane"].item() == 0
     assert scene_loss(wrong, targets, torch.ones(1))["lane"].item() > 1
     assert scene_loss(wrong, targets, torch.zeros(1))["lane"].item() == 0

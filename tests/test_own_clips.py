@@ -38,6 +38,8 @@ def test_clips_begin_with_the_truth_go_on_as_dreamt_and_are_made_once(tmp_path: 
         own_clips(model, windows_of(3), config, tmp_path / "none")
     with pytest.raises(ValueError, match="num must be positive, got 0"):
         OwnClipsConfig(num=0)
+    with pytest.raises(ValueError, match="num_frames must be more than the context's 3, got 3"):
+        OwnClipsConfig(num_frames=3)
 
 
 def test_the_head_sees_generated_frames_with_the_recorded_targets() -> None:

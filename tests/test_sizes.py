@@ -66,4 +66,8 @@ def test_larger_frames_pass_through_all_networks(frame_size: tuple[int, int]) ->
     latents, _ = model.vae.encode(torch.zeros(1, 1, 3, *frame_size))
     assert latents.shape == (1, 1, 8, *config.latent_size)
     assert model.vae.decode(latents)[0].shape == (1, 1, 3, *frame_size)
-    assert model.head(latents[:, :, None].expand(-1, -1, 3, -1, -1, -1)).present.shape == (1, 1, 8)
+    assert model.head(latents[:, :, None].expand(-1, -1, 3, -1, -1, -1)).present.shape == (
+        1,
+        1,
+        *model.config.latent_size,
+    )

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from scenarios.statistics import bootstrap_mean, clopper_pearson, trials_without_failure, upper_bound
+from scenarios.statistics import (
+    agreement,
+    bootstrap_mean,
+    clopper_pearson,
+    mean_maximum_rank_violation,
+    trials_without_failure,
+    upper_bound,
+)
 
 
 @pytest.mark.parametrize(("rate", "trials"), [(0.05, 59), (0.01, 299), (0.001, 2995)])
@@ -47,3 +54,47 @@ def test_bootstrap_covers_the_mean_of_a_known_distribution():
 def test_impossible_counts(arguments, message):
     with pytest.raises(ValueError, match=message):
         clopper_pearson(*arguments)
+
+
+def planners(seed=0, noise=0.05, num=12, starts=30):
+    rng = np.random.default_rng(seed)
+    return np.linspace(0, 1, num)[:, None] + noise * rng.standard_normal((num, starts))
+
+
+def test_worlds_that_rank_alike_agree_and_turned_ones_do_not():
+    scores, rng = planners(), np.random.default_rng(0)
+    same = agreement(reference=scores, simulator=0.5 * scores + 3, rng=rng, num_resamples=200)
+    assert (same.spearman.estimate, same.kendall.estimate) == pytest.approx((1.0, 1.0))
+    assert same.pearson.estimate == pytest.approx(1.0)
+    assert (same.mmrv.estimate, same.mmrv.high) == (0.0, 0.0)
+    assert same.ceiling == pytest.approx(1.0, abs=0.01)
+    turned = agreement(reference=scores, simulator=-scores, rng=rng, num_resamples=200)
+    assert (turned.spearman.estimate, turned.kendall.estimate) == pytest.approx((-1.0, -1.0))
+    assert turned.mmrv.estimate > 0.7
+
+
+def test_the_interval_of_an_agreement_covers_what_many_starts_would_tell():
+    rng = np.random.default_rng(1)
+    few = agreement(reference=planners(2, 0.8), simulator=planners(3, 0.8), rng=rng, num_resamples=400)
+    many = agreement(
+        reference=planners(4, 0.8, starts=3000), simulator=planners(5, 0.8, starts=3000), rng=rng, num_resamples=10
+    )
+    assert few.spearman.low < few.spearman.estimate < many.spearman.estimate <= few.spearman.high + 0.05
+    assert few.ceiling is not None
+    assert few.ceiling < 1
+
+
+def test_rank_violation_is_what_a_wrong_order_gives_away():
+    """The simulator prefers the second to the first by mistake, who are 0.3 apart; the third it has right."""
+    violation = mean_maximum_rank_violation(np.array([0.8, 0.5, 0.1]), np.array([0.4, 0.6, 0.0]))
+    assert violation == pytest.approx((0.3 + 0.3 + 0.0) / 3)
+
+
+def test_scores_that_cannot_be_compared_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"3 planners and 2 starts or more, got \(2, 5\)"):
+        agreement(reference=np.zeros((2, 5)), simulator=np.zeros((2, 5)), rng=rng)
+    with pytest.raises(ValueError, match="paired"):
+        agreement(reference=np.zeros((3, 5)), simulator=np.zeros((3, 4)), rng=rng)
+    with pytest.raises(ValueError, match="finite"):
+        agreement(reference=np.full((3, 5), np.nan), simulator=np.zeros((3, 5)), rng=rng)

@@ -23,6 +23,7 @@ from worldsim.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.denoiser import shift_previous
 from worldsim.dit import Conditions
 from worldsim.heads import scene_to_targets
+from worldsim.object_grid import ObjectGrid
 from worldsim.scene import SceneState
 from worldsim.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel
@@ -153,7 +154,9 @@ def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
             actor_kinds=torch.zeros(b, t, 12, dtype=torch.long),
             look=torch.zeros(b, t, 32),
         ),
-        targets=scene_to_targets(scene, np.zeros((b, t)), np.zeros((b, t)), CONFIG.camera, 8),
+        targets=scene_to_targets(
+            scene, np.zeros((b, t)), np.zeros((b, t)), ObjectGrid(CONFIG.camera, CONFIG.frame_size)
+        ),
         first=np.zeros(b, np.int64),
     )
 

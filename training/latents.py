@@ -18,6 +18,7 @@ from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import SceneTargets, scene_to_targets
 from worldsim.look import look_of
 from worldsim.memory import Recalled
+from worldsim.object_grid import ObjectGrid
 from worldsim.route import turned
 from worldsim.scene import SceneState
 from worldsim.vae3d import VAE3D, frames_to_float
@@ -56,6 +57,11 @@ def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> 
 
 NUM_DRAWS = 6
 """Random numbers that say what is hidden of a window."""
+
+
+def longest_run(store: FrameStore) -> int:
+    """Frames of the longest piece of an episode in which no picture is missing."""
+    return max(length for _, length in _picture_runs(store))
 
 
 def _picture_runs(store: FrameStore) -> list[tuple[int, int]]:
@@ -135,6 +141,7 @@ class LatentWindows:
         self.actor_dropout = actor_dropout
         self.starts, self.lengths = store.starts, store.lengths
         self.known = known_of(rows.valid)
+        self.grid = ObjectGrid(config.camera, config.frame_size)
         num_recalled, num_sinks = config.dit.num_recalled, config.dit.num_sinks
         remembers = num_recalled or num_sinks
         self.recollections = Recollections(store, latents, num_recalled, num_sinks) if remembers else None
@@ -203,8 +210,7 @@ class LatentWindows:
             scenes,
             self.rows.collision[index],
             self.rows.off_road[index],
-            self.config.camera,
-            self.config.head.num_columns,
+            self.grid,
         )
         latents = torch.from_numpy(np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32))
         recalled = None

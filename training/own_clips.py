@@ -22,12 +22,14 @@ class OwnClipsConfig:
 
     Args:
         num: clips.
+        num_frames: of each; drift is learned from up to so many, decoders use the first few.
         num_context: true latents that each begins with.
         batch_size: clips that are made side by side.
         seed: of what is drawn.
     """
 
-    num: int = 480
+    num: int = 400
+    num_frames: int = 24
     num_context: int = 3
     batch_size: int = 24
     seed: int = 1
@@ -36,6 +38,8 @@ class OwnClipsConfig:
         for name in ("num", "num_context", "batch_size"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.num_frames <= self.num_context:
+            raise ValueError(f"num_frames must be more than the context's {self.num_context}, got {self.num_frames}")
 
 
 class OwnClips(NamedTuple):

@@ -97,7 +97,7 @@ def debug() -> Recipe:
             match=MatchStageConfig(loop=few),
             distill=DistillStageConfig(loop=few),
         ),
-        own=OwnClipsConfig(num=8),
+        own=OwnClipsConfig(num=8, num_frames=8),
         head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
@@ -130,7 +130,7 @@ def tiny() -> Recipe:
             ),
         ),
         own=OwnClipsConfig(),
-        head=HeadStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1e-3, warmup_steps=20, seed=2)),
+        head=HeadStageConfig(loop=LoopConfig(num_steps=1600, learning_rate=1e-3, warmup_steps=30, seed=2)),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=1800, learning_rate=6e-4, warmup_steps=20, seed=1), actor_weight=5.0
         ),
@@ -165,7 +165,7 @@ def small() -> Recipe:
             frame_size=frame_size,
             vae=VAEConfig(latent_channels=16, widths=(64, 128, 224)),
             dit=dit,
-            head=HeadConfig(width=128),
+            head=HeadConfig(width=96),
         ),
         train_data=replace(train, frame_size=frame_size),
         test_data=replace(test, frame_size=frame_size),
@@ -216,14 +216,11 @@ def fitted_to(recipe: Recipe, dataset: RolloutDataset, camera: CameraGeometry, v
     Raises:
         ValueError: the frame size is none for the model.
     """
-    columns = dataset.frame_size[1] // 16
-    num_columns = max((n for n in range(1, recipe.model.head.num_columns + 1) if columns % n == 0), default=1)
     model = replace(
         recipe.model,
         frame_size=dataset.frame_size,
         dt=1 / dataset.fps,
         camera=camera,
         vehicle=vehicle,
-        head=replace(recipe.model.head, num_columns=num_columns),
     )
     return replace(recipe, model=model)

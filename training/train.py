@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from training.dynamics import train_dynamics
 from training.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
 from training.known import known_of
-from training.latents import LatentWindows, encode_store
+from training.latents import LatentWindows, encode_store, longest_run
 from training.make_starts import cut_starts, make_starts
 from training.own_clips import own_clips
 from training.pictures import TruePictures
@@ -207,8 +207,9 @@ def train(config: TrainConfig) -> None:
     for path in outdated(out):
         warnings.warn(f"{path} is older than the dynamics; delete its folder to make it anew", stacklevel=2)
     windows = LatentWindows(store, latents, recipe.model, recipe.dynamics.student.num_frames, episodes)
+    longer = LatentWindows(store, latents, recipe.model, min(recipe.own.num_frames, longest_run(store)), episodes)
     with first_process_first():
-        own = own_clips(model.eval(), windows, recipe.own, out / "own" / "clips.safetensors")
+        own = own_clips(model.eval(), longer, recipe.own, out / "own" / "clips.safetensors")
     short = LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes)
     train_head(model.head, short, own, recipe.head, out / "head")
     if last < order.index("decoder"):

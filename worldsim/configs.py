@@ -142,15 +142,15 @@ class HeadConfig:
     """SceneHead's shape.
 
     Args:
-        width: channels of its convolutions.
-        num_columns: vertical image strips; in each the nearest object is decoded.
+        width: channels of its convolutions at the latents' resolution, a multiple of 8; at half of it twice as many.
     """
 
-    width: int = 96
-    num_columns: int = 8
+    width: int = 64
 
     def __post_init__(self) -> None:
-        _positive(width=self.width, num_columns=self.num_columns)
+        _positive(width=self.width)
+        if self.width % 8:
+            raise ValueError(f"the head's width must be a multiple of 8, got {self.width}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,10 +195,6 @@ class WorldModelConfig:
         if len(self.frame_size) != 2 or any(s < 16 or s % 16 for s in self.frame_size):
             raise ValueError(f"frame_size must be two multiples of 16, got {self.frame_size}")
         _positive(dt=self.dt, num_steps=self.num_steps)
-        if (self.frame_size[1] // 16) % self.head.num_columns:
-            raise ValueError(
-                f"{self.frame_size[1] // 16} token columns do not divide into num_columns {self.head.num_columns}"
-            )
 
     @property
     def latent_size(self) -> tuple[int, int]:

@@ -124,6 +124,12 @@ def lead_of(
     return nearest_ahead(*box, seen[..., 3], kinds > 0, ego)
 
 
+def lead_in(scene: SceneState, ego: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`nearest_ahead` among the objects of SceneStates [n] on their own routes."""
+    place = place_on_line(line_of_scenes(scene), scene.objects)
+    return lead_of(place, scene.objects, scene.object_kinds, ego)
+
+
 def nearest_ahead(
     s: np.ndarray,
     lateral: np.ndarray,

@@ -20,9 +20,10 @@ from worldsim.configs import WorldModelConfig
 from worldsim.denoiser import Denoiser
 from worldsim.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.heads import EGO_SCALE, SceneHead, targets_to_scene
-from worldsim.line import lead_of, line_of, place_on_line
+from worldsim.line import lead_in, lead_of, line_of, place_on_line
 from worldsim.look import look_of
 from worldsim.model_state import ModelState, Prediction, View
+from worldsim.object_grid import ObjectGrid
 from worldsim.rollout import NUM_KEPT, advance, prefill
 from worldsim.route import preview_route, stack_routes, to_ground_frame
 from worldsim.scene import SceneState
@@ -50,6 +51,7 @@ class WorldModel(nn.Module):
         self.fine_map = ActorMap(config.camera, config.frame_size, config.dt, ACTOR_STRIDE)
         self.denoiser = Denoiser(config)
         self.head = SceneHead(config.head, config.vae.latent_channels, config.latent_size)
+        self.grid = ObjectGrid(config.camera, config.frame_size)
         self.actors = ActorModel(config.actors)
         self.trust = TrustModel(len(FREE_SIGNALS))
         self.full_trust = TrustModel(len(FULL_SIGNALS))
@@ -315,7 +317,10 @@ class WorldModel(nn.Module):
         estimate = self.head(state.rolling.latents[:, None]).map(lambda v: v[:, 0])
         ego = np.stack([vehicles[:, 3], vehicles[:, 4], model.yaw_rate(vehicles), vehicles[:, 5]], axis=-1)
         ego_estimate = estimate.ego.cpu().numpy() * EGO_SCALE
-        seen = targets_to_scene(estimate, ego, np.where(state.commands > 3, 0, state.commands))
+        seen = targets_to_scene(estimate, ego, np.where(state.commands > 3, 0, state.commands), self.grid)
+        size = (model.length, model.width)
+        gap, speed, ahead = lead_in(seen, size)  # truer than what the head says of the lead as a whole
+        seen.lead[ahead], seen.lead_valid[ahead] = np.stack([gap, speed], axis=-1)[ahead], True
         scene = seen.copy()
         on_route = preview.on_route
         scene.lane[on_route, 0] = preview.lateral_offset[on_route]
@@ -324,12 +329,10 @@ class WorldModel(nn.Module):
         scene.objects[:], scene.object_kinds[:] = scene_objects(state.actors, vehicles)
         around = state.actors.seen_from(vehicles)
         place = place_on_line(line_of(preview), around)
-        gap, speed, scene.lead_valid[:] = lead_of(place, around, state.actors.kinds, (model.length, model.width))
+        gap, speed, scene.lead_valid[:] = lead_of(place, around, state.actors.kinds, size)
         scene.lead[:] = np.stack([gap, speed], axis=-1)
-        size = np.broadcast_to([model.length, model.width], (len(vehicles), 2))
-        apart = separation(
-            np.concatenate([vehicles[:, :3], size], axis=-1)[:, None], state.actors.states[..., [0, 1, 2, 4, 5]]
-        )
+        boxes = np.concatenate([vehicles[:, :3], np.broadcast_to(size, (len(vehicles), 2))], axis=-1)
+        apart = separation(boxes[:, None], state.actors.states[..., [0, 1, 2, 4, 5]])
         apart = np.where(state.actors.kinds > 0, apart, np.inf).min(-1)
         lateral = np.abs(seen.lateral_offset - preview.lateral_offset)
         turn = preview.heading_error

@@ -1,0 +1,103 @@
+"""The PDM score on constructed drives, and a small comparison of both worlds from end to end."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("carla", reason="the reference world's roads need the carla package")
+
+from policies import variants
+from policies.drive import NO_FRAME, Rollout
+from scenarios import fidelity as module
+from scenarios.fidelity import FidelityConfig, fidelity
+from scenarios.metrics.pdm import at_fault, pdm_score
+from worldsim.scene import ObjectKind, SceneState
+
+
+def rollout(*, speed: float = 8.0, other: tuple[float, float] | None = None, collision: int | None = None) -> Rollout:
+    """Four seconds straight on; `other` is a standing car's place, `collision` the instant of one."""
+    scenes = SceneState.empty((41,))
+    scenes.ego[:, 0] = speed
+    if other is not None:
+        scenes.objects[:, 0] = [*other, 0.0, 0.0, 4.6, 1.9]
+        scenes.object_kinds[:, 0] = ObjectKind.CAR
+    touched = np.zeros(41)
+    if collision is not None:
+        touched[collision:] = 1.0
+    return Rollout(
+        clip=None,  # type: ignore[arg-type]
+        frames=np.stack([NO_FRAME] * 41),
+        scenes=scenes,
+        vehicles=np.zeros((41, 6)),
+        actions=np.zeros((40, 2), np.float32),
+        rewards=np.zeros(40),
+        collision=touched,
+        off_road=np.zeros(41),
+        wrong_way=np.zeros(41, bool),
+        progress=np.full(40, 0.1 * speed),
+        terminated=False,
+        truncated=False,
+        seed=0,
+        dt=0.1,
+    )
+
+
+def test_a_perfect_drive_scores_one_and_half_the_progress_five_twelfths_less() -> None:
+    assert pdm_score(rollout(), 32.0).score == pytest.approx(1.0)
+    assert pdm_score(rollout(), 64.0).score == pytest.approx(1 - 0.5 * 5 / 12)
+    assert pdm_score(rollout(speed=0.0), 0.0).progress == 0.0
+
+
+def test_a_collision_ahead_costs_all_and_one_from_behind_nothing_of_it() -> None:
+    assert pdm_score(rollout(other=(4.5, 0.0), collision=20), 32.0).score == 0.0
+    hit_from_behind = rollout(other=(-4.5, 0.0), collision=20)
+    assert not at_fault(hit_from_behind.scenes, hit_from_behind.collision)
+    standing = rollout(speed=0.0, other=(4.5, 0.0), collision=20)
+    assert not at_fault(standing.scenes, standing.collision)
+    nobody = rollout(collision=20)
+    assert at_fault(nobody.scenes, nobody.collision)
+
+
+def test_a_close_call_costs_the_share_of_time_to_collision() -> None:
+    close = pdm_score(rollout(other=(9.0, 0.0)), 32.0)
+    assert (close.time_to_collision, close.no_collision) == (0.0, 1.0)
+    assert close.score == pytest.approx(7 / 12)
+
+
+@pytest.fixture
+def three_planners(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = {name: variants.VARIANTS[name] for name in ("lane_follower", "accelerating", "braking")}
+    monkeypatch.setattr(module, "VARIANTS", few)
+
+
+@pytest.mark.usefixtures("three_planners")
+def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    config = FidelityConfig(scenarios=("lead_braking", "cut_in"), num_seeds=1, out=tmp_path, checkpoint=tiny_checkpoint)
+    code = fidelity(config)
+    book = tmp_path / "drives.jsonl"
+    lines = book.read_text().splitlines()
+    assert len(lines) == 1 + 3 * 2 * 2
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (tmp_path / "report.html").read_text().count("lane follower") >= 1
+    assert code == (0 if report["agreement"]["spearman"]["estimate"] >= 0.9 else 1)
+    road = {name: score["road"] for name, score in report["planners"].items()}
+    assert road["lane_follower"] > road["accelerating"]
+    reference = [d for d in map(json.loads, lines[1:]) if d["planner"] == "lane_follower"]
+    assert all(d["score"] > 0.5 for d in reference if d["world"] == "road")
+
+    book.write_text("\n".join(lines[:-2]) + "\n" + lines[-2][:20])  # interrupted: a drive is missing, one cut short
+    fidelity(config)
+    assert sorted(book.read_text().splitlines()) == sorted(lines)
+    assert json.loads((tmp_path / "report.json").read_text())["planners"] == report["planners"]
+
+    with pytest.raises(ValueError, match="another learned world"):
+        fidelity(FidelityConfig(num_seeds=1, out=tmp_path))
+
+
+def test_what_cannot_be_compared_is_refused() -> None:
+    with pytest.raises(ValueError, match="num_seeds must be at least 1, got 0"):
+        FidelityConfig(num_seeds=0)
+    with pytest.raises(ValueError, match="at least one scenario"):
+        FidelityConfig(scenarios=())
