@@ -30,6 +30,7 @@ class FidelityConfig:
     """Which planners are ranked, from which starts.
 
     Args:
+        planners: which of `policies.variants`; none named: all of them. The lane follower is always among them.
         own: planners of your own beside those of `policies.variants`, as module:Name or file.py:Name; these drive anew
             in each run.
         scenarios: which of the catalogue the starts are drawn from.
@@ -44,9 +45,10 @@ class FidelityConfig:
         num_workers: processes that drive, each with its own worlds.
 
     Raises:
-        ValueError: a count is too small, or there is no scenario.
+        ValueError: a count is too small, there is no scenario, no such planner, or fewer than 3 of them.
     """
 
+    planners: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     scenarios: tuple[ScenarioName, ...] = ("lead_braking", "cut_in", "pedestrian_crossing", "traffic")
     num_seeds: int = 13
@@ -64,6 +66,16 @@ class FidelityConfig:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not self.scenarios:
             raise ValueError("scenarios must name at least one scenario, got none")
+        unknown = sorted(set(self.planners) - set(VARIANTS))
+        if unknown:
+            raise ValueError(f"no planner is named {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
+        if len(self.all_planners()) < 3:
+            raise ValueError(f"a ranking needs at least 3 planners, got {', '.join(self.all_planners())}")
+
+    def all_planners(self) -> tuple[str, ...]:
+        """Names of all who drive, the competent one first."""
+        chosen = [name for name in VARIANTS if name == REFERENCE_PLANNER or name in (self.planners or VARIANTS)]
+        return (*chosen, *self.own)
 
 
 def fidelity(config: FidelityConfig) -> int:
@@ -72,7 +84,7 @@ def fidelity(config: FidelityConfig) -> int:
 
     made_by = {"checkpoint": checkpoint_digest(config.checkpoint), "num_sampling_steps": config.num_sampling_steps}
     book = _Book(config.out / "drives.jsonl", made_by)
-    planners = (*VARIANTS, *config.own)
+    planners = config.all_planners()
     for own in config.own:
         _planner(own)  # what cannot be made is said before hours of driving
         book.forget(own)  # its code may have changed

@@ -8,9 +8,7 @@ import pytest
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
-from policies import variants
 from policies.drive import NO_FRAME, Rollout
-from scenarios import fidelity as module
 from scenarios.fidelity import FidelityConfig, fidelity
 from scenarios.metrics.pdm import at_fault, pdm_score
 from worldsim.scene import ObjectKind, SceneState
@@ -66,15 +64,14 @@ def test_a_close_call_costs_the_share_of_time_to_collision() -> None:
     assert close.score == pytest.approx(7 / 12)
 
 
-@pytest.fixture
-def three_planners(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = {name: variants.VARIANTS[name] for name in ("lane_follower", "accelerating", "braking")}
-    monkeypatch.setattr(module, "VARIANTS", few)
-
-
-@pytest.mark.usefixtures("three_planners")
 def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    config = FidelityConfig(scenarios=("lead_braking", "cut_in"), num_seeds=1, out=tmp_path, checkpoint=tiny_checkpoint)
+    config = FidelityConfig(
+        planners=("accelerating", "braking"),
+        scenarios=("lead_braking", "cut_in"),
+        num_seeds=1,
+        out=tmp_path,
+        checkpoint=tiny_checkpoint,
+    )
     code = fidelity(config)
     book = tmp_path / "drives.jsonl"
     lines = book.read_text().splitlines()
@@ -93,7 +90,7 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     assert json.loads((tmp_path / "report.json").read_text())["planners"] == report["planners"]
 
     with pytest.raises(ValueError, match="another learned world"):
-        fidelity(FidelityConfig(num_seeds=1, out=tmp_path))
+        fidelity(FidelityConfig(num_seeds=1, out=tmp_path, checkpoint=tiny_checkpoint, num_sampling_steps=1))
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
@@ -101,3 +98,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         FidelityConfig(num_seeds=0)
     with pytest.raises(ValueError, match="at least one scenario"):
         FidelityConfig(scenarios=())
+    with pytest.raises(ValueError, match="no planner is named best; there are lane_follower, hurried"):
+        FidelityConfig(planners=("best",))
+    with pytest.raises(ValueError, match="at least 3 planners, got lane_follower, blind"):
+        FidelityConfig(planners=("blind",))
