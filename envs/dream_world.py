@@ -282,7 +282,7 @@ class DreamWorld:
     def _fingerprint(self) -> str:
         """Tells models apart, and how they are sampled and trusted."""
         if self._known_fingerprint is None:
-            how = self.config.num_steps, self.config.trust_signals
+            how = self.config.num_steps, self.config.speed, self.config.trust_signals
             digest = hashlib.sha256(f"{self.model.config} {how}".encode())
             for name, value in sorted(self.model.state_dict().items()):
                 digest.update(name.encode())

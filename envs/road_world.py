@@ -245,8 +245,9 @@ class RoadWorld:
         objects = traffic.objects
         self._collide(objects)
         step = self._answer(np.zeros(4, np.float32), objects, 0.0)
+        careful = scenario is None or scenario.ambient_traffic
         for _ in range(config.num_context - 1):
-            step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=scenario is None))
+            step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=careful))
             if step.collision > 0.5 or step.off_road > 0.5:
                 break
         return replace(step, progress=0.0)

@@ -36,6 +36,7 @@ class LaneFollowerConfig:
         max_braking: hardest braking it asks for [m/s²].
         min_gap: IDM standstill gap s0 [m].
         headway: IDM time gap T [s].
+        offset: drives so far left of the route [m].
         yield_to_pedestrians: also brake for pedestrians who are about to enter the corridor.
     """
 
@@ -49,11 +50,12 @@ class LaneFollowerConfig:
     max_braking: float = 7.5
     min_gap: float = 2.5
     headway: float = 1.5
+    offset: float = 0.0
     yield_to_pedestrians: bool = True
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name != "yield_to_pedestrians" and not value > 0:
+            if name not in ("offset", "yield_to_pedestrians") and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
 
 
@@ -83,6 +85,7 @@ class LaneFollower:
             self.vehicle_model,
             lookahead_time=self.config.lookahead_time,
             min_lookahead=self.config.min_lookahead,
+            offset=self.config.offset,
         )
         acceleration, speed = follow_acceleration(scene, self.config), float(scene.speed)
         waits = speed < STANDSTILL_SPEED and acceleration < STANDSTILL_ACCELERATION

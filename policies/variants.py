@@ -29,13 +29,11 @@ class Handicap:
         delay: it acts on what was so many steps ago.
         sight: it sees nobody farther away than this [m].
         wobble: standard deviation of what is added to its steer, new every HOLD steps.
-        offset: it drives so far left of the route [m].
     """
 
     delay: int = 0
     sight: float = np.inf
     wobble: float = 0.0
-    offset: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("delay", "sight", "wobble"):
@@ -67,7 +65,6 @@ class HandicappedFollower:
         far = np.hypot(scene.objects[:, 0], scene.objects[:, 1]) > self.handicap.sight
         scene.objects[far], scene.object_kinds[far] = 0.0, ObjectKind.EMPTY
         scene.lead_valid[...] &= scene.lead[0] <= self.handicap.sight
-        scene.route[:, 1] += self.handicap.offset
         if self._left == 0:
             self._wobble, self._left = self.handicap.wobble * float(self._rng.standard_normal()), HOLD
         self._left -= 1
@@ -100,7 +97,7 @@ VARIANTS: dict[str, Callable[[], Policy]] = {
     "much_delayed": _follower(Handicap(delay=10)),
     "wobbly": _follower(Handicap(wobble=0.12)),
     "very_wobbly": _follower(Handicap(wobble=0.3)),
-    "left_of_lane": _follower(Handicap(offset=1.2)),
+    "left_of_lane": _follower(offset=1.2),
     "corner_cutter": _follower(min_lookahead=25.0),
     "fast_bends": _follower(lateral_acceleration=9.0, speed_factor=1.2),
     "coasting": ConstantPolicy,

@@ -4,10 +4,11 @@ rank them alike?"""
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,7 +19,7 @@ from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_report import SIDES, Drive, Side, compare, print_comparison, write_comparison
 from scenarios.metrics.pdm import pdm_score
-from scenarios.report import checkpoint_digest, provenance
+from scenarios.report import checkpoint_digest, code_digest, provenance
 from scenarios.runner import measure
 from scenarios.scenario import Case
 from scenarios.stage import InvalidStartError, Stage, make_stage
@@ -35,7 +36,8 @@ class FidelityConfig:
             in each run.
         scenarios: which of the catalogue the starts are drawn from.
         num_seeds: starts of each.
-        first_seed: seeds are first_seed, first_seed + 1, ...
+        first_seed: seeds are first_seed, first_seed + 1, ..., on from scenario to scenario, so that no two starts share
+            one, and with it a place.
         out: folder for report.html and report.json, and for the drives done so far, from which an interrupted run goes
             on.
         checkpoint: the learned world; None takes the one that ships with the package.
@@ -66,6 +68,9 @@ class FidelityConfig:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not self.scenarios:
             raise ValueError("scenarios must name at least one scenario, got none")
+        for own in self.own:
+            if ":" not in own or self.own.count(own) > 1:
+                raise ValueError(f"own must be different module:Name or file.py:Name, got {', '.join(self.own)}")
         unknown = sorted(set(self.planners) - set(VARIANTS))
         if unknown:
             raise ValueError(f"no planner is named {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
@@ -82,7 +87,12 @@ def fidelity(config: FidelityConfig) -> int:
     """Drive, compare, write the report; the exit code: 0 when the worlds rank alike, else 1."""
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
-    made_by = {"checkpoint": checkpoint_digest(config.checkpoint), "num_sampling_steps": config.num_sampling_steps}
+    made_by = {
+        "checkpoint": checkpoint_digest(config.checkpoint),
+        "code": code_digest(),
+        "num_sampling_steps": config.num_sampling_steps,
+        "pixels": config.pixels,
+    }
     book = _Book(config.out / "drives.jsonl", made_by)
     planners = config.all_planners()
     for own in config.own:
@@ -103,7 +113,7 @@ def fidelity(config: FidelityConfig) -> int:
                 bar.update(len(drives))
     comparison = compare(book.drives, planners, cases)
     print_comparison(comparison)
-    seeds = list(range(config.first_seed, config.first_seed + config.num_seeds))
+    seeds = sorted(case.seed for case in cases)
     facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds)
     write_comparison(config.out, comparison, asdict(config), facts)
     alike = comparison.ranked_alike
@@ -112,8 +122,8 @@ def fidelity(config: FidelityConfig) -> int:
 
 
 def _cases(config: FidelityConfig) -> list[Case]:
-    seeds = range(config.first_seed, config.first_seed + config.num_seeds)
-    cases = [SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds]
+    seeds = iter(range(config.first_seed, config.first_seed + len(config.scenarios) * config.num_seeds))
+    cases = [SCENARIOS[name].draw(next(seeds)) for name in config.scenarios for _ in range(config.num_seeds)]
     return sorted(cases, key=lambda case: case.town)  # a world that builds a town once then builds it only once
 
 
@@ -132,14 +142,26 @@ def _driven(config: FidelityConfig, tasks: dict[tuple[Side, str], list[Case]], b
         for job in jobs:
             yield _drive_cases(*job)
         return
-    with ProcessPoolExecutor(config.num_workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    others = set(active_children())
+    pool = ProcessPoolExecutor(config.num_workers, get_context("spawn"), _prepare_worker)
+    try:
         for done in as_completed([pool.submit(_drive_cases, *job) for job in jobs]):
             yield done.result()
+    except BaseException:  # Ctrl-C included; what is done is in the book
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in set(active_children()) - others:
+            worker.terminate()
+        raise
+    pool.shutdown()
 
 
-def _one_thread() -> None:
+def _prepare_worker() -> None:
+    """Leave Ctrl-C to the parent and one core to each worker."""
+    import cv2
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
 
@@ -199,7 +221,7 @@ class _Book:
         head = json.dumps(made_by)
         first, *lines = path.read_text().splitlines() if path.is_file() else [head]
         if first != head:
-            raise ValueError(f"{path} holds drives in another learned world; give another --out, or delete it")
+            raise ValueError(f"{path} holds drives in another learned world, or by other code; give another --out")
         for line in lines:
             try:
                 self._keep(Drive(**json.loads(line)))

@@ -163,6 +163,17 @@ def checkpoint_digest(checkpoint: Path | None) -> str:
     return _folder_digest(checkpoint or DEFAULT_CHECKPOINT)
 
 
+def code_digest() -> str:
+    """SHA-256 of the sources that decide what a drive is and what it scores: worlds, policies, scenarios."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for package in ("worldsim", "envs", "policies", "scenarios"):
+        for file in sorted((root / package).rglob("*.py")):
+            digest.update(str(file.relative_to(root)).encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def _folder_digest(folder: Path) -> str:
     """SHA-256 over the names and contents of a checkpoint's files."""
     digest = hashlib.sha256()

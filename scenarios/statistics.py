@@ -87,15 +87,12 @@ class Agreement:
         pearson: linear correlation.
         mmrv: mean maximum rank violation (Li et al. 2024): how much of the reference's score is given away, at worst,
             by trusting an order; 0 is none.
-        ceiling: the highest rank correlation that so few starts allow, from both worlds' split halves; None where a
-            half ranks nothing.
     """
 
     spearman: Interval
     kendall: Interval
     pearson: Interval
     mmrv: Interval
-    ceiling: float | None
 
 
 def agreement(
@@ -131,9 +128,7 @@ def agreement(
     for name, measure in measures.items():
         low, high = np.quantile(drawn[name], tails) if drawn[name] else (np.nan, np.nan)
         intervals[name] = Interval(estimate=measure(*whole), low=float(low), high=float(high))
-    reliable = _reliability(r, rng) * _reliability(s, rng)
-    ceiling = float(np.sqrt(reliable)) if reliable > 0 else None
-    return Agreement(**intervals, ceiling=ceiling)
+    return Agreement(**intervals)
 
 
 def mean_maximum_rank_violation(reference: np.ndarray, simulator: np.ndarray) -> float:
@@ -154,18 +149,6 @@ def _kendall(a: np.ndarray, b: np.ndarray) -> float:
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:
     return float(stats.pearsonr(a, b)[0])  # pyright: ignore[reportArgumentType]
-
-
-def _reliability(scores: np.ndarray, rng: np.random.Generator, num_splits: int = 200) -> float:
-    """Mean rank correlation of planners' scores [planners, starts] on random halves of the starts, stepped up to all of
-    them (Spearman 1910, Brown 1910); 0 where a half ranks nothing."""
-    halves = []
-    for _ in range(num_splits):
-        order = rng.permutation(scores.shape[1])
-        a, b = (scores[:, part].mean(axis=1) for part in np.array_split(order, 2))
-        halves.append(_spearman(a, b) if np.ptp(a) and np.ptp(b) else 0.0)
-    half = max(0.0, float(np.mean(halves)))
-    return 2 * half / (1 + half)
 
 
 def _check_counts(num_failures: int, num_trials: int, confidence: float) -> None:

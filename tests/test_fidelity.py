@@ -1,6 +1,7 @@
 """The PDM score on constructed drives, and a small comparison of both worlds from end to end."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,13 +46,17 @@ def rollout(*, speed: float = 8.0, other: tuple[float, float] | None = None, col
 def test_a_perfect_drive_scores_one_and_half_the_progress_five_twelfths_less() -> None:
     assert pdm_score(rollout(), 32.0).score == pytest.approx(1.0)
     assert pdm_score(rollout(), 64.0).score == pytest.approx(1 - 0.5 * 5 / 12)
-    assert pdm_score(rollout(speed=0.0), 0.0).progress == 0.0
+    assert pdm_score(rollout(speed=0.0), 10.0).progress == 0.0
+    assert pdm_score(rollout(speed=0.0), 4.0).progress == 1.0
 
 
 def test_a_collision_ahead_costs_all_and_one_from_behind_nothing_of_it() -> None:
     assert pdm_score(rollout(other=(4.5, 0.0), collision=20), 32.0).score == 0.0
     hit_from_behind = rollout(other=(-4.5, 0.0), collision=20)
     assert not at_fault(hit_from_behind.scenes, hit_from_behind.collision)
+    assert pdm_score(hit_from_behind, 32.0).score == pytest.approx(1.0)
+    wall = rollout(other=(-20.0, 0.0), collision=20)
+    assert at_fault(wall.scenes, wall.collision)
     standing = rollout(speed=0.0, other=(4.5, 0.0), collision=20)
     assert not at_fault(standing.scenes, standing.collision)
     nobody = rollout(collision=20)
@@ -85,7 +90,7 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     assert all(d["score"] > 0.5 for d in reference if d["world"] == "road")
 
     book.write_text("\n".join(lines[:-2]) + "\n" + lines[-2][:20])  # interrupted: a drive is missing, one cut short
-    fidelity(config)
+    fidelity(replace(config, num_workers=2))
     assert sorted(book.read_text().splitlines()) == sorted(lines)
     assert json.loads((tmp_path / "report.json").read_text())["planners"] == report["planners"]
 
@@ -98,6 +103,8 @@ def test_what_cannot_be_compared_is_refused() -> None:
         FidelityConfig(num_seeds=0)
     with pytest.raises(ValueError, match="at least one scenario"):
         FidelityConfig(scenarios=())
+    with pytest.raises(ValueError, match="own must be different module:Name"):
+        FidelityConfig(own=("blind",))
     with pytest.raises(ValueError, match="no planner is named best; there are lane_follower, hurried"):
         FidelityConfig(planners=("best",))
     with pytest.raises(ValueError, match="at least 3 planners, got lane_follower, blind"):

@@ -64,8 +64,8 @@ def test_a_short_sighted_driver_brakes_late() -> None:
 
 
 def test_one_who_keeps_left_is_content_there() -> None:
-    assert act(with_handicap(offset=1.2), scene(offset=1.2))[0, 0] == pytest.approx(0.0, abs=0.01)
-    assert act(with_handicap(offset=1.2), scene())[0, 0] > 0.05
+    assert act(VARIANTS["left_of_lane"](), scene(offset=1.2))[0, 0] == pytest.approx(0.0, abs=0.01)
+    assert act(VARIANTS["left_of_lane"](), scene())[0, 0] > 0.05
 
 
 def test_a_wobble_lasts_and_changes() -> None:

@@ -267,7 +267,7 @@ def cold_start_row() -> dict[str, float]:
     return {"cold_start_seconds": float(out.stdout.split()[-1])}
 
 
-VARIANTS = {
+VARIANT_LABELS = {
     "joint": "with joint attention",
     "factorised": "with factorised attention",
     "int8": "with int8 weights",
@@ -279,10 +279,10 @@ VARIANTS = {
 TARGETS = {
     "step_gflop": ("GFLOP of an env step", "≤ 3"),
     "step_cpu_seconds_one_thread": ("CPU seconds of an env step, one thread", "≤ 0.05"),
-    **{f"step_cpu_seconds_{name}": (f"the same {label}", "") for name, label in VARIANTS.items()},
+    **{f"step_cpu_seconds_{name}": (f"the same {label}", "") for name, label in VARIANT_LABELS.items()},
     "step_full_trust_over_free": ("CPU seconds of a step with full signals of trust over without", ""),
     "steps_per_second": ("env steps per second, all cores", "≥ 20"),
-    **{f"steps_per_second_{name}": (f"the same {label}", "") for name, label in VARIANTS.items()},
+    **{f"steps_per_second_{name}": (f"the same {label}", "") for name, label in VARIANT_LABELS.items()},
     "steps_per_second_one_sampling_step": ("the same with one sampling step", ""),
     "steps_per_second_without_decoding": ("the same without decoding frames", ""),
     "matrix_product_gflops": ("the machine's own matrix product, GFLOP/s", ""),

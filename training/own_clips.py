@@ -59,7 +59,7 @@ def own_clips(model: WorldModel, windows: LatentWindows, config: OwnClipsConfig,
     """Make clips as long as the windows, or read them from `path` if they are there.
 
     Raises:
-        ValueError: the windows have no room for a frame of the model's own.
+        ValueError: the windows have no room for a frame of the model's own, or the clips at `path` another length.
     """
     if windows.num_frames <= config.num_context:
         raise ValueError(f"windows of {windows.num_frames} frames are too short for num_context {config.num_context}")
@@ -80,4 +80,8 @@ def own_clips(model: WorldModel, windows: LatentWindows, config: OwnClipsConfig,
                 bar.update(len(batch.first))
         save_tensors({"first": torch.cat(firsts), "latents": torch.cat(latents)}, path)
     made = load_tensors(path)
+    if made["latents"].shape[1] != windows.num_frames:
+        raise ValueError(
+            f"{path} holds clips of {made['latents'].shape[1]} frames, {windows.num_frames} are asked for; delete it"
+        )
     return OwnClips(made["first"].numpy(), made["latents"].numpy(), config.num_context)

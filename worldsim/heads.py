@@ -214,7 +214,7 @@ def scene_loss(estimate: SceneTargets, target: SceneTargets, weight: Tensor) -> 
         "route": mean(near(estimate.route, target.route).sum(-1), target.route_valid),
         "lead": mean(near(estimate.lead, target.lead).sum(-1), target.lead_present * where(target.lead_valid)),
         "lead_present": mean(binary(estimate.lead_present, target.lead_present), where(target.lead_valid)),
-        "present": CELL_WEIGHT * mean(cells, torch.ones_like(cells)),
+        "present": CELL_WEIGHT * mean(cells, where(target.objects_valid)),
         "kind": mean(kind, target.present * listed),
         "objects": mean(near(estimate.objects, target.objects).sum(-1), target.present * listed),
         "collision": mean(binary(estimate.collision, target.collision), where(target.collision_valid)),

@@ -95,6 +95,10 @@ def is_one_step(tree: tuple[Any, ...]) -> bool:
     return tensors_of(tree)[0].shape[1] == 1
 
 
+MOST_GRAPHS = 24
+"""Recorded at a time of one network; the oldest is given up, since each holds memory of its own."""
+
+
 class Replayed:
     """A function of tensors that is recorded as a CUDA graph for each new set of shapes, and then replayed.
 
@@ -115,13 +119,16 @@ class Replayed:
         if not self.recordable(args):
             return self.function(*args)
         shapes = map_tensors(args, lambda t: (tuple(t.shape), t.dtype))
-        if shapes not in self.recorded:
-            self.recorded[shapes] = self._record(map_tensors(args, Tensor.clone))
-        graph, inputs, outputs = self.recorded[shapes]
-        for kept, new in zip(tensors_of(inputs), tensors_of(args), strict=True):
-            kept.copy_(new)
-        graph.replay()
-        return map_tensors(outputs, Tensor.clone)
+        with torch.cuda.device(tensors_of(args)[0].device):
+            if shapes not in self.recorded:
+                if len(self.recorded) == MOST_GRAPHS:
+                    self.recorded.pop(next(iter(self.recorded)))
+                self.recorded[shapes] = self._record(map_tensors(args, Tensor.clone))
+            graph, inputs, outputs = self.recorded[shapes]
+            for kept, new in zip(tensors_of(inputs), tensors_of(args), strict=True):
+                kept.copy_(new)
+            graph.replay()
+            return map_tensors(outputs, Tensor.clone)
 
     def _record(self, inputs: Any) -> tuple[torch.cuda.CUDAGraph, Any, Any]:
         """A graph, and the tensors that it reads and writes."""

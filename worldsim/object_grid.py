@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldsim.actor_map import ActorMap
+from worldsim.boxes import wrap
 from worldsim.configs import CameraGeometry
 from worldsim.scene import NUM_OBJECTS, OBJECT_RANGE, ObjectKind
 
@@ -121,30 +122,30 @@ class ObjectGrid(nn.Module):
             present: logits; of neighbouring cells the surest is taken.
             kind: logits.
             values: as in GridTargets.
-            threshold: probability from which an object is there.
+            threshold: probability from which an object is there, in (0, 1).
         """
-        probability = present.sigmoid()
-        surest = probability == F.max_pool2d(probability[:, None], 3, stride=1, padding=1)[:, 0]
-        n, row, column = (
-            index.cpu().numpy() for index in torch.nonzero(surest & (probability > threshold), as_tuple=True)
-        )
+        places = torch.arange(present[0].numel(), device=present.device).view_as(present[0])
+        logits = present.double() - 1e-9 * places  # no two are equal
+        surest = logits == F.max_pool2d(logits[:, None], 3, stride=1, padding=1)[:, 0]
+        found = surest & (logits > math.log(threshold / (1 - threshold)))
+        n, row, column = (index.cpu().numpy() for index in torch.nonzero(found, as_tuple=True))
         told = values.float().cpu().numpy()[n, row, column].astype(np.float64)
         depth = np.exp(np.clip(told[:, 0], math.log(LEAST_DEPTH), math.log(2 * OBJECT_RANGE)))
         y = (self.tangents.cpu().numpy()[column] + told[:, 1] * self.cell) * depth
         x = depth + self.camera.mount_x
-        yaw = np.arctan2(told[:, 3], told[:, 2]) + np.arctan2(y, depth)
+        yaw = wrap(np.arctan2(told[:, 3], told[:, 2]) + np.arctan2(y, depth))
         length, width = told[:, 5] * LENGTH_SCALE, told[:, 6] * WIDTH_SCALE
-        found = np.stack(
+        boxes = np.stack(
             [x, y, yaw, told[:, 4] * SPEED_SCALE, np.maximum(length, 0.2), np.maximum(width, 0.2)], axis=-1
         )
         kinds = kind.argmax(-1).cpu().numpy()[n, row, column] + 1
-        objects = np.zeros((len(present), NUM_OBJECTS, found.shape[-1]), np.float32)
+        objects = np.zeros((len(present), NUM_OBJECTS, boxes.shape[-1]), np.float32)
         object_kinds = np.zeros((len(present), NUM_OBJECTS), np.int64)
         distance = np.hypot(x, y)
         for picture in np.unique(n):
             here = np.flatnonzero((n == picture) & (distance <= OBJECT_RANGE))
             here = here[np.argsort(distance[here], kind="stable")][:NUM_OBJECTS]
-            objects[picture, : len(here)], object_kinds[picture, : len(here)] = found[here], kinds[here]
+            objects[picture, : len(here)], object_kinds[picture, : len(here)] = boxes[here], kinds[here]
         return objects, object_kinds
 
 

@@ -11,12 +11,14 @@ from scenarios.metrics.collision import first_event
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.time_to_collision import TimeToCollisionConfig, time_to_collision
 from worldsim.boxes import separation
-from worldsim.scene import SceneState
+from worldsim.scene import ObjectKind, SceneState
 
 STANDING = 0.05
 """An ego slower than this stands [m/s]."""
-LEAST_PROGRESS = 0.1
-"""Progress is measured against at least this [m]."""
+LEAST_PROGRESS = 5.0
+"""Where a competent driver makes less, progress is not asked for [m]."""
+TOUCH = 0.5
+"""Who is farther away at the moment of a collision had no part in it [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +28,8 @@ class PDMScore:
     Args:
         no_collision: NC, no collision at fault.
         on_road: DAC, never off the road.
-        time_to_collision: TTC, never within the bound.
-        progress: EP, against that of a competent driver from the same start.
+        time_to_collision: TTC, never within the bound of anyone who is not behind.
+        progress: EP, against that of a competent driver from the same start; 1 where that is LEAST_PROGRESS or less.
         comfort: C, within nuPlan's bounds.
     """
 
@@ -53,18 +55,22 @@ def pdm_score(rollout: Rollout, reference_progress: float) -> PDMScore:
     """
     config = TimeToCollisionConfig()
     comfortable = rollout.num_steps < 2 or not comfort_violations(comfort_signals(rollout.scenes, rollout.dt))
-    progress = float(rollout.progress.sum()) / max(reference_progress, LEAST_PROGRESS)
+    progress = 1.0
+    if reference_progress > LEAST_PROGRESS:
+        progress = float(np.clip(rollout.progress.sum() / reference_progress, 0.0, 1.0))
+    ahead = rollout.scenes.copy()
+    ahead.object_kinds[ahead.objects[..., 0] < -config.ego_length / 2] = ObjectKind.EMPTY
     return PDMScore(
         no_collision=float(not at_fault(rollout.scenes, rollout.collision)),
         on_road=float(first_event(rollout.off_road) is None),
-        time_to_collision=float(time_to_collision(rollout.scenes).min() > config.bound),
-        progress=float(np.clip(progress, 0.0, 1.0)),
+        time_to_collision=float(time_to_collision(ahead).min() > config.bound),
+        progress=progress,
         comfort=float(comfortable),
     )
 
 
 def at_fault(scenes: SceneState, collision: np.ndarray) -> bool:
-    """Whether there is a collision, and neither stood the ego nor was it hit from behind.
+    """Whether there is a collision, and neither stood the ego nor was it hit from behind by a road user.
 
     Args:
         scenes: leading dim [t].
@@ -80,5 +86,6 @@ def at_fault(scenes: SceneState, collision: np.ndarray) -> bool:
         return True
     c = TimeToCollisionConfig()
     ego = np.array([[0.0, 0.0, 0.0, c.ego_length, c.ego_width]])
-    touched = objects[int(separation(ego, objects[:, [0, 1, 2, 4, 5]]).argmin())]
-    return bool(touched[0] > -c.ego_length / 2)
+    apart = separation(ego, objects[:, [0, 1, 2, 4, 5]])
+    nearest = int(apart.argmin())
+    return bool(apart[nearest] > TOUCH or objects[nearest, 0] > -c.ego_length / 2)
