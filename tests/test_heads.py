@@ -6,6 +6,7 @@ import torch
 
 from worldsim.configs import CameraGeometry, HeadConfig
 from worldsim.heads import SceneHead, scene_loss, scene_to_targets, targets_to_scene
+from worldsim.line import lead_in
 from worldsim.object_grid import ObjectGrid
 from worldsim.scene import ObjectKind, SceneState
 
@@ -92,6 +93,24 @@ def test_loss_is_zero_at_the_truth_and_ignores_invalid_values() -> None:
     assert scene_loss(wrong, masked, torch.ones(1))["lane"].item() == 0
     assert scene_loss(wrong, targets, torch.ones(1))["lane"].item() > 1
     assert scene_loss(wrong, targets, torch.zeros(1))["lane"].item() == 0
+
+
+def test_of_two_equal_neighbours_one_is_taken() -> None:
+    present = torch.full((1, 16, 16), -10.0)
+    present[0, 9, 7:9] = 3.0
+    _, kinds = GRID.objects(present, torch.zeros(1, 16, 16, 3), torch.ones(1, 16, 16, 7))
+    assert (kinds > 0).sum() == 1
+
+
+def test_the_lead_is_the_object_seen_ahead() -> None:
+    scene = scene_with_objects()
+    scene.lane[:, :2], scene.route[..., 1] = 0.0, 0.0
+    gap, speed, ahead = lead_in(scene, (4.6, 1.9))
+    assert ahead[0]
+    assert gap[0] == pytest.approx(14.0 - 4.6, abs=0.3)
+    assert speed[0] == pytest.approx(6.0, abs=0.1)
+    scene.object_kinds[:] = ObjectKind.EMPTY
+    assert not lead_in(scene, (4.6, 1.9))[2][0]
 
 
 def test_what_the_head_tells_depends_on_every_latent_it_reads() -> None:

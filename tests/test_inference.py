@@ -12,7 +12,7 @@ import torch
 from test_world_model import CONTROL, random_clip, random_model
 
 from envs.dream_world import DreamWorld, DreamWorldConfig
-from worldsim.inference import Replayed, is_one_step, map_tensors, set_speed, tensors_of
+from worldsim.inference import Replayed, Speed, is_one_step, map_tensors, set_speed, tensors_of
 from worldsim.layers import KeyValue
 from worldsim.world_model import WorldModel
 
@@ -108,8 +108,9 @@ def test_cuda_graphs_give_what_bfloat16_gives() -> None:
         torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=1e-2, rtol=1e-2)
 
 
-def test_states_of_an_int8_world_are_not_those_of_a_plain_one(tiny_checkpoint: Path) -> None:
-    plain, small = (DreamWorld(DreamWorldConfig(checkpoint=tiny_checkpoint, speed=s)) for s in ("plain", "int8"))
+@pytest.mark.parametrize("speed", ["int8", "bf16"])
+def test_states_of_another_speed_are_not_those_of_a_plain_one(speed: Speed, tiny_checkpoint: Path) -> None:
+    plain, small = (DreamWorld(DreamWorldConfig(checkpoint=tiny_checkpoint, speed=s)) for s in ("plain", speed))
     small.reset(seed=0, options={})
     small.step(CONTROL[0])
     state = small.get_state()

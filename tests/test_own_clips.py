@@ -34,6 +34,8 @@ def test_clips_begin_with_the_truth_go_on_as_dreamt_and_are_made_once(tmp_path: 
     again = own_clips(model, windows_of(6), config, path)
     assert path.stat().st_mtime_ns == written
     assert np.array_equal(again.latents, clips.latents)
+    with pytest.raises(ValueError, match="holds clips of 6 frames, 7 are asked for; delete it"):
+        own_clips(model, windows_of(7), config, path)
     with pytest.raises(ValueError, match="windows of 3 frames are too short for num_context 3"):
         own_clips(model, windows_of(3), config, tmp_path / "none")
     with pytest.raises(ValueError, match="num must be positive, got 0"):
