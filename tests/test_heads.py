@@ -8,7 +8,7 @@ from worldsim.configs import CameraGeometry, HeadConfig
 from worldsim.heads import SceneHead, scene_loss, scene_to_targets, targets_to_scene
 from worldsim.line import lead_in
 from worldsim.object_grid import ObjectGrid
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.scene import ROUTE_DISTANCES, ObjectKind, SceneState
 
 CAMERA = CameraGeometry()
 GRID = ObjectGrid(CAMERA, (128, 128))
@@ -104,7 +104,7 @@ def test_of_two_equal_neighbours_one_is_taken() -> None:
 
 def test_the_lead_is_the_object_seen_ahead() -> None:
     scene = scene_with_objects()
-    scene.lane[:, :2], scene.route[..., 1] = 0.0, 0.0
+    scene.lane[:, :2], scene.route[..., 0], scene.route[..., 1] = 0.0, ROUTE_DISTANCES, 0.0
     gap, speed, ahead = lead_in(scene, (4.6, 1.9))
     assert ahead[0]
     assert gap[0] == pytest.approx(14.0 - 4.6, abs=0.3)
