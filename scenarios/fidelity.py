@@ -4,15 +4,13 @@ rank them alike?"""
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from tqdm import tqdm
 
+from envs.workers import in_processes
 from policies.drive import Rollout
 from policies.policy import Policy, make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
@@ -142,26 +140,12 @@ def _driven(config: FidelityConfig, tasks: dict[tuple[Side, str], list[Case]], b
         for job in jobs:
             yield _drive_cases(*job)
         return
-    others = set(active_children())
-    pool = ProcessPoolExecutor(config.num_workers, get_context("spawn"), _prepare_worker)
-    try:
-        for done in as_completed([pool.submit(_drive_cases, *job) for job in jobs]):
-            yield done.result()
-    except BaseException:  # Ctrl-C included; what is done is in the book
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in set(active_children()) - others:
-            worker.terminate()
-        raise
-    pool.shutdown()
+    yield from in_processes(_drive_cases, jobs, config.num_workers, _one_thread)
 
 
-def _prepare_worker() -> None:
-    """Leave Ctrl-C to the parent and one core to each worker."""
-    import cv2
+def _one_thread() -> None:
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
 
@@ -213,7 +197,7 @@ class _Book:
     """The drives done so far, a line each in a file that an interrupted run finds again.
 
     Raises:
-        ValueError: the file is of another world model.
+        ValueError: the file is of another world model, or of other code.
     """
 
     def __init__(self, path: Path, made_by: dict[str, object]) -> None:

@@ -1,6 +1,7 @@
 """The PDM score on constructed drives, and a small comparison of both worlds from end to end."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
+from envs.workers import in_processes
 from policies.drive import NO_FRAME, Rollout
 from scenarios.fidelity import FidelityConfig, fidelity
 from scenarios.metrics.pdm import at_fault, pdm_score
@@ -70,8 +72,12 @@ def test_a_close_call_costs_the_share_of_time_to_collision() -> None:
 
 
 def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """With a planner of one's own, which drives anew in each run; the second goes on in two processes."""
+    mine = tmp_path / "mine.py"
+    mine.write_text("from policies.policy import ConstantPolicy\n\n\nclass Mine(ConstantPolicy):\n    pass\n")
     config = FidelityConfig(
-        planners=("accelerating", "braking"),
+        planners=("accelerating",),
+        own=(f"{mine}:Mine",),
         scenarios=("lead_braking", "cut_in"),
         num_seeds=1,
         out=tmp_path,
@@ -91,7 +97,9 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
 
     book.write_text("\n".join(lines[:-2]) + "\n" + lines[-2][:20])  # interrupted: a drive is missing, one cut short
     fidelity(replace(config, num_workers=2))
-    assert sorted(book.read_text().splitlines()) == sorted(lines)
+    again = book.read_text().splitlines()
+    assert set(again) == set(lines)
+    assert sum("mine" in line for line in again) > sum("mine" in line for line in lines)
     assert json.loads((tmp_path / "report.json").read_text())["planners"] == report["planners"]
 
     with pytest.raises(ValueError, match="another learned world"):
@@ -109,3 +117,19 @@ def test_what_cannot_be_compared_is_refused() -> None:
         FidelityConfig(planners=("best",))
     with pytest.raises(ValueError, match="at least 3 planners, got lane_follower, blind"):
         FidelityConfig(planners=("blind",))
+
+
+def refuse(number: int) -> int:
+    if number == 1:
+        raise ValueError("number 1 is refused")
+    time.sleep(0.2)
+    return number
+
+
+def test_a_worker_that_fails_ends_the_others() -> None:
+    """The rest of a long queue is not worked off first."""
+    begun = time.monotonic()
+    with pytest.raises(ValueError, match="number 1 is refused"):
+        list(in_processes(refuse, [(k,) for k in range(1, 500)], 2))
+    assert time.monotonic() - begun < 30
+    assert sorted(in_processes(refuse, [(2,), (3,)], 1)) == [2, 3]

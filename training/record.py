@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from envs.carla_routes import LeaderboardRoute, RouteError, read_routes
+from envs.workers import in_processes
 from envs.world import World, WorldLostError, WorldStep
 from training import layout
 from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
@@ -168,26 +166,13 @@ def record(config: RecordConfig, make_world: MakeWorld | None = None) -> Rollout
 def _record_in_parallel(
     config: RecordConfig, make_world: MakeWorld, groups: Sequence[Sequence[int]], progress: tqdm
 ) -> None:
-    others = set(active_children())
-    pool = ProcessPoolExecutor(config.num_workers, get_context("spawn"), _prepare_worker)
+    calls = [(config, make_world, group) for group in groups]
     try:
-        for future in as_completed([pool.submit(_record_town, config, make_world, group) for group in groups]):
-            progress.update(future.result())
+        for num_recorded in in_processes(_record_town, calls, config.num_workers):
+            progress.update(num_recorded)
     except BaseException:  # Ctrl-C included; half-written episodes are lost, and nothing else
-        pool.shutdown(wait=False, cancel_futures=True)
-        for worker in set(active_children()) - others:
-            worker.terminate()
         progress.write("stopped; the same command continues the recording")
         raise
-    pool.shutdown()
-
-
-def _prepare_worker() -> None:
-    """Leave Ctrl-C to the parent and one core to each worker."""
-    import cv2
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
 
 
 def _missing_by_town(config: RecordConfig) -> list[list[int]]:
