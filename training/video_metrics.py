@@ -11,7 +11,7 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 def psnr(frames: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio [dB] of uint8 frames [..., h, w, 3], shape [...]; 60 at most."""
-    error = ((frames.astype(np.float32) - truth.astype(np.float32)) ** 2).mean((-3, -2, -1))
+    error = ((frames.astype(np.float64) - truth) ** 2).mean((-3, -2, -1))
     return 10 * np.log10(255.0**2 / np.maximum(error, 255.0**2 / 1e6))
 
 
