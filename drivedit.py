@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from policies.policy import make_policy as make_policy
     from training.rollouts import RolloutDataset as RolloutDataset
     from training.rollouts import RolloutWriter as RolloutWriter
+    from worldsim.datatypes.scene import ObjectKind as ObjectKind
+    from worldsim.datatypes.scene import RouteCommand as RouteCommand
+    from worldsim.datatypes.scene import SceneState as SceneState
+    from worldsim.datatypes.start_clip import StartClip as StartClip
+    from worldsim.datatypes.vehicle import VehicleModel as VehicleModel
     from worldsim.model_state import Prediction as Prediction
-    from worldsim.scene import ObjectKind as ObjectKind
-    from worldsim.scene import RouteCommand as RouteCommand
-    from worldsim.scene import SceneState as SceneState
-    from worldsim.start_clip import StartClip as StartClip
-    from worldsim.vehicle import VehicleModel as VehicleModel
     from worldsim.world_model import WorldModel as WorldModel
 
 __all__ = [
@@ -115,9 +115,9 @@ _HOME_OF = {
         "policies.drive": ("Rollout", "drive"),
         "policies.policy": ("Policy", "make_policy"),
         "training.rollouts": ("RolloutDataset", "RolloutWriter"),
-        "worldsim.scene": ("ObjectKind", "RouteCommand", "SceneState"),
-        "worldsim.start_clip": ("StartClip",),
-        "worldsim.vehicle": ("VehicleModel",),
+        "worldsim.datatypes.scene": ("ObjectKind", "RouteCommand", "SceneState"),
+        "worldsim.datatypes.start_clip": ("StartClip",),
+        "worldsim.datatypes.vehicle": ("VehicleModel",),
         "worldsim.model_state": ("Prediction",),
         "worldsim.world_model": ("WorldModel",),
     }.items()

@@ -14,7 +14,7 @@ from envs.painter import Painter
 from envs.road_user_shapes import barrier, car, pedestrian, truck
 from envs.scenery import Scenery
 from envs.solids import Shape
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 __all__ = ["Actor", "Camera", "CameraConfig", "Look", "Scenery"]
 

@@ -12,7 +12,7 @@ from envs.carla_bodies import Bodies
 from envs.carla_exchange import Placed
 from envs.carla_frame import pose_to_carla
 from envs.world import WorldLostError
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 BLUEPRINTS = {
     ObjectKind.CAR: "vehicle.tesla.model3",

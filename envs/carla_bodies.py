@@ -12,7 +12,7 @@ import numpy as np
 
 from envs.carla_frame import pose_from_carla
 from envs.truth import Objects
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 _HEAVY = ("truck", "bus")
 

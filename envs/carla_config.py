@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from envs.carla_exchange import SessionConfig
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleModel
 
 WEATHERS = (
     "ClearNoon",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.truth import Objects
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from worldsim.scene import CONTROL_NAMES
+from worldsim.datatypes.scene import CONTROL_NAMES
 
 
 def pose_from_carla(x: float, y: float, yaw: float) -> tuple[float, float, float]:

@@ -24,7 +24,7 @@ from envs.carla_exchange import CarlaMoment, MapFacts, Opening, Placed, SessionC
 from envs.carla_frame import control_to_carla, pose_to_carla
 from envs.carla_traffic import CarlaTraffic
 from envs.world import WorldLostError
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 ROLE = "drivedit"
 """role_name of everything spawned here, by which leftovers of a session that was killed are found."""

@@ -23,9 +23,9 @@ from envs.scripted import ScriptedActors, ScriptedPlay
 from envs.stage import ROUTE_BEYOND
 from envs.truth import is_off_road, is_wrong_way, scene_from_truth
 from envs.world import WorldLostError, WorldStep
-from worldsim.scene import RouteCommand
-from worldsim.start_clip import StartClip
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import RouteCommand
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from envs.carla_process import CarlaProcess

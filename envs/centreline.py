@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 
 def centreline(scene: SceneState) -> np.ndarray:

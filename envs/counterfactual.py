@@ -9,7 +9,7 @@ import numpy as np
 from einops import rearrange
 
 from envs.driving_env import DrivingEnv
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -8,12 +8,12 @@ import numpy as np
 
 from envs.routes import route_through
 from envs.scripted import ScriptedActors, ScriptedPlay, ego_on_route, scripted_box
-from worldsim.actors import ACTOR_NAMES
+from worldsim.actors.actors import ACTOR_NAMES
+from worldsim.datatypes.route import to_ground_frame
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.model_state import ModelState
-from worldsim.route import to_ground_frame
-from worldsim.scene import ObjectKind
-from worldsim.start_clip import StartClip
-from worldsim.vehicle import VehicleModel
 
 SAME_ACTOR = 3.0
 """An object of a start clip this near to a scripted actor of its kind is that actor [m]."""

@@ -22,18 +22,18 @@ from envs.scripted import ActorScript, ActorState
 from envs.state_codec import ArrayLike, StateCodec, check_state
 from envs.truth import WRONG_WAY_ANGLE
 from envs.world import WorldStep
-from worldsim.actors import Actors
-from worldsim.boxes import wrap
+from worldsim.actors.actors import Actors
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.route import LANE_RANGE, RoutePreview, route_ahead
+from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.starts import STARTS_NAME, load_starts
+from worldsim.dynamics.memory import MemoryBank
+from worldsim.dynamics.rollout import LatentState
+from worldsim.dynamics.trust import TrustSignals
 from worldsim.inference import Speed, check_speed, set_speed
-from worldsim.layers import KeyValue
-from worldsim.memory import MemoryBank
 from worldsim.model_state import ModelState, Prediction, View
-from worldsim.rollout import LatentState
-from worldsim.route import LANE_RANGE, RoutePreview, route_ahead
-from worldsim.scene import ObjectKind, SceneState
-from worldsim.start_clip import StartClip
-from worldsim.starts import STARTS_NAME, load_starts
-from worldsim.trust import TrustSignals
+from worldsim.networks.layers import KeyValue
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
@@ -48,7 +48,7 @@ class DreamWorldConfig:
         device: torch device of the model.
         num_threads: CPU threads torch may use in this process; None leaves torch as it is.
         speed: how the model runs: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
-        trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.trust`.
+        trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.dynamics.trust`.
 
     Raises:
         ValueError: num_steps or num_threads is less than 1, the speed cannot be had on the device, or there are no

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.boxes import wrap
+from worldsim.datatypes.boxes import wrap
 
 PATH_STEP = 2.0
 """Distance between path points [m]."""

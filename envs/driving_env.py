@@ -14,8 +14,8 @@ from envs.rewards import NO_REWARD, Reward, RewardConfig, reward
 from envs.spaces import ObservationMode, Observer, action_space
 from envs.state_codec import StateCodec
 from envs.world import World, WorldStep
-from worldsim.scene import SceneState, control_from_action
-from worldsim.start_clip import StartClip
+from worldsim.datatypes.scene import SceneState, control_from_action
+from worldsim.datatypes.start_clip import StartClip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | 1 | acceleration | full brake | coast | full throttle |
 
     ## Observation space
-    What `obs` says; names, units and order of a state's values are those of `worldsim.scene.SCENE_LAYOUT`:
+    What `obs` says; names, units and order of a state's values are those of `worldsim.datatypes.scene.SCENE_LAYOUT`:
 
     | obs | space |
     |---|---|

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from worldsim.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 
 EGO_UNITS = (14.0, 4.0, 0.5, 0.3)
 """Speed [m/s], acceleration [m/s²], yaw rate [rad/s] and steer angle [rad] that become 1."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from envs.drivers import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
 from envs.paths import NOWHERE, Paths
-from worldsim.boxes import wrap
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import ObjectKind
 
 if TYPE_CHECKING:
     from envs.roads import RoadMap

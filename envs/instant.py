@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from worldsim.scene import SceneState
-from worldsim.start_clip import StartClip
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.start_clip import StartClip
 
 Show = Callable[[Any], np.ndarray]
 """Makes a frame, uint8 [h, w, 3], of a world's view."""

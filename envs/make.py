@@ -12,8 +12,8 @@ from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.spaces import ObservationMode
 
 if TYPE_CHECKING:
+    from worldsim.dynamics.trust import TrustSignals  # too
     from worldsim.inference import Speed  # which loads torch
-    from worldsim.trust import TrustSignals  # too
 
 
 def _check_signals(signals: str) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worldsim.boxes import wrap
-from worldsim.scene import RouteCommand
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import RouteCommand
 
 if TYPE_CHECKING:
     from envs.routes import Route

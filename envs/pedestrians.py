@@ -8,7 +8,7 @@ import numpy as np
 
 from envs.paths import Paths
 from envs.places import Places
-from worldsim.boxes import overlap
+from worldsim.datatypes.boxes import overlap
 
 if TYPE_CHECKING:
     from envs.roads import RoadMap

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worldsim.boxes import corners
+from worldsim.datatypes.boxes import corners
 
 if TYPE_CHECKING:
     from envs.roads import LanePoint, RoadMap

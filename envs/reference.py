@@ -10,11 +10,11 @@ import numpy as np
 from envs.drivers import DriverConfig, idm
 from envs.instant import Instant, Show, clip_of
 from envs.truth import points_at
-from worldsim.boxes import wrap
-from worldsim.route import seen_from
-from worldsim.scene import SceneState, control_from_action
-from worldsim.start_clip import StartClip
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.scene import SceneState, control_from_action
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from envs.roads import RoadMap

@@ -20,8 +20,8 @@ from envs.stage import Stage, map_stage, town_stage
 from envs.state_codec import StateCodec, check_state
 from envs.traffic import Guests, Traffic, TrafficConfig
 from envs.truth import Objects
-from worldsim.route import seen_from
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 VIEW_RANGE = 150.0
 """Road users farther than this are not drawn [m]."""

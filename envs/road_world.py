@@ -22,10 +22,10 @@ from envs.stage import Stage, map_stage, town_stage
 from envs.traffic import Ego, Traffic, TrafficConfig
 from envs.truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
 from envs.world import WorldStep
-from worldsim.boxes import overlap
-from worldsim.scene import ObjectKind
-from worldsim.start_clip import StartClip
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.boxes import overlap
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
 
 
 @dataclass(frozen=True, kw_only=True)

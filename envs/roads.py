@@ -17,8 +17,8 @@ from scipy.spatial import KDTree
 from envs.lane_search import Stretch
 from envs.road_geometry import PAVED_KINDS, Lane, LaneKey, RoadGeometry, extract
 from envs.routes import Route
-from worldsim.boxes import wrap
-from worldsim.scene import RouteCommand
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import RouteCommand
 
 SEAM = 1e-3
 """Between two lanes that follow each other, so that arc length rises [m]."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.boxes import wrap
+from worldsim.datatypes.boxes import wrap
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from worldsim.boxes import wrap
-from worldsim.scene import ObjectKind
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from typing_extensions import Self

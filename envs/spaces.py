@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, Dict, Space
 
 from envs.features import FEATURE_BOUND, NUM_FEATURES, features
 from envs.world import World, WorldStep
-from worldsim.scene import SCENE_LAYOUT, SCENE_SIZE, ObjectKind, RouteCommand
+from worldsim.datatypes.scene import SCENE_LAYOUT, SCENE_SIZE, ObjectKind, RouteCommand
 
 ObservationMode = Literal["pixels", "state", "both", "features", "latent"]
 """What the env shows: the frame, the SceneState as a vector, a dict of both, a few scaled numbers of the SceneState

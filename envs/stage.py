@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from envs.places import Places
 from envs.roads import LanePoint, RoadMap, load_map, load_town
 from envs.scenery import Scenery
-from worldsim.boxes import wrap
-from worldsim.scene import RouteCommand
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import RouteCommand
 
 ROUTE_BEYOND = 60.0
 """Route that a start must have beyond what is asked for [m]."""

@@ -14,7 +14,7 @@ from envs.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.places import Places
 from envs.scripted import ActorScript, ActorState, ScriptedActors, scripted_box
 from envs.truth import Objects, points_at
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 if TYPE_CHECKING:
     from envs.roads import RoadMap

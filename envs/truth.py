@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worldsim.boxes import corners, overlap, wrap
-from worldsim.line import LEAD_RANGE, nearest_ahead
-from worldsim.route import LANE_RANGE, seen_from
-from worldsim.scene import NUM_OBJECTS, OBJECT_RANGE, ROUTE_DISTANCES, SceneState
-from worldsim.vehicle import VehicleModel
+from worldsim.actors.route_frame import LEAD_RANGE, nearest_ahead
+from worldsim.datatypes.boxes import corners, overlap, wrap
+from worldsim.datatypes.route import LANE_RANGE, seen_from
+from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from envs.roads import RoadMap

@@ -15,11 +15,11 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.spaces import ObservationMode, shows_pixels
 from envs.world import WorldStep
-from worldsim.scene import control_from_action
+from worldsim.datatypes.scene import control_from_action
 
 if TYPE_CHECKING:
+    from worldsim.dynamics.trust import TrustSignals  # too
     from worldsim.inference import Speed  # which loads torch
-    from worldsim.trust import TrustSignals  # too
 
 Answer = tuple[Any, float, bool, bool, dict[str, Any]]
 """What the step of one env returns."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleModel
 
 
 @dataclass(frozen=True, kw_only=True)

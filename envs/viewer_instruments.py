@@ -20,8 +20,8 @@ from envs.viewer_layout import (
 )
 from envs.viewer_pen import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Pen
 from envs.viewer_session import Moment
-from worldsim.scene import ObjectKind, SceneState
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.vehicle import VehicleModel
 
 MIN_MAP_HEIGHT = 120
 """Where less is left below the instruments the map is not drawn."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from envs.centreline import centreline
 from envs.viewer_session import Moment
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 # sizes in units: pixels where the scale is 1
 MARGIN = 16

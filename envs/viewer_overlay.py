@@ -10,7 +10,7 @@ from envs.camera import CameraConfig
 from envs.centreline import centreline
 from envs.traffic import SCRIPTED_HEIGHTS
 from envs.viewer_layout import lane_sides, object_corners
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 NEAREST = 0.3
 """What is nearer along the camera's axis is cut off [m]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pygame
 
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 Color = tuple[int, int, int]
 

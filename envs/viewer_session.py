@@ -15,7 +15,7 @@ import numpy as np
 from envs.camera import CameraConfig
 from envs.driving_env import DrivingEnv, TruncationReason
 from envs.video import write_mp4
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 REWIND_TIME = 2.0
 """How far one rewind goes back, at least [s]."""

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium.spaces import Box
 
-from worldsim.scene import SceneState
-from worldsim.start_clip import StartClip
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.start_clip import StartClip
 
 
 class WorldLostError(ConnectionError):
@@ -23,7 +23,7 @@ class WorldStep:
 
     Args:
         scene: SceneState of that instant (a single one).
-        vehicle: ego motion, VEHICLE_NAMES of worldsim.vehicle, float64 [6], in the world's own ground frame.
+        vehicle: ego motion, VEHICLE_NAMES of worldsim.datatypes.vehicle, float64 [6], in the world's own ground frame.
         collision: probability that the ego touches something then, [0, 1]; 0 or 1 where truth is known.
         off_road: probability that a wheel has left the drivable area, [0, 1]; 0 or 1 where truth is known.
         wrong_way: ego drives against its lane's direction.

@@ -18,7 +18,7 @@ from stable_baselines3 import PPO
 import drivedit
 from envs.features import NUM_FEATURES, features_of_state
 from envs.sb3_vec_env import SB3VecEnv
-from worldsim.scene import SCENE_SIZE
+from worldsim.datatypes.scene import SCENE_SIZE
 
 POLICY_PATH = Path("runs/sb3_ppo/policy.zip")
 

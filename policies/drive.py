@@ -10,8 +10,8 @@ import gymnasium
 import numpy as np
 
 from policies.policy import Policy
-from worldsim.scene import SceneState
-from worldsim.start_clip import StartClip
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.start_clip import StartClip
 
 OnStep = Callable[[int, np.ndarray, np.ndarray, Mapping[str, Any]], bool | None]
 """Called after each step with the number of steps done, the new frame, the action that led to it and the env's info;

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from worldsim.scene import ROUTE_DISTANCES, ObjectKind, SceneState
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState
+from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

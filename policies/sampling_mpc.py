@@ -10,9 +10,9 @@ import numpy as np
 
 from policies.costs import CostConfig, driving_cost
 from policies.rule_based import LaneFollower, LaneFollowerConfig, steer_for
-from worldsim.scene import SceneState, action_from_control, control_from_action
-from worldsim.start_clip import StartClip
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import SceneState, action_from_control, control_from_action
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv

@@ -12,7 +12,7 @@ import numpy as np
 
 from policies.policy import ConstantPolicy, Policy, RandomPolicy
 from policies.rule_based import LaneFollower, LaneFollowerConfig
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv

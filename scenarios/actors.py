@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from envs.scripted import ActorState
-from worldsim.scene import ObjectKind
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from envs.routes import Route

@@ -22,7 +22,7 @@ from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.overlay import annotate
 from scenarios.plots import drive_figure
 from scenarios.report import Figure, Page, Section, Stat, Table, Video, provenance, write_json, write_page
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ import numpy as np
 
 from policies.drive import Rollout
 from policies.sampling_mpc import Plan
-from worldsim.boxes import corners
-from worldsim.route import seen_from
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.boxes import corners
+from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 HEIGHT = 384
 """Of the annotated frame [px]; the camera is a square beside a panel of PANEL_WIDTH."""

@@ -18,7 +18,7 @@ from policies.drive import Rollout, drive
 from policies.policy import Policy
 from scenarios.metrics.collision import THRESHOLD
 from scenarios.scenario import Case
-from worldsim.start_clip import StartClip
+from worldsim.datatypes.start_clip import StartClip
 
 WorldName = Literal["learned", "road", "carla"]
 MOST_LOSSES = 3

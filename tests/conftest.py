@@ -21,7 +21,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small world model of random weights and three start clips: all of DriveDiT-v0 but the picture."""
     from test_world_model import random_clip, random_model
 
-    from worldsim.starts import STARTS_NAME, save_starts
+    from worldsim.datatypes.starts import STARTS_NAME, save_starts
 
     folder = tmp_path_factory.mktemp("tiny")
     random_model().save(folder)

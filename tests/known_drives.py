@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from training.rollouts import Rows, all_valid
-from worldsim.route import turned
-from worldsim.scene import ROUTE_DISTANCES, SceneState
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.route import turned
+from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.vehicle import VehicleModel
 
 CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
 

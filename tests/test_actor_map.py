@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from worldsim.actor_map import ActorMap
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.conditioning.warp import MotionWarp
 from worldsim.configs import CameraGeometry
-from worldsim.warp import MotionWarp
 
 CAMERA = CameraGeometry(pitch=0.0, mount_x=0.0)
 FOCAL = 64 / math.tan(CAMERA.fov / 2)

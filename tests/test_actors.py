@@ -8,13 +8,13 @@ import pytest
 import torch
 from test_world_model import random_clip
 
-from worldsim.actor_model import ARRIVAL_NAMES, ActorModel, features, lane_keeping, moved
-from worldsim.actors import ACTOR_NAMES, Actors, match_objects, object_states, scene_objects
-from worldsim.boxes import corners, separation
+from worldsim.actors.actor_model import ARRIVAL_NAMES, ActorModel, features, lane_keeping, moved
+from worldsim.actors.actors import ACTOR_NAMES, Actors, match_objects, object_states, scene_objects
+from worldsim.actors.route_frame import LINE_ARCS, Line, lead_of, line_of, place_on_line
 from worldsim.configs import ActorConfig
-from worldsim.line import LINE_ARCS, Line, lead_of, line_of, place_on_line
-from worldsim.route import preview_route, stack_routes
-from worldsim.scene import SceneState
+from worldsim.datatypes.boxes import corners, separation
+from worldsim.datatypes.route import preview_route, stack_routes
+from worldsim.datatypes.scene import SceneState
 
 EGO = np.array([[0.0, 0.0, 0.0, 5.0, 0.0, 0.0]])
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from test_world_model import CONFIG
 
-from worldsim.actor_map import ActorMap
-from worldsim.appearance import colours_in, tracked_colours
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.conditioning.appearance import colours_in, tracked_colours
 
 MAP = ActorMap(CONFIG.camera, (128, 128), 0.1)
 RED, GREEN = (200, 20, 10), (10, 180, 30)

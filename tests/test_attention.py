@@ -9,12 +9,12 @@ import torch
 from test_world_model import CONFIG, CONTROL, random_clip, random_conditions
 
 from worldsim.configs import DiTConfig
-from worldsim.denoiser import Denoised, Denoiser, shift_previous
-from worldsim.dit import Conditions
-from worldsim.layers import Attention
+from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
+from worldsim.dynamics.rollout import LatentState, prefill, select_frames
 from worldsim.model_state import ModelState
-from worldsim.rollout import LatentState, prefill, select_frames
-from worldsim.rope import Axis, axial_angles, rotation_of
+from worldsim.networks.dit import Conditions
+from worldsim.networks.layers import Attention
+from worldsim.networks.rope import Axis, axial_angles, rotation_of
 from worldsim.world_model import WorldModel
 
 WINDOW = CONFIG.dit.window

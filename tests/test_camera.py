@@ -14,7 +14,7 @@ from envs.look import Look
 from envs.road_geometry import LanePolygon, Marking, RoadGeometry
 from envs.scenery import Scenery
 from worldsim.configs import CameraGeometry
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 
 def straight_road() -> RoadGeometry:

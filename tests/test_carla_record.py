@@ -14,7 +14,7 @@ from leaderboard_files import write_route
 
 from envs.roads import load_town
 from training.rollouts import RolloutDataset
-from worldsim.route import turned
+from worldsim.datatypes.route import turned
 
 ROAD = ("--world", "road", "--frame-size", "64", "64", "--num-vehicles", "3", "--num-pedestrians", "2")
 SECONDS = 240.0

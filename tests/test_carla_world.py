@@ -26,8 +26,8 @@ from envs.stage import town_stage
 from envs.towns import town_xodr
 from envs.world import WorldLostError
 from scenarios.actors import BrakingLead, CrossingPedestrian
-from worldsim.scene import ObjectKind
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleModel
 
 BRAKE = np.array([0, 0, 1, 0], np.float32)
 GO = np.array([0.02, 0.6, 0, 0], np.float32)

@@ -11,7 +11,7 @@ from torch import nn
 
 from worldsim.checkpoint import load_tensors, save_tensors, warm_start
 from worldsim.configs import DiTConfig, WorldModelConfig, build
-from worldsim.starts import load_starts, save_starts
+from worldsim.datatypes.starts import load_starts, save_starts
 from worldsim.world_model import WorldModel
 
 

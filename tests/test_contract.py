@@ -15,7 +15,7 @@ from test_driving_env import SMALL, ConstantWorld, world_step
 import drivedit
 from envs.driving_env import DrivingEnv, DrivingEnvConfig, TruncationReason
 from envs.rewards import Reward
-from worldsim.scene import SCENE_SIZE, SceneState
+from worldsim.datatypes.scene import SCENE_SIZE, SceneState
 
 CASES = [("DriveDiT-v0", obs) for obs in ("pixels", "state", "both", "features", "latent")]
 CASES += [("DriveDiT-Road-v0", obs) for obs in ("pixels", "state", "both", "features")]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from policies.costs import CostConfig, driving_cost, missing_progress, overlaps_object, proximity
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 CONFIG = CostConfig()
 

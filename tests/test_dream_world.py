@@ -19,8 +19,8 @@ from envs.dream_world import DreamWorld, DreamWorldConfig
 from envs.driving_env import DrivingEnv
 from envs.scripted import ScriptedActors
 from scenarios.actors import BrakingLead, CrossingPedestrian
-from worldsim.route import to_ground_frame
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.route import to_ground_frame
+from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.world_model import DEFAULT_CHECKPOINT
 
 CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)

@@ -10,9 +10,9 @@ from test_world_model import CONFIG, random_clip, random_model
 from training.drives import Rollouts, choose_starts, clip_at, long_drives, recorded_route, roll_out_recorded
 from training.known import known_of
 from training.scores import actor_picture_scores, scene_scores, stability_scores, trust_scores
-from worldsim.actor_map import ActorMap
-from worldsim.scene import SceneState
-from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.datatypes.scene import SceneState
+from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
 
 
 def test_a_third_of_the_starts_lie_before_an_episodes_end_and_all_have_a_context() -> None:

@@ -13,7 +13,7 @@ import drivedit  # noqa: F401  registers the ids
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.world import WorldStep
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 SMALL = RoadWorldConfig(frame_size=(32, 32), num_vehicles=4, num_pedestrians=2, parked_share=0.3, num_towns=1)
 

@@ -5,7 +5,7 @@ import pytest
 from viewer_worlds import straight_scene
 
 from envs.features import EGO_UNITS, FEATURE_BOUND, FEATURE_NAMES, features, features_of_state
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 
 def named(scene: SceneState) -> dict[str, float]:

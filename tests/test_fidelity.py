@@ -14,7 +14,7 @@ from envs.workers import in_processes
 from policies.drive import NO_FRAME, Rollout
 from scenarios.fidelity import FidelityConfig, fidelity
 from scenarios.metrics.pdm import at_fault, pdm_score
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 
 def rollout(*, speed: float = 8.0, other: tuple[float, float] | None = None, collision: int | None = None) -> Rollout:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from worldsim.flow import TAU_MAX, euler_sample, interpolate, posterior, sample_times, step_times
+from worldsim.dynamics.flow import TAU_MAX, euler_sample, interpolate, posterior, sample_times, step_times
 
 
 def test_posterior_at_noise_is_the_prior_and_near_data_is_the_data() -> None:

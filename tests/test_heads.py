@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from worldsim.actors.route_frame import lead_in
+from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.configs import CameraGeometry, HeadConfig
-from worldsim.heads import SceneHead, scene_loss, scene_to_targets, targets_to_scene
-from worldsim.line import lead_in
-from worldsim.object_grid import ObjectGrid
-from worldsim.scene import ROUTE_DISTANCES, ObjectKind, SceneState
+from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState
+from worldsim.networks.scene_head import SceneHead, scene_loss, scene_to_targets, targets_to_scene
 
 CAMERA = CameraGeometry()
 GRID = ObjectGrid(CAMERA, (128, 128))

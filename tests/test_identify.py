@@ -8,7 +8,7 @@ import pytest
 
 from training.identify import IdentifyConfig, fit, windows_of
 from training.importers.recording import Recording, Signal
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleModel
 
 TRUE = VehicleModel(
     max_steer_angle=0.8,

@@ -5,7 +5,7 @@ import pytest
 
 from training.importers.recording import Recording, Signal, Track
 from training.importers.resample import ResampleConfig, episode_times, mean_hold, nearest, rows_at, sample, slope
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 CONFIG = ResampleConfig()
 

@@ -16,7 +16,7 @@ from training.importers.convert import ImportConfig, coverage, detect_format, im
 from training.importers.drives import DriveOptions
 from training.importers.resample import ResampleConfig
 from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 
 def test_udacity(tmp_path):

@@ -22,16 +22,16 @@ from training.train_actors import ActorStageConfig, actor_samples, arrivals_of, 
 from training.train_head import HeadStageConfig, train_head
 from training.train_trust import TrustStageConfig, rollout_signals
 from training.windows import FrameWindows, store_colours
-from worldsim.actor_map import ActorMap
-from worldsim.actor_model import ActorModel
+from worldsim.actors.actor_model import ActorModel
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.conditioning.style import look_of
 from worldsim.configs import ActorConfig
-from worldsim.dit import UNKNOWN_COMMAND
-from worldsim.heads import scene_loss
-from worldsim.look import look_of
-from worldsim.memory import Recalled
-from worldsim.rollout import NUM_KEPT
-from worldsim.scene import ROUTE_DISTANCES
-from worldsim.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
+from worldsim.datatypes.scene import ROUTE_DISTANCES
+from worldsim.dynamics.memory import Recalled
+from worldsim.dynamics.rollout import NUM_KEPT
+from worldsim.networks.dit import UNKNOWN_COMMAND
+from worldsim.networks.scene_head import scene_loss
+from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel
 
 NUM = 60

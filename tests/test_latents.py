@@ -9,9 +9,9 @@ from test_world_model import CONFIG
 from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
-from worldsim.look import look_of
-from worldsim.route import turned
-from worldsim.vehicle import VehicleModel
+from worldsim.conditioning.style import look_of
+from worldsim.datatypes.route import turned
+from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.world_model import WorldModel
 
 NUM = 40

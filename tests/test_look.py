@@ -2,7 +2,7 @@
 
 import torch
 
-from worldsim.look import keep_look, look_distance, look_of
+from worldsim.conditioning.style import keep_look, look_distance, look_of
 
 
 def latents(seed: int = 0) -> torch.Tensor:

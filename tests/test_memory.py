@@ -11,11 +11,11 @@ from test_training import one_batch
 from test_world_model import CONFIG, random_clip
 
 from training.latents import NUM_DRAWS, LatentWindows
+from worldsim.conditioning.warp import MotionWarp
 from worldsim.configs import DiTConfig
-from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.memory import MemoryBank, Recalled, is_near, motions_to, moved, view_distance
-from worldsim.rollout import advance, prefill, select_frames
-from worldsim.warp import MotionWarp
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.memory import MemoryBank, Recalled, is_near, motions_to, moved, view_distance
+from worldsim.dynamics.rollout import advance, prefill, select_frames
 from worldsim.world_model import WorldModel
 
 WITH_MEMORY = replace(CONFIG, dit=replace(CONFIG.dit, num_recalled=2, memory_capacity=6))

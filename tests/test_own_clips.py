@@ -12,7 +12,7 @@ from training.latents import LatentWindows
 from training.loop import LoopConfig
 from training.own_clips import OwnClips, OwnClipsConfig, own_clips
 from training.train_head import HeadStageConfig, mixed_batch
-from worldsim.rollout import NUM_KEPT
+from worldsim.dynamics.rollout import NUM_KEPT
 
 LATENTS = np.random.default_rng(0).standard_normal((40, 8, 16, 16)).astype(np.float16)
 

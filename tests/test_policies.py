@@ -18,9 +18,9 @@ from policies.rule_based import (
     pursuit_steer,
 )
 from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
-from worldsim.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
-from worldsim.start_clip import StartClip
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
 
 MODEL = VehicleModel()
 

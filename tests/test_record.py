@@ -7,8 +7,8 @@ from envs.world import WorldLostError, WorldStep
 from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from training.record import RecordConfig, record, record_episode
 from training.rollouts import RolloutDataset
-from worldsim.scene import ROUTE_DISTANCES, SceneState
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.vehicle import VehicleModel
 
 
 class StraightWorld:

@@ -15,7 +15,7 @@ from scenarios.overlay import HEIGHT, PANEL_WIDTH, annotate
 from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
 from scenarios.runner import CaseResult
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 
 def moving_square(t=12, size=64) -> np.ndarray:

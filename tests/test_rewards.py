@@ -7,7 +7,7 @@ import pytest
 from test_driving_env import world_step
 
 from envs.rewards import RewardConfig, reward
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 DT, CONFIG = 0.1, RewardConfig()
 

@@ -11,7 +11,7 @@ from answers import shown
 
 from envs.road_world import RoadWorld, RoadWorldConfig
 from envs.scripted import ActorState, ScriptedActors
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 SMALL = RoadWorldConfig(frame_size=(48, 48), num_vehicles=6, num_pedestrians=4, parked_share=0.3)
 COAST = np.zeros(4, np.float32)

@@ -10,7 +10,7 @@ pytest.importorskip("carla", reason="the embedded world's roads need the carla p
 
 from envs.roads import RoadMap, load_map, load_town
 from envs.routes import Route
-from worldsim.scene import RouteCommand
+from worldsim.datatypes.scene import RouteCommand
 
 MAPS = Path(__file__).parents[1].parent / "shared" / "data" / "carla_maps"
 

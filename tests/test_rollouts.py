@@ -8,7 +8,7 @@ import pytest
 
 from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
 from training.video_io import VideoConfig, decode_video, encode_video
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 TASKS = ("good", "bad")
 SIZE = (32, 48)

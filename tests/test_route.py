@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from worldsim.conditioning.route_map import RouteMap
 from worldsim.configs import CameraGeometry
-from worldsim.route import preview_route, route_ahead, stack_routes, to_ground_frame
-from worldsim.route_map import RouteMap
-from worldsim.scene import ROUTE_DISTANCES
+from worldsim.datatypes.route import preview_route, route_ahead, stack_routes, to_ground_frame
+from worldsim.datatypes.scene import ROUTE_DISTANCES
 
 STRAIGHT = np.stack([np.arange(0.0, 101.0), np.zeros(101)], axis=-1)
 

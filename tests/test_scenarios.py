@@ -21,9 +21,9 @@ from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.runner import run_cases
 from scenarios.stage import LearnedStage, ReferenceStage
 from scenarios.validate import ValidateConfig, validate
-from worldsim.scene import ObjectKind, SceneState
-from worldsim.start_clip import StartClip
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
 
 MODEL = VehicleModel()
 

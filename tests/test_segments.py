@@ -14,9 +14,9 @@ from test_world_model import CONFIG, random_conditions
 from training.latents import LatentWindows
 from training.loop import LoopConfig
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
-from worldsim.denoiser import Denoised, Denoiser, shift_previous
-from worldsim.layers import KeyValue
-from worldsim.rollout import select_frames
+from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
+from worldsim.dynamics.rollout import select_frames
+from worldsim.networks.layers import KeyValue
 
 TOKENS, WINDOW = 64, CONFIG.dit.window
 STUDENT = DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=2, num_frames=5, num_cached=3)

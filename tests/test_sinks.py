@@ -17,9 +17,9 @@ from training.latents import NUM_DRAWS, LatentWindows
 from training.loop import LoopConfig
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
 from worldsim.configs import DiTConfig
-from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.memory import Recalled
-from worldsim.rollout import advance, prefill, select_frames
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.memory import Recalled
+from worldsim.dynamics.rollout import advance, prefill, select_frames
 from worldsim.world_model import WorldModel
 
 NUM = 3

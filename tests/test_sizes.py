@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
-from worldsim.dit import CausalDiT
-from worldsim.sizes import SIZES, dit_size
+from worldsim.networks.dit import CausalDiT
+from worldsim.networks.sizes import SIZES, dit_size
 from worldsim.world_model import WorldModel
 
 EXPECTED = {

@@ -22,7 +22,7 @@ from envs.driving_env import DrivingEnv
 from envs.scripted import ScriptedActors
 from envs.state_codec import MAGIC, ArrayLike, StateCodec
 from scenarios.actors import CrossingPedestrian
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 IDS = ["DriveDiT-v0", "DriveDiT-Road-v0"]
 ACTION = np.array([0.05, 0.5], np.float32)

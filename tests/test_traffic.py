@@ -8,8 +8,8 @@ import pytest
 from envs.drivers import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
 from envs.scripted import ActorState, ScriptedActors
 from envs.traffic import TrafficConfig
-from worldsim.boxes import overlap
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.boxes import overlap
+from worldsim.datatypes.scene import ObjectKind
 
 CONFIG = DriverConfig()
 

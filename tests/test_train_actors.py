@@ -10,10 +10,10 @@ from known_drives import rows_of
 
 from training.loop import LoopConfig
 from training.train_actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of, train_actors
-from worldsim.actor_model import RATE_SCALE, START_SECONDS, ActorModel
+from worldsim.actors.actor_model import RATE_SCALE, START_SECONDS, ActorModel
 from worldsim.configs import ActorConfig
-from worldsim.route import seen_from
-from worldsim.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 
 NUM, DT = 60, 0.1
 

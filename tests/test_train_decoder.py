@@ -21,8 +21,8 @@ from training.train_decoder import (
     train_decoder,
 )
 from training.train_vae import picture_loss
-from worldsim.actor_map import NUM_PAINTED_CHANNELS, ActorMap
-from worldsim.vae3d import ACTOR_STRIDE, VAE3D
+from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
+from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D
 from worldsim.world_model import WorldModel
 
 STAGE = DecoderStageConfig(

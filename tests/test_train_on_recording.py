@@ -14,8 +14,8 @@ from training.importers.drives import DriveOptions
 from training.train import TrainConfig, train
 from training.windows import FrameStore
 from worldsim.configs import CameraGeometry, WorldModelConfig
-from worldsim.starts import load_starts
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.starts import load_starts
+from worldsim.datatypes.vehicle import VehicleModel
 
 CAMERA, VEHICLE = CameraGeometry(fov=1.2, pitch=0.1), VehicleModel(max_steer_angle=0.3)
 

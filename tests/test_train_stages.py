@@ -17,9 +17,9 @@ from training.train_distill import DistillStageConfig, Question, distill_losses,
 from training.train_dit import DiTStageConfig, Lookahead, student_losses
 from training.train_match import Matching, MatchStageConfig, last_pass, match_losses, train_match
 from training.train_teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
-from worldsim.denoiser import Denoiser
-from worldsim.look import look_of
-from worldsim.rollout import Rollout, roll_out
+from worldsim.conditioning.style import look_of
+from worldsim.dynamics.denoiser import Denoiser
+from worldsim.dynamics.rollout import Rollout, roll_out
 from worldsim.world_model import WorldModel
 
 LOOP = LoopConfig(num_steps=2, warmup_steps=1, save_every=1)

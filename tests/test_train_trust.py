@@ -11,7 +11,7 @@ from test_world_model import CONTROL, random_clip, random_model
 
 from training.train_trust import TrustStageConfig, fit_trust, rollout_signals, train_trust
 from training.video_metrics import auroc
-from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
+from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
 
 STAGE = TrustStageConfig(num_starts=5, seconds=0.6, batch_size=3)
 

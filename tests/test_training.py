@@ -19,13 +19,13 @@ from training.train_dit import DiTStageConfig, student_losses
 from training.train_head import HeadStageConfig, head_losses
 from training.train_vae import VAEStageConfig, measure_latents, vae_losses
 from training.video_metrics import auroc, drift_horizon, psnr
-from worldsim.actor_map import NUM_PAINTED_CHANNELS, ActorMap
-from worldsim.denoiser import shift_previous
-from worldsim.dit import Conditions
-from worldsim.heads import scene_to_targets
-from worldsim.object_grid import ObjectGrid
-from worldsim.scene import SceneState
-from worldsim.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
+from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
+from worldsim.conditioning.object_grid import ObjectGrid
+from worldsim.datatypes.scene import SceneState
+from worldsim.dynamics.denoiser import shift_previous
+from worldsim.networks.dit import Conditions
+from worldsim.networks.scene_head import scene_to_targets
+from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel
 
 

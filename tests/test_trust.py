@@ -20,10 +20,10 @@ from test_world_model import CONTROL, random_clip, random_model
 from envs.dream_world import DreamWorld, DreamWorldConfig
 from envs.driving_env import DrivingEnv
 from worldsim.checkpoint import WEIGHTS_NAME
+from worldsim.datatypes.starts import load_starts
+from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
 from worldsim.model_state import ModelState
-from worldsim.starts import load_starts
-from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS
-from worldsim.vae3d import frames_to_float
+from worldsim.networks.vae3d import frames_to_float
 from worldsim.world_model import WorldModel
 
 ACTION = np.array([0.05, 0.5], np.float32)

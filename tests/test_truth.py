@@ -5,9 +5,9 @@ import pytest
 
 from envs.routes import Route
 from envs.truth import Objects, project_ahead, scene_from_truth, touched
-from worldsim.boxes import corners, overlap
-from worldsim.scene import OBJECT_RANGE, ObjectKind, RouteCommand
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.boxes import corners, overlap
+from worldsim.datatypes.scene import OBJECT_RANGE, ObjectKind, RouteCommand
+from worldsim.datatypes.vehicle import VehicleModel
 
 MODEL = VehicleModel(length=4.0, width=2.0)
 

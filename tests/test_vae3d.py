@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from worldsim.configs import VAEConfig
-from worldsim.vae3d import VAE3D, frames_to_float, frames_to_uint8
+from worldsim.networks.vae3d import VAE3D, frames_to_float, frames_to_uint8
 
 
 @pytest.fixture(scope="module")

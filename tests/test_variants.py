@@ -7,7 +7,7 @@ import pytest
 
 from policies.rule_based import LaneFollower, LaneFollowerConfig
 from policies.variants import REFERENCE_PLANNER, VARIANTS, Handicap, HandicappedFollower
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 ENV = SimpleNamespace()
 FRAME = np.zeros((0, 0, 3), np.uint8)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from worldsim.vehicle import VehicleModel, motion_between
+from worldsim.datatypes.vehicle import VehicleModel, motion_between
 
 RECORDINGS = Path(__file__).parents[1].parent / "shared" / "data" / "carla_step_responses"
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no CARLA recordings at {RECORDINGS}")

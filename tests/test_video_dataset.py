@@ -11,8 +11,8 @@ from training.rarity import behaviours, rarity_weights
 from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
 from training.video_dataset import LoaderConfig, VideoDataset, WeightedWindows, video_loader
 from training.windows import FrameStore, FrameWindows
-from worldsim.scene import RouteCommand
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import RouteCommand
+from worldsim.datatypes.vehicle import VehicleModel
 
 LENGTHS = (12, 5, 20)
 PLAIN = AugmentConfig(mirror=0, brightness=0, contrast=0, saturation=0)

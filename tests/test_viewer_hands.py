@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from envs.viewer_hands import Hands, HandsConfig, Held
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleModel
 
 
 def hold(hands: Hands, held: Held, speed: float, seconds: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from envs.viewer_layout import (
     readouts,
 )
 from envs.viewer_overlay import lane_lines, object_lines, project_lines
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 
 @pytest.mark.parametrize("num_views", [1, 2])

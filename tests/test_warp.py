@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from worldsim.conditioning.warp import MotionWarp
 from worldsim.configs import CameraGeometry
-from worldsim.warp import MotionWarp
 
 
 def test_standing_still_changes_nothing() -> None:

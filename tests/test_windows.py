@@ -5,7 +5,7 @@ import pytest
 
 from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
 from training.windows import FrameStore, FrameWindows
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 LENGTHS = (12, 5, 20)
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
-from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.dit import Conditions
-from worldsim.rollout import advance, prefill, select_frames
-from worldsim.scene import SceneState
-from worldsim.start_clip import StartClip
-from worldsim.vae3d import frames_to_uint8
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.rollout import advance, prefill, select_frames
+from worldsim.networks.dit import Conditions
+from worldsim.networks.vae3d import frames_to_uint8
 from worldsim.world_model import WorldModel
 
 CONFIG = WorldModelConfig(

@@ -7,7 +7,7 @@ import numpy as np
 
 from envs.camera import CameraConfig
 from envs.viewer_session import Session, View
-from worldsim.scene import ROUTE_DISTANCES, ObjectKind, RouteCommand, SceneState
+from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, RouteCommand, SceneState
 
 CAMERA = CameraConfig(height_px=32, width_px=48)
 

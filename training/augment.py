@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from training.rollouts import Rows
-from worldsim.scene import CONTROL_NAMES, EGO_NAMES, LANE_NAMES, OBJECT_NAMES, RouteCommand, SceneState
-from worldsim.vehicle import VEHICLE_NAMES
+from worldsim.datatypes.scene import CONTROL_NAMES, EGO_NAMES, LANE_NAMES, OBJECT_NAMES, RouteCommand, SceneState
+from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 _SIDES = np.arange(len(RouteCommand))
 _SIDES[[RouteCommand.LEFT, RouteCommand.RIGHT]] = RouteCommand.RIGHT, RouteCommand.LEFT

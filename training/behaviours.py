@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from policies.rule_based import LaneFollowerConfig, follow_acceleration, pedal_for, pursuit_steer
-from worldsim.scene import SceneState, control_from_action
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import SceneState, control_from_action
+from worldsim.datatypes.vehicle import VehicleModel
 
 
 class Behaviour(Protocol):

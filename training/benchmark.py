@@ -22,13 +22,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from envs.vector_env import make_dream_vector_env
-from worldsim.denoiser import shift_previous
-from worldsim.dit import Conditions
+from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
+from worldsim.datatypes.starts import STARTS_NAME, load_starts
+from worldsim.dynamics.denoiser import shift_previous
+from worldsim.dynamics.rollout import prefill, select_frames
 from worldsim.inference import Speed, set_speed
 from worldsim.model_state import ModelState
-from worldsim.rollout import prefill, select_frames
-from worldsim.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
-from worldsim.starts import STARTS_NAME, load_starts
+from worldsim.networks.dit import Conditions
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 CONTROL = np.array([0.02, 0.3, 0.0, 0.0], np.float32)

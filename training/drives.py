@@ -13,11 +13,11 @@ from envs.centreline import centreline
 from policies.rule_based import LaneFollower
 from training.known import Known, known_of
 from training.windows import FrameStore
+from worldsim.datatypes.route import route_ahead, to_ground_frame
+from worldsim.datatypes.scene import SceneState, control_from_action
+from worldsim.datatypes.start_clip import StartClip
 from worldsim.model_state import ModelState, Prediction
-from worldsim.route import route_ahead, to_ground_frame
-from worldsim.scene import SceneState, control_from_action
-from worldsim.start_clip import StartClip
-from worldsim.vae3d import frames_to_float, frames_to_uint8
+from worldsim.networks.vae3d import frames_to_float, frames_to_uint8
 from worldsim.world_model import WorldModel
 
 

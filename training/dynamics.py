@@ -15,7 +15,7 @@ from training.train_match import MatchStageConfig, train_match
 from training.train_teacher import Teacher, TeacherStageConfig, train_teacher
 from training.windows import FrameStore
 from worldsim.configs import DiTConfig
-from worldsim.denoiser import Denoiser
+from worldsim.dynamics.denoiser import Denoiser
 from worldsim.world_model import WorldModel
 
 

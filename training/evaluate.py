@@ -29,10 +29,10 @@ from training.scores import (
 )
 from training.video_metrics import psnr
 from training.windows import FrameStore, FrameWindows
-from worldsim.actor_map import ActorMap
+from worldsim.conditioning.actor_map import ActorMap
 from worldsim.configs import CameraGeometry
-from worldsim.start_clip import StartClip
-from worldsim.starts import STARTS_NAME, load_starts
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 mpl.use("Agg")

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from training.drives import Rollouts
 from training.video_metrics import frechet_distance
-from worldsim.vae3d import VAE3D, frames_to_float
+from worldsim.networks.vae3d import VAE3D, frames_to_float
 
 CLIP_FRAMES = 5
 SPANS = {"up to 1 s": (0.0, 1.0), "1 to 3 s": (1.0, 3.0), "from 3 s": (3.0, np.inf)}

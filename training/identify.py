@@ -16,7 +16,7 @@ from training.importers.convert import ImportConfig, detect_format, read_recordi
 from training.importers.drives import DriveOptions
 from training.importers.recording import Recording
 from training.importers.resample import ResampleConfig, episode_times, rows_at
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleModel
 
 FITTED = (
     "max_steer_angle",

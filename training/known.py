@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from training.layout import VALID_NAMES
-from worldsim.vehicle import VEHICLE_NAMES
+from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -13,16 +13,16 @@ from tqdm import tqdm
 from training.known import known_of
 from training.recollections import Recollections
 from training.windows import FrameStore, FrameWindows
+from worldsim.conditioning.object_grid import ObjectGrid
+from worldsim.conditioning.style import look_of
 from worldsim.configs import WorldModelConfig
-from worldsim.dit import UNKNOWN_COMMAND, Conditions
-from worldsim.heads import SceneTargets, scene_to_targets
-from worldsim.look import look_of
-from worldsim.memory import Recalled
-from worldsim.object_grid import ObjectGrid
-from worldsim.route import turned
-from worldsim.scene import SceneState
-from worldsim.vae3d import VAE3D, frames_to_float
-from worldsim.vehicle import motion_between
+from worldsim.datatypes.route import turned
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.vehicle import motion_between
+from worldsim.dynamics.memory import Recalled
+from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
+from worldsim.networks.scene_head import SceneTargets, scene_to_targets
+from worldsim.networks.vae3d import VAE3D, frames_to_float
 
 
 @torch.no_grad()

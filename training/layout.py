@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from worldsim.scene import CONTROL_NAMES, EGO_NAMES, LANE_NAMES, LEAD_NAMES, SceneState
-from worldsim.vehicle import VEHICLE_NAMES
+from worldsim.datatypes.scene import CONTROL_NAMES, EGO_NAMES, LANE_NAMES, LEAD_NAMES, SceneState
+from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 CODEBASE_VERSION = "v3.0"
 CHUNK_SIZE = 1000

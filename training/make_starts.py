@@ -11,7 +11,7 @@ from envs.road_world import RoadWorld, RoadWorldConfig
 from training.drives import clip_at, known_starts
 from training.recipes import Recipe
 from training.windows import FrameStore
-from worldsim.starts import save_starts
+from worldsim.datatypes.starts import save_starts
 
 
 def make_starts(recipe: Recipe, path: Path) -> None:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from training.latents import LatentWindows
 from worldsim.checkpoint import load_tensors, save_tensors
-from worldsim.rollout import roll_out
+from worldsim.dynamics.rollout import roll_out
 from worldsim.world_model import WorldModel
 
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from training.known import known_of
 from training.windows import FrameStore, FrameWindows
-from worldsim.actor_map import ActorMap
-from worldsim.vae3d import frames_to_float
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.networks.vae3d import frames_to_float
 
 TOLD_LAYERS = "decoder_actors"
 """How the names of the tokenizer's parameters begin that read where actors are."""

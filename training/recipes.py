@@ -21,8 +21,8 @@ from training.train_teacher import TeacherStageConfig
 from training.train_trust import TrustStageConfig
 from training.train_vae import VAEStageConfig
 from worldsim.configs import CameraGeometry, DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
-from worldsim.sizes import dit_size
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.networks.sizes import dit_size
 
 HELD_OUT_TOWNS = 100_000
 """Towns from this seed on are never trained on."""

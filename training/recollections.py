@@ -7,7 +7,7 @@ import torch
 
 from training.known import known_of
 from training.windows import FrameStore
-from worldsim.memory import MEMORY_SPACING, Recalled, is_near, motions_to, view_distance
+from worldsim.dynamics.memory import MEMORY_SPACING, Recalled, is_near, motions_to, view_distance
 
 
 class Recollections:

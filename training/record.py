@@ -20,7 +20,7 @@ from envs.world import World, WorldLostError, WorldStep
 from training import layout
 from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 _RECIPE_PATH = "meta/recording.json"
 MOST_LOSSES = 3

@@ -9,8 +9,8 @@ import torch
 
 from training.drives import follow_lane
 from training.video_metrics import psnr
-from worldsim.memory import motions_to, view_distance
-from worldsim.start_clip import StartClip
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.dynamics.memory import motions_to, view_distance
 from worldsim.world_model import WorldModel
 
 SAME_VIEW = 1.0

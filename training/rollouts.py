@@ -18,8 +18,8 @@ import pyarrow as pa
 from training import layout
 from training.feature_statistics import FeatureStatistics
 from training.video_io import VideoConfig, checksum, decode_video, encode_video
-from worldsim.scene import SceneState
-from worldsim.vehicle import motion_between
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.vehicle import motion_between
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

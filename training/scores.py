@@ -7,10 +7,10 @@ import torch
 
 from training.drives import LongDrives, Rollouts
 from training.video_metrics import auroc, calibration, colour_statistics, drift_horizon, psnr, sharpness, ssim
-from worldsim.actor_map import ActorMap
-from worldsim.scene import SceneState
-from worldsim.start_clip import StartClip
-from worldsim.trust import TrustModel
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.dynamics.trust import TrustModel
 
 OBJECT_NEAR = 30.0
 """Objects in the picture up to this far ahead are looked for [m]."""

@@ -31,9 +31,9 @@ from training.train_vae import train_vae
 from training.windows import FrameStore, store_colours
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.configs import CameraGeometry
-from worldsim.rollout import NUM_KEPT
-from worldsim.starts import STARTS_NAME
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.starts import STARTS_NAME
+from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.dynamics.rollout import NUM_KEPT
 from worldsim.world_model import WorldModel
 
 Stage: TypeAlias = Literal[

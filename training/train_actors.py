@@ -15,11 +15,11 @@ from training.known import known_of
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.processes import step_rng
 from training.windows import FrameStore
-from worldsim.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
-from worldsim.actors import DRIVES, SPEED, STANDING, match_objects, object_states, with_rates
-from worldsim.boxes import wrap
-from worldsim.line import LANE_HALF_WIDTH, line_of_scenes, place_on_line
-from worldsim.scene import ObjectKind
+from worldsim.actors.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
+from worldsim.actors.actors import DRIVES, SPEED, STANDING, match_objects, object_states, with_rates
+from worldsim.actors.route_frame import LANE_HALF_WIDTH, line_of_scenes, place_on_line
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import ObjectKind
 
 ARRIVAL_RANGE = (32.0, 50.0)
 """Arrivals are taken from this far ahead on the route [m]: not before the ego's eyes, and where the route is known."""

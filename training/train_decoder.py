@@ -23,7 +23,7 @@ from training.own_clips import OwnClips
 from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
 from training.processes import step_rng
 from training.train_vae import picture_loss
-from worldsim.vae3d import VAE3D
+from worldsim.networks.vae3d import VAE3D
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.processes import step_rng
 from training.train_dit import DiTStageConfig, OwnRollouts
-from worldsim.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
 
 
 @dataclass(frozen=True, kw_only=True)

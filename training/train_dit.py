@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from training.latents import NUM_DRAWS, LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.processes import step_rng
-from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.flow import interpolate, sample_times
-from worldsim.layers import KeyValue
-from worldsim.look import look_distance, look_of
-from worldsim.rollout import Rollout, prefill, roll_out, select_frames, select_recalled
+from worldsim.conditioning.style import look_distance, look_of
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.flow import interpolate, sample_times
+from worldsim.dynamics.rollout import Rollout, prefill, roll_out, select_frames, select_recalled
+from worldsim.networks.layers import KeyValue
 
 
 @dataclass(frozen=True, kw_only=True)

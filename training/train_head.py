@@ -16,8 +16,8 @@ from training.latents import LatentBatch, LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.own_clips import OwnClips
 from training.processes import step_rng
-from worldsim.heads import SceneHead, scene_loss
-from worldsim.rollout import NUM_KEPT
+from worldsim.dynamics.rollout import NUM_KEPT
+from worldsim.networks.scene_head import SceneHead, scene_loss
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,9 @@ from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.processes import step_rng
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
 from training.train_teacher import Teacher, TeacherStageConfig, teacher_losses
-from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.flow import interpolate
-from worldsim.rollout import Rollout
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.flow import interpolate
+from worldsim.dynamics.rollout import Rollout
 
 
 @dataclass(frozen=True, kw_only=True)

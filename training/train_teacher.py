@@ -17,9 +17,9 @@ from training.latents import LatentWindows
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.processes import step_rng
 from worldsim.configs import DiTConfig, WorldModelConfig
-from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.dit import Conditions
-from worldsim.flow import interpolate, posterior
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.flow import interpolate, posterior
+from worldsim.networks.dit import Conditions
 
 
 @dataclass(frozen=True, kw_only=True)

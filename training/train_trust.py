@@ -16,7 +16,7 @@ from training.drives import choose_starts, clip_at
 from training.known import known_of
 from training.loop import finish_stage, stage_done
 from training.windows import FrameStore
-from worldsim.trust import FLOOR, TrustModel
+from worldsim.dynamics.trust import FLOOR, TrustModel
 from worldsim.world_model import WorldModel
 
 WORST = 0.95

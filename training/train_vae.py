@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from training.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.pictures import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
 from training.processes import step_rng
-from worldsim.vae3d import VAE3D
+from worldsim.networks.vae3d import VAE3D
 
 
 @dataclass(frozen=True, kw_only=True)

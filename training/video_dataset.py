@@ -16,8 +16,8 @@ from training.augment import AugmentConfig, Clip, augment
 from training.rarity import behaviours, rarity_weights
 from training.rollouts import Episode, RolloutDataset, Rows
 from training.windows import WindowBatch
-from worldsim.scene import SceneState
-from worldsim.vehicle import motion_between
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.vehicle import motion_between
 
 
 class VideoDataset(Dataset[WindowBatch]):

@@ -14,11 +14,11 @@ from tqdm import tqdm
 from training import layout
 from training.known import known_of
 from training.rollouts import Episode, RolloutDataset, Rows
-from worldsim.actor_map import ActorMap
-from worldsim.appearance import tracked_colours
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.conditioning.appearance import tracked_colours
 from worldsim.configs import CameraGeometry
-from worldsim.scene import SceneState
-from worldsim.vehicle import motion_between
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.vehicle import motion_between
 
 
 class FrameStore:

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldsim.actors import Actors
-from worldsim.rollout import LatentState
-from worldsim.route import RoutePreview, stack_routes
-from worldsim.scene import SceneState
+from worldsim.actors.actors import Actors
+from worldsim.datatypes.route import RoutePreview, stack_routes
+from worldsim.datatypes.scene import SceneState
+from worldsim.dynamics.rollout import LatentState
 
 
 class View(NamedTuple):

@@ -10,27 +10,27 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from worldsim.actor_map import ActorMap
-from worldsim.actor_model import ActorModel
-from worldsim.actors import Actors, scene_objects
-from worldsim.appearance import tracked_colours
-from worldsim.boxes import separation
+from worldsim.actors.actor_model import ActorModel
+from worldsim.actors.actors import Actors, scene_objects
+from worldsim.actors.route_frame import lead_in, lead_of, line_of, place_on_line
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.conditioning.appearance import tracked_colours
+from worldsim.conditioning.object_grid import ObjectGrid
+from worldsim.conditioning.style import look_of
 from worldsim.configs import WorldModelConfig
-from worldsim.denoiser import Denoiser
-from worldsim.dit import UNKNOWN_COMMAND, Conditions
-from worldsim.heads import EGO_SCALE, SceneHead, targets_to_scene
-from worldsim.line import lead_in, lead_of, line_of, place_on_line
-from worldsim.look import look_of
+from worldsim.datatypes.boxes import separation
+from worldsim.datatypes.route import preview_route, stack_routes, to_ground_frame
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import motion_between
+from worldsim.dynamics.denoiser import Denoiser
+from worldsim.dynamics.rollout import NUM_KEPT, advance, prefill
+from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
 from worldsim.model_state import ModelState, Prediction, View
-from worldsim.object_grid import ObjectGrid
-from worldsim.rollout import NUM_KEPT, advance, prefill
-from worldsim.route import preview_route, stack_routes, to_ground_frame
-from worldsim.scene import SceneState
-from worldsim.start_clip import StartClip
-from worldsim.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
-from worldsim.vae3d import ACTOR_STRIDE, VAE3D, VAEState, frames_to_float, frames_to_uint8
-from worldsim.vehicle import motion_between
+from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
+from worldsim.networks.scene_head import EGO_SCALE, SceneHead, targets_to_scene
+from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, VAEState, frames_to_float, frames_to_uint8
 
 CONTACT_SCALE = 0.2
 """Distance over which a collision's probability rises, half at contact [m]."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 BOOL, INT, FLOAT, STRING, COLOR = 1, 2, 3, 4, 5
 """CARLA's attribute types."""

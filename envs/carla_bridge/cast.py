@@ -15,7 +15,7 @@ from envs.carla_bridge.rpc import RefusedError
 from envs.carla_bridge.simulation import CameraView, Guest, Moment, Simulation
 from envs.carla_bridge.streams import EPISODE_STREAM
 from envs.carla_frame import control_to_carla, pose_from_carla, poses_to_carla
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 _TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRIAN: b"\x0c", ObjectKind.STATIC: b"\x14"}
 """CARLA's semantic tags."""

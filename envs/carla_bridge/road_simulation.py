@@ -19,8 +19,8 @@ from envs.stage import Stage, map_stage, town_stage
 from envs.traffic import Guests
 from envs.truth import Objects, touched
 from envs.world import WorldStep
-from worldsim.boxes import overlap
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.boxes import overlap
+from worldsim.datatypes.scene import ObjectKind
 
 STANDING_START = ScriptedActors(scripts=(), ego_speed=0.0, ambient_traffic=True)
 """A spawned vehicle stands, in full traffic."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from envs.camera import CameraConfig
 from envs.truth import Objects
-from worldsim.scene import ObjectKind
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleModel
 
 OPENDRIVE_MAP = "OpenDriveMap"
 """CARLA's name for a map that a client gives as text."""

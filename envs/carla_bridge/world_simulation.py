@@ -14,10 +14,10 @@ from envs.carla_bridge.simulation import CameraView, Guest, Moment, view_of
 from envs.traffic import SCRIPTED_HEIGHTS
 from envs.truth import Objects, touched
 from envs.world import World, WorldStep
-from worldsim.boxes import wrap
-from worldsim.route import to_ground_frame
-from worldsim.scene import ObjectKind
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.route import to_ground_frame
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleModel
 
 START_TOLERANCE = 2.0
 """An ego may be spawned this far from the world's start, where it then begins [m]."""

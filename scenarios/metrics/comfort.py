@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import savgol_filter
 
-from worldsim.scene import SceneState
+from worldsim.datatypes.scene import SceneState
 
 
 @dataclass(frozen=True, kw_only=True)

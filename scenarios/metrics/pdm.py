@@ -10,8 +10,8 @@ from policies.drive import Rollout
 from scenarios.metrics.collision import first_event
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.time_to_collision import TimeToCollisionConfig, time_to_collision
-from worldsim.boxes import separation
-from worldsim.scene import ObjectKind, SceneState
+from worldsim.datatypes.boxes import separation
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 STANDING = 0.05
 """An ego slower than this stands [m/s]."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.boxes import overlap
-from worldsim.scene import SceneState
+from worldsim.datatypes.boxes import overlap
+from worldsim.datatypes.scene import SceneState
 
 
 @dataclass(frozen=True, kw_only=True)

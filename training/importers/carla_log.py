@@ -17,7 +17,7 @@ import numpy as np
 
 from training.importers.recording import Recording, Signal, Track
 from training.importers.resample import speed_along
-from worldsim.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectKind
 
 EGO_ROLES = ("hero", "ego_vehicle")
 MIN_HEIGHT = 0.25

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from worldsim.scene import CONTROL_NAMES, ObjectKind
-from worldsim.vehicle import VEHICLE_NAMES
+from worldsim.datatypes.scene import CONTROL_NAMES, ObjectKind
+from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 SIGNAL_NAMES = (*CONTROL_NAMES, *VEHICLE_NAMES, "yaw_rate")
 """What a recording may tell of the ego; units as in CONTROL_NAMES, VEHICLE_NAMES and EGO_NAMES."""

@@ -11,9 +11,9 @@ from envs.truth import Objects, fill_objects
 from training.importers.recording import Recording, Signal, Track
 from training.layout import VALID_NAMES
 from training.rollouts import Rows
-from worldsim.boxes import wrap
-from worldsim.scene import CONTROL_NAMES, EGO_NAMES, SceneState
-from worldsim.vehicle import VEHICLE_NAMES
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import CONTROL_NAMES, EGO_NAMES, SceneState
+from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)

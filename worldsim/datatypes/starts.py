@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from worldsim.scene import SceneState
-from worldsim.start_clip import StartClip
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.start_clip import StartClip
 
 STARTS_NAME = "starts.npz"
 """The file's name in a checkpoint folder."""

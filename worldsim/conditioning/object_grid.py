@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.actor_map import ActorMap
-from worldsim.boxes import wrap
+from worldsim.conditioning.actor_map import ActorMap
 from worldsim.configs import CameraGeometry
-from worldsim.scene import NUM_OBJECTS, OBJECT_RANGE, ObjectKind
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, ObjectKind
 
 NUM_KINDS = len(ObjectKind) - 1
 """Kinds an object can have; EMPTY is said by presence."""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from worldsim.boxes import wrap
-from worldsim.route import RoutePreview
-from worldsim.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.route import RoutePreview
+from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 
 KNOT_ARCS = np.array([0.0, *ROUTE_DISTANCES, ROUTE_DISTANCES[-1] + 15.0])
 """Arc lengths that a line is drawn through [m]: beside the ego, the preview, and straight on from its end."""

@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.actor_map import NUM_PAINTED_CHANNELS
+from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS
 from worldsim.configs import VAEConfig
-from worldsim.layers import ConvBlock
+from worldsim.networks.layers import ConvBlock
 
 ACTOR_STRIDE = 4
 """Pixels a cell of the ActorMap that the decoder is given."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from worldsim.actor_map import ActorMap
-from worldsim.scene import ObjectKind
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.datatypes.scene import ObjectKind
 
 BODY = {ObjectKind.CAR: (0.45, 0.8), ObjectKind.TRUCK: (0.25, 0.65), ObjectKind.PEDESTRIAN: (0.2, 0.55)}
 """Between which heights, from the top down, an actor shows its paint or clothes; others all over."""

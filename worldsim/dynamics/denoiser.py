@@ -10,15 +10,15 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.actor_map import ActorMap
+from worldsim.conditioning.actor_map import ActorMap
+from worldsim.conditioning.route_map import RouteMap
+from worldsim.conditioning.style import keep_look
+from worldsim.conditioning.warp import MotionWarp
 from worldsim.configs import WorldModelConfig
-from worldsim.dit import CausalDiT, Conditions
-from worldsim.flow import posterior
-from worldsim.layers import KeyValue, MemoryTokens
-from worldsim.look import keep_look
-from worldsim.memory import Recalled
-from worldsim.route_map import RouteMap
-from worldsim.warp import MotionWarp
+from worldsim.dynamics.flow import posterior
+from worldsim.dynamics.memory import Recalled
+from worldsim.networks.dit import CausalDiT, Conditions
+from worldsim.networks.layers import KeyValue, MemoryTokens
 
 MOVING_SPEED = 2.0
 """From this speed of the ego on, all of the picture may change [m/s]."""

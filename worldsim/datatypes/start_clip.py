@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.scene import SceneState
-from worldsim.vehicle import VEHICLE_NAMES
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.rope import Axis, Rotation, rotate
+from worldsim.networks.rope import Axis, Rotation, rotate
 
 
 class RMSNorm(nn.Module):

@@ -10,13 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.denoiser import Denoiser, shift_previous
-from worldsim.dit import Conditions
-from worldsim.flow import euler_sample
-from worldsim.layers import KeyValue
-from worldsim.look import look_distance, look_of
-from worldsim.memory import MemoryBank, Recalled, moved
-from worldsim.trust import FREE_SIGNALS
+from worldsim.conditioning.style import look_distance, look_of
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.flow import euler_sample
+from worldsim.dynamics.memory import MemoryBank, Recalled, moved
+from worldsim.dynamics.trust import FREE_SIGNALS
+from worldsim.networks.dit import Conditions
+from worldsim.networks.layers import KeyValue
 
 NUM_KEPT = 3
 """Latents the state keeps: the head reads three, the denoiser stacks fewer."""

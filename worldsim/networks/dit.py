@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from worldsim.actor_map import NUM_ACTOR_CHANNELS
+from worldsim.conditioning.actor_map import NUM_ACTOR_CHANNELS
+from worldsim.conditioning.route_map import NUM_ROUTE_CHANNELS
 from worldsim.configs import DiTConfig
-from worldsim.layers import ConvBlock, DiTBlock, KeyValue, MemoryAttention, MemoryTokens
-from worldsim.rope import Axis, axial_angles, rotation_of
-from worldsim.route_map import NUM_ROUTE_CHANNELS
+from worldsim.networks.layers import ConvBlock, DiTBlock, KeyValue, MemoryAttention, MemoryTokens
+from worldsim.networks.rope import Axis, axial_angles, rotation_of
 
 UNKNOWN_COMMAND = 4
 """The command's index when it is dropped or not known (RouteCommand has 0 to 3)."""

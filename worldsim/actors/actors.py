@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.boxes import wrap
-from worldsim.line import LANE_HALF_WIDTH, line_of_scenes, place_on_line
-from worldsim.route import turned
-from worldsim.scene import NUM_OBJECTS, OBJECT_RANGE, SceneState
-from worldsim.start_clip import StartClip
+from worldsim.actors.route_frame import LANE_HALF_WIDTH, line_of_scenes, place_on_line
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.route import turned
+from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, SceneState
+from worldsim.datatypes.start_clip import StartClip
 
 ACTOR_NAMES = ("x", "y", "yaw", "speed", "length", "width", "yaw_rate", "drives", "lane", "acceleration")
 """Ground frame [m, m, rad], [m/s], [m, m], [rad/s]; 1 for who has moved before or stands in a lane, 0 for the parked;

@@ -10,9 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from worldsim.conditioning.warp import camera_rays
 from worldsim.configs import CameraGeometry
-from worldsim.scene import ObjectKind
-from worldsim.warp import camera_rays
+from worldsim.datatypes.scene import ObjectKind
 
 HEIGHTS = {ObjectKind.EMPTY: 0.0, ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: 1.75}
 """Taken for an actor's height, which SceneState does not tell [m]; others are 1 m high."""

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from worldsim.actors import ACCELERATION, DRIVES, LANE, LENGTH, SPEED, STANDING, YAW_RATE, Actors
-from worldsim.boxes import wrap
+from worldsim.actors.actors import ACCELERATION, DRIVES, LANE, LENGTH, SPEED, STANDING, YAW_RATE, Actors
+from worldsim.actors.route_frame import LINE_ARCS, Line, OnLine, place_on_line
 from worldsim.configs import ActorConfig
-from worldsim.line import LINE_ARCS, Line, OnLine, place_on_line
-from worldsim.route import turned
-from worldsim.scene import ObjectKind
-from worldsim.vehicle import VehicleModel
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.route import turned
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleModel
 
 ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind", "red", "green", "blue")
 """Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind; RGB in

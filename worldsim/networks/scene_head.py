@@ -13,10 +13,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from worldsim.conditioning.object_grid import NUM_KINDS, NUM_VALUES, ObjectGrid
 from worldsim.configs import HeadConfig
-from worldsim.layers import ConvBlock
-from worldsim.object_grid import NUM_KINDS, NUM_VALUES, ObjectGrid
-from worldsim.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
+from worldsim.networks.layers import ConvBlock
 
 EGO_SCALE = np.array([10.0, 0.5], np.float32)
 LANE_SCALE = np.array([2.0, 0.3, 2.0, 10.0], np.float32)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from worldsim.scene import ROUTE_DISTANCES
+from worldsim.datatypes.scene import ROUTE_DISTANCES
 
 LANE_RANGE = 12.0
 """Farther than this from its route [m], the ego has none."""

@@ -1,0 +1,1 @@
+"""The other road users: their state, and the model that moves them."""

@@ -1,0 +1,1 @@
+"""What the dynamics are conditioned on, drawn into the camera: motion, route, actors, style."""

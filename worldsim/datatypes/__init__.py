@@ -1,0 +1,1 @@
+"""Values that cross packages, in numpy alone: scenes, vehicles, routes, start clips."""

@@ -1,0 +1,1 @@
+"""How latents go on: flow, denoiser, memory, rollout, trust."""
