@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING, Any
 import gymnasium
 
 if TYPE_CHECKING:
-    from envs.carla_config import CarlaWorldConfig as CarlaWorldConfig
-    from envs.carla_routes import LeaderboardRoute as LeaderboardRoute
-    from envs.carla_routes import read_routes as read_routes
-    from envs.carla_routes import route_on_map as route_on_map
-    from envs.carla_world import CarlaWorld as CarlaWorld
+    from envs.carla.carla_world import CarlaWorld as CarlaWorld
+    from envs.carla.config import CarlaWorldConfig as CarlaWorldConfig
+    from envs.carla.leaderboard_routes import LeaderboardRoute as LeaderboardRoute
+    from envs.carla.leaderboard_routes import read_routes as read_routes
+    from envs.carla.leaderboard_routes import route_on_map as route_on_map
     from envs.counterfactual import Counterfactuals as Counterfactuals
     from envs.counterfactual import counterfactuals as counterfactuals
-    from envs.dream_world import DreamWorld as DreamWorld
-    from envs.dream_world import DreamWorldConfig as DreamWorldConfig
     from envs.driving_env import DrivingEnv as DrivingEnv
     from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
     from envs.driving_env import TruncationReason as TruncationReason
-    from envs.make import make_carla_env as make_carla_env
-    from envs.make import make_dream_env as make_dream_env
-    from envs.make import make_road_env as make_road_env
-    from envs.road_world import RoadWorld as RoadWorld
-    from envs.road_world import RoadWorldConfig as RoadWorldConfig
-    from envs.roads import RoadMap as RoadMap
-    from envs.roads import load_map as load_map
-    from envs.roads import load_town as load_town
-    from envs.scripted import ActorScript as ActorScript
-    from envs.scripted import ActorState as ActorState
-    from envs.scripted import ScriptedActors as ScriptedActors
+    from envs.learned.learned_world import DreamWorld as DreamWorld
+    from envs.learned.learned_world import DreamWorldConfig as DreamWorldConfig
+    from envs.maps.road_map import RoadMap as RoadMap
+    from envs.maps.road_map import load_map as load_map
+    from envs.maps.road_map import load_town as load_town
+    from envs.registration import make_carla_env as make_carla_env
+    from envs.registration import make_dream_env as make_dream_env
+    from envs.registration import make_road_env as make_road_env
+    from envs.road.road_world import RoadWorld as RoadWorld
+    from envs.road.road_world import RoadWorldConfig as RoadWorldConfig
+    from envs.scripted_actors import ActorScript as ActorScript
+    from envs.scripted_actors import ActorState as ActorState
+    from envs.scripted_actors import ScriptedActors as ScriptedActors
     from envs.vector_env import DrivingVectorEnv as DrivingVectorEnv
     from envs.vector_env import make_dream_vector_env as make_dream_vector_env
     from envs.world import World as World
@@ -100,16 +100,16 @@ __all__ = [
 _HOME_OF = {
     name: module
     for module, names in {
-        "envs.carla_config": ("CarlaWorldConfig",),
-        "envs.carla_routes": ("LeaderboardRoute", "read_routes", "route_on_map"),
-        "envs.carla_world": ("CarlaWorld",),
+        "envs.carla.config": ("CarlaWorldConfig",),
+        "envs.carla.leaderboard_routes": ("LeaderboardRoute", "read_routes", "route_on_map"),
+        "envs.carla.carla_world": ("CarlaWorld",),
         "envs.counterfactual": ("Counterfactuals", "counterfactuals"),
-        "envs.dream_world": ("DreamWorld", "DreamWorldConfig"),
+        "envs.learned.learned_world": ("DreamWorld", "DreamWorldConfig"),
         "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "TruncationReason"),
-        "envs.make": ("make_carla_env", "make_dream_env", "make_road_env"),
-        "envs.road_world": ("RoadWorld", "RoadWorldConfig"),
-        "envs.roads": ("RoadMap", "load_map", "load_town"),
-        "envs.scripted": ("ActorScript", "ActorState", "ScriptedActors"),
+        "envs.registration": ("make_carla_env", "make_dream_env", "make_road_env"),
+        "envs.road.road_world": ("RoadWorld", "RoadWorldConfig"),
+        "envs.maps.road_map": ("RoadMap", "load_map", "load_town"),
+        "envs.scripted_actors": ("ActorScript", "ActorState", "ScriptedActors"),
         "envs.vector_env": ("DrivingVectorEnv", "make_dream_vector_env"),
         "envs.world": ("World", "WorldStep"),
         "policies.drive": ("Rollout", "drive"),
@@ -141,9 +141,9 @@ def __dir__() -> list[str]:
 def _register_envs() -> None:
     """Make the env ids known to gymnasium; an id that is already there stays as it is."""
     entry_points = {
-        "DriveDiT-v0": ("envs.make:make_dream_env", "envs.vector_env:make_dream_vector_env"),
-        "DriveDiT-Road-v0": ("envs.make:make_road_env", None),
-        "DriveDiT-Carla-v0": ("envs.make:make_carla_env", None),
+        "DriveDiT-v0": ("envs.registration:make_dream_env", "envs.vector_env:make_dream_vector_env"),
+        "DriveDiT-Road-v0": ("envs.registration:make_road_env", None),
+        "DriveDiT-Carla-v0": ("envs.registration:make_carla_env", None),
     }
     for env_id, (entry_point, vector_entry_point) in entry_points.items():
         if env_id not in gymnasium.registry:
@@ -167,7 +167,7 @@ def _demo():
 def _play():
     """Drive the learned or the reference world yourself, in a window."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    from envs.viewer import PlayConfig, play
+    from envs.viewer.window import PlayConfig, play
     from policies.policy import make_policy
 
     def run(config: PlayConfig) -> None:

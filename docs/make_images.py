@@ -110,7 +110,7 @@ def revisits(config: ImagesConfig) -> np.ndarray:
 def viewer(config: ImagesConfig) -> np.ndarray:
     """The viewer with both worlds, three seconds after the learned one began in the reference world."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
-    from envs.viewer import PlayConfig, play
+    from envs.viewer.window import PlayConfig, play
     from policies.policy import make_policy
 
     with TemporaryDirectory() as folder:

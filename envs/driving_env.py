@@ -11,8 +11,8 @@ import gymnasium
 import numpy as np
 
 from envs.rewards import NO_REWARD, Reward, RewardConfig, reward
+from envs.serialization import StateCodec
 from envs.spaces import ObservationMode, Observer, action_space
-from envs.state_codec import StateCodec
 from envs.world import World, WorldStep
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
@@ -123,8 +123,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     ## Starting state
     A function of the seed and the options alone. The car is on a lane, usually moving. Options are the world's: see
-    `envs.road_world.RoadWorld`, `envs.dream_world.DreamWorld` and `envs.carla_world.CarlaWorld`. Without a seed, one
-    is drawn from `np_random`.
+    `envs.road.road_world.RoadWorld`, `envs.learned.learned_world.DreamWorld` and
+    `envs.carla.carla_world.CarlaWorld`. Without a seed, one is drawn from `np_random`.
 
     ## Episode end
     Terminated when the collision or off-road probability exceeds 0.5, or at the end of the route. Truncated after 60 s

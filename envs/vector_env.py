@@ -202,7 +202,11 @@ def make_dream_vector_env(
     Raises:
         ValueError: num_envs is less than 1, or an argument that the envs refuse.
     """
-    from envs.dream_world import DreamWorld, DreamWorldConfig, step_together  # torch is loaded here and not before
+    from envs.learned.learned_world import (  # torch is loaded here and not before
+        DreamWorld,
+        DreamWorldConfig,
+        step_together,
+    )
 
     if num_envs < 1:
         raise ValueError(f"num_envs must be at least 1, got {num_envs}")

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from envs.scripted import ActorState
+from envs.scripted_actors import ActorState
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
-    from envs.routes import Route
+    from envs.maps.route import Route
 
 EGO_HALF_LENGTH = VehicleModel().length / 2
 

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from envs.scripted import ScriptedActors
+from envs.scripted_actors import ScriptedActors
 from scenarios.actors import BrakingLead, CrossingPedestrian, CutIn
 from scenarios.scenario import Case, Scenario
 

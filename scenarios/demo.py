@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 from tqdm import tqdm
 
-from envs.make import make_dream_env
+from envs.registration import make_dream_env
 from envs.video import write_mp4
 from policies.drive import Rollout, drive
 from policies.policy import Policy, make_policy

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from envs.workers import in_processes
+from envs.process_pool import in_processes
 from policies.drive import Rollout
 from policies.policy import Policy, make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envs.scripted import ScriptedActors
+from envs.scripted_actors import ScriptedActors
 
 
 @dataclass(frozen=True, kw_only=True)

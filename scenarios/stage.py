@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 
 import gymnasium
 
-from envs.carla_routes import RouteError, read_routes
-from envs.make import make_carla_env, make_dream_env, make_road_env
+from envs.carla.leaderboard_routes import RouteError, read_routes
+from envs.registration import make_carla_env, make_dream_env, make_road_env
 from envs.world import WorldLostError
 from policies.drive import Rollout, drive
 from policies.policy import Policy

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.camera import Actor, Camera, CameraConfig
-from envs.look import Look
-from envs.road_geometry import LanePolygon, Marking, RoadGeometry
-from envs.scenery import Scenery
+from envs.maps.opendrive import LanePolygon, Marking, RoadGeometry
+from envs.road.rendering.camera import Actor, Camera, CameraConfig
+from envs.road.rendering.scenery import Scenery
+from envs.road.rendering.weather import Look
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
 

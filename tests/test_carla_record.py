@@ -12,7 +12,7 @@ import pytest
 from bridge_process import serving
 from leaderboard_files import write_route
 
-from envs.roads import load_town
+from envs.maps.road_map import load_town
 from training.rollouts import RolloutDataset
 from worldsim.datatypes.route import turned
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from leaderboard_files import write_route
 
-from envs.carla_routes import LeaderboardRoute, RouteError, read_routes, route_on_map
-from envs.roads import load_map, load_town
+from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_routes, route_on_map
+from envs.maps.road_map import load_map, load_town
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 

@@ -8,7 +8,7 @@ from bridge_process import serving
 from leaderboard_files import write_route
 
 from drivedit import main
-from envs.stage import town_stage
+from envs.road.static_scene import town_stage
 from policies.policy import ConstantPolicy
 from scenarios.catalogue import SCENARIOS
 from scenarios.runner import run_cases

@@ -15,15 +15,15 @@ from gymnasium.utils.env_checker import check_env
 from leaderboard_files import write_route
 
 import drivedit  # noqa: F401  registers the ids
+from envs.carla.carla_world import CarlaWorld, CarlaWorldConfig
+from envs.carla.coordinates import pose_from_carla, pose_to_carla
+from envs.carla.leaderboard_routes import RouteError, read_routes
 from envs.carla_bridge.road_simulation import STANDING_START
 from envs.carla_bridge.serve import ServeConfig
-from envs.carla_frame import pose_from_carla, pose_to_carla
-from envs.carla_routes import RouteError, read_routes
-from envs.carla_world import CarlaWorld, CarlaWorldConfig
-from envs.road_world import RoadWorld, RoadWorldConfig
-from envs.scripted import ScriptedActors, ego_on_route, scripted_box
-from envs.stage import town_stage
-from envs.towns import town_xodr
+from envs.maps.procedural_towns import town_xodr
+from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.static_scene import town_stage
+from envs.scripted_actors import ScriptedActors, ego_on_route, scripted_box
 from envs.world import WorldLostError
 from scenarios.actors import BrakingLead, CrossingPedestrian
 from worldsim.datatypes.scene import ObjectKind

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
-from envs.make import make_dream_env
+from envs.registration import make_dream_env
 from training.train import TrainConfig, train
 
 

@@ -15,9 +15,9 @@ from gymnasium.utils.env_checker import check_env
 from test_world_model import random_clip, random_model
 
 import drivedit
-from envs.dream_world import DreamWorld, DreamWorldConfig
 from envs.driving_env import DrivingEnv
-from envs.scripted import ScriptedActors
+from envs.learned.learned_world import DreamWorld, DreamWorldConfig
+from envs.scripted_actors import ScriptedActors
 from scenarios.actors import BrakingLead, CrossingPedestrian
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectKind, SceneState

@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 
 import drivedit  # noqa: F401  registers the ids
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
-from envs.road_world import RoadWorld, RoadWorldConfig
+from envs.road.road_world import RoadWorld, RoadWorldConfig
 from envs.world import WorldStep
 from worldsim.datatypes.scene import SceneState
 

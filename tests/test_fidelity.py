@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
-from envs.workers import in_processes
+from envs.process_pool import in_processes
 from policies.drive import NO_FRAME, Rollout
 from scenarios.fidelity import FidelityConfig, fidelity
 from scenarios.metrics.pdm import at_fault, pdm_score

@@ -11,7 +11,7 @@ import pytest
 import torch
 from test_world_model import CONTROL, random_clip, random_model
 
-from envs.dream_world import DreamWorld, DreamWorldConfig
+from envs.learned.learned_world import DreamWorld, DreamWorldConfig
 from worldsim.inference import Replayed, Speed, is_one_step, map_tensors, set_speed, tensors_of
 from worldsim.networks.layers import KeyValue
 from worldsim.world_model import WorldModel

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("carla", reason="the embedded world's roads need the carla package")
 
-from envs.roads import RoadMap, load_map, load_town
-from envs.routes import Route
+from envs.maps.road_map import RoadMap, load_map, load_town
+from envs.maps.route import Route
 from worldsim.datatypes.scene import RouteCommand
 
 MAPS = Path(__file__).parents[1].parent / "shared" / "data" / "carla_maps"
@@ -124,9 +124,9 @@ def test_a_map_that_cannot_be_parsed_is_refused(text: str) -> None:
 
 
 def test_a_map_that_crashes_the_parser_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    import envs.roads
+    import envs.maps.road_map
 
-    monkeypatch.setattr(envs.roads, "_CHECK_CODE", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    monkeypatch.setattr(envs.maps.road_map, "_CHECK_CODE", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     with pytest.raises(ValueError, match=r"crashed the process \(signal 11\)"):
         load_map("<OpenDRIVE>crash</OpenDRIVE>")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from envs.driving_env import DrivingEnv
-from envs.truth import Objects, scene_from_truth
+from envs.ground_truth import Objects, scene_from_truth
 from envs.world import WorldStep
 from policies.policy import ConstantPolicy
 from policies.rule_based import LaneFollower

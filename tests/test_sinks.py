@@ -12,7 +12,7 @@ from test_training import one_batch
 from test_vector_env import assert_equal
 from test_world_model import CONFIG, CONTROL, random_clip, random_conditions
 
-from envs.dream_world import DreamWorld, step_together
+from envs.learned.learned_world import DreamWorld, step_together
 from training.latents import NUM_DRAWS, LatentWindows
 from training.loop import LoopConfig
 from training.train_dit import DiTStageConfig, OwnRollouts, student_losses

@@ -11,7 +11,7 @@ pytest.importorskip("carla", reason="the reference world's roads need the carla 
 
 from test_world_model import CONTROL, random_clip
 
-from envs.make import make_dream_env
+from envs.registration import make_dream_env
 from training import recipes
 from training.dynamics import DynamicsRecipe
 from training.loop import LoopConfig

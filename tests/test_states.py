@@ -19,8 +19,8 @@ from test_world_model import random_clip
 
 from envs.counterfactual import counterfactuals
 from envs.driving_env import DrivingEnv
-from envs.scripted import ScriptedActors
-from envs.state_codec import MAGIC, ArrayLike, StateCodec
+from envs.scripted_actors import ScriptedActors
+from envs.serialization import MAGIC, ArrayLike, StateCodec
 from scenarios.actors import CrossingPedestrian
 from worldsim.datatypes.scene import ObjectKind
 
@@ -191,7 +191,7 @@ def test_a_state_neither_runs_nor_imports_anything():
     for name, why in (("os:system", "not known here"), ("Unknown", "not known here")):
         with pytest.raises(ValueError, match=why):
             codec.unpack(renamed(data, "Known", name))
-    from envs.scripted import ActorScript
+    from envs.scripted_actors import ActorScript
 
     codec = StateCodec(types=(Known,), open_type=ActorScript)
     for name, why in (("os:system", "no dataclass"), ("antigravity:X", "import that module first")):

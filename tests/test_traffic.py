@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envs.drivers import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
-from envs.scripted import ActorState, ScriptedActors
-from envs.traffic import TrafficConfig
+from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
+from envs.road.traffic.traffic import TrafficConfig
+from envs.scripted_actors import ActorState, ScriptedActors
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.scene import ObjectKind
 
@@ -105,7 +105,7 @@ def test_actor_states_are_checked():
 
 
 def test_traffic_moves_and_does_not_drive_through_itself():
-    from envs.road_world import RoadWorld, RoadWorldConfig
+    from envs.road.road_world import RoadWorld, RoadWorldConfig
 
     world = RoadWorld(RoadWorldConfig(frame_size=(16, 16), parked_share=0.3))
     touching, moved = 0, []

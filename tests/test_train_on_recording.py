@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import picture, write_udacity
 
-from envs.make import make_dream_env
+from envs.registration import make_dream_env
 from training.importers.convert import ImportConfig, import_recordings
 from training.importers.drives import DriveOptions
 from training.train import TrainConfig, train

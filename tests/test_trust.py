@@ -17,8 +17,8 @@ from test_dream_world import shipped
 from test_states import going_on
 from test_world_model import CONTROL, random_clip, random_model
 
-from envs.dream_world import DreamWorld, DreamWorldConfig
 from envs.driving_env import DrivingEnv
+from envs.learned.learned_world import DreamWorld, DreamWorldConfig
 from worldsim.checkpoint import WEIGHTS_NAME
 from worldsim.datatypes.starts import load_starts
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from envs.routes import Route
-from envs.truth import Objects, project_ahead, scene_from_truth, touched
+from envs.ground_truth import Objects, project_ahead, scene_from_truth, touched
+from envs.maps.route import Route
 from worldsim.datatypes.boxes import corners, overlap
 from worldsim.datatypes.scene import OBJECT_RANGE, ObjectKind, RouteCommand
 from worldsim.datatypes.vehicle import VehicleModel

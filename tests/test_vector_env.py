@@ -9,8 +9,8 @@ import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from test_world_model import CONFIG, random_clip, random_model
 
-from envs.dream_world import DreamWorld, DreamWorldConfig, step_together
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
+from envs.learned.learned_world import DreamWorld, DreamWorldConfig, step_together
 from envs.vector_env import DrivingVectorEnv, step_singly
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
 from worldsim.model_state import ModelState

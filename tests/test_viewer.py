@@ -12,10 +12,10 @@ import pygame
 import pytest
 from viewer_worlds import FullThrottle, StraightEnv, session_on
 
-from envs.viewer import PlayConfig, Window, make_session, next_pace, play, screen_scale
-from envs.viewer_layout import Status, arrange
-from envs.viewer_painter import Painter
-from envs.viewer_pen import ALARM, BACKGROUND
+from envs.viewer.layout import Status, arrange
+from envs.viewer.painter import Painter
+from envs.viewer.theme import ALARM, BACKGROUND
+from envs.viewer.window import PlayConfig, Window, make_session, next_pace, play, screen_scale
 
 
 @pytest.fixture

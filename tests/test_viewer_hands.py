@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from envs.viewer_hands import Hands, HandsConfig, Held
+from envs.viewer.action_smoothing import Hands, HandsConfig, Held
 from worldsim.datatypes.vehicle import VehicleModel
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pygame
 import pytest
 
-from envs.viewer_input import COMMANDS, DEAD_ZONE, HELP, Inputs, aim
-from envs.viewer_layout import Box, arrange
+from envs.viewer.input import COMMANDS, DEAD_ZONE, HELP, Inputs, aim
+from envs.viewer.layout import Box, arrange
 
 LAYOUT = arrange((1120, 780), (128, 128), num_views=2)
 

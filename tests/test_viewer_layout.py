@@ -7,8 +7,8 @@ import pygame
 import pytest
 from viewer_worlds import StraightEnv, session_on, straight_scene
 
-from envs.camera import CameraConfig
-from envs.viewer_layout import (
+from envs.road.rendering.camera import CameraConfig
+from envs.viewer.layout import (
     BUTTONS,
     Box,
     arrange,
@@ -17,7 +17,7 @@ from envs.viewer_layout import (
     object_corners,
     readouts,
 )
-from envs.viewer_overlay import lane_lines, object_lines, project_lines
+from envs.viewer.overlay import lane_lines, object_lines, project_lines
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
 

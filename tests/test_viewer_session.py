@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from viewer_worlds import FullThrottle, StraightEnv, session_on
 
-from envs.viewer_session import REWIND_TIME, Session
+from envs.viewer.session import REWIND_TIME, Session
 
 
 def drive(session: Session, pedal: float, num_steps: int) -> None:

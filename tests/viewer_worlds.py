@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from envs.camera import CameraConfig
-from envs.viewer_session import Session, View
+from envs.road.rendering.camera import CameraConfig
+from envs.viewer.session import Session, View
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, RouteCommand, SceneState
 
 CAMERA = CameraConfig(height_px=32, width_px=48)

@@ -242,7 +242,7 @@ def _drive_road(seed: int) -> float:
     """Frames per second of the reference world in this process."""
     import cv2
 
-    from envs.road_world import RoadWorld, RoadWorldConfig
+    from envs.road.road_world import RoadWorld, RoadWorldConfig
 
     cv2.setNumThreads(1)
     world = RoadWorld(RoadWorldConfig())

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from envs.road_world import RoadWorld, RoadWorldConfig
+from envs.road.road_world import RoadWorld, RoadWorldConfig
 from training.drives import clip_at, known_starts
 from training.recipes import Recipe
 from training.windows import FrameStore

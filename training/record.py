@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from tqdm import tqdm
 
-from envs.carla_routes import LeaderboardRoute, RouteError, read_routes
-from envs.workers import in_processes
+from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_routes
+from envs.process_pool import in_processes
 from envs.world import World, WorldLostError, WorldStep
 from training import layout
 from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
@@ -116,14 +116,14 @@ MakeWorld = Callable[[RecordConfig], World]
 
 def make_road_world(config: RecordConfig) -> World:
     """The embedded reference world."""
-    from envs.road_world import RoadWorld, RoadWorldConfig
+    from envs.road.road_world import RoadWorld, RoadWorldConfig
 
     return RoadWorld(RoadWorldConfig(frame_size=config.frame_size))
 
 
 def make_carla_world(config: RecordConfig) -> World:
     """A CARLA server."""
-    from envs.carla_world import CarlaWorld, CarlaWorldConfig
+    from envs.carla.carla_world import CarlaWorld, CarlaWorldConfig
 
     return CarlaWorld(CarlaWorldConfig(host=config.host, port=config.port, frame_size=config.frame_size))
 

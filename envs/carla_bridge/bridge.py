@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from envs.carla_bridge import messages, readings
-from envs.carla_bridge.cast import Cast, Performer
+from envs.carla_bridge.actor_registry import Cast, Performer
 from envs.carla_bridge.faults import Fault, Faults
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp

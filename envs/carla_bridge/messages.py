@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import msgpack
 import numpy as np
 
+from envs.carla.coordinates import poses_to_carla
 from envs.carla_bridge.layouts import WireLayout
-from envs.carla_frame import poses_to_carla
 
 ACTIVE = 1
 """Actor state without which a client takes an actor for destroyed."""

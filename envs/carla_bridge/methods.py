@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from envs.carla.coordinates import control_from_carla, poses_to_carla
 from envs.carla_bridge import blueprints
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.rpc import Method, RefusedError
-from envs.carla_frame import control_from_carla, poses_to_carla
 
 SPAWN_HEIGHT = 0.5
 """Of spawn points above the road, as CARLA gives them [m]."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 import carla
 
 from envs.carla_bridge import blueprints, messages
-from envs.carla_bridge.cast import Cast, Performer
+from envs.carla_bridge.actor_registry import Cast, Performer
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp
 from envs.carla_bridge.simulation import Moment, Simulation

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.camera import Actor, Camera, CameraConfig
 from envs.carla_bridge.simulation import OPENDRIVE_MAP, SAME_BODY, CameraView, Guest, Keys, Moment, view_of
-from envs.paths import NOWHERE
-from envs.road_episode import RoadView
-from envs.road_world import RoadWorld, RoadWorldConfig
-from envs.scripted import ScriptedActors
-from envs.stage import Stage, map_stage, town_stage
-from envs.traffic import Guests
-from envs.truth import Objects, touched
+from envs.ground_truth import Objects, touched
+from envs.road.episode import RoadView
+from envs.road.rendering.camera import Actor, Camera, CameraConfig
+from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.static_scene import Stage, map_stage, town_stage
+from envs.road.traffic.paths import NOWHERE
+from envs.road.traffic.traffic import Guests
+from envs.scripted_actors import ScriptedActors
 from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.scene import ObjectKind

@@ -79,7 +79,7 @@ def make_simulation(config: ServeConfig) -> Simulation:
     if config.world == "road":
         return _road(config)
     from envs.carla_bridge.world_simulation import WorldSimulation
-    from envs.dream_world import DreamWorld, DreamWorldConfig
+    from envs.learned.learned_world import DreamWorld, DreamWorldConfig
 
     world = DreamWorld(DreamWorldConfig(checkpoint=config.checkpoint, device=config.device))
     starts = {f"Start_{index:03d}": {"start_index": index} for index in range(len(world.starts))}
@@ -88,7 +88,7 @@ def make_simulation(config: ServeConfig) -> Simulation:
 
 def _road(config: ServeConfig) -> Simulation:
     from envs.carla_bridge.road_simulation import RoadSimulation
-    from envs.road_world import RoadWorldConfig
+    from envs.road.road_world import RoadWorldConfig
 
     world = RoadWorldConfig(
         frame_size=config.frame_size, num_vehicles=config.num_vehicles, num_pedestrians=config.num_pedestrians

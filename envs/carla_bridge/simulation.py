@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from envs.camera import CameraConfig
-from envs.truth import Objects
+from envs.ground_truth import Objects
+from envs.road.rendering.camera import CameraConfig
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
 

@@ -8,11 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from envs.camera import CameraConfig
-from envs.carla_bridge.route_map import route_xodr
+from envs.carla_bridge.one_road_map import route_xodr
 from envs.carla_bridge.simulation import CameraView, Guest, Moment, view_of
-from envs.traffic import SCRIPTED_HEIGHTS
-from envs.truth import Objects, touched
+from envs.ground_truth import Objects, touched
+from envs.road.rendering.camera import CameraConfig
+from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.world import World, WorldStep
 from worldsim.datatypes.boxes import wrap
 from worldsim.datatypes.route import to_ground_frame

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.truth import Objects, fill_objects
+from envs.ground_truth import Objects, fill_objects
 from training.importers.recording import Recording, Signal, Track
 from training.layout import VALID_NAMES
 from training.rollouts import Rows

@@ -1,0 +1,1 @@
+"""A CARLA server as a world."""

@@ -1,0 +1,376 @@
+"""CarlaWorld: a CARLA server, or what speaks its protocol, as a World."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from envs.carla.config import WEATHERS, CarlaWorldConfig
+from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on_map
+from envs.carla.messages import CarlaMoment, MapFacts, Opening, Placed
+from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
+from envs.history import Instant
+from envs.maps.road_map import RoadMap, load_map
+from envs.maps.route import Route
+from envs.road.ego_route import ROUTE_LENGTH, keep_lane, kept_route, start_clip
+from envs.road.static_scene import ROUTE_BEYOND
+from envs.scripted_actors import ScriptedActors, ScriptedPlay
+from envs.world import WorldLostError, WorldStep
+from worldsim.datatypes.scene import RouteCommand
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
+
+if TYPE_CHECKING:
+    from envs.carla.process import CarlaProcess
+
+MAP_SECONDS = 180.0
+"""A map change that takes longer has hung [s]."""
+NUM_SPAWN_TRIES = 20
+"""Starts tried before the server is said to have no room."""
+
+
+@dataclass(kw_only=True, eq=False)
+class _Episode:
+    """What changes from step to step."""
+
+    rng: np.random.Generator
+    model: VehicleModel
+    route: Route
+    s: float
+    weather: str
+    play: ScriptedPlay | None
+    keeps_route: bool
+    past: tuple[Instant, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Start:
+    """A place for the ego, and the route from there on."""
+
+    pose: tuple[float, float, float]
+    route: Route
+    speed_limit: float
+
+
+class CarlaWorld:
+    """CARLA in synchronous mode: one ego with a front camera, collision and lane invasion sensors, among traffic.
+
+    Truth comes from the API and the server's OpenDRIVE map, through the same code as in the embedded world. The client
+    runs in a child process; the server gets its settings back when the world closes or its process ends.
+
+    reset options:
+        map: a map of the server, or path or text of an .xodr file for it to build; without it, it stays as it is.
+        start: (x, y, yaw) [m, m, rad]; without it the route's beginning, else the seed draws one of the spawn points.
+        route: to follow from the start on. A Route is prolonged as one that the seed draws; a LeaderboardRoute ends
+            where it ends, and names the map where none is asked for. Without it the seed draws the turns.
+        scenario: ScriptedActors. They are moved by their transforms, in sizes of CARLA's blueprints.
+
+    info of a step: `weather` (place in WEATHERS), `frame_number` (the server's, from `first_frame` on),
+    `collided_with` (ObjectKind of what the ego touches, EMPTY if nothing), `lane_invasions` (number of markings crossed
+    in this step).
+
+    Attributes:
+        map_name: the server's name of the map, "" before the first reset.
+        first_frame: the server's number of the first frame since the last reset.
+
+    Args:
+        config: which server, and what is driven there.
+    """
+
+    def __init__(self, config: CarlaWorldConfig | None = None) -> None:
+        self.config = CarlaWorldConfig() if config is None else config
+        self.frame_size, self.dt = self.config.frame_size, self.config.dt
+        self.latent_space: Box | None = None
+        self._process: CarlaProcess | None = None
+        self._asked_map, self.map_name = "", ""
+        self.first_frame = 0
+        self._road_map: RoadMap | None = None
+        self._spawns = np.zeros((0, 3))
+        self._episode: _Episode | None = None
+
+    def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
+        """A new start. What the server draws by itself may differ from one reset to the next with the same seed.
+
+        Raises:
+            ValueError: an unknown option, a map the server does not have, a route that is not on it, a start it has no
+                room for, or a scenario for which it has none.
+            ConnectionError: no server answers, or it is of another version than the client.
+            WorldLostError: the server broke off.
+        """
+        unknown = set(options) - {"map", "start", "route", "scenario"}
+        if unknown:
+            raise ValueError(f"unknown reset options {sorted(unknown)}; CARLA knows map, start, route and scenario")
+        self._episode = None
+        rng = np.random.default_rng(seed)
+        route, scenario = options.get("route"), options.get("scenario")
+        keeps_route = isinstance(route, LeaderboardRoute)
+        if keeps_route:
+            route = self._follow(route, str(options.get("map", route.town)))
+        else:
+            self._enter(str(options.get("map", self._asked_map)))
+        weather = self.config.weather or WEATHERS[int(rng.integers(len(WEATHERS)))]
+        starts = self._starts(options.get("start"), route, 0.0 if scenario is None else scenario.straight, rng)
+        start, play, moment = self._begin(starts, scenario, seed, weather)
+        self.first_frame = moment.number
+        length, width = moment.size
+        self._episode = _Episode(
+            rng=rng,
+            model=replace(self.config.vehicle, length=length, width=width),
+            route=start.route,
+            s=float(start.route.project(moment.vehicle[:2], None)[0]),
+            weather=weather,
+            play=play,
+            keeps_route=keeps_route,
+        )
+        speed = float(rng.uniform(0.0, 1.0) * start.speed_limit) if rng.random() < 0.85 else 0.0
+        if scenario is not None and scenario.ego_speed is not None:
+            speed = scenario.ego_speed
+        step = self._answer(np.zeros(4, np.float32), moment, 0.0)
+        for _ in range(self.config.num_context - 1):
+            step = self.step(keep_lane(step.scene, self._episode.model, speed, mind_lead=scenario is None))
+            if step.collision > 0.5 or step.off_road > 0.5:
+                break
+        return replace(step, progress=0.0)
+
+    def step(self, control: np.ndarray) -> WorldStep:
+        """Apply control float32 [4] (CONTROL_NAMES) over one step.
+
+        Raises:
+            ValueError: the control has another shape or is not finite, or reset was not called.
+            WorldLostError: the server or the client broke off, hung, or lost the frame or its image.
+        """
+        control = np.array(control, np.float32)
+        if control.shape != (4,) or not np.isfinite(control).all():
+            raise ValueError(f"a control is 4 finite numbers, got {control}")
+        episode, config = self._running(), self.config
+        assert self._process is not None, "an episode has a session"
+        limit = config.tick_seconds + config.image_seconds + config.connect_seconds + config.hang_seconds
+        if episode.play is not None:
+            episode.play = episode.play.stepped(episode.past[-1].vehicle, episode.model, self.dt)
+        try:
+            moment: CarlaMoment = self._process.call("step", control, _placed(episode.play), seconds=limit)
+        except WorldLostError:
+            self._episode = None
+            raise
+        s, lateral, _ = episode.route.project(moment.vehicle[:2], episode.s)
+        progress, episode.s = float(s - episode.s), float(s)
+        if not episode.keeps_route:
+            episode.route, episode.s = kept_route(
+                episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
+            )
+        return self._answer(control, moment, progress)
+
+    def snapshot(self) -> Any:
+        """Refused: CARLA cannot be set back.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("CARLA cannot be set back to an earlier moment; start_clip() goes on elsewhere")
+
+    def restore(self, snapshot: Any) -> None:
+        """Refused: CARLA cannot be set back.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("CARLA cannot be set back to an earlier moment")
+
+    def get_state(self) -> bytes:
+        """Refused: CARLA's state stays in the server.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("CARLA's state cannot be read; start_clip() goes on elsewhere")
+
+    def set_state(self, state: bytes) -> None:
+        """Refused: CARLA cannot be set back.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("CARLA cannot be set back to an earlier moment")
+
+    def branch(self) -> CarlaWorld:
+        """Refused: a server has one present.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("a CARLA server has one present; start_clip() goes on elsewhere")
+
+    def frame(self) -> np.ndarray:
+        """The newest frame, RGB uint8 [h, w, 3]."""
+        return self._running().past[-1].seen(None).copy()
+
+    def start_clip(self) -> StartClip:
+        """The last context frames with their controls, SceneState and route."""
+        episode = self._running()
+        return start_clip(episode.past, None, episode.route, episode.s, self.dt)
+
+    def close(self) -> None:
+        """Take the ego and its sensors out of the server and give it back its settings."""
+        self._episode = None
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def _running(self) -> _Episode:
+        if self._episode is None:
+            raise ValueError("the world has no state yet: call reset first")
+        return self._episode
+
+    def _map(self) -> RoadMap:
+        assert self._road_map is not None, "an episode has a map"
+        return self._road_map
+
+    def _enter(self, asked: str) -> RoadMap:
+        """Connect where that is needed, and change to the map asked for ("" for none)."""
+        from envs.carla.process import CarlaProcess
+
+        if self._process is None or not self._process.alive:
+            self._process = CarlaProcess(self.config.session())
+            self._know(self._process.map_facts)
+            self._asked_map = self.map_name
+        if asked and asked != self._asked_map:
+            text = asked.lstrip().startswith("<")
+            if text or asked.endswith(".xodr"):
+                xodr = asked if text else Path(asked).read_text(errors="replace")
+                facts = self._process.call("load_opendrive", xodr, seconds=MAP_SECONDS)
+            else:
+                facts = self._process.call("load_map", asked, seconds=MAP_SECONDS)
+            self._know(facts)
+            self._asked_map = asked
+        return self._map()
+
+    def _know(self, facts: MapFacts) -> None:
+        """The server's present map."""
+        self._spawns, self._road_map, self.map_name = facts.spawns, _server_map(facts.xodr), facts.name
+
+    def _follow(self, route: LeaderboardRoute, map_name: str) -> Route:
+        """The route on the map, which is entered for it."""
+        try:
+            road_map = self._enter(map_name)
+        except ValueError as error:
+            raise RouteError(f"{route.source}: {error}") from error
+        return route_on_map(road_map, route)
+
+    def _starts(
+        self, start: tuple[float, float, float] | None, route: Route | None, straight: float, rng: np.random.Generator
+    ) -> Iterator[_Start]:
+        """Where the ego may begin: where it is asked to, or at the map's spawn points in the order drawn.
+
+        Of these, only those whose route follows the lane for the first `straight` metres.
+        """
+        if start is None and route is not None:
+            start = route.pose_at(0.0, 0.0, 0.0)
+        given = start is not None
+        poses = [start] if given else self._spawns[rng.permutation(len(self._spawns))].tolist()
+        if not poses:
+            raise ValueError(f"map {self.map_name} has no spawn points: pass options={{'start': (x, y, yaw)}}")
+        found = False
+        for pose in poses:
+            lane = self._map().lane_at(np.array(pose[:2]))
+            if lane is None:
+                if given:
+                    raise ValueError(f"the start {tuple(pose)} is not within 30 m of a driving lane")
+                continue
+            drawn = self._map().route_from(lane, ROUTE_LENGTH, rng)
+            follows = (drawn.command[: int(straight) + 1] == RouteCommand.FOLLOW).all()
+            if given or (straight == 0.0 or (follows and drawn.length >= straight + ROUTE_BEYOND)):
+                found = True
+                x, y, yaw = pose
+                yield _Start(pose=(x, y, yaw), route=drawn if route is None else route, speed_limit=lane.speed_limit)
+        if not found:
+            raise ValueError(f"map {self.map_name} has no spawn point with {straight} m without a junction")
+
+    def _begin(
+        self, starts: Iterator[_Start], scenario: ScriptedActors | None, seed: int, weather: str
+    ) -> tuple[_Start, ScriptedPlay | None, CarlaMoment]:
+        """The first of the starts at which the server has room, what is played there, and its first moment."""
+        assert self._process is not None, "connected before"
+        frames = self.config.num_warmup + 3
+        seconds = frames * self.config.tick_seconds + self.config.connect_seconds + self.config.hang_seconds
+        refused: ValueError | None = None
+        for start in islice(starts, NUM_SPAWN_TRIES):
+            play = None if scenario is None else self._play(scenario, start)
+            opening = Opening(
+                pose=start.pose,
+                speed=None if scenario is None else scenario.ego_speed,
+                actors=_placed(play),
+                traffic=scenario is None or scenario.ambient_traffic,
+                seed=seed,
+                weather=weather,
+            )
+            try:
+                return start, play, self._process.call("begin", opening, seconds=seconds)
+            except ValueError as error:
+                refused = error
+        assert refused is not None, "there is a start, or an error that says why not"
+        raise refused
+
+    def _play(self, scenario: ScriptedActors, start: _Start) -> ScriptedPlay:
+        """The scenario at the first moment, by which the ego's given speed has taken it on by a frame."""
+        ego_s = float(start.route.project(np.array(start.pose[:2]), None)[0])
+        ego_s += (scenario.ego_speed or 0.0) * self.dt
+        return ScriptedPlay(
+            scripts=scenario.scripts,
+            route=start.route,
+            ego_s=ego_s,
+            time=-(self.config.num_context - 1) * self.dt,
+            actors=tuple(script.initial(start.route, ego_s) for script in scenario.scripts),
+        )
+
+    def _answer(self, control: np.ndarray, moment: CarlaMoment, progress: float) -> WorldStep:
+        """The world as it is now, remembered for the start clip."""
+        episode, road_map = self._running(), self._map()
+        scene = scene_from_truth(
+            vehicle=moment.vehicle, model=episode.model, route=episode.route, objects=moment.objects, hint_s=episode.s
+        )
+        scene.ego[2] = moment.yaw_rate
+        instant = Instant(control=control, frame=moment.image, vehicle=moment.vehicle, scene=scene)
+        episode.past = (*episode.past, instant)[-self.config.num_context :]
+        return WorldStep(
+            scene=scene.copy(),
+            vehicle=moment.vehicle.copy(),
+            collision=float(bool(moment.collided_with)),
+            off_road=float(is_off_road(moment.vehicle, episode.model, road_map)),
+            wrong_way=is_wrong_way(scene, moment.vehicle, road_map),
+            progress=progress,
+            info={
+                "weather": WEATHERS.index(episode.weather),
+                "frame_number": moment.number - self.first_frame,
+                "collided_with": int(moment.collided_with),
+                "lane_invasions": len(moment.lane_invasions),
+            },
+            route_done=episode.s >= episode.route.length,
+        )
+
+
+def _placed(play: ScriptedPlay | None) -> tuple[Placed, ...]:
+    """Where the actors are now."""
+    if play is None:
+        return ()
+    return tuple(
+        Placed(
+            kind=actor.kind,
+            pose=play.route.pose_at(actor.s, actor.lateral, actor.heading),
+            speed=actor.speed,
+            braking=actor.braking,
+        )
+        for actor in play.actors
+    )
+
+
+@lru_cache(maxsize=2)
+def _server_map(xodr: str) -> RoadMap:
+    """A server's map; the last ones are kept over reconnections."""
+    return load_map(xodr)

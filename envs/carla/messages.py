@@ -1,0 +1,119 @@
+"""What CarlaWorld and its session, in another process, tell each other; in our frame and units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from envs.ground_truth import Objects
+from worldsim.datatypes.scene import ObjectKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """Where a scripted actor is to be.
+
+    Args:
+        kind: never EMPTY.
+        pose: x, y, yaw of its middle [m, m, rad].
+        speed: along its yaw; CARLA itself measures none of an actor that is moved by its transform [m/s].
+        braking: shows brake lights.
+    """
+
+    kind: ObjectKind
+    pose: tuple[float, float, float]
+    speed: float
+    braking: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionConfig:
+    """How a session is held.
+
+    Args:
+        host: of the server.
+        port: of its RPC.
+        frame_size: height and width of the front camera's frames [px].
+        dt: step [s].
+        blueprint: of the ego.
+        num_vehicles: of the Traffic Manager, where the server has no traffic of its own.
+        traffic_port: of the Traffic Manager, in this process.
+        num_warmup: frames under the brake before an episode, in which the car settles and the sensors start.
+        connect_seconds: longest wait for a server [s].
+        tick_seconds: longest wait for a frame [s].
+        image_seconds: longest wait for a frame's image, counted from the frame [s].
+    """
+
+    host: str
+    port: int
+    frame_size: tuple[int, int]
+    dt: float
+    blueprint: str
+    num_vehicles: int
+    traffic_port: int
+    num_warmup: int
+    connect_seconds: float
+    tick_seconds: float
+    image_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """How an episode begins.
+
+    Args:
+        pose: of the ego, x, y, yaw [m, m, rad].
+        speed: that it is given when it has settled, which takes one more frame; None leaves it standing [m/s].
+        actors: scripted ones, where they are until the first `step`.
+        traffic: whether there is any other.
+        seed: of that traffic.
+        weather: name of one of CARLA's presets.
+    """
+
+    pose: tuple[float, float, float]
+    speed: float | None
+    actors: tuple[Placed, ...]
+    traffic: bool
+    seed: int
+    weather: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MapFacts:
+    """The server's map.
+
+    Args:
+        name: the server's.
+        xodr: OpenDRIVE text.
+        spawns: spawn points x, y, yaw, float64 [n, 3] [m, m, rad].
+    """
+
+    name: str
+    xodr: str
+    spawns: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CarlaMoment:
+    """What the API tells of one frame.
+
+    Args:
+        number: CARLA's number of the frame.
+        image: RGB, uint8 [h, w, 3].
+        vehicle: the ego, VEHICLE_NAMES, float64 [6].
+        yaw_rate: measured [rad/s].
+        size: the ego's length and width [m].
+        objects: all other vehicles, walkers and props.
+        collided_with: what the collision sensor reported for this frame, EMPTY for nothing.
+        lane_invasions: kinds of the markings crossed, since the last frame.
+    """
+
+    number: int
+    image: np.ndarray
+    vehicle: np.ndarray
+    yaw_rate: float
+    size: tuple[float, float]
+    objects: Objects
+    collided_with: ObjectKind
+    lane_invasions: tuple[str, ...]

@@ -1,0 +1,108 @@
+"""Bodies: what around the ego can be touched, from CARLA's actors to our Objects. Part of the session's process."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import carla
+import numpy as np
+
+from envs.carla.coordinates import pose_from_carla
+from envs.ground_truth import Objects
+from worldsim.datatypes.scene import ObjectKind
+
+_HEAVY = ("truck", "bus")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """What never changes of a road user.
+
+    Args:
+        kind: never EMPTY.
+        length: [m].
+        width: [m].
+        ahead: its middle ahead of its origin [m].
+        bottom: its underside above its origin [m].
+    """
+
+    kind: ObjectKind
+    length: float
+    width: float
+    ahead: float
+    bottom: float
+
+    def middle(self, actor: Any) -> tuple[float, float, float]:
+        """x, y [m] and yaw [rad] of the middle of the body, of an actor or its snapshot."""
+        x, y, yaw = pose_of(actor.get_transform())
+        return x + self.ahead * math.cos(yaw), y + self.ahead * math.sin(yaw), yaw
+
+
+class Bodies:
+    """The bodies of a server's actors; each costs one RPC, once.
+
+    Args:
+        world: the server's.
+    """
+
+    def __init__(self, world: carla.World) -> None:
+        self._world = world
+        self._known: dict[int, Body | None] = {}
+
+    def of(self, actor: Any) -> Body | None:
+        """The body of an actor; None for those that cannot be touched."""
+        if actor.id not in self._known:
+            self._known[actor.id] = _measured(actor)
+        return self._known[actor.id]
+
+    def objects(self, snapshot: carla.WorldSnapshot, ego_id: int, speeds: Mapping[int, float]) -> Objects:
+        """Everyone of a snapshot but the ego, with these speeds [m/s] by id instead of measured ones."""
+        new = [actor.id for actor in snapshot if actor.id not in self._known]
+        if new:
+            for actor in self._world.get_actors(new):
+                self.of(actor)
+        boxes, found, kinds = [], [], []
+        for actor in snapshot:
+            body = self._known.get(actor.id)
+            if body is None or actor.id == ego_id:
+                continue
+            boxes.append((*body.middle(actor), body.length, body.width))
+            measured = actor.get_velocity().dot(actor.get_transform().get_forward_vector())
+            found.append(speeds.get(actor.id, measured))
+            kinds.append(int(body.kind))
+        return Objects(
+            boxes=np.array(boxes, np.float64).reshape(-1, 5),
+            speeds=np.array(found, np.float64),
+            kinds=np.array(kinds, np.int64),
+        )
+
+
+def pose_of(transform: carla.Transform) -> tuple[float, float, float]:
+    """x, y [m] and yaw [rad] of a transform."""
+    return pose_from_carla(transform.location.x, transform.location.y, transform.rotation.yaw)
+
+
+def _measured(actor: Any) -> Body | None:
+    kind = kind_of(actor)
+    if kind == ObjectKind.EMPTY:
+        return None
+    box = actor.bounding_box
+    return Body(
+        kind=kind,
+        length=2 * box.extent.x,
+        width=2 * box.extent.y,
+        ahead=box.location.x,
+        bottom=box.location.z - box.extent.z,
+    )
+
+
+def kind_of(actor: Any) -> ObjectKind:
+    """What a CARLA actor is; EMPTY for sensors, lights and the like."""
+    if actor.type_id.startswith("vehicle."):
+        return ObjectKind.TRUCK if actor.attributes.get("base_type", "").lower() in _HEAVY else ObjectKind.CAR
+    if actor.type_id.startswith("walker."):
+        return ObjectKind.PEDESTRIAN
+    return ObjectKind.STATIC if actor.type_id.startswith("static.prop") else ObjectKind.EMPTY

@@ -1,0 +1,340 @@
+"""The cast: every actor a client sees, under CARLA's ids: spectator, ego, its sensors, and the world's road users."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from envs.carla.coordinates import control_to_carla, pose_from_carla, poses_to_carla
+from envs.carla_bridge import blueprints
+from envs.carla_bridge.blueprints import Blueprint
+from envs.carla_bridge.layouts import WireLayout
+from envs.carla_bridge.messages import Motion, actor_records
+from envs.carla_bridge.rpc import RefusedError
+from envs.carla_bridge.simulation import CameraView, Guest, Moment, Simulation
+from envs.carla_bridge.streams import EPISODE_STREAM
+from worldsim.datatypes.scene import ObjectKind
+
+_TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRIAN: b"\x0c", ObjectKind.STATIC: b"\x14"}
+"""CARLA's semantic tags."""
+_TCP, _SAME_HOST = 1, 0
+BRAKE_LIGHT = 8
+"""Bit of CARLA's light state."""
+_GUEST_COLOR = "120,80,60"
+
+
+@dataclass(kw_only=True)
+class Performer:
+    """One actor.
+
+    Args:
+        id: CARLA's.
+        blueprint: what it is.
+        values: of its attributes where they differ from the blueprint's.
+        parent: id of what it is attached to, 0 for none.
+        size: length, width, height [m].
+        kind: of road users.
+        location: x, y, z in CARLA's frame [m], of sensors relative to the parent; of other road users only of guests.
+        rotation: pitch, yaw, roll in CARLA's frame [degrees], likewise.
+        view: of a camera.
+    """
+
+    id: int
+    blueprint: Blueprint
+    values: dict[str, str] = field(default_factory=dict)
+    parent: int = 0
+    size: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    kind: ObjectKind = ObjectKind.EMPTY
+    location: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    view: CameraView | None = None
+
+    @property
+    def has_stream(self) -> bool:
+        """Whether the server sends anything for it; lane invasion is told by the client itself."""
+        return self.blueprint.id.startswith("sensor.") and self.blueprint != blueprints.LANE_INVASION
+
+    def period(self) -> float:
+        """Time between its messages [s]; 0 is every frame."""
+        return max(0.0, float(self.values.get("sensor_tick", "0.0")))
+
+
+class Cast:
+    """All actors.
+
+    Args:
+        simulation: where the ego and the road users live.
+        layout: of the wire.
+    """
+
+    def __init__(self, simulation: Simulation, layout: WireLayout) -> None:
+        self.simulation, self.layout = simulation, layout
+        self.stream_port = 0
+        self._next_id = EPISODE_STREAM + 1
+        self.spectator = Performer(id=self._new_id(), blueprint=blueprints.SPECTATOR)
+        self.ego: Performer | None = None
+        self.sensors: dict[int, Performer] = {}
+        self._bodies: dict[int, Performer] = {}
+        self._guests: dict[int, Performer] = {}
+        self._id_of_key: dict[int, int] = {}
+        self.lights: dict[int, int] = {}
+
+    def _new_id(self) -> int:
+        self._next_id += 1
+        return self._next_id - 1
+
+    def find(self, actor_id: int) -> Performer | None:
+        """The actor with that id."""
+        if actor_id == self.spectator.id:
+            return self.spectator
+        if self.ego is not None and actor_id == self.ego.id:
+            return self.ego
+        return self.sensors.get(actor_id) or self._bodies.get(actor_id)
+
+    def get(self, actor_id: int) -> Performer:
+        """The actor with that id.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        found = self.find(actor_id)
+        if found is None:
+            raise RefusedError(f"unable to find actor {actor_id}: actor not found")
+        return found
+
+    def the_ego(self, actor_id: int) -> Performer:
+        """The actor with that id, which must be the ego.
+
+        Raises:
+            RefusedError: it is not.
+        """
+        found = self.get(actor_id)
+        if found is not self.ego:
+            raise RefusedError(f"actor {actor_id} ({found.blueprint.id}) belongs to this world and obeys no client")
+        return found
+
+    def guest(self, actor_id: int) -> Performer | None:
+        """The road user with that id, if a client has spawned it and so may move it."""
+        return self._guests.get(actor_id)
+
+    def guests(self) -> list[Guest]:
+        """All guests as they are to be placed in the simulation."""
+        return [self._as_guest(performer) for performer in self._guests.values()]
+
+    def _as_guest(self, performer: Performer) -> Guest:
+        (x, y, _), (_, yaw, _) = performer.location, performer.rotation
+        red, green, blue = (int(part) for part in performer.values.get("color", _GUEST_COLOR).split(","))
+        return Guest(
+            key=-performer.id,
+            kind=performer.kind,
+            pose=pose_from_carla(x, y, yaw),
+            size=performer.size,
+            color=(red, green, blue),
+            braking=bool(self.lights.get(performer.id, 0) & BRAKE_LIGHT),
+        )
+
+    def spawn(self, description: list, transform: list, parent: int = 0) -> Performer:
+        """A new actor for a client.
+
+        Raises:
+            RefusedError: this world has no such actor, or no room for it.
+        """
+        _, name, attributes = description
+        values = {str(key): str(value) for key, _, value in attributes}
+        blueprint = blueprints.LIBRARY.get(name)
+        if blueprint in blueprints.SENSORS:
+            return self._attach(blueprint, values, transform, parent)
+        if blueprint is None or blueprint.id not in blueprints.GUEST_KINDS:
+            raise RefusedError(f"Spawn failed: this world has no {name}")
+        if self.ego is not None:
+            return self._invite(blueprint, values, transform)
+        if blueprint not in blueprints.EGO_VEHICLES:
+            raise RefusedError(f"Spawn failed: the first to be spawned is the ego, which cannot be {name}")
+        (x, y, _), (_, yaw, _) = transform
+        seed = int(values.get("seed", "-1"))
+        seed = self.simulation.seed if seed < 0 else seed
+        self.simulation.begin(pose_from_carla(x, y, yaw), seed, values.get("traffic", "true").lower() == "true")
+        model = self.simulation.model
+        self.ego = Performer(
+            id=self._new_id(),
+            blueprint=blueprint,
+            values=values,
+            size=(model.length, model.width, 1.6),
+            kind=ObjectKind.CAR,
+        )
+        self._bodies, self._guests, self._id_of_key = {}, {}, {}
+        return self.ego
+
+    def _invite(self, blueprint: Blueprint, values: dict[str, str], transform: list) -> Performer:
+        """A road user besides the ego, which stands until a client moves it."""
+        kind = blueprints.GUEST_KINDS[blueprint.id]
+        performer = Performer(
+            id=self._new_id(),
+            blueprint=blueprint,
+            values=values,
+            size=blueprints.GUEST_SIZES[kind],
+            kind=kind,
+            location=tuple(transform[0]),
+            rotation=tuple(transform[1]),
+        )
+        self.simulation.check_guest(self._as_guest(performer))
+        self._guests[performer.id] = self._bodies[performer.id] = performer
+        self._id_of_key[-performer.id] = performer.id
+        return performer
+
+    def _attach(self, blueprint: Blueprint, values: dict[str, str], transform: list, parent: int) -> Performer:
+        if self.ego is None or parent != self.ego.id:
+            raise RefusedError(f"Spawn failed: {blueprint.id} must be attached to the ego vehicle")
+        location, rotation = tuple(transform[0]), tuple(transform[1])
+        view = None
+        if blueprint == blueprints.CAMERA:
+            view = _view(values, location, rotation)
+            self.simulation.check_camera(view)
+        sensor = Performer(
+            id=self._new_id(),
+            blueprint=blueprint,
+            values=values,
+            parent=parent,
+            location=location,
+            rotation=rotation,
+            view=view,
+        )
+        self.sensors[sensor.id] = sensor
+        return sensor
+
+    def destroy(self, actor_id: int) -> bool:
+        """Take away what a client spawned; whether there was such an actor. An ego takes sensors and guests along."""
+        if self.sensors.pop(actor_id, None) is not None:
+            return True
+        if self._guests.pop(actor_id, None) is not None:
+            del self._bodies[actor_id], self._id_of_key[-actor_id]
+            return True
+        if self.ego is None or actor_id != self.ego.id:
+            return False
+        self.simulation.end()
+        self.ego, self.sensors, self._bodies, self._guests = None, {}, {}, {}
+        return True
+
+    def clear(self) -> None:
+        """Take away everything that clients spawned."""
+        if self.ego is not None:
+            self.destroy(self.ego.id)
+
+    def value(self, performer: Performer) -> list:
+        """Actor on the wire."""
+        uid = blueprints.UIDS[performer.blueprint.id]
+        return [
+            performer.id,
+            performer.parent,
+            performer.blueprint.description(uid, performer.values),
+            self.bounding_box(performer),
+            _TAGS.get(performer.kind, b""),
+            self.token(performer.id) if performer.has_stream else b"",
+        ]
+
+    def bounding_box(self, performer: Performer) -> list:
+        """BoundingBox on the wire: half sizes around a centre above the actor's origin."""
+        length, width, height = performer.size
+        return [[0.0, 0.0, height / 2], [length / 2, width / 2, height / 2], [0.0, 0.0, 0.0], performer.id]
+
+    def token(self, stream: int) -> bytes:
+        """Where to subscribe to a stream."""
+        return self.layout.token.pack(stream, self.stream_port, _TCP, _SAME_HOST, bytes(16))
+
+    def collided_with(self, moment: Moment) -> list:
+        """Actor on the wire that the ego touches: a road user, or the scenery."""
+        if moment.collided_with in self._id_of_key:
+            return self.value(self._bodies[self._id_of_key[moment.collided_with]])
+        return self.value(Performer(id=0, blueprint=blueprints.SCENERY))
+
+    def records(self, moment: Moment | None, control: np.ndarray) -> np.ndarray:
+        """Actor records of the episode state: the ego as it is, with the control it was given, then all others."""
+        spectator = self._standing([self.spectator])
+        if moment is None or self.ego is None:
+            return spectator
+        body_ids = self._body_ids(moment)
+        ids = [self.ego.id, *body_ids]
+        vehicle, objects = moment.vehicle, moment.objects
+        n = len(body_ids)
+        yaw_rate = float(self.simulation.model.yaw_rate(vehicle))
+        ego_acceleration = np.array([[vehicle[4], vehicle[3] * yaw_rate]])
+        records = actor_records(
+            self.layout,
+            Motion(
+                ids=np.array(ids),
+                poses=np.concatenate([vehicle[None, :3], objects.boxes[:, :3]]),
+                heights=np.zeros(n + 1),
+                speeds=np.concatenate([vehicle[3:4], objects.speeds]),
+                yaw_rates=np.concatenate([[yaw_rate], np.zeros(n)]),
+                accelerations=np.concatenate([ego_acceleration, np.zeros((n, 2))]),
+                pitches=np.zeros(n + 1),
+            ),
+        )
+        throttle, steer, brake, reverse = control_to_carla(control)
+        for name, value in (
+            ("throttle", throttle),
+            ("steer", steer),
+            ("brake", brake),
+            ("reverse", reverse),
+            ("gear", -1 if reverse else 1),
+            ("speed_limit", moment.speed_limit * 3.6),
+        ):
+            records[name][0] = value
+        return np.concatenate([spectator, records, self._sensor_records(moment)])
+
+    def _standing(self, performers: list[Performer]) -> np.ndarray:
+        records = np.zeros(len(performers), self.layout.actor)
+        records["id"], records["state"] = [p.id for p in performers], 1
+        records["location"] = np.array([p.location for p in performers]).reshape(-1, 3)
+        records["rotation"] = np.array([p.rotation for p in performers]).reshape(-1, 3)
+        return records
+
+    def _sensor_records(self, moment: Moment) -> np.ndarray:
+        records = self._standing(list(self.sensors.values()))
+        for record, sensor in zip(records, self.sensors.values(), strict=True):
+            record["location"], record["rotation"] = self.sensor_transform(sensor, moment)
+        return records
+
+    def sensor_transform(self, sensor: Performer, moment: Moment) -> tuple[list[float], list[float]]:
+        """World location [m] and rotation [degrees] of a sensor, in CARLA's frame."""
+        x, y, yaw = poses_to_carla(moment.vehicle[None, :3])[0].tolist()
+        c, s = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
+        dx, dy, dz = sensor.location
+        pitch, own_yaw, roll = sensor.rotation
+        return [x + c * dx - s * dy, y + s * dx + c * dy, dz], [pitch, yaw + own_yaw, roll]
+
+    def _body_ids(self, moment: Moment) -> list[int]:
+        """Ids of the road users; those who appear get new ones."""
+        ids = []
+        for key, kind, box, height in zip(
+            moment.keys.tolist(), moment.objects.kinds.tolist(), moment.objects.boxes, moment.heights, strict=True
+        ):
+            if key not in self._id_of_key:
+                body = Performer(
+                    id=self._new_id(),
+                    blueprint=blueprints.OF_KIND[ObjectKind(kind)],
+                    size=(float(box[3]), float(box[4]), float(height)),
+                    kind=ObjectKind(kind),
+                )
+                self._id_of_key[key], self._bodies[body.id] = body.id, body
+            ids.append(self._id_of_key[key])
+        return ids
+
+    def light_states(self) -> list:
+        """Vehicle light states on the wire."""
+        vehicles = [b.id for b in self._bodies.values() if b.blueprint.id.startswith("vehicle.")]
+        ids = vehicles if self.ego is None else [self.ego.id, *vehicles]
+        return [[i, self.lights.get(i, 0)] for i in ids]
+
+
+def _view(values: dict[str, str], location: tuple, rotation: tuple) -> CameraView:
+    try:
+        width, height = int(values["image_size_x"]), int(values["image_size_y"])
+        fov = math.radians(float(values["fov"]))
+    except ValueError as error:
+        raise RefusedError(f"Spawn failed: a camera attribute is no number: {error}") from error
+    pitch, yaw, roll = (math.radians(angle) for angle in rotation)
+    x, y, z = location
+    return CameraView(width=width, height=height, fov=fov, x=x, y=-y, z=z, yaw=-yaw, pitch=-pitch, roll=roll)

@@ -1,0 +1,361 @@
+"""DreamWorld: the learned world model as a World, reset to a start clip and stepped with a control."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+
+from envs.centreline import centreline
+from envs.ground_truth import WRONG_WAY_ANGLE
+from envs.history import Instant, clip_of
+from envs.learned.scripted_actors import Scripted, begin_scenario
+from envs.maps.route import Route
+from envs.scripted_actors import ActorScript, ActorState
+from envs.serialization import ArrayLike, StateCodec, check_state
+from envs.world import WorldStep
+from worldsim.actors.actors import Actors
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.route import LANE_RANGE, RoutePreview, route_ahead
+from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.starts import STARTS_NAME, load_starts
+from worldsim.dynamics.memory import MemoryBank
+from worldsim.dynamics.rollout import LatentState
+from worldsim.dynamics.trust import TrustSignals
+from worldsim.inference import Speed, check_speed, set_speed
+from worldsim.model_state import ModelState, Prediction, View
+from worldsim.networks.layers import KeyValue
+from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamWorldConfig:
+    """Which learned world, and how it runs.
+
+    Args:
+        checkpoint: folder of the world model; None takes the one that ships with the package.
+        starts: file of start clips to draw from; None takes the checkpoint's own.
+        num_steps: sampling steps a frame; None takes the model's own.
+        device: torch device of the model.
+        num_threads: CPU threads torch may use in this process; None leaves torch as it is.
+        speed: how the model runs: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
+        trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.dynamics.trust`.
+
+    Raises:
+        ValueError: num_steps or num_threads is less than 1, the speed cannot be had on the device, or there are no
+            such signals.
+    """
+
+    checkpoint: Path | None = None
+    starts: Path | None = None
+    num_steps: int | None = None
+    device: str = "cpu"
+    num_threads: int | None = None
+    speed: Speed = "plain"
+    trust_signals: TrustSignals = "free"
+
+    def __post_init__(self) -> None:
+        for name, value in (("num_steps", self.num_steps), ("num_threads", self.num_threads)):
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1 or None, got {value}")
+        check_speed(self.speed, self.device)
+        if self.trust_signals not in get_args(TrustSignals):
+            raise ValueError(f"trust_signals must be one of {get_args(TrustSignals)}, got {self.trust_signals!r}")
+
+    @property
+    def starts_path(self) -> Path:
+        """Where the start clips are read from."""
+        return self.starts or (self.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamSnapshot:
+    """All a DreamWorld needs to go on: model state, the newest past and the scenario; none is written to."""
+
+    state: ModelState
+    past: tuple[Instant, ...]
+    scripted: Scripted | None
+
+
+class DreamWorld:
+    """The learned world.
+
+    reset options (start or start_index, not both; without them a start is drawn by the seed):
+        start: a StartClip to go on from, recorded in any world.
+        start_index: which of the loaded start clips.
+        scenario: ScriptedActors whose clock began with the start's first frame; those whom its last frame does not show
+            appear in the first step, if need be instead of whoever is farthest. The other actors stay, whatever
+            `ambient_traffic` says.
+
+    Args:
+        config: which model, and how it runs.
+        model: a loaded model to use instead of the config's checkpoint.
+        starts: start clips to draw from instead of the config's file.
+
+    Raises:
+        FileNotFoundError: the checkpoint or the start clips are not there.
+        ValueError: the checkpoint is refused, a speed is asked of a model that is given, or full signals of one whose
+            trust was not fitted to them.
+    """
+
+    def __init__(
+        self,
+        config: DreamWorldConfig | None = None,
+        *,
+        model: WorldModel | None = None,
+        starts: Sequence[StartClip] | None = None,
+    ) -> None:
+        self.config = DreamWorldConfig() if config is None else config
+        if self.config.num_threads is not None:
+            torch.set_num_threads(self.config.num_threads)
+        if model is not None and self.config.speed != "plain":
+            raise ValueError(f"speed {self.config.speed!r} is for a model loaded here: call set_speed on the one given")
+        if model is None:
+            model = set_speed(WorldModel.load(self.config.checkpoint, self.config.device), self.config.speed)
+        if self.config.trust_signals == "full" and not model.full_trust.fitted:
+            raise ValueError(
+                "this checkpoint has no calibration of full signals: take trust_signals='free', or train its stage "
+                "`trust` again"
+            )
+        self.model = model
+        self.starts = tuple(load_starts(self.config.starts_path) if starts is None else starts)
+        height, width = self.model.config.frame_size
+        self.frame_size = (height, width)
+        self.dt = self.model.config.dt
+        limit = self.model.config.dit.latent_limit
+        size = self.model.config.vae.latent_channels * math.prod(self.model.config.latent_size)
+        self.latent_space: Box | None = Box(-limit, limit, (size,), np.float32)
+        self._state: ModelState | None = None
+        self._past: tuple[Instant, ...] = ()
+        self._scripted: Scripted | None = None
+        self._known_fingerprint: str | None = None
+
+    def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
+        """Begin from a start clip; the world's answer is the clip's newest instant.
+
+        Raises:
+            ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, or a
+                scenario of too many actors or for a start without a route.
+        """
+        rng = np.random.default_rng(seed)
+        drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
+        clip = self._choose_start(drawn, options)
+        context = clip.last(min(len(clip.frames), self.model.config.num_context))
+        self._state = self.model.begin([context], [noise_seed], full_signals=self.config.trust_signals == "full")
+        self._past = _past_of(context)
+        self._scripted = None
+        if options.get("scenario") is not None:
+            self._state, self._scripted = begin_scenario(
+                options["scenario"], clip, self._state, self.model.config.vehicle
+            )
+        # a start is given as good: what touches the ego or lies under it is judged from the first step on
+        return self._answer(self.model.read(self._state), 0, collision=0.0, off_road=0.0, progress=0.0)
+
+    def step(self, control: np.ndarray) -> WorldStep:
+        """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
+        decode = self.config.trust_signals == "full"  # which needs the frame anyway
+        return step_together([self], np.asarray(control, np.float32)[None], decode=decode)[0]
+
+    def frame(self) -> np.ndarray:
+        """The newest frame, RGB uint8 [h, w, 3]; decoded when first asked for."""
+        self._running()
+        return self._past[-1].seen(self._show).copy()
+
+    def snapshot(self) -> DreamSnapshot:
+        """The whole state; later steps never change it."""
+        return DreamSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
+
+    def restore(self, snapshot: DreamSnapshot) -> None:
+        """Continue exactly from a snapshot taken in this world."""
+        self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
+
+    def get_state(self) -> bytes:
+        """The whole state as bytes, for any process with the same model.
+
+        Raises:
+            ValueError: there is no state yet, or a script of the scenario is no dataclass.
+        """
+        snapshot = self._codec.pack(self.snapshot())
+        return StateCodec().pack({"world": "learned", "making": self._fingerprint, "snapshot": snapshot})
+
+    def set_state(self, state: bytes) -> None:
+        """Continue exactly from the bytes of a world with this model.
+
+        Raises:
+            ValueError: no such state, damaged, or of another world or model.
+        """
+        told = check_state(StateCodec().unpack(state), "learned", self._fingerprint)
+        self.restore(self._codec.unpack(told["snapshot"]))
+
+    def branch(self) -> DreamWorld:
+        """An independent world that goes on from this moment with the same noise; the model is shared."""
+        return copy.copy(self)  # a state is never written to
+
+    def start_clip(self) -> StartClip:
+        """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
+        state = self._running()
+        left = route_ahead(state.routes[0], state.vehicles[0], int(state.preview.places[0]))
+        return clip_of(self._past, self._show, left if len(left) > 1 else centreline(self._past[-1].scene), self.dt)
+
+    def close(self) -> None:
+        """Forget the state; the model stays usable by others that hold it."""
+        self._state, self._past, self._scripted = None, (), None
+
+    def _running(self) -> ModelState:
+        if self._state is None:
+            raise ValueError("the world has no state yet: call reset first")
+        return self._state
+
+    def _show(self, view: View) -> np.ndarray:
+        return self.model.show(view)[0]
+
+    def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
+        unknown = set(options) - {"start", "start_index", "scenario"}
+        if unknown:
+            raise ValueError(
+                f"unknown reset options {sorted(unknown)}; the learned world knows start, start_index and scenario"
+            )
+        if {"start", "start_index"} <= set(options):
+            raise ValueError("give start or start_index, not both")
+        if "start" in options:
+            return options["start"]
+        if not self.starts:
+            raise ValueError("this world has no start clips: pass options={'start': clip}")
+        index = options.get("start_index", int(drawn * len(self.starts)))
+        if not 0 <= index < len(self.starts):
+            raise ValueError(f"start_index must be in [0, {len(self.starts)}), got {index}")
+        return self.starts[index]
+
+    def _move_scripted(self) -> np.ndarray:
+        """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""
+        state = self._running()
+        told = np.full(state.actors.states.shape[1:], np.nan)
+        if self._scripted is not None:
+            self._scripted = self._scripted.stepped(state.vehicles[0], self.model.config.vehicle, self.dt)
+            told[list(self._scripted.places)] = self._scripted.states()
+        return told
+
+    def _accept(self, state: ModelState, prediction: Prediction, slot: int, control: np.ndarray) -> WorldStep:
+        """Go on to `state`, which `slot` of a prediction shows."""
+        scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.vehicles[slot], np.float64)
+        frame = None if prediction.frames is None else prediction.frames[slot].copy()
+        view = state.view if frame is None else None
+        now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame, view=view)
+        self._state, self._past = state, (*self._past, now)[-self.model.config.num_context :]
+        return self._answer(
+            prediction,
+            slot,
+            collision=float(prediction.collision[slot]),
+            off_road=float(prediction.off_road[slot]),
+            progress=_distance_along_lane(scene, float(vehicle[3]), self.dt),
+        )
+
+    def _answer(
+        self, prediction: Prediction, slot: int, *, collision: float, off_road: float, progress: float
+    ) -> WorldStep:
+        state, now = self._running(), self._past[-1]
+        scene = now.scene.copy()
+        signals = {name: float(values[slot]) for name, values in prediction.signals.items()}
+        return WorldStep(
+            scene=scene,
+            vehicle=now.vehicle.copy(),
+            collision=collision,
+            off_road=off_road,
+            wrong_way=bool(scene.lane_valid[1] and abs(wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
+            progress=progress,
+            trust=signals.pop("trust", 1.0),  # a model without a measure of its own is believed
+            info=signals,
+            route_done=_route_done(state),
+            latent=state.rolling.latents[0, 0].flatten().cpu().numpy(),
+        )
+
+    @property
+    def _fingerprint(self) -> str:
+        """Tells models apart, and how they are sampled and trusted."""
+        if self._known_fingerprint is None:
+            how = self.config.num_steps, self.config.speed, self.config.trust_signals
+            digest = hashlib.sha256(f"{self.model.config} {how}".encode())
+            for name, value in sorted(self.model.state_dict().items()):
+                digest.update(name.encode())
+                for part in value if isinstance(value, tuple) else (value,):  # int8 weights come with their bias
+                    if isinstance(part, torch.Tensor):
+                        numbers = part.int_repr() if part.is_quantized else part
+                        digest.update(numbers.detach().cpu().contiguous().numpy().tobytes())
+            self._known_fingerprint = digest.hexdigest()[:16]
+        return self._known_fingerprint
+
+    @property
+    def _codec(self) -> StateCodec:
+        device = self.model.device
+        tensor = ArrayLike(
+            type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)
+        )
+        return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_type=ActorScript)
+
+
+_STATE_TYPES = (
+    DreamSnapshot, Instant, ModelState, View, LatentState, MemoryBank, KeyValue, RoutePreview, Actors, SceneState,
+    Scripted, Route, ActorState, ObjectKind,
+)  # fmt: skip
+
+
+def step_together(worlds: Sequence[DreamWorld], controls: np.ndarray, *, decode: bool = False) -> list[WorldStep]:
+    """One step of many worlds that share a model, in one forward pass; each answers as if it were stepped alone, to
+    within rounding.
+
+    Worlds that began with fewer frames than the model attends to are passed by themselves until they have as many.
+
+    Args:
+        worlds: each at a moment of its own.
+        controls: CONTROL_NAMES, float32 [worlds, 4].
+        decode: also decode all their frames in one pass, which else is done one by one when somebody looks.
+
+    Raises:
+        ValueError: no worlds, a world without a state, or one with another model.
+    """
+    if not worlds or any(world.model is not worlds[0].model for world in worlds):
+        raise ValueError(f"worlds that step together share one model, got {len(worlds)} worlds")
+    groups: dict[int, list[int]] = {}
+    for k, world in enumerate(worlds):
+        groups.setdefault(world._running().cache_length, []).append(k)
+    answers: list[WorldStep | None] = [None] * len(worlds)
+    for group in groups.values():
+        told = np.stack([worlds[k]._move_scripted() for k in group])
+        state = ModelState.concat([worlds[k]._running() for k in group])
+        num_steps = worlds[0].config.num_steps
+        state, prediction = worlds[0].model.step(state, controls[group], decode=decode, num_steps=num_steps, told=told)
+        for slot, k in enumerate(group):
+            own = state if len(group) == 1 else state[slot]
+            answers[k] = worlds[k]._accept(own, prediction, slot, controls[k])
+    return [answer for answer in answers if answer is not None]
+
+
+def _route_done(state: ModelState) -> bool:
+    """The ego has passed the end of its route, near it; False without a route."""
+    num_points = int(np.isfinite(state.routes[0, :, 0]).sum())
+    preview = state.preview
+    at_end = num_points > 1 and int(preview.places[0]) == num_points - 2
+    return bool(at_end and not preview.on_route[0] and abs(preview.lateral_offset[0]) <= LANE_RANGE)
+
+
+def _distance_along_lane(scene: SceneState, speed: float, dt: float) -> float:
+    """Distance of a step along the lane [m]; 0 where the lane's direction is unknown."""
+    return speed * math.cos(float(scene.heading_error)) * dt if scene.lane_valid[1] else 0.0
+
+
+def _past_of(clip: StartClip) -> tuple[Instant, ...]:
+    """The instants of a clip, each with memory of its own; nothing led to the first."""
+    controls = np.concatenate([np.zeros((1, 4), np.float32), clip.controls])
+    return tuple(
+        Instant(control=control, vehicle=vehicle.copy(), scene=clip.scenes[k].copy(), frame=frame.copy())
+        for k, (control, vehicle, frame) in enumerate(zip(controls, clip.vehicles, clip.frames, strict=True))
+    )

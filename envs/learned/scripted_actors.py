@@ -1,0 +1,72 @@
+"""A scenario's actors in the learned world: who moves by a script, and which of the model's actors that is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from envs.maps.route import route_through
+from envs.scripted_actors import ScriptedActors, ScriptedPlay, ego_on_route, scripted_box
+from worldsim.actors.actors import ACTOR_NAMES
+from worldsim.datatypes.route import to_ground_frame
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.model_state import ModelState
+
+SAME_ACTOR = 3.0
+"""An object of a start clip this near to a scripted actor of its kind is that actor [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scripted(ScriptedPlay):
+    """A scenario's actors in the learned world.
+
+    Args:
+        places: of each in the model's Actors.
+    """
+
+    places: tuple[int, ...]
+
+    def states(self) -> np.ndarray:
+        """ACTOR_NAMES [scripts, 10] of the actors."""
+        rows = []
+        for actor in self.actors:
+            x, y, yaw, length, width = scripted_box(actor, self.route)
+            rows.append([x, y, yaw, actor.speed, length, width, 0.0, 1.0, np.nan, 0.0])
+        return np.array(rows).reshape(len(rows), len(ACTOR_NAMES))
+
+
+def begin_scenario(
+    scenario: ScriptedActors, clip: StartClip, state: ModelState, model: VehicleModel
+) -> tuple[ModelState, Scripted]:
+    """The scenario after the clip, and the state in which its actors have their places."""
+    route = route_through(to_ground_frame(clip.vehicles[-1], clip.route))
+    ego_s = ego_on_route(clip.vehicles[0], route, None, model.length, model.width).s
+    scripted = Scripted(
+        scripts=scenario.scripts,
+        route=route,
+        ego_s=ego_s,
+        time=-(len(clip.frames) - 1) * clip.dt,
+        actors=tuple(script.initial(route, ego_s) for script in scenario.scripts),
+        places=(),
+    )
+    for vehicle in clip.vehicles[:-1]:
+        scripted = scripted.stepped(vehicle, model, clip.dt)
+    states, kinds = state.actors.states.copy(), state.actors.kinds.copy()
+    if len(scripted.actors) > len(kinds[0]):
+        raise ValueError(f"a scenario may have {len(kinds[0])} actors in the learned world, got {len(scripted.actors)}")
+    from_ego = np.hypot(*(states[0, :, :2] - clip.vehicles[-1, :2]).T)
+    places: list[int] = []
+    for own, actor in zip(scripted.states(), scripted.actors, strict=True):
+        distance = np.hypot(*(states[0, :, :2] - own[:2]).T)
+        same = (kinds[0] == actor.kind) & (distance < SAME_ACTOR)
+        # its own place, else a free one, else that of whoever is farthest from the ego
+        merit = np.where(same, 2e6 - distance, np.where(kinds[0] == ObjectKind.EMPTY, 1e6, from_ego))
+        merit[places] = -1.0
+        place = int(np.argmax(merit))
+        states[0, place], kinds[0, place] = own, int(actor.kind)
+        places.append(place)
+    actors = replace(state.actors, states=states, kinds=kinds)
+    return replace(state, actors=actors), replace(scripted, places=tuple(places))

@@ -1,0 +1,1 @@
+"""Maps: OpenDRIVE, lanes, routes, procedural towns."""

@@ -1,0 +1,123 @@
+"""Shortest ways over the lanes of a map, with lane changes."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from envs.maps.opendrive import Lane, LaneKey
+
+CHANGE_LENGTH = 20.0
+"""A change to the next lane takes this much of the road, less only where a lane or a goal ends it [m]."""
+SHORTEST_CHANGE = 5.0
+"""No change takes less [m]."""
+CHANGE_COST = 10.0
+"""A change is worth this detour [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """A piece of a lane.
+
+    Args:
+        key: of the lane.
+        start: arc length at its beginning [m].
+        end: arc length at its end, not before `start` [m].
+        gap: from there to where the next stretch begins: 0, or the length of a lane change [m].
+    """
+
+    key: LaneKey
+    start: float
+    end: float
+    gap: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Visit:
+    """A lane entered at arc length `at` [m] `cost` metres from the beginning, after `before` and a change of `gap`."""
+
+    cost: float
+    key: LaneKey
+    at: float
+    gap: float
+    before: _Visit | None
+
+
+def shortest_ways(
+    lanes: Mapping[LaneKey, Lane], start: tuple[LaneKey, float], goals: Mapping[LaneKey, float], longest: float
+) -> dict[LaneKey, tuple[float, list[Stretch]]]:
+    """The shortest way to each goal that can be reached.
+
+    Args:
+        lanes: of the map.
+        start: lane and arc length [m].
+        goals: arc length by lane [m].
+        longest: ways longer than this are not looked for [m].
+
+    Returns:
+        Cost [m] and stretches by goal.
+    """
+    found: dict[LaneKey, tuple[float, list[Stretch]]] = {}
+    settled: set[LaneKey] = set()
+    first = _Visit(cost=0.0, key=start[0], at=start[1], gap=0.0, before=None)
+    waiting: list[tuple[float, int, _Visit]] = [(0.0, 0, first)]
+    number = 0
+    while waiting and len(found) < len(goals):
+        _, _, visit = heapq.heappop(waiting)
+        if visit.cost > longest or visit.key in settled:
+            continue
+        if visit.before is not None:  # the lane of the start may be come back to
+            settled.add(visit.key)
+        goal = goals.get(visit.key)
+        if goal is not None and goal >= visit.at:
+            cost = visit.cost + goal - visit.at
+            if visit.key not in found or cost < found[visit.key][0]:
+                found[visit.key] = cost, _stretches(lanes, visit, goal)
+        for onward in _onward(lanes, visit, goals):
+            number += 1
+            heapq.heappush(waiting, (onward.cost, number, onward))
+    return found
+
+
+def _onward(lanes: Mapping[LaneKey, Lane], visit: _Visit, goals: Mapping[LaneKey, float]) -> Iterator[_Visit]:
+    """Where one may go on to: over the lane's end, or beside it."""
+    lane = lanes[visit.key]
+    left = max(lane.length - visit.at, 0.0)
+    for key in lane.successors:
+        if key in lanes:
+            yield _Visit(cost=visit.cost + left, key=key, at=0.0, gap=0.0, before=visit)
+    for key in (lane.left, lane.right):
+        if key is None or key not in lanes:
+            continue
+        ratio = lanes[key].length / max(lane.length, 1e-6)
+        length = min(CHANGE_LENGTH, left)
+        goal = goals.get(key)
+        if goal is not None and goal >= visit.at * ratio:
+            length = min(length, goal / ratio - visit.at)
+        if length >= SHORTEST_CHANGE:
+            at = (visit.at + length) * ratio
+            yield _Visit(cost=visit.cost + length + CHANGE_COST, key=key, at=at, gap=length, before=visit)
+
+
+def _stretches(lanes: Mapping[LaneKey, Lane], visit: _Visit, end: float) -> list[Stretch]:
+    """The way to arc length `end` of the lane visited last."""
+    stretches = [Stretch(key=visit.key, start=visit.at, end=end)]
+    while visit.before is not None:
+        before = visit.before
+        left_at = before.at if visit.gap else max(lanes[before.key].length, before.at)  # changed at once, or at its end
+        stretches.append(Stretch(key=before.key, start=before.at, end=left_at, gap=visit.gap))
+        visit = before
+    return stretches[::-1]
+
+
+def joined(ways: list[list[Stretch]]) -> list[Stretch]:
+    """Ways that begin where the one before ends, as one."""
+    result: list[Stretch] = []
+    for stretch in (stretch for way in ways for stretch in way):
+        last = result[-1] if result else None
+        if last is not None and last.key == stretch.key and last.gap == 0 and last.end <= stretch.start:
+            result[-1] = replace(last, end=stretch.end, gap=stretch.gap)
+        else:
+            result.append(stretch)
+    return result

@@ -1,0 +1,78 @@
+"""What the reference worlds (the embedded one, CARLA) share: the ego's route, its past, the drive of its context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from envs.ground_truth import points_at
+from envs.history import Instant, Show, clip_of
+from envs.road.traffic.driver_model import DriverConfig, idm
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.scene import SceneState, control_from_action
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
+
+if TYPE_CHECKING:
+    from envs.maps.road_map import RoadMap
+    from envs.maps.route import Route
+
+ROUTE_LENGTH = 600.0
+"""Length of the routes given to the ego; prolonged long before their end [m]."""
+ROUTE_AHEAD = 120.0
+"""Less route than this ahead, and it is prolonged [m]."""
+CLIP_ROUTE = 600
+"""Most of the route that a start clip tells, one point a metre [m]."""
+CONTEXT_HEADWAY = 1.2
+"""Time gap to a lead while the context is driven [s]."""
+
+
+def start_clip(past: Sequence[Instant], show: Show | None, route: Route, s: float, dt: float) -> StartClip:
+    """The past, newest last, as a start clip with the route ahead of the ego, which is at arc length `s` [m]."""
+    ahead = np.arange(CLIP_ROUTE + 1.0)
+    ahead = ahead[s + ahead <= route.length]
+    return clip_of(past, show, seen_from(past[-1].vehicle, points_at(route, s + ahead)), dt)
+
+
+def kept_route(
+    route: Route, s: float, lateral: float, vehicle: np.ndarray, road_map: RoadMap, rng: np.random.Generator
+) -> tuple[Route, float]:
+    """The route to follow and where the ego is on it [m].
+
+    A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
+    Junctions are exempt: there the lanes overlap.
+
+    Args:
+        route: followed so far.
+        s: where the ego is on it [m].
+        lateral: how far it is to the left of it [m].
+        vehicle: the ego [6].
+        road_map: of the ground.
+        rng: chooses at forks.
+    """
+    half_width = route.half_width[min(int(s), len(route.points) - 1)]
+    ends = route.length - s < ROUTE_AHEAD
+    if not ends and abs(lateral) < half_width + 0.3:
+        return route, s
+    lane = road_map.lane_at(vehicle[:2])
+    if lane is None or lane.in_junction or lane.distance > lane.half_width:
+        return route, s
+    if abs(wrap(lane.yaw - vehicle[2])) > np.pi / 3:
+        return route, s
+    route = road_map.route_from(lane, ROUTE_LENGTH, rng)
+    return route, float(route.project(vehicle[:2], None)[0])
+
+
+def keep_lane(scene: SceneState, model: VehicleModel, target_speed: float, *, mind_lead: bool) -> np.ndarray:
+    """The control that follows the route at `target_speed`, by pure pursuit and IDM; drives the context."""
+    point = scene.route[2].astype(np.float64)
+    steer = np.arctan(2 * model.wheelbase * point[1] / max(float(point @ point), 1.0)) / model.max_steer_angle
+    if target_speed == 0.0:
+        return control_from_action(np.array([steer, -1.0]))
+    lead = scene.lead if mind_lead and scene.lead_valid else (np.inf, 0.0)
+    inputs = np.array([[scene.speed], [target_speed], [lead[0]], [lead[1]], [CONTEXT_HEADWAY]], np.float64)
+    acceleration = idm(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], DriverConfig())[0]
+    return control_from_action(np.array([steer, model.acceleration_command(acceleration, inputs[0, 0])]))

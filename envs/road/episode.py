@@ -1,0 +1,149 @@
+"""An episode of the embedded world: all that changes in it from step to step, and its bytes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from envs.ground_truth import Objects
+from envs.history import Instant
+from envs.maps.route import Route
+from envs.road.rendering.camera import Actor
+from envs.road.rendering.weather import Look
+from envs.road.static_scene import Stage, map_stage, town_stage
+from envs.road.traffic.driver_model import DriverConfig
+from envs.road.traffic.paths import Paths
+from envs.road.traffic.pedestrians import Pedestrians
+from envs.road.traffic.traffic import Guests, Traffic, TrafficConfig
+from envs.road.traffic.vehicles import Fleet
+from envs.scripted_actors import ActorScript, ActorState
+from envs.serialization import StateCodec, check_state
+from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.scene import ObjectKind, SceneState
+
+VIEW_RANGE = 150.0
+"""Road users farther than this are not drawn [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RoadView:
+    """What the camera shows at an instant; road users one a row, as in `objects`.
+
+    Args:
+        pose: of the ego, x, y, yaw [m, m, rad].
+        objects: the road users.
+        heights: theirs [m], [n].
+        colors: theirs, RGB, [n, 3].
+        braking: who shows brake lights, bool [n].
+        phases: of their stride [rad], [n].
+    """
+
+    pose: np.ndarray
+    objects: Objects
+    heights: np.ndarray
+    colors: np.ndarray
+    braking: np.ndarray
+    phases: np.ndarray
+
+    @staticmethod
+    def of(traffic: Traffic, vehicle: np.ndarray) -> RoadView:
+        """The view from `vehicle` [6] of the traffic as it is."""
+        return RoadView(
+            pose=vehicle[:3],
+            objects=traffic.objects,
+            heights=traffic.heights,
+            colors=traffic.colors,
+            braking=traffic.braking(),
+            phases=traffic.phases(),
+        )
+
+    def actors(self) -> list[Actor]:
+        """What the camera may see."""
+        boxes = self.objects.boxes
+        d = seen_from(self.pose, boxes[:, :2])
+        near = (d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)
+        return [self._actor(i) for i in np.flatnonzero(near).tolist()]
+
+    def _actor(self, row: int) -> Actor:
+        x, y, yaw, length, width = self.objects.boxes[row].tolist()
+        red, green, blue = self.colors[row].tolist()
+        return Actor(
+            kind=ObjectKind(int(self.objects.kinds[row])),
+            x=x,
+            y=y,
+            yaw=yaw,
+            length=length,
+            width=width,
+            height=float(self.heights[row]),
+            color=(red, green, blue),
+            braking=bool(self.braking[row]),
+            phase=float(self.phases[row]),
+        )
+
+
+@dataclass(kw_only=True)
+class Episode:
+    """What changes from step to step, and what it points to. `copy` makes a snapshot."""
+
+    stage: Stage
+    look: Look
+    look_seed: int
+    rng: np.random.Generator
+    traffic: Traffic
+    route: Route
+    s: float
+    script_s: float
+    vehicle: np.ndarray
+    struck: ObjectKind
+    past: tuple[Instant, ...]
+
+    def copy(self) -> Episode:
+        """An independent copy; arrays in it are never written to, the stage is shared."""
+        other = copy.copy(self)
+        other.traffic, other.rng = self.traffic.copy(), copy.deepcopy(self.rng)
+        return other
+
+
+_CODEC = StateCodec(
+    types=(
+        Episode, Instant, RoadView, Look, Route, Traffic, TrafficConfig, Guests, Fleet, DriverConfig, Pedestrians,
+        Paths, Objects, SceneState, ActorState, ObjectKind,
+    ),
+    open_type=ActorScript,
+)  # fmt: skip
+
+
+def _given(stage: Stage) -> dict[str, object]:
+    """What an episode on this stage points to and a state does not hold."""
+    return {"stage": stage, "road_map": stage.road_map, "places": stage.places}
+
+
+def pack_episode(episode: Episode, config: object) -> bytes:
+    """The episode of a world of `config` as bytes, a map's OpenDRIVE text included.
+
+    Raises:
+        ValueError: a script of the scenario is no dataclass.
+    """
+    stage = episode.stage
+    return StateCodec().pack(
+        {
+            "world": "road",
+            "making": repr(config),
+            "town": stage.town,
+            "map": "" if stage.town >= 0 else stage.road_map.xodr,
+            "episode": _CODEC.pack(episode, _given(stage)),
+        }
+    )
+
+
+def unpack_episode(data: bytes, config: object) -> Episode:
+    """The episode of a world of `config` from its bytes.
+
+    Raises:
+        ValueError: no such state, damaged, or of another world or config.
+    """
+    told = check_state(StateCodec().unpack(data), "road", repr(config))
+    stage = town_stage(told["town"]) if told["town"] >= 0 else map_stage(told["map"])
+    return _CODEC.unpack(told["episode"], _given(stage))

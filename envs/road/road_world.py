@@ -1,0 +1,317 @@
+"""RoadWorld: the embedded reference world, zero-setup stand-in for CARLA. Roads, traffic, camera and truth together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box
+
+from envs.ground_truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
+from envs.history import Instant
+from envs.maps.road_map import LanePoint
+from envs.road.ego_route import ROUTE_LENGTH, keep_lane, kept_route, start_clip
+from envs.road.episode import Episode, RoadView, pack_episode, unpack_episode
+from envs.road.rendering.camera import Camera, CameraConfig, Look
+from envs.road.static_scene import Stage, map_stage, town_stage
+from envs.road.traffic.driver_model import PATH_STEP
+from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
+from envs.road.traffic.vehicles import CROSSING_POINTS
+from envs.scripted_actors import ScriptedActors, ego_on_route
+from envs.world import WorldStep
+from worldsim.datatypes.boxes import overlap
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoadWorldConfig:
+    """What the embedded world is like.
+
+    Args:
+        frame_size: height and width of frames [px].
+        dt: step length [s].
+        num_context: frames in a start clip; the world drives that many minus one before an episode begins.
+        num_vehicles: driving vehicles around the ego.
+        num_pedestrians: around the ego.
+        parked_share: of the map's parking places that are taken, [0, 1].
+        num_towns: without another choice, reset draws one of the towns 0 to num_towns - 1.
+        vehicle: the ego's dynamics and size.
+
+    Raises:
+        ValueError: a size or count is too small.
+    """
+
+    frame_size: tuple[int, int] = (128, 128)
+    dt: float = 0.1
+    num_context: int = 8
+    num_vehicles: int = 12
+    num_pedestrians: int = 8
+    parked_share: float = 0.5
+    num_towns: int = 64
+    vehicle: VehicleModel = VehicleModel()  # noqa: RUF009 (frozen)
+
+    def __post_init__(self) -> None:
+        if min(self.frame_size) < 16:
+            raise ValueError(f"frame_size must be at least 16 x 16, got {self.frame_size}")
+        if not 0 < self.dt <= 0.5:
+            raise ValueError(f"dt must be in (0, 0.5] s, got {self.dt}")
+        for name in ("num_context", "num_towns"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+class RoadWorld:
+    """The embedded world: procedural towns or any OpenDRIVE map, with traffic, a front camera and exact truth.
+
+    reset options:
+        town: seed of a procedural town.
+        map: path or text of an .xodr file; excludes `town`.
+        start: (x, y, yaw) on a driving lane [m, m, rad]; without it the seed draws one.
+        scenario: ScriptedActors.
+
+    info of a step: `town` (-1 for a map), `look_seed`, `collided_with` (ObjectKind of what the ego touches, EMPTY if
+    nothing).
+
+    Args:
+        config: what the world is like.
+    """
+
+    def __init__(self, config: RoadWorldConfig | None = None):
+        self.config = RoadWorldConfig() if config is None else config
+        self.frame_size, self.dt = self.config.frame_size, self.config.dt
+        self.latent_space: Box | None = None
+        height, width = self.frame_size
+        self._camera = Camera(CameraConfig(height_px=height, width_px=width))
+        self._traffic_config = TrafficConfig(
+            num_vehicles=self.config.num_vehicles,
+            num_pedestrians=self.config.num_pedestrians,
+            parked_share=self.config.parked_share,
+        )
+        self._episode: Episode | None = None
+
+    def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
+        """A new start, a function of `seed` and `options` alone.
+
+        Raises:
+            ValueError: an unknown option, a map that cannot be used, a start that is on no lane, or a scenario for
+                which the map has no start.
+        """
+        unknown = set(options) - {"map", "town", "start", "scenario"}
+        if unknown:
+            raise ValueError(f"unknown reset options {sorted(unknown)}; this world knows map, town, start and scenario")
+        if "map" in options and "town" in options:
+            raise ValueError("give map or town, not both")
+        rng = np.random.default_rng(seed)
+        town, look_seed = int(rng.integers(self.config.num_towns)), int(rng.integers(2**31))
+        stage = map_stage(str(options["map"])) if "map" in options else town_stage(int(options.get("town", town)))
+        scenario = options.get("scenario")
+        for _ in range(20):
+            lane = stage.lane_under(options["start"]) if "start" in options else None
+            if lane is None:
+                lane = stage.draw_start(0.0 if scenario is None else scenario.straight, rng)
+            pose = options.get("start", (lane.x, lane.y, lane.yaw))
+            step = self._begin(stage, look_seed, lane, np.array(pose, np.float64), scenario, rng)
+            if step.collision < 0.5 and step.off_road < 0.5:
+                break
+        return step
+
+    def step(self, control: np.ndarray) -> WorldStep:
+        """Apply control float32 [4] (CONTROL_NAMES) over one step.
+
+        Raises:
+            ValueError: the control has another shape or is not finite.
+        """
+        control = np.array(control, np.float32)
+        if control.shape != (4,) or not np.isfinite(control).all():
+            raise ValueError(f"a control is 4 finite numbers, got {control}")
+        episode, model = self._running(), self.config.vehicle
+        before = episode.vehicle
+        on_script_route = None
+        if episode.traffic.scripts:
+            on_script_route = ego_on_route(
+                before, episode.traffic.script_route, episode.script_s, model.length, model.width
+            )
+            episode.script_s = on_script_route.s
+        ego = Ego(
+            box=_box(before, model),
+            speed=float(before[3]),
+            path=self._expected_path(before),
+            on_script_route=on_script_route,
+        )
+        episode.vehicle = model.step(before, control, self.dt)
+        episode.traffic.step(ego, self.dt, episode.rng)
+        objects = episode.traffic.objects
+        self._collide(objects)
+        s, lateral, _ = episode.route.project(episode.vehicle[:2], episode.s)
+        progress, episode.s = float(s - episode.s), float(s)
+        self._keep_route(float(lateral))
+        return self._answer(control, objects, progress)
+
+    def frame(self) -> np.ndarray:
+        """The newest frame, RGB uint8 [h, w, 3]."""
+        return self._running().past[-1].seen(self._show).copy()
+
+    def snapshot(self) -> Episode:
+        """The whole state; later steps never change it."""
+        return self._running().copy()
+
+    def restore(self, snapshot: Episode) -> None:
+        """Continue exactly from a snapshot taken in this world."""
+        self._episode = snapshot.copy()
+
+    def get_state(self) -> bytes:
+        """The whole state as bytes, a map's OpenDRIVE text included.
+
+        Raises:
+            ValueError: there is no state yet, or a script of the scenario is no dataclass.
+        """
+        return pack_episode(self._running(), self.config)
+
+    def set_state(self, state: bytes) -> None:
+        """Continue exactly from the bytes of a world with this config.
+
+        Raises:
+            ValueError: no such state, damaged, or of another world or config.
+        """
+        self._episode = unpack_episode(state, self.config)
+
+    def branch(self) -> RoadWorld:
+        """An independent world that goes on from this moment; map, scenery and camera are shared."""
+        other = copy.copy(self)
+        other._episode = None if self._episode is None else self._episode.copy()
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and deepcopy, which the maps do not bear."""
+        return {"config": self.config, "state": None if self._episode is None else self.get_state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["config"])
+        if state["state"] is not None:
+            self.set_state(state["state"])
+
+    def start_clip(self) -> StartClip:
+        """The last context frames with their controls, SceneState and route."""
+        episode = self._running()
+        return start_clip(episode.past, self._show, episode.route, episode.s, self.dt)
+
+    def close(self) -> None:
+        """Forget the episode."""
+        self._episode = None
+
+    def _running(self) -> Episode:
+        if self._episode is None:
+            raise ValueError("the world has no state yet: call reset first")
+        return self._episode
+
+    def _begin(
+        self,
+        stage: Stage,
+        look_seed: int,
+        lane: LanePoint,
+        pose: np.ndarray,
+        scenario: ScriptedActors | None,
+        rng: np.random.Generator,
+    ) -> WorldStep:
+        """Put the ego on its lane among traffic and drive until the context is full."""
+        config = self.config
+        route = stage.road_map.route_from(lane, ROUTE_LENGTH, rng)
+        s = float(route.project(pose[:2], None)[0])
+        speed = float(rng.uniform(0.0, 1.0) * lane.speed_limit) if rng.random() < 0.85 else 0.0
+        if scenario is not None and scenario.ego_speed is not None:
+            speed = scenario.ego_speed
+        vehicle = np.array([*pose, speed, 0.0, 0.0])
+        ego = _box(vehicle, config.vehicle)
+        start_time = -(config.num_context - 1) * self.dt
+        traffic = Traffic(self._traffic_config, stage.road_map, stage.places, route, ego, s, start_time, scenario, rng)
+        self._episode = Episode(
+            stage=stage,
+            look=Look.from_seed(look_seed),
+            look_seed=look_seed,
+            rng=rng,
+            traffic=traffic,
+            route=route,
+            s=s,
+            script_s=s,
+            vehicle=vehicle,
+            struck=ObjectKind.EMPTY,
+            past=(),
+        )
+        objects = traffic.objects
+        self._collide(objects)
+        step = self._answer(np.zeros(4, np.float32), objects, 0.0)
+        careful = scenario is None or scenario.ambient_traffic
+        for _ in range(config.num_context - 1):
+            step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=careful))
+            if step.collision > 0.5 or step.off_road > 0.5:
+                break
+        return replace(step, progress=0.0)
+
+    def _show(self, view: RoadView) -> np.ndarray:
+        """What the camera sees."""
+        episode = self._running()
+        x, y, yaw = view.pose.tolist()
+        return self._camera.render(episode.stage.scenery, episode.look, (x, y, yaw), view.actors())
+
+    def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
+        """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""
+        episode = self._running()
+        ahead = PATH_STEP * np.arange(CROSSING_POINTS)
+        on_route = points_at(episode.route, episode.s + ahead)
+        if np.hypot(*(on_route[0] - vehicle[:2])) < 2.0:
+            return on_route
+        return vehicle[:2] + ahead[:, None] * np.array([np.cos(vehicle[2]), np.sin(vehicle[2])])
+
+    def _collide(self, objects: Objects) -> None:
+        """An ego that touches something stands, and so does the driver it touches."""
+        episode, model = self._running(), self.config.vehicle
+        hit = touched(episode.vehicle, model, objects)
+        obstacles = episode.stage.scenery.obstacles
+        episode.struck = ObjectKind.EMPTY
+        if len(hit):
+            episode.struck = ObjectKind(int(objects.kinds[hit[0]]))
+        elif len(obstacles) and overlap(_box(episode.vehicle, model), obstacles).any():
+            episode.struck = ObjectKind.STATIC
+        if episode.struck:
+            episode.vehicle = np.array([*episode.vehicle[:3], 0.0, 0.0, episode.vehicle[5]])
+            for index in hit:
+                episode.traffic.stop(int(index))
+
+    def _keep_route(self, lateral: float) -> None:
+        """A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
+
+        Junctions are exempt: there the lanes overlap.
+        """
+        episode = self._running()
+        kept = kept_route(episode.route, episode.s, lateral, episode.vehicle, episode.stage.road_map, episode.rng)
+        episode.route, episode.s = kept
+
+    def _answer(self, control: np.ndarray, objects: Objects, progress: float) -> WorldStep:
+        """The world as it is now, remembered for the start clip."""
+        episode, model = self._running(), self.config.vehicle
+        scene = scene_from_truth(
+            vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s
+        )
+        stage = episode.stage
+        view = RoadView.of(episode.traffic, episode.vehicle)
+        instant = Instant(control=control, vehicle=episode.vehicle, scene=scene, view=view)
+        episode.past = (*episode.past, instant)[-self.config.num_context :]
+        return WorldStep(
+            scene=scene.copy(),
+            vehicle=episode.vehicle.copy(),
+            collision=float(bool(episode.struck)),
+            off_road=float(is_off_road(episode.vehicle, model, stage.road_map)),
+            wrong_way=is_wrong_way(scene, episode.vehicle, stage.road_map),
+            progress=progress,
+            info={"town": stage.town, "look_seed": episode.look_seed, "collided_with": int(episode.struck)},
+            route_done=episode.s >= episode.route.length,
+        )
+
+
+def _box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
+    return np.array([vehicle[0], vehicle[1], vehicle[2], model.length, model.width])

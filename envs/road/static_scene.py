@@ -1,0 +1,87 @@
+"""Stage: what never changes on one map, built once per process: roads, places, scenery; and where episodes start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from envs.maps.road_map import LanePoint, RoadMap, load_map, load_town
+from envs.road.rendering.scenery import Scenery
+from envs.road.traffic.spawn_points import Places
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import RouteCommand
+
+ROUTE_BEYOND = 60.0
+"""Route that a start must have beyond what is asked for [m]."""
+MAX_STARTS = 200
+"""Starts drawn before giving up on finding one that fits."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stage:
+    """One map with everything static on it.
+
+    Args:
+        road_map: its roads.
+        places: where road users appear.
+        scenery: what stands beside the roads.
+        town: seed of the procedural town, -1 for a map.
+    """
+
+    road_map: RoadMap
+    places: Places
+    scenery: Scenery
+    town: int
+
+    def lane_under(self, pose: ArrayLike) -> LanePoint:
+        """The lane under a pose (x, y, yaw).
+
+        Raises:
+            ValueError: the pose is no pose, or on no driving lane, or heads against it.
+        """
+        start = np.asarray(pose, np.float64)
+        if start.shape != (3,) or not np.isfinite(start).all():
+            raise ValueError(f"start must be (x, y, yaw), got {pose}")
+        lane = self.road_map.lane_at(start[:2])
+        if lane is None or lane.distance > lane.half_width or abs(wrap(lane.yaw - start[2])) > np.pi / 2:
+            raise ValueError(f"start {tuple(start)} is not on a driving lane in its direction")
+        return lane
+
+    def draw_start(self, straight: float, rng: np.random.Generator) -> LanePoint:
+        """A lane point with road ahead, the first `straight` metres of it free of junctions.
+
+        Raises:
+            ValueError: the map seems to have none.
+        """
+        for _ in range(MAX_STARTS):
+            lane = self.places.lanes[int(rng.integers(len(self.places.lanes)))]
+            route = self.road_map.route_from(lane, straight + ROUTE_BEYOND + 1.0, rng)
+            follows = route.command[: int(straight) + 1] == RouteCommand.FOLLOW
+            if route.length >= straight + ROUTE_BEYOND and follows.all():
+                return lane
+        raise ValueError(f"map {self.road_map.name} has no start with {straight} m without a junction")
+
+
+@lru_cache(maxsize=3)
+def town_stage(seed: int) -> Stage:
+    """The procedural town of a seed; the last few are kept."""
+    return _stage(load_town(seed), seed, seed)
+
+
+@lru_cache(maxsize=2)
+def map_stage(source: str) -> Stage:
+    """An OpenDRIVE map from its path or text; the last few are kept.
+
+    Raises:
+        ValueError: the map cannot be used.
+    """
+    return _stage(load_map(source if source.lstrip().startswith("<") else Path(source)), 0, -1)
+
+
+def _stage(road_map: RoadMap, scenery_seed: int, town: int) -> Stage:
+    scenery = Scenery.build(road_map.geometry, scenery_seed)
+    return Stage(road_map=road_map, places=Places.find(road_map), scenery=scenery, town=town)

@@ -1,0 +1,1 @@
+"""Who else is on the road: vehicles, pedestrians, how they drive."""

@@ -1,0 +1,133 @@
+"""Scripted actors: road users that a scenario moves along the ego's route. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleModel
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from envs.maps.route import Route
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorState:
+    """A road user in coordinates of the ego's route at reset.
+
+    Args:
+        s: arc length of its centre on the route [m].
+        lateral: offset from the route's centreline, positive left [m].
+        speed: along its own heading [m/s].
+        heading: own yaw minus the route's yaw at `s` [rad]; pi is oncoming, pi/2 walks to the left.
+        kind: ObjectKind.
+        length: [m].
+        width: [m].
+        braking: shows brake lights.
+
+    Raises:
+        ValueError: a size is not positive or the kind is EMPTY.
+    """
+
+    s: float
+    lateral: float
+    speed: float
+    heading: float = 0.0
+    kind: ObjectKind = ObjectKind.CAR
+    length: float = 4.6
+    width: float = 1.9
+    braking: bool = False
+
+    def __post_init__(self) -> None:
+        if self.length <= 0 or self.width <= 0:
+            raise ValueError(f"an actor's size must be positive, got {self.length} x {self.width}")
+        if self.kind == ObjectKind.EMPTY:
+            raise ValueError("an actor cannot be of kind EMPTY")
+
+
+@runtime_checkable
+class ActorScript(Protocol):
+    """How one scripted actor moves. Stateless: all it remembers is its ActorState and the time."""
+
+    def initial(self, route: Route, ego_s: float) -> ActorState:
+        """Where the actor is when the episode begins with the ego at `ego_s`."""
+        ...
+
+    def step(self, t: float, ego: ActorState, own: ActorState, dt: float) -> ActorState:
+        """The actor `dt` seconds after time `t` since the start [s], given where the ego and it were at `t`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptedActors:
+    """The `scenario` option of a world with actors.
+
+    Args:
+        scripts: one per actor.
+        ego_speed: the ego's speed when the episode begins [m/s]; None leaves it to the seed.
+        straight: metres of route ahead of the start that must follow the lane without a junction [m].
+        ambient_traffic: keeps the seed's other traffic; off by default, so that the scripts alone decide.
+
+    Raises:
+        ValueError: a negative speed or length.
+    """
+
+    scripts: tuple[ActorScript, ...]
+    ego_speed: float | None = None
+    straight: float = 0.0
+    ambient_traffic: bool = False
+
+    def __post_init__(self) -> None:
+        if self.ego_speed is not None and self.ego_speed < 0:
+            raise ValueError(f"ego_speed must be at least 0, got {self.ego_speed}")
+        if self.straight < 0:
+            raise ValueError(f"straight must be at least 0, got {self.straight}")
+
+
+def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length: float, width: float) -> ActorState:
+    """The ego [6] as the scripts see it: in coordinates of their route."""
+    s, lateral, yaw = route.project(vehicle[:2], hint_s)
+    return ActorState(
+        s=float(s),
+        lateral=float(lateral),
+        speed=float(vehicle[3]),
+        heading=float(wrap(vehicle[2] - yaw)),
+        length=length,
+        width=width,
+    )
+
+
+def scripted_box(actor: ActorState, route: Route) -> np.ndarray:
+    """Box [5] of a scripted actor; beyond the route's ends it is on their tangents."""
+    return np.array([*route.pose_at(actor.s, actor.lateral, actor.heading), actor.length, actor.width])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScriptedPlay:
+    """Scripted actors in the course of an episode. Immutable.
+
+    Args:
+        scripts: how they move.
+        route: on which; ground frame.
+        ego_s: where the ego is on it [m].
+        time: of the scripts' clock [s].
+        actors: where they are, one per script.
+    """
+
+    scripts: tuple[ActorScript, ...]
+    route: Route
+    ego_s: float
+    time: float
+    actors: tuple[ActorState, ...]
+
+    def stepped(self, vehicle: np.ndarray, model: VehicleModel, dt: float) -> Self:
+        """A step on; `vehicle` [6] is the ego before it."""
+        ego = ego_on_route(vehicle, self.route, self.ego_s, model.length, model.width)
+        moved = (script.step(self.time, ego, own, dt) for script, own in zip(self.scripts, self.actors, strict=True))
+        return replace(self, ego_s=ego.s, time=self.time + dt, actors=tuple(moved))

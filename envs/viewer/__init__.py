@@ -1,0 +1,1 @@
+"""The pygame viewer: drive a world by hand and look at what it knows."""

@@ -1,0 +1,122 @@
+"""Draws the viewer's side panel: speed, instruments and bird's-eye map, a column for each world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pygame
+
+from envs.centreline import centreline
+from envs.viewer.layout import (
+    MAP_AHEAD,
+    Box,
+    Readout,
+    Status,
+    lane_sides,
+    map_points,
+    object_corners,
+    readouts,
+)
+from envs.viewer.session import Moment
+from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Pen
+from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.vehicle import VehicleModel
+
+MIN_MAP_HEIGHT = 120
+"""Where less is left below the instruments the map is not drawn."""
+READOUT_HEIGHT = 31
+
+
+class Instruments:
+    """Draws the panel with a pen."""
+
+    def __init__(self, pen: Pen) -> None:
+        self._pen = pen
+        self._vehicle = VehicleModel()
+
+    def draw(self, surface: pygame.Surface, box: Box, moments: Sequence[Moment], status: Status) -> None:
+        """Draw the panel into `box`: what the worlds share, then a column for each."""
+        pen, px = self._pen, self._pen.px
+        pygame.draw.rect(surface, CARD, box, border_radius=px(10))
+        left, right, top, bottom = box.x + px(18), box.x + box.w - px(18), box.y + px(14), box.y + box.h - px(26)
+        gap = px(16)
+        width = (right - left - gap * (len(moments) - 1)) // len(moments)
+        leading = moments[0]
+        who = status.driver if status.autopilot else "you"
+        pen.text(surface, pen.small, f"{who} driving", ACCENT if status.autopilot else DIM, (left, top))
+        drive = f"seed {leading.seed}   {leading.time:.1f} s   {leading.distance:.0f} m"
+        pen.text(surface, pen.small, drive, DIM, (right, top), align=1)
+        for i, moment in enumerate(moments):
+            x = left + i * (width + gap)
+            self._draw_column(surface, Box(x, top + px(26), width, bottom - px(10) - top - px(26)), moment, status)
+        times = (
+            f"step {leading.latency * 1e3:.0f} ms   draw {status.draw_time * 1e3:.0f} ms"
+            f"   {status.steps_per_second:.1f} steps/s" + ("" if status.pace == 1 else f"   pace {status.pace:g}")
+        )
+        pen.text(surface, pen.small, times, DIM, (left, bottom))
+
+    def _draw_column(self, surface: pygame.Surface, box: Box, moment: Moment, status: Status) -> None:
+        pen, px = self._pen, self._pen.px
+        pen.text(surface, pen.title, moment.world, TEXT, box[:2])
+        y = self._draw_speed(surface, box.x, box.x + box.w, box.y + px(24), moment.scene)
+        for line in readouts(moment, status.trust_threshold):
+            self._draw_readout(surface, line, box.x, box.x + box.w, y)
+            y += px(READOUT_HEIGHT)
+        left = box.y + box.h - y - px(6)
+        if left > px(MIN_MAP_HEIGHT):
+            self._draw_map(surface, Box(box.x, y + px(6), box.w, left), moment.scene)
+
+    def _draw_speed(self, surface: pygame.Surface, x: int, right: int, y: int, scene: SceneState) -> int:
+        """Speed and speed limit; returns where to go on below."""
+        pen, px = self._pen, self._pen.px
+        shown = f"{max(float(scene.speed), 0) * 3.6:.0f}" if scene.ego_valid[0] else "–"
+        wide = right - x > px(200)
+        font, height = (pen.huge, 76) if wide else (pen.large, 50)
+        width = pen.text(surface, font, shown, TEXT, (x, y))
+        pen.text(surface, pen.small, "km/h", DIM, (x + width + px(6), y + px(height) - px(38 if wide else 28)))
+        if scene.lane_valid[3]:
+            radius = px(height * 0.31)
+            center = (right - radius, y + px(height // 2 - 3))
+            over = scene.ego_valid[0] and scene.speed > scene.speed_limit + 1.5
+            pygame.draw.circle(surface, ALARM if over else LINE, center, radius, width=px(4 if wide else 3))
+            limit = f"{float(scene.speed_limit) * 3.6:.0f}"
+            font = pen.normal if wide else pen.small
+            pen.text(surface, font, limit, TEXT, (center[0], center[1] - font.get_height() // 2), align=0.5)
+        return y + px(height)
+
+    def _draw_readout(self, surface: pygame.Surface, line: Readout, x: int, right: int, y: int) -> None:
+        pen, px = self._pen, self._pen.px
+        color = ALARM if line.alarm else TEXT
+        pen.text(surface, pen.small, line.label, DIM, (x, y))
+        pen.text(surface, pen.small, line.text, color, (right, y), align=1)
+        bar = Box(x, y + px(20), right - x, px(4))
+        pygame.draw.rect(surface, RAISED, bar, border_radius=px(2))
+        if line.level is None:
+            return
+        fill = ALARM if line.alarm else ACCENT
+        if line.signed:
+            middle, end = bar.x + bar.w // 2, bar.x + round(bar.w / 2 * (1 - line.level))
+            filled = (min(middle, end), bar.y, max(abs(end - middle), 2), bar.h)
+        else:
+            filled = (bar.x, bar.y, max(round(bar.w * line.level), 2), bar.h)
+        if line.signed or line.level > 0:
+            pygame.draw.rect(surface, fill, filled, border_radius=px(2))
+
+    def _draw_map(self, surface: pygame.Surface, box: Box, scene: SceneState) -> None:
+        pygame.draw.rect(surface, BACKGROUND, box, border_radius=self._pen.px(8))
+        surface.set_clip(pygame.Rect(box))
+        for distance in range(10, int(MAP_AHEAD), 10):
+            y = round(map_points(np.array([distance, 0.0]), box)[0, 1])
+            pygame.draw.line(surface, CARD, (box.x, y), (box.x + box.w, y))
+        left, right = lane_sides(scene)
+        if len(left):
+            pygame.draw.polygon(surface, RAISED, map_points(np.concatenate([left, right[::-1]]), box).tolist())
+            pygame.draw.aalines(surface, ACCENT, False, map_points(centreline(scene), box).tolist())
+        for pose, kind in zip(scene.objects, scene.object_kinds, strict=True):
+            if kind != ObjectKind.EMPTY:
+                corners = map_points(object_corners(pose), box)
+                pygame.draw.polygon(surface, OBJECT_COLORS[ObjectKind(int(kind))], corners.tolist())
+        ego = np.array([0, 0, 0, 0, self._vehicle.length, self._vehicle.width])
+        pygame.draw.polygon(surface, TEXT, map_points(object_corners(ego), box).tolist())
+        surface.set_clip(None)
