@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from policies.drive import drive as drive
     from policies.policy import Policy as Policy
     from policies.policy import make_policy as make_policy
-    from training.rollouts import RolloutDataset as RolloutDataset
-    from training.rollouts import RolloutWriter as RolloutWriter
+    from training.data.rollouts import RolloutDataset as RolloutDataset
+    from training.data.rollouts import RolloutWriter as RolloutWriter
     from worldsim.datatypes.scene import ObjectKind as ObjectKind
     from worldsim.datatypes.scene import RouteCommand as RouteCommand
     from worldsim.datatypes.scene import SceneState as SceneState
@@ -114,7 +114,7 @@ _HOME_OF = {
         "envs.world": ("World", "WorldStep"),
         "policies.drive": ("Rollout", "drive"),
         "policies.policy": ("Policy", "make_policy"),
-        "training.rollouts": ("RolloutDataset", "RolloutWriter"),
+        "training.data.rollouts": ("RolloutDataset", "RolloutWriter"),
         "worldsim.datatypes.scene": ("ObjectKind", "RouteCommand", "SceneState"),
         "worldsim.datatypes.start_clip": ("StartClip",),
         "worldsim.datatypes.vehicle": ("VehicleModel",),
@@ -192,7 +192,7 @@ def _fidelity():
 
 def _record():
     """Record rollouts of many behaviours in the reference world, or in CARLA."""
-    from training.record import RecordConfig, record
+    from training.recording.record import RecordConfig, record
 
     return RecordConfig, record
 
@@ -209,7 +209,7 @@ def _import():
 
 def _identify():
     """Fit the vehicle model to recorded drives; writes parameters, errors and a plot."""
-    from training.identify import IdentifyConfig, identify
+    from training.recording.vehicle_identification import IdentifyConfig, identify
 
     def run(config: IdentifyConfig) -> None:
         identify(config)
@@ -226,7 +226,7 @@ def _train():
 
 def _evaluate():
     """Measure a world model on held-out towns."""
-    from training.evaluate import EvaluateConfig, evaluate
+    from training.evaluation.evaluate import EvaluateConfig, evaluate
 
     return EvaluateConfig, evaluate
 

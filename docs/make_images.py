@@ -95,7 +95,7 @@ def approach(config: ImagesConfig) -> np.ndarray:
 
 def revisits(config: ImagesConfig) -> np.ndarray:
     """Around a block and back, four drives: views as first seen and a lap later, without the memory and with it."""
-    from training.revisits import Block, drive_laps, view_rows
+    from training.evaluation.loop_closure import Block, drive_laps, view_rows
     from worldsim.datatypes.starts import STARTS_NAME, load_starts
     from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from training.rollouts import Rows, all_valid
+from training.data.rollouts import Rows, all_valid
 from worldsim.datatypes.route import turned
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel

@@ -9,9 +9,9 @@ import av
 import cv2
 import numpy as np
 
-from training import layout
+from training.data import lerobot_layout as layout
+from training.data.rollouts import RolloutDataset
 from training.importers.convert import ImportConfig, import_recordings
-from training.rollouts import RolloutDataset
 
 EARTH_RADIUS, POLAR_RADIUS = 6378137.0, 6356752.314245
 

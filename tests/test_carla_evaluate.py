@@ -8,8 +8,8 @@ from bridge_process import serving
 from test_world_model import CONFIG
 
 from drivedit import main
-from training.evaluate import EvaluateConfig
-from training.rollouts import RolloutDataset
+from training.data.rollouts import RolloutDataset
+from training.evaluation.evaluate import EvaluateConfig
 
 ROAD = ("--world", "road", "--frame-size", "64", "64", "--num-vehicles", "3", "--num-pedestrians", "2")
 

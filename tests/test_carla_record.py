@@ -13,7 +13,7 @@ from bridge_process import serving
 from leaderboard_files import write_route
 
 from envs.maps.road_map import load_town
-from training.rollouts import RolloutDataset
+from training.data.rollouts import RolloutDataset
 from worldsim.datatypes.route import turned
 
 ROAD = ("--world", "road", "--frame-size", "64", "64", "--num-vehicles", "3", "--num-pedestrians", "2")

@@ -7,9 +7,16 @@ import pytest
 from known_drives import turning_car
 from test_world_model import CONFIG, random_clip, random_model
 
-from training.drives import Rollouts, choose_starts, clip_at, long_drives, recorded_route, roll_out_recorded
-from training.known import known_of
-from training.scores import actor_picture_scores, scene_scores, stability_scores, trust_scores
+from training.data.validity import known_of
+from training.evaluation.metrics import actor_picture_scores, scene_scores, stability_scores, trust_scores
+from training.evaluation.rollouts import (
+    Rollouts,
+    choose_starts,
+    clip_at,
+    long_drives,
+    recorded_route,
+    roll_out_recorded,
+)
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.datatypes.scene import SceneState
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel

@@ -8,10 +8,10 @@ import torch
 from known_drives import turning_car
 from test_world_model import random_model
 
-from training.drives import Rollouts, roll_out_recorded
-from training.feature_distance import clip_features, feature_scores, frechet_score, paired_distance
-from training.scores import event_scores
-from training.video_metrics import calibration, colour_statistics, frechet_distance
+from training.evaluation.frechet import clip_features, feature_scores, frechet_score, paired_distance
+from training.evaluation.image_metrics import calibration, colour_statistics, frechet_distance
+from training.evaluation.metrics import event_scores
+from training.evaluation.rollouts import Rollouts, roll_out_recorded
 
 
 def gaussian(n: int, d: int = 3, seed: int = 0) -> np.ndarray:

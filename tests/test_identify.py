@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.identify import IdentifyConfig, fit, windows_of
 from training.importers.recording import Recording, Signal
+from training.recording.vehicle_identification import IdentifyConfig, fit, windows_of
 from worldsim.datatypes.vehicle import VehicleModel
 
 TRUE = VehicleModel(

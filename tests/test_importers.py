@@ -10,12 +10,12 @@ import pytest
 from recordings import CarlaLog, imported, known, numbers, write_comma2k19, write_udacity, write_video
 
 from drivedit import main
-from training import layout
+from training.data import lerobot_layout as layout
+from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
 from training.importers.carla_log import read_carla_log
 from training.importers.convert import ImportConfig, coverage, detect_format, import_recordings
-from training.importers.drives import DriveOptions
 from training.importers.resample import ResampleConfig
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.importers.video_with_table import DriveOptions
 from worldsim.datatypes.scene import ObjectKind
 
 
@@ -150,7 +150,10 @@ def write_lerobot(root: Path) -> None:
     rows = [layout.episode_row(k, n, 20, ["drive"]) for k, n in enumerate(lengths)]
     for row, start, stop in zip(rows, (0.0, 1.5), (1.5, 2.5), strict=True):
         row |= {f"{prefix}/file_index": 0 for prefix in ("data", f"videos/{layout.VIDEO_KEY}")}
-        row |= {f"videos/{layout.VIDEO_KEY}/from_timestamp": start, f"videos/{layout.VIDEO_KEY}/to_timestamp": stop}
+        row |= {
+            f"videos/{layout.VIDEO_KEY}/from_timestamp": start,
+            f"videos/{layout.VIDEO_KEY}/to_timestamp": stop,
+        }
         row["stats/action/mean"] = [0.0]
     layout.write_table(root / layout.EPISODES_PATH.format(chunk_index=0, file_index=0), pa.Table.from_pylist(rows))
 

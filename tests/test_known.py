@@ -10,18 +10,18 @@ import torch
 from known_drives import turning_car
 from test_world_model import CONFIG, random_model
 
-from training.drives import choose_starts, clip_at, roll_out_recorded
-from training.known import known_of
-from training.latents import NUM_DRAWS, LatentWindows, encode_store
-from training.layout import VALID_NAMES
-from training.loop import LoopConfig
-from training.own_clips import OwnClips
-from training.pictures import TruePictures
-from training.scores import control_scores, event_scores, scene_scores
-from training.train_actors import ActorStageConfig, actor_samples, arrivals_of, train_actors
-from training.train_head import HeadStageConfig, train_head
-from training.train_trust import TrustStageConfig, rollout_signals
-from training.windows import FrameWindows, store_colours
+from training.batches.decoder_windows import TruePictures
+from training.batches.latent_windows import NUM_DRAWS, LatentWindows, encode_store
+from training.batches.self_rollouts import OwnClips
+from training.data.frame_store import FrameWindows, store_colours
+from training.data.lerobot_layout import VALID_NAMES
+from training.data.validity import known_of
+from training.evaluation.metrics import control_scores, event_scores, scene_scores
+from training.evaluation.rollouts import choose_starts, clip_at, roll_out_recorded
+from training.stages.actors import ActorStageConfig, actor_samples, arrivals_of, train_actors
+from training.stages.loop import LoopConfig
+from training.stages.scene_head import HeadStageConfig, train_head
+from training.stages.trust import TrustStageConfig, rollout_signals
 from worldsim.actors.actor_model import ActorModel
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.conditioning.style import look_of

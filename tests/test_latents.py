@@ -6,9 +6,9 @@ import torch
 from known_drives import CONTROL, turning_car
 from test_world_model import CONFIG
 
-from training.latents import LatentWindows
-from training.loop import LoopConfig, TrainLoop
-from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
+from training.batches.latent_windows import LatentWindows
+from training.stages.loop import LoopConfig, TrainLoop
+from training.stages.student import DiTStageConfig, OwnRollouts, student_losses
 from worldsim.conditioning.style import look_of
 from worldsim.datatypes.route import turned
 from worldsim.datatypes.vehicle import VehicleModel

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from test_rollouts import SIZE, random_rows, smooth_frames
 
-from training import layout
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
-from training.video_io import decode_video
+from training.data import lerobot_layout as layout
+from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.data.video_io import decode_video
 
 LENGTHS = (17, 23, 9)
 INFO_KEYS = {

@@ -10,7 +10,7 @@ from known_drives import turning_car
 from test_training import one_batch
 from test_world_model import CONFIG, random_clip
 
-from training.latents import NUM_DRAWS, LatentWindows
+from training.batches.latent_windows import NUM_DRAWS, LatentWindows
 from worldsim.conditioning.warp import MotionWarp
 from worldsim.configs import DiTConfig
 from worldsim.dynamics.denoiser import Denoiser, shift_previous

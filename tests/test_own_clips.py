@@ -8,10 +8,10 @@ import torch
 from known_drives import turning_car
 from test_world_model import CONFIG, random_model
 
-from training.latents import LatentWindows
-from training.loop import LoopConfig
-from training.own_clips import OwnClips, OwnClipsConfig, own_clips
-from training.train_head import HeadStageConfig, mixed_batch
+from training.batches.latent_windows import LatentWindows
+from training.batches.self_rollouts import OwnClips, OwnClipsConfig, own_clips
+from training.stages.loop import LoopConfig
+from training.stages.scene_head import HeadStageConfig, mixed_batch
 from worldsim.dynamics.rollout import NUM_KEPT
 
 LATENTS = np.random.default_rng(0).standard_normal((40, 8, 16, 16)).astype(np.float16)

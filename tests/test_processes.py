@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.loop import LoopConfig, TrainLoop
-from training.processes import average_gradients, is_first, process_device, step_rng, step_seed
+from training.stages.distributed import average_gradients, is_first, process_device, step_rng, step_seed
+from training.stages.loop import LoopConfig, TrainLoop
 
 CONFIG = LoopConfig(num_steps=3, learning_rate=0.01, warmup_steps=1, clip_norm=1e9, ema_decay=0.0)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from envs.world import WorldLostError, WorldStep
-from training.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
-from training.record import RecordConfig, record, record_episode
-from training.rollouts import RolloutDataset
+from training.data.rollouts import RolloutDataset
+from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
+from training.recording.record import RecordConfig, record, record_episode
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_world_model import random_clip, random_model
 
-from training.revisits import Block, Laps, drive_laps, revisit_scores, same_views, view_rows
+from training.evaluation.loop_closure import Block, Laps, drive_laps, revisit_scores, same_views, view_rows
 
 
 def test_a_block_comes_back_to_where_it_began() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
-from training.video_io import VideoConfig, decode_video, encode_video
+from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
+from training.data.video_io import VideoConfig, decode_video, encode_video
 from worldsim.datatypes.scene import SceneState
 
 TASKS = ("good", "bad")

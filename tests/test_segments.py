@@ -11,9 +11,9 @@ from test_attention import model_with, woken
 from test_training import one_batch
 from test_world_model import CONFIG, random_conditions
 
-from training.latents import LatentWindows
-from training.loop import LoopConfig
-from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
+from training.batches.latent_windows import LatentWindows
+from training.stages.loop import LoopConfig
+from training.stages.student import DiTStageConfig, OwnRollouts, student_losses
 from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
 from worldsim.dynamics.rollout import select_frames
 from worldsim.networks.layers import KeyValue

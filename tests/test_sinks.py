@@ -13,9 +13,9 @@ from test_vector_env import assert_equal
 from test_world_model import CONFIG, CONTROL, random_clip, random_conditions
 
 from envs.learned.learned_world import DreamWorld, step_together
-from training.latents import NUM_DRAWS, LatentWindows
-from training.loop import LoopConfig
-from training.train_dit import DiTStageConfig, OwnRollouts, student_losses
+from training.batches.latent_windows import NUM_DRAWS, LatentWindows
+from training.stages.loop import LoopConfig
+from training.stages.student import DiTStageConfig, OwnRollouts, student_losses
 from worldsim.configs import DiTConfig
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 from worldsim.dynamics.memory import Recalled

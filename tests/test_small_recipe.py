@@ -13,10 +13,10 @@ from test_world_model import CONTROL, random_clip
 
 from envs.registration import make_dream_env
 from training import recipes
-from training.dynamics import DynamicsRecipe
-from training.loop import LoopConfig
-from training.own_clips import OwnClipsConfig
+from training.batches.self_rollouts import OwnClipsConfig
 from training.recipes import Recipe
+from training.stages.curriculum import DynamicsRecipe
+from training.stages.loop import LoopConfig
 from training.train import TrainConfig, train
 from worldsim.world_model import WorldModel
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from known_drives import rows_of
 
-from training.loop import LoopConfig
-from training.train_actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of, train_actors
+from training.stages.actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of, train_actors
+from training.stages.loop import LoopConfig
 from worldsim.actors.actor_model import RATE_SCALE, START_SECONDS, ActorModel
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.route import seen_from

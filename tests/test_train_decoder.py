@@ -9,18 +9,18 @@ import torch
 from known_drives import turning_car
 from test_world_model import CONFIG
 
-from training.latents import LatentWindows
-from training.loop import LoopConfig
-from training.own_clips import OwnClipsConfig, own_clips
-from training.pictures import Pictures, TruePictures, pixel_weights
-from training.train_decoder import (
+from training.batches.decoder_windows import Pictures, TruePictures, pixel_weights
+from training.batches.latent_windows import LatentWindows
+from training.batches.self_rollouts import OwnClipsConfig, own_clips
+from training.stages.decoder import (
     DecoderStageConfig,
     Painting,
     PictureCritic,
     painting_losses,
     train_decoder,
 )
-from training.train_vae import picture_loss
+from training.stages.loop import LoopConfig
+from training.stages.vae import picture_loss
 from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D
 from worldsim.world_model import WorldModel

@@ -9,10 +9,10 @@ import pytest
 from recordings import picture, write_udacity
 
 from envs.registration import make_dream_env
+from training.data.frame_store import FrameStore
 from training.importers.convert import ImportConfig, import_recordings
-from training.importers.drives import DriveOptions
+from training.importers.video_with_table import DriveOptions
 from training.train import TrainConfig, train
-from training.windows import FrameStore
 from worldsim.configs import CameraGeometry, WorldModelConfig
 from worldsim.datatypes.starts import load_starts
 from worldsim.datatypes.vehicle import VehicleModel

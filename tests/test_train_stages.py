@@ -10,13 +10,13 @@ from known_drives import turning_car
 from test_training import one_batch
 from test_world_model import CONFIG
 
-from training.dynamics import DynamicsRecipe, TrajectoryStageConfig, train_dynamics
-from training.latents import LatentBatch, LatentWindows
-from training.loop import LoopConfig
-from training.train_distill import DistillStageConfig, Question, distill_losses, train_distill, trajectory
-from training.train_dit import DiTStageConfig, Lookahead, student_losses
-from training.train_match import Matching, MatchStageConfig, last_pass, match_losses, train_match
-from training.train_teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
+from training.batches.latent_windows import LatentBatch, LatentWindows
+from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, train_dynamics
+from training.stages.distillation import DistillStageConfig, Question, distill_losses, train_distill, trajectory
+from training.stages.distribution_matching import Matching, MatchStageConfig, last_pass, match_losses, train_match
+from training.stages.loop import LoopConfig
+from training.stages.student import DiTStageConfig, Lookahead, student_losses
+from training.stages.teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
 from worldsim.conditioning.style import look_of
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.rollout import Rollout, roll_out

@@ -9,8 +9,8 @@ import torch
 from known_drives import turning_car
 from test_world_model import CONTROL, random_clip, random_model
 
-from training.train_trust import TrustStageConfig, fit_trust, rollout_signals, train_trust
-from training.video_metrics import auroc
+from training.evaluation.image_metrics import auroc
+from training.stages.trust import TrustStageConfig, fit_trust, rollout_signals, train_trust
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
 
 STAGE = TrustStageConfig(num_starts=5, seconds=0.6, batch_size=3)

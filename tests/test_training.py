@@ -11,14 +11,14 @@ from known_drives import turning_car
 from test_world_model import CONFIG
 from torch import nn
 
-from training.latents import LatentBatch
-from training.loop import LoopConfig, TrainLoop
-from training.pictures import Pictures, TruePictures
+from training.batches.decoder_windows import Pictures, TruePictures
+from training.batches.latent_windows import LatentBatch
+from training.evaluation.image_metrics import auroc, drift_horizon, psnr
+from training.stages.loop import LoopConfig, TrainLoop
+from training.stages.scene_head import HeadStageConfig, head_losses
+from training.stages.student import DiTStageConfig, student_losses
+from training.stages.vae import VAEStageConfig, measure_latents, vae_losses
 from training.train import begin_from, outdated
-from training.train_dit import DiTStageConfig, student_losses
-from training.train_head import HeadStageConfig, head_losses
-from training.train_vae import VAEStageConfig, measure_latents, vae_losses
-from training.video_metrics import auroc, drift_horizon, psnr
 from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.datatypes.scene import SceneState

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from test_rollouts import SIZE, random_rows, smooth_frames
 
-from training.augment import AugmentConfig, Clip, augment, mirror, relight
-from training.rarity import behaviours, rarity_weights
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
-from training.video_dataset import LoaderConfig, VideoDataset, WeightedWindows, video_loader
-from training.windows import FrameStore, FrameWindows
+from training.data.augment import AugmentConfig, Clip, augment, mirror, relight
+from training.data.frame_store import FrameStore, FrameWindows
+from training.data.rarity import behaviours, rarity_weights
+from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.data.video_dataset import LoaderConfig, VideoDataset, WeightedWindows, video_loader
 from worldsim.datatypes.scene import RouteCommand
 from worldsim.datatypes.vehicle import VehicleModel
 

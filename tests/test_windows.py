@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
-from training.windows import FrameStore, FrameWindows
+from training.data.frame_store import FrameStore, FrameWindows
+from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
 from worldsim.datatypes.scene import SceneState
 
 LENGTHS = (12, 5, 20)
@@ -78,7 +78,7 @@ def test_sampling_follows_the_generator_alone(root):
 
 
 def test_the_cache_is_reused_resumed_and_renewed(root, monkeypatch):
-    from training import rollouts
+    from training.data import rollouts
 
     decoded = []
     decode = rollouts.Episode.decode

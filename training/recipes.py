@@ -6,20 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.dynamics import DynamicsRecipe, TrajectoryStageConfig
-from training.loop import LoopConfig
-from training.own_clips import OwnClipsConfig
-from training.record import RecordConfig
-from training.rollouts import RolloutDataset
-from training.train_actors import ActorStageConfig
-from training.train_decoder import DecoderStageConfig
-from training.train_distill import DistillStageConfig
-from training.train_dit import DiTStageConfig
-from training.train_head import HeadStageConfig
-from training.train_match import MatchStageConfig
-from training.train_teacher import TeacherStageConfig
-from training.train_trust import TrustStageConfig
-from training.train_vae import VAEStageConfig
+from training.batches.self_rollouts import OwnClipsConfig
+from training.data.rollouts import RolloutDataset
+from training.recording.record import RecordConfig
+from training.stages.actors import ActorStageConfig
+from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig
+from training.stages.decoder import DecoderStageConfig
+from training.stages.distillation import DistillStageConfig
+from training.stages.distribution_matching import MatchStageConfig
+from training.stages.loop import LoopConfig
+from training.stages.scene_head import HeadStageConfig
+from training.stages.student import DiTStageConfig
+from training.stages.teacher import TeacherStageConfig
+from training.stages.trust import TrustStageConfig
+from training.stages.vae import VAEStageConfig
 from worldsim.configs import CameraGeometry, DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.networks.sizes import dit_size

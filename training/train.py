@@ -12,23 +12,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training.dynamics import train_dynamics
-from training.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
-from training.known import known_of
-from training.latents import LatentWindows, encode_store, longest_run
-from training.make_starts import cut_starts, make_starts
-from training.own_clips import own_clips
-from training.pictures import TruePictures
-from training.processes import first_process_first, is_first, process_device
+from training.batches.decoder_windows import TruePictures
+from training.batches.latent_windows import LatentWindows, encode_store, longest_run
+from training.batches.self_rollouts import own_clips
+from training.data.frame_store import FrameStore, store_colours
+from training.data.rollouts import RolloutDataset
+from training.data.validity import known_of
+from training.evaluation.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
 from training.recipes import Recipe, fitted_to, recipe_at
-from training.record import record
-from training.rollouts import RolloutDataset
-from training.train_actors import train_actors
-from training.train_decoder import train_decoder
-from training.train_head import train_head
-from training.train_trust import train_trust
-from training.train_vae import train_vae
-from training.windows import FrameStore, store_colours
+from training.recording.record import record
+from training.recording.start_clips import cut_starts, make_starts
+from training.stages.actors import train_actors
+from training.stages.curriculum import train_dynamics
+from training.stages.decoder import train_decoder
+from training.stages.distributed import first_process_first, is_first, process_device
+from training.stages.scene_head import train_head
+from training.stages.trust import train_trust
+from training.stages.vae import train_vae
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.starts import STARTS_NAME

@@ -11,18 +11,18 @@ from typing import Literal, get_args
 import numpy as np
 from tqdm import tqdm
 
-from training import layout
+from training.data import lerobot_layout as layout
+from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows
 from training.importers.carla_log import read_carla_log
 from training.importers.comma2k19 import read_comma2k19
-from training.importers.drives import DriveOptions, read_drive
 from training.importers.lerobot import read_lerobot
 from training.importers.media import VIDEO_SUFFIXES, Fit, fit_image, images_in
 from training.importers.recording import Recording, Signal
 from training.importers.resample import ResampleConfig, episode_times, nearest, rows_at
 from training.importers.tables import read_states
 from training.importers.udacity import MAX_STEER_ANGLE, read_udacity
+from training.importers.video_with_table import DriveOptions, read_drive
 from training.importers.yolo import read_yolo
-from training.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows
 
 Format = Literal["udacity", "comma2k19", "carla_log", "lerobot", "yolo", "drive", "table"]
 """drive: a video or a folder of images with a controls table or without; table: states in a CSV file, no images."""

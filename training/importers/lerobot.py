@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from training import layout
+from training.data import lerobot_layout as layout
 from training.importers.media import VideoFile
 from training.importers.recording import Recording, Signal
 from training.importers.tables import choose_columns, mirror_sign

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.ground_truth import Objects, fill_objects
+from training.data.lerobot_layout import VALID_NAMES
+from training.data.rollouts import Rows
 from training.importers.recording import Recording, Signal, Track
-from training.layout import VALID_NAMES
-from training.rollouts import Rows
 from worldsim.datatypes.boxes import wrap
 from worldsim.datatypes.scene import CONTROL_NAMES, EGO_NAMES, SceneState
 from worldsim.datatypes.vehicle import VEHICLE_NAMES

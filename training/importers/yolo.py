@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
-from training.importers.drives import DriveOptions, read_drive
 from training.importers.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, images_in
 from training.importers.recording import Recording
+from training.importers.video_with_table import DriveOptions, read_drive
 
 SPLITS = ("train", "val", "test")
 

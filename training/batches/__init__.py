@@ -1,0 +1,1 @@
+"""What training steps are fed: windows, memories, self-forcing rollouts."""

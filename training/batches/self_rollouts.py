@@ -1,0 +1,87 @@
+"""Clips of the model's own beside recorded ones: what the stages learn from that read what the dynamics make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from training.batches.latent_windows import LatentWindows
+from worldsim.checkpoint import load_tensors, save_tensors
+from worldsim.dynamics.rollout import roll_out
+from worldsim.world_model import WorldModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnClipsConfig:
+    """How many there are, and what they begin with.
+
+    Args:
+        num: clips.
+        num_frames: of each; drift is learned from up to so many, decoders use the first few.
+        num_context: true latents that each begins with.
+        batch_size: clips that are made side by side.
+        seed: of what is drawn.
+    """
+
+    num: int = 400
+    num_frames: int = 24
+    num_context: int = 3
+    batch_size: int = 24
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("num", "num_context", "batch_size"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.num_frames <= self.num_context:
+            raise ValueError(f"num_frames must be more than the context's {self.num_context}, got {self.num_frames}")
+
+
+class OwnClips(NamedTuple):
+    """Windows that begin with true latents and go on as the model dreams under the recorded controls.
+
+    firsts: store position of each one's first frame, int64 [n]. latents: float16 [n, t, c, h, w]. num_context: how many
+    of the t are true.
+    """
+
+    firsts: np.ndarray
+    latents: np.ndarray
+    num_context: int
+
+
+@torch.no_grad()
+def own_clips(model: WorldModel, windows: LatentWindows, config: OwnClipsConfig, path: Path) -> OwnClips:
+    """Make clips as long as the windows, or read them from `path` if they are there.
+
+    Raises:
+        ValueError: the windows have no room for a frame of the model's own, or the clips at `path` another length.
+    """
+    if windows.num_frames <= config.num_context:
+        raise ValueError(f"windows of {windows.num_frames} frames are too short for num_context {config.num_context}")
+    if not path.is_file():
+        rng = np.random.default_rng([config.seed, 10**6])
+        generator = torch.Generator().manual_seed(config.seed)
+        firsts, latents = [], []
+        with tqdm(total=config.num, desc="own clips", unit="clip") as bar:
+            while bar.n < config.num:
+                batch = windows.sample(min(config.batch_size, config.num - bar.n), rng).on(model.device)
+                context = batch.latents[:, : config.num_context]
+                noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
+                made = roll_out(
+                    model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.recalled
+                )
+                firsts.append(torch.from_numpy(batch.first))
+                latents.append(made.latents.half().cpu())
+                bar.update(len(batch.first))
+        save_tensors({"first": torch.cat(firsts), "latents": torch.cat(latents)}, path)
+    made = load_tensors(path)
+    if made["latents"].shape[1] != windows.num_frames:
+        raise ValueError(
+            f"{path} holds clips of {made['latents'].shape[1]} frames, {windows.num_frames} are asked for; delete it"
+        )
+    return OwnClips(made["first"].numpy(), made["latents"].numpy(), config.num_context)

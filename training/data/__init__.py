@@ -1,0 +1,1 @@
+"""Recorded rollouts on disk, and how they are read."""

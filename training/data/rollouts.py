@@ -1,0 +1,381 @@
+"""Recorded rollouts: episodes written whole or not at all, read back by episode, in the LeRobot v3 layout.
+
+Row t of an episode holds frame t, what is true in it, and the control a_t that was then chosen; frame t+1 is its
+result. The control of the last row was chosen but never applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from training.data import lerobot_layout as layout
+from training.data.feature_statistics import FeatureStatistics
+from training.data.video_io import VideoConfig, checksum, decode_video, encode_video
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.vehicle import motion_between
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """What is known at each of `t` frames, besides the image.
+
+    Args:
+        controls: CONTROL_NAMES, float32 [t, 4]; controls[k] leads from frame k to frame k+1.
+        vehicles: ego motion, VEHICLE_NAMES, float64 [t, 6].
+        scenes: SceneState with leading dim [t].
+        collision: probability that the ego touches something, float32 [t].
+        off_road: probability that a wheel is off the drivable area, float32 [t].
+        wrong_way: bool [t].
+        progress: distance along the route covered on the way to this frame, float32 [t] [m].
+        tasks: index of the behaviour that chose the control, int64 [t].
+        valid: which of VALID_NAMES are known, bool [t, 16]; what is not known is 0. A recording of a reference world
+            knows everything, an imported one seldom does.
+
+    Raises:
+        ValueError: a shape does not fit the others.
+    """
+
+    controls: np.ndarray
+    vehicles: np.ndarray
+    scenes: SceneState
+    collision: np.ndarray
+    off_road: np.ndarray
+    wrong_way: np.ndarray
+    progress: np.ndarray
+    tasks: np.ndarray
+    valid: np.ndarray
+
+    def __post_init__(self) -> None:
+        t = len(self.controls)
+        shapes = {"controls": (t, 4), "vehicles": (t, 6), "valid": (t, len(layout.VALID_NAMES))}
+        for name in _ROW_NAMES:
+            shape = self.scenes.batch_shape if name == "scenes" else getattr(self, name).shape
+            if shape != shapes.get(name, (t,)):
+                raise ValueError(f"{name} must be {shapes.get(name, (t,))} beside {t} controls, got {shape}")
+
+    def __len__(self) -> int:
+        return len(self.controls)
+
+    def __getitem__(self, index: Any) -> Rows:
+        """The rows selected by a slice or an index array [t']."""
+        return Rows(**{name: getattr(self, name)[index] for name in _ROW_NAMES})
+
+    def is_valid(self, name: str) -> np.ndarray:
+        """Where the one of VALID_NAMES called `name` is known, bool [t]."""
+        return self.valid[:, layout.VALID_NAMES.index(name)]
+
+    @property
+    def motions(self) -> np.ndarray:
+        """MOTION_NAMES float64 [t-1, 6]; motions[k] leads from frame k to frame k+1, as controls[k] does."""
+        return motion_between(self.vehicles[:-1], self.vehicles[1:])
+
+    @staticmethod
+    def concatenate(parts: Sequence[Rows]) -> Rows:
+        """One long run of rows."""
+        scenes = [part.scenes.arrays() for part in parts]
+        joined = {name: np.concatenate([scene[name] for scene in scenes]) for name in scenes[0]}
+        others = [name for name in _ROW_NAMES if name != "scenes"]
+        return Rows(
+            scenes=SceneState(**joined),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in others},
+        )
+
+
+_ROW_NAMES = tuple(f.name for f in fields(Rows))
+
+
+def all_valid(length: int) -> np.ndarray:
+    """The mask of rows of which everything is known, bool [length, 16]."""
+    return np.ones((length, len(layout.VALID_NAMES)), bool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeSource:
+    """Where an episode comes from.
+
+    Args:
+        seed: of the world's reset.
+        town: the procedural town, -1 where there is none.
+    """
+
+    seed: int
+    town: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Episode:
+    """A recorded episode; its frames are decoded when asked for.
+
+    Args:
+        index: number of the episode in its dataset.
+        rows: everything but the images, [t].
+        source: where it comes from.
+        fps: [1/s].
+        video: file of the frames.
+        video_checksum: CRC-32 that file had when it was written.
+    """
+
+    index: int
+    rows: Rows
+    source: EpisodeSource
+    fps: int
+    video: Path
+    video_checksum: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def frames(self) -> np.ndarray:
+        """What `decode` returns, kept in memory as long as the episode is."""
+        return self.decode()
+
+    def decode(self) -> np.ndarray:
+        """All frames, uint8 [t, h, w, 3].
+
+        Raises:
+            ValueError: the video is missing or damaged; the message names it.
+        """
+        try:
+            intact = checksum(self.video) == self.video_checksum
+        except OSError as error:
+            raise ValueError(f"cannot read {self.video}: {error}") from error
+        if not intact:
+            raise ValueError(f"{self.video} is damaged: its checksum is not the recorded one")
+        return decode_video(self.video, 0, len(self))
+
+    def window(self, start: int, stop: int) -> np.ndarray:
+        """Frames [start, stop) decoded from the nearest keyframe, uint8 [stop-start, h, w, 3].
+
+        Raises:
+            ValueError: the window leaves the episode, or the video is damaged.
+        """
+        if not 0 <= start < stop <= len(self):
+            raise ValueError(f"window [{start}, {stop}) leaves episode {self.index} of {len(self)} frames")
+        return decode_video(self.video, start, stop)
+
+
+class RolloutWriter:
+    """Writes episodes into a dataset, in any order and from several processes at once.
+
+    Args:
+        root: folder of the dataset; an existing dataset of the same shape is continued.
+        frame_size: height and width [px].
+        fps: [1/s].
+        tasks: names that `Rows.tasks` refers to.
+        video: how frames are compressed; None for the defaults.
+        masked: whether parts of the rows may be unknown; their masks are then written too.
+
+    Raises:
+        ValueError: `root` holds a dataset of another frame size, rate, features or tasks.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        frame_size: tuple[int, int],
+        fps: int,
+        tasks: Sequence[str],
+        video: VideoConfig | None = None,
+        masked: bool = False,
+    ) -> None:
+        self.root = Path(root)
+        self.fps = fps
+        self.frame_size = frame_size
+        self.tasks = tuple(tasks)
+        self.video = video or VideoConfig()
+        self.masked = masked
+        self.features = layout.features(frame_size, fps, self.video.pixel_format, masked)
+        if not (self.root / layout.INFO_PATH).exists():
+            layout.write_tasks(self.root, self.tasks)
+            layout.write_json(self.root / layout.INFO_PATH, layout.info(self.features, fps, 0, 0, len(self.tasks)))
+        found = layout.read_json(self.root / layout.INFO_PATH)
+        if found["features"] != self.features or found["fps"] != fps:
+            raise ValueError(f"{self.root} holds a dataset with other features or frame rate; record elsewhere")
+        found_tasks = layout.read_table(self.root / layout.TASKS_PATH).column("task").to_pylist()
+        if found_tasks != list(self.tasks):
+            raise ValueError(f"{self.root} holds a dataset with tasks {found_tasks}, not {list(self.tasks)}")
+
+    def has(self, index: int) -> bool:
+        """Whether episode `index` is complete."""
+        return (self.root / layout.episode_file(layout.EPISODES_PATH, index)).exists()
+
+    def write(self, index: int, frames: np.ndarray, rows: Rows, source: EpisodeSource) -> None:
+        """Write an episode; its row in meta/episodes comes last and makes it exist.
+
+        Args:
+            index: number of the episode.
+            frames: uint8 [t, h, w, 3].
+            rows: [t].
+            source: where it comes from.
+
+        Raises:
+            ValueError: frames and rows differ in length, the frame size is not the dataset's, or something is unknown
+                in a dataset without masks.
+        """
+        if frames.shape != (len(rows), *self.frame_size, 3):
+            raise ValueError(f"frames must be {(len(rows), *self.frame_size, 3)}, got {frames.shape}")
+        if not self.masked and not rows.valid.all():
+            unknown = [name for name in layout.VALID_NAMES if not rows.is_valid(name).all()]
+            raise ValueError(f"episode {index} does not know {', '.join(unknown)}, and {self.root} has no masks")
+        video_path = self.root / layout.episode_file(layout.VIDEO_PATH, index)
+        with layout.atomic_path(video_path) as temporary:
+            encode_video(temporary, frames, self.fps, self.video)
+            crc = checksum(temporary)
+        data_path = self.root / layout.episode_file(layout.DATA_PATH, index)
+        layout.write_table(data_path, _table(rows, index, self.fps, self.masked))
+        names = [self.tasks[k] for k in np.unique(rows.tasks)]
+        row = layout.episode_row(index, len(rows), self.fps, names)
+        row |= {"seed": source.seed, "town": source.town, "video_crc32": crc}
+        layout.write_table(self.root / layout.episode_file(layout.EPISODES_PATH, index), pa.Table.from_pylist([row]))
+
+    def seal(self) -> None:
+        """Number the rows of the whole dataset and write its totals and statistics, so that LeRobot reads it too.
+
+        Safe to interrupt and to repeat, also after more episodes were written.
+
+        Raises:
+            ValueError: episodes are missing between the first and the last, or a file is damaged.
+        """
+        dataset = RolloutDataset(self.root)
+        gaps = sorted(set(range(max(dataset.indices, default=0))) - set(dataset.indices))
+        if gaps:
+            raise ValueError(f"{self.root} cannot be sealed: episodes {gaps[:5]} are missing; resume the recording")
+        first, statistics = 0, FeatureStatistics()
+        for index in dataset.indices:
+            path = self.root / layout.episode_file(layout.DATA_PATH, index)
+            table = layout.read_table(path)
+            first = self._number(index, table, first)
+            statistics.add_table(table)
+            if index % max(1, len(dataset) // 100) == 0:  # colours need no more than a hundred images
+                statistics.add_frames(dataset[index].window(0, 1))
+        layout.write_json(self.root / layout.STATS_PATH, statistics.summary())
+        totals = layout.info(self.features, self.fps, len(dataset), first, len(self.tasks))
+        layout.write_json(self.root / layout.INFO_PATH, totals)
+
+    def _number(self, index: int, table: pa.Table, first: int) -> int:
+        """Give the episode the global rows from `first` on; returns the first row after it."""
+        path = self.root / layout.episode_file(layout.EPISODES_PATH, index)
+        row = layout.read_table(path).to_pylist()[0]
+        if row["dataset_from_index"] != first:
+            at = table.schema.get_field_index("index")
+            numbered = table.set_column(at, "index", pa.array(np.arange(first, first + table.num_rows)))
+            layout.write_table(self.root / layout.episode_file(layout.DATA_PATH, index), numbered)
+            row |= {"dataset_from_index": first, "dataset_to_index": first + table.num_rows}
+            layout.write_table(path, pa.Table.from_pylist([row]))
+        return first + table.num_rows
+
+
+class RolloutDataset:
+    """The complete episodes of a dataset, in order; episodes that were never finished are not there.
+
+    Args:
+        root: folder of the dataset.
+
+    Raises:
+        ValueError: `root` holds no dataset, or one of its metadata files is damaged; the message names it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+        info = layout.read_json(self.root / layout.INFO_PATH)
+        if info["codebase_version"] != layout.CODEBASE_VERSION:
+            version = info["codebase_version"]
+            raise ValueError(f"{self.root} is a LeRobot {version} dataset, not {layout.CODEBASE_VERSION}")
+        self.fps: int = info["fps"]
+        height, width, _ = info["features"][layout.VIDEO_KEY]["shape"]
+        self.frame_size: tuple[int, int] = (height, width)
+        self.tasks: tuple[str, ...] = tuple(layout.read_table(self.root / layout.TASKS_PATH).column("task").to_pylist())
+        wanted = ["episode_index", "length", "seed", "town", "video_crc32"]
+        paths = sorted((self.root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
+        rows = [layout.read_table(path, wanted).to_pylist()[0] for path in paths]
+        self._episodes = sorted(rows, key=lambda row: row["episode_index"])
+
+    def __len__(self) -> int:
+        return len(self._episodes)
+
+    def __getitem__(self, position: int) -> Episode:
+        """The episode at `position` in `indices`.
+
+        Raises:
+            ValueError: a file of the episode is missing or damaged; the message names it.
+        """
+        row = self._episodes[position]
+        index, path = (
+            row["episode_index"],
+            self.root / layout.episode_file(layout.DATA_PATH, row["episode_index"]),
+        )
+        table = layout.read_table(path)
+        if table.num_rows != row["length"]:
+            raise ValueError(f"{path} is damaged: {row['length']} rows recorded, {table.num_rows} found")
+        return Episode(
+            index=index,
+            rows=_rows(table),
+            source=EpisodeSource(seed=row["seed"], town=row["town"]),
+            fps=self.fps,
+            video=self.root / layout.episode_file(layout.VIDEO_PATH, index),
+            video_checksum=row["video_crc32"],
+        )
+
+    @property
+    def indices(self) -> list[int]:
+        """Number of each complete episode."""
+        return [row["episode_index"] for row in self._episodes]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames of each complete episode, int64 [e]."""
+        return np.array([row["length"] for row in self._episodes], np.int64)
+
+    @property
+    def towns(self) -> np.ndarray:
+        """Town of each complete episode, int64 [e]."""
+        return np.array([row["town"] for row in self._episodes], np.int64)
+
+    @property
+    def checksums(self) -> list[int]:
+        """CRC-32 of each complete episode's video."""
+        return [row["video_crc32"] for row in self._episodes]
+
+
+def _table(rows: Rows, index: int, fps: int, masked: bool) -> pa.Table:
+    t = len(rows)
+    columns = {"observation.state": rows.vehicles.astype(np.float64), "action": rows.controls.astype(np.float32)}
+    columns |= {layout.scene_column(name): values for name, values in rows.scenes.arrays().items()}
+    columns |= {name: getattr(rows, name).astype(np.float32) for name in ("collision", "off_road", "progress")}
+    columns |= {
+        "wrong_way": rows.wrong_way.astype(bool),
+        "timestamp": (np.arange(t) / fps).astype(np.float32),
+        "frame_index": np.arange(t),
+        "episode_index": np.full(t, index),
+        "index": np.arange(t),
+        "task_index": rows.tasks.astype(np.int64),
+    }
+    if masked:
+        columns[layout.VALID_COLUMN] = rows.valid
+    return pa.table({name: layout.column(values) for name, values in columns.items()})
+
+
+def _rows(table: pa.Table) -> Rows:
+    scenes = {
+        name: layout.array(table, layout.scene_column(name), shape) for name, shape in layout.scene_shapes().items()
+    }
+    masked = layout.VALID_COLUMN in table.column_names
+    return Rows(
+        controls=layout.array(table, "action", (4,)),
+        vehicles=layout.array(table, "observation.state", (6,)),
+        scenes=SceneState(**scenes),
+        collision=layout.array(table, "collision"),
+        off_road=layout.array(table, "off_road"),
+        wrong_way=layout.array(table, "wrong_way"),
+        progress=layout.array(table, "progress"),
+        tasks=layout.array(table, "task_index"),
+        valid=layout.array(table, layout.VALID_COLUMN, (-1,)) if masked else all_valid(table.num_rows),
+    )

@@ -1,0 +1,1 @@
+"""How good a learned world is, against recordings."""

@@ -1,0 +1,240 @@
+"""Drives in the learned world for its evaluation: beside held-out recordings, and long ones that answer to a driver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from envs.centreline import centreline
+from policies.rule_based import LaneFollower
+from training.data.frame_store import FrameStore
+from training.data.validity import Known, known_of
+from worldsim.datatypes.route import route_ahead, to_ground_frame
+from worldsim.datatypes.scene import SceneState, control_from_action
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.model_state import ModelState, Prediction
+from worldsim.networks.vae3d import frames_to_float, frames_to_uint8
+from worldsim.world_model import WorldModel
+
+
+def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, rng: np.random.Generator) -> np.ndarray:
+    """Store positions [num] of last context frames; a third of them up to 3 s before an episode's last frame,
+    where most collisions and departures are. Picture and motion are known from the context's first frame on.
+
+    Raises:
+        ValueError: no episode is long enough, or none of those that are tells of so many frames in a row.
+    """
+    lengths = store.lengths
+    usable = np.flatnonzero(lengths >= num_context + 10)
+    if not len(usable):
+        raise ValueError(f"no episode of the data has {num_context + 10} frames")
+    possible = known_starts(store, num_context)
+    usable = np.array([k for k in usable if len(possible[k])])
+    if not len(usable):
+        raise ValueError(f"in no long enough episode are picture, control and motion of {num_context} frames known")
+    chosen = []
+    for k in range(num):
+        episode = int(rng.choice(usable))
+        length = int(lengths[episode])
+        low, high = num_context - 1, max(num_context - 1, length - 1 - horizon)
+        if k % 3 == 0:
+            low, high = max(low, length - 31), length - 6
+        drawn = int(store.starts[episode]) + int(rng.integers(low, max(low, high) + 1))
+        chosen.append(int(possible[episode][np.abs(possible[episode] - drawn).argmin()]))
+    return np.array(chosen)
+
+
+def known_starts(store: FrameStore, num_context: int) -> list[np.ndarray]:
+    """Positions in the store, episode by episode, of last context frames: picture, control and motion of the whole
+    context are known, and the picture after it."""
+    known = known_of(store.rows.valid)
+    missing = np.concatenate([[0], np.cumsum(~(known.picture & known.motion))])
+    found = []
+    for first, length in zip(store.starts.tolist(), store.lengths.tolist(), strict=True):
+        ends = first + np.arange(num_context, length)
+        found.append(ends[(missing[ends] == missing[ends - num_context]) & known.picture[ends]] - 1)
+    return found
+
+
+def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
+    """The StartClip whose newest frame is at `position`."""
+    rows = slice(position - num_context + 1, position + 1)
+    scenes = store.rows.scenes[rows]
+    return StartClip(
+        frames=np.array(store.frames[rows]),
+        controls=store.rows.controls[rows][:-1],
+        vehicles=store.rows.vehicles[rows],
+        scenes=scenes,
+        route=recorded_route(store, position),
+        dt=store.dt,
+    )
+
+
+def recorded_route(store: FrameStore, position: int) -> np.ndarray:
+    """The route from the frame at `position` on, as the rest of its episode tells it; float32 [r, 2], vehicle frame.
+
+    Without a point where it is not known.
+    """
+    episode = int(np.searchsorted(store.starts, position, side="right")) - 1
+    rows = slice(position, int(store.starts[episode] + store.lengths[episode]))
+    scenes, vehicles = store.rows.scenes[rows], store.rows.vehicles[rows]
+    line = list(to_ground_frame(vehicles[0], centreline(scenes[0])[:1]))
+    for k in range(len(vehicles)):
+        last = k == len(vehicles) - 1
+        known = scenes.route[k][scenes.route_valid[k]][: None if last else 1]
+        for point in to_ground_frame(vehicles[k], known):
+            if not line or np.hypot(*(point - line[-1])) > 1.0:
+                line.append(point)
+    return route_ahead(np.array(line).reshape(-1, 2), vehicles[0], 0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rollouts:
+    """`n` rollouts of `t` steps beside the truth; `valid` is False past an episode's end, without a true picture, and
+    from the first unknown control on. `known` tells of what else there is a truth, [n, t].
+
+    frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. told: as the world tells it, seen: as seen in the
+    latents alone, true_scenes: SceneState [n, t]. ego: seen speed and yaw rate [n, t, 2]. collision,
+    off_road: as told; both as seen, and the truth, and valid [n, t]. signals: FULL_SIGNALS of trust, or FREE_SIGNALS of
+    a model without `full_trust` and with shuffled controls, [n, t, k].
+    """
+
+    frames: np.ndarray
+    truth: np.ndarray
+    repeated: np.ndarray
+    reconstructed: np.ndarray
+    told: SceneState
+    seen: SceneState
+    true_scenes: SceneState
+    ego: np.ndarray
+    collision: np.ndarray
+    collision_seen: np.ndarray
+    off_road: np.ndarray
+    off_road_seen: np.ndarray
+    signals: np.ndarray
+    true_collision: np.ndarray
+    true_off_road: np.ndarray
+    valid: np.ndarray
+    known: Known
+
+
+def roll_out_recorded(
+    model: WorldModel, store: FrameStore, positions: np.ndarray, horizon: int, batch_size: int, shuffle: bool
+) -> Rollouts:
+    """Rollouts from `positions` under the recorded controls; with `shuffle` under those of another start."""
+    num_context = model.config.num_context
+    ends = np.searchsorted(store.starts, positions, side="right") - 1
+    last = (store.starts + store.lengths - 1)[ends]
+    index = np.minimum(positions[:, None] + 1 + np.arange(horizon), last[:, None])
+    known = known_of(store.rows.valid)
+    valid = positions[:, None] + 1 + np.arange(horizon) <= last[:, None]
+    valid &= known.picture[index] & np.logical_and.accumulate(known.motion[index - 1], axis=1)
+    drivers = np.roll(np.arange(len(positions)), 1) if shuffle else np.arange(len(positions))
+    controls = store.rows.controls[np.maximum(index[drivers] - 1, 0)]
+    full = model.full_trust.fitted and not shuffle
+    frames, told, seen, ego, events, signals = [], [], [], [], [], []
+    title = "rollouts, shuffled controls" if shuffle else "rollouts"
+    with tqdm(total=len(positions) * horizon, desc=title, unit="frame") as bar:
+        for first in range(0, len(positions), batch_size):
+            chosen = positions[first : first + batch_size]
+            clips = [clip_at(store, int(p), num_context) for p in chosen]
+            state = model.begin(clips, [int(p) for p in chosen], full_signals=full)
+            steps, trusted = [], []
+            for t in range(horizon):
+                state, prediction = model.step(state, controls[first : first + len(chosen), t])
+                steps.append(prediction)
+                trusted.append(state.rolling.signals.cpu().numpy())
+                bar.update(len(chosen))
+            frames.append(np.stack([s.frames for s in steps], axis=1))
+            told.append(_over_time([s.scene for s in steps]))
+            seen.append(_over_time([s.seen for s in steps]))
+            ego.append(np.stack([s.ego_estimate for s in steps], axis=1))
+            events.append(
+                np.stack([[s.collision, s.collision_seen, s.off_road, s.off_road_seen] for s in steps], axis=-1)
+            )
+            signals.append(np.stack(trusted, axis=1))
+    collision, collision_seen, off_road, off_road_seen = np.concatenate(events, axis=1)
+    truth = np.stack([store.frames[i] for i in index])
+    repeated = np.stack([np.repeat(store.frames[p][None], horizon, axis=0) for p in positions])
+    return Rollouts(
+        frames=np.concatenate(frames),
+        truth=truth,
+        repeated=repeated,
+        reconstructed=reconstruct(model, truth, store.rows.scenes[index]),
+        told=_joined(told),
+        seen=_joined(seen),
+        true_scenes=store.rows.scenes[index],
+        ego=np.concatenate(ego),
+        collision=collision,
+        collision_seen=collision_seen,
+        off_road=off_road,
+        off_road_seen=off_road_seen,
+        signals=np.concatenate(signals),
+        true_collision=store.rows.collision[index],
+        true_off_road=store.rows.off_road[index],
+        valid=valid,
+        known=known[index],
+    )
+
+
+def _joined(scenes: list[SceneState]) -> SceneState:
+    return SceneState(**{name: np.concatenate([s.arrays()[name] for s in scenes]) for name in scenes[0].arrays()})
+
+
+def _over_time(steps: list[SceneState]) -> SceneState:
+    stacked = SceneState.stack(steps)
+    return SceneState(**{name: np.swapaxes(value, 0, 1) for name, value in stacked.arrays().items()})
+
+
+@torch.no_grad()
+def reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
+    """What the tokenizer keeps of clips uint8 [n, t, h, w, 3] with scenes [n, t]; of the same shape."""
+    out = []
+    for n, clip in enumerate(frames):
+        latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(clip).to(model.device))[None])
+        colours = model.colours(clip, scenes[n])
+        pictures, _ = model.paint(latents, scenes.objects[n][None], scenes.object_kinds[n][None], colours[None])
+        out.append(frames_to_uint8(pictures[0]).cpu().numpy())
+    return np.stack(out)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LongDrives:
+    """`n` closed-loop drives of `t` steps.
+
+    frames: uint8 [n, t, h, w, 3]. scenes: as driven by, seen: as seen in the latents, SceneState [n, t]. off_road:
+    probability [n, t].
+    """
+
+    frames: np.ndarray
+    scenes: SceneState
+    seen: SceneState
+    off_road: np.ndarray
+
+
+def follow_lane(
+    model: WorldModel, state: ModelState, num_steps: int, title: str
+) -> Iterator[tuple[ModelState, Prediction]]:
+    """The lane follower drives on the SceneState that the world tells; each state and what it shows."""
+    driver, scene = LaneFollower(), model.read(state).scene
+    for _ in tqdm(range(num_steps), desc=title, unit="step"):
+        actions = np.stack([driver.action(scene[i]) for i in range(state.batch_size)])
+        state, prediction = model.step(state, control_from_action(actions))
+        scene = prediction.scene
+        yield state, prediction
+
+
+def long_drives(model: WorldModel, clips: list[StartClip], num_steps: int) -> LongDrives:
+    """The lane follower drives on the SceneState that the world tells."""
+    state = model.begin(clips, list(range(len(clips))))
+    steps = [prediction for _, prediction in follow_lane(model, state, num_steps, "long drives")]
+    return LongDrives(
+        frames=np.stack([np.asarray(s.frames) for s in steps], axis=1),
+        scenes=_over_time([s.scene for s in steps]),
+        seen=_over_time([s.seen for s in steps]),
+        off_road=np.stack([s.off_road for s in steps], axis=1),
+    )

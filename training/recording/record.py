@@ -1,0 +1,304 @@
+"""Record rollouts: many drivers in many towns, in parallel, to be continued after any interruption."""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from tqdm import tqdm
+
+from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_routes
+from envs.process_pool import in_processes
+from envs.world import World, WorldLostError, WorldStep
+from training.data import lerobot_layout as layout
+from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
+from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
+from worldsim.datatypes.scene import SceneState
+
+_RECIPE_PATH = "meta/recording.json"
+MOST_LOSSES = 3
+"""A world that breaks off this often in one episode ends the recording."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordConfig:
+    """What is recorded and where to. Episode i is a function of these and i alone, except of the fields marked *.
+
+    Args:
+        out: * folder of the dataset.
+        world: "road" is the embedded reference world; "carla" a CARLA server, whose own maps stand for towns.
+        carla_maps: maps of the server to be visited in turn in place of towns; without one, the map it has.
+        carla_routes: a file of CARLA leaderboard routes to be driven in turn instead, each on its own map.
+        host: * of the CARLA server.
+        port: * of its RPC.
+        num_episodes: * how many the dataset shall have; raise it to record more.
+        seconds_per_episode: longest episode [s].
+        first_town: seed of the first town.
+        num_towns: towns are first_town .. first_town + num_towns - 1, visited in turn.
+        episodes_per_town: consecutive episodes in one town before the next one is loaded.
+        frame_size: height and width [px].
+        num_workers: * processes; 0 records in this one, as one CARLA server always is.
+        seed: of everything.
+        mixture: who drives.
+        seconds_after_collision: an episode goes on this long after a collision [s].
+        seconds_off_road: an episode ends when the car has been off the road this long [s].
+        min_seconds: an episode that ends sooner is driven again from another start, up to five times [s].
+
+    Raises:
+        ValueError: a count or a time is out of range.
+    """
+
+    out: Path = Path("data/rollouts")
+    world: Literal["road", "carla"] = "road"
+    carla_maps: tuple[str, ...] = ()
+    carla_routes: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 2000
+    num_episodes: int = 100
+    seconds_per_episode: float = 30.0
+    first_town: int = 0
+    num_towns: int = 50
+    episodes_per_town: int = 4
+    frame_size: tuple[int, int] = (128, 128)
+    num_workers: int = 2
+    seed: int = 0
+    mixture: BehaviourMixture = field(default_factory=BehaviourMixture)
+    seconds_after_collision: float = 0.5
+    seconds_off_road: float = 1.5
+    min_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        for name in ("num_episodes", "num_towns", "episodes_per_town"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("seconds_after_collision", "seconds_off_road", "min_seconds", "num_workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if not self.seconds_per_episode > self.min_seconds:
+            raise ValueError(f"seconds_per_episode must exceed min_seconds, got {self.seconds_per_episode}")
+        for name in ("carla_maps", "carla_routes"):
+            if getattr(self, name) and self.world != "carla":
+                raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
+        if self.carla_maps and self.carla_routes:
+            raise ValueError(f"give carla_maps or carla_routes, whose maps they name, not both: {self.carla_maps}")
+
+    def town(self, index: int) -> int:
+        """The town of episode `index`."""
+        return self.first_town + index // self.episodes_per_town % self.num_towns
+
+    def start_options(self, index: int) -> dict[str, Any]:
+        """Where episode `index` begins: reset options of the world."""
+        if self.world == "road":
+            return {"town": self.town(index)}
+        visit = index // self.episodes_per_town
+        if self.carla_routes is not None:
+            routes = _routes(self.carla_routes)
+            return {"route": routes[visit % len(routes)]}
+        return {"map": self.carla_maps[visit % len(self.carla_maps)]} if self.carla_maps else {}
+
+
+@lru_cache(maxsize=1)
+def _routes(path: Path) -> list[LeaderboardRoute]:
+    """The routes of a file, read once."""
+    return read_routes(path)
+
+
+MakeWorld = Callable[[RecordConfig], World]
+"""Makes the world that is recorded; a function at module level, since workers import it."""
+
+
+def make_road_world(config: RecordConfig) -> World:
+    """The embedded reference world."""
+    from envs.road.road_world import RoadWorld, RoadWorldConfig
+
+    return RoadWorld(RoadWorldConfig(frame_size=config.frame_size))
+
+
+def make_carla_world(config: RecordConfig) -> World:
+    """A CARLA server."""
+    from envs.carla.carla_world import CarlaWorld, CarlaWorldConfig
+
+    return CarlaWorld(CarlaWorldConfig(host=config.host, port=config.port, frame_size=config.frame_size))
+
+
+MAKE_WORLD: dict[str, MakeWorld] = {"road": make_road_world, "carla": make_carla_world}
+"""What `RecordConfig.world` names."""
+
+
+def record(config: RecordConfig, make_world: MakeWorld | None = None) -> RolloutDataset:
+    """Record the episodes that `config.out` does not have yet, and seal the dataset.
+
+    Interrupt it at will: complete episodes stay, and the same call goes on where it stopped.
+
+    Args:
+        config: what is recorded.
+        make_world: what it is recorded in; None makes the world that `config` names.
+
+    Raises:
+        ValueError: `config.out` holds a recording made with other settings.
+        RouteError: a route of `config.carla_routes` cannot be driven on the server.
+        ConnectionError: CARLA does not answer, or breaks off again and again; what was recorded so far is kept.
+    """
+    make_world = MAKE_WORLD[config.world] if make_world is None else make_world
+    _check_recipe(config)
+    for leftover in config.out.rglob(".*.tmp"):  # of a recording that was stopped
+        leftover.unlink()
+    groups = _missing_by_town(config)
+    done = config.num_episodes - sum(len(group) for group in groups)
+    with tqdm(total=config.num_episodes, initial=done, desc=f"record {config.out}", unit="episode") as progress:
+        if config.num_workers == 0 or config.world == "carla":
+            for group in groups:
+                progress.update(_record_town(config, make_world, group))
+        else:
+            _record_in_parallel(config, make_world, groups, progress)
+    writer = _writer(config, RolloutDataset(config.out).fps)
+    writer.seal()
+    return RolloutDataset(config.out)
+
+
+def _record_in_parallel(
+    config: RecordConfig, make_world: MakeWorld, groups: Sequence[Sequence[int]], progress: tqdm
+) -> None:
+    calls = [(config, make_world, group) for group in groups]
+    try:
+        for num_recorded in in_processes(_record_town, calls, config.num_workers):
+            progress.update(num_recorded)
+    except BaseException:  # Ctrl-C included; half-written episodes are lost, and nothing else
+        progress.write("stopped; the same command continues the recording")
+        raise
+
+
+def _missing_by_town(config: RecordConfig) -> list[list[int]]:
+    """Episodes still to be recorded, those in the same visit of a town together."""
+    existing = set(RolloutDataset(config.out).indices) if (config.out / layout.INFO_PATH).exists() else set()
+    groups: dict[int, list[int]] = {}
+    for index in sorted(set(range(config.num_episodes)) - existing):
+        groups.setdefault(index // config.episodes_per_town, []).append(index)
+    return list(groups.values())
+
+
+def _check_recipe(config: RecordConfig) -> None:
+    """Refuse to mix recordings of different settings in one dataset."""
+    free = ("out", "num_episodes", "num_workers", "host", "port")
+    recipe = {name: value for name, value in asdict(config).items() if name not in free}
+    recipe["carla_routes"] = None if config.carla_routes is None else str(config.carla_routes)
+    recipe = json.loads(json.dumps(recipe))  # as it reads back
+    path = config.out / _RECIPE_PATH
+    if not path.exists():
+        layout.write_json(path, recipe)
+    found = {"world": "road", "carla_maps": [], "carla_routes": None} | layout.read_json(
+        path
+    )  # older recordings do not say
+    for name, value in recipe.items():
+        if found.get(name) != value:
+            raise ValueError(f"{config.out} was recorded with {name}={found.get(name)}, now {value}; record elsewhere")
+
+
+def _writer(config: RecordConfig, fps: int) -> RolloutWriter:
+    return RolloutWriter(config.out, config.frame_size, fps, list(BEHAVIOURS))
+
+
+def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[int]) -> int:
+    """Record these episodes, all of one town; returns how many."""
+    world = make_world(config)
+    try:
+        writer = _writer(config, round(1 / world.dt))
+        for index in indices:
+            try:
+                writer.write(index, *record_episode(world, config, index))
+            except (ConnectionError, RouteError):
+                raise
+            except Exception as error:
+                raise RuntimeError(f"episode {index} in town {config.town(index)} failed: {error}") from error
+    finally:
+        world.close()
+    return len(indices)
+
+
+def record_episode(world: World, config: RecordConfig, index: int) -> tuple[np.ndarray, Rows, EpisodeSource]:
+    """Drive episode `index`: its frames, rows and source, a function of `config` and `index` alone."""
+    min_length = max(2, round(config.min_seconds / world.dt))
+    for attempt in range(5):
+        rng = np.random.default_rng([config.seed, index, attempt])
+        town = config.town(index) if config.world == "road" else -1
+        source = EpisodeSource(seed=int(rng.integers(2**31)), town=town)
+        frames, rows = _drive_to_the_end(world, config, source.seed, index, rng)
+        if len(rows) >= min_length:
+            break
+    return frames, rows, source
+
+
+def _drive_to_the_end(
+    world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
+) -> tuple[np.ndarray, Rows]:
+    """The same drive again, should the world break off in it."""
+    for losses_left in reversed(range(MOST_LOSSES)):
+        try:
+            return _drive(world, config, seed, index, copy.deepcopy(rng))
+        except WorldLostError as error:
+            if losses_left == 0:
+                raise
+            tqdm.write(f"episode {index} is lost and driven again: {error}", file=sys.stderr)
+    raise AssertionError("the last drive returns or raises")
+
+
+def _drive(
+    world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
+) -> tuple[np.ndarray, Rows]:
+    driver = RandomDriver(config.mixture, world.dt, rng)
+    end = _EpisodeEnd(config, world.dt)
+    step = world.reset(seed, config.start_options(index))
+    steps: list[WorldStep] = []
+    frames: list[np.ndarray] = []
+    controls: list[np.ndarray] = []
+    tasks: list[int] = []
+    while True:
+        control, task = driver.control(step.scene)
+        steps.append(step)
+        frames.append(world.frame())
+        controls.append(control)
+        tasks.append(task)
+        if end.after(step):
+            return np.stack(frames), _rows(steps, controls, tasks)
+        step = world.step(control)
+
+
+class _EpisodeEnd:
+    """Decides after which frame an episode ends."""
+
+    def __init__(self, config: RecordConfig, dt: float) -> None:
+        self._frames_left = round(config.seconds_per_episode / dt)
+        self._after_collision = round(config.seconds_after_collision / dt)
+        self._max_off_road = round(config.seconds_off_road / dt)
+        self._collided = False
+        self._off_road = 0
+
+    def after(self, step: WorldStep) -> bool:
+        """Whether the frame of `step` is the last one."""
+        self._frames_left -= 1
+        if step.collision > 0.5 and not self._collided:
+            self._collided = True
+            self._frames_left = min(self._frames_left, self._after_collision)
+        self._off_road = self._off_road + 1 if step.off_road > 0.5 else 0
+        return self._frames_left <= 0 or self._off_road > self._max_off_road
+
+
+def _rows(steps: Sequence[WorldStep], controls: Sequence[np.ndarray], tasks: Sequence[int]) -> Rows:
+    return Rows(
+        controls=np.stack(controls),
+        vehicles=np.stack([s.vehicle for s in steps]),
+        scenes=SceneState.stack([s.scene for s in steps]),
+        collision=np.array([s.collision for s in steps], np.float32),
+        off_road=np.array([s.off_road for s in steps], np.float32),
+        wrong_way=np.array([s.wrong_way for s in steps], bool),
+        progress=np.array([s.progress for s in steps], np.float32),
+        tasks=np.array(tasks, np.int64),
+        valid=all_valid(len(steps)),
+    )

@@ -1,0 +1,283 @@
+"""The student's stage: causal DiT by diffusion forcing, early on its own rollouts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import reduce
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from training.batches.latent_windows import NUM_DRAWS, LatentBatch, LatentWindows
+from training.stages.distributed import step_rng
+from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from worldsim.conditioning.style import look_distance, look_of
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.flow import interpolate, sample_times
+from worldsim.dynamics.rollout import Rollout, prefill, roll_out, select_frames, select_recalled
+from worldsim.networks.layers import KeyValue
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiTStageConfig:
+    """Batch, schedule and loss weights of the student's stage.
+
+    Args:
+        batch_size: windows a step.
+        num_frames: latents a window.
+        num_cached: latents before these, passed first, clean and without gradient; the window attends to the keys and
+            values that they leave behind (segment recurrence, Dai et al. 2019). Other stages pass them as the rest.
+        clean_fraction: share of frames that are clean context.
+        previous_noise: standard deviation, up to, of noise on the stacked previous latents.
+        recalled_noise: the same of what is recalled.
+        self_from: fraction of the steps after which windows are continued from the model's own rollouts.
+        self_fraction: share of steps that do so in the end.
+        self_ramp: fraction of the steps over which their share rises from 0 to that: the share with the truth as
+            context is max(1 - self_fraction, 1 - t / self_ramp), t counted from self_from.
+        self_steps: sampling steps of those rollouts, one of these drawn each time.
+        restart_fractions: probability that a rollout begins anew, from a true window, at such a step: of the batch's
+            first and of its last; those between lie between. The first stay young, the last learn how they drift.
+        object_weight: added to the flow loss's weight of 1 where an actor lies in the picture.
+        flow_weight: of the squared error of the standardised rest, summed softly.
+        reconstruction_weight: of the squared error of the estimated data, in units of step_std.
+        lookahead_weight: of the squared error of the change that tokens foresee (JEPA).
+        lookahead_frames: how far they look.
+        recompute: see CausalDiT; for networks that do not fit otherwise.
+    """
+
+    loop: LoopConfig
+    batch_size: int = 6
+    num_frames: int = 8
+    num_cached: int = 0
+    clean_fraction: float = 0.2
+    previous_noise: float = 0.15
+    recalled_noise: float = 0.3
+    self_from: float = 0.45
+    self_fraction: float = 0.6
+    self_ramp: float = 0.1
+    self_steps: tuple[int, ...] = (1, 2)
+    restart_fractions: tuple[float, float] = (0.5, 0.08)
+    object_weight: float = 3.0
+    flow_weight: float = 1.0
+    reconstruction_weight: float = 0.0
+    lookahead_weight: float = 0.0
+    lookahead_frames: int = 4
+    recompute: bool = False
+
+    def __post_init__(self) -> None:
+        if self.num_frames < 5:
+            raise ValueError(f"num_frames must be at least 5, got {self.num_frames}")
+        if self.num_cached < 0:
+            raise ValueError(f"num_cached must not be negative, got {self.num_cached}")
+        for name in ("clean_fraction", "self_from", "self_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        if not self.self_ramp > 0:
+            raise ValueError(f"self_ramp must be positive, got {self.self_ramp}")
+        if not 1 <= self.lookahead_frames < self.num_frames:
+            raise ValueError(f"lookahead_frames must lie in [1, {self.num_frames}), got {self.lookahead_frames}")
+        if len(self.restart_fractions) != 2 or not all(0 < f <= 1 for f in self.restart_fractions):
+            raise ValueError(f"restart_fractions must be two numbers in (0, 1], got {self.restart_fractions}")
+
+    @property
+    def window_length(self) -> int:
+        """Latents of a window with those that are cached."""
+        return self.num_cached + self.num_frames
+
+    def own_share(self, step: int) -> float:
+        """Share of the steps around `step` whose context is the model's own rollout."""
+        since = step / self.loop.num_steps - self.self_from
+        return min(self.self_fraction, max(0.0, since / self.self_ramp))
+
+
+class Lookahead(nn.Module):
+    """Foresees from a frame's tokens how its latent will have changed some frames on: what a world model should know
+    but a one-step loss does not ask for (LeCun 2022, joint embedding prediction). Used in training alone."""
+
+    def __init__(self, width: int, latent_channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, latent_channels)
+
+    def forward(
+        self, tokens: Float[Tensor, "b t n d"], latents: Float[Tensor, "b t c h w"], num_frames: int
+    ) -> Float[Tensor, ""]:
+        """Squared error of the foreseen change of each 2x2 cells' mean latent over `num_frames`."""
+        change = latents[:, num_frames:] - latents[:, :-num_frames]
+        change = reduce(change, "b t c (h p) (w q) -> b t (h w) c", "mean", p=2, q=2)
+        return (self.out(self.norm(tokens[:, :-num_frames])) - change).square().mean()
+
+
+class OwnRollouts:
+    """Rollouts of the model's own that go on from step to step, so that it meets how it drifts in the long run.
+
+    Args:
+        windows: where rollouts begin, and the truth that they are held against.
+        config: batch, restarts and sampling.
+
+    Attributes:
+        carried: latents of the newest window, its first frame and what is hidden of it; written in place.
+    """
+
+    def __init__(self, windows: LatentWindows, config: DiTStageConfig) -> None:
+        self.windows, self.config = windows, config
+        self.restart = np.geomspace(*config.restart_fractions, config.batch_size)
+        b, t = config.batch_size, config.window_length
+        self.carried = {
+            "latents": torch.zeros((b, t, *windows.latents.shape[1:])),
+            "first": torch.full((b,), -1, dtype=torch.int64),
+            "hidden": torch.zeros((b, NUM_DRAWS), dtype=torch.float64),
+        }
+
+    @torch.no_grad()
+    def advance(
+        self, denoiser: Denoiser, rng: np.random.Generator, generator: torch.Generator
+    ) -> tuple[LatentBatch, Rollout]:
+        """A few frames on: the windows of truth, and what the model made of them."""
+        config, device = self.config, denoiser.step_std.device
+        latents, first, hidden = (self.carried[name] for name in ("latents", "first", "hidden"))
+        num_new = int(rng.integers(2, config.num_frames - 2))
+        inside = np.isin(first.numpy() + num_new, self.windows.firsts)
+        again = ~inside | (first.numpy() < 0) | (rng.random(len(first)) < self.restart)
+        new_first, new_hidden = self.windows.draw(len(first), rng)
+        fresh = np.flatnonzero(again)
+        first[fresh] = torch.from_numpy(new_first[fresh])
+        hidden[fresh] = torch.from_numpy(self.windows.begun(new_first[fresh], new_hidden[fresh]))
+        going = np.flatnonzero(~again)
+        first[going] += num_new
+        batch = self.windows.at(first.numpy().copy(), hidden.numpy()).on(device)
+        context = batch.latents[:, : config.window_length - num_new].clone()
+        context[going] = latents[going, num_new:].to(device)
+        num_steps = config.self_steps[int(rng.integers(len(config.self_steps)))]
+        noise = torch.randn(batch.latents.shape, generator=generator).to(device)
+        rollout = roll_out(denoiser, context, batch.conditions, noise, num_steps, batch.recalled)
+        latents.copy_(rollout.latents.cpu())
+        return batch, rollout
+
+
+@torch.no_grad()
+def cache_before(
+    denoiser: Denoiser, latents: Float[Tensor, "b t c h w"], batch: LatentBatch, num: int
+) -> tuple[KeyValue, ...] | None:
+    """What the first `num` latents of windows leave to the others: keys and values, with room; None without such."""
+    if not num:
+        return None
+    first = slice(0, num)
+    told = select_recalled(batch.recalled, first)
+    cache = prefill(denoiser, latents[:, first], select_frames(batch.conditions, first), told).cache
+    tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
+    return tuple(kv.with_room((latents.shape[1] - num) * tokens) for kv in cache)
+
+
+def student_losses(
+    denoiser: Denoiser,
+    batch: LatentBatch,
+    own: Tensor | None,
+    config: DiTStageConfig,
+    generator: torch.Generator,
+    lookahead: Lookahead | None = None,
+) -> dict[str, Tensor]:
+    """The named losses of a batch, each frame at a flow time of its own (diffusion forcing), and their weighted sum.
+
+    The context of each frame (previous latents, clean frames) is the truth, or the model's `own` rollout of it,
+    [b, t, c, h, w]; the target is always the truth. The first `num_cached` frames are context alone. "copy_ratio" is
+    the squared error of the one-step estimate from pure noise over that of repeating the previous latent.
+    """
+    device = denoiser.step_std.device
+    batch = batch.on(device)
+    seen = batch.latents if own is None else own
+    past = cache_before(denoiser, seen, batch, config.num_cached)
+    previous = shift_previous(seen, denoiser.dit.config.num_previous)
+    copied = shift_previous(batch.latents, 1)[:, :, 0]
+    times = torch.arange(seen.shape[1], device=device)
+    trained = slice(config.num_cached, None)
+    truth, seen, previous, copied = (v[:, trained] for v in (batch.latents, seen, previous, copied))
+    conditions, recalled = select_frames(batch.conditions, trained), select_recalled(batch.recalled, trained)
+    b, t = truth.shape[:2]
+    tau = sample_times((b, t), generator, config.clean_fraction)
+    if past is None:
+        tau[:, 0] = 1.0
+    tau = tau.to(device)
+    noise = torch.randn(truth.shape, generator=generator).to(device)
+    noisy = interpolate(noise, torch.where((tau == 1.0)[..., None, None, None], seen, truth), tau)
+    strength = config.previous_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
+    jitter = torch.randn(previous.shape, generator=generator).to(device)
+    stacked = previous + strength * jitter
+    if recalled is not None:
+        blur = config.recalled_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
+        blurred = blur * torch.randn(recalled.latents[:, :1].shape, generator=generator).to(device)
+        blurred[:, :, denoiser.dit.config.num_recalled :] = 0.0  # sinks are true in rollouts too
+        recalled = recalled._replace(latents=recalled.latents + blurred)
+    given = denoiser.given(stacked, conditions, recalled)
+    out = denoiser(noisy, tau, stacked, conditions, times[trained], past, given)
+    rest = (truth - out.mean) / out.std
+    noised = (tau < 1).float()
+    weight = 1 + config.object_weight * (given.coverage > 0.02)
+    flow = ((out.rest - rest) ** 2).mean(2)
+    flow = (flow * weight).sum((2, 3)) / weight.sum((2, 3))
+    flow = 2 * ((1 + flow).sqrt() - 1)  # pseudo-Huber: a rollout gone astray must not outweigh all others
+
+    def mean(values: Tensor) -> Tensor:
+        return (values * noised).sum() / noised.sum().clamp(min=1)
+
+    terms = {"flow": mean(flow)}
+    loss = config.flow_weight * terms["flow"]
+    if config.reconstruction_weight:
+        scaled = (out.data - truth) / denoiser.step_std[:, None, None]
+        terms["reconstruction"] = mean(scaled.square().mean((2, 3, 4)))
+        loss = loss + config.reconstruction_weight * terms["reconstruction"]
+    if lookahead is not None:
+        terms["lookahead"] = lookahead(out.tokens, truth, config.lookahead_frames)
+        loss = loss + config.lookahead_weight * terms["lookahead"]
+    with torch.no_grad():
+        start = (tau == 0).float()
+        error = ((out.data - truth) ** 2).mean((2, 3, 4))
+        copy = ((copied - truth) ** 2).mean((2, 3, 4))
+        ratio = (error * start).sum() / (copy * start).sum().clamp(min=1e-6)
+    return {"loss": loss, **terms, "copy_ratio" if own is None else "copy_ratio_own": ratio}
+
+
+@torch.no_grad()
+def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None:
+    """Set step_std: how far the next latent is from its prior, per channel, with room for drifted rollouts; and
+    look_limit, beyond which one frame in ten of the same drive lies."""
+    batch = windows.sample(128, np.random.default_rng([seed, 10**6])).on(denoiser.step_std.device)
+    latents, conditions = batch.latents, batch.conditions
+    prior = denoiser.given(shift_previous(latents, 1), conditions).prior
+    rest = (latents - prior)[:, 1:]
+    denoiser.step_std.copy_(1.25 * (rest**2).mean((0, 1, 3, 4)).sqrt())
+    apart = look_distance(look_of(latents), conditions.look).abs()
+    denoiser.look_limit.copy_(apart.flatten(0, 1).quantile(0.9, dim=0))
+
+
+def train_denoiser(
+    denoiser: Denoiser, windows: LatentWindows, config: DiTStageConfig, folder: Path, title: str = "CausalDiT"
+) -> None:
+    """Train `denoiser` in place, or load the finished stage; resumable."""
+    result = folder / "student.safetensors"
+    if stage_done(denoiser, result):
+        return
+    measure_steps(denoiser, windows, config.loop.seed)
+
+    own = OwnRollouts(windows, config)
+    student = nn.ModuleDict({"denoiser": denoiser})
+    lookahead = None
+    if config.lookahead_weight:
+        width, channels = denoiser.dit.config.width, len(denoiser.step_std)
+        lookahead = student["lookahead"] = Lookahead(width, channels).to(denoiser.step_std.device)
+
+    def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        rng = step_rng(config.loop.seed, step)
+        context = None
+        if torch.rand((), generator=generator).item() < config.own_share(step):
+            batch, rollout = own.advance(denoiser, rng, generator)
+            context = rollout.latents
+        else:
+            batch = windows.sample(config.batch_size, rng)
+        return student_losses(denoiser, batch, context, config, generator, lookahead)
+
+    TrainLoop(student, loss_function, config.loop, folder, own.carried).run(title)
+    finish_stage(denoiser, result)
