@@ -1,25 +1,18 @@
 """Shared by all tests: one thread a process, no window, public shapes checked where jaxtyping is there."""
 
-import os
-
-os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
-os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import one_thread  # noqa: F401, I001  before all else
 
 from pathlib import Path
 
-import cv2
 import pytest
-import torch
 
-torch.set_num_threads(1)
-cv2.setNumThreads(1)
+pytest.register_assert_rewrite("assertions")
 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small world model of random weights and three start clips: all of DriveDiT-v0 but the picture."""
-    from test_world_model import random_clip, random_model
+    from tiny_model import random_clip, random_model
 
     from worldsim.datatypes.starts import STARTS_NAME, save_starts
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from test_contract import make
+from small_envs import make
 from tqdm import tqdm
 
 

@@ -1,0 +1,44 @@
+"""A batch of latents as training's stages have it."""
+
+import numpy as np
+import torch
+from tiny_model import CONFIG
+
+from training.batches.latent_windows import LatentBatch
+from worldsim.conditioning.object_grid import ObjectGrid
+from worldsim.datatypes.scene import SceneState
+from worldsim.networks.dit import Conditions
+from worldsim.networks.scene_head import scene_to_targets
+
+
+def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
+    """Latents that jump by the control: what comes next is not what was there."""
+    generator = torch.Generator().manual_seed(0)
+    controls = torch.zeros(b, t, 4)
+    controls[..., 0] = torch.randint(0, 2, (b, t), generator=generator) * 2.0 - 1
+    latents = (
+        0.5 * torch.randn(b, 1, 8, 16, 16, generator=generator) + controls[..., 0].cumsum(1)[..., None, None, None]
+    )
+    known = torch.ones(b, t, dtype=torch.bool)
+    known[:, 0] = False
+    scene = SceneState.empty((b, t))
+    scene.lane[..., 0] = np.linspace(-1, 1, t)
+    scene.lane_valid[:] = True
+    return LatentBatch(
+        latents=latents,
+        conditions=Conditions(
+            controls=controls,
+            motions=torch.zeros(b, t, 6),
+            commands=torch.zeros(b, t, dtype=torch.long),
+            known=known,
+            routes=torch.zeros(b, t, 10, 2),
+            routes_valid=torch.zeros(b, t, 10),
+            actors=torch.zeros(b, t, 12, 6),
+            actor_kinds=torch.zeros(b, t, 12, dtype=torch.long),
+            look=torch.zeros(b, t, 32),
+        ),
+        targets=scene_to_targets(
+            scene, np.zeros((b, t)), np.zeros((b, t)), ObjectGrid(CONFIG.camera, CONFIG.frame_size)
+        ),
+        first=np.zeros(b, np.int64),
+    )

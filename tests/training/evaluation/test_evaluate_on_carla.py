@@ -1,0 +1,59 @@
+"""`drivedit evaluate --world carla` over a bridge: recorded there, then held against the learned world."""
+
+import json
+from pathlib import Path
+
+import pytest
+from bridge_process import serving
+from tiny_model import CONFIG
+
+from drivedit import main
+from training.data.rollouts import RolloutDataset
+from training.evaluation.evaluate import EvaluateConfig
+
+ROAD = ("--world", "road", "--frame-size", "64", "64", "--num-vehicles", "3", "--num-pedestrians", "2")
+
+
+def evaluated(data: Path, out: Path, checkpoint: Path, port: int) -> int:
+    settings = {
+        "world": "carla",
+        "port": port,
+        "carla-maps": "Town_003",
+        "num-episodes": 2,
+        "seconds-per-episode": 3.0,
+        "data": data,
+        "out": out,
+        "checkpoint": checkpoint,
+        "num-starts": 3,
+        "seconds": 1.0,
+        "long-starts": 1,
+        "long-seconds": 1.0,
+    }
+    return main(["evaluate", *(text for name, value in settings.items() for text in (f"--{name}", str(value)))])
+
+
+@pytest.mark.timeout(600)
+def test_the_learned_world_is_scored_against_what_carla_shows(tmp_path, tiny_checkpoint, capsys):
+    data, out = tmp_path / "data", tmp_path / "evaluation"
+    with serving(*ROAD) as bridge:
+        assert evaluated(data, out, tiny_checkpoint, bridge.port) == 0
+    dataset = RolloutDataset(data)
+    assert dataset.indices == [0, 1]
+    assert dataset.frame_size == CONFIG.frame_size
+    report = json.loads((out / "report.json").read_text())
+    assert report["pictures"]["horizons"]["1"]["starts"] >= 1
+    assert report["pictures"]["horizons"]["1"]["psnr_repeat"] > 10
+    assert (out / "side_by_side.mp4").is_file()
+    assert "| drift horizon |" in capsys.readouterr().out
+    # the recording is kept: without a server it is whole already and is only compared again
+    assert evaluated(data, tmp_path / "again", tiny_checkpoint, 1) == 0
+    again = json.loads((tmp_path / "again" / "report.json").read_text())
+    assert again["pictures"] == report["pictures"]
+    # another map is another recording
+    (data / "meta" / "recording.json").write_text('{"world": "road"}')
+    assert evaluated(data, out, tiny_checkpoint, 1) == 2
+
+
+def test_places_in_carla_are_refused_without_it(tmp_path):
+    with pytest.raises(ValueError, match="are for world 'carla', got them for 'recording'"):
+        EvaluateConfig(data=tmp_path, carla_maps=("Town01",))

@@ -1,0 +1,221 @@
+"""Teacher, distribution matching and distillation: each overfits one batch, gradients go where they should."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from known_drives import turning_car
+from latent_batches import one_batch
+from tiny_model import CONFIG
+
+from training.batches.latent_windows import LatentBatch, LatentWindows
+from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, train_dynamics
+from training.stages.distillation import DistillStageConfig, Question, distill_losses, train_distill, trajectory
+from training.stages.distribution_matching import Matching, MatchStageConfig, last_pass, match_losses, train_match
+from training.stages.loop import LoopConfig
+from training.stages.student import DiTStageConfig, Lookahead, student_losses
+from training.stages.teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
+from worldsim.conditioning.style import look_of
+from worldsim.dynamics.denoiser import Denoiser
+from worldsim.dynamics.rollout import Rollout, roll_out
+from worldsim.world_model import WorldModel
+
+LOOP = LoopConfig(num_steps=2, warmup_steps=1, save_every=1)
+TEACHER = TeacherStageConfig(loop=LOOP, dit=CONFIG.dit, batch_size=2, num_frames=5, most_context=2)
+STUDENT = DiTStageConfig(loop=LOOP, batch_size=2, num_frames=9)
+
+
+@pytest.fixture
+def denoiser() -> Denoiser:
+    torch.manual_seed(0)
+    made = Denoiser(CONFIG)
+    made.step_std.fill_(1.0)
+    for p in made.dit.head_out.parameters():  # fresh heads say nothing, which would hide errors
+        torch.nn.init.normal_(p, std=0.02)
+    return made
+
+
+def windows(num_frames: int) -> LatentWindows:
+    store = turning_car(60)
+    latents = np.random.default_rng(0).standard_normal((60, 8, 16, 16)).astype(np.float16)
+    return LatentWindows(store, latents, CONFIG, num_frames, np.arange(len(store.lengths)))
+
+
+def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused(tmp_path: Path) -> None:
+    def recipe(num_cached: int) -> DynamicsRecipe:
+        with_sinks = replace(CONFIG.dit, num_sinks=1)
+        teacher, distill = replace(STUDENT, num_cached=num_cached), DistillStageConfig(loop=LOOP)
+        trajectories = TrajectoryStageConfig(dit=with_sinks, teacher=teacher, distill=distill)
+        return DynamicsRecipe(student=STUDENT, trajectories=trajectories)
+
+    with pytest.raises(ValueError, match="windows of 9 frames, got 11"):
+        recipe(num_cached=2)
+    store, latents = turning_car(60), np.zeros((60, 8, 16, 16), np.float16)
+    with pytest.raises(ValueError, match=r"num_recalled and num_sinks \(0, 0\), got \(0, 1\)"):
+        train_dynamics(WorldModel(CONFIG), store, latents, recipe(num_cached=0), tmp_path)  # type: ignore[arg-type]
+
+
+def clips() -> LatentBatch:
+    batch = one_batch(b=2, t=6)
+    look = look_of(batch.latents[:, :1]).expand(-1, 6, -1)
+    return replace(batch, conditions=batch.conditions._replace(look=look))
+
+
+def rollout_of(denoiser: Denoiser, num_steps: int) -> Rollout:
+    batch = clips()
+    noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        return roll_out(denoiser.eval(), 0.2 * batch.latents[:, :3], batch.conditions, noise, num_steps)
+
+
+def test_the_teacher_sees_the_whole_clip_and_overfits_one() -> None:
+    torch.manual_seed(0)
+    teacher, batch = Teacher(CONFIG, CONFIG.dit), one_batch()
+    optimizer = torch.optim.Adam(teacher.parameters(), lr=2e-3)
+    history = []
+    for step in range(100):
+        losses = teacher_losses(
+            teacher, batch.latents, batch.conditions, TEACHER, torch.Generator().manual_seed(step % 10)
+        )
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        history.append(losses["loss"].item())
+    assert np.mean(history[-10:]) < 0.5 * np.mean(history[:10])
+    tau = torch.full((2, 5), 0.5)
+    with torch.no_grad():
+        before = teacher(batch.latents, tau, batch.conditions)
+        later = batch.latents.clone()
+        later[:, -1] += 1.0
+        after = teacher(later, tau, batch.conditions)
+        guided = teacher(batch.latents, tau, batch.conditions, guidance=2.0)
+    assert (after[:, 0] - before[:, 0]).abs().max() > 1e-4  # by attention alone: convolutions stay in a frame
+    assert (guided - before).abs().max() > 1e-3
+
+
+def test_noised_clips_begin_with_clean_frames() -> None:
+    clean = torch.randn(64, 5, 2, 2, 2, generator=torch.Generator().manual_seed(1))
+    noisy, tau = noised_clips(clean, 2, torch.Generator().manual_seed(0))
+    num_clean = (tau == 1).sum(1)
+    assert sorted(set(num_clean.tolist())) == [0, 1, 2]
+    for k in range(64):
+        n = int(num_clean[k])
+        assert torch.equal(noisy[k, :n], clean[k, :n])
+        assert (tau[k, n:] == tau[k, -1]).all()
+        assert not torch.equal(noisy[k, n:], clean[k, n:])
+
+
+@pytest.mark.parametrize("num_steps", [1, 2])
+def test_the_last_pass_again_gives_the_rollout(denoiser: Denoiser, num_steps: int) -> None:
+    denoiser.look_limit.fill_(0.05)  # what sampling makes is then pulled back
+    rollout = rollout_of(denoiser, num_steps)
+    batch = clips()
+    clip = last_pass(denoiser, rollout, batch)
+    torch.testing.assert_close(clip, rollout.latents, atol=2e-4, rtol=1e-4)
+    assert clip[:, 3:].requires_grad
+
+
+def test_matching_moves_the_student_towards_the_teacher_and_each_loss_only_its_own(denoiser: Denoiser) -> None:
+    teacher, fake = (Teacher(CONFIG, CONFIG.dit) for _ in range(2))
+    batch = clips()
+    config = MatchStageConfig(loop=LOOP)
+    matching = Matching(denoiser, fake)
+
+    def terms(seed: int) -> dict[str, torch.Tensor]:
+        rollout, generator = rollout_of(denoiser, 2), torch.Generator().manual_seed(seed)
+        return match_losses(matching, teacher, rollout, batch, config, TEACHER, generator)
+
+    fake.load_state_dict(teacher.state_dict())
+    assert terms(0)["apart"] == 0  # who is like its own score has nowhere to go
+    terms(0)["fake"].backward()
+    assert all(p.grad is None for p in denoiser.parameters())
+    assert any(p.grad is not None for p in fake.parameters())
+    fake.zero_grad(set_to_none=True)
+    for p in teacher.denoiser.dit.head_out.parameters():  # a teacher that wants all latents higher
+        torch.nn.init.zeros_(p)
+    assert teacher.denoiser.dit.head_out.bias is not None
+    torch.nn.init.constant_(teacher.denoiser.dit.head_out.bias, 1.0)
+    before = last_pass(denoiser, rollout_of(denoiser, 2), batch)[:, 3:].mean().item()
+    optimizer = torch.optim.Adam(denoiser.parameters(), lr=1e-3)
+    for step in range(10):
+        optimizer.zero_grad()
+        terms(step)["match"].backward()
+        assert all(p.grad is None for p in fake.parameters())
+        optimizer.step()
+    after = last_pass(denoiser, rollout_of(denoiser, 2), batch)[:, 3:].mean().item()
+    assert after > before + 0.05
+
+
+def test_a_trajectory_ends_at_the_data_and_distillation_learns_to_leap_along_it(denoiser: Denoiser) -> None:
+    torch.manual_seed(1)
+    student, batch = Denoiser(CONFIG), one_batch()
+    student.step_std.fill_(1.0)
+    noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(0))
+    way, estimates = trajectory(Question(denoiser, batch.latents, batch), noise, 4)
+    assert len(way) == 5
+    assert len(estimates) == 4
+    assert torch.equal(way[-1], estimates[-1])
+    for k in range(3):  # a straight line from each point towards the estimate there
+        torch.testing.assert_close(way[k + 1] - way[k], (estimates[k] - way[k]) / (4 - k))
+    config = DistillStageConfig(loop=LOOP)
+    optimizer = torch.optim.Adam(student.parameters(), lr=2e-3)
+    history = []
+    for step in range(80):
+        losses = distill_losses(student, denoiser, batch, None, config, torch.Generator().manual_seed(step))
+        optimizer.zero_grad()
+        losses["loss"].backward()
+        optimizer.step()
+        history.append(losses["one_step"].item())
+    assert np.mean(history[-10:]) < 0.5 * np.mean(history[:5])
+    exact = distill_losses(
+        denoiser, denoiser, batch, None, replace(config, teacher_steps=2), torch.Generator().manual_seed(0)
+    )
+    assert exact["consistency"] < 1e-8
+
+
+def test_weights_of_the_students_losses_count_and_tokens_learn_to_look_ahead(denoiser: Denoiser) -> None:
+    batch = one_batch(b=2, t=6)
+    config = replace(STUDENT, reconstruction_weight=0.5, lookahead_weight=0.25, lookahead_frames=2)
+    lookahead = Lookahead(CONFIG.dit.width, 8)
+    optimizer = torch.optim.Adam([*denoiser.parameters(), *lookahead.parameters()], lr=2e-3)
+    history = []
+    for step in range(60):
+        terms = student_losses(denoiser, batch, None, config, torch.Generator().manual_seed(step), lookahead)
+        whole = terms["flow"] + 0.5 * terms["reconstruction"] + 0.25 * terms["lookahead"]
+        torch.testing.assert_close(terms["loss"], whole)
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        optimizer.step()
+        history.append(terms["lookahead"].item())
+    assert history[-1] < 0.5 * history[0]
+
+
+def test_the_share_of_own_context_rises_as_the_recipe_says() -> None:
+    config = replace(STUDENT, loop=replace(LOOP, num_steps=100), self_from=0.2, self_ramp=0.5, self_fraction=0.6)
+    assert [config.own_share(k) for k in (0, 20, 45, 99)] == pytest.approx([0.0, 0.0, 0.5, 0.6])
+    with pytest.raises(ValueError, match=r"self_ramp must be positive, got 0\.0"):
+        replace(STUDENT, self_ramp=0.0)
+
+
+def test_stages_run_resume_and_leave_their_results(denoiser: Denoiser, tmp_path: Path) -> None:
+    teacher, fake = (Teacher(CONFIG, CONFIG.dit) for _ in range(2))
+    train_teacher(teacher, windows(5), TEACHER, tmp_path / "teacher")
+    train_match(denoiser, teacher, fake, windows(9), MatchStageConfig(loop=LOOP), STUDENT, TEACHER, tmp_path / "match")
+    other = Denoiser(CONFIG)
+    other.load_state_dict(denoiser.state_dict())
+    train_distill(denoiser, other, windows(9), DistillStageConfig(loop=LOOP), STUDENT, tmp_path / "distill")
+    again = Denoiser(CONFIG)
+    train_distill(again, other, windows(9), DistillStageConfig(loop=LOOP), STUDENT, tmp_path / "distill")
+    for a, b in zip(again.parameters(), denoiser.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_configs_refuse_what_cannot_be() -> None:
+    with pytest.raises(ValueError, match="multiple of each of student_steps, got 4"):
+        DistillStageConfig(loop=LOOP, student_steps=(3,))
+    with pytest.raises(ValueError, match=r"tau_range must be two rising numbers in \[0, 1\), got \(0.5, 0.2\)"):
+        MatchStageConfig(loop=LOOP, tau_range=(0.5, 0.2))
+    with pytest.raises(ValueError, match=r"most_context must lie in \[0, 9\), got 9"):
+        TeacherStageConfig(loop=LOOP, most_context=9)

@@ -1,0 +1,205 @@
+"""Full signals of trust: what they tell, that frames do not depend on them, where they go, and that off means free."""
+
+import subprocess
+import sys
+import warnings
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from places import environment
+from safetensors.torch import load_file, save_file
+from shipped_world import shipped
+from small_envs import going_on
+from tiny_model import CONTROL, random_clip, random_model
+
+from envs.driving_env import DrivingEnv
+from envs.learned.learned_world import DreamWorld, DreamWorldConfig
+from worldsim.checkpoint import WEIGHTS_NAME
+from worldsim.datatypes.starts import load_starts
+from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
+from worldsim.model_state import ModelState
+from worldsim.networks.vae3d import frames_to_float
+from worldsim.world_model import WorldModel
+
+ACTION = np.array([0.05, 0.5], np.float32)
+
+
+@pytest.fixture(scope="module")
+def model() -> WorldModel:
+    """Whose both trusts say something."""
+    model = random_model(num_recalled=1)
+    model.denoiser.look_limit.fill_(1.0)
+    for trust in (model.trust, model.full_trust):
+        trust.weight.fill_(0.3)
+    return model
+
+
+def make(checkpoint: Path) -> DrivingEnv:
+    env = gymnasium.make("DriveDiT-v0", checkpoint=checkpoint, trust_signals="full").unwrapped
+    assert isinstance(env, DrivingEnv)
+    return env
+
+
+def started(checkpoint: Path) -> DrivingEnv:
+    env = make(checkpoint)
+    env.reset(seed=3)
+    for _ in range(2):
+        env.step(ACTION)
+    return env
+
+
+@pytest.mark.parametrize("num_steps", [1, 2])
+def test_frames_and_free_signals_do_not_depend_on_the_dear_ones(model: WorldModel, num_steps: int) -> None:
+    free, full = (model.begin([random_clip()], [5], full_signals=on) for on in (False, True))
+    for _ in range(6):
+        free, plain = model.step(free, CONTROL, num_steps=num_steps)
+        full, watched = model.step(full, CONTROL, num_steps=num_steps)
+        assert plain.frames is not None
+        assert watched.frames is not None
+        assert np.array_equal(plain.frames, watched.frames)
+        assert torch.equal(free.rolling.latents, full.rolling.latents)
+        assert torch.equal(free.rolling.cache[-1].values, full.rolling.cache[-1].values)
+        assert free.rolling.signals.shape == (1, len(FREE_SIGNALS))
+        assert torch.equal(free.rolling.signals.nan_to_num(-1), full.rolling.signals[:, :3].nan_to_num(-1))
+        assert (full.rolling.signals[0, 3:] > 0).all()
+        assert set(watched.signals) - set(plain.signals) == set(FULL_SIGNALS) - set(FREE_SIGNALS)
+        assert np.isfinite([value[0] for value in watched.signals.values()]).all()
+        assert plain.signals["trust"] == model.trust(full.rolling.signals).numpy()
+        assert watched.signals["trust"] == model.full_trust(full.rolling.signals).numpy() != plain.signals["trust"]
+
+
+def test_what_is_not_asked_for_costs_nothing(model: WorldModel, monkeypatch) -> None:
+    counts: Counter[str] = Counter()
+
+    def counted(owner, name: str) -> None:
+        plain = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *a, **k: counts.update([name]) or plain(*a, **k))
+
+    states = [model.begin([random_clip()], [5], full_signals=on) for on in (False, True)]
+    for owner, name in ((model.denoiser, "forward"), (model.vae, "encode"), (model.vae, "decode"), (model, "noise")):
+        counted(owner, name)
+    found = []
+    for state in states:
+        counts.clear()
+        model.step(state, CONTROL, decode=False, num_steps=2)
+        found.append(dict(counts))
+    assert found[0] == {"forward": 2 + model.config.dit.clean_cache, "noise": 1}
+    assert found[1] == {"forward": 3 + model.config.dit.clean_cache, "noise": 2, "encode": 1, "decode": 1}
+
+
+def test_the_other_noise_is_another_one_of_the_same_seed_and_frame(model: WorldModel) -> None:
+    other = model.noise([7, 8], [5, 5], other=True)
+    assert torch.equal(other[1], model.noise([8], [5], other=True)[0])
+    near = [model.noise([seed], [frame])[0] for seed in (6, 7, 8) for frame in range(8)]
+    near += [model.noise([7], [frame], other=True)[0] for frame in (4, 6)]
+    assert not any(torch.equal(other[0], one) for one in near)
+    assert abs(torch.corrcoef(torch.stack([other[0].flatten(), model.noise([7], [5]).flatten()]))[0, 1]) < 0.1
+
+
+def test_seeds_agree_where_the_noise_is_the_same(model: WorldModel, monkeypatch) -> None:
+    state = model.begin([random_clip(seed=s) for s in range(2)], [1, 2], full_signals=True)
+    differing, _ = model.step(state, np.repeat(CONTROL, 2, axis=0))
+    plain = model.noise
+    monkeypatch.setattr(model, "noise", lambda seeds, frames, other=False: plain(seeds, frames))
+    agreeing, _ = model.step(state, np.repeat(CONTROL, 2, axis=0))
+    assert (agreeing.rolling.signals[:, 3] == 0).all()
+    assert (differing.rolling.signals[:, 3] > 0.01).all()
+
+
+def test_the_round_trip_is_that_of_the_whole_clip(model: WorldModel) -> None:
+    """The encoder goes on from the recorded frames: streaming is the same as encoding recorded and shown frames."""
+    clip = random_clip()
+    state, frames = model.begin([clip], [5], full_signals=True), list(clip.frames)
+    for _ in range(4):
+        state, prediction = model.step(state, CONTROL)
+        assert prediction.frames is not None
+        frames.append(prediction.frames[0])
+        latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(np.stack(frames)))[None])
+        apart = (latents[:, -1] - state.rolling.latents[:, 0]).square().mean().sqrt()
+        torch.testing.assert_close(state.rolling.signals[0, 4], apart, rtol=1e-4, atol=1e-5)
+
+
+@shipped
+def test_signals_rise_for_a_damaged_latent_and_for_a_decoder_that_does_not_fit() -> None:
+    model, starts = WorldModel.load(), load_starts(DreamWorldConfig().starts_path)[:3]
+    assert model.full_trust.fitted
+    state, controls = model.begin(starts, [0, 1, 2], full_signals=True), np.repeat(CONTROL, 3, axis=0)
+    good = model.step(state, controls)[0].rolling.signals
+    noise = torch.randn(state.rolling.latents.shape, generator=torch.Generator().manual_seed(0))
+    damaged = replace(state, rolling=state.rolling._replace(latents=state.rolling.latents + noise))
+    bad = model.step(damaged, controls)[0].rolling.signals
+    assert bad[:, 3].mean() > 1.05 * good[:, 3].mean()
+    assert (bad[:, 4] > 2 * good[:, 4]).all()
+    model.vae.decoder_in.weight.mul_(0.5)
+    other = model.step(state, controls)[0].rolling.signals
+    assert (other[:, 4] > 1.3 * good[:, 4]).all()
+    assert torch.equal(other[:, :4], good[:, :4])
+
+
+def test_a_moment_goes_on_exactly_here_in_a_branch_and_in_another_process(tiny_checkpoint: Path, tmp_path) -> None:
+    env = started(tiny_checkpoint)
+    state, snapshot, (branch,) = env.get_state(), env.snapshot(), env.branch(1)
+    expected = going_on(env)
+    env.restore(snapshot)
+    assert going_on(env) == going_on(branch) == expected
+    (tmp_path / "state").write_bytes(state)
+    code = (
+        "import one_thread, test_trust as t;"
+        f"from pathlib import Path; env = t.make(Path({str(tiny_checkpoint)!r}));"
+        f"env.set_state(Path({str(tmp_path / 'state')!r}).read_bytes()); print(t.going_on(env))"
+    )
+    paths = environment(Path(__file__).parent)
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=paths)
+    assert there.stdout.strip() == expected
+    with pytest.raises(ValueError, match="a state of another world"):
+        DreamWorld(DreamWorldConfig(checkpoint=tiny_checkpoint)).set_state(env.world.get_state())
+
+
+def test_the_env_keeps_gymnasiums_contract_and_one_set_of_keys(tiny_checkpoint: Path) -> None:
+    env = make(tiny_checkpoint)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check_env(env, skip_render_check=True)
+    _, first = env.reset(seed=0)
+    frame, *_, info = env.step(ACTION)
+    free = gymnasium.make("DriveDiT-v0", checkpoint=tiny_checkpoint)
+    free.reset(seed=0)
+    plain, *_, without = free.step(ACTION)
+    assert np.array_equal(frame, plain)
+    assert set(info) - set(without) == {"seed_disagreement", "round_trip"}
+    assert list(info) == list(first)
+    assert set(FULL_SIGNALS) < set(info)
+    assert first["round_trip"] == first["seed_disagreement"] == 0 < info["round_trip"]
+
+
+def test_states_with_and_without_are_not_joined(model: WorldModel) -> None:
+    states = [model.begin([random_clip()], [0], full_signals=on) for on in (False, True)]
+    with pytest.raises(ValueError, match="all have full signals of trust or none, got 1"):
+        ModelState.concat(states)
+
+
+def test_an_older_checkpoint_has_free_trust_only_and_says_so(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    new = WorldModel.load(tiny_checkpoint)
+    new.save(tmp_path)
+    kept = {n: v for n, v in load_file(tmp_path / WEIGHTS_NAME).items() if not n.startswith("full_trust.")}
+    save_file(kept, tmp_path / WEIGHTS_NAME)
+    old = WorldModel.load(tmp_path)
+    assert new.full_trust.fitted
+    assert not old.full_trust.fitted
+    starts = [random_clip(8)]
+    world = DreamWorld(model=old, starts=starts)
+    world.reset(0, {})
+    assert 0 < world.step(CONTROL[0]).trust < 1
+    with pytest.raises(ValueError, match="no calibration of full signals: take trust_signals='free'"):
+        DreamWorld(DreamWorldConfig(trust_signals="full"), model=old, starts=starts)
+    save_file({n: v for n, v in kept.items() if n != "trust.bias"}, tmp_path / WEIGHTS_NAME)
+    with pytest.raises(ValueError, match=r"trust\.bias is missing"):
+        WorldModel.load(tmp_path)
+    with pytest.raises(ValueError, match=r"one of .*'free', 'full'.* got 'all'"):
+        gymnasium.make("DriveDiT-v0", checkpoint=tiny_checkpoint, trust_signals="all")

@@ -1,0 +1,194 @@
+"""WorldModel: cached step = full forward, alignment, determinism, slots, snapshots."""
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from places import environment
+from tiny_model import CONFIG, CONTROL, random_clip, random_conditions, random_model
+
+from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.rollout import advance, prefill, select_frames
+from worldsim.networks.vae3d import frames_to_uint8
+from worldsim.world_model import WorldModel
+
+
+@pytest.fixture(scope="module")
+def model() -> WorldModel:
+    return random_model()
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_advance_fills_the_cache_as_the_full_forward_over_what_it_generated(model: WorldModel, clean: bool) -> None:
+    """Over the clean latents, or over the noise that each was sampled from in one step."""
+    torch.manual_seed(1)
+    denoiser = Denoiser(replace(CONFIG, dit=replace(CONFIG.dit, clean_cache=clean))).eval()
+    denoiser.load_state_dict(model.denoiser.state_dict())
+    t = 8
+    context, conditions = torch.randn(1, 3, 8, 16, 16), random_conditions(1, t)
+    state, clip, seen = prefill(denoiser, context, select_frames(conditions, slice(0, 3))), [context], [context]
+    for frame in range(3, t):
+        noise = torch.randn(1, 1, 8, 16, 16)
+        state = advance(denoiser, state, select_frames(conditions, slice(frame, frame + 1)), noise, 1)
+        clip.append(state.latents[:, :1])
+        seen.append(clip[-1] if clean else noise)
+    tau = torch.ones(1, t)
+    if not clean:
+        tau[:, 3:] = 0.0
+    previous = shift_previous(torch.cat(clip, dim=1), 2)
+    with torch.no_grad():
+        full = denoiser(torch.cat(seen, dim=1), tau, previous, conditions, torch.arange(t))
+    for ours, whole in zip(state.cache, full.cache, strict=True):
+        torch.testing.assert_close(ours.keys[:, :, -64:], whole.keys[:, :, -64:], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(ours.values[:, :, -64:], whole.values[:, :, -64:], atol=1e-4, rtol=1e-4)
+
+
+def test_network_is_causal_by_bits(model: WorldModel) -> None:
+    latents, conditions = torch.randn(1, 6, 8, 16, 16), random_conditions(1, 6)
+    changed = latents.clone()
+    changed[:, 4:] += 1
+    times, tau = torch.arange(6), torch.rand(1, 6)
+    a = model.denoiser(latents, tau, shift_previous(latents, 2), conditions, times)
+    b = model.denoiser(changed, tau, shift_previous(changed, 2), conditions, times)
+    assert torch.equal(a.data[:, :4], b.data[:, :4])
+    assert not torch.equal(a.data[:, 4], b.data[:, 4])
+
+
+def test_control_changes_the_next_frame(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [0])
+    _, left = model.step(state, np.array([[0.5, 0.5, 0, 0]], np.float32))
+    _, right = model.step(state, np.array([[-0.5, 0.5, 0, 0]], np.float32))
+    assert left.frames is not None
+    assert right.frames is not None
+    assert not np.array_equal(left.frames, right.frames)
+    assert left.vehicles[0, 2] > 0 > right.vehicles[0, 2]
+
+
+def test_steps_do_not_write_into_a_state_and_a_copy_continues_exactly(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [3])
+    copy = state.copy()
+    first = rollout_hash(model, state)
+    assert rollout_hash(model, state) == first
+    assert rollout_hash(model, copy) == first
+
+
+def rollout_hash(model: WorldModel, state, num_steps: int = 4) -> str:
+    digest = hashlib.sha256()
+    for _ in range(num_steps):
+        state, prediction = model.step(state, CONTROL)
+        digest.update(prediction.frames.tobytes())
+    return digest.hexdigest()
+
+
+def test_same_frames_in_another_process(model: WorldModel) -> None:
+    here = rollout_hash(model, model.begin([random_clip()], [5]))
+    code = (
+        "import torch; torch.set_num_threads(1); import test_world_model as t; m = t.random_model();"
+        "print(t.rollout_hash(m, m.begin([t.random_clip()], [5])))"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment(Path(__file__).parent),
+    )
+    assert there.stdout.strip() == here
+
+
+def test_a_frame_is_a_function_of_its_view_however_it_was_come_to(model: WorldModel) -> None:
+    """Decoded at every step, streaming as one clip, or once at the end: the same frame."""
+    state = model.begin([random_clip()], [5])
+    latents = [state.rolling.latents.flip(1)]
+    for _ in range(4):
+        state, prediction = model.step(state, CONTROL)
+        latents.append(state.rolling.latents[:, :1])
+    assert np.array_equal(model.show(state.view), prediction.frames)
+    blind = model.begin([random_clip()], [5])
+    for _ in range(4):
+        blind, nothing = model.step(blind, CONTROL, decode=False)
+    assert nothing.frames is None
+    assert np.array_equal(model.show(blind.view), prediction.frames)
+    clip, view = torch.cat(latents, dim=1), state.view
+    actors = [np.repeat(v[:, None], clip.shape[1], axis=1) for v in (view.objects, view.kinds, view.colours)]
+    streamed, _ = model.paint(clip, *actors)
+    assert np.abs(frames_to_uint8(streamed[:, -1]).numpy().astype(int) - prediction.frames).max() <= 1
+
+
+def test_slot_of_a_batch_equals_the_batch_of_one(model: WorldModel) -> None:
+    clips = [random_clip(seed=s) for s in range(4)]
+    batch = model.begin(clips, [10, 11, 12, 13])
+    single = model.begin(clips[:1], [10])
+    for _ in range(3):
+        batch, many = model.step(batch, np.repeat(CONTROL, 4, axis=0))
+        single, one = model.step(single, CONTROL)
+    torch.testing.assert_close(batch.rolling.latents[:1], single.rolling.latents, atol=1e-4, rtol=1e-4)
+    assert many.frames is not None
+    assert one.frames is not None
+    assert np.abs(many.frames[0].astype(int) - one.frames[0]).max() <= 1
+    assert not np.array_equal(many.frames[0], many.frames[1])
+
+
+def test_repeat_and_slots(model: WorldModel) -> None:
+    state = model.begin([random_clip(seed=1), random_clip(seed=2)], [1, 2])
+    doubled = state.repeat(2)
+    assert doubled.seeds == (1, 1, 2, 2)
+    assert torch.equal(doubled[2].rolling.latents, state[1].rolling.latents)
+
+
+def test_noise_depends_on_seed_and_frame_alone(model: WorldModel) -> None:
+    noise = model.noise([7, 8], [5, 5])
+    assert torch.equal(noise[1], model.noise([8], [5])[0])
+    assert not torch.equal(noise[0], noise[1])
+    assert not torch.equal(noise[0], model.noise([7], [6])[0])
+
+
+def test_a_latent_cannot_run_away(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [0])
+    wild = replace(state, rolling=state.rolling._replace(latents=state.rolling.latents * 1000))
+    after, _ = model.step(wild, CONTROL)
+    assert after.rolling.latents[:, 0].abs().max() <= CONFIG.dit.latent_limit
+
+
+def test_cache_stays_within_the_window(model: WorldModel) -> None:
+    state = model.begin([random_clip(2)], [0])
+    for _ in range(6):
+        state, _ = model.step(state, CONTROL)
+    assert state.rolling.cache[0].keys.shape[2] == 4 * 64
+
+
+def test_bad_input_is_named(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [0])
+    with pytest.raises(ValueError, match=r"\[1, 4\]"):
+        model.step(state, np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="nan"):
+        model.step(state, np.full((1, 4), np.nan))
+    with pytest.raises(ValueError, match="as many seeds"):
+        model.begin([random_clip()], [0, 1])
+    with pytest.raises(ValueError, match="one length"):
+        model.begin([random_clip(5), random_clip(6)], [0, 1])
+
+
+def test_while_the_ego_stands_only_what_moves_changes(model: WorldModel) -> None:
+    """A car that drives across ahead; the rest of the picture is as before, but for the small share that may heal."""
+    clip = random_clip(6)
+    clip.vehicles[:, 0], clip.vehicles[:, 3] = 0, 0
+    clip.scenes.object_kinds[:, 1:] = 0
+    clip.scenes.objects[:, 0] = 14.0, 3.0, -1.57, 6.0, 4.4, 1.8
+    state = model.begin([clip], [0])
+    before = state.rolling.latents[:, 0]
+    brake = np.array([[0, 0, 1, 0]], np.float32)
+    state, _ = model.step(state, brake)
+    change = (state.rolling.latents[:, 0] - before).abs().mean(1)[0]
+    assert state.vehicles[0, 3] == 0
+    assert change[8, 5:8].min() > 5 * change[:4].max()
+    moving = random_clip(6)
+    state = model.begin([moving], [0])
+    before = state.rolling.latents[:, 0]
+    state, _ = model.step(state, CONTROL)
+    assert (state.rolling.latents[:, 0] - before).abs().mean(1)[0, :4].mean() > 5 * change[:4].mean()
