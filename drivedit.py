@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv as DrivingEnv
     from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
     from envs.driving_env import TruncationReason as TruncationReason
-    from envs.learned.learned_world import DreamWorld as DreamWorld
-    from envs.learned.learned_world import DreamWorldConfig as DreamWorldConfig
+    from envs.learned.learned_world import LearnedWorld as LearnedWorld
+    from envs.learned.learned_world import LearnedWorldConfig as LearnedWorldConfig
     from envs.maps.road_map import RoadMap as RoadMap
     from envs.maps.road_map import load_map as load_map
     from envs.maps.road_map import load_town as load_town
     from envs.registration import make_carla_env as make_carla_env
-    from envs.registration import make_dream_env as make_dream_env
+    from envs.registration import make_learned_env as make_learned_env
     from envs.registration import make_road_env as make_road_env
     from envs.road.road_world import RoadWorld as RoadWorld
     from envs.road.road_world import RoadWorldConfig as RoadWorldConfig
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from envs.scripted_actors import ActorState as ActorState
     from envs.scripted_actors import ScriptedActors as ScriptedActors
     from envs.vector_env import DrivingVectorEnv as DrivingVectorEnv
-    from envs.vector_env import make_dream_vector_env as make_dream_vector_env
+    from envs.vector_env import make_learned_vector_env as make_learned_vector_env
     from envs.world import World as World
     from envs.world import WorldStep as WorldStep
     from policies.drive import Rollout as Rollout
@@ -59,12 +59,12 @@ __all__ = [
     "CarlaWorld",
     "CarlaWorldConfig",
     "Counterfactuals",
-    "DreamWorld",
-    "DreamWorldConfig",
     "DrivingEnv",
     "DrivingEnvConfig",
     "DrivingVectorEnv",
     "LeaderboardRoute",
+    "LearnedWorld",
+    "LearnedWorldConfig",
     "ObjectKind",
     "Policy",
     "Prediction",
@@ -89,8 +89,8 @@ __all__ = [
     "load_town",
     "main",
     "make_carla_env",
-    "make_dream_env",
-    "make_dream_vector_env",
+    "make_learned_env",
+    "make_learned_vector_env",
     "make_policy",
     "make_road_env",
     "read_routes",
@@ -104,13 +104,13 @@ _HOME_OF = {
         "envs.carla.leaderboard_routes": ("LeaderboardRoute", "read_routes", "route_on_map"),
         "envs.carla.carla_world": ("CarlaWorld",),
         "envs.counterfactual": ("Counterfactuals", "counterfactuals"),
-        "envs.learned.learned_world": ("DreamWorld", "DreamWorldConfig"),
+        "envs.learned.learned_world": ("LearnedWorld", "LearnedWorldConfig"),
         "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "TruncationReason"),
-        "envs.registration": ("make_carla_env", "make_dream_env", "make_road_env"),
+        "envs.registration": ("make_carla_env", "make_learned_env", "make_road_env"),
         "envs.road.road_world": ("RoadWorld", "RoadWorldConfig"),
         "envs.maps.road_map": ("RoadMap", "load_map", "load_town"),
         "envs.scripted_actors": ("ActorScript", "ActorState", "ScriptedActors"),
-        "envs.vector_env": ("DrivingVectorEnv", "make_dream_vector_env"),
+        "envs.vector_env": ("DrivingVectorEnv", "make_learned_vector_env"),
         "envs.world": ("World", "WorldStep"),
         "policies.drive": ("Rollout", "drive"),
         "policies.policy": ("Policy", "make_policy"),
@@ -141,7 +141,7 @@ def __dir__() -> list[str]:
 def _register_envs() -> None:
     """Make the env ids known to gymnasium; an id that is already there stays as it is."""
     entry_points = {
-        "DriveDiT-v0": ("envs.registration:make_dream_env", "envs.vector_env:make_dream_vector_env"),
+        "DriveDiT-v0": ("envs.registration:make_learned_env", "envs.vector_env:make_learned_vector_env"),
         "DriveDiT-Road-v0": ("envs.registration:make_road_env", None),
         "DriveDiT-Carla-v0": ("envs.registration:make_carla_env", None),
     }

@@ -132,7 +132,7 @@ def viewer(config: ImagesConfig) -> np.ndarray:
 
 def _learned(config: ImagesConfig) -> gymnasium.Env:
     """The learned world, whose drives end with nothing but the time."""
-    env = drivedit.make_dream_env(checkpoint=config.checkpoint, max_episode_seconds=1000.0)
+    env = drivedit.make_learned_env(checkpoint=config.checkpoint, max_episode_seconds=1000.0)
     env.config = drivedit.DrivingEnvConfig(
         max_episode_seconds=1000.0, end_on_collision=2.0, end_off_road=2.0, end_at_route_end=False
     )

@@ -123,7 +123,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     ## Starting state
     A function of the seed and the options alone. The car is on a lane, usually moving. Options are the world's: see
-    `envs.road.road_world.RoadWorld`, `envs.learned.learned_world.DreamWorld` and
+    `envs.road.road_world.RoadWorld`, `envs.learned.learned_world.LearnedWorld` and
     `envs.carla.carla_world.CarlaWorld`. Without a seed, one is drawn from `np_random`.
 
     ## Episode end
@@ -142,7 +142,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     ## Arguments
     `gymnasium.make` of any id takes `obs`, `render_mode` (None or "rgb_array"), `trust_threshold` and what
-    `make_road_env`, `make_dream_env` or `make_carla_env` take.
+    `make_road_env`, `make_learned_env` or `make_carla_env` take.
 
     ## Version history
     - v0: first version.
@@ -200,9 +200,9 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         """
         if self._last is None:
             raise ValueError("call reset before step")
-        return self.settle(self.world.step(control_from_action(action)))
+        return self.process_step(self.world.step(control_from_action(action)))
 
-    def settle(self, after: WorldStep) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def process_step(self, after: WorldStep) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """What `step` returns when the world, stepped already, has answered `after`: for who steps many at once."""
         assert self._last is not None
         config = self.config

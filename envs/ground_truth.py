@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from worldsim.actors.route_frame import LEAD_RANGE, nearest_ahead
-from worldsim.datatypes.boxes import corners, overlap, wrap
+from worldsim.datatypes.boxes import corners, overlap, wrap_angle
 from worldsim.datatypes.route import LANE_RANGE, seen_from
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
@@ -75,7 +75,7 @@ def scene_from_truth(
     scene.ego_valid[:] = True
     index = min(int(s + 0.5), len(route.points) - 1)
     if abs(lateral) <= LANE_RANGE:
-        scene.lane[:] = lateral, wrap(vehicle[2] - lane_yaw), route.half_width[index], route.speed_limit[index]
+        scene.lane[:] = lateral, wrap_angle(vehicle[2] - lane_yaw), route.half_width[index], route.speed_limit[index]
         scene.lane_valid[:] = True
     scene.route_valid[:] = s + _DISTANCES <= route.length
     preview = points_at(route, np.minimum(s + _DISTANCES, route.length))
@@ -136,7 +136,7 @@ def is_wrong_way(scene: SceneState, vehicle: np.ndarray, road_map: RoadMap) -> b
     lane = road_map.lane_at(vehicle[:2])
     if lane is None or lane.in_junction or lane.distance > lane.half_width:
         return False
-    return bool(abs(wrap(vehicle[2] - lane.yaw)) > WRONG_WAY_ANGLE)
+    return bool(abs(wrap_angle(vehicle[2] - lane.yaw)) > WRONG_WAY_ANGLE)
 
 
 def _lead(objects: Objects, route: Route, s: float, model: VehicleModel) -> tuple[float, float] | None:
@@ -164,7 +164,7 @@ def fill_objects(scene: SceneState, vehicle: np.ndarray, objects: Objects) -> No
     order = order[distance[order] <= OBJECT_RANGE]
     n = len(order)
     scene.objects[:n, :2] = seen_from(vehicle, boxes[order, :2])
-    scene.objects[:n, 2] = wrap(boxes[order, 2] - vehicle[2])
+    scene.objects[:n, 2] = wrap_angle(boxes[order, 2] - vehicle[2])
     scene.objects[:n, 3] = objects.speeds[order]
     scene.objects[:n, 4:] = boxes[order, 3:]
     scene.object_kinds[:n] = objects.kinds[order]

@@ -13,7 +13,7 @@ from envs.spaces import ObservationMode
 
 if TYPE_CHECKING:
     from worldsim.dynamics.trust import TrustSignals  # too
-    from worldsim.inference import Speed  # which loads torch
+    from worldsim.inference import Backend  # which loads torch
 
 
 def _check_signals(signals: str) -> None:
@@ -53,13 +53,13 @@ def make_road_env(
     return DrivingEnv(RoadWorld(world_config), config, obs=obs, render_mode=render_mode)
 
 
-def make_dream_env(
+def make_learned_env(
     *,
     obs: ObservationMode = "pixels",
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
     num_sampling_steps: int | None = None,
-    speed: Speed = "plain",
+    backend: Backend = "plain",
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
@@ -72,23 +72,23 @@ def make_dream_env(
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
-        speed: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
+        backend: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
         trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
     """
-    from envs.learned.learned_world import DreamWorld, DreamWorldConfig  # torch is loaded here and not before
+    from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig  # torch is loaded here and not before
 
-    world_config = DreamWorldConfig(
+    world_config = LearnedWorldConfig(
         checkpoint=None if checkpoint is None else Path(checkpoint),
         num_steps=num_sampling_steps,
-        speed=speed,
+        backend=backend,
         device=device,
         trust_signals=trust_signals,
     )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    return DrivingEnv(DreamWorld(world_config), config, obs=obs, render_mode=render_mode)
+    return DrivingEnv(LearnedWorld(world_config), config, obs=obs, render_mode=render_mode)
 
 
 def make_carla_env(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -97,7 +97,7 @@ def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length
         s=float(s),
         lateral=float(lateral),
         speed=float(vehicle[3]),
-        heading=float(wrap(vehicle[2] - yaw)),
+        heading=float(wrap_angle(vehicle[2] - yaw)),
         length=length,
         width=width,
     )

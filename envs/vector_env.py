@@ -19,7 +19,7 @@ from worldsim.datatypes.scene import control_from_action
 
 if TYPE_CHECKING:
     from worldsim.dynamics.trust import TrustSignals  # too
-    from worldsim.inference import Speed  # which loads torch
+    from worldsim.inference import Backend  # which loads torch
 
 Answer = tuple[Any, float, bool, bool, dict[str, Any]]
 """What the step of one env returns."""
@@ -141,7 +141,7 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             return []
         controls = control_from_action(actions)
         steps = self._step_worlds([self.envs[k].world for k in slots], controls)
-        return [self.envs[k].settle(step) for k, step in zip(slots, steps, strict=True)]
+        return [self.envs[k].process_step(step) for k, step in zip(slots, steps, strict=True)]
 
     def render(self) -> tuple[Any, ...] | None:
         """The newest frame of each env in render mode "rgb_array", else None."""
@@ -167,7 +167,7 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         return deepcopy(concatenate(self.single_observation_space, self._shown, empty))
 
 
-def make_dream_vector_env(
+def make_learned_vector_env(
     num_envs: int = 1,
     *,
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -176,7 +176,7 @@ def make_dream_vector_env(
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
     num_sampling_steps: int | None = None,
-    speed: Speed = "plain",
+    backend: Backend = "plain",
     device: str = "cpu",
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
@@ -193,7 +193,7 @@ def make_dream_vector_env(
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
-        speed: "plain", "compiled" or "int8", see `worldsim.inference`.
+        backend: "plain", "compiled" or "int8", see `worldsim.inference`.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
@@ -203,21 +203,21 @@ def make_dream_vector_env(
         ValueError: num_envs is less than 1, or an argument that the envs refuse.
     """
     from envs.learned.learned_world import (  # torch is loaded here and not before
-        DreamWorld,
-        DreamWorldConfig,
+        LearnedWorld,
+        LearnedWorldConfig,
         step_together,
     )
 
     if num_envs < 1:
         raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-    world_config = DreamWorldConfig(
+    world_config = LearnedWorldConfig(
         checkpoint=None if checkpoint is None else Path(checkpoint),
         num_steps=num_sampling_steps,
-        speed=speed,
+        backend=backend,
         device=device,
         trust_signals=trust_signals,
     )
-    first = DreamWorld(world_config)
+    first = LearnedWorld(world_config)
     worlds = [first, *(first.branch() for _ in range(num_envs - 1))]
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     envs = [DrivingEnv(world, config, obs=obs, render_mode=render_mode) for world in worlds]

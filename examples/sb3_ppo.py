@@ -48,7 +48,7 @@ class SB3Config:
 
 def learn(config: SB3Config) -> PPO:
     """Learn, write the policy and return it."""
-    envs = drivedit.make_dream_vector_env(config.num_envs, obs=config.obs, checkpoint=config.checkpoint)
+    envs = drivedit.make_learned_vector_env(config.num_envs, obs=config.obs, checkpoint=config.checkpoint)
     policy = PPO(
         "CnnPolicy" if config.obs == "pixels" else "MlpPolicy",
         SB3VecEnv(envs),

@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 from tqdm import tqdm
 
-from envs.registration import make_dream_env
+from envs.registration import make_learned_env
 from envs.video import write_mp4
 from policies.drive import Rollout, drive
 from policies.policy import Policy, make_policy
@@ -92,7 +92,7 @@ class DriveSummary:
 
 def demo(config: DemoConfig) -> None:
     """Drive, then write videos and report to `config.out`."""
-    env = make_dream_env(checkpoint=config.checkpoint, device=config.device, max_episode_seconds=config.seconds + 1.0)
+    env = make_learned_env(checkpoint=config.checkpoint, device=config.device, max_episode_seconds=config.seconds + 1.0)
     policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
     num_steps = max(round(config.seconds / env.world.dt), 1)
     summaries, sections, films = [], [], []

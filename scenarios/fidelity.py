@@ -20,7 +20,7 @@ from scenarios.metrics.pdm import pdm_score
 from scenarios.report import checkpoint_digest, code_digest, provenance
 from scenarios.runner import measure
 from scenarios.scenario import Case
-from scenarios.stage import InvalidStartError, Stage, make_stage
+from scenarios.stage import CaseRunner, InvalidStartError, make_stage
 from scenarios.validate import ScenarioName
 
 
@@ -91,25 +91,25 @@ def fidelity(config: FidelityConfig) -> int:
         "num_sampling_steps": config.num_sampling_steps,
         "pixels": config.pixels,
     }
-    book = _Book(config.out / "drives.jsonl", made_by)
+    log = ResultLog(config.out / "drives.jsonl", made_by)
     planners = config.all_planners()
     for own in config.own:
         _planner(own)  # what cannot be made is said before hours of driving
-        book.forget(own)  # its code may have changed
+        log.forget(own)  # its code may have changed
     cases = _cases(config)
     tasks: list[tuple[Side, str]] = [(world, planner) for planner in planners for world in SIDES]
     missing: dict[tuple[Side, str], list[Case]] = {
-        task: [case for case in cases if not book.has(*task, case)] for task in tasks
+        task: [case for case in cases if not log.has(*task, case)] for task in tasks
     }
     total = len(tasks) * len(cases)
     left = sum(map(len, missing.values()))
     with tqdm(total=total, initial=total - left, unit="drive", desc="fidelity") as bar:
         reference = {t: c for t, c in missing.items() if t[1] == REFERENCE_PLANNER}
         for group in (reference, {t: c for t, c in missing.items() if t not in reference}):
-            for drives in _driven(config, group, book):
-                book.add(drives)
+            for drives in _driven(config, group, log):
+                log.add(drives)
                 bar.update(len(drives))
-    comparison = compare(book.drives, planners, cases)
+    comparison = compare(log.drives, planners, cases)
     print_comparison(comparison)
     seeds = sorted(case.seed for case in cases)
     facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds)
@@ -129,10 +129,10 @@ def _planner(name: str) -> Policy:
     return VARIANTS[name]() if name in VARIANTS else make_policy(name)
 
 
-def _driven(config: FidelityConfig, tasks: dict[tuple[Side, str], list[Case]], book: _Book) -> Iterable[list[Drive]]:
+def _driven(config: FidelityConfig, tasks: dict[tuple[Side, str], list[Case]], log: ResultLog) -> Iterable[list[Drive]]:
     """The drives of the tasks' cases, a few at a time as they are done."""
     jobs: list[tuple[FidelityConfig, Side, str, list[Case], list[float | None]]] = [
-        (config, world, planner, cases[k : k + 8], book.progress(world, cases[k : k + 8]))
+        (config, world, planner, cases[k : k + 8], log.progress(world, cases[k : k + 8]))
         for (world, planner), cases in tasks.items()
         for k in range(0, len(cases), 8)
     ]
@@ -149,7 +149,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-_STAGES: dict[tuple, Stage] = {}
+_STAGES: dict[tuple, CaseRunner] = {}
 """Of this process: worlds are dear to make."""
 
 
@@ -193,7 +193,7 @@ def _scored(world: Side, planner: str, case: Case, rollout: Rollout | None, refe
     )
 
 
-class _Book:
+class ResultLog:
     """The drives done so far, a line each in a file that an interrupted run finds again.
 
     Raises:

@@ -15,7 +15,7 @@ from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.gap import min_gap
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.scenario import Case
-from scenarios.stage import InvalidStartError, Stage
+from scenarios.stage import CaseRunner, InvalidStartError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,9 @@ class CaseResult:
 OnCase = Callable[[CaseResult, Rollout | None], None]
 
 
-def run_cases(stage: Stage, policy: Policy, cases: Iterable[Case], on_case: OnCase | None = None) -> list[CaseResult]:
+def run_cases(
+    stage: CaseRunner, policy: Policy, cases: Iterable[Case], on_case: OnCase | None = None
+) -> list[CaseResult]:
     """Drive every case and measure it.
 
     Args:
@@ -128,7 +130,7 @@ def measure(case: Case, rollout: Rollout) -> CaseResult:
     )
 
 
-def badness(result: CaseResult) -> tuple[bool, float, float]:
+def severity(result: CaseResult) -> tuple[bool, float, float]:
     """Sort key: the greater, the worse the drive."""
     ttc = 9.0 if result.min_ttc is None else result.min_ttc
     return result.failed, -result.collision_score, -ttc

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import gymnasium
 
 from envs.carla.leaderboard_routes import RouteError, read_routes
-from envs.registration import make_carla_env, make_dream_env, make_road_env
+from envs.registration import make_carla_env, make_learned_env, make_road_env
 from envs.world import WorldLostError
 from policies.drive import Rollout, drive
 from policies.policy import Policy
@@ -29,7 +29,7 @@ class InvalidStartError(RuntimeError):
     """The episode is over before the policy takes over: the case says nothing about the policy."""
 
 
-class Stage(Protocol):
+class CaseRunner(Protocol):
     """Drives cases in one world."""
 
     def run(self, case: Case, policy: Policy) -> Rollout:
@@ -45,7 +45,7 @@ class Stage(Protocol):
         ...
 
 
-class ReferenceStage:
+class ReferenceCaseRunner:
     """Cases in a world with actors.
 
     Args:
@@ -80,7 +80,7 @@ class ReferenceStage:
         self.env.close()
 
 
-class LearnedStage:
+class LearnedCaseRunner:
     """Cases in the learned world, which goes on, scripts and all, from the clip that the reference world's start has
     behind it.
 
@@ -147,7 +147,7 @@ def make_stage(
     *,
     num_sampling_steps: int | None = None,
     pixels: bool = True,
-) -> Stage:
+) -> CaseRunner:
     """The stage of a world.
 
     Args:
@@ -165,12 +165,12 @@ def make_stage(
     obs = "pixels" if pixels else "state"
     if world == "carla":
         places = CarlaPlaces() if carla is None else carla
-        return ReferenceStage(make_carla_env(host=places.host, port=places.port, obs=obs), places.options())
+        return ReferenceCaseRunner(make_carla_env(host=places.host, port=places.port, obs=obs), places.options())
     if world == "road":
-        return ReferenceStage(make_road_env(obs=obs))
+        return ReferenceCaseRunner(make_road_env(obs=obs))
     if world == "learned":
-        env = make_dream_env(checkpoint=checkpoint, device=device, obs=obs, num_sampling_steps=num_sampling_steps)
-        return LearnedStage(env, make_road_env(frame_size=env.world.frame_size))
+        env = make_learned_env(checkpoint=checkpoint, device=device, obs=obs, num_sampling_steps=num_sampling_steps)
+        return LearnedCaseRunner(env, make_road_env(frame_size=env.world.frame_size))
     raise ValueError(f"no world is named {world!r}; there are learned, road and carla")
 
 

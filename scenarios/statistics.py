@@ -135,8 +135,8 @@ def mean_maximum_rank_violation(reference: np.ndarray, simulator: np.ndarray) ->
     """MMRV of scores [n]: the mean over planners of the greatest difference in the reference's score to one whom the
     simulator ranks the other way round."""
     r, s = np.asarray(reference, np.float64), np.asarray(simulator, np.float64)
-    turned = (s[:, None] > s[None]) != (r[:, None] > r[None])
-    return float((np.abs(r[:, None] - r[None]) * turned).max(axis=1).mean())
+    rotate = (s[:, None] > s[None]) != (r[:, None] > r[None])
+    return float((np.abs(r[:, None] - r[None]) * rotate).max(axis=1).mean())
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:

@@ -17,7 +17,7 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.overlay import annotate_rollout
 from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
-from scenarios.runner import CaseResult, badness, run_cases
+from scenarios.runner import CaseResult, run_cases, severity
 from scenarios.scenario import Scenario
 from scenarios.stage import CarlaPlaces, WorldName, make_stage
 from scenarios.statistics import Interval, clopper_pearson
@@ -168,7 +168,7 @@ class _Worst:
         """Keep a run if it is among the worst."""
         if rollout is not None:
             self.runs.append((result, rollout))
-            self.runs.sort(key=lambda run: badness(run[0]), reverse=True)
+            self.runs.sort(key=lambda run: severity(run[0]), reverse=True)
             del self.runs[self.num :]
 
 

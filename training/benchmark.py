@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from envs.vector_env import make_dream_vector_env
+from envs.vector_env import make_learned_vector_env
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.dynamics.denoiser import shift_previous
 from worldsim.dynamics.rollout import prefill, select_frames
-from worldsim.inference import Speed, set_speed
+from worldsim.inference import Backend, set_backend
 from worldsim.model_state import ModelState
 from worldsim.networks.dit import Conditions
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
@@ -142,10 +142,10 @@ def variant_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]
     if model.config.dit.depth % 2 == 0:
         makes |= {kind: partial(_with_attention, model, kind) for kind in ("joint", "factorised")}
     on_cpu = config.device == "cpu"
-    speeds: list[Speed] = ["int8"] if on_cpu else ["bf16", "graphs"]
+    backends: list[Backend] = ["int8"] if on_cpu else ["bf16", "graphs"]
     if config.compiled:
-        speeds.append("compiled")
-    makes |= {speed: partial(set_speed, copy.deepcopy(model), speed) for speed in speeds}
+        backends.append("compiled")
+    makes |= {backend: partial(set_backend, copy.deepcopy(model), backend) for backend in backends}
     threads, rows = torch.get_num_threads(), {}
     torch.set_num_threads(1)
     for name, make in makes.items():
@@ -231,7 +231,7 @@ def vector_rows(config: BenchmarkConfig) -> dict[str, float]:
     """Env steps per second, all envs together, of batches of several sizes."""
     rows = {}
     for n in BATCH_SIZES:
-        env = make_dream_vector_env(n, checkpoint=config.checkpoint, device=config.device)
+        env = make_learned_vector_env(n, checkpoint=config.checkpoint, device=config.device)
         env.reset(seed=0)
         actions = np.tile(np.array([0.02, 0.3], np.float32), (n, 1))
         rows[f"steps_per_second_of_{n}"] = n / _median_time(lambda: env.step(actions), max(3, config.repeats // n))  # noqa: B023

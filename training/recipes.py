@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from training.batches.self_rollouts import OwnClipsConfig
+from training.batches.self_rollouts import SelfRolloutClipsConfig
 from training.data.rollouts import RolloutDataset
 from training.recording.record import RecordConfig
 from training.stages.actors import ActorStageConfig
@@ -55,7 +55,7 @@ class Recipe:
     vae: VAEStageConfig
     actors: ActorStageConfig
     dynamics: DynamicsRecipe
-    own: OwnClipsConfig
+    own: SelfRolloutClipsConfig
     head: HeadStageConfig
     decoder: DecoderStageConfig
     trust: TrustStageConfig
@@ -75,7 +75,7 @@ def debug() -> Recipe:
     """Every stage for a few steps; proves that the path runs, learns nothing worth seeing."""
     train, test = _recordings(num_episodes=8, num_towns=2, seconds=8.0, num_test=4)
     few = LoopConfig(num_steps=3, warmup_steps=1, ema_decay=0.9)
-    dit = DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1, num_recalled=1)
+    dit = DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1, num_retrieved=1)
     return Recipe(
         model=WorldModelConfig(
             vae=VAEConfig(widths=(16, 32, 32), num_blocks=1),
@@ -97,7 +97,7 @@ def debug() -> Recipe:
             match=MatchStageConfig(loop=few),
             distill=DistillStageConfig(loop=few),
         ),
-        own=OwnClipsConfig(num=8, num_frames=8),
+        own=SelfRolloutClipsConfig(num=8, num_frames=8),
         head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
@@ -116,7 +116,7 @@ def tiny() -> Recipe:
     """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes."""
     train, test = _recordings(num_episodes=240, num_towns=60, seconds=30.0, num_test=40)
     return Recipe(
-        model=WorldModelConfig(dit=DiTConfig(num_recalled=2, memory_capacity=128)),
+        model=WorldModelConfig(dit=DiTConfig(num_retrieved=2, memory_capacity=128)),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
@@ -129,7 +129,7 @@ def tiny() -> Recipe:
                 loop=LoopConfig(num_steps=500, learning_rate=3e-4, warmup_steps=15, weight_decay=0.02, seed=11)
             ),
         ),
-        own=OwnClipsConfig(),
+        own=SelfRolloutClipsConfig(),
         head=HeadStageConfig(loop=LoopConfig(num_steps=1600, learning_rate=1e-3, warmup_steps=30, seed=2)),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=1800, learning_rate=6e-4, warmup_steps=20, seed=1), actor_weight=5.0
@@ -146,7 +146,7 @@ def small() -> Recipe:
     """256x256 frames, DriveDiT's size, 256 tokens a frame, for one big GPU (80 GB) and about a day."""
     recipe = tiny()
     train, test = _recordings(num_episodes=2400, num_towns=600, seconds=30.0, num_test=80)
-    frame_size, dit = (256, 256), replace(dit_size("drivedit"), num_recalled=2)
+    frame_size, dit = (256, 256), replace(dit_size("drivedit"), num_retrieved=2)
     loop = LoopConfig(
         num_steps=60_000,
         learning_rate=3e-4,
@@ -181,7 +181,7 @@ def small() -> Recipe:
             match=MatchStageConfig(loop=short, guidance=1.5, fake_rate=2.0),
             distill=DistillStageConfig(loop=short),
         ),
-        own=OwnClipsConfig(num=4000),
+        own=SelfRolloutClipsConfig(num=4000),
         head=replace(recipe.head, loop=replace(recipe.head.loop, num_steps=10_000, save_every=1000)),
         decoder=replace(
             recipe.decoder,

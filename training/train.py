@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from training.batches.decoder_windows import TruePictures
 from training.batches.latent_windows import LatentWindows, encode_store, longest_run
-from training.batches.self_rollouts import own_clips
+from training.batches.self_rollouts import self_rollout_clips
 from training.data.frame_store import FrameStore, store_colours
 from training.data.rollouts import RolloutDataset
 from training.data.validity import known_of
@@ -124,7 +124,7 @@ def _with_student(recipe: Recipe, **loop: float) -> Recipe:
     return replace(recipe, dynamics=replace(recipe.dynamics, student=student))
 
 
-LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.look_embedding", "dit.memory_in", "step_std", "look_limit")
+LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.style_embedding", "dit.memory_in", "step_std", "style_limit")
 """How the names of the denoiser's tensors begin that read or write latents: worth nothing with another tokenizer."""
 
 
@@ -209,7 +209,7 @@ def train(config: TrainConfig) -> None:
     windows = LatentWindows(store, latents, recipe.model, recipe.dynamics.student.num_frames, episodes)
     longer = LatentWindows(store, latents, recipe.model, min(recipe.own.num_frames, longest_run(store)), episodes)
     with first_process_first():
-        own = own_clips(model.eval(), longer, recipe.own, out / "own" / "clips.safetensors")
+        own = self_rollout_clips(model.eval(), longer, recipe.own, out / "own" / "clips.safetensors")
     short = LatentWindows(store, latents, recipe.model, NUM_KEPT, episodes)
     train_head(model.head, short, own, recipe.head, out / "head")
     if last < order.index("decoder"):

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "weights.safetensors"
+RENAMED_PARTS = {"look_limit": "style_limit", "look_embedding": "style_embedding"}
+"""Parts of tensor names in older checkpoints, and what they are called now."""
 
 
 def save_weights(module: nn.Module, path: Path, dtype: torch.dtype | None = None) -> None:
@@ -41,9 +43,13 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
     try:
-        return load_file(str(path))
+        return {_current_name(name): tensor for name, tensor in load_file(str(path)).items()}
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: damaged, not a safetensors file: {error}") from error
+
+
+def _current_name(name: str) -> str:
+    return ".".join(RENAMED_PARTS.get(part, part) for part in name.split("."))
 
 
 def load_weights(module: nn.Module, path: Path, new_part: str | None = None) -> None:

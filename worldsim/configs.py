@@ -89,8 +89,8 @@ class DiTConfig:
         use_route: condition on the route's preview, drawn on the ground (dropped out in training).
         use_command: condition on the RouteCommand (dropped out in training); the route says more.
         use_actors: condition on the actors around, drawn into the picture (dropped out in training).
-        use_look: condition on the drive's light and colours, as its start shows them.
-        num_recalled: frames of the memory bank that each frame attends to; 0 for no memory.
+        use_style: condition on the drive's light and colours, as its start shows them.
+        num_retrieved: frames of the memory bank that each frame attends to; 0 for no memory.
         memory_capacity: frames that the bank holds.
         num_sinks: first frames of the drive, which all later ones attend to however long ago they were (attention
             sinks, Xiao et al. 2023); at most a window of them, 0 for none.
@@ -112,8 +112,8 @@ class DiTConfig:
     use_route: bool = True
     use_command: bool = False
     use_actors: bool = True
-    use_look: bool = True
-    num_recalled: int = 0
+    use_style: bool = True
+    num_retrieved: int = 0
     memory_capacity: int = 48
     num_sinks: int = 0
 
@@ -123,12 +123,12 @@ class DiTConfig:
         _positive(latent_limit=self.latent_limit)
         if self.width % self.num_heads or (self.width // self.num_heads) % 8:
             raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
-        if not 0 <= self.num_recalled <= self.memory_capacity:
+        if not 0 <= self.num_retrieved <= self.memory_capacity:
             raise ValueError(
-                f"num_recalled must lie between 0 and memory_capacity {self.memory_capacity}, got {self.num_recalled}"
+                f"num_retrieved must lie between 0 and memory_capacity {self.memory_capacity}, got {self.num_retrieved}"
             )
-        if self.num_recalled and not self.motion_warp:
-            raise ValueError("a memory is moved to where it is seen from: num_recalled > 0 needs motion_warp")
+        if self.num_retrieved and not self.motion_warp:
+            raise ValueError("a memory is moved to where it is seen from: num_retrieved > 0 needs motion_warp")
         if not 0 <= self.num_sinks <= self.window:
             raise ValueError(f"num_sinks must lie between 0 and window {self.window}, got {self.num_sinks}")
         if self.attention not in ("joint", "factorised"):
@@ -220,9 +220,17 @@ class WorldModelConfig:
             ValueError: not JSON, or a field is unknown or unfit; names the file and the field.
         """
         try:
-            return build(WorldModelConfig, json.loads(path.read_text()))
+            return build(WorldModelConfig, json.loads(path.read_text(), object_hook=_with_current_names))
         except (json.JSONDecodeError, ValueError, TypeError) as error:
             raise ValueError(f"{path}: not a WorldModelConfig: {error}") from error
+
+
+RENAMED_FIELDS = {"use_look": "use_style", "num_recalled": "num_retrieved"}
+"""Fields of older config files, and what they are called now."""
+
+
+def _with_current_names(values: dict[str, object]) -> dict[str, object]:
+    return {RENAMED_FIELDS.get(name, name): value for name, value in values.items()}
 
 
 _Config = typing.TypeVar("_Config")

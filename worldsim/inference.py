@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from worldsim.world_model import WorldModel
 
-Speed = Literal["plain", "compiled", "int8", "bf16", "graphs"]
+Backend = Literal["plain", "compiled", "int8", "bf16", "graphs"]
 """How a model runs. "compiled": its networks go through torch.compile, which needs a C++ compiler on a CPU and takes
 minutes at the first step, and again for every new number of slots. "int8": the weights of the transformer's linear
 layers are kept in 8 bits and their inputs rounded to 8 bits as they come (CPU only). "bf16": its networks compute in
@@ -25,28 +25,28 @@ WARM_UPS = 3
 """Calls before a graph is recorded, in which libraries choose their kernels and take their memory."""
 
 
-def check_speed(speed: str, device: str) -> None:
+def check_backend(backend: str, device: str) -> None:
     """Refuse what cannot be.
 
     Raises:
-        ValueError: no such speed, or not on this device.
+        ValueError: no such backend, or not on this device.
     """
-    if speed not in get_args(Speed):
-        raise ValueError(f"speed must be one of {', '.join(get_args(Speed))}, got {speed!r}")
-    if speed == "int8" and not device.startswith("cpu"):
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, got {backend!r}")
+    if backend == "int8" and not device.startswith("cpu"):
         raise ValueError(f"int8 weights are for the CPU, got device {device!r}")
-    if speed == "graphs" and not device.startswith("cuda"):
+    if backend == "graphs" and not device.startswith("cuda"):
         raise ValueError(f"graphs are CUDA's, got device {device!r}")
 
 
-def set_speed(model: WorldModel, speed: Speed) -> WorldModel:
+def set_backend(model: WorldModel, backend: Backend) -> WorldModel:
     """Change how `model` runs, in place, and return it.
 
     Raises:
-        ValueError: see `check_speed`.
+        ValueError: see `check_backend`.
     """
-    check_speed(speed, str(model.device))
-    if speed == "compiled":
+    check_backend(backend, str(model.device))
+    if backend == "compiled":
         options: Any = {"freezing": True} if model.device.type == "cpu" else {}
         model.denoiser.dit.compile(dynamic=False, options=options)
         model.head.compile(dynamic=False, options=options)
@@ -54,15 +54,15 @@ def set_speed(model: WorldModel, speed: Speed) -> WorldModel:
         model.vae.decode = decode  # pyright: ignore[reportAttributeAccessIssue]
         plainly = torch.compiler.set_stance("force_eager")  # a context is passed once, and may have any length
         model.begin = plainly(model.begin)  # pyright: ignore[reportAttributeAccessIssue]
-    elif speed == "int8":
+    elif backend == "int8":
         blocks = model.denoiser.dit.blocks
         with warnings.catch_warnings():  # torch would rather see torchao, which is one more package
             warnings.simplefilter("ignore")
             torch.ao.quantization.quantize_dynamic(blocks, {nn.Linear}, dtype=torch.qint8, inplace=True)
-    elif speed in ("bf16", "graphs"):
+    elif backend in ("bf16", "graphs"):
         for module, name in ((model.denoiser.dit, "forward"), (model.head, "forward"), (model.vae, "decode")):
             run = partial(_in_bfloat16, getattr(module, name), model.device.type)
-            setattr(module, name, Replayed(run, is_one_step) if speed == "graphs" else run)
+            setattr(module, name, Replayed(run, is_one_step) if backend == "graphs" else run)
     return model
 
 

@@ -16,7 +16,7 @@ from worldsim.datatypes.scene import SceneState
 from worldsim.dynamics.rollout import LatentState
 
 
-class View(NamedTuple):
+class DecoderInputs(NamedTuple):
     """What the frames of `b` slots are made from.
 
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w]. objects: who is around, OBJECT_NAMES [b, s, 6] in the
@@ -89,9 +89,9 @@ class ModelState:
         return self.take(range(self.batch_size))
 
     @property
-    def view(self) -> View:
+    def view(self) -> DecoderInputs:
         """What the newest frames are made from."""
-        return View(
+        return DecoderInputs(
             latents=self.rolling.latents,
             objects=self.actors.seen_from(self.vehicles)[..., :6],
             kinds=self.actors.kinds,

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from worldsim.actors.actor_model import ActorModel
 from worldsim.actors.actors import Actors, scene_objects
-from worldsim.actors.route_frame import lead_in, lead_of, line_of, place_on_line
+from worldsim.actors.route_frame import lead_in, lead_of, route_frame_of, to_frenet
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.conditioning.appearance import tracked_colours
 from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.conditioning.style import look_of
+from worldsim.conditioning.style import style_of
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.boxes import separation
 from worldsim.datatypes.route import preview_route, stack_routes, to_ground_frame
@@ -27,7 +27,7 @@ from worldsim.datatypes.vehicle import motion_between
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.rollout import NUM_KEPT, advance, prefill
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
-from worldsim.model_state import ModelState, Prediction, View
+from worldsim.model_state import DecoderInputs, ModelState, Prediction
 from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.networks.scene_head import EGO_SCALE, SceneHead, targets_to_scene
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, VAEState, frames_to_float, frames_to_uint8
@@ -140,7 +140,7 @@ class WorldModel(nn.Module):
         known = np.ones((len(clips), num), bool)
         known[:, 0] = False
         pad = ((0, 0), (1, 0), (0, 0))
-        look = look_of(latents[:, -1])
+        look = style_of(latents[:, -1])
         conditions = self.conditions(
             controls=np.pad(controls, pad),
             motions=np.pad(motions, pad),
@@ -265,7 +265,7 @@ class WorldModel(nn.Module):
         numbers = [frame + 1 for frame in state.rolling.frames]
         draws = [(seed % 2**63, number, 1) for seed, number in zip(state.seeds, numbers, strict=True)]
         actors = self.actors.step(
-            state.actors, state.vehicles, line_of(state.preview), vehicles, self.config.dt, draws, told
+            state.actors, state.vehicles, route_frame_of(state.preview), vehicles, self.config.dt, draws, told
         )
         seen, kinds = actors.seen_from(vehicles)[:, None, :, :6], actors.kinds[:, None]
         conditions = self.conditions(
@@ -303,7 +303,7 @@ class WorldModel(nn.Module):
         return replace(state, rolling=state.rolling._replace(signals=signals), encoder=encoder.features)
 
     @torch.no_grad()
-    def show(self, view: View) -> np.ndarray:
+    def show(self, view: DecoderInputs) -> np.ndarray:
         """The frames of a view, RGB uint8 [b, h, w, 3]."""
         past = self.vae.decoder_past(view.latents[:, 1:].flip(1))
         actors = (view.objects[:, None], view.kinds[:, None], view.colours[:, None])
@@ -328,7 +328,7 @@ class WorldModel(nn.Module):
         scene.route[on_route], scene.route_valid[on_route] = preview.points[on_route], preview.valid[on_route]
         scene.objects[:], scene.object_kinds[:] = scene_objects(state.actors, vehicles)
         around = state.actors.seen_from(vehicles)
-        place = place_on_line(line_of(preview), around)
+        place = to_frenet(route_frame_of(preview), around)
         gap, speed, scene.lead_valid[:] = lead_of(place, around, state.actors.kinds, size)
         scene.lead[:] = np.stack([gap, speed], axis=-1)
         boxes = np.concatenate([vehicles[:, :3], np.broadcast_to(size, (len(vehicles), 2))], axis=-1)

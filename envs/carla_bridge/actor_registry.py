@@ -13,7 +13,7 @@ from envs.carla_bridge.blueprints import Blueprint
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Motion, actor_records
 from envs.carla_bridge.rpc import RefusedError
-from envs.carla_bridge.simulation import CameraView, Guest, Moment, Simulation
+from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM
 from worldsim.datatypes.scene import ObjectKind
 
@@ -26,7 +26,7 @@ _GUEST_COLOR = "120,80,60"
 
 
 @dataclass(kw_only=True)
-class Performer:
+class BridgeActor:
     """One actor.
 
     Args:
@@ -61,7 +61,7 @@ class Performer:
         return max(0.0, float(self.values.get("sensor_tick", "0.0")))
 
 
-class Cast:
+class ActorRegistry:
     """All actors.
 
     Args:
@@ -73,11 +73,11 @@ class Cast:
         self.simulation, self.layout = simulation, layout
         self.stream_port = 0
         self._next_id = EPISODE_STREAM + 1
-        self.spectator = Performer(id=self._new_id(), blueprint=blueprints.SPECTATOR)
-        self.ego: Performer | None = None
-        self.sensors: dict[int, Performer] = {}
-        self._bodies: dict[int, Performer] = {}
-        self._guests: dict[int, Performer] = {}
+        self.spectator = BridgeActor(id=self._new_id(), blueprint=blueprints.SPECTATOR)
+        self.ego: BridgeActor | None = None
+        self.sensors: dict[int, BridgeActor] = {}
+        self._bodies: dict[int, BridgeActor] = {}
+        self._guests: dict[int, BridgeActor] = {}
         self._id_of_key: dict[int, int] = {}
         self.lights: dict[int, int] = {}
 
@@ -85,7 +85,7 @@ class Cast:
         self._next_id += 1
         return self._next_id - 1
 
-    def find(self, actor_id: int) -> Performer | None:
+    def find(self, actor_id: int) -> BridgeActor | None:
         """The actor with that id."""
         if actor_id == self.spectator.id:
             return self.spectator
@@ -93,7 +93,7 @@ class Cast:
             return self.ego
         return self.sensors.get(actor_id) or self._bodies.get(actor_id)
 
-    def get(self, actor_id: int) -> Performer:
+    def get(self, actor_id: int) -> BridgeActor:
         """The actor with that id.
 
         Raises:
@@ -104,7 +104,7 @@ class Cast:
             raise RefusedError(f"unable to find actor {actor_id}: actor not found")
         return found
 
-    def the_ego(self, actor_id: int) -> Performer:
+    def the_ego(self, actor_id: int) -> BridgeActor:
         """The actor with that id, which must be the ego.
 
         Raises:
@@ -115,18 +115,18 @@ class Cast:
             raise RefusedError(f"actor {actor_id} ({found.blueprint.id}) belongs to this world and obeys no client")
         return found
 
-    def guest(self, actor_id: int) -> Performer | None:
+    def guest(self, actor_id: int) -> BridgeActor | None:
         """The road user with that id, if a client has spawned it and so may move it."""
         return self._guests.get(actor_id)
 
-    def guests(self) -> list[Guest]:
+    def guests(self) -> list[SpawnedActor]:
         """All guests as they are to be placed in the simulation."""
         return [self._as_guest(performer) for performer in self._guests.values()]
 
-    def _as_guest(self, performer: Performer) -> Guest:
+    def _as_guest(self, performer: BridgeActor) -> SpawnedActor:
         (x, y, _), (_, yaw, _) = performer.location, performer.rotation
         red, green, blue = (int(part) for part in performer.values.get("color", _GUEST_COLOR).split(","))
-        return Guest(
+        return SpawnedActor(
             key=-performer.id,
             kind=performer.kind,
             pose=pose_from_carla(x, y, yaw),
@@ -135,7 +135,7 @@ class Cast:
             braking=bool(self.lights.get(performer.id, 0) & BRAKE_LIGHT),
         )
 
-    def spawn(self, description: list, transform: list, parent: int = 0) -> Performer:
+    def spawn(self, description: list, transform: list, parent: int = 0) -> BridgeActor:
         """A new actor for a client.
 
         Raises:
@@ -157,7 +157,7 @@ class Cast:
         seed = self.simulation.seed if seed < 0 else seed
         self.simulation.begin(pose_from_carla(x, y, yaw), seed, values.get("traffic", "true").lower() == "true")
         model = self.simulation.model
-        self.ego = Performer(
+        self.ego = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
             values=values,
@@ -167,10 +167,10 @@ class Cast:
         self._bodies, self._guests, self._id_of_key = {}, {}, {}
         return self.ego
 
-    def _invite(self, blueprint: Blueprint, values: dict[str, str], transform: list) -> Performer:
+    def _invite(self, blueprint: Blueprint, values: dict[str, str], transform: list) -> BridgeActor:
         """A road user besides the ego, which stands until a client moves it."""
         kind = blueprints.GUEST_KINDS[blueprint.id]
-        performer = Performer(
+        performer = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
             values=values,
@@ -184,7 +184,7 @@ class Cast:
         self._id_of_key[-performer.id] = performer.id
         return performer
 
-    def _attach(self, blueprint: Blueprint, values: dict[str, str], transform: list, parent: int) -> Performer:
+    def _attach(self, blueprint: Blueprint, values: dict[str, str], transform: list, parent: int) -> BridgeActor:
         if self.ego is None or parent != self.ego.id:
             raise RefusedError(f"Spawn failed: {blueprint.id} must be attached to the ego vehicle")
         location, rotation = tuple(transform[0]), tuple(transform[1])
@@ -192,7 +192,7 @@ class Cast:
         if blueprint == blueprints.CAMERA:
             view = _view(values, location, rotation)
             self.simulation.check_camera(view)
-        sensor = Performer(
+        sensor = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
             values=values,
@@ -222,7 +222,7 @@ class Cast:
         if self.ego is not None:
             self.destroy(self.ego.id)
 
-    def value(self, performer: Performer) -> list:
+    def value(self, performer: BridgeActor) -> list:
         """Actor on the wire."""
         uid = blueprints.UIDS[performer.blueprint.id]
         return [
@@ -234,7 +234,7 @@ class Cast:
             self.token(performer.id) if performer.has_stream else b"",
         ]
 
-    def bounding_box(self, performer: Performer) -> list:
+    def bounding_box(self, performer: BridgeActor) -> list:
         """BoundingBox on the wire: half sizes around a centre above the actor's origin."""
         length, width, height = performer.size
         return [[0.0, 0.0, height / 2], [length / 2, width / 2, height / 2], [0.0, 0.0, 0.0], performer.id]
@@ -243,13 +243,13 @@ class Cast:
         """Where to subscribe to a stream."""
         return self.layout.token.pack(stream, self.stream_port, _TCP, _SAME_HOST, bytes(16))
 
-    def collided_with(self, moment: Moment) -> list:
+    def collided_with(self, moment: Tick) -> list:
         """Actor on the wire that the ego touches: a road user, or the scenery."""
         if moment.collided_with in self._id_of_key:
             return self.value(self._bodies[self._id_of_key[moment.collided_with]])
-        return self.value(Performer(id=0, blueprint=blueprints.SCENERY))
+        return self.value(BridgeActor(id=0, blueprint=blueprints.SCENERY))
 
-    def records(self, moment: Moment | None, control: np.ndarray) -> np.ndarray:
+    def records(self, moment: Tick | None, control: np.ndarray) -> np.ndarray:
         """Actor records of the episode state: the ego as it is, with the control it was given, then all others."""
         spectator = self._standing([self.spectator])
         if moment is None or self.ego is None:
@@ -284,20 +284,20 @@ class Cast:
             records[name][0] = value
         return np.concatenate([spectator, records, self._sensor_records(moment)])
 
-    def _standing(self, performers: list[Performer]) -> np.ndarray:
+    def _standing(self, performers: list[BridgeActor]) -> np.ndarray:
         records = np.zeros(len(performers), self.layout.actor)
         records["id"], records["state"] = [p.id for p in performers], 1
         records["location"] = np.array([p.location for p in performers]).reshape(-1, 3)
         records["rotation"] = np.array([p.rotation for p in performers]).reshape(-1, 3)
         return records
 
-    def _sensor_records(self, moment: Moment) -> np.ndarray:
+    def _sensor_records(self, moment: Tick) -> np.ndarray:
         records = self._standing(list(self.sensors.values()))
         for record, sensor in zip(records, self.sensors.values(), strict=True):
             record["location"], record["rotation"] = self.sensor_transform(sensor, moment)
         return records
 
-    def sensor_transform(self, sensor: Performer, moment: Moment) -> tuple[list[float], list[float]]:
+    def sensor_transform(self, sensor: BridgeActor, moment: Tick) -> tuple[list[float], list[float]]:
         """World location [m] and rotation [degrees] of a sensor, in CARLA's frame."""
         x, y, yaw = poses_to_carla(moment.vehicle[None, :3])[0].tolist()
         c, s = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
@@ -305,14 +305,14 @@ class Cast:
         pitch, own_yaw, roll = sensor.rotation
         return [x + c * dx - s * dy, y + s * dx + c * dy, dz], [pitch, yaw + own_yaw, roll]
 
-    def _body_ids(self, moment: Moment) -> list[int]:
+    def _body_ids(self, moment: Tick) -> list[int]:
         """Ids of the road users; those who appear get new ones."""
         ids = []
         for key, kind, box, height in zip(
             moment.keys.tolist(), moment.objects.kinds.tolist(), moment.objects.boxes, moment.heights, strict=True
         ):
             if key not in self._id_of_key:
-                body = Performer(
+                body = BridgeActor(
                     id=self._new_id(),
                     blueprint=blueprints.OF_KIND[ObjectKind(kind)],
                     size=(float(box[3]), float(box[4]), float(height)),

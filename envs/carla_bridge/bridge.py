@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from envs.carla_bridge import messages, readings
-from envs.carla_bridge.actor_registry import Cast, Performer
+from envs.carla_bridge.actor_registry import ActorRegistry, BridgeActor
 from envs.carla_bridge.faults import Fault, Faults
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp
 from envs.carla_bridge.rpc import Method, RefusedError, Request, Requests
-from envs.carla_bridge.simulation import Moment, Simulation
+from envs.carla_bridge.simulation import Simulation, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM, Streams
 
 SHORTEST_TICK = 0.002
@@ -41,7 +41,7 @@ class Bridge:
 
     def __init__(self, simulation: Simulation, layout: WireLayout, faults: Iterable[Fault]) -> None:
         self.simulation, self.layout = simulation, layout
-        self.cast = Cast(simulation, layout)
+        self.cast = ActorRegistry(simulation, layout)
         self.streams, self.faults = Streams(), Faults(faults)
         self.settings: dict[str, Any] = dict(layout.settings)
         self.weather = [0.0] * len(layout.weather)
@@ -142,7 +142,7 @@ class Bridge:
         self._publish(moment)
         await self.streams.drain()
 
-    def _publish(self, moment: Moment | None) -> None:
+    def _publish(self, moment: Tick | None) -> None:
         may_drop = not self.settings["synchronous_mode"]
         records = self.cast.records(moment, self.control)
         stamp = Stamp(frame=self.frame, seconds=self.seconds)
@@ -154,12 +154,12 @@ class Bridge:
                 if self.streams.has_subscribers(sensor.id) and self._is_due(sensor):
                     self._send_reading(sensor, moment, may_drop)
 
-    def _is_due(self, sensor: Performer) -> bool:
+    def _is_due(self, sensor: BridgeActor) -> bool:
         """Whether the sensor's period ends in this frame."""
         period, dt = sensor.period(), self.simulation.dt
         return period <= dt or int(self.seconds / period + 1e-6) > int((self.seconds - dt) / period + 1e-6)
 
-    def _send_reading(self, sensor: Performer, moment: Moment, may_drop: bool) -> None:
+    def _send_reading(self, sensor: BridgeActor, moment: Tick, may_drop: bool) -> None:
         location, rotation = self.cast.sensor_transform(sensor, moment)
         stamp = Stamp(frame=self.frame, seconds=self.seconds, location=location, rotation=rotation)
         payload = readings.reading(self.layout, self.simulation, self.cast, sensor, moment, stamp)

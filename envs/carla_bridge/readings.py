@@ -8,10 +8,10 @@ from functools import lru_cache
 import carla
 
 from envs.carla_bridge import blueprints, messages
-from envs.carla_bridge.actor_registry import Cast, Performer
+from envs.carla_bridge.actor_registry import ActorRegistry, BridgeActor
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp
-from envs.carla_bridge.simulation import Moment, Simulation
+from envs.carla_bridge.simulation import Simulation, Tick
 
 GRAVITY = 9.81
 """[m/s²]."""
@@ -20,7 +20,7 @@ MASS = 1500.0
 
 
 def reading(
-    layout: WireLayout, simulation: Simulation, cast: Cast, sensor: Performer, moment: Moment, stamp: Stamp
+    layout: WireLayout, simulation: Simulation, cast: ActorRegistry, sensor: BridgeActor, moment: Tick, stamp: Stamp
 ) -> bytes | None:
     """The sensor's message in this frame, None when it has nothing to say."""
     match sensor.blueprint:
@@ -38,7 +38,7 @@ def reading(
     return None
 
 
-def _collision(layout: WireLayout, cast: Cast, moment: Moment, stamp: Stamp) -> bytes | None:
+def _collision(layout: WireLayout, cast: ActorRegistry, moment: Tick, stamp: Stamp) -> bytes | None:
     if not moment.collided:
         return None
     assert cast.ego is not None
@@ -48,7 +48,7 @@ def _collision(layout: WireLayout, cast: Cast, moment: Moment, stamp: Stamp) -> 
     return messages.event(layout, "collision", stamp, [cast.value(cast.ego), cast.collided_with(moment), normal])
 
 
-def _inertia(simulation: Simulation, moment: Moment) -> list:
+def _inertia(simulation: Simulation, moment: Tick) -> list:
     """Acceleration with gravity [m/s²], angular velocity [rad/s] in CARLA's axes, compass from north [rad]."""
     vehicle = moment.vehicle
     yaw_rate = float(simulation.model.yaw_rate(vehicle))

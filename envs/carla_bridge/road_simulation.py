@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.carla_bridge.simulation import OPENDRIVE_MAP, SAME_BODY, CameraView, Guest, Keys, Moment, view_of
+from envs.carla_bridge.simulation import OPENDRIVE_MAP, SAME_BODY, CameraView, Keys, SpawnedActor, Tick, view_of
 from envs.ground_truth import Objects, touched
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import Actor, Camera, CameraConfig
 from envs.road.road_world import RoadWorld, RoadWorldConfig
-from envs.road.static_scene import Stage, map_stage, town_stage
+from envs.road.static_scene import StaticScene, map_stage, town_stage
 from envs.road.traffic.paths import NOWHERE
-from envs.road.traffic.traffic import Guests
+from envs.road.traffic.traffic import ExternalActors
 from envs.scripted_actors import ScriptedActors
 from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
@@ -63,7 +63,7 @@ class RoadSimulation:
         height, width = self.config.frame_size
         self.camera = view_of(CameraConfig(height_px=height, width_px=width))
         self._step: WorldStep | None = None
-        self._guests: tuple[Guest, ...] = ()
+        self._guests: tuple[SpawnedActor, ...] = ()
         self._given = ""
         self.load_map(self.map_names[0] if first_map is None else first_map)
 
@@ -83,7 +83,7 @@ class RoadSimulation:
         map_stage(xodr)
         self._given = xodr
 
-    def _enter(self, name: str, options: dict, stage: Stage) -> None:
+    def _enter(self, name: str, options: dict, stage: StaticScene) -> None:
         self.map_name, self._options, self._stage = name, options, stage
         self.xodr = stage.road_map.xodr
         lanes = stage.places.lanes[:NUM_SPAWNS]
@@ -115,7 +115,7 @@ class RoadSimulation:
         episode.vehicle = np.array([*episode.vehicle[:3], speed, 0.0, episode.vehicle[5]])
         self._world.restore(episode)
 
-    def check_guest(self, guest: Guest) -> None:
+    def check_guest(self, guest: SpawnedActor) -> None:
         """See Simulation."""
         episode = self._world.snapshot()
         ego = np.array([*episode.vehicle[:3], self.model.length, self.model.width])
@@ -124,7 +124,7 @@ class RoadSimulation:
         if overlap(np.array([*guest.pose, *guest.size[:2]]), taken).any():
             raise ValueError("Spawn failed because of collision at spawn position")
 
-    def place(self, guests: Sequence[Guest]) -> None:
+    def place(self, guests: Sequence[SpawnedActor]) -> None:
         """See Simulation. They are as fast as they have moved since the last step."""
         if not guests and not self._guests:
             return
@@ -132,7 +132,7 @@ class RoadSimulation:
         speeds = [_speed(before.get(guest.key, guest.pose), guest.pose, self.dt) for guest in guests]
         episode = self._world.snapshot()
         episode.traffic.place(
-            Guests(
+            ExternalActors(
                 objects=Objects(
                     boxes=np.array([(*guest.pose, *guest.size[:2]) for guest in guests]).reshape(-1, 5),
                     speeds=np.array(speeds, np.float64),
@@ -154,7 +154,7 @@ class RoadSimulation:
         """See Simulation."""
         self._step, self._guests = None, ()
 
-    def moment(self) -> Moment:
+    def moment(self) -> Tick:
         """See Simulation."""
         assert self._step is not None, "there is no ego"
         episode = self._world.snapshot()
@@ -166,7 +166,7 @@ class RoadSimulation:
         there = np.abs(objects.boxes[:, 0]) < NOWHERE / 2
         hit = touched(vehicle, self.model, objects)
         limits = episode.route.speed_limit
-        return Moment(
+        return Tick(
             vehicle=vehicle,
             objects=Objects(boxes=objects.boxes[there], speeds=objects.speeds[there], kinds=objects.kinds[there]),
             heights=episode.traffic.heights[there],

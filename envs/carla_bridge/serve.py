@@ -79,9 +79,9 @@ def make_simulation(config: ServeConfig) -> Simulation:
     if config.world == "road":
         return _road(config)
     from envs.carla_bridge.world_simulation import WorldSimulation
-    from envs.learned.learned_world import DreamWorld, DreamWorldConfig
+    from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
 
-    world = DreamWorld(DreamWorldConfig(checkpoint=config.checkpoint, device=config.device))
+    world = LearnedWorld(LearnedWorldConfig(checkpoint=config.checkpoint, device=config.device))
     starts = {f"Start_{index:03d}": {"start_index": index} for index in range(len(world.starts))}
     return WorldSimulation(world, world.model.config.vehicle, starts, config.seed)
 

@@ -69,7 +69,7 @@ def view_of(config: CameraConfig) -> CameraView:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guest:
+class SpawnedActor:
     """A road user that a client has spawned and moves by setting its transform.
 
     Args:
@@ -90,7 +90,7 @@ class Guest:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Moment:
+class Tick:
     """What is true now.
 
     Args:
@@ -159,11 +159,11 @@ class Simulation(Protocol):
         """Give the ego another speed [m/s]."""
         ...
 
-    def check_guest(self, guest: Guest) -> None:
+    def check_guest(self, guest: SpawnedActor) -> None:
         """Refuse a guest for which there is no room now."""
         ...
 
-    def place(self, guests: Sequence[Guest]) -> None:
+    def place(self, guests: Sequence[SpawnedActor]) -> None:
         """From the next step on these checked guests are there and no others."""
         ...
 
@@ -175,7 +175,7 @@ class Simulation(Protocol):
         """Take the ego away."""
         ...
 
-    def moment(self) -> Moment:
+    def moment(self) -> Tick:
         """What is true now; there must be an ego."""
         ...
 

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from envs.carla_bridge.one_road_map import route_xodr
-from envs.carla_bridge.simulation import CameraView, Guest, Moment, view_of
+from envs.carla_bridge.simulation import CameraView, SpawnedActor, Tick, view_of
 from envs.ground_truth import Objects, touched
 from envs.road.rendering.camera import CameraConfig
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.world import World, WorldStep
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
@@ -94,7 +94,7 @@ class WorldSimulation:
             raise ValueError("Spawn failed: this world's traffic cannot be left out, it is in the start's pictures")
         x, y, yaw = self.spawn_poses[0]
         away = float(np.hypot(pose[0] - x, pose[1] - y))
-        if away > START_TOLERANCE or abs(wrap(pose[2] - yaw)) > 0.5:
+        if away > START_TOLERANCE or abs(wrap_angle(pose[2] - yaw)) > 0.5:
             raise ValueError(f"Spawn failed: this world begins at its spawn point alone, {away:.1f} m from there")
         self._step = self._world.reset(seed, self._starts[self.map_name])
         self._xy, self._kinds, self._keys = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -105,14 +105,14 @@ class WorldSimulation:
         """See Simulation: refused."""
         raise ValueError("this world's ego moves by its controls alone, it cannot be given a velocity")
 
-    def check_guest(self, guest: Guest) -> None:
+    def check_guest(self, guest: SpawnedActor) -> None:
         """See Simulation: refused."""
         raise ValueError(
             "Spawn failed: this world has one ego and lets clients spawn that one vehicle and its sensors; "
             "its traffic is its own"
         )
 
-    def place(self, guests: Sequence[Guest]) -> None:
+    def place(self, guests: Sequence[SpawnedActor]) -> None:
         """See Simulation: none was let in."""
         assert not guests, "no guest passes check_guest"
 
@@ -125,12 +125,12 @@ class WorldSimulation:
         """See Simulation."""
         self._step = None
 
-    def moment(self) -> Moment:
+    def moment(self) -> Tick:
         """See Simulation."""
         step = self._running()
         objects = _objects(step)
         hit = touched(step.vehicle, self.model, objects)
-        return Moment(
+        return Tick(
             vehicle=step.vehicle,
             objects=objects,
             heights=np.array([SCRIPTED_HEIGHTS[ObjectKind(kind)] for kind in objects.kinds.tolist()]),

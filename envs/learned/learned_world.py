@@ -1,4 +1,4 @@
-"""DreamWorld: the learned world model as a World, reset to a start clip and stepped with a control."""
+"""LearnedWorld: the learned world model as a World, reset to a start clip and stepped with a control."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import ArrayLike, StateCodec, check_state
 from envs.world import WorldStep
 from worldsim.actors.actors import Actors
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import LANE_RANGE, RoutePreview, route_ahead
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.start_clip import StartClip
@@ -31,14 +31,14 @@ from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.dynamics.memory import MemoryBank
 from worldsim.dynamics.rollout import LatentState
 from worldsim.dynamics.trust import TrustSignals
-from worldsim.inference import Speed, check_speed, set_speed
-from worldsim.model_state import ModelState, Prediction, View
+from worldsim.inference import Backend, check_backend, set_backend
+from worldsim.model_state import DecoderInputs, ModelState, Prediction
 from worldsim.networks.layers import KeyValue
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class DreamWorldConfig:
+class LearnedWorldConfig:
     """Which learned world, and how it runs.
 
     Args:
@@ -47,11 +47,11 @@ class DreamWorldConfig:
         num_steps: sampling steps a frame; None takes the model's own.
         device: torch device of the model.
         num_threads: CPU threads torch may use in this process; None leaves torch as it is.
-        speed: how the model runs: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
+        backend: how the model runs: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
         trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.dynamics.trust`.
 
     Raises:
-        ValueError: num_steps or num_threads is less than 1, the speed cannot be had on the device, or there are no
+        ValueError: num_steps or num_threads is less than 1, the backend cannot be had on the device, or there are no
             such signals.
     """
 
@@ -60,14 +60,14 @@ class DreamWorldConfig:
     num_steps: int | None = None
     device: str = "cpu"
     num_threads: int | None = None
-    speed: Speed = "plain"
+    backend: Backend = "plain"
     trust_signals: TrustSignals = "free"
 
     def __post_init__(self) -> None:
         for name, value in (("num_steps", self.num_steps), ("num_threads", self.num_threads)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1 or None, got {value}")
-        check_speed(self.speed, self.device)
+        check_backend(self.backend, self.device)
         if self.trust_signals not in get_args(TrustSignals):
             raise ValueError(f"trust_signals must be one of {get_args(TrustSignals)}, got {self.trust_signals!r}")
 
@@ -78,15 +78,15 @@ class DreamWorldConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DreamSnapshot:
-    """All a DreamWorld needs to go on: model state, the newest past and the scenario; none is written to."""
+class LearnedSnapshot:
+    """All a LearnedWorld needs to go on: model state, the newest past and the scenario; none is written to."""
 
     state: ModelState
     past: tuple[Instant, ...]
     scripted: Scripted | None
 
 
-class DreamWorld:
+class LearnedWorld:
     """The learned world.
 
     reset options (start or start_index, not both; without them a start is drawn by the seed):
@@ -103,24 +103,26 @@ class DreamWorld:
 
     Raises:
         FileNotFoundError: the checkpoint or the start clips are not there.
-        ValueError: the checkpoint is refused, a speed is asked of a model that is given, or full signals of one whose
+        ValueError: the checkpoint is refused, a backend is asked of a model that is given, or full signals of one whose
             trust was not fitted to them.
     """
 
     def __init__(
         self,
-        config: DreamWorldConfig | None = None,
+        config: LearnedWorldConfig | None = None,
         *,
         model: WorldModel | None = None,
         starts: Sequence[StartClip] | None = None,
     ) -> None:
-        self.config = DreamWorldConfig() if config is None else config
+        self.config = LearnedWorldConfig() if config is None else config
         if self.config.num_threads is not None:
             torch.set_num_threads(self.config.num_threads)
-        if model is not None and self.config.speed != "plain":
-            raise ValueError(f"speed {self.config.speed!r} is for a model loaded here: call set_speed on the one given")
+        if model is not None and self.config.backend != "plain":
+            raise ValueError(
+                f"backend {self.config.backend!r} is for a model loaded here: call set_backend on the one given"
+            )
         if model is None:
-            model = set_speed(WorldModel.load(self.config.checkpoint, self.config.device), self.config.speed)
+            model = set_backend(WorldModel.load(self.config.checkpoint, self.config.device), self.config.backend)
         if self.config.trust_signals == "full" and not model.full_trust.fitted:
             raise ValueError(
                 "this checkpoint has no calibration of full signals: take trust_signals='free', or train its stage "
@@ -170,11 +172,11 @@ class DreamWorld:
         self._running()
         return self._past[-1].seen(self._show).copy()
 
-    def snapshot(self) -> DreamSnapshot:
+    def snapshot(self) -> LearnedSnapshot:
         """The whole state; later steps never change it."""
-        return DreamSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
+        return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
 
-    def restore(self, snapshot: DreamSnapshot) -> None:
+    def restore(self, snapshot: LearnedSnapshot) -> None:
         """Continue exactly from a snapshot taken in this world."""
         self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
 
@@ -196,7 +198,7 @@ class DreamWorld:
         told = check_state(StateCodec().unpack(state), "learned", self._fingerprint)
         self.restore(self._codec.unpack(told["snapshot"]))
 
-    def branch(self) -> DreamWorld:
+    def branch(self) -> LearnedWorld:
         """An independent world that goes on from this moment with the same noise; the model is shared."""
         return copy.copy(self)  # a state is never written to
 
@@ -215,7 +217,7 @@ class DreamWorld:
             raise ValueError("the world has no state yet: call reset first")
         return self._state
 
-    def _show(self, view: View) -> np.ndarray:
+    def _show(self, view: DecoderInputs) -> np.ndarray:
         return self.model.show(view)[0]
 
     def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
@@ -270,7 +272,7 @@ class DreamWorld:
             vehicle=now.vehicle.copy(),
             collision=collision,
             off_road=off_road,
-            wrong_way=bool(scene.lane_valid[1] and abs(wrap(float(scene.heading_error))) > WRONG_WAY_ANGLE),
+            wrong_way=bool(scene.lane_valid[1] and abs(wrap_angle(float(scene.heading_error))) > WRONG_WAY_ANGLE),
             progress=progress,
             trust=signals.pop("trust", 1.0),  # a model without a measure of its own is believed
             info=signals,
@@ -282,7 +284,7 @@ class DreamWorld:
     def _fingerprint(self) -> str:
         """Tells models apart, and how they are sampled and trusted."""
         if self._known_fingerprint is None:
-            how = self.config.num_steps, self.config.speed, self.config.trust_signals
+            how = self.config.num_steps, self.config.backend, self.config.trust_signals
             digest = hashlib.sha256(f"{self.model.config} {how}".encode())
             for name, value in sorted(self.model.state_dict().items()):
                 digest.update(name.encode())
@@ -303,12 +305,12 @@ class DreamWorld:
 
 
 _STATE_TYPES = (
-    DreamSnapshot, Instant, ModelState, View, LatentState, MemoryBank, KeyValue, RoutePreview, Actors, SceneState,
-    Scripted, Route, ActorState, ObjectKind,
+    LearnedSnapshot, Instant, ModelState, DecoderInputs, LatentState, MemoryBank, KeyValue, RoutePreview, Actors,
+    SceneState, Scripted, Route, ActorState, ObjectKind,
 )  # fmt: skip
 
 
-def step_together(worlds: Sequence[DreamWorld], controls: np.ndarray, *, decode: bool = False) -> list[WorldStep]:
+def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray, *, decode: bool = False) -> list[WorldStep]:
     """One step of many worlds that share a model, in one forward pass; each answers as if it were stepped alone, to
     within rounding.
 

@@ -17,7 +17,7 @@ from scipy.spatial import KDTree
 from envs.maps.lane_search import Stretch
 from envs.maps.opendrive import PAVED_KINDS, Lane, LaneKey, RoadGeometry, extract
 from envs.maps.route import Route
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
 SEAM = 1e-3
@@ -123,7 +123,7 @@ class RoadMap:
         return LanePoint(
             x=value(lane.points[:, 0]),
             y=value(lane.points[:, 1]),
-            yaw=float(wrap(value(lane.yaw))),
+            yaw=float(wrap_angle(value(lane.yaw))),
             half_width=value(lane.half_width),
             speed_limit=lane.speed_limit,
             key=lane.key,
@@ -220,7 +220,7 @@ def _resample(chain: list[Lane], gaps: np.ndarray, start: float, length: float) 
         commands[here & (commands == RouteCommand.FOLLOW)] = command
     return Route(
         points=np.stack([np.interp(at, s, points[:, 0]), np.interp(at, s, points[:, 1])], axis=1),
-        yaw=wrap(np.interp(at, s, yaw)),
+        yaw=wrap_angle(np.interp(at, s, yaw)),
         half_width=np.interp(at, s, half_width),
         speed_limit=np.array([lane.speed_limit for lane in chain])[owner],
         command=commands,
@@ -237,7 +237,7 @@ def _junctions(chain: list[Lane], offsets: np.ndarray) -> list[tuple[float, floa
         while j < len(chain) and chain[j].junction >= 0 and chain[j].junction == chain[i].junction:
             j += 1
         if j > i:
-            turn = float(wrap(chain[j - 1].yaw[-1] - chain[i].yaw[0]))
+            turn = float(wrap_angle(chain[j - 1].yaw[-1] - chain[i].yaw[0]))
             command = RouteCommand.STRAIGHT
             if abs(turn) > TURN_ANGLE:
                 command = RouteCommand.LEFT if turn > 0 else RouteCommand.RIGHT

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,8 +53,8 @@ class Route:
             across = (d[0] * ry - d[1] * rx) / size
             gap = (rx - f * d[0]) ** 2 + (ry - f * d[1]) ** 2
             if gap < best[0]:
-                turn = wrap(self.yaw[i + 1] - self.yaw[i]) * min(max(f, 0.0), 1.0)
-                best = (gap, i + f, float(across), float(wrap(self.yaw[i] + turn)))
+                turn = wrap_angle(self.yaw[i + 1] - self.yaw[i]) * min(max(f, 0.0), 1.0)
+                best = (gap, i + f, float(across), float(wrap_angle(self.yaw[i] + turn)))
         return best[1], best[2], best[3]
 
     def pose_at(self, s: float, lateral: float, heading: float) -> tuple[float, float, float]:
@@ -63,7 +63,7 @@ class Route:
         i = int(np.clip(s, 0, len(self.points) - 2))
         f = s - i
         x, y = self.points[i] + f * (self.points[i + 1] - self.points[i])
-        yaw = self.yaw[i] + np.clip(f, 0, 1) * wrap(self.yaw[i + 1] - self.yaw[i])
+        yaw = self.yaw[i] + np.clip(f, 0, 1) * wrap_angle(self.yaw[i + 1] - self.yaw[i])
         return float(x - np.sin(yaw) * lateral), float(y + np.cos(yaw) * lateral), float(yaw + heading)
 
 

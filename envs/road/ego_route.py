@@ -10,7 +10,7 @@ import numpy as np
 from envs.ground_truth import points_at
 from envs.history import Instant, Show, clip_of
 from envs.road.traffic.driver_model import DriverConfig, idm
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import seen_from
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
@@ -60,7 +60,7 @@ def kept_route(
     lane = road_map.lane_at(vehicle[:2])
     if lane is None or lane.in_junction or lane.distance > lane.half_width:
         return route, s
-    if abs(wrap(lane.yaw - vehicle[2])) > np.pi / 3:
+    if abs(wrap_angle(lane.yaw - vehicle[2])) > np.pi / 3:
         return route, s
     route = road_map.route_from(lane, ROUTE_LENGTH, rng)
     return route, float(route.project(vehicle[:2], None)[0])

@@ -11,13 +11,13 @@ from envs.ground_truth import Objects
 from envs.history import Instant
 from envs.maps.route import Route
 from envs.road.rendering.camera import Actor
-from envs.road.rendering.weather import Look
-from envs.road.static_scene import Stage, map_stage, town_stage
+from envs.road.rendering.weather import Weather
+from envs.road.static_scene import StaticScene, map_stage, town_stage
 from envs.road.traffic.driver_model import DriverConfig
 from envs.road.traffic.paths import Paths
 from envs.road.traffic.pedestrians import Pedestrians
-from envs.road.traffic.traffic import Guests, Traffic, TrafficConfig
-from envs.road.traffic.vehicles import Fleet
+from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
+from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec, check_state
 from worldsim.datatypes.route import seen_from
@@ -84,22 +84,22 @@ class RoadView:
 
 
 @dataclass(kw_only=True)
-class Episode:
+class RoadEpisode:
     """What changes from step to step, and what it points to. `copy` makes a snapshot."""
 
-    stage: Stage
-    look: Look
-    look_seed: int
+    stage: StaticScene
+    look: Weather
+    weather_seed: int
     rng: np.random.Generator
     traffic: Traffic
     route: Route
     s: float
     script_s: float
     vehicle: np.ndarray
-    struck: ObjectKind
+    hit_by_ego: ObjectKind
     past: tuple[Instant, ...]
 
-    def copy(self) -> Episode:
+    def copy(self) -> RoadEpisode:
         """An independent copy; arrays in it are never written to, the stage is shared."""
         other = copy.copy(self)
         other.traffic, other.rng = self.traffic.copy(), copy.deepcopy(self.rng)
@@ -108,19 +108,19 @@ class Episode:
 
 _CODEC = StateCodec(
     types=(
-        Episode, Instant, RoadView, Look, Route, Traffic, TrafficConfig, Guests, Fleet, DriverConfig, Pedestrians,
-        Paths, Objects, SceneState, ActorState, ObjectKind,
+        RoadEpisode, Instant, RoadView, Weather, Route, Traffic, TrafficConfig, ExternalActors, BackgroundVehicles,
+        DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
     ),
     open_type=ActorScript,
 )  # fmt: skip
 
 
-def _given(stage: Stage) -> dict[str, object]:
+def _given(stage: StaticScene) -> dict[str, object]:
     """What an episode on this stage points to and a state does not hold."""
     return {"stage": stage, "road_map": stage.road_map, "places": stage.places}
 
 
-def pack_episode(episode: Episode, config: object) -> bytes:
+def pack_episode(episode: RoadEpisode, config: object) -> bytes:
     """The episode of a world of `config` as bytes, a map's OpenDRIVE text included.
 
     Raises:
@@ -138,7 +138,7 @@ def pack_episode(episode: Episode, config: object) -> bytes:
     )
 
 
-def unpack_episode(data: bytes, config: object) -> Episode:
+def unpack_episode(data: bytes, config: object) -> RoadEpisode:
     """The episode of a world of `config` from its bytes.
 
     Raises:

@@ -14,9 +14,9 @@ from envs.ground_truth import Objects, is_off_road, is_wrong_way, points_at, sce
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
 from envs.road.ego_route import ROUTE_LENGTH, keep_lane, kept_route, start_clip
-from envs.road.episode import Episode, RoadView, pack_episode, unpack_episode
-from envs.road.rendering.camera import Camera, CameraConfig, Look
-from envs.road.static_scene import Stage, map_stage, town_stage
+from envs.road.episode import RoadEpisode, RoadView, pack_episode, unpack_episode
+from envs.road.rendering.camera import Camera, CameraConfig, Weather
+from envs.road.static_scene import StaticScene, map_stage, town_stage
 from envs.road.traffic.driver_model import PATH_STEP
 from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
 from envs.road.traffic.vehicles import CROSSING_POINTS
@@ -74,7 +74,7 @@ class RoadWorld:
         start: (x, y, yaw) on a driving lane [m, m, rad]; without it the seed draws one.
         scenario: ScriptedActors.
 
-    info of a step: `town` (-1 for a map), `look_seed`, `collided_with` (ObjectKind of what the ego touches, EMPTY if
+    info of a step: `town` (-1 for a map), `weather_seed`, `collided_with` (ObjectKind of what the ego touches, EMPTY if
     nothing).
 
     Args:
@@ -92,7 +92,7 @@ class RoadWorld:
             num_pedestrians=self.config.num_pedestrians,
             parked_share=self.config.parked_share,
         )
-        self._episode: Episode | None = None
+        self._episode: RoadEpisode | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """A new start, a function of `seed` and `options` alone.
@@ -107,7 +107,7 @@ class RoadWorld:
         if "map" in options and "town" in options:
             raise ValueError("give map or town, not both")
         rng = np.random.default_rng(seed)
-        town, look_seed = int(rng.integers(self.config.num_towns)), int(rng.integers(2**31))
+        town, weather_seed = int(rng.integers(self.config.num_towns)), int(rng.integers(2**31))
         stage = map_stage(str(options["map"])) if "map" in options else town_stage(int(options.get("town", town)))
         scenario = options.get("scenario")
         for _ in range(20):
@@ -115,7 +115,7 @@ class RoadWorld:
             if lane is None:
                 lane = stage.draw_start(0.0 if scenario is None else scenario.straight, rng)
             pose = options.get("start", (lane.x, lane.y, lane.yaw))
-            step = self._begin(stage, look_seed, lane, np.array(pose, np.float64), scenario, rng)
+            step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scenario, rng)
             if step.collision < 0.5 and step.off_road < 0.5:
                 break
         return step
@@ -156,11 +156,11 @@ class RoadWorld:
         """The newest frame, RGB uint8 [h, w, 3]."""
         return self._running().past[-1].seen(self._show).copy()
 
-    def snapshot(self) -> Episode:
+    def snapshot(self) -> RoadEpisode:
         """The whole state; later steps never change it."""
         return self._running().copy()
 
-    def restore(self, snapshot: Episode) -> None:
+    def restore(self, snapshot: RoadEpisode) -> None:
         """Continue exactly from a snapshot taken in this world."""
         self._episode = snapshot.copy()
 
@@ -204,15 +204,15 @@ class RoadWorld:
         """Forget the episode."""
         self._episode = None
 
-    def _running(self) -> Episode:
+    def _running(self) -> RoadEpisode:
         if self._episode is None:
             raise ValueError("the world has no state yet: call reset first")
         return self._episode
 
     def _begin(
         self,
-        stage: Stage,
-        look_seed: int,
+        stage: StaticScene,
+        weather_seed: int,
         lane: LanePoint,
         pose: np.ndarray,
         scenario: ScriptedActors | None,
@@ -229,17 +229,17 @@ class RoadWorld:
         ego = _box(vehicle, config.vehicle)
         start_time = -(config.num_context - 1) * self.dt
         traffic = Traffic(self._traffic_config, stage.road_map, stage.places, route, ego, s, start_time, scenario, rng)
-        self._episode = Episode(
+        self._episode = RoadEpisode(
             stage=stage,
-            look=Look.from_seed(look_seed),
-            look_seed=look_seed,
+            look=Weather.from_seed(weather_seed),
+            weather_seed=weather_seed,
             rng=rng,
             traffic=traffic,
             route=route,
             s=s,
             script_s=s,
             vehicle=vehicle,
-            struck=ObjectKind.EMPTY,
+            hit_by_ego=ObjectKind.EMPTY,
             past=(),
         )
         objects = traffic.objects
@@ -272,12 +272,12 @@ class RoadWorld:
         episode, model = self._running(), self.config.vehicle
         hit = touched(episode.vehicle, model, objects)
         obstacles = episode.stage.scenery.obstacles
-        episode.struck = ObjectKind.EMPTY
+        episode.hit_by_ego = ObjectKind.EMPTY
         if len(hit):
-            episode.struck = ObjectKind(int(objects.kinds[hit[0]]))
+            episode.hit_by_ego = ObjectKind(int(objects.kinds[hit[0]]))
         elif len(obstacles) and overlap(_box(episode.vehicle, model), obstacles).any():
-            episode.struck = ObjectKind.STATIC
-        if episode.struck:
+            episode.hit_by_ego = ObjectKind.STATIC
+        if episode.hit_by_ego:
             episode.vehicle = np.array([*episode.vehicle[:3], 0.0, 0.0, episode.vehicle[5]])
             for index in hit:
                 episode.traffic.stop(int(index))
@@ -304,11 +304,11 @@ class RoadWorld:
         return WorldStep(
             scene=scene.copy(),
             vehicle=episode.vehicle.copy(),
-            collision=float(bool(episode.struck)),
+            collision=float(bool(episode.hit_by_ego)),
             off_road=float(is_off_road(episode.vehicle, model, stage.road_map)),
             wrong_way=is_wrong_way(scene, episode.vehicle, stage.road_map),
             progress=progress,
-            info={"town": stage.town, "look_seed": episode.look_seed, "collided_with": int(episode.struck)},
+            info={"town": stage.town, "weather_seed": episode.weather_seed, "collided_with": int(episode.hit_by_ego)},
             route_done=episode.s >= episode.route.length,
         )
 

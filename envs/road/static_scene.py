@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from envs.maps.road_map import LanePoint, RoadMap, load_map, load_town
 from envs.road.rendering.scenery import Scenery
-from envs.road.traffic.spawn_points import Places
-from worldsim.datatypes.boxes import wrap
+from envs.road.traffic.spawn_points import SpawnPoints
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
 ROUTE_BEYOND = 60.0
@@ -22,7 +22,7 @@ MAX_STARTS = 200
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Stage:
+class StaticScene:
     """One map with everything static on it.
 
     Args:
@@ -33,7 +33,7 @@ class Stage:
     """
 
     road_map: RoadMap
-    places: Places
+    places: SpawnPoints
     scenery: Scenery
     town: int
 
@@ -47,7 +47,7 @@ class Stage:
         if start.shape != (3,) or not np.isfinite(start).all():
             raise ValueError(f"start must be (x, y, yaw), got {pose}")
         lane = self.road_map.lane_at(start[:2])
-        if lane is None or lane.distance > lane.half_width or abs(wrap(lane.yaw - start[2])) > np.pi / 2:
+        if lane is None or lane.distance > lane.half_width or abs(wrap_angle(lane.yaw - start[2])) > np.pi / 2:
             raise ValueError(f"start {tuple(start)} is not on a driving lane in its direction")
         return lane
 
@@ -67,13 +67,13 @@ class Stage:
 
 
 @lru_cache(maxsize=3)
-def town_stage(seed: int) -> Stage:
+def town_stage(seed: int) -> StaticScene:
     """The procedural town of a seed; the last few are kept."""
     return _stage(load_town(seed), seed, seed)
 
 
 @lru_cache(maxsize=2)
-def map_stage(source: str) -> Stage:
+def map_stage(source: str) -> StaticScene:
     """An OpenDRIVE map from its path or text; the last few are kept.
 
     Raises:
@@ -82,6 +82,6 @@ def map_stage(source: str) -> Stage:
     return _stage(load_map(source if source.lstrip().startswith("<") else Path(source)), 0, -1)
 
 
-def _stage(road_map: RoadMap, scenery_seed: int, town: int) -> Stage:
+def _stage(road_map: RoadMap, scenery_seed: int, town: int) -> StaticScene:
     scenery = Scenery.build(road_map.geometry, scenery_seed)
-    return Stage(road_map=road_map, places=Places.find(road_map), scenery=scenery, town=town)
+    return StaticScene(road_map=road_map, places=SpawnPoints.find(road_map), scenery=scenery, town=town)

@@ -33,7 +33,7 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HandsConfig:
+class ActionSmootherConfig:
     """How keys become steering and pedals.
 
     Args:
@@ -61,11 +61,11 @@ class HandsConfig:
                 raise ValueError(f"{name} must be positive, got {value}")
 
 
-class Hands:
+class ActionSmoother:
     """Turns what is held into a smooth action: steering ramps up and centres itself, and is finer at speed."""
 
-    def __init__(self, config: HandsConfig | None = None, vehicle: VehicleModel | None = None) -> None:
-        self.config = HandsConfig() if config is None else config
+    def __init__(self, config: ActionSmootherConfig | None = None, vehicle: VehicleModel | None = None) -> None:
+        self.config = ActionSmootherConfig() if config is None else config
         self.vehicle = VehicleModel() if vehicle is None else vehicle
         self.steer = self.throttle = self.brake = 0.0
 

@@ -19,7 +19,7 @@ from envs.viewer.layout import (
     readouts,
 )
 from envs.viewer.session import Moment
-from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Pen
+from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Theme
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -31,7 +31,7 @@ READOUT_HEIGHT = 31
 class Instruments:
     """Draws the panel with a pen."""
 
-    def __init__(self, pen: Pen) -> None:
+    def __init__(self, pen: Theme) -> None:
         self._pen = pen
         self._vehicle = VehicleModel()
 

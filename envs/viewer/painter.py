@@ -13,7 +13,7 @@ from envs.viewer.instruments import Instruments
 from envs.viewer.layout import Box, Layout, Status
 from envs.viewer.overlay import lane_lines, object_lines
 from envs.viewer.session import Moment
-from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Color, Pen
+from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Color, Theme
 
 BORDER = 6
 """Width of the border around a picture that is not to be trusted."""
@@ -39,7 +39,7 @@ class Painter:
     """Draws moments onto a surface. pygame.font must be initialised."""
 
     def __init__(self, scale: float) -> None:
-        self._pen = Pen(scale)
+        self._pen = Theme(scale)
         self._instruments = Instruments(self._pen)
 
     def draw(self, surface: pygame.Surface, layout: Layout, moments: Sequence[Moment], status: Status) -> None:

@@ -26,7 +26,7 @@ OBJECT_COLORS = {
 }
 
 
-class Pen:
+class Theme:
     """Fonts and lengths at one scale. pygame.font must be initialised.
 
     Args:

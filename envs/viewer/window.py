@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pygame
 
-from envs.registration import make_dream_env, make_road_env
+from envs.registration import make_learned_env, make_road_env
 from envs.road.rendering.camera import CameraConfig
 from envs.road.road_world import RoadWorldConfig
-from envs.viewer.action_smoothing import Hands
+from envs.viewer.action_smoothing import ActionSmoother
 from envs.viewer.input import Inputs
 from envs.viewer.layout import Layout, Status, arrange
 from envs.viewer.painter import Painter
 from envs.viewer.session import Driver, Session, View
 
 if TYPE_CHECKING:
-    from envs.learned.learned_world import DreamWorld
+    from envs.learned.learned_world import LearnedWorld
 
 REFRESH_RATE = 30
 """The window is drawn this often [1/s]; the worlds step at their own time step, `pace` times as fast."""
@@ -145,11 +145,11 @@ def _road_view(world: RoadWorldConfig) -> View:
 
 def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
     """The learned world, and a reference world in whose drives it can go on. One core is left to the window."""
-    env = make_dream_env(checkpoint=config.checkpoint, num_sampling_steps=config.num_sampling_steps)
+    env = make_learned_env(checkpoint=config.checkpoint, num_sampling_steps=config.num_sampling_steps)
     import torch  # which the env has loaded
 
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
-    model = cast("DreamWorld", env.world).model.config
+    model = cast("LearnedWorld", env.world).model.config
     height, width = model.frame_size
     camera = CameraConfig(height_px=height, width_px=width, **asdict(model.camera))
     alike = RoadWorldConfig(frame_size=(height, width), dt=model.dt, num_context=model.num_context)
@@ -221,7 +221,7 @@ class Window:
         self._scale = scale
         self._painter = Painter(scale)
         self._inputs = Inputs()
-        self._hands = Hands()
+        self._hands = ActionSmoother()
         self._session: Session | None = None
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._opening: Future[Session] | None = self._worker.submit(make_session)

@@ -28,7 +28,7 @@ def test_info_and_spaces():
     env = DrivingEnv(RoadWorld(SMALL))
     frame, info = env.reset(seed=1)
     assert env.observation_space.contains(frame)
-    keys = {"scene", "vehicle", "collision", "off_road", "wrong_way", "progress", "town", "look_seed"}
+    keys = {"scene", "vehicle", "collision", "off_road", "wrong_way", "progress", "town", "weather_seed"}
     assert keys <= set(info)
     frame, earned, _, _, info = env.step(np.array([0.0, 0.5], np.float32))
     assert env.observation_space.contains(frame)

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tiny_model import CONFIG, random_clip, random_model
 
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
-from envs.learned.learned_world import DreamWorld, DreamWorldConfig, step_together
+from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig, step_together
 from envs.vector_env import DrivingVectorEnv, step_singly
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
 from worldsim.model_state import ModelState
@@ -21,12 +21,12 @@ NUM_ENVS = 3
 
 
 @pytest.fixture(scope="module")
-def world() -> DreamWorld:
+def world() -> LearnedWorld:
     """Contexts of 3 and 8 frames: the shorter ones do not fill the model's window of 4 yet."""
-    return DreamWorld(model=random_model(), starts=[random_clip(8), random_clip(3, seed=1), random_clip(8, seed=2)])
+    return LearnedWorld(model=random_model(), starts=[random_clip(8), random_clip(3, seed=1), random_clip(8, seed=2)])
 
 
-def single_envs(world: DreamWorld, obs="both") -> list[DrivingEnv]:
+def single_envs(world: LearnedWorld, obs="both") -> list[DrivingEnv]:
     """Envs whose episodes last 2, 3 and 4 steps, so that they are soon at different frames."""
     lengths = [0.2 + 0.1 * k for k in range(NUM_ENVS)]
     configs = [DrivingEnvConfig(max_episode_seconds=s, end_on_collision=2.0, end_off_road=2.0) for s in lengths]
@@ -35,7 +35,7 @@ def single_envs(world: DreamWorld, obs="both") -> list[DrivingEnv]:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("step_worlds", [step_singly, step_together, partial(step_together, decode=True)])
-def test_many_envs_are_as_many_single_envs(world: DreamWorld, mode: AutoresetMode, step_worlds) -> None:
+def test_many_envs_are_as_many_single_envs(world: LearnedWorld, mode: AutoresetMode, step_worlds) -> None:
     """Bit for bit when they are passed one by one; else within one grey level and 1e-3."""
     tolerance = 0.0 if step_worlds is step_singly else 1e-3
     singles = single_envs(world)
@@ -62,8 +62,8 @@ def test_many_envs_are_as_many_single_envs(world: DreamWorld, mode: AutoresetMod
 
 
 @pytest.mark.parametrize("step_worlds", [step_singly, step_together])
-def test_full_signals_of_trust_are_those_of_single_envs(world: DreamWorld, step_worlds) -> None:
-    watched = DreamWorld(DreamWorldConfig(trust_signals="full"), model=world.model, starts=world.starts)
+def test_full_signals_of_trust_are_those_of_single_envs(world: LearnedWorld, step_worlds) -> None:
+    watched = LearnedWorld(LearnedWorldConfig(trust_signals="full"), model=world.model, starts=world.starts)
     ours = DrivingVectorEnv(single_envs(watched, "state"), step_worlds)
     theirs = SyncVectorEnv([lambda env=env: env for env in single_envs(watched, "state")])
     free = DrivingVectorEnv(single_envs(world, "state"), step_worlds)
@@ -81,7 +81,7 @@ def test_full_signals_of_trust_are_those_of_single_envs(world: DreamWorld, step_
     assert "round_trip" not in plain[4]
 
 
-def test_one_pass_steps_worlds_that_are_at_different_frames(world: DreamWorld) -> None:
+def test_one_pass_steps_worlds_that_are_at_different_frames(world: LearnedWorld) -> None:
     """A slot's answer does not depend on who else is in the batch, whatever frame they have come to."""
     worlds = [world.branch() for _ in range(3)]
     alone = []
@@ -106,7 +106,7 @@ def test_one_pass_steps_worlds_that_are_at_different_frames(world: DreamWorld) -
         assert np.array_equal(own.vehicle, step.vehicle)
 
 
-def test_joining_states_inverts_taking_slots(world: DreamWorld) -> None:
+def test_joining_states_inverts_taking_slots(world: LearnedWorld) -> None:
     states = [world.model.begin([random_clip(8, seed=s)], [s]) for s in range(2)]
     states[1], _ = world.model.step(states[1], np.zeros((1, 4), np.float32))
     joined = ModelState.concat(states)
@@ -134,7 +134,7 @@ def test_the_id_makes_a_vector_env_of_one_model(tiny_checkpoint: Path) -> None:
     env.close()
 
 
-def test_bad_use_is_named(world: DreamWorld, tiny_checkpoint: Path) -> None:
+def test_bad_use_is_named(world: LearnedWorld, tiny_checkpoint: Path) -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         gymnasium.make_vec("DriveDiT-v0", num_envs=0, checkpoint=tiny_checkpoint)
     with pytest.raises(ValueError, match="at least 1 env"):
@@ -157,7 +157,7 @@ def test_bad_use_is_named(world: DreamWorld, tiny_checkpoint: Path) -> None:
         DrivingVectorEnv(mixed, step_together)
 
 
-def test_stable_baselines3_gets_what_its_own_vec_env_gives(world: DreamWorld) -> None:
+def test_stable_baselines3_gets_what_its_own_vec_env_gives(world: LearnedWorld) -> None:
     vec_env = pytest.importorskip("stable_baselines3.common.vec_env")
     from envs.sb3_vec_env import SB3VecEnv
 

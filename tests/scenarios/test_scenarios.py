@@ -19,7 +19,7 @@ from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.gap import min_gap, r157_following_distance
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.runner import run_cases
-from scenarios.stage import LearnedStage, ReferenceStage
+from scenarios.stage import LearnedCaseRunner, ReferenceCaseRunner
 from scenarios.validate import ValidateConfig, validate
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.start_clip import StartClip
@@ -121,7 +121,7 @@ class StraightWorld:
 
 
 def run(policy, name, seeds):
-    return run_cases(ReferenceStage(DrivingEnv(StraightWorld())), policy, [SCENARIOS[name].draw(s) for s in seeds])
+    return run_cases(ReferenceCaseRunner(DrivingEnv(StraightWorld())), policy, [SCENARIOS[name].draw(s) for s in seeds])
 
 
 SCRIPTED = [name for name in SCENARIOS if name != "traffic"]
@@ -139,7 +139,8 @@ def test_a_drive_without_pixels_is_the_same_drive():
     """In traffic, on an empty road; frames are the only thing missing."""
     case = SCENARIOS["traffic"].draw(0)
     seen, blind = (
-        ReferenceStage(DrivingEnv(StraightWorld(), obs=obs)).run(case, LaneFollower()) for obs in ("pixels", "state")
+        ReferenceCaseRunner(DrivingEnv(StraightWorld(), obs=obs)).run(case, LaneFollower())
+        for obs in ("pixels", "state")
     )
     assert seen.scenes == blind.scenes
     assert np.array_equal(seen.actions, blind.actions)
@@ -160,8 +161,8 @@ def test_both_stages_start_a_case_from_the_same_moment():
             starts.append(env.start_clip())
 
     case = SCENARIOS["lead_braking"].draw(0)
-    reference = ReferenceStage(DrivingEnv(StraightWorld()))
-    learned = LearnedStage(DrivingEnv(StraightWorld()), DrivingEnv(StraightWorld()))
+    reference = ReferenceCaseRunner(DrivingEnv(StraightWorld()))
+    learned = LearnedCaseRunner(DrivingEnv(StraightWorld()), DrivingEnv(StraightWorld()))
     for stage in (reference, learned):
         stage.run(case, Witness())
     np.testing.assert_array_equal(starts[0].vehicles[-1], starts[1].vehicles[-1])
@@ -172,7 +173,7 @@ def test_a_start_in_a_collision_is_invalid_and_counts_neither_way():
     case = SCENARIOS["lead_braking"].draw(0)
     overlapping = BrakingLead(gap=-3.0, speed=case.ego_speed, brake_at=9.0, deceleration=1.0)
     broken = replace(case, actors=replace(case.actors, scripts=(overlapping,)))
-    (result,) = run_cases(ReferenceStage(DrivingEnv(StraightWorld())), LaneFollower(), [broken])
+    (result,) = run_cases(ReferenceCaseRunner(DrivingEnv(StraightWorld())), LaneFollower(), [broken])
     assert (result.outcome, result.valid, result.failed) == ("invalid", False, False)
 
 
@@ -279,7 +280,7 @@ def test_comfort_flags_exactly_what_is_broken():
 
 @pytest.mark.parametrize(("policy", "exit_code"), [("lane_follower", 0), ("constant", 1)])
 def test_validate_reports_and_returns_its_exit_code(policy, exit_code, tmp_path, monkeypatch, capsys):
-    stage = ReferenceStage(DrivingEnv(StraightWorld()))
+    stage = ReferenceCaseRunner(DrivingEnv(StraightWorld()))
     monkeypatch.setattr("scenarios.validate.make_stage", lambda world, checkpoint, device, carla: stage)
     config = ValidateConfig(
         policy=policy, world="road", scenarios=("lead_braking",), num_seeds=3, num_videos=1, out=tmp_path / "out"

@@ -67,9 +67,9 @@ def test_worlds_that_rank_alike_agree_and_turned_ones_do_not():
     assert (same.spearman.estimate, same.kendall.estimate) == pytest.approx((1.0, 1.0))
     assert same.pearson.estimate == pytest.approx(1.0)
     assert (same.mmrv.estimate, same.mmrv.high) == (0.0, 0.0)
-    turned = agreement(reference=scores, simulator=-scores, rng=rng, num_resamples=200)
-    assert (turned.spearman.estimate, turned.kendall.estimate) == pytest.approx((-1.0, -1.0))
-    assert turned.mmrv.estimate > 0.7
+    rotate = agreement(reference=scores, simulator=-scores, rng=rng, num_resamples=200)
+    assert (rotate.spearman.estimate, rotate.kendall.estimate) == pytest.approx((-1.0, -1.0))
+    assert rotate.mmrv.estimate > 0.7
 
 
 def test_the_interval_of_an_agreement_covers_what_many_starts_would_tell():

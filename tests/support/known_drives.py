@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from training.data.rollouts import Rows, all_valid
-from worldsim.datatypes.route import turned
+from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -39,10 +39,10 @@ def turning_car(num: int) -> SimpleNamespace:
             vehicles[k + 1] = vehicles[k] * [1, 1, 1, 0, 0, 1]
     scenes = SceneState.empty((num,))
     ahead = np.stack([np.array(ROUTE_DISTANCES), np.zeros(10)], axis=-1) + vehicles[:, None, [0]] * [1, 0]
-    scenes.route[:] = turned(ahead - vehicles[:, None, :2], -vehicles[:, None, 2])
+    scenes.route[:] = rotate(ahead - vehicles[:, None, :2], -vehicles[:, None, 2])
     scenes.route_valid[:] = True
     scenes.object_kinds[:, 0] = 1
-    scenes.objects[:, 0, :2] = turned(np.array([40.0, 3.0]) - vehicles[:, :2], -vehicles[:, 2])
+    scenes.objects[:, 0, :2] = rotate(np.array([40.0, 3.0]) - vehicles[:, :2], -vehicles[:, 2])
     scenes.objects[:, 0, 2] = 0.3 - vehicles[:, 2]
     scenes.objects[:, 0, 4:] = 4.5, 1.8
     frames = np.random.default_rng(1).integers(0, 255, (num, 128, 128, 3), dtype=np.uint8)

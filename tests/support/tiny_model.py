@@ -23,9 +23,11 @@ CONFIG = WorldModelConfig(
 CONTROL = np.array([[0.1, 0.5, 0.0, 0.0]], np.float32)
 
 
-def random_model(num_recalled: int = 0) -> WorldModel:
+def random_model(num_retrieved: int = 0) -> WorldModel:
     torch.manual_seed(0)
-    model = WorldModel(replace(CONFIG, dit=replace(CONFIG.dit, num_recalled=num_recalled))).eval().requires_grad_(False)
+    model = (
+        WorldModel(replace(CONFIG, dit=replace(CONFIG.dit, num_retrieved=num_retrieved))).eval().requires_grad_(False)
+    )
     for p in model.parameters():  # AdaLN-Zero starts as the identity: wake every branch
         p.add_(0.05 * torch.randn(p.shape))
     return model

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
-from envs.registration import make_dream_env
+from envs.registration import make_learned_env
 from training.train import TrainConfig, train
 
 
@@ -21,7 +21,7 @@ def test_the_debug_recipe_runs_and_gives_a_world_to_drive_in(tmp_path: Path) -> 
     before = weights.read_bytes()
     train(config)  # everything is done: nothing is trained again
     assert weights.read_bytes() == before
-    env = make_dream_env(checkpoint=tmp_path / "checkpoint", trust_signals="full")
+    env = make_learned_env(checkpoint=tmp_path / "checkpoint", trust_signals="full")
     env.reset(seed=0)
     frame, *_ = env.step(np.array([0.0, 0.5], np.float32))
     assert frame.shape == (128, 128, 3)

@@ -10,9 +10,9 @@ import torch
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 from tiny_model import CONTROL, random_clip
 
-from envs.registration import make_dream_env
+from envs.registration import make_learned_env
 from training import recipes
-from training.batches.self_rollouts import OwnClipsConfig
+from training.batches.self_rollouts import SelfRolloutClipsConfig
 from training.recipes import Recipe
 from training.stages.curriculum import DynamicsRecipe
 from training.stages.loop import LoopConfig
@@ -50,7 +50,7 @@ def for_a_step(recipe: Recipe) -> Recipe:
         vae=replace(recipe.vae, loop=loop, batch_size=1),
         actors=replace(recipe.actors, loop=loop),
         dynamics=for_a_step_each(recipe.dynamics, loop),
-        own=OwnClipsConfig(num=1),
+        own=SelfRolloutClipsConfig(num=1),
         head=replace(recipe.head, loop=loop, batch_size=2),
         decoder=replace(recipe.decoder, loop=loop, batch_size=1),
         trust=replace(recipe.trust, num_starts=1, seconds=0.3),
@@ -74,7 +74,7 @@ def test_the_small_recipe_runs_at_its_full_shape(device: str, tmp_path: Path, mo
     monkeypatch.setitem(recipes.RECIPES, "small", lambda: for_a_step(recipes.small()))
     train(TrainConfig(recipe="small", out=tmp_path, device=device, num_workers=0))
     assert (tmp_path / "evaluation" / "report.json").is_file()
-    env = make_dream_env(checkpoint=tmp_path / "checkpoint", device=device)
+    env = make_learned_env(checkpoint=tmp_path / "checkpoint", device=device)
     env.reset(seed=0)
     frame, *_ = env.step(np.array([0.0, 0.5], np.float32))
     assert frame.shape == (256, 256, 3)

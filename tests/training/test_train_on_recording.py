@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import picture, write_udacity
 
-from envs.registration import make_dream_env
+from envs.registration import make_learned_env
 from training.data.frame_store import FrameStore
 from training.importers.convert import ImportConfig, import_recordings
 from training.importers.video_with_table import DriveOptions
@@ -51,7 +51,7 @@ def test_the_debug_recipe_learns_an_imported_recording(tmp_path: Path) -> None:
     assert report["pictures"]["horizons"]["1"]["starts"] > 0
     assert (set(report["controls"]), report["events"]) == ({"speed"}, {})
     assert "stability" not in report  # the lane follower has no lane to follow
-    env = make_dream_env(checkpoint=checkpoint)
+    env = make_learned_env(checkpoint=checkpoint)
     env.reset(seed=0)
     assert env.step(np.array([0.0, 0.5], np.float32))[0].shape == (32, 64, 3)
 

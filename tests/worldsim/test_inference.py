@@ -11,8 +11,8 @@ import torch
 from places import environment
 from tiny_model import CONTROL, random_clip, random_model
 
-from envs.learned.learned_world import DreamWorld, DreamWorldConfig
-from worldsim.inference import Replayed, Speed, is_one_step, map_tensors, set_speed, tensors_of
+from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from worldsim.inference import Backend, Replayed, is_one_step, map_tensors, set_backend, tensors_of
 from worldsim.networks.layers import KeyValue
 from worldsim.world_model import WorldModel
 
@@ -20,14 +20,14 @@ COMPILED = """
 from dataclasses import replace
 import numpy as np, torch
 from tiny_model import CONFIG, CONTROL, random_clip, woken
-from worldsim.inference import set_speed
+from worldsim.inference import set_backend
 from worldsim.world_model import WorldModel
 torch.set_num_threads(1)
 torch.manual_seed(0)
 plain = woken(WorldModel(replace(CONFIG, dit=replace(CONFIG.dit, depth=1))))
 compiled = WorldModel(plain.config).eval().requires_grad_(False)
 compiled.load_state_dict(plain.state_dict())
-set_speed(compiled, "compiled")
+set_backend(compiled, "compiled")
 a, b = (model.begin([random_clip()], [3]) for model in (plain, compiled))
 assert torch.equal(a.rolling.latents, b.rolling.latents)
 for _ in range(2):
@@ -39,7 +39,7 @@ torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=1e-4, rtol
 
 
 def test_int8_weights_stay_near_and_are_smaller() -> None:
-    plain, small = random_model(), set_speed(random_model(), "int8")
+    plain, small = random_model(), set_backend(random_model(), "int8")
     assert not any(isinstance(m, torch.nn.Linear) for m in small.denoiser.dit.blocks.modules())
     a, b = (model.begin([random_clip()], [3]) for model in (plain, small))
     for _ in range(3):
@@ -53,7 +53,7 @@ def test_int8_weights_stay_near_and_are_smaller() -> None:
 
 
 def test_bfloat16_stays_near_and_keeps_float32_states() -> None:
-    plain, short = random_model(), set_speed(random_model(), "bf16")
+    plain, short = random_model(), set_backend(random_model(), "bf16")
     a, b = (model.begin([random_clip()], [3]) for model in (plain, short))
     for _ in range(3):
         a, seen = plain.step(a, CONTROL)
@@ -94,7 +94,7 @@ def test_only_a_frame_of_a_drive_is_recorded() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_graphs_give_what_bfloat16_gives() -> None:
     """From a short context on, so that the cache grows; then two slots, then one again."""
-    eager, replayed = (set_speed(random_model().to("cuda"), speed) for speed in ("bf16", "graphs"))
+    eager, replayed = (set_backend(random_model().to("cuda"), backend) for backend in ("bf16", "graphs"))
     for clips, seeds in (([random_clip()], [3]), ([random_clip(), random_clip()], [4, 5]), ([random_clip()], [6])):
         a, b = (model.begin(clips, seeds) for model in (eager, replayed))
         controls = np.repeat(CONTROL, len(clips), axis=0)
@@ -107,9 +107,9 @@ def test_cuda_graphs_give_what_bfloat16_gives() -> None:
         torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=1e-2, rtol=1e-2)
 
 
-@pytest.mark.parametrize("speed", ["int8", "bf16"])
-def test_states_of_another_speed_are_not_those_of_a_plain_one(speed: Speed, tiny_checkpoint: Path) -> None:
-    plain, small = (DreamWorld(DreamWorldConfig(checkpoint=tiny_checkpoint, speed=s)) for s in ("plain", speed))
+@pytest.mark.parametrize("backend", ["int8", "bf16"])
+def test_states_of_another_backend_are_not_those_of_a_plain_one(backend: Backend, tiny_checkpoint: Path) -> None:
+    plain, small = (LearnedWorld(LearnedWorldConfig(checkpoint=tiny_checkpoint, backend=b)) for b in ("plain", backend))
     small.reset(seed=0, options={})
     small.step(CONTROL[0])
     state = small.get_state()
@@ -125,11 +125,11 @@ def test_states_of_another_speed_are_not_those_of_a_plain_one(speed: Speed, tiny
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match="one of plain, compiled, int8, bf16, graphs, got 'fast'"):
-        DreamWorldConfig(speed="fast")  # type: ignore[arg-type]
+        LearnedWorldConfig(backend="fast")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="for the CPU, got device 'cuda'"):
-        DreamWorldConfig(speed="int8", device="cuda")
+        LearnedWorldConfig(backend="int8", device="cuda")
     with pytest.raises(ValueError, match="graphs are CUDA's, got device 'cpu'"):
-        DreamWorldConfig(speed="graphs")
+        LearnedWorldConfig(backend="graphs")
 
 
 def test_convolutions_are_loaded_channels_last(tiny_checkpoint: Path) -> None:

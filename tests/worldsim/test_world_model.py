@@ -111,8 +111,8 @@ def test_a_frame_is_a_function_of_its_view_however_it_was_come_to(model: WorldMo
     assert np.array_equal(model.show(state.view), prediction.frames)
     blind = model.begin([random_clip()], [5])
     for _ in range(4):
-        blind, nothing = model.step(blind, CONTROL, decode=False)
-    assert nothing.frames is None
+        blind, empty = model.step(blind, CONTROL, decode=False)
+    assert empty.frames is None
     assert np.array_equal(model.show(blind.view), prediction.frames)
     clip, view = torch.cat(latents, dim=1), state.view
     actors = [np.repeat(v[:, None], clip.shape[1], axis=1) for v in (view.objects, view.kinds, view.colours)]

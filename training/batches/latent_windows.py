@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from training.batches.memory_sampler import Recollections
+from training.batches.memory_sampler import MemorySampler
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
 from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.conditioning.style import look_of
+from worldsim.conditioning.style import style_of
 from worldsim.configs import WorldModelConfig
-from worldsim.datatypes.route import turned
+from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.vehicle import motion_between
-from worldsim.dynamics.memory import Recalled
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.networks.scene_head import SceneTargets, scene_to_targets
 from worldsim.networks.vae3d import VAE3D, frames_to_float
@@ -83,24 +83,24 @@ class LatentBatch:
             know.
         targets: of the scene head, masked likewise.
         first: store positions of the first frames [b].
-        recalled: what each frame recalls and its sinks, None for a model without both.
+        retrieved: what each frame retrievals and its sinks, None for a model without both.
     """
 
     latents: Tensor
     conditions: Conditions
     targets: SceneTargets
     first: np.ndarray
-    recalled: Recalled | None = None
+    retrieved: RetrievedFrames | None = None
 
     def on(self, device: torch.device) -> LatentBatch:
         """The same with its tensors on `device`."""
-        recalled = None if self.recalled is None else Recalled(*(value.to(device) for value in self.recalled))
+        retrieved = None if self.retrieved is None else RetrievedFrames(*(value.to(device) for value in self.retrieved))
         return LatentBatch(
             latents=self.latents.to(device),
             conditions=Conditions(*(value.to(device) for value in self.conditions)),
             targets=self.targets.map(lambda value: value.to(device)),
             first=self.first,
-            recalled=recalled,
+            retrieved=retrieved,
         )
 
 
@@ -142,9 +142,9 @@ class LatentWindows:
         self.starts, self.lengths = store.starts, store.lengths
         self.known = known_of(rows.valid)
         self.grid = ObjectGrid(config.camera, config.frame_size)
-        num_recalled, num_sinks = config.dit.num_recalled, config.dit.num_sinks
-        remembers = num_recalled or num_sinks
-        self.recollections = Recollections(store, latents, num_recalled, num_sinks) if remembers else None
+        num_retrieved, num_sinks = config.dit.num_retrieved, config.dit.num_sinks
+        remembers = num_retrieved or num_sinks
+        self.recollections = MemorySampler(store, latents, num_retrieved, num_sinks) if remembers else None
         self.commanded = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
         self.motions = motion_between(rows.vehicles, self.commanded).astype(np.float32)
 
@@ -179,7 +179,7 @@ class LatentWindows:
         Args:
             hidden: in [0, 1), [b, NUM_DRAWS]; small numbers hide a window's command, all or a part of its route, its
                 actors; the fourth chooses the frame of the same episode that the look is taken from and the drive
-                began with, the others what is recalled.
+                began with, the others what is retrieved.
         """
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
@@ -204,7 +204,7 @@ class LatentWindows:
             routes_valid=torch.from_numpy(routes_valid),
             actors=torch.from_numpy(self._actors(scenes, index)),
             actor_kinds=torch.from_numpy(np.where(shown[..., None], scenes.object_kinds, 0)),
-            look=look_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
+            look=style_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
         targets = scene_to_targets(
             scenes,
@@ -213,10 +213,10 @@ class LatentWindows:
             self.grid,
         )
         latents = torch.from_numpy(np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32))
-        recalled = None
+        retrieved = None
         if self.recollections is not None:
             poses = np.where(placed[..., None], self._meant(index)[..., :3], np.nan)
-            recalled = self.recollections.at(firsts, self.num_frames, poses, hidden[:, 3:])
+            retrieved = self.recollections.at(firsts, self.num_frames, poses, hidden[:, 3:])
         masks = {
             f"{name}_valid": torch.from_numpy(getattr(recorded, name).astype(np.float32))
             for name in ("objects", "lead", "collision", "off_road")
@@ -226,7 +226,7 @@ class LatentWindows:
             conditions=conditions,
             targets=replace(targets, **masks),
             first=firsts,
-            recalled=recalled,
+            retrieved=retrieved,
         )
 
     def _routes(
@@ -239,7 +239,7 @@ class LatentWindows:
         """
         routes, valid = scenes.route.copy(), scenes.route_valid.astype(np.float32)
         d = scenes.route[:, :-1] - motions[:, 1:, None, :2]
-        routes[:, 1:] = turned(d, -motions[:, 1:, None, 2])
+        routes[:, 1:] = rotate(d, -motions[:, 1:, None, 2])
         valid[:, 1:] = scenes.route_valid[:, :-1] & known[:, 1:, None]
         share = np.clip((draw - self.route_dropout) / max(self.route_dropout, 1e-9), 0, 1)
         kept = np.where(draw < 2 * self.route_dropout, share * valid.shape[-1], valid.shape[-1])
@@ -250,9 +250,9 @@ class LatentWindows:
         """The objects [b, t, s, 6] around at each frame `index` [b, t], seen from where the control meant to bring the
         ego from the frame before; float32. A recorded pose would tell of a collision."""
         here, meant = self.rows.vehicles[index], self._meant(index)
-        ground = here[..., None, :2] + turned(scenes.objects[..., :2], here[..., None, 2])
+        ground = here[..., None, :2] + rotate(scenes.objects[..., :2], here[..., None, 2])
         actors = scenes.objects.copy()
-        actors[..., :2] = turned(ground - meant[..., None, :2], -meant[..., None, 2])
+        actors[..., :2] = rotate(ground - meant[..., None, :2], -meant[..., None, 2])
         actors[..., 2] += (here[..., 2] - meant[..., 2])[..., None]
         return actors
 

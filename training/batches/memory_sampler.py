@@ -7,15 +7,15 @@ import torch
 
 from training.data.frame_store import FrameStore
 from training.data.validity import known_of
-from worldsim.dynamics.memory import MEMORY_SPACING, Recalled, is_near, motions_to, view_distance
+from worldsim.dynamics.memory import MEMORY_SPACING, RetrievedFrames, is_near, relative_pose, view_distance
 
 
-class Recollections:
+class MemorySampler:
     """Chooses for windows the frames that a memory bank would recall.
 
-    Of an ordinary drive only frames before the window can be recalled. A recorded drive seldom comes to a place twice;
+    Of an ordinary drive only frames before the window can be retrieved. A recorded drive seldom comes to a place twice;
     so for a part of the windows frames after it count too, which show the same place from as near as another visit
-    would. Frames without a picture or a known pose are not recalled.
+    would. Frames without a picture or a known pose are not retrieved.
 
     Sinks are the first frames of a drive. A drive may begin with any frame of a recording; so they are taken from a
     drawn frame on, or from the episode's first if the drawn one comes after the window's.
@@ -23,7 +23,7 @@ class Recollections:
     Args:
         store: episodes and poses.
         latents: of its frames, [n, c, h, w].
-        num: frames recalled for each window.
+        num: frames retrieved for each window.
         num_sinks: sinks of each window.
         nothing_fraction: share of the windows that recall nothing.
         revisit_fraction: share of the windows that recall frames after them too.
@@ -50,13 +50,13 @@ class Recollections:
         step[np.isnan(step)] = 0.0
         self.travelled = np.cumsum(step)
 
-    def at(self, firsts: np.ndarray, num_frames: int, poses: np.ndarray, draws: np.ndarray) -> Recalled:
+    def at(self, firsts: np.ndarray, num_frames: int, poses: np.ndarray, draws: np.ndarray) -> RetrievedFrames:
         """What windows that begin at these frames recall.
 
         Args:
             firsts: int64 [b].
             num_frames: length of the windows.
-            poses: where each frame is taken to be seen from, x, y, yaw [b, t, 3]; NaN recalls nothing.
+            poses: where each frame is taken to be seen from, x, y, yaw [b, t, 3]; NaN retrievals nothing.
             draws: in [0, 1), [b, 3]: the first says where the drive began, the second what kind of window it is, the
                 third where frames are remembered.
         """
@@ -70,14 +70,14 @@ class Recollections:
         for row, index in enumerate(chosen):
             for place, k in enumerate(index):
                 latents[row, 0, place], remembered[row, 0, place] = self.latents[k], self.poses[k]
-        motions = motions_to(
+        motions = relative_pose(
             torch.from_numpy(remembered).expand(-1, num_frames, -1, -1), torch.from_numpy(poses.astype(np.float64))
         )
         valid = is_near(motions)
-        recalled = Recalled(
+        retrieved = RetrievedFrames(
             torch.from_numpy(latents).expand(-1, num_frames, -1, -1, -1, -1), motions.nan_to_num(0.0).float(), valid
         )
-        return recalled.with_sinks(*self._sinks(firsts, num_frames, draws[:, 0])) if self.num_sinks else recalled
+        return retrieved.with_sinks(*self._sinks(firsts, num_frames, draws[:, 0])) if self.num_sinks else retrieved
 
     def _sinks(self, firsts: np.ndarray, num_frames: int, draws: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """Sinks [b, s, c, h, w] of windows, and which of them each frame sees: those that are older, bool [b, t, s]."""
@@ -99,7 +99,7 @@ class Recollections:
         index = index[(index < first) | (index >= first + num_frames + 2)]
         places = np.floor(self.travelled[index] / MEMORY_SPACING + draw[1])
         index = index[np.diff(places, prepend=-1.0) != 0]
-        motions = motions_to(torch.from_numpy(self.poses[index]), torch.from_numpy(poses[-1]))
+        motions = relative_pose(torch.from_numpy(self.poses[index]), torch.from_numpy(poses[-1]))
         apart = torch.where(is_near(motions), view_distance(motions), torch.inf).numpy()
         order = np.argsort(apart, kind="stable")[: self.num]
         return index[order[np.isfinite(apart[order])]]

@@ -17,7 +17,7 @@ from worldsim.world_model import WorldModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnClipsConfig:
+class SelfRolloutClipsConfig:
     """How many there are, and what they begin with.
 
     Args:
@@ -42,7 +42,7 @@ class OwnClipsConfig:
             raise ValueError(f"num_frames must be more than the context's {self.num_context}, got {self.num_frames}")
 
 
-class OwnClips(NamedTuple):
+class SelfRolloutClips(NamedTuple):
     """Windows that begin with true latents and go on as the model dreams under the recorded controls.
 
     firsts: store position of each one's first frame, int64 [n]. latents: float16 [n, t, c, h, w]. num_context: how many
@@ -55,7 +55,9 @@ class OwnClips(NamedTuple):
 
 
 @torch.no_grad()
-def own_clips(model: WorldModel, windows: LatentWindows, config: OwnClipsConfig, path: Path) -> OwnClips:
+def self_rollout_clips(
+    model: WorldModel, windows: LatentWindows, config: SelfRolloutClipsConfig, path: Path
+) -> SelfRolloutClips:
     """Make clips as long as the windows, or read them from `path` if they are there.
 
     Raises:
@@ -73,7 +75,7 @@ def own_clips(model: WorldModel, windows: LatentWindows, config: OwnClipsConfig,
                 context = batch.latents[:, : config.num_context]
                 noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
                 made = roll_out(
-                    model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.recalled
+                    model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.retrieved
                 )
                 firsts.append(torch.from_numpy(batch.first))
                 latents.append(made.latents.half().cpu())
@@ -84,4 +86,4 @@ def own_clips(model: WorldModel, windows: LatentWindows, config: OwnClipsConfig,
         raise ValueError(
             f"{path} holds clips of {made['latents'].shape[1]} frames, {windows.num_frames} are asked for; delete it"
         )
-    return OwnClips(made["first"].numpy(), made["latents"].numpy(), config.num_context)
+    return SelfRolloutClips(made["first"].numpy(), made["latents"].numpy(), config.num_context)

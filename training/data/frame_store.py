@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from training.data import lerobot_layout as layout
-from training.data.rollouts import Episode, RolloutDataset, Rows
+from training.data.rollouts import RecordedEpisode, RolloutDataset, Rows
 from training.data.validity import known_of
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.conditioning.appearance import tracked_colours
@@ -113,7 +113,7 @@ def store_colours(store: FrameStore, camera: CameraGeometry, path: Path) -> np.n
 
 
 def _cached_frames(
-    dataset: RolloutDataset, episodes: Sequence[Episode], starts: np.ndarray, num_threads: int, batch_size: int
+    dataset: RolloutDataset, episodes: Sequence[RecordedEpisode], starts: np.ndarray, num_threads: int, batch_size: int
 ) -> np.ndarray:
     cache = dataset.root / "cache"
     final, partial, manifest = cache / "frames.npy", cache / "frames.npy.tmp", cache / "frames.json"
@@ -133,7 +133,7 @@ def _cached_frames(
 
 
 def _decode_all(
-    episodes: Sequence[Episode],
+    episodes: Sequence[RecordedEpisode],
     starts: np.ndarray,
     path: Path,
     shape: tuple[int, ...],

@@ -110,7 +110,7 @@ class EpisodeSource:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Episode:
+class RecordedEpisode:
     """A recorded episode; its frames are decoded when asked for.
 
     Args:
@@ -301,7 +301,7 @@ class RolloutDataset:
     def __len__(self) -> int:
         return len(self._episodes)
 
-    def __getitem__(self, position: int) -> Episode:
+    def __getitem__(self, position: int) -> RecordedEpisode:
         """The episode at `position` in `indices`.
 
         Raises:
@@ -315,7 +315,7 @@ class RolloutDataset:
         table = layout.read_table(path)
         if table.num_rows != row["length"]:
             raise ValueError(f"{path} is damaged: {row['length']} rows recorded, {table.num_rows} found")
-        return Episode(
+        return RecordedEpisode(
             index=index,
             rows=_rows(table),
             source=EpisodeSource(seed=row["seed"], town=row["town"]),

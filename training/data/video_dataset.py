@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from training.data.augment import AugmentConfig, Clip, augment
 from training.data.frame_store import WindowBatch
 from training.data.rarity import behaviours, rarity_weights
-from training.data.rollouts import Episode, RolloutDataset, Rows
+from training.data.rollouts import RecordedEpisode, RolloutDataset, Rows
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.vehicle import motion_between
 
@@ -50,7 +50,7 @@ class VideoDataset(Dataset[WindowBatch]):
         if num_frames < 1 or stride < 1:
             raise ValueError(f"num_frames and stride must be at least 1, got {num_frames}, {stride}")
         self.num_frames, self.augmentation, self.seed, self.epoch = num_frames, augmentation, seed, 0
-        self._episodes: list[Episode] = [rollouts[k] for k in range(len(rollouts))]
+        self._episodes: list[RecordedEpisode] = [rollouts[k] for k in range(len(rollouts))]
         lengths = rollouts.lengths
         self._offsets = np.cumsum(lengths) - lengths
         self._windows = [

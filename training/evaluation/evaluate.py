@@ -186,7 +186,7 @@ def evaluate(config: EvaluateConfig) -> dict:
         report["stability"] = stability_scores(drives, clips)
         write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
         write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
-        if model.config.dit.num_recalled:
+        if model.config.dit.num_retrieved:
             report["revisits"] = _revisits(model, clips[:4], config)
     layout.write_json(config.out / "report.json", report)
     print(table(report))

@@ -10,7 +10,7 @@ import torch
 from training.evaluation.image_metrics import psnr
 from training.evaluation.rollouts import follow_lane
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.dynamics.memory import motions_to, view_distance
+from worldsim.dynamics.memory import relative_pose, view_distance
 from worldsim.world_model import WorldModel
 
 SAME_VIEW = 1.0
@@ -72,7 +72,7 @@ def _along(x: float, y: float, yaw: float, curvature: float, s: np.ndarray) -> n
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Laps:
+class LoopDrives:
     """`n` drives of `t` steps around a block: frames uint8 [n, t, h, w, 3], latents float32 [n, t, c, h, w], poses
     [n, t, 3]."""
 
@@ -81,7 +81,9 @@ class Laps:
     poses: np.ndarray
 
 
-def drive_laps(model: WorldModel, clips: list[StartClip], block: Block, num_steps: int, remember: bool = True) -> Laps:
+def drive_laps(
+    model: WorldModel, clips: list[StartClip], block: Block, num_steps: int, remember: bool = True
+) -> LoopDrives:
     """The lane follower drives around `block` from each of the clips, nobody else on the road.
 
     Args:
@@ -99,10 +101,10 @@ def drive_laps(model: WorldModel, clips: list[StartClip], block: Block, num_step
         frames.append(prediction.frames)
         latents.append(state.rolling.latents[:, 0].cpu().numpy())
         poses.append(state.vehicles[:, :3])
-    return Laps(frames=np.stack(frames, 1), latents=np.stack(latents, 1), poses=np.stack(poses, 1))
+    return LoopDrives(frames=np.stack(frames, 1), latents=np.stack(latents, 1), poses=np.stack(poses, 1))
 
 
-def same_views(laps: Laps, least_travelled: float) -> np.ndarray:
+def same_views(laps: LoopDrives, least_travelled: float) -> np.ndarray:
     """Drive, frame, earlier frame [p, 3] of the same view, the ego having travelled so far in between [m]."""
     pairs = []
     for n, poses in enumerate(torch.from_numpy(laps.poses.astype(np.float64))):
@@ -111,21 +113,21 @@ def same_views(laps: Laps, least_travelled: float) -> np.ndarray:
             num = int((travelled <= travelled[t] - least_travelled).sum())
             if not num:
                 continue
-            apart = view_distance(motions_to(poses[:num], poses[t]))
+            apart = view_distance(relative_pose(poses[:num], poses[t]))
             earlier = int(apart.argmin())
             if apart[earlier] < SAME_VIEW:
                 pairs.append((n, t, earlier))
     return np.array(pairs, np.int64).reshape(-1, 3)
 
 
-def view_rows(laps: Laps, least_travelled: float, count: int = 8) -> list[np.ndarray]:
+def view_rows(laps: LoopDrives, least_travelled: float, count: int = 8) -> list[np.ndarray]:
     """Up to `count` views as first seen, and the same a lap later, each uint8 [count, h, w, 3]."""
     pairs = same_views(laps, least_travelled)
     shown = pairs[np.linspace(0, len(pairs) - 1, count).astype(int)] if len(pairs) else pairs
     return [laps.frames[shown[:, 0], shown[:, k]] for k in (2, 1)]
 
 
-def revisit_scores(laps: Laps, least_travelled: float, rng: np.random.Generator) -> dict:
+def revisit_scores(laps: LoopDrives, least_travelled: float, rng: np.random.Generator) -> dict:
     """How alike frames of the same view are, a lap after each other, and frames of the drive chosen at random."""
     n, now, before = same_views(laps, least_travelled).T
     if not len(n):

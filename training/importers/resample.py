@@ -11,7 +11,7 @@ from envs.ground_truth import Objects, fill_objects
 from training.data.lerobot_layout import VALID_NAMES
 from training.data.rollouts import Rows
 from training.importers.recording import Recording, Signal, Track
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import CONTROL_NAMES, EGO_NAMES, SceneState
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
@@ -180,7 +180,7 @@ def _unwrapped(yaw: Signal) -> Signal:
 
 def _angle(yaw: Signal, times: np.ndarray, max_gap: float) -> tuple[np.ndarray, np.ndarray]:
     values, valid = sample(_unwrapped(yaw), times, max_gap)
-    return np.where(valid, wrap(values), 0.0), valid
+    return np.where(valid, wrap_angle(values), 0.0), valid
 
 
 def _list_objects(

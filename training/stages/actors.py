@@ -16,9 +16,9 @@ from training.data.validity import known_of
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.actors.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
-from worldsim.actors.actors import DRIVES, SPEED, STANDING, match_objects, object_states, with_rates
-from worldsim.actors.route_frame import LANE_HALF_WIDTH, line_of_scenes, place_on_line
-from worldsim.datatypes.boxes import wrap
+from worldsim.actors.actors import STANDING, ActorColumn, match_objects, object_states, with_rates
+from worldsim.actors.route_frame import LANE_HALF_WIDTH, route_frame_of_scenes, to_frenet
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
 
 ARRIVAL_RANGE = (32.0, 50.0)
@@ -110,16 +110,19 @@ def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamp
         match = match_objects(states[before], kinds[before], states[at], kinds[at], dt, 1.0)
         seen = with_rates(states[at], states[before], match, dt)
         seen[..., :3] = scenes.objects[..., :3]
-        seen[..., DRIVES] = drives[at]
-        line = line_of_scenes(scenes)
-        seen_features = features(seen, kinds[at], place_on_line(line, seen), rows.vehicles[at, 3])
+        seen[..., ActorColumn.DRIVES] = drives[at]
+        line = route_frame_of_scenes(scenes)
+        seen_features = features(seen, kinds[at], to_frenet(line, seen), rows.vehicles[at, 3])
         later = at + ahead
         back = match_objects(states[at], kinds[at], states[later], kinds[later], ahead * dt, 4.0)
         n, slot = np.nonzero(back >= 0)
         own = back[n, slot]
         change = states[later][n, slot] - states[at][n, own]
-        rates = np.stack([change[:, 3], wrap(change[:, 2])], axis=-1) / (ahead * dt) / RATE_SCALE
-        stood, stands = states[at][n, own, SPEED] < STANDING, states[later][n, slot, SPEED] < STANDING
+        rates = np.stack([change[:, 3], wrap_angle(change[:, 2])], axis=-1) / (ahead * dt) / RATE_SCALE
+        stood, stands = (
+            states[at][n, own, ActorColumn.SPEED] < STANDING,
+            states[later][n, slot, ActorColumn.SPEED] < STANDING,
+        )
         waits = stood & (drives[at][n, own] > 0)
         parts.append((seen_features[n, own], rates.astype(np.float32), stood & stands & ~waits, waits, waits & ~stands))
     joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
@@ -148,9 +151,9 @@ def arrivals_of(store: FrameStore, colours: np.ndarray, num: int, rng: np.random
         scenes = rows.scenes[later]
         match = match_objects(states[at], kinds[at], states[later], kinds[later], store.dt, 2.0)
         seen = scenes.objects.astype(np.float64)
-        place = place_on_line(line_of_scenes(scenes), seen)
+        place = to_frenet(route_frame_of_scenes(scenes), seen)
         in_lane = np.abs(place.lateral) < LANE_HALF_WIDTH
-        moves = seen[..., SPEED] >= 0.5
+        moves = seen[..., ActorColumn.SPEED] >= 0.5
         blocks = in_lane & (~moves | (np.cos(place.heading) < 0.5))
         crosses = (np.abs(np.sin(place.heading)) > 0.5) & (kinds[later] != ObjectKind.PEDESTRIAN) & moves
         new = (

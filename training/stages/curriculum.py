@@ -76,14 +76,14 @@ def train_dynamics(
     windows = LatentWindows(store, latents, config, recipe.student.window_length, episodes)
     model.denoiser.dit.recompute = recipe.student.recompute
     if recipe.trajectories is not None:
-        theirs, ours = ((dit.num_recalled, dit.num_sinks) for dit in (recipe.trajectories.dit, config.dit))
+        theirs, ours = ((dit.num_retrieved, dit.num_sinks) for dit in (recipe.trajectories.dit, config.dit))
         if theirs not in ((0, 0), ours):
-            raise ValueError(f"the causal teacher needs the student's num_recalled and num_sinks {ours}, got {theirs}")
+            raise ValueError(f"the causal teacher needs the student's num_retrieved and num_sinks {ours}, got {theirs}")
         causal = Denoiser(replace(config, dit=recipe.trajectories.dit)).to(device)
         causal.dit.recompute = recipe.trajectories.teacher.recompute
         train_denoiser(causal, windows, recipe.trajectories.teacher, folder / "causal_teacher", "causal teacher")
         model.denoiser.step_std.copy_(causal.step_std)
-        model.denoiser.look_limit.copy_(causal.look_limit)
+        model.denoiser.style_limit.copy_(causal.style_limit)
         distill = recipe.trajectories.distill
         train_distill(model.denoiser, causal, windows, distill, recipe.student, folder / "trajectories")
     train_denoiser(model.denoiser, windows, recipe.student, folder / "student")

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from training.batches.decoder_windows import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
 from training.batches.latent_windows import LatentWindows
-from training.batches.self_rollouts import OwnClips
+from training.batches.self_rollouts import SelfRolloutClips
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.stages.vae import picture_loss
@@ -146,7 +146,7 @@ def train_decoder(
     vae: VAE3D,
     pictures: TruePictures,
     windows: LatentWindows,
-    own: OwnClips,
+    own: SelfRolloutClips,
     config: DecoderStageConfig,
     folder: Path,
 ) -> None:

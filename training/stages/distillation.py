@@ -18,7 +18,7 @@ from torch import Tensor
 from training.batches.latent_windows import LatentBatch, LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from training.stages.student import DiTStageConfig, OwnRollouts
+from training.stages.student import DiTStageConfig, SelfRollouts
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 
 
@@ -54,40 +54,40 @@ class DistillStageConfig:
             raise ValueError(f"own_fraction must lie in [0, 1], got {self.own_fraction}")
 
 
-class Question:
+class FrozenContext:
     """Frames of clips that a denoiser is asked about, at one flow time after the other, each knowing the latents before
     it; the first is clean context.
 
     Args:
         denoiser: who is asked.
         seen: latents before each frame are taken from here, [b, t, c, h, w].
-        batch: conditions and what is recalled.
+        batch: conditions and what is retrieved.
     """
 
     def __init__(self, denoiser: Denoiser, seen: Float[Tensor, "b t c h w"], batch: LatentBatch) -> None:
         self.denoiser, self.seen, self.conditions = denoiser, seen, batch.conditions
         self.times = torch.arange(seen.shape[1], device=seen.device)
         self.previous = shift_previous(seen, denoiser.dit.config.num_previous)
-        self.given = denoiser.given(self.previous, batch.conditions, batch.recalled)
+        self.inputs = denoiser.inputs(self.previous, batch.conditions, batch.retrieved)
 
-    def ask(self, noisy: Float[Tensor, "b t c h w"], tau: float) -> Float[Tensor, "b t c h w"]:
+    def predict(self, noisy: Float[Tensor, "b t c h w"], tau: float) -> Float[Tensor, "b t c h w"]:
         """The estimate of the data of `noisy` at flow time `tau`; of the first frame what is known of it."""
         b, t = noisy.shape[:2]
         noisy = torch.cat([self.seen[:, :1], noisy[:, 1:]], dim=1)
         at = torch.full((b, t), tau, device=noisy.device)
         at[:, 0] = 1.0
-        data = self.denoiser(noisy, at, self.previous, self.conditions, self.times, given=self.given).data
+        data = self.denoiser(noisy, at, self.previous, self.conditions, self.times, inputs=self.inputs).data
         return torch.cat([self.seen[:, :1], data[:, 1:]], dim=1)
 
 
 def trajectory(
-    teacher: Question, noise: Float[Tensor, "b t c h w"], num_steps: int
+    teacher: FrozenContext, noise: Float[Tensor, "b t c h w"], num_steps: int
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The teacher's way z_0 (noise) to z_num_steps (data), and its estimates of the data at all but the last."""
     way, estimates, x = [noise], [], noise
     for k in range(num_steps):
         tau = k / num_steps
-        data = teacher.ask(x, tau)
+        data = teacher.predict(x, tau)
         x = data if k == num_steps - 1 else x + (data - x) / (num_steps * (1 - tau))
         way.append(x)
         estimates.append(data)
@@ -112,8 +112,8 @@ def distill_losses(
     seen = batch.latents if own is None else own
     noise = torch.randn(batch.latents.shape, generator=generator).to(device)
     with torch.no_grad():
-        way, estimates = trajectory(Question(teacher, seen, batch), noise, config.teacher_steps)
-    asked = Question(student, seen, batch)
+        way, estimates = trajectory(FrozenContext(teacher, seen, batch), noise, config.teacher_steps)
+    asked = FrozenContext(student, seen, batch)
     num = config.student_steps[int(torch.randint(len(config.student_steps), (), generator=generator))]
     stride, k = config.teacher_steps // num, int(torch.randint(num, (), generator=generator))
     tau, here, there = k / num, way[k * stride], way[(k + 1) * stride]
@@ -122,8 +122,8 @@ def distill_losses(
     def apart(a: Tensor, b: Tensor) -> Tensor:
         return ((a - b) / std)[:, 1:].square().mean()
 
-    data = asked.ask(here, tau)
-    at_start = data if k == 0 else asked.ask(way[0], 0.0)
+    data = asked.predict(here, tau)
+    at_start = data if k == 0 else asked.predict(way[0], 0.0)
     terms = {
         "velocity": apart((data - here) / (1 - tau), (there - here) * num),
         "one_step": apart(at_start, way[-1]),
@@ -154,7 +154,7 @@ def train_distill(
     if stage_done(student, result):
         return
     teacher.eval().requires_grad_(False)
-    own = OwnRollouts(windows, student_config)
+    own = SelfRollouts(windows, student_config)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = step_rng(config.loop.seed, step)

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from training.batches.latent_windows import LatentBatch, LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from training.stages.student import DiTStageConfig, OwnRollouts, student_losses
+from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
 from training.stages.teacher import Teacher, TeacherStageConfig, teacher_losses
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 from worldsim.dynamics.flow import interpolate
-from worldsim.dynamics.rollout import Rollout
+from worldsim.dynamics.rollout import LatentRollout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +58,21 @@ class Matching(nn.Module):
         self.student, self.fake = student, fake
 
 
-def last_pass(denoiser: Denoiser, rollout: Rollout, batch: LatentBatch) -> Float[Tensor, "b t c h w"]:
+def last_pass(denoiser: Denoiser, rollout: LatentRollout, batch: LatentBatch) -> Float[Tensor, "b t c h w"]:
     """The generated latents of a rollout again, all frames in one pass and with gradients: the last sampling pass of
     each frame sees what the frames before it left in the cache, which were their last passes."""
     previous = shift_previous(rollout.latents, denoiser.dit.config.num_previous)
     times = torch.arange(rollout.latents.shape[1], device=rollout.latents.device)
-    given = denoiser.given(previous, batch.conditions, batch.recalled)
-    out = denoiser(rollout.noisy, rollout.tau, previous, batch.conditions, times, given=given)
-    made = denoiser.settle(out.data, given, batch.conditions)
+    inputs = denoiser.inputs(previous, batch.conditions, batch.retrieved)
+    out = denoiser(rollout.noisy, rollout.tau, previous, batch.conditions, times, inputs=inputs)
+    made = denoiser.constrain(out.data, inputs, batch.conditions)
     return torch.where((rollout.tau < 1)[:, :, None, None, None], made, rollout.latents)
 
 
 def match_losses(
     matching: Matching,
     teacher: Teacher,
-    rollout: Rollout,
+    rollout: LatentRollout,
     batch: LatentBatch,
     config: MatchStageConfig,
     fake_config: TeacherStageConfig,
@@ -124,7 +124,7 @@ def train_match(
     fake.load_state_dict(teacher.state_dict())
     matching = Matching(denoiser, fake)
     teacher.eval().requires_grad_(False)
-    own = OwnRollouts(windows, student_config)
+    own = SelfRollouts(windows, student_config)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = step_rng(config.loop.seed, step)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from training.batches.latent_windows import LatentBatch, LatentWindows
-from training.batches.self_rollouts import OwnClips
+from training.batches.self_rollouts import SelfRolloutClips
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.dynamics.rollout import NUM_KEPT
@@ -55,7 +55,7 @@ def head_losses(
 
 
 def mixed_batch(
-    windows: LatentWindows, own: OwnClips, config: HeadStageConfig, rng: np.random.Generator
+    windows: LatentWindows, own: SelfRolloutClips, config: HeadStageConfig, rng: np.random.Generator
 ) -> LatentBatch:
     """Windows of NUM_KEPT latents, `own_fraction` of them cut from the model's own clips so that they end with a frame
     that it made."""
@@ -73,7 +73,9 @@ def mixed_batch(
     return batch
 
 
-def train_head(head: SceneHead, windows: LatentWindows, own: OwnClips, config: HeadStageConfig, folder: Path) -> None:
+def train_head(
+    head: SceneHead, windows: LatentWindows, own: SelfRolloutClips, config: HeadStageConfig, folder: Path
+) -> None:
     """Train `head` in place on windows of NUM_KEPT latents and on the model's own clips, or load the finished stage;
     resumable.
 

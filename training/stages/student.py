@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from training.batches.latent_windows import NUM_DRAWS, LatentBatch, LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.conditioning.style import look_distance, look_of
+from worldsim.conditioning.style import style_distance, style_of
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 from worldsim.dynamics.flow import interpolate, sample_times
-from worldsim.dynamics.rollout import Rollout, prefill, roll_out, select_frames, select_recalled
+from worldsim.dynamics.rollout import LatentRollout, prefill, roll_out, select_frames, select_retrieved
 from worldsim.networks.layers import KeyValue
 
 
@@ -32,7 +32,7 @@ class DiTStageConfig:
             values that they leave behind (segment recurrence, Dai et al. 2019). Other stages pass them as the rest.
         clean_fraction: share of frames that are clean context.
         previous_noise: standard deviation, up to, of noise on the stacked previous latents.
-        recalled_noise: the same of what is recalled.
+        retrieved_noise: the same of what is retrieved.
         self_from: fraction of the steps after which windows are continued from the model's own rollouts.
         self_fraction: share of steps that do so in the end.
         self_ramp: fraction of the steps over which their share rises from 0 to that: the share with the truth as
@@ -54,7 +54,7 @@ class DiTStageConfig:
     num_cached: int = 0
     clean_fraction: float = 0.2
     previous_noise: float = 0.15
-    recalled_noise: float = 0.3
+    retrieved_noise: float = 0.3
     self_from: float = 0.45
     self_fraction: float = 0.6
     self_ramp: float = 0.1
@@ -111,7 +111,7 @@ class Lookahead(nn.Module):
         return (self.out(self.norm(tokens[:, :-num_frames])) - change).square().mean()
 
 
-class OwnRollouts:
+class SelfRollouts:
     """Rollouts of the model's own that go on from step to step, so that it meets how it drifts in the long run.
 
     Args:
@@ -135,7 +135,7 @@ class OwnRollouts:
     @torch.no_grad()
     def advance(
         self, denoiser: Denoiser, rng: np.random.Generator, generator: torch.Generator
-    ) -> tuple[LatentBatch, Rollout]:
+    ) -> tuple[LatentBatch, LatentRollout]:
         """A few frames on: the windows of truth, and what the model made of them."""
         config, device = self.config, denoiser.step_std.device
         latents, first, hidden = (self.carried[name] for name in ("latents", "first", "hidden"))
@@ -153,7 +153,7 @@ class OwnRollouts:
         context[going] = latents[going, num_new:].to(device)
         num_steps = config.self_steps[int(rng.integers(len(config.self_steps)))]
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-        rollout = roll_out(denoiser, context, batch.conditions, noise, num_steps, batch.recalled)
+        rollout = roll_out(denoiser, context, batch.conditions, noise, num_steps, batch.retrieved)
         latents.copy_(rollout.latents.cpu())
         return batch, rollout
 
@@ -166,7 +166,7 @@ def cache_before(
     if not num:
         return None
     first = slice(0, num)
-    told = select_recalled(batch.recalled, first)
+    told = select_retrieved(batch.retrieved, first)
     cache = prefill(denoiser, latents[:, first], select_frames(batch.conditions, first), told).cache
     tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
     return tuple(kv.with_room((latents.shape[1] - num) * tokens) for kv in cache)
@@ -195,7 +195,7 @@ def student_losses(
     times = torch.arange(seen.shape[1], device=device)
     trained = slice(config.num_cached, None)
     truth, seen, previous, copied = (v[:, trained] for v in (batch.latents, seen, previous, copied))
-    conditions, recalled = select_frames(batch.conditions, trained), select_recalled(batch.recalled, trained)
+    conditions, retrieved = select_frames(batch.conditions, trained), select_retrieved(batch.retrieved, trained)
     b, t = truth.shape[:2]
     tau = sample_times((b, t), generator, config.clean_fraction)
     if past is None:
@@ -206,16 +206,16 @@ def student_losses(
     strength = config.previous_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
     jitter = torch.randn(previous.shape, generator=generator).to(device)
     stacked = previous + strength * jitter
-    if recalled is not None:
-        blur = config.recalled_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
-        blurred = blur * torch.randn(recalled.latents[:, :1].shape, generator=generator).to(device)
-        blurred[:, :, denoiser.dit.config.num_recalled :] = 0.0  # sinks are true in rollouts too
-        recalled = recalled._replace(latents=recalled.latents + blurred)
-    given = denoiser.given(stacked, conditions, recalled)
-    out = denoiser(noisy, tau, stacked, conditions, times[trained], past, given)
+    if retrieved is not None:
+        blur = config.retrieved_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
+        blurred = blur * torch.randn(retrieved.latents[:, :1].shape, generator=generator).to(device)
+        blurred[:, :, denoiser.dit.config.num_retrieved :] = 0.0  # sinks are true in rollouts too
+        retrieved = retrieved._replace(latents=retrieved.latents + blurred)
+    inputs = denoiser.inputs(stacked, conditions, retrieved)
+    out = denoiser(noisy, tau, stacked, conditions, times[trained], past, inputs)
     rest = (truth - out.mean) / out.std
     noised = (tau < 1).float()
-    weight = 1 + config.object_weight * (given.coverage > 0.02)
+    weight = 1 + config.object_weight * (inputs.coverage > 0.02)
     flow = ((out.rest - rest) ** 2).mean(2)
     flow = (flow * weight).sum((2, 3)) / weight.sum((2, 3))
     flow = 2 * ((1 + flow).sqrt() - 1)  # pseudo-Huber: a rollout gone astray must not outweigh all others
@@ -243,14 +243,14 @@ def student_losses(
 @torch.no_grad()
 def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None:
     """Set step_std: how far the next latent is from its prior, per channel, with room for drifted rollouts; and
-    look_limit, beyond which one frame in ten of the same drive lies."""
+    style_limit, beyond which one frame in ten of the same drive lies."""
     batch = windows.sample(128, np.random.default_rng([seed, 10**6])).on(denoiser.step_std.device)
     latents, conditions = batch.latents, batch.conditions
-    prior = denoiser.given(shift_previous(latents, 1), conditions).prior
+    prior = denoiser.inputs(shift_previous(latents, 1), conditions).prior
     rest = (latents - prior)[:, 1:]
     denoiser.step_std.copy_(1.25 * (rest**2).mean((0, 1, 3, 4)).sqrt())
-    apart = look_distance(look_of(latents), conditions.look).abs()
-    denoiser.look_limit.copy_(apart.flatten(0, 1).quantile(0.9, dim=0))
+    apart = style_distance(style_of(latents), conditions.look).abs()
+    denoiser.style_limit.copy_(apart.flatten(0, 1).quantile(0.9, dim=0))
 
 
 def train_denoiser(
@@ -262,7 +262,7 @@ def train_denoiser(
         return
     measure_steps(denoiser, windows, config.loop.seed)
 
-    own = OwnRollouts(windows, config)
+    own = SelfRollouts(windows, config)
     student = nn.ModuleDict({"denoiser": denoiser})
     lookahead = None
     if config.lookahead_weight:

@@ -27,7 +27,7 @@ class TeacherStageConfig:
     """Shape, batch and dropout of the teacher's stage.
 
     Args:
-        dit: the teacher's shape; `causal` is set to False, `num_recalled` and `num_sinks` to 0.
+        dit: the teacher's shape; `causal` is set to False, `num_retrieved` and `num_sinks` to 0.
         batch_size: windows a step.
         num_frames: latents a window.
         most_context: a window begins with up to so many clean frames.
@@ -58,7 +58,7 @@ class Teacher(nn.Module):
 
     def __init__(self, config: WorldModelConfig, dit: DiTConfig) -> None:
         super().__init__()
-        self.denoiser = Denoiser(replace(config, dit=replace(dit, causal=False, num_recalled=0, num_sinks=0)))
+        self.denoiser = Denoiser(replace(config, dit=replace(dit, causal=False, num_retrieved=0, num_sinks=0)))
 
     def posterior(self, noisy: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the data given `noisy`, latents being of zero mean and unit variance."""
@@ -69,9 +69,9 @@ class Teacher(nn.Module):
     ) -> Float[Tensor, "b t c h w"]:
         """The standardised rest of the data, (data - mean) / std of the posterior."""
         previous = shift_previous(noisy, self.denoiser.dit.config.num_previous)
-        given = self.denoiser.given(previous, conditions)
+        inputs = self.denoiser.inputs(previous, conditions)
         times = torch.arange(noisy.shape[1], device=noisy.device)
-        return self.denoiser.dit(self.denoiser.stack(noisy, previous, given), tau, conditions, times).rest
+        return self.denoiser.dit(self.denoiser.stack(noisy, previous, inputs), tau, conditions, times).rest
 
     def forward(
         self,

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from worldsim.actors.actors import ACCELERATION, DRIVES, LANE, LENGTH, SPEED, STANDING, YAW_RATE, Actors
-from worldsim.actors.route_frame import LINE_ARCS, Line, OnLine, place_on_line
+from worldsim.actors.actors import STANDING, ActorColumn, Actors
+from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, FrenetPose, RouteFrame, to_frenet
 from worldsim.configs import ActorConfig
-from worldsim.datatypes.boxes import wrap
-from worldsim.datatypes.route import turned
+from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -44,7 +44,7 @@ RATE_SCALE = np.array([1.5, 0.2])
 """Standard size of an acceleration [m/s²] and a yaw rate [rad/s]."""
 
 
-def features(seen: np.ndarray, kinds: np.ndarray, place: OnLine, ego_speed: np.ndarray) -> np.ndarray:
+def features(seen: np.ndarray, kinds: np.ndarray, place: FrenetPose, ego_speed: np.ndarray) -> np.ndarray:
     """What actors [n, s, 10], vehicle frame, act upon: float32 [n, s, NUM_FEATURES], of about unit size."""
     n, num = kinds.shape
     c, s = np.cos(seen[..., 2]), np.sin(seen[..., 2])
@@ -55,9 +55,9 @@ def features(seen: np.ndarray, kinds: np.ndarray, place: OnLine, ego_speed: np.n
     d = others[:, None] - seen[:, :, None, :2]
     ahead = c[..., None] * d[..., 0] + s[..., None] * d[..., 1]
     aside = c[..., None] * d[..., 1] - s[..., None] * d[..., 0]
-    speed = np.concatenate([seen[..., SPEED], ego_speed[:, None]], axis=1)
+    speed = np.concatenate([seen[..., ActorColumn.SPEED], ego_speed[:, None]], axis=1)
     yaw = np.concatenate([seen[..., 2], np.zeros((n, 1))], axis=1)
-    length = np.concatenate([seen[..., LENGTH], np.full((n, 1), EGO_LENGTH)], axis=1)
+    length = np.concatenate([seen[..., ActorColumn.LENGTH], np.full((n, 1), EGO_LENGTH)], axis=1)
     there = np.concatenate([kinds > 0, np.ones((n, 1), bool)], axis=1)
     arc = np.concatenate([place.s, np.zeros((n, 1))], axis=1)
     lateral = np.concatenate([place.lateral, np.zeros((n, 1))], axis=1)
@@ -73,18 +73,18 @@ def features(seen: np.ndarray, kinds: np.ndarray, place: OnLine, ego_speed: np.n
     at = gap.argmin(-1)
     rows = np.arange(n)[:, None]
     turn = yaw[rows, at] - seen[..., 2]
-    lead_speed = np.where(candidate.any(-1), speed[rows, at] * np.cos(turn), seen[..., SPEED])
+    lead_speed = np.where(candidate.any(-1), speed[rows, at] * np.cos(turn), seen[..., ActorColumn.SPEED])
     gap = np.clip(gap.min(-1), 0.0, 60.0)
-    v = seen[..., SPEED]
+    v = seen[..., ActorColumn.SPEED]
     columns = [
         v / 10,
         np.minimum(v, 1.0),
-        seen[..., DRIVES],
-        np.sign(seen[..., ACCELERATION]) * (np.abs(seen[..., ACCELERATION]) > 0.2),
+        seen[..., ActorColumn.DRIVES],
+        np.sign(seen[..., ActorColumn.ACCELERATION]) * (np.abs(seen[..., ActorColumn.ACCELERATION]) > 0.2),
         kinds == ObjectKind.CAR,
         kinds == ObjectKind.TRUCK,
         kinds == ObjectKind.PEDESTRIAN,
-        np.clip(seen[..., YAW_RATE] / RATE_SCALE[1], -5, 5),
+        np.clip(seen[..., ActorColumn.YAW_RATE] / RATE_SCALE[1], -5, 5),
         on,
         on * np.clip(place.lateral / 4, -2, 2),
         on * np.abs(np.clip(place.lateral / 4, -2, 2)),
@@ -130,7 +130,7 @@ class ActorModel(nn.Module):
         self,
         actors: Actors,
         vehicles: np.ndarray,
-        line: Line,
+        line: RouteFrame,
         after: np.ndarray,
         dt: float,
         draws: Sequence[Sequence[int]],
@@ -146,14 +146,14 @@ class ActorModel(nn.Module):
             told: states [b, s, 10] after the step, NaN where actors move by themselves.
         """
         seen = actors.seen_from(vehicles)
-        place = place_on_line(line, seen)
+        place = to_frenet(line, seen)
         seen_features = torch.from_numpy(features(seen, actors.kinds, place, vehicles[:, 3]))
         estimate = self(seen_features.to(self.arrivals.device)).double().cpu().numpy()
         rates = estimate[..., :2] * RATE_SCALE
         states = _started(actors, estimate[..., 2], seen_features[..., NEARNESS].numpy() < 1 / 3, dt, draws)
-        states[..., LANE] = kept_lanes(states[..., LANE], actors.kinds, place)
-        rates[..., 1] = np.where(np.isfinite(states[..., LANE]), lane_keeping(states, place), rates[..., 1])
-        states = moved(states, rates, dt)
+        states[..., ActorColumn.LANE] = kept_lanes(states[..., ActorColumn.LANE], actors.kinds, place)
+        rates[..., 1] = np.where(np.isfinite(states[..., ActorColumn.LANE]), lane_keeping(states, place), rates[..., 1])
+        states = integrate(states, rates, dt)
         states = np.where(actors.kinds[..., None] > 0, states, 0.0)
         keeps: np.ndarray = np.zeros(actors.kinds.shape, bool)
         if told is not None:
@@ -166,7 +166,7 @@ class ActorModel(nn.Module):
         self,
         actors: Actors,
         keeps: np.ndarray,
-        line: Line,
+        line: RouteFrame,
         vehicles: np.ndarray,
         after: np.ndarray,
         draws: Sequence[Sequence[int]],
@@ -215,18 +215,18 @@ def _started(
     """The actors' states, some of the drivers that stand [b, s] having started, by chance; nobody waits for ever whose
     way is free."""
     states = actors.states.copy()
-    waits = (actors.kinds > 0) & (states[..., SPEED] < STANDING) & (states[..., DRIVES] > 0)
+    waits = (actors.kinds > 0) & (states[..., ActorColumn.SPEED] < STANDING) & (states[..., ActorColumn.DRIVES] > 0)
     never = 1 / (1 + np.exp(np.clip(logits, -20, 20)))
     never = np.where(free, np.minimum(never, 1 - LEAST_START), never)
     for k in np.flatnonzero(waits.any(-1)).tolist():
         drawn = np.random.default_rng([*draws[k], 0]).random(waits.shape[1])
         starts = waits[k] & (drawn < 1 - never[k] ** (dt / START_SECONDS))
-        states[k, starts, SPEED] = START_SPEED
-        states[k, starts, ACCELERATION] = 1.0
+        states[k, starts, ActorColumn.SPEED] = START_SPEED
+        states[k, starts, ActorColumn.ACCELERATION] = 1.0
     return states
 
 
-def kept_lanes(lanes: np.ndarray, kinds: np.ndarray, place: OnLine) -> np.ndarray:
+def kept_lanes(lanes: np.ndarray, kinds: np.ndarray, place: FrenetPose) -> np.ndarray:
     """Offsets [b, s] that vehicles keep which drive along the route, either way; NaN for the others."""
     vehicle = (kinds == ObjectKind.CAR) | (kinds == ObjectKind.TRUCK)
     along = place.on & vehicle & (np.abs(np.sin(place.heading)) < 0.5)
@@ -234,20 +234,20 @@ def kept_lanes(lanes: np.ndarray, kinds: np.ndarray, place: OnLine) -> np.ndarra
     return np.where(along, np.where(np.isfinite(lanes), lanes, chosen), np.nan)
 
 
-def lane_keeping(states: np.ndarray, place: OnLine) -> np.ndarray:
+def lane_keeping(states: np.ndarray, place: FrenetPose) -> np.ndarray:
     """Yaw rates [b, s] [rad/s] that keep vehicles at their offset from the route, critically damped over about 9 m.
 
     With d the offset and e the heading error, d' = sin e and e' = c - k per metre; c = k + (d0 - d)/D² - 2 e/D.
     """
     damping = 4.5
     oncoming = np.cos(place.heading) < 0
-    error = np.where(oncoming, wrap(place.heading - np.pi), place.heading)
-    miss = np.where(oncoming, -1.0, 1.0) * (states[..., LANE] - place.lateral)
+    error = np.where(oncoming, wrap_angle(place.heading - np.pi), place.heading)
+    miss = np.where(oncoming, -1.0, 1.0) * (states[..., ActorColumn.LANE] - place.lateral)
     curvature = place.bend_near / 8 + np.clip(miss, -2, 2) / damping**2 - 2 * error / damping
-    return states[..., SPEED] * np.clip(curvature, -0.2, 0.2)
+    return states[..., ActorColumn.SPEED] * np.clip(curvature, -0.2, 0.2)
 
 
-def moved(states: np.ndarray, rates: np.ndarray, dt: float) -> np.ndarray:
+def integrate(states: np.ndarray, rates: np.ndarray, dt: float) -> np.ndarray:
     """ACTOR_NAMES [..., 10] after `dt` seconds of acceleration and yaw rate [..., 2]; who stands does not turn."""
     x, y, yaw, speed, length, width, _, drives, lane, _ = np.moveaxis(states, -1, 0)
     new_speed = np.maximum(speed + dt * rates[..., 0], 0.0)
@@ -259,7 +259,7 @@ def moved(states: np.ndarray, rates: np.ndarray, dt: float) -> np.ndarray:
         [
             x + dt * mean_speed * np.cos(middle),
             y + dt * mean_speed * np.sin(middle),
-            wrap(yaw + turn * dt),
+            wrap_angle(yaw + turn * dt),
             new_speed,
             length,
             width,
@@ -274,11 +274,11 @@ def moved(states: np.ndarray, rates: np.ndarray, dt: float) -> np.ndarray:
 
 def _arriving(row: np.ndarray, points: np.ndarray, vehicle: np.ndarray) -> np.ndarray:
     """ACTOR_NAMES [10] of an arrival at its place on the line [p, 2] seen from `vehicle` [6]."""
-    at = int(np.clip(np.searchsorted(LINE_ARCS, row[0], side="right") - 1, 0, len(points) - 2))
+    at = int(np.clip(np.searchsorted(ROUTE_FRAME_ARCS, row[0], side="right") - 1, 0, len(points) - 2))
     d = points[at + 1] - points[at]
     yaw = float(np.arctan2(d[1], d[0]))
-    local = points[at] + turned(np.array([row[0] - LINE_ARCS[at], row[1]]), yaw)
-    ground = vehicle[:2] + turned(local, vehicle[2])
+    local = points[at] + rotate(np.array([row[0] - ROUTE_FRAME_ARCS[at], row[1]]), yaw)
+    ground = vehicle[:2] + rotate(local, vehicle[2])
     return np.array(
-        [*ground, wrap(yaw + row[2] + vehicle[2]), row[3], row[4], row[5], 0.0, row[3] > STANDING, np.nan, 0.0]
+        [*ground, wrap_angle(yaw + row[2] + vehicle[2]), row[3], row[4], row[5], 0.0, row[3] > STANDING, np.nan, 0.0]
     )

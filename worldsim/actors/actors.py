@@ -4,20 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
-from worldsim.actors.route_frame import LANE_HALF_WIDTH, line_of_scenes, place_on_line
-from worldsim.datatypes.boxes import wrap
-from worldsim.datatypes.route import turned
+from worldsim.actors.route_frame import LANE_HALF_WIDTH, route_frame_of_scenes, to_frenet
+from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, SceneState
 from worldsim.datatypes.start_clip import StartClip
 
 ACTOR_NAMES = ("x", "y", "yaw", "speed", "length", "width", "yaw_rate", "drives", "lane", "acceleration")
 """Ground frame [m, m, rad], [m/s], [m, m], [rad/s]; 1 for who has moved before or stands in a lane, 0 for the parked;
 offset from the ego's route that it keeps, positive left [m], NaN for who keeps none; [m/s²]."""
-SPEED, LENGTH, WIDTH, YAW_RATE, DRIVES, LANE, ACCELERATION = range(3, 10)
-"""Columns of ACTOR_NAMES."""
+
+
+class ActorColumn(IntEnum):
+    """Columns of ACTOR_NAMES; the first six are those of OBJECT_NAMES."""
+
+    X = 0
+    Y = 1
+    YAW = 2
+    SPEED = 3
+    LENGTH = 4
+    WIDTH = 5
+    YAW_RATE = 6
+    DRIVES = 7
+    LANE = 8
+    ACCELERATION = 9
+
+
 STANDING = 0.15
 """Slower actors stand and do not turn [m/s]."""
 
@@ -61,8 +77,8 @@ class Actors:
     def seen_from(self, vehicles: np.ndarray) -> np.ndarray:
         """ACTOR_NAMES with place and yaw in the frames of `vehicles` [b, 6]; float64 [b, s, 10]."""
         seen = self.states.copy()
-        seen[..., :2] = turned(self.states[..., :2] - vehicles[:, None, :2], -vehicles[:, 2, None])
-        seen[..., 2] = wrap(self.states[..., 2] - vehicles[:, 2, None])
+        seen[..., :2] = rotate(self.states[..., :2] - vehicles[:, None, :2], -vehicles[:, 2, None])
+        seen[..., 2] = wrap_angle(self.states[..., 2] - vehicles[:, 2, None])
         return np.where(self.kinds[..., None] > 0, seen, 0.0)
 
     @staticmethod
@@ -76,9 +92,9 @@ class Actors:
                 before = object_states(clip.scenes[-2], clip.vehicles[-2])
                 match = match_objects(before, clip.scenes.object_kinds[-2], states[k], kinds[k], clip.dt, 1.0)
                 states[k] = with_rates(states[k], before, match, clip.dt)
-            place = place_on_line(line_of_scenes(clip.scenes[-1:]), clip.scenes.objects[-1:].astype(np.float64))
+            place = to_frenet(route_frame_of_scenes(clip.scenes[-1:]), clip.scenes.objects[-1:].astype(np.float64))
             in_lane = place.on[0] & (np.abs(place.lateral[0]) < LANE_HALF_WIDTH)
-            states[k, :, DRIVES] = in_lane | (states[k, :, SPEED] > STANDING)
+            states[k, :, ActorColumn.DRIVES] = in_lane | (states[k, :, ActorColumn.SPEED] > STANDING)
         return Actors(
             states=states,
             kinds=kinds,
@@ -90,8 +106,8 @@ class Actors:
 def object_states(scene: SceneState, vehicle: np.ndarray) -> np.ndarray:
     """ACTOR_NAMES [..., s, 10] of a scene's objects seen from `vehicle` [..., 6]; nothing is known of the last four."""
     objects = scene.objects.astype(np.float64)
-    ground = vehicle[..., None, :2] + turned(objects[..., :2], vehicle[..., 2, None])
-    yaw = wrap(objects[..., 2] + vehicle[..., 2, None])
+    ground = vehicle[..., None, :2] + rotate(objects[..., :2], vehicle[..., 2, None])
+    yaw = wrap_angle(objects[..., 2] + vehicle[..., 2, None])
     unknown = np.broadcast_to([0.0, 0.0, np.nan, 0.0], (*yaw.shape, 4))
     return np.concatenate([ground, yaw[..., None], objects[..., 3:], unknown], axis=-1)
 
@@ -117,10 +133,12 @@ def with_rates(states: np.ndarray, before: np.ndarray, match: np.ndarray, dt: fl
     """`states` [..., s, 10] with yaw rate and acceleration since `before`, where `match` [..., s] tells who is who."""
     known = (match >= 0)[..., None]
     old = np.take_along_axis(before, np.maximum(match, 0)[..., None], axis=-2)
-    turn = np.where(states[..., [SPEED]] > STANDING, wrap(states[..., 2:3] - old[..., 2:3]) / dt, 0.0)
+    turn = np.where(states[..., [ActorColumn.SPEED]] > STANDING, wrap_angle(states[..., 2:3] - old[..., 2:3]) / dt, 0.0)
     new = states.copy()
-    new[..., [YAW_RATE]] = np.where(known, turn, 0.0)
-    new[..., [ACCELERATION]] = np.where(known, (states[..., [SPEED]] - old[..., [SPEED]]) / dt, 0.0)
+    new[..., [ActorColumn.YAW_RATE]] = np.where(known, turn, 0.0)
+    new[..., [ActorColumn.ACCELERATION]] = np.where(
+        known, (states[..., [ActorColumn.SPEED]] - old[..., [ActorColumn.SPEED]]) / dt, 0.0
+    )
     return new
 
 

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import RoutePreview
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 
 KNOT_ARCS = np.array([0.0, *ROUTE_DISTANCES, ROUTE_DISTANCES[-1] + 15.0])
 """Arc lengths that a line is drawn through [m]: beside the ego, the preview, and straight on from its end."""
-LINE_ARCS = np.arange(0.0, KNOT_ARCS[-1] + 0.1, 2.5)
+ROUTE_FRAME_ARCS = np.arange(0.0, KNOT_ARCS[-1] + 0.1, 2.5)
 """Arc lengths of a line's points [m]."""
 ROUTE_SIDE = 10.0
 """Actors farther beside the route have nothing to do with it [m]."""
@@ -24,14 +24,14 @@ LEAD_MARGIN = 0.3
 """Added to the half widths of ego and object to get the ego's corridor [m]."""
 
 
-class Line(NamedTuple):
-    """The route near `n` egos. points [n, p, 2] at LINE_ARCS, vehicle frame. known: whether there is a route [n]."""
+class RouteFrame(NamedTuple):
+    """The route near `n` egos. points: at ROUTE_FRAME_ARCS, vehicle frame [n, p, 2]. known: if there is one [n]."""
 
     points: np.ndarray
     known: np.ndarray
 
 
-def line_of(preview: RoutePreview) -> Line:
+def route_frame_of(preview: RoutePreview) -> RouteFrame:
     """The line through a preview and the place beside the ego; straight on where the preview ends, or there is none."""
     route, valid, lateral_offset, heading_error = preview[:4]
     beside = np.stack([-lateral_offset * np.sin(heading_error), -lateral_offset * np.cos(heading_error)], axis=-1)
@@ -46,29 +46,29 @@ def line_of(preview: RoutePreview) -> Line:
         d /= np.maximum(np.hypot(d[:, 0], d[:, 1]), 1e-6)[:, None]
         beyond = knots[:, k - 1] + d * (KNOT_ARCS[k] - KNOT_ARCS[k - 1])
         knots[:, k] = np.where(shown[:, k, None], knots[:, k], beyond)
-    return Line(_smooth(knots), known)
+    return RouteFrame(_smooth(knots), known)
 
 
-def line_of_scenes(scenes: SceneState) -> Line:
+def route_frame_of_scenes(scenes: SceneState) -> RouteFrame:
     """The routes that SceneStates [n] tell of."""
     places = np.zeros(len(scenes.route), np.int64)
     known = np.all(scenes.lane_valid[:, :2], axis=-1)
-    return line_of(
+    return route_frame_of(
         RoutePreview(scenes.route, scenes.route_valid, scenes.lateral_offset, scenes.heading_error, places, known)
     )
 
 
 def _smooth(knots: np.ndarray) -> np.ndarray:
-    """Points at LINE_ARCS of the cubic Hermite spline through knots [n, k, 2] at KNOT_ARCS, its slopes those of the
-    parabolas through three knots: on a bend a chord of 10 m is far from the road."""
+    """Points at ROUTE_FRAME_ARCS of the cubic Hermite spline through knots [n, k, 2] at KNOT_ARCS, its slopes those of
+    the parabolas through three knots: on a bend a chord of 10 m is far from the road."""
     gaps = np.diff(KNOT_ARCS)
     chords = np.diff(knots, axis=1) / gaps[:, None]
     share = (gaps[:-1] / (gaps[:-1] + gaps[1:]))[:, None]
     inner = (1 - share) * chords[:, :-1] + share * chords[:, 1:]
     slopes = np.concatenate([2 * chords[:, :1] - inner[:, :1], inner, chords[:, -1:]], axis=1)
-    at = np.clip(np.searchsorted(KNOT_ARCS, LINE_ARCS, side="right") - 1, 0, len(gaps) - 1)
+    at = np.clip(np.searchsorted(KNOT_ARCS, ROUTE_FRAME_ARCS, side="right") - 1, 0, len(gaps) - 1)
     gap = gaps[at][:, None]
-    t = (LINE_ARCS - KNOT_ARCS[at])[:, None] / gap
+    t = (ROUTE_FRAME_ARCS - KNOT_ARCS[at])[:, None] / gap
     return (
         (1 + 2 * t) * (1 - t) ** 2 * knots[:, at]
         + t * (1 - t) ** 2 * gap * slopes[:, at]
@@ -77,7 +77,7 @@ def _smooth(knots: np.ndarray) -> np.ndarray:
     )
 
 
-class OnLine(NamedTuple):
+class FrenetPose(NamedTuple):
     """Where actors are on a line, all [n, s]: arc length and offset to the left [m], yaw against the line's, how much
     the line turns in the 8 and 16 m ahead of who drives along it [rad], and whether they are beside it at all."""
 
@@ -89,7 +89,7 @@ class OnLine(NamedTuple):
     on: np.ndarray
 
 
-def place_on_line(line: Line, seen: np.ndarray) -> OnLine:
+def to_frenet(line: RouteFrame, seen: np.ndarray) -> FrenetPose:
     """Where actors [n, s, 6 or more], OBJECT_NAMES first, vehicle frame, are on their lines."""
     first, along = line.points[:, :-1], np.diff(line.points, axis=1)
     size = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-6)
@@ -102,22 +102,22 @@ def place_on_line(line: Line, seen: np.ndarray) -> OnLine:
     d, o = direction[rows, at], np.take_along_axis(offset, at[..., None, None], axis=2)[:, :, 0]
     lateral = d[..., 0] * o[..., 1] - d[..., 1] * o[..., 0]
     ahead = (d * o).sum(-1)
-    s = LINE_ARCS[at] + ahead
+    s = ROUTE_FRAME_ARCS[at] + ahead
     yaws = np.unwrap(np.arctan2(direction[..., 1], direction[..., 0]), axis=-1)
-    middles = (LINE_ARCS[1:] + LINE_ARCS[:-1]) / 2
+    middles = (ROUTE_FRAME_ARCS[1:] + ROUTE_FRAME_ARCS[:-1]) / 2
 
     def yaw_at(arc: np.ndarray) -> np.ndarray:
         return np.stack([np.interp(a, middles, y) for a, y in zip(arc, yaws, strict=True)])
 
     here = yaw_at(s)
-    heading = wrap(seen[..., 2] - here)
+    heading = wrap_angle(seen[..., 2] - here)
     way = np.where(np.cos(heading) < 0, -1.0, 1.0)
-    on = line.known[:, None] & (s > -2) & (s < LINE_ARCS[-1] + 2) & (np.abs(lateral) < ROUTE_SIDE)
-    return OnLine(s, lateral, heading, yaw_at(s + 8 * way) - here, yaw_at(s + 16 * way) - here, on)
+    on = line.known[:, None] & (s > -2) & (s < ROUTE_FRAME_ARCS[-1] + 2) & (np.abs(lateral) < ROUTE_SIDE)
+    return FrenetPose(s, lateral, heading, yaw_at(s + 8 * way) - here, yaw_at(s + 16 * way) - here, on)
 
 
 def lead_of(
-    place: OnLine, seen: np.ndarray, kinds: np.ndarray, ego: tuple[float, float]
+    place: FrenetPose, seen: np.ndarray, kinds: np.ndarray, ego: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`nearest_ahead` among actors [n, s, 6 or more], OBJECT_NAMES first, at their places; kinds [n, s]."""
     box = place.s, place.lateral, place.heading, seen[..., 4], seen[..., 5]
@@ -126,7 +126,7 @@ def lead_of(
 
 def lead_in(scene: SceneState, ego: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`nearest_ahead` among the objects of SceneStates [n] on their own routes."""
-    place = place_on_line(line_of_scenes(scene), scene.objects)
+    place = to_frenet(route_frame_of_scenes(scene), scene.objects)
     return lead_of(place, scene.objects, scene.object_kinds, ego)
 
 

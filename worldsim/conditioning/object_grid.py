@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.configs import CameraGeometry
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, ObjectKind
 
 NUM_KINDS = len(ObjectKind) - 1
@@ -133,7 +133,7 @@ class ObjectGrid(nn.Module):
         depth = np.exp(np.clip(told[:, 0], math.log(LEAST_DEPTH), math.log(2 * OBJECT_RANGE)))
         y = (self.tangents.cpu().numpy()[column] + told[:, 1] * self.cell) * depth
         x = depth + self.camera.mount_x
-        yaw = wrap(np.arctan2(told[:, 3], told[:, 2]) + np.arctan2(y, depth))
+        yaw = wrap_angle(np.arctan2(told[:, 3], told[:, 2]) + np.arctan2(y, depth))
         length, width = told[:, 5] * LENGTH_SCALE, told[:, 6] * WIDTH_SCALE
         boxes = np.stack(
             [x, y, yaw, told[:, 4] * SPEED_SCALE, np.maximum(length, 0.2), np.maximum(width, 0.2)], axis=-1

@@ -7,13 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def look_of(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
+def style_of(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
     """The look in 4 c numbers: each channel's mean and deviation over the upper half, then over the lower."""
     upper, lower = latents.chunk(2, dim=-2)
     return torch.cat([f for half in (upper, lower) for f in (half.mean((-2, -1)), half.std((-2, -1)))], dim=-1)
 
 
-def look_distance(look: Float[Tensor, "*b k"], other: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
+def style_distance(look: Float[Tensor, "*b k"], other: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
     """How far a look is from another: differences of means, logarithms of ratios of deviations."""
     mean, std, lower_mean, lower_std = look.chunk(4, dim=-1)
     of_mean, of_std, of_lower_mean, of_lower_std = other.chunk(4, dim=-1)
@@ -22,7 +22,7 @@ def look_distance(look: Float[Tensor, "*b k"], other: Float[Tensor, "*b k"]) -> 
     )
 
 
-def keep_look(
+def keep_style(
     latents: Float[Tensor, "*b c h w"], look: Float[Tensor, "*b k"], limit: Float[Tensor, "k"]
 ) -> Float[Tensor, "*b c h w"]:
     """Latents whose look is farther from `look` than `limit`, pulled back to the limit: means either way, deviations
@@ -30,7 +30,7 @@ def keep_look(
     halves = []
     parts = zip(
         latents.chunk(2, dim=-2),
-        look_of(latents).chunk(2, dim=-1),
+        style_of(latents).chunk(2, dim=-1),
         look.chunk(2, dim=-1),
         limit.chunk(2),
         strict=True,

@@ -44,6 +44,6 @@ def overlap(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return separation(a, b) <= 0
 
 
-def wrap(angle: np.ndarray | float) -> np.ndarray:
+def wrap_angle(angle: np.ndarray | float) -> np.ndarray:
     """The angle [rad] in [-pi, pi)."""
     return (np.asarray(angle, np.float64) + np.pi) % (2 * np.pi) - np.pi

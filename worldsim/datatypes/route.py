@@ -93,15 +93,15 @@ def route_ahead(route: np.ndarray, vehicle: np.ndarray, place: int) -> np.ndarra
 
 def seen_from(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points [..., 2] of the ground frame in the frame of `vehicle` [6]: x forward, y left."""
-    return turned(points - vehicle[:2], -vehicle[2])
+    return rotate(points - vehicle[:2], -vehicle[2])
 
 
 def to_ground_frame(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points [r, 2] in the frame of `vehicle` [6] as points of the ground frame, float64; inverts `seen_from`."""
-    return vehicle[:2] + turned(points.astype(np.float64), vehicle[2])
+    return vehicle[:2] + rotate(points.astype(np.float64), vehicle[2])
 
 
-def turned(points: np.ndarray, angle: np.ndarray | float) -> np.ndarray:
+def rotate(points: np.ndarray, angle: np.ndarray | float) -> np.ndarray:
     """Points [..., 2] turned counter-clockwise by `angle` [rad], which broadcasts against [...]."""
     c, s = np.cos(angle), np.sin(angle)
     x, y = points[..., 0], points[..., 1]

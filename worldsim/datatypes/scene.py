@@ -25,6 +25,27 @@ LEAD_NAMES = ("gap", "speed")
 OBJECT_NAMES = ("x", "y", "yaw", "speed", "length", "width")
 """Centre and yaw in the vehicle frame [m, m, rad], speed along the object's own heading [m/s], size [m]."""
 
+
+class ControlColumn(IntEnum):
+    """Columns of CONTROL_NAMES."""
+
+    STEER = 0
+    THROTTLE = 1
+    BRAKE = 2
+    REVERSE = 3
+
+
+class ObjectColumn(IntEnum):
+    """Columns of OBJECT_NAMES."""
+
+    X = 0
+    Y = 1
+    YAW = 2
+    SPEED = 3
+    LENGTH = 4
+    WIDTH = 5
+
+
 ROUTE_DISTANCES = tuple(float(d) for d in (3, 6, 9, 12, 16, 20, 25, 30, 40, 50))
 """Arc length ahead of the ego's projection on the route at which route points are given [m]."""
 NUM_OBJECTS = 12

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 
 VEHICLE_NAMES = ("x", "y", "yaw", "speed", "acceleration", "steer_angle")
 """Ground frame [m, m, rad], [m/s], [m/s²], front wheels [rad]."""
+
+
+class VehicleColumn(IntEnum):
+    """Columns of VEHICLE_NAMES."""
+
+    X = 0
+    Y = 1
+    YAW = 2
+    SPEED = 3
+    ACCELERATION = 4
+    STEER_ANGLE = 5
+
 
 MOTION_NAMES = ("dx", "dy", "dyaw", "speed", "acceleration", "steer_angle")
 """A step's displacement in the vehicle frame it started from [m, m, rad]; the rest as after the step."""

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.conditioning.route_map import RouteMap
-from worldsim.conditioning.style import keep_look
+from worldsim.conditioning.style import keep_style
 from worldsim.conditioning.warp import MotionWarp
 from worldsim.configs import WorldModelConfig
 from worldsim.dynamics.flow import posterior
-from worldsim.dynamics.memory import Recalled
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.networks.dit import CausalDiT, Conditions
 from worldsim.networks.layers import KeyValue, MemoryTokens
 
@@ -40,13 +40,13 @@ class Denoised(NamedTuple):
     cache: tuple[KeyValue, ...]
 
 
-class Given(NamedTuple):
+class DenoiserInputs(NamedTuple):
     """What is known of frames before they are sampled.
 
     prior: the previous latent moved as ego and actors moved, [b, t, c, h, w]. drawn: the route and the actors in the
-    picture, and the nearest of the recalled frames, [b, t, r, h, w], r may be 0. coverage: share of a cell that actors
+    picture, and the nearest of the retrieved frames, [b, t, r, h, w], r may be 0. coverage: share of a cell that actors
     cover, [b, t, h, w]. change: how far the next latent may leave its prior, 1 where something moves and LEAST_CHANGE
-    where nothing does, [b, t, h, w]. memory: tokens of all recalled frames and of sinks, None without both.
+    where nothing does, [b, t, h, w]. memory: tokens of all retrieved frames and of sinks, None without both.
     """
 
     prior: Tensor
@@ -67,8 +67,8 @@ def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Fl
 class Denoiser(nn.Module):
     """CausalDiT with its prior: the previous latent, moved as ego and actors moved.
 
-    `step_std`, how far the next latent is from it, and `look_limit`, how far a frame's look is from that of another of
-    the same drive (`look_distance`), are measured by training.
+    `step_std`, how far the next latent is from it, and `style_limit`, how far a frame's look is from that of another of
+    the same drive (`style_distance`), are measured by training.
     """
 
     def __init__(self, config: WorldModelConfig) -> None:
@@ -79,15 +79,15 @@ class Denoiser(nn.Module):
         self.actor_map = ActorMap(config.camera, config.frame_size, config.dt) if config.dit.use_actors else None
         self.dt = config.dt
         self.step_std: Tensor
-        self.look_limit: Tensor
-        self.register_buffer("look_limit", torch.full((4 * config.vae.latent_channels,), torch.inf))
+        self.style_limit: Tensor
+        self.register_buffer("style_limit", torch.full((4 * config.vae.latent_channels,), torch.inf))
         self.register_buffer("step_std", torch.full((config.vae.latent_channels,), 0.5))
 
-    def given(
-        self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions, recalled: Recalled | None = None
-    ) -> Given:
+    def inputs(
+        self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions, retrieved: RetrievedFrames | None = None
+    ) -> DenoiserInputs:
         """What the next latent would be if all went on as the conditions say, route and actors in the picture, what was
-        recalled as it is seen from here, and the sinks as they were."""
+        retrieved as it is seen from here, and the sinks as they were."""
         prior = previous[:, :, 0]
         b = len(prior)
         maps = []
@@ -103,17 +103,17 @@ class Denoiser(nn.Module):
         drawn = (
             torch.cat(maps, dim=1) if maps else prior.new_empty(prior.shape[0] * prior.shape[1], 0, *prior.shape[3:])
         )
-        memory, num_recalled = None, self.dit.config.num_recalled
-        if num_recalled or self.dit.config.num_sinks:
-            if recalled is None:
-                recalled = Recalled.nothing(previous[:, :, 0], num_recalled + self.dit.config.num_sinks)
-            seen = self._seen_from_here(recalled)
-            memory = self.dit.memory_tokens(seen, recalled.motions)
-            if num_recalled:
+        memory, num_retrieved = None, self.dit.config.num_retrieved
+        if num_retrieved or self.dit.config.num_sinks:
+            if retrieved is None:
+                retrieved = RetrievedFrames.empty(previous[:, :, 0], num_retrieved + self.dit.config.num_sinks)
+            seen = self._seen_from_here(retrieved)
+            memory = self.dit.memory_tokens(seen, retrieved.motions)
+            if num_retrieved:
                 drawn = torch.cat([drawn, seen[:, :, 0].flatten(0, 1)], dim=1)
         if coverage is None:
             coverage = drawn.new_zeros(len(drawn), *prior.shape[3:])
-        return Given(
+        return DenoiserInputs(
             prior,
             rearrange(drawn, "(b t) c h w -> b t c h w", b=b),
             rearrange(coverage, "(b t) h w -> b t h w", b=b),
@@ -121,18 +121,18 @@ class Denoiser(nn.Module):
             memory,
         )
 
-    def _seen_from_here(self, recalled: Recalled) -> Float[Tensor, "b t k c1 h w"]:
-        """What was recalled, moved to where it is seen from now, and the sinks; the last channel says where they are
+    def _seen_from_here(self, retrieved: RetrievedFrames) -> Float[Tensor, "b t k c1 h w"]:
+        """What was retrieved, moved to where it is seen from now, and the sinks; the last channel says where they are
         known."""
-        b, t = recalled.valid.shape[:2]
-        num = self.dit.config.num_recalled
-        seen = F.pad(recalled.latents[:, :, num:], (0, 0, 0, 0, 0, 1), value=1.0)
+        b, t = retrieved.valid.shape[:2]
+        num = self.dit.config.num_retrieved
+        seen = F.pad(retrieved.latents[:, :, num:], (0, 0, 0, 0, 0, 1), value=1.0)
         if num:
             assert self.warp is not None
-            far, motions = (value[:, :, :num].flatten(0, 2) for value in (recalled.latents, recalled.motions))
+            far, motions = (value[:, :, :num].flatten(0, 2) for value in (retrieved.latents, retrieved.motions))
             near = torch.cat(self.warp.from_afar(far, motions), dim=1)
             seen = torch.cat([rearrange(near, "(b t k) c h w -> b t k c h w", b=b, t=t), seen], dim=2)
-        return seen * recalled.valid[..., None, None, None]
+        return seen * retrieved.valid[..., None, None, None]
 
     def _change(self, conditions: Conditions, moving: Tensor | None, prior: Tensor) -> Tensor:
         if moving is None:
@@ -142,24 +142,24 @@ class Denoiser(nn.Module):
         near = F.max_pool2d(moving[:, None], 3, stride=1, padding=1)[:, 0].unflatten(0, prior.shape[:2])
         return torch.maximum(rate[..., None, None], near)
 
-    def settle(
-        self, data: Float[Tensor, "b t c h w"], given: Given, conditions: Conditions
+    def constrain(
+        self, data: Float[Tensor, "b t c h w"], inputs: DenoiserInputs, conditions: Conditions
     ) -> Float[Tensor, "b t c h w"]:
         """The latents that sampled data become: near the prior where nothing moves, of the drive's look, within
         limits."""
-        latents = given.prior + given.change[:, :, None] * (data - given.prior)
-        if self.dit.config.use_look:
-            latents = keep_look(latents, conditions.look, self.look_limit)
+        latents = inputs.prior + inputs.change[:, :, None] * (data - inputs.prior)
+        if self.dit.config.use_style:
+            latents = keep_style(latents, conditions.look, self.style_limit)
         return latents.clamp(-self.dit.config.latent_limit, self.dit.config.latent_limit)
 
     def stack(
-        self, noisy: Float[Tensor, "b t c h w"], previous: Float[Tensor, "b t k c h w"], given: Given
+        self, noisy: Float[Tensor, "b t c h w"], previous: Float[Tensor, "b t k c h w"], inputs: DenoiserInputs
     ) -> Float[Tensor, "b t sc h w"]:
         """What the network sees of each frame, on channels."""
         parts = [noisy, rearrange(previous, "b t k c h w -> b t (k c) h w")]
         if self.warp is not None:
-            parts.append(given.prior)
-        parts.append(given.drawn)
+            parts.append(inputs.prior)
+        parts.append(inputs.drawn)
         return torch.cat(parts, dim=2)
 
     def forward(
@@ -170,20 +170,20 @@ class Denoiser(nn.Module):
         conditions: Conditions,
         times: Int[Tensor, "*slots t"],
         past: tuple[KeyValue, ...] | None = None,
-        given: Given | None = None,
+        inputs: DenoiserInputs | None = None,
         tokens_only: bool = False,
     ) -> Denoised:
         """Estimate the data of `noisy` frames at flow times `tau`.
 
         Args:
             previous: latents before each frame, newest first.
-            given: from `given()`, if it is at hand already.
+            inputs: from `inputs()`, if it is at hand already.
             tokens_only: for the clean pass that fills the cache; `data` is then `noisy`.
         """
-        if given is None:
-            given = self.given(previous, conditions)
-        stacked = self.stack(noisy, previous, given)
-        out = self.dit(stacked, tau, conditions, times, past, tokens_only, given.memory)
-        mean, std = posterior(noisy, tau, given.prior, self.step_std[:, None, None])
+        if inputs is None:
+            inputs = self.inputs(previous, conditions)
+        stacked = self.stack(noisy, previous, inputs)
+        out = self.dit(stacked, tau, conditions, times, past, tokens_only, inputs.memory)
+        mean, std = posterior(noisy, tau, inputs.prior, self.step_std[:, None, None])
         data = noisy if tokens_only else mean + std * out.rest
         return Denoised(data, mean, std, out.rest, out.tokens, out.cache)

@@ -1,8 +1,8 @@
-"""MemoryBank: latents that left the window, kept for their places and recalled where they are seen again.
+"""MemoryBank: latents that left the window, kept for their places and retrieved where they are seen again.
 
 A frame is remembered when the ego has moved on by MEMORY_SPACING. A full bank forgets the frame that tells least: one
-with a neighbour near to it, and seldom recalled. Recalled are those whose view is nearest to the ego's; what they show
-is moved to where it is seen from now (`warp.py`), and the network attends to it.
+with a neighbour near to it, and seldom retrieved. Retrieved are those whose view is nearest to the ego's; what they
+show is moved to where it is seen from now (`warp.py`), and the network attends to it.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ TURN_ARM = 8.0
 SIDE_WEIGHT = 2.0
 """A metre to the side counts as so many ahead or behind: what is beside the road is near."""
 RECALL_RANGE = 24.0
-"""Views farther than this are not recalled [m]."""
+"""Views farther than this are not retrieved [m]."""
 MOST_TURN = math.radians(75.0)
 """Nor are those that look elsewhere [rad]."""
 
 
-class Recalled(NamedTuple):
-    """Frames recalled for each frame, nearest view first, and after them the sinks, the first frames of its drive.
+class RetrievedFrames(NamedTuple):
+    """Frames retrieved for each frame, nearest view first, and after them the sinks, the first frames of its drive.
 
     latents: [b, t, k, c, h, w]. motions: dx, dy [m] and dyaw [rad] from the remembered pose to the present one, in the
-    remembered vehicle's frame, 0 for sinks, [b, t, k, 3]. valid: False where nothing was recalled, [b, t, k].
+    remembered vehicle's frame, 0 for sinks, [b, t, k, 3]. valid: False where nothing was retrieved, [b, t, k].
     """
 
     latents: Tensor
@@ -40,26 +40,26 @@ class Recalled(NamedTuple):
     valid: Tensor
 
     @staticmethod
-    def nothing(latents: Float[Tensor, "b t c h w"], num: int) -> Recalled:
+    def empty(latents: Float[Tensor, "b t c h w"], num: int) -> RetrievedFrames:
         """`num` empty places for each frame."""
         b, t = latents.shape[:2]
-        return Recalled(
+        return RetrievedFrames(
             latents.new_zeros(1, 1, 1, 1, 1, 1).expand(b, t, num, *latents.shape[2:]),
             latents.new_zeros(b, t, num, 3),
             torch.zeros((b, t, num), dtype=torch.bool, device=latents.device),
         )
 
-    def with_sinks(self, latents: Float[Tensor, "b s c h w"], valid: Bool[Tensor, "b t s"]) -> Recalled:
+    def with_sinks(self, latents: Float[Tensor, "b s c h w"], valid: Bool[Tensor, "b t s"]) -> RetrievedFrames:
         """These and sinks, each frame those that are `valid` for it."""
         sinks = latents[:, None].expand(-1, valid.shape[1], -1, -1, -1, -1)
-        return Recalled(
+        return RetrievedFrames(
             torch.cat([self.latents, sinks], dim=2),
             F.pad(self.motions, (0, 0, 0, latents.shape[1])),
             torch.cat([self.valid, valid], dim=2),
         )
 
 
-def motions_to(poses: Float[Tensor, "*b m 3"], pose: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b m 3"]:
+def relative_pose(poses: Float[Tensor, "*b m 3"], pose: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b m 3"]:
     """The motion from each of `poses` (x, y [m], yaw [rad], ground frame) to `pose`, in the frame of each."""
     dx, dy, dyaw = (pose[..., None, :] - poses).unbind(-1)
     yaw = poses[..., 2]
@@ -68,7 +68,7 @@ def motions_to(poses: Float[Tensor, "*b m 3"], pose: Float[Tensor, "*b 3"]) -> F
     return torch.stack([cos * dx + sin * dy, cos * dy - sin * dx, turn], dim=-1)
 
 
-def moved(pose: Float[Tensor, "*b 3"], motion: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 3"]:
+def integrate(pose: Float[Tensor, "*b 3"], motion: Float[Tensor, "*b 6"]) -> Float[Tensor, "*b 3"]:
     """`pose` after a motion (MOTION_NAMES)."""
     x, y, yaw = pose.unbind(-1)
     dx, dy, dyaw = motion[..., :3].to(pose).unbind(-1)
@@ -83,7 +83,7 @@ def view_distance(motions: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
 
 
 def is_near(motions: Float[Tensor, "*b 3"]) -> Bool[Tensor, "*b"]:
-    """Whether a view is near enough to be recalled; NaN is not."""
+    """Whether a view is near enough to be retrieved; NaN is not."""
     return (view_distance(motions) < RECALL_RANGE) & (motions[..., 2].abs() < MOST_TURN)
 
 
@@ -91,13 +91,13 @@ class MemoryBank(NamedTuple):
     """Places for `m` remembered frames of each slot; functions here never write into a bank.
 
     latents: [b, m, c, h, w]. poses: x, y [m], yaw [rad] in the ground frame, NaN in empty places, [b, m, 3].
-    frames: number of each, [b, m]. recalls: how often each was recalled, [b, m].
+    frames: number of each, [b, m]. retrievals: how often each was retrieved, [b, m].
     """
 
     latents: Tensor
     poses: Tensor
     frames: Tensor
-    recalls: Tensor
+    retrievals: Tensor
 
     @staticmethod
     def empty(latents: Float[Tensor, "b c h w"], capacity: int) -> MemoryBank:
@@ -119,11 +119,11 @@ class MemoryBank(NamedTuple):
         """The slots of all the banks."""
         return MemoryBank(*(torch.cat(values) for values in zip(*banks, strict=True)))
 
-    def remember(
+    def insert(
         self, latents: Float[Tensor, "b c h w"], poses: Float[Tensor, "b 3"], frames: Int[Tensor, "b"]
     ) -> MemoryBank:
         """The bank with those frames in it that are far enough from what it holds."""
-        apart = view_distance(motions_to(self.poses, poses)).nan_to_num(torch.inf)
+        apart = view_distance(relative_pose(self.poses, poses)).nan_to_num(torch.inf)
         new = apart.amin(1) > MEMORY_SPACING
         if not bool(new.any()):
             return self
@@ -131,30 +131,32 @@ class MemoryBank(NamedTuple):
         places = self._least(slots)
         bank = MemoryBank(*(value.clone() for value in self))
         bank.latents[slots, places], bank.poses[slots, places] = latents[slots], poses[slots].to(bank.poses)
-        bank.frames[slots, places], bank.recalls[slots, places] = frames[slots], 0.0
+        bank.frames[slots, places], bank.retrievals[slots, places] = frames[slots], 0.0
         return bank
 
     def _least(self, slots: Int[Tensor, "s"]) -> Int[Tensor, "s"]:
         """The place in each slot that is empty or tells least."""
-        poses, recalls = self.poses[slots], self.recalls[slots]
+        poses, retrievals = self.poses[slots], self.retrievals[slots]
         m = poses.shape[1]
         apart = view_distance(
-            motions_to(poses[:, None].expand(-1, m, -1, -1).flatten(0, 1), poses.flatten(0, 1))
+            relative_pose(poses[:, None].expand(-1, m, -1, -1).flatten(0, 1), poses.flatten(0, 1))
         ).unflatten(0, (len(slots), m))
         apart = apart + torch.where(torch.eye(m, dtype=torch.bool, device=apart.device), torch.inf, 0.0)
-        importance = apart.nan_to_num(torch.inf).amin(2) * (1 + recalls.log1p())
+        importance = apart.nan_to_num(torch.inf).amin(2) * (1 + retrievals.log1p())
         return torch.where(poses[..., 0].isnan(), -1.0, importance).argmin(1)
 
-    def recall(self, poses: Float[Tensor, "b 3"], before: Int[Tensor, "b"], num: int) -> tuple[Recalled, MemoryBank]:
+    def retrieve(
+        self, poses: Float[Tensor, "b 3"], before: Int[Tensor, "b"], num: int
+    ) -> tuple[RetrievedFrames, MemoryBank]:
         """Up to `num` frames older than frame `before` whose views are nearest to those at `poses`, and the bank that
-        knows that they were recalled."""
-        motions = motions_to(self.poses, poses)
+        knows that they were retrieved."""
+        motions = relative_pose(self.poses, poses)
         allowed = is_near(motions) & (self.frames < before[:, None])
         apart = torch.where(allowed, view_distance(motions), torch.inf)
         nearest, index = apart.topk(min(num, apart.shape[1]), dim=1, largest=False)
         valid = nearest.isfinite()
         rows = torch.arange(len(index), device=index.device)[:, None]
         found = torch.where(valid[..., None], motions[rows, index], 0.0).to(self.latents)
-        recalls = self.recalls.scatter_add(1, index, valid.to(self.recalls))
-        recalled = Recalled(self.latents[rows, index][:, None], found[:, None], valid[:, None])
-        return recalled, self._replace(recalls=recalls)
+        retrievals = self.retrievals.scatter_add(1, index, valid.to(self.retrievals))
+        retrieved = RetrievedFrames(self.latents[rows, index][:, None], found[:, None], valid[:, None])
+        return retrieved, self._replace(retrievals=retrievals)

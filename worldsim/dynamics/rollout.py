@@ -10,10 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.conditioning.style import look_distance, look_of
+from worldsim.conditioning.style import style_distance, style_of
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 from worldsim.dynamics.flow import euler_sample
-from worldsim.dynamics.memory import MemoryBank, Recalled, moved
+from worldsim.dynamics.memory import MemoryBank, RetrievedFrames, integrate
 from worldsim.dynamics.trust import FREE_SIGNALS
 from worldsim.networks.dit import Conditions
 from worldsim.networks.layers import KeyValue
@@ -30,7 +30,7 @@ class LatentState(NamedTuple):
     frames: number of each slot's newest frame, [b].
     signals: FREE_SIGNALS or FULL_SIGNALS of the newest latent, [b, k]; 0 for a recorded one.
     poses: x, y [m], yaw [rad] of the ego at the newest frame, from its pose at the first, float64 [b, 3].
-    memory: what may be recalled; None for a model without a memory, or where rollouts are told what they recall.
+    memory: what may be retrieved; None for a model without a memory, or where rollouts are told what they recall.
     sinks: the drive's first latents, zeros until they are there, [b, s, c, h, w]; None likewise.
     """
 
@@ -83,7 +83,7 @@ class SamplingPass(NamedTuple):
     tau: float
 
 
-class Rollout(NamedTuple):
+class LatentRollout(NamedTuple):
     """A clip of which the first latents are context and the others were generated one by one.
 
     latents: [b, t, c, h, w]. noisy: what the last sampling pass of each frame was given, context as it is,
@@ -100,21 +100,21 @@ def select_frames(conditions: Conditions, frames: slice) -> Conditions:
     return Conditions(*(value[:, frames] for value in conditions))
 
 
-def select_recalled(recalled: Recalled | None, frames: slice) -> Recalled | None:
+def select_retrieved(retrieved: RetrievedFrames | None, frames: slice) -> RetrievedFrames | None:
     """What some of the frames recall."""
-    return None if recalled is None else Recalled(*(value[:, frames] for value in recalled))
+    return None if retrieved is None else RetrievedFrames(*(value[:, frames] for value in retrieved))
 
 
 def prefill(
     denoiser: Denoiser,
     latents: Float[Tensor, "b t c h w"],
     conditions: Conditions,
-    recalled: Recalled | None = None,
+    retrieved: RetrievedFrames | None = None,
 ) -> LatentState:
     """The state after clean `latents`; one parallel pass.
 
     Args:
-        recalled: what these frames recall and their sinks; None: they are a drive's first and recall nothing, and the
+        retrieved: what these frames recall and their sinks; None: they are a drive's first and recall nothing, and the
             state keeps sinks and a memory of its own from here on.
 
     Raises:
@@ -127,21 +127,21 @@ def prefill(
     ones = torch.ones(latents.shape[:2], device=latents.device)
     times = torch.arange(t, device=latents.device)
     sinks, num_sinks = None, denoiser.dit.config.num_sinks
-    if num_sinks and recalled is None:
+    if num_sinks and retrieved is None:
         sinks = F.pad(latents[:, :num_sinks], (0, 0, 0, 0, 0, 0, 0, max(0, num_sinks - t)))
-    seen = _with_sinks(denoiser, recalled, sinks, previous, times.expand(len(latents), t))
-    given = denoiser.given(previous, conditions, seen)
-    out = denoiser(latents, ones, previous, conditions, times, given=given, tokens_only=True)
+    seen = _with_sinks(denoiser, retrieved, sinks, previous, times.expand(len(latents), t))
+    inputs = denoiser.inputs(previous, conditions, seen)
+    out = denoiser(latents, ones, previous, conditions, times, inputs=inputs, tokens_only=True)
     kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
     signals = latents.new_zeros(len(latents), len(FREE_SIGNALS))
     poses = torch.zeros(len(latents), 3, dtype=torch.float64, device=latents.device)
     memory = None
-    if denoiser.dit.config.num_recalled and recalled is None:
+    if denoiser.dit.config.num_retrieved and retrieved is None:
         memory = MemoryBank.empty(latents[:, 0], denoiser.dit.config.memory_capacity)
     for k in range(t):
-        poses = moved(poses, conditions.motions[:, k] * conditions.known[:, k, None])
+        poses = integrate(poses, conditions.motions[:, k] * conditions.known[:, k, None])
         if memory is not None:
-            memory = memory.remember(latents[:, k], poses, times[k].expand(len(latents)))
+            memory = memory.insert(latents[:, k], poses, times[k].expand(len(latents)))
     return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents), signals, poses, memory, sinks)
 
 
@@ -152,7 +152,7 @@ def advance(
     noise: Float[Tensor, "b 1 c h w"],
     num_steps: int,
     passes: list[SamplingPass] | None = None,
-    recalled: Recalled | None = None,
+    retrieved: RetrievedFrames | None = None,
     other_noise: Float[Tensor, "b 1 c h w"] | None = None,
 ) -> LatentState:
     """One frame on: sample the latent; the cache gets its keys and values from the last sampling pass, or from a pass
@@ -161,20 +161,20 @@ def advance(
     Args:
         conditions: of the new frame, t = 1.
         passes: gets the frame's last sampling pass.
-        recalled: what the frame recalls and its sinks, if the state has neither of its own.
+        retrieved: what the frame retrievals and its sinks, if the state has neither of its own.
         other_noise: asks for one pass and one signal more, `seed_disagreement`.
     """
     b, device = len(noise), noise.device
     frames = tuple(frame + 1 for frame in state.frames)
     times = torch.tensor(frames, device=device)[:, None]
     previous = state.latents[:, None, : denoiser.dit.config.num_previous]
-    poses = moved(state.poses, conditions.motions[:, 0] * conditions.known)
+    poses = integrate(state.poses, conditions.motions[:, 0] * conditions.known)
     memory = state.memory
     if memory is not None:
         left_window = times[:, 0] - denoiser.dit.config.window
-        recalled, memory = memory.recall(poses, left_window, denoiser.dit.config.num_recalled)
-    recalled = _with_sinks(denoiser, recalled, state.sinks, previous, times)
-    given = denoiser.given(previous, conditions, recalled)
+        retrieved, memory = memory.retrieve(poses, left_window, denoiser.dit.config.num_retrieved)
+    retrieved = _with_sinks(denoiser, retrieved, state.sinks, previous, times)
+    inputs = denoiser.inputs(previous, conditions, retrieved)
 
     tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
     past = tuple(kv.with_room(tokens) for kv in state.cache)
@@ -185,7 +185,7 @@ def advance(
     def denoise(x: Tensor, tau: float) -> Tensor:
         nonlocal cache, last
         at = torch.full((b, 1), tau, device=device)
-        out = denoiser(x, at, previous, conditions, times, past, given)
+        out = denoiser(x, at, previous, conditions, times, past, inputs)
         cache, last = out.cache, SamplingPass(x, tau)
         estimates.append(out.data)
         return out.data
@@ -198,19 +198,19 @@ def advance(
     unstable = _rms(estimates[-1] - estimates[0], denoiser.step_std)
     if num_steps == 1:
         unstable = torch.full_like(unstable, torch.nan)
-    surprise = _rms(latent - given.prior, denoiser.step_std)
-    latent = denoiser.settle(latent, given, conditions)
-    drift = look_distance(look_of(latent[:, 0]), conditions.look[:, 0]).abs() / denoiser.look_limit
+    surprise = _rms(latent - inputs.prior, denoiser.step_std)
+    latent = denoiser.constrain(latent, inputs, conditions)
+    drift = style_distance(style_of(latent[:, 0]), conditions.look[:, 0]).abs() / denoiser.style_limit
     told = [unstable, surprise, drift.mean(-1)]
     if other is not None:
         told.append(_rms(other - estimates[0], denoiser.step_std))
     signals = torch.stack(told, dim=-1)
     if denoiser.dit.config.clean_cache:
         ones = torch.ones((b, 1), device=device)
-        cache = denoiser(latent, ones, previous, conditions, times, past, given, tokens_only=True).cache
+        cache = denoiser(latent, ones, previous, conditions, times, past, inputs, tokens_only=True).cache
     latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
     if memory is not None:
-        memory = memory.remember(latent[:, 0], poses, times[:, 0])
+        memory = memory.insert(latent[:, 0], poses, times[:, 0])
     sinks = state.sinks
     if sinks is not None:
         now = times == torch.arange(sinks.shape[1], device=device)
@@ -220,17 +220,17 @@ def advance(
 
 def _with_sinks(
     denoiser: Denoiser,
-    recalled: Recalled | None,
+    retrieved: RetrievedFrames | None,
     sinks: Float[Tensor, "b s c h w"] | None,
     previous: Float[Tensor, "b t k c h w"],
     times: Int[Tensor, "b t"],
-) -> Recalled | None:
+) -> RetrievedFrames | None:
     """What frames recall, and those of their drive's sinks that are older than they."""
     if sinks is None:
-        return recalled
-    if recalled is None:
-        recalled = Recalled.nothing(previous[:, :, 0], denoiser.dit.config.num_recalled)
-    return recalled.with_sinks(sinks, torch.arange(sinks.shape[1], device=times.device) < times[..., None])
+        return retrieved
+    if retrieved is None:
+        retrieved = RetrievedFrames.empty(previous[:, :, 0], denoiser.dit.config.num_retrieved)
+    return retrieved.with_sinks(sinks, torch.arange(sinks.shape[1], device=times.device) < times[..., None])
 
 
 def _rms(difference: Float[Tensor, "b t c h w"], unit: Float[Tensor, "c"]) -> Float[Tensor, "b"]:
@@ -249,23 +249,23 @@ def roll_out(
     conditions: Conditions,
     noise: Float[Tensor, "b t c h w"],
     num_steps: int,
-    recalled: Recalled | None = None,
-) -> Rollout:
+    retrieved: RetrievedFrames | None = None,
+) -> LatentRollout:
     """Go on from `context` to a clip of t frames.
 
     Args:
         conditions: of all t frames.
         noise: of all t frames; that of the context is not used.
-        recalled: what all t frames recall and their sinks; None: what they remember themselves.
+        retrieved: what all t frames recall and their sinks; None: what they remember themselves.
     """
     k, t = context.shape[1], noise.shape[1]
-    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), select_recalled(recalled, slice(0, k)))
+    state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), select_retrieved(retrieved, slice(0, k)))
     clip: list[Tensor] = [context]
     passes: list[SamplingPass] = []
     for frame in range(k, t):
         now = slice(frame, frame + 1)
-        known, told = select_frames(conditions, now), select_recalled(recalled, now)
+        known, told = select_frames(conditions, now), select_retrieved(retrieved, now)
         state = advance(denoiser, state, known, noise[:, now], num_steps, passes, told)
         clip.append(state.latents[:, :1])
     tau = torch.tensor([1.0] * k + [p.tau for p in passes], device=noise.device).expand(len(noise), t)
-    return Rollout(torch.cat(clip, dim=1), torch.cat([context, *(p.noisy for p in passes)], dim=1), tau)
+    return LatentRollout(torch.cat(clip, dim=1), torch.cat([context, *(p.noisy for p in passes)], dim=1), tau)

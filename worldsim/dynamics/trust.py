@@ -11,7 +11,7 @@ from torch import Tensor, nn
 TrustSignals = Literal["free", "full"]
 """What trust is made from: what sampling gives anyway, or also two signals that cost a pass of the network, a decoded
 frame and its encoding."""
-FREE_SIGNALS = ("flow_instability", "surprise", "look_drift")
+FREE_SIGNALS = ("flow_instability", "surprise", "style_drift")
 """Of the newest latent: how far the first sampling step's estimate was from the last one's (NaN where there is but one
 step), and how far the sample was from its prior, both RMS in units of the prior's deviation; how far its look is from
 the start's, in units of the limit."""

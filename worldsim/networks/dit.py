@@ -36,7 +36,7 @@ class Conditions(NamedTuple):
     routes_valid: 1 where a route point is known, [b, t, 10].
     actors: OBJECT_NAMES of those around at the frame, vehicle frame, [b, t, s, 6].
     actor_kinds: ObjectKind, EMPTY in unused slots, [b, t, s].
-    look: `look_of` a latent of the same drive, [b, t, 4 c].
+    look: `style_of` a latent of the same drive, [b, t, 4 c].
     """
 
     controls: Tensor
@@ -97,19 +97,19 @@ class CausalDiT(nn.Module):
             num_stacked += NUM_ROUTE_CHANNELS
         if config.use_actors:
             num_stacked += NUM_ACTOR_CHANNELS
-        if config.num_recalled:
+        if config.num_retrieved:
             num_stacked += latent_channels + 1
         self.time_embedding = nn.Sequential(nn.Linear(64, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_embedding = nn.Sequential(nn.Linear(11, d), nn.SiLU(), nn.Linear(d, d))
         self.command_embedding = nn.Embedding(UNKNOWN_COMMAND + 1, d)
-        self.look_embedding = nn.Linear(4 * latent_channels, d) if config.use_look else None
+        self.style_embedding = nn.Linear(4 * latent_channels, d) if config.use_style else None
         self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
         self.recompute = False
-        if config.num_recalled or config.num_sinks:
+        if config.num_retrieved or config.num_sinks:
             self.memory_in = nn.Conv2d(latent_channels + 1, d, 2, stride=2)
-            if config.num_recalled:
+            if config.num_retrieved:
                 self.memory_place = nn.Linear(4, d)
             if config.num_sinks:
                 self.sink_embedding = nn.Embedding(config.num_sinks, d)
@@ -123,7 +123,7 @@ class CausalDiT(nn.Module):
         self.head_norm = nn.GroupNorm(8, w)
         self.head_out = nn.Conv2d(w, latent_channels, 3, padding=1)
         nn.init.normal_(self.command_embedding.weight, std=0.02)
-        for module in (self.head_out, self.look_embedding):
+        for module in (self.head_out, self.style_embedding):
             for p in module.parameters() if module is not None else ():
                 nn.init.zeros_(p)
         frequencies = torch.exp(torch.linspace(0, math.log(500.0), 32))
@@ -143,8 +143,8 @@ class CausalDiT(nn.Module):
         if not self.config.use_command:
             command = torch.full_like(command, UNKNOWN_COMMAND)
         condition = time + motion + self.command_embedding(command)
-        if self.look_embedding is not None:
-            condition = condition + self.look_embedding(conditions.look)
+        if self.style_embedding is not None:
+            condition = condition + self.style_embedding(conditions.look)
         return condition
 
     def forward(
@@ -161,12 +161,12 @@ class CausalDiT(nn.Module):
 
         Args:
             stacked: the noisy latent, the previous ones newest first, the warped one, the route map, the actor map and
-                the nearest recalled latent, on channels.
+                the nearest retrieved latent, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames with room for these at the end; what is beyond the window is not seen.
             tokens_only: leave out the convolutional head; `rest` is then empty.
-            memory: what each frame recalls, and the sinks.
+            memory: what each frame retrievals, and the sinks.
 
         Raises:
             ValueError: a cache is given to a network that is not causal.
@@ -207,17 +207,17 @@ class CausalDiT(nn.Module):
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
 
     def memory_tokens(self, seen: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
-        """Tokens of recalled latents as they are seen from here, and of sinks; the last channel says where they are
+        """Tokens of retrieved latents as they are seen from here, and of sinks; the last channel says where they are
         known. The former are told apart by their places, the latter by their numbers."""
         b, t, k = seen.shape[:3]
-        if k != self.config.num_recalled + self.config.num_sinks:
+        if k != self.config.num_retrieved + self.config.num_sinks:
             raise ValueError(
-                f"a network of {self.config.num_recalled} recalled frames and {self.config.num_sinks} sinks got {k}"
+                f"a network of {self.config.num_retrieved} retrieved frames and {self.config.num_sinks} sinks got {k}"
             )
         tokens = rearrange(self.memory_in(seen.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
         marks = []
-        if self.config.num_recalled:
-            dx, dy, dyaw = motions[:, :, : self.config.num_recalled].unbind(-1)
+        if self.config.num_retrieved:
+            dx, dy, dyaw = motions[:, :, : self.config.num_retrieved].unbind(-1)
             marks.append(self.memory_place(torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)))
         if self.config.num_sinks:
             marks.append(self.sink_embedding.weight.expand(b, t, -1, -1))
@@ -228,8 +228,8 @@ class CausalDiT(nn.Module):
     def _attend_to(self, memory: MemoryTokens, tokens: Float[Tensor, "b t n d"]) -> Float[Tensor, "b t n d"]:
         zero = torch.zeros(1, dtype=torch.long, device=tokens.device)
         angles = axial_angles(zero, self.grid, self.config.width // self.config.num_heads, "space")
-        recalled = angles.repeat(memory.tokens.shape[2] // tokens.shape[2], 1)
-        return self.memory_attention(tokens, memory, rotation_of(angles), rotation_of(recalled))
+        retrieved = angles.repeat(memory.tokens.shape[2] // tokens.shape[2], 1)
+        return self.memory_attention(tokens, memory, rotation_of(angles), rotation_of(retrieved))
 
     def _mask(self, axis: Axis, num_frames: int, num_past: int, tokens: Tensor) -> Tensor | None:
         """Where tokens of `num_frames` frames may attend, after `num_past` others; None: everywhere."""

@@ -14,7 +14,7 @@ from envs.road.rendering.weather import (
     PANORAMA_MAX_ELEVATION,
     PANORAMA_MIN_ELEVATION,
     PANORAMA_WIDTH,
-    Look,
+    Weather,
     sky_panorama,
 )
 
@@ -63,7 +63,7 @@ class Backdrop:
         self._bands = lru_cache(maxsize=8)(self._bands_of)
         self._light = lru_cache(maxsize=16)(self._light_of)
 
-    def paint(self, canvas: np.ndarray, ground: GroundTexture, look: Look, pose: tuple[float, float, float]):
+    def paint(self, canvas: np.ndarray, ground: GroundTexture, look: Weather, pose: tuple[float, float, float]):
         """Fill `canvas`, uint8 [height, width, 3], as seen from a vehicle at `pose` = (x, y, yaw)."""
         if self._sky is not None:
             self._paint_sky(canvas, look, pose[2])
@@ -92,7 +92,7 @@ class Backdrop:
         limit = (PANORAMA_MAX_ELEVATION - PANORAMA_MIN_ELEVATION) * per_radian - 1.5
         return columns.astype(np.float32), np.clip(rows, 0, limit).astype(np.float32)
 
-    def _paint_sky(self, canvas: np.ndarray, look: Look, yaw: float):
+    def _paint_sky(self, canvas: np.ndarray, look: Weather, yaw: float):
         assert self._sky is not None
         columns, rows = self._sky
         turn = (yaw % (2 * np.pi)) * PANORAMA_WIDTH / (2 * np.pi) + PANORAMA_WIDTH // 2
@@ -120,7 +120,7 @@ class Backdrop:
         scale = 1 / (resolution * 2.0 ** np.repeat(levels, counts))
         return bands, distance, reach, scale
 
-    def _light_of(self, look: Look) -> tuple[np.ndarray, np.ndarray]:
+    def _light_of(self, look: Weather) -> tuple[np.ndarray, np.ndarray]:
         """By row, what the ground's colour is multiplied with and what is added, float32 [rows, 1, 3] each."""
         light = look.light(np.array([[0.0, 0.0, 1.0]]))[0] * (1 - 0.3 * look.wetness)
         slant = np.hypot(self._distance, self.camera_height)
@@ -131,7 +131,7 @@ class Backdrop:
         offset = (1 - fog) * mirror * sky + fog * np.array(look.horizon)
         return scale[:, None].astype(np.float32), (offset[:, None] + 0.5).astype(np.float32)
 
-    def _paint_ground(self, canvas: np.ndarray, ground: GroundTexture, look: Look, pose: tuple[float, float, float]):
+    def _paint_ground(self, canvas: np.ndarray, ground: GroundTexture, look: Weather, pose: tuple[float, float, float]):
         bands, distance, reach, scale = self._bands(ground.resolution)
         x, y, yaw = pose
         cosine, sine = np.cos(yaw), np.sin(yaw)
@@ -158,7 +158,7 @@ class Backdrop:
 
 
 @lru_cache(maxsize=16)
-def _wrapped_panorama(look: Look) -> np.ndarray:
+def _wrapped_panorama(look: Weather) -> np.ndarray:
     """The panorama with half a turn repeated at both ends, so that no view crosses its seam."""
     sky = sky_panorama(look)
     half = PANORAMA_WIDTH // 2

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 
 from envs.road.rendering.backdrop import Backdrop
-from envs.road.rendering.rasterizer import Painter
+from envs.road.rendering.rasterizer import Rasterizer
 from envs.road.rendering.road_user_shapes import barrier, car, pedestrian, truck
 from envs.road.rendering.scenery import Scenery
 from envs.road.rendering.shapes import Shape
-from envs.road.rendering.weather import Look
+from envs.road.rendering.weather import Weather
 from worldsim.datatypes.scene import ObjectKind
 
-__all__ = ["Actor", "Camera", "CameraConfig", "Look", "Scenery"]
+__all__ = ["Actor", "Camera", "CameraConfig", "Scenery", "Weather"]
 
 DRAW_RANGE, GROW_RANGE = 150.0, 115.0
 """Things appear at the first distance, flat on the ground, and have their full height from the second one [m]."""
@@ -137,10 +137,10 @@ class Camera:
         self._backdrop = Backdrop(
             **size, camera_height=config.mount_height, camera_x=config.mount_x, pitch=config.pitch
         )
-        self._painter = Painter(**size, line=cv2.LINE_AA if ss == 1 else cv2.LINE_8)
+        self._painter = Rasterizer(**size, line=cv2.LINE_AA if ss == 1 else cv2.LINE_8)
 
     def render(
-        self, scenery: Scenery, look: Look, pose: tuple[float, float, float], actors: Sequence[Actor]
+        self, scenery: Scenery, look: Weather, pose: tuple[float, float, float], actors: Sequence[Actor]
     ) -> np.ndarray:
         """The frame seen from a vehicle.
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from envs.road.rendering.shapes import Shape
-from envs.road.rendering.weather import Look
+from envs.road.rendering.weather import Weather
 
 NEAR = 0.15
 """Nothing closer to the camera's plane is drawn [m]."""
@@ -15,7 +15,7 @@ _TONES = ((0.0, 1.0, 0.12), (0.22, 0.82, 0.55), (0.45, 0.52, 1.0))
 """Of a ball, dark to bright: share of the radius towards the sun, share of the radius, share of the sun's light."""
 
 
-class Painter:
+class Rasterizer:
     """Draws onto a canvas of fixed size.
 
     Args:
@@ -30,7 +30,7 @@ class Painter:
         self._line = line
 
     def draw(
-        self, canvas: np.ndarray, shape: Shape, face_order: np.ndarray, ball_order: np.ndarray, look: Look,
+        self, canvas: np.ndarray, shape: Shape, face_order: np.ndarray, ball_order: np.ndarray, look: Weather,
         position: np.ndarray, rotation: np.ndarray,
     ):  # fmt: skip
         """Draw a shape.
@@ -56,7 +56,7 @@ class Painter:
                 u, v, radius = balls[k - num_faces]
                 cv2.circle(canvas, (u, v), radius, colors[k], -1, self._line, _SHIFT)
 
-    def _faces(self, shape: Shape, order: np.ndarray, look: Look, position: np.ndarray, rotation: np.ndarray):
+    def _faces(self, shape: Shape, order: np.ndarray, look: Weather, position: np.ndarray, rotation: np.ndarray):
         """Pixel polygons, colours and order of the faces that can be seen."""
         centres = shape.quads.mean(1) - position
         distance = np.linalg.norm(centres, axis=1)
@@ -77,7 +77,7 @@ class Painter:
         colors = self._face_colors(shape, seen, distance[seen], look)
         return [polygons[k] for k in keep], colors, order[seen]
 
-    def _face_colors(self, shape: Shape, seen: np.ndarray, distance: np.ndarray, look: Look) -> np.ndarray:
+    def _face_colors(self, shape: Shape, seen: np.ndarray, distance: np.ndarray, look: Weather) -> np.ndarray:
         share = np.clip(1.5 * distance / shape.fades[seen] - 0.5, 0, 1)[:, None]
         colors = shape.colors[seen] * (1 - share) + shape.far_colors[seen] * share
         colors = colors * look.light(shape.normals[seen])
@@ -86,7 +86,7 @@ class Painter:
         fog = look.fog(distance)[:, None] * (1 - 0.5 * shining)
         return colors + (np.array(look.horizon) - colors) * fog
 
-    def _balls(self, shape: Shape, order: np.ndarray, look: Look, position: np.ndarray, rotation: np.ndarray):
+    def _balls(self, shape: Shape, order: np.ndarray, look: Weather, position: np.ndarray, rotation: np.ndarray):
         """Pixel circles, colours and order of the balls, each in the three tones of light on it."""
         centres = (shape.balls[:, :3] - position) @ rotation.T
         near_enough = np.flatnonzero(centres[:, 2] > 0.4 + 0.5 * shape.balls[:, 3])
@@ -151,7 +151,7 @@ class Painter:
         cv2.multiply(patch, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), dst=patch, scale=1 / 255)
 
 
-def _emission(glow: np.ndarray, look: Look) -> np.ndarray:
+def _emission(glow: np.ndarray, look: Weather) -> np.ndarray:
     """How far lights are on under this look, [0, 1]."""
     return np.where(glow > 1, 1.0, glow * look.lamps)
 

@@ -18,7 +18,7 @@ PANORAMA_MIN_ELEVATION, PANORAMA_MAX_ELEVATION = np.radians(-2.0), np.radians(62
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class Weather:
     """Light and weather. Surfaces shine as `color * (ambient + sun * cos(angle to the sun))`, then fade into fog.
 
     Args:
@@ -55,7 +55,7 @@ class Look:
             raise ValueError(f"visibility must be positive, got {self.visibility}")
 
     @staticmethod
-    def from_seed(seed: int) -> Look:
+    def from_seed(seed: int) -> Weather:
         """One of the weathers below, moved a little towards another one, with its own sun direction."""
         rng = np.random.default_rng([seed, 7001])
         main, other = rng.choice(len(WEATHERS), size=2, p=WEATHER_SHARES)
@@ -67,11 +67,11 @@ class Look:
                 return tuple((1 - share) * p + share * q for p, q in zip(x, y, strict=True))
             return (1 - share) * x + share * y
 
-        mixed: dict[str, Any] = {f.name: mix(getattr(a, f.name), getattr(b, f.name)) for f in fields(Look)}
+        mixed: dict[str, Any] = {f.name: mix(getattr(a, f.name), getattr(b, f.name)) for f in fields(Weather)}
         azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.85, 1.15) * mixed["sun_elevation"]
         mixed |= {"sun_azimuth": float(azimuth), "sun_elevation": float(elevation)}
         mixed["cloud_seed"] = int(rng.integers(2**31))
-        return Look(**mixed)
+        return Weather(**mixed)
 
     @property
     def sun_direction(self) -> np.ndarray:
@@ -90,32 +90,32 @@ class Look:
         return -np.expm1(-3.0 * (np.asarray(distance) / self.visibility) ** 1.4)
 
 
-_NOON = Look(
+_NOON = Weather(
     sun_azimuth=0.0, sun_elevation=0.95, sun=(0.62, 0.60, 0.55), ambient=(0.50, 0.53, 0.58),
     zenith=(74, 132, 206), horizon=(196, 218, 236), visibility=420.0, cloudiness=0.35, wetness=0.0, lamps=0.0,
 )  # fmt: skip
-_EVENING = Look(
+_EVENING = Weather(
     sun_azimuth=0.0, sun_elevation=0.26, sun=(0.72, 0.49, 0.27), ambient=(0.48, 0.45, 0.50),
     zenith=(92, 118, 176), horizon=(246, 204, 160), visibility=320.0, cloudiness=0.4, wetness=0.0, lamps=0.15,
 )  # fmt: skip
-_OVERCAST = Look(
+_OVERCAST = Weather(
     sun_azimuth=0.0, sun_elevation=0.9, sun=(0.14, 0.14, 0.14), ambient=(0.72, 0.74, 0.77),
     zenith=(150, 162, 176), horizon=(204, 210, 216), visibility=300.0, cloudiness=0.9, wetness=0.1, lamps=0.0,
 )  # fmt: skip
-_FOG = Look(
+_FOG = Weather(
     sun_azimuth=0.0, sun_elevation=0.6, sun=(0.12, 0.12, 0.11), ambient=(0.76, 0.78, 0.79),
     zenith=(186, 193, 199), horizon=(206, 211, 214), visibility=105.0, cloudiness=0.2, wetness=0.2, lamps=0.25,
 )  # fmt: skip
-_RAIN = Look(
+_RAIN = Weather(
     sun_azimuth=0.0, sun_elevation=0.8, sun=(0.06, 0.06, 0.07), ambient=(0.61, 0.65, 0.71),
     zenith=(108, 120, 136), horizon=(164, 174, 184), visibility=210.0, cloudiness=1.0, wetness=1.0, lamps=0.35,
 )  # fmt: skip
-_DUSK = Look(
+_DUSK = Weather(
     sun_azimuth=0.0, sun_elevation=0.09, sun=(0.20, 0.13, 0.13), ambient=(0.37, 0.38, 0.50),
     zenith=(44, 56, 104), horizon=(206, 150, 142), visibility=260.0, cloudiness=0.5, wetness=0.05, lamps=1.0,
 )  # fmt: skip
 
-WEATHERS: tuple[Look, ...] = (_NOON, _EVENING, _OVERCAST, _FOG, _RAIN, _DUSK)
+WEATHERS: tuple[Weather, ...] = (_NOON, _EVENING, _OVERCAST, _FOG, _RAIN, _DUSK)
 """Clear noon, golden evening, overcast, fog, light rain, dusk."""
 WEATHER_SHARES = (0.34, 0.20, 0.16, 0.08, 0.12, 0.10)
 
@@ -131,7 +131,7 @@ def smooth_noise(rng: np.random.Generator, height: int, width: int, rows: int, c
 
 
 @lru_cache(maxsize=16)
-def sky_panorama(look: Look) -> np.ndarray:
+def sky_panorama(look: Weather) -> np.ndarray:
     """The sky all around, uint8 [rows, PANORAMA_WIDTH, 3]: columns by azimuth from 0, rows from the top down."""
     rows = round(PANORAMA_WIDTH * (PANORAMA_MAX_ELEVATION - PANORAMA_MIN_ELEVATION) / (2 * np.pi))
     elevation = np.linspace(PANORAMA_MAX_ELEVATION, PANORAMA_MIN_ELEVATION, rows)[:, None]
@@ -154,13 +154,13 @@ def sky_panorama(look: Look) -> np.ndarray:
     return np.clip(np.rint(sky), 0, 255).astype(np.uint8)
 
 
-def _cloud_color(look: Look) -> np.ndarray:
+def _cloud_color(look: Weather) -> np.ndarray:
     """Bright under a strong sun, otherwise between the colours of horizon and zenith."""
     base = 0.75 * np.array(look.horizon) + 0.25 * np.array(look.zenith)
     return np.clip(base + 60 * np.array(look.sun), 0, 255)
 
 
-def _clouds(look: Look, elevation: np.ndarray, rows: int) -> np.ndarray:
+def _clouds(look: Weather, elevation: np.ndarray, rows: int) -> np.ndarray:
     """Cover of the clouds, [rows, PANORAMA_WIDTH] in [0, 1]: flat, soft, none near the horizon."""
     rng = np.random.default_rng([look.cloud_seed, 1])
     noise = 0.62 * smooth_noise(rng, rows, PANORAMA_WIDTH, 6, 16) + 0.38 * smooth_noise(
@@ -172,7 +172,7 @@ def _clouds(look: Look, elevation: np.ndarray, rows: int) -> np.ndarray:
     return 0.75 * cover * np.clip((elevation - np.radians(5)) / np.radians(12), 0, 1)
 
 
-def _hills(look: Look, elevation: np.ndarray) -> np.ndarray:
+def _hills(look: Weather, elevation: np.ndarray) -> np.ndarray:
     """Cover of the far hills at the horizon, [rows, PANORAMA_WIDTH] in [0, 1], fainter in haze."""
     rng = np.random.default_rng([look.cloud_seed, 2])
     ridge = smooth_noise(rng, 1, PANORAMA_WIDTH, 1, 12) + 0.4 * smooth_noise(rng, 1, PANORAMA_WIDTH, 1, 36)

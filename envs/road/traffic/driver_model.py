@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 
 PATH_STEP = 2.0
 """Distance between path points [m]."""
@@ -63,7 +63,7 @@ def idm(
 
 def curve_speed(path_yaws: np.ndarray, config: DriverConfig) -> np.ndarray:
     """The fastest speed [n] from which every curve on the paths can be met with comfort [m/s]."""
-    curvature = np.abs(wrap(np.diff(path_yaws, axis=1))) / PATH_STEP
+    curvature = np.abs(wrap_angle(np.diff(path_yaws, axis=1))) / PATH_STEP
     allowed = config.lateral_acceleration / np.maximum(curvature, 1e-4)
     distance = PATH_STEP * np.arange(curvature.shape[1])
     return np.sqrt(np.min(allowed + 2 * 0.6 * config.comfortable_braking * distance, axis=1))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Paths:
         i = np.clip(self.s.astype(np.int64), 0, PATH_LENGTH - 2)
         f = self.s - i
         xy = self.xy[rows, i] + f[:, None] * (self.xy[rows, i + 1] - self.xy[rows, i])
-        yaw = self.yaw[rows, i] + np.clip(f, 0, 1) * wrap(self.yaw[rows, i + 1] - self.yaw[rows, i])
+        yaw = self.yaw[rows, i] + np.clip(f, 0, 1) * wrap_angle(self.yaw[rows, i + 1] - self.yaw[rows, i])
         x = xy[:, 0] - np.sin(yaw) * self.lateral
         y = xy[:, 1] + np.cos(yaw) * self.lateral
         return np.stack([x, y, yaw], axis=-1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envs.road.traffic.paths import Paths
-from envs.road.traffic.spawn_points import Places
+from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.datatypes.boxes import overlap
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Pedestrians:
         """[n] [m/s]."""
         return np.where(self.moving, self.speed, 0.0)
 
-    def spawn(self, i: int, place: int, places: Places, road_map: RoadMap, rng: np.random.Generator) -> bool:
+    def spawn(self, i: int, place: int, places: SpawnPoints, road_map: RoadMap, rng: np.random.Generator) -> bool:
         """Puts pedestrian `i` on the kerb at `place` if there is one on both sides."""
         near, far = places.near_kerb[place], places.far_kerb[place]
         if not (np.isfinite(near) and np.isfinite(far)):

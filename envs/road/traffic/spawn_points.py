@@ -22,7 +22,7 @@ _STEP = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class SpawnPoints:
     """Lane points spread over a map, and what lies beside them.
 
     Args:
@@ -42,7 +42,7 @@ class Places:
     parking_heights: np.ndarray
 
     @staticmethod
-    def find(road_map: RoadMap, num_places: int = 500) -> Places:
+    def find(road_map: RoadMap, num_places: int = 500) -> SpawnPoints:
         """Places of a map; always the same ones."""
         rng = np.random.default_rng(0)
         lanes = tuple(road_map.random_lane_point(rng) for _ in range(num_places))
@@ -57,7 +57,7 @@ class Places:
         half_width = np.array([p.half_width for p in lanes])
         near = np.where(kerbs[0] < half_width + 2.0, kerbs[0], np.inf)
         parking, heights = _park(lanes, near, road_map, rng)
-        return Places(
+        return SpawnPoints(
             lanes=lanes,
             xy=pose[:, :2],
             near_kerb=near,

@@ -11,8 +11,8 @@ import numpy as np
 from envs.ground_truth import Objects, points_at
 from envs.road.traffic.driver_model import PATH_STEP, DriverConfig
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
-from envs.road.traffic.spawn_points import Places
-from envs.road.traffic.vehicles import CROSSING_POINTS, ROUTE_LENGTH, Fleet, Others, car_colors
+from envs.road.traffic.spawn_points import SpawnPoints
+from envs.road.traffic.vehicles import CROSSING_POINTS, ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
 from envs.scripted_actors import ActorScript, ActorState, ScriptedActors, scripted_box
 from worldsim.datatypes.scene import ObjectKind
 
@@ -94,7 +94,7 @@ class Ego:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guests:
+class ExternalActors:
     """Road users that someone outside the world places, and it itself never moves.
 
     Args:
@@ -110,9 +110,9 @@ class Guests:
     braking: np.ndarray
 
     @staticmethod
-    def none() -> Guests:
+    def none() -> ExternalActors:
         """Nobody."""
-        return Guests(
+        return ExternalActors(
             objects=Objects.none(), heights=np.zeros(0), colors=np.zeros((0, 3), np.uint8), braking=np.zeros(0, bool)
         )
 
@@ -142,7 +142,7 @@ class Traffic:
         self,
         config: TrafficConfig,
         road_map: RoadMap,
-        places: Places,
+        places: SpawnPoints,
         route: Route,
         ego: np.ndarray,
         ego_s: float,
@@ -155,12 +155,12 @@ class Traffic:
         num_vehicles, num_pedestrians = (config.num_vehicles, config.num_pedestrians) if ambient else (0, 0)
         self.script_route, self.scripts = route, scenario.scripts if scenario else ()
         self.scripted = tuple(script.initial(route, ego_s) for script in self.scripts)
-        self.guests = Guests.none()
+        self.guests = ExternalActors.none()
         self.time = start_time
         taken = rng.random(len(places.parking)) < (config.parked_share if ambient else 0.0)
         self.parked = places.parking[taken]
         self.pedestrians = Pedestrians(num_pedestrians, rng)
-        self.fleet = Fleet(num_vehicles, config.truck_share, road_map, config.driver, rng)
+        self.fleet = BackgroundVehicles(num_vehicles, config.truck_share, road_map, config.driver, rng)
         if num_vehicles and rng.random() < config.lead_share:
             self.fleet.enter(0, route, ego_s + float(rng.uniform(12.0, 45.0)), rng)
         self._populate(self._objects(), ego, config.spawn_range, rng)
@@ -178,7 +178,7 @@ class Traffic:
         other.fleet, other.pedestrians = self.fleet.copy(), self.pedestrians.copy()
         return other
 
-    def place(self, guests: Guests) -> None:
+    def place(self, guests: ExternalActors) -> None:
         """Put these guests in place of the present ones."""
         old = self.guest_rows
         self.heights = np.concatenate([self.heights[: old.start], guests.heights, self.heights[old.stop :]])
@@ -226,7 +226,7 @@ class Traffic:
     def stop(self, index: int) -> None:
         """The road user at `index` was struck by the ego: it stands from now on if it is a driver."""
         if index < len(self.fleet):
-            self.fleet.struck[index] = True
+            self.fleet.hit_by_ego[index] = True
             self.fleet.speed[index] = 0.0
 
     def step(self, ego: Ego, dt: float, rng: np.random.Generator) -> None:
@@ -256,14 +256,14 @@ class Traffic:
         """Drivers, scripted actors and guests: those whom others mind wherever they are."""
         return len(self.fleet) + len(self.scripted) + len(self.guests.heights)
 
-    def _others(self, ego: Ego) -> Others:
+    def _others(self, ego: Ego) -> Obstacles:
         """Whom the fleet must mind: the ego, scripted actors and who crosses the road; the rest keeps off it."""
         n, k = len(self.fleet), self._num_solid - len(self.fleet)
         crossing = n + k + np.flatnonzero(self.pedestrians.crossing)
         minded = np.concatenate([np.arange(n, n + k), crossing])
         ahead = PATH_STEP * np.arange(CROSSING_POINTS)
         paths = [points_at(self.script_route, a.s + np.cos(a.heading) * ahead) for a in self.scripted]
-        return Others(
+        return Obstacles(
             boxes=np.concatenate([self.objects.boxes[minded], ego.box[None]]),
             speeds=np.append(self.objects.speeds[minded], ego.speed),
             margins=np.concatenate([np.zeros(k), np.full(len(crossing), CROSSING_MARGIN), [0.0]]),

@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
 from envs.road.traffic.paths import NOWHERE, Paths
-from worldsim.datatypes.boxes import wrap
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ROUTE_LENGTH = 250.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Others:
+class Obstacles:
     """Whom the drivers of a fleet must mind besides each other.
 
     Args:
@@ -44,7 +44,7 @@ class Others:
     path_speeds: np.ndarray
 
 
-class Fleet:
+class BackgroundVehicles:
     """`n` vehicles with drivers.
 
     Attributes:
@@ -53,7 +53,7 @@ class Fleet:
         acceleration: of the last step [n] [m/s²].
         lateral_speed: to the left [n] [m/s].
         waited: how long they have been standing [n] [s].
-        struck: hit by the ego, never to move again, bool [n].
+        hit_by_ego: hit by the ego, never to move again, bool [n].
         size: length, width, height [n, 3] [m].
         kind: ObjectKind [n].
         color: uint8 [n, 3].
@@ -78,12 +78,12 @@ class Fleet:
         self.headway = rng.uniform(1.0, 1.9, n)
         self.bias = rng.uniform(-0.25, 0.25, n)
         self.speed, self.acceleration, self.lateral_speed = np.zeros(n), np.zeros(n), np.zeros(n)
-        self.waited, self.struck = np.zeros(n), np.zeros(n, bool)
+        self.waited, self.hit_by_ego = np.zeros(n), np.zeros(n, bool)
 
     def __len__(self) -> int:
         return len(self.speed)
 
-    def copy(self) -> Fleet:
+    def copy(self) -> BackgroundVehicles:
         """An independent copy; what never changes is shared."""
         other = copy.copy(self)
         for name in ("speed", "acceleration", "lateral_speed", "waited", "struck"):
@@ -106,9 +106,11 @@ class Fleet:
         """Puts driver `i` on a route, at a speed that suits it."""
         self.paths.assign(i, route, s, float(self.bias[i]))
         self.speed[i] = self.paths.here(self.paths.speed_limit)[i] * self.eagerness[i] * rng.uniform(0.5, 1.0)
-        self.acceleration[i], self.lateral_speed[i], self.waited[i], self.struck[i] = 0.0, 0.0, 0.0, False
+        self.acceleration[i], self.lateral_speed[i], self.waited[i], self.hit_by_ego[i] = 0.0, 0.0, 0.0, False
 
-    def step(self, own: np.ndarray, others: Others, dt: float, lane_changes: float, rng: np.random.Generator) -> None:
+    def step(
+        self, own: np.ndarray, others: Obstacles, dt: float, lane_changes: float, rng: np.random.Generator
+    ) -> None:
         """Everyone, now at `boxes()` = `own`, drives for `dt` seconds; `lane_changes` are considered per second."""
         if len(self) == 0:
             return
@@ -119,7 +121,7 @@ class Fleet:
             self._change_lane(int(rng.integers(len(self))), int(rng.integers(2)), boxes, speeds, rng)
         self._extend_routes(rng)
 
-    def _drive(self, boxes: np.ndarray, speeds: np.ndarray, others: Others, dt: float) -> None:
+    def _drive(self, boxes: np.ndarray, speeds: np.ndarray, others: Obstacles, dt: float) -> None:
         """One step along the paths."""
         paths, driver = self.paths, self.driver
         rows = np.arange(len(self))[:, None]
@@ -135,7 +137,7 @@ class Fleet:
         # Whom even hard braking no longer stops in time goes on: standing in the crossing would be worse.
         can_stop = stop > self.speed**2 / (2 * 6.0)
         acceleration = np.where(can_stop, np.minimum(acceleration, giving_way), acceleration)
-        acceleration = np.where(self.struck, -driver.hardest_braking, acceleration)
+        acceleration = np.where(self.hit_by_ego, -driver.hardest_braking, acceleration)
         speed = np.maximum(self.speed + acceleration * dt, 0.0)
         self.acceleration = (speed - self.speed) / dt
         paths.s += np.where(paths.active, 0.5 * (self.speed + speed) * dt, 0.0)
@@ -145,11 +147,11 @@ class Fleet:
         self.lateral_speed = (self.lateral_speed + pull * dt) * np.minimum(speed / 3.0, 1.0)
         paths.lateral += np.where(paths.active, self.lateral_speed * dt, 0.0)
 
-    def _stop_distance(self, xy: np.ndarray, index: np.ndarray, others: Others) -> np.ndarray:
+    def _stop_distance(self, xy: np.ndarray, index: np.ndarray, others: Obstacles) -> np.ndarray:
         """Distance [n] at which drivers near a junction must stop to give way, infinite for the others."""
         distance = np.full(len(self), np.inf)
         rows = np.arange(len(self))[:, None]
-        near = self.paths.junction[rows, index[:, :CROSSING_POINTS]].any(axis=1) & self.paths.active & ~self.struck
+        near = self.paths.junction[rows, index[:, :CROSSING_POINTS]].any(axis=1) & self.paths.active & ~self.hit_by_ego
         if near.any():
             own, speeds = xy[near, :CROSSING_POINTS], self.speed[near]
             all_paths, all_speeds = np.concatenate([own, others.paths]), np.append(speeds, others.path_speeds)
@@ -158,7 +160,7 @@ class Fleet:
 
     def _change_lane(self, i: int, side: int, boxes: np.ndarray, speeds: np.ndarray, rng: np.random.Generator) -> None:
         """Driver `i` moves to the left (side 0) or right lane if that is free (the safety criterion of MOBIL)."""
-        if not self.paths.active[i] or self.speed[i] < 4.0 or self.struck[i]:
+        if not self.paths.active[i] or self.speed[i] < 4.0 or self.hit_by_ego[i]:
             return
         here = int(self.paths.s[i])
         if self.paths.junction[i, here : here + 50].any() or abs(self.paths.lateral[i]) > 0.5:
@@ -190,7 +192,7 @@ class Fleet:
                 continue
             pose = paths.poses()[i]
             lane = self.road_map.lane_at(pose[:2])
-            known = lane is not None and not lane.in_junction and abs(wrap(lane.yaw - pose[2])) < 0.5
+            known = lane is not None and not lane.in_junction and abs(wrap_angle(lane.yaw - pose[2])) < 0.5
             if lane is not None and known and abs(paths.lateral[i]) < 0.5:
                 offset = np.cos(lane.yaw) * (pose[1] - lane.y) - np.sin(lane.yaw) * (pose[0] - lane.x)
                 paths.assign(i, self.road_map.route_from(lane, ROUTE_LENGTH, rng), 0.0, float(offset))

@@ -16,7 +16,7 @@ from tiny_model import random_clip, random_model
 
 import drivedit
 from envs.driving_env import DrivingEnv
-from envs.learned.learned_world import DreamWorld, DreamWorldConfig
+from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
 from envs.scripted_actors import ScriptedActors
 from scenarios.actors import BrakingLead, CrossingPedestrian
 from worldsim.datatypes.route import to_ground_frame
@@ -26,17 +26,17 @@ CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
 
 
 @pytest.fixture(scope="module")
-def world() -> DreamWorld:
-    return DreamWorld(model=random_model(), starts=[random_clip(8, seed=s) for s in range(3)])
+def world() -> LearnedWorld:
+    return LearnedWorld(model=random_model(), starts=[random_clip(8, seed=s) for s in range(3)])
 
 
-def test_the_env_passes_gymnasiums_checker_without_warnings(world: DreamWorld) -> None:
+def test_the_env_passes_gymnasiums_checker_without_warnings(world: LearnedWorld) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(DrivingEnv(world), skip_render_check=True)
 
 
-def test_equal_seeds_give_equal_drives_and_other_seeds_others(world: DreamWorld) -> None:
+def test_equal_seeds_give_equal_drives_and_other_seeds_others(world: LearnedWorld) -> None:
     drives = []
     for seed in (4, 4, 5):
         frame = shown(world, world.reset(seed, {"start_index": 1})).frame
@@ -46,7 +46,7 @@ def test_equal_seeds_give_equal_drives_and_other_seeds_others(world: DreamWorld)
     assert not np.array_equal(drives[0][1], drives[2][1])
 
 
-def test_a_drive_goes_on_from_a_clip(world: DreamWorld) -> None:
+def test_a_drive_goes_on_from_a_clip(world: LearnedWorld) -> None:
     clip = random_clip(12, seed=9)
     first = shown(world, world.reset(0, {"start": clip}))
     assert np.array_equal(first.frame, clip.frames[-1])
@@ -56,7 +56,7 @@ def test_a_drive_goes_on_from_a_clip(world: DreamWorld) -> None:
     assert step.vehicle[0] > clip.vehicles[-1, 0]
 
 
-def test_the_start_clip_holds_what_was_driven_and_can_be_continued(world: DreamWorld) -> None:
+def test_the_start_clip_holds_what_was_driven_and_can_be_continued(world: LearnedWorld) -> None:
     world.reset(1, {"start_index": 0})
     steps = [shown(world, world.step(CONTROL * [k / 10, 1, 1, 1])) for k in range(10)]
     clip = world.start_clip()
@@ -67,7 +67,7 @@ def test_the_start_clip_holds_what_was_driven_and_can_be_continued(world: DreamW
     assert np.array_equal(shown(world, world.reset(2, {"start": clip})).frame, steps[-1].frame)
 
 
-def test_snapshot_continues_exactly(world: DreamWorld) -> None:
+def test_snapshot_continues_exactly(world: LearnedWorld) -> None:
     world.reset(3, {})
     world.step(CONTROL)
     snapshot = world.snapshot()
@@ -80,7 +80,7 @@ def test_snapshot_continues_exactly(world: DreamWorld) -> None:
         assert a.collision == b.collision
 
 
-def test_bad_options_are_named(world: DreamWorld) -> None:
+def test_bad_options_are_named(world: LearnedWorld) -> None:
     with pytest.raises(ValueError, match="town"):
         world.reset(0, {"town": 3})
     with pytest.raises(ValueError, match=r"\[0, 3\), got 7"):
@@ -92,9 +92,9 @@ def test_bad_options_are_named(world: DreamWorld) -> None:
     with pytest.raises(ValueError, match=r"0.05 s.*0.1 s"):
         world.reset(0, {"start": replace(random_clip(8), dt=0.05)})
     with pytest.raises(ValueError, match="call reset"):
-        DreamWorld(model=world.model, starts=[]).step(CONTROL)
+        LearnedWorld(model=world.model, starts=[]).step(CONTROL)
     with pytest.raises(ValueError, match="num_steps"):
-        DreamWorldConfig(num_steps=0)
+        LearnedWorldConfig(num_steps=0)
 
 
 @shipped
@@ -143,7 +143,7 @@ def test_the_shipped_worlds_frames_are_the_same_in_another_process() -> None:
     assert len(runs[0].strip()) == 64
 
 
-def test_a_scenarios_actor_goes_on_from_where_the_clip_shows_it(world: DreamWorld) -> None:
+def test_a_scenarios_actor_goes_on_from_where_the_clip_shows_it(world: LearnedWorld) -> None:
     """The lead of the clip, 14 m ahead at 5 m/s, brakes; it is told, and found in its place, not a second one."""
     clip = random_clip(8)
     lead = BrakingLead(gap=14.0 - 4.6 / 2 - 2.3, speed=5.0, brake_at=-0.2, deceleration=4.0)
@@ -160,7 +160,7 @@ def test_a_scenarios_actor_goes_on_from_where_the_clip_shows_it(world: DreamWorl
     assert steps[-1].scene.lead[0] < steps[0].scene.lead[0]
 
 
-def test_a_scenario_begins_again_exactly_from_a_snapshot(world: DreamWorld) -> None:
+def test_a_scenario_begins_again_exactly_from_a_snapshot(world: LearnedWorld) -> None:
     walker = CrossingPedestrian(distance=20.0, offset=-4.0, start_at=-0.3, speed=1.4)
     world.reset(0, {"start_index": 1, "scenario": ScriptedActors(scripts=(walker,))})
     world.step(CONTROL)
@@ -177,7 +177,7 @@ def test_a_scenario_begins_again_exactly_from_a_snapshot(world: DreamWorld) -> N
     assert (world.step(CONTROL).scene.object_kinds == ObjectKind.PEDESTRIAN).sum() == 1
 
 
-def test_driving_into_an_actor_is_a_collision(world: DreamWorld) -> None:
+def test_driving_into_an_actor_is_a_collision(world: LearnedWorld) -> None:
     wall = BrakingLead(gap=9.0, speed=0.0, brake_at=-1.0, deceleration=5.0)
     world.reset(0, {"start_index": 0, "scenario": ScriptedActors(scripts=(wall,))})
     risks = [world.step(np.array([0.0, 1.0, 0.0, 0.0], np.float32)).collision for _ in range(20)]
@@ -185,7 +185,7 @@ def test_driving_into_an_actor_is_a_collision(world: DreamWorld) -> None:
     assert max(risks) > 0.9
 
 
-def test_the_lane_is_the_routes_and_what_is_seen_stays_beside_it(world: DreamWorld) -> None:
+def test_the_lane_is_the_routes_and_what_is_seen_stays_beside_it(world: LearnedWorld) -> None:
     """The clip's route lies 0.1 m to the left of the ego, straight on."""
     state = world.model.begin([random_clip(8)], [0])
     _, prediction = world.model.step(state, np.array([[0.0, 0.4, 0.0, 0.0]], np.float32))
@@ -198,7 +198,7 @@ def test_the_lane_is_the_routes_and_what_is_seen_stays_beside_it(world: DreamWor
     )
 
 
-def test_a_world_hands_on_what_is_left_of_its_route(world: DreamWorld) -> None:
+def test_a_world_hands_on_what_is_left_of_its_route(world: LearnedWorld) -> None:
     world.reset(0, {"start": random_clip(8)})
     before = world.start_clip().route
     for _ in range(10):
@@ -210,7 +210,7 @@ def test_a_world_hands_on_what_is_left_of_its_route(world: DreamWorld) -> None:
 
 
 @pytest.mark.parametrize("name", ["routes", "actors", "look"])
-def test_every_condition_changes_the_picture(world: DreamWorld, name: str) -> None:
+def test_every_condition_changes_the_picture(world: LearnedWorld, name: str) -> None:
     model, clip = world.model, random_clip(8)
     other = {
         "routes": replace(clip, route=clip.route + np.array([0.0, 2.0], np.float32)),
@@ -225,7 +225,7 @@ def test_every_condition_changes_the_picture(world: DreamWorld, name: str) -> No
     assert not np.array_equal(frames[0], frames[1])
 
 
-def test_who_is_inside_the_lane_is_on_the_road_whatever_is_seen(world: DreamWorld) -> None:
+def test_who_is_inside_the_lane_is_on_the_road_whatever_is_seen(world: LearnedWorld) -> None:
     control = np.array([[0.0, 0.4, 0.0, 0.0]], np.float32)
     for shift, told in ((0.0, True), (1.5, False)):
         clip = random_clip(8)
@@ -236,7 +236,7 @@ def test_who_is_inside_the_lane_is_on_the_road_whatever_is_seen(world: DreamWorl
         assert told or prediction.off_road[0] == prediction.off_road_seen[0]
 
 
-def test_a_scenario_finds_room_in_full_traffic_at_the_cost_of_the_farthest(world: DreamWorld) -> None:
+def test_a_scenario_finds_room_in_full_traffic_at_the_cost_of_the_farthest(world: LearnedWorld) -> None:
     clip = random_clip(8)
     scenes = clip.scenes.copy()
     scenes.object_kinds[:] = ObjectKind.CAR

@@ -75,9 +75,9 @@ def test_a_turns_command_is_the_way_the_route_turns(town: RoadMap) -> None:
             command = route.command[b]
             if command in (RouteCommand.LEFT, RouteCommand.RIGHT) and route.command[b + 1] == RouteCommand.FOLLOW:
                 seen += 1
-                turned = yaw[b] - yaw[min(a + 31, b)]
-                assert (turned > 0.3) == (command == RouteCommand.LEFT)
-                assert (turned < -0.3) == (command == RouteCommand.RIGHT)
+                rotate = yaw[b] - yaw[min(a + 31, b)]
+                assert (rotate > 0.3) == (command == RouteCommand.LEFT)
+                assert (rotate < -0.3) == (command == RouteCommand.RIGHT)
     assert seen > 3
 
 

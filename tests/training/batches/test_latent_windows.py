@@ -8,9 +8,9 @@ from tiny_model import CONFIG
 
 from training.batches.latent_windows import LatentWindows
 from training.stages.loop import LoopConfig, TrainLoop
-from training.stages.student import DiTStageConfig, OwnRollouts, student_losses
-from worldsim.conditioning.style import look_of
-from worldsim.datatypes.route import turned
+from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
+from worldsim.conditioning.style import style_of
+from worldsim.datatypes.route import rotate
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.world_model import WorldModel
 
@@ -27,7 +27,7 @@ def test_the_route_of_a_frame_lies_where_the_commanded_motion_puts_it(windows: L
     batch = windows.at(np.array([5]), np.array([[0.9, 0.9, 0.9, 0.0]]))
     assert batch.conditions.routes_valid.all()
     vehicles, routes = windows.rows.vehicles[5:14], batch.conditions.routes[0].double().numpy()
-    y = vehicles[:, None, 1] + turned(routes, vehicles[:, None, 2])[..., 1]
+    y = vehicles[:, None, 1] + rotate(routes, vehicles[:, None, 2])[..., 1]
     np.testing.assert_allclose(y, np.zeros((9, 10)), atol=2e-3)
 
 
@@ -42,7 +42,7 @@ def test_small_numbers_hide_the_route_or_its_far_part(windows: LatentWindows) ->
 def test_an_actor_lies_where_the_commanded_motion_puts_it(windows: LatentWindows) -> None:
     batch = windows.at(np.array([5]), np.array([[0.9, 0.9, 0.9, 0.0]]))
     vehicles, actors = windows.rows.vehicles[5:14], batch.conditions.actors[0, :, 0].double().numpy()
-    ground = vehicles[:, :2] + turned(actors[:, :2], vehicles[:, 2])
+    ground = vehicles[:, :2] + rotate(actors[:, :2], vehicles[:, 2])
     np.testing.assert_allclose(ground, np.repeat([[40.0, 3.0]], 9, 0), atol=2e-3)
     np.testing.assert_allclose(actors[:, 2] + vehicles[:, 2], np.full(9, 0.3), atol=1e-4)
 
@@ -51,7 +51,7 @@ def test_an_impact_does_not_show_in_the_actors_place(windows: LatentWindows) -> 
     """The recorded ego stops dead at frame 30; the actor is seen from where the control meant to bring it."""
     batch = windows.at(np.array([25]), np.array([[0.9, 0.9, 0.9, 0.0]]))
     meant = VehicleModel().step(windows.rows.vehicles[29], CONTROL, 0.1)
-    expected = turned(np.array([40.0, 3.0]) - meant[:2], -meant[2])
+    expected = rotate(np.array([40.0, 3.0]) - meant[:2], -meant[2])
     np.testing.assert_allclose(batch.conditions.actors[0, 5, 0, :2], expected, atol=2e-3)
     assert np.hypot(*(windows.rows.vehicles[30] - meant)[:2]) > 0.5
 
@@ -62,7 +62,7 @@ def test_small_numbers_hide_the_actors_and_the_last_chooses_the_look(windows: La
     assert not batch.conditions.actor_kinds[0].any()
     assert batch.conditions.actor_kinds[1].any()
     for k, frame in enumerate((20, 0)):
-        expected = look_of(torch.from_numpy(windows.latents[frame].astype(np.float32)))
+        expected = style_of(torch.from_numpy(windows.latents[frame].astype(np.float32)))
         torch.testing.assert_close(batch.conditions.look[k, 4], expected)
 
 
@@ -70,7 +70,7 @@ def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> 
     config = DiTStageConfig(
         loop=LoopConfig(num_steps=num_steps, save_every=3, warmup_steps=1), batch_size=2, num_frames=9
     )
-    own = OwnRollouts(windows, config)
+    own = SelfRollouts(windows, config)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         batch, rollout = own.advance(model.denoiser, np.random.default_rng(step), generator)
@@ -82,17 +82,17 @@ def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> 
 def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> None:
     torch.manual_seed(0)
     model = WorldModel(CONFIG).eval()
-    own = OwnRollouts(
+    own = SelfRollouts(
         windows,
         DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fractions=(1e-9, 1e-9)),
     )
     _, before = own.advance(model.denoiser, np.random.default_rng(0), torch.Generator().manual_seed(0))
     first = own.carried["first"].clone()
     batch, after = own.advance(model.denoiser, np.random.default_rng(1), torch.Generator().manual_seed(1))
-    moved = own.carried["first"] - first
-    assert ((moved > 0) & (moved < 7)).any()
-    for k in np.flatnonzero((moved > 0) & (moved < 7)):
-        n = int(moved[k])
+    integrate = own.carried["first"] - first
+    assert ((integrate > 0) & (integrate < 7)).any()
+    for k in np.flatnonzero((integrate > 0) & (integrate < 7)):
+        n = int(integrate[k])
         assert torch.equal(after.latents[k, : 9 - n], before.latents[k, n:])
     assert batch.first.tolist() == own.carried["first"].tolist()
 

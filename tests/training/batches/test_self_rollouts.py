@@ -9,7 +9,7 @@ from known_drives import turning_car
 from tiny_model import CONFIG, random_model
 
 from training.batches.latent_windows import LatentWindows
-from training.batches.self_rollouts import OwnClips, OwnClipsConfig, own_clips
+from training.batches.self_rollouts import SelfRolloutClips, SelfRolloutClipsConfig
 from training.stages.loop import LoopConfig
 from training.stages.scene_head import HeadStageConfig, mixed_batch
 from worldsim.dynamics.rollout import NUM_KEPT
@@ -22,32 +22,32 @@ def windows_of(num_frames: int) -> LatentWindows:
 
 
 def test_clips_begin_with_the_truth_go_on_as_dreamt_and_are_made_once(tmp_path: Path) -> None:
-    model, config = random_model(), OwnClipsConfig(num=3, batch_size=2)
+    model, config = random_model(), SelfRolloutClipsConfig(num=3, batch_size=2)
     path = tmp_path / "clips.safetensors"
-    clips = own_clips(model, windows_of(6), config, path)
+    clips = self_rollout_clips(model, windows_of(6), config, path)
     assert clips.latents.shape == (3, 6, 8, 16, 16)
     for first, latents in zip(clips.firsts, clips.latents, strict=True):
         truth = LATENTS[first : first + 6]
         assert np.array_equal(latents[:3], truth[:3])
         assert all(np.abs(a - b).max() > 0.1 for a, b in zip(latents[3:], truth[3:], strict=True))
     written = path.stat().st_mtime_ns
-    again = own_clips(model, windows_of(6), config, path)
+    again = self_rollout_clips(model, windows_of(6), config, path)
     assert path.stat().st_mtime_ns == written
     assert np.array_equal(again.latents, clips.latents)
     with pytest.raises(ValueError, match="holds clips of 6 frames, 7 are asked for; delete it"):
-        own_clips(model, windows_of(7), config, path)
+        self_rollout_clips(model, windows_of(7), config, path)
     with pytest.raises(ValueError, match="windows of 3 frames are too short for num_context 3"):
-        own_clips(model, windows_of(3), config, tmp_path / "none")
+        self_rollout_clips(model, windows_of(3), config, tmp_path / "none")
     with pytest.raises(ValueError, match="num must be positive, got 0"):
-        OwnClipsConfig(num=0)
+        SelfRolloutClipsConfig(num=0)
     with pytest.raises(ValueError, match="num_frames must be more than the context's 3, got 3"):
-        OwnClipsConfig(num_frames=3)
+        SelfRolloutClipsConfig(num_frames=3)
 
 
 def test_the_head_sees_generated_frames_with_the_recorded_targets() -> None:
     """Windows end with a generated frame; the number of the frame is written into its latent."""
     number = np.arange(6, dtype=np.float16)[None, :, None, None, None]
-    own = OwnClips(np.array([10]), np.broadcast_to(100 + number, (1, 6, 8, 16, 16)), 4)
+    own = SelfRolloutClips(np.array([10]), np.broadcast_to(100 + number, (1, 6, 8, 16, 16)), 4)
     config = HeadStageConfig(loop=LoopConfig(num_steps=1), batch_size=8, own_fraction=0.5)
     windows = windows_of(NUM_KEPT)
     batch = mixed_batch(windows, own, config, np.random.default_rng(0))

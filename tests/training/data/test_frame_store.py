@@ -81,7 +81,7 @@ def test_the_cache_is_reused_resumed_and_renewed(root, monkeypatch):
     from training.data import rollouts
 
     decoded = []
-    decode = rollouts.Episode.decode
+    decode = rollouts.RecordedEpisode.decode
 
     def counting(episode):
         decoded.append(episode.index)
@@ -89,7 +89,7 @@ def test_the_cache_is_reused_resumed_and_renewed(root, monkeypatch):
             raise KeyboardInterrupt
         return decode(episode)
 
-    monkeypatch.setattr(rollouts.Episode, "decode", counting)
+    monkeypatch.setattr(rollouts.RecordedEpisode, "decode", counting)
     fail_at = 2
     with pytest.raises(KeyboardInterrupt):
         FrameStore(RolloutDataset(root), num_threads=1, batch_size=2)

@@ -12,7 +12,7 @@ from tiny_model import CONFIG, random_model
 
 from training.batches.decoder_windows import TruePictures
 from training.batches.latent_windows import NUM_DRAWS, LatentWindows, encode_store
-from training.batches.self_rollouts import OwnClips
+from training.batches.self_rollouts import SelfRolloutClips
 from training.data.frame_store import FrameWindows, store_colours
 from training.data.lerobot_layout import VALID_NAMES
 from training.data.validity import known_of
@@ -24,10 +24,10 @@ from training.stages.scene_head import HeadStageConfig, train_head
 from training.stages.trust import TrustStageConfig, rollout_signals
 from worldsim.actors.actor_model import ActorModel
 from worldsim.conditioning.actor_map import ActorMap
-from worldsim.conditioning.style import look_of
+from worldsim.conditioning.style import style_of
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES
-from worldsim.dynamics.memory import Recalled
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import NUM_KEPT
 from worldsim.networks.dit import UNKNOWN_COMMAND
 from worldsim.networks.scene_head import scene_loss
@@ -75,21 +75,21 @@ def test_actors_are_hidden_where_objects_or_pose_are_unknown() -> None:
 
 
 def test_nothing_is_recalled_from_or_to_an_unknown_place() -> None:
-    config = replace(CONFIG, dit=replace(CONFIG.dit, num_recalled=2, memory_capacity=6))
+    config = replace(CONFIG, dit=replace(CONFIG.dit, num_retrieved=2, memory_capacity=6))
     latents = np.broadcast_to(np.arange(NUM, dtype=np.float16)[:, None, None, None], (NUM, 8, 16, 16))
     draws = np.full((1, NUM_DRAWS), 0.5)
 
-    def recalled(**unknown: slice | int) -> Recalled:
-        found = LatentWindows(drive(**unknown), latents, config, 5, np.array([0])).at(np.array([27]), draws).recalled  # type: ignore[arg-type]
+    def retrieved(**unknown: slice | int) -> RetrievedFrames:
+        found = LatentWindows(drive(**unknown), latents, config, 5, np.array([0])).at(np.array([27]), draws).retrieved  # type: ignore[arg-type]
         assert found is not None
         return found
 
-    assert recalled().valid.all()
-    assert not recalled(x=slice(None)).valid.any()
-    assert recalled(y=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
-    assert recalled(brake=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
+    assert retrieved().valid.all()
+    assert not retrieved(x=slice(None)).valid.any()
+    assert retrieved(y=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
+    assert retrieved(brake=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
     for name in ("yaw", "frame"):
-        kept = recalled(**{name: slice(16, 27)})
+        kept = retrieved(**{name: slice(16, 27)})
         assert kept.valid.any()
         assert (kept.latents[kept.valid][:, 0, 0, 0] < 16).all(), name
 
@@ -103,7 +103,7 @@ def test_frames_without_a_picture_are_in_no_window_and_give_no_look() -> None:
     windows = windows_of(drive(frame=30))
     assert windows.firsts.tolist() == [*range(26), *range(31, 56)]
     look = windows.at(np.array([3]), SHOWN).conditions.look
-    torch.testing.assert_close(look[0, 0], look_of(torch.from_numpy(windows.latents[3].astype(np.float32))))
+    torch.testing.assert_close(look[0, 0], style_of(torch.from_numpy(windows.latents[3].astype(np.float32))))
     with pytest.raises(ValueError, match="no episode shows 5 pictures in a row"):
         FrameWindows(drive(frame=slice(None, None, 5)), 5)  # type: ignore[arg-type]
 
@@ -163,7 +163,7 @@ def test_of_what_is_never_told_the_head_says_no(tmp_path: Path) -> None:
         torch.manual_seed(0)
         head = WorldModel(CONFIG).head
         windows = windows_of(drive(**dict.fromkeys(unknown, slice(None))), NUM_KEPT)
-        own = OwnClips(windows.firsts[:1], windows.latents[None, : NUM_KEPT + 1], NUM_KEPT)
+        own = SelfRolloutClips(windows.firsts[:1], windows.latents[None, : NUM_KEPT + 1], NUM_KEPT)
         train_head(head, windows, own, config, tmp_path / "-".join(unknown))
         estimate = head(torch.randn(8, 1, NUM_KEPT, 8, 16, 16))
         names = ("present", "lead_present", "collision", "off_road")

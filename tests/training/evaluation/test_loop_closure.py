@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_model import random_clip, random_model
 
-from training.evaluation.loop_closure import Block, Laps, drive_laps, revisit_scores, same_views, view_rows
+from training.evaluation.loop_closure import Block, LoopDrives, drive_laps, revisit_scores, same_views, view_rows
 
 
 def test_a_block_comes_back_to_where_it_began() -> None:
@@ -22,13 +22,13 @@ def test_a_block_comes_back_to_where_it_began() -> None:
         Block(length=60.0, width=40.0, radius=25.0)
 
 
-def laps_of(brightness: list[int]) -> Laps:
+def laps_of(brightness: list[int]) -> LoopDrives:
     """Four places, one metre and a half apart, visited twice; a frame of one brightness each."""
     x = np.array([0, 3, 6, 9, 6, 3, 0, 3], float)
     poses = np.stack([x, np.zeros(8), np.zeros(8)], axis=-1)[None]
     frames = np.broadcast_to(np.array(brightness, np.uint8)[None, :, None, None, None], (1, 8, 4, 4, 3))
     latents = np.array(brightness, np.float32)[None, :, None, None, None] / 10
-    return Laps(frames=frames, latents=latents, poses=poses)
+    return LoopDrives(frames=frames, latents=latents, poses=poses)
 
 
 def test_the_same_views_are_paired_and_compared() -> None:
@@ -45,10 +45,10 @@ def test_the_same_views_are_paired_and_compared() -> None:
 
 
 def test_laps_are_driven_alone_and_with_or_without_a_memory() -> None:
-    model = random_model(num_recalled=1)
+    model = random_model(num_retrieved=1)
     clip = random_clip(4)
     with_memory = drive_laps(model, [clip], Block(), 30)
-    without = drive_laps(model, [clip], Block(), 30, remember=False)
+    without = drive_laps(model, [clip], Block(), 30, insert=False)
     assert with_memory.frames.shape == (1, 30, 128, 128, 3)
     assert with_memory.latents.shape[:2] == (1, 30)
     np.testing.assert_allclose(with_memory.poses, without.poses, atol=0.5)

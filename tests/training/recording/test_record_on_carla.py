@@ -14,7 +14,7 @@ from places import environment
 
 from envs.maps.road_map import load_town
 from training.data.rollouts import RolloutDataset
-from worldsim.datatypes.route import turned
+from worldsim.datatypes.route import rotate
 
 ROAD = ("--world", "road", "--frame-size", "64", "64", "--num-vehicles", "3", "--num-pedestrians", "2")
 SECONDS = 240.0
@@ -90,7 +90,7 @@ def test_the_routes_of_a_file_are_driven_in_turn_each_on_its_own_map(tmp_path):
         assert away.max() < 8.0  # some drivers are told to leave their lane
         ahead = rows.scenes.route[0][rows.scenes.route_valid[0]]
         x, y, yaw = rows.vehicles[0, :3]
-        ground = np.array([x, y]) + turned(ahead, yaw)
+        ground = np.array([x, y]) + rotate(ahead, yaw)
         assert np.hypot(*np.moveaxis(ground[:, None] - points, -1, 0)).min(1).max() < 1.0
 
 

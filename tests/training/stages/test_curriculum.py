@@ -12,14 +12,14 @@ from tiny_model import CONFIG
 
 from training.batches.latent_windows import LatentBatch, LatentWindows
 from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, train_dynamics
-from training.stages.distillation import DistillStageConfig, Question, distill_losses, train_distill, trajectory
+from training.stages.distillation import DistillStageConfig, FrozenContext, distill_losses, train_distill, trajectory
 from training.stages.distribution_matching import Matching, MatchStageConfig, last_pass, match_losses, train_match
 from training.stages.loop import LoopConfig
 from training.stages.student import DiTStageConfig, Lookahead, student_losses
 from training.stages.teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
-from worldsim.conditioning.style import look_of
+from worldsim.conditioning.style import style_of
 from worldsim.dynamics.denoiser import Denoiser
-from worldsim.dynamics.rollout import Rollout, roll_out
+from worldsim.dynamics.rollout import LatentRollout, roll_out
 from worldsim.world_model import WorldModel
 
 LOOP = LoopConfig(num_steps=2, warmup_steps=1, save_every=1)
@@ -53,17 +53,17 @@ def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused(t
     with pytest.raises(ValueError, match="windows of 9 frames, got 11"):
         recipe(num_cached=2)
     store, latents = turning_car(60), np.zeros((60, 8, 16, 16), np.float16)
-    with pytest.raises(ValueError, match=r"num_recalled and num_sinks \(0, 0\), got \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"num_retrieved and num_sinks \(0, 0\), got \(0, 1\)"):
         train_dynamics(WorldModel(CONFIG), store, latents, recipe(num_cached=0), tmp_path)  # type: ignore[arg-type]
 
 
 def clips() -> LatentBatch:
     batch = one_batch(b=2, t=6)
-    look = look_of(batch.latents[:, :1]).expand(-1, 6, -1)
+    look = style_of(batch.latents[:, :1]).expand(-1, 6, -1)
     return replace(batch, conditions=batch.conditions._replace(look=look))
 
 
-def rollout_of(denoiser: Denoiser, num_steps: int) -> Rollout:
+def rollout_of(denoiser: Denoiser, num_steps: int) -> LatentRollout:
     batch = clips()
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
@@ -109,7 +109,7 @@ def test_noised_clips_begin_with_clean_frames() -> None:
 
 @pytest.mark.parametrize("num_steps", [1, 2])
 def test_the_last_pass_again_gives_the_rollout(denoiser: Denoiser, num_steps: int) -> None:
-    denoiser.look_limit.fill_(0.05)  # what sampling makes is then pulled back
+    denoiser.style_limit.fill_(0.05)  # what sampling makes is then pulled back
     rollout = rollout_of(denoiser, num_steps)
     batch = clips()
     clip = last_pass(denoiser, rollout, batch)
@@ -153,7 +153,7 @@ def test_a_trajectory_ends_at_the_data_and_distillation_learns_to_leap_along_it(
     student, batch = Denoiser(CONFIG), one_batch()
     student.step_std.fill_(1.0)
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(0))
-    way, estimates = trajectory(Question(denoiser, batch.latents, batch), noise, 4)
+    way, estimates = trajectory(FrozenContext(denoiser, batch.latents, batch), noise, 4)
     assert len(way) == 5
     assert len(estimates) == 4
     assert torch.equal(way[-1], estimates[-1])

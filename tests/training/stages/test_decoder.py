@@ -11,7 +11,7 @@ from tiny_model import CONFIG
 
 from training.batches.decoder_windows import Pictures, TruePictures, pixel_weights
 from training.batches.latent_windows import LatentWindows
-from training.batches.self_rollouts import OwnClipsConfig, own_clips
+from training.batches.self_rollouts import SelfRolloutClipsConfig
 from training.stages.decoder import (
     DecoderStageConfig,
     Painting,
@@ -106,14 +106,14 @@ def test_the_decoder_learns_to_paint_actors_where_it_is_told(painting: Painting)
     drawn = actor_map.in_colour(actors, torch.ones(4, 1, dtype=torch.int64), colours)[:, None]
     told = Pictures((pixel_weights(drawn, 1.0) - 1) * (2 * colours[..., None, None] - 1), drawn)
     config = replace(STAGE, feature_weight=0.0, strength=1e-3)
-    nothing = torch.zeros(4, 1, 8, 16, 16)
+    empty = torch.zeros(4, 1, 8, 16, 16)
     optimizer = torch.optim.Adam(painting.vae.parameters(), lr=6e-3)
     for _ in range(60):
-        losses = painting_losses(painting, nothing, told, config)
+        losses = painting_losses(painting, empty, told, config)
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-    untold = painting_losses(painting, nothing, told._replace(actors=torch.zeros_like(drawn)), config)
+    untold = painting_losses(painting, empty, told._replace(actors=torch.zeros_like(drawn)), config)
     assert losses["psnr_actors"] > 10  # a guess of grey has 6; that it nears 12 depends on a CPU's last bits
     assert untold["psnr"] < losses["psnr"] - 3
 
@@ -126,11 +126,11 @@ def test_the_stage_moves_the_decoder_alone_and_resumes(tmp_path: Path) -> None:
     model = WorldModel(CONFIG)
     pictures = TruePictures(store, np.full((20, 12, 3), 0.5), model.fine_map)  # type: ignore[arg-type]
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    own = own_clips(model.eval(), windows, OwnClipsConfig(num=3), tmp_path / "clips.safetensors")
+    own = self_rollout_clips(model.eval(), windows, SelfRolloutClipsConfig(num=3), tmp_path / "clips.safetensors")
     train_decoder(model.vae, pictures, windows, own, STAGE, tmp_path)
-    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
-    assert {"vae.decoder_actors_4x.weight", "vae.decoder_actors_2x.weight"} <= moved
-    assert all(name.startswith("vae.decoder") for name in moved)
+    integrate = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert {"vae.decoder_actors_4x.weight", "vae.decoder_actors_2x.weight"} <= integrate
+    assert all(name.startswith("vae.decoder") for name in integrate)
     again = WorldModel(CONFIG)
     train_decoder(again.vae, pictures, windows, own, STAGE, tmp_path)
     assert torch.equal(again.vae.decoder_out.weight, model.vae.decoder_out.weight)

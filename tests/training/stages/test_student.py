@@ -12,7 +12,7 @@ from tiny_model import CONFIG, model_with, random_conditions, woken
 
 from training.batches.latent_windows import LatentWindows
 from training.stages.loop import LoopConfig
-from training.stages.student import DiTStageConfig, OwnRollouts, student_losses
+from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
 from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
 from worldsim.dynamics.rollout import select_frames
 from worldsim.networks.layers import KeyValue
@@ -128,7 +128,7 @@ def test_own_rollouts_are_cached_and_learned_from_as_well() -> None:
     latents = np.random.default_rng(0).standard_normal((60, 8, 16, 16)).astype(np.float16)
     windows = LatentWindows(store, latents, CONFIG, STUDENT.window_length, np.array([0]))
     denoiser = Denoiser(CONFIG)
-    own = OwnRollouts(windows, STUDENT)
+    own = SelfRollouts(windows, STUDENT)
     for step in range(3):
         generator = torch.Generator().manual_seed(step)
         batch, rollout = own.advance(denoiser, np.random.default_rng(step), generator)

@@ -64,7 +64,7 @@ def test_signals_and_errors_are_of_the_frames_within_the_episode(tmp_path: Path)
 
 def test_a_recorded_frame_is_believed_and_one_sampling_step_has_no_instability() -> None:
     model = random_model()
-    model.denoiser.look_limit.fill_(1.0)
+    model.denoiser.style_limit.fill_(1.0)
     model.trust.weight.fill_(1.0)
     model.trust.bias.zero_()
     state = model.begin([random_clip()], [0])

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tiny_model import random_clip
 
-from worldsim.actors.actor_model import ARRIVAL_NAMES, ActorModel, features, lane_keeping, moved
+from worldsim.actors.actor_model import ARRIVAL_NAMES, ActorModel, features, integrate, lane_keeping
 from worldsim.actors.actors import ACTOR_NAMES, Actors, match_objects, object_states, scene_objects
-from worldsim.actors.route_frame import LINE_ARCS, Line, lead_of, line_of, place_on_line
+from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, RouteFrame, lead_of, route_frame_of, to_frenet
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.boxes import corners, separation
 from worldsim.datatypes.route import preview_route, stack_routes
@@ -31,15 +31,15 @@ def actors(*rows: np.ndarray, kinds: tuple[int, ...] = ()) -> Actors:
     return Actors(states=states, kinds=kind, vacant=np.zeros((1, 12), bool), colours=np.full((1, 12, 3), 0.5))
 
 
-def straight(y: float = 0.0) -> Line:
+def straight(y: float = 0.0) -> RouteFrame:
     route = stack_routes([np.stack([np.arange(-5.0, 120.0), np.full(125, y)], axis=-1)])
-    return line_of(preview_route(route, EGO, np.zeros(1, np.int64)))
+    return route_frame_of(preview_route(route, EGO, np.zeros(1, np.int64)))
 
 
-def turning(radius: float = 15.0) -> Line:
+def turning(radius: float = 15.0) -> RouteFrame:
     angle = np.arange(0.0, 100.0) / radius
     route = np.stack([radius * np.sin(angle), radius * (1 - np.cos(angle))], axis=-1)[: int(radius * 3)]
-    return line_of(preview_route(stack_routes([route]), EGO, np.zeros(1, np.int64)))
+    return route_frame_of(preview_route(stack_routes([route]), EGO, np.zeros(1, np.int64)))
 
 
 @pytest.fixture(scope="module")
@@ -62,33 +62,33 @@ def test_separation_is_the_distance_of_parallel_boxes_and_negative_inside() -> N
 
 def test_the_line_bends_with_the_road_between_the_preview_points() -> None:
     line = turning()
-    angle = LINE_ARCS / 15.0
-    known = LINE_ARCS <= 30
+    angle = ROUTE_FRAME_ARCS / 15.0
+    known = ROUTE_FRAME_ARCS <= 30
     points = np.stack([15 * np.sin(angle), 15 * (1 - np.cos(angle))], axis=-1)[known]
     assert np.abs(line.points[0, known] - points).max() < 0.15
 
 
 def test_places_on_the_line() -> None:
     seen = np.stack([actor(20, 3), actor(30, -2, yaw=math.pi), actor(10, 30), actor(-10, 0)])[None]
-    place = place_on_line(straight(1.0), seen)
+    place = to_frenet(straight(1.0), seen)
     assert place.s[0, :2] == pytest.approx([20, 30], abs=1e-6)
     assert place.lateral[0, :2] == pytest.approx([2, -3], abs=1e-6)
     assert np.abs(place.heading[0, :2]) == pytest.approx([0, math.pi], abs=1e-6)
     assert place.on[0].tolist() == [True, True, False, False]
     assert place.bend_near[0] == pytest.approx(np.zeros(4), abs=1e-9)
-    bend = place_on_line(turning(), np.stack([actor(2, 0), actor(10, 3.4, yaw=0.7 + math.pi)])[None])
+    bend = to_frenet(turning(), np.stack([actor(2, 0), actor(10, 3.4, yaw=0.7 + math.pi)])[None])
     assert bend.bend_near[0] == pytest.approx([8 / 15, -8 / 15], abs=0.08)
 
 
 def test_the_lead_is_the_nearest_in_the_corridor() -> None:
     rows = [actor(30, 0, speed=4.0), actor(20, 3.0), actor(12, 1.9, speed=2.0)]
     seen = np.stack(rows)[None]
-    gap, speed, present = lead_of(place_on_line(straight(), seen), seen, np.ones((1, 3), int), (4.6, 1.9))
+    gap, speed, present = lead_of(to_frenet(straight(), seen), seen, np.ones((1, 3), int), (4.6, 1.9))
     assert (gap[0], speed[0], present[0]) == (pytest.approx(12 - 2.2 - 2.3), 2.0, True)
     apart = np.stack(rows[:2])[None]
-    gap, speed, _ = lead_of(place_on_line(straight(), apart), apart, np.ones((1, 2), int), (4.6, 1.9))
+    gap, speed, _ = lead_of(to_frenet(straight(), apart), apart, np.ones((1, 2), int), (4.6, 1.9))
     assert (gap[0], speed[0]) == (pytest.approx(30 - 4.5), 4.0)
-    none = lead_of(place_on_line(straight(), apart), apart, np.array([[0, 1]]), (4.6, 1.9))
+    none = lead_of(to_frenet(straight(), apart), apart, np.array([[0, 1]]), (4.6, 1.9))
     assert not none[2].any()
 
 
@@ -125,25 +125,25 @@ def test_far_actors_are_tracked_but_not_told() -> None:
 def test_motion_is_integrated() -> None:
     state = actor(0, 0, speed=10.0)
     for _ in range(20):
-        state = moved(state, np.array([-2.0, 0.1]), 0.1)
+        state = integrate(state, np.array([-2.0, 0.1]), 0.1)
     assert state[3] == pytest.approx(6.0)
     assert state[2] == pytest.approx(0.2)
     assert state[0] == pytest.approx(16.0, abs=0.15)
-    assert moved(actor(0, 0, speed=0.1), np.array([-3.0, 1.0]), 0.1)[[2, 3]].tolist() == [0, 0]
+    assert integrate(actor(0, 0, speed=0.1), np.array([-3.0, 1.0]), 0.1)[[2, 3]].tolist() == [0, 0]
 
 
 def test_lane_keeping_returns_to_its_offset_and_follows_the_bend() -> None:
     line, state = turning(30.0), actor(1.0, 0.8, speed=8.0)
     state[8] = 0.0
     for _ in range(25):
-        place = place_on_line(line, state[None, None])
-        state = moved(state, np.array([0.0, lane_keeping(state[None, None], place)[0, 0]]), 0.1)
-    place = place_on_line(line, state[None, None])
+        place = to_frenet(line, state[None, None])
+        state = integrate(state, np.array([0.0, lane_keeping(state[None, None], place)[0, 0]]), 0.1)
+    place = to_frenet(line, state[None, None])
     assert abs(place.lateral[0, 0]) < 0.15
     assert abs(place.heading[0, 0]) < 0.06
 
 
-def step(model: ActorModel, who: Actors, line: Line, seed: int = 0, told: np.ndarray | None = None) -> Actors:
+def step(model: ActorModel, who: Actors, line: RouteFrame, seed: int = 0, told: np.ndarray | None = None) -> Actors:
     return model.step(who, EGO, line, EGO, 0.1, [(seed, 0)], told)
 
 
@@ -171,7 +171,7 @@ def test_who_leaves_is_followed_by_an_arrival_on_the_road(model: ActorModel) -> 
     after = step(model, actors(actor(20, 0), actor(-26, 0)), turning(40.0), seed=3)
     assert after.kinds[0, :2].tolist() == [1, 2]
     assert not after.vacant.any()
-    place = place_on_line(turning(40.0), after.states[:, 1:2])
+    place = to_frenet(turning(40.0), after.states[:, 1:2])
     assert place.s[0, 0] == pytest.approx(40.0, abs=0.5)
     assert place.lateral[0, 0] == pytest.approx(3.5, abs=0.1)
     assert np.cos(place.heading[0, 0]) == pytest.approx(-1, abs=0.01)
@@ -215,7 +215,7 @@ def test_a_driver_who_waits_starts_by_chance_and_the_parked_never(model: ActorMo
 def test_who_is_ahead_is_felt_and_who_is_beside_is_not() -> None:
     who = actors(actor(20, 0, speed=8.0), actor(30, 0, speed=3.0), actor(20, 1.5, speed=0.0))
     seen = who.seen_from(EGO)
-    felt = features(seen, who.kinds, place_on_line(straight(), seen), EGO[:, 3])
+    felt = features(seen, who.kinds, to_frenet(straight(), seen), EGO[:, 3])
     assert felt[0, 0, 22] * 30 == pytest.approx(10 - 4.4, abs=1e-4)
     assert felt[0, 0, 24] * 5 == pytest.approx(-5.0, abs=1e-4)
     assert np.isfinite(felt).all()

@@ -75,5 +75,5 @@ def test_a_car_that_keeps_its_distance_is_found_where_it_was_while_the_ground_go
     full = seen.coverage[0] == 1
     assert full.sum() >= 6
     torch.testing.assert_close(still[0, 0][:, full], latents[0, 0][:, full], atol=1e-4, rtol=1e-4)
-    moved = warp(latents, motions)
-    assert (moved[0, 0][:, full] - latents[0, 0][:, full]).abs().max() > 0.1
+    integrate = warp(latents, motions)
+    assert (integrate[0, 0][:, full] - latents[0, 0][:, full]).abs().max() > 0.1

@@ -2,7 +2,7 @@
 
 import torch
 
-from worldsim.conditioning.style import keep_look, look_distance, look_of
+from worldsim.conditioning.style import keep_style, style_distance, style_of
 
 
 def latents(seed: int = 0) -> torch.Tensor:
@@ -11,28 +11,28 @@ def latents(seed: int = 0) -> torch.Tensor:
 
 def test_what_lies_within_the_limits_is_left_alone() -> None:
     x = latents()
-    look = look_of(x) + 0.01
-    torch.testing.assert_close(keep_look(x, look, torch.full((32,), 0.1)), x)
-    torch.testing.assert_close(keep_look(x, look, torch.full((32,), torch.inf)), x)
+    look = style_of(x) + 0.01
+    torch.testing.assert_close(keep_style(x, look, torch.full((32,), 0.1)), x)
+    torch.testing.assert_close(keep_style(x, look, torch.full((32,), torch.inf)), x)
 
 
 def test_brightness_and_contrast_come_back_to_the_limit_and_no_further() -> None:
     x = latents()
-    look = look_of(x)
+    look = style_of(x)
     limit = torch.full((32,), 0.2)
     changed = x.clone()
     changed[:, :, 2, :8] += 0.7
     changed[:, :, 3, 8:] *= 3
-    far = look_distance(look_of(changed), look)
+    far = style_distance(style_of(changed), look)
     assert far[..., 2].min() > 0.6  # mean of the upper half
     assert far[..., 24 + 3].min() > 1  # deviation of the lower
-    near = look_distance(look_of(keep_look(changed, look, limit)), look)
+    near = style_distance(style_of(keep_style(changed, look, limit)), look)
     assert near.max() < 0.2 + 1e-4
     assert near[..., 2].min() > 0.2 - 1e-3
-    kept = keep_look(changed, look, limit)
+    kept = keep_style(changed, look, limit)
     torch.testing.assert_close(kept[:, :, 4:], x[:, :, 4:])
 
 
 def test_a_duller_picture_may_stay_dull() -> None:
     x = latents()
-    torch.testing.assert_close(keep_look(0.3 * x, look_of(x), torch.full((32,), 0.5)), 0.3 * x)
+    torch.testing.assert_close(keep_style(0.3 * x, style_of(x), torch.full((32,), 0.5)), 0.3 * x)

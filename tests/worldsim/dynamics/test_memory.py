@@ -1,4 +1,4 @@
-"""The memory bank: what is kept and recalled, how it is seen from here, and that nothing recalled changes nothing."""
+"""The memory bank: what is kept and retrieved, how it is seen from here, and that nothing retrieved changes nothing."""
 
 import math
 from dataclasses import replace
@@ -14,17 +14,17 @@ from training.batches.latent_windows import NUM_DRAWS, LatentWindows
 from worldsim.conditioning.warp import MotionWarp
 from worldsim.configs import DiTConfig
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
-from worldsim.dynamics.memory import MemoryBank, Recalled, is_near, motions_to, moved, view_distance
+from worldsim.dynamics.memory import MemoryBank, RetrievedFrames, integrate, is_near, relative_pose, view_distance
 from worldsim.dynamics.rollout import advance, prefill, select_frames
 from worldsim.world_model import WorldModel
 
-WITH_MEMORY = replace(CONFIG, dit=replace(CONFIG.dit, num_recalled=2, memory_capacity=6))
+WITH_MEMORY = replace(CONFIG, dit=replace(CONFIG.dit, num_retrieved=2, memory_capacity=6))
 
 
 def bank_of(*poses: tuple[float, float, float], capacity: int = 6) -> MemoryBank:
     bank = MemoryBank.empty(torch.zeros(1, 1, 2, 2), capacity)
     for k, pose in enumerate(poses):
-        bank = bank.remember(torch.full((1, 1, 2, 2), float(k)), torch.tensor([pose]), torch.tensor([k]))
+        bank = bank.insert(torch.full((1, 1, 2, 2), float(k)), torch.tensor([pose]), torch.tensor([k]))
     return bank
 
 
@@ -36,7 +36,7 @@ def test_motion_between_poses_inverts_moving() -> None:
     rng = np.random.default_rng(0)
     pose = torch.from_numpy(rng.uniform(-3, 3, (20, 3)))
     motion = torch.from_numpy(np.concatenate([rng.uniform(-3, 3, (20, 3)), np.ones((20, 3))], axis=1))
-    back = motions_to(pose[:, None], moved(pose, motion))[:, 0]
+    back = relative_pose(pose[:, None], integrate(pose, motion))[:, 0]
     torch.testing.assert_close(back, motion[:, :3])
     assert view_distance(torch.tensor([3.0, 0.0, 0.0])) == 3.0
     assert view_distance(torch.tensor([0.0, 0.0, 0.5])) == pytest.approx(4.0)
@@ -51,29 +51,29 @@ def test_a_full_bank_forgets_the_frame_that_tells_least() -> None:
     bank = bank_of((0, 0, 0), (10, 0, 0), (12.5, 0, 0), (30, 0, 0), capacity=4)
     assert kept(bank) == [0, 1, 2, 3]
     pose, late = torch.tensor([[12.0, 0, 0]]), torch.tensor([99])
-    for _ in range(3):  # what is recalled often stays longer than its neighbour
-        _, bank = bank.recall(pose, late, 1)
-    bank = bank.remember(torch.zeros(1, 1, 2, 2), torch.tensor([[50.0, 0, 0]]), torch.tensor([4]))
+    for _ in range(3):  # what is retrieved often stays longer than its neighbour
+        _, bank = bank.retrieve(pose, late, 1)
+    bank = bank.insert(torch.zeros(1, 1, 2, 2), torch.tensor([[50.0, 0, 0]]), torch.tensor([4]))
     assert kept(bank) == [0, 2, 3, 4]
 
 
 def test_the_nearest_views_are_recalled_if_they_are_old_enough() -> None:
     bank = bank_of((0, 0, 0), (4, 0, 0), (8, 0, 0), (8, 0, math.pi), (200, 0, 0))
-    found, _ = bank.recall(torch.tensor([[7.0, 0, 0.0]]), torch.tensor([99]), 2)
+    found, _ = bank.retrieve(torch.tensor([[7.0, 0, 0.0]]), torch.tensor([99]), 2)
     assert found.latents[0, 0, :, 0, 0, 0].tolist() == [2, 1]
     torch.testing.assert_close(found.motions[0, 0], torch.tensor([[-1.0, 0, 0], [3.0, 0, 0]]))
-    found, _ = bank.recall(torch.tensor([[7.0, 0, 0.0]]), torch.tensor([2]), 2)
+    found, _ = bank.retrieve(torch.tensor([[7.0, 0, 0.0]]), torch.tensor([2]), 2)
     assert found.latents[0, 0, :, 0, 0, 0].tolist() == [1, 0]
-    found, same = bank.recall(torch.tensor([[100.0, 0, 0.0]]), torch.tensor([99]), 2)
+    found, same = bank.retrieve(torch.tensor([[100.0, 0, 0.0]]), torch.tensor([99]), 2)
     assert not found.valid.any()
-    assert (same.recalls == bank.recalls).all()
+    assert (same.retrievals == bank.retrievals).all()
     assert not is_near(torch.tensor([torch.nan, 0, 0]))
 
 
 def test_banks_are_never_written_into_and_slots_keep_their_own() -> None:
     one = bank_of((0, 0, 0))
     before = [value.clone() for value in one]
-    two = one.remember(torch.ones(1, 1, 2, 2), torch.tensor([[9.0, 0, 0]]), torch.tensor([1]))
+    two = one.insert(torch.ones(1, 1, 2, 2), torch.tensor([[9.0, 0, 0]]), torch.tensor([1]))
     for a, b in zip(one, before, strict=True):
         assert torch.equal(a.nan_to_num(0), b.nan_to_num(0))
     both = MemoryBank.concat([one, two])
@@ -117,13 +117,13 @@ def test_recalling_nothing_is_the_model_without_a_memory(denoiser: Denoiser) -> 
         ours = denoiser(batch.latents, tau, previous, batch.conditions, times).data
         theirs = without(batch.latents, tau, previous, batch.conditions, times).data
         torch.testing.assert_close(ours, theirs)
-        nothing = Recalled.nothing(batch.latents, 2)
-        something = nothing._replace(latents=torch.ones(2, 4, 2, 8, 16, 16))
-        given = denoiser.given(previous, batch.conditions, something)
-        assert torch.equal(denoiser(batch.latents, tau, previous, batch.conditions, times, given=given).data, ours)
-        given = denoiser.given(previous, batch.conditions, something._replace(valid=torch.ones_like(nothing.valid)))
+        empty = RetrievedFrames.empty(batch.latents, 2)
+        something = empty._replace(latents=torch.ones(2, 4, 2, 8, 16, 16))
+        inputs = denoiser.inputs(previous, batch.conditions, something)
+        assert torch.equal(denoiser(batch.latents, tau, previous, batch.conditions, times, inputs=inputs).data, ours)
+        inputs = denoiser.inputs(previous, batch.conditions, something._replace(valid=torch.ones_like(empty.valid)))
         assert (
-            denoiser(batch.latents, tau, previous, batch.conditions, times, given=given).data - ours
+            denoiser(batch.latents, tau, previous, batch.conditions, times, inputs=inputs).data - ours
         ).abs().max() > 1e-3
 
 
@@ -140,9 +140,9 @@ def test_a_rollout_recalls_what_left_its_window(denoiser: Denoiser) -> None:
     assert state.memory is not None
     assert state.poses[0].tolist() == pytest.approx([22.5, 0, 0])
     assert max(kept(state.memory)) >= 14
-    recalled = state.memory.frames[0][state.memory.recalls[0] > 0]
-    assert len(recalled)
-    assert recalled.max() < 16 - CONFIG.dit.window
+    retrieved = state.memory.frames[0][state.memory.retrievals[0] > 0]
+    assert len(retrieved)
+    assert retrieved.max() < 16 - CONFIG.dit.window
 
 
 def test_a_state_with_a_memory_goes_on_exactly_after_a_copy_and_in_a_batch() -> None:
@@ -168,21 +168,21 @@ def test_windows_recall_frames_of_their_episode_before_them_or_as_of_another_vis
     firsts = np.array([30, 30, 30])
     draws = np.full((3, NUM_DRAWS), 0.5)
     draws[:, 4] = 0.1, 0.5, 0.9  # nothing, before, before and after
-    recalled = windows.at(firsts, draws).recalled
-    assert recalled is not None
-    assert recalled.latents.shape == (3, 9, 2, 8, 16, 16)
-    assert not recalled.valid[0].any()
-    before = recalled.latents[1, 0, :, 0, 0, 0][recalled.valid[1, -1]]
+    retrieved = windows.at(firsts, draws).retrieved
+    assert retrieved is not None
+    assert retrieved.latents.shape == (3, 9, 2, 8, 16, 16)
+    assert not retrieved.valid[0].any()
+    before = retrieved.latents[1, 0, :, 0, 0, 0][retrieved.valid[1, -1]]
     assert len(before)
     assert (before < 30).all()
-    any_time = recalled.latents[2, 0, :, 0, 0, 0][recalled.valid[2, -1]]
+    any_time = retrieved.latents[2, 0, :, 0, 0, 0][retrieved.valid[2, -1]]
     assert ((any_time < 30) | (any_time >= 41)).all()
-    apart = view_distance(recalled.motions[1, -1])
-    assert apart[0] <= apart[1] or not recalled.valid[1, -1, 1]
+    apart = view_distance(retrieved.motions[1, -1])
+    assert apart[0] <= apart[1] or not retrieved.valid[1, -1, 1]
 
 
 def test_a_memory_needs_the_warp_and_room() -> None:
     with pytest.raises(ValueError, match="needs motion_warp"):
-        DiTConfig(num_recalled=2, motion_warp=False)
+        DiTConfig(num_retrieved=2, motion_warp=False)
     with pytest.raises(ValueError, match="between 0 and memory_capacity 3, got 4"):
-        DiTConfig(num_recalled=4, memory_capacity=3)
+        DiTConfig(num_retrieved=4, memory_capacity=3)

@@ -11,51 +11,51 @@ from known_drives import turning_car
 from latent_batches import one_batch
 from tiny_model import CONFIG, CONTROL, model_with, one_pass, random_clip, random_conditions, woken
 
-from envs.learned.learned_world import DreamWorld, step_together
+from envs.learned.learned_world import LearnedWorld, step_together
 from training.batches.latent_windows import NUM_DRAWS, LatentWindows
 from training.stages.loop import LoopConfig
-from training.stages.student import DiTStageConfig, OwnRollouts, student_losses
+from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
 from worldsim.configs import DiTConfig
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
-from worldsim.dynamics.memory import Recalled
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import advance, prefill, select_frames
 from worldsim.world_model import WorldModel
 
 NUM = 3
 WINDOW = CONFIG.dit.window
 WITH_SINKS = replace(CONFIG, dit=replace(CONFIG.dit, num_sinks=NUM))
-BOTH = replace(CONFIG, dit=replace(CONFIG.dit, num_sinks=NUM, num_recalled=2, memory_capacity=6))
+BOTH = replace(CONFIG, dit=replace(CONFIG.dit, num_sinks=NUM, num_retrieved=2, memory_capacity=6))
 
 
-def seen_by(latents: torch.Tensor, num_recalled: int = 0) -> Recalled:
+def seen_by(latents: torch.Tensor, num_retrieved: int = 0) -> RetrievedFrames:
     """What the frames of a drive [b, t, c, h, w] recall: nothing but sinks."""
     b, t = latents.shape[:2]
     older = torch.arange(NUM) < torch.arange(t)[:, None]
-    return Recalled.nothing(latents, num_recalled).with_sinks(latents[:, :NUM], older.expand(b, t, NUM))
+    return RetrievedFrames.empty(latents, num_retrieved).with_sinks(latents[:, :NUM], older.expand(b, t, NUM))
 
 
-@pytest.mark.parametrize("dit", [CONFIG.dit, replace(CONFIG.dit, num_recalled=2)], ids=["alone", "memory"])
+@pytest.mark.parametrize("dit", [CONFIG.dit, replace(CONFIG.dit, num_retrieved=2)], ids=["alone", "memory"])
 def test_seeing_no_sinks_is_the_model_without_them(dit: DiTConfig) -> None:
     without, denoiser = (woken(Denoiser(replace(CONFIG, dit=replace(dit, num_sinks=n)))) for n in (0, NUM))
     ours, theirs = denoiser.state_dict(), without.state_dict()
-    new = {"sink_embedding"} if dit.num_recalled else {"sink_embedding", "memory_in", "memory_attention"}
+    new = {"sink_embedding"} if dit.num_retrieved else {"sink_embedding", "memory_in", "memory_attention"}
     assert {name.split(".")[1] for name in set(ours) - set(theirs)} == new
     without.load_state_dict({name: ours[name] for name in theirs})
     latents, conditions = torch.randn(2, 5, 8, 16, 16), random_conditions(2, 5)
     expected = one_pass(without, latents, conditions).data
     assert torch.equal(one_pass(denoiser, latents, conditions).data, expected)
-    given = denoiser.given(shift_previous(latents, 2), conditions, seen_by(latents, dit.num_recalled))
-    data = one_pass(denoiser, latents, conditions, given=given).data
+    inputs = denoiser.inputs(shift_previous(latents, 2), conditions, seen_by(latents, dit.num_retrieved))
+    data = one_pass(denoiser, latents, conditions, inputs=inputs).data
     assert torch.equal(data[:, 0], expected[:, 0])
     assert (data - expected)[:, 1:].abs().amax((2, 3, 4)).min() > 1e-4
 
 
 @pytest.mark.parametrize("attention", ["joint", "factorised"])
-@pytest.mark.parametrize("num_recalled", [0, 2])
-def test_cached_steps_equal_the_full_forward(attention: str, num_recalled: int) -> None:
+@pytest.mark.parametrize("num_retrieved", [0, 2])
+def test_cached_steps_equal_the_full_forward(attention: str, num_retrieved: int) -> None:
     """From a context of two frames, so that the third sink is a generated one; nothing is near enough to recall."""
     torch.manual_seed(1)
-    dit: dict[str, Any] = {"num_recalled": num_recalled, "attention": attention, "clean_cache": True}
+    dit: dict[str, Any] = {"num_retrieved": num_retrieved, "attention": attention, "clean_cache": True}
     denoiser, t = model_with(num_sinks=NUM, **dit).denoiser, 9
     context, conditions = torch.randn(2, 2, 8, 16, 16), random_conditions(2, t)
     conditions.motions[..., 0] = 30.0
@@ -67,8 +67,8 @@ def test_cached_steps_equal_the_full_forward(attention: str, num_recalled: int) 
     latents = torch.cat(clip, dim=1)
     assert state.sinks is not None
     assert torch.equal(state.sinks, latents[:, :NUM])
-    given = denoiser.given(shift_previous(latents, 2), conditions, seen_by(latents, num_recalled))
-    full = one_pass(denoiser, latents, conditions, given=given)
+    inputs = denoiser.inputs(shift_previous(latents, 2), conditions, seen_by(latents, num_retrieved))
+    full = one_pass(denoiser, latents, conditions, inputs=inputs)
     for ours, whole in zip(state.cache, full.cache, strict=True):
         torch.testing.assert_close(ours.keys, whole.keys[:, :, -WINDOW * 64 :], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(ours.values, whole.values[:, :, -WINDOW * 64 :], atol=1e-4, rtol=1e-4)
@@ -83,8 +83,8 @@ def test_a_sink_is_seen_by_all_later_frames_and_by_none_before_it() -> None:
     changed[:, 1] += 1.0
 
     def tokens(latents: torch.Tensor, sinks: torch.Tensor) -> torch.Tensor:
-        given = denoiser.given(shift_previous(latents, 1), conditions, seen_by(sinks))
-        return one_pass(denoiser, latents, conditions, given=given).tokens
+        inputs = denoiser.inputs(shift_previous(latents, 1), conditions, seen_by(sinks))
+        return one_pass(denoiser, latents, conditions, inputs=inputs).tokens
 
     before = tokens(latents, latents)
     by_window, by_sink = tokens(changed, latents), tokens(changed, changed)
@@ -93,9 +93,9 @@ def test_a_sink_is_seen_by_all_later_frames_and_by_none_before_it() -> None:
     assert differs[1] == [False] + [True] * (t - 1)
 
 
-def dream(config: Any = BOTH) -> DreamWorld:
+def dream(config: Any = BOTH) -> LearnedWorld:
     torch.manual_seed(0)
-    return DreamWorld(model=woken(WorldModel(config)), starts=[random_clip(8), random_clip(2, seed=1)])
+    return LearnedWorld(model=woken(WorldModel(config)), starts=[random_clip(8), random_clip(2, seed=1)])
 
 
 def test_states_keep_their_sinks_through_copies_batches_and_bytes() -> None:
@@ -133,39 +133,39 @@ def windows(config: Any, num_frames: int = 5) -> LatentWindows:
 def test_windows_see_the_frames_that_their_drive_began_with(config: Any) -> None:
     draws = np.full((4, NUM_DRAWS), 0.5)
     draws[:, 3] = 0.0, 0.5, 0.99, 10.5 / 60
-    recalled = windows(config).at(np.array([40, 40, 1, 40]), draws).recalled
-    assert recalled is not None
-    num = config.dit.num_recalled
-    assert recalled.latents.shape == (4, 5, num + NUM, 8, 16, 16)
-    began = recalled.latents[:, 0, num:, 0, 0, 0].tolist()
+    retrieved = windows(config).at(np.array([40, 40, 1, 40]), draws).retrieved
+    assert retrieved is not None
+    num = config.dit.num_retrieved
+    assert retrieved.latents.shape == (4, 5, num + NUM, 8, 16, 16)
+    began = retrieved.latents[:, 0, num:, 0, 0, 0].tolist()
     assert began == [[0, 1, 2], [30, 31, 32], [0, 1, 2], [10, 11, 12]]  # a drive cannot begin after its window
-    seen = recalled.valid[:, :, num:]
+    seen = retrieved.valid[:, :, num:]
     assert seen[:2].all()
     assert seen[2].sum(-1).tolist() == [1, 2, 3, 3, 3]
     assert seen[3, 0].tolist() == [True, False, True]
-    assert not recalled.motions[:, :, num:].any()
+    assert not retrieved.motions[:, :, num:].any()
 
 
 def test_own_rollouts_see_the_sinks_of_their_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     config = DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=2)
-    own, denoiser = OwnRollouts(windows(BOTH, config.num_frames), config), Denoiser(BOTH)
-    given, asked = denoiser.given, []
-    monkeypatch.setattr(denoiser, "given", lambda *a: asked.append(a[2]) or given(*a))
+    own, denoiser = SelfRollouts(windows(BOTH, config.num_frames), config), Denoiser(BOTH)
+    inputs, asked = denoiser.inputs, []
+    monkeypatch.setattr(denoiser, "given", lambda *a: asked.append(a[2]) or inputs(*a))
     generator = torch.Generator().manual_seed(0)
     batch, rollout = own.advance(denoiser, np.random.default_rng(0), generator)
     student_losses(denoiser, batch, rollout.latents, config, generator)
-    assert batch.recalled is not None
-    sinks = batch.recalled.latents[:, :, 2:]
+    assert batch.retrieved is not None
+    sinks = batch.retrieved.latents[:, :, 2:]
     assert torch.equal(torch.cat([told.latents[:, :, 2:] for told in asked[:-1]], dim=1), sinks)
-    assert torch.equal(asked[-1].latents[:, :, 2:], sinks)  # nor are they blurred, as what is recalled is
-    assert not torch.equal(asked[-1].latents[:, :, :2], batch.recalled.latents[:, :, :2])
+    assert torch.equal(asked[-1].latents[:, :, 2:], sinks)  # nor are they blurred, as what is retrieved is
+    assert not torch.equal(asked[-1].latents[:, :, :2], batch.retrieved.latents[:, :, :2])
 
 
 def test_a_rollout_keeps_its_sinks_when_it_passes_the_frame_that_was_drawn() -> None:
     ahead = windows(BOTH, 8)
     first, drawn = np.array([20]), np.full((1, 6), 0.9)  # nine tenths of the episode lie before the drawn beginning
     begun = ahead.begun(first, drawn)
-    sinks = [ahead.at(first + k, begun).recalled.latents[:, 0, 2:] for k in (0, 5, 30)]
+    sinks = [ahead.at(first + k, begun).retrieved.latents[:, 0, 2:] for k in (0, 5, 30)]
     assert all(torch.equal(later, sinks[0]) for later in sinks[1:])
     assert np.array_equal(windows(CONFIG, 8).begun(first, drawn), drawn)
 
@@ -184,8 +184,8 @@ def test_a_student_learns_what_only_the_sink_tells() -> None:
         sign = torch.randint(0, 2, (4, 1, 1, 1, 1), generator=generator) * 2.0 - 1
         latents = torch.cat([torch.zeros(4, 1, 8, 16, 16), sign.expand(-1, 1, 8, 16, 16)], dim=1)
         began, valid = sign.expand(-1, NUM, 8, 16, 16), torch.full((4, 2, NUM), sinks)
-        recalled = Recalled.nothing(latents, 0).with_sinks(began, valid)
-        seen = replace(batch, latents=latents, conditions=conditions, recalled=recalled)
+        retrieved = RetrievedFrames.empty(latents, 0).with_sinks(began, valid)
+        seen = replace(batch, latents=latents, conditions=conditions, retrieved=retrieved)
         return student_losses(denoiser, seen, None, config, generator)
 
     for step in range(50):

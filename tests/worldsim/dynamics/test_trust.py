@@ -19,7 +19,7 @@ from small_envs import going_on
 from tiny_model import CONTROL, random_clip, random_model
 
 from envs.driving_env import DrivingEnv
-from envs.learned.learned_world import DreamWorld, DreamWorldConfig
+from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
 from worldsim.checkpoint import WEIGHTS_NAME
 from worldsim.datatypes.starts import load_starts
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
@@ -33,8 +33,8 @@ ACTION = np.array([0.05, 0.5], np.float32)
 @pytest.fixture(scope="module")
 def model() -> WorldModel:
     """Whose both trusts say something."""
-    model = random_model(num_recalled=1)
-    model.denoiser.look_limit.fill_(1.0)
+    model = random_model(num_retrieved=1)
+    model.denoiser.style_limit.fill_(1.0)
     for trust in (model.trust, model.full_trust):
         trust.weight.fill_(0.3)
     return model
@@ -127,7 +127,7 @@ def test_the_round_trip_is_that_of_the_whole_clip(model: WorldModel) -> None:
 
 @shipped
 def test_signals_rise_for_a_damaged_latent_and_for_a_decoder_that_does_not_fit() -> None:
-    model, starts = WorldModel.load(), load_starts(DreamWorldConfig().starts_path)[:3]
+    model, starts = WorldModel.load(), load_starts(LearnedWorldConfig().starts_path)[:3]
     assert model.full_trust.fitted
     state, controls = model.begin(starts, [0, 1, 2], full_signals=True), np.repeat(CONTROL, 3, axis=0)
     good = model.step(state, controls)[0].rolling.signals
@@ -158,7 +158,7 @@ def test_a_moment_goes_on_exactly_here_in_a_branch_and_in_another_process(tiny_c
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=paths)
     assert there.stdout.strip() == expected
     with pytest.raises(ValueError, match="a state of another world"):
-        DreamWorld(DreamWorldConfig(checkpoint=tiny_checkpoint)).set_state(env.world.get_state())
+        LearnedWorld(LearnedWorldConfig(checkpoint=tiny_checkpoint)).set_state(env.world.get_state())
 
 
 def test_the_env_keeps_gymnasiums_contract_and_one_set_of_keys(tiny_checkpoint: Path) -> None:
@@ -193,11 +193,11 @@ def test_an_older_checkpoint_has_free_trust_only_and_says_so(tiny_checkpoint: Pa
     assert new.full_trust.fitted
     assert not old.full_trust.fitted
     starts = [random_clip(8)]
-    world = DreamWorld(model=old, starts=starts)
+    world = LearnedWorld(model=old, starts=starts)
     world.reset(0, {})
     assert 0 < world.step(CONTROL[0]).trust < 1
     with pytest.raises(ValueError, match="no calibration of full signals: take trust_signals='free'"):
-        DreamWorld(DreamWorldConfig(trust_signals="full"), model=old, starts=starts)
+        LearnedWorld(LearnedWorldConfig(trust_signals="full"), model=old, starts=starts)
     save_file({n: v for n, v in kept.items() if n != "trust.bias"}, tmp_path / WEIGHTS_NAME)
     with pytest.raises(ValueError, match=r"trust\.bias is missing"):
         WorldModel.load(tmp_path)

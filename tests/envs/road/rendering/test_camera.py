@@ -12,7 +12,7 @@ from places import environment
 from envs.maps.opendrive import LanePolygon, Marking, RoadGeometry
 from envs.road.rendering.camera import Actor, Camera, CameraConfig
 from envs.road.rendering.scenery import Scenery
-from envs.road.rendering.weather import Look
+from envs.road.rendering.weather import Weather
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
 
@@ -39,7 +39,7 @@ def scenery() -> Scenery:
     return Scenery.build(straight_road(), 0)
 
 
-LOOK = Look.from_seed(0)
+LOOK = Weather.from_seed(0)
 POSE = (0.0, -1.75, 0.0)
 
 
@@ -49,7 +49,7 @@ def car(x: float, y: float = -1.75, color: tuple[int, int, int] = (250, 20, 20))
 
 def frame_hash() -> str:
     scene = Scenery.build(straight_road(), 1)
-    frame = Camera(CameraConfig()).render(scene, Look.from_seed(3), POSE, [car(15.0)])
+    frame = Camera(CameraConfig()).render(scene, Weather.from_seed(3), POSE, [car(15.0)])
     return hashlib.sha256(frame.tobytes()).hexdigest()
 
 
