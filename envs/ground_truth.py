@@ -12,7 +12,7 @@ import numpy as np
 
 from worldsim.actors.route_frame import LEAD_RANGE, nearest_ahead
 from worldsim.datatypes.boxes import corners, overlap, wrap_angle
-from worldsim.datatypes.route import LANE_RANGE, seen_from
+from worldsim.datatypes.route import LANE_RANGE, to_vehicle_frame
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -79,7 +79,7 @@ def scene_from_truth(
         scene.lane_valid[:] = True
     scene.route_valid[:] = s + _DISTANCES <= route.length
     preview = points_at(route, np.minimum(s + _DISTANCES, route.length))
-    scene.route[:] = np.where(scene.route_valid[:, None], seen_from(vehicle, preview), 0.0)
+    scene.route[:] = np.where(scene.route_valid[:, None], to_vehicle_frame(vehicle, preview), 0.0)
     scene.command[...] = route.command[index]
     lead = _lead(objects, route, s, model)
     if lead is not None:
@@ -163,7 +163,7 @@ def fill_objects(scene: SceneState, vehicle: np.ndarray, objects: Objects) -> No
     order = np.argsort(distance, kind="stable")[:NUM_OBJECTS]
     order = order[distance[order] <= OBJECT_RANGE]
     n = len(order)
-    scene.objects[:n, :2] = seen_from(vehicle, boxes[order, :2])
+    scene.objects[:n, :2] = to_vehicle_frame(vehicle, boxes[order, :2])
     scene.objects[:n, 2] = wrap_angle(boxes[order, 2] - vehicle[2])
     scene.objects[:n, 3] = objects.speeds[order]
     scene.objects[:n, 4:] = boxes[order, 3:]

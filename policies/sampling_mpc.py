@@ -222,7 +222,7 @@ class SamplingPlanner:
             state, prediction = self.model.step(state, controls, decode=False, num_steps=self.config.num_sampling_steps)
             scene = prediction.scene
             scenes.append(scene.arrays())
-            vehicles.append(prediction.vehicles)
+            vehicles.append(prediction.tracked.vehicles)
             collision.append(prediction.collision)
             off_road.append(prediction.off_road)
         imagined = SceneState(**{name: np.stack([s[name] for s in scenes], axis=1) for name in scenes[0]})

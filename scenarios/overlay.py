@@ -8,7 +8,7 @@ import numpy as np
 from policies.drive import Rollout
 from policies.sampling_mpc import Plan
 from worldsim.datatypes.boxes import corners
-from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
 HEIGHT = 384
@@ -92,8 +92,8 @@ def _draw_map(image: np.ndarray, scene: SceneState, vehicle: np.ndarray, plan: P
         _polyline(image, route, ROUTE, thickness=1)
     if plan is not None:
         for candidate in plan.candidates:
-            _polyline(image, seen_from(vehicle, candidate[:, :2]), CANDIDATE, thickness=1)
-        _polyline(image, seen_from(vehicle, plan.vehicles[:, :2]), PLAN, thickness=2)
+            _polyline(image, to_vehicle_frame(vehicle, candidate[:, :2]), CANDIDATE, thickness=1)
+        _polyline(image, to_vehicle_frame(vehicle, plan.vehicles[:, :2]), PLAN, thickness=2)
     for values, kind in zip(scene.objects, scene.object_kinds, strict=True):
         if kind != ObjectKind.EMPTY:
             box = values[[0, 1, 2, 4, 5]].astype(np.float64)

@@ -108,7 +108,7 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
     wall = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats)
     one = _median_time(lambda: model.step(state, CONTROL[None], num_steps=1), config.repeats)
     blind = _median_time(lambda: model.step(state, CONTROL[None], decode=False), config.repeats)
-    a = torch.randn(768, 768, device=state.rolling.latents.device)
+    a = torch.randn(768, 768, device=state.latent.latents.device)
     product = _median_time(lambda: (a @ a).sum().item(), config.repeats)
     torch.set_num_threads(threads)
     peak = 2 * 768**3 / product / 1e9
@@ -194,7 +194,7 @@ def cache_rows(model: WorldModel, config: BenchmarkConfig, num_frames: int = 16)
         routes_valid=torch.zeros(1, num_frames, len(ROUTE_DISTANCES), device=device),
         actors=torch.zeros(1, num_frames, NUM_OBJECTS, len(OBJECT_NAMES), device=device),
         actor_kinds=torch.zeros(1, num_frames, NUM_OBJECTS, dtype=torch.long, device=device),
-        look=torch.zeros(1, num_frames, 4 * c, device=device),
+        style=torch.zeros(1, num_frames, 4 * c, device=device),
     )
     previous = shift_previous(latents, model.config.dit.num_previous)
     ones = torch.ones(1, num_frames, device=device)

@@ -31,9 +31,11 @@ from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.dynamics.memory import MemoryBank
 from worldsim.dynamics.rollout import LatentState
 from worldsim.dynamics.trust import TrustSignals
+from worldsim.frame_decoder import DecoderInputs, FrameDecoder, PictureState
 from worldsim.inference import Backend, check_backend, set_backend
-from worldsim.model_state import DecoderInputs, ModelState, Prediction
+from worldsim.model_state import GeneratedState, ModelState, Prediction
 from worldsim.networks.layers import KeyValue
+from worldsim.scene_tracker import TrackedState
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
@@ -205,7 +207,8 @@ class LearnedWorld:
     def start_clip(self) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
         state = self._running()
-        left = route_ahead(state.routes[0], state.vehicles[0], int(state.preview.places[0]))
+        tracked = state.tracked
+        left = route_ahead(tracked.routes[0], tracked.vehicles[0], int(tracked.preview.places[0]))
         return clip_of(self._past, self._show, left if len(left) > 1 else centreline(self._past[-1].scene), self.dt)
 
     def close(self) -> None:
@@ -218,7 +221,7 @@ class LearnedWorld:
         return self._state
 
     def _show(self, view: DecoderInputs) -> np.ndarray:
-        return self.model.show(view)[0]
+        return self.model.render(view)[0]
 
     def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
         unknown = set(options) - {"start", "start_index", "scenario"}
@@ -240,17 +243,17 @@ class LearnedWorld:
     def _move_scripted(self) -> np.ndarray:
         """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""
         state = self._running()
-        told = np.full(state.actors.states.shape[1:], np.nan)
+        overrides = np.full(state.tracked.actors.states.shape[1:], np.nan)
         if self._scripted is not None:
-            self._scripted = self._scripted.stepped(state.vehicles[0], self.model.config.vehicle, self.dt)
-            told[list(self._scripted.places)] = self._scripted.states()
-        return told
+            self._scripted = self._scripted.stepped(state.tracked.vehicles[0], self.model.config.vehicle, self.dt)
+            overrides[list(self._scripted.places)] = self._scripted.states()
+        return overrides
 
     def _accept(self, state: ModelState, prediction: Prediction, slot: int, control: np.ndarray) -> WorldStep:
         """Go on to `state`, which `slot` of a prediction shows."""
-        scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.vehicles[slot], np.float64)
+        scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.tracked.vehicles[slot], np.float64)
         frame = None if prediction.frames is None else prediction.frames[slot].copy()
-        view = state.view if frame is None else None
+        view = FrameDecoder.inputs(state.latent, state.tracked) if frame is None else None
         now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame, view=view)
         self._state, self._past = state, (*self._past, now)[-self.model.config.num_context :]
         return self._answer(
@@ -266,7 +269,7 @@ class LearnedWorld:
     ) -> WorldStep:
         state, now = self._running(), self._past[-1]
         scene = now.scene.copy()
-        signals = {name: float(values[slot]) for name, values in prediction.signals.items()}
+        signals = {name: float(values[slot]) for name, values in prediction.trust.signals.items()}
         return WorldStep(
             scene=scene,
             vehicle=now.vehicle.copy(),
@@ -274,10 +277,10 @@ class LearnedWorld:
             off_road=off_road,
             wrong_way=bool(scene.lane_valid[1] and abs(wrap_angle(float(scene.heading_error))) > WRONG_WAY_ANGLE),
             progress=progress,
-            trust=signals.pop("trust", 1.0),  # a model without a measure of its own is believed
+            trust=float(prediction.trust.trust[slot]),
             info=signals,
             route_done=_route_done(state),
-            latent=state.rolling.latents[0, 0].flatten().cpu().numpy(),
+            latent=state.latent.latents[0, 0].flatten().cpu().numpy(),
         )
 
     @property
@@ -305,8 +308,8 @@ class LearnedWorld:
 
 
 _STATE_TYPES = (
-    LearnedSnapshot, Instant, ModelState, DecoderInputs, LatentState, MemoryBank, KeyValue, RoutePreview, Actors,
-    SceneState, Scripted, Route, ActorState, ObjectKind,
+    LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DecoderInputs, LatentState,
+    MemoryBank, KeyValue, RoutePreview, Actors, SceneState, Scripted, Route, ActorState, ObjectKind,
 )  # fmt: skip
 
 
@@ -331,10 +334,12 @@ def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray, *, decod
         groups.setdefault(world._running().cache_length, []).append(k)
     answers: list[WorldStep | None] = [None] * len(worlds)
     for group in groups.values():
-        told = np.stack([worlds[k]._move_scripted() for k in group])
+        overrides = np.stack([worlds[k]._move_scripted() for k in group])
         state = ModelState.concat([worlds[k]._running() for k in group])
         num_steps = worlds[0].config.num_steps
-        state, prediction = worlds[0].model.step(state, controls[group], decode=decode, num_steps=num_steps, told=told)
+        state, prediction = worlds[0].model.step(
+            state, controls[group], decode=decode, num_steps=num_steps, actor_overrides=overrides
+        )
         for slot, k in enumerate(group):
             own = state if len(group) == 1 else state[slot]
             answers[k] = worlds[k]._accept(own, prediction, slot, controls[k])
@@ -343,8 +348,8 @@ def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray, *, decod
 
 def _route_done(state: ModelState) -> bool:
     """The ego has passed the end of its route, near it; False without a route."""
-    num_points = int(np.isfinite(state.routes[0, :, 0]).sum())
-    preview = state.preview
+    num_points = int(np.isfinite(state.tracked.routes[0, :, 0]).sum())
+    preview = state.tracked.preview
     at_end = num_points > 1 and int(preview.places[0]) == num_points - 2
     return bool(at_end and not preview.on_route[0] and abs(preview.lateral_offset[0]) <= LANE_RANGE)
 

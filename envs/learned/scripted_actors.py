@@ -54,7 +54,7 @@ def begin_scenario(
     )
     for vehicle in clip.vehicles[:-1]:
         scripted = scripted.stepped(vehicle, model, clip.dt)
-    states, kinds = state.actors.states.copy(), state.actors.kinds.copy()
+    states, kinds = state.tracked.actors.states.copy(), state.tracked.actors.kinds.copy()
     if len(scripted.actors) > len(kinds[0]):
         raise ValueError(f"a scenario may have {len(kinds[0])} actors in the learned world, got {len(scripted.actors)}")
     from_ego = np.hypot(*(states[0, :, :2] - clip.vehicles[-1, :2]).T)
@@ -68,5 +68,5 @@ def begin_scenario(
         place = int(np.argmax(merit))
         states[0, place], kinds[0, place] = own, int(actor.kind)
         places.append(place)
-    actors = replace(state.actors, states=states, kinds=kinds)
-    return replace(state, actors=actors), replace(scripted, places=tuple(places))
+    actors = replace(state.tracked.actors, states=states, kinds=kinds)
+    return replace(state, tracked=replace(state.tracked, actors=actors)), replace(scripted, places=tuple(places))

@@ -11,7 +11,7 @@ from envs.ground_truth import points_at
 from envs.history import Instant, Show, clip_of
 from envs.road.traffic.driver_model import DriverConfig, idm
 from worldsim.datatypes.boxes import wrap_angle
-from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleModel
@@ -34,7 +34,7 @@ def start_clip(past: Sequence[Instant], show: Show | None, route: Route, s: floa
     """The past, newest last, as a start clip with the route ahead of the ego, which is at arc length `s` [m]."""
     ahead = np.arange(CLIP_ROUTE + 1.0)
     ahead = ahead[s + ahead <= route.length]
-    return clip_of(past, show, seen_from(past[-1].vehicle, points_at(route, s + ahead)), dt)
+    return clip_of(past, show, to_vehicle_frame(past[-1].vehicle, points_at(route, s + ahead)), dt)
 
 
 def kept_route(

@@ -20,7 +20,7 @@ from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
 from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec, check_state
-from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
 VIEW_RANGE = 150.0
@@ -62,7 +62,7 @@ class RoadView:
     def actors(self) -> list[Actor]:
         """What the camera may see."""
         boxes = self.objects.boxes
-        d = seen_from(self.pose, boxes[:, :2])
+        d = to_vehicle_frame(self.pose, boxes[:, :2])
         near = (d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)
         return [self._actor(i) for i in np.flatnonzero(near).tolist()]
 

@@ -111,9 +111,9 @@ def test_joining_states_inverts_taking_slots(world: LearnedWorld) -> None:
     states[1], _ = world.model.step(states[1], np.zeros((1, 4), np.float32))
     joined = ModelState.concat(states)
     window = CONFIG.dit.window
-    assert joined.rolling.frames == (window - 1, window)
+    assert joined.latent.frames == (window - 1, window)
     for k, state in enumerate(states):
-        assert np.array_equal(joined[k].rolling.latents, state.rolling.latents)
+        assert np.array_equal(joined[k].latent.latents, state.latent.latents)
         np.testing.assert_array_equal(joined[k].actors.states, state.actors.states)
     with pytest.raises(ValueError, match="one cache length"):
         ModelState.concat([states[0], world.model.begin([random_clip(2)], [0])])

@@ -35,7 +35,7 @@ def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
             routes_valid=torch.zeros(b, t, 10),
             actors=torch.zeros(b, t, 12, 6),
             actor_kinds=torch.zeros(b, t, 12, dtype=torch.long),
-            look=torch.zeros(b, t, 32),
+            style=torch.zeros(b, t, 32),
         ),
         targets=scene_to_targets(
             scene, np.zeros((b, t)), np.zeros((b, t)), ObjectGrid(CONFIG.camera, CONFIG.frame_size)

@@ -63,7 +63,7 @@ def random_conditions(b: int, t: int) -> Conditions:
         routes_valid=torch.ones(b, t, 10),
         actors=torch.tensor([15.0, 1.0, 0.1, 4.0, 4.5, 1.8]) + torch.randn(b, t, 12, 6),
         actor_kinds=torch.ones(b, t, 12, dtype=torch.long),
-        look=torch.randn(b, t, 32),
+        style=torch.randn(b, t, 32),
     )
 
 

@@ -94,5 +94,5 @@ def test_the_world_of_the_small_recipe_steps() -> None:
     state, prediction = model.step(state, CONTROL, num_steps=1)
     assert prediction.frames is not None
     assert prediction.frames.shape == (1, 256, 256, 3)
-    assert state.rolling.latents.shape == (1, 3, 16, 32, 32)
+    assert state.latent.latents.shape == (1, 3, 16, 32, 32)
     assert state.cache_length == 3 * 256 + 256

@@ -29,12 +29,12 @@ compiled = WorldModel(plain.config).eval().requires_grad_(False)
 compiled.load_state_dict(plain.state_dict())
 set_backend(compiled, "compiled")
 a, b = (model.begin([random_clip()], [3]) for model in (plain, compiled))
-assert torch.equal(a.rolling.latents, b.rolling.latents)
+assert torch.equal(a.latent.latents, b.latent.latents)
 for _ in range(2):
     a, seen = plain.step(a, CONTROL)
     b, also = compiled.step(b, CONTROL)
     assert np.abs(seen.frames.astype(int) - also.frames).max() <= 1
-torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=1e-4, rtol=1e-4)
+torch.testing.assert_close(a.latent.latents, b.latent.latents, atol=1e-4, rtol=1e-4)
 """
 
 
@@ -49,7 +49,7 @@ def test_int8_weights_stay_near_and_are_smaller() -> None:
     assert also.frames is not None
     difference = np.abs(seen.frames.astype(int) - also.frames)
     assert 0 < difference.mean() < 2
-    torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=0.1, rtol=0.1)
+    torch.testing.assert_close(a.latent.latents, b.latent.latents, atol=0.1, rtol=0.1)
 
 
 def test_bfloat16_stays_near_and_keeps_float32_states() -> None:
@@ -62,8 +62,8 @@ def test_bfloat16_stays_near_and_keeps_float32_states() -> None:
     assert also.frames is not None
     difference = np.abs(seen.frames.astype(int) - also.frames)
     assert 0 < difference.mean() < 2
-    torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=0.1, rtol=0.1)
-    assert {t.dtype for t in tensors_of(b.rolling)} == {t.dtype for t in tensors_of(a.rolling)}
+    torch.testing.assert_close(a.latent.latents, b.latent.latents, atol=0.1, rtol=0.1)
+    assert {t.dtype for t in tensors_of(b.latent)} == {t.dtype for t in tensors_of(a.latent)}
 
 
 def test_trees_of_tensors_are_mapped() -> None:
@@ -104,7 +104,7 @@ def test_cuda_graphs_give_what_bfloat16_gives() -> None:
             assert seen.frames is not None
             assert also.frames is not None
             assert np.abs(seen.frames.astype(int) - also.frames).max() <= 2
-        torch.testing.assert_close(a.rolling.latents, b.rolling.latents, atol=1e-2, rtol=1e-2)
+        torch.testing.assert_close(a.latent.latents, b.latent.latents, atol=1e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("backend", ["int8", "bf16"])

@@ -66,7 +66,7 @@ def test_control_changes_the_next_frame(model: WorldModel) -> None:
     assert left.frames is not None
     assert right.frames is not None
     assert not np.array_equal(left.frames, right.frames)
-    assert left.vehicles[0, 2] > 0 > right.vehicles[0, 2]
+    assert left.tracked.vehicles[0, 2] > 0 > right.tracked.vehicles[0, 2]
 
 
 def test_steps_do_not_write_into_a_state_and_a_copy_continues_exactly(model: WorldModel) -> None:
@@ -104,19 +104,20 @@ def test_same_frames_in_another_process(model: WorldModel) -> None:
 def test_a_frame_is_a_function_of_its_view_however_it_was_come_to(model: WorldModel) -> None:
     """Decoded at every step, streaming as one clip, or once at the end: the same frame."""
     state = model.begin([random_clip()], [5])
-    latents = [state.rolling.latents.flip(1)]
+    latents = [state.latent.latents.flip(1)]
     for _ in range(4):
         state, prediction = model.step(state, CONTROL)
-        latents.append(state.rolling.latents[:, :1])
-    assert np.array_equal(model.show(state.view), prediction.frames)
+        latents.append(state.latent.latents[:, :1])
+    assert np.array_equal(model.render(model.frame_decoder.inputs(state.latent, state.tracked)), prediction.frames)
     blind = model.begin([random_clip()], [5])
     for _ in range(4):
         blind, empty = model.step(blind, CONTROL, decode=False)
     assert empty.frames is None
-    assert np.array_equal(model.show(blind.view), prediction.frames)
-    clip, view = torch.cat(latents, dim=1), state.view
+    assert np.array_equal(model.render(model.frame_decoder.inputs(blind.latent, blind.tracked)), prediction.frames)
+    clip = torch.cat(latents, dim=1)
+    view = model.frame_decoder.inputs(state.latent, state.tracked)
     actors = [np.repeat(v[:, None], clip.shape[1], axis=1) for v in (view.objects, view.kinds, view.colours)]
-    streamed, _ = model.paint(clip, *actors)
+    streamed, _ = model.frame_decoder.decode(clip, *actors)
     assert np.abs(frames_to_uint8(streamed[:, -1]).numpy().astype(int) - prediction.frames).max() <= 1
 
 
@@ -127,7 +128,7 @@ def test_slot_of_a_batch_equals_the_batch_of_one(model: WorldModel) -> None:
     for _ in range(3):
         batch, many = model.step(batch, np.repeat(CONTROL, 4, axis=0))
         single, one = model.step(single, CONTROL)
-    torch.testing.assert_close(batch.rolling.latents[:1], single.rolling.latents, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(batch.latent.latents[:1], single.latent.latents, atol=1e-4, rtol=1e-4)
     assert many.frames is not None
     assert one.frames is not None
     assert np.abs(many.frames[0].astype(int) - one.frames[0]).max() <= 1
@@ -137,29 +138,29 @@ def test_slot_of_a_batch_equals_the_batch_of_one(model: WorldModel) -> None:
 def test_repeat_and_slots(model: WorldModel) -> None:
     state = model.begin([random_clip(seed=1), random_clip(seed=2)], [1, 2])
     doubled = state.repeat(2)
-    assert doubled.seeds == (1, 1, 2, 2)
-    assert torch.equal(doubled[2].rolling.latents, state[1].rolling.latents)
+    assert doubled.tracked.seeds == (1, 1, 2, 2)
+    assert torch.equal(doubled[2].latent.latents, state[1].latent.latents)
 
 
 def test_noise_depends_on_seed_and_frame_alone(model: WorldModel) -> None:
-    noise = model.noise([7, 8], [5, 5])
-    assert torch.equal(noise[1], model.noise([8], [5])[0])
+    noise = model.dynamics.noise([7, 8], [5, 5])
+    assert torch.equal(noise[1], model.dynamics.noise([8], [5])[0])
     assert not torch.equal(noise[0], noise[1])
-    assert not torch.equal(noise[0], model.noise([7], [6])[0])
+    assert not torch.equal(noise[0], model.dynamics.noise([7], [6])[0])
 
 
 def test_a_latent_cannot_run_away(model: WorldModel) -> None:
     state = model.begin([random_clip()], [0])
-    wild = replace(state, rolling=state.rolling._replace(latents=state.rolling.latents * 1000))
+    wild = state.with_latent(state.latent._replace(latents=state.latent.latents * 1000))
     after, _ = model.step(wild, CONTROL)
-    assert after.rolling.latents[:, 0].abs().max() <= CONFIG.dit.latent_limit
+    assert after.latent.latents[:, 0].abs().max() <= CONFIG.dit.latent_limit
 
 
 def test_cache_stays_within_the_window(model: WorldModel) -> None:
     state = model.begin([random_clip(2)], [0])
     for _ in range(6):
         state, _ = model.step(state, CONTROL)
-    assert state.rolling.cache[0].keys.shape[2] == 4 * 64
+    assert state.latent.cache[0].keys.shape[2] == 4 * 64
 
 
 def test_bad_input_is_named(model: WorldModel) -> None:
@@ -181,14 +182,14 @@ def test_while_the_ego_stands_only_what_moves_changes(model: WorldModel) -> None
     clip.scenes.object_kinds[:, 1:] = 0
     clip.scenes.objects[:, 0] = 14.0, 3.0, -1.57, 6.0, 4.4, 1.8
     state = model.begin([clip], [0])
-    before = state.rolling.latents[:, 0]
+    before = state.latent.latents[:, 0]
     brake = np.array([[0, 0, 1, 0]], np.float32)
     state, _ = model.step(state, brake)
-    change = (state.rolling.latents[:, 0] - before).abs().mean(1)[0]
-    assert state.vehicles[0, 3] == 0
+    change = (state.latent.latents[:, 0] - before).abs().mean(1)[0]
+    assert state.tracked.vehicles[0, 3] == 0
     assert change[8, 5:8].min() > 5 * change[:4].max()
     moving = random_clip(6)
     state = model.begin([moving], [0])
-    before = state.rolling.latents[:, 0]
+    before = state.latent.latents[:, 0]
     state, _ = model.step(state, CONTROL)
-    assert (state.rolling.latents[:, 0] - before).abs().mean(1)[0, :4].mean() > 5 * change[:4].mean()
+    assert (state.latent.latents[:, 0] - before).abs().mean(1)[0, :4].mean() > 5 * change[:4].mean()

@@ -204,7 +204,7 @@ class LatentWindows:
             routes_valid=torch.from_numpy(routes_valid),
             actors=torch.from_numpy(self._actors(scenes, index)),
             actor_kinds=torch.from_numpy(np.where(shown[..., None], scenes.object_kinds, 0)),
-            look=style_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
+            style=style_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
         targets = scene_to_targets(
             scenes,

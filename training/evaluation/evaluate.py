@@ -166,7 +166,7 @@ def evaluate(config: EvaluateConfig) -> dict:
         "actor_pictures": actor_picture_scores(
             rollouts, ActorMap(model.config.camera, model.config.frame_size, dt), dt
         ),
-        "scene": {"told": scene_scores(rollouts.told, rollouts, dt), "seen": scene_scores(rollouts.seen, rollouts, dt)},
+        "scene": {name: scene_scores(getattr(rollouts, name), rollouts, dt) for name in ("tracked", "decoded")},
         "controls": control_scores(rollouts, shuffled, dt),
         "events": event_scores(rollouts, dt),
         "trust": trust_scores(rollouts, model.trust),
@@ -247,7 +247,7 @@ def table(report: dict) -> str:
         if seconds in ("1", "3"):
             text = f"{s['model']:.1f} / {s['repeat']:.1f} / {s['vae']:.1f} dB"
             rows.append((f"PSNR on actors at {seconds} s: model / repeat / VAE", text, "above repeat"))
-    for name in ("told", "seen"):
+    for name in ("tracked", "decoded"):
         at = scene[name].get("2")
         if at is None:
             continue
@@ -280,7 +280,7 @@ def table(report: dict) -> str:
         rows.append(("sharpness at the end of a long drive", f"{last['sharpness_ratio']:.2f} of the start", "near 1"))
         colours = ", ".join(f"{name} {last[f'{name}_ratio']:.2f}" for name in ("brightness", "contrast", "saturation"))
         rows.append(("colours there, of the start", colours, "near 1"))
-        lane = f"{last['lane_seen_error_m']:.2f} m, {last['heading_seen_error_deg']:.1f}°"
+        lane = f"{last['decoded_lane_error_m']:.2f} m, {last['decoded_heading_error_deg']:.1f}°"
         rows.append(("lane seen in the picture against the route, there", lane, "≤ 0.3 m, 3°"))
     for name, s in report.get("revisits", {}).items():
         if s["pairs"]:

@@ -91,16 +91,17 @@ def drive_laps(
     """
     clips = [replace(clip, route=block.route()) for clip in clips]
     state = model.begin(clips, list(range(len(clips))))
-    alone = replace(state.actors, kinds=np.zeros_like(state.actors.kinds), vacant=np.zeros_like(state.actors.vacant))
-    state = replace(state, actors=alone)
+    actors = state.tracked.actors
+    alone = replace(actors, kinds=np.zeros_like(actors.kinds), vacant=np.zeros_like(actors.vacant))
+    state = replace(state, tracked=replace(state.tracked, actors=alone))
     if not remember:
-        state = replace(state, rolling=state.rolling._replace(memory=None))
+        state = state.with_latent(state.latent._replace(memory=None))
     frames, latents, poses = [], [], []
     begun = state
     for state, prediction in follow_lane(model, begun, num_steps, "laps" if remember else "laps without memory"):
         frames.append(prediction.frames)
-        latents.append(state.rolling.latents[:, 0].cpu().numpy())
-        poses.append(state.vehicles[:, :3])
+        latents.append(state.latent.latents[:, 0].cpu().numpy())
+        poses.append(state.tracked.vehicles[:, :3])
     return LoopDrives(frames=np.stack(frames, 1), latents=np.stack(latents, 1), poses=np.stack(poses, 1))
 
 

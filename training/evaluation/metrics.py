@@ -95,11 +95,11 @@ def scene_scores(ours: SceneState, r: Rollouts, dt: float) -> dict:
 
 
 def _object_scores(ours: SceneState, truth: SceneState) -> dict:
-    """How many of the objects in the picture are found, of those told how many are there, and how far off they are."""
-    errors, told, right = [], 0, 0
+    """Recall and precision of the decoded objects in the picture, and how far off they are."""
+    errors, found, right = [], 0, 0
     for n in range(len(truth.object_kinds)):
         a, b = (s.objects[n][_in_picture(s, n)] for s in (ours, truth))
-        told += len(a)
+        found += len(a)
         distance = np.hypot(*np.moveaxis(a[:, None, :2] - b[None, :, :2], -1, 0)) if len(a) and len(b) else None
         if distance is not None:
             errors += distance.min(0).tolist()
@@ -109,7 +109,7 @@ def _object_scores(ours: SceneState, truth: SceneState) -> dict:
     errors = np.array(errors)
     return {
         "objects_found": float((errors < OBJECT_FOUND).mean()) if len(errors) else float("nan"),
-        "objects_right": right / told if told else float("nan"),
+        "objects_right": right / found if found else float("nan"),
         "object_error_m": _median(errors),
     }
 
@@ -132,7 +132,7 @@ def control_scores(r: Rollouts, shuffled: Rollouts, dt: float) -> dict:
         if not valid.any():
             continue
         truth = r.true_scenes.ego[:, :t, column][valid]
-        ours, other = r.ego[:, :t, k][valid], shuffled.ego[:, :t, k][valid]
+        ours, other = r.decoded_ego[:, :t, k][valid], shuffled.decoded_ego[:, :t, k][valid]
         error, wrong = np.abs(ours - truth).mean(), np.abs(other - truth).mean()
         scores[name] = {
             "correlation": float(np.corrcoef(ours, truth)[0, 1]),
@@ -149,17 +149,17 @@ def event_scores(r: Rollouts, dt: float) -> dict:
     scores = {}
     for name, ours, truth, known in (
         ("collision", r.collision, r.true_collision, r.known.collision),
-        ("collision_seen", r.collision_seen, r.true_collision, r.known.collision),
+        ("decoded_collision", r.decoded_collision, r.true_collision, r.known.collision),
         ("off_road", r.off_road, r.true_off_road, r.known.off_road),
-        ("off_road_seen", r.off_road_seen, r.true_off_road, r.known.off_road),
+        ("decoded_off_road", r.decoded_off_road, r.true_off_road, r.known.off_road),
     ):
         at = (r.valid & known)[:, :t]
         if at.any():
-            told, labels = ours[:, :t][at], truth[:, :t][at] > 0.5
+            probabilities, labels = ours[:, :t][at], truth[:, :t][at] > 0.5
             scores[name] = {
-                "auroc": auroc(told, labels),
+                "auroc": auroc(probabilities, labels),
                 "positives": int(labels.sum()),
-                "calibration": calibration(told, labels),
+                "calibration": calibration(probabilities, labels),
             }
     return scores
 
@@ -178,8 +178,8 @@ def trust_scores(r: Rollouts, model: TrustModel) -> dict:
 
 def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
     """Long drives at quarters of their length: sharpness, colour and motion against their start clips, and whether the
-    lane that is seen in the picture lies where the route says (`lane_seen_error_m`, `heading_seen_error_deg`)."""
-    frames, scenes, seen = drives.frames, drives.scenes, drives.seen
+    lane decoded from the picture lies where the route says (`decoded_lane_error_m`, `decoded_heading_error_deg`)."""
+    frames, scenes, decoded = drives.frames, drives.scenes, drives.decoded
     start_frames = np.stack([clip.frames[-1] for clip in clips])
     base_sharpness, base_colour = sharpness(start_frames).mean(), start_frames.mean((1, 2))
     base_statistics = colour_statistics(start_frames)
@@ -200,9 +200,9 @@ def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
             "frame_change": float(moving),
             "speed_mps": float(scenes.speed[:, at].mean()),
             "abs_lateral_offset_m": float(np.abs(scenes.lateral_offset[:, at]).mean()),
-            "lane_seen_error_m": _median(np.abs(seen.lateral_offset - scenes.lateral_offset)[:, at].ravel()),
-            "heading_seen_error_deg": _median(
-                np.degrees(np.abs(seen.heading_error - scenes.heading_error))[:, at].ravel()
+            "decoded_lane_error_m": _median(np.abs(decoded.lateral_offset - scenes.lateral_offset)[:, at].ravel()),
+            "decoded_heading_error_deg": _median(
+                np.degrees(np.abs(decoded.heading_error - scenes.heading_error))[:, at].ravel()
             ),
             "off_road_probability": float(drives.off_road[:, at].mean()),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -97,24 +98,24 @@ class Rollouts:
     """`n` rollouts of `t` steps beside the truth; `valid` is False past an episode's end, without a true picture, and
     from the first unknown control on. `known` tells of what else there is a truth, [n, t].
 
-    frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. told: as the world tells it, seen: as seen in the
-    latents alone, true_scenes: SceneState [n, t]. ego: seen speed and yaw rate [n, t, 2]. collision,
-    off_road: as told; both as seen, and the truth, and valid [n, t]. signals: FULL_SIGNALS of trust, or FREE_SIGNALS of
-    a model without `full_trust` and with shuffled controls, [n, t, k].
+    frames, truth, repeated, reconstructed: uint8 [n, t, h, w, 3]. tracked: what the world answers with, decoded: what
+    its latents alone show, true_scenes: SceneState [n, t]. decoded_ego: decoded speed and yaw rate [n, t, 2].
+    collision, off_road: as the world answers; both as decoded, and the truth, and valid [n, t]. signals: FULL_SIGNALS
+    of trust, or FREE_SIGNALS of a model without `full_trust` and with shuffled controls, [n, t, k].
     """
 
     frames: np.ndarray
     truth: np.ndarray
     repeated: np.ndarray
     reconstructed: np.ndarray
-    told: SceneState
-    seen: SceneState
+    tracked: SceneState
+    decoded: SceneState
     true_scenes: SceneState
-    ego: np.ndarray
+    decoded_ego: np.ndarray
     collision: np.ndarray
-    collision_seen: np.ndarray
+    decoded_collision: np.ndarray
     off_road: np.ndarray
-    off_road_seen: np.ndarray
+    decoded_off_road: np.ndarray
     signals: np.ndarray
     true_collision: np.ndarray
     true_off_road: np.ndarray
@@ -126,63 +127,89 @@ def roll_out_recorded(
     model: WorldModel, store: FrameStore, positions: np.ndarray, horizon: int, batch_size: int, shuffle: bool
 ) -> Rollouts:
     """Rollouts from `positions` under the recorded controls; with `shuffle` under those of another start."""
-    num_context = model.config.num_context
-    ends = np.searchsorted(store.starts, positions, side="right") - 1
-    last = (store.starts + store.lengths - 1)[ends]
-    index = np.minimum(positions[:, None] + 1 + np.arange(horizon), last[:, None])
-    known = known_of(store.rows.valid)
-    valid = positions[:, None] + 1 + np.arange(horizon) <= last[:, None]
-    valid &= known.picture[index] & np.logical_and.accumulate(known.motion[index - 1], axis=1)
+    index, valid = _compared_frames(store, positions, horizon)
     drivers = np.roll(np.arange(len(positions)), 1) if shuffle else np.arange(len(positions))
     controls = store.rows.controls[np.maximum(index[drivers] - 1, 0)]
-    full = model.full_trust.fitted and not shuffle
-    frames, told, seen, ego, events, signals = [], [], [], [], [], []
+    full_signals = model.full_trust.fitted and not shuffle
+
+    batches = []
     title = "rollouts, shuffled controls" if shuffle else "rollouts"
     with tqdm(total=len(positions) * horizon, desc=title, unit="frame") as bar:
         for first in range(0, len(positions), batch_size):
-            chosen = positions[first : first + batch_size]
-            clips = [clip_at(store, int(p), num_context) for p in chosen]
-            state = model.begin(clips, [int(p) for p in chosen], full_signals=full)
-            steps, trusted = [], []
-            for t in range(horizon):
-                state, prediction = model.step(state, controls[first : first + len(chosen), t])
-                steps.append(prediction)
-                trusted.append(state.rolling.signals.cpu().numpy())
-                bar.update(len(chosen))
-            frames.append(np.stack([s.frames for s in steps], axis=1))
-            told.append(_over_time([s.scene for s in steps]))
-            seen.append(_over_time([s.seen for s in steps]))
-            ego.append(np.stack([s.ego_estimate for s in steps], axis=1))
-            events.append(
-                np.stack([[s.collision, s.collision_seen, s.off_road, s.off_road_seen] for s in steps], axis=-1)
-            )
-            signals.append(np.stack(trusted, axis=1))
-    collision, collision_seen, off_road, off_road_seen = np.concatenate(events, axis=1)
+            batch = slice(first, first + batch_size)
+            clips = [clip_at(store, int(p), model.config.num_context) for p in positions[batch]]
+            state = model.begin(clips, positions[batch].tolist(), full_signals=full_signals)
+            batches.append(_imagine(model, state, controls[batch], bar))
+    imagined = _Imagined(*(_joined(list(parts)) for parts in zip(*batches, strict=True)))
+
     truth = np.stack([store.frames[i] for i in index])
-    repeated = np.stack([np.repeat(store.frames[p][None], horizon, axis=0) for p in positions])
     return Rollouts(
-        frames=np.concatenate(frames),
+        **imagined._asdict(),
         truth=truth,
-        repeated=repeated,
+        repeated=np.stack([np.repeat(store.frames[p][None], horizon, axis=0) for p in positions]),
         reconstructed=reconstruct(model, truth, store.rows.scenes[index]),
-        told=_joined(told),
-        seen=_joined(seen),
         true_scenes=store.rows.scenes[index],
-        ego=np.concatenate(ego),
-        collision=collision,
-        collision_seen=collision_seen,
-        off_road=off_road,
-        off_road_seen=off_road_seen,
-        signals=np.concatenate(signals),
         true_collision=store.rows.collision[index],
         true_off_road=store.rows.off_road[index],
         valid=valid,
-        known=known[index],
+        known=known_of(store.rows.valid)[index],
     )
 
 
-def _joined(scenes: list[SceneState]) -> SceneState:
-    return SceneState(**{name: np.concatenate([s.arrays()[name] for s in scenes]) for name in scenes[0].arrays()})
+def _compared_frames(store: FrameStore, positions: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """Store positions of the frames after each of `positions`, cut off at its episode's end, and whether each has a
+    true picture and was led to by known controls alone, both [n, horizon]."""
+    ahead = positions[:, None] + 1 + np.arange(horizon)
+    episodes = np.searchsorted(store.starts, positions, side="right") - 1
+    last = (store.starts + store.lengths - 1)[episodes][:, None]
+    index = np.minimum(ahead, last)
+    known = known_of(store.rows.valid)
+    valid = (ahead <= last) & known.picture[index] & np.logical_and.accumulate(known.motion[index - 1], axis=1)
+    return index, valid
+
+
+class _Imagined(NamedTuple):
+    """The fields of Rollouts that a model makes."""
+
+    frames: np.ndarray
+    tracked: SceneState
+    decoded: SceneState
+    decoded_ego: np.ndarray
+    collision: np.ndarray
+    decoded_collision: np.ndarray
+    off_road: np.ndarray
+    decoded_off_road: np.ndarray
+    signals: np.ndarray
+
+
+def _imagine(model: WorldModel, state: ModelState, controls: np.ndarray, bar: tqdm) -> _Imagined:
+    """What the model makes from a state of `n` slots on under controls [n, t, 4]."""
+    steps, decoded, signals = [], [], []
+    for t in range(controls.shape[1]):
+        state, prediction = model.step(state, controls[:, t])
+        assert prediction.decoded is not None
+        steps.append(prediction)
+        decoded.append(prediction.decoded)
+        signals.append(state.latent.signals.cpu().numpy())
+        bar.update(len(controls))
+    return _Imagined(
+        frames=np.stack([step.frames for step in steps], axis=1),
+        tracked=_over_time([step.scene for step in steps]),
+        decoded=_over_time([d.scene for d in decoded]),
+        decoded_ego=np.stack([d.ego for d in decoded], axis=1),
+        collision=np.stack([step.collision for step in steps], axis=1),
+        decoded_collision=np.stack([d.collision for d in decoded], axis=1),
+        off_road=np.stack([step.off_road for step in steps], axis=1),
+        decoded_off_road=np.stack([d.off_road for d in decoded], axis=1),
+        signals=np.stack(signals, axis=1),
+    )
+
+
+def _joined(parts: list[Any]) -> Any:
+    """Arrays, or SceneStates, one after the other."""
+    if not isinstance(parts[0], SceneState):
+        return np.concatenate(parts)
+    return SceneState(**{name: np.concatenate([s.arrays()[name] for s in parts]) for name in parts[0].arrays()})
 
 
 def _over_time(steps: list[SceneState]) -> SceneState:
@@ -196,8 +223,10 @@ def reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np
     out = []
     for n, clip in enumerate(frames):
         latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(clip).to(model.device))[None])
-        colours = model.colours(clip, scenes[n])
-        pictures, _ = model.paint(latents, scenes.objects[n][None], scenes.object_kinds[n][None], colours[None])
+        colours = model.frame_decoder.colours(clip, scenes[n])
+        pictures, _ = model.frame_decoder.decode(
+            latents, scenes.objects[n][None], scenes.object_kinds[n][None], colours[None]
+        )
         out.append(frames_to_uint8(pictures[0]).cpu().numpy())
     return np.stack(out)
 
@@ -206,13 +235,13 @@ def reconstruct(model: WorldModel, frames: np.ndarray, scenes: SceneState) -> np
 class LongDrives:
     """`n` closed-loop drives of `t` steps.
 
-    frames: uint8 [n, t, h, w, 3]. scenes: as driven by, seen: as seen in the latents, SceneState [n, t]. off_road:
-    probability [n, t].
+    frames: uint8 [n, t, h, w, 3]. scenes: what the driver was shown, decoded: what the latents show, SceneState [n, t].
+    off_road: probability [n, t].
     """
 
     frames: np.ndarray
     scenes: SceneState
-    seen: SceneState
+    decoded: SceneState
     off_road: np.ndarray
 
 
@@ -235,6 +264,6 @@ def long_drives(model: WorldModel, clips: list[StartClip], num_steps: int) -> Lo
     return LongDrives(
         frames=np.stack([np.asarray(s.frames) for s in steps], axis=1),
         scenes=_over_time([s.scene for s in steps]),
-        seen=_over_time([s.seen for s in steps]),
+        decoded=_over_time([s.decoded.scene for s in steps if s.decoded is not None]),
         off_road=np.stack([s.off_road for s in steps], axis=1),
     )

@@ -249,7 +249,7 @@ def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None
     prior = denoiser.inputs(shift_previous(latents, 1), conditions).prior
     rest = (latents - prior)[:, 1:]
     denoiser.step_std.copy_(1.25 * (rest**2).mean((0, 1, 3, 4)).sqrt())
-    apart = style_distance(style_of(latents), conditions.look).abs()
+    apart = style_distance(style_of(latents), conditions.style).abs()
     denoiser.style_limit.copy_(apart.flatten(0, 1).quantile(0.9, dim=0))
 
 

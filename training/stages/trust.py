@@ -68,7 +68,7 @@ def rollout_signals(model: WorldModel, store: FrameStore, config: TrustStageConf
                 truth = np.stack([store.frames[k] for k in index]).astype(np.float32)
                 error = torch.from_numpy(((np.asarray(prediction.frames) - truth) ** 2).mean((1, 2, 3)))
                 compared = inside & torch.from_numpy(known.picture[index])
-                signals.append(state.rolling.signals.cpu()[compared])
+                signals.append(state.latent.signals.cpu()[compared])
                 errors.append(error[compared])
                 bar.update(len(at))
     return torch.cat(signals), torch.cat(errors)

@@ -134,7 +134,7 @@ class ActorModel(nn.Module):
         after: np.ndarray,
         dt: float,
         draws: Sequence[Sequence[int]],
-        told: np.ndarray | None = None,
+        overrides: np.ndarray | None = None,
     ) -> Actors:
         """The actors a step later.
 
@@ -143,9 +143,9 @@ class ActorModel(nn.Module):
             line: their routes now.
             after: the egos a step later [b, 6].
             draws: what each world's arrivals are drawn from, the entropy of a seed sequence each.
-            told: states [b, s, 10] after the step, NaN where actors move by themselves.
+            overrides: states [b, s, 10] after the step, NaN where actors move by themselves.
         """
-        seen = actors.seen_from(vehicles)
+        seen = actors.in_ego_frame(vehicles)
         place = to_frenet(line, seen)
         seen_features = torch.from_numpy(features(seen, actors.kinds, place, vehicles[:, 3]))
         estimate = self(seen_features.to(self.arrivals.device)).double().cpu().numpy()
@@ -156,9 +156,9 @@ class ActorModel(nn.Module):
         states = integrate(states, rates, dt)
         states = np.where(actors.kinds[..., None] > 0, states, 0.0)
         keeps: np.ndarray = np.zeros(actors.kinds.shape, bool)
-        if told is not None:
-            keeps = np.all(np.isfinite(told[..., :6]), axis=-1)
-            states = np.where(keeps[..., None], told, states)
+        if overrides is not None:
+            keeps = np.all(np.isfinite(overrides[..., :6]), axis=-1)
+            states = np.where(keeps[..., None], overrides, states)
         moved_on = replace(actors, states=states)
         return self._renewed(moved_on, keeps, line, vehicles, after, draws)
 
@@ -172,7 +172,7 @@ class ActorModel(nn.Module):
         draws: Sequence[Sequence[int]],
     ) -> Actors:
         """Without those who have left, but for those that `keeps` [b, s]; others come in their place."""
-        seen = actors.seen_from(after)
+        seen = actors.in_ego_frame(after)
         far = (np.hypot(seen[..., 0], seen[..., 1]) > LEAVE_RANGE) | (seen[..., 0] < -LEAVE_BEHIND)
         left = far & (actors.kinds > 0) & ~keeps
         states, kinds = np.where(left[..., None], 0.0, actors.states), np.where(left, 0, actors.kinds)

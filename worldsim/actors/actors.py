@@ -74,7 +74,7 @@ class Actors:
             colours=np.concatenate([actors.colours for actors in many]),
         )
 
-    def seen_from(self, vehicles: np.ndarray) -> np.ndarray:
+    def in_ego_frame(self, vehicles: np.ndarray) -> np.ndarray:
         """ACTOR_NAMES with place and yaw in the frames of `vehicles` [b, 6]; float64 [b, s, 10]."""
         seen = self.states.copy()
         seen[..., :2] = rotate(self.states[..., :2] - vehicles[:, None, :2], -vehicles[:, 2, None])
@@ -144,7 +144,7 @@ def with_rates(states: np.ndarray, before: np.ndarray, match: np.ndarray, dt: fl
 
 def scene_objects(actors: Actors, vehicles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """SceneState's objects [b, NUM_OBJECTS, 6] and kinds, nearest first and within OBJECT_RANGE."""
-    seen = actors.seen_from(vehicles)
+    seen = actors.in_ego_frame(vehicles)
     distance = np.hypot(seen[..., 0], seen[..., 1])
     listed = (actors.kinds > 0) & (distance <= OBJECT_RANGE)
     order = np.argsort(np.where(listed, distance, np.inf), axis=1, kind="stable")

@@ -13,9 +13,9 @@ def style_of(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
     return torch.cat([f for half in (upper, lower) for f in (half.mean((-2, -1)), half.std((-2, -1)))], dim=-1)
 
 
-def style_distance(look: Float[Tensor, "*b k"], other: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
+def style_distance(style: Float[Tensor, "*b k"], other: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
     """How far a look is from another: differences of means, logarithms of ratios of deviations."""
-    mean, std, lower_mean, lower_std = look.chunk(4, dim=-1)
+    mean, std, lower_mean, lower_std = style.chunk(4, dim=-1)
     of_mean, of_std, of_lower_mean, of_lower_std = other.chunk(4, dim=-1)
     return torch.cat(
         [mean - of_mean, (std / of_std).log(), lower_mean - of_lower_mean, (lower_std / of_lower_std).log()], dim=-1
@@ -23,15 +23,15 @@ def style_distance(look: Float[Tensor, "*b k"], other: Float[Tensor, "*b k"]) ->
 
 
 def keep_style(
-    latents: Float[Tensor, "*b c h w"], look: Float[Tensor, "*b k"], limit: Float[Tensor, "k"]
+    latents: Float[Tensor, "*b c h w"], style: Float[Tensor, "*b k"], limit: Float[Tensor, "k"]
 ) -> Float[Tensor, "*b c h w"]:
-    """Latents whose look is farther from `look` than `limit`, pulled back to the limit: means either way, deviations
+    """Latents whose look is farther from `style` than `limit`, pulled back to the limit: means either way, deviations
     where they are too large. Small errors of one step must not add up over hundreds."""
     halves = []
     parts = zip(
         latents.chunk(2, dim=-2),
         style_of(latents).chunk(2, dim=-1),
-        look.chunk(2, dim=-1),
+        style.chunk(2, dim=-1),
         limit.chunk(2),
         strict=True,
     )

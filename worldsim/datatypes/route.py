@@ -80,7 +80,7 @@ def preview_route(routes: np.ndarray, vehicles: np.ndarray, places: np.ndarray) 
         distances = np.asarray(ROUTE_DISTANCES)
         valid[k] = distances <= arc[-1]
         preview = np.stack([np.interp(distances, arc, ahead[:, i]) for i in range(2)], axis=-1)
-        points[k] = np.where(valid[k][:, None], seen_from(vehicles[k], preview), 0.0)
+        points[k] = np.where(valid[k][:, None], to_vehicle_frame(vehicles[k], preview), 0.0)
     return RoutePreview(points, valid, lateral, heading, found, on_route)
 
 
@@ -88,16 +88,16 @@ def route_ahead(route: np.ndarray, vehicle: np.ndarray, place: int) -> np.ndarra
     """What is left of a route (ground frame [r, 2], NaN after its end) from point `place` on, float32 [k, 2] in the
     frame of `vehicle` [6]."""
     left = route[place:]
-    return seen_from(vehicle, left[np.isfinite(left[:, 0])]).astype(np.float32)
+    return to_vehicle_frame(vehicle, left[np.isfinite(left[:, 0])]).astype(np.float32)
 
 
-def seen_from(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
+def to_vehicle_frame(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points [..., 2] of the ground frame in the frame of `vehicle` [6]: x forward, y left."""
     return rotate(points - vehicle[:2], -vehicle[2])
 
 
 def to_ground_frame(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points [r, 2] in the frame of `vehicle` [6] as points of the ground frame, float64; inverts `seen_from`."""
+    """Points [r, 2] in the frame of `vehicle` [6] in the ground frame, float64; inverts `to_vehicle_frame`."""
     return vehicle[:2] + rotate(points.astype(np.float64), vehicle[2])
 
 

@@ -149,7 +149,7 @@ class Denoiser(nn.Module):
         limits."""
         latents = inputs.prior + inputs.change[:, :, None] * (data - inputs.prior)
         if self.dit.config.use_style:
-            latents = keep_style(latents, conditions.look, self.style_limit)
+            latents = keep_style(latents, conditions.style, self.style_limit)
         return latents.clamp(-self.dit.config.latent_limit, self.dit.config.latent_limit)
 
     def stack(

@@ -30,6 +30,7 @@ class LatentState(NamedTuple):
     frames: number of each slot's newest frame, [b].
     signals: FREE_SIGNALS or FULL_SIGNALS of the newest latent, [b, k]; 0 for a recorded one.
     poses: x, y [m], yaw [rad] of the ego at the newest frame, from its pose at the first, float64 [b, 3].
+    style: statistics that the drive's latents are held to, [b, 4 c].
     memory: what may be retrieved; None for a model without a memory, or where rollouts are told what they recall.
     sinks: the drive's first latents, zeros until they are there, [b, s, c, h, w]; None likewise.
     """
@@ -39,6 +40,7 @@ class LatentState(NamedTuple):
     frames: tuple[int, ...]
     signals: Tensor
     poses: Tensor
+    style: Tensor
     memory: MemoryBank | None = None
     sinks: Tensor | None = None
 
@@ -52,6 +54,7 @@ class LatentState(NamedTuple):
             tuple(self.frames[i] for i in slots),
             self.signals[index],
             self.poses[index],
+            self.style[index],
             None if self.memory is None else self.memory.take(index),
             None if self.sinks is None else self.sinks[index],
         )
@@ -71,6 +74,7 @@ class LatentState(NamedTuple):
             tuple(f for state in states for f in state.frames),
             torch.cat([state.signals for state in states]),
             torch.cat([state.poses for state in states]),
+            torch.cat([state.style for state in states]),
             MemoryBank.concat(banks) if len(banks) == len(states) else None,
             torch.cat(sinks) if len(sinks) == len(states) else None,
         )
@@ -142,7 +146,8 @@ def prefill(
         poses = integrate(poses, conditions.motions[:, k] * conditions.known[:, k, None])
         if memory is not None:
             memory = memory.insert(latents[:, k], poses, times[k].expand(len(latents)))
-    return LatentState(kept, _newest(denoiser, out.cache), (t - 1,) * len(latents), signals, poses, memory, sinks)
+    frames, style = (t - 1,) * len(latents), conditions.style[:, -1]
+    return LatentState(kept, _newest(denoiser, out.cache), frames, signals, poses, style, memory, sinks)
 
 
 def advance(
@@ -200,7 +205,7 @@ def advance(
         unstable = torch.full_like(unstable, torch.nan)
     surprise = _rms(latent - inputs.prior, denoiser.step_std)
     latent = denoiser.constrain(latent, inputs, conditions)
-    drift = style_distance(style_of(latent[:, 0]), conditions.look[:, 0]).abs() / denoiser.style_limit
+    drift = style_distance(style_of(latent[:, 0]), conditions.style[:, 0]).abs() / denoiser.style_limit
     told = [unstable, surprise, drift.mean(-1)]
     if other is not None:
         told.append(_rms(other - estimates[0], denoiser.step_std))
@@ -215,7 +220,7 @@ def advance(
     if sinks is not None:
         now = times == torch.arange(sinks.shape[1], device=device)
         sinks = torch.where(now[..., None, None, None], latent, sinks)
-    return LatentState(latents, _newest(denoiser, cache), frames, signals, poses, memory, sinks)
+    return LatentState(latents, _newest(denoiser, cache), frames, signals, poses, state.style, memory, sinks)
 
 
 def _with_sinks(

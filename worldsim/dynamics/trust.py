@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -13,11 +15,13 @@ TrustSignals = Literal["free", "full"]
 frame and its encoding."""
 FREE_SIGNALS = ("flow_instability", "surprise", "style_drift")
 """Of the newest latent: how far the first sampling step's estimate was from the last one's (NaN where there is but one
-step), and how far the sample was from its prior, both RMS in units of the prior's deviation; how far its look is from
+step), and how far the sample was from its prior, both RMS in units of the prior's deviation; how far its style is from
 the start's, in units of the limit."""
 FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip")
 """And how far the first estimate would have been from its own under another noise, RMS in units of the prior's
 deviation; how far it is from what the encoder makes of its frame, RMS."""
+DISAGREEMENTS = ("speed_disagreement", "yaw_rate_disagreement", "lateral_disagreement")
+"""How far decoded speed [m/s], yaw rate [rad/s] and lateral offset [m] are from the tracked ones."""
 FLOOR = 1e-3
 """Added before the logarithm of a signal is taken."""
 
@@ -55,3 +59,16 @@ class TrustModel(nn.Module):
     def forward(self, signals: Float[Tensor, "*b k"]) -> Float[Tensor, "*b"]:
         """Trust in [0, 1]; of more signals than it weighs the first are taken."""
         return 1 - (self.standardised(signals) @ self.weight + self.bias).sigmoid()
+
+
+@dataclass(frozen=True)
+class TrustScores:
+    """How far the newest frames of `b` slots may be believed.
+
+    Args:
+        trust: in [0, 1], float [b].
+        signals: what it is made from, and the disagreements of decoded and tracked values, each float [b].
+    """
+
+    trust: np.ndarray
+    signals: dict[str, np.ndarray]

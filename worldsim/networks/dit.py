@@ -36,7 +36,7 @@ class Conditions(NamedTuple):
     routes_valid: 1 where a route point is known, [b, t, 10].
     actors: OBJECT_NAMES of those around at the frame, vehicle frame, [b, t, s, 6].
     actor_kinds: ObjectKind, EMPTY in unused slots, [b, t, s].
-    look: `style_of` a latent of the same drive, [b, t, 4 c].
+    style: `style_of` a latent of the same drive, [b, t, 4 c].
     """
 
     controls: Tensor
@@ -47,7 +47,7 @@ class Conditions(NamedTuple):
     routes_valid: Tensor
     actors: Tensor
     actor_kinds: Tensor
-    look: Tensor
+    style: Tensor
 
 
 class DiTOutput(NamedTuple):
@@ -90,6 +90,7 @@ class CausalDiT(nn.Module):
     def __init__(self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int]) -> None:
         super().__init__()
         self.config = config
+        self.latent_channels, self.latent_size = latent_channels, latent_size
         self.grid = (latent_size[0] // 2, latent_size[1] // 2)
         d, w = config.width, config.conv_width
         num_stacked = (1 + config.num_previous + int(config.motion_warp)) * latent_channels
@@ -144,7 +145,7 @@ class CausalDiT(nn.Module):
             command = torch.full_like(command, UNKNOWN_COMMAND)
         condition = time + motion + self.command_embedding(command)
         if self.style_embedding is not None:
-            condition = condition + self.style_embedding(conditions.look)
+            condition = condition + self.style_embedding(conditions.style)
         return condition
 
     def forward(

@@ -193,7 +193,7 @@ def test_the_lane_is_the_routes_and_what_is_seen_stays_beside_it(world: LearnedW
     assert prediction.scene.heading_error[0] == pytest.approx(0.0, abs=1e-3)
     assert prediction.scene.route[0, :, 1] == pytest.approx(np.full(10, 0.1), abs=1e-3)
     assert prediction.seen.lateral_offset[0] != prediction.scene.lateral_offset[0]
-    assert prediction.signals["lateral_disagreement"][0] == pytest.approx(
+    assert prediction.trust.signals["lateral_disagreement"][0] == pytest.approx(
         abs(prediction.seen.lateral_offset[0] - prediction.scene.lateral_offset[0]), abs=1e-6
     )
 

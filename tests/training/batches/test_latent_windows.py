@@ -63,7 +63,7 @@ def test_small_numbers_hide_the_actors_and_the_last_chooses_the_look(windows: La
     assert batch.conditions.actor_kinds[1].any()
     for k, frame in enumerate((20, 0)):
         expected = style_of(torch.from_numpy(windows.latents[frame].astype(np.float32)))
-        torch.testing.assert_close(batch.conditions.look[k, 4], expected)
+        torch.testing.assert_close(batch.conditions.style[k, 4], expected)
 
 
 def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> TrainLoop:

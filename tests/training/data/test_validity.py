@@ -102,8 +102,8 @@ def test_a_command_without_a_route_is_unknown() -> None:
 def test_frames_without_a_picture_are_in_no_window_and_give_no_look() -> None:
     windows = windows_of(drive(frame=30))
     assert windows.firsts.tolist() == [*range(26), *range(31, 56)]
-    look = windows.at(np.array([3]), SHOWN).conditions.look
-    torch.testing.assert_close(look[0, 0], style_of(torch.from_numpy(windows.latents[3].astype(np.float32))))
+    style = windows.at(np.array([3]), SHOWN).conditions.style
+    torch.testing.assert_close(style[0, 0], style_of(torch.from_numpy(windows.latents[3].astype(np.float32))))
     with pytest.raises(ValueError, match="no episode shows 5 pictures in a row"):
         FrameWindows(drive(frame=slice(None, None, 5)), 5)  # type: ignore[arg-type]
 
@@ -235,9 +235,9 @@ def test_scores_leave_out_what_is_unknown() -> None:
     store.rows.scenes.ego_valid[:, :2] = True
     store.rows.scenes.ego[:, 0] = store.rows.vehicles[:, 3]
     r = roll_out_recorded(random_model(), store, np.array([10, 20]), 6, 2, shuffle=False)  # type: ignore[arg-type]
-    at = scene_scores(r.told, r, 0.1)["0.5"]
+    at = scene_scores(r.tracked, r, 0.1)["0.5"]
     unknown = ("lateral_offset_m", "lead_gap_relative", "lead_presence_accuracy", "objects_found", "objects_right")
     assert all(np.isnan(at[name]) for name in unknown)
     assert set(control_scores(r, r, 0.1)) == {"speed"}
-    assert set(event_scores(r, 0.1)) == {"off_road", "off_road_seen"}
+    assert set(event_scores(r, 0.1)) == {"off_road", "decoded_off_road"}
     assert known_of(store.rows.valid).off_road.all()

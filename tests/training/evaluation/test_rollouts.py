@@ -69,14 +69,14 @@ def rollouts(told: SceneState, truth: SceneState) -> Rollouts:
         truth=frames,
         repeated=frames + 40,
         reconstructed=frames,
-        told=told,
-        seen=told,
+        actor_overrides=told,
+        decoded=told,
         true_scenes=truth,
-        ego=np.zeros((n, t, 2)),
+        decoded_ego=np.zeros((n, t, 2)),
         collision=zeros,
-        collision_seen=zeros,
+        decoded_collision=zeros,
         off_road=zeros,
-        off_road_seen=zeros,
+        decoded_off_road=zeros,
         signals=np.zeros((n, t, 3)),
         true_collision=zeros,
         true_off_road=zeros,
@@ -134,7 +134,7 @@ def test_long_drives_answer_to_their_driver() -> None:
     clips = [random_clip(6, seed) for seed in (0, 1)]
     drives = long_drives(random_model(), clips, 8)
     assert drives.frames.shape == (2, 8, 128, 128, 3)
-    assert drives.scenes.ego.shape == drives.seen.ego.shape == (2, 8, 4)
+    assert drives.scenes.ego.shape == drives.decoded.ego.shape == (2, 8, 4)
     assert (drives.scenes.lane_valid[:, :, 0]).all()  # the route is known
     scores = stability_scores(drives, clips)
     assert set(scores) == {f"quarter_{k}" for k in range(1, 5)}

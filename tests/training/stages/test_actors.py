@@ -12,7 +12,7 @@ from training.stages.actors import ActorStageConfig, actor_losses, actor_samples
 from training.stages.loop import LoopConfig
 from worldsim.actors.actor_model import RATE_SCALE, START_SECONDS, ActorModel
 from worldsim.configs import ActorConfig
-from worldsim.datatypes.route import seen_from
+from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 
 NUM, DT = 60, 0.1
@@ -37,7 +37,7 @@ def store() -> SimpleNamespace:
     ]
     for slot, (x, y, speed, length) in enumerate(tracks):
         ground = np.stack([x, np.full(NUM, y)], axis=-1)
-        scenes.objects[:, slot, :2] = np.stack([seen_from(v, g) for v, g in zip(vehicles, ground, strict=True)])
+        scenes.objects[:, slot, :2] = np.stack([to_vehicle_frame(v, g) for v, g in zip(vehicles, ground, strict=True)])
         scenes.objects[:, slot, 3], scenes.objects[:, slot, 4], scenes.objects[:, slot, 5] = speed, length, 1.8
         scenes.object_kinds[:, slot] = 1
     scenes.object_kinds[:30, 3] = 0

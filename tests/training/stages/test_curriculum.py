@@ -59,8 +59,8 @@ def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused(t
 
 def clips() -> LatentBatch:
     batch = one_batch(b=2, t=6)
-    look = style_of(batch.latents[:, :1]).expand(-1, 6, -1)
-    return replace(batch, conditions=batch.conditions._replace(look=look))
+    style = style_of(batch.latents[:, :1]).expand(-1, 6, -1)
+    return replace(batch, conditions=batch.conditions._replace(style=style))
 
 
 def rollout_of(denoiser: Denoiser, num_steps: int) -> LatentRollout:

@@ -71,8 +71,8 @@ def test_a_recorded_frame_is_believed_and_one_sampling_step_has_no_instability()
     start = model.read(state).signals["trust"][0]
     after, prediction = model.step(state, CONTROL)
     assert start > 0.99
-    assert 0 <= prediction.signals["trust"][0] < start
+    assert 0 <= prediction.trust.trust[0] < start
     one, prediction = model.step(state, CONTROL, num_steps=1)
-    assert torch.isnan(one.rolling.signals[0, 0])
-    assert torch.isfinite(after.rolling.signals).all()
-    assert np.isfinite([value[0] for value in prediction.signals.values()]).all()
+    assert torch.isnan(one.latent.signals[0, 0])
+    assert torch.isfinite(after.latent.signals).all()
+    assert np.isfinite([value[0] for value in prediction.trust.signals.values()]).all()

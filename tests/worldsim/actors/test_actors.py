@@ -112,14 +112,14 @@ def test_the_actors_of_a_clip_are_its_objects_with_their_turning() -> None:
     assert found.states[0, 0, 6] == pytest.approx(0.2, abs=1e-4)
     assert found.states[0, 0, 9] == pytest.approx(1.0, abs=1e-4)
     assert found.states[0, :2, 7].tolist() == [1, 1]
-    told, kinds = scene_objects(found, clip.vehicles[-1:])
-    np.testing.assert_allclose(told[0], clip.scenes.objects[-1] * (kinds[0] > 0)[:, None], atol=1e-5)
+    objects, kinds = scene_objects(found, clip.vehicles[-1:])
+    np.testing.assert_allclose(objects[0], clip.scenes.objects[-1] * (kinds[0] > 0)[:, None], atol=1e-5)
 
 
-def test_far_actors_are_tracked_but_not_told() -> None:
-    told, kinds = scene_objects(actors(actor(64, 0), actor(50, 0), actor(5, 5)), EGO)
+def test_far_actors_are_tracked_but_not_listed() -> None:
+    objects, kinds = scene_objects(actors(actor(64, 0), actor(50, 0), actor(5, 5)), EGO)
     assert kinds[0, :3].tolist() == [1, 1, 0]
-    assert told[0, :2, 0] == pytest.approx([5, 50])
+    assert objects[0, :2, 0] == pytest.approx([5, 50])
 
 
 def test_motion_is_integrated() -> None:
@@ -143,8 +143,10 @@ def test_lane_keeping_returns_to_its_offset_and_follows_the_bend() -> None:
     assert abs(place.heading[0, 0]) < 0.06
 
 
-def step(model: ActorModel, who: Actors, line: RouteFrame, seed: int = 0, told: np.ndarray | None = None) -> Actors:
-    return model.step(who, EGO, line, EGO, 0.1, [(seed, 0)], told)
+def step(
+    model: ActorModel, who: Actors, line: RouteFrame, seed: int = 0, overrides: np.ndarray | None = None
+) -> Actors:
+    return model.step(who, EGO, line, EGO, 0.1, [(seed, 0)], overrides)
 
 
 def test_steps_leave_the_actors_they_were_given_alone(model: ActorModel) -> None:
@@ -155,11 +157,11 @@ def test_steps_leave_the_actors_they_were_given_alone(model: ActorModel) -> None
     np.testing.assert_array_equal(who.kinds, kinds)
 
 
-def test_the_one_told_is_where_it_is_told_to_be_and_never_leaves(model: ActorModel) -> None:
-    told = np.full((1, 12, len(ACTOR_NAMES)), np.nan)
-    told[0, 1] = np.nan_to_num(actor(200.0, 7.0))
-    after = step(model, actors(actor(20, 0), actor(30, 3.5)), straight(), told=told)
-    np.testing.assert_array_equal(after.states[0, 1], told[0, 1])
+def test_an_overridden_actor_is_where_it_is_put_and_never_leaves(model: ActorModel) -> None:
+    overrides = np.full((1, 12, len(ACTOR_NAMES)), np.nan)
+    overrides[0, 1] = np.nan_to_num(actor(200.0, 7.0))
+    after = step(model, actors(actor(20, 0), actor(30, 3.5)), straight(), overrides=overrides)
+    np.testing.assert_array_equal(after.states[0, 1], overrides[0, 1])
     assert after.kinds[0, :2].tolist() == [1, 1]
     assert 20 < after.states[0, 0, 0] < 21
 
@@ -214,7 +216,7 @@ def test_a_driver_who_waits_starts_by_chance_and_the_parked_never(model: ActorMo
 
 def test_who_is_ahead_is_felt_and_who_is_beside_is_not() -> None:
     who = actors(actor(20, 0, speed=8.0), actor(30, 0, speed=3.0), actor(20, 1.5, speed=0.0))
-    seen = who.seen_from(EGO)
+    seen = who.in_ego_frame(EGO)
     felt = features(seen, who.kinds, to_frenet(straight(), seen), EGO[:, 3])
     assert felt[0, 0, 22] * 30 == pytest.approx(10 - 4.4, abs=1e-4)
     assert felt[0, 0, 24] * 5 == pytest.approx(-5.0, abs=1e-4)

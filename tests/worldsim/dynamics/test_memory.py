@@ -131,7 +131,7 @@ def test_a_rollout_recalls_what_left_its_window(denoiser: Denoiser) -> None:
     batch = one_batch(b=1, t=16)
     motions = batch.conditions.motions.clone()
     motions[..., 0] = 1.5
-    conditions = batch.conditions._replace(motions=motions, look=torch.ones_like(batch.conditions.look))
+    conditions = batch.conditions._replace(motions=motions, style=torch.ones_like(batch.conditions.style))
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(0))
     state = prefill(denoiser, batch.latents[:, :3], select_frames(conditions, slice(0, 3)))
     for t in range(3, 16):
@@ -157,8 +157,8 @@ def test_a_state_with_a_memory_goes_on_exactly_after_a_copy_and_in_a_batch() -> 
     one, _ = model.step(state, drive, decode=False)
     again, _ = model.step(copied, drive, decode=False)
     two, _ = model.step(wide, np.repeat(drive, 2, axis=0), decode=False)
-    assert torch.equal(one.rolling.latents, again.rolling.latents)
-    torch.testing.assert_close(two[1].rolling.latents, one.rolling.latents, atol=1e-4, rtol=1e-4)
+    assert torch.equal(one.latent.latents, again.latent.latents)
+    torch.testing.assert_close(two[1].latent.latents, one.latent.latents, atol=1e-4, rtol=1e-4)
 
 
 def test_windows_recall_frames_of_their_episode_before_them_or_as_of_another_visit() -> None:

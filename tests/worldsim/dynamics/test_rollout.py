@@ -107,11 +107,11 @@ def test_states_keep_their_sinks_through_copies_batches_and_bytes() -> None:
         for _ in range(2):
             world.step(CONTROL[0])
     states = [world.snapshot().state for world in worlds]
-    sinks = [state.rolling.sinks for state in states]
+    sinks = [state.latent.sinks for state in states]
     assert all(s is not None and s.shape == (1, NUM, 8, 16, 16) and s.abs().amax((2, 3, 4)).all() for s in sinks)
     joined = type(states[0]).concat(states)
     for k, state in enumerate(states):
-        assert_equal(joined[k].rolling.sinks, state.rolling.sinks, 0.0)
+        assert_equal(joined[k].latent.sinks, state.latent.sinks, 0.0)
     other = dream()
     other.set_state(worlds[1].get_state())
     assert_equal(other.step(CONTROL[0]).latent, worlds[1].branch().step(CONTROL[0]).latent, 0.0)
@@ -150,7 +150,7 @@ def test_own_rollouts_see_the_sinks_of_their_windows(monkeypatch: pytest.MonkeyP
     config = DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=2)
     own, denoiser = SelfRollouts(windows(BOTH, config.num_frames), config), Denoiser(BOTH)
     inputs, asked = denoiser.inputs, []
-    monkeypatch.setattr(denoiser, "given", lambda *a: asked.append(a[2]) or inputs(*a))
+    monkeypatch.setattr(denoiser, "inputs", lambda *a: asked.append(a[2]) or inputs(*a))
     generator = torch.Generator().manual_seed(0)
     batch, rollout = own.advance(denoiser, np.random.default_rng(0), generator)
     student_losses(denoiser, batch, rollout.latents, config, generator)

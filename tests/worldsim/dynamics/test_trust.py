@@ -4,7 +4,6 @@ import subprocess
 import sys
 import warnings
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import gymnasium
@@ -63,15 +62,15 @@ def test_frames_and_free_signals_do_not_depend_on_the_dear_ones(model: WorldMode
         assert plain.frames is not None
         assert watched.frames is not None
         assert np.array_equal(plain.frames, watched.frames)
-        assert torch.equal(free.rolling.latents, full.rolling.latents)
-        assert torch.equal(free.rolling.cache[-1].values, full.rolling.cache[-1].values)
-        assert free.rolling.signals.shape == (1, len(FREE_SIGNALS))
-        assert torch.equal(free.rolling.signals.nan_to_num(-1), full.rolling.signals[:, :3].nan_to_num(-1))
-        assert (full.rolling.signals[0, 3:] > 0).all()
-        assert set(watched.signals) - set(plain.signals) == set(FULL_SIGNALS) - set(FREE_SIGNALS)
-        assert np.isfinite([value[0] for value in watched.signals.values()]).all()
-        assert plain.signals["trust"] == model.trust(full.rolling.signals).numpy()
-        assert watched.signals["trust"] == model.full_trust(full.rolling.signals).numpy() != plain.signals["trust"]
+        assert torch.equal(free.latent.latents, full.latent.latents)
+        assert torch.equal(free.latent.cache[-1].values, full.latent.cache[-1].values)
+        assert free.latent.signals.shape == (1, len(FREE_SIGNALS))
+        assert torch.equal(free.latent.signals.nan_to_num(-1), full.latent.signals[:, :3].nan_to_num(-1))
+        assert (full.latent.signals[0, 3:] > 0).all()
+        assert set(watched.trust.signals) - set(plain.trust.signals) == set(FULL_SIGNALS) - set(FREE_SIGNALS)
+        assert np.isfinite([value[0] for value in watched.trust.signals.values()]).all()
+        assert plain.trust.trust == model.trust(full.latent.signals).numpy()
+        assert watched.trust.trust == model.full_trust(full.latent.signals).numpy() != plain.trust.trust
 
 
 def test_what_is_not_asked_for_costs_nothing(model: WorldModel, monkeypatch) -> None:
@@ -82,7 +81,12 @@ def test_what_is_not_asked_for_costs_nothing(model: WorldModel, monkeypatch) -> 
         monkeypatch.setattr(owner, name, lambda *a, **k: counts.update([name]) or plain(*a, **k))
 
     states = [model.begin([random_clip()], [5], full_signals=on) for on in (False, True)]
-    for owner, name in ((model.denoiser, "forward"), (model.vae, "encode"), (model.vae, "decode"), (model, "noise")):
+    for owner, name in (
+        (model.denoiser, "forward"),
+        (model.vae, "encode"),
+        (model.vae, "decode"),
+        (model.dynamics, "noise"),
+    ):
         counted(owner, name)
     found = []
     for state in states:
@@ -94,22 +98,22 @@ def test_what_is_not_asked_for_costs_nothing(model: WorldModel, monkeypatch) -> 
 
 
 def test_the_other_noise_is_another_one_of_the_same_seed_and_frame(model: WorldModel) -> None:
-    other = model.noise([7, 8], [5, 5], other=True)
-    assert torch.equal(other[1], model.noise([8], [5], other=True)[0])
-    near = [model.noise([seed], [frame])[0] for seed in (6, 7, 8) for frame in range(8)]
-    near += [model.noise([7], [frame], other=True)[0] for frame in (4, 6)]
+    other = model.dynamics.noise([7, 8], [5, 5], other=True)
+    assert torch.equal(other[1], model.dynamics.noise([8], [5], other=True)[0])
+    near = [model.dynamics.noise([seed], [frame])[0] for seed in (6, 7, 8) for frame in range(8)]
+    near += [model.dynamics.noise([7], [frame], other=True)[0] for frame in (4, 6)]
     assert not any(torch.equal(other[0], one) for one in near)
-    assert abs(torch.corrcoef(torch.stack([other[0].flatten(), model.noise([7], [5]).flatten()]))[0, 1]) < 0.1
+    assert abs(torch.corrcoef(torch.stack([other[0].flatten(), model.dynamics.noise([7], [5]).flatten()]))[0, 1]) < 0.1
 
 
 def test_seeds_agree_where_the_noise_is_the_same(model: WorldModel, monkeypatch) -> None:
     state = model.begin([random_clip(seed=s) for s in range(2)], [1, 2], full_signals=True)
     differing, _ = model.step(state, np.repeat(CONTROL, 2, axis=0))
-    plain = model.noise
-    monkeypatch.setattr(model, "noise", lambda seeds, frames, other=False: plain(seeds, frames))
+    plain = model.dynamics.noise
+    monkeypatch.setattr(model.dynamics, "noise", lambda seeds, frames, other=False: plain(seeds, frames))
     agreeing, _ = model.step(state, np.repeat(CONTROL, 2, axis=0))
-    assert (agreeing.rolling.signals[:, 3] == 0).all()
-    assert (differing.rolling.signals[:, 3] > 0.01).all()
+    assert (agreeing.latent.signals[:, 3] == 0).all()
+    assert (differing.latent.signals[:, 3] > 0.01).all()
 
 
 def test_the_round_trip_is_that_of_the_whole_clip(model: WorldModel) -> None:
@@ -121,8 +125,8 @@ def test_the_round_trip_is_that_of_the_whole_clip(model: WorldModel) -> None:
         assert prediction.frames is not None
         frames.append(prediction.frames[0])
         latents, _ = model.vae.encode(frames_to_float(torch.from_numpy(np.stack(frames)))[None])
-        apart = (latents[:, -1] - state.rolling.latents[:, 0]).square().mean().sqrt()
-        torch.testing.assert_close(state.rolling.signals[0, 4], apart, rtol=1e-4, atol=1e-5)
+        apart = (latents[:, -1] - state.latent.latents[:, 0]).square().mean().sqrt()
+        torch.testing.assert_close(state.latent.signals[0, 4], apart, rtol=1e-4, atol=1e-5)
 
 
 @shipped
@@ -130,14 +134,14 @@ def test_signals_rise_for_a_damaged_latent_and_for_a_decoder_that_does_not_fit()
     model, starts = WorldModel.load(), load_starts(LearnedWorldConfig().starts_path)[:3]
     assert model.full_trust.fitted
     state, controls = model.begin(starts, [0, 1, 2], full_signals=True), np.repeat(CONTROL, 3, axis=0)
-    good = model.step(state, controls)[0].rolling.signals
-    noise = torch.randn(state.rolling.latents.shape, generator=torch.Generator().manual_seed(0))
-    damaged = replace(state, rolling=state.rolling._replace(latents=state.rolling.latents + noise))
-    bad = model.step(damaged, controls)[0].rolling.signals
+    good = model.step(state, controls)[0].latent.signals
+    noise = torch.randn(state.latent.latents.shape, generator=torch.Generator().manual_seed(0))
+    damaged = state.with_latent(state.latent._replace(latents=state.latent.latents + noise))
+    bad = model.step(damaged, controls)[0].latent.signals
     assert bad[:, 3].mean() > 1.05 * good[:, 3].mean()
     assert (bad[:, 4] > 2 * good[:, 4]).all()
     model.vae.decoder_in.weight.mul_(0.5)
-    other = model.step(state, controls)[0].rolling.signals
+    other = model.step(state, controls)[0].latent.signals
     assert (other[:, 4] > 1.3 * good[:, 4]).all()
     assert torch.equal(other[:, :4], good[:, :4])
 

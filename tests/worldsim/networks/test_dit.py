@@ -84,20 +84,20 @@ def test_slots_are_independent(model: WorldModel) -> None:
     for _ in range(WINDOW + 1):
         batch, _ = model.step(batch, np.repeat(CONTROL, 3, axis=0))
         single, _ = model.step(single, CONTROL)
-    torch.testing.assert_close(batch.rolling.latents[:1], single.rolling.latents, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(batch.latent.latents[:1], single.latent.latents, atol=1e-4, rtol=1e-4)
 
 
 def test_states_are_taken_apart_and_joined(model: WorldModel) -> None:
     state = model.begin([random_clip(seed=s) for s in range(2)], [1, 2])
     state, _ = model.step(state, np.repeat(CONTROL, 2, axis=0))
-    swapped = LatentState.concat([state.rolling.take([1]), state.rolling.take([0])])
-    for ours, theirs in zip(swapped.cache, state.rolling.cache, strict=True):
+    swapped = LatentState.concat([state.latent.take([1]), state.latent.take([0])])
+    for ours, theirs in zip(swapped.cache, state.latent.cache, strict=True):
         assert torch.equal(ours.keys, theirs.keys.flip(0))
         assert torch.equal(ours.values, theirs.values.flip(0))
     joined = ModelState.concat([state[0], state[1]])
     after, _ = model.step(state, np.repeat(CONTROL, 2, axis=0))
     again, _ = model.step(joined, np.repeat(CONTROL, 2, axis=0))
-    assert torch.equal(after.rolling.latents, again.rolling.latents)
+    assert torch.equal(after.latent.latents, again.latent.latents)
     assert joined.cache_length == min(7, WINDOW) * 64
 
 
@@ -105,7 +105,7 @@ def test_steps_leave_the_cache_they_began_with(model: WorldModel) -> None:
     state = model.begin([random_clip()], [3])
     kept = state.copy()
     model.step(state, CONTROL)
-    for ours, theirs in zip(state.rolling.cache, kept.rolling.cache, strict=True):
+    for ours, theirs in zip(state.latent.cache, kept.latent.cache, strict=True):
         assert torch.equal(ours.keys, theirs.keys)
         assert torch.equal(ours.values, theirs.values)
 

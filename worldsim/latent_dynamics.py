@@ -1,0 +1,117 @@
+"""LatentDynamics: how latents go on from step to step: the denoiser, its KV cache and memory bank, and the noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from worldsim.dynamics.denoiser import Denoiser
+from worldsim.dynamics.rollout import LatentState, advance, prefill
+from worldsim.dynamics.trust import FULL_SIGNALS
+from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
+
+
+class LatentDynamics:
+    """The dynamics model at work: prefills from a context, then samples one latent a step.
+
+    Args:
+        denoiser: the network, its path and its prior.
+        num_steps: sampling steps a frame, unless a step asks for another number.
+    """
+
+    def __init__(self, denoiser: Denoiser, num_steps: int) -> None:
+        self.denoiser, self.num_steps = denoiser, num_steps
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.denoiser.step_std.device
+
+    def begin(self, latents: Tensor, conditions: Conditions, *, full_signals: bool = False) -> LatentState:
+        """The state after the context's latents [b, t, c, h, w].
+
+        Args:
+            conditions: of the same frames.
+            full_signals: later steps compute FULL_SIGNALS of trust instead of FREE_SIGNALS.
+        """
+        state = prefill(self.denoiser, latents, conditions)
+        if full_signals:
+            state = state._replace(signals=latents.new_zeros(len(latents), len(FULL_SIGNALS)))
+        return state
+
+    def step(
+        self,
+        state: LatentState,
+        conditions: Conditions,
+        seeds: Sequence[int],
+        *,
+        num_steps: int | None = None,
+        full_signals: bool = False,
+    ) -> LatentState:
+        """The state one latent later.
+
+        Args:
+            conditions: of the new frame, t = 1.
+            seeds: of each slot's noise, which is a function of the seed and the frame number alone.
+            num_steps: sampling steps; None takes the model's own number.
+            full_signals: also compute `seed_disagreement`, which takes one more pass.
+        """
+        frames = [frame + 1 for frame in state.frames]
+        return advance(
+            self.denoiser,
+            state,
+            conditions,
+            self.noise(seeds, frames),
+            num_steps or self.num_steps,
+            other_noise=self.noise(seeds, frames, other=True) if full_signals else None,
+        )
+
+    def noise(self, seeds: Sequence[int], frames: Sequence[int], *, other: bool = False) -> Tensor:
+        """Standard normal [b, 1, c, h, w], a function of each slot's seed and frame number alone.
+
+        Args:
+            other: a second, independent draw, under which a sample is compared with itself.
+        """
+        dit = self.denoiser.dit
+        shape = (1, dit.latent_channels, *dit.latent_size)
+        drawn = []
+        for seed, frame in zip(seeds, frames, strict=True):
+            sequence = np.random.SeedSequence([seed % 2**63, frame], spawn_key=(0,) if other else ())
+            mixed = sequence.generate_state(1, np.uint64)[0]
+            drawn.append(torch.randn(shape, generator=torch.Generator().manual_seed(int(mixed >> np.uint64(1)))))
+        return torch.stack(drawn).to(self.device)
+
+    def conditions(
+        self,
+        *,
+        controls: np.ndarray,
+        motions: np.ndarray,
+        commands: np.ndarray,
+        known: np.ndarray,
+        routes: np.ndarray,
+        routes_valid: np.ndarray,
+        actors: np.ndarray,
+        actor_kinds: np.ndarray,
+        style: Tensor,
+    ) -> Conditions:
+        """Conditions on the model's device, of arrays [b, t, ...] and style statistics [b, 4 c]."""
+
+        def tensor(a: np.ndarray, dtype: type = np.float32) -> Tensor:
+            return torch.from_numpy(np.ascontiguousarray(a, dtype)).to(self.device)
+
+        if not self.denoiser.dit.config.use_command:
+            commands = np.full_like(commands, UNKNOWN_COMMAND)
+        return Conditions(
+            controls=tensor(controls),
+            motions=tensor(motions),
+            commands=tensor(commands, np.int64),
+            known=tensor(known, bool),
+            routes=tensor(routes),
+            routes_valid=tensor(routes_valid),
+            actors=tensor(actors),
+            actor_kinds=tensor(actor_kinds, np.int64),
+            style=style[:, None].expand(-1, controls.shape[1], -1),
+        )

@@ -1,0 +1,227 @@
+"""SceneTracker: what the simulator computes and knows about each drive, whatever the pictures show.
+
+Ego motion, the route and the other road users are tracked, not generated: they cost next to nothing, never blur, and
+a state-only drive needs nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from worldsim.actors.actor_model import ActorModel
+from worldsim.actors.actors import ActorColumn, Actors, scene_objects
+from worldsim.actors.route_frame import lead_of, route_frame_of, to_frenet
+from worldsim.configs import WorldModelConfig
+from worldsim.datatypes.boxes import separation
+from worldsim.datatypes.route import RoutePreview, preview_route, stack_routes, to_ground_frame
+from worldsim.datatypes.scene import RouteCommand, SceneState
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleColumn, motion_between
+from worldsim.networks.dit import UNKNOWN_COMMAND
+
+CONTACT_SCALE = 0.2
+"""Distance over which a collision's probability rises, half at contact [m]."""
+LEAST_HALF_WIDTH = 1.75
+"""An ego no part of which is farther than this from its route is on the road [m]."""
+ACTOR_BOX = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
+"""Columns of an actor's box as `worldsim.datatypes.boxes` wants it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedState:
+    """Everything the tracked half of a step depends on, for `b` slots. Steps never write into a state.
+
+    Args:
+        vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
+        commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
+        routes: polylines in the ground frame, float64 [b, r, 2] [m], NaN after a route's end.
+        preview: where the egos are on their routes.
+        actors: the other road users.
+        seeds: what each slot's random numbers are drawn from, [b].
+        frames: number of each slot's newest frame, counted from the first of its context, [b].
+    """
+
+    vehicles: np.ndarray
+    commands: np.ndarray
+    routes: np.ndarray
+    preview: RoutePreview
+    actors: Actors
+    seeds: tuple[int, ...]
+    frames: tuple[int, ...]
+
+    def take(self, slots: Sequence[int]) -> TrackedState:
+        """A state of the given slots, in that order, in memory of its own; a slot may be taken many times."""
+        rows = list(slots)
+        return TrackedState(
+            vehicles=self.vehicles[rows],
+            commands=self.commands[rows],
+            routes=self.routes[rows],
+            preview=RoutePreview(*(value[rows] for value in self.preview)),
+            actors=self.actors.take(rows),
+            seeds=tuple(self.seeds[i] for i in rows),
+            frames=tuple(self.frames[i] for i in rows),
+        )
+
+    @staticmethod
+    def concat(states: Sequence[TrackedState]) -> TrackedState:
+        """The slots of all the states, in that order, whatever frame each has come to; inverts `take`."""
+        previews = zip(*(state.preview for state in states), strict=True)
+        return TrackedState(
+            vehicles=np.concatenate([state.vehicles for state in states]),
+            commands=np.concatenate([state.commands for state in states]),
+            routes=stack_routes([route for state in states for route in state.routes]),
+            preview=RoutePreview(*(np.concatenate(values) for values in previews)),
+            actors=Actors.concat([state.actors for state in states]),
+            seeds=tuple(seed for state in states for seed in state.seeds),
+            frames=tuple(frame for state in states for frame in state.frames),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackedScene:
+    """What the tracked state amounts to for driving.
+
+    Args:
+        scene: SceneState [b]; invalid where nothing is tracked, as the lane of an ego far from its route.
+        vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
+        ego: EGO_NAMES, float64 [b, 4].
+        collision: probability by the distance to the nearest road user, float [b].
+        off_road: probability, float [b]; NaN where tracking alone cannot tell.
+    """
+
+    scene: SceneState
+    vehicles: np.ndarray
+    ego: np.ndarray
+    collision: np.ndarray
+    off_road: np.ndarray
+
+
+class SceneTracker:
+    """Moves the ego by its vehicle model, the road users by the ActorModel, and keeps the place on the route.
+
+    Args:
+        config: of the learned world.
+        actor_model: how the road users move.
+    """
+
+    def __init__(self, config: WorldModelConfig, actor_model: ActorModel) -> None:
+        self.vehicle_model, self.dt = config.vehicle, config.dt
+        self.actor_model = actor_model
+
+    def begin(
+        self, clips: Sequence[StartClip], seeds: Sequence[int], colours: np.ndarray | None = None
+    ) -> TrackedState:
+        """The state at the newest frames of equally long clips.
+
+        Args:
+            clips: recorded in any world.
+            seeds: what each slot's random numbers are drawn from.
+            colours: RGB in [0, 1] of the clips' objects at their newest frames, [b, s, 3], NaN where unknown; without
+                them no road user has a colour, which only pictures need.
+        """
+        actors = Actors.of_clips(clips)
+        if colours is not None:
+            draws = [(seed % 2**63, 0, 2) for seed in seeds]
+            actors = self.actor_model.painted(replace(actors, colours=colours), draws)
+        vehicles = np.stack([clip.vehicles[-1] for clip in clips])
+        routes = stack_routes([to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips])
+        return TrackedState(
+            vehicles=vehicles,
+            commands=np.array([clip.scenes.command[-1] for clip in clips]),
+            routes=routes,
+            preview=preview_route(routes, vehicles, np.zeros(len(clips), np.int64)),
+            actors=actors,
+            seeds=tuple(int(seed) for seed in seeds),
+            frames=(len(clips[0].vehicles) - 1,) * len(clips),
+        )
+
+    def step(
+        self, state: TrackedState, controls: np.ndarray, actor_overrides: np.ndarray | None = None
+    ) -> TrackedState:
+        """The state one frame later.
+
+        Args:
+            controls: CONTROL_NAMES, [b, 4].
+            actor_overrides: where road users are after the step, ACTOR_NAMES [b, s, 10] in the ground frame; NaN where
+                they move by the model.
+        """
+        vehicles = self.vehicle_model.step(state.vehicles, controls, self.dt)
+        frames = tuple(frame + 1 for frame in state.frames)
+        actors = self.actor_model.step(
+            state.actors,
+            state.vehicles,
+            route_frame_of(state.preview),
+            vehicles,
+            self.dt,
+            [(seed % 2**63, frame, 1) for seed, frame in zip(state.seeds, frames, strict=True)],
+            actor_overrides,
+        )
+        return replace(
+            state,
+            vehicles=vehicles,
+            preview=preview_route(state.routes, vehicles, state.preview.places),
+            actors=actors,
+            frames=frames,
+        )
+
+    def motions(self, vehicles: np.ndarray, controls: np.ndarray) -> np.ndarray:
+        """MOTION_NAMES [..., 6] that `controls` [..., 4] cause from `vehicles` [..., 6], whatever is hit."""
+        return motion_between(vehicles, self.vehicle_model.step(vehicles, controls, self.dt))
+
+    def read(self, state: TrackedState) -> TrackedScene:
+        """The scene of a state."""
+        vehicles, preview = state.vehicles, state.preview
+        scene = SceneState.empty((len(vehicles),))
+
+        ego = self._ego(vehicles)
+        scene.ego[:] = ego
+        scene.ego_valid[:] = True
+        scene.command[:] = np.where(state.commands == UNKNOWN_COMMAND, RouteCommand.FOLLOW, state.commands)
+
+        on_route = preview.on_route
+        scene.lane[on_route, 0] = preview.lateral_offset[on_route]
+        scene.lane[on_route, 1] = preview.heading_error[on_route]
+        scene.lane_valid[on_route, :2] = True
+        scene.route[on_route], scene.route_valid[on_route] = preview.points[on_route], preview.valid[on_route]
+
+        scene.objects[:], scene.object_kinds[:] = scene_objects(state.actors, vehicles)
+        size = (self.vehicle_model.length, self.vehicle_model.width)
+        around = state.actors.in_ego_frame(vehicles)
+        gap, speed, scene.lead_valid[:] = lead_of(
+            to_frenet(route_frame_of(preview), around), around, state.actors.kinds, size
+        )
+        scene.lead[:] = np.stack([gap, speed], axis=-1)
+
+        return TrackedScene(
+            scene=scene, vehicles=vehicles, ego=ego, collision=self._collision(state), off_road=self._off_road(state)
+        )
+
+    def _ego(self, vehicles: np.ndarray) -> np.ndarray:
+        """EGO_NAMES [b, 4] of vehicles [b, 6]."""
+        return np.stack(
+            [
+                vehicles[:, VehicleColumn.SPEED],
+                vehicles[:, VehicleColumn.ACCELERATION],
+                self.vehicle_model.yaw_rate(vehicles),
+                vehicles[:, VehicleColumn.STEER_ANGLE],
+            ],
+            axis=-1,
+        )
+
+    def _collision(self, state: TrackedState) -> np.ndarray:
+        size = (self.vehicle_model.length, self.vehicle_model.width)
+        ego = np.concatenate([state.vehicles[:, :3], np.broadcast_to(size, (len(state.vehicles), 2))], axis=-1)
+        gap = separation(ego[:, None], state.actors.states[..., ACTOR_BOX])
+        gap = np.where(state.actors.kinds > 0, gap, np.inf).min(-1)
+        return 1 / (1 + np.exp(np.minimum(gap / CONTACT_SCALE, 50.0)))
+
+    def _off_road(self, state: TrackedState) -> np.ndarray:
+        """0 for an ego wholly inside its lane; NaN elsewhere, where the lane's surroundings are not tracked."""
+        preview, model = state.preview, self.vehicle_model
+        turn = preview.heading_error
+        reach = np.abs(np.cos(turn)) * model.width / 2 + np.abs(np.sin(turn)) * model.length / 2
+        inside = preview.on_route & (np.abs(preview.lateral_offset) + reach < LEAST_HALF_WIDTH)
+        return np.where(inside, 0.0, np.nan)
