@@ -96,3 +96,8 @@ def test_the_numbers_of_the_readme_are_on_the_results_page():
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")][1:]
     assert len(rows) == 10
     assert [measure for measure, value, _ in rows if f"|{measure}|{value}|" not in results] == []
+
+
+def test_every_package_says_that_it_is_typed():
+    assert [name for name in CODE_PACKAGES if not (ROOT / name / "py.typed").is_file()] == []
+    assert '"*" = ["py.typed"]' in (ROOT / "pyproject.toml").read_text()
