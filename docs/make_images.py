@@ -1,6 +1,7 @@
-"""The README's pictures, made anew: `python docs/make_images.py`. Needs neither a display nor a recording.
+"""The pictures of README and docs, made anew: `python docs/make_images.py`. Needs neither a display nor a recording.
 
-Each is a function of the shipped world alone; `--only viewer approach` makes some of them.
+Each is a function of the shipped world alone; `--only viewer approach` makes some of them. Pictures that move are
+animated WebP, the others JPEG.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ import cv2
 import gymnasium
 import numpy as np
 import tyro
+from PIL import Image
 from tqdm import tqdm
 
 import drivedit
 from policies.rule_based import LaneFollower
 from scenarios.actors import BrakingLead
+from scenarios.overlay import annotate_rollout
 
-Name = Literal["side_by_side", "long", "approach", "revisits", "viewer"]
+Name = Literal["drive", "side_by_side", "long", "approach", "revisits", "viewer"]
 IMAGES = Path(__file__).parent / "images"
+DRIVE_START, DRIVE_SECONDS = 10, 10.0
+"""Start clip and length of the drive that README shows [s]: a street with a car ahead."""
 APPROACH_START = 9
 """Start clip of the approach: a straight road, and a car that one can tell from it."""
 
@@ -41,6 +46,13 @@ class ImagesConfig:
     only: tuple[Name, ...] = get_args(Name)
     out: Path = IMAGES
     checkpoint: Path | None = None
+
+
+def drive(config: ImagesConfig) -> np.ndarray:
+    """The lane follower in the learned world, beside what the world tracks seen from above; [t, h, w, 3]."""
+    env = drivedit.make_learned_env(checkpoint=config.checkpoint, max_episode_seconds=DRIVE_SECONDS)
+    rollout = drivedit.drive(env, LaneFollower(), seed=0, options={"start_index": DRIVE_START})
+    return annotate_rollout(rollout)
 
 
 def side_by_side(config: ImagesConfig) -> np.ndarray:
@@ -140,6 +152,7 @@ def _learned(config: ImagesConfig) -> gymnasium.Env:
 
 
 PICTURES: dict[Name, Callable[[ImagesConfig], np.ndarray]] = {
+    "drive": drive,
     "side_by_side": side_by_side,
     "long": long,
     "approach": approach,
@@ -152,10 +165,20 @@ def make_images(config: ImagesConfig) -> None:
     """Make and write them, each whole or not at all."""
     config.out.mkdir(parents=True, exist_ok=True)
     for name in config.only:
-        picture = cv2.cvtColor(PICTURES[name](config), cv2.COLOR_RGB2BGR)
-        unfinished = config.out / f".{name}.jpg"
-        cv2.imwrite(str(unfinished), picture, [cv2.IMWRITE_JPEG_QUALITY, 88])
-        unfinished.replace(config.out / f"{name}.jpg")
+        picture = PICTURES[name](config)
+        suffix = ".webp" if picture.ndim == 4 else ".jpg"
+        unfinished = config.out / f".{name}{suffix}"
+        if picture.ndim == 4:
+            write_film(unfinished, picture)
+        else:
+            cv2.imwrite(str(unfinished), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+        unfinished.replace(config.out / f"{name}{suffix}")
+
+
+def write_film(path: Path, frames: np.ndarray) -> None:
+    """Write uint8 [t, h, w, 3], 10 a second, as an animated WebP that begins again at its end."""
+    first, *others = (Image.fromarray(frame) for frame in frames)
+    first.save(path, save_all=True, append_images=others, duration=100, loop=0, quality=75, method=6)
 
 
 if __name__ == "__main__":

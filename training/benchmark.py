@@ -298,6 +298,12 @@ TARGETS = {
 }
 
 
+def table(rows: dict[str, float]) -> str:
+    """The rows measured as a Markdown table, in the order of TARGETS."""
+    lines = [f"| {label} | {rows[name]:.3g} | {target} |" for name, (label, target) in TARGETS.items() if name in rows]
+    return "\n".join(["| measure | value | target |", "|---|---|---|", *lines])
+
+
 def benchmark(config: BenchmarkConfig) -> dict[str, float]:
     """Measure, print the table, and return it."""
     model = WorldModel.load(config.checkpoint, config.device)
@@ -312,10 +318,7 @@ def benchmark(config: BenchmarkConfig) -> dict[str, float]:
     rows |= vector_rows(config)
     rows |= road_rows()
     rows |= cold_start_row()
-    print("| measure | value | target |\n|---|---|---|")
-    for name, (label, target) in TARGETS.items():
-        if name in rows:
-            print(f"| {label} | {rows[name]:.3g} | {target} |")
+    print(table(rows))
     if config.out is not None:
         temporary = config.out.with_name(config.out.name + ".tmp")
         temporary.write_text(json.dumps(rows, indent=2) + "\n")
