@@ -15,6 +15,7 @@ from envs.video import write_mp4
 from training.data import lerobot_layout as layout
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.rollouts import RolloutDataset
+from training.data.starts import choose_starts
 from training.evaluation.frechet import feature_scores
 from training.evaluation.image_metrics import psnr
 from training.evaluation.loop_closure import Block, drive_laps, revisit_scores, view_rows
@@ -27,7 +28,7 @@ from training.evaluation.metrics import (
     stability_scores,
     trust_scores,
 )
-from training.evaluation.rollouts import Rollouts, choose_starts, long_drives, reconstruct, roll_out_recorded
+from training.evaluation.rollouts import Rollouts, long_drives, reconstruct, roll_out_recorded
 from training.recording.record import RecordConfig, record
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.configs import CameraGeometry

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from envs.road.road_world import RoadWorld, RoadWorldConfig
 from training.data.frame_store import FrameStore
-from training.evaluation.rollouts import clip_at, known_starts
+from training.data.starts import clip_at, known_starts
 from training.recipes import Recipe
 from worldsim.datatypes.starts import save_starts
 

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from training.data.frame_store import FrameStore
+from training.data.starts import choose_starts, clip_at
 from training.data.validity import known_of
-from training.evaluation.rollouts import choose_starts, clip_at
 from training.stages.loop import finish_stage, stage_done
 from worldsim.dynamics.trust import FLOOR, TrustModel
 from worldsim.world_model import WorldModel

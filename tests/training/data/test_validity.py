@@ -15,9 +15,10 @@ from training.batches.latent_windows import NUM_DRAWS, LatentWindows, encode_sto
 from training.batches.self_rollouts import SelfRolloutClips
 from training.data.frame_store import FrameWindows, store_colours
 from training.data.lerobot_layout import VALID_NAMES
+from training.data.starts import choose_starts, clip_at
 from training.data.validity import known_of
 from training.evaluation.metrics import control_scores, event_scores, scene_scores
-from training.evaluation.rollouts import choose_starts, clip_at, roll_out_recorded
+from training.evaluation.rollouts import roll_out_recorded
 from training.stages.actors import ActorStageConfig, actor_samples, arrivals_of, train_actors
 from training.stages.loop import LoopConfig
 from training.stages.scene_head import HeadStageConfig, train_head

@@ -1,4 +1,4 @@
-"""Starts, routes and drives of the evaluation, and what drives are worth, on recordings whose answers are known."""
+"""Drives of the evaluation, and what drives are worth, on recordings whose answers are known."""
 
 from dataclasses import replace
 
@@ -9,38 +9,10 @@ from tiny_model import CONFIG, random_clip, random_model
 
 from training.data.validity import known_of
 from training.evaluation.metrics import actor_picture_scores, scene_scores, stability_scores, trust_scores
-from training.evaluation.rollouts import (
-    Rollouts,
-    choose_starts,
-    clip_at,
-    long_drives,
-    recorded_route,
-    roll_out_recorded,
-)
+from training.evaluation.rollouts import Rollouts, long_drives, roll_out_recorded
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.datatypes.scene import SceneState
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
-
-
-def test_a_third_of_the_starts_lie_before_an_episodes_end_and_all_have_a_context() -> None:
-    store = turning_car(200)
-    starts = choose_starts(store, 30, 8, 60, np.random.default_rng(0))  # type: ignore[arg-type]
-    assert starts.min() >= 7
-    assert (starts[::3] >= 200 - 31).all()
-    assert (np.delete(starts, slice(0, None, 3)) <= 200 - 1 - 60).all()
-    with pytest.raises(ValueError, match="no episode of the data has 18 frames"):
-        choose_starts(turning_car(12), 3, 8, 60, np.random.default_rng(0))  # type: ignore[arg-type]
-
-
-def test_the_recorded_route_is_the_road_as_far_as_its_episode_saw_it() -> None:
-    store = turning_car(60)
-    route = recorded_route(store, 10)  # type: ignore[arg-type]
-    x, y, yaw = store.rows.vehicles[10, :3]
-    c, s = np.cos(yaw), np.sin(yaw)
-    ground = np.array([x, y]) + route @ np.array([[c, s], [-s, c]])
-    assert np.abs(ground[:, 1]).max() < 0.05  # the route is the ground's x axis
-    assert (np.diff(ground[:, 0]) > 0).all()
-    assert ground[-1, 0] == pytest.approx(store.rows.vehicles[-1, 0] + 50, abs=1.0)
 
 
 def test_rollouts_stand_beside_the_frames_they_are_held_against() -> None:
@@ -139,11 +111,3 @@ def test_long_drives_answer_to_their_driver() -> None:
     scores = stability_scores(drives, clips)
     assert set(scores) == {f"quarter_{k}" for k in range(1, 5)}
     assert all(np.isfinite(value) for quarter in scores.values() for value in quarter.values())
-
-
-def test_a_clip_ends_at_its_position() -> None:
-    store = turning_car(40)
-    clip = clip_at(store, 20, 8)  # type: ignore[arg-type]
-    assert (clip.frames == store.frames[13:21]).all()
-    assert len(clip.controls) == 7
-    assert (clip.vehicles == store.rows.vehicles[13:21]).all()
