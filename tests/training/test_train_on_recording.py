@@ -11,7 +11,7 @@ from recordings import picture, write_udacity
 from envs.registration import make_learned_env
 from training.data.frame_store import FrameStore
 from training.importers.convert import ImportConfig, import_recordings
-from training.importers.video_with_table import DriveOptions
+from training.importers.importer import DriveOptions
 from training.train import TrainConfig, train
 from worldsim.configs import CameraGeometry, WorldModelConfig
 from worldsim.datatypes.starts import load_starts

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.importers.importer import Importer
 from training.importers.recording import Recording, Signal, Track
 from training.importers.resample import speed_along
 from worldsim.datatypes.scene import ObjectKind
@@ -251,3 +252,13 @@ def _kind(actor: _Actor) -> ObjectKind | None:
         return ObjectKind.TRUCK if long or actor.attributes.get("base_type") in ("truck", "bus") else ObjectKind.CAR
     stands = actor.box is not None and min(actor.box[2:4]) > 0 and 2 * actor.box[4] > MIN_HEIGHT
     return ObjectKind.STATIC if actor.blueprint.startswith("static.prop.") and stands else None
+
+
+IMPORTER = Importer(
+    name="carla_log",
+    source="log of `client.start_recorder`",
+    knows="pose, speed, yaw rate, controls, the road users around; collisions once the ego carries a collision sensor",
+    note="no images; ego by role `hero` or `--ego`",
+    recognises=lambda path: path.is_file() and path.suffix.lower() == ".log",
+    read=lambda path, hints: [read_carla_log(path, hints.ego)],
+)

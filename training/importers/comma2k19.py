@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from training.importers.importer import Importer
 from training.importers.media import VideoFile
 from training.importers.recording import Recording, Signal
 
@@ -91,3 +92,14 @@ def _array(path: Path, num_dims: int | None) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError(f"{path} holds a value that is not finite at {np.argwhere(~np.isfinite(array))[0].tolist()}")
     return array.astype(np.float64)
+
+
+IMPORTER = Importer(
+    name="comma2k19",
+    source="a segment, or a folder of segments",
+    knows="pose, speed; image where `video.hevc` was kept",
+    note="the steering angle needs `--steering-ratio` (RAV4 about 16.9, Civic about 15.4), steer also "
+    "`--max-steer-angle`; positions are the camera's",
+    recognises=lambda path: path.is_dir() and next(path.rglob("global_pose"), None) is not None,
+    read=lambda path, hints: read_comma2k19(path, hints.steering_ratio, hints.max_steer_angle),
+)

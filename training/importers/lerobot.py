@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from training.data import lerobot_layout as layout
+from training.importers.importer import Importer
 from training.importers.media import VideoFile
 from training.importers.recording import Recording, Signal
 from training.importers.tables import choose_columns, mirror_sign
@@ -132,3 +133,13 @@ def _video(root: Path, info: dict[str, Any], episode: dict[str, Any], key: str) 
     path = _file(root, info["video_path"], episode, f"videos/{key}", video_key=key)
     start, stop = (episode[f"videos/{key}/{edge}_timestamp"] for edge in ("from", "to"))
     return VideoFile(path, start=start, stop=stop)
+
+
+IMPORTER = Importer(
+    name="lerobot",
+    source="a LeRobot v3 dataset",
+    knows="one camera (`--camera`), and the actions and observations whose names are recognised",
+    note="other versions: LeRobot's own converter first",
+    recognises=lambda path: (path / layout.INFO_PATH).is_file(),
+    read=lambda path, hints: read_lerobot(path, hints.camera, hints.drive.columns, hints.drive.left_handed),
+)

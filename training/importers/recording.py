@@ -103,6 +103,7 @@ class Recording:
         tracks: the others; None where they were not recorded.
         collisions: times of the ego's collisions, float64 [k] [s]; None where nobody watched for them.
         collisions_since: when that watch began [s].
+        split: the split of its source that it belongs to, such as "train"; "" where the source has none.
 
     Raises:
         ValueError: a signal has an unknown name, or the clock does not rise.
@@ -115,6 +116,7 @@ class Recording:
     tracks: tuple[Track, ...] | None = None
     collisions: np.ndarray | None = None
     collisions_since: float = -np.inf
+    split: str = ""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.signals) - set(SIGNAL_NAMES))

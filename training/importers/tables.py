@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.importers.importer import Importer
 from training.importers.recording import SIGNAL_NAMES, Recording, Signal
 
 _METRES = {"m": 1.0, "cm": 0.01}
@@ -227,3 +228,13 @@ def read_states(path: Path, assigned: Sequence[str] = (), left_handed: bool = Fa
         raise ValueError(f"{path} has no column of times; assign one")
     times = table.values["time"]
     return Recording(name=path.stem, clock=times, signals=signals_of(table, times))
+
+
+IMPORTER = Importer(
+    name="table",
+    source="a CSV file",
+    knows="what its columns hold; no images",
+    note="needs a column of times",
+    recognises=lambda path: path.is_file() and path.suffix.lower() == ".csv",
+    read=lambda path, hints: [read_states(path, hints.drive.columns, hints.drive.left_handed)],
+)

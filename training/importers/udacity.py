@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
+from training.importers.importer import Importer
 from training.importers.media import ImageFiles
 from training.importers.recording import Recording, Signal
 from training.importers.tables import check_range, number
 
 MAX_STEER_ANGLE = math.radians(25.0)
 """Front-wheel angle at steering 1 in the simulator as released [rad]."""
+_LOG_NAME = "driving_log.csv"
 _HEADERS = ("center", "left", "right", "steering", "throttle", "brake", "speed")
 _MPH = 0.44704
 
@@ -30,7 +32,7 @@ def read_udacity(source: Path, max_steer_angle: float = MAX_STEER_ANGLE) -> Reco
     Raises:
         ValueError: a cell cannot be what it should be, or an image is missing; names file, line and value.
     """
-    path = source / "driving_log.csv" if source.is_dir() else source
+    path = source / _LOG_NAME if source.is_dir() else source
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.reader(file)
@@ -90,3 +92,17 @@ def _time_in_name(name: str, path: Path, line: int) -> float:
     except ValueError:
         raise ValueError(f"{path}:{line}: no time in the image name {name!r}") from None
     return day.timestamp() + int(match[2]) / 1000
+
+
+def _is_udacity(path: Path) -> bool:
+    return path.name == _LOG_NAME if path.is_file() else (path / _LOG_NAME).is_file()
+
+
+IMPORTER = Importer(
+    name="udacity",
+    source="folder with `driving_log.csv` and `IMG`",
+    knows="front image, steer, throttle, brake, speed, steering angle",
+    note="times are those in the image names; speed is in mph there; steering 1 is 25° (`--max-steer-angle` in rad)",
+    recognises=_is_udacity,
+    read=lambda path, hints: [read_udacity(path, hints.max_steer_angle or MAX_STEER_ANGLE)],
+)

@@ -3,40 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from training.importers.media import ImageFiles, VideoFile, has_times, images_in, num_frames
+from training.importers.importer import DriveOptions, Importer
+from training.importers.media import VIDEO_SUFFIXES, ImageFiles, VideoFile, has_times, images_in, num_frames
 from training.importers.recording import Images, Recording
 from training.importers.tables import Table, read_table, signals_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class DriveOptions:
-    """What images and tables do not tell themselves.
-
-    Args:
-        table: controls table; None takes drive.csv beside drive.mp4, and controls.csv in or drive.csv beside a folder
-            drive, where there is one.
-        source_fps: frames a second of the source, where neither the video nor the table has times [1/s].
-        columns: quantity=column, quantity=column:unit or quantity=column:factor, as in speed=v:kmh, for columns whose
-            names do not tell.
-        left_handed: y, yaw, yaw_rate, steer and steer_angle are positive to the right, as in CARLA and Unreal.
-
-    Raises:
-        ValueError: source_fps is not positive.
-    """
-
-    table: Path | None = None
-    source_fps: float | None = None
-    columns: tuple[str, ...] = ()
-    left_handed: bool = False
-
-    def __post_init__(self) -> None:
-        if self.source_fps is not None and not self.source_fps > 0:
-            raise ValueError(f"source_fps must be positive, got {self.source_fps}")
 
 
 def read_drive(source: Path, options: DriveOptions, only: Sequence[Path] | None = None) -> Recording:
@@ -104,3 +78,18 @@ def _row_times(table: Table, images: Images) -> np.ndarray:
         count, rows = len(images.times), len(table.lines)
         raise ValueError(f"{table.path} has {rows} rows for {count} frames, and no times to tell which belong together")
     return table.values["time"]
+
+
+def _is_drive(path: Path) -> bool:
+    return bool(images_in(path)) if path.is_dir() else path.suffix.lower() in VIDEO_SUFFIXES
+
+
+IMPORTER = Importer(
+    name="drive",
+    source="a video, or a folder of images",
+    knows="image, and what its controls table holds",
+    note="table: `drive.csv` beside `drive.mp4`, `controls.csv` in the folder, or `--drive.table`; "
+    "`--drive.source-fps` where neither has times",
+    recognises=_is_drive,
+    read=lambda path, hints: [read_drive(path, hints.drive)],
+)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 import yaml
 
+from training.importers.importer import DriveOptions, Importer
 from training.importers.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, images_in
 from training.importers.recording import Recording
-from training.importers.video_with_table import DriveOptions, read_drive
+from training.importers.video_with_table import read_drive
 
 SPLITS = ("train", "val", "test")
 
 
-def read_yolo(path: Path, options: DriveOptions) -> dict[str, list[Recording]]:
-    """The recordings of each split that the yaml names.
+def read_yolo(path: Path, options: DriveOptions) -> list[Recording]:
+    """The recordings of every split that the yaml names.
 
     An entry is a video, a folder of images, a folder with videos and such folders, or a text file of image or video
     paths; images in a row from one folder make one recording.
@@ -33,16 +35,15 @@ def read_yolo(path: Path, options: DriveOptions) -> dict[str, list[Recording]]:
     if not isinstance(content, dict) or not any(content.get(split) for split in SPLITS):
         raise ValueError(f"{path} is no dataset yaml: it names none of {', '.join(SPLITS)}")
     root = path.parent / str(content.get("path") or ".")
-    splits = {}
+    recordings = []
     for split in SPLITS:
         entries = content.get(split) or []
         entries = [entries] if isinstance(entries, str) else entries
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
             raise ValueError(f"{path}: {split} is {entries!r}, neither a path nor a list of paths")
-        recordings = [r for entry in entries for r in _entry(root / entry, options, f"{path}: {split}")]
-        if recordings:
-            splits[split] = recordings
-    return splits
+        for entry in entries:
+            recordings += [replace(r, split=split) for r in _entry(root / entry, options, f"{path}: {split}")]
+    return recordings
 
 
 def _entry(source: Path, options: DriveOptions, where: str) -> list[Recording]:
@@ -81,3 +82,13 @@ def _list_file(path: Path, options: DriveOptions) -> list[Recording]:
         else:
             recordings.append(read_drive(folder, options, only=list(group)))
     return recordings
+
+
+IMPORTER = Importer(
+    name="yolo",
+    source="a dataset yaml with `path`, `train`, `val`, `test`",
+    knows="as `drive`",
+    note="videos, folders, or text files of paths; one dataset a split",
+    recognises=lambda path: path.is_file() and path.suffix.lower() in (".yaml", ".yml"),
+    read=lambda path, hints: read_yolo(path, hints.drive),
+)

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from scipy.optimize import least_squares
 
 from training.data import lerobot_layout as layout
-from training.importers.convert import ImportConfig, detect_format, read_recordings
+from training.importers.formats import find_importer, read_recordings
+from training.importers.importer import DriveOptions, SourceHints
 from training.importers.recording import Recording
 from training.importers.resample import ResampleConfig, episode_times, rows_at
-from training.importers.video_with_table import DriveOptions
 from worldsim.datatypes.vehicle import VehicleModel
 
 FITTED = (
@@ -244,8 +244,7 @@ def fit(
 
 
 def _recordings(source: Path, config: IdentifyConfig) -> list[Recording]:
-    splits = read_recordings(detect_format(source), ImportConfig(source=source, drive=config.drive))
-    return [recording for recordings in splits.values() for recording in recordings]
+    return read_recordings(find_importer(source), source, SourceHints(drive=config.drive))
 
 
 def _left_out(

@@ -13,9 +13,9 @@ from drivedit import main
 from training.data import lerobot_layout as layout
 from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
 from training.importers.carla_log import read_carla_log
-from training.importers.convert import ImportConfig, coverage, detect_format, import_recordings
+from training.importers.convert import ImportConfig, coverage, import_recordings
+from training.importers.importer import DriveOptions
 from training.importers.resample import ResampleConfig
-from training.importers.video_with_table import DriveOptions
 from worldsim.datatypes.scene import ObjectKind
 
 
@@ -233,17 +233,16 @@ def test_a_dataset_without_masks_refuses_what_is_unknown(tmp_path):
     assert not writer.has(0)
 
 
-def test_the_command_detects_formats_and_fails_in_one_line(tmp_path, capsys):
+def test_the_command_recognises_the_format_and_fails_in_one_line(tmp_path, capsys):
     write_udacity(tmp_path / "track", num=20)
-    assert detect_format(tmp_path / "track/driving_log.csv") == "udacity"
     out = str(tmp_path / "out")
     assert main(["import", "--source", str(tmp_path / "track"), "--out", out, "--frame-size", "16", "32"]) == 0
     assert "1 episodes, 14 frames" in capsys.readouterr().out
     assert main(["import", "--source", str(tmp_path / "nowhere"), "--out", out]) == 2
-    assert "nowhere is not there" in capsys.readouterr().err
+    assert "nowhere does not exist" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="empty looks like none of udacity, comma2k19"):
-        detect_format(tmp_path / "empty")
+    assert main(["import", "--source", str(tmp_path / "empty"), "--out", out]) == 2
+    assert "the format of" in capsys.readouterr().err
 
 
 RECORDINGS = os.environ.get("DRIVEDIT_RECORDINGS", "")

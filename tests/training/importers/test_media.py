@@ -6,10 +6,11 @@ import pytest
 from recordings import imported, known, numbers, picture, write_video
 
 from training.importers.convert import ImportConfig, import_recordings
+from training.importers.importer import DriveOptions
 from training.importers.media import VideoFile, fit_image, images_in
 from training.importers.resample import ResampleConfig
 from training.importers.tables import read_states, read_table
-from training.importers.video_with_table import DriveOptions, read_drive
+from training.importers.video_with_table import read_drive
 
 
 def test_video_with_a_table_of_its_frames(tmp_path):
