@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -94,14 +94,74 @@ class _Reader:
         warnings.warn(f"{self.path} was cut at byte {start}; what lies before is imported", stacklevel=2)
 
 
+class _Log:
+    """The actors of a log, put together from its packets; `time` is that of the current frame [s].
+
+    Each method takes one entry of a packet as it was written; entries of actors that were never added are ignored.
+    """
+
+    def __init__(self) -> None:
+        self.actors: dict[int, _Actor] = {}
+        self.time = 0.0
+
+    def add(self, number: int, actor: _Actor) -> None:
+        """An actor appears."""
+        self.actors[number] = actor
+
+    def attach(self, child: int, parent: int) -> None:
+        """An actor is attached to another; what matters is who carries a collision sensor."""
+        attached = self.actors.get(child)
+        if attached is not None and attached.blueprint == "sensor.other.collision" and parent in self.actors:
+            self.actors[parent].collision_sensor_since = self.time
+
+    def collide(self, _id: int, first: int, second: int, _first_is_hero: bool, _second_is_hero: bool) -> None:
+        """Two actors collide."""
+        for number in {first, second} & self.actors.keys():
+            self.actors[number].collisions.append(self.time)
+
+    def move(self, number: int, x: float, y: float, _z: float, _roll: float, _pitch: float, yaw: float) -> None:
+        """An actor is at a pose [cm, °], left-handed."""
+        if number in self.actors:
+            poses = self.actors[number].poses
+            if not poses or poses[-1][0] < self.time:  # props are written twice in a frame
+                poses.append((self.time, x / 100, -y / 100, -np.radians(yaw)))
+
+    def control(self, number: int, steer: float, throttle: float, brake: float, _hand_brake: bool, gear: int) -> None:
+        """A vehicle is controlled; steer is positive to the right."""
+        if number in self.actors:
+            self.actors[number].controls.append((self.time, -steer, throttle, brake, float(gear < 0)))
+
+    def drive(self, number: int, vx: float, vy: float, _vz: float, _wx: float, _wy: float, yaw_rate: float) -> None:
+        """The velocity [m/s] and angular velocity [°/s] of an actor, in CARLA's ground frame."""
+        if number in self.actors:
+            self.actors[number].motions.append((self.time, vx, -vy, -np.radians(yaw_rate)))
+
+    def measure(self, number: int, x: float, y: float, _z: float, length: float, width: float, height: float) -> None:
+        """The bounding box of an actor: its centre, seen from the actor's origin, and half its size [cm]."""
+        if number in self.actors:
+            self.actors[number].box = (x / 100, -y / 100, length / 100, width / 100, height / 100)
+
+
+_ENTRIES: dict[int, tuple[str, Callable[..., None]]] = {
+    _Packet.PARENT: ("II", _Log.attach),
+    _Packet.COLLISION: ("III??", _Log.collide),
+    _Packet.POSITION: ("I6f", _Log.move),
+    _Packet.VEHICLE: ("Ifff?i", _Log.control),
+    _Packet.KINEMATICS: ("I6f", _Log.drive),
+    _Packet.BOX: ("I6f", _Log.measure),
+}
+"""Packets that are a count and as many entries: the layout of an entry, and what the log makes of it."""
+
+
 def read_carla_log(path: Path, ego: str | None = None) -> Recording:
     """The drive of one vehicle with all vehicles, walkers and props around it.
 
-    Collisions are known where a collision sensor hung on the ego. Steering angles, lanes and routes are not in the log.
+    Collisions are known from when the ego carries a collision sensor; steering angles, lanes and routes are not in the
+    log.
 
     Args:
         path: of the log.
-        ego: role name or number of the ego; None for the first whose role is one of EGO_ROLES.
+        ego: role name or actor id of the ego; None for the first whose role is one of EGO_ROLES.
 
     Raises:
         ValueError: no such log, a damaged one, or no such ego; the message names the file.
@@ -110,65 +170,39 @@ def read_carla_log(path: Path, ego: str | None = None) -> Recording:
         reader = _Reader(path, path.read_bytes())
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error}") from error
-    version, magic = reader.unpack("H")[0], reader.text() if len(reader.data) > 20 else ""
+    (version,) = reader.unpack("H")
+    magic = reader.text() if len(reader.data) > 20 else ""
     if magic != _MAGIC:
         raise ValueError(f"{path} is not a CARLA recorder log")
     if version != 1:
         raise ValueError(f"{path} is a CARLA recorder log of version {version}, not 1")
-    reader.unpack("q")
-    reader.text()
+    reader.unpack("q")  # when it was recorded
+    reader.text()  # and on which map
     actors = _read_packets(reader)
     number = _find_ego(actors, ego, path)
     return _recording(path.stem, actors, number)
 
 
 def _read_packets(reader: _Reader) -> dict[int, _Actor]:
-    actors: dict[int, _Actor] = {}
-    time = 0.0
+    log = _Log()
     for packet, end in reader.packets():
         if packet == _Packet.FRAME_START:
-            _, _, time = reader.unpack("Qdd")
+            _, _, log.time = reader.unpack("Qdd")
         elif packet == _Packet.ADD:
             for _ in range(*reader.unpack("H")):
-                number, actor = _new_actor(reader)
-                actors[number] = actor
-        elif packet == _Packet.PARENT:
+                log.add(*_read_actor(reader))
+        elif packet in _ENTRIES:
+            layout, take = _ENTRIES[packet]
             for _ in range(*reader.unpack("H")):
-                child, parent = reader.unpack("II")
-                if parent in actors and child in actors and actors[child].blueprint == "sensor.other.collision":
-                    actors[parent].collision_sensor_since = time
-        elif packet == _Packet.COLLISION:
-            for _ in range(*reader.unpack("H")):
-                _, first, second, _, _ = reader.unpack("III??")
-                for number in {first, second} & actors.keys():
-                    actors[number].collisions.append(time)
-        elif packet == _Packet.POSITION:
-            for _ in range(*reader.unpack("H")):
-                number, x, y, _, _, _, yaw = reader.unpack("I6f")
-                poses = actors[number].poses if number in actors else []
-                if not poses or poses[-1][0] < time:  # props are written twice in a frame
-                    poses.append((time, x / 100, -y / 100, -np.radians(yaw)))
-        elif packet == _Packet.VEHICLE:
-            for _ in range(*reader.unpack("H")):
-                number, steer, throttle, brake, _, gear = reader.unpack("Ifff?i")
-                if number in actors:
-                    actors[number].controls.append((time, -steer, throttle, brake, float(gear < 0)))
-        elif packet == _Packet.KINEMATICS:
-            for _ in range(*reader.unpack("H")):
-                number, vx, vy, _, _, _, rate = reader.unpack("I6f")
-                if number in actors:
-                    actors[number].motions.append((time, vx, -vy, -np.radians(rate)))
-        elif packet == _Packet.BOX:
-            for _ in range(*reader.unpack("H")):
-                number, x, y, _, length, width, height = reader.unpack("I6f")
-                if number in actors:
-                    actors[number].box = (x / 100, -y / 100, length / 100, width / 100, height / 100)
+                take(log, *reader.unpack(layout))
+
+        # A count that is too large would read on into the next packet and find plausible numbers there.
         if reader.offset > end:
             raise ValueError(f"{reader.path} is damaged: packet {packet} runs past its end at byte {end}")
-    return actors
+    return log.actors
 
 
-def _new_actor(reader: _Reader) -> tuple[int, _Actor]:
+def _read_actor(reader: _Reader) -> tuple[int, _Actor]:
     number, _ = reader.unpack("IB")
     reader.unpack("6fI")
     blueprint = reader.text()
