@@ -225,9 +225,16 @@ def train(config: TrainConfig) -> None:
         return
     starts = out / "checkpoint" / STARTS_NAME
     if config.data is None:
-        make_starts(recipe, starts)
+        make_starts(
+            starts,
+            num_starts=recipe.num_starts,
+            first_town=recipe.train_data.first_town,
+            num_towns=recipe.train_data.num_towns,
+            frame_size=recipe.train_data.frame_size,
+            num_context=recipe.model.num_context,
+        )
     else:
-        cut_starts(store, recipe, starts)
+        cut_starts(store, starts, num_starts=recipe.num_starts, num_context=recipe.model.num_context)
     if last < order.index("evaluate"):
         return
     if config.data is None:
