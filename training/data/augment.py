@@ -69,15 +69,15 @@ def mirror(clip: Clip) -> Clip:
     scenes = rows.scenes
     mirrored = replace(
         rows,
-        controls=_negated(rows.controls, CONTROL_NAMES, ("steer",)),
-        vehicles=_negated(rows.vehicles, VEHICLE_NAMES, ("y", "yaw", "steer_angle")),
+        controls=_negate(rows.controls, CONTROL_NAMES, ("steer",)),
+        vehicles=_negate(rows.vehicles, VEHICLE_NAMES, ("y", "yaw", "steer_angle")),
         scenes=SceneState(
             **scenes.arrays()
             | {
-                "ego": _negated(scenes.ego, EGO_NAMES, ("yaw_rate", "steer_angle")),
-                "lane": _negated(scenes.lane, LANE_NAMES, ("lateral_offset", "heading_error")),
-                "route": _negated(scenes.route, ("x", "y"), ("y",)),
-                "objects": _negated(scenes.objects, OBJECT_NAMES, ("y", "yaw")),
+                "ego": _negate(scenes.ego, EGO_NAMES, ("yaw_rate", "steer_angle")),
+                "lane": _negate(scenes.lane, LANE_NAMES, ("lateral_offset", "heading_error")),
+                "route": _negate(scenes.route, ("x", "y"), ("y",)),
+                "objects": _negate(scenes.objects, OBJECT_NAMES, ("y", "yaw")),
                 "command": _SIDES[scenes.command],
             }
         ),
@@ -94,7 +94,7 @@ def relight(frames: np.ndarray, brightness: float, contrast: float, saturation: 
     return np.clip(np.rint(x), 0, 255).astype(np.uint8)
 
 
-def _negated(values: np.ndarray, names: tuple[str, ...], which: tuple[str, ...]) -> np.ndarray:
+def _negate(values: np.ndarray, names: tuple[str, ...], negated: tuple[str, ...]) -> np.ndarray:
     """A copy of values [..., d] with the named parts negated."""
-    signs = np.array([-1 if name in which else 1 for name in names], values.dtype)
+    signs = np.array([-1 if name in negated else 1 for name in names], values.dtype)
     return values * signs

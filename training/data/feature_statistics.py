@@ -31,8 +31,11 @@ class FeatureStatistics:
         new = _Moments(x.min(0), x.max(0), x.sum(0), (x * x).sum(0), len(x))
         old = self._moments.get(name)
         if old is not None:
-            new.low, new.high = np.minimum(new.low, old.low), np.maximum(new.high, old.high)
-            new.total, new.squares, new.count = new.total + old.total, new.squares + old.squares, new.count + old.count
+            new.low = np.minimum(new.low, old.low)
+            new.high = np.maximum(new.high, old.high)
+            new.total = new.total + old.total
+            new.squares = new.squares + old.squares
+            new.count = new.count + old.count
         self._moments[name] = new
 
     def add_table(self, table: pa.Table) -> None:

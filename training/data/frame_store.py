@@ -1,4 +1,4 @@
-"""Frames at hand: every frame of a dataset decoded once into a memory-mapped cache, and random windows from it."""
+"""Every frame of a dataset decoded once into a memory-mapped cache, and random windows of it."""
 
 from __future__ import annotations
 
@@ -68,10 +68,14 @@ class FrameStore:
         if not 0 <= first < last <= len(self):
             raise ValueError(f"a store of {len(self)} frames has no part from {first} to {last}")
         part = copy.copy(self)
-        begins, ends = np.maximum(self.starts, first), np.minimum(self.starts + self.lengths, last)
+        begins = np.maximum(self.starts, first)
+        ends = np.minimum(self.starts + self.lengths, last)
         kept = ends > begins
-        part.starts, part.lengths, part.towns = begins[kept] - first, (ends - begins)[kept], self.towns[kept]
-        part.rows, part.frames = self.rows[first:last], self.frames[first:last]
+        part.starts = begins[kept] - first
+        part.lengths = (ends - begins)[kept]
+        part.towns = self.towns[kept]
+        part.rows = self.rows[first:last]
+        part.frames = self.frames[first:last]
         return part
 
     def split(self, tail: float) -> tuple[FrameStore, FrameStore]:
@@ -140,7 +144,7 @@ def _decode_all(
     num_threads: int,
     batch_size: int,
 ) -> None:
-    """Decode every episode into the array file at `path`; what a previous call has finished is kept."""
+    """Decode every episode into the array file at `path`; episodes that a previous call has finished are kept."""
     progress_path = path.with_suffix(".progress")
     num_done = len(progress_path.read_bytes()) if path.exists() and progress_path.exists() else 0
     if not num_done:
@@ -193,7 +197,7 @@ class WindowBatch:
 
 
 class FrameWindows:
-    """Random windows of frames that are there, which never cross from one episode into the next.
+    """Random windows of known frames, each within one episode.
 
     Args:
         store: where the frames are.
@@ -201,7 +205,7 @@ class FrameWindows:
         episodes: positions of the episodes to draw from; None for all.
 
     Raises:
-        ValueError: no episode is long enough, or shows as many pictures in a row.
+        ValueError: no episode is long enough, or has as many pictures in a row.
     """
 
     def __init__(self, store: FrameStore, num_frames: int, episodes: Sequence[int] | None = None) -> None:
@@ -215,6 +219,7 @@ class FrameWindows:
             )
         self.store = store
         self.num_frames = num_frames
+
         firsts = np.concatenate([start + np.arange(n) for start, n in zip(store.starts[chosen], counts, strict=True)])
         missing = np.concatenate([[0], np.cumsum(~known_of(store.rows.valid).picture)])
         self.firsts = firsts[missing[firsts + num_frames] == missing[firsts]]

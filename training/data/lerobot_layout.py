@@ -35,7 +35,7 @@ TASKS_PATH = "meta/tasks.parquet"
 VALID_COLUMN = "valid"
 EVENT_NAMES = ("collision", "off_road", "wrong_way", "progress")
 VALID_NAMES = ("frame", *CONTROL_NAMES, *VEHICLE_NAMES, "objects", *EVENT_NAMES)
-"""What a mask tells of a row besides those of SceneState; "objects": whether all around are listed."""
+"""The columns of a row's mask, besides the masks of SceneState; "objects": whether everyone around is listed."""
 
 _INDEX_COLUMNS = {
     "timestamp": "float32",
@@ -123,7 +123,7 @@ def episode_file(pattern: str, index: int) -> str:
 
 
 def episode_row(index: int, length: int, fps: int, tasks: Sequence[str]) -> dict[str, Any]:
-    """What LeRobot wants to know of an episode; `dataset_from_index` is set when the dataset is sealed."""
+    """The row of an episode in meta/episodes as LeRobot reads it; sealing the dataset sets `dataset_from_index`."""
     chunk, file = divmod(index, CHUNK_SIZE)
     row: dict[str, Any] = {"episode_index": index, "tasks": list(tasks), "length": length}
     for prefix in ("data", f"videos/{VIDEO_KEY}", "meta/episodes"):

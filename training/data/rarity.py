@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from training.data.rollouts import Rows
+from worldsim.datatypes.scene import ControlColumn
+from worldsim.datatypes.vehicle import VehicleColumn
 
 _EDGES = {
     "steer": (-0.3, -0.1, -0.03, 0.03, 0.1, 0.3),
@@ -16,12 +18,16 @@ _EDGES = {
 
 
 def behaviours(rows: Rows) -> np.ndarray:
-    """The behaviour of each row: which bins its controls and speed fall into, and what befalls it; int64 [t].
+    """The behaviour of each row: the bins of its controls and speed, collision and off-road; int64 [t].
 
     What is not known has a bin of its own.
     """
-    values = {"steer": rows.controls[:, 0], "throttle": rows.controls[:, 1], "brake": rows.controls[:, 2]}
-    values["speed"] = np.abs(rows.vehicles[:, 3])
+    values = {
+        "steer": rows.controls[:, ControlColumn.STEER],
+        "throttle": rows.controls[:, ControlColumn.THROTTLE],
+        "brake": rows.controls[:, ControlColumn.BRAKE],
+        "speed": np.abs(rows.vehicles[:, VehicleColumn.SPEED]),
+    }
     label = np.zeros(len(rows), np.int64)
     for name, edges in _EDGES.items():
         bins = np.where(rows.is_valid(name), 1 + np.searchsorted(edges, values[name]), 0)

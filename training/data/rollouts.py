@@ -308,10 +308,8 @@ class RolloutDataset:
             ValueError: a file of the episode is missing or damaged; the message names it.
         """
         row = self._episodes[position]
-        index, path = (
-            row["episode_index"],
-            self.root / layout.episode_file(layout.DATA_PATH, row["episode_index"]),
-        )
+        index = row["episode_index"]
+        path = self.root / layout.episode_file(layout.DATA_PATH, index)
         table = layout.read_table(path)
         if table.num_rows != row["length"]:
             raise ValueError(f"{path} is damaged: {row['length']} rows recorded, {table.num_rows} found")

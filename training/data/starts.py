@@ -16,7 +16,7 @@ def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, r
     where most collisions and departures are. Picture and motion are known from the context's first frame on.
 
     Raises:
-        ValueError: no episode is long enough, or none of those that are tells of so many frames in a row.
+        ValueError: no episode is long enough, or in none of those so many frames in a row are known.
     """
     lengths = store.lengths
     usable = np.flatnonzero(lengths >= num_context + 10)
@@ -26,13 +26,16 @@ def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, r
     usable = np.array([k for k in usable if len(possible[k])])
     if not len(usable):
         raise ValueError(f"in no long enough episode are picture, control and motion of {num_context} frames known")
+
     chosen = []
     for k in range(num):
         episode = int(rng.choice(usable))
         length = int(lengths[episode])
-        low, high = num_context - 1, max(num_context - 1, length - 1 - horizon)
+        low = num_context - 1
+        high = max(low, length - 1 - horizon)
         if k % 3 == 0:
-            low, high = max(low, length - 31), length - 6
+            low = max(low, length - 31)
+            high = length - 6
         drawn = int(store.starts[episode]) + int(rng.integers(low, max(low, high) + 1))
         chosen.append(int(possible[episode][np.abs(possible[episode] - drawn).argmin()]))
     return np.array(chosen)
@@ -40,7 +43,7 @@ def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, r
 
 def known_starts(store: FrameStore, num_context: int) -> list[np.ndarray]:
     """Positions in the store, episode by episode, of last context frames: picture, control and motion of the whole
-    context are known, and the picture after it."""
+    context are known, and so is the picture after it."""
     known = known_of(store.rows.valid)
     missing = np.concatenate([[0], np.cumsum(~(known.picture & known.motion))])
     found = []
@@ -65,9 +68,8 @@ def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
 
 
 def recorded_route(store: FrameStore, position: int) -> np.ndarray:
-    """The route from the frame at `position` on, as the rest of its episode tells it; float32 [r, 2], vehicle frame.
-
-    Without a point where it is not known.
+    """The route from the frame at `position` on, put together from the rest of its episode; float32 [r, 2], vehicle
+    frame. It has no points where none is known.
     """
     episode = int(np.searchsorted(store.starts, position, side="right")) - 1
     rows = slice(position, int(store.starts[episode] + store.lengths[episode]))

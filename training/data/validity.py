@@ -1,4 +1,4 @@
-"""What a recording knows, as far as training and evaluation must ask: the one place where masks are read for them."""
+"""Which parts of a recording are known: the one place where training and evaluation read its masks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Known:
-    """Which parts of rows [...] may be learned from and told to the model; what is unknown is hidden or left out.
+    """Which parts of rows [...] may be learned from and given to the model; what is unknown is hidden or left out.
 
-    SceneState's own masks tell of ego, lane and route points.
+    Ego, lane and route points have masks of their own in SceneState.
 
     Args:
         picture: the frame shows what the camera saw, bool [...].
-        motion: the control and the ego's motion before it, so that the vehicle model tells what became of them by the
-            next row, bool [...]. Where reverse is not told, driving is forward.
+        motion: the control and the ego's motion before it, from which the vehicle model predicts the motion up to the
+            next row, bool [...]. Where reverse is unknown, driving is forward.
         pose: where the ego was, bool [...].
-        objects: all around the ego are listed, and where and how fast the ego itself was, bool [...].
+        objects: everyone around the ego is listed, and where and how fast the ego itself was, bool [...].
         route: whether there is a route, and with it the command, bool [...].
-        lead: whether somebody is ahead on the route, and how far, bool [...].
+        lead: whether there is a lead on the route, and how far ahead, bool [...].
         collision: whether the ego touched something, bool [...].
         off_road: whether it left the road, bool [...].
     """
@@ -44,7 +44,7 @@ class Known:
 
 
 def known_of(valid: np.ndarray) -> Known:
-    """What masks bool [..., 16] (VALID_NAMES) tell."""
+    """Which parts are known by masks bool [..., 16] (VALID_NAMES)."""
 
     def all_of(*names: str) -> np.ndarray:
         return np.asarray(valid[..., [VALID_NAMES.index(name) for name in names]].all(-1))

@@ -29,11 +29,11 @@ class VideoDataset(Dataset[WindowBatch]):
         rollouts: the dataset.
         num_frames: length of a window.
         stride: frames from one window's start to the next one's.
-        augmentation: how windows are changed; None leaves them as they are.
+        augmentation: how windows are changed; None for not at all.
         seed: of the augmentation.
 
     Attributes:
-        epoch: set it before each pass for other changes; not while workers are at work.
+        epoch: number of the pass, for other augmentations in each; set it between passes, not while workers run.
 
     Raises:
         ValueError: a count is below 1, or no episode is long enough.

@@ -62,6 +62,7 @@ def encode_video(path: Path, frames: np.ndarray, fps: int, config: VideoConfig |
     _, height, width, _ = frames.shape
     if height % 2 or width % 2:
         raise ValueError(f"frame height and width must be even for H.264, got {height}x{width}")
+
     options = {
         "crf": str(config.crf),
         "preset": config.preset,

@@ -1,1 +1,1 @@
-"""Other people's recordings as rollouts: a reader for each layout, one resampling, one conversion."""
+"""Recordings made elsewhere as rollouts: one reader a format, one resampling and one conversion for all."""

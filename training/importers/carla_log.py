@@ -1,7 +1,7 @@
-"""CARLA recorder logs (`client.start_recorder`): states of the ego and the others, no images.
+"""CARLA recorder logs (`client.start_recorder`): states of the ego and the other actors, no images.
 
 Written from the packet layout of CARLA 0.9.10 to 0.9.16 (`Carla/Source/Carla/Recorder`), file version 1: a header, then
-packets of an id, a size and a body; unknown ids are passed over. Positions are in centimetres, left-handed.
+packets of an id, a size and a body; unknown ids are skipped. Positions are in centimetres, left-handed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Actor:
 
 
 class _Reader:
-    """Numbers and texts from bytes, with errors that name file and offset."""
+    """Reads numbers and texts from bytes; its errors name file and offset."""
 
     def __init__(self, path: Path, data: bytes) -> None:
         self.path, self.data, self.offset = path, data, 0
@@ -222,8 +222,8 @@ def _find_ego(actors: dict[int, _Actor], ego: str | None, path: Path) -> int:
             if len(actor.poses) < 2:
                 raise ValueError(f"{path}: vehicle {number} ({actor.blueprint}) has {len(actor.poses)} poses")
             return number
-    there = [f"{n} {actor.blueprint} ({actor.attributes.get('role_name', 'no role')})" for n, actor in vehicles.items()]
-    raise ValueError(f"{path} has no vehicle {' or '.join(roles)}; vehicles: {', '.join(there) or 'none'}")
+    found = [f"{n} {actor.blueprint} ({actor.attributes.get('role_name', 'no role')})" for n, actor in vehicles.items()]
+    raise ValueError(f"{path} has no vehicle {' or '.join(roles)}; vehicles: {', '.join(found) or 'none'}")
 
 
 def _recording(name: str, actors: dict[int, _Actor], number: int) -> Recording:
@@ -277,15 +277,15 @@ def _speed(actor: _Actor, x: Signal, y: Signal, yaw: Signal) -> Signal:
 
 
 def _kind(actor: _Actor) -> ObjectKind | None:
-    """What an actor is; None for what nobody can run into: sensors, signs, dirt on the road."""
+    """What kind of object an actor is; None for what cannot be hit: sensors, signs, dirt on the road."""
     family = actor.blueprint.split(".")[0]
     if family == "walker":
         return ObjectKind.PEDESTRIAN
     if family == "vehicle":
         long = actor.box is not None and 2 * actor.box[2] > 6.5
         return ObjectKind.TRUCK if long or actor.attributes.get("base_type") in ("truck", "bus") else ObjectKind.CAR
-    stands = actor.box is not None and min(actor.box[2:4]) > 0 and 2 * actor.box[4] > MIN_HEIGHT
-    return ObjectKind.STATIC if actor.blueprint.startswith("static.prop.") and stands else None
+    is_obstacle = actor.box is not None and min(actor.box[2:4]) > 0 and 2 * actor.box[4] > MIN_HEIGHT
+    return ObjectKind.STATIC if actor.blueprint.startswith("static.prop.") and is_obstacle else None
 
 
 IMPORTER = Importer(

@@ -28,35 +28,37 @@ def read_comma2k19(
     segments = sorted(path.parent for path in source.rglob("global_pose") if path.is_dir())
     if not segments:
         raise ValueError(f"{source} holds no comma2k19 segment: there is no folder global_pose")
-    return [_segment(segment, source, steering_ratio, max_steer_angle) for segment in segments]
+    return [_read_segment(segment, source, steering_ratio, max_steer_angle) for segment in segments]
 
 
-def _segment(folder: Path, source: Path, steering_ratio: float | None, max_steer_angle: float | None) -> Recording:
-    times = _array(folder / "global_pose/frame_times", 1)
-    position = _array(folder / "global_pose/frame_positions", 2)
-    orientation = _array(folder / "global_pose/frame_orientations", 2)
+def _read_segment(folder: Path, source: Path, steering_ratio: float | None, max_steer_angle: float | None) -> Recording:
+    times = _load_array(folder / "global_pose/frame_times", 1)
+    position = _load_array(folder / "global_pose/frame_positions", 2)
+    orientation = _load_array(folder / "global_pose/frame_orientations", 2)
     if position.shape != (len(times), 3) or orientation.shape != (len(times), 4):
         raise ValueError(f"{folder}/global_pose: {len(times)} times, {position.shape}, {orientation.shape} poses")
+
     start = times[0]
-    ground, yaw = _on_ground(position, orientation)
     clock = times - start
+    ground, yaw = _to_ground_frame(position, orientation)
     signals = {"x": Signal(clock, ground[:, 0]), "y": Signal(clock, ground[:, 1]), "yaw": Signal(clock, yaw)}
+
     can = folder / "processed_log/CAN"
-    speed = _can(can / "speed", start)
-    signals["speed"] = speed
-    if steering_ratio is not None:
-        wheel = _can(can / "steering_angle", start)
+    signals["speed"] = _read_can(can / "speed", start)
+    if steering_ratio is not None:  # a property of the car that the segment does not name
+        wheel = _read_can(can / "steering_angle", start)
         angle = np.radians(wheel.values) / steering_ratio
         signals["steer_angle"] = Signal(wheel.times, angle)
         if max_steer_angle is not None:
             signals["steer"] = Signal(wheel.times, np.clip(angle / max_steer_angle, -1, 1))
+
     video = folder / "video.hevc"
     name = folder.relative_to(source).as_posix() if folder != source else folder.name
     images = VideoFile(video, clock) if video.exists() else None
     return Recording(name=name, clock=clock, signals=signals, images=images)
 
 
-def _on_ground(position: np.ndarray, orientation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _to_ground_frame(position: np.ndarray, orientation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ground frame x, y [t, 2] (east, north of the first position) and yaw [t] of earth-fixed poses.
 
     Args:
@@ -74,15 +76,15 @@ def _on_ground(position: np.ndarray, orientation: np.ndarray) -> tuple[np.ndarra
     return (position - position[0]) @ axes.T, np.arctan2(forward[:, 1], forward[:, 0])
 
 
-def _can(folder: Path, start: float) -> Signal:
-    times, values = _array(folder / "t", 1) - start, _array(folder / "value", None).reshape(-1)
+def _read_can(folder: Path, start: float) -> Signal:
+    times, values = _load_array(folder / "t", 1) - start, _load_array(folder / "value", None).reshape(-1)
     try:
         return Signal(times, values)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error
 
 
-def _array(path: Path, num_dims: int | None) -> np.ndarray:
+def _load_array(path: Path, num_dims: int | None) -> np.ndarray:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

@@ -1,4 +1,4 @@
-"""`drivedit import`: a source of any known layout becomes a rollout dataset, whole or to be continued."""
+"""`drivedit import`: a source of any known format becomes a rollout dataset; an interrupted import goes on."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from training.importers.importer import SourceHints
 from training.importers.media import Fit, fit_image
 from training.importers.recording import Recording
 from training.importers.resample import ResampleConfig, episode_times, nearest, rows_at
+from worldsim.datatypes.scene import EGO_NAMES
 
 MANIFEST_PATH = "meta/import.json"
 
@@ -76,7 +77,7 @@ def import_recordings(config: ImportConfig) -> list[RolloutDataset]:
 def _convert(recordings: Sequence[Recording], root: Path, format_name: str, config: ImportConfig) -> RolloutDataset:
     plan = [(r, times) for r in recordings for times in episode_times(r.clock, config.resample)]
     if not plan:
-        raise ValueError(f"{config.source} holds nothing of {config.resample.min_seconds} s without a gap")
+        raise ValueError(f"{config.source} holds no {config.resample.min_seconds} s without a gap")
     _check_manifest(root, format_name, config, plan)
     for leftover in root.rglob(".*.tmp"):  # of an import that was stopped
         leftover.unlink()
@@ -126,8 +127,9 @@ def coverage(dataset: RolloutDataset) -> str:
     rows = Rows.concatenate([dataset[k].rows for k in range(len(dataset))])
     scenes = rows.scenes
     known = {name: float(rows.is_valid(name).mean()) for name in layout.VALID_NAMES}
-    known |= {"yaw_rate": float(scenes.ego_valid[:, 2].mean()), "lane": float(scenes.lane_valid.mean())}
-    known |= {"route": float(scenes.route_valid.mean())}
+    known["yaw_rate"] = float(scenes.ego_valid[:, EGO_NAMES.index("yaw_rate")].mean())
+    known["lane"] = float(scenes.lane_valid.mean())
+    known["route"] = float(scenes.route_valid.mean())
     shares: dict[str, list[str]] = {}
     for name, share in known.items():
         shares.setdefault(f"{share:6.1%}", []).append(name)

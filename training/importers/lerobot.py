@@ -14,7 +14,7 @@ from training.data import lerobot_layout as layout
 from training.importers.importer import Importer
 from training.importers.media import VideoFile
 from training.importers.recording import Recording, Signal
-from training.importers.tables import choose_columns, mirror_sign
+from training.importers.tables import Column, choose_columns, mirror_sign
 
 
 def read_lerobot(
@@ -32,42 +32,50 @@ def read_lerobot(
         left_handed: see `tables.read_table`.
 
     Raises:
-        ValueError: no v3 dataset, no such camera, or a damaged file; the message names it.
+        ValueError: not a v3 dataset, no such camera, or a damaged file; the message names it.
     """
     info = layout.read_json(root / layout.INFO_PATH)
     version = info.get("codebase_version")
     if version != layout.CODEBASE_VERSION:
         raise ValueError(
-            f"{root} is a LeRobot {version} dataset; LeRobot's converter makes a {layout.CODEBASE_VERSION} of it"
+            f"{root} is a LeRobot {version} dataset; convert it to {layout.CODEBASE_VERSION} with LeRobot's converter"
         )
-    video_key = _camera(root, info["features"], camera)
+    video_key = _choose_camera(root, info["features"], camera)
     headers = _headers(info["features"])
-    seen = [h for h in headers if h.startswith(("action", "observation."))]
-    assigned = [text for text in columns if text.partition("=")[2].partition(":")[0] not in seen]
-    taken = choose_columns(seen, [text for text in columns if text not in assigned], str(root))
-    taken |= choose_columns([h for h in headers if h not in seen], assigned, str(root)) if assigned else {}
-    if not taken and video_key is None:
-        raise ValueError(f"{root}: none of the columns {', '.join(headers)} is known; assign them")
-    read = lru_cache(maxsize=4)(layout.read_table)
+    chosen = _choose_headers(root, list(headers), columns)
+    if not chosen and video_key is None:
+        raise ValueError(f"{root}: none of the columns {', '.join(headers)} is recognised; assign them")
+
+    read = lru_cache(maxsize=4)(layout.read_table)  # consecutive episodes often lie in one file
     recordings = []
     for episode in _episodes(root):
         table = _rows_of(root, info, episode, read)
         times = layout.array(table, "timestamp").astype(np.float64).reshape(-1)
         signals = {}
-        for header, column in taken.items():
+        for header, column in chosen.items():
             feature, part = headers[header]
             values = _numbers(table, feature, root)[:, part].astype(np.float64)
             known = np.isfinite(values)
             if known.any():
                 sign = mirror_sign(column.quantity, left_handed)
                 signals[column.quantity] = Signal(times[known], sign * column.factor * values[known])
+
         number = episode["episode_index"]
         images = None if video_key is None else _video(root, info, episode, video_key)
         recordings.append(Recording(name=f"episode {number}", clock=times, signals=signals, images=images))
     return recordings
 
 
-def _camera(root: Path, features: dict[str, Any], camera: str | None) -> str | None:
+def _choose_headers(root: Path, headers: Sequence[str], assignments: Sequence[str]) -> dict[str, Column]:
+    """The columns to read: those of actions and observations by name or assignment, all others by assignment only."""
+    driving = [h for h in headers if h.startswith(("action", "observation."))]
+    others = [h for h in headers if h not in driving]
+    assigned = [text for text in assignments if text.partition("=")[2].partition(":")[0] not in driving]
+    chosen = choose_columns(driving, [text for text in assignments if text not in assigned], str(root))
+    return chosen | choose_columns(others, assigned, str(root)) if assigned else chosen
+
+
+def _choose_camera(root: Path, features: dict[str, Any], camera: str | None) -> str | None:
     videos = [key for key, feature in features.items() if feature["dtype"] == "video"]
     if camera is not None:
         if camera not in videos:

@@ -21,7 +21,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".avi", ".mov", ".webm", ".hevc", ".h264", ".m4v")
 
 Fit = Literal["crop", "stretch"]
-"""How an image gets another shape: "crop" cuts the longer side about its middle, "stretch" distorts angles."""
+"""How an image is brought to another shape: "crop" cuts the longer side about its middle, "stretch" distorts angles."""
 
 
 class ImageFiles:
@@ -76,7 +76,7 @@ class VideoFile:
         count, stamps, base = _frame_stamps(path)
         if times is None:
             if stamps is None:
-                raise ValueError(f"{path} does not tell when its frames were taken; give their rate")
+                raise ValueError(f"{path} does not say when its frames were taken; give their rate")
             in_file = np.array([float(pts * base) for pts in stamps])
             half = np.median(np.diff(in_file)) / 2 if count > 1 else 0.0
             kept = (in_file >= start - half) & (in_file < (np.inf if stop is None else stop - half))
@@ -129,7 +129,7 @@ def num_frames(path: Path) -> int:
 
 
 def has_times(path: Path) -> bool:
-    """Whether a video file tells when its frames were taken; errors as of `num_frames`."""
+    """Whether a video file says when its frames were taken; errors as of `num_frames`."""
     return _frame_stamps(path)[1] is not None
 
 

@@ -12,7 +12,7 @@ from worldsim.datatypes.scene import CONTROL_NAMES, ObjectKind
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 SIGNAL_NAMES = (*CONTROL_NAMES, *VEHICLE_NAMES, "yaw_rate")
-"""What a recording may tell of the ego; units as in CONTROL_NAMES, VEHICLE_NAMES and EGO_NAMES."""
+"""What a recording may hold about the ego; units as in CONTROL_NAMES, VEHICLE_NAMES and EGO_NAMES."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +100,9 @@ class Recording:
         clock: times that pace it, rising, float64 [n] [s]; a long gap in them splits it into episodes.
         signals: SIGNAL_NAMES to signals.
         images: its camera.
-        tracks: the others; None where they were not recorded.
-        collisions: times of the ego's collisions, float64 [k] [s]; None where nobody watched for them.
-        collisions_since: when that watch began [s].
+        tracks: the other road users and things; None where they were not recorded.
+        collisions: times of the ego's collisions, float64 [k] [s]; None where they were not watched for.
+        collisions_since: from when they were watched for [s].
         split: the split of its source that it belongs to, such as "train"; "" where the source has none.
 
     Raises:

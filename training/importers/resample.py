@@ -116,36 +116,44 @@ def speed_along(x: Signal, y: Signal, yaw: Signal) -> Signal:
 def rows_at(recording: Recording, times: np.ndarray, config: ResampleConfig) -> Rows:
     """The rows of an episode at `times` [t].
 
-    Acceleration and yaw rate, where the source does not tell them, are the slopes of its speed and yaw; speed is that
-    of its position along its yaw. Nothing else is worked out: what is not recorded is 0 and invalid.
+    Acceleration and yaw rate, where the source does not hold them, are the slopes of its speed and yaw; speed is that
+    of its position along its yaw. Nothing else is derived: what is not recorded is 0 and invalid.
     """
-    t, dt, gap = len(times), 1.0 / config.fps, config.max_gap
+    t = len(times)
+    dt = 1.0 / config.fps
+    gap = config.max_gap
     valid = np.zeros((t, len(VALID_NAMES)), bool)
-    controls, vehicles = np.zeros((t, 4), np.float32), np.zeros((t, 6))
     signals = dict(recording.signals)
     if "speed" not in signals and {"x", "y", "yaw"} <= signals.keys():
         signals["speed"] = speed_along(signals["x"], signals["y"], signals["yaw"])
+
+    controls = np.zeros((t, len(CONTROL_NAMES)), np.float32)
     for k, name in enumerate(CONTROL_NAMES):
         if name in signals:
             values, known = mean_hold(signals[name], times, dt, gap)
             controls[:, k] = values > 0.5 if name == "reverse" else values
             valid[:, VALID_NAMES.index(name)] = known
-    ego = {name: _ego(signals, name, times, dt, gap) for name in (*VEHICLE_NAMES, "yaw_rate")}
+
+    ego = {name: _sample_ego(signals, name, times, dt, gap) for name in (*VEHICLE_NAMES, "yaw_rate")}
+    vehicles = np.zeros((t, len(VEHICLE_NAMES)))
     for k, name in enumerate(VEHICLE_NAMES):
         vehicles[:, k], valid[:, VALID_NAMES.index(name)] = ego[name]
     scenes = SceneState.empty((t,))
     for k, name in enumerate(EGO_NAMES):
         scenes.ego[:, k], scenes.ego_valid[:, k] = ego[name]
+
     pose_known = ego["x"][1] & ego["y"][1] & ego["yaw"][1]
     if recording.tracks is not None:
         _list_objects(scenes, vehicles, np.flatnonzero(pose_known), recording.tracks, times, gap)
-        valid[:, VALID_NAMES.index("objects")] = pose_known
+        valid[:, VALID_NAMES.index("objects")] = pose_known  # objects are listed in the vehicle frame
+
     collision = np.zeros(t, np.float32)
     if recording.collisions is not None:
         valid[:, VALID_NAMES.index("collision")] = times >= recording.collisions_since
         hits = np.searchsorted(times, recording.collisions, side="left")
         hits = hits[(recording.collisions > times[0] - dt) & (hits < t)]
         collision[hits] = 1.0
+
     if recording.images is not None:
         _, valid[:, VALID_NAMES.index("frame")] = nearest(recording.images.times, times, gap)
     return Rows(
@@ -161,25 +169,25 @@ def rows_at(recording: Recording, times: np.ndarray, config: ResampleConfig) -> 
     )
 
 
-def _ego(
+def _sample_ego(
     signals: Mapping[str, Signal], name: str, times: np.ndarray, dt: float, max_gap: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Values [t] of a quantity of the ego and where they are known."""
     if name in signals:
-        return _angle(signals[name], times, max_gap) if name == "yaw" else sample(signals[name], times, max_gap)
+        return _sample_angle(signals[name], times, max_gap) if name == "yaw" else sample(signals[name], times, max_gap)
     if name == "acceleration" and "speed" in signals:
         return slope(signals["speed"], times, dt, max_gap)
     if name == "yaw_rate" and "yaw" in signals:
-        return slope(_unwrapped(signals["yaw"]), times, dt, max_gap)
+        return slope(_unwrap(signals["yaw"]), times, dt, max_gap)
     return np.zeros(len(times)), np.zeros(len(times), bool)
 
 
-def _unwrapped(yaw: Signal) -> Signal:
+def _unwrap(yaw: Signal) -> Signal:
     return Signal(yaw.times, np.unwrap(yaw.values))
 
 
-def _angle(yaw: Signal, times: np.ndarray, max_gap: float) -> tuple[np.ndarray, np.ndarray]:
-    values, valid = sample(_unwrapped(yaw), times, max_gap)
+def _sample_angle(yaw: Signal, times: np.ndarray, max_gap: float) -> tuple[np.ndarray, np.ndarray]:
+    values, valid = sample(_unwrap(yaw), times, max_gap)
     return np.where(valid, wrap_angle(values), 0.0), valid
 
 
@@ -191,15 +199,18 @@ def _list_objects(
     times: np.ndarray,
     max_gap: float,
 ) -> None:
-    """Write those who are there at each of `rows` into `scenes`."""
+    """Write the tracks that are present at each of `rows` into `scenes`."""
     if not tracks:
         return
-    states = [(sample(k.x, times, max_gap), sample(k.y, times, max_gap), _angle(k.yaw, times, max_gap)) for k in tracks]
+    states = [
+        (sample(k.x, times, max_gap), sample(k.y, times, max_gap), _sample_angle(k.yaw, times, max_gap)) for k in tracks
+    ]
     speeds = np.stack([sample(k.speed, times, max_gap)[0] for k in tracks])
     poses = np.stack([np.stack([values for values, _ in state], -1) for state in states])
     present = np.stack([np.all([known for _, known in state], axis=0) for state in states])
     sizes = np.array([[k.length, k.width] for k in tracks])
     kinds = np.array([k.kind for k in tracks], np.int64)
+
     for t in rows:
         at = present[:, t]
         boxes = np.concatenate([poses[at, t], sizes[at]], -1)

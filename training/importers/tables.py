@@ -1,4 +1,4 @@
-"""Controls tables: which column is which quantity, in which unit; CSV with errors that name line and value."""
+"""Controls tables in CSV: which column is which quantity, in which unit; errors name line and value."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ def choose_columns(headers: Sequence[str], assigned: Sequence[str], where: str) 
         if header not in headers:
             raise ValueError(f"{where} has no column {header!r}; it has {', '.join(headers)}")
         chosen[header] = Column(quantity, _factor(quantity, unit, text))
-    taken = {column.quantity for column in chosen.values()}
+
+    taken = {column.quantity for column in chosen.values()}  # an assignment outranks a name
     for header in headers:
         column = recognise(header.rpartition(".")[2])
         if header in chosen or column is None or column.quantity in taken:
@@ -105,12 +106,13 @@ def _factor(quantity: str, unit: str | None, text: str) -> float:
     try:
         return units[unit or ""] if (unit or "") in units else float(unit or "")
     except ValueError:
-        raise ValueError(f"unit {unit!r} in {text!r} is neither a number nor one of{' '.join(units)}") from None
+        known = ", ".join(filter(None, units))
+        raise ValueError(f"unit {unit!r} in {text!r} is neither a number nor one of {known}") from None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """The columns of a table that say something.
+    """The columns of a table that are recognised.
 
     Args:
         path: of the file.
@@ -136,23 +138,19 @@ def read_table(path: Path, assigned: Sequence[str] = (), left_handed: bool = Fal
     Raises:
         ValueError: a value cannot be one, times do not rise, or nothing is recognised; names file, line and value.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            headers = [h.strip() for h in next(reader, [])]
-            rows = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
+    headers, rows = _read_csv(path)
     columns = choose_columns(headers, assigned, str(path))
     if not any(column.quantity in SIGNAL_NAMES for column in columns.values()):
-        raise ValueError(f"{path}:1: none of the columns {', '.join(headers)} is known; assign them")
+        raise ValueError(f"{path}:1: none of the columns {', '.join(headers)} is recognised; assign them")
     for line, row in rows:
         if len(row) != len(headers):
             raise ValueError(f"{path}:{line}: {len(headers)} columns expected, {len(row)} found")
     if not rows:
         raise ValueError(f"{path} has no rows")
+
     lines = np.array([line for line, _ in rows])
-    values, images = {}, None
+    images = None
+    values = {}
     for header, column in columns.items():
         cells = [row[headers.index(header)].strip() for _, row in rows]
         if column.quantity == "image":
@@ -165,6 +163,17 @@ def read_table(path: Path, assigned: Sequence[str] = (), left_handed: bool = Fal
     if "time" in values:
         _check_times(path, lines, values["time"])
     return Table(path=path, lines=lines, values=values, images=images)
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The headers, and line and cells of every row below them."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            headers = [h.strip() for h in next(reader, [])]
+            return headers, [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
 
 
 def mirror_sign(quantity: str, left_handed: bool) -> float:
@@ -205,14 +214,14 @@ def check_range(quantity: str, values: np.ndarray, path: Path, lines: np.ndarray
 def _check_times(path: Path, lines: np.ndarray, times: np.ndarray) -> None:
     bad = np.flatnonzero(~(np.diff(times) > 0))
     if not np.isfinite(times).all():
-        raise ValueError(f"{path}:{lines[~np.isfinite(times)][0]}: there is no time")
+        raise ValueError(f"{path}:{lines[~np.isfinite(times)][0]}: the time is missing")
     if len(bad):
         k = int(bad[0]) + 1
         raise ValueError(f"{path}:{lines[k]}: time must rise, {times[k]:g} s follows {times[k - 1]:g} s")
 
 
 def signals_of(table: Table, times: np.ndarray) -> dict[str, Signal]:
-    """A signal of every quantity but time, sampled at `times` [n]; rows with an empty cell are left out of it."""
+    """A signal of every quantity but time, sampled at `times` [n]; it leaves out rows whose cell is empty."""
     signals = {}
     for name, values in table.values.items():
         known = np.isfinite(values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -23,7 +24,7 @@ _MPH = 0.44704
 
 
 def read_udacity(source: Path, max_steer_angle: float = MAX_STEER_ANGLE) -> Recording:
-    """The drive with its front camera. There, steering is positive right and tells where the wheels are.
+    """The drive with its front camera. Its steering is positive to the right and says where the wheels are.
 
     Args:
         source: the folder of `driving_log.csv`, or that file.
@@ -33,41 +34,11 @@ def read_udacity(source: Path, max_steer_angle: float = MAX_STEER_ANGLE) -> Reco
         ValueError: a cell cannot be what it should be, or an image is missing; names file, line and value.
     """
     path = source / _LOG_NAME if source.is_dir() else source
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-    if rows and rows[0][1][0] == _HEADERS[0]:
-        rows = rows[1:]
-    if not rows:
-        raise ValueError(f"{path} has no rows")
-    for line, row in rows:
-        if len(row) != len(_HEADERS):
-            raise ValueError(f"{path}:{line}: the {len(_HEADERS)} columns are {', '.join(_HEADERS)}; {len(row)} found")
-    times, images = [], []
-    for line, row in rows:
-        image = path.parent / "IMG" / re.split(r"[\\/]", row[0])[-1]
-        if not image.exists():
-            raise ValueError(f"{path}:{line}: image {image.name} is not in {image.parent}")
-        time = _time_in_name(image.name, path, line)
-        if times and not time > times[-1]:
-            raise ValueError(f"{path}:{line}: time must rise, {image.name} is not later than {images[-1].name}")
-        times.append(time)
-        images.append(image)
-    clock = np.array(times) - times[0]
-    lines = np.array([line for line, _ in rows])
-    columns = {
-        name: np.array([number(row[k], path, line, name) for line, row in rows])
-        for k, name in enumerate(_HEADERS[3:], start=3)
-    }
-    for name, values in columns.items():
-        if np.isnan(values).any():
-            raise ValueError(f"{path}:{lines[np.isnan(values)][0]}: {name} is empty")
-    steer = -columns["steering"]
-    for name, values in (("steer", steer), ("throttle", columns["throttle"]), ("brake", columns["brake"])):
-        check_range(name, values, path, lines)
+    rows = _read_rows(path)
+    images, times = _timed_images(path, rows)
+    clock = times - times[0]
+    columns = _read_columns(path, rows)
+    steer = columns["steer"]
     return Recording(
         name=path.parent.name,
         clock=clock,
@@ -80,6 +51,54 @@ def read_udacity(source: Path, max_steer_angle: float = MAX_STEER_ANGLE) -> Reco
         },
         images=ImageFiles(images, clock),
     )
+
+
+def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Line and cells of every row."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    if rows and rows[0][1][0] == _HEADERS[0]:  # some versions write a header, most do not
+        rows = rows[1:]
+    if not rows:
+        raise ValueError(f"{path} has no rows")
+    for line, row in rows:
+        if len(row) != len(_HEADERS):
+            raise ValueError(f"{path}:{line}: the {len(_HEADERS)} columns are {', '.join(_HEADERS)}; {len(row)} found")
+    return rows
+
+
+def _timed_images(path: Path, rows: Sequence[tuple[int, list[str]]]) -> tuple[list[Path], np.ndarray]:
+    """The front image of each row and when it was taken [n] [s]."""
+    images, times = [], []
+    for line, row in rows:
+        image = path.parent / "IMG" / re.split(r"[\\/]", row[0])[-1]  # the log has paths of the machine it was made on
+        if not image.exists():
+            raise ValueError(f"{path}:{line}: image {image.name} is not in {image.parent}")
+        time = _time_in_name(image.name, path, line)
+        if times and not time > times[-1]:
+            raise ValueError(f"{path}:{line}: time must rise, {image.name} is not later than {images[-1].name}")
+        images.append(image)
+        times.append(time)
+    return images, np.array(times)
+
+
+def _read_columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> dict[str, np.ndarray]:
+    """steer (positive left), throttle, brake and speed [mph], each [n]."""
+    lines = np.array([line for line, _ in rows])
+    columns = {}
+    for k, header in enumerate(_HEADERS[3:], start=3):
+        values = np.array([number(row[k], path, line, header) for line, row in rows])
+        if np.isnan(values).any():
+            raise ValueError(f"{path}:{lines[np.isnan(values)][0]}: {header} is empty")
+        columns[header] = values
+    columns["steer"] = -columns.pop("steering")
+    for name in ("steer", "throttle", "brake"):
+        check_range(name, columns[name], path, lines)
+    return columns
 
 
 def _time_in_name(name: str, path: Path, line: int) -> float:

@@ -21,7 +21,7 @@ def read_drive(source: Path, options: DriveOptions, only: Sequence[Path] | None 
 
     Args:
         source: video file or folder.
-        options: what to know besides.
+        options: what the files do not say themselves.
         only: the images of the folder that belong to it, in order; None for all.
 
     Raises:
@@ -66,7 +66,7 @@ def _frame_times(source: Path, count: int, table: Table | None, source_fps: floa
     if table is not None and "time" in table.values and len(table.lines) == count:
         return table.values["time"] - table.values["time"][0]
     if source_fps is None:
-        raise ValueError(f"nothing tells when the frames of {source} were taken; give source_fps")
+        raise ValueError(f"neither video nor table says when the frames of {source} were taken; give source_fps")
     return np.arange(count) / source_fps
 
 
@@ -76,7 +76,7 @@ def _row_times(table: Table, images: Images) -> np.ndarray:
         return images.times
     if "time" not in table.values:
         count, rows = len(images.times), len(table.lines)
-        raise ValueError(f"{table.path} has {rows} rows for {count} frames, and no times to tell which belong together")
+        raise ValueError(f"{table.path} has {rows} rows for {count} frames, and no times by which to match them")
     return table.values["time"]
 
 

@@ -20,7 +20,7 @@ def read_yolo(path: Path, options: DriveOptions) -> list[Recording]:
     """The recordings of every split that the yaml names.
 
     An entry is a video, a folder of images, a folder with videos and such folders, or a text file of image or video
-    paths; images in a row from one folder make one recording.
+    paths; consecutive images from one folder make one recording.
 
     Raises:
         ValueError: the yaml or what it names cannot be read; the message names it.
@@ -33,7 +33,7 @@ def read_yolo(path: Path, options: DriveOptions) -> list[Recording]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict) or not any(content.get(split) for split in SPLITS):
-        raise ValueError(f"{path} is no dataset yaml: it names none of {', '.join(SPLITS)}")
+        raise ValueError(f"{path} is not a dataset yaml: it names none of {', '.join(SPLITS)}")
     root = path.parent / str(content.get("path") or ".")
     recordings = []
     for split in SPLITS:
@@ -42,17 +42,17 @@ def read_yolo(path: Path, options: DriveOptions) -> list[Recording]:
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
             raise ValueError(f"{path}: {split} is {entries!r}, neither a path nor a list of paths")
         for entry in entries:
-            recordings += [replace(r, split=split) for r in _entry(root / entry, options, f"{path}: {split}")]
+            recordings += [replace(r, split=split) for r in _read_entry(root / entry, options, f"{path}: {split}")]
     return recordings
 
 
-def _entry(source: Path, options: DriveOptions, where: str) -> list[Recording]:
+def _read_entry(source: Path, options: DriveOptions, where: str) -> list[Recording]:
     if source.suffix == ".txt":
-        return _list_file(source, options)
+        return _read_list_file(source, options)
     if source.is_file():
         return [read_drive(source, options)]
     if not source.is_dir():
-        raise ValueError(f"{where} names {source}, which is not there")
+        raise ValueError(f"{where} names {source}, which does not exist")
     if images_in(source):
         return [read_drive(source, options)]
     inside = [
@@ -63,7 +63,7 @@ def _entry(source: Path, options: DriveOptions, where: str) -> list[Recording]:
     return [read_drive(p, options) for p in inside]
 
 
-def _list_file(path: Path, options: DriveOptions) -> list[Recording]:
+def _read_list_file(path: Path, options: DriveOptions) -> list[Recording]:
     try:
         lines = [(k, line.strip()) for k, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)]
     except (OSError, UnicodeDecodeError) as error:
@@ -73,7 +73,7 @@ def _list_file(path: Path, options: DriveOptions) -> list[Recording]:
         if line:
             file = path.parent / line
             if not file.is_file() or file.suffix.lower() not in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
-                raise ValueError(f"{path}:{k}: {line} is no image or video")
+                raise ValueError(f"{path}:{k}: {line} is neither an image nor a video")
             files.append(file)
     recordings = []
     for (folder, is_video), group in groupby(files, key=lambda f: (f.parent, f.suffix.lower() in VIDEO_SUFFIXES)):

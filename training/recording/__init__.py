@@ -1,1 +1,1 @@
-"""Driving in the reference world to learn from: rollouts, start clips, the vehicle model."""
+"""Drives to learn from: rollouts and start clips of the reference world, and the vehicle model fitted to drives."""

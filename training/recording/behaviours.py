@@ -1,7 +1,7 @@
-"""Drivers, good and bad, whose mixture gives a world model something to learn from.
+"""Good and bad driving behaviours; a mixture of them gives a world model something to learn from.
 
 A model that saw only expert driving ignores bad controls, so most of these leave the lane, brake for nothing, follow
-too closely or crash. Each is a small object made with a generator; `RandomDriver` changes between them.
+too closely or crash. Each is a small object made with a generator; `RandomDriver` switches between them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from policies.rule_based import LaneFollowerConfig, follow_acceleration, pedal_for, pursuit_steer
-from worldsim.datatypes.scene import SceneState, control_from_action
+from worldsim.datatypes.scene import LANE_NAMES, ObjectColumn, SceneState, control_from_action
 from worldsim.datatypes.vehicle import VehicleModel
 
 
@@ -21,7 +21,7 @@ class Behaviour(Protocol):
     """A way of driving."""
 
     def action(self, scene: SceneState) -> np.ndarray:
-        """Steer and acceleration [2] for a single instant; called once a step, may remember."""
+        """Steer and acceleration [2] for a single instant; called once a step, may have a memory."""
         ...
 
 
@@ -47,7 +47,7 @@ class OrnsteinUhlenbeck:
         return self._value
 
 
-class Following:
+class NoisyLaneFollower:
     """Pure pursuit of the route and IDM behind the lead, with what a human adds: an offset, noise, another speed.
 
     Args:
@@ -87,11 +87,11 @@ class Following:
         return np.array([steer + self._steer_noise.step(), pedal + self._pedal_noise.step()])
 
 
-class Timed:
-    """Counts the seconds of a behaviour around another one.
+class TimedBehaviour:
+    """Another behaviour with a change that depends on the time since its start.
 
     Args:
-        base: what is driven while nothing else is wanted.
+        base: the other behaviour.
         change: (seconds since the start, action of `base`, scene) -> action.
         dt: step [s].
     """
@@ -112,7 +112,7 @@ def lane_following(dt: float, rng: np.random.Generator) -> Behaviour:
     """Ordinary driving at 0.7 to 1.1 of the limit with a little noise."""
     config = LaneFollowerConfig(speed_factor=rng.uniform(0.7, 1.1), headway=rng.uniform(1.0, 2.0))
     offset, noise = rng.normal(0, 0.15), rng.uniform(0, 0.02)
-    return Following(config, dt=dt, rng=rng, offset=offset, steer_noise=noise, pedal_noise=rng.uniform(0, 0.1))
+    return NoisyLaneFollower(config, dt=dt, rng=rng, offset=offset, steer_noise=noise, pedal_noise=rng.uniform(0, 0.1))
 
 
 def sloppy(dt: float, rng: np.random.Generator) -> Behaviour:
@@ -121,22 +121,22 @@ def sloppy(dt: float, rng: np.random.Generator) -> Behaviour:
         speed_factor=rng.uniform(0.3, 1.3), headway=rng.uniform(0.6, 2.0), lateral_acceleration=rng.uniform(1.5, 4.0)
     )
     noise = rng.uniform(0.01, 0.05)
-    return Following(
+    return NoisyLaneFollower(
         config, dt=dt, rng=rng, offset=rng.normal(0, 0.5), steer_noise=noise, pedal_noise=rng.uniform(0.1, 0.4)
     )
 
 
 def swerving(dt: float, rng: np.random.Generator) -> Behaviour:
-    """Jerks the wheel for a moment, now and then, and recovers."""
+    """Jerks the wheel now and then, and recovers."""
     base = lane_following(dt, rng)
     period, length = rng.uniform(2.0, 4.0), rng.uniform(0.3, 0.9)
     strength = rng.choice([-1.0, 1.0]) * rng.uniform(0.08, 0.5)
 
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
-        pulse = strength * _gentler(scene) if t % period < length else 0.0
+        pulse = strength * _impulse_scale(scene) if t % period < length else 0.0
         return action + np.array([pulse, 0.0])
 
-    return Timed(base, change, dt)
+    return TimedBehaviour(base, change, dt)
 
 
 def braking(dt: float, rng: np.random.Generator) -> Behaviour:
@@ -147,7 +147,7 @@ def braking(dt: float, rng: np.random.Generator) -> Behaviour:
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
         return np.array([action[0], -strength]) if start <= t < stop else action
 
-    return Timed(base, change, dt)
+    return TimedBehaviour(base, change, dt)
 
 
 def stop_and_go(dt: float, rng: np.random.Generator) -> Behaviour:
@@ -159,14 +159,14 @@ def stop_and_go(dt: float, rng: np.random.Generator) -> Behaviour:
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
         return np.array([action[0], throttle if t % period < share * period else -brake])
 
-    return Timed(base, change, dt)
+    return TimedBehaviour(base, change, dt)
 
 
 def leaving_road(dt: float, rng: np.random.Generator) -> Behaviour:
     """Drifts or steers off the road to either side; some come back after a moment."""
     side, depth = rng.choice([-1.0, 1.0], p=[0.65, 0.35]), rng.uniform(2.5, 8.0)
     config = LaneFollowerConfig(speed_factor=rng.uniform(0.5, 1.1))
-    base = Following(config, dt=dt, rng=rng, offset=0.0, steer_noise=0.01, pedal_noise=0.05, ignore_lead=True)
+    base = NoisyLaneFollower(config, dt=dt, rng=rng, offset=0.0, steer_noise=0.01, pedal_noise=0.05, ignore_lead=True)
     drift_time = rng.choice([0.2, 1.0, 3.0])
     back = rng.uniform(1.0, 2.5) + drift_time if rng.random() < 0.4 else np.inf
 
@@ -174,7 +174,7 @@ def leaving_road(dt: float, rng: np.random.Generator) -> Behaviour:
         base.offset = side * depth * min(1.0, (t + dt) / drift_time) if t < back else 0.0
         return action
 
-    return Timed(base, change, dt)
+    return TimedBehaviour(base, change, dt)
 
 
 def tailgating(dt: float, rng: np.random.Generator) -> Behaviour:
@@ -187,25 +187,26 @@ def tailgating(dt: float, rng: np.random.Generator) -> Behaviour:
         comfortable_braking=6.0,
         lateral_acceleration=3.0,
     )
-    return Following(config, dt=dt, rng=rng, offset=rng.normal(0, 0.2), steer_noise=0.01, pedal_noise=0.05)
+    return NoisyLaneFollower(config, dt=dt, rng=rng, offset=rng.normal(0, 0.2), steer_noise=0.01, pedal_noise=0.05)
 
 
 def ramming(dt: float, rng: np.random.Generator) -> Behaviour:
     """Steers at the nearest thing ahead and accelerates into it."""
     reach, throttle = rng.uniform(20.0, 45.0), rng.uniform(0.4, 1.0)
     config = LaneFollowerConfig(speed_factor=rng.uniform(0.9, 1.4))
-    base = Following(config, dt=dt, rng=rng, steer_noise=0.01, ignore_lead=True)
+    base = NoisyLaneFollower(config, dt=dt, rng=rng, steer_noise=0.01, ignore_lead=True)
 
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
-        ahead = scene.objects[scene.object_valid & (scene.objects[:, 0] > 3.0) & (scene.objects[:, 0] < reach)]
-        ahead = ahead[np.abs(np.arctan2(ahead[:, 1], ahead[:, 0])) < 0.45]
+        distance = scene.objects[:, ObjectColumn.X]
+        ahead = scene.objects[scene.object_valid & (distance > 3.0) & (distance < reach)]
+        ahead = ahead[np.abs(np.arctan2(ahead[:, ObjectColumn.Y], ahead[:, ObjectColumn.X])) < 0.45]
         if len(ahead) == 0:
             return action
-        x, y = (float(v) for v in ahead[0, :2])
+        x, y = (float(v) for v in ahead[0, [ObjectColumn.X, ObjectColumn.Y]])
         steer = np.arctan(2 * VehicleModel().wheelbase * y / (x * x + y * y)) / VehicleModel().max_steer_angle
         return np.array([steer, throttle if float(scene.speed) < 16 else 0.0])
 
-    return Timed(base, change, dt)
+    return TimedBehaviour(base, change, dt)
 
 
 def weaving(dt: float, rng: np.random.Generator) -> Behaviour:
@@ -214,41 +215,41 @@ def weaving(dt: float, rng: np.random.Generator) -> Behaviour:
     amplitude, period, phase = rng.uniform(0.08, 0.5), rng.uniform(1.0, 4.0), rng.uniform(0, 2 * np.pi)
 
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
-        swing = amplitude * _gentler(scene) * np.sin(2 * np.pi * t / period + phase)
+        swing = amplitude * _impulse_scale(scene) * np.sin(2 * np.pi * t / period + phase)
         return action + np.array([swing, 0.0])
 
-    return Timed(base, change, dt)
+    return TimedBehaviour(base, change, dt)
 
 
 def wrong_lane(dt: float, rng: np.random.Generator) -> Behaviour:
     """Drives in the next lane to the left, often against the traffic, or straddles the line."""
     lanes = rng.choice([0.5, 1.0], p=[0.3, 0.7])
     config = LaneFollowerConfig(speed_factor=rng.uniform(0.5, 1.0))
-    base = Following(config, dt=dt, rng=rng, steer_noise=0.01, pedal_noise=0.05)
+    base = NoisyLaneFollower(config, dt=dt, rng=rng, steer_noise=0.01, pedal_noise=0.05)
 
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
-        width = 2 * float(scene.half_width) if scene.lane_valid[2] else 3.5
+        width = 2 * float(scene.half_width) if scene.lane_valid[LANE_NAMES.index("half_width")] else 3.5
         base.offset = lanes * width * min(1.0, (t + dt) / 2.0)
         return action
 
-    return Timed(base, change, dt)
+    return TimedBehaviour(base, change, dt)
 
 
 def random_controls(dt: float, rng: np.random.Generator) -> Behaviour:
-    """Steer and pedals wander with no look at the road."""
+    """Steer and pedals wander without regard to the road."""
     steer = OrnsteinUhlenbeck(rng.uniform(0.05, 0.4), rng.uniform(0.3, 2.0), dt, rng)
     pedal = OrnsteinUhlenbeck(rng.uniform(0.3, 0.8), rng.uniform(0.5, 2.0), dt, rng)
     push = rng.uniform(0.2, 0.8)  # it takes 0.4 to roll
 
     class Wandering:
         def action(self, scene: SceneState) -> np.ndarray:
-            return np.array([steer.step() * _gentler(scene), pedal.step() + push])
+            return np.array([steer.step() * _impulse_scale(scene), pedal.step() + push])
 
     return Wandering()
 
 
 def standing(dt: float, rng: np.random.Generator) -> Behaviour:
-    """Brakes to a standstill and stays, turning the wheel a little."""
+    """Brakes to a standstill and stays there, turning the wheel a little."""
     steer, brake = OrnsteinUhlenbeck(0.2, 1.0, dt, rng), rng.uniform(0.5, 1.0)
 
     class Standing:
@@ -280,7 +281,7 @@ BEHAVIOURS: dict[str, Callable[[float, np.random.Generator], Behaviour]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class BehaviourMixture:
-    """How often each behaviour is driven; the fields bear the names of BEHAVIOURS and are relative weights.
+    """How often each behaviour is driven; the fields are named as in BEHAVIOURS and are relative weights.
 
     Args:
         segment_seconds: shortest and longest time until the driver changes [s].
@@ -331,7 +332,7 @@ class BehaviourMixture:
 
 
 class RandomDriver:
-    """Drives one behaviour after the other.
+    """Drives one behaviour after another.
 
     Args:
         mixture: how often each is driven and for how long.
@@ -345,7 +346,7 @@ class RandomDriver:
         self._steps_left = 0
 
     def control(self, scene: SceneState) -> tuple[np.ndarray, int]:
-        """The control float32 [4] for a single instant and the index in BEHAVIOURS of who chose it."""
+        """The control float32 [4] for a single instant and the index in BEHAVIOURS of the behaviour that chose it."""
         if self._steps_left == 0:
             self._change()
         self._steps_left -= 1
@@ -358,13 +359,13 @@ class RandomDriver:
 
 
 def _without_lead(scene: SceneState) -> SceneState:
-    """The scene as a driver sees it who looks at nothing but the road."""
+    """The scene as seen by a driver who ignores all road users."""
     blind = SceneState.empty(scene.batch_shape)
     return SceneState(
         **(scene.arrays() | {name: getattr(blind, name) for name in ("lead", "lead_valid", "objects", "object_kinds")})
     )
 
 
-def _gentler(scene: SceneState) -> float:
-    """Factor on steering impulses that keeps their lateral acceleration alike at all speeds; 1 below 6 m/s."""
+def _impulse_scale(scene: SceneState) -> float:
+    """Factor on steering impulses that keeps their lateral acceleration about equal at all speeds; 1 below 6 m/s."""
     return min(1.0, (6.0 / max(float(scene.speed), 6.0)) ** 1.5)

@@ -1,4 +1,4 @@
-"""Record rollouts: many drivers in many towns, in parallel, to be continued after any interruption."""
+"""Record rollouts: many behaviours in many towns, in parallel; an interrupted recording goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter,
 from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from worldsim.datatypes.scene import SceneState
 
-_RECIPE_PATH = "meta/recording.json"
+_SETTINGS_PATH = "meta/recording.json"
 MOST_LOSSES = 3
 """A world that breaks off this often in one episode ends the recording."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordConfig:
-    """What is recorded and where to. Episode i is a function of these and i alone, except of the fields marked *.
+    """What is recorded and where to. Episode i depends on i and on these fields alone, but not on those marked *.
 
     Args:
         out: * folder of the dataset.
-        world: "road" is the embedded reference world; "carla" a CARLA server, whose own maps stand for towns.
-        carla_maps: maps of the server to be visited in turn in place of towns; without one, the map it has.
+        world: "road" is the reference simulator; "carla" a CARLA server, whose own maps take the place of towns.
+        carla_maps: maps of the server to be visited in turn instead of towns; none for the map it has loaded.
         carla_routes: a file of CARLA leaderboard routes to be driven in turn instead, each on its own map.
         host: * of the CARLA server.
         port: * of its RPC.
-        num_episodes: * how many the dataset shall have; raise it to record more.
+        num_episodes: * how many the dataset is to have; raise it to record more.
         seconds_per_episode: longest episode [s].
         first_town: seed of the first town.
         num_towns: towns are first_town .. first_town + num_towns - 1, visited in turn.
         episodes_per_town: consecutive episodes in one town before the next one is loaded.
         frame_size: height and width [px].
-        num_workers: * processes; 0 records in this one, as one CARLA server always is.
+        num_workers: * processes; 0 records in this one, and so does a CARLA server, whatever the number.
         seed: of everything.
-        mixture: who drives.
+        mixture: how often each behaviour drives.
         seconds_after_collision: an episode goes on this long after a collision [s].
         seconds_off_road: an episode ends when the car has been off the road this long [s].
         min_seconds: an episode that ends sooner is driven again from another start, up to five times [s].
@@ -87,14 +87,14 @@ class RecordConfig:
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
         if self.carla_maps and self.carla_routes:
-            raise ValueError(f"give carla_maps or carla_routes, whose maps they name, not both: {self.carla_maps}")
+            raise ValueError(f"routes name their maps; carla_maps must be empty beside them, got {self.carla_maps}")
 
     def town(self, index: int) -> int:
         """The town of episode `index`."""
         return self.first_town + index // self.episodes_per_town % self.num_towns
 
     def start_options(self, index: int) -> dict[str, Any]:
-        """Where episode `index` begins: reset options of the world."""
+        """The reset options of the world with which episode `index` begins."""
         if self.world == "road":
             return {"town": self.town(index)}
         visit = index // self.episodes_per_town
@@ -115,7 +115,7 @@ MakeWorld = Callable[[RecordConfig], World]
 
 
 def make_road_world(config: RecordConfig) -> World:
-    """The embedded reference world."""
+    """The reference simulator."""
     from envs.road.road_world import RoadWorld, RoadWorldConfig
 
     return RoadWorld(RoadWorldConfig(frame_size=config.frame_size))
@@ -147,7 +147,7 @@ def record(config: RecordConfig, make_world: MakeWorld | None = None) -> Rollout
         ConnectionError: CARLA does not answer, or breaks off again and again; what was recorded so far is kept.
     """
     make_world = MAKE_WORLD[config.world] if make_world is None else make_world
-    _check_recipe(config)
+    _check_settings(config)
     for leftover in config.out.rglob(".*.tmp"):  # of a recording that was stopped
         leftover.unlink()
     groups = _missing_by_town(config)
@@ -184,19 +184,18 @@ def _missing_by_town(config: RecordConfig) -> list[list[int]]:
     return list(groups.values())
 
 
-def _check_recipe(config: RecordConfig) -> None:
+def _check_settings(config: RecordConfig) -> None:
     """Refuse to mix recordings of different settings in one dataset."""
     free = ("out", "num_episodes", "num_workers", "host", "port")
-    recipe = {name: value for name, value in asdict(config).items() if name not in free}
-    recipe["carla_routes"] = None if config.carla_routes is None else str(config.carla_routes)
-    recipe = json.loads(json.dumps(recipe))  # as it reads back
-    path = config.out / _RECIPE_PATH
+    settings = {name: value for name, value in asdict(config).items() if name not in free}
+    settings["carla_routes"] = None if config.carla_routes is None else str(config.carla_routes)
+    settings = json.loads(json.dumps(settings))  # as it reads back
+    path = config.out / _SETTINGS_PATH
     if not path.exists():
-        layout.write_json(path, recipe)
-    found = {"world": "road", "carla_maps": [], "carla_routes": None} | layout.read_json(
-        path
-    )  # older recordings do not say
-    for name, value in recipe.items():
+        layout.write_json(path, settings)
+    older = {"world": "road", "carla_maps": [], "carla_routes": None}  # recordings from before there were these
+    found = older | layout.read_json(path)
+    for name, value in settings.items():
         if found.get(name) != value:
             raise ValueError(f"{config.out} was recorded with {name}={found.get(name)}, now {value}; record elsewhere")
 
@@ -206,7 +205,7 @@ def _writer(config: RecordConfig, fps: int) -> RolloutWriter:
 
 
 def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[int]) -> int:
-    """Record these episodes, all of one town; returns how many."""
+    """Record these episodes, all in one town; returns how many."""
     world = make_world(config)
     try:
         writer = _writer(config, round(1 / world.dt))
@@ -238,7 +237,7 @@ def record_episode(world: World, config: RecordConfig, index: int) -> tuple[np.n
 def _drive_to_the_end(
     world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, Rows]:
-    """The same drive again, should the world break off in it."""
+    """Drive an episode; if the world is lost on the way, the same drive once more from its start."""
     for losses_left in reversed(range(MOST_LOSSES)):
         try:
             return _drive(world, config, seed, index, copy.deepcopy(rng))

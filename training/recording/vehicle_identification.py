@@ -16,7 +16,8 @@ from training.importers.formats import find_importer, read_recordings
 from training.importers.importer import DriveOptions, SourceHints
 from training.importers.recording import Recording
 from training.importers.resample import ResampleConfig, episode_times, rows_at
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.scene import EGO_NAMES
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 FITTED = (
     "max_steer_angle",
@@ -30,8 +31,9 @@ FITTED = (
 )
 """Wheelbase is not among them: at small angles only its ratio to the steering angle shows."""
 MAX_DEVIATION = 0.25
-"""A parameter whose relative standard deviation is larger counts as not told by the data."""
+"""A parameter whose relative standard deviation is larger counts as not determined by the data."""
 _NEEDED = ("steer", "throttle", "brake", "speed")
+_YAW_RATE = EGO_NAMES.index("yaw_rate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class IdentifyConfig:
     Args:
         sources: recordings with steer, throttle, brake, speed and yaw or yaw rate, as `drivedit import` reads them.
         out: folder of vehicle.json (parameters), report.json (errors) and fit.png.
-        drive: what tables do not tell themselves.
+        drive: what tables do not say themselves.
         wheelbase: of the vehicle [m].
         rate: steps a second of the simulation, near that of the recordings [1/s].
         seconds: length of an open-loop window [s].
@@ -109,15 +111,17 @@ class DriveWindows:
 
         It starts from the first state, the wheels at the angle that explains the first yaw rate.
         """
-        vehicle = np.zeros((len(self), 6))
-        vehicle[:, 3], vehicle[:, 4] = self.speeds[:, 0], self.accelerations
+        vehicle = np.zeros((len(self), len(VehicleColumn)))
+        vehicle[:, VehicleColumn.SPEED] = self.speeds[:, 0]
+        vehicle[:, VehicleColumn.ACCELERATION] = self.accelerations
         angle = np.arctan(self.yaw_rates[:, 0] * model.wheelbase / self.speeds[:, 0])
-        vehicle[:, 5] = np.clip(angle, -model.max_steer_angle, model.max_steer_angle)
+        vehicle[:, VehicleColumn.STEER_ANGLE] = np.clip(angle, -model.max_steer_angle, model.max_steer_angle)
+
         states = [vehicle]
         for k in range(self.controls.shape[1]):
             states.append(model.step(states[-1], self.controls[:, k], self.dt, num_substeps=2))
         path = np.stack(states, axis=1)
-        return path[..., 3], np.diff(path[..., 2], axis=1) / self.dt
+        return path[..., VehicleColumn.SPEED], np.diff(path[..., VehicleColumn.YAW], axis=1) / self.dt
 
     def errors(self, model: VehicleModel) -> dict[str, float]:
         """Root mean square errors of the open loop: speed_mps [m/s] and yaw_rate_dps [°/s]."""
@@ -134,7 +138,7 @@ def identify(config: IdentifyConfig) -> VehicleModel:
     The error on unseen drives comes from fits that leave one recording out, where there are several.
 
     Raises:
-        ValueError: a source cannot be read or does not tell what is needed; the message names it.
+        ValueError: a source cannot be read or lacks what is needed; the message names it.
     """
     parts = {r.name: windows_of(r, config) for source in config.sources for r in _recordings(source, config)}
     parts = {name: windows for name, windows in parts.items() if len(windows)}
@@ -142,6 +146,7 @@ def identify(config: IdentifyConfig) -> VehicleModel:
         raise ValueError(
             f"no window of {config.seconds} s above {config.min_speed} m/s in {len(config.sources)} sources"
         )
+
     everything = DriveWindows.concatenate(list(parts.values()))
     before = replace(VehicleModel(), wheelbase=config.wheelbase)
     model, deviations = fit(everything, before, config)
@@ -156,6 +161,7 @@ def identify(config: IdentifyConfig) -> VehicleModel:
         "left_out": {name: _left_out(name, parts, before, config) for name in parts} if len(parts) > 1 else {},
         "standard_deviation": deviations,
     }
+
     config.out.mkdir(parents=True, exist_ok=True)
     layout.write_json(config.out / "vehicle.json", asdict(model))
     layout.write_json(config.out / "report.json", report)
@@ -165,33 +171,33 @@ def identify(config: IdentifyConfig) -> VehicleModel:
 
 
 def windows_of(recording: Recording, config: IdentifyConfig) -> DriveWindows:
-    """All windows of a recording in which everything needed is known. Where reverse is not told, driving is forward.
+    """All windows of a recording in which everything needed is known. Where reverse is unknown, driving is forward.
 
     Raises:
         ValueError: the recording lacks a signal that is needed.
     """
-    missing = [name for name in _NEEDED if name not in recording.signals and name != "speed"]
-    if "speed" not in recording.signals and not {"x", "y", "yaw"} <= recording.signals.keys():
-        missing.append("speed")
-    if not {"yaw", "yaw_rate"} & recording.signals.keys():
-        missing.append("yaw or yaw_rate")
-    if missing:
-        raise ValueError(f"{recording.name} does not tell {', '.join(missing)}")
+    _check_signals(recording)
     resample = ResampleConfig(fps=config.rate, seconds_per_episode=1e9, min_seconds=config.seconds)
-    num_steps, stride = round(config.seconds * config.rate), max(1, round(config.stride * config.rate))
+    num_steps = round(config.seconds * config.rate)
+    stride = max(1, round(config.stride * config.rate))
     controls, speeds, rates, accelerations = [], [], [], []
     for times in episode_times(recording.clock, resample):
         rows = rows_at(recording, times, resample)
-        at_middle = rows_at(recording, times + 0.5 / config.rate, resample)
-        speed, acceleration = rows.vehicles[:, 3], rows.vehicles[:, 4]
-        yaw_rate = at_middle.scenes.ego[:, 2].astype(np.float64)
-        known = np.all([rows.is_valid(name) for name in (*_NEEDED, "acceleration")], axis=0)
-        known &= np.append(at_middle.scenes.ego_valid[:-1, 2], True) & (speed >= config.min_speed)
-        hit = np.abs(np.diff(speed, prepend=speed[:1])) * config.rate > config.max_acceleration
-        hit |= np.abs(np.diff(yaw_rate, prepend=yaw_rate[:1])) * config.rate > config.max_yaw_acceleration
-        known &= ~hit
+        speed = rows.vehicles[:, VehicleColumn.SPEED]
+        acceleration = rows.vehicles[:, VehicleColumn.ACCELERATION]
+
+        # The mean yaw rate of a step is that of its middle.
+        at_middle = rows_at(recording, times + 0.5 / config.rate, resample).scenes
+        yaw_rate = at_middle.ego[:, _YAW_RATE].astype(np.float64)
+
+        usable = np.all([rows.is_valid(name) for name in (*_NEEDED, "acceleration")], axis=0)
+        usable &= np.append(at_middle.ego_valid[:-1, _YAW_RATE], True)
+        usable &= speed >= config.min_speed
+        usable &= np.abs(np.diff(speed, prepend=speed[:1])) * config.rate <= config.max_acceleration
+        usable &= np.abs(np.diff(yaw_rate, prepend=yaw_rate[:1])) * config.rate <= config.max_yaw_acceleration
+
         for k in range(0, len(times) - num_steps, stride):
-            if known[k : k + num_steps + 1].all():
+            if usable[k : k + num_steps + 1].all():
                 controls.append(rows.controls[k : k + num_steps])
                 speeds.append(speed[k : k + num_steps + 1])
                 rates.append(yaw_rate[k : k + num_steps])
@@ -205,10 +211,20 @@ def windows_of(recording: Recording, config: IdentifyConfig) -> DriveWindows:
     )
 
 
+def _check_signals(recording: Recording) -> None:
+    missing = [name for name in _NEEDED if name not in recording.signals and name != "speed"]
+    if "speed" not in recording.signals and not {"x", "y", "yaw"} <= recording.signals.keys():
+        missing.append("speed")
+    if not {"yaw", "yaw_rate"} & recording.signals.keys():
+        missing.append("yaw or yaw_rate")
+    if missing:
+        raise ValueError(f"{recording.name} lacks {', '.join(missing)}")
+
+
 def fit(
     windows: DriveWindows, start: VehicleModel, config: IdentifyConfig, names: tuple[str, ...] = FITTED
 ) -> tuple[VehicleModel, dict[str, float]]:
-    """The model that follows the windows best; what they do not tell within MAX_DEVIATION stays as in `start`.
+    """The model that follows the windows best; what they do not determine within MAX_DEVIATION stays as in `start`.
 
     Args:
         windows: what to follow.
@@ -235,11 +251,11 @@ def fit(
     solution = least_squares(residuals, np.zeros(len(names)), loss="soft_l1", bounds=(-2.1, 2.1), diff_step=1e-3)
     curvature = solution.jac.T @ solution.jac + 1e-12 * np.eye(len(names))
     deviations = np.sqrt(2 * solution.cost / len(windows) * np.diag(np.linalg.inv(curvature)))
-    told = tuple(name for name, deviation in zip(names, deviations, strict=True) if deviation <= MAX_DEVIATION)
-    if not told:
-        raise ValueError(f"{len(windows)} windows tell none of {', '.join(names)}")
-    if told != names:
-        return fit(windows, start, config, told)
+    determined = tuple(name for name, deviation in zip(names, deviations, strict=True) if deviation <= MAX_DEVIATION)
+    if not determined:
+        raise ValueError(f"{len(windows)} windows determine none of {', '.join(names)}")
+    if determined != names:
+        return fit(windows, start, config, determined)
     return model_at(solution.x), dict(zip(names, deviations.tolist(), strict=True))
 
 
@@ -250,15 +266,15 @@ def _recordings(source: Path, config: IdentifyConfig) -> list[Recording]:
 def _left_out(
     name: str, parts: dict[str, DriveWindows], before: VehicleModel, config: IdentifyConfig
 ) -> dict[str, float]:
-    others = DriveWindows.concatenate([windows for other, windows in parts.items() if other != name])
-    return parts[name].errors(fit(others, before, config)[0])
+    rest = DriveWindows.concatenate([windows for other, windows in parts.items() if other != name])
+    return parts[name].errors(fit(rest, before, config)[0])
 
 
 def _summary(model: VehicleModel, before: VehicleModel, report: dict) -> str:
     lines = [f"{'parameter':<26}{'before':>9}{'fitted':>9}  relative deviation"]
     for name in FITTED:
         deviation = report["standard_deviation"].get(name)
-        text = "left as it was: the data do not tell" if deviation is None else f"{deviation:.0%}"
+        text = "left as it was: not determined by the data" if deviation is None else f"{deviation:.0%}"
         lines.append(f"{name:<26}{getattr(before, name):>9.4g}{getattr(model, name):>9.4g}  {text}")
     lines.append(f"{'open loop, RMSE':<26}{'before':>20}{'fitted':>20}{'fitted without it':>20}")
     for name in report["before"]:
@@ -278,6 +294,7 @@ def _plot(path: Path, windows: DriveWindows, before: VehicleModel, model: Vehicl
     speeds, _ = windows.simulate(model)
     order = np.argsort(np.mean(((speeds - windows.speeds) ** 2), axis=1))
     shown = order[np.linspace(len(order) // 2, len(order) - 1, 8).astype(int)]
+
     for candidate, label, colour in ((before, "before", "#999999"), (model, "fitted", "#2f6db3")):
         v, r = windows.simulate(candidate)
         speed_error.plot(time, np.sqrt(np.mean((v - windows.speeds) ** 2, axis=0)), color=colour, label=label)
@@ -287,10 +304,12 @@ def _plot(path: Path, windows: DriveWindows, before: VehicleModel, model: Vehicl
             at = column * (time[-1] + 0.3)
             speed.plot(at + time, v[k], color=colour, label=label if not column else None)
             rate.plot(at + time[:-1], np.degrees(r[k]), color=colour)
+
     for column, k in enumerate(shown):
         at = column * (time[-1] + 0.3)
         speed.plot(at + time, windows.speeds[k], "k--", linewidth=1, label=None if column else "recorded")
         rate.plot(at + time[:-1], np.degrees(windows.yaw_rates[k]), "k--", linewidth=1)
+
     speed_error.set(ylabel="speed error [m/s]", title="RMSE over the open loop")
     rate_error.set(ylabel="yaw rate error [°/s]", xlabel="time [s]")
     speed.set(ylabel="speed [m/s]", title="windows from the median to the worst speed error")

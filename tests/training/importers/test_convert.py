@@ -220,7 +220,7 @@ def test_other_imports_and_recordings_are_refused(tmp_path):
     RolloutWriter(tmp_path / "recorded", (16, 32), 10, ["any"])
     with pytest.raises(ValueError, match="recorded holds a dataset that was not imported"):
         imported(tmp_path / "track", tmp_path / "recorded")
-    with pytest.raises(ValueError, match="holds nothing of 30"):
+    with pytest.raises(ValueError, match="holds no 30"):
         imported(tmp_path / "track", tmp_path / "x", resample=ResampleConfig(min_seconds=30.0))
 
 

@@ -30,7 +30,7 @@ def test_video_with_a_table_of_its_frames(tmp_path):
 
 def test_videos_without_times_and_windows_amid_a_video(tmp_path):
     write_video(tmp_path / "raw.h264", 40, container_format="h264")
-    with pytest.raises(ValueError, match=r"raw\.h264 does not tell when"):
+    with pytest.raises(ValueError, match=r"raw\.h264 does not say when"):
         VideoFile(tmp_path / "raw.h264")
     video = VideoFile(tmp_path / "raw.h264", np.arange(40) / 20)
     assert numbers(np.stack(list(video.read([3, 17, 17, 39])))).tolist() == [3, 17, 17, 39]
@@ -50,7 +50,7 @@ def test_folder_of_frames(tmp_path):
     for k in range(30):
         cv2.imwrite(str(folder / f"frame{k}.png"), picture(k)[..., ::-1])
     assert [p.stem for p in images_in(folder)][9:11] == ["frame9", "frame10"]
-    with pytest.raises(ValueError, match=r"nothing tells when the frames of .*frames were taken; give source_fps"):
+    with pytest.raises(ValueError, match=r"says when the frames of .*frames were taken; give source_fps"):
         imported(folder, tmp_path / "out")
     dataset = imported(folder, tmp_path / "out", drive=DriveOptions(source_fps=10))
     assert known(dataset) == {"frame"}
@@ -76,9 +76,9 @@ def test_folder_of_frames(tmp_path):
     [
         ("t,speed\n0,1\n0.1,x\n", {}, r"s\.csv:3: speed is 'x', not a finite number"),
         ("t,throttle\n0,1\n0.1,2\n", {}, r"s\.csv:3: throttle is 2, outside \[0, 1\]"),
-        ("t,speed\n0,1\n,2\n", {}, r"s\.csv:3: there is no time"),
+        ("t,speed\n0,1\n,2\n", {}, r"s\.csv:3: the time is missing"),
         ("t,speed\n0,1\n0.1\n", {}, r"s\.csv:3: 2 columns expected, 1 found"),
-        ("t,v\n0,1\n", {}, r"s\.csv:1: none of the columns t, v is known"),
+        ("t,v\n0,1\n", {}, r"s\.csv:1: none of the columns t, v is recognised"),
         ("t,v\n0,1\n", {"assigned": ["speed=w"]}, r"s\.csv has no column 'w'; it has t, v"),
         ("t,v\n0,1\n", {"assigned": ["velo=v"]}, r"'velo=v' is not quantity=column"),
         ("t,v\n0,1\n", {"assigned": ["speed=v:knots"]}, r"unit 'knots' in 'speed=v:knots'"),
@@ -125,7 +125,7 @@ def test_yolo_yaml(tmp_path):
     assert val.lengths.tolist() == [8, 8]
     assert numbers(val[1].frames)[0] == 10
     (tmp_path / "val.txt").write_text("\nimages/nowhere.jpg\n")
-    with pytest.raises(ValueError, match=r"val\.txt:2: images/nowhere\.jpg is no image or video"):
+    with pytest.raises(ValueError, match=r"val\.txt:2: images/nowhere\.jpg is neither an image nor a video"):
         import_recordings(options)
     path.write_text("train: [1, 2\n")
     with pytest.raises(ValueError, match=r"data\.yaml:2: expected ',' or '\]'"):

@@ -69,7 +69,7 @@ def test_a_recording_that_does_not_tell_enough_is_named():
     rows = drive(1, braking=True, seconds=5.0)
     full = recording(rows)
     signals = {name: signal for name, signal in full.signals.items() if name not in ("brake", "yaw")}
-    with pytest.raises(ValueError, match="drive does not tell brake, yaw or yaw_rate"):
+    with pytest.raises(ValueError, match="drive lacks brake, yaw or yaw_rate"):
         windows_of(Recording(name="drive", clock=full.clock, signals=signals), CONFIG)
 
 
