@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from worldsim.datatypes.scene import SceneState
-from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.start_clip import NO_LANES, StartClip
 
 Show = Callable[[Any], np.ndarray]
 """Makes a frame, uint8 [h, w, 3], of a world's view."""
@@ -44,8 +44,18 @@ class Instant:
         return self._seen
 
 
-def clip_of(past: Sequence[Instant], show: Show | None, route: np.ndarray, dt: float) -> StartClip:
-    """The past, newest last, as a start clip with the `route` ahead, [r, 2] in the newest vehicle frame [m]."""
+def clip_of(
+    past: Sequence[Instant], show: Show | None, route: np.ndarray, dt: float, lanes: np.ndarray = NO_LANES
+) -> StartClip:
+    """The past, newest last, as a start clip.
+
+    Args:
+        past: the instants.
+        show: makes those frames that nobody has looked at yet.
+        route: ahead, [r, 2] in the newest vehicle frame [m].
+        dt: time between instants [s].
+        lanes: ROUTE_LANE_NAMES of the route, [r, 4].
+    """
     return StartClip(
         frames=np.stack([instant.seen(show) for instant in past]),
         controls=np.array([instant.control for instant in past[1:]], np.float32).reshape(-1, 4),
@@ -53,4 +63,5 @@ def clip_of(past: Sequence[Instant], show: Show | None, route: np.ndarray, dt: f
         scenes=SceneState.stack([instant.scene for instant in past]),
         route=route.astype(np.float32),
         dt=dt,
+        lanes=lanes,
     )

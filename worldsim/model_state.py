@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import LANE_NAMES, SceneState
 from worldsim.dynamics.rollout import LatentState
 from worldsim.dynamics.trust import TrustScores
 from worldsim.frame_decoder import PictureState
@@ -133,7 +133,7 @@ class Prediction:
         tracked, scene = self.tracked.scene, self.decoded.scene.copy()
         scene.ego[:], scene.command[:] = tracked.ego, tracked.command
         scene.lane[tracked.lane_valid] = tracked.lane[tracked.lane_valid]
-        on_route = tracked.lane_valid[:, 0]
+        on_route = tracked.lane_valid[:, LANE_NAMES.index("lateral_offset")]
         scene.route[on_route], scene.route_valid[on_route] = tracked.route[on_route], tracked.route_valid[on_route]
         scene.lead[:], scene.lead_valid[:] = tracked.lead, tracked.lead_valid
         scene.objects[:], scene.object_kinds[:] = tracked.objects, tracked.object_kinds
@@ -146,7 +146,7 @@ class Prediction:
 
     @cached_property
     def off_road(self) -> np.ndarray:
-        """Probability that the ego has left the road, float [b]; decoded where tracking cannot tell."""
-        known = np.isfinite(self.tracked.off_road)
-        decoded = 0.0 if self.decoded is None else self.decoded.off_road
-        return np.where(known, self.tracked.off_road, decoded)
+        """Probability that the ego has left the road, float [b]. Where the road's edges are not tracked it is decoded;
+        in a state-only drive leaving one's lane counts there."""
+        unknown = self.tracked.off_lane if self.decoded is None else self.decoded.off_road
+        return np.where(np.isfinite(self.tracked.off_road), self.tracked.off_road, unknown)

@@ -16,7 +16,7 @@ from worldsim.actors.actors import ActorColumn, Actors, scene_objects
 from worldsim.actors.route_frame import lead_of, route_frame_of, to_frenet
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.boxes import separation
-from worldsim.datatypes.route import RoutePreview, preview_route, stack_routes, to_ground_frame
+from worldsim.datatypes.route import RouteLaneColumn, RoutePreview, Routes, preview_routes, rotate, to_ground_frame
 from worldsim.datatypes.scene import RouteCommand, SceneState
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
@@ -25,7 +25,12 @@ from worldsim.networks.dit import UNKNOWN_COMMAND
 CONTACT_SCALE = 0.2
 """Distance over which a collision's probability rises, half at contact [m]."""
 LEAST_HALF_WIDTH = 1.75
-"""An ego no part of which is farther than this from its route is on the road [m]."""
+"""An ego no part of which is farther than this from its route is on the road, and where its lane's width is not known
+this is half of it [m]."""
+OFF_ROAD_TOLERANCE = 0.3
+"""How far a corner may lie outside the drivable area (nuPlan's drivable area compliance) [m]."""
+CORNERS = np.array([[0.5, 0.5], [0.5, -0.5], [-0.5, -0.5], [-0.5, 0.5]])
+"""Of a box, in shares of its length and width."""
 ACTOR_BOX = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
 """Columns of an actor's box as `worldsim.datatypes.boxes` wants it."""
 
@@ -37,7 +42,7 @@ class TrackedState:
     Args:
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
-        routes: polylines in the ground frame, float64 [b, r, 2] [m], NaN after a route's end.
+        routes: the way to go, and its lanes.
         preview: where the egos are on their routes.
         actors: the other road users.
         seeds: what each slot's random numbers are drawn from, [b].
@@ -46,7 +51,7 @@ class TrackedState:
 
     vehicles: np.ndarray
     commands: np.ndarray
-    routes: np.ndarray
+    routes: Routes
     preview: RoutePreview
     actors: Actors
     seeds: tuple[int, ...]
@@ -58,7 +63,7 @@ class TrackedState:
         return TrackedState(
             vehicles=self.vehicles[rows],
             commands=self.commands[rows],
-            routes=self.routes[rows],
+            routes=self.routes.take(rows),
             preview=RoutePreview(*(value[rows] for value in self.preview)),
             actors=self.actors.take(rows),
             seeds=tuple(self.seeds[i] for i in rows),
@@ -72,7 +77,7 @@ class TrackedState:
         return TrackedState(
             vehicles=np.concatenate([state.vehicles for state in states]),
             commands=np.concatenate([state.commands for state in states]),
-            routes=stack_routes([route for state in states for route in state.routes]),
+            routes=Routes.concat([state.routes for state in states]),
             preview=RoutePreview(*(np.concatenate(values) for values in previews)),
             actors=Actors.concat([state.actors for state in states]),
             seeds=tuple(seed for state in states for seed in state.seeds),
@@ -89,7 +94,9 @@ class TrackedScene:
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         ego: EGO_NAMES, float64 [b, 4].
         collision: probability by the distance to the nearest road user, float [b].
-        off_road: probability, float [b]; NaN where tracking alone cannot tell.
+        off_road: 1 where a corner of the ego lies outside the road's tracked edges, else 0, float [b]; NaN where
+            these are not known, unless the ego is wholly inside its lane.
+        off_lane: the ego's centre is beside the lane of its route, bool [b]; False without a route.
     """
 
     scene: SceneState
@@ -97,6 +104,7 @@ class TrackedScene:
     ego: np.ndarray
     collision: np.ndarray
     off_road: np.ndarray
+    off_lane: np.ndarray
 
 
 class SceneTracker:
@@ -127,12 +135,13 @@ class SceneTracker:
             draws = [(seed % 2**63, 0, 2) for seed in seeds]
             actors = self.actor_model.painted(replace(actors, colours=colours), draws)
         vehicles = np.stack([clip.vehicles[-1] for clip in clips])
-        routes = stack_routes([to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips])
+        points = [to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips]
+        routes = Routes.stack(points, [clip.lanes for clip in clips])
         return TrackedState(
             vehicles=vehicles,
             commands=np.array([clip.scenes.command[-1] for clip in clips]),
             routes=routes,
-            preview=preview_route(routes, vehicles, np.zeros(len(clips), np.int64)),
+            preview=preview_routes(routes, vehicles, np.zeros(len(clips), np.int64)),
             actors=actors,
             seeds=tuple(int(seed) for seed in seeds),
             frames=(len(clips[0].vehicles) - 1,) * len(clips),
@@ -162,7 +171,7 @@ class SceneTracker:
         return replace(
             state,
             vehicles=vehicles,
-            preview=preview_route(state.routes, vehicles, state.preview.places),
+            preview=preview_routes(state.routes, vehicles, state.preview.places),
             actors=actors,
             frames=frames,
         )
@@ -182,9 +191,11 @@ class SceneTracker:
         scene.command[:] = np.where(state.commands == UNKNOWN_COMMAND, RouteCommand.FOLLOW, state.commands)
 
         on_route = preview.on_route
-        scene.lane[on_route, 0] = preview.lateral_offset[on_route]
-        scene.lane[on_route, 1] = preview.heading_error[on_route]
-        scene.lane_valid[on_route, :2] = True
+        lanes = state.routes.lanes_at(preview.arcs[:, None])[:, 0]
+        half_width, speed_limit = lanes[:, RouteLaneColumn.HALF_WIDTH], lanes[:, RouteLaneColumn.SPEED_LIMIT]
+        lane = np.stack([preview.lateral_offset, preview.heading_error, half_width, speed_limit], axis=-1)
+        scene.lane_valid[:] = on_route[:, None] & np.isfinite(lane)
+        scene.lane[scene.lane_valid] = lane[scene.lane_valid]
         scene.route[on_route], scene.route_valid[on_route] = preview.points[on_route], preview.valid[on_route]
 
         scene.objects[:], scene.object_kinds[:] = scene_objects(state.actors, vehicles)
@@ -195,8 +206,14 @@ class SceneTracker:
         )
         scene.lead[:] = np.stack([gap, speed], axis=-1)
 
+        beside = np.abs(preview.lateral_offset) > np.where(np.isfinite(half_width), half_width, LEAST_HALF_WIDTH)
         return TrackedScene(
-            scene=scene, vehicles=vehicles, ego=ego, collision=self._collision(state), off_road=self._off_road(state)
+            scene=scene,
+            vehicles=vehicles,
+            ego=ego,
+            collision=self._collision(state),
+            off_road=self._off_road(state),
+            off_lane=beside & (state.routes.counts >= 2),
         )
 
     def _ego(self, vehicles: np.ndarray) -> np.ndarray:
@@ -219,9 +236,20 @@ class SceneTracker:
         return 1 / (1 + np.exp(np.minimum(gap / CONTACT_SCALE, 50.0)))
 
     def _off_road(self, state: TrackedState) -> np.ndarray:
-        """0 for an ego wholly inside its lane; NaN elsewhere, where the lane's surroundings are not tracked."""
         preview, model = state.preview, self.vehicle_model
         turn = preview.heading_error
         reach = np.abs(np.cos(turn)) * model.width / 2 + np.abs(np.sin(turn)) * model.length / 2
-        inside = preview.on_route & (np.abs(preview.lateral_offset) + reach < LEAST_HALF_WIDTH)
-        return np.where(inside, 0.0, np.nan)
+        inside_lane = np.abs(preview.lateral_offset) + reach < LEAST_HALF_WIDTH
+
+        # each corner against the edges at its own place along the route, which junctions and bays move
+        shrink = 2 * OFF_ROAD_TOLERANCE
+        corners = CORNERS * (model.length - shrink, model.width - shrink)
+        corners = rotate(corners[None], turn[:, None])
+        lanes = state.routes.lanes_at(preview.arcs[:, None] + corners[..., 0])
+        lateral = preview.lateral_offset[:, None] + corners[..., 1]
+        left, right = lanes[..., RouteLaneColumn.LEFT_EDGE], lanes[..., RouteLaneColumn.RIGHT_EDGE]
+        outside = ((lateral > left) | (lateral < -right)).any(-1)
+        known = np.isfinite(left + right).all(-1)
+
+        off_road = np.where(known, outside, np.where(inside_lane, 0.0, np.nan))
+        return np.where(preview.on_route, off_road, np.nan)

@@ -24,9 +24,9 @@ from envs.serialization import ArrayLike, StateCodec, check_state
 from envs.world import WorldStep
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
-from worldsim.datatypes.route import LANE_RANGE, RoutePreview, route_ahead
+from worldsim.datatypes.route import LANE_RANGE, RoutePreview, Routes
 from worldsim.datatypes.scene import ObjectKind, SceneState
-from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.dynamics.memory import MemoryBank
 from worldsim.dynamics.rollout import LatentState
@@ -208,8 +208,10 @@ class LearnedWorld:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
         state = self._running()
         tracked = state.tracked
-        left = route_ahead(tracked.routes[0], tracked.vehicles[0], int(tracked.preview.places[0]))
-        return clip_of(self._past, self._show, left if len(left) > 1 else centreline(self._past[-1].scene), self.dt)
+        route, lanes = tracked.routes.ahead(0, tracked.vehicles[0], int(tracked.preview.places[0]))
+        if len(route) < 2:
+            route, lanes = centreline(self._past[-1].scene), NO_LANES
+        return clip_of(self._past, self._show, route, self.dt, lanes)
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
@@ -309,7 +311,7 @@ class LearnedWorld:
 
 _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DecoderInputs, LatentState,
-    MemoryBank, KeyValue, RoutePreview, Actors, SceneState, Scripted, Route, ActorState, ObjectKind,
+    MemoryBank, KeyValue, Routes, RoutePreview, Actors, SceneState, Scripted, Route, ActorState, ObjectKind,
 )  # fmt: skip
 
 
@@ -348,7 +350,7 @@ def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray, *, decod
 
 def _route_done(state: ModelState) -> bool:
     """The ego has passed the end of its route, near it; False without a route."""
-    num_points = int(np.isfinite(state.tracked.routes[0, :, 0]).sum())
+    num_points = int(state.tracked.routes.counts[0])
     preview = state.tracked.preview
     at_end = num_points > 1 and int(preview.places[0]) == num_points - 2
     return bool(at_end and not preview.on_route[0] and abs(preview.lateral_offset[0]) <= LANE_RANGE)

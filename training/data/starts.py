@@ -7,7 +7,8 @@ import numpy as np
 from envs.centreline import centreline
 from training.data.frame_store import FrameStore
 from training.data.validity import known_of
-from worldsim.datatypes.route import route_ahead, to_ground_frame
+from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, to_ground_frame, to_vehicle_frame
+from worldsim.datatypes.scene import LANE_NAMES
 from worldsim.datatypes.start_clip import StartClip
 
 
@@ -56,29 +57,41 @@ def known_starts(store: FrameStore, num_context: int) -> list[np.ndarray]:
 def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
     """The StartClip whose newest frame is at `position`."""
     rows = slice(position - num_context + 1, position + 1)
-    scenes = store.rows.scenes[rows]
+    route, lanes = recorded_route(store, position)
     return StartClip(
         frames=np.array(store.frames[rows]),
         controls=store.rows.controls[rows][:-1],
         vehicles=store.rows.vehicles[rows],
-        scenes=scenes,
-        route=recorded_route(store, position),
+        scenes=store.rows.scenes[rows],
+        route=route,
         dt=store.dt,
+        lanes=lanes,
     )
 
 
-def recorded_route(store: FrameStore, position: int) -> np.ndarray:
-    """The route from the frame at `position` on, put together from the rest of its episode; float32 [r, 2], vehicle
-    frame. It has no points where none is known.
+def recorded_route(store: FrameStore, position: int) -> tuple[np.ndarray, np.ndarray]:
+    """The route from the frame at `position` on, put together from the rest of its episode, and its lanes.
+
+    Returns:
+        Points float32 [r, 2] in the vehicle frame, none where none is known, and ROUTE_LANE_NAMES float32 [r, 4]: width
+        and speed limit as recorded when the ego was about there, edges unknown.
     """
     episode = int(np.searchsorted(store.starts, position, side="right")) - 1
     rows = slice(position, int(store.starts[episode] + store.lengths[episode]))
     scenes, vehicles = store.rows.scenes[rows], store.rows.vehicles[rows]
+
     line = list(to_ground_frame(vehicles[0], centreline(scenes[0])[:1]))
+    sources = [0] * len(line)
     for k in range(len(vehicles)):
         last = k == len(vehicles) - 1
         known = scenes.route[k][scenes.route_valid[k]][: None if last else 1]
         for point in to_ground_frame(vehicles[k], known):
             if not line or np.hypot(*(point - line[-1])) > 1.0:
                 line.append(point)
-    return route_ahead(np.array(line).reshape(-1, 2), vehicles[0], 0)
+                sources.append(k)
+
+    lanes = np.full((len(line), len(ROUTE_LANE_NAMES)), np.nan, np.float32)
+    recorded = np.where(scenes.lane_valid, scenes.lane, np.nan)[sources]
+    lanes[:, RouteLaneColumn.HALF_WIDTH] = recorded[:, LANE_NAMES.index("half_width")]
+    lanes[:, RouteLaneColumn.SPEED_LIMIT] = recorded[:, LANE_NAMES.index("speed_limit")]
+    return to_vehicle_frame(vehicles[0], np.array(line).reshape(-1, 2)).astype(np.float32), lanes

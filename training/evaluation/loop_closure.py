@@ -9,7 +9,7 @@ import torch
 
 from training.evaluation.image_metrics import psnr
 from training.evaluation.rollouts import follow_lane
-from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.dynamics.memory import relative_pose, view_distance
 from worldsim.world_model import WorldModel
 
@@ -89,7 +89,7 @@ def drive_laps(
     Args:
         remember: False takes the model's memory away.
     """
-    clips = [replace(clip, route=block.route()) for clip in clips]
+    clips = [replace(clip, route=block.route(), lanes=NO_LANES) for clip in clips]
     state = model.begin(clips, list(range(len(clips))))
     actors = state.tracked.actors
     alone = replace(actors, kinds=np.zeros_like(actors.kinds), vacant=np.zeros_like(actors.vacant))

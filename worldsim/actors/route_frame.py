@@ -51,10 +51,17 @@ def route_frame_of(preview: RoutePreview) -> RouteFrame:
 
 def route_frame_of_scenes(scenes: SceneState) -> RouteFrame:
     """The routes that SceneStates [n] tell of."""
-    places = np.zeros(len(scenes.route), np.int64)
-    known = np.all(scenes.lane_valid[:, :2], axis=-1)
+    num = len(scenes.route)
     return route_frame_of(
-        RoutePreview(scenes.route, scenes.route_valid, scenes.lateral_offset, scenes.heading_error, places, known)
+        RoutePreview(
+            points=scenes.route,
+            valid=scenes.route_valid,
+            lateral_offset=scenes.lateral_offset,
+            heading_error=scenes.heading_error,
+            places=np.zeros(num, np.int64),
+            arcs=np.zeros(num),
+            on_route=np.all(scenes.lane_valid[:, :2], axis=-1),
+        )
     )
 
 

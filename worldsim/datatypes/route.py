@@ -2,16 +2,109 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
 
 from worldsim.datatypes.scene import ROUTE_DISTANCES
+from worldsim.datatypes.vehicle import VehicleColumn
 
 LANE_RANGE = 12.0
 """Farther than this from its route [m], the ego has none."""
-SEARCH_AHEAD = 30
-"""Route points searched ahead of the last known place."""
+SEARCH_BACK, SEARCH_AHEAD = 5, 30
+"""Route points searched behind and ahead of the last known place."""
+
+
+ROUTE_LANE_NAMES = ("half_width", "speed_limit", "left_edge", "right_edge")
+"""Of the lane at a point of a route: half its width [m], its speed limit [m/s], and how far the drivable area reaches
+to the left and to the right of its centre [m]; NaN where unknown."""
+
+
+class RouteLaneColumn(IntEnum):
+    """Columns of ROUTE_LANE_NAMES."""
+
+    HALF_WIDTH = 0
+    SPEED_LIMIT = 1
+    LEFT_EDGE = 2
+    RIGHT_EDGE = 3
+
+
+class Routes(NamedTuple):
+    """The routes of `b` egos, each with up to `r` points; what lies after a route's end is padding.
+
+    points: ground frame, float64 [b, r, 2] [m], NaN after the end. arcs: arc length of each point from the first,
+    float64 [b, r] [m], inf after the end. lanes: ROUTE_LANE_NAMES, float64 [b, r, 4]. counts: number of points, int64
+    [b]; a route of less than 2 points is none.
+    """
+
+    points: np.ndarray
+    arcs: np.ndarray
+    lanes: np.ndarray
+    counts: np.ndarray
+
+    @staticmethod
+    def stack(points: Sequence[np.ndarray], lanes: Sequence[np.ndarray] | None = None) -> Routes:
+        """Routes of polylines [r, 2] of different length, in the ground frame, and their lanes [r, 4]; without `lanes`
+        nothing is known of these."""
+        b, counts = len(points), np.array([len(line) for line in points], np.int64)
+        r = max(2, int(counts.max(initial=0)))
+        stacked = Routes(np.full((b, r, 2), np.nan), np.full((b, r), np.inf), np.full((b, r, 4), np.nan), counts)
+        for k, line in enumerate(points):
+            n = len(line)
+            stacked.points[k, :n] = line
+            stacked.arcs[k, :n] = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])[:n]
+            if lanes is not None:
+                stacked.lanes[k, :n] = lanes[k]
+        return stacked
+
+    def take(self, rows: Sequence[int]) -> Routes:
+        """The routes of the given egos, in that order."""
+        return Routes(*(values[list(rows)] for values in self))
+
+    @staticmethod
+    def concat(many: Sequence[Routes]) -> Routes:
+        """The routes of all of them, in that order."""
+        r = max(routes.points.shape[1] for routes in many)
+        padded = [routes._padded(r) for routes in many]
+        return Routes(*(np.concatenate(values) for values in zip(*padded, strict=True)))
+
+    def _padded(self, r: int) -> Routes:
+        more = r - self.points.shape[1]
+        if not more:
+            return self
+        after = ((0, 0), (0, more))
+        return Routes(
+            np.pad(self.points, (*after, (0, 0)), constant_values=np.nan),
+            np.pad(self.arcs, after, constant_values=np.inf),
+            np.pad(self.lanes, (*after, (0, 0)), constant_values=np.nan),
+            self.counts,
+        )
+
+    def segments_at(self, arcs: np.ndarray) -> np.ndarray:
+        """Index of the segment in which arc lengths [b, k] [m] fall, int64 [b, k]; the nearest one beyond the ends."""
+        b, r = self.arcs.shape
+        # one search for all rows: each row's arcs are lifted above those of the row before
+        lift = 1e7 * np.arange(b)[:, None]
+        rows = np.minimum(self.arcs, 9e6) + lift
+        found = np.searchsorted(rows.ravel(), (np.clip(arcs, 0.0, 8e6) + lift).ravel(), side="right")
+        index = found.reshape(arcs.shape) - 1 - r * np.arange(b)[:, None]
+        return np.clip(index, 0, np.maximum(self.counts[:, None] - 2, 0))
+
+    def lanes_at(self, arcs: np.ndarray) -> np.ndarray:
+        """ROUTE_LANE_NAMES [b, k, 4] at the points nearest to arc lengths [b, k] [m]."""
+        index = self.segments_at(arcs)
+        rows = np.arange(len(self.points))[:, None]
+        here, there = self.arcs[rows, index], self.arcs[rows, np.minimum(index + 1, self.arcs.shape[1] - 1)]
+        return self.lanes[rows, index + (arcs - here > there - arcs)]
+
+    def ahead(self, slot: int, vehicle: np.ndarray, place: int) -> tuple[np.ndarray, np.ndarray]:
+        """What is left of a route from point `place` on: points float32 [k, 2] in the frame of `vehicle` [6], and lanes
+        float32 [k, 4]."""
+        left = slice(place, int(self.counts[slot]))
+        points = to_vehicle_frame(vehicle, self.points[slot, left])
+        return points.astype(np.float32), self.lanes[slot, left].astype(np.float32)
 
 
 class RoutePreview(NamedTuple):
@@ -19,7 +112,7 @@ class RoutePreview(NamedTuple):
 
     points: at ROUTE_DISTANCES, vehicle frame, float32 [b, 10, 2]. valid: bool [b, 10]. lateral_offset [m], positive
     left, and heading_error [rad] of the ego, float64 [b]. places: index of the route point last passed, int64 [b].
-    on_route: within LANE_RANGE of a route that goes on, bool [b].
+    arcs: of the ego's projection, float64 [b] [m]. on_route: within LANE_RANGE of a route that goes on, bool [b].
     """
 
     points: np.ndarray
@@ -27,68 +120,63 @@ class RoutePreview(NamedTuple):
     lateral_offset: np.ndarray
     heading_error: np.ndarray
     places: np.ndarray
+    arcs: np.ndarray
     on_route: np.ndarray
 
 
-def stack_routes(routes: list[np.ndarray]) -> np.ndarray:
-    """Polylines [r, 2] of different length as one float64 array [b, longest, 2], padded with NaN."""
-    stacked = np.full((len(routes), max(2, *(len(route) for route in routes)), 2), np.nan)
-    for row, route in zip(stacked, routes, strict=True):
-        row[: len(route)] = route
-    return stacked
-
-
-def preview_route(routes: np.ndarray, vehicles: np.ndarray, places: np.ndarray) -> RoutePreview:
+def preview_routes(routes: Routes, vehicles: np.ndarray, places: np.ndarray) -> RoutePreview:
     """The preview of each ego on its route.
 
     Args:
-        routes: ground frame, float64 [b, r, 2], NaN after a route's end; a route of less than 2 points is none.
+        routes: of the egos.
         vehicles: VEHICLE_NAMES, float64 [b, 6].
         places: index of the route point last passed, int64 [b]; the search goes on from there.
     """
-    b = len(routes)
-    points = np.zeros((b, len(ROUTE_DISTANCES), 2), np.float32)
-    valid = np.zeros((b, len(ROUTE_DISTANCES)), bool)
-    lateral, heading, found = np.zeros(b), np.zeros(b), places.copy()
-    on_route = np.zeros(b, bool)
-    for k in range(b):
-        line = routes[k][np.isfinite(routes[k, :, 0])]
-        if len(line) < 2:
-            continue
-        first = int(np.clip(places[k] - 5, 0, len(line) - 2))
-        near = line[first : first + SEARCH_AHEAD + 6]
-        start, along = near[:-1], np.diff(near, axis=0)
-        size = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-6)
-        offset = vehicles[k, :2] - start
-        fraction = (offset * along).sum(-1) / size**2
-        low = np.where((np.arange(len(start)) == 0) & (first == 0), -np.inf, 0.0)
-        clipped = np.clip(fraction, low, 1.0)
-        miss = offset - clipped[:, None] * along
-        at = int(np.argmin((miss**2).sum(-1)))
-        direction = along[at] / size[at]
-        lateral[k] = direction[0] * offset[at, 1] - direction[1] * offset[at, 0]
-        turn = vehicles[k, 2] - np.arctan2(direction[1], direction[0])
-        heading[k] = (turn + np.pi) % (2 * np.pi) - np.pi
-        found[k] = first + at
-        ended = first + at == len(line) - 2 and fraction[at] >= 1.0
-        on_route[k] = abs(lateral[k]) <= LANE_RANGE and not ended
-        if not on_route[k]:
-            continue
-        ahead = line[first + at :]
-        steps = np.hypot(*np.diff(ahead, axis=0).T)
-        arc = np.concatenate([[0.0], np.cumsum(steps)]) - clipped[at] * size[at]
-        distances = np.asarray(ROUTE_DISTANCES)
-        valid[k] = distances <= arc[-1]
-        preview = np.stack([np.interp(distances, arc, ahead[:, i]) for i in range(2)], axis=-1)
-        points[k] = np.where(valid[k][:, None], to_vehicle_frame(vehicles[k], preview), 0.0)
-    return RoutePreview(points, valid, lateral, heading, found, on_route)
+    last = np.maximum(routes.counts - 2, 0)
+    rows = np.arange(len(last))
+    exists = routes.counts >= 2
 
+    # the nearest segment among those around the last known place
+    first = np.clip(places - SEARCH_BACK, 0, last)
+    index = first[:, None] + np.arange(SEARCH_BACK + SEARCH_AHEAD)
+    searched = (index <= last[:, None]) & exists[:, None]
+    index = np.minimum(index, last[:, None])
+    start = routes.points[rows[:, None], index]
+    along = routes.points[rows[:, None], index + 1] - start
+    size = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-6)
+    offset = vehicles[:, None, :2] - start
+    fraction = (offset * along).sum(-1) / size**2
+    low = np.where(index == 0, -np.inf, 0.0)  # before its beginning a route goes straight on
+    clipped = np.clip(fraction, low, 1.0)
+    miss = ((offset - clipped[..., None] * along) ** 2).sum(-1)
+    nearest = np.argmin(np.where(searched, miss, np.inf), axis=1)
 
-def route_ahead(route: np.ndarray, vehicle: np.ndarray, place: int) -> np.ndarray:
-    """What is left of a route (ground frame [r, 2], NaN after its end) from point `place` on, float32 [k, 2] in the
-    frame of `vehicle` [6]."""
-    left = route[place:]
-    return to_vehicle_frame(vehicle, left[np.isfinite(left[:, 0])]).astype(np.float32)
+    # the ego beside it
+    place = np.where(exists, index[rows, nearest], places)
+    direction = along[rows, nearest] / size[rows, nearest, None]
+    offset = offset[rows, nearest]
+    lateral = direction[:, 0] * offset[:, 1] - direction[:, 1] * offset[:, 0]
+    turn = vehicles[:, VehicleColumn.YAW] - np.arctan2(direction[:, 1], direction[:, 0])
+    heading = (turn + np.pi) % (2 * np.pi) - np.pi
+    lateral, heading = np.where(exists, lateral, 0.0), np.where(exists, heading, 0.0)
+    arcs = routes.arcs[rows, np.minimum(place, last)] + clipped[rows, nearest] * size[rows, nearest]
+    arcs = np.where(exists, arcs, 0.0)
+    ended = (place == last) & (fraction[rows, nearest] >= 1.0)
+    on_route = exists & (np.abs(lateral) <= LANE_RANGE) & ~ended
+
+    # the points ahead
+    wanted = arcs[:, None] + np.asarray(ROUTE_DISTANCES)
+    length = routes.arcs[rows, np.maximum(routes.counts - 1, 0)]
+    valid = on_route[:, None] & (wanted <= length[:, None] + 1e-9)
+    at = routes.segments_at(wanted)
+    here, there = (routes.points[rows[:, None], at + k] for k in (0, 1))
+    begin, end = (routes.arcs[rows[:, None], at + k] for k in (0, 1))
+    with np.errstate(invalid="ignore"):  # of routes that there are not
+        share = (wanted - begin) / np.maximum(end - begin, 1e-9)
+        ground = here + share[..., None] * (there - here)
+        points = rotate(ground - vehicles[:, None, :2], -vehicles[:, None, VehicleColumn.YAW])
+    points = np.where(valid[..., None], points, 0.0).astype(np.float32)
+    return RoutePreview(points, valid, lateral, heading, place, arcs, on_route)
 
 
 def to_vehicle_frame(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
+
+NO_LANES = np.zeros((0, len(ROUTE_LANE_NAMES)), np.float32)
+"""Stands for lanes of which nothing is known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +25,9 @@ class StartClip:
         scenes: SceneState with leading dim [t].
         route: centreline ahead of the last frame, float32 [r, 2], in that frame's vehicle frame [m].
         dt: time between frames [s].
+        lanes: ROUTE_LANE_NAMES at each point of the route, float32 [r, 4]; NaN where unknown, as all is without it.
+
+    A state-only clip has no frames: uint8 [t, 0, 0, 3]. Only a state-only drive can begin from it.
 
     Raises:
         ValueError: a shape does not fit the others.
@@ -32,6 +39,7 @@ class StartClip:
     scenes: SceneState
     route: np.ndarray
     dt: float
+    lanes: np.ndarray = field(default_factory=lambda: NO_LANES)
 
     def __post_init__(self) -> None:
         t = len(self.frames)
@@ -45,8 +53,17 @@ class StartClip:
             raise ValueError(f"scenes must have leading dim [{t}], got {self.scenes.batch_shape}")
         if self.route.ndim != 2 or self.route.shape[1] != 2:
             raise ValueError(f"route must be [r, 2], got {self.route.shape}")
+        if self.lanes is NO_LANES:
+            object.__setattr__(self, "lanes", np.full((len(self.route), len(ROUTE_LANE_NAMES)), np.nan, np.float32))
+        if self.lanes.shape != (len(self.route), len(ROUTE_LANE_NAMES)):
+            raise ValueError(f"lanes must be [{len(self.route)}, {len(ROUTE_LANE_NAMES)}], got {self.lanes.shape}")
         if not self.dt > 0:
             raise ValueError(f"dt must be positive, got {self.dt}")
+
+    @property
+    def has_frames(self) -> bool:
+        """False of a state-only clip."""
+        return self.frames.size > 0
 
     def last(self, num_frames: int) -> StartClip:
         """The newest `num_frames` frames as a clip of their own."""
@@ -60,4 +77,5 @@ class StartClip:
             scenes=self.scenes[i:],
             route=self.route,
             dt=self.dt,
+            lanes=self.lanes,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
 
@@ -26,8 +27,9 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
         raise ValueError(f"start clips must have one shape, got {sorted(shapes)}")
     longest = max(len(clip.route) for clip in clips)
     routes = np.full((len(clips), longest, 2), np.nan, np.float32)
-    for row, clip in zip(routes, clips, strict=True):
-        row[: len(clip.route)] = clip.route
+    lanes = np.full((len(clips), longest, len(ROUTE_LANE_NAMES)), np.nan, np.float32)
+    for k, clip in enumerate(clips):
+        routes[k, : len(clip.route)], lanes[k, : len(clip.route)] = clip.route, clip.lanes
     frames = np.stack([clip.frames for clip in clips])
     # differences between frames compress far better than frames; uint8 wraps around and back exactly
     frames[:, 1:] -= frames[:, :-1].copy()
@@ -36,6 +38,7 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
         "controls": np.stack([clip.controls for clip in clips]),
         "vehicles": np.stack([clip.vehicles for clip in clips]),
         "routes": routes,
+        "lanes": lanes,
         "dt": np.array([clip.dt for clip in clips]),
     }
     scenes = SceneState.stack([clip.scenes for clip in clips])
@@ -62,6 +65,8 @@ def load_starts(path: Path) -> list[StartClip]:
         frames = np.cumsum(arrays["frame_differences"], axis=1, dtype=np.uint8)
         scenes = SceneState(**{name[6:]: value for name, value in arrays.items() if name.startswith("scene_")})
         routes = [route[np.isfinite(route[:, 0])] for route in arrays["routes"]]
+        if "lanes" not in arrays:  # written before lanes were tracked: nothing is known of them
+            arrays["lanes"] = np.full((*arrays["routes"].shape[:2], len(ROUTE_LANE_NAMES)), np.nan, np.float32)
         return [
             StartClip(
                 frames=frames[i],
@@ -70,6 +75,7 @@ def load_starts(path: Path) -> list[StartClip]:
                 scenes=scenes[i],
                 route=routes[i],
                 dt=float(arrays["dt"][i]),
+                lanes=arrays["lanes"][i, : len(routes[i])],
             )
             for i in range(len(frames))
         ]

@@ -19,7 +19,11 @@ def test_a_third_of_the_starts_lie_before_an_episodes_end_and_all_have_a_context
 
 def test_the_recorded_route_is_the_road_as_far_as_its_episode_saw_it() -> None:
     store = turning_car(60)
-    route = recorded_route(store, 10)  # type: ignore[arg-type]
+    route, lanes = recorded_route(store, 10)  # type: ignore[arg-type]
+    assert lanes.shape == (len(route), 4)
+    recorded = store.rows.scenes.lane_valid[10:, 2]
+    assert np.isfinite(lanes[:, 0]).all() == recorded.all()
+    assert np.isnan(lanes[:, 2:]).all()  # no recording knows the road's edges
     x, y, yaw = store.rows.vehicles[10, :3]
     c, s = np.cos(yaw), np.sin(yaw)
     ground = np.array([x, y]) + route @ np.array([[c, s], [-s, c]])

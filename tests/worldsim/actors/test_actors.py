@@ -13,7 +13,7 @@ from worldsim.actors.actors import ACTOR_NAMES, Actors, match_objects, object_st
 from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, RouteFrame, lead_of, route_frame_of, to_frenet
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.boxes import corners, separation
-from worldsim.datatypes.route import preview_route, stack_routes
+from worldsim.datatypes.route import Routes, preview_routes
 from worldsim.datatypes.scene import SceneState
 
 EGO = np.array([[0.0, 0.0, 0.0, 5.0, 0.0, 0.0]])
@@ -32,14 +32,14 @@ def actors(*rows: np.ndarray, kinds: tuple[int, ...] = ()) -> Actors:
 
 
 def straight(y: float = 0.0) -> RouteFrame:
-    route = stack_routes([np.stack([np.arange(-5.0, 120.0), np.full(125, y)], axis=-1)])
-    return route_frame_of(preview_route(route, EGO, np.zeros(1, np.int64)))
+    route = Routes.stack([np.stack([np.arange(-5.0, 120.0), np.full(125, y)], axis=-1)])
+    return route_frame_of(preview_routes(route, EGO, np.zeros(1, np.int64)))
 
 
 def turning(radius: float = 15.0) -> RouteFrame:
     angle = np.arange(0.0, 100.0) / radius
     route = np.stack([radius * np.sin(angle), radius * (1 - np.cos(angle))], axis=-1)[: int(radius * 3)]
-    return route_frame_of(preview_route(stack_routes([route]), EGO, np.zeros(1, np.int64)))
+    return route_frame_of(preview_routes(Routes.stack([route]), EGO, np.zeros(1, np.int64)))
 
 
 @pytest.fixture(scope="module")

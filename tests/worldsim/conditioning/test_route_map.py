@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from worldsim.conditioning.route_map import RouteMap
 from worldsim.configs import CameraGeometry
-from worldsim.datatypes.route import preview_route, route_ahead, stack_routes, to_ground_frame
+from worldsim.datatypes.route import Routes, preview_routes, to_ground_frame
 from worldsim.datatypes.scene import ROUTE_DISTANCES
 
 STRAIGHT = np.stack([np.arange(0.0, 101.0), np.zeros(101)], axis=-1)
@@ -20,7 +20,7 @@ def vehicle(x: float, y: float, yaw: float = 0.0) -> np.ndarray:
 
 
 def test_preview_on_a_straight_road() -> None:
-    preview = preview_route(stack_routes([STRAIGHT]), vehicle(10.3, 0.5, 0.1), np.array([8]))
+    preview = preview_routes(Routes.stack([STRAIGHT]), vehicle(10.3, 0.5, 0.1), np.array([8]))
     assert preview.on_route.all()
     assert preview.lateral_offset[0] == pytest.approx(0.5)
     assert preview.heading_error[0] == pytest.approx(0.1)
@@ -32,16 +32,16 @@ def test_preview_on_a_straight_road() -> None:
 
 
 def test_preview_ends_where_the_route_ends() -> None:
-    preview = preview_route(stack_routes([STRAIGHT]), vehicle(85.0, 0.0), np.array([84]))
+    preview = preview_routes(Routes.stack([STRAIGHT]), vehicle(85.0, 0.0), np.array([84]))
     assert preview.valid[0].tolist() == [d <= 15 for d in ROUTE_DISTANCES]
-    past = preview_route(stack_routes([STRAIGHT]), vehicle(101.0, 0.0), np.array([98]))
+    past = preview_routes(Routes.stack([STRAIGHT]), vehicle(101.0, 0.0), np.array([98]))
     assert not past.on_route.any()
     assert not past.valid.any()
 
 
 def test_far_from_the_route_there_is_none() -> None:
-    preview = preview_route(
-        stack_routes([STRAIGHT, STRAIGHT[:1]]), np.concatenate([vehicle(10, 13)] * 2), np.zeros(2, int)
+    preview = preview_routes(
+        Routes.stack([STRAIGHT, STRAIGHT[:1]]), np.concatenate([vehicle(10, 13)] * 2), np.zeros(2, int)
     )
     assert not preview.on_route.any()
 
@@ -49,14 +49,16 @@ def test_far_from_the_route_there_is_none() -> None:
 def test_a_route_that_meets_itself_is_followed_in_order() -> None:
     """Out and back on parallel lanes 1 m apart: the way back is not taken for the way out."""
     back = np.stack([np.arange(100.0, -1, -1), np.ones(101)], axis=-1)
-    routes = stack_routes([np.concatenate([STRAIGHT, back])])
-    preview = preview_route(routes, vehicle(20.2, 0.8), np.array([19]))
+    routes = Routes.stack([np.concatenate([STRAIGHT, back])])
+    preview = preview_routes(routes, vehicle(20.2, 0.8), np.array([19]))
     assert preview.lateral_offset[0] == pytest.approx(0.8)
 
 
 def test_what_is_left_of_a_route_is_seen_from_the_ego() -> None:
-    left = route_ahead(stack_routes([STRAIGHT])[0], vehicle(50.0, 2.0, math.pi / 2)[0], 50)
+    lanes = np.arange(4 * len(STRAIGHT)).reshape(-1, 4)
+    left, left_lanes = Routes.stack([STRAIGHT], [lanes]).ahead(0, vehicle(50.0, 2.0, math.pi / 2)[0], 50)
     assert len(left) == 51
+    assert (left_lanes == lanes[50:]).all()
     assert left[10] == pytest.approx([-2.0, -10.0], abs=1e-5)
 
 
