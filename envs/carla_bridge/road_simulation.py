@@ -20,6 +20,7 @@ from envs.road.traffic.traffic import ExternalActors
 from envs.scripted_actors import ScriptedActors
 from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
+from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
 
 STANDING_START = ScriptedActors(scripts=(), ego_speed=0.0, ambient_traffic=True)
@@ -60,8 +61,7 @@ class RoadSimulation:
         self.model, self.seed = self.config.vehicle, seed
         self._world: RoadWorld = RoadWorld(self.config)
         self.dt = self._world.dt
-        height, width = self.config.frame_size
-        self.camera = view_of(CameraConfig(height_px=height, width_px=width))
+        self.camera = view_of(CameraGeometry().with_frame_size(self.config.frame_size))
         self._step: WorldStep | None = None
         self._guests: tuple[SpawnedActor, ...] = ()
         self._given = ""

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from envs.ground_truth import Objects
-from envs.road.rendering.camera import CameraConfig
+from worldsim.datatypes.camera import PinholeCamera, camera_axes
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -45,6 +45,11 @@ class CameraView:
     pitch: float
     roll: float
 
+    @property
+    def axes(self) -> np.ndarray:
+        """The camera's right, down and forward axes in the vehicle frame, rows [3, 3]."""
+        return camera_axes(self.pitch, self.yaw, self.roll)
+
     def near(self, other: CameraView) -> bool:
         """Whether both show the same picture, but for rounding on the way through CARLA's degrees and floats."""
         size = (self.width, self.height) == (other.width, other.height)
@@ -53,17 +58,17 @@ class CameraView:
         return size and bool(np.allclose(own, others, rtol=0.0, atol=1e-4))
 
 
-def view_of(config: CameraConfig) -> CameraView:
+def view_of(camera: PinholeCamera) -> CameraView:
     """The view of the front camera of the embedded world, by which the learned one was taught."""
     return CameraView(
-        width=config.width_px,
-        height=config.height_px,
-        fov=config.fov,
-        x=config.mount_x,
+        width=camera.width_px,
+        height=camera.height_px,
+        fov=camera.fov,
+        x=camera.mount_x,
         y=0.0,
-        z=config.mount_height,
+        z=camera.mount_height,
         yaw=0.0,
-        pitch=config.pitch,
+        pitch=camera.pitch,
         roll=0.0,
     )
 

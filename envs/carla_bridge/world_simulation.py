@@ -11,10 +11,10 @@ import numpy as np
 from envs.carla_bridge.one_road_map import route_xodr
 from envs.carla_bridge.simulation import CameraView, SpawnedActor, Tick, view_of
 from envs.ground_truth import Objects, touched
-from envs.road.rendering.camera import CameraConfig
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.world import World, WorldStep
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.camera import CameraGeometry, focal_length
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
@@ -50,8 +50,7 @@ class WorldSimulation:
         self.model, self.dt, self.seed = model, world.dt, seed
         self.map_names = tuple(starts)
         self._world, self._starts = world, starts
-        height, width = world.frame_size
-        self.camera = view_of(CameraConfig(height_px=height, width_px=width))
+        self.camera = view_of(CameraGeometry().with_frame_size(world.frame_size))
         self._step: WorldStep | None = None
         self.load_map(self.map_names[0])
 
@@ -154,7 +153,7 @@ class WorldSimulation:
 
     def _turn(self, view: CameraView) -> np.ndarray:
         """The homography [3, 3] from the world's pixels to the view's: exact for cameras in one place."""
-        return _pixels(view) @ _axes(view) @ _axes(self.camera).T @ np.linalg.inv(_pixels(self.camera))
+        return _pixels(view) @ view.axes @ self.camera.axes.T @ np.linalg.inv(_pixels(self.camera))
 
     def _remember(self, step: WorldStep) -> None:
         """Give each object the key of the nearest one of its kind a step ago, or a new one."""
@@ -191,15 +190,5 @@ def _size(view: CameraView) -> tuple[int, int]:
 
 def _pixels(view: CameraView) -> np.ndarray:
     """Camera matrix [3, 3]; whole numbers are pixel centres."""
-    focal = 0.5 * view.width / np.tan(0.5 * view.fov)
+    focal = focal_length(view.fov, view.width)
     return np.array([[focal, 0.0, 0.5 * view.width - 0.5], [0.0, focal, 0.5 * view.height - 0.5], [0.0, 0.0, 1.0]])
-
-
-def _axes(view: CameraView) -> np.ndarray:
-    """The camera's right, down and forward axes in the vehicle frame, rows [3, 3]."""
-    cy, sy, cp, sp = np.cos(view.yaw), np.sin(view.yaw), np.cos(view.pitch), np.sin(view.pitch)
-    forward = np.array([cy * cp, sy * cp, -sp])
-    right = np.array([sy, -cy, 0.0])
-    down = np.cross(forward, right)
-    c, s = np.cos(view.roll), np.sin(view.roll)
-    return np.stack([c * right + s * down, c * down - s * right, forward])

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.centreline import centreline
-from envs.road.rendering.camera import CameraConfig
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.viewer.layout import lane_sides, object_corners
+from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
 NEAREST = 0.3
@@ -33,7 +33,7 @@ class ObjectLines(NamedTuple):
     lines: np.ndarray
 
 
-def project_lines(lines: np.ndarray, camera: CameraConfig) -> np.ndarray:
+def project_lines(lines: np.ndarray, camera: PinholeCamera) -> np.ndarray:
     """Lines in the picture, each cut off where it comes nearer than NEAREST.
 
     Args:
@@ -44,7 +44,7 @@ def project_lines(lines: np.ndarray, camera: CameraConfig) -> np.ndarray:
         Ends in frame pixels (column, row), [m, 2, 2], m ≤ n: those with no point before the camera are left out.
     """
     lines = np.asarray(lines, float).reshape(-1, 2, 3)
-    depths = lines @ camera.axes[2] - camera.axes[2] @ (camera.mount_x, 0.0, camera.mount_height)
+    depths = lines @ camera.axes[2] - camera.axes[2] @ camera.mount
     seen = (depths > NEAREST).any(axis=1)
     lines, depths = lines[seen].copy(), depths[seen]
     for near, far in ((0, 1), (1, 0)):
@@ -55,14 +55,14 @@ def project_lines(lines: np.ndarray, camera: CameraConfig) -> np.ndarray:
     return pixels.reshape(-1, 2, 2)
 
 
-def lane_lines(scene: SceneState, camera: CameraConfig) -> np.ndarray:
+def lane_lines(scene: SceneState, camera: PinholeCamera) -> np.ndarray:
     """The lane's two sides and its centre in frame pixels, [n, 2, 2]; none where the route is not known."""
     pieces = [np.stack([line[:-1], line[1:]], axis=1) for line in (*lane_sides(scene), centreline(scene))]
     flat = np.concatenate(pieces).reshape(-1, 2, 2)
     return project_lines(np.concatenate([flat, np.zeros((*flat.shape[:2], 1))], axis=-1), camera)
 
 
-def object_lines(scene: SceneState, camera: CameraConfig) -> list[ObjectLines]:
+def object_lines(scene: SceneState, camera: PinholeCamera) -> list[ObjectLines]:
     """The objects of a scene in the picture, farthest first."""
     shown = []
     for pose, number in zip(scene.objects, scene.object_kinds, strict=True):

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from envs.driving_env import DrivingEnv, TruncationReason
-from envs.road.rendering.camera import CameraConfig
 from envs.video import write_mp4
+from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import SceneState
 
 REWIND_TIME = 2.0
@@ -50,7 +50,7 @@ class View:
 
     name: str
     env: DrivingEnv
-    camera: CameraConfig
+    camera: PinholeCamera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Moment:
     """
 
     world: str
-    camera: CameraConfig
+    camera: PinholeCamera
     frame: np.ndarray
     scene: SceneState
     action: np.ndarray

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pygame
 
 from envs.registration import make_learned_env, make_road_env
-from envs.road.rendering.camera import CameraConfig
 from envs.road.road_world import RoadWorldConfig
 from envs.viewer.action_smoothing import ActionSmoother
 from envs.viewer.input import Inputs
 from envs.viewer.layout import Layout, Status, arrange
 from envs.viewer.painter import Painter
 from envs.viewer.session import Driver, Session, View
+from worldsim.datatypes.camera import CameraGeometry
 
 if TYPE_CHECKING:
     from envs.learned.learned_world import LearnedWorld
@@ -138,9 +138,8 @@ def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Se
 
 
 def _road_view(world: RoadWorldConfig) -> View:
-    height, width = world.frame_size
     env = make_road_env(frame_size=world.frame_size, world_config=world)
-    return View(name="Reference", env=env, camera=CameraConfig(height_px=height, width_px=width))
+    return View(name="Reference", env=env, camera=CameraGeometry().with_frame_size(world.frame_size))
 
 
 def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
@@ -150,9 +149,8 @@ def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
 
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
     model = cast("LearnedWorld", env.world).model.config
-    height, width = model.frame_size
-    camera = CameraConfig(height_px=height, width_px=width, **asdict(model.camera))
-    alike = RoadWorldConfig(frame_size=(height, width), dt=model.dt, num_context=model.num_context)
+    camera = model.camera.with_frame_size(model.frame_size)
+    alike = RoadWorldConfig(frame_size=model.frame_size, dt=model.dt, num_context=model.num_context)
     return View(name="Learned", env=env, camera=camera), alike
 
 

@@ -17,6 +17,7 @@ from envs.road.rendering.weather import (
     Weather,
     sky_panorama,
 )
+from worldsim.datatypes.camera import PinholeCamera
 
 MAX_DISTANCE = 600.0
 """Ground farther than this is all fog [m]."""
@@ -44,21 +45,16 @@ class Backdrop:
     """Paints ground and sky onto a canvas of fixed size.
 
     Args:
-        height: of the canvas [px].
-        width: of the canvas [px].
-        focal: focal length [px].
-        camera_height: above the ground [m].
-        camera_x: ahead of the vehicle's centre [m].
-        pitch: downward [rad].
+        camera: whose frame is the canvas.
     """
 
-    def __init__(self, *, height: int, width: int, focal: float, camera_height: float, camera_x: float, pitch: float):
-        self.height, self.width, self.focal = height, width, focal
-        self.camera_height, self.camera_x, self.pitch = camera_height, camera_x, pitch
-        self.horizon = 0.5 * height - focal * np.tan(pitch)
-        self.num_sky_rows = int(np.clip(np.floor(self.horizon) + 1, 0, height))
-        self._columns = ((np.arange(width) + 0.5 - 0.5 * width) / focal).astype(np.float32)
-        self._distance = self._ground(np.arange(self.num_sky_rows, height) + 0.5)[0]
+    def __init__(self, camera: PinholeCamera):
+        self.camera = camera
+        self.height, self.width = camera.height_px, camera.width_px
+        self.num_sky_rows = int(np.clip(np.floor(camera.horizon) + 1, 0, self.height))
+        rows = np.arange(self.num_sky_rows, self.height) + 0.5
+        self._columns = -camera.column_rays(np.arange(self.width) + 0.5).astype(np.float32)
+        self._distance = self._ground(rows)[0]
         self._sky = self._sky_maps() if self.num_sky_rows else None
         self._bands = lru_cache(maxsize=8)(self._bands_of)
         self._light = lru_cache(maxsize=16)(self._light_of)
@@ -72,20 +68,19 @@ class Backdrop:
 
     def _ground(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where rows meet the ground: distance ahead of the vehicle's centre, and metres per unit of `_columns`."""
-        slope = (rows - 0.5 * self.height) / self.focal
-        sine, cosine = np.sin(self.pitch), np.cos(self.pitch)
-        reach = self.camera_height / np.maximum(sine + cosine * slope, self.camera_height / MAX_DISTANCE)
-        return self.camera_x + reach * (cosine - sine * slope), reach
+        height = self.camera.mount_height
+        forward, up = self.camera.row_rays(rows)
+        reach = height / np.maximum(-up, height / MAX_DISTANCE)
+        return self.camera.mount_x + reach * forward, reach
 
     def _sky_maps(self) -> tuple[np.ndarray, np.ndarray]:
         """Panorama columns (for yaw 0) and rows of the sky's pixels at half the canvas's resolution."""
         height, width = (self.num_sky_rows + 1) // 2, (self.width + 1) // 2
         v, u = np.mgrid[0:height, 0:width] * 2.0 + 1.0
-        right, down = (u - 0.5 * self.width) / self.focal, (v - 0.5 * self.height) / self.focal
-        sine, cosine = np.sin(self.pitch), np.cos(self.pitch)
-        forward, up = cosine - sine * down, -sine - cosine * down
-        azimuth = np.arctan2(-right, forward)
-        elevation = np.arctan2(up, np.hypot(forward, right))
+        forward, up = self.camera.row_rays(v)
+        left = self.camera.column_rays(u)
+        azimuth = np.arctan2(left, forward)
+        elevation = np.arctan2(up, np.hypot(forward, left))
         per_radian = PANORAMA_WIDTH / (2 * np.pi)
         columns = azimuth * per_radian - 0.5
         rows = (PANORAMA_MAX_ELEVATION - elevation) * per_radian
@@ -105,7 +100,7 @@ class Backdrop:
         """Bands of rows, and of all samples: distance ahead, metres per column, pixels of their level per metre."""
         rows = np.arange(self.num_sky_rows, self.height)
         far, near = self._ground(rows.astype(float))[0], self._ground(rows + 1.0)[0]
-        along, across = np.maximum(far - near, 1e-3), self._ground(rows + 0.5)[1] / self.focal
+        along, across = np.maximum(far - near, 1e-3), self._ground(rows + 0.5)[1] / self.camera.focal
         counts = 2 ** np.clip(np.round(np.log2(along / (1.4 * across))), 0, np.log2(_MAX_SAMPLES)).astype(int)
         footprint = np.maximum(across, along / counts)
         levels = np.clip(np.round(np.log2(footprint / resolution)), 0, NUM_LEVELS - 1).astype(int)
@@ -123,8 +118,8 @@ class Backdrop:
     def _light_of(self, look: Weather) -> tuple[np.ndarray, np.ndarray]:
         """By row, what the ground's colour is multiplied with and what is added, float32 [rows, 1, 3] each."""
         light = look.light(np.array([[0.0, 0.0, 1.0]]))[0] * (1 - 0.3 * look.wetness)
-        slant = np.hypot(self._distance, self.camera_height)
-        mirror = 0.55 * look.wetness * (1 - self.camera_height / slant)[:, None] ** 5
+        slant = np.hypot(self._distance, self.camera.mount_height)
+        mirror = 0.55 * look.wetness * (1 - self.camera.mount_height / slant)[:, None] ** 5
         sky = 0.7 * np.array(look.horizon) + 0.3 * np.array(look.zenith)
         fog = look.fog(slant)[:, None]
         scale = (1 - fog) * (1 - mirror) * light

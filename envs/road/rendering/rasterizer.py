@@ -7,6 +7,7 @@ import numpy as np
 
 from envs.road.rendering.shapes import Shape
 from envs.road.rendering.weather import Weather
+from worldsim.datatypes.camera import PinholeCamera
 
 NEAR = 0.15
 """Nothing closer to the camera's plane is drawn [m]."""
@@ -19,14 +20,12 @@ class Rasterizer:
     """Draws onto a canvas of fixed size.
 
     Args:
-        height: of the canvas [px].
-        width: of the canvas [px].
-        focal: focal length [px].
+        camera: whose frame is the canvas.
         line: cv2.LINE_AA, or the much faster cv2.LINE_8 for a canvas that is scaled down afterwards.
     """
 
-    def __init__(self, *, height: int, width: int, focal: float, line: int = cv2.LINE_AA):
-        self.height, self.width, self.focal = height, width, focal
+    def __init__(self, camera: PinholeCamera, *, line: int = cv2.LINE_AA):
+        self.height, self.width, self.focal = camera.height_px, camera.width_px, camera.focal
         self._line = line
 
     def draw(
