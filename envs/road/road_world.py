@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
+from envs.ego_route import ROUTE_LENGTH, keep_lane, kept_route, start_clip
 from envs.ground_truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
-from envs.road.ego_route import ROUTE_LENGTH, keep_lane, kept_route, start_clip
 from envs.road.episode import RoadEpisode, RoadView, pack_episode, unpack_episode
 from envs.road.rendering.camera import Camera, CameraConfig, Weather
 from envs.road.static_scene import StaticScene, map_stage, town_stage

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from envs.ego_route import ROUTE_BEYOND
 from envs.maps.road_map import LanePoint, RoadMap, load_map, load_town
 from envs.road.rendering.scenery import Scenery
 from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
-ROUTE_BEYOND = 60.0
-"""Route that a start must have beyond what is asked for [m]."""
 MAX_STARTS = 200
 """Starts drawn before giving up on finding one that fits."""
 

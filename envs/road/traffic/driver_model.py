@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.idm import IDMConfig
 from worldsim.datatypes.boxes import wrap_angle
 
 PATH_STEP = 2.0
@@ -23,42 +24,14 @@ CLEARANCE = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriverConfig:
-    """Intelligent driver model (Treiber et al. 2000) and comfort limits.
+class DriverConfig(IDMConfig):
+    """How a driver of background traffic drives: IDM, and comfort in curves.
 
     Args:
-        acceleration: [m/s²].
-        comfortable_braking: [m/s²].
-        hardest_braking: [m/s²].
-        standstill_gap: [m].
         lateral_acceleration: in curves [m/s²].
-        exponent: of the free-road term.
     """
 
-    acceleration: float = 1.8
-    comfortable_braking: float = 2.5
-    hardest_braking: float = 8.0
-    standstill_gap: float = 2.5
     lateral_acceleration: float = 2.2
-    exponent: float = 4.0
-
-
-def idm(
-    speed: np.ndarray,
-    desired_speed: np.ndarray,
-    gap: np.ndarray,
-    lead_speed: np.ndarray,
-    headway: np.ndarray,
-    config: DriverConfig,
-) -> np.ndarray:
-    """Acceleration [n] of the intelligent driver model [m/s²]; an infinite `gap` means a free road."""
-    a, b = config.acceleration, config.comfortable_braking
-    wanted = config.standstill_gap + np.maximum(
-        0.0, speed * headway + speed * (speed - lead_speed) / (2 * np.sqrt(a * b))
-    )
-    free = 1.0 - (speed / np.maximum(desired_speed, 0.1)) ** config.exponent
-    following = (wanted / np.maximum(gap, 0.1)) ** 2
-    return np.clip(a * (np.maximum(free, -b / a) - following), -config.hardest_braking, a)
 
 
 def curve_speed(path_yaws: np.ndarray, config: DriverConfig) -> np.ndarray:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
+from envs.idm import idm
+from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, leaders
 from envs.road.traffic.paths import NOWHERE, Paths
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
+from envs.idm import idm
+from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, leaders
 from envs.road.traffic.traffic import TrafficConfig
 from envs.scripted_actors import ActorState, ScriptedActors
 from worldsim.datatypes.boxes import overlap
