@@ -39,7 +39,7 @@ def start_clip(past: Sequence[Instant], show: Show | None, route: Route, s: floa
     return clip_of(past, show, to_vehicle_frame(past[-1].vehicle, points_at(route, s + ahead)), dt)
 
 
-def kept_route(
+def keep_route(
     route: Route, s: float, lateral: float, vehicle: np.ndarray, road_map: RoadMap, rng: np.random.Generator
 ) -> tuple[Route, float]:
     """The route to follow and where the ego is on it [m].

@@ -59,7 +59,7 @@ class CameraView:
 
 
 def view_of(camera: PinholeCamera) -> CameraView:
-    """The view of the front camera of the embedded world, by which the learned one was taught."""
+    """A front camera as a view; the learned world was trained on that of the reference world."""
     return CameraView(
         width=camera.width_px,
         height=camera.height_px,
@@ -78,7 +78,7 @@ class SpawnedActor:
     """A road user that a client has spawned and moves by setting its transform.
 
     Args:
-        key: its number among the keys of a moment, negative.
+        key: its number among the keys of a tick, negative.
         kind: never EMPTY.
         pose: x, y, yaw of its middle [m, m, rad].
         size: length, width, height [m].
@@ -96,13 +96,13 @@ class SpawnedActor:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tick:
-    """What is true now.
+    """The state of the world after a step.
 
     Args:
         vehicle: the ego, VEHICLE_NAMES, float64 [6].
-        objects: all others, n of them.
+        objects: all other road users, n of them.
         heights: theirs, float64 [n] [m].
-        keys: a number for each that stays with it while it is there, that of its Guest or one from 0 on, int64 [n].
+        keys: a number for each, its own as long as it is there: a SpawnedActor's key, else from 0 on, int64 [n].
         collided: the ego touches something.
         collided_with: key of what it touches, -1 when that is not among the objects.
         speed_limit: where the ego is [m/s].
@@ -118,7 +118,7 @@ class Tick:
 
 
 class Simulation(Protocol):
-    """A world with one ego. Whatever it cannot do it refuses with a ValueError that says so.
+    """A world with one ego. What it cannot do it refuses with a ValueError that says why.
 
     Attributes:
         dt: step [s].
@@ -128,7 +128,7 @@ class Simulation(Protocol):
         xodr: its OpenDRIVE text.
         spawn_poses: where an ego may begin, x, y, yaw, float64 [n, 3] [m, m, rad].
         seed: of the next `begin` when the client names none.
-        camera: the view that this world shows without detour.
+        camera: the world's own view, shown without resampling.
     """
 
     dt: float
@@ -164,12 +164,12 @@ class Simulation(Protocol):
         """Give the ego another speed [m/s]."""
         ...
 
-    def check_guest(self, guest: SpawnedActor) -> None:
-        """Refuse a guest for which there is no room now."""
+    def check_spawn(self, actor: SpawnedActor) -> None:
+        """Refuse an actor for which there is no room now."""
         ...
 
-    def place(self, guests: Sequence[SpawnedActor]) -> None:
-        """From the next step on these checked guests are there and no others."""
+    def place(self, actors: Sequence[SpawnedActor]) -> None:
+        """From the next step on these checked actors are there, and no others that clients have spawned."""
         ...
 
     def step(self, control: np.ndarray) -> None:
@@ -180,8 +180,8 @@ class Simulation(Protocol):
         """Take the ego away."""
         ...
 
-    def moment(self) -> Tick:
-        """What is true now; there must be an ego."""
+    def observe(self) -> Tick:
+        """The present state; there must be an ego."""
         ...
 
     def image(self, view: CameraView) -> np.ndarray:

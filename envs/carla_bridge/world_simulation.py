@@ -1,4 +1,4 @@
-"""WorldSimulation: any World as the bridge serves it, the learned one above all. It sees no more than World shows."""
+"""WorldSimulation: any World behind the bridge, above all the learned one; it uses the World protocol alone."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class WorldSimulation:
         if away > MOUNT_TOLERANCE:
             raise ValueError(
                 f"Spawn failed: this world shows what one front camera sees, at x={own.x:g} z={own.z:g}; "
-                f"one {away:.1f} m from it would see what nobody knows"
+                f"one {away:.1f} m from it would see what this world cannot show"
             )
         known = cv2.warpPerspective(np.ones((own.height, own.width), np.uint8), self._turn(view), _size(view))
         if known.mean() < LEAST_KNOWN:
@@ -98,33 +98,33 @@ class WorldSimulation:
         self._step = self._world.reset(seed, self._starts[self.map_name])
         self._xy, self._kinds, self._keys = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._num_keys = 0
-        self._remember(self._step)
+        self._update_keys(self._step)
 
     def set_speed(self, speed: float) -> None:
         """See Simulation: refused."""
         raise ValueError("this world's ego moves by its controls alone, it cannot be given a velocity")
 
-    def check_guest(self, guest: SpawnedActor) -> None:
+    def check_spawn(self, actor: SpawnedActor) -> None:
         """See Simulation: refused."""
         raise ValueError(
             "Spawn failed: this world has one ego and lets clients spawn that one vehicle and its sensors; "
             "its traffic is its own"
         )
 
-    def place(self, guests: Sequence[SpawnedActor]) -> None:
-        """See Simulation: none was let in."""
-        assert not guests, "no guest passes check_guest"
+    def place(self, actors: Sequence[SpawnedActor]) -> None:
+        """See Simulation: none was accepted."""
+        assert not actors, "no actor passes check_spawn"
 
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
         self._step = self._world.step(control)
-        self._remember(self._step)
+        self._update_keys(self._step)
 
     def end(self) -> None:
         """See Simulation."""
         self._step = None
 
-    def moment(self) -> Tick:
+    def observe(self) -> Tick:
         """See Simulation."""
         step = self._running()
         objects = _objects(step)
@@ -155,7 +155,7 @@ class WorldSimulation:
         """The homography [3, 3] from the world's pixels to the view's: exact for cameras in one place."""
         return _pixels(view) @ view.axes @ self.camera.axes.T @ np.linalg.inv(_pixels(self.camera))
 
-    def _remember(self, step: WorldStep) -> None:
+    def _update_keys(self, step: WorldStep) -> None:
         """Give each object the key of the nearest one of its kind a step ago, or a new one."""
         objects = _objects(step)
         keys = np.full(len(objects.kinds), -1, np.int64)

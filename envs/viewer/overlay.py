@@ -45,8 +45,8 @@ def project_lines(lines: np.ndarray, camera: PinholeCamera) -> np.ndarray:
     """
     lines = np.asarray(lines, float).reshape(-1, 2, 3)
     depths = lines @ camera.axes[2] - camera.axes[2] @ camera.mount
-    seen = (depths > NEAREST).any(axis=1)
-    lines, depths = lines[seen].copy(), depths[seen]
+    visible = (depths > NEAREST).any(axis=1)
+    lines, depths = lines[visible].copy(), depths[visible]
     for near, far in ((0, 1), (1, 0)):
         cut = depths[:, near] < NEAREST
         share = (NEAREST - depths[cut, near]) / (depths[cut, far] - depths[cut, near])

@@ -17,8 +17,6 @@ from envs.road.rendering.weather import Weather
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import ObjectKind
 
-__all__ = ["Actor", "Camera", "CameraConfig", "Scenery", "Weather"]
-
 DRAW_RANGE, GROW_RANGE = 150.0, 115.0
 """Things appear at the first distance, flat on the ground, and have their full height from the second one [m]."""
 
@@ -94,13 +92,13 @@ class Camera:
         self._rasterizer = Rasterizer(canvas, line=cv2.LINE_AA if ss == 1 else cv2.LINE_8)
 
     def render(
-        self, scenery: Scenery, look: Weather, pose: tuple[float, float, float], actors: Sequence[Actor]
+        self, scenery: Scenery, weather: Weather, pose: tuple[float, float, float], actors: Sequence[Actor]
     ) -> np.ndarray:
         """The frame seen from a vehicle.
 
         Args:
             scenery: the town.
-            look: light and weather.
+            weather: lighting and weather.
             pose: x, y, yaw of the vehicle's centre in the ground frame [m, m, rad].
             actors: everything else, without the vehicle itself.
 
@@ -111,8 +109,10 @@ class Camera:
         x, y, yaw = (float(p) for p in pose)
         if not np.isfinite([x, y, yaw]).all():
             raise ValueError(f"pose must be finite, got {pose}")
+
         canvas = np.empty((self._rasterizer.height, self._rasterizer.width, 3), np.uint8)
-        self._backdrop.paint(canvas, scenery.ground, look, (x, y, yaw))
+        self._backdrop.paint(canvas, scenery.ground, weather, (x, y, yaw))
+
         c, s = np.cos(yaw), np.sin(yaw)
         rotation = config.axes @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
         position = np.array([x + c * config.mount_x, y + s * config.mount_x, config.mount_height])
@@ -121,16 +121,18 @@ class Camera:
         near_actors, actor_distance = self._in_view(boxes, position, yaw)
         shown = [actors[k] for k in near_actors]
         self._shadows(canvas, boxes[near_actors], position, rotation)
+
+        # scenery and actors hide each other, so they are drawn as one shape, ordered by the distance of their owners
         things, thing_distance = self._in_view(scenery.footprints, position, yaw)
-        faces, face_thing = _ranges(scenery.face_starts, things)
-        balls, ball_thing = _ranges(scenery.ball_starts, things)
-        shapes = [_shape_of(a, position) for a in shown]
-        shape = Shape.concatenate([scenery.shapes.chosen(faces, balls), *shapes])
+        faces, face_thing = _expand_ranges(scenery.face_starts, things)
+        balls, ball_thing = _expand_ranges(scenery.ball_starts, things)
+        shapes = [_build_shape(a, position) for a in shown]
+        shape = Shape.concatenate([scenery.shapes.select(faces, balls), *shapes])
         face_distance = [thing_distance[face_thing], np.repeat(actor_distance, [len(p.quads) for p in shapes])]
         ball_distance = [thing_distance[ball_thing], np.repeat(actor_distance, [len(p.balls) for p in shapes])]
         faces_at, balls_at = np.concatenate(face_distance), np.concatenate(ball_distance)
-        shape = shape.flattened(_growth(faces_at), _growth(balls_at))
-        self._rasterizer.draw(canvas, shape, faces_at, balls_at, look, position, rotation)
+        shape = shape.flatten(_grow_share(faces_at), _grow_share(balls_at))
+        self._rasterizer.draw(canvas, shape, faces_at, balls_at, weather, position, rotation)
         if config.supersampling == 1:
             return canvas
         return cv2.resize(canvas, (config.width_px, config.height_px), interpolation=cv2.INTER_AREA)
@@ -178,7 +180,7 @@ def _ring_outlines(box: np.ndarray, grow: np.ndarray) -> np.ndarray:
     return ground
 
 
-def _shape_of(actor: Actor, position: np.ndarray) -> Shape:
+def _build_shape(actor: Actor, position: np.ndarray) -> Shape:
     """The actor's shape in the ground frame."""
     size = (actor.length, actor.width, actor.height, tuple(int(c) for c in actor.color))
     c, s = np.cos(actor.yaw), np.sin(actor.yaw)
@@ -195,16 +197,16 @@ def _shape_of(actor: Actor, position: np.ndarray) -> Shape:
             shape = barrier(*size)
         case _:
             raise ValueError(f"cannot draw an actor of kind {actor.kind!r}")
-    return shape.placed(actor.x, actor.y, actor.yaw)
+    return shape.place(actor.x, actor.y, actor.yaw)
 
 
-def _growth(distance: np.ndarray) -> np.ndarray:
+def _grow_share(distance: np.ndarray) -> np.ndarray:
     """Share of its height that a thing shows at a distance: everything near by, nothing at DRAW_RANGE."""
     share = np.clip((DRAW_RANGE - distance) / (DRAW_RANGE - GROW_RANGE), 0, 1)
     return share * share * (3 - 2 * share)
 
 
-def _ranges(starts: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _expand_ranges(starts: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All indices of the chosen ranges of a partition, and for each which of the chosen ranges it belongs to."""
     counts = starts[chosen + 1] - starts[chosen]
     owner = np.repeat(np.arange(len(chosen)), counts)
