@@ -14,7 +14,7 @@ from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 if TYPE_CHECKING:
     from envs.maps.road_map import RoadMap
@@ -62,7 +62,7 @@ def keep_route(
     lane = road_map.lane_at(vehicle[:2])
     if lane is None or lane.in_junction or lane.distance > lane.half_width:
         return route, s
-    if abs(wrap_angle(lane.yaw - vehicle[2])) > np.pi / 3:
+    if abs(wrap_angle(lane.yaw - vehicle[VehicleColumn.YAW])) > np.pi / 3:
         return route, s
     route = road_map.route_from(lane, ROUTE_LENGTH, rng)
     return route, float(route.project(vehicle[:2], None)[0])

@@ -16,6 +16,7 @@ from envs.carla_bridge.rpc import RefusedError
 from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleColumn
 
 _TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRIAN: b"\x0c", ObjectKind.STATIC: b"\x14"}
 """CARLA's semantic tags."""
@@ -262,14 +263,14 @@ class ActorRegistry:
         n = len(body_ids)
 
         yaw_rate = float(self.simulation.model.yaw_rate(vehicle))
-        ego_acceleration = np.array([[vehicle[4], vehicle[3] * yaw_rate]])
+        ego_acceleration = np.array([[vehicle[VehicleColumn.ACCELERATION], vehicle[VehicleColumn.SPEED] * yaw_rate]])
         records = actor_records(
             self.layout,
             Motion(
                 ids=np.array(ids),
                 poses=np.concatenate([vehicle[None, :3], objects.boxes[:, :3]]),
                 heights=np.zeros(n + 1),
-                speeds=np.concatenate([vehicle[3:4], objects.speeds]),
+                speeds=np.append(vehicle[VehicleColumn.SPEED], objects.speeds),
                 yaw_rates=np.concatenate([[yaw_rate], np.zeros(n)]),
                 accelerations=np.concatenate([ego_acceleration, np.zeros((n, 2))]),
                 pitches=np.zeros(n + 1),

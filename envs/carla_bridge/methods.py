@@ -12,6 +12,7 @@ from envs.carla.coordinates import control_from_carla, poses_to_carla
 from envs.carla_bridge import blueprints
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.rpc import Method, RefusedError
+from worldsim.datatypes.vehicle import VehicleColumn
 
 SPAWN_HEIGHT = 0.5
 """Of spawn points above the road, as CARLA gives them [m]."""
@@ -258,7 +259,7 @@ class _Actors:
     def get_wheel_steer_angle(self, actor: int, wheel: int) -> float:
         """Of a front wheel, positive to the right [degrees]."""
         self._registry.the_ego(actor)
-        return -math.degrees(float(self._bridge.simulation.observe().vehicle[5]))
+        return -math.degrees(float(self._bridge.simulation.observe().vehicle[VehicleColumn.STEER_ANGLE]))
 
     def apply_control_to_vehicle(self, actor: int, control: list) -> None:
         self._registry.the_ego(actor)
@@ -277,7 +278,7 @@ class _Actors:
     def set_actor_target_velocity(self, actor: int, velocity: list) -> None:
         """Of the ego, along its heading; other actors are moved by their transforms."""
         self._registry.the_ego(actor)
-        yaw = float(self._bridge.simulation.observe().vehicle[2])
+        yaw = float(self._bridge.simulation.observe().vehicle[VehicleColumn.YAW])
         c, s = math.cos(yaw), math.sin(yaw)
         ahead, left = c * velocity[0] - s * velocity[1], -s * velocity[0] - c * velocity[1]
         if abs(left) > MOST_SLIP:

@@ -12,6 +12,7 @@ from envs.carla_bridge.actor_registry import ActorRegistry, BridgeActor
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp
 from envs.carla_bridge.simulation import Simulation, Tick
+from worldsim.datatypes.vehicle import VehicleColumn
 
 GRAVITY = 9.81
 """[m/s²]."""
@@ -42,8 +43,8 @@ def _collision(layout: WireLayout, registry: ActorRegistry, tick: Tick, stamp: S
     if not tick.collided:
         return None
     assert registry.ego is not None
-    impulse = MASS * float(tick.vehicle[3])
-    yaw = float(tick.vehicle[2])
+    impulse = MASS * float(tick.vehicle[VehicleColumn.SPEED])
+    yaw = float(tick.vehicle[VehicleColumn.YAW])
     normal = [-impulse * math.cos(yaw), impulse * math.sin(yaw), 0.0]
     value = [registry.value(registry.ego), registry.collided_with(tick), normal]
     return messages.event(layout, "collision", stamp, value)
@@ -53,8 +54,12 @@ def _inertia(simulation: Simulation, tick: Tick) -> list:
     """Acceleration with gravity [m/s²], angular velocity [rad/s] in CARLA's axes, compass from north [rad]."""
     vehicle = tick.vehicle
     yaw_rate = float(simulation.model.yaw_rate(vehicle))
-    acceleration = [float(vehicle[4]), -float(vehicle[3]) * yaw_rate, GRAVITY]
-    compass = (-float(vehicle[2]) + math.pi / 2) % (2 * math.pi)
+    acceleration = [
+        float(vehicle[VehicleColumn.ACCELERATION]),
+        -float(vehicle[VehicleColumn.SPEED]) * yaw_rate,
+        GRAVITY,
+    ]
+    compass = (-float(vehicle[VehicleColumn.YAW]) + math.pi / 2) % (2 * math.pi)
     return [acceleration, [0.0, 0.0, -yaw_rate], compass]
 
 

@@ -22,6 +22,7 @@ from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleColumn
 
 STANDING_START = ScriptedActors(scripts=(), ego_speed=0.0, ambient_traffic=True)
 """A spawned ego stands still, in full traffic."""
@@ -112,7 +113,7 @@ class RoadSimulation:
     def set_speed(self, speed: float) -> None:
         """See Simulation."""
         episode = self._world.snapshot()
-        episode.vehicle = np.array([*episode.vehicle[:3], speed, 0.0, episode.vehicle[5]])
+        episode.vehicle = np.array([*episode.vehicle[:3], speed, 0.0, episode.vehicle[VehicleColumn.STEER_ANGLE]])
         self._world.restore(episode)
 
     def check_spawn(self, actor: SpawnedActor) -> None:

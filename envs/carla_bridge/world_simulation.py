@@ -16,8 +16,8 @@ from envs.world import World, WorldStep
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.camera import CameraGeometry, focal_length
 from worldsim.datatypes.route import to_ground_frame
-from worldsim.datatypes.scene import ObjectKind
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.scene import ObjectColumn, ObjectKind
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 START_TOLERANCE = 2.0
 """An ego may be spawned this far from the world's start, where it then begins [m]."""
@@ -174,12 +174,12 @@ class WorldSimulation:
 def _objects(step: WorldStep) -> Objects:
     """The objects of the SceneState in the ground frame."""
     scene = step.scene
-    there = scene.objects[scene.object_valid].astype(np.float64)
-    xy = to_ground_frame(step.vehicle, there[:, :2])
-    yaw = there[:, 2] + step.vehicle[2]
+    listed = scene.objects[scene.object_valid].astype(np.float64)
+    xy = to_ground_frame(step.vehicle, listed[:, [ObjectColumn.X, ObjectColumn.Y]])
+    yaw = listed[:, ObjectColumn.YAW] + step.vehicle[VehicleColumn.YAW]
     return Objects(
-        boxes=np.column_stack([xy, yaw, there[:, 4:6]]),
-        speeds=there[:, 3],
+        boxes=np.column_stack([xy, yaw, listed[:, [ObjectColumn.LENGTH, ObjectColumn.WIDTH]]]),
+        speeds=listed[:, ObjectColumn.SPEED],
         kinds=scene.object_kinds[scene.object_valid].astype(np.int64),
     )
 

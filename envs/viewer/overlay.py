@@ -10,7 +10,7 @@ from envs.centreline import centreline
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.viewer.layout import lane_sides, object_corners
 from worldsim.datatypes.camera import PinholeCamera
-from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectColumn, ObjectKind, SceneState
 
 NEAREST = 0.3
 """What is nearer along the camera's axis is cut off [m]."""
@@ -69,7 +69,7 @@ def object_lines(scene: SceneState, camera: PinholeCamera) -> list[ObjectLines]:
         kind = ObjectKind(int(number))
         if kind != ObjectKind.EMPTY:
             lines = project_lines(_box_corners(pose, SCRIPTED_HEIGHTS[kind])[BOX_EDGES], camera)
-            shown.append(ObjectLines(kind, float(np.hypot(pose[0], pose[1])), lines))
+            shown.append(ObjectLines(kind, float(np.hypot(pose[ObjectColumn.X], pose[ObjectColumn.Y])), lines))
     return sorted(shown, key=lambda item: -item.distance)
 
 
