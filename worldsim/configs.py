@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleModel
 
 
@@ -17,28 +17,6 @@ def _positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name} must be positive, got {value}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CameraGeometry:
-    """Where the camera sits and how it projects: what a motion-compensated previous frame needs to know.
-
-    Args:
-        fov: horizontal field of view [rad].
-        mount_height: above the ground [m].
-        mount_x: ahead of the ego's centre [m].
-        pitch: positive looks down [rad].
-    """
-
-    fov: float = 1.396
-    mount_height: float = 1.6
-    mount_x: float = 1.2
-    pitch: float = 0.052
-
-    def __post_init__(self) -> None:
-        if not 0 < self.fov < math.pi:
-            raise ValueError(f"fov must lie in (0, pi), got {self.fov}")
-        _positive(mount_height=self.mount_height)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,11 @@ from gymnasium.spaces import Box
 from envs.carla.config import WEATHERS, CarlaWorldConfig
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on_map
 from envs.carla.messages import CarlaMoment, MapFacts, Opening, Placed
+from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, keep_lane, keep_route, start_clip
 from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
 from envs.maps.road_map import RoadMap, load_map
 from envs.maps.route import Route
-from envs.road.ego_route import ROUTE_LENGTH, keep_lane, kept_route, start_clip
-from envs.road.static_scene import ROUTE_BEYOND
 from envs.scripted_actors import ScriptedActors, ScriptedPlay
 from envs.world import WorldLostError, WorldStep
 from worldsim.datatypes.scene import RouteCommand
@@ -162,7 +161,7 @@ class CarlaWorld:
         s, lateral, _ = episode.route.project(moment.vehicle[:2], episode.s)
         progress, episode.s = float(s - episode.s), float(s)
         if not episode.keeps_route:
-            episode.route, episode.s = kept_route(
+            episode.route, episode.s = keep_route(
                 episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
             )
         return self._answer(control, moment, progress)

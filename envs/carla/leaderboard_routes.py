@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from envs.carla.coordinates import pose_from_carla
-from envs.maps.lane_search import Stretch, joined, shortest_ways
+from envs.maps.lane_search import Stretch, find_shortest_paths, join_stretches
 from envs.maps.opendrive import LaneKey
 from envs.maps.road_map import RoadMap
 from envs.maps.route import Route
@@ -100,7 +100,7 @@ def route_on_map(road_map: RoadMap, route: LeaderboardRoute) -> Route:
         goals = {key: lane.s for key, lane in near.items()}
         onward: dict[tuple[LaneKey, float], tuple[float, list[list[Stretch]]]] = {}
         for place, (so_far, ways) in best.items():
-            for key, (cost, way) in shortest_ways(road_map.lanes, place, goals, longest).items():
+            for key, (cost, way) in find_shortest_paths(road_map.lanes, place, goals, longest).items():
                 total = so_far + cost + OFFSET_COST * near[key].distance
                 goal = key, goals[key]
                 if goal not in onward or total < onward[goal][0]:
@@ -110,6 +110,6 @@ def route_on_map(road_map: RoadMap, route: LeaderboardRoute) -> Route:
         best = onward
     _, ways = min(best.values(), key=lambda found: found[0])
     try:
-        return road_map.route_along(joined(ways))
+        return road_map.route_along(join_stretches(ways))
     except ValueError as error:
         raise RouteError(f"{route.source}: {error}") from error

@@ -55,7 +55,7 @@ class Bodies:
     def of(self, actor: Any) -> Body | None:
         """The body of an actor; None for those that cannot be touched."""
         if actor.id not in self._known:
-            self._known[actor.id] = _measured(actor)
+            self._known[actor.id] = _measure(actor)
         return self._known[actor.id]
 
     def objects(self, snapshot: carla.WorldSnapshot, ego_id: int, speeds: Mapping[int, float]) -> Objects:
@@ -85,7 +85,7 @@ def pose_of(transform: carla.Transform) -> tuple[float, float, float]:
     return pose_from_carla(transform.location.x, transform.location.y, transform.rotation.yaw)
 
 
-def _measured(actor: Any) -> Body | None:
+def _measure(actor: Any) -> Body | None:
     kind = kind_of(actor)
     if kind == ObjectKind.EMPTY:
         return None

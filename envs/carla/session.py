@@ -22,8 +22,8 @@ from envs.carla.messages import CarlaMoment, MapFacts, Opening, Placed, SessionC
 from envs.carla.objects import Bodies, kind_of, pose_of
 from envs.carla.scripted_actors import CarlaActors
 from envs.carla.traffic import CarlaTraffic
-from envs.road.rendering.camera import CameraConfig
 from envs.world import WorldLostError
+from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
 
 ROLE = "drivedit"
@@ -237,7 +237,7 @@ class CarlaSession:
         self._attach("sensor.other.collision", {}, carla.Transform(), collided)
         self._attach("sensor.other.lane_invasion", {}, carla.Transform(), invaded)
         height, width = self.config.frame_size
-        camera = CameraConfig(height_px=height, width_px=width)
+        camera = CameraGeometry()
         attributes = {
             "image_size_x": str(width),
             "image_size_y": str(height),

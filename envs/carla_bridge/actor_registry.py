@@ -1,4 +1,4 @@
-"""The cast: every actor a client sees, under CARLA's ids: spectator, ego, its sensors, and the world's road users."""
+"""Actor registry: every actor a client sees, by CARLA's id: spectator, ego, its sensors, other road users."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from envs.carla_bridge.rpc import RefusedError
 from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleColumn
 
 _TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRIAN: b"\x0c", ObjectKind.STATIC: b"\x14"}
 """CARLA's semantic tags."""
 _TCP, _SAME_HOST = 1, 0
 BRAKE_LIGHT = 8
 """Bit of CARLA's light state."""
-_GUEST_COLOR = "120,80,60"
+_DEFAULT_COLOR = "120,80,60"
 
 
 @dataclass(kw_only=True)
 class BridgeActor:
-    """One actor.
+    """An actor as clients see it.
 
     Args:
         id: CARLA's.
@@ -36,7 +37,7 @@ class BridgeActor:
         parent: id of what it is attached to, 0 for none.
         size: length, width, height [m].
         kind: of road users.
-        location: x, y, z in CARLA's frame [m], of sensors relative to the parent; of other road users only of guests.
+        location: x, y, z in CARLA's frame [m]: of sensors relative to the parent, of road users if spawned by a client.
         rotation: pitch, yaw, roll in CARLA's frame [degrees], likewise.
         view: of a camera.
     """
@@ -53,7 +54,7 @@ class BridgeActor:
 
     @property
     def has_stream(self) -> bool:
-        """Whether the server sends anything for it; lane invasion is told by the client itself."""
+        """Whether the server streams anything for it; the client detects lane invasions by itself."""
         return self.blueprint.id.startswith("sensor.") and self.blueprint != blueprints.LANE_INVASION
 
     def period(self) -> float:
@@ -77,7 +78,7 @@ class ActorRegistry:
         self.ego: BridgeActor | None = None
         self.sensors: dict[int, BridgeActor] = {}
         self._bodies: dict[int, BridgeActor] = {}
-        self._guests: dict[int, BridgeActor] = {}
+        self._spawned: dict[int, BridgeActor] = {}
         self._id_of_key: dict[int, int] = {}
         self.lights: dict[int, int] = {}
 
@@ -115,24 +116,24 @@ class ActorRegistry:
             raise RefusedError(f"actor {actor_id} ({found.blueprint.id}) belongs to this world and obeys no client")
         return found
 
-    def guest(self, actor_id: int) -> BridgeActor | None:
-        """The road user with that id, if a client has spawned it and so may move it."""
-        return self._guests.get(actor_id)
+    def spawned(self, actor_id: int) -> BridgeActor | None:
+        """The road user with that id if a client has spawned it, and so may move it."""
+        return self._spawned.get(actor_id)
 
-    def guests(self) -> list[SpawnedActor]:
-        """All guests as they are to be placed in the simulation."""
-        return [self._as_guest(performer) for performer in self._guests.values()]
+    def spawned_actors(self) -> list[SpawnedActor]:
+        """All road users that clients have spawned, as they are to be placed in the simulation."""
+        return [self._as_spawned(actor) for actor in self._spawned.values()]
 
-    def _as_guest(self, performer: BridgeActor) -> SpawnedActor:
-        (x, y, _), (_, yaw, _) = performer.location, performer.rotation
-        red, green, blue = (int(part) for part in performer.values.get("color", _GUEST_COLOR).split(","))
+    def _as_spawned(self, actor: BridgeActor) -> SpawnedActor:
+        (x, y, _), (_, yaw, _) = actor.location, actor.rotation
+        red, green, blue = (int(part) for part in actor.values.get("color", _DEFAULT_COLOR).split(","))
         return SpawnedActor(
-            key=-performer.id,
-            kind=performer.kind,
+            key=-actor.id,
+            kind=actor.kind,
             pose=pose_from_carla(x, y, yaw),
-            size=performer.size,
+            size=actor.size,
             color=(red, green, blue),
-            braking=bool(self.lights.get(performer.id, 0) & BRAKE_LIGHT),
+            braking=bool(self.lights.get(actor.id, 0) & BRAKE_LIGHT),
         )
 
     def spawn(self, description: list, transform: list, parent: int = 0) -> BridgeActor:
@@ -146,12 +147,14 @@ class ActorRegistry:
         blueprint = blueprints.LIBRARY.get(name)
         if blueprint in blueprints.SENSORS:
             return self._attach(blueprint, values, transform, parent)
-        if blueprint is None or blueprint.id not in blueprints.GUEST_KINDS:
+        if blueprint is None or blueprint.id not in blueprints.SPAWNABLE_KINDS:
             raise RefusedError(f"Spawn failed: this world has no {name}")
         if self.ego is not None:
-            return self._invite(blueprint, values, transform)
+            return self._spawn_road_user(blueprint, values, transform)
         if blueprint not in blueprints.EGO_VEHICLES:
             raise RefusedError(f"Spawn failed: the first to be spawned is the ego, which cannot be {name}")
+
+        # the first vehicle is the ego, and with it an episode of the served world begins
         (x, y, _), (_, yaw, _) = transform
         seed = int(values.get("seed", "-1"))
         seed = self.simulation.seed if seed < 0 else seed
@@ -164,25 +167,25 @@ class ActorRegistry:
             size=(model.length, model.width, 1.6),
             kind=ObjectKind.CAR,
         )
-        self._bodies, self._guests, self._id_of_key = {}, {}, {}
+        self._bodies, self._spawned, self._id_of_key = {}, {}, {}
         return self.ego
 
-    def _invite(self, blueprint: Blueprint, values: dict[str, str], transform: list) -> BridgeActor:
-        """A road user besides the ego, which stands until a client moves it."""
-        kind = blueprints.GUEST_KINDS[blueprint.id]
-        performer = BridgeActor(
+    def _spawn_road_user(self, blueprint: Blueprint, values: dict[str, str], transform: list) -> BridgeActor:
+        """A road user besides the ego, which stands still until a client moves it."""
+        kind = blueprints.SPAWNABLE_KINDS[blueprint.id]
+        actor = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
             values=values,
-            size=blueprints.GUEST_SIZES[kind],
+            size=blueprints.SPAWNED_SIZES[kind],
             kind=kind,
             location=tuple(transform[0]),
             rotation=tuple(transform[1]),
         )
-        self.simulation.check_guest(self._as_guest(performer))
-        self._guests[performer.id] = self._bodies[performer.id] = performer
-        self._id_of_key[-performer.id] = performer.id
-        return performer
+        self.simulation.check_spawn(self._as_spawned(actor))
+        self._spawned[actor.id] = self._bodies[actor.id] = actor
+        self._id_of_key[-actor.id] = actor.id
+        return actor
 
     def _attach(self, blueprint: Blueprint, values: dict[str, str], transform: list, parent: int) -> BridgeActor:
         if self.ego is None or parent != self.ego.id:
@@ -205,16 +208,16 @@ class ActorRegistry:
         return sensor
 
     def destroy(self, actor_id: int) -> bool:
-        """Take away what a client spawned; whether there was such an actor. An ego takes sensors and guests along."""
+        """Take away what a client spawned; whether there was such an actor. With the ego goes everything else."""
         if self.sensors.pop(actor_id, None) is not None:
             return True
-        if self._guests.pop(actor_id, None) is not None:
+        if self._spawned.pop(actor_id, None) is not None:
             del self._bodies[actor_id], self._id_of_key[-actor_id]
             return True
         if self.ego is None or actor_id != self.ego.id:
             return False
         self.simulation.end()
-        self.ego, self.sensors, self._bodies, self._guests = None, {}, {}, {}
+        self.ego, self.sensors, self._bodies, self._spawned = None, {}, {}, {}
         return True
 
     def clear(self) -> None:
@@ -222,56 +225,58 @@ class ActorRegistry:
         if self.ego is not None:
             self.destroy(self.ego.id)
 
-    def value(self, performer: BridgeActor) -> list:
+    def value(self, actor: BridgeActor) -> list:
         """Actor on the wire."""
-        uid = blueprints.UIDS[performer.blueprint.id]
+        uid = blueprints.UIDS[actor.blueprint.id]
         return [
-            performer.id,
-            performer.parent,
-            performer.blueprint.description(uid, performer.values),
-            self.bounding_box(performer),
-            _TAGS.get(performer.kind, b""),
-            self.token(performer.id) if performer.has_stream else b"",
+            actor.id,
+            actor.parent,
+            actor.blueprint.description(uid, actor.values),
+            self.bounding_box(actor),
+            _TAGS.get(actor.kind, b""),
+            self.token(actor.id) if actor.has_stream else b"",
         ]
 
-    def bounding_box(self, performer: BridgeActor) -> list:
+    def bounding_box(self, actor: BridgeActor) -> list:
         """BoundingBox on the wire: half sizes around a centre above the actor's origin."""
-        length, width, height = performer.size
-        return [[0.0, 0.0, height / 2], [length / 2, width / 2, height / 2], [0.0, 0.0, 0.0], performer.id]
+        length, width, height = actor.size
+        return [[0.0, 0.0, height / 2], [length / 2, width / 2, height / 2], [0.0, 0.0, 0.0], actor.id]
 
     def token(self, stream: int) -> bytes:
         """Where to subscribe to a stream."""
         return self.layout.token.pack(stream, self.stream_port, _TCP, _SAME_HOST, bytes(16))
 
-    def collided_with(self, moment: Tick) -> list:
+    def collided_with(self, tick: Tick) -> list:
         """Actor on the wire that the ego touches: a road user, or the scenery."""
-        if moment.collided_with in self._id_of_key:
-            return self.value(self._bodies[self._id_of_key[moment.collided_with]])
+        if tick.collided_with in self._id_of_key:
+            return self.value(self._bodies[self._id_of_key[tick.collided_with]])
         return self.value(BridgeActor(id=0, blueprint=blueprints.SCENERY))
 
-    def records(self, moment: Tick | None, control: np.ndarray) -> np.ndarray:
-        """Actor records of the episode state: the ego as it is, with the control it was given, then all others."""
+    def records(self, tick: Tick | None, control: np.ndarray) -> np.ndarray:
+        """Actor records of the episode state: the spectator, the ego with its control, road users, sensors."""
         spectator = self._standing([self.spectator])
-        if moment is None or self.ego is None:
+        if tick is None or self.ego is None:
             return spectator
-        body_ids = self._body_ids(moment)
+        body_ids = self._body_ids(tick)
         ids = [self.ego.id, *body_ids]
-        vehicle, objects = moment.vehicle, moment.objects
+        vehicle, objects = tick.vehicle, tick.objects
         n = len(body_ids)
+
         yaw_rate = float(self.simulation.model.yaw_rate(vehicle))
-        ego_acceleration = np.array([[vehicle[4], vehicle[3] * yaw_rate]])
+        ego_acceleration = np.array([[vehicle[VehicleColumn.ACCELERATION], vehicle[VehicleColumn.SPEED] * yaw_rate]])
         records = actor_records(
             self.layout,
             Motion(
                 ids=np.array(ids),
                 poses=np.concatenate([vehicle[None, :3], objects.boxes[:, :3]]),
                 heights=np.zeros(n + 1),
-                speeds=np.concatenate([vehicle[3:4], objects.speeds]),
+                speeds=np.append(vehicle[VehicleColumn.SPEED], objects.speeds),
                 yaw_rates=np.concatenate([[yaw_rate], np.zeros(n)]),
                 accelerations=np.concatenate([ego_acceleration, np.zeros((n, 2))]),
                 pitches=np.zeros(n + 1),
             ),
         )
+
         throttle, steer, brake, reverse = control_to_carla(control)
         for name, value in (
             ("throttle", throttle),
@@ -279,37 +284,37 @@ class ActorRegistry:
             ("brake", brake),
             ("reverse", reverse),
             ("gear", -1 if reverse else 1),
-            ("speed_limit", moment.speed_limit * 3.6),
+            ("speed_limit", tick.speed_limit * 3.6),
         ):
             records[name][0] = value
-        return np.concatenate([spectator, records, self._sensor_records(moment)])
+        return np.concatenate([spectator, records, self._sensor_records(tick)])
 
-    def _standing(self, performers: list[BridgeActor]) -> np.ndarray:
-        records = np.zeros(len(performers), self.layout.actor)
-        records["id"], records["state"] = [p.id for p in performers], 1
-        records["location"] = np.array([p.location for p in performers]).reshape(-1, 3)
-        records["rotation"] = np.array([p.rotation for p in performers]).reshape(-1, 3)
+    def _standing(self, actors: list[BridgeActor]) -> np.ndarray:
+        records = np.zeros(len(actors), self.layout.actor)
+        records["id"], records["state"] = [p.id for p in actors], 1
+        records["location"] = np.array([p.location for p in actors]).reshape(-1, 3)
+        records["rotation"] = np.array([p.rotation for p in actors]).reshape(-1, 3)
         return records
 
-    def _sensor_records(self, moment: Tick) -> np.ndarray:
+    def _sensor_records(self, tick: Tick) -> np.ndarray:
         records = self._standing(list(self.sensors.values()))
         for record, sensor in zip(records, self.sensors.values(), strict=True):
-            record["location"], record["rotation"] = self.sensor_transform(sensor, moment)
+            record["location"], record["rotation"] = self.sensor_transform(sensor, tick)
         return records
 
-    def sensor_transform(self, sensor: BridgeActor, moment: Tick) -> tuple[list[float], list[float]]:
+    def sensor_transform(self, sensor: BridgeActor, tick: Tick) -> tuple[list[float], list[float]]:
         """World location [m] and rotation [degrees] of a sensor, in CARLA's frame."""
-        x, y, yaw = poses_to_carla(moment.vehicle[None, :3])[0].tolist()
+        x, y, yaw = poses_to_carla(tick.vehicle[None, :3])[0].tolist()
         c, s = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
         dx, dy, dz = sensor.location
         pitch, own_yaw, roll = sensor.rotation
         return [x + c * dx - s * dy, y + s * dx + c * dy, dz], [pitch, yaw + own_yaw, roll]
 
-    def _body_ids(self, moment: Tick) -> list[int]:
-        """Ids of the road users; those who appear get new ones."""
+    def _body_ids(self, tick: Tick) -> list[int]:
+        """Ids of the road users; those that appear get new ones."""
         ids = []
         for key, kind, box, height in zip(
-            moment.keys.tolist(), moment.objects.kinds.tolist(), moment.objects.boxes, moment.heights, strict=True
+            tick.keys.tolist(), tick.objects.kinds.tolist(), tick.objects.boxes, tick.heights, strict=True
         ):
             if key not in self._id_of_key:
                 body = BridgeActor(

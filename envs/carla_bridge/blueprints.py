@@ -93,11 +93,11 @@ EGO_VEHICLES = (
     _vehicle("vehicle.audi.etron"),
     _vehicle("vehicle.mercedes.coupe_2020"),
 )
-"""All drive alike: as the served world's ego does."""
+"""All drive alike, by the served world's vehicle model."""
 TRUCK = _vehicle("vehicle.carlamotors.carlacola", "truck")
 SPECTATOR = Blueprint(id="spectator", attributes=())
 SCENERY = Blueprint(id="static.building", attributes=())
-"""What a collision is with that is no actor."""
+"""What a collision is reported with when it is not with an actor."""
 OF_KIND = {
     ObjectKind.CAR: EGO_VEHICLES[1],
     ObjectKind.TRUCK: TRUCK,
@@ -107,10 +107,10 @@ OF_KIND = {
     ),
     ObjectKind.STATIC: Blueprint(id="static.prop.streetbarrier", attributes=()),
 }
-"""What road users are to a client that it did not spawn itself."""
-GUEST_KINDS = {b.id: kind for kind, b in OF_KIND.items()} | {b.id: ObjectKind.CAR for b in EGO_VEHICLES}
+"""Blueprints of road users that no client has spawned."""
+SPAWNABLE_KINDS = {b.id: kind for kind, b in OF_KIND.items()} | {b.id: ObjectKind.CAR for b in EGO_VEHICLES}
 """What clients may spawn besides the ego and its sensors."""
-GUEST_SIZES = {
+SPAWNED_SIZES = {
     ObjectKind.CAR: (4.6, 1.9, 1.5),
     ObjectKind.TRUCK: (8.0, 2.4, 3.2),
     ObjectKind.PEDESTRIAN: (0.5, 0.5, 1.75),

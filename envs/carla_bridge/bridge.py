@@ -1,4 +1,4 @@
-"""Bridge: the server itself. One task answers requests, in their order, and computes frames between them."""
+"""The bridge server: one task answers requests in their order and computes frames between them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Manager (carla issue 9172) [s]."""
 BREATH = 0.001
 """Shortest wait for requests between frames that come unasked [s]."""
 SUBSCRIPTION_TIMEOUT = 0.5
-"""Longest that a frame waits for a client that was told a token to subscribe [s]."""
+"""Longest that a frame waits for a client that has asked for a stream's token to subscribe [s]."""
 
 
 class Bridge:
@@ -41,7 +41,7 @@ class Bridge:
 
     def __init__(self, simulation: Simulation, layout: WireLayout, faults: Iterable[Fault]) -> None:
         self.simulation, self.layout = simulation, layout
-        self.cast = ActorRegistry(simulation, layout)
+        self.registry = ActorRegistry(simulation, layout)
         self.streams, self.faults = Streams(), Faults(faults)
         self.settings: dict[str, Any] = dict(layout.settings)
         self.weather = [0.0] * len(layout.weather)
@@ -71,7 +71,7 @@ class Bridge:
             stream = await asyncio.start_server(self.streams.serve, host, port + 1)
         except (OSError, OverflowError):
             stream = await asyncio.start_server(self.streams.serve, host, 0)
-        self.cast.stream_port = stream.sockets[0].getsockname()[1]
+        self.registry.stream_port = stream.sockets[0].getsockname()[1]
         print(f"serving {self.simulation.map_name} on {host}:{port}", flush=True)
         next_frame = time.monotonic()
         while True:
@@ -95,8 +95,8 @@ class Bridge:
         return self.frame + 1
 
     def new_episode(self) -> None:
-        """The map has changed: all that clients spawned is gone, and they are told."""
-        self.cast.clear()
+        """The map has changed: whatever clients have spawned is gone, and the next frame says so."""
+        self.registry.clear()
         self.episode += 1
         self._map_changed = True
 
@@ -129,40 +129,40 @@ class Bridge:
     async def _compute_frame(self) -> None:
         begun = time.monotonic()
         await self.streams.wait_for_expected(SUBSCRIPTION_TIMEOUT)
-        moment = None
-        if self.cast.ego is not None:
+        tick = None
+        if self.registry.ego is not None:
             self.faults.count_frame()
-            self.simulation.place(self.cast.guests())
+            self.simulation.place(self.registry.spawned_actors())
             self.simulation.step(self.control)
-            moment = self.simulation.moment()
+            tick = self.simulation.observe()
         self.frame, self.seconds = self.frame + 1, self.seconds + self.simulation.dt
         if late := self.faults.take("late_frame"):
             await asyncio.sleep(late.seconds)
         await asyncio.sleep(max(0.0, SHORTEST_TICK - (time.monotonic() - begun)))
-        self._publish(moment)
+        self._publish(tick)
         await self.streams.drain()
 
-    def _publish(self, moment: Tick | None) -> None:
+    def _publish(self, tick: Tick | None) -> None:
         may_drop = not self.settings["synchronous_mode"]
-        records = self.cast.records(moment, self.control)
+        records = self.registry.records(tick, self.control)
         stamp = Stamp(frame=self.frame, seconds=self.seconds)
         state = messages.episode_state(self.layout, stamp, self.episode, self.simulation.dt, self._map_changed, records)
         self._map_changed = False
         self.streams.send(EPISODE_STREAM, state, may_drop=may_drop)
-        if moment is not None:
-            for sensor in list(self.cast.sensors.values()):
+        if tick is not None:
+            for sensor in list(self.registry.sensors.values()):
                 if self.streams.has_subscribers(sensor.id) and self._is_due(sensor):
-                    self._send_reading(sensor, moment, may_drop)
+                    self._send_reading(sensor, tick, may_drop)
 
     def _is_due(self, sensor: BridgeActor) -> bool:
         """Whether the sensor's period ends in this frame."""
         period, dt = sensor.period(), self.simulation.dt
         return period <= dt or int(self.seconds / period + 1e-6) > int((self.seconds - dt) / period + 1e-6)
 
-    def _send_reading(self, sensor: BridgeActor, moment: Tick, may_drop: bool) -> None:
-        location, rotation = self.cast.sensor_transform(sensor, moment)
+    def _send_reading(self, sensor: BridgeActor, tick: Tick, may_drop: bool) -> None:
+        location, rotation = self.registry.sensor_transform(sensor, tick)
         stamp = Stamp(frame=self.frame, seconds=self.seconds, location=location, rotation=rotation)
-        payload = readings.reading(self.layout, self.simulation, self.cast, sensor, moment, stamp)
+        payload = readings.reading(self.layout, self.simulation, self.registry, sensor, tick, stamp)
         if payload is None:
             return
         if sensor.view is not None:

@@ -132,15 +132,15 @@ _CARLA_0_9_16 = WireLayout(
 )
 
 LAYOUTS: Mapping[str, WireLayout] = {layout.version: layout for layout in (_CARLA_0_9_16,)}
-"""Every version that can be spoken."""
+"""Every version that is supported."""
 
 
 def layout_of(version: str) -> WireLayout:
     """The layout of a version.
 
     Raises:
-        ValueError: that version is not known.
+        ValueError: that version is not supported.
     """
     if version not in LAYOUTS:
-        raise ValueError(f"CARLA {version} is not spoken here; known versions: {', '.join(LAYOUTS)}")
+        raise ValueError(f"CARLA {version} is not supported; supported versions: {', '.join(LAYOUTS)}")
     return LAYOUTS[version]

@@ -12,11 +12,12 @@ from envs.carla.coordinates import control_from_carla, poses_to_carla
 from envs.carla_bridge import blueprints
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.rpc import Method, RefusedError
+from worldsim.datatypes.vehicle import VehicleColumn
 
 SPAWN_HEIGHT = 0.5
 """Of spawn points above the road, as CARLA gives them [m]."""
-OWN_WAY = "the ego moves by its controls alone, the world's own road users as it likes"
-"""Why only those whom a client has spawned besides the ego can be put elsewhere."""
+OWN_WAY = "the ego moves by its controls alone, the world's own road users by its traffic model"
+"""Why only what a client has spawned besides the ego can be teleported."""
 MOST_SLIP = 0.1
 """A velocity given to the ego may have this much across its heading [m/s]."""
 SAME_STEP = 1e-6
@@ -62,11 +63,11 @@ class _Session:
         return self._bridge.layout.version
 
     def get_episode_info(self) -> list:
-        return [self._bridge.episode, [self._bridge.cast.token(1)]]
+        return [self._bridge.episode, [self._bridge.registry.token(1)]]
 
     def get_sensor_token(self, stream: int) -> list:
         self._bridge.streams.expect(stream)
-        return [self._bridge.cast.token(stream)]
+        return [self._bridge.registry.token(stream)]
 
     def get_episode_settings(self) -> list:
         settings = dict(self._bridge.settings)
@@ -80,7 +81,7 @@ class _Session:
         given, *rest = settings["fixed_delta_seconds"]
         settings["fixed_delta_seconds"] = rest[0] if given else None
         if given and abs(rest[0] - bridge.simulation.dt) > SAME_STEP:
-            if bridge.cast.ego is not None:
+            if bridge.registry.ego is not None:
                 raise RefusedError(
                     f"fixed_delta_seconds {rest[0]:g} cannot replace {bridge.simulation.dt:g} while there is an ego"
                 )
@@ -95,7 +96,7 @@ class _Session:
         return self._bridge.weather
 
     def set_weather_parameters(self, weather: list) -> None:
-        """Kept and told, not shown: the served worlds draw their weather from the seed."""
+        """Stored and returned, but not shown: the served worlds draw their weather from the seed."""
         self._bridge.weather = [float(value) for value in weather]
 
     def reset_all_traffic_lights(self) -> None:
@@ -174,7 +175,7 @@ class _Actors:
     """Actors: found, spawned, driven, destroyed."""
 
     def __init__(self, bridge: Bridge) -> None:
-        self._bridge, self._cast = bridge, bridge.cast
+        self._bridge, self._registry = bridge, bridge.registry
 
     def methods(self) -> dict[str, Method]:
         return {
@@ -207,35 +208,35 @@ class _Actors:
         return [b.definition(blueprints.UIDS[b.id]) for b in blueprints.LIBRARY.values()]
 
     def get_spectator(self) -> list:
-        return self._cast.value(self._cast.spectator)
+        return self._registry.value(self._registry.spectator)
 
     def get_actors_by_id(self, ids: list[int]) -> list:
-        found = (self._cast.find(i) for i in ids)
-        return [self._cast.value(performer) for performer in found if performer is not None]
+        found = (self._registry.find(i) for i in ids)
+        return [self._registry.value(bridge_actor) for bridge_actor in found if bridge_actor is not None]
 
     def spawn_actor(self, description: list, transform: list) -> list:
-        return self._cast.value(self._spawn(description, transform, 0))
+        return self._registry.value(self._spawn(description, transform, 0))
 
     def spawn_actor_with_parent(
         self, description: list, transform: list, parent: int, attachment: int = 0, socket: str = ""
     ) -> list:
-        return self._cast.value(self._spawn(description, transform, parent))
+        return self._registry.value(self._spawn(description, transform, parent))
 
     def _spawn(self, description: list, transform: list, parent: int) -> Any:
-        spawned = self._cast.spawn(description, transform, parent)
-        if spawned is self._cast.ego:
+        spawned = self._registry.spawn(description, transform, parent)
+        if spawned is self._registry.ego:
             self._bridge.control = np.zeros(4, np.float32)
         return spawned
 
     def destroy_actor(self, actor: int) -> bool:
-        return self._cast.destroy(actor)
+        return self._registry.destroy(actor)
 
     def get_actor_bounding_box(self, actor: int) -> list:
-        return self._cast.bounding_box(self._cast.get(actor))
+        return self._registry.bounding_box(self._registry.get(actor))
 
     def get_physics_control(self, actor: int) -> list:
         """The wheels are the model's; the engine's numbers are neutral, for the model has none."""
-        self._cast.the_ego(actor)
+        self._registry.the_ego(actor)
         model = self._bridge.simulation.model
         wheels = []
         for ahead in (0.5, -0.5):
@@ -249,35 +250,35 @@ class _Actors:
         return [*engine, 1500.0, 0.3, [0.0, 0.0, 0.0], curve, wheels, False]
 
     def get_vehicle_light_state(self, actor: int) -> list:
-        self._cast.get(actor)
-        return [self._cast.lights.get(actor, 0)]
+        self._registry.get(actor)
+        return [self._registry.lights.get(actor, 0)]
 
     def get_vehicle_light_states(self) -> list:
-        return self._cast.light_states()
+        return self._registry.light_states()
 
     def get_wheel_steer_angle(self, actor: int, wheel: int) -> float:
         """Of a front wheel, positive to the right [degrees]."""
-        self._cast.the_ego(actor)
-        return -math.degrees(float(self._bridge.simulation.moment().vehicle[5]))
+        self._registry.the_ego(actor)
+        return -math.degrees(float(self._bridge.simulation.observe().vehicle[VehicleColumn.STEER_ANGLE]))
 
     def apply_control_to_vehicle(self, actor: int, control: list) -> None:
-        self._cast.the_ego(actor)
+        self._registry.the_ego(actor)
         throttle, steer, brake, hand_brake, reverse, *_ = control
         self._bridge.control = control_from_carla(throttle, steer, brake, hand_brake, reverse)
 
     def set_actor_transform(self, actor: int, transform: list) -> None:
-        performer = self._cast.get(actor)
-        if performer is not self._cast.spectator and self._cast.guest(actor) is None:
-            raise RefusedError(f"actor {actor} ({performer.blueprint.id}) cannot be moved: {OWN_WAY}")
-        performer.location, performer.rotation = tuple(transform[0]), tuple(transform[1])
+        bridge_actor = self._registry.get(actor)
+        if bridge_actor is not self._registry.spectator and self._registry.spawned(actor) is None:
+            raise RefusedError(f"actor {actor} ({bridge_actor.blueprint.id}) cannot be moved: {OWN_WAY}")
+        bridge_actor.location, bridge_actor.rotation = tuple(transform[0]), tuple(transform[1])
 
     def set_actor_location(self, actor: int, location: list) -> None:
-        self.set_actor_transform(actor, [location, self._cast.get(actor).rotation])
+        self.set_actor_transform(actor, [location, self._registry.get(actor).rotation])
 
     def set_actor_target_velocity(self, actor: int, velocity: list) -> None:
-        """Of the ego, along its heading; the others are moved by their transforms."""
-        self._cast.the_ego(actor)
-        yaw = float(self._bridge.simulation.moment().vehicle[2])
+        """Of the ego, along its heading; other actors are moved by their transforms."""
+        self._registry.the_ego(actor)
+        yaw = float(self._bridge.simulation.observe().vehicle[VehicleColumn.YAW])
         c, s = math.cos(yaw), math.sin(yaw)
         ahead, left = c * velocity[0] - s * velocity[1], -s * velocity[0] - c * velocity[1]
         if abs(left) > MOST_SLIP:
@@ -287,15 +288,15 @@ class _Actors:
         self._bridge.simulation.set_speed(ahead)
 
     def set_actor_simulate_physics(self, actor: int, enabled: bool) -> None:
-        """Who a client moves has none; everyone else has it always."""
-        if self._cast.guest(actor) is None and not enabled:
-            raise RefusedError(f"actor {self._cast.get(actor).id} cannot be taken out of physics: {OWN_WAY}")
+        """Actors that a client moves never have physics, all others always."""
+        if self._registry.spawned(actor) is None and not enabled:
+            raise RefusedError(f"actor {self._registry.get(actor).id} cannot be taken out of physics: {OWN_WAY}")
 
     def set_actor_enable_gravity(self, actor: int, enabled: bool) -> None:
         """The served worlds are flat."""
 
     def set_vehicle_light_state(self, actor: int, state: list) -> None:
-        self._cast.lights[actor] = int(state[0])
+        self._registry.lights[actor] = int(state[0])
 
     def apply_batch(self, commands: list, tick: bool) -> list:
         results = [self._command(*command[0]) for command in commands]
@@ -340,7 +341,7 @@ class _Actors:
             case "SetVehicleLightState":
                 self.set_vehicle_light_state(actor, values)
             case "SetAutopilot" | "SetEnableGravity" | "ShowDebugTelemetry":
-                self._cast.get(actor)  # the client's own Traffic Manager drives
+                self._registry.get(actor)  # the client's own Traffic Manager drives
             case _:
                 raise RefusedError(f"this world knows no command {name}")
 

@@ -1,4 +1,4 @@
-"""Readings: what each sensor of the ego tells in one frame."""
+"""Readings: what each sensor of the ego measures in one frame."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from envs.carla_bridge.actor_registry import ActorRegistry, BridgeActor
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp
 from envs.carla_bridge.simulation import Simulation, Tick
+from worldsim.datatypes.vehicle import VehicleColumn
 
 GRAVITY = 9.81
 """[m/s²]."""
 MASS = 1500.0
-"""Of the ego, to tell a collision's impulse [kg]."""
+"""Of the ego, from which a collision's impulse follows [kg]."""
 
 
 def reading(
-    layout: WireLayout, simulation: Simulation, cast: ActorRegistry, sensor: BridgeActor, moment: Tick, stamp: Stamp
+    layout: WireLayout, simulation: Simulation, registry: ActorRegistry, sensor: BridgeActor, tick: Tick, stamp: Stamp
 ) -> bytes | None:
     """The sensor's message in this frame, None when it has nothing to say."""
     match sensor.blueprint:
@@ -29,31 +30,36 @@ def reading(
             frame = simulation.image(sensor.view)
             return messages.image(layout, stamp, frame, math.degrees(sensor.view.fov))
         case blueprints.COLLISION:
-            return _collision(layout, cast, moment, stamp)
+            return _collision(layout, registry, tick, stamp)
         case blueprints.GNSS:
             place = _projection(simulation.xodr).transform_to_geolocation(carla.Location(*stamp.location))
             return messages.event(layout, "gnss", stamp, [place.latitude, place.longitude, place.altitude])
         case blueprints.IMU:
-            return messages.event(layout, "imu", stamp, _inertia(simulation, moment))
+            return messages.event(layout, "imu", stamp, _inertia(simulation, tick))
     return None
 
 
-def _collision(layout: WireLayout, cast: ActorRegistry, moment: Tick, stamp: Stamp) -> bytes | None:
-    if not moment.collided:
+def _collision(layout: WireLayout, registry: ActorRegistry, tick: Tick, stamp: Stamp) -> bytes | None:
+    if not tick.collided:
         return None
-    assert cast.ego is not None
-    impulse = MASS * float(moment.vehicle[3])
-    yaw = float(moment.vehicle[2])
+    assert registry.ego is not None
+    impulse = MASS * float(tick.vehicle[VehicleColumn.SPEED])
+    yaw = float(tick.vehicle[VehicleColumn.YAW])
     normal = [-impulse * math.cos(yaw), impulse * math.sin(yaw), 0.0]
-    return messages.event(layout, "collision", stamp, [cast.value(cast.ego), cast.collided_with(moment), normal])
+    value = [registry.value(registry.ego), registry.collided_with(tick), normal]
+    return messages.event(layout, "collision", stamp, value)
 
 
-def _inertia(simulation: Simulation, moment: Tick) -> list:
+def _inertia(simulation: Simulation, tick: Tick) -> list:
     """Acceleration with gravity [m/s²], angular velocity [rad/s] in CARLA's axes, compass from north [rad]."""
-    vehicle = moment.vehicle
+    vehicle = tick.vehicle
     yaw_rate = float(simulation.model.yaw_rate(vehicle))
-    acceleration = [float(vehicle[4]), -float(vehicle[3]) * yaw_rate, GRAVITY]
-    compass = (-float(vehicle[2]) + math.pi / 2) % (2 * math.pi)
+    acceleration = [
+        float(vehicle[VehicleColumn.ACCELERATION]),
+        -float(vehicle[VehicleColumn.SPEED]) * yaw_rate,
+        GRAVITY,
+    ]
+    compass = (-float(vehicle[VehicleColumn.YAW]) + math.pi / 2) % (2 * math.pi)
     return [acceleration, [0.0, 0.0, -yaw_rate], compass]
 
 

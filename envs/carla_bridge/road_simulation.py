@@ -1,4 +1,4 @@
-"""RoadSimulation: the embedded reference world as the bridge serves it, with cameras anywhere on the ego."""
+"""RoadSimulation: the reference world behind the bridge, with cameras anywhere on the ego."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from envs.ground_truth import Objects, touched
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import Actor, Camera, CameraConfig
 from envs.road.road_world import RoadWorld, RoadWorldConfig
-from envs.road.static_scene import StaticScene, map_stage, town_stage
+from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.traffic import ExternalActors
 from envs.scripted_actors import ScriptedActors
 from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
+from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleColumn
 
 STANDING_START = ScriptedActors(scripts=(), ego_speed=0.0, ambient_traffic=True)
-"""A spawned vehicle stands, in full traffic."""
+"""A spawned ego stands still, in full traffic."""
 NUM_SPAWNS = 100
 """Most spawn points of a map."""
 EGO_HEIGHT, EGO_COLOR = 1.6, (40, 60, 120)
@@ -60,33 +62,32 @@ class RoadSimulation:
         self.model, self.seed = self.config.vehicle, seed
         self._world: RoadWorld = RoadWorld(self.config)
         self.dt = self._world.dt
-        height, width = self.config.frame_size
-        self.camera = view_of(CameraConfig(height_px=height, width_px=width))
+        self.camera = view_of(CameraGeometry().with_frame_size(self.config.frame_size))
         self._step: WorldStep | None = None
-        self._guests: tuple[SpawnedActor, ...] = ()
-        self._given = ""
+        self._spawned: tuple[SpawnedActor, ...] = ()
+        self._opendrive = ""
         self.load_map(self.map_names[0] if first_map is None else first_map)
 
     def load_map(self, name: str) -> None:
         """See Simulation."""
         if name in self._files:
-            self._enter(name, {"map": str(self._files[name])}, map_stage(str(self._files[name])))
-        elif name == OPENDRIVE_MAP and self._given:
-            self._enter(name, {"map": self._given}, map_stage(self._given))
+            self._enter(name, {"map": str(self._files[name])}, load_map_scene(str(self._files[name])))
+        elif name == OPENDRIVE_MAP and self._opendrive:
+            self._enter(name, {"map": self._opendrive}, load_map_scene(self._opendrive))
         elif name in self._towns:
-            self._enter(name, {"town": self._towns[name]}, town_stage(self._towns[name]))
+            self._enter(name, {"town": self._towns[name]}, load_town_scene(self._towns[name]))
         else:
             raise ValueError(f"map {name!r} not found; there are {', '.join(self.map_names[:8])}, ...")
 
     def add_opendrive(self, xodr: str) -> None:
         """See Simulation; a map that cannot be used is refused here."""
-        map_stage(xodr)
-        self._given = xodr
+        load_map_scene(xodr)
+        self._opendrive = xodr
 
-    def _enter(self, name: str, options: dict, stage: StaticScene) -> None:
-        self.map_name, self._options, self._stage = name, options, stage
-        self.xodr = stage.road_map.xodr
-        lanes = stage.places.lanes[:NUM_SPAWNS]
+    def _enter(self, name: str, options: dict, static_scene: StaticScene) -> None:
+        self.map_name, self._options, self._build_scene = name, options, static_scene
+        self.xodr = static_scene.road_map.xodr
+        lanes = static_scene.spawn_points.lanes[:NUM_SPAWNS]
         self.spawn_poses = np.array([[lane.x, lane.y, lane.yaw] for lane in lanes])
         self.end()
 
@@ -107,44 +108,44 @@ class RoadSimulation:
         step = self._world.reset(seed, {**self._options, "start": pose, "scenario": scenario})
         if step.collision > 0.5:
             raise ValueError("Spawn failed because of collision at spawn position")
-        self._step, self._keys, self._guests = step, Keys(), ()
+        self._step, self._keys, self._spawned = step, Keys(), ()
 
     def set_speed(self, speed: float) -> None:
         """See Simulation."""
         episode = self._world.snapshot()
-        episode.vehicle = np.array([*episode.vehicle[:3], speed, 0.0, episode.vehicle[5]])
+        episode.vehicle = np.array([*episode.vehicle[:3], speed, 0.0, episode.vehicle[VehicleColumn.STEER_ANGLE]])
         self._world.restore(episode)
 
-    def check_guest(self, guest: SpawnedActor) -> None:
+    def check_spawn(self, actor: SpawnedActor) -> None:
         """See Simulation."""
         episode = self._world.snapshot()
         ego = np.array([*episode.vehicle[:3], self.model.length, self.model.width])
-        others = np.array([(*other.pose, *other.size[:2]) for other in self._guests]).reshape(-1, 5)
-        taken = np.concatenate([ego[None], episode.traffic.objects.boxes, others])
-        if overlap(np.array([*guest.pose, *guest.size[:2]]), taken).any():
+        spawned = np.array([(*other.pose, *other.size[:2]) for other in self._spawned]).reshape(-1, 5)
+        taken = np.concatenate([ego[None], episode.traffic.objects.boxes, spawned])
+        if overlap(np.array([*actor.pose, *actor.size[:2]]), taken).any():
             raise ValueError("Spawn failed because of collision at spawn position")
 
-    def place(self, guests: Sequence[SpawnedActor]) -> None:
-        """See Simulation. They are as fast as they have moved since the last step."""
-        if not guests and not self._guests:
+    def place(self, actors: Sequence[SpawnedActor]) -> None:
+        """See Simulation. Their speeds follow from how far they have been moved since the last step."""
+        if not actors and not self._spawned:
             return
-        before = {guest.key: guest.pose for guest in self._guests}
-        speeds = [_speed(before.get(guest.key, guest.pose), guest.pose, self.dt) for guest in guests]
+        before = {actor.key: actor.pose for actor in self._spawned}
+        speeds = [_speed(before.get(actor.key, actor.pose), actor.pose, self.dt) for actor in actors]
         episode = self._world.snapshot()
         episode.traffic.place(
             ExternalActors(
                 objects=Objects(
-                    boxes=np.array([(*guest.pose, *guest.size[:2]) for guest in guests]).reshape(-1, 5),
+                    boxes=np.array([(*actor.pose, *actor.size[:2]) for actor in actors]).reshape(-1, 5),
                     speeds=np.array(speeds, np.float64),
-                    kinds=np.array([int(guest.kind) for guest in guests], np.int64),
+                    kinds=np.array([int(actor.kind) for actor in actors], np.int64),
                 ),
-                heights=np.array([guest.size[2] for guest in guests], np.float64),
-                colors=np.array([guest.color for guest in guests], np.uint8).reshape(-1, 3),
-                braking=np.array([guest.braking for guest in guests], bool),
+                heights=np.array([actor.size[2] for actor in actors], np.float64),
+                colors=np.array([actor.color for actor in actors], np.uint8).reshape(-1, 3),
+                braking=np.array([actor.braking for actor in actors], bool),
             )
         )
         self._world.restore(episode)
-        self._guests = tuple(guests)
+        self._spawned = tuple(actors)
 
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
@@ -152,17 +153,20 @@ class RoadSimulation:
 
     def end(self) -> None:
         """See Simulation."""
-        self._step, self._guests = None, ()
+        self._step, self._spawned = None, ()
 
-    def moment(self) -> Tick:
+    def observe(self) -> Tick:
         """See Simulation."""
         assert self._step is not None, "there is no ego"
         episode = self._world.snapshot()
         objects, vehicle = episode.traffic.objects, episode.vehicle
-        rows = episode.traffic.guest_rows
+
+        # what clients have spawned keeps the client's keys; the rest is tracked row by row
+        rows = episode.traffic.external_rows
         own = self._keys.of(np.delete(objects.boxes[:, :2], rows, axis=0))
-        keys = np.concatenate([own[: rows.start], [guest.key for guest in self._guests], own[rows.start :]])
+        keys = np.concatenate([own[: rows.start], [actor.key for actor in self._spawned], own[rows.start :]])
         keys = keys.astype(np.int64)
+
         there = np.abs(objects.boxes[:, 0]) < NOWHERE / 2
         hit = touched(vehicle, self.model, objects)
         limits = episode.route.speed_limit
@@ -204,7 +208,7 @@ class RoadSimulation:
 
 
 def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:
-    """Along the own yaw [m/s]; 0 for who was put elsewhere."""
+    """Along the own yaw [m/s]; 0 for one that was teleported."""
     dx, dy = now[0] - before[0], now[1] - before[1]
     return 0.0 if np.hypot(dx, dy) > SAME_BODY else float(dx * np.cos(now[2]) + dy * np.sin(now[2])) / dt
 

@@ -26,7 +26,7 @@ class ServeConfig:
         version: CARLA's, of the clients that are to come.
         maps: of the road world: OpenDRIVE files that clients can load; the first is there at the start. Without one it
             is the procedural town Town_000.
-        seed: of traffic and looks, or of the learned world's noise; a client can choose another by the ego
+        seed: of traffic and weather, or of the learned world's noise; a client can choose another by the ego
             blueprint's attribute `seed`.
         frame_size: height and width of the road world's own camera [px].
         num_vehicles: of the road world's traffic.
@@ -37,7 +37,7 @@ class ServeConfig:
             rpc_error@FRAME:METHOD. Kinds: late_image, dropped_image, duplicated_image, late_frame, rpc_error, kill.
 
     Raises:
-        ValueError: the port is no port, the version is not spoken, or there is no such fault.
+        ValueError: the port is no port, the version is not supported, or there is no such fault.
     """
 
     world: Literal["learned", "road"] = "learned"

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from envs.ground_truth import Objects
-from envs.road.rendering.camera import CameraConfig
+from worldsim.datatypes.camera import PinholeCamera, camera_axes
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -45,6 +45,11 @@ class CameraView:
     pitch: float
     roll: float
 
+    @property
+    def axes(self) -> np.ndarray:
+        """The camera's right, down and forward axes in the vehicle frame, rows [3, 3]."""
+        return camera_axes(self.pitch, self.yaw, self.roll)
+
     def near(self, other: CameraView) -> bool:
         """Whether both show the same picture, but for rounding on the way through CARLA's degrees and floats."""
         size = (self.width, self.height) == (other.width, other.height)
@@ -53,17 +58,17 @@ class CameraView:
         return size and bool(np.allclose(own, others, rtol=0.0, atol=1e-4))
 
 
-def view_of(config: CameraConfig) -> CameraView:
-    """The view of the front camera of the embedded world, by which the learned one was taught."""
+def view_of(camera: PinholeCamera) -> CameraView:
+    """A front camera as a view; the learned world was trained on that of the reference world."""
     return CameraView(
-        width=config.width_px,
-        height=config.height_px,
-        fov=config.fov,
-        x=config.mount_x,
+        width=camera.width_px,
+        height=camera.height_px,
+        fov=camera.fov,
+        x=camera.mount_x,
         y=0.0,
-        z=config.mount_height,
+        z=camera.mount_height,
         yaw=0.0,
-        pitch=config.pitch,
+        pitch=camera.pitch,
         roll=0.0,
     )
 
@@ -73,7 +78,7 @@ class SpawnedActor:
     """A road user that a client has spawned and moves by setting its transform.
 
     Args:
-        key: its number among the keys of a moment, negative.
+        key: its number among the keys of a tick, negative.
         kind: never EMPTY.
         pose: x, y, yaw of its middle [m, m, rad].
         size: length, width, height [m].
@@ -91,13 +96,13 @@ class SpawnedActor:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tick:
-    """What is true now.
+    """The state of the world after a step.
 
     Args:
         vehicle: the ego, VEHICLE_NAMES, float64 [6].
-        objects: all others, n of them.
+        objects: all other road users, n of them.
         heights: theirs, float64 [n] [m].
-        keys: a number for each that stays with it while it is there, that of its Guest or one from 0 on, int64 [n].
+        keys: a number for each, its own as long as it is there: a SpawnedActor's key, else from 0 on, int64 [n].
         collided: the ego touches something.
         collided_with: key of what it touches, -1 when that is not among the objects.
         speed_limit: where the ego is [m/s].
@@ -113,7 +118,7 @@ class Tick:
 
 
 class Simulation(Protocol):
-    """A world with one ego. Whatever it cannot do it refuses with a ValueError that says so.
+    """A world with one ego. What it cannot do it refuses with a ValueError that says why.
 
     Attributes:
         dt: step [s].
@@ -123,7 +128,7 @@ class Simulation(Protocol):
         xodr: its OpenDRIVE text.
         spawn_poses: where an ego may begin, x, y, yaw, float64 [n, 3] [m, m, rad].
         seed: of the next `begin` when the client names none.
-        camera: the view that this world shows without detour.
+        camera: the world's own view, shown without resampling.
     """
 
     dt: float
@@ -159,12 +164,12 @@ class Simulation(Protocol):
         """Give the ego another speed [m/s]."""
         ...
 
-    def check_guest(self, guest: SpawnedActor) -> None:
-        """Refuse a guest for which there is no room now."""
+    def check_spawn(self, actor: SpawnedActor) -> None:
+        """Refuse an actor for which there is no room now."""
         ...
 
-    def place(self, guests: Sequence[SpawnedActor]) -> None:
-        """From the next step on these checked guests are there and no others."""
+    def place(self, actors: Sequence[SpawnedActor]) -> None:
+        """From the next step on these checked actors are there, and no others that clients have spawned."""
         ...
 
     def step(self, control: np.ndarray) -> None:
@@ -175,8 +180,8 @@ class Simulation(Protocol):
         """Take the ego away."""
         ...
 
-    def moment(self) -> Tick:
-        """What is true now; there must be an ego."""
+    def observe(self) -> Tick:
+        """The present state; there must be an ego."""
         ...
 
     def image(self, view: CameraView) -> np.ndarray:

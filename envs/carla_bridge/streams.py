@@ -21,7 +21,7 @@ class Streams:
         self._arrived = asyncio.Event()
 
     def expect(self, stream: int) -> None:
-        """A client was told the token of `stream` and is about to subscribe."""
+        """A client has asked for the token of `stream` and is about to subscribe."""
         self._expected[stream] += 1
 
     async def wait_for_expected(self, timeout: float) -> None:

@@ -1,4 +1,4 @@
-"""WorldSimulation: any World as the bridge serves it, the learned one above all. It sees no more than World shows."""
+"""WorldSimulation: any World behind the bridge, above all the learned one; it uses the World protocol alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from envs.carla_bridge.one_road_map import route_xodr
 from envs.carla_bridge.simulation import CameraView, SpawnedActor, Tick, view_of
 from envs.ground_truth import Objects, touched
-from envs.road.rendering.camera import CameraConfig
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.world import World, WorldStep
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.camera import CameraGeometry, focal_length
 from worldsim.datatypes.route import to_ground_frame
-from worldsim.datatypes.scene import ObjectKind
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.scene import ObjectColumn, ObjectKind
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 START_TOLERANCE = 2.0
 """An ego may be spawned this far from the world's start, where it then begins [m]."""
@@ -50,8 +50,7 @@ class WorldSimulation:
         self.model, self.dt, self.seed = model, world.dt, seed
         self.map_names = tuple(starts)
         self._world, self._starts = world, starts
-        height, width = world.frame_size
-        self.camera = view_of(CameraConfig(height_px=height, width_px=width))
+        self.camera = view_of(CameraGeometry().with_frame_size(world.frame_size))
         self._step: WorldStep | None = None
         self.load_map(self.map_names[0])
 
@@ -82,7 +81,7 @@ class WorldSimulation:
         if away > MOUNT_TOLERANCE:
             raise ValueError(
                 f"Spawn failed: this world shows what one front camera sees, at x={own.x:g} z={own.z:g}; "
-                f"one {away:.1f} m from it would see what nobody knows"
+                f"one {away:.1f} m from it would see what this world cannot show"
             )
         known = cv2.warpPerspective(np.ones((own.height, own.width), np.uint8), self._turn(view), _size(view))
         if known.mean() < LEAST_KNOWN:
@@ -99,33 +98,33 @@ class WorldSimulation:
         self._step = self._world.reset(seed, self._starts[self.map_name])
         self._xy, self._kinds, self._keys = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._num_keys = 0
-        self._remember(self._step)
+        self._update_keys(self._step)
 
     def set_speed(self, speed: float) -> None:
         """See Simulation: refused."""
         raise ValueError("this world's ego moves by its controls alone, it cannot be given a velocity")
 
-    def check_guest(self, guest: SpawnedActor) -> None:
+    def check_spawn(self, actor: SpawnedActor) -> None:
         """See Simulation: refused."""
         raise ValueError(
             "Spawn failed: this world has one ego and lets clients spawn that one vehicle and its sensors; "
             "its traffic is its own"
         )
 
-    def place(self, guests: Sequence[SpawnedActor]) -> None:
-        """See Simulation: none was let in."""
-        assert not guests, "no guest passes check_guest"
+    def place(self, actors: Sequence[SpawnedActor]) -> None:
+        """See Simulation: none was accepted."""
+        assert not actors, "no actor passes check_spawn"
 
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
         self._step = self._world.step(control)
-        self._remember(self._step)
+        self._update_keys(self._step)
 
     def end(self) -> None:
         """See Simulation."""
         self._step = None
 
-    def moment(self) -> Tick:
+    def observe(self) -> Tick:
         """See Simulation."""
         step = self._running()
         objects = _objects(step)
@@ -154,9 +153,9 @@ class WorldSimulation:
 
     def _turn(self, view: CameraView) -> np.ndarray:
         """The homography [3, 3] from the world's pixels to the view's: exact for cameras in one place."""
-        return _pixels(view) @ _axes(view) @ _axes(self.camera).T @ np.linalg.inv(_pixels(self.camera))
+        return _pixels(view) @ view.axes @ self.camera.axes.T @ np.linalg.inv(_pixels(self.camera))
 
-    def _remember(self, step: WorldStep) -> None:
+    def _update_keys(self, step: WorldStep) -> None:
         """Give each object the key of the nearest one of its kind a step ago, or a new one."""
         objects = _objects(step)
         keys = np.full(len(objects.kinds), -1, np.int64)
@@ -175,12 +174,12 @@ class WorldSimulation:
 def _objects(step: WorldStep) -> Objects:
     """The objects of the SceneState in the ground frame."""
     scene = step.scene
-    there = scene.objects[scene.object_valid].astype(np.float64)
-    xy = to_ground_frame(step.vehicle, there[:, :2])
-    yaw = there[:, 2] + step.vehicle[2]
+    listed = scene.objects[scene.object_valid].astype(np.float64)
+    xy = to_ground_frame(step.vehicle, listed[:, [ObjectColumn.X, ObjectColumn.Y]])
+    yaw = listed[:, ObjectColumn.YAW] + step.vehicle[VehicleColumn.YAW]
     return Objects(
-        boxes=np.column_stack([xy, yaw, there[:, 4:6]]),
-        speeds=there[:, 3],
+        boxes=np.column_stack([xy, yaw, listed[:, [ObjectColumn.LENGTH, ObjectColumn.WIDTH]]]),
+        speeds=listed[:, ObjectColumn.SPEED],
         kinds=scene.object_kinds[scene.object_valid].astype(np.int64),
     )
 
@@ -191,15 +190,5 @@ def _size(view: CameraView) -> tuple[int, int]:
 
 def _pixels(view: CameraView) -> np.ndarray:
     """Camera matrix [3, 3]; whole numbers are pixel centres."""
-    focal = 0.5 * view.width / np.tan(0.5 * view.fov)
+    focal = focal_length(view.fov, view.width)
     return np.array([[focal, 0.0, 0.5 * view.width - 0.5], [0.0, focal, 0.5 * view.height - 0.5], [0.0, 0.0, 1.0]])
-
-
-def _axes(view: CameraView) -> np.ndarray:
-    """The camera's right, down and forward axes in the vehicle frame, rows [3, 3]."""
-    cy, sy, cp, sp = np.cos(view.yaw), np.sin(view.yaw), np.cos(view.pitch), np.sin(view.pitch)
-    forward = np.array([cy * cp, sy * cp, -sp])
-    right = np.array([sy, -cy, 0.0])
-    down = np.cross(forward, right)
-    c, s = np.cos(view.roll), np.sin(view.roll)
-    return np.stack([c * right + s * down, c * down - s * right, forward])

@@ -1,4 +1,4 @@
-"""Shortest ways over the lanes of a map, with lane changes."""
+"""Shortest paths over the lanes of a map, with lane changes (Dijkstra)."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class _Visit:
     before: _Visit | None
 
 
-def shortest_ways(
+def find_shortest_paths(
     lanes: Mapping[LaneKey, Lane], start: tuple[LaneKey, float], goals: Mapping[LaneKey, float], longest: float
 ) -> dict[LaneKey, tuple[float, list[Stretch]]]:
-    """The shortest way to each goal that can be reached.
+    """The shortest path to each goal that can be reached.
 
     Args:
         lanes: of the map.
         start: lane and arc length [m].
         goals: arc length by lane [m].
-        longest: ways longer than this are not looked for [m].
+        longest: paths longer than this are not searched for [m].
 
     Returns:
         Cost [m] and stretches by goal.
@@ -61,27 +61,27 @@ def shortest_ways(
     found: dict[LaneKey, tuple[float, list[Stretch]]] = {}
     settled: set[LaneKey] = set()
     first = _Visit(cost=0.0, key=start[0], at=start[1], gap=0.0, before=None)
-    waiting: list[tuple[float, int, _Visit]] = [(0.0, 0, first)]
-    number = 0
-    while waiting and len(found) < len(goals):
-        _, _, visit = heapq.heappop(waiting)
+    frontier: list[tuple[float, int, _Visit]] = [(0.0, 0, first)]
+    num_pushed = 0
+    while frontier and len(found) < len(goals):
+        _, _, visit = heapq.heappop(frontier)
         if visit.cost > longest or visit.key in settled:
             continue
-        if visit.before is not None:  # the lane of the start may be come back to
+        if visit.before is not None:  # a path may come back to the lane it starts on
             settled.add(visit.key)
         goal = goals.get(visit.key)
         if goal is not None and goal >= visit.at:
             cost = visit.cost + goal - visit.at
             if visit.key not in found or cost < found[visit.key][0]:
                 found[visit.key] = cost, _stretches(lanes, visit, goal)
-        for onward in _onward(lanes, visit, goals):
-            number += 1
-            heapq.heappush(waiting, (onward.cost, number, onward))
+        for onward in _expand(lanes, visit, goals):
+            num_pushed += 1
+            heapq.heappush(frontier, (onward.cost, num_pushed, onward))
     return found
 
 
-def _onward(lanes: Mapping[LaneKey, Lane], visit: _Visit, goals: Mapping[LaneKey, float]) -> Iterator[_Visit]:
-    """Where one may go on to: over the lane's end, or beside it."""
+def _expand(lanes: Mapping[LaneKey, Lane], visit: _Visit, goals: Mapping[LaneKey, float]) -> Iterator[_Visit]:
+    """Next visits: over the lane's end, or a change to the lane beside it."""
     lane = lanes[visit.key]
     left = max(lane.length - visit.at, 0.0)
     for key in lane.successors:
@@ -101,7 +101,7 @@ def _onward(lanes: Mapping[LaneKey, Lane], visit: _Visit, goals: Mapping[LaneKey
 
 
 def _stretches(lanes: Mapping[LaneKey, Lane], visit: _Visit, end: float) -> list[Stretch]:
-    """The way to arc length `end` of the lane visited last."""
+    """The path to arc length `end` of the lane visited last."""
     stretches = [Stretch(key=visit.key, start=visit.at, end=end)]
     while visit.before is not None:
         before = visit.before
@@ -111,10 +111,10 @@ def _stretches(lanes: Mapping[LaneKey, Lane], visit: _Visit, end: float) -> list
     return stretches[::-1]
 
 
-def joined(ways: list[list[Stretch]]) -> list[Stretch]:
-    """Ways that begin where the one before ends, as one."""
+def join_stretches(paths: list[list[Stretch]]) -> list[Stretch]:
+    """Join paths, each of which begins where the one before ends."""
     result: list[Stretch] = []
-    for stretch in (stretch for way in ways for stretch in way):
+    for stretch in (stretch for path in paths for stretch in path):
         last = result[-1] if result else None
         if last is not None and last.key == stretch.key and last.gap == 0 and last.end <= stretch.start:
             result[-1] = replace(last, end=stretch.end, gap=stretch.gap)

@@ -91,7 +91,7 @@ class Marking:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RoadGeometry:
-    """All there is to draw of a map.
+    """What there is to draw of a map.
 
     Args:
         lanes: every lane of the map.
@@ -191,6 +191,7 @@ def extract(carla_map: carla.Map, xodr: str) -> tuple[RoadGeometry, dict[LaneKey
                 markings.extend(_markings(section))
             else:
                 markings.extend(m for m in _markings(section) if m.kind == "curb")
+
     if not driving:
         raise ValueError("the map has no driving lane")
     lanes = {key: _driving_lane(*entry, driving) for key, entry in driving.items()}
@@ -234,6 +235,8 @@ def _sample(
         pose = w.transform
         rows.append((pose.location.x, -pose.location.y, -pose.rotation.yaw, w.lane_width))
     x, y, yaw, width = np.array(rows, np.float64).T
+
+    # CARLA's waypoints face the direction of travel, which says on which side of it s runs
     points = np.stack([x, y], 1)
     forward = np.stack([np.cos(np.radians(yaw)), np.sin(np.radians(yaw))], 1)
     along = np.gradient(points, axis=0)
@@ -252,11 +255,11 @@ def _sample(
 
 
 def _polygon(lane: _Samples, kind: str, in_junction: bool) -> LanePolygon:
-    keep = _kept(lane.left) | _kept(lane.right)
+    keep = _corners(lane.left) | _corners(lane.right)
     return LanePolygon(kind=kind, left=lane.left[keep], right=lane.right[keep], in_junction=in_junction)
 
 
-def _kept(points: np.ndarray) -> np.ndarray:
+def _corners(points: np.ndarray) -> np.ndarray:
     """Which points of a polyline a straight line between the others does not already give, bool [n]."""
     keep = np.zeros(len(points), bool)
     keep[0] = keep[-1] = True
@@ -291,7 +294,7 @@ def _marking_runs(element: ET.Element, s: np.ndarray, edge: np.ndarray) -> Itera
             continue
         color = "yellow" if mark.get("color") == "yellow" else "white"
         width = float(mark.get("width") or 0.125)
-        yield Marking(points=points[_kept(points)], kind=kind.replace(" ", "_"), color=color, width=width)
+        yield Marking(points=points[_corners(points)], kind=kind.replace(" ", "_"), color=color, width=width)
 
 
 def _speed_limits(road: ET.Element, default: float) -> list[tuple[float, float]]:

@@ -53,7 +53,7 @@ class _Pose:
     y: float
     yaw: float
 
-    def moved(self, forward: float, left: float = 0.0, turn: float = 0.0) -> _Pose:
+    def offset_by(self, forward: float, left: float = 0.0, turn: float = 0.0) -> _Pose:
         c, s = math.cos(self.yaw), math.sin(self.yaw)
         return _Pose(x=self.x + c * forward - s * left, y=self.y + s * forward + c * left, yaw=self.yaw + turn)
 
@@ -106,10 +106,10 @@ class _Leg:
 
     def edge_in(self, lane: int) -> _Pose:
         """Left edge of a lane into the junction, in the direction of travel."""
-        return self.mouth.moved(0.0, self.street.lane_width * (lane - 1), math.pi)
+        return self.mouth.offset_by(0.0, self.street.lane_width * (lane - 1), math.pi)
 
     def edge_out(self, lane: int) -> _Pose:
-        return self.mouth.moved(0.0, -self.street.lane_width * (lane - 1))
+        return self.mouth.offset_by(0.0, -self.street.lane_width * (lane - 1))
 
 
 def town_xodr(seed: int) -> str:
@@ -152,8 +152,8 @@ class _StreetNet:
         xs, ys = _grid_lines(columns, rng), _grid_lines(rows, rng)
         self._rotation = rng.uniform(-math.pi, math.pi)
         frame = _Pose(x=0.0, y=0.0, yaw=self._rotation)
-        self._places = {
-            (i, j): frame.moved(
+        self._positions = {
+            (i, j): frame.offset_by(
                 xs[i] + rng.uniform(-_NODE_JITTER, _NODE_JITTER), ys[j] + rng.uniform(-_NODE_JITTER, _NODE_JITTER)
             )
             for i in range(columns)
@@ -161,32 +161,32 @@ class _StreetNet:
         }
         avenue_columns = {i for i in range(columns) if rng.random() < 0.2}
         avenue_rows = {rng.randrange(1, rows - 1)}
-        self._edges = _thinned_edges(columns, rows, rng)
+        self._edges = _thin_edges(columns, rows, rng)
         self._avenues = {
             (a, b)
             for a, b in self._edges
             if (a[0] == b[0] and a[0] in avenue_columns) or (a[1] == b[1] and a[1] in avenue_rows)
         }
-        self.junctions = [node for node in self._places if len(self._quarters(node)) > 2]
+        self.junctions = [node for node in self._positions if len(self._quarters(node)) > 2]
         self._leg_yaw = {
             (node, q): self._rotation + q * math.pi / 2 + rng.uniform(-_LEG_JITTER, _LEG_JITTER)
-            for node in self._places
+            for node in self._positions
             for q in self._quarters(node)
         }
-        self._bend_reach = {node: rng.uniform(*_BEND_REACH) for node in self._places}
+        self._bend_reach = {node: rng.uniform(*_BEND_REACH) for node in self._positions}
 
     def streets(self, rng: random.Random) -> list[_Street]:
         """Every street once, from junction to junction."""
-        seen: set[tuple[_Node, int]] = set()
+        visited: set[tuple[_Node, int]] = set()
         streets: list[_Street] = []
         for node in self.junctions:
             for quarter in self._quarters(node):
-                if (node, quarter) in seen:
+                if (node, quarter) in visited:
                     continue
                 steps = self._walk(node, quarter)
                 last, into = steps[-1]
                 back = (_neighbour(last, into), (into + 2) % 4)
-                seen |= {(node, quarter), back}
+                visited |= {(node, quarter), back}
                 avenue = all(self._is_avenue(n, q) for n, q in steps)
                 bends = any(q != quarter for _, q in steps)
                 limits = AVENUE_LIMITS if avenue else STREET_LIMITS
@@ -219,23 +219,23 @@ class _StreetNet:
     def _stops(self, steps: list[tuple[_Node, int]], bow: float, rng: random.Random) -> Iterator[_Pose]:
         for node, quarter in steps:
             start = self._mouth(node, quarter)
-            end = self._mouth(_neighbour(node, quarter), (quarter + 2) % 4).moved(0.0, 0.0, math.pi)
+            end = self._mouth(_neighbour(node, quarter), (quarter + 2) % 4).offset_by(0.0, 0.0, math.pi)
             yield start
             length = math.hypot(end.x - start.x, end.y - start.y)
             offset = rng.uniform(-bow, bow) * length
             if length > _BOW_MIN_LENGTH:
                 chord = math.atan2(end.y - start.y, end.x - start.x)
-                yield _Pose(x=start.x, y=start.y, yaw=chord).moved(length / 2, offset)
+                yield _Pose(x=start.x, y=start.y, yaw=chord).offset_by(length / 2, offset)
             yield end
 
     def _mouth(self, node: _Node, quarter: int) -> _Pose:
         """Where the edge of a quarter leaves the junction or the bend of a node, looking out of it."""
-        place = self._places[node]
+        place = self._positions[node]
         outwards = _Pose(x=place.x, y=place.y, yaw=self._leg_yaw[node, quarter])
         if node not in self.junctions:
-            return outwards.moved(self._bend_reach[node])
+            return outwards.offset_by(self._bend_reach[node])
         wide = any(self._is_avenue(node, q) for q in self._quarters(node))
-        return outwards.moved(_AVENUE_REACH if wide else _STREET_REACH)
+        return outwards.offset_by(_AVENUE_REACH if wide else _STREET_REACH)
 
 
 def _grid_lines(count: int, rng: random.Random) -> list[float]:
@@ -249,7 +249,7 @@ def _neighbour(node: _Node, quarter: int) -> _Node:
     return node[0] + _STEPS[quarter][0], node[1] + _STEPS[quarter][1]
 
 
-def _thinned_edges(columns: int, rows: int, rng: random.Random) -> set[tuple[_Node, _Node]]:
+def _thin_edges(columns: int, rows: int, rng: random.Random) -> set[tuple[_Node, _Node]]:
     """Edges of the grid less a few, such that it stays connected, without dead ends, with an X junction."""
     nodes = [(i, j) for i in range(columns) for j in range(rows)]
     edges = [(n, m) for n in nodes for m in (_neighbour(n, 0), _neighbour(n, 1)) if m in nodes]
@@ -280,7 +280,7 @@ def _legs(node: _Node, streets: list[_Street]) -> dict[int, _Leg]:
     for street in streets:
         for (at, quarter), at_start in zip(street.ends, (True, False), strict=True):
             if at == node:
-                mouth = street.stops[0] if at_start else street.stops[-1].moved(0.0, 0.0, math.pi)
+                mouth = street.stops[0] if at_start else street.stops[-1].offset_by(0.0, 0.0, math.pi)
                 legs[quarter] = _Leg(street=street, mouth=mouth, at_start=at_start)
     return legs
 

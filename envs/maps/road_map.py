@@ -1,4 +1,4 @@
-"""Road maps: lanes that can be asked and driven along, over an offline carla.Map of any OpenDRIVE text."""
+"""Road maps: lanes to query and to drive along, from an offline carla.Map of any OpenDRIVE text."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LanePoint:
         key: of the lane.
         s: arc length from the lane's beginning [m].
         in_junction: whether the lane belongs to a junction.
-        distance: from what was asked for, 0 where nothing was [m].
+        distance: to the point that was queried, 0 without one [m].
     """
 
     x: float
@@ -78,6 +78,8 @@ class RoadMap:
         counts = [len(lanes[key].points) for key in self._keys]
         self._owner = np.repeat(np.arange(len(self._keys)), counts)
         self._tree = KDTree(np.concatenate([lanes[key].points for key in self._keys]))
+
+        # random starts: outside junctions, where the road goes on
         free = [(key, lanes[key].length) for key in self._keys if lanes[key].junction < 0 and lanes[key].successors]
         self._free_keys = [key for key, _ in free]
         lengths = np.array([length for _, length in free])
@@ -186,7 +188,7 @@ class RoadMap:
         Raises:
             ValueError: it is shorter than 2 m.
         """
-        chain = [_clipped(self.lanes[stretch.key], stretch.start, stretch.end) for stretch in stretches]
+        chain = [_clip_lane(self.lanes[stretch.key], stretch.start, stretch.end) for stretch in stretches]
         gaps = np.array([stretch.gap or SEAM for stretch in stretches])
         length = sum(lane.length for lane in chain) + gaps[:-1].sum()
         if length < 2.0:
@@ -194,7 +196,7 @@ class RoadMap:
         return _resample(chain, gaps, 0.0, length)
 
 
-def _clipped(lane: Lane, start: float, end: float) -> Lane:
+def _clip_lane(lane: Lane, start: float, end: float) -> Lane:
     """The lane from arc length `start` to `end` [m]."""
     inside = (lane.s > start) & (lane.s < end)
     s = np.concatenate([[start], lane.s[inside], [end]])

@@ -1,4 +1,4 @@
-"""Routes: ways along lanes, and poses along them. numpy only."""
+"""Routes along lanes, and poses along them. numpy only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worldsim.datatypes.boxes import wrap_angle
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Route:
-    """A way along lanes, one point a metre. Immutable.
+    """A route along lanes, one point a metre. Immutable.
 
     Args:
         points: centreline, float64 [r, 2] [m].

@@ -12,7 +12,7 @@ from envs.history import Instant
 from envs.maps.route import Route
 from envs.road.rendering.camera import Actor
 from envs.road.rendering.weather import Weather
-from envs.road.static_scene import StaticScene, map_stage, town_stage
+from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import DriverConfig
 from envs.road.traffic.paths import Paths
 from envs.road.traffic.pedestrians import Pedestrians
@@ -117,7 +117,7 @@ _CODEC = StateCodec(
 
 def _given(stage: StaticScene) -> dict[str, object]:
     """What an episode on this stage points to and a state does not hold."""
-    return {"stage": stage, "road_map": stage.road_map, "places": stage.places}
+    return {"stage": stage, "road_map": stage.road_map, "places": stage.spawn_points}
 
 
 def pack_episode(episode: RoadEpisode, config: object) -> bytes:
@@ -145,5 +145,5 @@ def unpack_episode(data: bytes, config: object) -> RoadEpisode:
         ValueError: no such state, damaged, or of another world or config.
     """
     told = check_state(StateCodec().unpack(data), "road", repr(config))
-    stage = town_stage(told["town"]) if told["town"] >= 0 else map_stage(told["map"])
+    stage = load_town_scene(told["town"]) if told["town"] >= 0 else load_map_scene(told["map"])
     return _CODEC.unpack(told["episode"], _given(stage))

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
+from envs.ego_route import ROUTE_LENGTH, keep_lane, keep_route, start_clip
 from envs.ground_truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
-from envs.road.ego_route import ROUTE_LENGTH, keep_lane, kept_route, start_clip
 from envs.road.episode import RoadEpisode, RoadView, pack_episode, unpack_episode
-from envs.road.rendering.camera import Camera, CameraConfig, Weather
-from envs.road.static_scene import StaticScene, map_stage, town_stage
+from envs.road.rendering.camera import Camera, CameraConfig
+from envs.road.rendering.weather import Weather
+from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import PATH_STEP
 from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
 from envs.road.traffic.vehicles import CROSSING_POINTS
@@ -108,7 +109,9 @@ class RoadWorld:
             raise ValueError("give map or town, not both")
         rng = np.random.default_rng(seed)
         town, weather_seed = int(rng.integers(self.config.num_towns)), int(rng.integers(2**31))
-        stage = map_stage(str(options["map"])) if "map" in options else town_stage(int(options.get("town", town)))
+        stage = (
+            load_map_scene(str(options["map"])) if "map" in options else load_town_scene(int(options.get("town", town)))
+        )
         scenario = options.get("scenario")
         for _ in range(20):
             lane = stage.lane_under(options["start"]) if "start" in options else None
@@ -228,7 +231,9 @@ class RoadWorld:
         vehicle = np.array([*pose, speed, 0.0, 0.0])
         ego = _box(vehicle, config.vehicle)
         start_time = -(config.num_context - 1) * self.dt
-        traffic = Traffic(self._traffic_config, stage.road_map, stage.places, route, ego, s, start_time, scenario, rng)
+        traffic = Traffic(
+            self._traffic_config, stage.road_map, stage.spawn_points, route, ego, s, start_time, scenario, rng
+        )
         self._episode = RoadEpisode(
             stage=stage,
             look=Weather.from_seed(weather_seed),
@@ -288,7 +293,7 @@ class RoadWorld:
         Junctions are exempt: there the lanes overlap.
         """
         episode = self._running()
-        kept = kept_route(episode.route, episode.s, lateral, episode.vehicle, episode.stage.road_map, episode.rng)
+        kept = keep_route(episode.route, episode.s, lateral, episode.vehicle, episode.stage.road_map, episode.rng)
         episode.route, episode.s = kept
 
     def _answer(self, control: np.ndarray, objects: Objects, progress: float) -> WorldStep:

@@ -1,4 +1,4 @@
-"""Stage: what never changes on one map, built once per process: roads, places, scenery; and where episodes start."""
+"""Static scene: what never changes on a map, built once per process: roads, spawn points, scenery."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from envs.ego_route import ROUTE_BEYOND
 from envs.maps.road_map import LanePoint, RoadMap, load_map, load_town
 from envs.road.rendering.scenery import Scenery
 from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
-ROUTE_BEYOND = 60.0
-"""Route that a start must have beyond what is asked for [m]."""
 MAX_STARTS = 200
 """Starts drawn before giving up on finding one that fits."""
 
@@ -27,21 +26,21 @@ class StaticScene:
 
     Args:
         road_map: its roads.
-        places: where road users appear.
+        spawn_points: where road users appear.
         scenery: what stands beside the roads.
         town: seed of the procedural town, -1 for a map.
     """
 
     road_map: RoadMap
-    places: SpawnPoints
+    spawn_points: SpawnPoints
     scenery: Scenery
     town: int
 
     def lane_under(self, pose: ArrayLike) -> LanePoint:
-        """The lane under a pose (x, y, yaw).
+        """The driving lane under a pose (x, y, yaw).
 
         Raises:
-            ValueError: the pose is no pose, or on no driving lane, or heads against it.
+            ValueError: not three finite numbers, or not on a driving lane in its direction.
         """
         start = np.asarray(pose, np.float64)
         if start.shape != (3,) or not np.isfinite(start).all():
@@ -55,10 +54,10 @@ class StaticScene:
         """A lane point with road ahead, the first `straight` metres of it free of junctions.
 
         Raises:
-            ValueError: the map seems to have none.
+            ValueError: none was found in MAX_STARTS draws.
         """
         for _ in range(MAX_STARTS):
-            lane = self.places.lanes[int(rng.integers(len(self.places.lanes)))]
+            lane = self.spawn_points.lanes[int(rng.integers(len(self.spawn_points.lanes)))]
             route = self.road_map.route_from(lane, straight + ROUTE_BEYOND + 1.0, rng)
             follows = route.command[: int(straight) + 1] == RouteCommand.FOLLOW
             if route.length >= straight + ROUTE_BEYOND and follows.all():
@@ -67,21 +66,21 @@ class StaticScene:
 
 
 @lru_cache(maxsize=3)
-def town_stage(seed: int) -> StaticScene:
+def load_town_scene(seed: int) -> StaticScene:
     """The procedural town of a seed; the last few are kept."""
-    return _stage(load_town(seed), seed, seed)
+    return _build_scene(load_town(seed), seed, seed)
 
 
 @lru_cache(maxsize=2)
-def map_stage(source: str) -> StaticScene:
+def load_map_scene(source: str) -> StaticScene:
     """An OpenDRIVE map from its path or text; the last few are kept.
 
     Raises:
         ValueError: the map cannot be used.
     """
-    return _stage(load_map(source if source.lstrip().startswith("<") else Path(source)), 0, -1)
+    return _build_scene(load_map(source if source.lstrip().startswith("<") else Path(source)), 0, -1)
 
 
-def _stage(road_map: RoadMap, scenery_seed: int, town: int) -> StaticScene:
+def _build_scene(road_map: RoadMap, scenery_seed: int, town: int) -> StaticScene:
     scenery = Scenery.build(road_map.geometry, scenery_seed)
-    return StaticScene(road_map=road_map, places=SpawnPoints.find(road_map), scenery=scenery, town=town)
+    return StaticScene(road_map=road_map, spawn_points=SpawnPoints.find(road_map), scenery=scenery, town=town)

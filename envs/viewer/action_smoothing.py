@@ -1,4 +1,4 @@
-"""Hands at the wheel: what a person holds down becomes a smooth action."""
+"""Action smoothing: keys, mouse and gamepad become a smooth steering and pedal action."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from worldsim.datatypes.vehicle import VehicleModel
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """What the person holds down at this moment.
+    """What the person holds down now.
 
     Args:
         left: steer left.
@@ -80,32 +80,33 @@ class ActionSmoother:
 
     @property
     def action(self) -> np.ndarray:
-        """Steer and acceleration as the hands stand now, float32 [2]."""
+        """Steer and acceleration as they stand now, float32 [2]."""
         return np.array([self.steer, self.throttle - self.brake], np.float32).clip(-1, 1)
 
     def update(self, held: Held, speed: float, seconds: float) -> None:
-        """Hold `held` for `seconds` at `speed` [m/s]."""
+        """Move steering and pedals as `held` for `seconds` at `speed` [m/s]."""
         c, limit = self.config, self.steer_limit(speed)
         direction = float(held.left) - float(held.right)
         if held.steer is not None:
-            self.steer = _toward(self.steer, held.steer * limit, c.follow_rate * seconds)
+            self.steer = _move_toward(self.steer, held.steer * limit, c.follow_rate * seconds)
         elif direction and direction * self.steer >= 0:
-            self.steer = _toward(self.steer, direction * limit, c.steer_rate * limit * seconds)
+            self.steer = _move_toward(self.steer, direction * limit, c.steer_rate * limit * seconds)
         else:  # let go, or counter-steering through the centre
-            self.steer = _toward(self.steer, direction * limit, c.centre_rate * max(limit, abs(self.steer)) * seconds)
+            rate = c.centre_rate * max(limit, abs(self.steer))
+            self.steer = _move_toward(self.steer, direction * limit, rate * seconds)
         if held.pedal is not None:
-            self.throttle = _toward(self.throttle, max(held.pedal, 0.0), c.follow_rate * seconds)
-            self.brake = _toward(self.brake, max(-held.pedal, 0.0), c.follow_rate * seconds)
+            self.throttle = _move_toward(self.throttle, max(held.pedal, 0.0), c.follow_rate * seconds)
+            self.brake = _move_toward(self.brake, max(-held.pedal, 0.0), c.follow_rate * seconds)
         else:
-            self.throttle = self._pressed(self.throttle, held.accelerate, seconds)
-            self.brake = self._pressed(self.brake, held.brake, seconds)
+            self.throttle = self._move_pedal(self.throttle, held.accelerate, seconds)
+            self.brake = self._move_pedal(self.brake, held.brake, seconds)
         if held.full_brake:
             self.brake = 1.0
 
-    def _pressed(self, value: float, pressed: bool, seconds: float) -> float:
+    def _move_pedal(self, value: float, pressed: bool, seconds: float) -> float:
         rate = self.config.pedal_rate if pressed else self.config.release_rate
-        return _toward(value, float(pressed), rate * seconds)
+        return _move_toward(value, float(pressed), rate * seconds)
 
 
-def _toward(value: float, target: float, step: float) -> float:
+def _move_toward(value: float, target: float, step: float) -> float:
     return target if abs(target - value) <= step else value + float(np.sign(target - value)) * step

@@ -11,9 +11,9 @@ from envs.viewer.action_smoothing import Held
 from envs.viewer.layout import Box, Layout
 
 DEAD_ZONE = 0.12
-"""Share of a stick's, trigger's or mouse's way that counts as let go."""
+"""Share of a stick's, trigger's or mouse's range that counts as released."""
 AXIS_RANGE = 32767
-"""What SDL tells of an axis that is pushed all the way."""
+"""SDL's value of an axis that is pushed all the way."""
 
 
 class Command(NamedTuple):

@@ -29,24 +29,24 @@ READOUT_HEIGHT = 31
 
 
 class Instruments:
-    """Draws the panel with a pen."""
+    """Draws the panel in a theme."""
 
-    def __init__(self, pen: Theme) -> None:
-        self._pen = pen
+    def __init__(self, theme: Theme) -> None:
+        self._theme = theme
         self._vehicle = VehicleModel()
 
     def draw(self, surface: pygame.Surface, box: Box, moments: Sequence[Moment], status: Status) -> None:
         """Draw the panel into `box`: what the worlds share, then a column for each."""
-        pen, px = self._pen, self._pen.px
+        theme, px = self._theme, self._theme.px
         pygame.draw.rect(surface, CARD, box, border_radius=px(10))
         left, right, top, bottom = box.x + px(18), box.x + box.w - px(18), box.y + px(14), box.y + box.h - px(26)
         gap = px(16)
         width = (right - left - gap * (len(moments) - 1)) // len(moments)
         leading = moments[0]
         who = status.driver if status.autopilot else "you"
-        pen.text(surface, pen.small, f"{who} driving", ACCENT if status.autopilot else DIM, (left, top))
+        theme.text(surface, theme.small, f"{who} driving", ACCENT if status.autopilot else DIM, (left, top))
         drive = f"seed {leading.seed}   {leading.time:.1f} s   {leading.distance:.0f} m"
-        pen.text(surface, pen.small, drive, DIM, (right, top), align=1)
+        theme.text(surface, theme.small, drive, DIM, (right, top), align=1)
         for i, moment in enumerate(moments):
             x = left + i * (width + gap)
             self._draw_column(surface, Box(x, top + px(26), width, bottom - px(10) - top - px(26)), moment, status)
@@ -54,11 +54,11 @@ class Instruments:
             f"step {leading.latency * 1e3:.0f} ms   draw {status.draw_time * 1e3:.0f} ms"
             f"   {status.steps_per_second:.1f} steps/s" + ("" if status.pace == 1 else f"   pace {status.pace:g}")
         )
-        pen.text(surface, pen.small, times, DIM, (left, bottom))
+        theme.text(surface, theme.small, times, DIM, (left, bottom))
 
     def _draw_column(self, surface: pygame.Surface, box: Box, moment: Moment, status: Status) -> None:
-        pen, px = self._pen, self._pen.px
-        pen.text(surface, pen.title, moment.world, TEXT, box[:2])
+        theme, px = self._theme, self._theme.px
+        theme.text(surface, theme.title, moment.world, TEXT, box[:2])
         y = self._draw_speed(surface, box.x, box.x + box.w, box.y + px(24), moment.scene)
         for line in readouts(moment, status.trust_threshold):
             self._draw_readout(surface, line, box.x, box.x + box.w, y)
@@ -69,27 +69,27 @@ class Instruments:
 
     def _draw_speed(self, surface: pygame.Surface, x: int, right: int, y: int, scene: SceneState) -> int:
         """Speed and speed limit; returns where to go on below."""
-        pen, px = self._pen, self._pen.px
+        theme, px = self._theme, self._theme.px
         shown = f"{max(float(scene.speed), 0) * 3.6:.0f}" if scene.ego_valid[0] else "–"
         wide = right - x > px(200)
-        font, height = (pen.huge, 76) if wide else (pen.large, 50)
-        width = pen.text(surface, font, shown, TEXT, (x, y))
-        pen.text(surface, pen.small, "km/h", DIM, (x + width + px(6), y + px(height) - px(38 if wide else 28)))
+        font, height = (theme.huge, 76) if wide else (theme.large, 50)
+        width = theme.text(surface, font, shown, TEXT, (x, y))
+        theme.text(surface, theme.small, "km/h", DIM, (x + width + px(6), y + px(height) - px(38 if wide else 28)))
         if scene.lane_valid[3]:
             radius = px(height * 0.31)
             center = (right - radius, y + px(height // 2 - 3))
             over = scene.ego_valid[0] and scene.speed > scene.speed_limit + 1.5
             pygame.draw.circle(surface, ALARM if over else LINE, center, radius, width=px(4 if wide else 3))
             limit = f"{float(scene.speed_limit) * 3.6:.0f}"
-            font = pen.normal if wide else pen.small
-            pen.text(surface, font, limit, TEXT, (center[0], center[1] - font.get_height() // 2), align=0.5)
+            font = theme.normal if wide else theme.small
+            theme.text(surface, font, limit, TEXT, (center[0], center[1] - font.get_height() // 2), align=0.5)
         return y + px(height)
 
     def _draw_readout(self, surface: pygame.Surface, line: Readout, x: int, right: int, y: int) -> None:
-        pen, px = self._pen, self._pen.px
+        theme, px = self._theme, self._theme.px
         color = ALARM if line.alarm else TEXT
-        pen.text(surface, pen.small, line.label, DIM, (x, y))
-        pen.text(surface, pen.small, line.text, color, (right, y), align=1)
+        theme.text(surface, theme.small, line.label, DIM, (x, y))
+        theme.text(surface, theme.small, line.text, color, (right, y), align=1)
         bar = Box(x, y + px(20), right - x, px(4))
         pygame.draw.rect(surface, RAISED, bar, border_radius=px(2))
         if line.level is None:
@@ -104,7 +104,7 @@ class Instruments:
             pygame.draw.rect(surface, fill, filled, border_radius=px(2))
 
     def _draw_map(self, surface: pygame.Surface, box: Box, scene: SceneState) -> None:
-        pygame.draw.rect(surface, BACKGROUND, box, border_radius=self._pen.px(8))
+        pygame.draw.rect(surface, BACKGROUND, box, border_radius=self._theme.px(8))
         surface.set_clip(pygame.Rect(box))
         for distance in range(10, int(MAP_AHEAD), 10):
             y = round(map_points(np.array([distance, 0.0]), box)[0, 1])

@@ -139,10 +139,10 @@ class Status:
         busy: text over the image while the world is not there yet; "" otherwise.
         message: a line for the person.
         steps_per_second: steps of the worlds in a second, as it went lately.
-        pace: time in the worlds over time on the wall.
+        pace: simulated time over wall-clock time.
         draw_time: what drawing the window takes [s].
         hovered: button under the mouse.
-        trust_threshold: a picture that is trusted less gets a red border, [0, 1].
+        trust_threshold: a picture below it gets a red border, [0, 1].
         overlay: lane and objects are drawn into the pictures.
         help: the keys' help is shown.
     """

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.centreline import centreline
-from envs.road.rendering.camera import CameraConfig
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.viewer.layout import lane_sides, object_corners
-from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.camera import PinholeCamera
+from worldsim.datatypes.scene import ObjectColumn, ObjectKind, SceneState
 
 NEAREST = 0.3
 """What is nearer along the camera's axis is cut off [m]."""
@@ -33,7 +33,7 @@ class ObjectLines(NamedTuple):
     lines: np.ndarray
 
 
-def project_lines(lines: np.ndarray, camera: CameraConfig) -> np.ndarray:
+def project_lines(lines: np.ndarray, camera: PinholeCamera) -> np.ndarray:
     """Lines in the picture, each cut off where it comes nearer than NEAREST.
 
     Args:
@@ -44,9 +44,9 @@ def project_lines(lines: np.ndarray, camera: CameraConfig) -> np.ndarray:
         Ends in frame pixels (column, row), [m, 2, 2], m ≤ n: those with no point before the camera are left out.
     """
     lines = np.asarray(lines, float).reshape(-1, 2, 3)
-    depths = lines @ camera.axes[2] - camera.axes[2] @ (camera.mount_x, 0.0, camera.mount_height)
-    seen = (depths > NEAREST).any(axis=1)
-    lines, depths = lines[seen].copy(), depths[seen]
+    depths = lines @ camera.axes[2] - camera.axes[2] @ camera.mount
+    visible = (depths > NEAREST).any(axis=1)
+    lines, depths = lines[visible].copy(), depths[visible]
     for near, far in ((0, 1), (1, 0)):
         cut = depths[:, near] < NEAREST
         share = (NEAREST - depths[cut, near]) / (depths[cut, far] - depths[cut, near])
@@ -55,21 +55,21 @@ def project_lines(lines: np.ndarray, camera: CameraConfig) -> np.ndarray:
     return pixels.reshape(-1, 2, 2)
 
 
-def lane_lines(scene: SceneState, camera: CameraConfig) -> np.ndarray:
+def lane_lines(scene: SceneState, camera: PinholeCamera) -> np.ndarray:
     """The lane's two sides and its centre in frame pixels, [n, 2, 2]; none where the route is not known."""
     pieces = [np.stack([line[:-1], line[1:]], axis=1) for line in (*lane_sides(scene), centreline(scene))]
     flat = np.concatenate(pieces).reshape(-1, 2, 2)
     return project_lines(np.concatenate([flat, np.zeros((*flat.shape[:2], 1))], axis=-1), camera)
 
 
-def object_lines(scene: SceneState, camera: CameraConfig) -> list[ObjectLines]:
+def object_lines(scene: SceneState, camera: PinholeCamera) -> list[ObjectLines]:
     """The objects of a scene in the picture, farthest first."""
     shown = []
     for pose, number in zip(scene.objects, scene.object_kinds, strict=True):
         kind = ObjectKind(int(number))
         if kind != ObjectKind.EMPTY:
             lines = project_lines(_box_corners(pose, SCRIPTED_HEIGHTS[kind])[BOX_EDGES], camera)
-            shown.append(ObjectLines(kind, float(np.hypot(pose[0], pose[1])), lines))
+            shown.append(ObjectLines(kind, float(np.hypot(pose[ObjectColumn.X], pose[ObjectColumn.Y])), lines))
     return sorted(shown, key=lambda item: -item.distance)
 
 

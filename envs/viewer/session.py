@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from envs.driving_env import DrivingEnv, TruncationReason
-from envs.road.rendering.camera import CameraConfig
 from envs.video import write_mp4
+from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import SceneState
 
 REWIND_TIME = 2.0
@@ -27,14 +27,14 @@ MIN_VIDEO_HEIGHT = 512
 
 
 class Driver(Protocol):
-    """Whoever drives instead of the person; every policy of the project fits."""
+    """What can drive instead of the person: every policy of the project fits."""
 
     def reset(self, env: DrivingEnv, seed: int) -> None:
         """Get ready for a drive."""
         ...
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
-        """The action [2] for what is seen now."""
+        """The action [2] for the present frame and info."""
         ...
 
 
@@ -50,12 +50,12 @@ class View:
 
     name: str
     env: DrivingEnv
-    camera: CameraConfig
+    camera: PinholeCamera
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """What the viewer shows of a world: one instant of the drive.
+    """What the viewer shows of a world at one instant of the drive.
 
     Args:
         world: name of the world.
@@ -66,7 +66,7 @@ class Moment:
         collision: probability, [0, 1].
         off_road: probability, [0, 1].
         wrong_way: drives against its lane.
-        trust: how far the frame may be believed, [0, 1]; 1 in a world of truth.
+        trust: how far the frame may be believed, [0, 1]; 1 in a reference world.
         time: since the start [s].
         distance: along the route since the start [m].
         latency: what the last step took, the driver's thinking included [s].
@@ -75,7 +75,7 @@ class Moment:
     """
 
     world: str
-    camera: CameraConfig
+    camera: PinholeCamera
     frame: np.ndarray
     scene: SceneState
     action: np.ndarray
@@ -91,8 +91,8 @@ class Moment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Remembered:
-    """A moment to go back to: what was shown, what the leading env told, and every env's state."""
+class _SavedMoment:
+    """A moment to go back to: what was shown, the leading env's info, and every env's state."""
 
     moments: tuple[Moment, ...]
     info: Mapping[str, Any]
@@ -100,17 +100,17 @@ class _Remembered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Kept:
-    """A remembered moment with what led to it and the start it came from."""
+class _Bookmark:
+    """A saved moment with the history before it and the start it came from."""
 
-    moment: _Remembered
-    history: tuple[_Remembered, ...]
+    moment: _SavedMoment
+    history: tuple[_SavedMoment, ...]
     seed: int
     options: Mapping[str, Any]
 
 
 class Session:
-    """A drive: whoever acts, what was, and what is being filmed.
+    """A drive: who acts, its history, and its recording.
 
     Several worlds are driven under the same controls. The first leads: it begins as asked, a driver sees it, and the
     others go on from its start clip.
@@ -145,11 +145,13 @@ class Session:
         self.driver = driver
         self.autopilot = driver is not None
         self.message = ""
-        self._seed, self._options, self._start_options = seed, dict(options), start_options
+        self._seed = seed
+        self._options = dict(options)
+        self._start_options = start_options
         self._video_folder = video_folder
         self._film: list[np.ndarray] | None = None
-        self._history: deque[_Remembered] = deque(maxlen=NUM_SNAPSHOTS)
-        self._kept: _Kept | None = None
+        self._history: deque[_SavedMoment] = deque(maxlen=NUM_SNAPSHOTS)
+        self._bookmark: _Bookmark | None = None
         self.moments: tuple[Moment, ...] = ()
         self.restart()
 
@@ -182,7 +184,7 @@ class Session:
         )
         self._ready_driver()
         self._history.clear()
-        self._history.append(self._remember())
+        self._history.append(self._save_moment())
 
     def next_start(self) -> None:
         """Another start: the next seed."""
@@ -209,7 +211,9 @@ class Session:
         latency = time.perf_counter() - began
         self.moments = tuple(
             replace(
-                _moment(view, frame, info, seed=before.seed, ended=_why(info) if terminated or truncated else ""),
+                _moment(
+                    view, frame, info, seed=before.seed, ended=_end_reason(info) if terminated or truncated else ""
+                ),
                 action=action,
                 time=before.time + self.dt,
                 distance=before.distance + float(info["progress"]),
@@ -219,14 +223,15 @@ class Session:
                 self.views, self.moments, steps, strict=True
             )
         )
+
         if self._film is not None:
             self._film.append(self._picture())
         due = self._history[-1].moments[0].time + SNAPSHOT_INTERVAL
         if self.leading.time >= due - 1e-6 and not self.ended:
-            self._history.append(self._remember())
+            self._history.append(self._save_moment())
 
     def rewind(self) -> None:
-        """Go back by REWIND_TIME, or to the oldest moment that is remembered."""
+        """Go back by REWIND_TIME, or to the oldest saved moment."""
         target = self.leading.time - REWIND_TIME + 1e-6
         while len(self._history) > 1 and self._history[-1].moments[0].time > target:
             self._history.pop()
@@ -235,17 +240,17 @@ class Session:
     def keep(self) -> None:
         """Keep this moment, to return to; the one kept before is forgotten."""
         history = tuple(self._history)
-        self._kept = _Kept(moment=self._remember(), history=history, seed=self._seed, options=self._options)
+        self._bookmark = _Bookmark(moment=self._save_moment(), history=history, seed=self._seed, options=self._options)
         self.message = f"kept {self.leading.time:.1f} s of seed {self.leading.seed}: J returns to it"
 
     def return_to_kept(self) -> None:
         """Return to the kept moment, from any drive, any number of times; a message says so when there is none."""
-        if self._kept is None:
+        if self._bookmark is None:
             self.message = "no moment is kept: K keeps one"
             return
-        self._seed, self._options = self._kept.seed, dict(self._kept.options)
-        self._history = deque(self._kept.history, maxlen=NUM_SNAPSHOTS)
-        self._go_to(self._kept.moment)
+        self._seed, self._options = self._bookmark.seed, dict(self._bookmark.options)
+        self._history = deque(self._bookmark.history, maxlen=NUM_SNAPSHOTS)
+        self._go_to(self._bookmark.moment)
         self.message = f"back at {self.leading.time:.1f} s of seed {self.leading.seed}"
 
     def toggle_autopilot(self) -> None:
@@ -263,7 +268,7 @@ class Session:
             self._film, self.message = [self._picture()], "recording"
             return
         path = self._video_folder / time.strftime("drive-%Y%m%d-%H%M%S.mp4")
-        write_mp4(path, _enlarged(np.stack(self._film)), 1 / self.dt)
+        write_mp4(path, _enlarge(np.stack(self._film)), 1 / self.dt)
         self._film, self.message = None, f"saved {path}"
 
     def close(self) -> None:
@@ -280,14 +285,14 @@ class Session:
         if self.driver is not None:
             self.driver.reset(self.views[0].env, self.leading.seed)
 
-    def _remember(self) -> _Remembered:
+    def _save_moment(self) -> _SavedMoment:
         snapshots = tuple(view.env.snapshot() for view in self.views)
-        return _Remembered(moments=self.moments, info=self._info, snapshots=snapshots)
+        return _SavedMoment(moments=self.moments, info=self._info, snapshots=snapshots)
 
-    def _go_to(self, remembered: _Remembered) -> None:
-        for view, snapshot in zip(self.views, remembered.snapshots, strict=True):
+    def _go_to(self, saved: _SavedMoment) -> None:
+        for view, snapshot in zip(self.views, saved.snapshots, strict=True):
             view.env.restore(snapshot)
-        self.moments, self._info = remembered.moments, remembered.info
+        self.moments, self._info = saved.moments, saved.info
         self._ready_driver()
 
 
@@ -310,7 +315,7 @@ def _moment(view: View, frame: np.ndarray, info: Mapping[str, Any], *, seed: int
     )
 
 
-def _why(info: Mapping[str, Any]) -> str:
+def _end_reason(info: Mapping[str, Any]) -> str:
     if info["truncation_reason"] != TruncationReason.NONE:
         return "time is up" if info["truncation_reason"] == TruncationReason.TIME else "no longer to be trusted"
     if max(info["collision"], info["off_road"]) < 0.5 and info["route_done"]:
@@ -318,7 +323,7 @@ def _why(info: Mapping[str, Any]) -> str:
     return "collision" if info["collision"] >= info["off_road"] else "left the road"
 
 
-def _enlarged(frames: np.ndarray) -> np.ndarray:
+def _enlarge(frames: np.ndarray) -> np.ndarray:
     """The frames [t, h, w, 3] enlarged by a whole factor, so that a player shows them at a good size."""
     height, width = frames.shape[1:3]
     factor = max(1, round(MIN_VIDEO_HEIGHT / height))

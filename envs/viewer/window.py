@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pygame
 
 from envs.registration import make_learned_env, make_road_env
-from envs.road.rendering.camera import CameraConfig
 from envs.road.road_world import RoadWorldConfig
 from envs.viewer.action_smoothing import ActionSmoother
 from envs.viewer.input import Inputs
 from envs.viewer.layout import Layout, Status, arrange
-from envs.viewer.painter import Painter
 from envs.viewer.session import Driver, Session, View
+from envs.viewer.window_renderer import WindowRenderer
+from worldsim.datatypes.camera import CameraGeometry
 
 if TYPE_CHECKING:
     from envs.learned.learned_world import LearnedWorld
@@ -32,7 +32,7 @@ REFRESH_RATE = 30
 POLL_RATE = 120
 """Input is read, and a world that is ready gets its next step, this often [1/s]."""
 PACES = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Time in the worlds over time on the wall."""
+"""Simulated time over wall-clock time."""
 MESSAGE_TIME = 5.0
 """How long a message stays [s]."""
 USUAL_SCREEN = (1920, 1080)
@@ -138,9 +138,8 @@ def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Se
 
 
 def _road_view(world: RoadWorldConfig) -> View:
-    height, width = world.frame_size
     env = make_road_env(frame_size=world.frame_size, world_config=world)
-    return View(name="Reference", env=env, camera=CameraConfig(height_px=height, width_px=width))
+    return View(name="Reference", env=env, camera=CameraGeometry().with_frame_size(world.frame_size))
 
 
 def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
@@ -150,9 +149,8 @@ def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
 
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
     model = cast("LearnedWorld", env.world).model.config
-    height, width = model.frame_size
-    camera = CameraConfig(height_px=height, width_px=width, **asdict(model.camera))
-    alike = RoadWorldConfig(frame_size=(height, width), dt=model.dt, num_context=model.num_context)
+    camera = model.camera.with_frame_size(model.frame_size)
+    alike = RoadWorldConfig(frame_size=model.frame_size, dt=model.dt, num_context=model.num_context)
     return View(name="Learned", env=env, camera=camera), alike
 
 
@@ -197,9 +195,9 @@ def next_pace(pace: float, direction: int) -> float:
 
 
 class Window:
-    """The loop of the viewer: events in, the session forward, the picture out.
+    """The viewer's loop: events in, the session forward, the picture out.
 
-    The session lives on a worker thread, one job at a time, so that the window answers while a world thinks.
+    The session lives on a worker thread, one job at a time, so that the window stays responsive while a world computes.
 
     Args:
         surface: the window's surface.
@@ -219,9 +217,9 @@ class Window:
         self._surface = surface
         self._config = config
         self._scale = scale
-        self._painter = Painter(scale)
+        self._renderer = WindowRenderer(scale)
         self._inputs = Inputs()
-        self._hands = ActionSmoother()
+        self._smoother = ActionSmoother()
         self._session: Session | None = None
         self._worker = ThreadPoolExecutor(max_workers=1)
         self._opening: Future[Session] | None = self._worker.submit(make_session)
@@ -230,10 +228,10 @@ class Window:
         self._step_times: deque[float] = deque([time.perf_counter()], maxlen=20)
         self._num_steps = 0
         self._due = self._paint_due = self._draw_time = 0.0
-        self._pace, self._hand_time = config.pace, 0.0
+        self._pace, self._input_time = config.pace, 0.0
         self._paused = self._done = False
         self._shown: set[str] = set()
-        self._message, self._message_since, self._told = "", 0.0, ""
+        self._message, self._message_since, self._last_message = "", 0.0, ""
 
     def run(self) -> None:
         """Drive until the window is closed. Errors of the world are raised here."""
@@ -296,7 +294,7 @@ class Window:
             self._commands.append(_SESSION_COMMANDS[name])
 
     def _forward(self, seconds: float) -> None:
-        """Move the hands; collect what the worker has done and give it the next job."""
+        """Update steering and pedals; collect what the worker has done and give it the next job."""
         if self._opening is not None:
             if self._opening.done():
                 self._session, self._opening = self._opening.result(), None
@@ -305,9 +303,9 @@ class Window:
         assert session is not None
         if not self._paused:
             held, speed = self._inputs.held(self._layout()), float(session.leading.scene.speed)
-            passed = min(self._pace * seconds, self._hand_time)  # no more than the world's time, were that slower
-            self._hand_time -= passed
-            self._hands.update(held, speed, passed)
+            passed = min(self._pace * seconds, self._input_time)  # no more than the world's time, were that slower
+            self._input_time -= passed
+            self._smoother.update(held, speed, passed)
         if self._job is not None:
             if not self._job.done():
                 return
@@ -319,18 +317,18 @@ class Window:
         elif not self._paused and now >= self._due:
             interval = session.dt / self._pace
             self._due = (self._due if now < self._due + interval else now) + interval
-            self._hand_time = session.dt
+            self._input_time = session.dt
             self._job = self._worker.submit(self._step, session)
         self._shoot_when_due(session)
 
     def _step(self, session: Session) -> None:
         had_ended = [bool(moment.ended) for moment in session.moments]
-        session.advance(self._hands.action)
+        session.advance(self._smoother.action)
         self._step_times.append(time.perf_counter())
         self._num_steps += 1
         if any(moment.ended and not before for moment, before in zip(session.moments, had_ended, strict=True)):
             self._paused = True
-            self._hands.reset()
+            self._smoother.reset()
 
     def _shoot_when_due(self, session: Session) -> None:
         path = self._config.screenshot
@@ -344,7 +342,7 @@ class Window:
         began = time.perf_counter()
         moments = () if self._session is None else self._session.moments
         layout = self._layout()
-        self._painter.draw(self._surface, layout, moments, self._status(layout))
+        self._renderer.draw(self._surface, layout, moments, self._status(layout))
         pygame.display.flip()
         self._draw_time = time.perf_counter() - began
 
@@ -353,9 +351,9 @@ class Window:
 
     def _status(self, layout: Layout) -> Status:
         session, config = self._session, self._config
-        if session is not None and session.message != self._told:
-            self._told = session.message
-            self._say(self._told)
+        if session is not None and session.message != self._last_message:
+            self._last_message = session.message
+            self._say(self._last_message)
         elapsed = self._step_times[-1] - self._step_times[0]
         return Status(
             paused=self._paused,

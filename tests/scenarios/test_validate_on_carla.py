@@ -8,7 +8,7 @@ from bridge_process import serving
 from leaderboard_files import write_route
 
 from drivedit import main
-from envs.road.static_scene import town_stage
+from envs.road.static_scene import load_town_scene
 from policies.policy import ConstantPolicy
 from scenarios.catalogue import SCENARIOS
 from scenarios.runner import run_cases
@@ -56,8 +56,8 @@ def test_a_driver_that_minds_nobody_fails(road):
 
 @pytest.mark.timeout(600)
 def test_cases_are_set_on_the_routes_of_a_file(road, tmp_path, capfd):
-    road_map = town_stage(2).road_map
-    lane = town_stage(2).places.lanes[5]
+    road_map = load_town_scene(2).road_map
+    lane = load_town_scene(2).spawn_points.lanes[5]
     points = road_map.route_from(lane, 300.0, np.random.default_rng(0)).points[::30]
     path = write_route(tmp_path / "routes.xml", "Town_002", points)
     code, report, _ = run(

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from envs.road.rendering.camera import CameraConfig
 from envs.viewer.session import Session, View
+from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, RouteCommand, SceneState
 
-CAMERA = CameraConfig(height_px=32, width_px=48)
+CAMERA = PinholeCamera(height_px=32, width_px=48)
 
 
 def straight_scene(speed: float, offset: float = 0.0) -> SceneState:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldsim.conditioning.warp import camera_rays
-from worldsim.configs import CameraGeometry
+from worldsim.datatypes.camera import CameraGeometry, focal_length
 from worldsim.datatypes.scene import ObjectKind
 
 HEIGHTS = {ObjectKind.EMPTY: 0.0, ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: 1.75}
@@ -58,7 +58,7 @@ class ActorMap(nn.Module):
         height, width = frame_size
         self.camera, self.dt, self.stride = camera, dt, stride
         self.middle = (width / 2, height / 2)
-        self.focal = width / 2 / math.tan(camera.fov / 2)
+        self.focal = focal_length(camera.fov, width)
         sample = stride // 2
         self.sample = float(sample)
         self.heights: Tensor

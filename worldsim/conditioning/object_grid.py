@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldsim.conditioning.actor_map import ActorMap
-from worldsim.configs import CameraGeometry
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, ObjectKind
 
 NUM_KINDS = len(ObjectKind) - 1

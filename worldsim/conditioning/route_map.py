@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldsim.conditioning.warp import ground_points
-from worldsim.configs import CameraGeometry
+from worldsim.datatypes.camera import CameraGeometry
 
 OFFSET_SCALES = (2.0, 8.0)
 """A ground point's distance from the route is given at these scales [m]."""

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.configs import CameraGeometry
+from worldsim.datatypes.camera import CameraGeometry, focal_length
 
 FAR = 50.0
 """Rays that meet the ground later, or never, are taken to end here [m]."""
@@ -18,13 +18,7 @@ FAR = 50.0
 
 def camera_rays(camera: CameraGeometry, frame_size: tuple[int, int], stride: int) -> Float[Tensor, "h w 3"]:
     """The ray through the middle of each cell of `stride` pixels, of unit depth; vehicle frame."""
-    height, width = frame_size
-    focal = width / 2 / math.tan(camera.fov / 2)
-    v = (torch.arange(height // stride) + 0.5) * stride
-    u = (torch.arange(width // stride) + 0.5) * stride
-    up, left = torch.meshgrid((height / 2 - v) / focal, (width / 2 - u) / focal, indexing="ij")
-    c, s = math.cos(camera.pitch), math.sin(camera.pitch)
-    return torch.stack([c + s * up, left, -s + c * up], dim=-1)
+    return torch.from_numpy(camera.with_frame_size(frame_size).cell_rays(stride))
 
 
 def ground_points(
@@ -50,7 +44,7 @@ class MotionWarp(nn.Module):
         super().__init__()
         height, width = frame_size
         self.camera, self.half_height, self.half_width = camera, height / 2, width / 2
-        self.focal = self.half_width / math.tan(camera.fov / 2)
+        self.focal = focal_length(camera.fov, width)
         points, _ = ground_points(camera, frame_size, stride, FAR)
         self.points: Tensor
         self.register_buffer("points", points, persistent=False)

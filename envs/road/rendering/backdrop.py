@@ -17,6 +17,7 @@ from envs.road.rendering.weather import (
     Weather,
     sky_panorama,
 )
+from worldsim.datatypes.camera import PinholeCamera
 
 MAX_DISTANCE = 600.0
 """Ground farther than this is all fog [m]."""
@@ -30,7 +31,7 @@ class _Band:
     Args:
         rows: of the ground, a slice.
         samples: all their samples, a slice.
-        num_samples: per row, averaged to avoid flicker where a row covers much ground.
+        num_samples: per row, averaged so that rows that cover much ground do not flicker.
         level: of the texture.
     """
 
@@ -41,62 +42,56 @@ class _Band:
 
 
 class Backdrop:
-    """Paints ground and sky onto a canvas of fixed size.
+    """Draws ground and sky onto a canvas of fixed size.
 
     Args:
-        height: of the canvas [px].
-        width: of the canvas [px].
-        focal: focal length [px].
-        camera_height: above the ground [m].
-        camera_x: ahead of the vehicle's centre [m].
-        pitch: downward [rad].
+        camera: whose frame is the canvas.
     """
 
-    def __init__(self, *, height: int, width: int, focal: float, camera_height: float, camera_x: float, pitch: float):
-        self.height, self.width, self.focal = height, width, focal
-        self.camera_height, self.camera_x, self.pitch = camera_height, camera_x, pitch
-        self.horizon = 0.5 * height - focal * np.tan(pitch)
-        self.num_sky_rows = int(np.clip(np.floor(self.horizon) + 1, 0, height))
-        self._columns = ((np.arange(width) + 0.5 - 0.5 * width) / focal).astype(np.float32)
-        self._distance = self._ground(np.arange(self.num_sky_rows, height) + 0.5)[0]
+    def __init__(self, camera: PinholeCamera):
+        self.camera = camera
+        self.height, self.width = camera.height_px, camera.width_px
+        self.num_sky_rows = int(np.clip(np.floor(camera.horizon) + 1, 0, self.height))
+        rows = np.arange(self.num_sky_rows, self.height) + 0.5
+        self._columns = -camera.column_rays(np.arange(self.width) + 0.5).astype(np.float32)
+        self._distance = self._ground(rows)[0]
         self._sky = self._sky_maps() if self.num_sky_rows else None
         self._bands = lru_cache(maxsize=8)(self._bands_of)
         self._light = lru_cache(maxsize=16)(self._light_of)
 
-    def paint(self, canvas: np.ndarray, ground: GroundTexture, look: Weather, pose: tuple[float, float, float]):
+    def paint(self, canvas: np.ndarray, ground: GroundTexture, weather: Weather, pose: tuple[float, float, float]):
         """Fill `canvas`, uint8 [height, width, 3], as seen from a vehicle at `pose` = (x, y, yaw)."""
         if self._sky is not None:
-            self._paint_sky(canvas, look, pose[2])
+            self._paint_sky(canvas, weather, pose[2])
         if self.num_sky_rows < self.height:
-            self._paint_ground(canvas[self.num_sky_rows :], ground, look, pose)
+            self._paint_ground(canvas[self.num_sky_rows :], ground, weather, pose)
 
     def _ground(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where rows meet the ground: distance ahead of the vehicle's centre, and metres per unit of `_columns`."""
-        slope = (rows - 0.5 * self.height) / self.focal
-        sine, cosine = np.sin(self.pitch), np.cos(self.pitch)
-        reach = self.camera_height / np.maximum(sine + cosine * slope, self.camera_height / MAX_DISTANCE)
-        return self.camera_x + reach * (cosine - sine * slope), reach
+        height = self.camera.mount_height
+        forward, up = self.camera.row_rays(rows)
+        reach = height / np.maximum(-up, height / MAX_DISTANCE)
+        return self.camera.mount_x + reach * forward, reach
 
     def _sky_maps(self) -> tuple[np.ndarray, np.ndarray]:
         """Panorama columns (for yaw 0) and rows of the sky's pixels at half the canvas's resolution."""
         height, width = (self.num_sky_rows + 1) // 2, (self.width + 1) // 2
         v, u = np.mgrid[0:height, 0:width] * 2.0 + 1.0
-        right, down = (u - 0.5 * self.width) / self.focal, (v - 0.5 * self.height) / self.focal
-        sine, cosine = np.sin(self.pitch), np.cos(self.pitch)
-        forward, up = cosine - sine * down, -sine - cosine * down
-        azimuth = np.arctan2(-right, forward)
-        elevation = np.arctan2(up, np.hypot(forward, right))
+        forward, up = self.camera.row_rays(v)
+        left = self.camera.column_rays(u)
+        azimuth = np.arctan2(left, forward)
+        elevation = np.arctan2(up, np.hypot(forward, left))
         per_radian = PANORAMA_WIDTH / (2 * np.pi)
         columns = azimuth * per_radian - 0.5
         rows = (PANORAMA_MAX_ELEVATION - elevation) * per_radian
         limit = (PANORAMA_MAX_ELEVATION - PANORAMA_MIN_ELEVATION) * per_radian - 1.5
         return columns.astype(np.float32), np.clip(rows, 0, limit).astype(np.float32)
 
-    def _paint_sky(self, canvas: np.ndarray, look: Weather, yaw: float):
+    def _paint_sky(self, canvas: np.ndarray, weather: Weather, yaw: float):
         assert self._sky is not None
         columns, rows = self._sky
         turn = (yaw % (2 * np.pi)) * PANORAMA_WIDTH / (2 * np.pi) + PANORAMA_WIDTH // 2
-        sky = cv2.remap(_wrapped_panorama(look), columns + np.float32(turn), rows, cv2.INTER_LINEAR)
+        sky = cv2.remap(_wrap_panorama(weather), columns + np.float32(turn), rows, cv2.INTER_LINEAR)
         size = (2 * sky.shape[1], 2 * sky.shape[0])
         sky = cv2.resize(sky, size, interpolation=cv2.INTER_LINEAR)
         canvas[: self.num_sky_rows] = sky[: self.num_sky_rows, : self.width]
@@ -105,33 +100,39 @@ class Backdrop:
         """Bands of rows, and of all samples: distance ahead, metres per column, pixels of their level per metre."""
         rows = np.arange(self.num_sky_rows, self.height)
         far, near = self._ground(rows.astype(float))[0], self._ground(rows + 1.0)[0]
-        along, across = np.maximum(far - near, 1e-3), self._ground(rows + 0.5)[1] / self.focal
+
+        # as many samples a row, and as coarse a level, as the ground that a pixel covers asks for
+        along, across = np.maximum(far - near, 1e-3), self._ground(rows + 0.5)[1] / self.camera.focal
         counts = 2 ** np.clip(np.round(np.log2(along / (1.4 * across))), 0, np.log2(_MAX_SAMPLES)).astype(int)
         footprint = np.maximum(across, along / counts)
         levels = np.clip(np.round(np.log2(footprint / resolution)), 0, NUM_LEVELS - 1).astype(int)
+
         starts = [0, *(np.flatnonzero((np.diff(counts) != 0) | (np.diff(levels) != 0)) + 1), len(rows)]
         first = np.concatenate([[0], np.cumsum(counts)])
         bands = tuple(
             _Band(slice(a, b), slice(int(first[a]), int(first[b])), int(counts[a]), int(levels[a]))
             for a, b in pairwise(starts)
         )
+
         within = np.concatenate([(np.arange(n) + 0.5) / n for n in counts])
         distance, reach = self._ground(np.repeat(rows, counts) + within)
         scale = 1 / (resolution * 2.0 ** np.repeat(levels, counts))
         return bands, distance, reach, scale
 
-    def _light_of(self, look: Weather) -> tuple[np.ndarray, np.ndarray]:
+    def _light_of(self, weather: Weather) -> tuple[np.ndarray, np.ndarray]:
         """By row, what the ground's colour is multiplied with and what is added, float32 [rows, 1, 3] each."""
-        light = look.light(np.array([[0.0, 0.0, 1.0]]))[0] * (1 - 0.3 * look.wetness)
-        slant = np.hypot(self._distance, self.camera_height)
-        mirror = 0.55 * look.wetness * (1 - self.camera_height / slant)[:, None] ** 5
-        sky = 0.7 * np.array(look.horizon) + 0.3 * np.array(look.zenith)
-        fog = look.fog(slant)[:, None]
+        light = weather.light(np.array([[0.0, 0.0, 1.0]]))[0] * (1 - 0.3 * weather.wetness)
+        slant = np.hypot(self._distance, self.camera.mount_height)
+        mirror = 0.55 * weather.wetness * (1 - self.camera.mount_height / slant)[:, None] ** 5
+        sky = 0.7 * np.array(weather.horizon) + 0.3 * np.array(weather.zenith)
+        fog = weather.fog(slant)[:, None]
         scale = (1 - fog) * (1 - mirror) * light
-        offset = (1 - fog) * mirror * sky + fog * np.array(look.horizon)
+        offset = (1 - fog) * mirror * sky + fog * np.array(weather.horizon)
         return scale[:, None].astype(np.float32), (offset[:, None] + 0.5).astype(np.float32)
 
-    def _paint_ground(self, canvas: np.ndarray, ground: GroundTexture, look: Weather, pose: tuple[float, float, float]):
+    def _paint_ground(
+        self, canvas: np.ndarray, ground: GroundTexture, weather: Weather, pose: tuple[float, float, float]
+    ):
         bands, distance, reach, scale = self._bands(ground.resolution)
         x, y, yaw = pose
         cosine, sine = np.cos(yaw), np.sin(yaw)
@@ -151,15 +152,15 @@ class Backdrop:
                 size = (self.width, band.rows.stop - band.rows.start)
                 picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
             canvas[band.rows] = picture
-        factor, offset = self._light(look)
+        factor, offset = self._light(weather)
         lit = canvas * factor
         lit += offset
         np.copyto(canvas, np.minimum(lit, 255.0, out=lit), casting="unsafe")
 
 
 @lru_cache(maxsize=16)
-def _wrapped_panorama(look: Weather) -> np.ndarray:
+def _wrap_panorama(weather: Weather) -> np.ndarray:
     """The panorama with half a turn repeated at both ends, so that no view crosses its seam."""
-    sky = sky_panorama(look)
+    sky = sky_panorama(weather)
     half = PANORAMA_WIDTH // 2
     return np.concatenate([sky[:, half:], sky, sky[:, :half]], axis=1)

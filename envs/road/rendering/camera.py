@@ -1,4 +1,4 @@
-"""The embedded world's front camera: where points appear in its picture, and the picture itself."""
+"""The embedded world's front camera: the picture it takes."""
 
 from __future__ import annotations
 
@@ -14,80 +14,34 @@ from envs.road.rendering.road_user_shapes import barrier, car, pedestrian, truck
 from envs.road.rendering.scenery import Scenery
 from envs.road.rendering.shapes import Shape
 from envs.road.rendering.weather import Weather
+from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import ObjectKind
-
-__all__ = ["Actor", "Camera", "CameraConfig", "Scenery", "Weather"]
 
 DRAW_RANGE, GROW_RANGE = 150.0, 115.0
 """Things appear at the first distance, flat on the ground, and have their full height from the second one [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameraConfig:
-    """A pinhole camera with square pixels that looks ahead and slightly down.
+class CameraConfig(PinholeCamera):
+    """A camera that this renderer can draw for.
 
     Args:
-        height_px: of the frame.
-        width_px: of the frame.
-        fov: horizontal field of view [rad].
-        mount_height: above the ground [m].
-        mount_x: ahead of the vehicle's centre [m].
-        pitch: downward [rad].
         supersampling: canvas pixels per frame pixel and direction.
+
+    Raises:
+        ValueError: a size or angle is beyond what is drawn well.
     """
 
-    height_px: int = 128
-    width_px: int = 128
-    fov: float = 1.396
-    mount_height: float = 1.6
-    mount_x: float = 1.2
-    pitch: float = 0.052
     supersampling: int = 2
 
-    def __post_init__(self):
-        for name in ("height_px", "width_px", "supersampling"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.supersampling < 1:
+            raise ValueError(f"supersampling must be at least 1, got {self.supersampling}")
         if not 0.1 <= self.fov <= 2.6:
             raise ValueError(f"fov must be in [0.1, 2.6] rad, got {self.fov}")
-        if not self.mount_height > 0:
-            raise ValueError(f"mount_height must be positive, got {self.mount_height}")
         if not -0.5 <= self.pitch <= 0.5:
             raise ValueError(f"pitch must be in [-0.5, 0.5] rad, got {self.pitch}")
-
-    @property
-    def focal(self) -> float:
-        """Focal length [px]."""
-        return 0.5 * self.width_px / float(np.tan(0.5 * self.fov))
-
-    @property
-    def horizon(self) -> float:
-        """Row of the horizon, counted from the frame's upper edge [px]."""
-        return 0.5 * self.height_px - self.focal * float(np.tan(self.pitch))
-
-    @property
-    def axes(self) -> np.ndarray:
-        """The camera's right, down and forward axes in the vehicle frame, rows [3, 3]."""
-        s, c = np.sin(self.pitch), np.cos(self.pitch)
-        return np.array([[0.0, -1.0, 0.0], [-s, 0.0, -c], [c, 0.0, -s]])
-
-    def project(self, points_vehicle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where points of the vehicle frame appear.
-
-        Args:
-            points_vehicle: x forward, y left, z up from the ground under the vehicle's centre, [n, 3] [m].
-
-        Returns:
-            Pixels (column, row) [n, 2], whole numbers being pixel edges with (0, 0) the frame's upper left corner,
-            NaN for points behind the camera; and their depths along the camera's axis [n] [m].
-        """
-        points = np.asarray(points_vehicle, float)
-        if points.ndim != 2 or points.shape[1] != 3:
-            raise ValueError(f"points_vehicle must have shape [n, 3], got {points.shape}")
-        right, down, depth = self.axes @ (points - (self.mount_x, 0.0, self.mount_height)).T
-        scale = np.full(len(points), np.nan)
-        np.divide(self.focal, depth, out=scale, where=depth > 1e-6)
-        return np.stack([right * scale + 0.5 * self.width_px, down * scale + 0.5 * self.height_px], axis=1), depth
 
 
 SHADOW_RANGE = 45.0
@@ -133,20 +87,18 @@ class Camera:
     def __init__(self, config: CameraConfig):
         self.config = config
         ss = config.supersampling
-        size = {"height": config.height_px * ss, "width": config.width_px * ss, "focal": config.focal * ss}
-        self._backdrop = Backdrop(
-            **size, camera_height=config.mount_height, camera_x=config.mount_x, pitch=config.pitch
-        )
-        self._painter = Rasterizer(**size, line=cv2.LINE_AA if ss == 1 else cv2.LINE_8)
+        canvas = config.with_frame_size((config.height_px * ss, config.width_px * ss))
+        self._backdrop = Backdrop(canvas)
+        self._rasterizer = Rasterizer(canvas, line=cv2.LINE_AA if ss == 1 else cv2.LINE_8)
 
     def render(
-        self, scenery: Scenery, look: Weather, pose: tuple[float, float, float], actors: Sequence[Actor]
+        self, scenery: Scenery, weather: Weather, pose: tuple[float, float, float], actors: Sequence[Actor]
     ) -> np.ndarray:
         """The frame seen from a vehicle.
 
         Args:
             scenery: the town.
-            look: light and weather.
+            weather: lighting and weather.
             pose: x, y, yaw of the vehicle's centre in the ground frame [m, m, rad].
             actors: everything else, without the vehicle itself.
 
@@ -157,8 +109,10 @@ class Camera:
         x, y, yaw = (float(p) for p in pose)
         if not np.isfinite([x, y, yaw]).all():
             raise ValueError(f"pose must be finite, got {pose}")
-        canvas = np.empty((self._painter.height, self._painter.width, 3), np.uint8)
-        self._backdrop.paint(canvas, scenery.ground, look, (x, y, yaw))
+
+        canvas = np.empty((self._rasterizer.height, self._rasterizer.width, 3), np.uint8)
+        self._backdrop.paint(canvas, scenery.ground, weather, (x, y, yaw))
+
         c, s = np.cos(yaw), np.sin(yaw)
         rotation = config.axes @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
         position = np.array([x + c * config.mount_x, y + s * config.mount_x, config.mount_height])
@@ -167,16 +121,18 @@ class Camera:
         near_actors, actor_distance = self._in_view(boxes, position, yaw)
         shown = [actors[k] for k in near_actors]
         self._shadows(canvas, boxes[near_actors], position, rotation)
+
+        # scenery and actors hide each other, so they are drawn as one shape, ordered by the distance of their owners
         things, thing_distance = self._in_view(scenery.footprints, position, yaw)
-        faces, face_thing = _ranges(scenery.face_starts, things)
-        balls, ball_thing = _ranges(scenery.ball_starts, things)
-        shapes = [_shape_of(a, position) for a in shown]
-        shape = Shape.concatenate([scenery.shapes.chosen(faces, balls), *shapes])
+        faces, face_thing = _expand_ranges(scenery.face_starts, things)
+        balls, ball_thing = _expand_ranges(scenery.ball_starts, things)
+        shapes = [_build_shape(a, position) for a in shown]
+        shape = Shape.concatenate([scenery.shapes.select(faces, balls), *shapes])
         face_distance = [thing_distance[face_thing], np.repeat(actor_distance, [len(p.quads) for p in shapes])]
         ball_distance = [thing_distance[ball_thing], np.repeat(actor_distance, [len(p.balls) for p in shapes])]
         faces_at, balls_at = np.concatenate(face_distance), np.concatenate(ball_distance)
-        shape = shape.flattened(_growth(faces_at), _growth(balls_at))
-        self._painter.draw(canvas, shape, faces_at, balls_at, look, position, rotation)
+        shape = shape.flatten(_grow_share(faces_at), _grow_share(balls_at))
+        self._rasterizer.draw(canvas, shape, faces_at, balls_at, weather, position, rotation)
         if config.supersampling == 1:
             return canvas
         return cv2.resize(canvas, (config.width_px, config.height_px), interpolation=cv2.INTER_AREA)
@@ -207,7 +163,7 @@ class Camera:
             rings = _RINGS if gap[k] < SHADOW_RANGE / 3 else _RINGS[1:2]
             outlines = _ring_outlines(boxes[k], rings[:, 0])
             corners = (outlines - position) @ rotation.T
-            self._painter.shade_ground(canvas, corners, rings[:, 1])
+            self._rasterizer.shade_ground(canvas, corners, rings[:, 1])
 
 
 def _ring_outlines(box: np.ndarray, grow: np.ndarray) -> np.ndarray:
@@ -224,7 +180,7 @@ def _ring_outlines(box: np.ndarray, grow: np.ndarray) -> np.ndarray:
     return ground
 
 
-def _shape_of(actor: Actor, position: np.ndarray) -> Shape:
+def _build_shape(actor: Actor, position: np.ndarray) -> Shape:
     """The actor's shape in the ground frame."""
     size = (actor.length, actor.width, actor.height, tuple(int(c) for c in actor.color))
     c, s = np.cos(actor.yaw), np.sin(actor.yaw)
@@ -241,16 +197,16 @@ def _shape_of(actor: Actor, position: np.ndarray) -> Shape:
             shape = barrier(*size)
         case _:
             raise ValueError(f"cannot draw an actor of kind {actor.kind!r}")
-    return shape.placed(actor.x, actor.y, actor.yaw)
+    return shape.place(actor.x, actor.y, actor.yaw)
 
 
-def _growth(distance: np.ndarray) -> np.ndarray:
+def _grow_share(distance: np.ndarray) -> np.ndarray:
     """Share of its height that a thing shows at a distance: everything near by, nothing at DRAW_RANGE."""
     share = np.clip((DRAW_RANGE - distance) / (DRAW_RANGE - GROW_RANGE), 0, 1)
     return share * share * (3 - 2 * share)
 
 
-def _ranges(starts: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _expand_ranges(starts: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All indices of the chosen ranges of a partition, and for each which of the chosen ranges it belongs to."""
     counts = starts[chosen + 1] - starts[chosen]
     owner = np.repeat(np.arange(len(chosen)), counts)

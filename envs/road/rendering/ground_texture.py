@@ -1,4 +1,4 @@
-"""The flat ground of a town, painted once from above: roads, sidewalks, markings, as a pyramid of resolutions."""
+"""The flat ground of a map, drawn once from above: roads, sidewalks, markings, as a pyramid of resolutions."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ class GroundTexture:
             pads: paved polygons [k, 2] around buildings [m].
             shades: soft round shadows under things, (x, y, radius, strength in [0, 1]) [n, 4].
         """
-        return _Painter(geometry, colors, seed).paint(pads, shades)
+        return _GroundPainter(geometry, colors, seed).paint(pads, shades)
 
 
-class _Painter:
+class _GroundPainter:
     """Level 0 while it is being painted."""
 
     def __init__(self, geometry: RoadGeometry, colors: GroundColors, seed: int):
@@ -109,7 +109,7 @@ class _Painter:
             self._crosswalk(np.asarray(crosswalk, float))
         for marking in g.markings:
             self._marking(marking)
-        return GroundTexture(self._levels(), self.origin, self.resolution, _rounded(c.grass))
+        return GroundTexture(self._levels(), self.origin, self.resolution, _round_color(c.grass))
 
     def _lanes(self, kind: str) -> list[LanePolygon]:
         return [lane for lane in self.geometry.lanes if lane.kind == kind]
@@ -130,10 +130,10 @@ class _Painter:
     def _fill(self, polygon: np.ndarray, color: Sequence[float] | np.ndarray, grow: float = 0.0):
         """Fill a polygon [k, 2]; `grow` [m] widens it, to seal the seam to its neighbour."""
         pixels = [self._pixels(polygon)]
-        cv2.fillPoly(self.image, pixels, _rounded(color), cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(self.image, pixels, _round_color(color), cv2.LINE_AA, _SHIFT)
         thickness = round(2 * grow / self.resolution)
         if thickness > 0:
-            cv2.polylines(self.image, pixels, True, _rounded(color), thickness, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(self.image, pixels, True, _round_color(color), thickness, cv2.LINE_AA, _SHIFT)
 
     def _wear(self):
         """The slightly darker track of tyres and oil along each lane."""
@@ -243,6 +243,6 @@ def _dashes(points: np.ndarray) -> list[np.ndarray]:
     return pieces
 
 
-def _rounded(color: Sequence[float] | np.ndarray) -> tuple[int, int, int]:
+def _round_color(color: Sequence[float] | np.ndarray) -> tuple[int, int, int]:
     r, g, b = (round(float(c)) for c in color)
     return r, g, b

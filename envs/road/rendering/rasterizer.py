@@ -7,6 +7,7 @@ import numpy as np
 
 from envs.road.rendering.shapes import Shape
 from envs.road.rendering.weather import Weather
+from worldsim.datatypes.camera import PinholeCamera
 
 NEAR = 0.15
 """Nothing closer to the camera's plane is drawn [m]."""
@@ -19,18 +20,16 @@ class Rasterizer:
     """Draws onto a canvas of fixed size.
 
     Args:
-        height: of the canvas [px].
-        width: of the canvas [px].
-        focal: focal length [px].
+        camera: whose frame is the canvas.
         line: cv2.LINE_AA, or the much faster cv2.LINE_8 for a canvas that is scaled down afterwards.
     """
 
-    def __init__(self, *, height: int, width: int, focal: float, line: int = cv2.LINE_AA):
-        self.height, self.width, self.focal = height, width, focal
+    def __init__(self, camera: PinholeCamera, *, line: int = cv2.LINE_AA):
+        self.height, self.width, self.focal = camera.height_px, camera.width_px, camera.focal
         self._line = line
 
     def draw(
-        self, canvas: np.ndarray, shape: Shape, face_order: np.ndarray, ball_order: np.ndarray, look: Weather,
+        self, canvas: np.ndarray, shape: Shape, face_order: np.ndarray, ball_order: np.ndarray, weather: Weather,
         position: np.ndarray, rotation: np.ndarray,
     ):  # fmt: skip
         """Draw a shape.
@@ -40,12 +39,14 @@ class Rasterizer:
             shape: in the ground frame.
             face_order: faces with larger values are drawn first, equal ones in the shape's order, [q].
             ball_order: the same for balls, which come after the faces, [b].
-            look: light and fog.
+            weather: lighting and fog.
             position: of the camera in the ground frame, [3].
             rotation: the camera's right, down and forward axes in the ground frame, rows [3, 3].
         """
-        faces, face_colors, face_order = self._faces(shape, face_order, look, position, rotation)
-        balls, ball_colors, ball_order = self._balls(shape, ball_order, look, position, rotation)
+        faces, face_colors, face_order = self._faces(shape, face_order, weather, position, rotation)
+        balls, ball_colors, ball_order = self._balls(shape, ball_order, weather, position, rotation)
+
+        # painter's algorithm: far to near, faces and balls together
         order = np.argsort(-np.concatenate([face_order, ball_order]), kind="stable").tolist()
         colors = np.rint(np.concatenate([face_colors, ball_colors]).clip(0, 255)).tolist()
         num_faces = len(faces)
@@ -56,45 +57,50 @@ class Rasterizer:
                 u, v, radius = balls[k - num_faces]
                 cv2.circle(canvas, (u, v), radius, colors[k], -1, self._line, _SHIFT)
 
-    def _faces(self, shape: Shape, order: np.ndarray, look: Weather, position: np.ndarray, rotation: np.ndarray):
+    def _faces(self, shape: Shape, order: np.ndarray, weather: Weather, position: np.ndarray, rotation: np.ndarray):
         """Pixel polygons, colours and order of the faces that can be seen."""
         centres = shape.quads.mean(1) - position
         distance = np.linalg.norm(centres, axis=1)
         facing = np.einsum("qd,qd->q", shape.normals, centres)
-        seen = np.flatnonzero(((facing < 0) | ~shape.normals.any(1)) & (distance < shape.fades))
-        corners = (shape.quads[seen] - position) @ rotation.T
+        visible = np.flatnonzero(((facing < 0) | ~shape.normals.any(1)) & (distance < shape.fades))
+
+        # faces that cross the near plane are cut there, those behind it are left out
+        corners = (shape.quads[visible] - position) @ rotation.T
         in_front = corners[..., 2] > NEAR
-        seen, corners, in_front = (a[in_front.any(1)] for a in (seen, corners, in_front))
+        visible, corners, in_front = (a[in_front.any(1)] for a in (visible, corners, in_front))
         pixels = self._fixed_point(corners)
         whole = in_front.all(1)
         polygons = list(pixels)
         for k in np.flatnonzero(~whole):
-            polygons[k] = self._fixed_point(_clipped(corners[k]))
+            polygons[k] = self._fixed_point(_clip_to_near_plane(corners[k]))
+
         low, high = pixels.min(1) >> _SHIFT, pixels.max(1) >> _SHIFT
         shown = ((high >= 0) & (low < (self.width, self.height))).all(1) | ~whole
         keep = np.flatnonzero(shown)
-        seen = seen[keep]
-        colors = self._face_colors(shape, seen, distance[seen], look)
-        return [polygons[k] for k in keep], colors, order[seen]
+        visible = visible[keep]
+        colors = self._face_colors(shape, visible, distance[visible], weather)
+        return [polygons[k] for k in keep], colors, order[visible]
 
-    def _face_colors(self, shape: Shape, seen: np.ndarray, distance: np.ndarray, look: Weather) -> np.ndarray:
-        share = np.clip(1.5 * distance / shape.fades[seen] - 0.5, 0, 1)[:, None]
-        colors = shape.colors[seen] * (1 - share) + shape.far_colors[seen] * share
-        colors = colors * look.light(shape.normals[seen])
-        shining = _emission(shape.glow[seen], look)[:, None] * (1 - share)
-        colors += (shape.lamps[seen] - colors) * shining
-        fog = look.fog(distance)[:, None] * (1 - 0.5 * shining)
-        return colors + (np.array(look.horizon) - colors) * fog
+    def _face_colors(self, shape: Shape, visible: np.ndarray, distance: np.ndarray, weather: Weather) -> np.ndarray:
+        share = np.clip(1.5 * distance / shape.fades[visible] - 0.5, 0, 1)[:, None]
+        colors = shape.colors[visible] * (1 - share) + shape.far_colors[visible] * share
+        colors = colors * weather.light(shape.normals[visible])
+        shining = _emission(shape.glow[visible], weather)[:, None] * (1 - share)
+        colors += (shape.lamps[visible] - colors) * shining
+        fog = weather.fog(distance)[:, None] * (1 - 0.5 * shining)
+        return colors + (np.array(weather.horizon) - colors) * fog
 
-    def _balls(self, shape: Shape, order: np.ndarray, look: Weather, position: np.ndarray, rotation: np.ndarray):
+    def _balls(self, shape: Shape, order: np.ndarray, weather: Weather, position: np.ndarray, rotation: np.ndarray):
         """Pixel circles, colours and order of the balls, each in the three tones of light on it."""
         centres = (shape.balls[:, :3] - position) @ rotation.T
         near_enough = np.flatnonzero(centres[:, 2] > 0.4 + 0.5 * shape.balls[:, 3])
         centres, radii = centres[near_enough], shape.balls[near_enough, 3]
-        colors, shining = shape.ball_colors[near_enough], _emission(shape.ball_glow[near_enough], look)[:, None]
+        colors, shining = shape.ball_colors[near_enough], _emission(shape.ball_glow[near_enough], weather)[:, None]
         distance = np.linalg.norm(centres, axis=1)
-        fog = look.fog(distance)[:, None] * (1 - 0.6 * shining)
-        sun = rotation @ look.sun_direction
+        fog = weather.fog(distance)[:, None] * (1 - 0.6 * shining)
+
+        # a ball is three discs, dark to bright, each nearer to the sun: cheaper than shading pixels, and it looks round
+        sun = rotation @ weather.sun_direction
         circles, tones = [], []
         for towards_sun, size, sunlight in _TONES:
             at = centres + (towards_sun * radii)[:, None] * sun
@@ -103,9 +109,10 @@ class Rasterizer:
                 [at[:, 0] * scale + 0.5 * self.width, at[:, 1] * scale + 0.5 * self.height, size * radii * scale]
             )
             circles.append(np.rint((circle - [[0.5], [0.5], [0.0]]) * (1 << _SHIFT)))
-            lit = colors * (0.92 * np.array(look.ambient) + sunlight * np.array(look.sun))
+            lit = colors * (0.92 * np.array(weather.ambient) + sunlight * np.array(weather.sun))
             lit += (colors - lit) * shining
-            tones.append(lit + (np.array(look.horizon) - lit) * fog)
+            tones.append(lit + (np.array(weather.horizon) - lit) * fog)
+
         pixels = np.stack(circles).transpose(2, 0, 1)
         u, v, radius = (pixels[..., k] for k in range(3))
         limit = 1 << _SHIFT
@@ -133,7 +140,7 @@ class Rasterizer:
         if (rings[..., 2] > NEAR).all():
             polygons = list(self._fixed_point(rings))
         else:
-            polygons = [self._fixed_point(c) for c in map(_clipped, rings) if len(c) >= 3]
+            polygons = [self._fixed_point(c) for c in map(_clip_to_near_plane, rings) if len(c) >= 3]
         if not polygons:
             return
         x0, y0 = np.clip((polygons[0].min(0) >> _SHIFT) - 1, 0, (self.width, self.height))
@@ -151,12 +158,12 @@ class Rasterizer:
         cv2.multiply(patch, cv2.cvtColor(mask, cv2.COLOR_GRAY2RGB), dst=patch, scale=1 / 255)
 
 
-def _emission(glow: np.ndarray, look: Weather) -> np.ndarray:
-    """How far lights are on under this look, [0, 1]."""
-    return np.where(glow > 1, 1.0, glow * look.lamps)
+def _emission(glow: np.ndarray, weather: Weather) -> np.ndarray:
+    """How far lights are on in this weather, [0, 1]."""
+    return np.where(glow > 1, 1.0, glow * weather.lamps)
 
 
-def _clipped(corners: np.ndarray) -> np.ndarray:
+def _clip_to_near_plane(corners: np.ndarray) -> np.ndarray:
     """The part of a convex polygon [k, 3] in front of the near plane."""
     kept = []
     for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True):

@@ -230,7 +230,7 @@ class _Planner:
 
     def _add(self, shape: Shape, point: np.ndarray, yaw: float, length: float, width: float, height: float):
         x, y = float(point[0]), float(point[1])
-        self.things.append((shape.placed(x, y, yaw), (x, y, float(yaw), length, width), height))
+        self.things.append((shape.place(x, y, yaw), (x, y, float(yaw), length, width), height))
 
 
 def _rectangle(centre: np.ndarray, front: np.ndarray, side: np.ndarray, depth: float, width: float) -> np.ndarray:

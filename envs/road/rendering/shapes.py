@@ -45,7 +45,7 @@ class Shape:
     ball_colors: np.ndarray
     ball_glow: np.ndarray
 
-    def placed(self, x: float, y: float, yaw: float) -> Shape:
+    def place(self, x: float, y: float, yaw: float) -> Shape:
         """The same shape turned by `yaw` and moved to (x, y)."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
@@ -56,13 +56,13 @@ class Shape:
             self.lamps, self.glow, balls, self.ball_colors, self.ball_glow,
         )  # fmt: skip
 
-    def chosen(self, faces: np.ndarray, balls: np.ndarray) -> Shape:
+    def select(self, faces: np.ndarray, balls: np.ndarray) -> Shape:
         """The faces and balls at these indices."""
         by_face = (self.quads, self.normals, self.colors, self.far_colors, self.fades, self.lamps, self.glow)
         by_ball = (self.balls, self.ball_colors, self.ball_glow)
         return Shape(*(a[faces] for a in by_face), *(a[balls] for a in by_ball))
 
-    def flattened(self, face_shares: np.ndarray, ball_shares: np.ndarray) -> Shape:
+    def flatten(self, face_shares: np.ndarray, ball_shares: np.ndarray) -> Shape:
         """The same shape with heights scaled by a share for each face [q] and ball [b]."""
         quads, balls = self.quads.copy(), self.balls.copy()
         quads[..., 2] *= face_shares[:, None]

@@ -131,51 +131,51 @@ def smooth_noise(rng: np.random.Generator, height: int, width: int, rows: int, c
 
 
 @lru_cache(maxsize=16)
-def sky_panorama(look: Weather) -> np.ndarray:
+def sky_panorama(weather: Weather) -> np.ndarray:
     """The sky all around, uint8 [rows, PANORAMA_WIDTH, 3]: columns by azimuth from 0, rows from the top down."""
     rows = round(PANORAMA_WIDTH * (PANORAMA_MAX_ELEVATION - PANORAMA_MIN_ELEVATION) / (2 * np.pi))
     elevation = np.linspace(PANORAMA_MAX_ELEVATION, PANORAMA_MIN_ELEVATION, rows)[:, None]
     azimuth = (np.arange(PANORAMA_WIDTH) + 0.5)[None] * (2 * np.pi / PANORAMA_WIDTH)
-    horizon, zenith = np.array(look.horizon), np.array(look.zenith)
+    horizon, zenith = np.array(weather.horizon), np.array(weather.zenith)
     height = np.clip(elevation / np.radians(55), 0, 1) ** 0.65
     sky = horizon + (zenith - horizon) * np.broadcast_to(height, (rows, PANORAMA_WIDTH))[..., None]
 
-    sun = look.sun_direction
+    sun = weather.sun_direction
     cosine = np.cos(elevation) * (sun[0] * np.cos(azimuth) + sun[1] * np.sin(azimuth)) + np.sin(elevation) * sun[2]
     angle = np.arccos(np.clip(cosine, -1, 1))
-    strength = np.mean(look.sun) * 1.8 * (1 - 0.7 * look.cloudiness**2)
+    strength = np.mean(weather.sun) * 1.8 * (1 - 0.7 * weather.cloudiness**2)
     glow = strength * (0.75 * np.exp(-((angle / 0.09) ** 2)) + 0.45 * np.exp(-angle / 0.35))
-    warm = np.array(look.sun) / max(look.sun) * 255
+    warm = np.array(weather.sun) / max(weather.sun) * 255
     sky += (warm - sky) * np.clip(glow, 0, 1)[..., None]
 
-    sky += (_cloud_color(look) - sky) * _clouds(look, elevation, rows)[..., None]
-    hills = _hills(look, elevation)
-    sky += (0.72 * horizon + 0.28 * np.array([84, 104, 116]) * np.mean(look.ambient) - sky) * hills[..., None]
+    sky += (_cloud_color(weather) - sky) * _clouds(weather, elevation, rows)[..., None]
+    hills = _hills(weather, elevation)
+    sky += (0.72 * horizon + 0.28 * np.array([84, 104, 116]) * np.mean(weather.ambient) - sky) * hills[..., None]
     return np.clip(np.rint(sky), 0, 255).astype(np.uint8)
 
 
-def _cloud_color(look: Weather) -> np.ndarray:
+def _cloud_color(weather: Weather) -> np.ndarray:
     """Bright under a strong sun, otherwise between the colours of horizon and zenith."""
-    base = 0.75 * np.array(look.horizon) + 0.25 * np.array(look.zenith)
-    return np.clip(base + 60 * np.array(look.sun), 0, 255)
+    base = 0.75 * np.array(weather.horizon) + 0.25 * np.array(weather.zenith)
+    return np.clip(base + 60 * np.array(weather.sun), 0, 255)
 
 
-def _clouds(look: Weather, elevation: np.ndarray, rows: int) -> np.ndarray:
+def _clouds(weather: Weather, elevation: np.ndarray, rows: int) -> np.ndarray:
     """Cover of the clouds, [rows, PANORAMA_WIDTH] in [0, 1]: flat, soft, none near the horizon."""
-    rng = np.random.default_rng([look.cloud_seed, 1])
+    rng = np.random.default_rng([weather.cloud_seed, 1])
     noise = 0.62 * smooth_noise(rng, rows, PANORAMA_WIDTH, 6, 16) + 0.38 * smooth_noise(
         rng, rows, PANORAMA_WIDTH, 14, 40
     )
-    edge = 0.72 - 0.42 * look.cloudiness
+    edge = 0.72 - 0.42 * weather.cloudiness
     cover = np.clip((noise - edge) / 0.28, 0, 1)
     cover = cover * cover * (3 - 2 * cover)
     return 0.75 * cover * np.clip((elevation - np.radians(5)) / np.radians(12), 0, 1)
 
 
-def _hills(look: Weather, elevation: np.ndarray) -> np.ndarray:
+def _hills(weather: Weather, elevation: np.ndarray) -> np.ndarray:
     """Cover of the far hills at the horizon, [rows, PANORAMA_WIDTH] in [0, 1], fainter in haze."""
-    rng = np.random.default_rng([look.cloud_seed, 2])
+    rng = np.random.default_rng([weather.cloud_seed, 2])
     ridge = smooth_noise(rng, 1, PANORAMA_WIDTH, 1, 12) + 0.4 * smooth_noise(rng, 1, PANORAMA_WIDTH, 1, 36)
     top = np.radians(0.8) + np.radians(2.6) * ridge
     cover = np.clip((top - elevation) / np.radians(0.35), 0, 1)
-    return cover * np.clip((look.visibility - 120) / 200, 0, 1)
+    return cover * np.clip((weather.visibility - 120) / 200, 0, 1)

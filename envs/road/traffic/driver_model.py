@@ -1,4 +1,4 @@
-"""How the drivers of the embedded world choose their speed: following, curves, giving way. Vectorised, numpy only.
+"""How background drivers choose their speed: curves, leaders, giving way. Vectorised, numpy only.
 
 `n` drivers look along their paths: `paths` [n, p, 2] and `path_yaws` [n, p] begin at the driver and have a point
 every PATH_STEP metres.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.idm import IDMConfig
 from worldsim.datatypes.boxes import wrap_angle
 
 PATH_STEP = 2.0
@@ -23,42 +24,14 @@ CLEARANCE = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriverConfig:
-    """Intelligent driver model (Treiber et al. 2000) and comfort limits.
+class DriverConfig(IDMConfig):
+    """How a driver of background traffic drives: IDM, and comfort in curves.
 
     Args:
-        acceleration: [m/s²].
-        comfortable_braking: [m/s²].
-        hardest_braking: [m/s²].
-        standstill_gap: [m].
         lateral_acceleration: in curves [m/s²].
-        exponent: of the free-road term.
     """
 
-    acceleration: float = 1.8
-    comfortable_braking: float = 2.5
-    hardest_braking: float = 8.0
-    standstill_gap: float = 2.5
     lateral_acceleration: float = 2.2
-    exponent: float = 4.0
-
-
-def idm(
-    speed: np.ndarray,
-    desired_speed: np.ndarray,
-    gap: np.ndarray,
-    lead_speed: np.ndarray,
-    headway: np.ndarray,
-    config: DriverConfig,
-) -> np.ndarray:
-    """Acceleration [n] of the intelligent driver model [m/s²]; an infinite `gap` means a free road."""
-    a, b = config.acceleration, config.comfortable_braking
-    wanted = config.standstill_gap + np.maximum(
-        0.0, speed * headway + speed * (speed - lead_speed) / (2 * np.sqrt(a * b))
-    )
-    free = 1.0 - (speed / np.maximum(desired_speed, 0.1)) ** config.exponent
-    following = (wanted / np.maximum(gap, 0.1)) ** 2
-    return np.clip(a * (np.maximum(free, -b / a) - following), -config.hardest_braking, a)
 
 
 def curve_speed(path_yaws: np.ndarray, config: DriverConfig) -> np.ndarray:
@@ -95,6 +68,8 @@ def leaders(
     nearest = np.argmin(d[..., 0] ** 2 + d[..., 1] ** 2, axis=1)
     rows, columns = np.arange(n)[:, None], np.arange(len(boxes))[None]
     d = d[rows, nearest, columns]
+
+    # where each object stands in the frame of the path point nearest to it, and how much of the path it takes up
     yaw = path_yaws[rows, nearest]
     c, s = np.cos(yaw), np.sin(yaw)
     along, across = c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0]
@@ -102,10 +77,12 @@ def leaders(
     ct, st = np.abs(np.cos(turn)), np.abs(np.sin(turn))
     half_along = (ct * boxes[:, 3] + st * boxes[:, 4]) / 2
     half_across = (st * boxes[:, 3] + ct * boxes[:, 4]) / 2
+
     ahead = PATH_STEP * nearest + along
     inside = np.abs(across) < half_across + sizes[:, 1:] / 2 + CORRIDOR_MARGIN + margins
     inside &= (ahead > 0.3) & (np.abs(along) < PATH_STEP)
     inside[np.arange(n), np.arange(n)] = False
+
     gap = np.where(inside, np.maximum(ahead - half_along - sizes[:, :1] / 2, 0.0), np.inf)
     index = np.argmin(gap, axis=1)
     rows = np.arange(n)
@@ -115,11 +92,11 @@ def leaders(
 def give_way(
     paths: np.ndarray, speeds: np.ndarray, waited: np.ndarray, other_paths: np.ndarray, other_speeds: np.ndarray
 ) -> np.ndarray:
-    """Distance [n] from each driver's centre to the crossing it must leave to another, infinite when it may go.
+    """Distance [n] from each driver's centre to the crossing it must leave to another, infinite when it may go on.
 
     Whoever reaches a crossing first goes first; long waiting counts as reaching it earlier, so that no ring of
-    drivers waits for ever. Drivers leave a larger gap to those others that are no drivers of this model (the ego,
-    scripted actors): these come after the first n `other_paths`, which are the drivers themselves.
+    drivers waits forever. They leave a larger gap to those who do not follow this model (the ego, scripted actors):
+    these come after the first n `other_paths`, which are the drivers themselves.
 
     Args:
         paths: [n, q, 2].
@@ -135,14 +112,17 @@ def give_way(
     close = dx * dx + dy * dy < CONFLICT_DISTANCE**2
     own_close = np.any(close, axis=3)
     own, other = np.argmax(own_close, axis=2), np.argmax(np.any(close, axis=2), axis=2)
-    # A conflict at the very beginning of either path is a body in the way, which `leaders` sees, or no way back.
+    # A conflict at the very beginning of either path is a leader, which `leaders` handles, or too late to yield.
     conflict = np.any(own_close, axis=2) & (own >= 2) & (other >= 1)
     conflict[np.arange(n), np.arange(n)] = False
+
     patience = 0.7 * waited[:, None]
     arrival = PATH_STEP * own / np.maximum(speeds, 2.0)[:, None]
     leaving = arrival + CLEARANCE / np.maximum(speeds, 3.0)[:, None]
     other_arrival = PATH_STEP * other / np.maximum(other_speeds, 1.0)
     other_leaving = other_arrival + CLEARANCE / np.maximum(other_speeds, 1.0)
+
+    # with drivers of this model it is first come, first served; anyone else gets a margin of a second, whoever is first
     other_patience = np.concatenate([0.7 * waited, np.zeros(k - n)])
     later = arrival - patience > other_arrival - other_patience
     later[:, n:] |= (leaving + 1.0 > other_arrival + patience)[:, n:]

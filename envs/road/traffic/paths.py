@@ -57,18 +57,20 @@ class Paths:
         return self.length > 0
 
     def assign(self, i: int, route: Route, s: float, lateral: float = 0.0) -> None:
-        """Puts road user `i` on `route` at arc length `s`."""
+        """Put road user `i` on `route` at arc length `s`."""
         first = int(np.clip(s, 0, len(route.points) - 1))
         index = np.minimum(np.arange(first, first + PATH_LENGTH), len(route.points) - 1)
-        self.xy[i], self.yaw[i] = route.points[index], route.yaw[index]
-        self.half_width[i], self.speed_limit[i] = route.half_width[index], route.speed_limit[index]
+        self.xy[i] = route.points[index]
+        self.yaw[i] = route.yaw[index]
+        self.half_width[i] = route.half_width[index]
+        self.speed_limit[i] = route.speed_limit[index]
         self.junction[i] = route.command[index] != RouteCommand.FOLLOW
         self.length[i] = min(PATH_LENGTH - 1, len(route.points) - 1 - first)
         self.s[i], self.lateral[i] = s - first, lateral
         self.routes[i], self.route_s[i] = route, first
 
     def slide(self, i: int, ahead: float) -> bool:
-        """Shows more of road user `i`'s route if less than `ahead` metres are left; False if the route ends first."""
+        """Hold more of road user `i`'s route if less than `ahead` metres are left; False if the route ends first."""
         route = self.routes[i]
         if route is None or self.length[i] - self.s[i] >= ahead:
             return route is not None
@@ -76,8 +78,11 @@ class Paths:
         return self.length[i] - self.s[i] >= ahead
 
     def remove(self, i: int) -> None:
-        """Takes road user `i` off the map."""
-        self.xy[i], self.length[i], self.s[i], self.lateral[i] = NOWHERE, 0.0, 0.0, 0.0
+        """Take road user `i` off the map."""
+        self.xy[i] = NOWHERE
+        self.length[i] = 0.0
+        self.s[i] = 0.0
+        self.lateral[i] = 0.0
         self.routes[i] = None
 
     def poses(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Pedestrians of the embedded world: they walk along the kerb and sometimes cross the road. numpy only."""
+"""Pedestrians: they walk along the kerb and sometimes cross the road. numpy only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LENGTH, WIDTH, HEIGHT = 0.5, 0.6, 1.75
 CROSSING_RATE = 0.03
 """Crossings begun per pedestrian and second [1/s]."""
 CAREFUL_GAP, CARELESS_GAP = 4.5, 2.2
-"""Time to the nearest approaching vehicle that a pedestrian asks for before crossing [s]."""
+"""Time to the nearest approaching vehicle below which a pedestrian does not begin to cross [s]."""
 LOOK_AHEAD = 0.8
 """Pedestrians on the road stop before vehicles this near [m]."""
 STRIDE = 1.4
@@ -63,7 +63,7 @@ class Pedestrians:
 
     @property
     def crossing(self) -> np.ndarray:
-        """Who is on the way across, bool [n]."""
+        """Who is crossing the road, bool [n]."""
         return self.paths.active & (np.abs(self.goal - self.paths.lateral) > 1e-6)
 
     def boxes(self) -> np.ndarray:
@@ -79,19 +79,18 @@ class Pedestrians:
         """[n] [m/s]."""
         return np.where(self.moving, self.speed, 0.0)
 
-    def spawn(self, i: int, place: int, places: SpawnPoints, road_map: RoadMap, rng: np.random.Generator) -> bool:
-        """Puts pedestrian `i` on the kerb at `place` if there is one on both sides."""
-        near, far = places.near_kerb[place], places.far_kerb[place]
+    def spawn(self, i: int, point: int, spawn_points: SpawnPoints, road_map: RoadMap, rng: np.random.Generator) -> None:
+        """Put pedestrian `i` on a kerb at spawn point `point`, if there is one on both sides of the road."""
+        near, far = spawn_points.near_kerb[point], spawn_points.far_kerb[point]
         if not (np.isfinite(near) and np.isfinite(far)):
-            return False
-        route = road_map.route_from(places.lanes[place], 60.0, rng)
+            return
+        route = road_map.route_from(spawn_points.lanes[point], 60.0, rng)
         self.near[i] = -(near + rng.uniform(0.6, 1.4))
         self.far[i] = far + rng.uniform(0.6, 1.4)
         lateral = self.near[i] if rng.random() < 0.5 else self.far[i]
         self.goal[i] = lateral
         self.paths.assign(i, route, 0.0, lateral)
         self.direction[i] = 1.0
-        return True
 
     def step(
         self,
@@ -102,8 +101,10 @@ class Pedestrians:
         dt: float,
         rng: np.random.Generator,
     ) -> None:
-        """Everyone, now at `boxes()` = `own`, walks for `dt` seconds among vehicles [m, 5] with speeds [m]."""
+        """Move everyone, now at `boxes()` = `own`, by `dt` seconds among vehicles [m, 5] with speeds [m]."""
         paths = self.paths
+
+        # one draw for everyone, so that who crosses does not shift the draws of the others
         draws = rng.random(len(self))
         crossing = self.crossing
         begins = paths.active & ~crossing & (draws < CROSSING_RATE * dt) & ~paths.here(paths.junction)
@@ -111,6 +112,7 @@ class Pedestrians:
             needed = CARELESS_GAP if self.careless[i] else CAREFUL_GAP
             if _time_to_nearest(own[i], vehicles, speeds) > needed:
                 self.goal[i] = self.far[i] if paths.lateral[i] < 0 else self.near[i]
+
         step = self.speed * dt
         d = self.goal - paths.lateral
         blocked = np.zeros(len(self), bool)
@@ -119,6 +121,7 @@ class Pedestrians:
             ahead[:, 0] += LOOK_AHEAD * np.cos(ahead[:, 2])
             ahead[:, 1] += LOOK_AHEAD * np.sin(ahead[:, 2])
             blocked[crossing] = overlap(ahead[:, None], vehicles[None]).any(axis=1)
+
         self.moving = paths.active & ~blocked
         self._turn_back_at_junctions(road_map)
         paths.lateral += np.where(self.moving & crossing, np.clip(d, -step, step), 0.0)
@@ -126,7 +129,7 @@ class Pedestrians:
         self.walked += np.where(self.moving, step, 0.0)
 
     def _turn_back_at_junctions(self, road_map: RoadMap) -> None:
-        """Who would walk off the path or onto the road turns round."""
+        """Turn round those who would walk off their path or onto the road."""
         paths, s = self.paths, self.paths.s.copy()
         paths.s = np.clip(s + self.direction, 0, None)
         on_road = road_map.drivable(paths.poses()[:, :2])

@@ -1,4 +1,4 @@
-"""Places: where road users can appear on one map, found once and shared by all episodes. numpy only."""
+"""Spawn points: where road users can appear on a map, found once and shared by all episodes. numpy only."""
 
 from __future__ import annotations
 
@@ -42,18 +42,21 @@ class SpawnPoints:
     parking_heights: np.ndarray
 
     @staticmethod
-    def find(road_map: RoadMap, num_places: int = 500) -> SpawnPoints:
-        """Places of a map; always the same ones."""
+    def find(road_map: RoadMap, num_points: int = 500) -> SpawnPoints:
+        """The spawn points of a map; always the same ones."""
         rng = np.random.default_rng(0)
-        lanes = tuple(road_map.random_lane_point(rng) for _ in range(num_places))
+        lanes = tuple(road_map.random_lane_point(rng) for _ in range(num_points))
         pose = np.array([[p.x, p.y, p.yaw] for p in lanes])
         reach = np.arange(_STEP, KERB_SEARCH, _STEP)
+
+        # probe to the right, then to the left, for where the drivable area ends
         kerbs = []
         for side in (-1.0, 1.0):
             across = side * np.stack([-np.sin(pose[:, 2]), np.cos(pose[:, 2])], axis=-1)
             probes = pose[:, None, :2] + reach[:, None] * across[:, None]
             drivable = road_map.drivable(probes.reshape(-1, 2)).reshape(len(lanes), -1)
             kerbs.append(np.where(drivable.all(axis=1), np.inf, reach[np.argmin(drivable, axis=1)]))
+
         half_width = np.array([p.half_width for p in lanes])
         near = np.where(kerbs[0] < half_width + 2.0, kerbs[0], np.inf)
         parking, heights = _park(lanes, near, road_map, rng)

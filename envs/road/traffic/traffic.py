@@ -13,14 +13,12 @@ from envs.road.traffic.driver_model import PATH_STEP, DriverConfig
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import CROSSING_POINTS, ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
-from envs.scripted_actors import ActorScript, ActorState, ScriptedActors, scripted_box
+from envs.scripted_actors import ActorState, ScriptedActors, scripted_box
 from worldsim.datatypes.scene import ObjectKind
 
 if TYPE_CHECKING:
     from envs.maps.road_map import RoadMap
     from envs.maps.route import Route
-
-__all__ = ["ActorScript", "ActorState", "Ego", "ScriptedActors", "Traffic", "TrafficConfig"]
 
 CROSSING_MARGIN = 1.5
 """Drivers mind a pedestrian on the way across this far beside their corridor [m]."""
@@ -78,7 +76,7 @@ class TrafficConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Ego:
-    """What the others see of the ego.
+    """What other road users know of the ego.
 
     Args:
         box: [5].
@@ -95,10 +93,10 @@ class Ego:
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalActors:
-    """Road users that someone outside the world places, and it itself never moves.
+    """Road users that are placed from outside, by a simulator's client; the traffic model never moves them.
 
     Args:
-        objects: where they are, g of them.
+        objects: the boxes, speeds and kinds of g road users.
         heights: float64 [g] [m].
         colors: uint8 [g, 3].
         braking: who shows brake lights, bool [g].
@@ -118,18 +116,18 @@ class ExternalActors:
 
 
 class Traffic:
-    """All road users but the ego. Their order, everywhere: drivers, scripted actors, guests, pedestrians, parked cars.
+    """All road users but the ego. Rows are ordered, everywhere: vehicles, scripted, external, pedestrians, parked.
 
     Attributes:
         objects: everyone as they are now; never written to.
         heights: theirs [m].
         colors: theirs, uint8 [m, 3].
-        guests: of them, those placed from outside.
+        external: the rows placed from outside.
 
     Args:
         config: how much traffic.
         road_map: where.
-        places: of the same map.
+        spawn_points: of the same map.
         route: the ego's route at the start; scripted actors live on it.
         ego: the ego's box [5].
         ego_s: where the ego starts on the route [m].
@@ -142,7 +140,7 @@ class Traffic:
         self,
         config: TrafficConfig,
         road_map: RoadMap,
-        places: SpawnPoints,
+        spawn_points: SpawnPoints,
         route: Route,
         ego: np.ndarray,
         ego_s: float,
@@ -150,59 +148,65 @@ class Traffic:
         scenario: ScriptedActors | None,
         rng: np.random.Generator,
     ):
-        self.config, self.road_map, self.places = config, road_map, places
+        self.config, self.road_map, self.spawn_points = config, road_map, spawn_points
         ambient = scenario is None or scenario.ambient_traffic
         num_vehicles, num_pedestrians = (config.num_vehicles, config.num_pedestrians) if ambient else (0, 0)
         self.script_route, self.scripts = route, scenario.scripts if scenario else ()
         self.scripted = tuple(script.initial(route, ego_s) for script in self.scripts)
-        self.guests = ExternalActors.none()
+        self.external = ExternalActors.none()
         self.time = start_time
-        taken = rng.random(len(places.parking)) < (config.parked_share if ambient else 0.0)
-        self.parked = places.parking[taken]
+
+        # the order of draws is part of what a seed means
+        taken = rng.random(len(spawn_points.parking)) < (config.parked_share if ambient else 0.0)
+        self.parked = spawn_points.parking[taken]
         self.pedestrians = Pedestrians(num_pedestrians, rng)
-        self.fleet = BackgroundVehicles(num_vehicles, config.truck_share, road_map, config.driver, rng)
+        self.vehicles = BackgroundVehicles(num_vehicles, config.truck_share, road_map, config.driver, rng)
         if num_vehicles and rng.random() < config.lead_share:
-            self.fleet.enter(0, route, ego_s + float(rng.uniform(12.0, 45.0)), rng)
+            self.vehicles.enter(0, route, ego_s + float(rng.uniform(12.0, 45.0)), rng)
         self._populate(self._objects(), ego, config.spawn_range, rng)
         self.objects = self._objects()
+
         colors = car_colors(len(self.scripts) + len(self.parked), rng)
         scripted_colors, parked_colors = colors[: len(self.scripts)], colors[len(self.scripts) :]
-        self.colors = np.concatenate([self.fleet.color, scripted_colors, self.pedestrians.color, parked_colors])
+        self.colors = np.concatenate([self.vehicles.color, scripted_colors, self.pedestrians.color, parked_colors])
+
         scripted_heights = [SCRIPTED_HEIGHTS[actor.kind] for actor in self.scripted]
         people = np.full(num_pedestrians, HEIGHT)
-        self.heights = np.concatenate([self.fleet.size[:, 2], scripted_heights, people, places.parking_heights[taken]])
+        self.heights = np.concatenate(
+            [self.vehicles.size[:, 2], scripted_heights, people, spawn_points.parking_heights[taken]]
+        )
 
     def copy(self) -> Traffic:
         """An independent copy; what never changes is shared."""
         other = copy.copy(self)
-        other.fleet, other.pedestrians = self.fleet.copy(), self.pedestrians.copy()
+        other.vehicles, other.pedestrians = self.vehicles.copy(), self.pedestrians.copy()
         return other
 
-    def place(self, guests: ExternalActors) -> None:
-        """Put these guests in place of the present ones."""
-        old = self.guest_rows
-        self.heights = np.concatenate([self.heights[: old.start], guests.heights, self.heights[old.stop :]])
-        self.colors = np.concatenate([self.colors[: old.start], guests.colors, self.colors[old.stop :]])
-        self.guests = guests
+    def place(self, external: ExternalActors) -> None:
+        """Replace the external actors."""
+        old = self.external_rows
+        self.heights = np.concatenate([self.heights[: old.start], external.heights, self.heights[old.stop :]])
+        self.colors = np.concatenate([self.colors[: old.start], external.colors, self.colors[old.stop :]])
+        self.external = external
         self.objects = self._objects()
 
     @property
-    def guest_rows(self) -> slice:
-        """Where the guests are among the objects."""
-        return slice(self._num_solid - len(self.guests.heights), self._num_solid)
+    def external_rows(self) -> slice:
+        """Rows of the external actors among the objects."""
+        return slice(self._num_solid - len(self.external.heights), self._num_solid)
 
     def _objects(self) -> Objects:
         kinds = [
-            self.fleet.kind,
+            self.vehicles.kind,
             np.array([int(actor.kind) for actor in self.scripted], np.int64),
-            self.guests.objects.kinds,
+            self.external.objects.kinds,
             np.full(len(self.pedestrians), ObjectKind.PEDESTRIAN, np.int64),
             np.full(len(self.parked), ObjectKind.CAR, np.int64),
         ]
         scripted = np.array([scripted_box(a, self.script_route) for a in self.scripted]).reshape(-1, 5)
-        guests = self.guests.objects
-        boxes = [self.fleet.boxes(), scripted, guests.boxes, self.pedestrians.boxes(), self.parked]
-        speeds = [self.fleet.speed, [a.speed for a in self.scripted], guests.speeds, self.pedestrians.speeds()]
+        external = self.external.objects
+        boxes = [self.vehicles.boxes(), scripted, external.boxes, self.pedestrians.boxes(), self.parked]
+        speeds = [self.vehicles.speed, [a.speed for a in self.scripted], external.speeds, self.pedestrians.speeds()]
         return Objects(
             boxes=np.concatenate(boxes),
             speeds=np.concatenate([*speeds, np.zeros(len(self.parked))]),
@@ -213,21 +217,21 @@ class Traffic:
         """Who shows brake lights, bool [m]."""
         rest = np.zeros(len(self.pedestrians) + len(self.parked), bool)
         scripted = np.array([a.braking for a in self.scripted], bool)
-        return np.concatenate([self.fleet.braking, scripted, self.guests.braking, rest])
+        return np.concatenate([self.vehicles.braking, scripted, self.external.braking, rest])
 
     def phases(self) -> np.ndarray:
         """How far pedestrians are in their stride [m] [rad]; 0 for vehicles."""
         scripted = [a.s + a.lateral if a.kind == ObjectKind.PEDESTRIAN else 0.0 for a in self.scripted]
-        placed, on_foot = self.guests.objects.boxes, self.guests.objects.kinds == ObjectKind.PEDESTRIAN
-        guests = np.where(on_foot, placed[:, 0] + placed[:, 1], 0.0)
-        walked = [np.zeros(len(self.fleet)), scripted, guests, self.pedestrians.walked, np.zeros(len(self.parked))]
+        placed, on_foot = self.external.objects.boxes, self.external.objects.kinds == ObjectKind.PEDESTRIAN
+        external = np.where(on_foot, placed[:, 0] + placed[:, 1], 0.0)
+        walked = [np.zeros(len(self.vehicles)), scripted, external, self.pedestrians.walked, np.zeros(len(self.parked))]
         return 2 * np.pi / STRIDE * np.concatenate(walked)
 
     def stop(self, index: int) -> None:
-        """The road user at `index` was struck by the ego: it stands from now on if it is a driver."""
-        if index < len(self.fleet):
-            self.fleet.hit_by_ego[index] = True
-            self.fleet.speed[index] = 0.0
+        """The ego has hit the road user at `index`, which stands still from now on if it is a background vehicle."""
+        if index < len(self.vehicles):
+            self.vehicles.hit_by_ego[index] = True
+            self.vehicles.speed[index] = 0.0
 
     def step(self, ego: Ego, dt: float, rng: np.random.Generator) -> None:
         """Move everyone by `dt` seconds from where they and the ego are now.
@@ -237,8 +241,11 @@ class Traffic:
             dt: [s].
             rng: draws who comes next, who changes lane and who crosses the road.
         """
-        objects, n, solid = self.objects, len(self.fleet), self._num_solid
-        self.fleet.step(objects.boxes[:n], self._others(ego), dt, self.config.lane_changes, rng)
+        objects = self.objects
+        n, solid = len(self.vehicles), self._num_solid
+        self.vehicles.step(objects.boxes[:n], self._obstacles(ego), dt, self.config.lane_changes, rng)
+
+        # everyone decides on the state before the step, whatever has been moved by now
         if len(self.pedestrians):
             walkers = objects.boxes[solid : solid + len(self.pedestrians)]
             vehicles = np.concatenate([objects.boxes[:solid], ego.box[None]])
@@ -247,54 +254,62 @@ class Traffic:
         if ego.on_script_route is not None:
             steps = zip(self.scripts, self.scripted, strict=True)
             self.scripted = tuple(script.step(self.time, ego.on_script_route, own, dt) for script, own in steps)
+
         self._populate(objects, ego.box, self.config.respawn_range, rng)
         self.objects = self._objects()
         self.time += dt
 
     @property
     def _num_solid(self) -> int:
-        """Drivers, scripted actors and guests: those whom others mind wherever they are."""
-        return len(self.fleet) + len(self.scripted) + len(self.guests.heights)
+        """Background vehicles, scripted and external actors: obstacles to others wherever they are."""
+        return len(self.vehicles) + len(self.scripted) + len(self.external.heights)
 
-    def _others(self, ego: Ego) -> Obstacles:
-        """Whom the fleet must mind: the ego, scripted actors and who crosses the road; the rest keeps off it."""
-        n, k = len(self.fleet), self._num_solid - len(self.fleet)
+    def _obstacles(self, ego: Ego) -> Obstacles:
+        """What the background vehicles give way to: the ego, scripted and external actors, crossing pedestrians.
+
+        Other pedestrians and parked cars keep off the road.
+        """
+        n, k = len(self.vehicles), self._num_solid - len(self.vehicles)
         crossing = n + k + np.flatnonzero(self.pedestrians.crossing)
-        minded = np.concatenate([np.arange(n, n + k), crossing])
+        rows = np.concatenate([np.arange(n, n + k), crossing])
         ahead = PATH_STEP * np.arange(CROSSING_POINTS)
         paths = [points_at(self.script_route, a.s + np.cos(a.heading) * ahead) for a in self.scripted]
         return Obstacles(
-            boxes=np.concatenate([self.objects.boxes[minded], ego.box[None]]),
-            speeds=np.append(self.objects.speeds[minded], ego.speed),
+            boxes=np.concatenate([self.objects.boxes[rows], ego.box[None]]),
+            speeds=np.append(self.objects.speeds[rows], ego.speed),
             margins=np.concatenate([np.zeros(k), np.full(len(crossing), CROSSING_MARGIN), [0.0]]),
             paths=np.stack([*paths, ego.path]),
             path_speeds=np.array([*(a.speed for a in self.scripted), ego.speed]),
         )
 
     def _populate(self, objects: Objects, ego: np.ndarray, ring: tuple[float, float], rng: np.random.Generator) -> None:
-        """Takes away who is far from the ego or stuck, and lets others appear within the ring around it."""
-        fleet, people = self.fleet, self.pedestrians.paths
-        n, solid = len(fleet), self._num_solid
+        """Remove road users that are far from the ego or stuck, and spawn others within the ring around it."""
+        vehicles, people = self.vehicles, self.pedestrians.paths
+        n, solid = len(vehicles), self._num_solid
         distance = np.hypot(objects.boxes[:, 0] - ego[0], objects.boxes[:, 1] - ego[1])
         far = distance > self.config.leave_range
-        stuck = (fleet.waited > self.config.patience) & (distance[:n] > self.config.spawn_range[0])
-        for i in np.flatnonzero(fleet.paths.active & (far[:n] | stuck)).tolist():
-            fleet.paths.remove(i)
+        stuck = (vehicles.waited > self.config.patience) & (distance[:n] > self.config.spawn_range[0])
+        for i in np.flatnonzero(vehicles.paths.active & (far[:n] | stuck)).tolist():
+            vehicles.paths.remove(i)
         for i in np.flatnonzero(people.active & far[solid : solid + len(self.pedestrians)]).tolist():
             people.remove(i)
-        missing, missing_people = np.flatnonzero(~fleet.paths.active), np.flatnonzero(~people.active)
+
+        missing, missing_people = np.flatnonzero(~vehicles.paths.active), np.flatnonzero(~people.active)
         if len(missing) + len(missing_people) == 0:
             return
-        distance = np.hypot(self.places.xy[:, 0] - ego[0], self.places.xy[:, 1] - ego[1])
+
+        # new ones appear out of the ego's way, and vehicles out of each other's
+        distance = np.hypot(self.spawn_points.xy[:, 0] - ego[0], self.spawn_points.xy[:, 1] - ego[1])
         candidates = np.flatnonzero((distance > ring[0]) & (distance < ring[1]))
         if len(candidates) == 0:
             return
         taken = np.concatenate([objects.boxes[:solid, :2], ego[None, :2]])
         for i in missing.tolist():
-            place = int(rng.choice(candidates))
-            d = taken - self.places.xy[place]
+            point = int(rng.choice(candidates))
+            d = taken - self.spawn_points.xy[point]
             if np.hypot(d[:, 0], d[:, 1]).min() > SPAWN_GAP:
-                fleet.enter(i, self.road_map.route_from(self.places.lanes[place], ROUTE_LENGTH, rng), 0.0, rng)
-                taken[i] = self.places.xy[place]
+                route = self.road_map.route_from(self.spawn_points.lanes[point], ROUTE_LENGTH, rng)
+                vehicles.enter(i, route, 0.0, rng)
+                taken[i] = self.spawn_points.xy[point]
         for i in missing_people.tolist():
-            self.pedestrians.spawn(i, int(rng.choice(candidates)), self.places, self.road_map, rng)
+            self.pedestrians.spawn(i, int(rng.choice(candidates)), self.spawn_points, self.road_map, rng)

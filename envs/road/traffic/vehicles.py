@@ -1,4 +1,4 @@
-"""Fleet: the vehicles that drive among the ego, on routes of their own. numpy only."""
+"""Background vehicles: they drive around the ego on routes of their own. numpy only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
+from envs.idm import idm
+from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, leaders
 from envs.road.traffic.paths import NOWHERE, Paths
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
     from envs.maps.route import Route
 
 PATH_POINTS = 32
-"""Points of its path a driver looks at, PATH_STEP apart."""
+"""How many points of its path a driver looks at, PATH_STEP apart."""
 CROSSING_POINTS = 20
-"""Of these, the ones on which it looks for crossing traffic."""
+"""How many of these it watches for crossing traffic."""
 ROUTE_LENGTH = 250.0
 """Length of the routes drawn for drivers [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Obstacles:
-    """Whom the drivers of a fleet must mind besides each other.
+    """What background vehicles give way to besides each other.
 
     Args:
         boxes: [m, 5].
         speeds: [m] [m/s].
         margins: extra width of those about to step into a driver's way [m] [m].
-        paths: where the moving ones that obey no fleet are expected to go, [k, CROSSING_POINTS, 2], PATH_STEP apart.
+        paths: where those that follow no driver model are expected to go, [k, CROSSING_POINTS, 2], PATH_STEP apart.
         path_speeds: their speeds [k] [m/s].
     """
 
@@ -53,7 +54,7 @@ class BackgroundVehicles:
         acceleration: of the last step [n] [m/s²].
         lateral_speed: to the left [n] [m/s].
         waited: how long they have been standing [n] [s].
-        hit_by_ego: hit by the ego, never to move again, bool [n].
+        hit_by_ego: has been hit by the ego and never moves again, bool [n].
         size: length, width, height [n, 3] [m].
         kind: ObjectKind [n].
         color: uint8 [n, 3].
@@ -77,8 +78,11 @@ class BackgroundVehicles:
         self.eagerness = rng.uniform(0.75, 1.1, n)
         self.headway = rng.uniform(1.0, 1.9, n)
         self.bias = rng.uniform(-0.25, 0.25, n)
-        self.speed, self.acceleration, self.lateral_speed = np.zeros(n), np.zeros(n), np.zeros(n)
-        self.waited, self.hit_by_ego = np.zeros(n), np.zeros(n, bool)
+        self.speed = np.zeros(n)
+        self.acceleration = np.zeros(n)
+        self.lateral_speed = np.zeros(n)
+        self.waited = np.zeros(n)
+        self.hit_by_ego = np.zeros(n, bool)
 
     def __len__(self) -> int:
         return len(self.speed)
@@ -86,7 +90,7 @@ class BackgroundVehicles:
     def copy(self) -> BackgroundVehicles:
         """An independent copy; what never changes is shared."""
         other = copy.copy(self)
-        for name in ("speed", "acceleration", "lateral_speed", "waited", "struck"):
+        for name in ("speed", "acceleration", "lateral_speed", "waited", "hit_by_ego"):
             setattr(other, name, getattr(self, name).copy())
         other.paths = self.paths.copy()
         return other
@@ -103,63 +107,70 @@ class BackgroundVehicles:
         return np.concatenate([poses, self.size[:, :2]], axis=1)
 
     def enter(self, i: int, route: Route, s: float, rng: np.random.Generator) -> None:
-        """Puts driver `i` on a route, at a speed that suits it."""
+        """Put vehicle `i` on a route, at a speed that suits it."""
         self.paths.assign(i, route, s, float(self.bias[i]))
         self.speed[i] = self.paths.here(self.paths.speed_limit)[i] * self.eagerness[i] * rng.uniform(0.5, 1.0)
-        self.acceleration[i], self.lateral_speed[i], self.waited[i], self.hit_by_ego[i] = 0.0, 0.0, 0.0, False
+        for value in (self.acceleration, self.lateral_speed, self.waited):
+            value[i] = 0.0
+        self.hit_by_ego[i] = False
 
     def step(
-        self, own: np.ndarray, others: Obstacles, dt: float, lane_changes: float, rng: np.random.Generator
+        self, own: np.ndarray, obstacles: Obstacles, dt: float, lane_changes: float, rng: np.random.Generator
     ) -> None:
-        """Everyone, now at `boxes()` = `own`, drives for `dt` seconds; `lane_changes` are considered per second."""
+        """Move everyone, now at `boxes()` = `own`, by `dt` seconds; `lane_changes` are considered per second."""
         if len(self) == 0:
             return
-        boxes = np.concatenate([own, others.boxes])
-        speeds = np.concatenate([self.speed, others.speeds])
-        self._drive(boxes, speeds, others, dt)
+        boxes = np.concatenate([own, obstacles.boxes])
+        speeds = np.concatenate([self.speed, obstacles.speeds])
+        self._drive(boxes, speeds, obstacles, dt)
         if rng.random() < lane_changes * dt:
             self._change_lane(int(rng.integers(len(self))), int(rng.integers(2)), boxes, speeds, rng)
         self._extend_routes(rng)
 
-    def _drive(self, boxes: np.ndarray, speeds: np.ndarray, others: Obstacles, dt: float) -> None:
+    def _drive(self, boxes: np.ndarray, speeds: np.ndarray, obstacles: Obstacles, dt: float) -> None:
         """One step along the paths."""
         paths, driver = self.paths, self.driver
         rows = np.arange(len(self))[:, None]
         index = paths.ahead(PATH_POINTS, int(PATH_STEP))
         xy, yaw = paths.xy[rows, index], paths.yaw[rows, index]
         xy = np.where(paths.active[:, None, None], xy, -NOWHERE)
-        margins = np.concatenate([np.zeros(len(self)), others.margins])
+
+        margins = np.concatenate([np.zeros(len(self)), obstacles.margins])
         gap, lead_speed = leaders(xy, yaw, self.size[:, :2], boxes, speeds, margins)
         desired = np.minimum(paths.here(paths.speed_limit) * self.eagerness, curve_speed(yaw, driver))
         acceleration = idm(self.speed, desired, gap, lead_speed, self.headway, driver)
-        stop = self._stop_distance(xy, index, others) - 3.5 - self.size[:, 0] / 2
+
+        stop = self._stop_distance(xy, index, obstacles) - 3.5 - self.size[:, 0] / 2
         giving_way = idm(self.speed, desired, np.maximum(stop, 0.1), np.zeros(len(self)), 0.5 * self.headway, driver)
-        # Whom even hard braking no longer stops in time goes on: standing in the crossing would be worse.
+        # A vehicle that even hard braking would not stop in time drives on: standing in the crossing would be worse.
         can_stop = stop > self.speed**2 / (2 * 6.0)
         acceleration = np.where(can_stop, np.minimum(acceleration, giving_way), acceleration)
         acceleration = np.where(self.hit_by_ego, -driver.hardest_braking, acceleration)
+
         speed = np.maximum(self.speed + acceleration * dt, 0.0)
         self.acceleration = (speed - self.speed) / dt
         paths.s += np.where(paths.active, 0.5 * (self.speed + speed) * dt, 0.0)
         self.speed = speed
         self.waited = np.where(speed < 0.5, self.waited + dt, 0.0)
+
+        # steer towards the preferred offset like a critically damped spring; nobody slides sideways while standing
         pull = 0.9 * (self.bias - paths.lateral) - 1.9 * self.lateral_speed
         self.lateral_speed = (self.lateral_speed + pull * dt) * np.minimum(speed / 3.0, 1.0)
         paths.lateral += np.where(paths.active, self.lateral_speed * dt, 0.0)
 
-    def _stop_distance(self, xy: np.ndarray, index: np.ndarray, others: Obstacles) -> np.ndarray:
-        """Distance [n] at which drivers near a junction must stop to give way, infinite for the others."""
+    def _stop_distance(self, xy: np.ndarray, index: np.ndarray, obstacles: Obstacles) -> np.ndarray:
+        """Distance [n] at which drivers near a junction must stop to give way, infinite for all others."""
         distance = np.full(len(self), np.inf)
         rows = np.arange(len(self))[:, None]
         near = self.paths.junction[rows, index[:, :CROSSING_POINTS]].any(axis=1) & self.paths.active & ~self.hit_by_ego
         if near.any():
             own, speeds = xy[near, :CROSSING_POINTS], self.speed[near]
-            all_paths, all_speeds = np.concatenate([own, others.paths]), np.append(speeds, others.path_speeds)
+            all_paths, all_speeds = np.concatenate([own, obstacles.paths]), np.append(speeds, obstacles.path_speeds)
             distance[near] = give_way(own, speeds, self.waited[near], all_paths, all_speeds)
         return distance
 
     def _change_lane(self, i: int, side: int, boxes: np.ndarray, speeds: np.ndarray, rng: np.random.Generator) -> None:
-        """Driver `i` moves to the left (side 0) or right lane if that is free (the safety criterion of MOBIL)."""
+        """Move vehicle `i` to the left (side 0) or right lane if that is free (the safety criterion of MOBIL)."""
         if not self.paths.active[i] or self.speed[i] < 4.0 or self.hit_by_ego[i]:
             return
         here = int(self.paths.s[i])
@@ -172,6 +183,8 @@ class BackgroundVehicles:
         target = self.road_map.neighbours(lane)[side]
         if target is None:
             return
+
+        # a gap in the target lane must be free ahead and behind, more so the faster one closes in on it
         c, s = np.cos(target.yaw), np.sin(target.yaw)
         d = boxes[:, :2] - (target.x, target.y)
         along, across = c * d[:, 0] + s * d[:, 1], c * d[:, 1] - s * d[:, 0]
@@ -181,11 +194,12 @@ class BackgroundVehicles:
         in_lane[i] = False
         if (in_lane & (blocked_ahead | blocked_behind)).any():
             return
+
         offset = c * (box[1] - target.y) - s * (box[0] - target.x)
         self.paths.assign(i, self.road_map.route_from(target, ROUTE_LENGTH, rng), 0.0, float(offset))
 
     def _extend_routes(self, rng: np.random.Generator) -> None:
-        """New routes for drivers whose route ends soon; who reaches the end of the road leaves the map."""
+        """Give a new route to vehicles whose route ends soon; one that reaches the end of the road leaves the map."""
         paths = self.paths
         for i in np.flatnonzero(paths.active & (paths.length - paths.s < 80.0)).tolist():
             if paths.slide(i, 80.0):

@@ -22,7 +22,7 @@ from envs.carla_bridge.road_simulation import STANDING_START
 from envs.carla_bridge.serve import ServeConfig
 from envs.maps.procedural_towns import town_xodr
 from envs.road.road_world import RoadWorld, RoadWorldConfig
-from envs.road.static_scene import town_stage
+from envs.road.static_scene import load_town_scene
 from envs.scripted_actors import ScriptedActors, ego_on_route, scripted_box
 from envs.world import WorldLostError
 from scenarios.actors import BrakingLead, CrossingPedestrian
@@ -180,7 +180,7 @@ def test_a_scenario_without_room_is_refused(carla_world):
 
 
 def test_a_leaderboard_route_is_driven_from_its_beginning(carla_world, tmp_path):
-    drawn = town_stage(1).road_map
+    drawn = load_town_scene(1).road_map
     rng = np.random.default_rng(4)
     route = drawn.route_from(drawn.random_lane_point(rng), 150.0, rng)
     path = write_route(tmp_path / "routes.xml", "Town_001", route.points[::50])

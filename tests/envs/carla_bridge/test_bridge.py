@@ -141,7 +141,7 @@ def test_one_layout_per_version_and_no_other():
     assert [layout.token.size, layout.sensor_header.size, layout.episode_header.size] == [24, 48, 36]
     assert len(layout.commands) == 22
     assert list(LAYOUTS) == ["0.9.16"]
-    with pytest.raises(ValueError, match=r"CARLA 0\.9\.15 is not spoken here; known versions: 0\.9\.16"):
+    with pytest.raises(ValueError, match=r"CARLA 0\.9\.15 is not supported; supported versions: 0\.9\.16"):
         ServeConfig(version="0.9.15")
     with pytest.raises(ValueError, match="port"):
         ServeConfig(port=70000)

@@ -7,35 +7,35 @@ from envs.viewer.action_smoothing import ActionSmoother, ActionSmootherConfig, H
 from worldsim.datatypes.vehicle import VehicleModel
 
 
-def hold(hands: ActionSmoother, held: Held, speed: float, seconds: float) -> np.ndarray:
+def hold(smoother: ActionSmoother, held: Held, speed: float, seconds: float) -> np.ndarray:
     for _ in range(round(seconds * 30)):
-        hands.update(held, speed, 1 / 30)
-    return hands.action
+        smoother.update(held, speed, 1 / 30)
+    return smoother.action
 
 
 def test_left_key_steers_left_smoothly_and_centres_itself():
-    hands = ActionSmoother()
-    early = hold(hands, Held(left=True), 1.0, 0.1)[0]
-    full = hold(hands, Held(left=True), 1.0, 2.0)[0]
+    smoother = ActionSmoother()
+    early = hold(smoother, Held(left=True), 1.0, 0.1)[0]
+    full = hold(smoother, Held(left=True), 1.0, 2.0)[0]
     assert 0 < early < full == pytest.approx(1.0)
-    assert hold(hands, Held(), 1.0, 2.0)[0] == 0
-    assert hold(hands, Held(right=True), 1.0, 2.0)[0] == pytest.approx(-1.0)
+    assert hold(smoother, Held(), 1.0, 2.0)[0] == 0
+    assert hold(smoother, Held(right=True), 1.0, 2.0)[0] == pytest.approx(-1.0)
 
 
 def test_full_deflection_stays_within_the_lateral_acceleration():
-    hands, vehicle, speed = ActionSmoother(), VehicleModel(), 15.0
-    steer = float(hold(hands, Held(left=True), speed, 3.0)[0])
+    smoother, vehicle, speed = ActionSmoother(), VehicleModel(), 15.0
+    steer = float(hold(smoother, Held(left=True), speed, 3.0)[0])
     curvature = np.tan(steer * vehicle.max_steer_angle) / vehicle.wheelbase
-    assert curvature * speed**2 == pytest.approx(hands.config.lateral_acceleration, rel=1e-3)
+    assert curvature * speed**2 == pytest.approx(smoother.config.lateral_acceleration, rel=1e-3)
 
 
 def test_pedals_ramp_and_space_brakes_at_once():
-    hands = ActionSmoother()
-    assert 0 < hold(hands, Held(accelerate=True), 5.0, 0.2)[1] < 1
-    assert hold(hands, Held(accelerate=True), 5.0, 1.0)[1] == 1
-    hands.reset()
-    hands.update(Held(full_brake=True), 5.0, 1 / 30)
-    assert hands.action[1] == -1
+    smoother = ActionSmoother()
+    assert 0 < hold(smoother, Held(accelerate=True), 5.0, 0.2)[1] < 1
+    assert hold(smoother, Held(accelerate=True), 5.0, 1.0)[1] == 1
+    smoother.reset()
+    smoother.update(Held(full_brake=True), 5.0, 1 / 30)
+    assert smoother.action[1] == -1
 
 
 def test_mouse_holds_the_steering_where_it_is():
@@ -43,11 +43,11 @@ def test_mouse_holds_the_steering_where_it_is():
 
 
 def test_a_stick_holds_the_pedals_where_it_is():
-    hands = ActionSmoother()
-    assert hold(hands, Held(pedal=0.3), 5.0, 1.0)[1] == pytest.approx(0.3)
-    assert hold(hands, Held(pedal=-0.6), 5.0, 1.0)[1] == pytest.approx(-0.6)
-    assert hands.throttle == 0
-    assert hold(hands, Held(), 5.0, 1.0)[1] == 0
+    smoother = ActionSmoother()
+    assert hold(smoother, Held(pedal=0.3), 5.0, 1.0)[1] == pytest.approx(0.3)
+    assert hold(smoother, Held(pedal=-0.6), 5.0, 1.0)[1] == pytest.approx(-0.6)
+    assert smoother.throttle == 0
+    assert hold(smoother, Held(), 5.0, 1.0)[1] == 0
 
 
 def test_brake_key_goes_before_a_stick():

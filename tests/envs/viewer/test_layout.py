@@ -7,7 +7,6 @@ import pygame
 import pytest
 from viewer_worlds import StraightEnv, session_on, straight_scene
 
-from envs.road.rendering.camera import CameraConfig
 from envs.viewer.layout import (
     BUTTONS,
     Box,
@@ -18,6 +17,7 @@ from envs.viewer.layout import (
     readouts,
 )
 from envs.viewer.overlay import lane_lines, object_lines, project_lines
+from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
 
@@ -95,7 +95,7 @@ def test_readouts_say_what_is_and_admit_what_is_not_known(tmp_path):
     assert told["Trust"].alarm
 
 
-LEVEL = CameraConfig(height_px=100, width_px=100, fov=np.pi / 2, mount_height=1.5, mount_x=0.0, pitch=0.0)
+LEVEL = PinholeCamera(height_px=100, width_px=100, fov=np.pi / 2, mount_height=1.5, mount_x=0.0, pitch=0.0)
 """Focal length 50 px, looking level from 1.5 m above the origin."""
 
 

@@ -14,9 +14,9 @@ from places import ROOT
 from viewer_worlds import FullThrottle, StraightEnv, session_on
 
 from envs.viewer.layout import Status, arrange
-from envs.viewer.painter import Painter
 from envs.viewer.theme import ALARM, BACKGROUND
 from envs.viewer.window import PlayConfig, Window, make_session, next_pace, play, screen_scale
+from envs.viewer.window_renderer import WindowRenderer
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_hands_have_no_more_time_than_a_world_that_is_slower_than_the_pace(surfa
     step, env.step = env.step, lambda action: time.sleep(0.15) or step(action)
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=5, pace=4)
     window = Window(surface, config, lambda: session_on(env, tmp_path))
-    window._hands.update = lambda held, speed, seconds: moved.append(seconds)
+    window._smoother.update = lambda held, speed, seconds: moved.append(seconds)
     window.run()
     assert 0 < sum(moved) <= 6 * env.world.dt + 1e-6
 
@@ -156,7 +156,7 @@ STATUS = Status(
 
 
 def test_painter_draws_before_there_is_a_world(surface):
-    Painter(1.0).draw(surface, arrange((1120, 780), (1, 1)), (), STATUS)
+    WindowRenderer(1.0).draw(surface, arrange((1120, 780), (1, 1)), (), STATUS)
     assert surface.get_at((1, 1))[:3] == BACKGROUND
 
 
@@ -165,7 +165,7 @@ def test_only_the_picture_that_is_not_trusted_gets_a_red_border(surface, tmp_pat
     layout = arrange((1120, 780), session.frame_size, num_views=2)
 
     def edges(status):
-        Painter(1.0).draw(surface, layout, session.moments, status)
+        WindowRenderer(1.0).draw(surface, layout, session.moments, status)
         return [surface.get_at((box.x + 1, box.y + box.h // 2))[:3] for box in layout.views]
 
     assert edges(STATUS) == [(0, 0, 0), ALARM]
@@ -177,7 +177,7 @@ def test_overlay_draws_in_the_picture_and_help_over_all(surface, tmp_path):
     layout = arrange((1120, 780), session.frame_size)
 
     def picture(status):
-        Painter(1.0).draw(surface, layout, session.moments, status)
+        WindowRenderer(1.0).draw(surface, layout, session.moments, status)
         return pygame.surfarray.array3d(surface)
 
     plain, overlay = picture(STATUS), picture(replace(STATUS, overlay=True))
@@ -194,7 +194,7 @@ def test_painter_draws_into_any_window(surface, tmp_path, size, scale):
     session = session_on(StraightEnv(), tmp_path, beside=[StraightEnv(trust=0.1)])
     layout = arrange(size, session.frame_size, num_views=2, scale=scale)
     status = replace(STATUS, paused=True, recording=True, overlay=True, help=True, message="saved")
-    Painter(scale).draw(pygame.Surface(size), layout, session.moments, status)
+    WindowRenderer(scale).draw(pygame.Surface(size), layout, session.moments, status)
 
 
 def test_large_screens_get_a_larger_scale():

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.conditioning.warp import MotionWarp
-from worldsim.configs import CameraGeometry
+from worldsim.datatypes.camera import CameraGeometry
 
 CAMERA = CameraGeometry(pitch=0.0, mount_x=0.0)
 FOCAL = 64 / math.tan(CAMERA.fov / 2)

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from worldsim.conditioning.route_map import RouteMap
-from worldsim.configs import CameraGeometry
+from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.route import Routes, preview_routes, to_ground_frame
 from worldsim.datatypes.scene import ROUTE_DISTANCES
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from worldsim.conditioning.warp import MotionWarp
-from worldsim.configs import CameraGeometry
+from worldsim.datatypes.camera import CameraGeometry
 
 
 def test_standing_still_changes_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The camera against the pinhole's closed form, occlusion, determinism."""
+"""The camera: things lie where they project, occlusion, determinism."""
 
 import hashlib
 import subprocess
@@ -13,7 +13,6 @@ from envs.maps.opendrive import LanePolygon, Marking, RoadGeometry
 from envs.road.rendering.camera import Actor, Camera, CameraConfig
 from envs.road.rendering.scenery import Scenery
 from envs.road.rendering.weather import Weather
-from worldsim.configs import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
 
 
@@ -51,20 +50,6 @@ def frame_hash() -> str:
     scene = Scenery.build(straight_road(), 1)
     frame = Camera(CameraConfig()).render(scene, Weather.from_seed(3), POSE, [car(15.0)])
     return hashlib.sha256(frame.tobytes()).hexdigest()
-
-
-def test_the_learned_worlds_camera_geometry_is_this_cameras() -> None:
-    ours, theirs = CameraConfig(), CameraGeometry()
-    for name in ("fov", "mount_height", "mount_x", "pitch"):
-        assert getattr(ours, name) == getattr(theirs, name), name
-
-
-def test_projection_is_the_pinholes() -> None:
-    config = CameraConfig(pitch=0.0)
-    pixels, depth = config.project(np.array([[11.2, 0.0, 1.6], [11.2, 2.0, 0.0]]))
-    assert depth == pytest.approx([10.0, 10.0])
-    assert pixels[0] == pytest.approx([64.0, 64.0])
-    assert pixels[1] == pytest.approx([64 - config.focal * 0.2, 64 + config.focal * 0.16])
 
 
 def test_a_car_paints_where_it_projects_and_nowhere_else(scenery: Scenery) -> None:

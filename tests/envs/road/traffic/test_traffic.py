@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, idm, leaders
+from envs.idm import idm
+from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, leaders
 from envs.road.traffic.traffic import TrafficConfig
 from envs.scripted_actors import ActorState, ScriptedActors
 from worldsim.datatypes.boxes import overlap
@@ -114,9 +115,9 @@ def test_traffic_moves_and_does_not_drive_through_itself():
         for _ in range(150):
             world.step(np.array([0, 0, 1, 0], np.float32))  # the ego stands
             traffic = world.snapshot().traffic
-            boxes = traffic.fleet.boxes()[traffic.fleet.paths.active]
+            boxes = traffic.vehicles.boxes()[traffic.vehicles.paths.active]
             hits = overlap(boxes[:, None], boxes[None])
             touching += (hits.sum() - len(boxes)) // 2
-            moved.append(traffic.fleet.speed[traffic.fleet.paths.active].mean())
+            moved.append(traffic.vehicles.speed[traffic.vehicles.paths.active].mean())
     assert np.mean(moved) > 2.0
     assert touching <= 20  # pairs of vehicles times steps, of some 9,000 vehicle steps

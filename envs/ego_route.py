@@ -1,4 +1,4 @@
-"""What the reference worlds (the embedded one, CARLA) share: the ego's route, its past, the drive of its context."""
+"""The ego's route where the map is known: keeping it, following it while the context is driven, handing it on."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from envs.ground_truth import points_at
 from envs.history import Instant, Show, clip_of
-from envs.road.traffic.driver_model import DriverConfig, idm
+from envs.idm import IDMConfig, idm
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 if TYPE_CHECKING:
     from envs.maps.road_map import RoadMap
@@ -24,8 +24,10 @@ ROUTE_LENGTH = 600.0
 """Length of the routes given to the ego; prolonged long before their end [m]."""
 ROUTE_AHEAD = 120.0
 """Less route than this ahead, and it is prolonged [m]."""
+ROUTE_BEYOND = 60.0
+"""Route that a start must have beyond what is asked for [m]."""
 CLIP_ROUTE = 600
-"""Most of the route that a start clip tells, one point a metre [m]."""
+"""Longest route in a start clip, one point a metre [m]."""
 CONTEXT_HEADWAY = 1.2
 """Time gap to a lead while the context is driven [s]."""
 
@@ -37,7 +39,7 @@ def start_clip(past: Sequence[Instant], show: Show | None, route: Route, s: floa
     return clip_of(past, show, to_vehicle_frame(past[-1].vehicle, points_at(route, s + ahead)), dt)
 
 
-def kept_route(
+def keep_route(
     route: Route, s: float, lateral: float, vehicle: np.ndarray, road_map: RoadMap, rng: np.random.Generator
 ) -> tuple[Route, float]:
     """The route to follow and where the ego is on it [m].
@@ -60,7 +62,7 @@ def kept_route(
     lane = road_map.lane_at(vehicle[:2])
     if lane is None or lane.in_junction or lane.distance > lane.half_width:
         return route, s
-    if abs(wrap_angle(lane.yaw - vehicle[2])) > np.pi / 3:
+    if abs(wrap_angle(lane.yaw - vehicle[VehicleColumn.YAW])) > np.pi / 3:
         return route, s
     route = road_map.route_from(lane, ROUTE_LENGTH, rng)
     return route, float(route.project(vehicle[:2], None)[0])
@@ -74,5 +76,5 @@ def keep_lane(scene: SceneState, model: VehicleModel, target_speed: float, *, mi
         return control_from_action(np.array([steer, -1.0]))
     lead = scene.lead if mind_lead and scene.lead_valid else (np.inf, 0.0)
     inputs = np.array([[scene.speed], [target_speed], [lead[0]], [lead[1]], [CONTEXT_HEADWAY]], np.float64)
-    acceleration = idm(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], DriverConfig())[0]
+    acceleration = idm(inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], IDMConfig())[0]
     return control_from_action(np.array([steer, model.acceleration_command(acceleration, inputs[0, 0])]))

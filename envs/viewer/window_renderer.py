@@ -16,7 +16,7 @@ from envs.viewer.session import Moment
 from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Color, Theme
 
 BORDER = 6
-"""Width of the border around a picture that is not to be trusted."""
+"""Width of the border around a picture below the trust threshold."""
 HELP_LINE, HELP_COLUMNS = 25, (0, 200, 290)
 """Height of a line of help, and where its columns begin."""
 HELP_WIDTH = 620
@@ -35,12 +35,12 @@ ACTIVE_LABELS = {"pause": "Go on", "record": "Save", "autopilot": "Take over"}
 KEY_NAMES = {command.name: command.key_name for command in COMMANDS}
 
 
-class Painter:
+class WindowRenderer:
     """Draws moments onto a surface. pygame.font must be initialised."""
 
     def __init__(self, scale: float) -> None:
-        self._pen = Theme(scale)
-        self._instruments = Instruments(self._pen)
+        self._theme = Theme(scale)
+        self._instruments = Instruments(self._theme)
 
     def draw(self, surface: pygame.Surface, layout: Layout, moments: Sequence[Moment], status: Status) -> None:
         """Draw everything; there are no moments until the worlds have answered once."""
@@ -49,9 +49,9 @@ class Painter:
             self._draw_drive(surface, layout, moments, status)
         else:
             box = layout.views[0]
-            pygame.draw.rect(surface, CARD, box, border_radius=self._pen.px(8))
+            pygame.draw.rect(surface, CARD, box, border_radius=self._theme.px(8))
             center = (box.x + box.w // 2, box.y + box.h // 2)
-            self._pen.text(surface, self._pen.title, status.busy, TEXT, center, align=0.5)
+            self._theme.text(surface, self._theme.title, status.busy, TEXT, center, align=0.5)
         if status.help:
             self._draw_help(surface)
 
@@ -70,10 +70,10 @@ class Painter:
         line = layout.views[0][:2] if layout.footer is None else layout.footer[:2]
         if status.message or layout.footer is not None:
             text = status.message or "H help   Tab nothing but the picture   Esc quit"
-            self._pen.text(surface, self._pen.small, text, TEXT if status.message else DIM, line)
+            self._theme.text(surface, self._theme.small, text, TEXT if status.message else DIM, line)
 
     def _draw_view(self, surface: pygame.Surface, box: Box, moment: Moment, status: Status) -> None:
-        pen, px = self._pen, self._pen.px
+        theme, px = self._theme, self._theme.px
         image = cv2.resize(moment.frame, (box.w, box.h), interpolation=cv2.INTER_CUBIC)
         surface.blit(pygame.image.frombuffer(image.tobytes(), (box.w, box.h), "RGB"), box[:2])
         surface.set_clip(pygame.Rect(box))
@@ -81,7 +81,7 @@ class Painter:
             self._draw_overlay(surface, box, moment)
         if status.recording:
             pygame.draw.circle(surface, ALARM, (box.x + box.w - px(58), box.y + px(20)), px(7))
-            pen.text(surface, pen.normal, "REC", TEXT, (box.x + box.w - px(14), box.y + px(11)), align=1)
+            theme.text(surface, theme.normal, "REC", TEXT, (box.x + box.w - px(14), box.y + px(11)), align=1)
         if moment.ended and status.paused:
             self._banner(surface, box, moment.ended.capitalize(), "R again   B back 2 s   P go on", ALARM)
         elif status.paused:
@@ -91,7 +91,7 @@ class Painter:
         surface.set_clip(None)
 
     def _draw_overlay(self, surface: pygame.Surface, box: Box, moment: Moment) -> None:
-        pen, camera = self._pen, moment.camera
+        theme, camera = self._theme, moment.camera
         scale = np.array([box.w / camera.width_px, box.h / camera.height_px])
 
         def draw(lines: np.ndarray, color: Color) -> None:
@@ -103,31 +103,33 @@ class Painter:
         for item in objects:
             draw(item.lines, OBJECT_COLORS[item.kind])
         taken: list[pygame.Rect] = []
-        for item in reversed(objects):  # where distances would cover each other the nearest is told
+        for item in reversed(objects):  # where distances would overlap, the nearest object's is shown
             corners = item.lines.reshape(-1, 2) * scale + box[:2]
             text = f"{item.distance:.0f} m"
-            label = pygame.Rect((0, 0), pen.small.size(text))
+            label = pygame.Rect((0, 0), theme.small.size(text))
             label.midbottom = round(float(corners[:, 0].mean())), round(float(corners[:, 1].min()))
             if label.collidelist(taken) < 0:
-                pen.text(surface, pen.small, text, OBJECT_COLORS[item.kind], label.topleft)
+                theme.text(surface, theme.small, text, OBJECT_COLORS[item.kind], label.topleft)
                 taken.append(label)
 
     def _draw_name(self, surface: pygame.Surface, box: Box, name: str) -> None:
-        pen, px = self._pen, self._pen.px
-        width, height = pen.normal.size(name)
-        pen.shade(surface, (box.x + px(8), box.y + px(8), width + px(16), height + px(8)), 170)
-        pen.text(surface, pen.normal, name, TEXT, (box.x + px(16), box.y + px(12)))
+        theme, px = self._theme, self._theme.px
+        width, height = theme.normal.size(name)
+        theme.shade(surface, (box.x + px(8), box.y + px(8), width + px(16), height + px(8)), 170)
+        theme.text(surface, theme.normal, name, TEXT, (box.x + px(16), box.y + px(12)))
 
     def _banner(self, surface: pygame.Surface, box: Box, title: str, hint: str, color: Color) -> None:
-        pen, px = self._pen, self._pen.px
+        theme, px = self._theme, self._theme.px
         top, middle = box.y + box.h // 8, box.x + box.w // 2
-        pen.shade(surface, (box.x, top, box.w, px(60 if title else 30)), 200)
+        theme.shade(surface, (box.x, top, box.w, px(60 if title else 30)), 200)
         if title:
-            pen.text(surface, pen.title, title, color, (middle, top + px(6)), align=0.5)
-        pen.text(surface, pen.small, hint, TEXT if title else color, (middle, top + px(36 if title else 6)), align=0.5)
+            theme.text(surface, theme.title, title, color, (middle, top + px(6)), align=0.5)
+        theme.text(
+            surface, theme.small, hint, TEXT if title else color, (middle, top + px(36 if title else 6)), align=0.5
+        )
 
     def _draw_steer_bar(self, surface: pygame.Surface, box: Box, moment: Moment) -> None:
-        px = self._pen.px
+        px = self._theme.px
         pygame.draw.rect(surface, CARD, box, border_radius=box.h // 2)
         middle = box.x + box.w // 2
         pygame.draw.line(surface, LINE, (middle, box.y + px(6)), (middle, box.y + box.h - px(6)), px(2))
@@ -135,7 +137,7 @@ class Painter:
         pygame.draw.circle(surface, ACCENT, (knob, box.y + box.h // 2), box.h // 2 - px(4))
 
     def _draw_button(self, surface: pygame.Surface, box: Box, name: str, status: Status) -> None:
-        pen, px = self._pen, self._pen.px
+        theme, px = self._theme, self._theme.px
         states = {
             "pause": status.paused,
             "record": status.recording,
@@ -151,21 +153,21 @@ class Painter:
             color = ALARM if name == "record" else ACCENT
             pygame.draw.rect(surface, color, box, width=px(2), border_radius=px(8))
         middle = box.x + box.w // 2
-        pen.text(surface, pen.small, KEY_NAMES[name], DIM, (middle, box.y + px(4)), align=0.5)
-        if pen.small.size(label)[0] <= box.w - px(4):
-            pen.text(surface, pen.small, label, DIM if dead else TEXT, (middle, box.y + px(22)), align=0.5)
+        theme.text(surface, theme.small, KEY_NAMES[name], DIM, (middle, box.y + px(4)), align=0.5)
+        if theme.small.size(label)[0] <= box.w - px(4):
+            theme.text(surface, theme.small, label, DIM if dead else TEXT, (middle, box.y + px(22)), align=0.5)
 
     def _draw_help(self, surface: pygame.Surface) -> None:
         """The keys, in as many columns as the window's height asks for."""
-        pen, px = self._pen, self._pen.px
+        theme, px = self._theme, self._theme.px
         width, height = surface.get_size()
-        pen.shade(surface, (0, 0, width, height), 235)
+        theme.shade(surface, (0, 0, width, height), 235)
         num_rows = max((height - px(80)) // px(HELP_LINE), 1)
         num_columns = -(-len(HELP) // num_rows)
         left = max((width - num_columns * px(HELP_WIDTH)) // 2, px(16))
-        pen.text(surface, pen.title, "Keys, mouse, gamepad", ACCENT, (left, px(24)))
+        theme.text(surface, theme.title, "Keys, mouse, gamepad", ACCENT, (left, px(24)))
         for i, line in enumerate(HELP):
             column, row = divmod(i, num_rows)
             for text, color, offset in zip(line, (TEXT, TEXT, DIM), HELP_COLUMNS, strict=True):
                 at = (left + column * px(HELP_WIDTH) + px(offset), px(64) + row * px(HELP_LINE))
-                pen.text(surface, pen.normal, text, color, at)
+                theme.text(surface, theme.normal, text, color, at)
