@@ -11,7 +11,7 @@ from envs.ground_truth import points_at
 from envs.history import Instant, Show, clip_of
 from envs.idm import IDMConfig, idm
 from worldsim.datatypes.boxes import wrap_angle
-from worldsim.datatypes.route import to_vehicle_frame
+from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, to_vehicle_frame
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
@@ -28,15 +28,41 @@ ROUTE_BEYOND = 60.0
 """Route that a start must have beyond what is asked for [m]."""
 CLIP_ROUTE = 600
 """Longest route in a start clip, one point a metre [m]."""
+EDGE_RANGE, EDGE_STEP = 15.0, 0.1
+"""How far to either side the road's edges are looked for, and how finely [m]."""
 CONTEXT_HEADWAY = 1.2
 """Time gap to a lead while the context is driven [s]."""
 
 
-def start_clip(past: Sequence[Instant], show: Show | None, route: Route, s: float, dt: float) -> StartClip:
-    """The past, newest last, as a start clip with the route ahead of the ego, which is at arc length `s` [m]."""
+def start_clip(
+    past: Sequence[Instant], show: Show | None, route: Route, s: float, dt: float, road_map: RoadMap
+) -> StartClip:
+    """The past, newest last, as a start clip with the route and its lanes ahead of the ego, which is at arc length `s`
+    [m]."""
     ahead = np.arange(CLIP_ROUTE + 1.0)
-    ahead = ahead[s + ahead <= route.length]
-    return clip_of(past, show, to_vehicle_frame(past[-1].vehicle, points_at(route, s + ahead)), dt)
+    arcs = s + ahead[s + ahead <= route.length]
+    points = to_vehicle_frame(past[-1].vehicle, points_at(route, arcs))
+    return clip_of(past, show, points, dt, lanes_along(route, arcs, road_map))
+
+
+def lanes_along(route: Route, arcs: np.ndarray, road_map: RoadMap) -> np.ndarray:
+    """ROUTE_LANE_NAMES float32 [n, 4] at arc lengths `arcs` [n] [m] of a route; edges up to EDGE_RANGE away."""
+    index = np.minimum((arcs + 0.5).astype(np.int64), len(route.points) - 1)
+    points, yaw = points_at(route, arcs), route.yaw[index]
+    left = np.stack([-np.sin(yaw), np.cos(yaw)], axis=-1)
+
+    # how far one gets from the centre to either side before the drivable area ends
+    steps = EDGE_STEP * np.arange(1, round(EDGE_RANGE / EDGE_STEP) + 1)
+    offsets = np.stack([steps, -steps])
+    beside = points[:, None, None] + offsets[..., None] * left[:, None, None]
+    drivable = road_map.drivable(beside.reshape(-1, 2)).reshape(beside.shape[:-1])
+    edges = EDGE_STEP * np.logical_and.accumulate(drivable, axis=-1).sum(-1)
+
+    lanes = np.empty((len(arcs), len(ROUTE_LANE_NAMES)), np.float32)
+    lanes[:, RouteLaneColumn.HALF_WIDTH] = route.half_width[index]
+    lanes[:, RouteLaneColumn.SPEED_LIMIT] = route.speed_limit[index]
+    lanes[:, [RouteLaneColumn.LEFT_EDGE, RouteLaneColumn.RIGHT_EDGE]] = edges
+    return lanes
 
 
 def keep_route(

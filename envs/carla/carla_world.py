@@ -213,7 +213,7 @@ class CarlaWorld:
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route."""
         episode = self._running()
-        return start_clip(episode.past, None, episode.route, episode.s, self.dt)
+        return start_clip(episode.past, None, episode.route, episode.s, self.dt, self._map())
 
     def close(self) -> None:
         """Take the ego and its sensors out of the server and give it back its settings."""

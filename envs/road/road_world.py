@@ -201,7 +201,8 @@ class RoadWorld:
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route."""
         episode = self._running()
-        return start_clip(episode.past, self._show, episode.route, episode.s, self.dt)
+        road_map = episode.stage.road_map
+        return start_clip(episode.past, self._show, episode.route, episode.s, self.dt, road_map)
 
     def close(self) -> None:
         """Forget the episode."""

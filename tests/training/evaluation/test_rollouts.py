@@ -32,7 +32,7 @@ def test_rollouts_stand_beside_the_frames_they_are_held_against() -> None:
     assert np.abs(again.frames.astype(int) - r.frames).max() <= 2  # one by one or side by side
 
 
-def rollouts(told: SceneState, truth: SceneState) -> Rollouts:
+def rollouts(ours: SceneState, truth: SceneState) -> Rollouts:
     n, t = truth.command.shape
     frames = np.zeros((n, t, 128, 128, 3), np.uint8)
     zeros = np.zeros((n, t))
@@ -41,8 +41,8 @@ def rollouts(told: SceneState, truth: SceneState) -> Rollouts:
         truth=frames,
         repeated=frames + 40,
         reconstructed=frames,
-        actor_overrides=told,
-        decoded=told,
+        tracked=ours,
+        decoded=ours,
         true_scenes=truth,
         decoded_ego=np.zeros((n, t, 2)),
         collision=zeros,
@@ -57,7 +57,7 @@ def rollouts(told: SceneState, truth: SceneState) -> Rollouts:
     )
 
 
-def test_objects_count_as_found_when_they_are_told_near_their_true_place() -> None:
+def test_objects_count_as_found_when_they_are_near_their_true_place() -> None:
     truth = SceneState.empty((1, 5))
     truth.object_kinds[..., :3] = 1
     truth.objects[..., 0, :2] = 10, 0
