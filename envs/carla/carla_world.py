@@ -167,46 +167,6 @@ class CarlaWorld:
             )
         return self._answer(control, moment, progress)
 
-    def snapshot(self) -> Any:
-        """Refused: CARLA cannot be set back.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("CARLA cannot be set back to an earlier moment; start_clip() goes on elsewhere")
-
-    def restore(self, snapshot: Any) -> None:
-        """Refused: CARLA cannot be set back.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("CARLA cannot be set back to an earlier moment")
-
-    def get_state(self) -> bytes:
-        """Refused: CARLA's state stays in the server.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("CARLA's state cannot be read; start_clip() goes on elsewhere")
-
-    def set_state(self, state: bytes) -> None:
-        """Refused: CARLA cannot be set back.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("CARLA cannot be set back to an earlier moment")
-
-    def branch(self) -> CarlaWorld:
-        """Refused: a server has one present.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("a CARLA server has one present; start_clip() goes on elsewhere")
-
     def frame(self) -> np.ndarray:
         """The newest frame, RGB uint8 [h, w, 3]."""
         return self._running().past[-1].seen(None).copy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from envs.history import Instant, clip_of
 from envs.learned.scripted_actors import Scripted, begin_scenario
 from envs.maps.route import Route
 from envs.scripted_actors import ActorScript, ActorState
-from envs.serialization import ArrayLike, StateCodec, check_state
+from envs.serialization import ArrayLike, StateCodec
 from envs.world import WorldStep
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
@@ -139,7 +138,7 @@ class LearnedWorld:
         self._state: ModelState | None = None
         self._past: tuple[Instant, ...] = ()
         self._scripted: Scripted | None = None
-        self._known_fingerprint: str | None = None
+        self._config_digest: str | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """Begin from a start clip; the world's answer is the clip's newest instant.
@@ -177,30 +176,8 @@ class LearnedWorld:
         return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
 
     def restore(self, snapshot: LearnedSnapshot) -> None:
-        """Continue exactly from a snapshot taken in this world."""
+        """Continue exactly from a snapshot of this world, or of one with the same model; it is never written to."""
         self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
-
-    def get_state(self) -> bytes:
-        """The whole state as bytes, for any process with the same model.
-
-        Raises:
-            ValueError: there is no state yet, or a script of the scenario is no dataclass.
-        """
-        snapshot = self._codec.pack(self.snapshot())
-        return StateCodec().pack({"world": "learned", "making": self._fingerprint, "snapshot": snapshot})
-
-    def set_state(self, state: bytes) -> None:
-        """Continue exactly from the bytes of a world with this model.
-
-        Raises:
-            ValueError: no such state, damaged, or of another world or model.
-        """
-        told = check_state(StateCodec().unpack(state), "learned", self._fingerprint)
-        self.restore(self._codec.unpack(told["snapshot"]))
-
-    def branch(self) -> LearnedWorld:
-        """An independent world that goes on from this moment with the same noise; the model is shared."""
-        return copy.copy(self)  # a state is never written to
 
     def start_clip(self) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
@@ -281,9 +258,9 @@ class LearnedWorld:
         )
 
     @property
-    def _fingerprint(self) -> str:
-        """Tells models apart, and how they are sampled and trusted."""
-        if self._known_fingerprint is None:
+    def config_digest(self) -> str:
+        """Tells models apart, and how they are sampled and trusted: of their configs and weights."""
+        if self._config_digest is None:
             how = self.config.num_steps, self.config.backend, self.config.trust_signals
             digest = hashlib.sha256(f"{self.model.config} {how}".encode())
             for name, value in sorted(self.model.state_dict().items()):
@@ -292,11 +269,12 @@ class LearnedWorld:
                     if isinstance(part, torch.Tensor):
                         numbers = part.int_repr() if part.is_quantized else part
                         digest.update(numbers.detach().cpu().contiguous().numpy().tobytes())
-            self._known_fingerprint = digest.hexdigest()[:16]
-        return self._known_fingerprint
+            self._config_digest = digest.hexdigest()[:16]
+        return self._config_digest
 
     @property
-    def _codec(self) -> StateCodec:
+    def codec(self) -> StateCodec:
+        """Writes snapshots, and reads them onto the model's device."""
         device = self.model.device
         tensor = ArrayLike(
             type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,7 @@ from envs.ground_truth import Objects, is_off_road, is_wrong_way, points_at, sce
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
 from envs.road.ego_route import ROUTE_LENGTH, keep_lane, kept_route, start_clip
-from envs.road.episode import RoadEpisode, RoadView, pack_episode, unpack_episode
+from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
 from envs.road.rendering.camera import Camera, CameraConfig, Weather
 from envs.road.static_scene import StaticScene, map_stage, town_stage
 from envs.road.traffic.driver_model import PATH_STEP
@@ -161,39 +160,33 @@ class RoadWorld:
         return self._running().copy()
 
     def restore(self, snapshot: RoadEpisode) -> None:
-        """Continue exactly from a snapshot taken in this world."""
+        """Continue exactly from a snapshot of this world, or of one with the same config."""
         self._episode = snapshot.copy()
 
-    def get_state(self) -> bytes:
-        """The whole state as bytes, a map's OpenDRIVE text included.
+    @property
+    def codec(self) -> EpisodeCodec:
+        """Writes snapshots, a map's OpenDRIVE text included."""
+        return EpisodeCodec()
 
-        Raises:
-            ValueError: there is no state yet, or a script of the scenario is no dataclass.
-        """
-        return pack_episode(self._running(), self.config)
+    @property
+    def config_digest(self) -> str:
+        """Tells worlds apart whose episodes differ: the config, spelled out."""
+        return repr(self.config)
 
-    def set_state(self, state: bytes) -> None:
-        """Continue exactly from the bytes of a world with this config.
-
-        Raises:
-            ValueError: no such state, damaged, or of another world or config.
-        """
-        self._episode = unpack_episode(state, self.config)
-
-    def branch(self) -> RoadWorld:
-        """An independent world that goes on from this moment; map, scenery and camera are shared."""
-        other = copy.copy(self)
-        other._episode = None if self._episode is None else self._episode.copy()
+    def __copy__(self) -> RoadWorld:
+        """Another world with the same map, scenery and camera; not by way of bytes, as pickle goes."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
         return other
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy, which the maps do not bear."""
-        return {"config": self.config, "state": None if self._episode is None else self.get_state()}
+        return {"config": self.config, "snapshot": None if self._episode is None else self.codec.pack(self._episode)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["config"])
-        if state["state"] is not None:
-            self.set_state(state["state"])
+        if state["snapshot"] is not None:
+            self._episode = self.codec.unpack(state["snapshot"])
 
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route."""

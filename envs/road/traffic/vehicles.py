@@ -86,7 +86,7 @@ class BackgroundVehicles:
     def copy(self) -> BackgroundVehicles:
         """An independent copy; what never changes is shared."""
         other = copy.copy(self)
-        for name in ("speed", "acceleration", "lateral_speed", "waited", "struck"):
+        for name in ("speed", "acceleration", "lateral_speed", "waited", "hit_by_ego"):
             setattr(other, name, getattr(self, name).copy())
         other.paths = self.paths.copy()
         return other
