@@ -63,7 +63,7 @@ class ReferenceCaseRunner:
         """
         options = case.reference_options()
         if self.places:
-            options = {**self.places[case.seed % len(self.places)], "scenario": case.actors}
+            options = {**self.places[case.seed % len(self.places)], "scripted_actors": case.actors}
         for losses_left in reversed(range(MOST_LOSSES)):
             try:
                 reference_start(self.env, case, options)
@@ -95,7 +95,8 @@ class LearnedCaseRunner:
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See Stage."""
         clip = reference_start(self.recorder, case, case.reference_options())
-        return drive(self.env, policy, case.seed, {"start": clip, "scenario": case.actors}, _num_steps(self.env, case))
+        options = {"start_clip": clip, "scripted_actors": case.actors}
+        return drive(self.env, policy, case.seed, options, _num_steps(self.env, case))
 
     def close(self) -> None:
         """Free both worlds."""

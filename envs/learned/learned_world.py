@@ -16,8 +16,9 @@ from gymnasium.spaces import Box
 from envs.centreline import centreline
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
-from envs.learned.scripted_actors import Scripted, begin_scenario
+from envs.learned.scripted_actors import Scripted, begin_scripted_actors
 from envs.maps.route import Route
+from envs.reset_options import read_reset_options
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import ArrayLike, StateCodec
 from envs.world import WorldStep
@@ -88,12 +89,12 @@ class LearnedSnapshot:
 class LearnedWorld:
     """The learned world.
 
-    reset options (start or start_index, not both; without them a start is drawn by the seed):
-        start: a StartClip to go on from, recorded in any world.
+    reset options (start_clip or start_index, not both; without them a start is drawn by the seed):
+        start_clip: a StartClip to go on from, recorded in any world.
         start_index: which of the loaded start clips.
-        scenario: ScriptedActors whose clock began with the start's first frame; those whom its last frame does not show
-            appear in the first step, if need be instead of whoever is farthest. The other actors stay, whatever
-            `ambient_traffic` says.
+        scripted_actors: ScriptedActors whose clock began with the start's first frame; those that its last frame does
+            not show appear in the first step, if need be in place of the actor that is farthest away. The other actors
+            stay, whatever `ambient_traffic` says.
 
     Args:
         config: which model, and how it runs.
@@ -144,9 +145,15 @@ class LearnedWorld:
         """Begin from a start clip; the world's answer is the clip's newest instant.
 
         Raises:
-            ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, or a
-                scenario of too many actors or for a start without a route.
+            ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, too
+                many scripted actors, or a start without a route for them.
         """
+        options = read_reset_options(
+            options,
+            known=("start_clip", "start_index", "scripted_actors"),
+            world="the learned world",
+            renamed={"start": "start_clip", "scenario": "scripted_actors"},
+        )
         rng = np.random.default_rng(seed)
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
@@ -154,9 +161,9 @@ class LearnedWorld:
         self._state = self.model.begin([context], [noise_seed], full_signals=self.config.trust_signals == "full")
         self._past = _past_of(context)
         self._scripted = None
-        if options.get("scenario") is not None:
-            self._state, self._scripted = begin_scenario(
-                options["scenario"], clip, self._state, self.model.config.vehicle
+        if "scripted_actors" in options:
+            self._state, self._scripted = begin_scripted_actors(
+                options["scripted_actors"], clip, self._state, self.model.config.vehicle
             )
         # a start is given as good: what touches the ego or lies under it is judged from the first step on
         return self._answer(self.model.read(self._state), 0, collision=0.0, off_road=0.0, progress=0.0)
@@ -198,17 +205,12 @@ class LearnedWorld:
         return self.model.show(view)[0]
 
     def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
-        unknown = set(options) - {"start", "start_index", "scenario"}
-        if unknown:
-            raise ValueError(
-                f"unknown reset options {sorted(unknown)}; the learned world knows start, start_index and scenario"
-            )
-        if {"start", "start_index"} <= set(options):
-            raise ValueError("give start or start_index, not both")
-        if "start" in options:
-            return options["start"]
+        if {"start_clip", "start_index"} <= set(options):
+            raise ValueError("give start_clip or start_index, not both")
+        if "start_clip" in options:
+            return options["start_clip"]
         if not self.starts:
-            raise ValueError("this world has no start clips: pass options={'start': clip}")
+            raise ValueError("this world has no start clips: pass options={'start_clip': clip}")
         index = options.get("start_index", int(drawn * len(self.starts)))
         if not 0 <= index < len(self.starts):
             raise ValueError(f"start_index must be in [0, {len(self.starts)}), got {index}")

@@ -102,7 +102,7 @@ def test_branches_and_copies_go_on_alike_and_apart(env_id, tiny_checkpoint):
 @every_id
 def test_a_scenarios_actors_go_on_from_a_state(env_id, tiny_checkpoint):
     walker = CrossingPedestrian(distance=20.0, offset=-4.0, start_at=-0.3, speed=1.4)
-    env = started(env_id, tiny_checkpoint, {"scenario": ScriptedActors(scripts=(walker,))})
+    env = started(env_id, tiny_checkpoint, {"scripted_actors": ScriptedActors(scripts=(walker,))})
     state = env.get_state()
     expected = going_on(env)
     env.set_state(state)
@@ -253,7 +253,7 @@ def test_counterfactuals_share_start_and_noise(env_id, tiny_checkpoint):
 
 def test_counterfactuals_stand_still_after_an_end(tiny_checkpoint):
     env = make("DriveDiT-v0", "state", tiny_checkpoint, max_episode_seconds=0.2).unwrapped
-    env.reset(seed=0, options={"start": random_clip(8)})
+    env.reset(seed=0, options={"start_clip": random_clip(8)})
     what_if = counterfactuals(env, np.zeros((1, 4, 2)))
     assert what_if.num_steps.tolist() == [2]
     assert np.array_equal(what_if.frames[0, 2], what_if.frames[0, 4])
