@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
+from envs.registration import register_envs
 
 if TYPE_CHECKING:
     from envs.carla.carla_world import CarlaWorld as CarlaWorld
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from envs.maps.road_map import load_town as load_town
     from envs.registration import make_carla_env as make_carla_env
     from envs.registration import make_learned_env as make_learned_env
+    from envs.registration import make_learned_vector_env as make_learned_vector_env
     from envs.registration import make_road_env as make_road_env
     from envs.road.road_world import RoadWorld as RoadWorld
     from envs.road.road_world import RoadWorldConfig as RoadWorldConfig
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from envs.scripted_actors import ActorState as ActorState
     from envs.scripted_actors import ScriptedActors as ScriptedActors
     from envs.vector_env import DrivingVectorEnv as DrivingVectorEnv
-    from envs.vector_env import make_learned_vector_env as make_learned_vector_env
     from envs.world import World as World
     from envs.world import WorldStep as WorldStep
     from policies.drive import Rollout as Rollout
@@ -106,11 +106,11 @@ _HOME_OF = {
         "envs.counterfactual": ("Counterfactuals", "counterfactuals"),
         "envs.learned.learned_world": ("LearnedWorld", "LearnedWorldConfig"),
         "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "TruncationReason"),
-        "envs.registration": ("make_carla_env", "make_learned_env", "make_road_env"),
+        "envs.registration": ("make_carla_env", "make_learned_env", "make_learned_vector_env", "make_road_env"),
         "envs.road.road_world": ("RoadWorld", "RoadWorldConfig"),
         "envs.maps.road_map": ("RoadMap", "load_map", "load_town"),
         "envs.scripted_actors": ("ActorScript", "ActorState", "ScriptedActors"),
-        "envs.vector_env": ("DrivingVectorEnv", "make_learned_vector_env"),
+        "envs.vector_env": ("DrivingVectorEnv",),
         "envs.world": ("World", "WorldStep"),
         "policies.drive": ("Rollout", "drive"),
         "policies.policy": ("Policy", "make_policy"),
@@ -138,19 +138,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _register_envs() -> None:
-    """Make the env ids known to gymnasium; an id that is already there stays as it is."""
-    entry_points = {
-        "DriveDiT-v0": ("envs.registration:make_learned_env", "envs.vector_env:make_learned_vector_env"),
-        "DriveDiT-Road-v0": ("envs.registration:make_road_env", None),
-        "DriveDiT-Carla-v0": ("envs.registration:make_carla_env", None),
-    }
-    for env_id, (entry_point, vector_entry_point) in entry_points.items():
-        if env_id not in gymnasium.registry:
-            gymnasium.register(id=env_id, entry_point=entry_point, vector_entry_point=vector_entry_point)
-
-
-_register_envs()
+register_envs()
 
 
 # The verbs of the command. Each imports its own module only when chosen; the docstring is its line of help.

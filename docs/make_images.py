@@ -61,7 +61,7 @@ def side_by_side(config: ImagesConfig) -> np.ndarray:
     for seed in (3, 5, 8):
         road, learned = gymnasium.make("DriveDiT-Road-v0"), _learned(config)
         frame, info = road.reset(seed=seed)
-        learned.reset(seed=seed, options={"start": road.unwrapped.start_clip()})
+        learned.reset(seed=seed, options={"start_clip": road.unwrapped.start_clip()})
         driver, pairs = LaneFollower(), []
         for step in tqdm(range(60), desc=f"side by side, seed {seed}"):
             action = driver.act(frame, info)
@@ -92,7 +92,7 @@ def approach(config: ImagesConfig) -> np.ndarray:
     lead = BrakingLead(gap=25.0, speed=0.0, brake_at=0.0, deceleration=5.0)
     scenario = drivedit.ScriptedActors(scripts=(lead,))
     env, frames = _learned(config), []
-    _, info = env.reset(seed=0, options={"start_index": APPROACH_START, "scenario": scenario})
+    _, info = env.reset(seed=0, options={"start_index": APPROACH_START, "scripted_actors": scenario})
     steering = LaneFollower()
     for _ in tqdm(range(100), desc="approach"):
         action = steering.act(np.empty(0), info)

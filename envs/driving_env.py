@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import gymnasium
 import numpy as np
 
 from envs.rewards import NO_REWARD, Reward, RewardConfig, reward
-from envs.serialization import StateCodec
+from envs.serialization import SavedWorld, StateCodec, read_snapshot, write_snapshot
 from envs.spaces import ObservationMode, Observer, action_space
-from envs.world import World, WorldStep
+from envs.world import Restorable, World, WorldStep, branch
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
 
@@ -234,9 +234,13 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         return self.world.start_clip()
 
     def snapshot(self) -> EnvSnapshot:
-        """The whole state of the env, for this process; later steps never change it."""
+        """The whole state of the env, for this process; later steps never change it.
+
+        Raises:
+            ValueError: reset was not called, or the world cannot be set back, as a CARLA server.
+        """
         return EnvSnapshot(
-            world=self.world.snapshot(),
+            world=self._restorable().snapshot(),
             last=self._last,
             num_steps=self._num_steps,
             np_random=copy.deepcopy(self.np_random),
@@ -244,7 +248,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     def restore(self, snapshot: EnvSnapshot) -> None:
         """Continue exactly from a snapshot taken in this env."""
-        self.world.restore(snapshot.world)
+        self._restorable().restore(snapshot.world)
         self._last, self._num_steps = snapshot.last, snapshot.num_steps
         self.np_random = copy.deepcopy(snapshot.np_random)
 
@@ -252,37 +256,47 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         """The whole state of the env as bytes, for any process: world, clock, and what later resets will draw.
 
         Raises:
-            ValueError: reset was not called, or a script of the scenario is no dataclass.
+            ValueError: reset was not called, the world cannot be set back, or the script of an actor is no dataclass.
         """
-        snapshot = EnvSnapshot(
-            world=self.world.get_state(), last=self._last, num_steps=self._num_steps, np_random=self.np_random
-        )
+        world = write_snapshot(self._restorable())
+        snapshot = EnvSnapshot(world=world, last=self._last, num_steps=self._num_steps, np_random=self.np_random)
         return _CODEC.pack(snapshot)
 
     def set_state(self, state: bytes | bytearray | memoryview) -> None:
-        """Continue exactly from the bytes of an env of a world of the same making, whatever it observes.
+        """Continue exactly from the bytes of an env of a world of the same config, whatever it observes.
 
         Raises:
             ValueError: no such state, damaged, or of another world; the env is then as it was.
         """
+        world = self._restorable()
         snapshot = _CODEC.unpack(state)
         if not isinstance(snapshot, EnvSnapshot):
             raise ValueError(f"a state of something else: it is no env's but holds a {type(snapshot).__name__}")
-        self.world.set_state(snapshot.world)
+        world.restore(read_snapshot(world, snapshot.world))
         self._last, self._num_steps, self.np_random = snapshot.last, snapshot.num_steps, snapshot.np_random
 
     def branch(self, num: int) -> tuple[DrivingEnv, ...]:
         """`num` independent envs that go on from this moment, with the same noise; models and maps are shared.
 
         Raises:
-            ValueError: `num` is less than 1.
+            ValueError: `num` is less than 1, reset was not called, or the world cannot be set back.
         """
         if num < 1:
             raise ValueError(f"branch needs at least 1 env, got {num}")
         return tuple(self._branch() for _ in range(num))
 
+    def _restorable(self) -> SavedWorld:
+        """The world, which must be one that can be set back."""
+        if not isinstance(self.world, Restorable):
+            raise ValueError(
+                f"a {type(self.world).__name__} cannot be set back to an earlier moment, saved or branched; "
+                f"start_clip() goes on from here in a world that can"
+            )
+        return cast("SavedWorld", self.world)
+
     def _branch(self) -> DrivingEnv:
-        other = DrivingEnv(self.world.branch(), self.config, obs=self.obs, render_mode=self.render_mode)
+        world = cast("World", branch(self._restorable()))
+        other = DrivingEnv(world, self.config, obs=self.obs, render_mode=self.render_mode)
         other._last, other._num_steps, other.spec = self._last, self._num_steps, self.spec
         other.np_random = copy.deepcopy(self.np_random)
         return other

@@ -1,58 +1,131 @@
-"""Each kind of world as an env: the entry points of the ids."""
+"""The worlds one can drive in, by name: their env ids, their titles, and the factories that make their envs."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from envs.carla.carla_world import CarlaWorld, CarlaWorldConfig
+import gymnasium
+
+from envs.config_values import config_from_values
+from envs.deprecation import warn_renamed
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
-from envs.road.road_world import RoadWorld, RoadWorldConfig
-from envs.spaces import ObservationMode
+from envs.spaces import ObservationMode, shows_pixels
 
-if TYPE_CHECKING:
-    from worldsim.dynamics.trust import TrustSignals  # too
-    from worldsim.inference import Backend  # which loads torch
+if TYPE_CHECKING:  # a world's module is imported when the world is made, and not before: some load torch
+    from gymnasium.vector import AutoresetMode
+
+    from envs.carla.config import CarlaWorldConfig
+    from envs.learned.learned_world import LearnedWorld
+    from envs.road.road_world import RoadWorldConfig
+    from envs.vector_env import DrivingVectorEnv
+    from worldsim.dynamics.trust import TrustSignals
+    from worldsim.inference import Backend
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 
-def _check_signals(signals: str) -> None:
-    if signals not in ("free", "full"):
-        raise ValueError(f"trust_signals must be 'free' or 'full', got {signals!r}")
-
-
-def make_road_env(
-    *,
-    obs: ObservationMode = "pixels",
-    render_mode: str | None = None,
-    frame_size: tuple[int, int] | None = None,
-    max_episode_seconds: float = 60.0,
-    trust_threshold: float = 0.0,
-    trust_signals: TrustSignals = "free",
-    world_config: RoadWorldConfig | None = None,
-) -> DrivingEnv:
-    """The embedded reference world: the entry point of DriveDiT-Road-v0.
+@dataclass(frozen=True, kw_only=True)
+class WorldEntry:
+    """A world that can be driven in.
 
     Args:
-        obs: what is observed; "latent" is not to be had here.
-        render_mode: None or "rgb_array".
-        frame_size: height and width of frames [px]; None takes that of `world_config`.
-        max_episode_seconds: simulated time until truncation [s].
-        trust_threshold: taken alike by all ids; of no effect in a world of truth.
-        trust_signals: likewise.
-        world_config: all else about the world; None takes its defaults.
-
-    Raises:
-        ValueError: there are no such signals.
+        env_id: its id in Gymnasium's registry.
+        title: its name in reports and windows.
+        factory: "module:function" that makes its env; the function's keywords are the options it knows.
+        vector_factory: the same for many drives in one pass; None where a world has no such thing.
+        reference: the world knows the truth, so that it can be recorded and can judge the learned one.
+        remote: it runs in a server of its own, which must be there.
     """
-    _check_signals(trust_signals)
-    world_config = world_config or RoadWorldConfig()
-    if frame_size is not None:
-        world_config = replace(world_config, frame_size=tuple(frame_size))
-    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    return DrivingEnv(RoadWorld(world_config), config, obs=obs, render_mode=render_mode)
+
+    env_id: str
+    title: str
+    factory: str
+    vector_factory: str | None = None
+    reference: bool = False
+    remote: bool = False
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The keywords that `make` takes."""
+        return tuple(inspect.signature(self._load_factory()).parameters)
+
+    def make(self, **options: Any) -> DrivingEnv:
+        """The env of this world, without Gymnasium's wrappers.
+
+        Raises:
+            ValueError: an option that this world does not know, or a value that it refuses.
+        """
+        unknown = sorted(set(options) - set(self.options))
+        if unknown:
+            raise ValueError(f"{self.env_id} has no options {unknown}; it knows {', '.join(self.options)}")
+        return self._load_factory()(**options)
+
+    def register(self) -> None:
+        """Make the id known to Gymnasium; an id that is there already stays as it is."""
+        if self.env_id not in gymnasium.registry:
+            gymnasium.register(id=self.env_id, entry_point=self.factory, vector_entry_point=self.vector_factory)
+
+    def _load_factory(self) -> Callable[..., DrivingEnv]:
+        module, _, function = self.factory.partition(":")
+        return getattr(importlib.import_module(module), function)
 
 
+WORLDS: Mapping[str, WorldEntry] = {
+    "learned": WorldEntry(
+        env_id="DriveDiT-v0",
+        title="Learned world",
+        factory="envs.registration:make_learned_env",
+        vector_factory="envs.registration:make_learned_vector_env",
+    ),
+    "road": WorldEntry(
+        env_id="DriveDiT-Road-v0",
+        title="Reference world",
+        factory="envs.registration:make_road_env",
+        reference=True,
+    ),
+    "carla": WorldEntry(
+        env_id="DriveDiT-Carla-v0",
+        title="CARLA",
+        factory="envs.registration:make_carla_env",
+        reference=True,
+        remote=True,
+    ),
+}
+"""Every world by the name it has on the command line. A new world is its module, with a factory, and an entry here."""
+
+REFERENCE_WORLDS = tuple(name for name, entry in WORLDS.items() if entry.reference)
+"""Worlds that can be recorded."""
+LOCAL_WORLDS = tuple(name for name, entry in WORLDS.items() if not entry.remote)
+"""Worlds that need no server."""
+
+if TYPE_CHECKING:
+    WorldName = ReferenceWorldName = LocalWorldName = str
+else:  # the choices of the command line
+    WorldName = Literal[tuple(WORLDS)]
+    ReferenceWorldName = Literal[REFERENCE_WORLDS]
+    LocalWorldName = Literal[LOCAL_WORLDS]
+
+
+def register_envs() -> None:
+    """Make the ids of all worlds known to Gymnasium."""
+    for entry in WORLDS.values():
+        entry.register()
+
+
+def entry_point(factory: Factory) -> Factory:
+    """A factory that carries the metadata of its envs, from which Gymnasium learns what it must wrap to render."""
+    vars(factory)["metadata"] = DrivingEnv.metadata
+    return factory
+
+
+@entry_point
 def make_learned_env(
     *,
     obs: ObservationMode = "pixels",
@@ -64,6 +137,7 @@ def make_learned_env(
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
     trust_signals: TrustSignals = "free",
+    speed: Backend | None = None,
 ) -> DrivingEnv:
     """The learned world: the entry point of DriveDiT-v0. Needs no download.
 
@@ -77,20 +151,109 @@ def make_learned_env(
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
         trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
+        speed: deprecated name of `backend`.
     """
-    from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig  # torch is loaded here and not before
-
-    world_config = LearnedWorldConfig(
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        num_steps=num_sampling_steps,
-        backend=backend,
-        device=device,
-        trust_signals=trust_signals,
-    )
+    world = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed)
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    return DrivingEnv(LearnedWorld(world_config), config, obs=obs, render_mode=render_mode)
+    return DrivingEnv(world, config, obs=obs, render_mode=render_mode)
 
 
+@entry_point
+def make_learned_vector_env(
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = "NextStep",
+    exact: bool = False,
+    obs: ObservationMode = "pixels",
+    render_mode: str | None = None,
+    checkpoint: str | Path | None = None,
+    num_sampling_steps: int | None = None,
+    backend: Backend = "plain",
+    device: str = "cpu",
+    max_episode_seconds: float = 60.0,
+    max_episode_steps: int | None = None,
+    trust_threshold: float = 0.0,
+    trust_signals: TrustSignals = "free",
+    speed: Backend | None = None,
+) -> DrivingVectorEnv:
+    """Many drives in one learned world, one forward pass a step: `gymnasium.make_vec("DriveDiT-v0", num_envs=n)`.
+
+    Args:
+        num_envs: how many.
+        autoreset_mode: see DrivingVectorEnv.
+        exact: pass the envs one by one, so that each is bit for bit the single env; otherwise matrix products of
+            another size round differently.
+        obs: what is observed.
+        render_mode: None or "rgb_array".
+        checkpoint: folder of the world model; None takes the one that ships with the package.
+        num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
+        backend: "plain", "compiled" or "int8", see `worldsim.inference`.
+        device: torch device of the model.
+        max_episode_seconds: simulated time until truncation [s].
+        max_episode_steps: steps until truncation, if they are over sooner; None or -1 leaves it to the time.
+        trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
+        trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
+        speed: deprecated name of `backend`.
+
+    Raises:
+        ValueError: num_envs is less than 1, or an argument that the envs refuse.
+    """
+    from envs.learned.learned_world import step_together
+    from envs.vector_env import DrivingVectorEnv, step_singly
+
+    if num_envs < 1:
+        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+    first = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed)
+    if max_episode_steps not in (None, -1):
+        if max_episode_steps < 1:
+            raise ValueError(f"max_episode_steps must be at least 1, or -1 for no limit, got {max_episode_steps}")
+        max_episode_seconds = min(max_episode_seconds, max_episode_steps * first.dt)
+    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
+
+    worlds = [first, *(copy.copy(first) for _ in range(num_envs - 1))]  # nothing has begun: they share but the model
+    envs = [DrivingEnv(world, config, obs=obs, render_mode=render_mode) for world in worlds]
+    together = partial(step_together, decode=shows_pixels(obs))
+    return DrivingVectorEnv(envs, step_singly if exact else together, autoreset_mode)
+
+
+@entry_point
+def make_road_env(
+    *,
+    obs: ObservationMode = "pixels",
+    render_mode: str | None = None,
+    frame_size: tuple[int, int] | None = None,
+    max_episode_seconds: float = 60.0,
+    trust_threshold: float = 0.0,
+    trust_signals: TrustSignals = "free",
+    world_config: RoadWorldConfig | Mapping[str, Any] | None = None,
+) -> DrivingEnv:
+    """The embedded reference world: the entry point of DriveDiT-Road-v0.
+
+    Args:
+        obs: what is observed; "latent" is not to be had here.
+        render_mode: None or "rgb_array".
+        frame_size: height and width of frames [px]; None takes that of `world_config`.
+        max_episode_seconds: simulated time until truncation [s].
+        trust_threshold: taken alike by all ids; of no effect in a world of truth.
+        trust_signals: likewise.
+        world_config: all else about the world, as a RoadWorldConfig or as a dict of its fields; None takes its
+            defaults.
+
+    Raises:
+        ValueError: there are no such signals, or the config is refused.
+    """
+    from envs.road.road_world import RoadWorld, RoadWorldConfig
+
+    _check_signals(trust_signals)
+    world_config = config_from_values(RoadWorldConfig, world_config)
+    if frame_size is not None:
+        height, width = frame_size
+        world_config = replace(world_config, frame_size=(height, width))
+    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
+    return DrivingEnv(RoadWorld(world_config), config, obs=obs, render_mode=render_mode)
+
+
+@entry_point
 def make_carla_env(
     *,
     obs: ObservationMode = "pixels",
@@ -101,7 +264,7 @@ def make_carla_env(
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
     trust_signals: TrustSignals = "free",
-    world_config: CarlaWorldConfig | None = None,
+    world_config: CarlaWorldConfig | Mapping[str, Any] | None = None,
 ) -> DrivingEnv:
     """A CARLA server: the entry point of DriveDiT-Carla-v0. Connects at the first reset.
 
@@ -114,15 +277,52 @@ def make_carla_env(
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: taken alike by all ids; of no effect in a world of truth.
         trust_signals: likewise.
-        world_config: all else about the world; None takes its defaults.
+        world_config: all else about the world, as a CarlaWorldConfig or as a dict of its fields; None takes its
+            defaults.
 
     Raises:
-        ValueError: there are no such signals.
+        ValueError: there are no such signals, or the config is refused.
     """
+    from envs.carla.carla_world import CarlaWorld
+    from envs.carla.config import CarlaWorldConfig
+
     _check_signals(trust_signals)
-    said = {"host": host, "port": port, "frame_size": frame_size and tuple(frame_size)}
+    given = {"host": host, "port": port, "frame_size": frame_size and tuple(frame_size)}
     world_config = replace(
-        world_config or CarlaWorldConfig(), **{name: value for name, value in said.items() if value is not None}
+        config_from_values(CarlaWorldConfig, world_config),
+        **{name: value for name, value in given.items() if value is not None},
     )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     return DrivingEnv(CarlaWorld(world_config), config, obs=obs, render_mode=render_mode)
+
+
+def _learned_world(
+    checkpoint: str | Path | None,
+    num_sampling_steps: int | None,
+    backend: Backend,
+    device: str,
+    trust_signals: TrustSignals,
+    speed: Backend | None,
+) -> LearnedWorld:
+    """The learned world of a factory's arguments."""
+    from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+
+    if speed is not None:
+        if backend != "plain":
+            raise ValueError(f"speed is the old name of backend: give backend alone, got {speed!r} and {backend!r}")
+        warn_renamed("speed", "backend", "argument")
+        backend = speed
+    return LearnedWorld(
+        LearnedWorldConfig(
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            num_steps=num_sampling_steps,
+            backend=backend,
+            device=device,
+            trust_signals=trust_signals,
+        )
+    )
+
+
+def _check_signals(signals: str) -> None:
+    if signals not in ("free", "full"):
+        raise ValueError(f"trust_signals must be 'free' or 'full', got {signals!r}")

@@ -66,7 +66,7 @@ class ActorScript(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptedActors:
-    """The `scenario` option of a world with actors.
+    """The reset option `scripted_actors`: road users that move by scripts instead of the world's own traffic.
 
     Args:
         scripts: one per actor.

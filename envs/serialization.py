@@ -8,14 +8,19 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-MAGIC = b"DriveDiT state 3\n"
-"""What every state begins with; the number counts up when an older state can no longer be read."""
+from envs.world import Restorable
+
+FORMAT = 4
+"""Counts up when an older state can no longer be read, as after a class in it was renamed."""
+_PREFIX = b"DriveDiT state "
+MAGIC = _PREFIX + b"%d\n" % FORMAT
+"""What every state begins with."""
 _TREE = "tree"
 
 
@@ -71,9 +76,15 @@ class StateCodec:
         """What was packed, in memory of its own.
 
         Raises:
-            ValueError: the bytes are no state, damaged, or hold what this codec does not know.
+            ValueError: the bytes are no state, of another format, damaged, or hold what this codec does not know.
         """
         raw = bytes(data)
+        theirs = raw.removeprefix(_PREFIX).partition(b"\n")[0]
+        if raw.startswith(_PREFIX) and theirs.isdigit() and int(theirs) != FORMAT:
+            raise ValueError(
+                f"a state of format {int(theirs)}, this version of DriveDiT reads format {FORMAT}: "
+                f"save it anew, or read it with the version that wrote it"
+            )
         if not raw.startswith(MAGIC):
             raise ValueError(f"no state: it should begin with {MAGIC!r}, got {raw[: len(MAGIC)]!r}")
         digest, payload = raw[len(MAGIC) : len(MAGIC) + 32], raw[len(MAGIC) + 32 :]
@@ -191,16 +202,58 @@ class StateCodec:
         raise ValueError(f"a state of another version: {kind!r} is not known here")
 
 
-def check_state(told: Any, world: str, making: str) -> dict[str, Any]:
-    """The state of a world, if it is one of this kind and making.
+class SnapshotCodec(Protocol):
+    """Turns snapshots of one kind of world into bytes and back; a StateCodec is one."""
+
+    def pack(self, value: Any) -> bytes:
+        """`value` as bytes."""
+        ...
+
+    def unpack(self, data: bytes) -> Any:
+        """What was packed, in memory of its own."""
+        ...
+
+
+class SavedWorld(Restorable, Protocol):
+    """A Restorable whose snapshots can be written as bytes.
+
+    Attributes:
+        codec: writes them.
+        config_digest: the same for two worlds exactly when a snapshot of one can go on in the other.
+    """
+
+    @property
+    def codec(self) -> SnapshotCodec: ...  # noqa: D102
+
+    @property
+    def config_digest(self) -> str: ...  # noqa: D102
+
+
+def write_snapshot(world: SavedWorld) -> bytes:
+    """The whole state of a world as bytes, for any process with a world of the same config.
 
     Raises:
-        ValueError: it is not.
+        ValueError: there is no state yet, or something in it cannot be written: a script that is no dataclass.
     """
-    if not isinstance(told, dict) or (told.get("world"), told.get("making")) != (world, making):
-        theirs = f"the {told.get('world')} world {told.get('making')}" if isinstance(told, dict) else "no world"
-        raise ValueError(f"a state of another world: it is of {theirs}, this is the {world} world {making}")
-    return told
+    snapshot = world.codec.pack(world.snapshot())
+    envelope = {"world": type(world).__name__, "config_digest": world.config_digest, "snapshot": snapshot}
+    return StateCodec().pack(envelope)
+
+
+def read_snapshot(world: SavedWorld, state: bytes | bytearray | memoryview) -> Any:
+    """The snapshot that was written; `world.restore` goes on from it.
+
+    Raises:
+        ValueError: no such state, damaged, or of another kind of world or another config.
+    """
+    envelope = StateCodec().unpack(state)
+    ours = (type(world).__name__, world.config_digest)
+    if not isinstance(envelope, dict) or (envelope.get("world"), envelope.get("config_digest")) != ours:
+        theirs = "no world"
+        if isinstance(envelope, dict):
+            theirs = f"{envelope.get('world')} {envelope.get('config_digest')}"
+        raise ValueError(f"a state of another world: it is of {theirs}, this is {ours[0]} {ours[1]}")
+    return world.codec.unpack(envelope["snapshot"])
 
 
 def _plain(state: Mapping[str, Any]) -> dict[str, Any]:

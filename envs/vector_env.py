@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
-from envs.driving_env import DrivingEnv, DrivingEnvConfig
-from envs.spaces import ObservationMode, shows_pixels
+from envs.driving_env import DrivingEnv
 from envs.world import WorldStep
 from worldsim.datatypes.scene import control_from_action
-
-if TYPE_CHECKING:
-    from worldsim.dynamics.trust import TrustSignals  # too
-    from worldsim.inference import Backend  # which loads torch
 
 Answer = tuple[Any, float, bool, bool, dict[str, Any]]
 """What the step of one env returns."""
@@ -165,64 +158,6 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         """The newest observations [n, ...], in memory of their own."""
         empty = create_empty_array(self.single_observation_space, self.num_envs, fn=np.zeros)
         return deepcopy(concatenate(self.single_observation_space, self._shown, empty))
-
-
-def make_learned_vector_env(
-    num_envs: int = 1,
-    *,
-    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-    exact: bool = False,
-    obs: ObservationMode = "pixels",
-    render_mode: str | None = None,
-    checkpoint: str | Path | None = None,
-    num_sampling_steps: int | None = None,
-    backend: Backend = "plain",
-    device: str = "cpu",
-    max_episode_seconds: float = 60.0,
-    trust_threshold: float = 0.0,
-    trust_signals: TrustSignals = "free",
-) -> DrivingVectorEnv:
-    """Many drives in one learned world, one forward pass a step: `gymnasium.make_vec("DriveDiT-v0", num_envs=n)`.
-
-    Args:
-        num_envs: how many.
-        autoreset_mode: see DrivingVectorEnv.
-        exact: pass the envs one by one, so that each is bit for bit the single env; otherwise matrix products of
-            another size round differently.
-        obs: what is observed.
-        render_mode: None or "rgb_array".
-        checkpoint: folder of the world model; None takes the one that ships with the package.
-        num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
-        backend: "plain", "compiled" or "int8", see `worldsim.inference`.
-        device: torch device of the model.
-        max_episode_seconds: simulated time until truncation [s].
-        trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
-        trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
-
-    Raises:
-        ValueError: num_envs is less than 1, or an argument that the envs refuse.
-    """
-    from envs.learned.learned_world import (  # torch is loaded here and not before
-        LearnedWorld,
-        LearnedWorldConfig,
-        step_together,
-    )
-
-    if num_envs < 1:
-        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-    world_config = LearnedWorldConfig(
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        num_steps=num_sampling_steps,
-        backend=backend,
-        device=device,
-        trust_signals=trust_signals,
-    )
-    first = LearnedWorld(world_config)
-    worlds = [first, *(first.branch() for _ in range(num_envs - 1))]
-    config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    envs = [DrivingEnv(world, config, obs=obs, render_mode=render_mode) for world in worlds]
-    together = partial(step_together, decode=shows_pixels(obs))
-    return DrivingVectorEnv(envs, step_singly if exact else together, autoreset_mode)
 
 
 def step_singly(worlds: Sequence[Any], controls: np.ndarray) -> list[WorldStep]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -71,30 +72,6 @@ class World(Protocol):
         """The newest frame, RGB uint8 [h, w, 3], made when first asked for; a function of the state alone."""
         ...
 
-    def snapshot(self) -> Any:
-        """The whole state; later steps never change it."""
-        ...
-
-    def restore(self, snapshot: Any) -> None:
-        """Continue exactly from a snapshot taken in this world."""
-        ...
-
-    def get_state(self) -> bytes:
-        """The whole state as bytes, for any process with a world of the same making."""
-        ...
-
-    def set_state(self, state: bytes) -> None:
-        """Continue exactly from the bytes of a world of the same making.
-
-        Raises:
-            ValueError: no such state, damaged, or of a world of another making.
-        """
-        ...
-
-    def branch(self) -> World:
-        """An independent world that goes on from this moment; what never changes is shared."""
-        ...
-
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route, from which any world can go on."""
         ...
@@ -102,3 +79,30 @@ class World(Protocol):
     def close(self) -> None:
         """Free what the world holds; closing twice is fine."""
         ...
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """What a world can do whose every moment can be gone back to. A server with one present, as CARLA, cannot.
+
+    A snapshot becomes bytes by `envs.serialization.write_snapshot`, which asks for two things more: the world's codec
+    and its config digest.
+    """
+
+    def snapshot(self) -> Any:
+        """The whole state; later steps never change it."""
+        ...
+
+    def restore(self, snapshot: Any) -> None:
+        """Continue exactly from a snapshot of this world, or of one with the same config."""
+        ...
+
+
+RestorableWorld = TypeVar("RestorableWorld", bound=Restorable)
+
+
+def branch(world: RestorableWorld) -> RestorableWorld:
+    """An independent world that goes on from this moment with the same noise; what never changes is shared."""
+    other = copy.copy(world)
+    other.restore(world.snapshot())
+    return other

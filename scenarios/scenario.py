@@ -42,7 +42,7 @@ class Case:
 
     def reference_options(self) -> dict[str, Any]:
         """Reset options of a world with actors."""
-        return {"town": self.town, "scenario": self.actors}
+        return {"town": self.town, "scripted_actors": self.actors}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,12 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import gymnasium
 
 from envs.carla.leaderboard_routes import RouteError, read_routes
-from envs.registration import make_carla_env, make_learned_env, make_road_env
+from envs.registration import WORLDS, WorldName
 from envs.world import WorldLostError
 from policies.drive import Rollout, drive
 from policies.policy import Policy
@@ -20,7 +20,6 @@ from scenarios.metrics.collision import THRESHOLD
 from scenarios.scenario import Case
 from worldsim.datatypes.start_clip import StartClip
 
-WorldName = Literal["learned", "road", "carla"]
 MOST_LOSSES = 3
 """A world that breaks off this often in one case ends the validation."""
 
@@ -64,7 +63,7 @@ class ReferenceCaseRunner:
         """
         options = case.reference_options()
         if self.places:
-            options = {**self.places[case.seed % len(self.places)], "scenario": case.actors}
+            options = {**self.places[case.seed % len(self.places)], "scripted_actors": case.actors}
         for losses_left in reversed(range(MOST_LOSSES)):
             try:
                 reference_start(self.env, case, options)
@@ -96,7 +95,8 @@ class LearnedCaseRunner:
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See Stage."""
         clip = reference_start(self.recorder, case, case.reference_options())
-        return drive(self.env, policy, case.seed, {"start": clip, "scenario": case.actors}, _num_steps(self.env, case))
+        options = {"start_clip": clip, "scripted_actors": case.actors}
+        return drive(self.env, policy, case.seed, options, _num_steps(self.env, case))
 
     def close(self) -> None:
         """Free both worlds."""
@@ -151,7 +151,7 @@ def make_stage(
     """The stage of a world.
 
     Args:
-        world: "learned", "road" or "carla".
+        world: one of WORLDS.
         checkpoint: the learned world's; None takes the one that ships with the package.
         device: torch device of the learned world.
         carla: the server of world "carla"; None takes CarlaPlaces' defaults.
@@ -162,16 +162,18 @@ def make_stage(
         FileNotFoundError: there is no such checkpoint or file of routes.
         ValueError: no world has that name, or the file of routes has none.
     """
-    obs = "pixels" if pixels else "state"
-    if world == "carla":
-        places = CarlaPlaces() if carla is None else carla
-        return ReferenceCaseRunner(make_carla_env(host=places.host, port=places.port, obs=obs), places.options())
-    if world == "road":
-        return ReferenceCaseRunner(make_road_env(obs=obs))
-    if world == "learned":
-        env = make_learned_env(checkpoint=checkpoint, device=device, obs=obs, num_sampling_steps=num_sampling_steps)
-        return LearnedCaseRunner(env, make_road_env(frame_size=env.world.frame_size))
-    raise ValueError(f"no world is named {world!r}; there are learned, road and carla")
+    if world not in WORLDS:
+        raise ValueError(f"no world is named {world!r}; there are {', '.join(WORLDS)}")
+    entry, obs = WORLDS[world], "pixels" if pixels else "state"
+
+    if not entry.reference:
+        model = {"checkpoint": checkpoint, "device": device, "num_sampling_steps": num_sampling_steps}
+        env = entry.make(obs=obs, **{name: value for name, value in model.items() if name in entry.options})
+        return LearnedCaseRunner(env, WORLDS["road"].make(frame_size=env.world.frame_size))
+    if not entry.remote:
+        return ReferenceCaseRunner(entry.make(obs=obs))
+    places = CarlaPlaces() if carla is None else carla
+    return ReferenceCaseRunner(entry.make(host=places.host, port=places.port, obs=obs), places.options())
 
 
 def reference_start(env: gymnasium.Env, case: Case, options: Mapping[str, Any]) -> StartClip:

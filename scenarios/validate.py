@@ -9,6 +9,7 @@ from typing import Literal
 
 from tqdm import tqdm
 
+from envs.registration import WORLDS
 from envs.video import write_mp4
 from policies.drive import Rollout
 from policies.policy import make_policy
@@ -208,7 +209,7 @@ def _write_report(
     ttcs = [r.min_ttc for r in valid if r.min_ttc is not None]
     page = Page(
         title=f"Validation of {config.policy.replace('_', ' ')}",
-        subtitle=f"{WORLD_TITLES[config.world]}, {len(results)} scenarios, {config.num_seeds} seeds each",
+        subtitle=f"{WORLDS[config.world].title}, {len(results)} scenarios, {config.num_seeds} seeds each",
         verdict="passed" if passed else "failed",
         good=passed,
         stats=[
@@ -225,9 +226,6 @@ def _write_report(
         provenance=facts,
     )
     write_page(config.out / "report.html", page)
-
-
-WORLD_TITLES = {"learned": "Learned world", "road": "Reference world", "carla": "CARLA"}
 
 
 def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:

@@ -35,7 +35,7 @@ def test_lazy_names_are_the_public_names():
 
 def test_env_ids_are_registered():
     assert gymnasium.spec("DriveDiT-v0").entry_point == "envs.registration:make_learned_env"
-    assert gymnasium.spec("DriveDiT-v0").vector_entry_point == "envs.vector_env:make_learned_vector_env"
+    assert gymnasium.spec("DriveDiT-v0").vector_entry_point == "envs.registration:make_learned_vector_env"
     assert gymnasium.spec("DriveDiT-Road-v0").entry_point == "envs.registration:make_road_env"
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from envs.vector_env import make_learned_vector_env
+from envs.registration import make_learned_vector_env
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.dynamics.denoiser import shift_previous

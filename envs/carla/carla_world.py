@@ -20,6 +20,7 @@ from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
 from envs.maps.road_map import RoadMap, load_map
 from envs.maps.route import Route
+from envs.reset_options import read_reset_options
 from envs.scripted_actors import ScriptedActors, ScriptedPlay
 from envs.world import WorldLostError, WorldStep
 from worldsim.datatypes.scene import RouteCommand
@@ -66,10 +67,11 @@ class CarlaWorld:
 
     reset options:
         map: a map of the server, or path or text of an .xodr file for it to build; without it, it stays as it is.
-        start: (x, y, yaw) [m, m, rad]; without it the route's beginning, else the seed draws one of the spawn points.
+        start_pose: (x, y, yaw) [m, m, rad]; without it the route's beginning, else the seed draws one of the spawn
+            points.
         route: to follow from the start on. A Route is prolonged as one that the seed draws; a LeaderboardRoute ends
             where it ends, and names the map where none is asked for. Without it the seed draws the turns.
-        scenario: ScriptedActors. They are moved by their transforms, in sizes of CARLA's blueprints.
+        scripted_actors: ScriptedActors. They are moved by their transforms, in sizes of CARLA's blueprints.
 
     info of a step: `weather` (place in WEATHERS), `frame_number` (the server's, from `first_frame` on),
     `collided_with` (ObjectKind of what the ego touches, EMPTY if nothing), `lane_invasions` (number of markings crossed
@@ -98,25 +100,29 @@ class CarlaWorld:
         """A new start. What the server draws by itself may differ from one reset to the next with the same seed.
 
         Raises:
-            ValueError: an unknown option, a map the server does not have, a route that is not on it, a start it has no
-                room for, or a scenario for which it has none.
+            ValueError: an unknown option, a map the server does not have, a route that is not on it, a pose it has no
+                room for, or scripted actors for which it has none.
             ConnectionError: no server answers, or it is of another version than the client.
             WorldLostError: the server broke off.
         """
-        unknown = set(options) - {"map", "start", "route", "scenario"}
-        if unknown:
-            raise ValueError(f"unknown reset options {sorted(unknown)}; CARLA knows map, start, route and scenario")
+        options = read_reset_options(
+            options,
+            known=("map", "start_pose", "route", "scripted_actors"),
+            world="CARLA",
+            renamed={"start": "start_pose", "scenario": "scripted_actors"},
+        )
         self._episode = None
         rng = np.random.default_rng(seed)
-        route, scenario = options.get("route"), options.get("scenario")
+        route, scripted_actors = options.get("route"), options.get("scripted_actors")
         keeps_route = isinstance(route, LeaderboardRoute)
         if keeps_route:
             route = self._follow(route, str(options.get("map", route.town)))
         else:
             self._enter(str(options.get("map", self._asked_map)))
         weather = self.config.weather or WEATHERS[int(rng.integers(len(WEATHERS)))]
-        starts = self._starts(options.get("start"), route, 0.0 if scenario is None else scenario.straight, rng)
-        start, play, moment = self._begin(starts, scenario, seed, weather)
+        straight = 0.0 if scripted_actors is None else scripted_actors.straight
+        starts = self._starts(options.get("start_pose"), route, straight, rng)
+        start, play, moment = self._begin(starts, scripted_actors, seed, weather)
         self.first_frame = moment.number
         length, width = moment.size
         self._episode = _Episode(
@@ -129,11 +135,11 @@ class CarlaWorld:
             keeps_route=keeps_route,
         )
         speed = float(rng.uniform(0.0, 1.0) * start.speed_limit) if rng.random() < 0.85 else 0.0
-        if scenario is not None and scenario.ego_speed is not None:
-            speed = scenario.ego_speed
+        if scripted_actors is not None and scripted_actors.ego_speed is not None:
+            speed = scripted_actors.ego_speed
         step = self._answer(np.zeros(4, np.float32), moment, 0.0)
         for _ in range(self.config.num_context - 1):
-            step = self.step(keep_lane(step.scene, self._episode.model, speed, mind_lead=scenario is None))
+            step = self.step(keep_lane(step.scene, self._episode.model, speed, mind_lead=scripted_actors is None))
             if step.collision > 0.5 or step.off_road > 0.5:
                 break
         return replace(step, progress=0.0)
@@ -165,46 +171,6 @@ class CarlaWorld:
                 episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
             )
         return self._answer(control, moment, progress)
-
-    def snapshot(self) -> Any:
-        """Refused: CARLA cannot be set back.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("CARLA cannot be set back to an earlier moment; start_clip() goes on elsewhere")
-
-    def restore(self, snapshot: Any) -> None:
-        """Refused: CARLA cannot be set back.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("CARLA cannot be set back to an earlier moment")
-
-    def get_state(self) -> bytes:
-        """Refused: CARLA's state stays in the server.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("CARLA's state cannot be read; start_clip() goes on elsewhere")
-
-    def set_state(self, state: bytes) -> None:
-        """Refused: CARLA cannot be set back.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("CARLA cannot be set back to an earlier moment")
-
-    def branch(self) -> CarlaWorld:
-        """Refused: a server has one present.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("a CARLA server has one present; start_clip() goes on elsewhere")
 
     def frame(self) -> np.ndarray:
         """The newest frame, RGB uint8 [h, w, 3]."""
@@ -274,13 +240,13 @@ class CarlaWorld:
         given = start is not None
         poses = [start] if given else self._spawns[rng.permutation(len(self._spawns))].tolist()
         if not poses:
-            raise ValueError(f"map {self.map_name} has no spawn points: pass options={{'start': (x, y, yaw)}}")
+            raise ValueError(f"map {self.map_name} has no spawn points: pass options={{'start_pose': (x, y, yaw)}}")
         found = False
         for pose in poses:
             lane = self._map().lane_at(np.array(pose[:2]))
             if lane is None:
                 if given:
-                    raise ValueError(f"the start {tuple(pose)} is not within 30 m of a driving lane")
+                    raise ValueError(f"start_pose {tuple(pose)} is not within 30 m of a driving lane")
                 continue
             drawn = self._map().route_from(lane, ROUTE_LENGTH, rng)
             follows = (drawn.command[: int(straight) + 1] == RouteCommand.FOLLOW).all()
@@ -292,7 +258,7 @@ class CarlaWorld:
             raise ValueError(f"map {self.map_name} has no spawn point with {straight} m without a junction")
 
     def _begin(
-        self, starts: Iterator[_Start], scenario: ScriptedActors | None, seed: int, weather: str
+        self, starts: Iterator[_Start], scripted_actors: ScriptedActors | None, seed: int, weather: str
     ) -> tuple[_Start, ScriptedPlay | None, CarlaMoment]:
         """The first of the starts at which the server has room, what is played there, and its first moment."""
         assert self._process is not None, "connected before"
@@ -300,12 +266,12 @@ class CarlaWorld:
         seconds = frames * self.config.tick_seconds + self.config.connect_seconds + self.config.hang_seconds
         refused: ValueError | None = None
         for start in islice(starts, NUM_SPAWN_TRIES):
-            play = None if scenario is None else self._play(scenario, start)
+            play = None if scripted_actors is None else self._play(scripted_actors, start)
             opening = Opening(
                 pose=start.pose,
-                speed=None if scenario is None else scenario.ego_speed,
+                speed=None if scripted_actors is None else scripted_actors.ego_speed,
                 actors=_placed(play),
-                traffic=scenario is None or scenario.ambient_traffic,
+                traffic=scripted_actors is None or scripted_actors.ambient_traffic,
                 seed=seed,
                 weather=weather,
             )
@@ -316,16 +282,16 @@ class CarlaWorld:
         assert refused is not None, "there is a start, or an error that says why not"
         raise refused
 
-    def _play(self, scenario: ScriptedActors, start: _Start) -> ScriptedPlay:
-        """The scenario at the first moment, by which the ego's given speed has taken it on by a frame."""
+    def _play(self, scripted_actors: ScriptedActors, start: _Start) -> ScriptedPlay:
+        """The scripted actors at the first moment, by which the ego's given speed has taken it on by a frame."""
         ego_s = float(start.route.project(np.array(start.pose[:2]), None)[0])
-        ego_s += (scenario.ego_speed or 0.0) * self.dt
+        ego_s += (scripted_actors.ego_speed or 0.0) * self.dt
         return ScriptedPlay(
-            scripts=scenario.scripts,
+            scripts=scripted_actors.scripts,
             route=start.route,
             ego_s=ego_s,
             time=-(self.config.num_context - 1) * self.dt,
-            actors=tuple(script.initial(start.route, ego_s) for script in scenario.scripts),
+            actors=tuple(script.initial(start.route, ego_s) for script in scripted_actors.scripts),
         )
 
     def _answer(self, control: np.ndarray, moment: CarlaMoment, progress: float) -> WorldStep:

@@ -104,8 +104,8 @@ class RoadSimulation:
 
     def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
         """See Simulation."""
-        scenario = replace(STANDING_START, ambient_traffic=traffic)
-        step = self._world.reset(seed, {**self._options, "start": pose, "scenario": scenario})
+        actors = replace(STANDING_START, ambient_traffic=traffic)
+        step = self._world.reset(seed, {**self._options, "start_pose": pose, "scripted_actors": actors})
         if step.collision > 0.5:
             raise ValueError("Spawn failed because of collision at spawn position")
         self._step, self._keys, self._spawned = step, Keys(), ()

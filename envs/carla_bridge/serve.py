@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.faults import Fault
 from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.methods import methods_of
 from envs.carla_bridge.simulation import Simulation
+from envs.registration import WORLDS, LocalWorldName
+from worldsim.datatypes.vehicle import VehicleModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class ServeConfig:
         ValueError: the port is no port, the version is not supported, or there is no such fault.
     """
 
-    world: Literal["learned", "road"] = "learned"
+    world: LocalWorldName = "learned"
     host: str = "127.0.0.1"
     port: int = 2000
     version: str = "0.9.16"
@@ -78,6 +79,16 @@ def make_simulation(config: ServeConfig) -> Simulation:
     """The world that `config` names, ready to be served."""
     if config.world == "road":
         return _road(config)
+    if config.world == "learned":
+        return _learned(config)
+
+    from envs.carla_bridge.world_simulation import WorldSimulation
+
+    world = WORLDS[config.world].make().world
+    return WorldSimulation(world, VehicleModel(), {"Start_000": {}}, config.seed)
+
+
+def _learned(config: ServeConfig) -> Simulation:
     from envs.carla_bridge.world_simulation import WorldSimulation
     from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,11 @@ from gymnasium.spaces import Box
 from envs.centreline import centreline
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
-from envs.learned.scripted_actors import Scripted, begin_scenario
+from envs.learned.scripted_actors import Scripted, begin_scripted_actors
 from envs.maps.route import Route
+from envs.reset_options import read_reset_options
 from envs.scripted_actors import ActorScript, ActorState
-from envs.serialization import ArrayLike, StateCodec, check_state
+from envs.serialization import ArrayLike, StateCodec
 from envs.world import WorldStep
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
@@ -91,12 +91,12 @@ class LearnedSnapshot:
 class LearnedWorld:
     """The learned world.
 
-    reset options (start or start_index, not both; without them a start is drawn by the seed):
-        start: a StartClip to go on from, recorded in any world.
+    reset options (start_clip or start_index, not both; without them a start is drawn by the seed):
+        start_clip: a StartClip to go on from, recorded in any world.
         start_index: which of the loaded start clips.
-        scenario: ScriptedActors whose clock began with the start's first frame; those whom its last frame does not show
-            appear in the first step, if need be instead of whoever is farthest. The other actors stay, whatever
-            `ambient_traffic` says.
+        scripted_actors: ScriptedActors whose clock began with the start's first frame; those that its last frame does
+            not show appear in the first step, if need be in place of the actor that is farthest away. The other actors
+            stay, whatever `ambient_traffic` says.
 
     Args:
         config: which model, and how it runs.
@@ -141,15 +141,21 @@ class LearnedWorld:
         self._state: ModelState | None = None
         self._past: tuple[Instant, ...] = ()
         self._scripted: Scripted | None = None
-        self._known_fingerprint: str | None = None
+        self._config_digest: str | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """Begin from a start clip; the world's answer is the clip's newest instant.
 
         Raises:
-            ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, or a
-                scenario of too many actors or for a start without a route.
+            ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, too
+                many scripted actors, or a start without a route for them.
         """
+        options = read_reset_options(
+            options,
+            known=("start_clip", "start_index", "scripted_actors"),
+            world="the learned world",
+            renamed={"start": "start_clip", "scenario": "scripted_actors"},
+        )
         rng = np.random.default_rng(seed)
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
@@ -157,9 +163,9 @@ class LearnedWorld:
         self._state = self.model.begin([context], [noise_seed], full_signals=self.config.trust_signals == "full")
         self._past = _past_of(context)
         self._scripted = None
-        if options.get("scenario") is not None:
-            self._state, self._scripted = begin_scenario(
-                options["scenario"], clip, self._state, self.model.config.vehicle
+        if "scripted_actors" in options:
+            self._state, self._scripted = begin_scripted_actors(
+                options["scripted_actors"], clip, self._state, self.model.config.vehicle
             )
         # a start is given as good: what touches the ego or lies under it is judged from the first step on
         return self._answer(self.model.read(self._state), 0, collision=0.0, off_road=0.0, progress=0.0)
@@ -179,30 +185,8 @@ class LearnedWorld:
         return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
 
     def restore(self, snapshot: LearnedSnapshot) -> None:
-        """Continue exactly from a snapshot taken in this world."""
+        """Continue exactly from a snapshot of this world, or of one with the same model; it is never written to."""
         self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
-
-    def get_state(self) -> bytes:
-        """The whole state as bytes, for any process with the same model.
-
-        Raises:
-            ValueError: there is no state yet, or a script of the scenario is no dataclass.
-        """
-        snapshot = self._codec.pack(self.snapshot())
-        return StateCodec().pack({"world": "learned", "making": self._fingerprint, "snapshot": snapshot})
-
-    def set_state(self, state: bytes) -> None:
-        """Continue exactly from the bytes of a world with this model.
-
-        Raises:
-            ValueError: no such state, damaged, or of another world or model.
-        """
-        told = check_state(StateCodec().unpack(state), "learned", self._fingerprint)
-        self.restore(self._codec.unpack(told["snapshot"]))
-
-    def branch(self) -> LearnedWorld:
-        """An independent world that goes on from this moment with the same noise; the model is shared."""
-        return copy.copy(self)  # a state is never written to
 
     def start_clip(self) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
@@ -226,17 +210,12 @@ class LearnedWorld:
         return self.model.render(view)[0]
 
     def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
-        unknown = set(options) - {"start", "start_index", "scenario"}
-        if unknown:
-            raise ValueError(
-                f"unknown reset options {sorted(unknown)}; the learned world knows start, start_index and scenario"
-            )
-        if {"start", "start_index"} <= set(options):
-            raise ValueError("give start or start_index, not both")
-        if "start" in options:
-            return options["start"]
+        if {"start_clip", "start_index"} <= set(options):
+            raise ValueError("give start_clip or start_index, not both")
+        if "start_clip" in options:
+            return options["start_clip"]
         if not self.starts:
-            raise ValueError("this world has no start clips: pass options={'start': clip}")
+            raise ValueError("this world has no start clips: pass options={'start_clip': clip}")
         index = options.get("start_index", int(drawn * len(self.starts)))
         if not 0 <= index < len(self.starts):
             raise ValueError(f"start_index must be in [0, {len(self.starts)}), got {index}")
@@ -286,9 +265,9 @@ class LearnedWorld:
         )
 
     @property
-    def _fingerprint(self) -> str:
-        """Tells models apart, and how they are sampled and trusted."""
-        if self._known_fingerprint is None:
+    def config_digest(self) -> str:
+        """Tells models apart, and how they are sampled and trusted: of their configs and weights."""
+        if self._config_digest is None:
             how = self.config.num_steps, self.config.backend, self.config.trust_signals
             digest = hashlib.sha256(f"{self.model.config} {how}".encode())
             for name, value in sorted(self.model.state_dict().items()):
@@ -297,11 +276,12 @@ class LearnedWorld:
                     if isinstance(part, torch.Tensor):
                         numbers = part.int_repr() if part.is_quantized else part
                         digest.update(numbers.detach().cpu().contiguous().numpy().tobytes())
-            self._known_fingerprint = digest.hexdigest()[:16]
-        return self._known_fingerprint
+            self._config_digest = digest.hexdigest()[:16]
+        return self._config_digest
 
     @property
-    def _codec(self) -> StateCodec:
+    def codec(self) -> StateCodec:
+        """Writes snapshots, and reads them onto the model's device."""
         device = self.model.device
         tensor = ArrayLike(
             type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)

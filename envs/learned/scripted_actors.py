@@ -1,4 +1,4 @@
-"""A scenario's actors in the learned world: who moves by a script, and which of the model's actors that is."""
+"""Scripted actors in the learned world: which of the model's actors each of them is, and where it moves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAME_ACTOR = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Scripted(ScriptedPlay):
-    """A scenario's actors in the learned world.
+    """Scripted actors in the course of an episode in the learned world.
 
     Args:
         places: of each in the model's Actors.
@@ -38,25 +38,29 @@ class Scripted(ScriptedPlay):
         return np.array(rows).reshape(len(rows), len(ACTOR_NAMES))
 
 
-def begin_scenario(
-    scenario: ScriptedActors, clip: StartClip, state: ModelState, model: VehicleModel
+def begin_scripted_actors(
+    scripted_actors: ScriptedActors, clip: StartClip, state: ModelState, model: VehicleModel
 ) -> tuple[ModelState, Scripted]:
-    """The scenario after the clip, and the state in which its actors have their places."""
+    """The scripted actors at the end of the clip, and the state in which each has a place among the model's actors.
+
+    Raises:
+        ValueError: there are more of them than the model has places, or the clip has no route.
+    """
     route = route_through(to_ground_frame(clip.vehicles[-1], clip.route))
     ego_s = ego_on_route(clip.vehicles[0], route, None, model.length, model.width).s
     scripted = Scripted(
-        scripts=scenario.scripts,
+        scripts=scripted_actors.scripts,
         route=route,
         ego_s=ego_s,
         time=-(len(clip.frames) - 1) * clip.dt,
-        actors=tuple(script.initial(route, ego_s) for script in scenario.scripts),
+        actors=tuple(script.initial(route, ego_s) for script in scripted_actors.scripts),
         places=(),
     )
     for vehicle in clip.vehicles[:-1]:
         scripted = scripted.stepped(vehicle, model, clip.dt)
     states, kinds = state.tracked.actors.states.copy(), state.tracked.actors.kinds.copy()
     if len(scripted.actors) > len(kinds[0]):
-        raise ValueError(f"a scenario may have {len(kinds[0])} actors in the learned world, got {len(scripted.actors)}")
+        raise ValueError(f"the learned world has room for {len(kinds[0])} scripted actors, got {len(scripted.actors)}")
     from_ego = np.hypot(*(states[0, :, :2] - clip.vehicles[-1, :2]).T)
     places: list[int] = []
     for own, actor in zip(scripted.states(), scripted.actors, strict=True):

@@ -19,7 +19,7 @@ from envs.road.traffic.pedestrians import Pedestrians
 from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
 from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
-from envs.serialization import StateCodec, check_state
+from envs.serialization import StateCodec
 from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
@@ -120,30 +120,30 @@ def _given(stage: StaticScene) -> dict[str, object]:
     return {"stage": stage, "road_map": stage.road_map, "places": stage.spawn_points}
 
 
-def pack_episode(episode: RoadEpisode, config: object) -> bytes:
-    """The episode of a world of `config` as bytes, a map's OpenDRIVE text included.
+class EpisodeCodec:
+    """Writes an episode as bytes: its town's number, or its map's OpenDRIVE text, and what changed since the start."""
 
-    Raises:
-        ValueError: a script of the scenario is no dataclass.
-    """
-    stage = episode.stage
-    return StateCodec().pack(
-        {
-            "world": "road",
-            "making": repr(config),
-            "town": stage.town,
-            "map": "" if stage.town >= 0 else stage.road_map.xodr,
-            "episode": _CODEC.pack(episode, _given(stage)),
-        }
-    )
+    def pack(self, value: RoadEpisode) -> bytes:
+        """An episode as bytes.
 
+        Raises:
+            ValueError: the script of an actor is no dataclass.
+        """
+        stage = value.stage
+        return StateCodec().pack(
+            {
+                "town": stage.town,
+                "map": "" if stage.town >= 0 else stage.road_map.xodr,
+                "episode": _CODEC.pack(value, _given(stage)),
+            }
+        )
 
-def unpack_episode(data: bytes, config: object) -> RoadEpisode:
-    """The episode of a world of `config` from its bytes.
+    def unpack(self, data: bytes) -> RoadEpisode:
+        """The episode that was packed; towns and maps built before are shared.
 
-    Raises:
-        ValueError: no such state, damaged, or of another world or config.
-    """
-    told = check_state(StateCodec().unpack(data), "road", repr(config))
-    stage = load_town_scene(told["town"]) if told["town"] >= 0 else load_map_scene(told["map"])
-    return _CODEC.unpack(told["episode"], _given(stage))
+        Raises:
+            ValueError: no such state, or damaged.
+        """
+        parts = StateCodec().unpack(data)
+        stage = load_town_scene(parts["town"]) if parts["town"] >= 0 else load_map_scene(parts["map"])
+        return _CODEC.unpack(parts["episode"], _given(stage))

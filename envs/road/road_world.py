@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +13,8 @@ from envs.ego_route import ROUTE_LENGTH, keep_lane, keep_route, start_clip
 from envs.ground_truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
-from envs.road.episode import RoadEpisode, RoadView, pack_episode, unpack_episode
+from envs.reset_options import read_reset_options
+from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
 from envs.road.rendering.camera import Camera, CameraConfig
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
@@ -72,8 +72,8 @@ class RoadWorld:
     reset options:
         town: seed of a procedural town.
         map: path or text of an .xodr file; excludes `town`.
-        start: (x, y, yaw) on a driving lane [m, m, rad]; without it the seed draws one.
-        scenario: ScriptedActors.
+        start_pose: (x, y, yaw) on a driving lane [m, m, rad]; without it the seed draws one.
+        scripted_actors: ScriptedActors.
 
     info of a step: `town` (-1 for a map), `weather_seed`, `collided_with` (ObjectKind of what the ego touches, EMPTY if
     nothing).
@@ -99,12 +99,15 @@ class RoadWorld:
         """A new start, a function of `seed` and `options` alone.
 
         Raises:
-            ValueError: an unknown option, a map that cannot be used, a start that is on no lane, or a scenario for
+            ValueError: an unknown option, a map that cannot be used, a pose that is on no lane, or scripted actors for
                 which the map has no start.
         """
-        unknown = set(options) - {"map", "town", "start", "scenario"}
-        if unknown:
-            raise ValueError(f"unknown reset options {sorted(unknown)}; this world knows map, town, start and scenario")
+        options = read_reset_options(
+            options,
+            known=("map", "town", "start_pose", "scripted_actors"),
+            world="the reference world",
+            renamed={"start": "start_pose", "scenario": "scripted_actors"},
+        )
         if "map" in options and "town" in options:
             raise ValueError("give map or town, not both")
         rng = np.random.default_rng(seed)
@@ -112,13 +115,13 @@ class RoadWorld:
         stage = (
             load_map_scene(str(options["map"])) if "map" in options else load_town_scene(int(options.get("town", town)))
         )
-        scenario = options.get("scenario")
+        scripted_actors = options.get("scripted_actors")
         for _ in range(20):
-            lane = stage.lane_under(options["start"]) if "start" in options else None
+            lane = stage.lane_under(options["start_pose"]) if "start_pose" in options else None
             if lane is None:
-                lane = stage.draw_start(0.0 if scenario is None else scenario.straight, rng)
-            pose = options.get("start", (lane.x, lane.y, lane.yaw))
-            step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scenario, rng)
+                lane = stage.draw_start(0.0 if scripted_actors is None else scripted_actors.straight, rng)
+            pose = options.get("start_pose", (lane.x, lane.y, lane.yaw))
+            step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scripted_actors, rng)
             if step.collision < 0.5 and step.off_road < 0.5:
                 break
         return step
@@ -164,39 +167,33 @@ class RoadWorld:
         return self._running().copy()
 
     def restore(self, snapshot: RoadEpisode) -> None:
-        """Continue exactly from a snapshot taken in this world."""
+        """Continue exactly from a snapshot of this world, or of one with the same config."""
         self._episode = snapshot.copy()
 
-    def get_state(self) -> bytes:
-        """The whole state as bytes, a map's OpenDRIVE text included.
+    @property
+    def codec(self) -> EpisodeCodec:
+        """Writes snapshots, a map's OpenDRIVE text included."""
+        return EpisodeCodec()
 
-        Raises:
-            ValueError: there is no state yet, or a script of the scenario is no dataclass.
-        """
-        return pack_episode(self._running(), self.config)
+    @property
+    def config_digest(self) -> str:
+        """Tells worlds apart whose episodes differ: the config, spelled out."""
+        return repr(self.config)
 
-    def set_state(self, state: bytes) -> None:
-        """Continue exactly from the bytes of a world with this config.
-
-        Raises:
-            ValueError: no such state, damaged, or of another world or config.
-        """
-        self._episode = unpack_episode(state, self.config)
-
-    def branch(self) -> RoadWorld:
-        """An independent world that goes on from this moment; map, scenery and camera are shared."""
-        other = copy.copy(self)
-        other._episode = None if self._episode is None else self._episode.copy()
+    def __copy__(self) -> RoadWorld:
+        """Another world with the same map, scenery and camera; not by way of bytes, as pickle goes."""
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
         return other
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and deepcopy, which the maps do not bear."""
-        return {"config": self.config, "state": None if self._episode is None else self.get_state()}
+        return {"config": self.config, "snapshot": None if self._episode is None else self.codec.pack(self._episode)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["config"])
-        if state["state"] is not None:
-            self.set_state(state["state"])
+        if state["snapshot"] is not None:
+            self._episode = self.codec.unpack(state["snapshot"])
 
     def start_clip(self) -> StartClip:
         """The last context frames with their controls, SceneState and route."""
@@ -219,7 +216,7 @@ class RoadWorld:
         weather_seed: int,
         lane: LanePoint,
         pose: np.ndarray,
-        scenario: ScriptedActors | None,
+        scripted_actors: ScriptedActors | None,
         rng: np.random.Generator,
     ) -> WorldStep:
         """Put the ego on its lane among traffic and drive until the context is full."""
@@ -227,13 +224,13 @@ class RoadWorld:
         route = stage.road_map.route_from(lane, ROUTE_LENGTH, rng)
         s = float(route.project(pose[:2], None)[0])
         speed = float(rng.uniform(0.0, 1.0) * lane.speed_limit) if rng.random() < 0.85 else 0.0
-        if scenario is not None and scenario.ego_speed is not None:
-            speed = scenario.ego_speed
+        if scripted_actors is not None and scripted_actors.ego_speed is not None:
+            speed = scripted_actors.ego_speed
         vehicle = np.array([*pose, speed, 0.0, 0.0])
         ego = _box(vehicle, config.vehicle)
         start_time = -(config.num_context - 1) * self.dt
         traffic = Traffic(
-            self._traffic_config, stage.road_map, stage.spawn_points, route, ego, s, start_time, scenario, rng
+            self._traffic_config, stage.road_map, stage.spawn_points, route, ego, s, start_time, scripted_actors, rng
         )
         self._episode = RoadEpisode(
             stage=stage,
@@ -251,7 +248,7 @@ class RoadWorld:
         objects = traffic.objects
         self._collide(objects)
         step = self._answer(np.zeros(4, np.float32), objects, 0.0)
-        careful = scenario is None or scenario.ambient_traffic
+        careful = scripted_actors is None or scripted_actors.ambient_traffic
         for _ in range(config.num_context - 1):
             step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=careful))
             if step.collision > 0.5 or step.off_road > 0.5:

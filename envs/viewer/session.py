@@ -175,7 +175,7 @@ class Session:
         leader = self.views[0].env
         answers = [leader.reset(seed=self._seed, options=self._options)]
         for view in self.views[1:]:
-            answers.append(view.env.reset(seed=self._seed, options={"start": leader.start_clip()}))
+            answers.append(view.env.reset(seed=self._seed, options={"start_clip": leader.start_clip()}))
         self._info = answers[0][1]
         self.message = ""
         self.moments = tuple(

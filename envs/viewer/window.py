@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pygame
 
-from envs.registration import make_learned_env, make_road_env
+from envs.registration import WORLDS, LocalWorldName, make_learned_env, make_road_env
 from envs.road.road_world import RoadWorldConfig
 from envs.viewer.action_smoothing import ActionSmoother
 from envs.viewer.input import Inputs
@@ -65,7 +65,7 @@ class PlayConfig:
         ValueError: a window, scale, threshold or number of steps that cannot be, or an option of the other world.
     """
 
-    world: Literal["learned", "road", "both"] = "learned"
+    world: LocalWorldName | Literal["both"] = "learned"
     seed: int = 0
     policy: str | None = None
     checkpoint: Path | None = None
@@ -120,13 +120,15 @@ def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Se
     """The drive that `config` asks for, at its start; arguments and ValueError as for `play`, no window."""
     driver = None if config.policy is None else make_driver(config.policy)
     options: dict[str, Any] = {} if config.map is None else {"map": config.map}
-    if config.world == "road":
-        views = (_road_view(RoadWorldConfig()),)
-    elif config.world == "learned":
-        views = (_learned_view(config)[0],)
-    else:
+    if config.world == "both":
         learned, alike = _learned_view(config)
         views = (_road_view(alike), learned)
+    elif config.world == "learned":
+        views = (_learned_view(config)[0],)
+    elif config.world == "road":
+        views = (_road_view(RoadWorldConfig()),)
+    else:
+        views = (_view(config.world),)
     return Session(
         views,
         seed=config.seed,
@@ -135,6 +137,13 @@ def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Se
         driver=driver,
         video_folder=config.output,
     )
+
+
+def _view(name: str) -> View:
+    """A world of which nothing is known but its name: its frames are taken to be of the usual camera."""
+    entry = WORLDS[name]
+    env = entry.make()
+    return View(name=entry.title, env=env, camera=CameraGeometry().with_frame_size(env.world.frame_size))
 
 
 def _road_view(world: RoadWorldConfig) -> View:

@@ -16,12 +16,16 @@ import torch
 from gymnasium.vector import AsyncVectorEnv
 from places import environment
 from small_envs import ACTION, going_on, make
+from small_worlds import SMALL, ConstantWorld, world_step
 from tiny_model import random_clip
 
+from envs.carla.carla_world import CarlaWorld
 from envs.counterfactual import counterfactuals
 from envs.driving_env import DrivingEnv
+from envs.road.road_world import RoadWorld
 from envs.scripted_actors import ScriptedActors
-from envs.serialization import MAGIC, ArrayLike, StateCodec
+from envs.serialization import FORMAT, MAGIC, ArrayLike, StateCodec
+from envs.world import Restorable, branch
 from scenarios.actors import CrossingPedestrian
 from worldsim.datatypes.scene import ObjectKind
 
@@ -98,7 +102,7 @@ def test_branches_and_copies_go_on_alike_and_apart(env_id, tiny_checkpoint):
 @every_id
 def test_a_scenarios_actors_go_on_from_a_state(env_id, tiny_checkpoint):
     walker = CrossingPedestrian(distance=20.0, offset=-4.0, start_at=-0.3, speed=1.4)
-    env = started(env_id, tiny_checkpoint, {"scenario": ScriptedActors(scripts=(walker,))})
+    env = started(env_id, tiny_checkpoint, {"scripted_actors": ScriptedActors(scripts=(walker,))})
     state = env.get_state()
     expected = going_on(env)
     env.set_state(state)
@@ -113,9 +117,9 @@ def test_damaged_and_foreign_states_are_refused_and_change_nothing(tiny_checkpoi
     for bad, why in ((b"PK\3\4 what", "no state: it should begin"), (state[:-9], "damaged"), (broken, "damaged")):
         with pytest.raises(ValueError, match=why):
             learned.set_state(bad)
-    with pytest.raises(ValueError, match=r"of the road world .* this is the learned world"):
+    with pytest.raises(ValueError, match=r"of RoadWorld .* this is LearnedWorld"):
         learned.set_state(road.get_state())
-    with pytest.raises(ValueError, match=r"of the learned world .* this is the road world"):
+    with pytest.raises(ValueError, match=r"of LearnedWorld .* this is RoadWorld"):
         road.set_state(state)
     with pytest.raises(ValueError, match="no env's"):
         learned.set_state(StateCodec().pack({"a": 1}))
@@ -127,6 +131,34 @@ def test_damaged_and_foreign_states_are_refused_and_change_nothing(tiny_checkpoi
     expected = going_on(learned)
     learned.set_state(state)
     assert going_on(learned) == expected
+
+
+def test_states_of_another_format_are_refused_by_their_number(tiny_checkpoint):
+    env = started("DriveDiT-Road-v0", tiny_checkpoint)
+    old = env.get_state().replace(MAGIC, b"DriveDiT state 3\n", 1)
+    with pytest.raises(ValueError, match=f"state of format 3, this version of DriveDiT reads format {FORMAT}"):
+        env.set_state(old)
+
+
+def test_a_world_that_cannot_be_set_back_says_so():
+    class Present(ConstantWorld):
+        snapshot = restore = None  # type: ignore[assignment]
+
+    for world in (Present(world_step()), CarlaWorld()):
+        assert not isinstance(world, Restorable)
+        env = DrivingEnv(world)
+        for call in (env.snapshot, env.get_state, lambda env=env: env.branch(1), lambda env=env: env.set_state(b"")):
+            with pytest.raises(ValueError, match=f"{type(world).__name__} cannot be set back .* start_clip"):
+                call()
+    assert isinstance(RoadWorld(SMALL), Restorable)
+
+
+def test_a_branch_shares_what_never_changes(tiny_checkpoint):
+    road, learned = (started(env_id, tiny_checkpoint).world for env_id in ("DriveDiT-Road-v0", "DriveDiT-v0"))
+    assert branch(road)._camera is road._camera
+    assert branch(learned).model is learned.model
+    with pytest.raises(ValueError, match="call reset first"):
+        branch(RoadWorld(SMALL))
 
 
 def replace_world(env: DrivingEnv):
@@ -221,7 +253,7 @@ def test_counterfactuals_share_start_and_noise(env_id, tiny_checkpoint):
 
 def test_counterfactuals_stand_still_after_an_end(tiny_checkpoint):
     env = make("DriveDiT-v0", "state", tiny_checkpoint, max_episode_seconds=0.2).unwrapped
-    env.reset(seed=0, options={"start": random_clip(8)})
+    env.reset(seed=0, options={"start_clip": random_clip(8)})
     what_if = counterfactuals(env, np.zeros((1, 4, 2)))
     assert what_if.num_steps.tolist() == [2]
     assert np.array_equal(what_if.frames[0, 2], what_if.frames[0, 4])

@@ -1,5 +1,6 @@
 """DrivingVectorEnv against Gymnasium's SyncVectorEnv over single envs, in every autoreset mode."""
 
+import copy
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tiny_model import CONFIG, random_clip, random_model
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig, step_together
 from envs.vector_env import DrivingVectorEnv, step_singly
+from envs.world import branch
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
 from worldsim.model_state import ModelState
 
@@ -30,7 +32,7 @@ def single_envs(world: LearnedWorld, obs="both") -> list[DrivingEnv]:
     """Envs whose episodes last 2, 3 and 4 steps, so that they are soon at different frames."""
     lengths = [0.2 + 0.1 * k for k in range(NUM_ENVS)]
     configs = [DrivingEnvConfig(max_episode_seconds=s, end_on_collision=2.0, end_off_road=2.0) for s in lengths]
-    return [DrivingEnv(world.branch(), config, obs=obs) for config in configs]
+    return [DrivingEnv(copy.copy(world), config, obs=obs) for config in configs]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -83,13 +85,13 @@ def test_full_signals_of_trust_are_those_of_single_envs(world: LearnedWorld, ste
 
 def test_one_pass_steps_worlds_that_are_at_different_frames(world: LearnedWorld) -> None:
     """A slot's answer does not depend on who else is in the batch, whatever frame they have come to."""
-    worlds = [world.branch() for _ in range(3)]
+    worlds = [copy.copy(world) for _ in range(3)]
     alone = []
     for k, one in enumerate(worlds):
         one.reset(k, {"start_index": (0, 2, 2)[k]})
         for _ in range(2 * k):
             one.step(np.array([0.1, 0.5, 0.0, 0.0], np.float32))
-        alone.append(one.branch())
+        alone.append(branch(one))
     passes = []
     model_step = world.model.step
     try:
@@ -152,7 +154,7 @@ def test_bad_use_is_named(world: LearnedWorld, tiny_checkpoint: Path) -> None:
     env.reset(seed=0)
     with pytest.raises(ValueError, match=r"\[3, 2\], got shape \(2, 2\)"):
         env.step(np.zeros((2, 2)))
-    mixed = [DrivingEnv(world.branch(), obs=obs) for obs in ("state", "pixels")]
+    mixed = [DrivingEnv(copy.copy(world), obs=obs) for obs in ("state", "pixels")]
     with pytest.raises(ValueError, match="env 1 observes"):
         DrivingVectorEnv(mixed, step_together)
 

@@ -51,12 +51,12 @@ class StraightWorld:
 
     def reset(self, seed, options):
         self.route, self.past, self.time = StraightRoute(), [], -(self.num_context - 1) * self.dt
-        if "start" in options:
-            clip = options["start"]
+        if "start_clip" in options:
+            clip = options["start_clip"]
             self.vehicle, self.actors, self.scripts = clip.vehicles[-1].copy(), [], ()
             self.past = [(clip.frames[i], clip.vehicles[i], clip.scenes[i]) for i in range(len(clip.frames))]
             return self.answer(0.0)
-        scenario = options["scenario"]
+        scenario = options["scripted_actors"]
         self.vehicle = np.array([50.0, 0, 0, scenario.ego_speed, 0, 0])
         self.scripts = scenario.scripts
         self.actors = [script.initial(self.route, 50.0) for script in self.scripts]

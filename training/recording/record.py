@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_routes
 from envs.process_pool import in_processes
+from envs.registration import WORLDS, ReferenceWorldName
 from envs.world import World, WorldLostError, WorldStep
 from training.data import lerobot_layout as layout
 from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
@@ -56,7 +57,7 @@ class RecordConfig:
     """
 
     out: Path = Path("data/rollouts")
-    world: Literal["road", "carla"] = "road"
+    world: ReferenceWorldName = "road"
     carla_maps: tuple[str, ...] = ()
     carla_routes: Path | None = None
     host: str = "127.0.0.1"
@@ -114,22 +115,11 @@ MakeWorld = Callable[[RecordConfig], World]
 """Makes the world that is recorded; a function at module level, since workers import it."""
 
 
-def make_road_world(config: RecordConfig) -> World:
-    """The reference simulator."""
-    from envs.road.road_world import RoadWorld, RoadWorldConfig
-
-    return RoadWorld(RoadWorldConfig(frame_size=config.frame_size))
-
-
-def make_carla_world(config: RecordConfig) -> World:
-    """A CARLA server."""
-    from envs.carla.carla_world import CarlaWorld, CarlaWorldConfig
-
-    return CarlaWorld(CarlaWorldConfig(host=config.host, port=config.port, frame_size=config.frame_size))
-
-
-MAKE_WORLD: dict[str, MakeWorld] = {"road": make_road_world, "carla": make_carla_world}
-"""What `RecordConfig.world` names."""
+def make_named_world(config: RecordConfig) -> World:
+    """The world that `config` names, with what it knows of the config's options."""
+    entry = WORLDS[config.world]
+    options = {"frame_size": config.frame_size, "host": config.host, "port": config.port}
+    return entry.make(**{name: value for name, value in options.items() if name in entry.options}).world
 
 
 def record(config: RecordConfig, make_world: MakeWorld | None = None) -> RolloutDataset:
@@ -146,14 +136,14 @@ def record(config: RecordConfig, make_world: MakeWorld | None = None) -> Rollout
         RouteError: a route of `config.carla_routes` cannot be driven on the server.
         ConnectionError: CARLA does not answer, or breaks off again and again; what was recorded so far is kept.
     """
-    make_world = MAKE_WORLD[config.world] if make_world is None else make_world
+    make_world = make_named_world if make_world is None else make_world
     _check_settings(config)
     for leftover in config.out.rglob(".*.tmp"):  # of a recording that was stopped
         leftover.unlink()
     groups = _missing_by_town(config)
     done = config.num_episodes - sum(len(group) for group in groups)
     with tqdm(total=config.num_episodes, initial=done, desc=f"record {config.out}", unit="episode") as progress:
-        if config.num_workers == 0 or config.world == "carla":
+        if config.num_workers == 0 or WORLDS[config.world].remote:
             for group in groups:
                 progress.update(_record_town(config, make_world, group))
         else:

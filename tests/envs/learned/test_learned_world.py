@@ -48,7 +48,7 @@ def test_equal_seeds_give_equal_drives_and_other_seeds_others(world: LearnedWorl
 
 def test_a_drive_goes_on_from_a_clip(world: LearnedWorld) -> None:
     clip = random_clip(12, seed=9)
-    first = shown(world, world.reset(0, {"start": clip}))
+    first = shown(world, world.reset(0, {"start_clip": clip}))
     assert np.array_equal(first.frame, clip.frames[-1])
     assert np.array_equal(first.vehicle, clip.vehicles[-1])
     assert first.progress == 0
@@ -64,7 +64,7 @@ def test_the_start_clip_holds_what_was_driven_and_can_be_continued(world: Learne
     assert np.array_equal(clip.frames[-1], steps[-1].frame)
     assert clip.controls[-1, 0] == pytest.approx(0.09)
     assert clip.scenes[-1] == steps[-1].scene
-    assert np.array_equal(shown(world, world.reset(2, {"start": clip})).frame, steps[-1].frame)
+    assert np.array_equal(shown(world, world.reset(2, {"start_clip": clip})).frame, steps[-1].frame)
 
 
 def test_snapshot_continues_exactly(world: LearnedWorld) -> None:
@@ -88,9 +88,9 @@ def test_bad_options_are_named(world: LearnedWorld) -> None:
     small = random_clip(8)
     small = replace(small, frames=small.frames[:, ::2, ::2])
     with pytest.raises(ValueError, match="64x64"):
-        world.reset(0, {"start": small})
+        world.reset(0, {"start_clip": small})
     with pytest.raises(ValueError, match=r"0.05 s.*0.1 s"):
-        world.reset(0, {"start": replace(random_clip(8), dt=0.05)})
+        world.reset(0, {"start_clip": replace(random_clip(8), dt=0.05)})
     with pytest.raises(ValueError, match="call reset"):
         LearnedWorld(model=world.model, starts=[]).step(CONTROL)
     with pytest.raises(ValueError, match="num_steps"):
@@ -150,7 +150,7 @@ def test_a_scenarios_actor_goes_on_from_where_the_clip_shows_it(world: LearnedWo
     vehicles = clip.vehicles.copy()
     vehicles[:, 0] -= vehicles[-1, 0]
     clip = replace(clip, vehicles=vehicles)
-    world.reset(0, {"start": clip, "scenario": ScriptedActors(scripts=(lead,))})
+    world.reset(0, {"start_clip": clip, "scripted_actors": ScriptedActors(scripts=(lead,))})
     steps = [world.step(CONTROL) for _ in range(12)]
     speeds = [step.scene.objects[step.scene.object_kinds == ObjectKind.CAR, 3] for step in steps]
     assert [len(s) for s in speeds] == [1] * 12
@@ -162,7 +162,7 @@ def test_a_scenarios_actor_goes_on_from_where_the_clip_shows_it(world: LearnedWo
 
 def test_a_scenario_begins_again_exactly_from_a_snapshot(world: LearnedWorld) -> None:
     walker = CrossingPedestrian(distance=20.0, offset=-4.0, start_at=-0.3, speed=1.4)
-    world.reset(0, {"start_index": 1, "scenario": ScriptedActors(scripts=(walker,))})
+    world.reset(0, {"start_index": 1, "scripted_actors": ScriptedActors(scripts=(walker,))})
     world.step(CONTROL)
     snapshot = world.snapshot()
     first = [shown(world, world.step(CONTROL)) for _ in range(3)]
@@ -179,7 +179,7 @@ def test_a_scenario_begins_again_exactly_from_a_snapshot(world: LearnedWorld) ->
 
 def test_driving_into_an_actor_is_a_collision(world: LearnedWorld) -> None:
     wall = BrakingLead(gap=9.0, speed=0.0, brake_at=-1.0, deceleration=5.0)
-    world.reset(0, {"start_index": 0, "scenario": ScriptedActors(scripts=(wall,))})
+    world.reset(0, {"start_index": 0, "scripted_actors": ScriptedActors(scripts=(wall,))})
     risks = [world.step(np.array([0.0, 1.0, 0.0, 0.0], np.float32)).collision for _ in range(20)]
     assert risks[0] < 0.1
     assert max(risks) > 0.9
@@ -199,7 +199,7 @@ def test_the_lane_is_the_routes_and_what_is_seen_stays_beside_it(world: LearnedW
 
 
 def test_a_world_hands_on_what_is_left_of_its_route(world: LearnedWorld) -> None:
-    world.reset(0, {"start": random_clip(8)})
+    world.reset(0, {"start_clip": random_clip(8)})
     before = world.start_clip().route
     for _ in range(10):
         last = world.step(CONTROL)
@@ -244,10 +244,10 @@ def test_a_scenario_finds_room_in_full_traffic_at_the_cost_of_the_farthest(world
     scenes.objects[:, :, 1], scenes.objects[:, :, 4:] = 6.0, (4.0, 1.8)
     walker = CrossingPedestrian(distance=20.0, offset=-4.0, start_at=0.0, speed=1.4)
     scenario = ScriptedActors(scripts=(walker,))
-    world.reset(0, {"start": replace(clip, scenes=scenes), "scenario": scenario})
+    world.reset(0, {"start_clip": replace(clip, scenes=scenes), "scripted_actors": scenario})
     after = world.step(CONTROL).scene
     assert (after.object_kinds == ObjectKind.PEDESTRIAN).sum() == 1
     assert (after.object_kinds == ObjectKind.CAR).sum() == 11
     assert after.objects[after.object_kinds == ObjectKind.CAR, 0].max() < 51.0
-    with pytest.raises(ValueError, match="12 actors in the learned world, got 13"):
-        world.reset(0, {"start": clip, "scenario": ScriptedActors(scripts=(walker,) * 13)})
+    with pytest.raises(ValueError, match="room for 12 scripted actors, got 13"):
+        world.reset(0, {"start_clip": clip, "scripted_actors": ScriptedActors(scripts=(walker,) * 13)})

@@ -78,7 +78,7 @@ def test_snapshot_and_restore_are_exact(world):
 
 
 def test_a_control_changes_the_next_frame_and_not_the_present_one(world):
-    world.reset(0, {"town": 0, "scenario": EMPTY_ROAD})
+    world.reset(0, {"town": 0, "scripted_actors": EMPTY_ROAD})
     snapshot, before = world.snapshot(), world.start_clip()
     steps = []
     for control in (COAST, np.array([1, 0, 1, 0], np.float32)):
@@ -108,7 +108,7 @@ def test_start_clip_is_full_after_reset_and_its_route_starts_beside_the_ego(worl
 
 
 def test_progress_is_the_distance_along_the_route(world):
-    step = world.reset(0, {"town": 0, "scenario": EMPTY_ROAD})
+    step = world.reset(0, {"town": 0, "scripted_actors": EMPTY_ROAD})
     assert step.progress == 0.0
     start, total = step.vehicle, 0.0
     for _ in range(20):
@@ -119,7 +119,7 @@ def test_progress_is_the_distance_along_the_route(world):
 
 
 def test_full_steer_leaves_the_road_and_a_corner_outside_counts(world):
-    world.reset(0, {"town": 0, "scenario": EMPTY_ROAD})
+    world.reset(0, {"town": 0, "scripted_actors": EMPTY_ROAD})
     flags = [world.step(np.array([-0.5, 0.5, 0, 0], np.float32)).off_road for _ in range(40)]
     assert flags[0] == 0.0
     assert max(flags) == 1.0
@@ -140,7 +140,7 @@ class Standing:
 
 def test_scripted_actor_is_the_lead_and_can_be_hit(world):
     scenario = replace(EMPTY_ROAD, scripts=(Standing(30.0),))
-    step = world.reset(0, {"town": 0, "scenario": scenario})
+    step = world.reset(0, {"town": 0, "scripted_actors": scenario})
     model = SMALL.vehicle
     moved = np.hypot(*(world.start_clip().vehicles[-1] - world.start_clip().vehicles[0])[:2])
     assert step.scene.speed == pytest.approx(8.0, abs=0.3)
@@ -168,23 +168,23 @@ class Clock:
 
 
 def test_script_clock_is_zero_when_the_episode_begins(world):
-    step = world.reset(0, {"town": 0, "scenario": replace(EMPTY_ROAD, scripts=(Clock(),))})
+    step = world.reset(0, {"town": 0, "scripted_actors": replace(EMPTY_ROAD, scripts=(Clock(),))})
     assert step.scene.objects[0, 3] == pytest.approx(0.0, abs=1e-6)
     assert world.step(COAST).scene.objects[0, 3] == pytest.approx(0.1, abs=1e-6)
 
 
 def test_start_pose_is_used_and_checked(world):
-    world.reset(0, {"town": 0, "scenario": EMPTY_ROAD})
+    world.reset(0, {"town": 0, "scripted_actors": EMPTY_ROAD})
     x, y, yaw = world.start_clip().vehicles[0][:3]
-    world.reset(9, {"town": 0, "start": (x, y, yaw)})
+    world.reset(9, {"town": 0, "start_pose": (x, y, yaw)})
     assert world.start_clip().vehicles[0][:3] == pytest.approx([x, y, yaw])
     with pytest.raises(ValueError, match="not on a driving lane"):
-        world.reset(9, {"town": 0, "start": (x + 1e4, y, yaw)})
+        world.reset(9, {"town": 0, "start_pose": (x + 1e4, y, yaw)})
 
 
-@pytest.mark.parametrize("options", [{"wether": 1}, {"town": 0, "map": "x.xodr"}, {"start": (0, 0)}])
+@pytest.mark.parametrize("options", [{"wether": 1}, {"town": 0, "map": "x.xodr"}, {"start_pose": (0, 0)}])
 def test_bad_options_are_refused(world, options):
-    with pytest.raises(ValueError, match=r"wether|not both|start must be"):
+    with pytest.raises(ValueError, match=r"wether|not both|start_pose must be"):
         world.reset(0, options)
 
 

@@ -93,7 +93,7 @@ def test_kept_moment_is_returned_to_again_and_again_and_from_another_start(tmp_p
 def test_second_world_goes_on_from_the_first_ones_start_under_the_same_actions(tmp_path):
     first, second = StraightEnv(), StraightEnv()
     session = session_on(first, tmp_path, FullThrottle(), beside=[second])
-    assert second.reset_with == (7, {"start": "clip at 0"})
+    assert second.reset_with == (7, {"start_clip": "clip at 0"})
     drive(session, 0.0, 25)
     session.toggle_autopilot()
     drive(session, -0.1, 25)
@@ -104,7 +104,7 @@ def test_second_world_goes_on_from_the_first_ones_start_under_the_same_actions(t
     assert [moment.world for moment in session.moments] == ["World 0", "World 1"]
     session.pick_start(2)
     assert first.reset_with == (2, {"start_index": 1})
-    assert second.reset_with == (2, {"start": "clip at 0"})
+    assert second.reset_with == (2, {"start_clip": "clip at 0"})
     session.close()
     assert first.closed
     assert second.closed

@@ -12,6 +12,8 @@ from latent_batches import one_batch
 from tiny_model import CONFIG, CONTROL, model_with, one_pass, random_clip, random_conditions, woken
 
 from envs.learned.learned_world import LearnedWorld, step_together
+from envs.serialization import read_snapshot, write_snapshot
+from envs.world import branch
 from training.batches.latent_windows import NUM_DRAWS, LatentWindows
 from training.stages.loop import LoopConfig
 from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
@@ -113,9 +115,9 @@ def test_states_keep_their_sinks_through_copies_batches_and_bytes() -> None:
     for k, state in enumerate(states):
         assert_equal(joined[k].latent.sinks, state.latent.sinks, 0.0)
     other = dream()
-    other.set_state(worlds[1].get_state())
-    assert_equal(other.step(CONTROL[0]).latent, worlds[1].branch().step(CONTROL[0]).latent, 0.0)
-    alone = [world.branch().step(CONTROL[0]).latent for world in worlds]
+    other.restore(read_snapshot(other, write_snapshot(worlds[1])))
+    assert_equal(other.step(CONTROL[0]).latent, branch(worlds[1]).step(CONTROL[0]).latent, 0.0)
+    alone = [branch(world).step(CONTROL[0]).latent for world in worlds]
     together = step_together(worlds, np.repeat(CONTROL, 2, axis=0))
     for ours, step in zip(alone, together, strict=True):
         np.testing.assert_allclose(ours, step.latent, atol=1e-4)

@@ -19,6 +19,7 @@ from tiny_model import CONTROL, random_clip, random_model
 
 from envs.driving_env import DrivingEnv
 from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from envs.serialization import read_snapshot, write_snapshot
 from worldsim.checkpoint import WEIGHTS_NAME
 from worldsim.datatypes.starts import load_starts
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
@@ -162,7 +163,7 @@ def test_a_moment_goes_on_exactly_here_in_a_branch_and_in_another_process(tiny_c
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=paths)
     assert there.stdout.strip() == expected
     with pytest.raises(ValueError, match="a state of another world"):
-        LearnedWorld(LearnedWorldConfig(checkpoint=tiny_checkpoint)).set_state(env.world.get_state())
+        read_snapshot(LearnedWorld(LearnedWorldConfig(checkpoint=tiny_checkpoint)), write_snapshot(env.world))
 
 
 def test_the_env_keeps_gymnasiums_contract_and_one_set_of_keys(tiny_checkpoint: Path) -> None:

@@ -1,0 +1,64 @@
+"""The options of `reset`: what a world knows, under the names of today, and of the right kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from envs.deprecation import with_new_names
+from envs.scripted_actors import ScriptedActors
+from worldsim.datatypes.start_clip import StartClip
+
+
+def read_reset_options(
+    options: Mapping[str, Any], *, known: Sequence[str], world: str, renamed: Mapping[str, str]
+) -> dict[str, Any]:
+    """The options that were given, by today's names. None counts as not given.
+
+    Args:
+        options: as they came to the world's `reset`.
+        known: names of the options that the world knows.
+        world: what the world is called in an error.
+        renamed: today's names of options by their old names, which are read with a DeprecationWarning.
+
+    Raises:
+        ValueError: an unknown option, an option under its old and its new name, or a value of the wrong kind.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    given = with_new_names(given, renamed, "reset option")
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise ValueError(f"unknown reset options {unknown}; {world} knows {', '.join(known)}")
+    return {name: _READ[name](value) if name in _READ else value for name, value in given.items()}
+
+
+def _read_clip(value: Any) -> StartClip:
+    if not isinstance(value, StartClip):
+        raise ValueError(f"start_clip must be a StartClip, such as env.start_clip() returns, got {value!r}")
+    return value
+
+
+def _read_pose(value: Any) -> tuple[float, float, float]:
+    try:
+        pose = np.asarray(value, np.float64)
+    except (TypeError, ValueError):  # not numbers, or rows of different lengths
+        pose = np.empty(0)
+    if pose.shape != (3,) or not np.isfinite(pose).all():
+        raise ValueError(f"start_pose must be x, y [m] and yaw [rad], three finite numbers, got {value!r}")
+    x, y, yaw = pose.tolist()
+    return x, y, yaw
+
+
+def _read_actors(value: Any) -> ScriptedActors:
+    if not isinstance(value, ScriptedActors):
+        raise ValueError(f"scripted_actors must be ScriptedActors(scripts=(...)), got {value!r}")
+    return value
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "start_clip": _read_clip,
+    "start_pose": _read_pose,
+    "scripted_actors": _read_actors,
+}
