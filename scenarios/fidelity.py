@@ -21,7 +21,7 @@ from scenarios.report import checkpoint_digest, code_digest, provenance
 from scenarios.runner import measure
 from scenarios.scenario import Case
 from scenarios.stage import CaseRunner, InvalidStartError, make_stage
-from scenarios.validate import ScenarioName
+from scenarios.validate import ScenarioNames, check_scenarios
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class FidelityConfig:
 
     planners: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
-    scenarios: tuple[ScenarioName, ...] = ("lead_braking", "cut_in", "pedestrian_crossing", "traffic")
+    scenarios: ScenarioNames = tuple(SCENARIOS)
     num_seeds: int = 13
     first_seed: int = 0
     out: Path = Path("runs/fidelity")
@@ -64,8 +64,7 @@ class FidelityConfig:
         for name, least in (("num_seeds", 1), ("num_workers", 1), ("first_seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not self.scenarios:
-            raise ValueError("scenarios must name at least one scenario, got none")
+        check_scenarios(self.scenarios)
         for own in self.own:
             if ":" not in own or self.own.count(own) > 1:
                 raise ValueError(f"own must be different module:Name or file.py:Name, got {', '.join(self.own)}")

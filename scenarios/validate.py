@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import tyro
 from tqdm import tqdm
 
 from envs.video import write_mp4
 from policies.drive import Rollout
 from policies.policy import make_policy
 from policies.sampling_mpc import SamplingPlannerConfig
-from scenarios.catalogue import SCENARIOS
+from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.overlay import annotate_rollout
 from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
@@ -22,7 +23,13 @@ from scenarios.scenario import Scenario
 from scenarios.stage import CarlaPlaces, WorldName, make_stage
 from scenarios.statistics import Interval, clopper_pearson
 
-ScenarioName = Literal["lead_braking", "cut_in", "pedestrian_crossing", "traffic"]
+if TYPE_CHECKING:
+    ScenarioName = str
+else:
+    ScenarioName = Literal[tuple(SCENARIOS)]  # the command line offers exactly those of the catalogue
+
+SCENARIO_HELP = "by name; " + "; ".join(f"{name}: {entry.title}" for name, entry in SCENARIOS.items())
+ScenarioNames = Annotated[tuple[ScenarioName, ...], tyro.conf.arg(help=SCENARIO_HELP)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +44,7 @@ class ValidateConfig:
         port: of its RPC.
         carla_maps: maps of the server on which cases are set in turn; without one, the map it has.
         carla_routes: a file of CARLA leaderboard routes on which cases are set in turn instead, each on its own map.
-        scenarios: which of the catalogue.
+        scenarios: names in the catalogue; by default those tagged "benchmark".
         num_seeds: cases per scenario.
         first_seed: seeds are first_seed, first_seed + 1, ...
         out: folder for report.html, report.json and the videos.
@@ -58,7 +65,7 @@ class ValidateConfig:
     port: int = 2000
     carla_maps: tuple[str, ...] = ()
     carla_routes: Path | None = None
-    scenarios: tuple[ScenarioName, ...] = ("lead_braking", "cut_in", "pedestrian_crossing")
+    scenarios: ScenarioNames = field(default_factory=lambda: scenarios_tagged("benchmark"))
     num_seeds: int = 10
     first_seed: int = 0
     out: Path = Path("runs/validate")
@@ -77,8 +84,7 @@ class ValidateConfig:
             raise ValueError(f"num_videos must not be negative, got {self.num_videos}")
         if not 0 <= self.max_failure_rate <= 1:
             raise ValueError(f"max_failure_rate must be in [0, 1], got {self.max_failure_rate}")
-        if not self.scenarios:
-            raise ValueError("scenarios must name at least one scenario, got none")
+        check_scenarios(self.scenarios)
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
@@ -87,6 +93,19 @@ class ValidateConfig:
     def carla(self) -> CarlaPlaces:
         """The server of world "carla", and where cases are set there."""
         return CarlaPlaces(host=self.host, port=self.port, maps=self.carla_maps, routes=self.carla_routes)
+
+
+def check_scenarios(names: Sequence[str]) -> None:
+    """Whether a config names scenarios of the catalogue.
+
+    Raises:
+        ValueError: it names none, or one that there is not.
+    """
+    if not names:
+        raise ValueError("scenarios must name at least one scenario, got none")
+    unknown = sorted(set(names) - set(SCENARIOS))
+    if unknown:
+        raise ValueError(f"no scenario is named {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,11 +277,20 @@ def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence
     ]
     return Section(
         title=scenario.title,
-        text=scenario.description,
+        text=f"{scenario.description} Sampled: {_samples(scenario)}.",
         figures=[Figure(png=scenario_figure(results), alt=f"{scenario.title}: time to collision and outcome per case")],
         videos=videos,
         table=Table(header=header, rows=rows, good=[not r.failed for r in results]),
     )
+
+
+def _samples(scenario: Scenario) -> str:
+    """Each sampled parameter with its range: "ego speed 20 to 50 km/h, headway ..."."""
+    parts = []
+    for parameter, span in scenario.samples.items():
+        name, _, unit = parameter.removesuffix("]").partition(" [")
+        parts.append(f"{name} {span} {unit}".strip())
+    return ", ".join(parts)
 
 
 def _video(config: ValidateConfig, result: CaseResult, rollout: Rollout) -> Video:

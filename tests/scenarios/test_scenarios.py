@@ -13,12 +13,13 @@ from envs.world import WorldStep
 from policies.policy import ConstantPolicy
 from policies.rule_based import LaneFollower
 from scenarios.actors import BrakingLead, CrossingPedestrian, CutIn
-from scenarios.catalogue import CONTEXT, SCENARIOS, cut_in_is_avoidable
+from scenarios.catalogue import SCENARIOS, cut_in_is_avoidable, scenarios_tagged
 from scenarios.metrics.collision import collision_score, first_event, impact_speed
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.gap import min_gap, r157_following_distance
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.runner import run_cases
+from scenarios.scenario import CONTEXT
 from scenarios.stage import LearnedCaseRunner, ReferenceCaseRunner
 from scenarios.validate import ValidateConfig, validate
 from worldsim.datatypes.scene import ObjectKind, SceneState
@@ -124,7 +125,7 @@ def run(policy, name, seeds):
     return run_cases(ReferenceCaseRunner(DrivingEnv(StraightWorld())), policy, [SCENARIOS[name].draw(s) for s in seeds])
 
 
-SCRIPTED = [name for name in SCENARIOS if name != "traffic"]
+SCRIPTED = scenarios_tagged("scripted")
 
 
 @pytest.mark.parametrize("name", SCRIPTED)
