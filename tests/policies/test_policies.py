@@ -11,11 +11,10 @@ from policies.policy import make_policy
 from policies.rule_based import (
     LaneFollower,
     LaneFollowerConfig,
-    curve_speed,
-    idm_acceleration,
-    pedal_for,
-    pedestrian_gaps,
-    pursuit_steer,
+    bound_curve_speed,
+    choose_acceleration,
+    find_pedestrian_gaps,
+    steer_along_route,
 )
 from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
@@ -79,33 +78,38 @@ def test_lane_follower_settles_in_the_lane(curvature):
 
 @pytest.mark.parametrize("curvature", [0.1, -0.05, 0.0])
 def test_pursuit_inverts_the_bicycle(curvature):
-    steer = pursuit_steer(scene_on_circle(curvature, speed=3.0), MODEL)
+    steer = steer_along_route(scene_on_circle(curvature, speed=3.0), MODEL)
     driven = np.tan(steer * MODEL.max_steer_angle) / MODEL.wheelbase
     assert driven == pytest.approx(curvature, abs=0.012)
 
 
 def test_pursuit_without_a_route_goes_straight_and_ignores_invalid_points():
-    assert pursuit_steer(SceneState.empty(), MODEL) == 0.0
+    assert steer_along_route(SceneState.empty(), MODEL) == 0.0
     scene = scene_on_circle(0.05, speed=3.0)
-    expected = pursuit_steer(scene, MODEL)
+    expected = steer_along_route(scene, MODEL)
     scene.route[-1], scene.route_valid[-1] = (5.0, -900.0), False
-    assert pursuit_steer(scene, MODEL) == pytest.approx(expected)
+    assert steer_along_route(scene, MODEL) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("acceleration", [-6.0, -2.0, 0.0, 1.5])
 def test_pedal_settles_at_the_acceleration(acceleration):
     state = np.array([0.0, 0.0, 0.0, 15.0, acceleration, 0.0])
-    after = MODEL.step(state, control_from_action([0.0, pedal_for(acceleration, 15.0, MODEL)]), 0.1)
+    after = MODEL.step(state, control_from_action([0.0, MODEL.acceleration_command(acceleration, 15.0)]), 0.1)
     assert (after[3] - state[3]) / 0.1 == pytest.approx(acceleration, abs=0.05)
 
 
-def test_idm_equilibrium_free_road_and_closing():
-    assert idm_acceleration(10.0, 10.0) == pytest.approx(0.0)
-    assert idm_acceleration(0.0, 10.0, acceleration=1.5) == pytest.approx(1.5)
+def test_lane_follower_keeps_the_distance_of_the_intelligent_driver_model():
+    config = LaneFollowerConfig()
+
+    def accelerate(speed, limit, lead=None):
+        return choose_acceleration(scene_on_circle(speed=speed, limit=limit, lead=lead), config)
+
+    assert accelerate(10.0, 10.0) == pytest.approx(0.0)
+    assert accelerate(0.0, 10.0) == pytest.approx(config.acceleration)
     gap = (2.5 + 10 * 1.5) / np.sqrt(1 - (10 / 15) ** 4)  # the gap at which IDM neither speeds up nor slows down
-    assert idm_acceleration(10.0, 15.0, gap, 10.0) == pytest.approx(0.0, abs=1e-9)
-    assert idm_acceleration(10.0, 15.0, gap, 0.0) < -2.0
-    assert idm_acceleration(5.0, 15.0, 0.0, 0.0) < -8.0
+    assert accelerate(10.0, 15.0, (gap, 10.0)) == pytest.approx(0.0, abs=1e-6)
+    assert accelerate(10.0, 15.0, (gap, 0.0)) < -2.0
+    assert accelerate(5.0, 15.0, (0.0, 0.0)) == -config.max_braking
 
 
 def test_lane_follower_stops_behind_a_standing_lead():
@@ -120,8 +124,8 @@ def test_lane_follower_stops_behind_a_standing_lead():
 
 
 def test_curve_speed_sees_the_curve_ahead():
-    assert curve_speed(scene_on_circle(0.1), 2.0) == pytest.approx(np.sqrt(2.0 / 0.1), rel=0.01)
-    assert curve_speed(scene_on_circle(0.0), 2.0) > 50
+    assert bound_curve_speed(scene_on_circle(0.1), 2.0) == pytest.approx(np.sqrt(2.0 / 0.1), rel=0.01)
+    assert bound_curve_speed(scene_on_circle(0.0), 2.0) > 50
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_pedestrians_count_when_on_or_entering_the_route(x, y, yaw, expected):
     scene = scene_on_circle()
     scene.objects[0] = [x, y, yaw, 1.4, 0.5, 0.5]
     scene.object_kinds[0] = ObjectKind.PEDESTRIAN
-    gaps = pedestrian_gaps(scene)
+    gaps = find_pedestrian_gaps(scene)
     assert bool(gaps) == expected
     if expected and y < 0:
         assert gaps[0] == pytest.approx(15.0 - 2.3 - 0.25, abs=0.6)
