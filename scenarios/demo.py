@@ -6,16 +6,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
 import numpy as np
+import tyro
 from tqdm import tqdm
 
 from envs.registration import make_learned_env
 from envs.video import write_mp4
 from policies.drive import Rollout, drive
-from policies.policy import Policy, make_policy
+from policies.policy import Policy
+from policies.registry import POLICY_HELP, make_policy
 from policies.sampling_mpc import Plan, SamplingPlanner, SamplingPlannerConfig
 from scenarios.metrics.collision import first_event
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
@@ -30,7 +32,7 @@ class DemoConfig:
     """Let a policy drive in the learned world.
 
     Args:
-        policy: who drives: lane_follower, planner, constant, random, or one of your own as module:Name or file.py:Name.
+        policy: drives the ego; one of `policies.registry`, or your own as module:Name or file.py:Name.
         seconds: simulated time of each drive [s].
         num_drives: each from a start of its own.
         seed: of the first drive; the others count up from it.
@@ -43,7 +45,7 @@ class DemoConfig:
         ValueError: a number is too small.
     """
 
-    policy: str = "planner"
+    policy: Annotated[str, tyro.conf.arg(help=POLICY_HELP)] = "planner"
     seconds: float = 6.0
     num_drives: int = 2
     seed: int = 0

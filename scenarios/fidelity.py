@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from envs.process_pool import in_processes
 from policies.drive import Rollout
-from policies.policy import Policy, make_policy
+from policies.policy import Policy
+from policies.registry import make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.case_results import measure
 from scenarios.case_runner import CaseRunner, InvalidStartError, make_case_runner

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from envs.video import write_mp4
 from policies.drive import Rollout
-from policies.policy import make_policy
+from policies.registry import POLICIES, POLICY_HELP, make_policy
 from policies.sampling_mpc import SamplingPlannerConfig
 from scenarios.case_results import CaseResult, run_cases, severity
 from scenarios.case_runner import CarlaPlaces, WorldName, make_case_runner
@@ -37,7 +37,7 @@ class ValidateConfig:
     """Run a policy through the scenarios.
 
     Args:
-        policy: who drives: lane_follower, planner, constant, random, or one of your own as module:Name or file.py:Name.
+        policy: drives the ego; one of `policies.registry`, or your own as module:Name or file.py:Name.
         world: "learned" continues clips recorded in the reference world, "road" is the reference world itself, "carla"
             is a CARLA server with its own maps.
         host: of the CARLA server.
@@ -59,7 +59,7 @@ class ValidateConfig:
             or both at once.
     """
 
-    policy: str = "lane_follower"
+    policy: Annotated[str, tyro.conf.arg(help=POLICY_HELP)] = "lane_follower"
     world: WorldName = "learned"
     host: str = "127.0.0.1"
     port: int = 2000
@@ -163,7 +163,8 @@ def validate(config: ValidateConfig) -> int:
 
 def checkpoint_used(config: ValidateConfig) -> Path | None:
     """Folder of the world model that takes part in the run; None if none does."""
-    if config.world != "learned" and config.policy != "planner":
+    policy = POLICIES.get(config.policy)
+    if config.world != "learned" and not (policy and policy.uses_world_model):
         return None
     from worldsim.world_model import DEFAULT_CHECKPOINT
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from policies.drive import drive
-from policies.policy import make_policy
 from policies.rule_based import (
     LaneFollower,
     LaneFollowerConfig,
@@ -249,13 +248,6 @@ def test_planner_refuses_frames_of_another_size():
     model.config.frame_size = (16, 16)
     with pytest.raises(ValueError, match=r"\(8, 8\), the model's \(16, 16\)"):
         plan_drive(model, SamplingPlanner(model), [0, 0, 0, 5, 0, 0])
-
-
-def test_policies_by_name():
-    assert isinstance(make_policy("lane_follower"), LaneFollower)
-    np.testing.assert_array_equal(make_policy("constant").act(np.zeros((8, 8, 3), np.uint8), {}), [0, 0])
-    with pytest.raises(ValueError, match="no policy is named 'nobody'"):
-        make_policy("nobody")
 
 
 class CountingEnv(gymnasium.Env):
