@@ -178,8 +178,10 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
     a = comparison.agreement
     names = [planner.replace("_", " ") for planner in comparison.planners]
     order = np.argsort(-means["road"], kind="stable").tolist()
+
     shares = (comparison.same_verdict, comparison.failures_found, comparison.failures_made_up)
     same, found, made_up = ("–" if share is None else f"{share:.0%}" for share in shares)
+
     return Page(
         title="Does the learned world rank planners as the reference world does?",
         subtitle=f"{len(names)} planners, {len(comparison.cases)} paired starts",
