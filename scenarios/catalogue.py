@@ -34,7 +34,8 @@ def scenario(
     Args:
         title: for reports.
         tags: what it belongs to; "benchmark" makes it one of those that `drivedit validate` runs by default.
-        samples: each sampled parameter, name with unit, to its range in words; the keys of the situation's parameters.
+        samples: each sampled parameter, name with unit, to its range in words, for reports; the same keys as
+            the situation's parameters.
         towns: seeds of the towns that its cases take turns in.
 
     Raises:
@@ -68,9 +69,9 @@ def scenarios_tagged(tag: str) -> tuple[str, ...]:
     title="Lead car brakes",
     tags=("benchmark", "scripted", "UN R157"),
     samples={
-        "ego speed [km/h]": "20 to 50",
+        "ego speed [km/h]": "20 to 50 km/h",
         "headway [s]": "1.0 to 1.4 times that of UN R157",
-        "lead braking [m/s²]": "3 to 6",
+        "lead braking [m/s²]": "3 to 6 m/s²",
     },
 )
 def lead_braking(rng: np.random.Generator, town: int) -> Situation:
@@ -92,15 +93,15 @@ def lead_braking(rng: np.random.Generator, town: int) -> Situation:
     title="Cut-in",
     tags=("benchmark", "scripted", "UN R157"),
     samples={
-        "ego speed [km/h]": "25 to 50",
-        "closing speed [km/h]": "5 to 25",
-        "gap [m]": "5 to 30",
-        "lateral speed [m/s]": "0.8 to 1.8",
-        "from the left": "0 or 1",
+        "ego speed [km/h]": "25 to 50 km/h",
+        "closing speed [km/h]": "5 to 25 km/h",
+        "gap [m]": "5 to 30 m",
+        "lateral speed [m/s]": "0.8 to 1.8 m/s",
+        "from the left": "yes or no",
     },
 )
 def cut_in(rng: np.random.Generator, town: int) -> Situation:
-    """A slower car changes into the ego's lane ahead; only draws that UN R157 holds to be avoidable."""
+    """A slower car changes into the ego's lane ahead; only draws that are avoidable by UN R157."""
     while True:
         speed, slower = rng.uniform(25, 50) * KMH, rng.uniform(5, 25) * KMH
         gap, lateral_speed, side = rng.uniform(5, 30), rng.uniform(0.8, 1.8), rng.choice([-1.0, 1.0])
@@ -132,7 +133,7 @@ def cut_in(rng: np.random.Generator, town: int) -> Situation:
 @scenario(
     title="Pedestrian crosses",
     tags=("benchmark", "scripted"),
-    samples={"ego speed [km/h]": "15 to 40", "time to arrival [s]": "2.5 to 3.5", "from the left": "0 or 1"},
+    samples={"ego speed [km/h]": "15 to 40 km/h", "time to arrival [s]": "2.5 to 3.5 s", "from the left": "yes or no"},
 )
 def pedestrian_crossing(rng: np.random.Generator, town: int) -> Situation:
     """A pedestrian walks onto the road at 5 km/h, timed to meet an ego that does not brake."""
@@ -151,7 +152,7 @@ def pedestrian_crossing(rng: np.random.Generator, town: int) -> Situation:
 @scenario(
     title="Ordinary traffic",
     tags=("ambient",),
-    samples={"ego speed [km/h]": "0 to 36", "town": "one of the held-out towns"},
+    samples={"ego speed [km/h]": "0 to 36 km/h", "town": "held out from training"},
 )
 def traffic(rng: np.random.Generator, town: int) -> Situation:
     """Ten seconds in a town's own traffic, with its bends and junctions. No actor is scripted, and standing still is no

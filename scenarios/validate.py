@@ -230,9 +230,10 @@ def _write_report(
     }
     write_json(config.out / "report.json", content)
 
+    titles = [SCENARIOS[name].title for name in results]
     page = Page(
         title=f"Validation of {config.policy.replace('_', ' ')}",
-        subtitle=f"{WORLD_TITLES[config.world]}, {len(results)} scenarios, {config.num_seeds} seeds each",
+        subtitle=f"{WORLD_TITLES[config.world]}, {len(everything)} cases from {', '.join(titles)}",
         verdict="passed" if passed else "failed",
         good=passed,
         stats=_stats(everything, config.max_failure_rate),
@@ -278,15 +279,17 @@ def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:
 
 
 def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence[Video]) -> Section:
-    header = ["seed", *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]", "progress [m]", "comfort"]
+    header = ["seed", *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]"]
+    header += ["progress [m]", "required progress [m]", "comfort"]
     rows = [
         [
             str(r.seed),
-            *(f"{value:.1f}" for value in r.parameters.values()),
+            *(_number(value) for value in r.parameters.values()),
             r.outcome.replace("_", " "),
             _number(r.min_ttc),
             _number(r.min_gap),
-            f"{r.progress:.0f} of {r.min_progress:.0f} required",
+            f"{r.progress:.0f}",
+            f"{r.min_progress:.0f}",
             ", ".join(name.replace("_", " ") for name in r.comfort_violations) or "within bounds",
         ]
         for r in results
@@ -302,12 +305,8 @@ def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence
 
 
 def _samples(scenario: Scenario) -> str:
-    """Each sampled parameter with its range: "ego speed 20 to 50 km/h, headway ..."."""
-    parts = []
-    for parameter, span in scenario.samples.items():
-        name, _, unit = parameter.removesuffix("]").partition(" [")
-        parts.append(f"{name} {span} {unit}".strip())
-    return ", ".join(parts)
+    """Each sampled parameter with its range: "ego speed (20 to 50 km/h), headway (...)"."""
+    return ", ".join(f"{name.partition(' [')[0]} ({span})" for name, span in scenario.samples.items())
 
 
 def _video(config: ValidateConfig, result: CaseResult, rollout: Rollout) -> Video:
@@ -324,4 +323,6 @@ def _video(config: ValidateConfig, result: CaseResult, rollout: Rollout) -> Vide
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
