@@ -188,7 +188,7 @@ class StraightRoad:
         vehicles = MODEL.step(state.vehicles, controls, 0.1)
         prediction = SimpleNamespace(
             scene=self.scenes(vehicles),
-            vehicles=vehicles,
+            tracked=SimpleNamespace(vehicles=vehicles),
             collision=(vehicles[:, 0] + 2.3 > self.wall).astype(float),
             off_road=(np.abs(vehicles[:, 1]) > 2.5).astype(float),
         )

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from policies.rule_based import LaneFollowerConfig, choose_acceleration, steer_along_route
-from worldsim.datatypes.scene import LANE_NAMES, ObjectColumn, SceneState, control_from_action
+from worldsim.datatypes.scene import LaneColumn, ObjectColumn, SceneState, control_from_action
 from worldsim.datatypes.vehicle import VehicleModel, pursuit_curvature
 
 
@@ -229,7 +229,7 @@ def wrong_lane(dt: float, rng: np.random.Generator) -> Behaviour:
     base = NoisyLaneFollower(config, dt=dt, rng=rng, steer_noise=0.01, pedal_noise=0.05)
 
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
-        width = 2 * float(scene.half_width) if scene.lane_valid[LANE_NAMES.index("half_width")] else 3.5
+        width = 2 * float(scene.half_width) if scene.lane_valid[LaneColumn.HALF_WIDTH] else 3.5
         base.offset = lanes * width * min(1.0, (t + dt) / 2.0)
         return action
 
