@@ -305,11 +305,11 @@ def test_drive_keeps_action_t_between_instants_t_and_t_plus_1():
     assert not rollout.terminated
 
 
-def test_drive_wants_to_see_pixels():
+def test_drive_needs_an_env_of_pixels_or_state():
     env = CountingEnv()
     env.observation_space = gymnasium.spaces.Box(0, 1, (134,))
     env.observe = lambda: (np.zeros(134), {})
-    with pytest.raises(ValueError, match="shows pixels"):
+    with pytest.raises(ValueError, match="observes pixels"):
         drive(env, EchoPolicy(), 0)
 
 
