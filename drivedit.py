@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from policies.drive import Rollout as Rollout
     from policies.drive import drive as drive
     from policies.policy import Policy as Policy
-    from policies.policy import make_policy as make_policy
+    from policies.registry import make_policy as make_policy
     from training.data.rollouts import RolloutDataset as RolloutDataset
     from training.data.rollouts import RolloutWriter as RolloutWriter
     from worldsim.datatypes.scene import ObjectKind as ObjectKind
@@ -113,7 +113,8 @@ _HOME_OF = {
         "envs.vector_env": ("DrivingVectorEnv",),
         "envs.world": ("World", "WorldStep"),
         "policies.drive": ("Rollout", "drive"),
-        "policies.policy": ("Policy", "make_policy"),
+        "policies.policy": ("Policy",),
+        "policies.registry": ("make_policy",),
         "training.data.rollouts": ("RolloutDataset", "RolloutWriter"),
         "worldsim.datatypes.scene": ("ObjectKind", "RouteCommand", "SceneState"),
         "worldsim.datatypes.start_clip": ("StartClip",),
@@ -156,7 +157,7 @@ def _play():
     """Drive the learned or the reference world yourself, in a window."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     from envs.viewer.window import PlayConfig, play
-    from policies.policy import make_policy
+    from policies.registry import make_policy
 
     def run(config: PlayConfig) -> None:
         play(config, lambda name: make_policy(name, checkpoint=config.checkpoint))

@@ -123,7 +123,7 @@ def viewer(config: ImagesConfig) -> np.ndarray:
     """The viewer with both worlds, three seconds after the learned one began in the reference world."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
     from envs.viewer.window import PlayConfig, play
-    from policies.policy import make_policy
+    from policies.registry import make_policy
 
     with TemporaryDirectory() as folder:
         shot = Path(folder) / "viewer.png"

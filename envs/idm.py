@@ -27,14 +27,14 @@ class IDMConfig:
 
 
 def idm(
-    speed: np.ndarray,
-    desired_speed: np.ndarray,
-    gap: np.ndarray,
-    lead_speed: np.ndarray,
-    headway: np.ndarray,
+    speed: np.ndarray | float,
+    desired_speed: np.ndarray | float,
+    gap: np.ndarray | float,
+    lead_speed: np.ndarray | float,
+    headway: np.ndarray | float,
     config: IDMConfig,
 ) -> np.ndarray:
-    """Acceleration [n] of `n` drivers [m/s²].
+    """Acceleration [n] of `n` drivers, or of a single one given as numbers [m/s²].
 
     Args:
         speed: own, [n] [m/s].
@@ -47,6 +47,6 @@ def idm(
     a, b = config.acceleration, config.comfortable_braking
     closing = speed * (speed - lead_speed) / (2 * np.sqrt(a * b))
     desired_gap = config.standstill_gap + np.maximum(0.0, speed * headway + closing)
-    free = 1.0 - (speed / np.maximum(desired_speed, 0.1)) ** config.exponent
+    free = 1.0 - (np.maximum(speed, 0.0) / np.maximum(desired_speed, 0.1)) ** config.exponent
     following = (desired_gap / np.maximum(gap, 0.1)) ** 2
     return np.clip(a * (np.maximum(free, -b / a) - following), -config.hardest_braking, a)

@@ -1,8 +1,8 @@
-"""Learn lane keeping in the learned world by PPO and score it in the reference world, in one file.
+"""PPO in one file: learns lane keeping in the learned world and evaluates it in the reference world.
 
-    python examples/ppo.py                                   # learns; interrupted, it goes on from the policy
-    drivedit validate --policy examples/ppo.py:Driver        # what came of it, in the scenarios
-    drivedit play --policy examples/ppo.py:Driver            # and to look at
+    python examples/ppo.py                                   # train; resumes if interrupted
+    drivedit validate --policy examples/ppo.py:Driver        # run the result through the scenarios
+    drivedit play --policy examples/ppo.py:Driver            # watch it drive
 
 PPO as in Schulman et al. 2017, with the details of Huang et al. 2022 (37 implementation details of PPO).
 """
@@ -28,34 +28,37 @@ from tqdm import tqdm
 
 import drivedit  # registers the env ids
 from envs.features import MIRRORED, NUM_FEATURES, features_of_state
+from worldsim.datatypes.scene import LaneColumn
 
 DEFAULT_OUT = Path("runs/ppo")
 POLICY_NAME, CURVE_NAME, PLOT_NAME = "policy.safetensors", "curve.jsonl", "curve.png"
 SCORED_TOWNS, SCORED_SEEDS = (1001, 1002, 1003), 3
-"""Towns of the reference world in which the policy is scored, and starts in each; nobody has learned from them."""
-FIRST_ACTION, FIRST_STD, ACTION_UNITS = (0.0, 0.4), (0.05, 0.3), (0.2, 1.0)
-"""Learning begins with these actions, which hold the speed, and their spread; the network answers in the units."""
+"""Towns of the reference world in which the policy is evaluated, and starts in each; held out from all training."""
+FIRST_ACTION, FIRST_STD = (0.0, 0.4), (0.05, 0.3)
+"""Mean and spread of the untrained policy's actions; the mean holds the speed."""
+ACTION_UNITS = (0.2, 1.0)
+"""The network's outputs are scaled by these."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PPOConfig:
-    """How to learn.
+    """Hyperparameters of PPO.
 
     Args:
-        out: folder of the policy and of its learning curve.
-        num_steps: env steps in all.
-        num_envs: envs side by side.
+        out: folder for the policy and its learning curve.
+        num_steps: env steps in total.
+        num_envs: envs that run in parallel.
         rollout_length: steps of each env between two updates.
-        seconds: of an episode at most.
-        learning_rate: of Adam at the beginning; falls to 0.
-        discount: of rewards, a step.
+        seconds: longest episode [s].
+        learning_rate: Adam's, at the start; decays linearly to 0.
+        discount: of rewards, per step.
         gae_lambda: of the generalised advantage estimate.
-        clip: how far the ratio of probabilities may move.
+        clip: range of the clipped probability ratio.
         num_epochs: passes over each rollout.
-        num_minibatches: of a pass.
-        score_every: updates between two scores in the reference world.
+        num_minibatches: per pass.
+        score_every: updates between two evaluations in the reference world.
         checkpoint: folder of the world model to learn in; None takes the one that ships with the package.
-        seed: of everything.
+        seed: of network, exploration and envs.
     """
 
     out: Path = DEFAULT_OUT
@@ -75,10 +78,10 @@ class PPOConfig:
 
 
 class Agent(nn.Module):
-    """Two perceptrons over features [b, NUM_FEATURES]: the mean of the actions, and the value.
+    """Actor and critic: two perceptrons over features [b, NUM_FEATURES].
 
-    Each sees a moment and its mirror image, so that left and right need not be learned twice: mirrored features give
-    the mirrored action.
+    Both are evaluated on the features and on their mirror image, which makes the policy equivariant: mirrored features
+    give the mirrored action, so left and right need not be learned twice.
     """
 
     def __init__(self) -> None:
@@ -92,8 +95,10 @@ class Agent(nn.Module):
         """The distribution of actions [b, 2], and values [b]."""
         both = torch.stack([observations, observations * self.mirror])
         here, mirrored = self.actor(both)
-        answer = torch.stack([here[:, 0] - mirrored[:, 0], here[:, 1] + mirrored[:, 1]], dim=-1) / 2
-        mean = torch.tensor(FIRST_ACTION) + torch.tensor(ACTION_UNITS) * answer
+
+        # Steer changes its sign in the mirror, acceleration does not.
+        output = torch.stack([here[:, 0] - mirrored[:, 0], here[:, 1] + mirrored[:, 1]], dim=-1) / 2
+        mean = torch.tensor(FIRST_ACTION) + torch.tensor(ACTION_UNITS) * output
         return Normal(mean, self.log_std.exp()), self.critic(both).mean(0)[:, 0]
 
 
@@ -106,10 +111,10 @@ def _perceptron(num_out: int, gain: float) -> nn.Sequential:
 
 
 class Driver:
-    """The learned policy as a DriveDiT policy: drives by the mean action for `info["scene"]`.
+    """The learned policy as a DriveDiT policy: takes the mean action for `info["scene"]`.
 
     Args:
-        folder: that `ppo` wrote.
+        folder: written by `ppo`.
     """
 
     def __init__(self, folder: Path = DEFAULT_OUT) -> None:
@@ -130,14 +135,14 @@ def act(agent: Agent, observations: np.ndarray) -> np.ndarray:
 
 
 def load(folder: Path) -> tuple[Agent, int]:
-    """The agent in `folder`, and how many steps it has learned from.
+    """The agent in `folder`, and how many env steps it was trained for.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no agent in `folder`.
     """
     path = Path(folder) / POLICY_NAME
     if not path.is_file():
-        raise FileNotFoundError(f"no policy in {folder}: {POLICY_NAME} is missing; `python examples/ppo.py` learns one")
+        raise FileNotFoundError(f"no policy in {folder}: {POLICY_NAME} is missing; `python examples/ppo.py` trains one")
     agent = Agent()
     with safe_open(path, framework="pt") as file:
         agent.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
@@ -145,14 +150,14 @@ def load(folder: Path) -> tuple[Agent, int]:
 
 
 def save(agent: Agent, num_steps: int, folder: Path) -> None:
-    """Write the agent, and how many steps it has learned from."""
+    """Write the agent, and how many env steps it was trained for."""
     unfinished = folder / f"{POLICY_NAME}.unfinished"
     save_file(agent.state_dict(), unfinished, {"num_steps": str(num_steps)})
     unfinished.replace(folder / POLICY_NAME)
 
 
 class Batch(NamedTuple):
-    """A rollout's steps: [n, ...]; those in which an env was only reset are left out."""
+    """The steps of a rollout, [n, ...], without those that only reset an env."""
 
     observations: Tensor
     actions: Tensor
@@ -162,11 +167,11 @@ class Batch(NamedTuple):
 
 
 class Collector:
-    """Drives the envs by the agent and tells what came of it.
+    """Collects rollouts of an agent.
 
     Args:
         envs: vector env in autoreset mode NEXT_STEP.
-        config: how to learn.
+        config: hyperparameters.
     """
 
     def __init__(self, envs: gymnasium.vector.VectorEnv, config: PPOConfig) -> None:
@@ -178,32 +183,37 @@ class Collector:
     @torch.no_grad()
     def collect(self, agent: Agent) -> Batch:
         """A rollout of every env, with generalised advantage estimates (Schulman et al. 2016)."""
-        t, n, config = self.config.rollout_length, self.envs.num_envs, self.config
+        config = self.config
+        t, n = config.rollout_length, self.envs.num_envs
         observations, actions = torch.zeros(t + 1, n, NUM_FEATURES), torch.zeros(t, n, 2)
         log_probs, rewards = torch.zeros(t, n), torch.zeros(t, n)
         goes_on, has_future, real = torch.zeros(t, n), torch.zeros(t, n), torch.zeros(t, n, dtype=torch.bool)
+
         for k in range(t):
             observations[k], real[k] = torch.from_numpy(self.now), torch.from_numpy(~self.ended)
             policy, _ = agent(observations[k])
             actions[k] = policy.sample()
             log_probs[k] = policy.log_prob(actions[k]).sum(-1)
+
             self.now, reward, terminated, truncated, infos = self.envs.step(actions[k].clamp(-1, 1).numpy())
             self.tally.add(reward, infos, terminated, truncated, ~self.ended)
             self.ended = terminated | truncated
             rewards[k] = torch.from_numpy(reward)
             goes_on[k], has_future[k] = torch.from_numpy(~self.ended), torch.from_numpy(~terminated)
+
+        # A truncated episode still has a future, whose value counts; a terminated one has none.
         observations[t] = torch.from_numpy(self.now)
         values = torch.stack([agent(o)[1] for o in observations])
-        surprise = rewards + config.discount * has_future * values[1:] - values[:-1]
+        td_errors = rewards + config.discount * has_future * values[1:] - values[:-1]
         advantages = torch.zeros(t + 1, n)
         for k in reversed(range(t)):
-            advantages[k] = surprise[k] + config.discount * config.gae_lambda * goes_on[k] * advantages[k + 1]
-        found = (observations[:-1], actions, log_probs, advantages[:-1], advantages[:-1] + values[:-1])
-        return Batch(*(value[real] for value in found))
+            advantages[k] = td_errors[k] + config.discount * config.gae_lambda * goes_on[k] * advantages[k + 1]
+        steps = (observations[:-1], actions, log_probs, advantages[:-1], advantages[:-1] + values[:-1])
+        return Batch(*(value[real] for value in steps))
 
 
 class Tally:
-    """Episodes that have ended since it was last read: their returns, and how the car kept its lane."""
+    """Statistics of the episodes that ended since the last reading: returns, infractions, lane keeping."""
 
     def __init__(self, num_envs: int) -> None:
         self.returns = np.zeros(num_envs)
@@ -214,10 +224,10 @@ class Tally:
     def add(
         self, reward: np.ndarray, infos: dict[str, Any], terminated: np.ndarray, truncated: np.ndarray, real: np.ndarray
     ) -> None:
-        """Count a step of all envs; `real` says who was not just reset."""
+        """Count a step of all envs; `real` marks the envs that were not just reset."""
         scene = drivedit.SceneState.from_vector(infos["scene"])
         self.returns += np.where(real, reward, 0.0)
-        self.offsets += np.abs(scene.lateral_offset[real & scene.lane_valid[:, 0]]).tolist()
+        self.offsets += np.abs(scene.lateral_offset[real & scene.lane_valid[:, LaneColumn.LATERAL_OFFSET]]).tolist()
         self.speeds += scene.speed[real].tolist()
         for k in np.flatnonzero((terminated | truncated) & real):
             self.rows.append((float(self.returns[k]), bool(terminated[k] and not infos["route_done"][k])))
@@ -225,11 +235,11 @@ class Tally:
 
     def read(self) -> dict[str, float]:
         """Means over the episodes and steps since the last reading."""
-        found = {"episodes": float(len(self.rows)), "offset": _mean(self.offsets), "speed": _mean(self.speeds)}
-        found["return"] = _mean([row[0] for row in self.rows])
-        found["infractions"] = _mean([row[1] for row in self.rows])
+        means = {"episodes": float(len(self.rows)), "offset": _mean(self.offsets), "speed": _mean(self.speeds)}
+        means["return"] = _mean([episode_return for episode_return, _ in self.rows])
+        means["infractions"] = _mean([infraction for _, infraction in self.rows])
         self.rows, self.offsets, self.speeds = [], [], []
-        return found
+        return means
 
 
 def _mean(values: list[Any]) -> float:
@@ -237,16 +247,19 @@ def _mean(values: list[Any]) -> float:
 
 
 def update(agent: Agent, optimizer: torch.optim.Optimizer, batch: Batch, config: PPOConfig) -> None:
-    """Some passes over a batch with PPO's clipped objective."""
+    """Several passes over a batch with PPO's clipped objective."""
     n = len(batch.actions)
     for _ in range(config.num_epochs):
         for rows in torch.randperm(n).chunk(config.num_minibatches):
             part = Batch(*(value[rows] for value in batch))
             policy, values = agent(part.observations)
+
             ratio = (policy.log_prob(part.actions).sum(-1) - part.log_probs).exp()
             gain = (part.advantages - part.advantages.mean()) / (part.advantages.std() + 1e-6)
             clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
-            loss = -torch.minimum(ratio * gain, clipped * gain).mean() + 0.5 * (values - part.returns).square().mean()
+            actor_loss = -torch.minimum(ratio * gain, clipped * gain).mean()
+            loss = actor_loss + 0.5 * (values - part.returns).square().mean()
+
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(agent.parameters(), 0.5)
@@ -258,7 +271,7 @@ Drive = Callable[[np.ndarray], np.ndarray]
 
 
 def score(drive: Drive, seconds: float) -> dict[str, float]:
-    """What comes of episodes in the reference world, SCORED_SEEDS in each of SCORED_TOWNS."""
+    """Statistics of episodes in the reference world, SCORED_SEEDS in each of SCORED_TOWNS."""
     tally = Tally(SCORED_SEEDS)
     for town in SCORED_TOWNS:
         envs = gymnasium.make_vec("DriveDiT-Road-v0", SCORED_SEEDS, obs="features", max_episode_seconds=seconds)
@@ -278,7 +291,7 @@ def run(envs: gymnasium.vector.VectorEnv, drive: Drive, tally: Tally, options: d
 
 
 def ppo(config: PPOConfig) -> Agent:
-    """Learn, or go on learning, and return the agent; `out` holds it and its curve, a JSON line an update."""
+    """Train, or resume training, and return the agent; writes it and its curve, one JSON line per update, to `out`."""
     config.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     agent, done = load(config.out) if (config.out / POLICY_NAME).is_file() else (Agent(), 0)
@@ -293,12 +306,14 @@ def ppo(config: PPOConfig) -> Agent:
     )
     collector = Collector(envs, config)
     per_update = config.num_envs * config.rollout_length
+
     with tqdm(total=config.num_steps, initial=done, unit=" steps") as bar, (config.out / CURVE_NAME).open("a") as curve:
         while done < config.num_steps:
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * (1 - done / config.num_steps)
             update(agent, optimizer, collector.collect(agent), config)
             done += per_update
+
             row: dict[str, Any] = {"num_steps": done, "seconds": bar.format_dict["elapsed"]}
             row["learned"] = collector.tally.read()
             if (done // per_update) % config.score_every == 0 or done >= config.num_steps:
@@ -308,22 +323,23 @@ def ppo(config: PPOConfig) -> Agent:
             save(agent, done, config.out)
             bar.update(per_update)
             bar.set_postfix({name: f"{value:.2f}" for name, value in row["learned"].items()})
+
     envs.close()
     plot(config.out)
     return agent
 
 
 def plot(folder: Path, num_averaged: int = 8) -> None:
-    """Draw both learning curves: of learning itself, in the learned world with its exploration, the mean of the last
-    `num_averaged` updates; and of the scores in the reference world."""
+    """Plot the learning curves: training in the learned world, with exploration, averaged over the last `num_averaged`
+    updates; and evaluation in the reference world."""
     from matplotlib.figure import Figure
 
     rows = [json.loads(line) for line in (folder / CURVE_NAME).read_text().splitlines()]
     figure = Figure(figsize=(10, 3), layout="constrained")
     titles = {
-        "return": "return of an episode",
-        "offset": "distance from the lane's centre [m]",
-        "infractions": "episodes that end in an infraction",
+        "return": "return per episode",
+        "offset": "distance from the lane centre [m]",
+        "infractions": "share of episodes with an infraction",
     }
     for axes, (key, title) in zip(figure.subplots(1, len(titles)), titles.items(), strict=True):
         for world, style, window in (("learned", "-", num_averaged), ("reference", "o-", 1)):

@@ -25,16 +25,16 @@ POLICY_PATH = Path("runs/sb3_ppo/policy.zip")
 
 @dataclass(frozen=True, kw_only=True)
 class SB3Config:
-    """How to learn.
+    """What to train, and for how long.
 
     Args:
-        out: where the policy is written.
-        obs: what it sees.
-        num_steps: env steps in all.
-        num_envs: envs side by side.
+        out: file for the policy.
+        obs: what the policy observes.
+        num_steps: env steps in total.
+        num_envs: envs that run in parallel.
         rollout_length: steps of each env between two updates.
         checkpoint: folder of the world model; None takes the one that ships with the package.
-        seed: of everything.
+        seed: of network, exploration and envs.
     """
 
     out: Path = POLICY_PATH
@@ -47,7 +47,7 @@ class SB3Config:
 
 
 def learn(config: SB3Config) -> PPO:
-    """Learn, write the policy and return it."""
+    """Train a policy, write it and return it."""
     envs = drivedit.make_learned_vector_env(config.num_envs, obs=config.obs, checkpoint=config.checkpoint)
     policy = PPO(
         "CnnPolicy" if config.obs == "pixels" else "MlpPolicy",
@@ -71,7 +71,7 @@ class Driver:
     """The learned policy as a DriveDiT policy.
 
     Args:
-        path: that `learn` wrote.
+        path: written by `learn`.
     """
 
     def __init__(self, path: Path = POLICY_PATH) -> None:
@@ -82,11 +82,12 @@ class Driver:
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2]."""
-        seen: dict[tuple[int, ...] | None, np.ndarray] = {
+        observations: dict[tuple[int, ...] | None, np.ndarray] = {
             (NUM_FEATURES,): features_of_state(info["scene"]),
             (SCENE_SIZE,): info["scene"],
         }
-        return self.policy.predict(seen.get(self.policy.observation_space.shape, frame), deterministic=True)[0]
+        observation = observations.get(self.policy.observation_space.shape, frame)
+        return self.policy.predict(observation, deterministic=True)[0]
 
 
 if __name__ == "__main__":

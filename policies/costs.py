@@ -11,7 +11,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from worldsim.datatypes.boxes import overlap
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import EgoColumn, LaneColumn, LeadColumn, SceneState
+
+DEFAULT_HALF_WIDTH = 1.75
+"""Half the lane's width where the scene knows none [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +42,8 @@ class CostConfig:
         max_lateral_acceleration: comfort bound [m/s²] (nuPlan).
         max_action_rate: change of an action from one step to the next that counts fully.
         default_speed_limit: where the scene knows none [m/s].
-        ego_length: for box overlap; smaller than the car, for decoded boxes are uncertain [m].
-        ego_width: likewise [m].
+        ego_length: for box overlap; shorter than the car, since decoded boxes are uncertain [m].
+        ego_width: for box overlap; narrower than the car for the same reason [m].
     """
 
     collision: float = 4.0
@@ -102,7 +105,7 @@ def driving_cost(
     previous_action: np.ndarray,
     config: CostConfig,
 ) -> CostTerms:
-    """The cost of n action sequences from what the world answered to them.
+    """The cost of n action sequences, from the states that they led to.
 
     Args:
         scenes: after each action, leading dims [n, h].
@@ -113,7 +116,7 @@ def driving_cost(
         config: weights and scales.
 
     Raises:
-        ValueError: a shape does not fit the others.
+        ValueError: the shapes do not match.
     """
     shape = scenes.batch_shape
     if len(shape) != 2 or not collision.shape == off_road.shape == actions.shape[:2] == shape:
@@ -129,21 +132,21 @@ def driving_cost(
         progress=config.progress * missing_progress(scenes, config),
         overspeed=config.overspeed * overspeed(scenes, config),
         proximity=config.proximity * proximity(scenes, config),
-        lane=config.lane * np.where(scenes.lane_valid[..., 0], _unit(_ratio(scenes.lateral_offset, scenes)) ** 2, 0.0),
-        heading=config.heading
-        * np.where(scenes.lane_valid[..., 1], _unit(np.abs(scenes.heading_error) / config.heading_range) ** 2, 0.0),
+        lane=config.lane * lane_departure(scenes),
+        heading=config.heading * heading_deviation(scenes, config),
         comfort=config.comfort * discomfort(scenes, actions, previous_action, config),
     )
 
 
 def speed_limit(scenes: SceneState, config: CostConfig) -> np.ndarray:
     """[m/s], the configured default where unknown."""
-    return np.where(scenes.lane_valid[..., 3], np.maximum(scenes.speed_limit, 1.0), config.default_speed_limit)
+    known = scenes.lane_valid[..., LaneColumn.SPEED_LIMIT]
+    return np.where(known, np.maximum(scenes.speed_limit, 1.0), config.default_speed_limit)
 
 
 def missing_progress(scenes: SceneState, config: CostConfig) -> np.ndarray:
     """1 - (speed along the lane / limit), in [0, 1]; driving backwards is as bad as standing."""
-    heading = np.where(scenes.lane_valid[..., 1], scenes.heading_error, 0.0)
+    heading = np.where(scenes.lane_valid[..., LaneColumn.HEADING_ERROR], scenes.heading_error, 0.0)
     return 1.0 - _unit(scenes.speed * np.cos(heading) / speed_limit(scenes, config))
 
 
@@ -157,7 +160,7 @@ def proximity(scenes: SceneState, config: CostConfig) -> np.ndarray:
 
     The safe gap holds the headway and what braking at `emergency_braking` down to the lead's speed takes.
     """
-    gap, lead_speed = scenes.lead[..., 0], scenes.lead[..., 1]
+    gap, lead_speed = scenes.lead[..., LeadColumn.GAP], scenes.lead[..., LeadColumn.SPEED]
     closing = np.maximum(scenes.speed - lead_speed, 0.0)
     safe = config.min_gap + config.headway * np.maximum(scenes.speed, 0.0) + closing**2 / (2 * config.emergency_braking)
     return np.where(scenes.lead_valid, _unit(1.0 - gap / safe) ** 2, 0.0)
@@ -166,23 +169,31 @@ def proximity(scenes: SceneState, config: CostConfig) -> np.ndarray:
 def overlaps_object(scenes: SceneState, config: CostConfig) -> np.ndarray:
     """1 where the ego's box overlaps that of a listed object, else 0."""
     ego = np.array([0.0, 0.0, 0.0, config.ego_length, config.ego_width])
-    boxes = scenes.objects[..., [0, 1, 2, 4, 5]]
-    return np.asarray((overlap(ego, boxes) & scenes.object_valid).any(axis=-1), np.float64)
+    return np.asarray((overlap(ego, scenes.object_boxes) & scenes.object_valid).any(axis=-1), np.float64)
+
+
+def lane_departure(scenes: SceneState) -> np.ndarray:
+    """Squared offset from the lane centre relative to half the lane's width, in [0, 1]; 0 where the lane is unknown."""
+    known = scenes.lane_valid[..., LaneColumn.HALF_WIDTH]
+    half_width = np.where(known, np.maximum(scenes.half_width, 0.5), DEFAULT_HALF_WIDTH)
+    ratio = np.abs(scenes.lateral_offset) / half_width
+    return np.where(scenes.lane_valid[..., LaneColumn.LATERAL_OFFSET], _unit(ratio) ** 2, 0.0)
+
+
+def heading_deviation(scenes: SceneState, config: CostConfig) -> np.ndarray:
+    """Squared heading error relative to `heading_range`, in [0, 1]; 0 where the lane is unknown."""
+    ratio = np.abs(scenes.heading_error) / config.heading_range
+    return np.where(scenes.lane_valid[..., LaneColumn.HEADING_ERROR], _unit(ratio) ** 2, 0.0)
 
 
 def discomfort(scenes: SceneState, actions: np.ndarray, previous_action: np.ndarray, config: CostConfig) -> np.ndarray:
     """Mean square of accelerations and action changes relative to their bounds, in [0, 1]."""
     before = np.concatenate([np.broadcast_to(previous_action, (len(actions), 1, 2)), actions[:, :-1]], axis=1)
     change = np.abs(actions - before) / config.max_action_rate
-    longitudinal = np.abs(scenes.ego[..., 1]) / config.max_acceleration
-    lateral = np.abs(scenes.speed * scenes.ego[..., 2]) / config.max_lateral_acceleration
+    longitudinal = np.abs(scenes.ego[..., EgoColumn.ACCELERATION]) / config.max_acceleration
+    lateral = np.abs(scenes.speed * scenes.ego[..., EgoColumn.YAW_RATE]) / config.max_lateral_acceleration
     parts = np.stack([longitudinal, lateral, change[..., 0], change[..., 1]], axis=-1)
     return np.asarray((_unit(parts) ** 2).mean(axis=-1))
-
-
-def _ratio(offset: np.ndarray, scenes: SceneState) -> np.ndarray:
-    half = np.where(scenes.lane_valid[..., 2], np.maximum(scenes.half_width, 0.5), 1.75)
-    return np.abs(offset) / half
 
 
 def _unit(values: np.ndarray) -> np.ndarray:

@@ -14,10 +14,10 @@ from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
 
 OnStep = Callable[[int, np.ndarray, np.ndarray, Mapping[str, Any]], bool | None]
-"""Called after each step with the number of steps done, the new frame, the action that led to it and the env's info;
+"""Called after each step with the number of steps so far, the new frame, the action that led to it and the env's info;
 returning True ends the drive."""
 NO_FRAME = np.zeros((0, 0, 3), np.uint8)
-"""What an env that shows no pixels shows."""
+"""The frame of an env that does not observe pixels."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,7 +26,7 @@ class Rollout:
 
     Args:
         clip: the past from which the drive started; its newest frame is frames[0].
-        frames: RGB, uint8 [T+1, h, w, 3]; empty [T+1, 0, 0, 3] of an env that shows none.
+        frames: RGB, uint8 [T+1, h, w, 3]; empty [T+1, 0, 0, 3] if the env does not observe pixels.
         scenes: SceneState with leading dim [T+1].
         vehicles: VEHICLE_NAMES, float64 [T+1, 6].
         actions: steer and acceleration, float32 [T, 2].
@@ -78,27 +78,29 @@ def drive(
     """Reset the env and let the policy drive until the env ends, `max_steps` are done or `on_step` returns True.
 
     Args:
-        env: a DrivingEnv that shows pixels, wrapped or not; or one with obs="state", which is faster, and in which
-            policies are shown empty frames.
-        policy: who drives.
+        env: a DrivingEnv that observes pixels, wrapped or not; or one with obs="state", which is faster, and gives
+            policies empty frames.
+        policy: drives the ego.
         seed: for the env and the policy.
         options: reset options of the env.
         max_steps: None drives to the episode's end.
-        on_step: sees every step.
+        on_step: called after every step.
 
     Raises:
-        ValueError: max_steps is negative, or the env observes something else.
+        ValueError: max_steps is negative, or the env observes neither pixels nor the state.
     """
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps must not be negative, got {max_steps}")
+
     base: Any = env.unwrapped
     observation, info = env.reset(seed=seed, options=None if options is None else dict(options))
     pixels = np.ndim(observation) == 3
     if not pixels and getattr(base, "obs", None) != "state":
-        raise ValueError(f"drive needs an env that shows pixels or the state, got {env.observation_space}")
+        raise ValueError(f"drive needs an env that observes pixels or the state, got {env.observation_space}")
     frame = observation if pixels else NO_FRAME
     clip = base.start_clip()
     policy.reset(base, seed)
+
     frames, infos, actions, rewards = [frame], [info], [], []
     terminated = truncated = False
     while not (terminated or truncated) and (max_steps is None or len(actions) < max_steps):
@@ -111,6 +113,7 @@ def drive(
         rewards.append(float(reward))
         if on_step is not None and on_step(len(actions), frame, actions[-1], info):
             break
+
     return Rollout(
         clip=clip,
         frames=np.stack(frames),

@@ -1,25 +1,21 @@
-"""The Policy protocol, the two policies that look at nothing, and every policy by name."""
+"""The Policy protocol, and the two policies that ignore what they observe."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv
-    from policies.sampling_mpc import SamplingPlannerConfig
-
-PolicyName = Literal["lane_follower", "planner", "constant", "random"]
 
 
 class Policy(Protocol):
-    """Turns what the env shows into actions. It may keep state between `reset` and the end of the episode."""
+    """Maps observations to actions. It may keep state between `reset` and the end of the episode."""
 
     def reset(self, env: DrivingEnv, seed: int) -> None:
-        """Begin an episode in `env`, which has just been reset; all later randomness comes from `seed`."""
+        """Begin an episode in `env`, which has just been reset; all randomness of the episode comes from `seed`."""
         ...
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
@@ -71,42 +67,3 @@ class RandomPolicy:
             self._left = self.num_hold
         self._left -= 1
         return self._action.copy()
-
-
-def make_policy(
-    name: str,
-    *,
-    checkpoint: Path | None = None,
-    device: str = "cpu",
-    planner: SamplingPlannerConfig | None = None,
-) -> Policy:
-    """The policy of that name.
-
-    Args:
-        name: one of PolicyName, or one of your own as `module:Name` or `file.py:Name` (policies.own).
-        checkpoint: the world model that "planner" imagines in; None takes the one that ships with the package.
-        device: where "planner" runs it.
-        planner: how "planner" searches; None takes the defaults.
-
-    Raises:
-        ValueError: no policy has that name, or what is there is none.
-    """
-    if name == "lane_follower":
-        from policies.rule_based import LaneFollower
-
-        return LaneFollower()
-    if name == "planner":
-        from policies.sampling_mpc import SamplingPlanner
-        from worldsim.world_model import WorldModel
-
-        return SamplingPlanner(WorldModel.load(checkpoint, device), planner)
-    if name == "constant":
-        return ConstantPolicy()
-    if name == "random":
-        return RandomPolicy()
-    if ":" in name:
-        from policies.own import own_policy
-
-        return own_policy(name)
-    known = ", ".join(get_args(PolicyName))
-    raise ValueError(f"no policy is named {name!r}; there are {known}, and your own as module:Name or file.py:Name")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from policies.costs import CostConfig, driving_cost
-from policies.rule_based import LaneFollower, LaneFollowerConfig, steer_for
+from policies.rule_based import LaneFollower, LaneFollowerConfig
 from worldsim.datatypes.scene import SceneState, action_from_control, control_from_action
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleModel
@@ -181,7 +181,7 @@ class SamplingPlanner:
     def _initial_std(self, speed: float) -> np.ndarray:
         """Spread of steer and pedal [2]; the faster the car, the less it may steer."""
         curvature = self.config.lateral_acceleration_std / max(speed, 1.0) ** 2
-        steer = min(steer_for(curvature, self.vehicle_model), self.config.max_steer_std)
+        steer = min(float(self.vehicle_model.steer_command(curvature)), self.config.max_steer_std)
         return np.array([steer, self.config.pedal_std])
 
     def _opening(self, std: np.ndarray) -> _Sequences:

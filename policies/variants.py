@@ -1,4 +1,4 @@
-"""Planners of many a quality, to rank: the lane follower with other settings, and with handicaps."""
+"""Planners from good to bad, to be ranked: the lane follower with other settings and with handicaps."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from policies.policy import ConstantPolicy, Policy, RandomPolicy
 from policies.rule_based import LaneFollower, LaneFollowerConfig
-from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import LeadColumn, ObjectColumn, ObjectKind, SceneState
 
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv
 
 HOLD = 5
-"""Steps that a wobble lasts."""
+"""Steps for which a wobble is held."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,9 @@ class Handicap:
     """What keeps a driver from driving well.
 
     Args:
-        delay: it acts on what was so many steps ago.
-        sight: it sees nobody farther away than this [m].
-        wobble: standard deviation of what is added to its steer, new every HOLD steps.
+        delay: it acts on the scene of this many steps ago.
+        sight: it does not see objects farther away than this [m].
+        wobble: standard deviation of the noise on its steer, drawn anew every HOLD steps.
     """
 
     delay: int = 0
@@ -45,29 +45,35 @@ class HandicappedFollower:
     """A lane follower with a handicap.
 
     Args:
-        config: how it would drive without.
-        handicap: what it has.
+        config: how it would drive without the handicap.
+        handicap: what it suffers from.
     """
 
     def __init__(self, config: LaneFollowerConfig, handicap: Handicap) -> None:
         self.driver, self.handicap = LaneFollower(config), handicap
 
     def reset(self, env: DrivingEnv, seed: int) -> None:
-        """Begin with nothing seen."""
+        """Forget the last episode."""
         self.driver.reset(env, seed)
         self._scenes: deque[SceneState] = deque(maxlen=self.handicap.delay + 1)
-        self._rng, self._left, self._wobble = np.random.default_rng(seed), 0, 0.0
+        self._rng = np.random.default_rng(seed)
+        self._steps_left = 0
+        self._wobble = 0.0
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2]."""
         self._scenes.append(SceneState.from_vector(info["scene"]))
-        scene = self._scenes[0].copy()
-        far = np.hypot(scene.objects[:, 0], scene.objects[:, 1]) > self.handicap.sight
-        scene.objects[far], scene.object_kinds[far] = 0.0, ObjectKind.EMPTY
-        scene.lead_valid[...] &= scene.lead[0] <= self.handicap.sight
-        if self._left == 0:
-            self._wobble, self._left = self.handicap.wobble * float(self._rng.standard_normal()), HOLD
-        self._left -= 1
+        scene = self._scenes[0].copy()  # the oldest kept, which is `delay` steps old
+
+        distance = np.hypot(scene.objects[:, ObjectColumn.X], scene.objects[:, ObjectColumn.Y])
+        hidden = distance > self.handicap.sight
+        scene.objects[hidden], scene.object_kinds[hidden] = 0.0, ObjectKind.EMPTY
+        scene.lead_valid[...] &= scene.lead[LeadColumn.GAP] <= self.handicap.sight
+
+        if self._steps_left == 0:
+            self._wobble = self.handicap.wobble * float(self._rng.standard_normal())
+            self._steps_left = HOLD
+        self._steps_left -= 1
         action = self.driver.action(scene)
         action[0] = np.clip(action[0] + self._wobble, -1.0, 1.0)
         return action
@@ -79,7 +85,7 @@ def _follower(handicap: Handicap | None = None, **settings: float | bool) -> Cal
 
 
 REFERENCE_PLANNER = "lane_follower"
-"""The competent one, whose progress is what could have been made."""
+"""The competent planner, whose progress is the yardstick for the others."""
 VARIANTS: dict[str, Callable[[], Policy]] = {
     REFERENCE_PLANNER: LaneFollower,
     "hurried": _follower(speed_factor=1.35),
@@ -105,4 +111,4 @@ VARIANTS: dict[str, Callable[[], Policy]] = {
     "braking": partial(ConstantPolicy, (0.0, -1.0)),
     "random": RandomPolicy,
 }
-"""Name to maker, the competent one first. Their scores span all there is, so that a ranking says something."""
+"""Name to factory, the reference planner first. Their scores range from good to bad, as a ranking needs."""

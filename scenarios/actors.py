@@ -1,4 +1,4 @@
-"""Scripts of the actors that the catalogue's scenarios put in the ego's way."""
+"""Scripted actors of the catalogue's scenarios."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class BrakingLead:
     deceleration: float
 
     def initial(self, route: Route, ego_s: float) -> ActorState:
-        """Ahead of the ego in its lane."""
+        """In the ego's lane, `gap` ahead of it."""
         return _car(ego_s, self.gap, 0.0, self.speed)
 
     def step(self, t: float, ego: ActorState, own: ActorState, dt: float) -> ActorState:
@@ -52,7 +52,7 @@ class CutIn:
         gap: bumper to bumper at the start [m].
         speed: [m/s].
         offset: lateral position at the start, positive left [m].
-        start_at: begins to change lanes [s].
+        start_at: starts the lane change [s].
         lateral_speed: [m/s].
     """
 
@@ -63,11 +63,11 @@ class CutIn:
     lateral_speed: float
 
     def initial(self, route: Route, ego_s: float) -> ActorState:
-        """Ahead of the ego beside its lane."""
+        """In the next lane, `gap` ahead of the ego."""
         return _car(ego_s, self.gap, self.offset, self.speed)
 
     def step(self, t: float, ego: ActorState, own: ActorState, dt: float) -> ActorState:
-        """Straight on, then across at the lateral speed until it is in the middle of the ego's lane."""
+        """Straight on, then across at the lateral speed to the centre of the ego's lane."""
         moving = min(max(t + dt - self.start_at, 0.0), dt)
         left = max(abs(own.lateral) - self.lateral_speed * moving, 0.0)
         lateral = math.copysign(left, self.offset)
@@ -82,7 +82,7 @@ class CrossingPedestrian:
     Args:
         distance: along the route from the ego's front bumper at the start [m].
         offset: lateral position at the start, positive left [m].
-        start_at: begins to walk [s].
+        start_at: starts walking [s].
         speed: [m/s].
     """
 
@@ -99,7 +99,7 @@ class CrossingPedestrian:
         return ActorState(s=s, lateral=self.offset, speed=0.0, heading=heading, kind=kind, length=0.5, width=0.5)
 
     def step(self, t: float, ego: ActorState, own: ActorState, dt: float) -> ActorState:
-        """Waits, walks straight across, and stops as far beyond the lane's middle as it started."""
+        """Waits, walks straight across, and stops as far beyond the lane centre as it started before it."""
         walking = min(max(t + dt - self.start_at, 0.0), dt)
         across = math.copysign(1.0, self.offset)
         done = own.lateral * across <= -abs(self.offset)

@@ -1,4 +1,4 @@
-"""`drivedit demo`: a policy drives the learned world for a while; video and report are written."""
+"""`drivedit demo`: a policy drives in the learned world for a few seconds; writes videos and a report."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import gymnasium
 import numpy as np
+import tyro
 from tqdm import tqdm
 
 from envs.registration import make_learned_env
 from envs.video import write_mp4
 from policies.drive import Rollout, drive
-from policies.policy import Policy, make_policy
+from policies.policy import Policy
+from policies.registry import POLICY_HELP, make_policy
 from policies.sampling_mpc import Plan, SamplingPlanner, SamplingPlannerConfig
 from scenarios.metrics.collision import first_event
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.overlay import annotate
 from scenarios.plots import drive_figure
 from scenarios.report import Figure, Page, Section, Stat, Table, Video, provenance, write_json, write_page
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import LaneColumn, SceneState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +32,10 @@ class DemoConfig:
     """Let a policy drive in the learned world.
 
     Args:
-        policy: who drives: lane_follower, planner, constant, random, or one of your own as module:Name or file.py:Name.
+        policy: drives the ego; one of `policies.registry`, or your own as module:Name or file.py:Name.
         seconds: simulated time of each drive [s].
-        num_drives: from as many of the world's starts.
-        seed: of the first drive; the following count up.
+        num_drives: each from a start of its own.
+        seed: of the first drive; the others count up from it.
         out: folder for report.html, report.json and the videos.
         checkpoint: world model; None takes the one that ships with the package.
         device: torch device of the world model.
@@ -43,7 +45,7 @@ class DemoConfig:
         ValueError: a number is too small.
     """
 
-    policy: str = "planner"
+    policy: Annotated[str, tyro.conf.arg(help=POLICY_HELP)] = "planner"
     seconds: float = 6.0
     num_drives: int = 2
     seed: int = 0
@@ -67,15 +69,15 @@ class DriveSummary:
 
     Args:
         seed: of the drive.
-        seconds: simulated [s].
+        seconds: simulated time [s].
         distance: along the lane [m].
         mean_speed: [m/s].
-        mean_offset: mean distance from the lane's middle [m]; None where the lane was never known.
-        max_collision: highest probability.
-        max_off_road: highest probability.
+        mean_offset: mean distance from the lane centre [m]; None if the lane was never known.
+        max_collision: highest probability of a collision.
+        max_off_road: highest probability of being off the road.
         ended_by: "time", "collision" or "off_road".
         comfort_violations: name of each broken nuPlan bound to the worst value.
-        wall_seconds: it took [s].
+        wall_seconds: wall-clock time [s].
     """
 
     seed: int
@@ -95,6 +97,7 @@ def demo(config: DemoConfig) -> None:
     env = make_learned_env(checkpoint=config.checkpoint, device=config.device, max_episode_seconds=config.seconds + 1.0)
     policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
     num_steps = max(round(config.seconds / env.world.dt), 1)
+
     summaries, sections, films = [], [], []
     with tqdm(total=num_steps * config.num_drives, unit="step", desc=config.policy) as bar:
         for seed in range(config.seed, config.seed + config.num_drives):
@@ -105,6 +108,7 @@ def demo(config: DemoConfig) -> None:
             sections.append(_section(summaries[-1], rollout, path.read_bytes()))
             films.append(film)
     env.close()
+
     write_mp4(config.out / "demo.mp4", np.concatenate(films), 10.0, crf=20)
     _write_report(config, summaries, sections)
     _print_table(summaries)
@@ -114,12 +118,13 @@ def demo(config: DemoConfig) -> None:
 def summarise_drive(rollout: Rollout, wall_seconds: float) -> DriveSummary:
     """The numbers of a drive."""
     scenes = rollout.scenes
-    known = scenes.lane_valid[:, 0]
+    known = scenes.lane_valid[:, LaneColumn.LATERAL_OFFSET]
     ended_by = "time"
     if first_event(rollout.collision) is not None:
         ended_by = "collision"
     elif first_event(rollout.off_road) is not None:
         ended_by = "off_road"
+
     return DriveSummary(
         seed=rollout.seed,
         seconds=rollout.seconds,
@@ -137,7 +142,7 @@ def summarise_drive(rollout: Rollout, wall_seconds: float) -> DriveSummary:
 def _film(
     env: gymnasium.Env, policy: Policy, seed: int, num_steps: int, bar: tqdm
 ) -> tuple[Rollout, np.ndarray, float]:
-    """Drive once; the rollout, its annotated frames and the time it took."""
+    """Drive once; the rollout, its annotated frames and the wall-clock time [s]."""
     images: list[np.ndarray] = []
 
     def on_step(step: int, frame: np.ndarray, action: np.ndarray, info: Mapping[str, Any]) -> None:
@@ -175,7 +180,7 @@ def _section(summary: DriveSummary, rollout: Rollout, mp4: bytes) -> Section:
     )
 
 
-ENDINGS = {"time": "drove to the end", "collision": "ended in a collision", "off_road": "left the road"}
+ENDINGS = {"time": "no incident", "collision": "collided", "off_road": "left the road"}
 
 
 def _write_report(config: DemoConfig, summaries: list[DriveSummary], sections: list[Section]) -> None:
@@ -184,25 +189,28 @@ def _write_report(config: DemoConfig, summaries: list[DriveSummary], sections: l
     facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=[s.seed for s in summaries])
     content = {"config": asdict(config), "drives": summaries, "provenance": facts}
     write_json(config.out / "report.json", content)
+
     good = [s.ended_by == "time" for s in summaries]
     driven, wall = sum(s.seconds for s in summaries), sum(s.wall_seconds for s in summaries)
     offsets = [s.mean_offset for s in summaries if s.mean_offset is not None]
-    header = ["drive", "time", "distance", "mean speed", "offset", "max P(collision)", "max P(off road)", "comfort", ""]
+    header = ["drive", "time", "distance", "mean speed", "mean offset"]
+    header += ["max. P(collision)", "max. P(off road)", "comfort", "outcome"]
     page = Page(
         title=f"{config.policy.replace('_', ' ').capitalize()} in the learned world",
-        subtitle=f"{len(summaries)} drives of {config.seconds:g} s, every frame imagined by the world model",
-        verdict=f"{sum(good)} of {len(good)} drives without an event",
+        subtitle=f"Up to {config.seconds:g} s per drive; every frame is generated by the world model",
+        verdict=f"{sum(good)} of {len(good)} drives without an incident",
         good=all(good),
         stats=[
-            Stat(value=f"{driven:.0f} s", label="driven"),
-            Stat(value=f"{sum(s.distance for s in summaries):.0f} m", label="along the lane"),
+            Stat(value=f"{driven:.0f} s", label="simulated time"),
+            Stat(value=f"{sum(s.distance for s in summaries):.0f} m", label="distance along the lane"),
             Stat(value=f"{3.6 * np.mean([s.mean_speed for s in summaries]):.0f} km/h", label="mean speed"),
-            Stat(value=f"{np.mean(offsets):.2f} m" if offsets else "unknown", label="from the lane's middle"),
-            Stat(value=f"{wall:.0f} s", label="computing"),
+            Stat(value=f"{np.mean(offsets):.2f} m" if offsets else "unknown", label="mean offset from the lane centre"),
+            Stat(value=f"{wall:.0f} s", label="computing time"),
         ],
         summary=Table(header=header, rows=[_row(s) for s in summaries], good=good),
-        note="All numbers come from the SceneState that the learned world keeps track of; how far it may be "
-        "believed is what validation and evaluation measure. Comfort: nuPlan's bounds.",
+        note="All numbers are computed from tracked states: the ego, the route and the road users that the learned "
+        "world simulates. `drivedit fidelity` and `drivedit evaluate` measure how far they can be trusted. "
+        "Comfort: nuPlan's bounds.",
         sections=sections,
         provenance=facts,
     )
@@ -224,7 +232,7 @@ def _row(s: DriveSummary) -> list[str]:
 
 
 def _print_table(summaries: list[DriveSummary]) -> None:
-    print(f"\n{'drive':<8}{'time':>8}{'distance':>10}{'speed':>10}{'P(coll.)':>10}{'P(off)':>8}   end")
+    print(f"\n{'drive':<8}{'time':>8}{'distance':>10}{'speed':>10}{'P(coll.)':>10}{'P(off)':>8}   outcome")
     for s in summaries:
         print(
             f"{s.seed:<8}{s.seconds:>6.1f} s{s.distance:>8.0f} m{3.6 * s.mean_speed:>5.0f} km/h"

@@ -1,4 +1,4 @@
-"""What many planners' drives in two worlds say of the learned one: scores, agreement, the page."""
+"""Scores of many planners in both worlds: how well the two rankings agree, printed and as a report."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from scenarios.statistics import Agreement, Interval, agreement
 
 Side = Literal["road", "learned"]
 SIDES: tuple[Side, ...] = ("road", "learned")
-"""The reference world, and the one that is held against it."""
+"""The reference world, and the learned world that is compared with it."""
 TARGET = 0.9
-"""Rank correlation from which the learned world may choose between planners."""
+"""Rank correlation (Spearman) above which the learned world may be used to choose between planners."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drive:
-    """What came of one planner in one world from one start.
+    """The result of one planner in one world from one start.
 
     Args:
         world: "road" or "learned".
-        planner: who drove.
+        planner: name.
         scenario: of the start.
         seed: of the start.
-        outcome: as in CaseResult; "invalid" where the start is none.
+        outcome: as in CaseResult; "invalid" if there is no usable start.
         progress: along the route [m].
         score: NAVSIM's PDM score, in [0, 1].
     """
@@ -46,21 +46,21 @@ class Drive:
 
     @property
     def key(self) -> tuple[str, str, str, int]:
-        """Which of all drives it is."""
+        """Identifies the drive among all."""
         return self.world, self.planner, self.scenario, self.seed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Comparison:
-    """Planners' drives in both worlds, from the starts that are one in both.
+    """Planners' drives in both worlds, over the starts that both worlds can drive.
 
     Args:
         planners: names.
         cases: the starts.
-        scores: of each world, [planners, starts].
-        failed: collisions and roads left, bool, likewise.
+        scores: PDM scores in each world, [planners, starts].
+        failed: whether a drive ended in a collision or off the road, bool [planners, starts] in each world.
         agreement: over all starts.
-        by_scenario: the same over the starts of each scenario that has two at least.
+        by_scenario: over the starts of each scenario that has at least two.
     """
 
     planners: Sequence[str]
@@ -71,48 +71,59 @@ class Comparison:
     by_scenario: Mapping[str, Agreement]
 
     @property
-    def ranked_alike(self) -> bool:
-        """Whether the rank correlation reaches TARGET."""
+    def rankings_agree(self) -> bool:
+        """Whether the rank correlation over all starts reaches TARGET."""
         return self.agreement.spearman.estimate >= TARGET
 
     @property
+    def verdict(self) -> str:
+        """In words."""
+        return "rankings agree" if self.rankings_agree else "rankings disagree"
+
+    @property
     def same_verdict(self) -> float:
-        """Share of the pairs of drives that fail or pass alike."""
+        """Share of the paired drives that fail in both worlds or in neither."""
         return float((self.failed["road"] == self.failed["learned"]).mean())
 
     @property
     def failures_found(self) -> float | None:
-        """Share of the reference world's failures that are failures in the learned one too; None without any."""
+        """Share of the reference world's failures that also fail in the learned world; None if there are none."""
         road = self.failed["road"]
         return float(self.failed["learned"][road].mean()) if road.any() else None
 
     @property
     def failures_made_up(self) -> float | None:
-        """Share of the learned world's failures that are none in the reference world; None without any."""
+        """Share of the learned world's failures that pass in the reference world; None if there are none."""
         learned = self.failed["learned"]
         return float((~self.failed["road"][learned]).mean()) if learned.any() else None
 
 
 def compare(drives: Mapping[tuple, Drive], planners: Sequence[str], cases: Sequence[Case]) -> Comparison:
-    """All drives of these planners from these cases, by their keys.
+    """Compare the scores of both worlds.
+
+    Args:
+        drives: by their keys; every planner's from every case in both worlds.
+        planners: names.
+        cases: the starts.
 
     Raises:
         ValueError: fewer than two starts can be driven in both worlds.
     """
 
-    def of(world: Side, planner: str, case: Case) -> Drive:
+    def drive_of(world: Side, planner: str, case: Case) -> Drive:
         return drives[(world, planner, case.scenario, case.seed)]
 
-    kept = [c for c in cases if all(of(world, p, c).outcome != "invalid" for world in SIDES for p in planners)]
+    kept = [c for c in cases if all(drive_of(world, p, c).outcome != "invalid" for world in SIDES for p in planners)]
     if len(kept) < 2:
-        raise ValueError(f"of {len(cases)} starts {len(kept)} can be driven in both worlds, and 2 are needed")
+        raise ValueError(f"at least 2 starts must be drivable in both worlds, got {len(kept)} of {len(cases)}")
+
     scores, failed = {}, {}
     for world in SIDES:
-        table = [[of(world, p, c) for c in kept] for p in planners]
+        table = [[drive_of(world, p, c) for c in kept] for p in planners]
         scores[world] = np.array([[drive.score for drive in row] for row in table])
         failed[world] = np.array([[drive.outcome in ("collision", "off_road") for drive in row] for row in table])
 
-    def agreed(chosen: Sequence[int], num_resamples: int) -> Agreement:
+    def agreement_over(chosen: Sequence[int], num_resamples: int) -> Agreement:
         road, learned = (scores[world][:, list(chosen)] for world in SIDES)
         rng = np.random.default_rng(0)
         return agreement(reference=road, simulator=learned, rng=rng, num_resamples=num_resamples)
@@ -123,28 +134,29 @@ def compare(drives: Mapping[tuple, Drive], planners: Sequence[str], cases: Seque
         cases=kept,
         scores=scores,
         failed=failed,
-        agreement=agreed(range(len(kept)), 2000),
-        by_scenario={name: agreed(chosen, 500) for name, chosen in parts.items() if len(chosen) >= 2},
+        agreement=agreement_over(range(len(kept)), 2000),
+        by_scenario={name: agreement_over(chosen, 500) for name, chosen in parts.items() if len(chosen) >= 2},
     )
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """The scores, best first, and how they agree."""
+    """Print the scores, best planner first, and their agreement."""
     means = {world: comparison.scores[world].mean(axis=1) for world in SIDES}
     print(f"\n{'planner':<22}{'reference':>10}{'learned':>10}")
     for k in np.argsort(-means["road"], kind="stable"):
         print(f"{comparison.planners[k]:<22}{means['road'][k]:>10.3f}{means['learned'][k]:>10.3f}")
     a = comparison.agreement
     print(
-        f"\n{len(comparison.planners)} planners, {len(comparison.cases)} paired starts: Spearman {_said(a.spearman)}, "
-        f"Kendall {_said(a.kendall)}, Pearson {_said(a.pearson)}, MMRV {_said(a.mmrv, 3)}"
+        f"\n{len(comparison.planners)} planners, {len(comparison.cases)} paired starts: "
+        f"Spearman {_format(a.spearman)}, Kendall {_format(a.kendall)}, Pearson {_format(a.pearson)}, "
+        f"MMRV {_format(a.mmrv, 3)}"
     )
 
 
 def write_comparison(
     out: Path, comparison: Comparison, config: Mapping[str, Any], provenance: Mapping[str, str]
 ) -> None:
-    """report.json and report.html in `out`."""
+    """Write report.json and report.html to `out`."""
     means: dict[Side, np.ndarray] = {world: comparison.scores[world].mean(axis=1) for world in SIDES}
     by_planner = {p: {w: float(means[w][k]) for w in SIDES} for k, p in enumerate(comparison.planners)}
     content = {
@@ -163,58 +175,67 @@ def write_comparison(
 
 
 def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: Mapping[str, str]) -> Page:
-    a, alike = comparison.agreement, comparison.ranked_alike
+    a = comparison.agreement
     names = [planner.replace("_", " ") for planner in comparison.planners]
     order = np.argsort(-means["road"], kind="stable").tolist()
+
     shares = (comparison.same_verdict, comparison.failures_found, comparison.failures_made_up)
-    same, found, made_up = ("-" if share is None else f"{share:.0%}" for share in shares)
-    figure = agreement_figure(names, comparison.scores["road"], comparison.scores["learned"])
-    parts = [
-        [SCENARIOS[name].title, _said(part.spearman), _said(part.pearson), f"{part.mmrv.estimate:.3f}"]
-        for name, part in comparison.by_scenario.items()
-    ]
+    same, found, made_up = ("–" if share is None else f"{share:.0%}" for share in shares)
+
     return Page(
         title="Does the learned world rank planners as the reference world does?",
         subtitle=f"{len(names)} planners, {len(comparison.cases)} paired starts",
-        verdict=f"{'ranked alike' if alike else 'ranked differently'}: Spearman {_said(a.spearman)}",
-        good=alike,
+        verdict=f"{comparison.verdict}: Spearman {_format(a.spearman)}",
+        good=comparison.rankings_agree,
         stats=[
             Stat(value=f"{a.spearman.estimate:.2f}", label=f"Spearman, target {TARGET}"),
             Stat(value=f"{a.mmrv.estimate:.3f}", label="mean maximum rank violation"),
-            Stat(value=same, label="of the drives have the same verdict"),
-            Stat(value=found, label="of the failures are found"),
-            Stat(value=made_up, label="of its own failures are made up"),
+            Stat(value=same, label="same outcome in both worlds"),
+            Stat(value=found, label="of real failures found"),
+            Stat(value=made_up, label="of its failures are false alarms"),
         ],
         summary=Table(
-            header=["planner", "reference world", "learned world"],
+            header=["planner", "mean score, reference world", "mean score, learned world"],
             rows=[[names[k], f"{means['road'][k]:.3f}", f"{means['learned'][k]:.3f}"] for k in order],
         ),
-        note="Scores are NAVSIM's PDM score, NC · DAC · (5 TTC + 5 EP + 2 C) / 12, of closed-loop drives; progress is "
-        "measured against the lane follower's in the same world. Intervals: 95 %, planners and starts drawn anew. "
-        "What is compared is what both worlds tell of a drive; planners that look at pixels see generated ones there.",
-        sections=[
-            Section(
-                title="Scores in both worlds",
-                text=f"Each point is a planner with the 95 % interval of its mean. Spearman {_said(a.spearman)}, "
-                f"Kendall {_said(a.kendall)}, Pearson {_said(a.pearson)}.",
-                figures=[Figure(png=figure, alt="mean scores, learned against reference world")],
-            ),
-            Section(
-                title="By kind of start",
-                text="Fewer starts each, so wider intervals.",
-                table=Table(header=["starts", "Spearman", "Pearson", "MMRV"], rows=parts),
-            ),
-        ],
+        note="Scores: NAVSIM's PDM score, NC · DAC · (5 TTC + 5 EP + 2 C) / 12, in closed loop; progress relative to "
+        "the lane follower's in the same world. Intervals: 95 %, by a bootstrap over planners and starts. Scores are "
+        "computed from tracked states in both worlds; a planner that uses camera frames sees generated ones in the "
+        "learned world. A real failure is one in the reference world.",
+        sections=[_scores_section(comparison, names), _scenario_section(comparison)],
         provenance=provenance,
     )
 
 
-def _said(interval: Interval, digits: int = 2) -> str:
+def _scores_section(comparison: Comparison, names: Sequence[str]) -> Section:
+    a = comparison.agreement
+    figure = agreement_figure(names, comparison.scores["road"], comparison.scores["learned"])
+    return Section(
+        title="Scores in both worlds",
+        text="Each point is one planner, with the 95 % intervals of its mean scores. "
+        f"Spearman {_format(a.spearman)}, Kendall {_format(a.kendall)}, Pearson {_format(a.pearson)}.",
+        figures=[Figure(png=figure, alt="mean scores in the learned world over those in the reference world")],
+    )
+
+
+def _scenario_section(comparison: Comparison) -> Section:
+    rows = [
+        [SCENARIOS[name].title, _format(part.spearman), _format(part.pearson), f"{part.mmrv.estimate:.3f}"]
+        for name, part in comparison.by_scenario.items()
+    ]
+    return Section(
+        title="By scenario",
+        text="Agreement over the starts of one scenario. Fewer starts, so wider intervals.",
+        table=Table(header=["scenario", "Spearman", "Pearson", "MMRV"], rows=rows),
+    )
+
+
+def _format(interval: Interval, digits: int = 2) -> str:
     return f"{interval.estimate:.{digits}f} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
 def _finite(result: Agreement) -> dict[str, Any]:
-    """As JSON has it: None for what cannot be told."""
+    """The intervals as JSON: None where a measure is undefined."""
 
     def value(x: float) -> float | None:
         return float(x) if np.isfinite(x) else None

@@ -1,4 +1,4 @@
-"""Annotated frames for reports: the camera beside a bird's-eye view of the SceneState and the state of the ego."""
+"""Annotated frames for reports: the camera beside a bird's-eye view of the scene and the state of the ego."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from policies.drive import Rollout
 from policies.sampling_mpc import Plan
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.route import to_vehicle_frame
-from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import LaneColumn, ObjectKind, SceneState
 
 HEIGHT = 384
 """Of the annotated frame [px]; the camera is a square beside a panel of PANEL_WIDTH."""
@@ -46,12 +46,12 @@ def annotate(
     Args:
         frame: RGB, uint8 [h, w, 3].
         scene: a single instant.
-        vehicle: ego motion, [6]; places the plan.
-        action: that led to the frame, [2].
+        vehicle: the ego's state, [6]; the plan is drawn relative to it.
+        action: the one that led to this frame, [2].
         collision: probability.
         off_road: probability.
         seconds: since the start [s].
-        plan: drawn when the policy has one.
+        plan: drawn if the policy has one.
     """
     width = round(HEIGHT * frame.shape[1] / frame.shape[0] / 2) * 2
     camera = cv2.resize(frame, (width, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -82,21 +82,25 @@ def annotate_rollout(rollout: Rollout) -> np.ndarray:
 
 def _draw_map(image: np.ndarray, scene: SceneState, vehicle: np.ndarray, plan: Plan | None) -> None:
     """Bird's-eye view, ego heading up."""
-    route = np.concatenate([np.zeros((1, 2)), scene.route[scene.route_valid]]).astype(np.float64)
-    if scene.lane_valid[0]:
-        route[0, 1] = -float(scene.lateral_offset)
-    half_width = float(scene.half_width) if scene.lane_valid[2] else 1.75
     scale = MAP_HEIGHT / (METRES_AHEAD + METRES_BEHIND)
+
+    # The lane starts beside the ego, on the lane's centre, where no route point is given.
+    route = np.concatenate([np.zeros((1, 2)), scene.route[scene.route_valid]]).astype(np.float64)
+    if scene.lane_valid[LaneColumn.LATERAL_OFFSET]:
+        route[0, 1] = -float(scene.lateral_offset)
+    half_width = float(scene.half_width) if scene.lane_valid[LaneColumn.HALF_WIDTH] else 1.75
     if len(route) > 1:
         _polyline(image, route, ROAD, thickness=max(round(2 * half_width * scale), 1))
         _polyline(image, route, ROUTE, thickness=1)
+
     if plan is not None:
         for candidate in plan.candidates:
             _polyline(image, to_vehicle_frame(vehicle, candidate[:, :2]), CANDIDATE, thickness=1)
         _polyline(image, to_vehicle_frame(vehicle, plan.vehicles[:, :2]), PLAN, thickness=2)
-    for values, kind in zip(scene.objects, scene.object_kinds, strict=True):
+
+    for object_box, kind in zip(scene.object_boxes, scene.object_kinds, strict=True):
         if kind != ObjectKind.EMPTY:
-            box = values[[0, 1, 2, 4, 5]].astype(np.float64)
+            box = object_box.astype(np.float64)
             box[3:] = np.maximum(box[3:], SMALLEST_BOX)
             _box(image, box, KIND_COLORS[ObjectKind(int(kind))])
     _box(image, np.array([0.0, 0.0, 0.0, 4.6, 1.9]), EGO)
@@ -109,14 +113,15 @@ def _draw_state(
     y = MAP_HEIGHT + 34
     _text(panel, f"{3.6 * float(scene.speed):.0f}", (12, y), INK, 1.1, 2)
     _text(panel, "km/h", (70, y), FAINT, 0.45)
-    if scene.lane_valid[3]:
+    if scene.lane_valid[LaneColumn.SPEED_LIMIT]:
         _text(panel, f"limit {3.6 * float(scene.speed_limit):.0f}", (112, y), FAINT, 0.45)
     _text(panel, f"{seconds:5.1f} s", (PANEL_WIDTH - 72, y), FAINT, 0.5)
+
+    # The bar grows to the left for a positive steer, which is a turn to the left.
     _bar(panel, "steer", MAP_HEIGHT + 54, -float(action[0]), signed=True, color=ROUTE)
     pedal = float(action[1])
-    _bar(
-        panel, "throttle" if pedal >= 0 else "brake", MAP_HEIGHT + 74, abs(pedal), color=PLAN if pedal >= 0 else WARNING
-    )
+    label, color = ("throttle", PLAN) if pedal >= 0 else ("brake", WARNING)
+    _bar(panel, label, MAP_HEIGHT + 74, abs(pedal), color=color)
     _bar(panel, "collision", MAP_HEIGHT + 94, collision, color=DANGER)
     _bar(panel, "off road", MAP_HEIGHT + 114, off_road, color=WARNING)
 

@@ -10,8 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from policies.drive import Rollout
+from scenarios.case_results import CaseResult
 from scenarios.metrics.time_to_collision import TimeToCollisionConfig
-from scenarios.runner import CaseResult
+from worldsim.datatypes.scene import LaneColumn
 
 OUTCOME_COLORS = {
     "passed": "#2f9e6e",
@@ -24,7 +25,7 @@ INK, FAINT = "#1f2937", "#6b7280"
 
 
 def scenario_figure(results: Sequence[CaseResult]) -> bytes:
-    """How close each case came, and where in the parameters the failures lie.
+    """How close each case came to a collision, and which parameters the failures have.
 
     Raises:
         ValueError: there are no results.
@@ -33,6 +34,7 @@ def scenario_figure(results: Sequence[CaseResult]) -> bytes:
         raise ValueError("a figure needs at least one result")
     figure = _figure(9.2, 3.0)
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
+
     horizon = TimeToCollisionConfig().horizon
     ordered = sorted(results, key=lambda r: horizon if r.min_ttc is None else r.min_ttc)
     for i, r in enumerate(ordered):
@@ -40,8 +42,9 @@ def scenario_figure(results: Sequence[CaseResult]) -> bytes:
         left.vlines(i, 0, ttc, color=OUTCOME_COLORS[r.outcome], linewidth=1.4)
         left.plot(i, ttc, "o", color=OUTCOME_COLORS[r.outcome], markersize=5)
     left.axhline(TimeToCollisionConfig().bound, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
-    left.set(ylim=(0, horizon * 1.08), xlabel="case, closest first", ylabel="least time to collision [s]")
+    left.set(ylim=(0, horizon * 1.08), xlabel="cases, closest first", ylabel="min. time to collision [s]")
     left.set_xticks([])
+
     x_name, y_name = list(results[0].parameters)[:2]
     for outcome, color in OUTCOME_COLORS.items():
         chosen = [r for r in results if r.outcome == outcome]
@@ -54,24 +57,29 @@ def scenario_figure(results: Sequence[CaseResult]) -> bytes:
 
 
 def drive_figure(rollout: Rollout) -> bytes:
-    """Speed, place in the lane and event probabilities of one drive over time."""
+    """Speed, lane offset and event probabilities of one drive over time."""
     figure = _figure(9.2, 2.6)
     speed, offset, risk = figure.subplots(1, 3)
     t = np.arange(len(rollout.frames)) * rollout.dt
     scenes = rollout.scenes
-    limit = np.where(scenes.lane_valid[:, 3], scenes.speed_limit, np.nan)
+
+    limit = np.where(scenes.lane_valid[:, LaneColumn.SPEED_LIMIT], scenes.speed_limit, np.nan)
     speed.plot(t, 3.6 * limit, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), label="limit")
     speed.plot(t, 3.6 * scenes.speed, color="#2b6cb0", linewidth=1.8, label="speed")
     speed.set(ylabel="[km/h]", ylim=(0, None), title="speed")
     speed.legend(frameon=False, fontsize=8)
-    half = np.where(scenes.lane_valid[:, 2], scenes.half_width, np.nan)
+
+    half = np.where(scenes.lane_valid[:, LaneColumn.HALF_WIDTH], scenes.half_width, np.nan)
     offset.fill_between(t, -half, half, color="#e6ecf5", linewidth=0)
-    offset.plot(t, np.where(scenes.lane_valid[:, 0], scenes.lateral_offset, np.nan), color="#2f9e6e", linewidth=1.8)
-    offset.set(ylabel="[m]", title="offset from the lane's middle")
+    lateral = np.where(scenes.lane_valid[:, LaneColumn.LATERAL_OFFSET], scenes.lateral_offset, np.nan)
+    offset.plot(t, lateral, color="#2f9e6e", linewidth=1.8)
+    offset.set(ylabel="[m]", title="offset from the lane centre")
+
     risk.plot(t, rollout.collision, color=OUTCOME_COLORS["collision"], linewidth=1.8, label="collision")
     risk.plot(t, rollout.off_road, color=OUTCOME_COLORS["off_road"], linewidth=1.8, label="off road")
     risk.set(ylim=(-0.02, 1.02), title="probability")
     risk.legend(frameon=False, fontsize=8)
+
     for axes in (speed, offset, risk):
         axes.set_xlabel("time [s]")
     return _png(figure)
@@ -91,13 +99,14 @@ def agreement_figure(names: Sequence[str], reference: np.ndarray, simulator: np.
     draws = rng.integers(reference.shape[1], size=(500, reference.shape[1]))
     spread = [np.quantile(x[:, draws].mean(-1), [0.025, 0.975], axis=1) for x in (reference, simulator)]
     means = [x.mean(axis=1) for x in (reference, simulator)]
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
     errors = [np.abs(s - m) for s, m in zip(spread, means, strict=True)]
+
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.errorbar(*means, xerr=errors[0], yerr=errors[1], fmt="o", color="#2b6cb0", ecolor="#b9cbe4", markersize=5)
     for name, x, y in zip(names, *means, strict=True):
         axes.annotate(name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7, color=INK)
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="score in the reference world")
-    axes.set_ylabel("score in the learned world")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set(xlabel="mean score in the reference world", ylabel="mean score in the learned world")
     return _png(figure)
 
 

@@ -20,12 +20,12 @@ import jinja2
 import numpy as np
 
 VERSIONED = ("drivedit", "torch", "numpy", "gymnasium", "carla", "opencv-python-headless", "av", "scipy")
-"""Distributions whose versions decide what a run computes."""
+"""Distributions whose versions can change the numbers of a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A PNG with what it shows."""
+    """A PNG and its alternative text."""
 
     png: bytes
     alt: str
@@ -38,7 +38,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Video:
-    """An mp4 with what it shows; `good` colours its border."""
+    """An mp4 with title and caption; `good` colours its border."""
 
     mp4: bytes
     title: str
@@ -71,7 +71,7 @@ class Rate:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of strings and Rates below a header. `good` has a truth value a row, or is empty."""
+    """Rows of strings and Rates below a header. `good` marks each row as good or bad, or is empty for no marks."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str | Rate]]
@@ -91,18 +91,18 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """All that a report shows.
+    """The content of a report.
 
     Args:
         title: what was done.
-        subtitle: by whom and where.
+        subtitle: in which world, with how many drives.
         verdict: the outcome in a few words.
-        good: whether it is the wanted one.
-        stats: the numbers to see first.
-        summary: the table to see first.
+        good: whether that is the desired outcome; colours the verdict.
+        stats: headline numbers.
+        summary: the table below them.
         note: how to read the numbers.
         sections: the details.
-        provenance: what it takes to get the same numbers again, label to value.
+        provenance: what is needed to reproduce the numbers, label to value.
     """
 
     title: str
@@ -117,7 +117,7 @@ class Page:
 
 
 def write_page(path: Path, page: Page) -> None:
-    """Render a page to one HTML file that needs nothing else."""
+    """Render a page to one self-contained HTML file."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.tests["rate"] = lambda cell: isinstance(cell, Rate)
@@ -125,7 +125,7 @@ def write_page(path: Path, page: Page) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write dataclasses, mappings, sequences and numbers as indented JSON; not-a-number is refused.
+    """Write dataclasses, mappings, sequences and numbers as indented JSON.
 
     Raises:
         ValueError: a number is not finite.
@@ -134,10 +134,10 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def provenance(*, checkpoint: Path | None, seeds: Sequence[int]) -> dict[str, str]:
-    """What it takes to get the same numbers again: command, seeds, checkpoint, versions, machine.
+    """What is needed to reproduce the numbers: command, seeds, checkpoint, versions, machine.
 
     Args:
-        checkpoint: folder of the world model used; None when none was.
+        checkpoint: folder of the world model that took part; None if none did.
         seeds: in the order they ran.
     """
     facts = {
@@ -157,14 +157,14 @@ def provenance(*, checkpoint: Path | None, seeds: Sequence[int]) -> dict[str, st
 
 
 def checkpoint_digest(checkpoint: Path | None) -> str:
-    """SHA-256 of a world model's folder; None is the one that ships with the package."""
+    """SHA-256 of a world model's folder; None stands for the one that ships with the package."""
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
     return _folder_digest(checkpoint or DEFAULT_CHECKPOINT)
 
 
 def code_digest() -> str:
-    """SHA-256 of the sources that decide what a drive is and what it scores: worlds, policies, scenarios."""
+    """SHA-256 of the sources that determine a drive and its score: worlds, policies, scenarios."""
     digest = hashlib.sha256()
     root = Path(__file__).parent.parent
     for package in ("worldsim", "envs", "policies", "scenarios"):

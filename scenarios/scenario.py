@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from envs.scripted_actors import ScriptedActors
+import numpy as np
+
+from envs.scripted_actors import ActorScript, ScriptedActors
+
+CONTEXT = 0.7
+"""The worlds drive this long before the policy takes over at time 0, so that a start clip shows motion [s]."""
+RUN_OUT = 20.0
+"""Straight road kept free beyond where the ego can get [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What a scenario's function draws: a traffic situation, wherever it takes place.
+
+    Args:
+        ego_speed: the ego arrives with [m/s].
+        scripts: the scripted actors; at time 0 of their scripts the policy takes over.
+        duration: the policy drives at most this long [s].
+        min_progress: a pass needs at least this distance, so that standing still is no way to pass [m].
+        parameters: the sampled values, name with unit to value.
+        ambient_traffic: keeps the town's own traffic; the start may then lie on any road, not just a straight one.
+    """
+
+    ego_speed: float
+    scripts: tuple[ActorScript, ...]
+    duration: float
+    min_progress: float
+    parameters: Mapping[str, float]
+    ambient_traffic: bool = False
+
+    def actors(self) -> ScriptedActors:
+        """The world's reset option: its actors, and how much straight road the scripts need."""
+        speed = float(self.ego_speed)
+        straight = 0.0 if self.ambient_traffic else self.ego_speed * (CONTEXT + self.duration) + RUN_OUT
+        return ScriptedActors(
+            scripts=self.scripts, ego_speed=speed, straight=straight, ambient_traffic=self.ambient_traffic
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +53,9 @@ class Case:
     Args:
         scenario: name of the scenario it was drawn from.
         seed: it was drawn by; also the seed of env and policy.
-        parameters: what was drawn, name with unit to value, for the report.
+        parameters: the sampled values, name with unit to value, for the report.
         town: where, a seed of a procedural town.
-        actors: who else is there and how they move; at time 0 of their scripts the policy takes over.
+        actors: the scripted actors; at time 0 of their scripts the policy takes over.
         ego_speed: the ego arrives with [m/s].
         duration: the policy drives at most this long [s].
         min_progress: a pass needs at least this distance, so that standing still is no way to pass [m].
@@ -45,18 +82,59 @@ class Case:
         return {"town": self.town, "scripted_actors": self.actors}
 
 
+SituationFactory = Callable[[np.random.Generator, int], Situation]
+"""The situation that a generator draws in a town; the function that `scenarios.catalogue.scenario` decorates."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """A named distribution of cases.
 
     Args:
-        name: as on the command line.
-        title: for the report.
-        description: a sentence or two for the report: what happens, from which ranges, after which source.
-        draw: the case of a seed.
+        name: as on the command line; part of the random seed, so a renamed scenario draws other cases.
+        title: for reports.
+        description: a sentence or two for reports: what happens.
+        tags: what it belongs to; `validate` runs those tagged "benchmark" unless told otherwise.
+        samples: each sampled parameter, name with unit, to its range in words.
+        towns: seeds of the towns that its cases take turns in.
+        factory: draws a situation.
+
+    Raises:
+        ValueError: there is no town.
     """
 
     name: str
     title: str
     description: str
-    draw: Callable[[int], Case]
+    tags: tuple[str, ...]
+    samples: Mapping[str, str]
+    towns: Sequence[int]
+    factory: SituationFactory
+
+    def __post_init__(self) -> None:
+        if not self.towns:
+            raise ValueError(f"scenario {self.name} needs at least one town, got none")
+
+    def draw(self, seed: int) -> Case:
+        """The case of a seed.
+
+        Raises:
+            ValueError: the drawn parameters are not those that the scenario says it samples.
+        """
+        rng = np.random.default_rng([zlib.crc32(self.name.encode()), seed])
+        town = self.towns[seed % len(self.towns)]
+        situation = self.factory(rng, town)
+        if list(situation.parameters) != list(self.samples):
+            drawn, declared = ", ".join(situation.parameters), ", ".join(self.samples)
+            raise ValueError(f"scenario {self.name} draws {drawn}, but declares samples of {declared}")
+
+        return Case(
+            scenario=self.name,
+            seed=seed,
+            parameters={name: round(float(value), 3) for name, value in situation.parameters.items()},
+            town=town,
+            actors=situation.actors(),
+            ego_speed=float(situation.ego_speed),
+            duration=situation.duration,
+            min_progress=float(situation.min_progress),
+        )

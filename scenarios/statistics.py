@@ -79,14 +79,14 @@ def bootstrap_mean(
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How well one world's scores of planners tell another's, each with its interval.
+    """How well planners' scores in one world predict those in another, each with its interval.
 
     Args:
         spearman: rank correlation.
         kendall: tau_b.
         pearson: linear correlation.
-        mmrv: mean maximum rank violation (Li et al. 2024): how much of the reference's score is given away, at worst,
-            by trusting an order; 0 is none.
+        mmrv: mean maximum rank violation (Li et al. 2024): how much score in the reference a wrong order costs at
+            worst, averaged over planners; 0 if no order is wrong.
     """
 
     spearman: Interval
@@ -103,8 +103,14 @@ def agreement(
     confidence: float = 0.95,
     num_resamples: int = 2000,
 ) -> Agreement:
-    """Of paired scores [planners, starts]: planner's means compared, intervals by a hierarchical bootstrap, which draws
-    planners and starts anew.
+    """Compare the planners' mean scores. Intervals are by a bootstrap that resamples both planners and starts.
+
+    Args:
+        reference: scores [planners, starts].
+        simulator: scores of the same planners from the same starts.
+        rng: draws the resamples.
+        confidence: of the intervals.
+        num_resamples: of the bootstrap.
 
     Raises:
         ValueError: the shapes differ, a score is not finite, or there are fewer than 3 planners or 2 starts.
@@ -114,29 +120,31 @@ def agreement(
         raise ValueError(f"agreement needs paired scores, 3 planners and 2 starts or more, got {r.shape}, {s.shape}")
     if not (np.isfinite(r).all() and np.isfinite(s).all()):
         raise ValueError("agreement needs finite scores")
+
     measures = {"spearman": _spearman, "kendall": _kendall, "pearson": _pearson, "mmrv": mean_maximum_rank_violation}
     drawn: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(num_resamples):
         planners, starts = rng.integers(r.shape[0], size=r.shape[0]), rng.integers(r.shape[1], size=r.shape[1])
         a, b = (x[np.ix_(planners, starts)].mean(axis=1) for x in (r, s))
-        if np.ptp(a) and np.ptp(b):
+        if np.ptp(a) and np.ptp(b):  # a correlation of constant scores is undefined
             for name, measure in measures.items():
                 drawn[name].append(measure(a, b))
+
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    whole = r.mean(axis=1), s.mean(axis=1)
+    means = r.mean(axis=1), s.mean(axis=1)
     intervals = {}
     for name, measure in measures.items():
         low, high = np.quantile(drawn[name], tails) if drawn[name] else (np.nan, np.nan)
-        intervals[name] = Interval(estimate=measure(*whole), low=float(low), high=float(high))
+        intervals[name] = Interval(estimate=measure(*means), low=float(low), high=float(high))
     return Agreement(**intervals)
 
 
 def mean_maximum_rank_violation(reference: np.ndarray, simulator: np.ndarray) -> float:
-    """MMRV of scores [n]: the mean over planners of the greatest difference in the reference's score to one whom the
-    simulator ranks the other way round."""
+    """MMRV of scores [n]: the mean over planners of the largest difference in the reference's scores to a planner that
+    the simulator ranks the other way round."""
     r, s = np.asarray(reference, np.float64), np.asarray(simulator, np.float64)
-    rotate = (s[:, None] > s[None]) != (r[:, None] > r[None])
-    return float((np.abs(r[:, None] - r[None]) * rotate).max(axis=1).mean())
+    violated = (s[:, None] > s[None]) != (r[:, None] > r[None])
+    return float((np.abs(r[:, None] - r[None]) * violated).max(axis=1).mean())
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:

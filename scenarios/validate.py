@@ -5,61 +5,68 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import tyro
 from tqdm import tqdm
 
-from envs.registration import WORLDS
+from envs.registration import WORLDS, WorldName
 from envs.video import write_mp4
 from policies.drive import Rollout
-from policies.policy import make_policy
+from policies.registry import POLICIES, POLICY_HELP, make_policy
 from policies.sampling_mpc import SamplingPlannerConfig
-from scenarios.catalogue import SCENARIOS
+from scenarios.case_results import CaseResult, run_cases, severity
+from scenarios.case_runner import CarlaPlaces, make_case_runner
+from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.overlay import annotate_rollout
 from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
-from scenarios.runner import CaseResult, run_cases, severity
 from scenarios.scenario import Scenario
-from scenarios.stage import CarlaPlaces, WorldName, make_stage
 from scenarios.statistics import Interval, clopper_pearson
 
-ScenarioName = Literal["lead_braking", "cut_in", "pedestrian_crossing", "traffic"]
+if TYPE_CHECKING:
+    ScenarioName = str
+else:
+    ScenarioName = Literal[tuple(SCENARIOS)]  # the command line offers exactly those of the catalogue
+
+SCENARIO_HELP = "by name; " + "; ".join(f"{name}: {entry.title}" for name, entry in SCENARIOS.items())
+ScenarioNames = Annotated[tuple[ScenarioName, ...], tyro.conf.arg(help=SCENARIO_HELP)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ValidateConfig:
-    """Put a policy through the scenarios.
+    """Run a policy through the scenarios.
 
     Args:
-        policy: who drives: lane_follower, planner, constant, random, or one of your own as module:Name or file.py:Name.
-        world: where: "learned" goes on from clips recorded in the reference world, "road" is that world itself, "carla"
-            a CARLA server, on its own maps.
+        policy: drives the ego; one of `policies.registry`, or your own as module:Name or file.py:Name.
+        world: "learned" continues clips recorded in the reference world, "road" is the reference world itself, "carla"
+            is a CARLA server with its own maps.
         host: of the CARLA server.
-        port: of its RPC.
-        carla_maps: maps of the server on which cases are set in turn; without one, the map it has.
-        carla_routes: a file of CARLA leaderboard routes on which cases are set in turn instead, each on its own map.
-        scenarios: which of the catalogue.
+        port: RPC port of the CARLA server.
+        carla_maps: maps of the server that cases alternate between; by default the map that is loaded.
+        carla_routes: a file of CARLA leaderboard routes that cases alternate between, each on its own map.
+        scenarios: names in the catalogue; by default those tagged "benchmark".
         num_seeds: cases per scenario.
         first_seed: seeds are first_seed, first_seed + 1, ...
         out: folder for report.html, report.json and the videos.
-        max_failure_rate: exit code 1 when more than this fraction of all cases fails, or none is valid.
-        num_videos: of the worst runs, per scenario.
+        max_failure_rate: the exit code is 1 if more than this fraction of the cases fails, or if no case is valid.
+        num_videos: of the worst drives, per scenario.
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
         device: torch device of the world model.
         planner: how "planner" searches.
 
     Raises:
-        ValueError: a count is too small, the rate is not in [0, 1], or places in CARLA are given to another world or
-            twice.
+        ValueError: a count is too small, the rate is not in [0, 1], or CARLA maps or routes are given to another world
+            or both at once.
     """
 
-    policy: str = "lane_follower"
+    policy: Annotated[str, tyro.conf.arg(help=POLICY_HELP)] = "lane_follower"
     world: WorldName = "learned"
     host: str = "127.0.0.1"
     port: int = 2000
     carla_maps: tuple[str, ...] = ()
     carla_routes: Path | None = None
-    scenarios: tuple[ScenarioName, ...] = ("lead_braking", "cut_in", "pedestrian_crossing")
+    scenarios: ScenarioNames = field(default_factory=lambda: scenarios_tagged("benchmark"))
     num_seeds: int = 10
     first_seed: int = 0
     out: Path = Path("runs/validate")
@@ -78,28 +85,40 @@ class ValidateConfig:
             raise ValueError(f"num_videos must not be negative, got {self.num_videos}")
         if not 0 <= self.max_failure_rate <= 1:
             raise ValueError(f"max_failure_rate must be in [0, 1], got {self.max_failure_rate}")
-        if not self.scenarios:
-            raise ValueError("scenarios must name at least one scenario, got none")
+        check_scenarios(self.scenarios)
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
         self.carla()
 
     def carla(self) -> CarlaPlaces:
-        """The server of world "carla", and where cases are set there."""
+        """The server of world "carla", and where cases start there."""
         return CarlaPlaces(host=self.host, port=self.port, maps=self.carla_maps, routes=self.carla_routes)
+
+
+def check_scenarios(names: Sequence[str]) -> None:
+    """Refuse a selection of scenarios that cannot be run.
+
+    Raises:
+        ValueError: it is empty, or a name is not in the catalogue.
+    """
+    if not names:
+        raise ValueError("scenarios must name at least one scenario, got none")
+    unknown = sorted(set(names) - set(SCENARIOS))
+    if unknown:
+        raise ValueError(f"no scenario is named {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What came of one scenario, or of all.
+    """Counts and failure rate of one scenario, or of all.
 
     Args:
-        name: of the scenario, "all" for all.
+        name: of the scenario, or "all".
         num_valid: cases that the policy drove.
-        num_failed: of those.
-        num_invalid: cases without a start.
-        failure_rate: with its 95 % Clopper-Pearson interval; None without a valid case.
+        num_failed: valid cases that failed.
+        num_invalid: cases without a usable start.
+        failure_rate: with its 95 % Clopper–Pearson interval; None if no case is valid.
     """
 
     name: str
@@ -110,12 +129,17 @@ class Summary:
 
 
 def validate(config: ValidateConfig) -> int:
-    """Run, print, write the report; the exit code: 0 when few enough cases failed, else 1."""
+    """Run the cases, print a table and write the report.
+
+    Returns:
+        The exit code: 0 if at most `max_failure_rate` of the cases failed, else 1.
+    """
     policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
-    stage = make_stage(config.world, config.checkpoint, config.device, config.carla())
+    runner = make_case_runner(config.world, config.checkpoint, config.device, config.carla())
     seeds = range(config.first_seed, config.first_seed + config.num_seeds)
     cases = [SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds]
-    cases.sort(key=lambda case: case.town)  # a world that builds a town once then builds it only once
+    cases.sort(key=lambda case: case.town)  # so that each town is built once
+
     worst = {name: _Worst(config.num_videos) for name in config.scenarios}
     with tqdm(total=len(cases), unit="case", desc=config.policy) as bar:
 
@@ -123,23 +147,25 @@ def validate(config: ValidateConfig) -> int:
             worst[result.scenario].offer(result, rollout)
             bar.update()
 
-        everything = run_cases(stage, policy, cases, on_case)
-    stage.close()
+        everything = run_cases(runner, policy, cases, on_case)
+    runner.close()
+
     everything.sort(key=lambda result: result.seed)
     results = {name: [r for r in everything if r.scenario == name] for name in config.scenarios}
     total = summarise("all", everything)
+    summaries = [summarise(name, of_one) for name, of_one in results.items()] + [total]
     passed = total.failure_rate is not None and total.failure_rate.estimate <= config.max_failure_rate
-    summaries = [summarise(name, of_one) for name, of_one in results.items()]
-    _print_table([*summaries, total])
+    _print_table(summaries)
     facts = provenance(checkpoint=checkpoint_used(config), seeds=list(seeds))
-    _write_report(config, passed, [*summaries, total], results, worst, facts)
+    _write_report(config, passed, summaries, results, worst, facts)
     print(f"{'passed' if passed else 'FAILED'}: {config.out / 'report.html'}")
     return 0 if passed else 1
 
 
 def checkpoint_used(config: ValidateConfig) -> Path | None:
-    """Folder of the world model that takes part in the run; None when none does."""
-    if config.world != "learned" and config.policy != "planner":
+    """Folder of the world model that takes part in the run; None if none does."""
+    policy = POLICIES.get(config.policy)
+    if config.world != "learned" and not (policy and policy.uses_world_model):
         return None
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
@@ -159,14 +185,14 @@ def summarise(name: str, results: Sequence[CaseResult]) -> Summary:
 
 
 class _Worst:
-    """The worst runs so far with their videos' material; the rest is let go."""
+    """The worst drives so far; only their rollouts, with frames for a video, stay in memory."""
 
     def __init__(self, num: int) -> None:
         self.num = num
         self.runs: list[tuple[CaseResult, Rollout]] = []
 
     def offer(self, result: CaseResult, rollout: Rollout | None) -> None:
-        """Keep a run if it is among the worst."""
+        """Keep a drive if it is among the worst."""
         if rollout is not None:
             self.runs.append((result, rollout))
             self.runs.sort(key=lambda run: severity(run[0]), reverse=True)
@@ -194,6 +220,7 @@ def _write_report(
     for name, of_one in results.items():
         videos = [_video(config, result, rollout) for result, rollout in worst[name].runs]
         sections.append(_section(SCENARIOS[name], of_one, videos))
+
     everything = [r for of_one in results.values() for r in of_one]
     content = {
         "config": asdict(config),
@@ -203,29 +230,39 @@ def _write_report(
         "provenance": facts,
     }
     write_json(config.out / "report.json", content)
-    total = summaries[-1]
-    valid = [r for r in everything if r.valid]
-    comfortable = sum(not r.comfort_violations for r in valid)
-    ttcs = [r.min_ttc for r in valid if r.min_ttc is not None]
+
+    titles = [SCENARIOS[name].title for name in results]
     page = Page(
         title=f"Validation of {config.policy.replace('_', ' ')}",
-        subtitle=f"{WORLDS[config.world].title}, {len(results)} scenarios, {config.num_seeds} seeds each",
+        subtitle=f"{WORLDS[config.world].title}, {len(everything)} cases from {', '.join(titles)}",
         verdict="passed" if passed else "failed",
         good=passed,
-        stats=[
-            Stat(value=f"{total.num_failed} of {total.num_valid}", label="cases failed"),
-            Stat(value=f"{config.max_failure_rate:.0%}", label="failures allowed"),
-            Stat(value=f"{min(ttcs):.1f} s" if ttcs else "> 3 s", label="least time to collision"),
-            Stat(value=f"{comfortable / len(valid):.0%}" if valid else "none", label="within all comfort bounds"),
-        ],
+        stats=_stats(everything, config.max_failure_rate),
         summary=_summary_table(summaries, config.max_failure_rate),
-        note="Failure: collision, off the road, or too little progress. Bars: failure rate with its 95 % "
-        "Clopper–Pearson interval, valid for independent draws from the scenario's distribution. Comfort: nuPlan's "
-        "bounds. Least time to collision: constant velocity, 3 s ahead.",
+        note=HOW_TO_READ,
         sections=sections,
         provenance=facts,
     )
     write_page(config.out / "report.html", page)
+
+
+HOW_TO_READ = (
+    "A case fails by a collision, by leaving the road, or by too little progress. Bars show the failure rate with its "
+    "95 % Clopper–Pearson interval, which is valid for independent draws from the scenario's distribution. Time to "
+    "collision assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's bounds."
+)
+
+
+def _stats(results: Sequence[CaseResult], allowed: float) -> list[Stat]:
+    valid = [r for r in results if r.valid]
+    comfortable = sum(not r.comfort_violations for r in valid)
+    ttcs = [r.min_ttc for r in valid if r.min_ttc is not None]
+    return [
+        Stat(value=f"{sum(r.failed for r in valid)} of {len(valid)}", label="cases failed"),
+        Stat(value=f"{allowed:.0%}", label="failure rate allowed"),
+        Stat(value=f"{min(ttcs):.1f} s" if ttcs else "> 3 s", label="minimum time to collision"),
+        Stat(value=f"{comfortable / len(valid):.0%}" if valid else "none", label="comfortable drives"),
+    ]
 
 
 def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:
@@ -237,30 +274,39 @@ def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:
         estimate = "" if rate is None else f"{rate.estimate:.1%}"
         rows.append([title, str(s.num_valid), str(s.num_failed), estimate, cell])
     good = [s.failure_rate is not None and s.failure_rate.estimate <= allowed for s in summaries]
-    return Table(header=["scenario", "cases", "failed", "failure rate", "95 % interval"], rows=rows, good=good)
+    header = ["scenario", "cases", "failed", "failure rate", "95 % confidence interval"]
+    return Table(header=header, rows=rows, good=good)
 
 
 def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence[Video]) -> Section:
-    header = ["seed", *results[0].parameters, "outcome", "least TTC [s]", "least gap [m]", "progress [m]", "comfort"]
+    header = ["seed", *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]"]
+    header += ["progress [m]", "required progress [m]", "comfort"]
     rows = [
         [
             str(r.seed),
-            *(f"{value:.1f}" for value in r.parameters.values()),
+            *(_number(value) for value in r.parameters.values()),
             r.outcome.replace("_", " "),
             _number(r.min_ttc),
             _number(r.min_gap),
-            f"{r.progress:.0f} of {r.min_progress:.0f}",
+            f"{r.progress:.0f}",
+            f"{r.min_progress:.0f}",
             ", ".join(name.replace("_", " ") for name in r.comfort_violations) or "within bounds",
         ]
         for r in results
     ]
+
     return Section(
         title=scenario.title,
-        text=scenario.description,
-        figures=[Figure(png=scenario_figure(results), alt=f"{scenario.title}: time to collision and outcome per case")],
+        text=f"{scenario.description} Sampled: {_samples(scenario)}.",
+        figures=[Figure(png=scenario_figure(results), alt="minimum time to collision and outcome of each case")],
         videos=videos,
         table=Table(header=header, rows=rows, good=[not r.failed for r in results]),
     )
+
+
+def _samples(scenario: Scenario) -> str:
+    """Each sampled parameter with its range: "ego speed (20 to 50 km/h), headway (...)"."""
+    return ", ".join(f"{name.partition(' [')[0]} ({span})" for name, span in scenario.samples.items())
 
 
 def _video(config: ValidateConfig, result: CaseResult, rollout: Rollout) -> Video:
@@ -271,10 +317,12 @@ def _video(config: ValidateConfig, result: CaseResult, rollout: Rollout) -> Vide
     return Video(
         mp4=path.read_bytes(),
         title=f"seed {result.seed}: {result.outcome.replace('_', ' ')}",
-        caption=f"least time to collision {ttc}, {result.seconds:.1f} s driven",
+        caption=f"minimum time to collision {ttc}, {result.seconds:.1f} s driven",
         good=not result.failed,
     )
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"

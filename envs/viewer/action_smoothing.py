@@ -76,7 +76,7 @@ class ActionSmoother:
     def steer_limit(self, speed: float) -> float:
         """The steering in (0, 1] that reaches the configured lateral acceleration at `speed` [m/s]."""
         curvature = self.config.lateral_acceleration / max(speed * speed, 1e-6)
-        return min(1.0, float(np.arctan(curvature * self.vehicle.wheelbase)) / self.vehicle.max_steer_angle)
+        return min(1.0, float(self.vehicle.steer_command(curvature)))
 
     @property
     def action(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import savgol_filter
 
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import EgoColumn, SceneState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,8 @@ def comfort_signals(scenes: SceneState, dt: float) -> ComfortSignals:
     """
     if len(scenes.speed) < 3:
         raise ValueError(f"comfort needs at least 3 instants, got {len(scenes.speed)}")
-    yaw_rate = scenes.ego[..., 2].astype(np.float64)
-    longitudinal = _smooth(scenes.ego[..., 1].astype(np.float64), 8)
+    yaw_rate = scenes.ego[..., EgoColumn.YAW_RATE].astype(np.float64)
+    longitudinal = _smooth(scenes.ego[..., EgoColumn.ACCELERATION].astype(np.float64), 8)
     lateral = _smooth(scenes.speed * yaw_rate, 8)
     return ComfortSignals(
         acceleration=longitudinal,

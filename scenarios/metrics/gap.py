@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import LeadColumn, SceneState
 
 
 def min_gap(scenes: SceneState) -> float | None:
-    """The least bumper-to-bumper distance to a lead over the instants [t] [m]; None when there never was a lead."""
-    gaps = scenes.lead[..., 0][scenes.lead_valid]
+    """The smallest bumper-to-bumper distance to a lead over the instants [t] [m]; None if there never was a lead."""
+    gaps = scenes.lead[..., LeadColumn.GAP][scenes.lead_valid]
     return float(gaps.min()) if len(gaps) else None
 
 

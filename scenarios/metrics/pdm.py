@@ -1,4 +1,4 @@
-"""NAVSIM's PDM score, of a drive in closed loop: one number in [0, 1] that planners are ranked by."""
+"""NAVSIM's PDM score of a closed-loop drive: one number in [0, 1] by which planners are ranked."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scenarios.metrics.collision import first_event
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.time_to_collision import TimeToCollisionConfig, time_to_collision
 from worldsim.datatypes.boxes import separation
-from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import BOX_COLUMNS, ObjectColumn, ObjectKind, SceneState
 
 STANDING = 0.05
-"""An ego slower than this stands [m/s]."""
+"""An ego slower than this is standing [m/s]."""
 LEAST_PROGRESS = 5.0
-"""Where a competent driver makes less, progress is not asked for [m]."""
+"""Where a competent driver makes less progress than this, none is asked for [m]."""
 TOUCH = 0.5
-"""Who is farther away at the moment of a collision had no part in it [m]."""
+"""A road user farther away than this at the moment of a collision took no part in it [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class PDMScore:
     Args:
         no_collision: NC, no collision at fault.
         on_road: DAC, never off the road.
-        time_to_collision: TTC, never within the bound of anyone who is not behind.
-        progress: EP, against that of a competent driver from the same start; 1 where that is LEAST_PROGRESS or less.
+        time_to_collision: TTC, never below the bound for any object that is not behind the ego.
+        progress: EP, relative to a competent driver from the same start; 1 if that made LEAST_PROGRESS or less.
         comfort: C, within nuPlan's bounds.
     """
 
@@ -41,7 +41,7 @@ class PDMScore:
 
     @property
     def score(self) -> float:
-        """The whole."""
+        """All parts combined."""
         soft = 5 * self.time_to_collision + 5 * self.progress + 2 * self.comfort
         return self.no_collision * self.on_road * soft / 12
 
@@ -51,15 +51,18 @@ def pdm_score(rollout: Rollout, reference_progress: float) -> PDMScore:
 
     Args:
         rollout: of any world; from its SceneStates, events and progress alone.
-        reference_progress: of a competent driver from the same start, in as much time [m].
+        reference_progress: of a competent driver from the same start, in the same time [m].
     """
     config = TimeToCollisionConfig()
     comfortable = rollout.num_steps < 2 or not comfort_violations(comfort_signals(rollout.scenes, rollout.dt))
     progress = 1.0
     if reference_progress > LEAST_PROGRESS:
         progress = float(np.clip(rollout.progress.sum() / reference_progress, 0.0, 1.0))
+
+    # Objects behind the ego are the business of their own drivers.
     ahead = rollout.scenes.copy()
-    ahead.object_kinds[ahead.objects[..., 0] < -config.ego_length / 2] = ObjectKind.EMPTY
+    ahead.object_kinds[ahead.objects[..., ObjectColumn.X] < -config.ego_length / 2] = ObjectKind.EMPTY
+
     return PDMScore(
         no_collision=float(not at_fault(rollout.scenes, rollout.collision)),
         on_road=float(first_event(rollout.off_road) is None),
@@ -70,7 +73,7 @@ def pdm_score(rollout: Rollout, reference_progress: float) -> PDMScore:
 
 
 def at_fault(scenes: SceneState, collision: np.ndarray) -> bool:
-    """Whether there is a collision, and neither stood the ego nor was it hit from behind by a road user.
+    """Whether there is a collision that is the ego's fault: it was moving and was not hit from behind by a road user.
 
     Args:
         scenes: leading dim [t].
@@ -81,11 +84,13 @@ def at_fault(scenes: SceneState, collision: np.ndarray) -> bool:
         return False
     if abs(float(scenes.speed[max(at - 1, 0)])) < STANDING:
         return False
+
     objects = scenes.objects[at][scenes.object_valid[at]].astype(np.float64)
     if len(objects) == 0:
-        return True
+        return True  # it hit something that is not listed, as a building
+
     c = TimeToCollisionConfig()
     ego = np.array([[0.0, 0.0, 0.0, c.ego_length, c.ego_width]])
-    apart = separation(ego, objects[:, [0, 1, 2, 4, 5]])
+    apart = separation(ego, objects[:, BOX_COLUMNS])
     nearest = int(apart.argmin())
-    return bool(apart[nearest] > TOUCH or objects[nearest, 0] > -c.ego_length / 2)
+    return bool(apart[nearest] > TOUCH or objects[nearest, ObjectColumn.X] > -c.ego_length / 2)

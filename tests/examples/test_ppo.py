@@ -9,7 +9,7 @@ from places import ROOT
 from small_envs import make
 
 from policies.drive import drive
-from policies.policy import make_policy
+from policies.registry import make_policy
 
 EXAMPLES = ROOT / "examples"
 

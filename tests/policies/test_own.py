@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from policies.policy import make_policy
+from policies.registry import make_policy
 
 SOURCE = """
 from beside import ACTION
@@ -58,7 +58,7 @@ def test_a_module_a_file_and_a_function(here, place, gain):
         ("my_driver:", "module:Name or file.py:Name, got 'my_driver:'"),
         ("my_drivr:Mine", "no module 'my_drivr'"),
         ("their.py:Mine", "no file 'their.py'"),
-        ("my_driver:Greedy", "wants weights, speed"),
+        ("my_driver:Greedy", "needs weights, speed"),
         ("my_driver:Deaf", "a Deaf has no method reset"),
         ("my_driver", "no policy is named 'my_driver'; there are lane_follower.* your own as module:Name"),
     ],

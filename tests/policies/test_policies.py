@@ -7,15 +7,13 @@ import numpy as np
 import pytest
 
 from policies.drive import drive
-from policies.policy import make_policy
 from policies.rule_based import (
     LaneFollower,
     LaneFollowerConfig,
-    curve_speed,
-    idm_acceleration,
-    pedal_for,
-    pedestrian_gaps,
-    pursuit_steer,
+    bound_curve_speed,
+    choose_acceleration,
+    find_pedestrian_gaps,
+    steer_along_route,
 )
 from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
@@ -79,33 +77,38 @@ def test_lane_follower_settles_in_the_lane(curvature):
 
 @pytest.mark.parametrize("curvature", [0.1, -0.05, 0.0])
 def test_pursuit_inverts_the_bicycle(curvature):
-    steer = pursuit_steer(scene_on_circle(curvature, speed=3.0), MODEL)
+    steer = steer_along_route(scene_on_circle(curvature, speed=3.0), MODEL)
     driven = np.tan(steer * MODEL.max_steer_angle) / MODEL.wheelbase
     assert driven == pytest.approx(curvature, abs=0.012)
 
 
 def test_pursuit_without_a_route_goes_straight_and_ignores_invalid_points():
-    assert pursuit_steer(SceneState.empty(), MODEL) == 0.0
+    assert steer_along_route(SceneState.empty(), MODEL) == 0.0
     scene = scene_on_circle(0.05, speed=3.0)
-    expected = pursuit_steer(scene, MODEL)
+    expected = steer_along_route(scene, MODEL)
     scene.route[-1], scene.route_valid[-1] = (5.0, -900.0), False
-    assert pursuit_steer(scene, MODEL) == pytest.approx(expected)
+    assert steer_along_route(scene, MODEL) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("acceleration", [-6.0, -2.0, 0.0, 1.5])
 def test_pedal_settles_at_the_acceleration(acceleration):
     state = np.array([0.0, 0.0, 0.0, 15.0, acceleration, 0.0])
-    after = MODEL.step(state, control_from_action([0.0, pedal_for(acceleration, 15.0, MODEL)]), 0.1)
+    after = MODEL.step(state, control_from_action([0.0, MODEL.acceleration_command(acceleration, 15.0)]), 0.1)
     assert (after[3] - state[3]) / 0.1 == pytest.approx(acceleration, abs=0.05)
 
 
-def test_idm_equilibrium_free_road_and_closing():
-    assert idm_acceleration(10.0, 10.0) == pytest.approx(0.0)
-    assert idm_acceleration(0.0, 10.0, acceleration=1.5) == pytest.approx(1.5)
+def test_lane_follower_keeps_the_distance_of_the_intelligent_driver_model():
+    config = LaneFollowerConfig()
+
+    def accelerate(speed, limit, lead=None):
+        return choose_acceleration(scene_on_circle(speed=speed, limit=limit, lead=lead), config)
+
+    assert accelerate(10.0, 10.0) == pytest.approx(0.0)
+    assert accelerate(0.0, 10.0) == pytest.approx(config.acceleration)
     gap = (2.5 + 10 * 1.5) / np.sqrt(1 - (10 / 15) ** 4)  # the gap at which IDM neither speeds up nor slows down
-    assert idm_acceleration(10.0, 15.0, gap, 10.0) == pytest.approx(0.0, abs=1e-9)
-    assert idm_acceleration(10.0, 15.0, gap, 0.0) < -2.0
-    assert idm_acceleration(5.0, 15.0, 0.0, 0.0) < -8.0
+    assert accelerate(10.0, 15.0, (gap, 10.0)) == pytest.approx(0.0, abs=1e-6)
+    assert accelerate(10.0, 15.0, (gap, 0.0)) < -2.0
+    assert accelerate(5.0, 15.0, (0.0, 0.0)) == -config.max_braking
 
 
 def test_lane_follower_stops_behind_a_standing_lead():
@@ -120,8 +123,8 @@ def test_lane_follower_stops_behind_a_standing_lead():
 
 
 def test_curve_speed_sees_the_curve_ahead():
-    assert curve_speed(scene_on_circle(0.1), 2.0) == pytest.approx(np.sqrt(2.0 / 0.1), rel=0.01)
-    assert curve_speed(scene_on_circle(0.0), 2.0) > 50
+    assert bound_curve_speed(scene_on_circle(0.1), 2.0) == pytest.approx(np.sqrt(2.0 / 0.1), rel=0.01)
+    assert bound_curve_speed(scene_on_circle(0.0), 2.0) > 50
 
 
 @pytest.mark.parametrize(
@@ -132,7 +135,7 @@ def test_pedestrians_count_when_on_or_entering_the_route(x, y, yaw, expected):
     scene = scene_on_circle()
     scene.objects[0] = [x, y, yaw, 1.4, 0.5, 0.5]
     scene.object_kinds[0] = ObjectKind.PEDESTRIAN
-    gaps = pedestrian_gaps(scene)
+    gaps = find_pedestrian_gaps(scene)
     assert bool(gaps) == expected
     if expected and y < 0:
         assert gaps[0] == pytest.approx(15.0 - 2.3 - 0.25, abs=0.6)
@@ -185,7 +188,7 @@ class StraightRoad:
         vehicles = MODEL.step(state.vehicles, controls, 0.1)
         prediction = SimpleNamespace(
             scene=self.scenes(vehicles),
-            vehicles=vehicles,
+            tracked=SimpleNamespace(vehicles=vehicles),
             collision=(vehicles[:, 0] + 2.3 > self.wall).astype(float),
             off_road=(np.abs(vehicles[:, 1]) > 2.5).astype(float),
         )
@@ -247,13 +250,6 @@ def test_planner_refuses_frames_of_another_size():
         plan_drive(model, SamplingPlanner(model), [0, 0, 0, 5, 0, 0])
 
 
-def test_policies_by_name():
-    assert isinstance(make_policy("lane_follower"), LaneFollower)
-    np.testing.assert_array_equal(make_policy("constant").act(np.zeros((8, 8, 3), np.uint8), {}), [0, 0])
-    with pytest.raises(ValueError, match="no policy is named 'nobody'"):
-        make_policy("nobody")
-
-
 class CountingEnv(gymnasium.Env):
     """Frame, speed and reward say how many steps were done; ends by itself after `length`."""
 
@@ -309,11 +305,11 @@ def test_drive_keeps_action_t_between_instants_t_and_t_plus_1():
     assert not rollout.terminated
 
 
-def test_drive_wants_to_see_pixels():
+def test_drive_needs_an_env_of_pixels_or_state():
     env = CountingEnv()
     env.observation_space = gymnasium.spaces.Box(0, 1, (134,))
     env.observe = lambda: (np.zeros(134), {})
-    with pytest.raises(ValueError, match="shows pixels"):
+    with pytest.raises(ValueError, match="observes pixels"):
         drive(env, EchoPolicy(), 0)
 
 

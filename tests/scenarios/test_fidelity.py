@@ -84,8 +84,8 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
         checkpoint=tiny_checkpoint,
     )
     code = fidelity(config)
-    book = tmp_path / "drives.jsonl"
-    lines = book.read_text().splitlines()
+    log = tmp_path / "drives.jsonl"
+    lines = log.read_text().splitlines()
     assert len(lines) == 1 + 3 * 2 * 2
     report = json.loads((tmp_path / "report.json").read_text())
     assert (tmp_path / "report.html").read_text().count("lane follower") >= 1
@@ -95,14 +95,14 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     reference = [d for d in map(json.loads, lines[1:]) if d["planner"] == "lane_follower"]
     assert all(d["score"] > 0.5 for d in reference if d["world"] == "road")
 
-    book.write_text("\n".join(lines[:-2]) + "\n" + lines[-2][:20])  # interrupted: a drive is missing, one cut short
+    log.write_text("\n".join(lines[:-2]) + "\n" + lines[-2][:20])  # interrupted: a drive is missing, one cut short
     fidelity(replace(config, num_workers=2))
-    again = book.read_text().splitlines()
+    again = log.read_text().splitlines()
     assert set(again) == set(lines)
     assert sum("mine" in line for line in again) > sum("mine" in line for line in lines)
     assert json.loads((tmp_path / "report.json").read_text())["planners"] == report["planners"]
 
-    with pytest.raises(ValueError, match="another learned world"):
+    with pytest.raises(ValueError, match="another world model"):
         fidelity(FidelityConfig(num_seeds=1, out=tmp_path, checkpoint=tiny_checkpoint, num_sampling_steps=1))
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from envs.video import mp4_bytes, write_mp4
+from scenarios.case_results import CaseResult
 from scenarios.overlay import HEIGHT, PANEL_WIDTH, annotate
 from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
-from scenarios.runner import CaseResult
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
 

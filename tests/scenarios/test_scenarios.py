@@ -13,13 +13,14 @@ from envs.world import WorldStep
 from policies.policy import ConstantPolicy
 from policies.rule_based import LaneFollower
 from scenarios.actors import BrakingLead, CrossingPedestrian, CutIn
-from scenarios.catalogue import CONTEXT, SCENARIOS, cut_in_is_avoidable
+from scenarios.case_results import run_cases
+from scenarios.case_runner import LearnedCaseRunner, ReferenceCaseRunner
+from scenarios.catalogue import SCENARIOS, cut_in_is_avoidable, scenarios_tagged
 from scenarios.metrics.collision import collision_score, first_event, impact_speed
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.gap import min_gap, r157_following_distance
 from scenarios.metrics.time_to_collision import time_to_collision
-from scenarios.runner import run_cases
-from scenarios.stage import LearnedCaseRunner, ReferenceCaseRunner
+from scenarios.scenario import CONTEXT
 from scenarios.validate import ValidateConfig, validate
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.start_clip import StartClip
@@ -124,7 +125,7 @@ def run(policy, name, seeds):
     return run_cases(ReferenceCaseRunner(DrivingEnv(StraightWorld())), policy, [SCENARIOS[name].draw(s) for s in seeds])
 
 
-SCRIPTED = [name for name in SCENARIOS if name != "traffic"]
+SCRIPTED = scenarios_tagged("scripted")
 
 
 @pytest.mark.parametrize("name", SCRIPTED)
@@ -138,22 +139,22 @@ def test_lane_follower_passes_where_a_blind_driver_collides(name):
 def test_a_drive_without_pixels_is_the_same_drive():
     """In traffic, on an empty road; frames are the only thing missing."""
     case = SCENARIOS["traffic"].draw(0)
-    seen, blind = (
+    with_frames, without_frames = (
         ReferenceCaseRunner(DrivingEnv(StraightWorld(), obs=obs)).run(case, LaneFollower())
         for obs in ("pixels", "state")
     )
-    assert seen.scenes == blind.scenes
-    assert np.array_equal(seen.actions, blind.actions)
-    assert seen.num_steps == 100
-    assert seen.frames.shape == (101, 32, 32, 3)
-    assert blind.frames.shape == (101, 0, 0, 3)
+    assert with_frames.scenes == without_frames.scenes
+    assert np.array_equal(with_frames.actions, without_frames.actions)
+    assert with_frames.num_steps == 100
+    assert with_frames.frames.shape == (101, 32, 32, 3)
+    assert without_frames.frames.shape == (101, 0, 0, 3)
 
 
 def test_standing_still_is_no_way_to_pass():
     assert {r.outcome for r in run(ConstantPolicy((0.0, -1.0)), "cut_in", range(4))} == {"no_progress"}
 
 
-def test_both_stages_start_a_case_from_the_same_moment():
+def test_both_worlds_start_a_case_from_the_same_moment():
     starts = []
 
     class Witness(LaneFollower):
@@ -163,8 +164,8 @@ def test_both_stages_start_a_case_from_the_same_moment():
     case = SCENARIOS["lead_braking"].draw(0)
     reference = ReferenceCaseRunner(DrivingEnv(StraightWorld()))
     learned = LearnedCaseRunner(DrivingEnv(StraightWorld()), DrivingEnv(StraightWorld()))
-    for stage in (reference, learned):
-        stage.run(case, Witness())
+    for runner in (reference, learned):
+        runner.run(case, Witness())
     np.testing.assert_array_equal(starts[0].vehicles[-1], starts[1].vehicles[-1])
     assert starts[0].vehicles[-1, 3] == pytest.approx(case.ego_speed, abs=0.3)
 
@@ -280,8 +281,8 @@ def test_comfort_flags_exactly_what_is_broken():
 
 @pytest.mark.parametrize(("policy", "exit_code"), [("lane_follower", 0), ("constant", 1)])
 def test_validate_reports_and_returns_its_exit_code(policy, exit_code, tmp_path, monkeypatch, capsys):
-    stage = ReferenceCaseRunner(DrivingEnv(StraightWorld()))
-    monkeypatch.setattr("scenarios.validate.make_stage", lambda world, checkpoint, device, carla: stage)
+    runner = ReferenceCaseRunner(DrivingEnv(StraightWorld()))
+    monkeypatch.setattr("scenarios.validate.make_case_runner", lambda world, checkpoint, device, carla: runner)
     config = ValidateConfig(
         policy=policy, world="road", scenarios=("lead_braking",), num_seeds=3, num_videos=1, out=tmp_path / "out"
     )

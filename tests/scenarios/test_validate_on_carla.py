@@ -10,9 +10,9 @@ from leaderboard_files import write_route
 from drivedit import main
 from envs.road.static_scene import load_town_scene
 from policies.policy import ConstantPolicy
+from scenarios.case_results import run_cases
+from scenarios.case_runner import CarlaPlaces, make_case_runner
 from scenarios.catalogue import SCENARIOS
-from scenarios.runner import run_cases
-from scenarios.stage import CarlaPlaces, make_stage
 from scenarios.validate import ValidateConfig
 
 ROAD = ("--world", "road", "--frame-size", "128", "128")
@@ -46,10 +46,10 @@ def test_a_good_driver_passes(road, tmp_path, capfd):
 
 @pytest.mark.timeout(600)
 def test_a_driver_that_minds_nobody_fails(road):
-    stage = make_stage("carla", carla=CarlaPlaces(port=road.port, maps=("Town_001",)))
+    runner = make_case_runner("carla", carla=CarlaPlaces(port=road.port, maps=("Town_001",)))
     cases = [SCENARIOS["lead_braking"].draw(seed) for seed in range(2)]
-    results = run_cases(stage, ConstantPolicy((0.0, 0.6)), cases)
-    stage.close()
+    results = run_cases(runner, ConstantPolicy((0.0, 0.6)), cases)
+    runner.close()
     assert all(result.failed for result in results)
     assert "collision" in {result.outcome for result in results}
 

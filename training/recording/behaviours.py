@@ -12,9 +12,9 @@ from typing import Protocol
 
 import numpy as np
 
-from policies.rule_based import LaneFollowerConfig, follow_acceleration, pedal_for, pursuit_steer
-from worldsim.datatypes.scene import LANE_NAMES, ObjectColumn, SceneState, control_from_action
-from worldsim.datatypes.vehicle import VehicleModel
+from policies.rule_based import LaneFollowerConfig, choose_acceleration, steer_along_route
+from worldsim.datatypes.scene import LaneColumn, ObjectColumn, SceneState, control_from_action
+from worldsim.datatypes.vehicle import VehicleModel, pursuit_curvature
 
 
 class Behaviour(Protocol):
@@ -82,8 +82,9 @@ class NoisyLaneFollower:
         """Steer and acceleration [2]."""
         if self.ignore_lead:
             scene = _without_lead(scene)
-        steer = pursuit_steer(scene, self._vehicle_model, offset=self.offset)
-        pedal = pedal_for(follow_acceleration(scene, self.config), float(scene.speed), self._vehicle_model)
+        steer = steer_along_route(scene, self._vehicle_model, offset=self.offset)
+        acceleration = choose_acceleration(scene, self.config)
+        pedal = float(self._vehicle_model.acceleration_command(acceleration, float(scene.speed)))
         return np.array([steer + self._steer_noise.step(), pedal + self._pedal_noise.step()])
 
 
@@ -203,7 +204,7 @@ def ramming(dt: float, rng: np.random.Generator) -> Behaviour:
         if len(ahead) == 0:
             return action
         x, y = (float(v) for v in ahead[0, [ObjectColumn.X, ObjectColumn.Y]])
-        steer = np.arctan(2 * VehicleModel().wheelbase * y / (x * x + y * y)) / VehicleModel().max_steer_angle
+        steer = VehicleModel().steer_command(pursuit_curvature(x, y))
         return np.array([steer, throttle if float(scene.speed) < 16 else 0.0])
 
     return TimedBehaviour(base, change, dt)
@@ -228,7 +229,7 @@ def wrong_lane(dt: float, rng: np.random.Generator) -> Behaviour:
     base = NoisyLaneFollower(config, dt=dt, rng=rng, steer_noise=0.01, pedal_noise=0.05)
 
     def change(t: float, action: np.ndarray, scene: SceneState) -> np.ndarray:
-        width = 2 * float(scene.half_width) if scene.lane_valid[LANE_NAMES.index("half_width")] else 3.5
+        width = 2 * float(scene.half_width) if scene.lane_valid[LaneColumn.HALF_WIDTH] else 3.5
         base.offset = lanes * width * min(1.0, (t + dt) / 2.0)
         return action
 

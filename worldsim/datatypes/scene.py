@@ -35,6 +35,31 @@ class ControlColumn(IntEnum):
     REVERSE = 3
 
 
+class EgoColumn(IntEnum):
+    """Columns of EGO_NAMES."""
+
+    SPEED = 0
+    ACCELERATION = 1
+    YAW_RATE = 2
+    STEER_ANGLE = 3
+
+
+class LaneColumn(IntEnum):
+    """Columns of LANE_NAMES."""
+
+    LATERAL_OFFSET = 0
+    HEADING_ERROR = 1
+    HALF_WIDTH = 2
+    SPEED_LIMIT = 3
+
+
+class LeadColumn(IntEnum):
+    """Columns of LEAD_NAMES."""
+
+    GAP = 0
+    SPEED = 1
+
+
 class ObjectColumn(IntEnum):
     """Columns of OBJECT_NAMES."""
 
@@ -45,6 +70,9 @@ class ObjectColumn(IntEnum):
     LENGTH = 4
     WIDTH = 5
 
+
+BOX_COLUMNS = [ObjectColumn.X, ObjectColumn.Y, ObjectColumn.YAW, ObjectColumn.LENGTH, ObjectColumn.WIDTH]
+"""Columns of OBJECT_NAMES that make a box of `worldsim.datatypes.boxes`."""
 
 ROUTE_DISTANCES = tuple(float(d) for d in (3, 6, 9, 12, 16, 20, 25, 30, 40, 50))
 """Arc length ahead of the ego's projection on the route at which route points are given [m]."""
@@ -106,6 +134,11 @@ class SceneState:
     def object_valid(self) -> np.ndarray:
         """Bool [..., NUM_OBJECTS]."""
         return self.object_kinds != ObjectKind.EMPTY
+
+    @property
+    def object_boxes(self) -> np.ndarray:
+        """Boxes [..., NUM_OBJECTS, 5] of the objects: x, y, yaw, length, width."""
+        return self.objects[..., BOX_COLUMNS]
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

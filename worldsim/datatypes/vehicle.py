@@ -68,6 +68,13 @@ class VehicleModel:
         limit = self.max_lateral_acceleration / np.maximum(np.abs(v), 1e-3)
         return np.clip(rate, -limit, limit)
 
+    def steer_command(self, curvature: np.ndarray | float) -> np.ndarray:
+        """The env's first action, positive left, that drives a circle of `curvature` [1/m]; not clipped to [-1, 1].
+
+        Inverts `step` but for the steering lag, and `yaw_rate` within the tyres' grip.
+        """
+        return np.arctan(self.wheelbase * np.asarray(curvature)) / self.max_steer_angle
+
     def acceleration_command(self, acceleration: np.ndarray | float, speed: np.ndarray | float) -> np.ndarray:
         """The env's second action in [-1, 1] that yields `acceleration` [m/s²] at forward `speed` [m/s].
 
@@ -103,6 +110,19 @@ class VehicleModel:
             yaw = yaw + turn
             v = new_v
         return np.stack([x, y, yaw, v, a, delta], axis=-1)
+
+
+def pursuit_curvature(x: float, y: float, least_square: float = 1e-6) -> float:
+    """Curvature [1/m], positive left, of the circle that starts along the x axis and meets (x, y): pure pursuit.
+
+    Coulter 1992, "Implementation of the Pure Pursuit Path Tracking Algorithm".
+
+    Args:
+        x: ahead [m].
+        y: to the left [m].
+        least_square: the squared distance counts at least this much [m²].
+    """
+    return 2 * y / max(x * x + y * y, least_square)
 
 
 def motion_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from places import SHARED_DATA
 
-from worldsim.datatypes.vehicle import VehicleModel, motion_between
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel, motion_between, pursuit_curvature
 
 RECORDINGS = SHARED_DATA / "carla_step_responses"
 needs_recordings = pytest.mark.skipif(not RECORDINGS.is_dir(), reason=f"no CARLA recordings at {RECORDINGS}")
@@ -28,6 +28,22 @@ def test_positive_steer_turns_left_on_the_circle_of_its_angle():
     assert vehicle[1] > 0
     assert vehicle[2] > 0
     assert np.hypot(vehicle[0], vehicle[1] - radius) == pytest.approx(radius, rel=1e-3)
+
+
+@pytest.mark.parametrize("curvature", [0.1, 0.0, -0.05])
+def test_steer_command_drives_a_circle_of_that_curvature(curvature):
+    model = VehicleModel()
+    vehicle = np.zeros(len(VehicleColumn))
+    vehicle[VehicleColumn.SPEED] = 4.0
+    vehicle[VehicleColumn.STEER_ANGLE] = model.steer_command(curvature) * model.max_steer_angle
+    assert model.yaw_rate(vehicle) == pytest.approx(4.0 * curvature)
+
+
+@pytest.mark.parametrize("curvature", [0.1, -0.02])
+def test_pursuit_finds_the_circle_that_a_point_is_on(curvature):
+    turned = 8.0 * curvature
+    assert pursuit_curvature(np.sin(turned) / curvature, (1 - np.cos(turned)) / curvature) == pytest.approx(curvature)
+    assert pursuit_curvature(0.0, 0.5, least_square=1.0) == 1.0
 
 
 def test_full_brake_stops_and_stays():

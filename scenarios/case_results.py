@@ -1,4 +1,4 @@
-"""run_case and run_scenarios: cases in, measured results out; the same code in every world."""
+"""Cases in, measured results out, by the same code in every world."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 
 from policies.drive import Rollout
 from policies.policy import Policy
+from scenarios.case_runner import CaseRunner, InvalidStartError
 from scenarios.metrics.collision import collision_score, first_event, impact_speed
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.gap import min_gap
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.scenario import Case
-from scenarios.stage import CaseRunner, InvalidStartError
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseResult:
-    """What came of a case.
+    """The outcome of a case and its metrics.
 
     Args:
         scenario: name.
         seed: of the case.
-        parameters: what was drawn.
-        outcome: "passed", the reason of failure ("collision", "off_road", "no_progress"), or "invalid" when it
-            had no start; invalid cases count neither way.
+        parameters: the sampled values.
+        outcome: "passed", the reason for failure ("collision", "off_road", "no_progress"), or "invalid" if the case had
+            no usable start; invalid cases count neither as passed nor as failed.
         seconds: driven by the policy [s].
         progress: distance covered along the route [m].
         min_progress: what a pass needs [m].
@@ -70,23 +70,24 @@ OnCase = Callable[[CaseResult, Rollout | None], None]
 
 
 def run_cases(
-    stage: CaseRunner, policy: Policy, cases: Iterable[Case], on_case: OnCase | None = None
+    runner: CaseRunner, policy: Policy, cases: Iterable[Case], on_case: OnCase | None = None
 ) -> list[CaseResult]:
     """Drive every case and measure it.
 
     Args:
-        stage: where.
-        policy: who drives.
+        runner: drives the cases in its world.
+        policy: drives the ego.
         cases: in this order.
-        on_case: sees each result with its rollout (None for an invalid case).
+        on_case: called with each result and its rollout (None for an invalid case).
     """
     results = []
     for case in cases:
         try:
-            rollout = stage.run(case, policy)
+            rollout = runner.run(case, policy)
         except InvalidStartError as error:
             print(f"invalid: {error}", file=sys.stderr)
             rollout = None
+
         result = invalid_result(case) if rollout is None else measure(case, rollout)
         results.append(result)
         if on_case is not None:
@@ -107,11 +108,13 @@ def invalid_result(case: Case) -> CaseResult:
 
 
 def measure(case: Case, rollout: Rollout) -> CaseResult:
-    """All metrics of a drive, from its SceneStates, events and progress alone."""
-    scenes, progress = rollout.scenes, float(rollout.progress.sum())
+    """All metrics of a drive, computed from its SceneStates, events and progress alone."""
+    scenes = rollout.scenes
+    progress = float(rollout.progress.sum())
     impact = impact_speed(rollout.collision, scenes.speed)
     ttc = float(time_to_collision(scenes).min())
     comfort = comfort_violations(comfort_signals(scenes, rollout.dt)) if rollout.num_steps >= 2 else {}
+
     return CaseResult(
         scenario=case.scenario,
         seed=case.seed,
@@ -131,7 +134,7 @@ def measure(case: Case, rollout: Rollout) -> CaseResult:
 
 
 def severity(result: CaseResult) -> tuple[bool, float, float]:
-    """Sort key: the greater, the worse the drive."""
+    """Sort key of results: the greater, the worse the drive."""
     ttc = 9.0 if result.min_ttc is None else result.min_ttc
     return result.failed, -result.collision_score, -ttc
 

@@ -1,4 +1,4 @@
-"""Stages: where a case is driven. The choice of the world is made here, once; whoever runs a case never asks."""
+"""Case runners drive a case in one world. The world is chosen here, once; nothing that uses a runner asks which."""
 
 from __future__ import annotations
 
@@ -20,72 +20,71 @@ from scenarios.metrics.collision import THRESHOLD
 from scenarios.scenario import Case
 from worldsim.datatypes.start_clip import StartClip
 
-MOST_LOSSES = 3
-"""A world that breaks off this often in one case ends the validation."""
+MAX_ATTEMPTS = 3
+"""Attempts at a case whose world is lost in mid-drive; the last loss ends the run."""
 
 
 class InvalidStartError(RuntimeError):
-    """The episode is over before the policy takes over: the case says nothing about the policy."""
+    """The case has no usable start, so it says nothing about the policy."""
 
 
 class CaseRunner(Protocol):
     """Drives cases in one world."""
 
     def run(self, case: Case, policy: Policy) -> Rollout:
-        """The policy's drive from the case's start.
+        """The policy's drive from the start of the case.
 
         Raises:
-            InvalidStartError: there is none.
+            InvalidStartError: the case has no usable start in this world.
         """
         ...
 
     def close(self) -> None:
-        """Free the worlds."""
+        """Release the worlds."""
         ...
 
 
 class ReferenceCaseRunner:
-    """Cases in a world with actors.
+    """Drives cases in a world that simulates actors: the reference world or CARLA.
 
     Args:
-        env: an env of such a world.
-        places: reset options that say where, in place of the cases' own towns: case by case in turn, by their seeds.
+        env: an env of that world.
+        places: reset options that replace the cases' towns; a case takes the place that its seed falls on in turn.
     """
 
     def __init__(self, env: gymnasium.Env, places: Sequence[Mapping[str, Any]] = ()) -> None:
         self.env, self.places = env, places
 
     def run(self, case: Case, policy: Policy) -> Rollout:
-        """See Stage. A drive in which the world breaks off is driven again.
+        """See CaseRunner. If the world is lost in mid-drive, the case is driven again from its start.
 
         Raises:
-            WorldLostError: it broke off again and again.
+            WorldLostError: the world was lost in each of MAX_ATTEMPTS attempts.
         """
         options = case.reference_options()
         if self.places:
             options = {**self.places[case.seed % len(self.places)], "scripted_actors": case.actors}
-        for losses_left in reversed(range(MOST_LOSSES)):
+        for attempts_left in reversed(range(MAX_ATTEMPTS)):
             try:
                 reference_start(self.env, case, options)
                 return drive(self.env, policy, case.seed, options, _num_steps(self.env, case))
             except WorldLostError as error:
-                if losses_left == 0:
+                if attempts_left == 0:
                     raise
-                print(f"{case.scenario} seed {case.seed} is lost and driven again: {error}", file=sys.stderr)
-        raise AssertionError("the last drive returns or raises")
+                print(f"{case.scenario} seed {case.seed} is driven again, the world was lost: {error}", file=sys.stderr)
+        raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
-        """Free the world."""
+        """Release the world."""
         self.env.close()
 
 
 class LearnedCaseRunner:
-    """Cases in the learned world, which goes on, scripts and all, from the clip that the reference world's start has
-    behind it.
+    """Drives cases in the learned world, which continues from a clip of the reference world and runs the same scripts.
 
     Args:
         env: an env of the learned world.
-        recorder: an env of the reference world with the same frames and time step.
+        recorder: an env of the reference world with the same frame size and time step; supplies the start clips.
     """
 
     def __init__(self, env: gymnasium.Env, recorder: gymnasium.Env) -> None:
@@ -93,26 +92,26 @@ class LearnedCaseRunner:
         self.recorder = recorder
 
     def run(self, case: Case, policy: Policy) -> Rollout:
-        """See Stage."""
+        """See CaseRunner."""
         clip = reference_start(self.recorder, case, case.reference_options())
         options = {"start_clip": clip, "scripted_actors": case.actors}
         return drive(self.env, policy, case.seed, options, _num_steps(self.env, case))
 
     def close(self) -> None:
-        """Free both worlds."""
+        """Release both worlds."""
         self.env.close()
         self.recorder.close()
 
 
 @dataclass(frozen=True, kw_only=True)
 class CarlaPlaces:
-    """A CARLA server, and where the cases are set there.
+    """A CARLA server and the places in it where cases start.
 
     Args:
         host: of the server.
         port: of its RPC.
-        maps: of the server, in turn; without one, and without routes, the map it has.
-        routes: a file of CARLA leaderboard routes, in turn, each on its own map.
+        maps: cases alternate between these; empty, and without routes, they use the map that is loaded.
+        routes: a file of CARLA leaderboard routes; cases alternate between them, each on its own map.
 
     Raises:
         ValueError: maps and routes are both given.
@@ -125,21 +124,22 @@ class CarlaPlaces:
 
     def __post_init__(self) -> None:
         if self.maps and self.routes:
-            raise ValueError(f"give maps or routes, which name their maps, not both: {self.maps}")
+            maps = ", ".join(self.maps)
+            raise ValueError(f"give maps or routes, which name their maps, not both; got {maps} and {self.routes}")
 
     def options(self) -> list[dict[str, Any]]:
         """Reset options of each place.
 
         Raises:
-            FileNotFoundError: there is no file of routes.
-            ValueError: it has none.
+            FileNotFoundError: the file of routes does not exist.
+            ValueError: it contains no route.
         """
         if self.routes is not None:
             return [{"route": route} for route in read_routes(self.routes)]
         return [{"map": name} for name in self.maps] or [{}]
 
 
-def make_stage(
+def make_case_runner(
     world: WorldName,
     checkpoint: Path | None = None,
     device: str = "cpu",
@@ -148,19 +148,19 @@ def make_stage(
     num_sampling_steps: int | None = None,
     pixels: bool = True,
 ) -> CaseRunner:
-    """The stage of a world.
+    """The case runner of a world.
 
     Args:
         world: one of WORLDS.
-        checkpoint: the learned world's; None takes the one that ships with the package.
+        checkpoint: folder of the learned world's model; None takes the one that ships with the package.
         device: torch device of the learned world.
         carla: the server of world "carla"; None takes CarlaPlaces' defaults.
-        num_sampling_steps: of a frame of the learned world; None takes its own.
-        pixels: policies are shown frames, and rollouts keep them; without, drives are faster.
+        num_sampling_steps: denoising steps per frame of the learned world; None takes the model's own number.
+        pixels: policies see camera frames and rollouts keep them; without frames, drives are faster.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint or file of routes.
-        ValueError: no world has that name, or the file of routes has none.
+        FileNotFoundError: the checkpoint or the file of routes does not exist.
+        ValueError: there is no such world, or the file contains no route.
     """
     if world not in WORLDS:
         raise ValueError(f"no world is named {world!r}; there are {', '.join(WORLDS)}")
@@ -177,11 +177,11 @@ def make_stage(
 
 
 def reference_start(env: gymnasium.Env, case: Case, options: Mapping[str, Any]) -> StartClip:
-    """The clip that ends where the policy takes over, from a world with actors reset with `options`.
+    """Reset a world with actors; the start clip ends at the moment the policy takes over.
 
     Raises:
-        RouteError: the route cannot be driven there: no case can.
-        InvalidStartError: the map has no such start, or the ego already touches something or is off the road.
+        RouteError: the route cannot be driven on this map, so no case can.
+        InvalidStartError: the map has no such start, or the ego starts in a collision or off the road.
     """
     try:
         _, info = env.reset(seed=case.seed, options=dict(options))

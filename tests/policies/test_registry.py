@@ -1,0 +1,56 @@
+"""Policies by name: one entry each, read by the factory and the command line."""
+
+import numpy as np
+import pytest
+
+from drivedit import main
+from policies.policy import ConstantPolicy
+from policies.registry import POLICIES, PolicyEntry, make_policy
+from policies.rule_based import LaneFollower
+from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
+from scenarios.validate import ValidateConfig, checkpoint_used
+from worldsim.datatypes.scene import SceneState
+
+FRAME = np.zeros((8, 8, 3), np.uint8)
+INFO = {"scene": SceneState.empty().to_vector()}
+
+
+@pytest.mark.parametrize("name", ["lane_follower", "constant", "random"])
+def test_a_policy_that_needs_no_world_model_acts_at_once(name):
+    policy = make_policy(name)
+    policy.reset(None, 0)  # type: ignore[arg-type]
+    action = policy.act(FRAME, INFO)
+    assert (action.shape, action.dtype) == ((2,), np.float32)
+    assert not POLICIES[name].uses_world_model
+
+
+def test_names_are_kept():
+    assert list(POLICIES) == ["lane_follower", "planner", "constant", "random"]
+    assert isinstance(make_policy("lane_follower"), LaneFollower)
+    np.testing.assert_array_equal(make_policy("constant").act(FRAME, {}), [0, 0])
+    with pytest.raises(ValueError, match=r"no policy is named 'nobody'; there are lane_follower, planner, .*your own"):
+        make_policy("nobody")
+
+
+def test_the_planner_gets_the_world_model_and_its_settings(tiny_checkpoint):
+    settings = SamplingPlannerConfig(num_samples=5)
+    planner = make_policy("planner", checkpoint=tiny_checkpoint, planner=settings)
+    assert isinstance(planner, SamplingPlanner)
+    assert planner.config is settings
+    for policy, used in (("planner", tiny_checkpoint), ("constant", None)):
+        assert checkpoint_used(ValidateConfig(policy=policy, world="road", checkpoint=tiny_checkpoint)) == used
+
+
+def test_one_entry_is_a_policy(monkeypatch):
+    entry = PolicyEntry(name="full_brake", title="brakes", factory=lambda settings: ConstantPolicy((0.0, -1.0)))
+    monkeypatch.setitem(POLICIES, entry.name, entry)
+    np.testing.assert_array_equal(make_policy("full_brake").act(FRAME, {}), [0, -1])
+
+
+@pytest.mark.parametrize("verb", ["validate", "demo"])
+def test_the_command_line_lists_every_policy(verb, capsys):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(f"{entry.name}: {entry.title}" in words for entry in POLICIES.values())
+    assert "your own as module:Name or file.py:Name" in words
