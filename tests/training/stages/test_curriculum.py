@@ -11,7 +11,7 @@ from latent_batches import one_batch
 from tiny_model import CONFIG
 
 from training.batches.latent_windows import LatentBatch, LatentWindows
-from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, train_dynamics
+from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, build_causal_teacher
 from training.stages.distillation import DistillStageConfig, FrozenContext, distill_losses, train_distill, trajectory
 from training.stages.distribution_matching import Matching, MatchStageConfig, last_pass, match_losses, train_match
 from training.stages.loop import LoopConfig
@@ -20,7 +20,6 @@ from training.stages.teacher import Teacher, TeacherStageConfig, noised_clips, t
 from worldsim.conditioning.style import style_of
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.rollout import LatentRollout, roll_out
-from worldsim.world_model import WorldModel
 
 LOOP = LoopConfig(num_steps=2, warmup_steps=1, save_every=1)
 TEACHER = TeacherStageConfig(loop=LOOP, dit=CONFIG.dit, batch_size=2, num_frames=5, most_context=2)
@@ -43,7 +42,7 @@ def windows(num_frames: int) -> LatentWindows:
     return LatentWindows(store, latents, CONFIG, num_frames, np.arange(len(store.lengths)))
 
 
-def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused(tmp_path: Path) -> None:
+def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused() -> None:
     def recipe(num_cached: int) -> DynamicsRecipe:
         with_sinks = replace(CONFIG.dit, num_sinks=1)
         teacher, distill = replace(STUDENT, num_cached=num_cached), DistillStageConfig(loop=LOOP)
@@ -52,9 +51,10 @@ def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused(t
 
     with pytest.raises(ValueError, match="windows of 9 frames, got 11"):
         recipe(num_cached=2)
-    store, latents = turning_car(60), np.zeros((60, 8, 16, 16), np.float16)
+    trajectories = recipe(num_cached=0).trajectories
+    assert trajectories is not None
     with pytest.raises(ValueError, match=r"num_retrieved and num_sinks \(0, 0\), got \(0, 1\)"):
-        train_dynamics(WorldModel(CONFIG), store, latents, recipe(num_cached=0), tmp_path)  # type: ignore[arg-type]
+        build_causal_teacher(CONFIG, trajectories)
 
 
 def clips() -> LatentBatch:
