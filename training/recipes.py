@@ -113,7 +113,11 @@ def debug() -> Recipe:
 
 
 def tiny() -> Recipe:
-    """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes."""
+    """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes.
+
+    The shipped weights went through the same stages, some of them by hand and with other numbers of steps: see
+    worldsim/default/README.md.
+    """
     train, test = _recordings(num_episodes=240, num_towns=60, seconds=30.0, num_test=40)
     return Recipe(
         model=WorldModelConfig(dit=DiTConfig(num_retrieved=2, memory_capacity=128)),
