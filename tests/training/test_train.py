@@ -16,7 +16,7 @@ from training.evaluation.image_metrics import auroc, drift_horizon, psnr
 from training.stages.initial import initialise_from
 from training.stages.loop import LoopConfig, TrainLoop
 from training.stages.scene_head import HeadStageConfig, head_losses
-from training.stages.student import DiTStageConfig, student_losses
+from training.stages.student import StudentStageConfig, student_losses
 from training.stages.vae import VAEStageConfig, measure_latents, vae_losses
 from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.dynamics.denoiser import shift_previous
@@ -113,7 +113,7 @@ def test_student_overfits_one_batch(use_own: bool) -> None:
     model = WorldModel(CONFIG)
     denoiser, batch = model.denoiser, one_batch()
     denoiser.step_std.fill_(1.0)
-    config = DiTStageConfig(loop=LoopConfig(num_steps=1))
+    config = StudentStageConfig(loop=LoopConfig(num_steps=1))
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=2e-3)
     ratio, flow = [], []
     for step in range(80):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from training.stages.distillation import DistillStageConfig
 from training.stages.distribution_matching import MatchStageConfig
-from training.stages.student import DiTStageConfig
+from training.stages.student import StudentStageConfig
 from training.stages.teacher import TeacherStageConfig
 from worldsim.configs import DiTConfig, WorldModelConfig
 from worldsim.dynamics.denoiser import Denoiser
@@ -16,8 +16,7 @@ from worldsim.dynamics.denoiser import Denoiser
 class TrajectoryStageConfig:
     """The student's initialisation on the trajectories of a causal teacher.
 
-    A causal one: initialised on trajectories of a teacher that sees the future, a student learns to want what it cannot
-    know.
+    Causal, because a student initialised by a teacher that sees the future imitates decisions it has no evidence for.
 
     Args:
         dit: the causal teacher's shape.
@@ -25,7 +24,7 @@ class TrajectoryStageConfig:
         distill: how the student learns from it.
     """
 
-    teacher: DiTStageConfig
+    teacher: StudentStageConfig
     distill: DistillStageConfig
     dit: DiTConfig = field(default_factory=DiTConfig)
 
@@ -41,12 +40,12 @@ class DynamicsRecipe:
     Args:
         teacher: bidirectional, over whole clips; what `match` needs.
         trajectories: initialisation from a causal teacher.
-        student: diffusion forcing, then more and more on own rollouts.
+        student: diffusion forcing, then more and more self-forcing.
         match: distribution matching against the teacher.
         distill: many sampling steps into few, from the student as it then is.
     """
 
-    student: DiTStageConfig
+    student: StudentStageConfig
     teacher: TeacherStageConfig | None = None
     trajectories: TrajectoryStageConfig | None = None
     match: MatchStageConfig | None = None

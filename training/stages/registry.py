@@ -163,7 +163,7 @@ def _distill(run: TrainingRun) -> None:
 
 
 def _self_rollouts(run: TrainingRun) -> None:
-    config = run.recipe.own
+    config = run.recipe.self_rollouts
     windows = run.windows(min(config.num_frames, longest_run(run.store)))
     with first_process_first():
         path = run.folder / "own" / "clips.safetensors"

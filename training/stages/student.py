@@ -1,4 +1,4 @@
-"""The student's stage: causal DiT by diffusion forcing, early on its own rollouts."""
+"""The student's stage: a causal DiT by diffusion forcing, then more and more by self-forcing on its own rollouts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from worldsim.networks.layers import KeyValue
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiTStageConfig:
+class StudentStageConfig:
     """Batch, schedule and loss weights of the student's stage.
 
     Args:
@@ -36,7 +36,7 @@ class DiTStageConfig:
         clean_fraction: share of frames that are clean context.
         previous_noise: standard deviation, up to, of noise on the stacked previous latents.
         retrieved_noise: the same of what is retrieved.
-        self_from: fraction of the steps after which windows are continued from the model's own rollouts.
+        self_from: fraction of the steps after which self-rollouts serve as context.
         self_fraction: share of steps that do so in the end.
         self_ramp: fraction of the steps over which their share rises from 0 to that: the share with the truth as
             context is max(1 - self_fraction, 1 - t / self_ramp), t counted from self_from.
@@ -90,8 +90,8 @@ class DiTStageConfig:
         """Latents of a window with those that are cached."""
         return self.num_cached + self.num_frames
 
-    def own_share(self, step: int) -> float:
-        """Share of the steps around `step` whose context is the model's own rollout."""
+    def self_rollout_share(self, step: int) -> float:
+        """Share of the steps around `step` whose context is a self-rollout."""
         since = step / self.loop.num_steps - self.self_from
         return min(self.self_fraction, max(0.0, since / self.self_ramp))
 
@@ -115,7 +115,7 @@ class Lookahead(nn.Module):
 
 
 class SelfRollouts:
-    """Rollouts of the model's own that go on from step to step, so that it meets how it drifts in the long run.
+    """Self-forcing rollouts that go on from step to step, so that the model meets its own long-term drift.
 
     Args:
         windows: where rollouts begin, and the truth that they are held against.
@@ -125,7 +125,7 @@ class SelfRollouts:
         carried: latents of the newest window, its first frame and what is hidden of it; written in place.
     """
 
-    def __init__(self, windows: LatentWindows, config: DiTStageConfig) -> None:
+    def __init__(self, windows: LatentWindows, config: StudentStageConfig) -> None:
         self.windows, self.config = windows, config
         self.restart = np.geomspace(*config.restart_fractions, config.batch_size)
         b, t = config.batch_size, config.window_length
@@ -139,10 +139,12 @@ class SelfRollouts:
     def advance(
         self, denoiser: Denoiser, rng: np.random.Generator, generator: torch.Generator
     ) -> tuple[LatentBatch, LatentRollout]:
-        """A few frames on: the windows of truth, and what the model made of them."""
+        """Move a few frames on; return the true windows and the rollouts beside them."""
         config, device = self.config, denoiser.step_std.device
         latents, first, hidden = (self.carried[name] for name in ("latents", "first", "hidden"))
         num_new = int(rng.integers(2, config.num_frames - 2))
+
+        # restart rollouts that would leave their episode, and some others
         inside = np.isin(first.numpy() + num_new, self.windows.firsts)
         again = ~inside | (first.numpy() < 0) | (rng.random(len(first)) < self.restart)
         new_first, new_hidden = self.windows.draw(len(first), rng)
@@ -151,9 +153,12 @@ class SelfRollouts:
         hidden[fresh] = torch.from_numpy(self.windows.begun(new_first[fresh], new_hidden[fresh]))
         going = np.flatnonzero(~again)
         first[going] += num_new
+
         batch = self.windows.at(first.numpy().copy(), hidden.numpy()).on(device)
         context = batch.latents[:, : config.window_length - num_new].clone()
         context[going] = latents[going, num_new:].to(device)
+
+        # the sampler that drives, with either number of steps: each drifts in a way of its own
         num_steps = config.self_steps[int(rng.integers(len(config.self_steps)))]
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
         rollout = roll_out(denoiser, context, batch.conditions, noise, num_steps, batch.retrieved)
@@ -270,7 +275,7 @@ def student_losses(
     denoiser: Denoiser,
     batch: LatentBatch,
     self_rollout: Tensor | None,
-    config: DiTStageConfig,
+    config: StudentStageConfig,
     generator: torch.Generator,
     lookahead: Lookahead | None = None,
 ) -> dict[str, Tensor]:
@@ -322,7 +327,7 @@ def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None
 
 
 def train_denoiser(
-    denoiser: Denoiser, windows: LatentWindows, config: DiTStageConfig, folder: Path, title: str = "CausalDiT"
+    denoiser: Denoiser, windows: LatentWindows, config: StudentStageConfig, folder: Path, title: str = "CausalDiT"
 ) -> None:
     """Train `denoiser` in place, or load the finished stage; resumable."""
     result = folder / "student.safetensors"
@@ -330,7 +335,7 @@ def train_denoiser(
         return
     measure_steps(denoiser, windows, config.loop.seed)
 
-    own = SelfRollouts(windows, config)
+    self_rollouts = SelfRollouts(windows, config)
     student = nn.ModuleDict({"denoiser": denoiser})
     lookahead = None
     if config.lookahead_weight:
@@ -340,12 +345,12 @@ def train_denoiser(
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = step_rng(config.loop.seed, step)
         context = None
-        if torch.rand((), generator=generator).item() < config.own_share(step):
-            batch, rollout = own.advance(denoiser, rng, generator)
+        if torch.rand((), generator=generator).item() < config.self_rollout_share(step):
+            batch, rollout = self_rollouts.advance(denoiser, rng, generator)
             context = rollout.latents
         else:
             batch = windows.sample(config.batch_size, rng)
         return student_losses(denoiser, batch, context, config, generator, lookahead)
 
-    TrainLoop(student, loss_function, config.loop, folder, own.carried).run(title)
+    TrainLoop(student, loss_function, config.loop, folder, self_rollouts.carried).run(title)
     finish_stage(denoiser, result)
