@@ -11,9 +11,9 @@ import torch
 
 from training.data.rollouts import RolloutDataset
 from training.recipes import Recipe, fitted_to, recipe_at
+from training.registry import STAGES, Stage, outdated, stage_named, stages_until
 from training.stages.distributed import is_first, process_device
-from training.stages.registry import STAGES, Stage, outdated, stage_named, stages_until
-from training.stages.training_run import TrainingRun
+from training.training_run import TrainingRun
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleModel
 

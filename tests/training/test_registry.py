@@ -8,11 +8,11 @@ import pytest
 
 from training import recipes
 from training.recipes import recipe_at
-from training.stages.registry import STAGES, ancestors, outdated, stage_named, stage_table, stages_until
-from training.stages.training_run import TrainingRun
+from training.registry import STAGES, ancestors, outdated, stage_named, stage_table, stages_until
 from training.train import TrainConfig, train
+from training.training_run import TrainingRun
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def run_of(recipe: str, folder: Path) -> TrainingRun:
@@ -70,7 +70,7 @@ def test_training_stops_after_the_last_stage_that_is_asked_for(
 ) -> None:
     asked: list[str] = []
     made = tuple(replace(stage, run=lambda run, name=stage.name: asked.append(name)) for stage in STAGES)
-    monkeypatch.setattr("training.stages.registry.STAGES", made)
+    monkeypatch.setattr("training.registry.STAGES", made)
     train(TrainConfig(recipe="tiny", out=tmp_path, until=last))
     assert asked == ["record", "colours"][: 1 + (last == "colours")]
 
@@ -87,7 +87,7 @@ def test_a_stage_that_the_initial_checkpoint_makes_needless_is_left_out(
         replace(stage, run=begin if stage.name == "initial" else lambda run, name=stage.name: asked.append(name))
         for stage in STAGES
     )
-    monkeypatch.setattr("training.stages.registry.STAGES", made)
+    monkeypatch.setattr("training.registry.STAGES", made)
     train(TrainConfig(recipe="debug", out=tmp_path, until="student", initial=tmp_path))
     assert asked == ["record", "colours", "vae", "latents", "actors", "student"]
 

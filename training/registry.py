@@ -28,9 +28,9 @@ from training.stages.initial import initialise_from
 from training.stages.scene_head import train_head
 from training.stages.student import train_denoiser
 from training.stages.teacher import Teacher, train_teacher
-from training.stages.training_run import TrainingRun
 from training.stages.trust import train_trust
 from training.stages.vae import train_vae
+from training.training_run import TrainingRun
 from worldsim.checkpoint import WEIGHTS_NAME
 from worldsim.datatypes.starts import STARTS_NAME
 from worldsim.dynamics.rollout import NUM_KEPT
