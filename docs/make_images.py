@@ -107,15 +107,15 @@ def approach(config: ImagesConfig) -> np.ndarray:
 
 def revisits(config: ImagesConfig) -> np.ndarray:
     """Around a block and back, four drives: views as first seen and a lap later, without the memory and with it."""
-    from training.evaluation.loop_closure import Block, drive_laps, view_rows
+    from training.evaluation.loop_closure import LoopRoute, drive_loops, view_rows
     from worldsim.datatypes.starts import STARTS_NAME, load_starts
     from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
-    model, block = WorldModel.load(config.checkpoint), Block()
+    model, route = WorldModel.load(config.checkpoint), LoopRoute()
     clips = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)[:4]
     rows = []
     for remember in (False, True):
-        rows += view_rows(drive_laps(model, clips, block, 450, remember), 0.6 * block.lap)
+        rows += view_rows(drive_loops(model, clips, route, 450, remember), 0.6 * route.lap_length)
     return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
 
 

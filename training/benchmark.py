@@ -101,6 +101,7 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
     with FlopCounterMode(display=False, custom_mapping=_CPU_ATTENTION) as counter:
         model.step(state, CONTROL[None])
     gflop = counter.get_total_flops() / 1e9
+
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     cpu = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats, time.process_time)
@@ -108,6 +109,7 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
     wall = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats)
     one = _median_time(lambda: model.step(state, CONTROL[None], num_steps=1), config.repeats)
     blind = _median_time(lambda: model.step(state, CONTROL[None], decode=False), config.repeats)
+
     a = torch.randn(768, 768, device=state.latent.latents.device)
     product = _median_time(lambda: (a @ a).sum().item(), config.repeats)
     torch.set_num_threads(threads)
@@ -125,7 +127,8 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
 
 def trust_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]:
     """CPU seconds of a step with full signals of trust over those of one with the free ones, one thread."""
-    threads, times = torch.get_num_threads(), []
+    times = []
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for full in (True, False):
         state = _steps(model, _begin(model, config.checkpoint, full), 2)
@@ -146,7 +149,9 @@ def variant_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]
     if config.compiled:
         backends.append("compiled")
     makes |= {backend: partial(set_backend, copy.deepcopy(model), backend) for backend in backends}
-    threads, rows = torch.get_num_threads(), {}
+
+    rows = {}
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     for name, make in makes.items():
         variant = make()
@@ -197,6 +202,8 @@ def cache_rows(model: WorldModel, config: BenchmarkConfig, num_frames: int = 16)
         style=torch.zeros(1, num_frames, 4 * c, device=device),
     )
     previous = shift_previous(latents, model.config.dit.num_previous)
+
+    # the first 15 frames fill the cache, the last one is timed
     ones = torch.ones(1, num_frames, device=device)
     times = torch.arange(num_frames, device=device)
     past = prefill(denoiser, latents[:, :-1], select_frames(conditions, slice(0, num_frames - 1)))

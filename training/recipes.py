@@ -16,7 +16,7 @@ from training.stages.distillation import DistillStageConfig
 from training.stages.distribution_matching import MatchStageConfig
 from training.stages.loop import LoopConfig
 from training.stages.scene_head import HeadStageConfig
-from training.stages.student import DiTStageConfig
+from training.stages.student import StudentStageConfig
 from training.stages.teacher import TeacherStageConfig
 from training.stages.trust import TrustStageConfig
 from training.stages.vae import VAEStageConfig
@@ -37,11 +37,11 @@ class Recipe:
         train_data: recording to train on.
         test_data: recording of held-out towns to evaluate on.
         vae: the tokenizer's stage.
-        actors: the stage of how others move.
+        actors: the stage of the model that moves other road users.
         dynamics: the stages of teacher and student.
-        own: the model's own clips, which head and decoder learn from.
+        self_rollouts: clips by the trained dynamics, which head and decoder learn from beside recorded ones.
         head: the scene head's stage.
-        decoder: the tokenizer's decoder once more, against a critic, its latents left as they are.
+        decoder: the stage that trains the tokenizer's decoder once more, against a critic, on unchanged latents.
         trust: the stage that calibrates how far frames may be believed.
         num_starts: start clips shipped with the model.
         evaluate_starts: starts of the evaluation.
@@ -55,7 +55,7 @@ class Recipe:
     vae: VAEStageConfig
     actors: ActorStageConfig
     dynamics: DynamicsRecipe
-    own: SelfRolloutClipsConfig
+    self_rollouts: SelfRolloutClipsConfig
     head: HeadStageConfig
     decoder: DecoderStageConfig
     trust: TrustStageConfig
@@ -90,14 +90,14 @@ def debug() -> Recipe:
             teacher=TeacherStageConfig(loop=few, dit=dit, batch_size=2, num_frames=6),
             trajectories=TrajectoryStageConfig(
                 dit=replace(dit, depth=3),
-                teacher=DiTStageConfig(loop=few, batch_size=2, self_from=1.0),
-                distill=DistillStageConfig(loop=few, own_fraction=0.0),
+                teacher=StudentStageConfig(loop=few, batch_size=2, self_from=1.0),
+                distill=DistillStageConfig(loop=few, self_rollout_fraction=0.0),
             ),
-            student=DiTStageConfig(loop=replace(few, num_steps=40), batch_size=4, lookahead_weight=0.1),
+            student=StudentStageConfig(loop=replace(few, num_steps=40), batch_size=4, lookahead_weight=0.1),
             match=MatchStageConfig(loop=few),
             distill=DistillStageConfig(loop=few),
         ),
-        own=SelfRolloutClipsConfig(num=8, num_frames=8),
+        self_rollouts=SelfRolloutClipsConfig(num=8, num_frames=8),
         head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
@@ -113,7 +113,11 @@ def debug() -> Recipe:
 
 
 def tiny() -> Recipe:
-    """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes."""
+    """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes.
+
+    The shipped weights went through the same stages, some of them by hand and with other numbers of steps: see
+    worldsim/default/README.md.
+    """
     train, test = _recordings(num_episodes=240, num_towns=60, seconds=30.0, num_test=40)
     return Recipe(
         model=WorldModelConfig(dit=DiTConfig(num_retrieved=2, memory_capacity=128)),
@@ -122,14 +126,14 @@ def tiny() -> Recipe:
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dynamics=DynamicsRecipe(
-            student=DiTStageConfig(
+            student=StudentStageConfig(
                 loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9
             ),
             distill=DistillStageConfig(
                 loop=LoopConfig(num_steps=500, learning_rate=3e-4, warmup_steps=15, weight_decay=0.02, seed=11)
             ),
         ),
-        own=SelfRolloutClipsConfig(),
+        self_rollouts=SelfRolloutClipsConfig(),
         head=HeadStageConfig(loop=LoopConfig(num_steps=1600, learning_rate=1e-3, warmup_steps=30, seed=2)),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=1800, learning_rate=6e-4, warmup_steps=20, seed=1), actor_weight=5.0
@@ -156,7 +160,7 @@ def small() -> Recipe:
         save_every=1000,
     )
     short = replace(loop, num_steps=10_000, learning_rate=1e-4)
-    student = DiTStageConfig(
+    student = StudentStageConfig(
         loop=loop, batch_size=32, num_frames=12, recompute=True, self_ramp=0.4, lookahead_weight=0.05
     )
     return replace(
@@ -175,13 +179,13 @@ def small() -> Recipe:
             trajectories=TrajectoryStageConfig(
                 dit=replace(dit, depth=16),
                 teacher=replace(student, self_from=1.0),
-                distill=DistillStageConfig(loop=short, own_fraction=0.0),
+                distill=DistillStageConfig(loop=short, self_rollout_fraction=0.0),
             ),
             student=student,
             match=MatchStageConfig(loop=short, guidance=1.5, fake_rate=2.0),
             distill=DistillStageConfig(loop=short),
         ),
-        own=SelfRolloutClipsConfig(num=4000),
+        self_rollouts=SelfRolloutClipsConfig(num=4000),
         head=replace(recipe.head, loop=replace(recipe.head.loop, num_steps=10_000, save_every=1000)),
         decoder=replace(
             recipe.decoder,

@@ -1,6 +1,5 @@
 """Training: exact resume, one batch overfitted per stage, metrics with known answers."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +13,11 @@ from torch import nn
 
 from training.batches.decoder_windows import Pictures, TruePictures
 from training.evaluation.image_metrics import auroc, drift_horizon, psnr
+from training.stages.initial import initialise_from
 from training.stages.loop import LoopConfig, TrainLoop
 from training.stages.scene_head import HeadStageConfig, head_losses
-from training.stages.student import DiTStageConfig, student_losses
+from training.stages.student import StudentStageConfig, student_losses
 from training.stages.vae import VAEStageConfig, measure_latents, vae_losses
-from training.train import begin_from, outdated
 from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.dynamics.denoiser import shift_previous
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
@@ -77,22 +76,6 @@ def no_actors(frames: torch.Tensor) -> torch.Tensor:
     return torch.zeros(b, t, NUM_PAINTED_CHANNELS, h // ACTOR_STRIDE, w // ACTOR_STRIDE)
 
 
-def test_results_older_than_the_dynamics_are_named(tmp_path: Path) -> None:
-    made = ("dynamics/student/student", "own/clips", "head/head", "decoder/vae", "trust/trust")
-    paths = [tmp_path / f"{name}.safetensors" for name in made]
-    assert outdated(tmp_path) == []
-    for age, path in enumerate(paths):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        os.utime(path, (1000 + age, 1000 + age))
-    assert outdated(tmp_path) == []
-    distilled = tmp_path / "dynamics" / "distill" / "student.safetensors"
-    distilled.parent.mkdir()
-    distilled.touch()
-    os.utime(distilled, (1003, 1003))
-    assert outdated(tmp_path) == paths[1:3]
-
-
 def test_vae_overfits_one_batch() -> None:
     torch.manual_seed(0)
     vae = VAE3D(CONFIG.vae)
@@ -130,7 +113,7 @@ def test_student_overfits_one_batch(use_own: bool) -> None:
     model = WorldModel(CONFIG)
     denoiser, batch = model.denoiser, one_batch()
     denoiser.step_std.fill_(1.0)
-    config = DiTStageConfig(loop=LoopConfig(num_steps=1))
+    config = StudentStageConfig(loop=LoopConfig(num_steps=1))
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=2e-3)
     ratio, flow = [], []
     for step in range(80):
@@ -140,7 +123,7 @@ def test_student_overfits_one_batch(use_own: bool) -> None:
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-        ratio.append((losses["copy_ratio_own"] if use_own and step > 20 else losses["copy_ratio"]).item())
+        ratio.append((losses["copy_ratio_self"] if use_own and step > 20 else losses["copy_ratio"]).item())
         flow.append(losses["loss"].item())
     assert ratio[0] > 0.8
     assert np.mean(ratio[-20:]) < 0.4
@@ -183,11 +166,11 @@ def test_training_goes_on_from_a_checkpoint_and_takes_the_body_of_one_with_anoth
     one, same = WorldModel(CONFIG), WorldModel(CONFIG)
     one.save(tmp_path, torch.float16)
     same.vae.load_state_dict(one.vae.state_dict())
-    assert begin_from(same, tmp_path)
+    assert initialise_from(same, tmp_path)
     assert torch.allclose(same.head.scalars.weight, one.head.scalars.weight, atol=2e-3)
     wider = WorldModel(replace(CONFIG, vae=replace(CONFIG.vae, latent_channels=CONFIG.vae.latent_channels + 1)))
     head = wider.head.scalars.weight.clone()
-    assert not begin_from(wider, tmp_path)
+    assert not initialise_from(wider, tmp_path)
     ours, theirs = wider.denoiser.dit, one.denoiser.dit
     assert torch.allclose(ours.blocks[0].attention.qkv.weight, theirs.blocks[0].attention.qkv.weight, atol=2e-3)
     assert torch.equal(wider.head.scalars.weight, head)

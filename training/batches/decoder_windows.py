@@ -1,4 +1,4 @@
-"""True frames, and beside them the actors in them as the decoder is told of them."""
+"""True frames beside the map of the actors in them that the decoder is conditioned on."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from training.data.validity import known_of
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.networks.vae3d import frames_to_float
 
-TOLD_LAYERS = "decoder_actors"
-"""How the names of the tokenizer's parameters begin that read where actors are."""
+ACTOR_LAYERS = "decoder_actors"
+"""Prefix of the names of the tokenizer's parameters that read the actor map."""
 
 
 class Pictures(NamedTuple):
@@ -34,7 +34,7 @@ class TruePictures:
         store: frames and scenes.
         colours: of all objects of the store, [n, s, 3], NaN where unknown.
         actor_map: draws them; its device is that of the result.
-        actor_dropout: share of the windows in which nothing is told of actors, and of those without their colours.
+        actor_dropout: share of the windows without an actor map, and of those whose map has no colours.
         colour_noise: standard deviation of what is added to a window's colours.
     """
 
@@ -54,8 +54,8 @@ class TruePictures:
         b, device = len(firsts), self.actor_map.rays.device
         index = firsts[:, None] + np.arange(num_frames)
         scenes = self.store.rows.scenes
-        told = known_of(self.store.rows.valid[index]).objects & (rng.random((b, 1)) >= self.actor_dropout)
-        kinds = np.where(told[..., None], scenes.object_kinds[index], 0)
+        shown = known_of(self.store.rows.valid[index]).objects & (rng.random((b, 1)) >= self.actor_dropout)
+        kinds = np.where(shown[..., None], scenes.object_kinds[index], 0)
         colours = self.colours[index] + self.colour_noise * rng.standard_normal((b, 1, 1, 3))
         colours = np.where(rng.random((b, 1, 1, 1)) < self.actor_dropout, np.nan, colours).astype(np.float32)
         actors = (torch.from_numpy(v).to(device).flatten(0, 1) for v in (scenes.objects[index], kinds, colours))

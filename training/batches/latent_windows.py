@@ -1,4 +1,4 @@
-"""Latents at hand: every frame of a store encoded once, and windows of latents with their conditions and targets."""
+"""Latents of a store, every frame encoded once, and windows of latents with their conditions and targets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.conditioning.style import style_of
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.route import rotate
-from worldsim.datatypes.scene import SceneState
-from worldsim.datatypes.vehicle import motion_between
+from worldsim.datatypes.scene import ObjectColumn, SceneState
+from worldsim.datatypes.vehicle import VehicleColumn, motion_between
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
 from worldsim.networks.scene_head import SceneTargets, scene_to_targets
@@ -83,7 +83,7 @@ class LatentBatch:
             know.
         targets: of the scene head, masked likewise.
         first: store positions of the first frames [b].
-        retrieved: what each frame retrievals and its sinks, None for a model without both.
+        retrieved: of each frame, with its sinks; None for a model without memory.
     """
 
     latents: Tensor
@@ -115,7 +115,7 @@ class LatentWindows:
         episodes: positions of the episodes to draw from.
         event_fraction: share of the windows that are drawn from those with a collision or off the road.
         command_dropout: share of the windows whose route command is hidden.
-        route_dropout: share of the windows without a route; of as many it is known for a part of the way only.
+        route_dropout: share of the windows without a route; as many know only the beginning of it.
         actor_dropout: share of the windows without actors.
     """
 
@@ -143,8 +143,8 @@ class LatentWindows:
         self.known = known_of(rows.valid)
         self.grid = ObjectGrid(config.camera, config.frame_size)
         num_retrieved, num_sinks = config.dit.num_retrieved, config.dit.num_sinks
-        remembers = num_retrieved or num_sinks
-        self.recollections = MemorySampler(store, latents, num_retrieved, num_sinks) if remembers else None
+        has_memory = num_retrieved or num_sinks
+        self.memory_sampler = MemorySampler(store, latents, num_retrieved, num_sinks) if has_memory else None
         self.commanded = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
         self.motions = motion_between(rows.vehicles, self.commanded).astype(np.float32)
 
@@ -178,24 +178,46 @@ class LatentWindows:
 
         Args:
             hidden: in [0, 1), [b, NUM_DRAWS]; small numbers hide a window's command, all or a part of its route, its
-                actors; the fourth chooses the frame of the same episode that the look is taken from and the drive
+                actors; the fourth chooses the frame of the same episode that the style is taken from and the drive
                 began with, the others what is retrieved.
+        """
+        index = firsts[:, None] + np.arange(self.num_frames)
+        recorded = self.known[index]
+        scenes = SceneState(**{name: value[index] for name, value in self.rows.scenes.arrays().items()})
+        placed = recorded.pose.copy()  # where the control meant to bring the ego is known
+        placed[:, 1:] = self.known.motion[index[:, 1:] - 1] & recorded.pose[:, :-1]
+
+        retrieved = None
+        if self.memory_sampler is not None:
+            poses = np.where(placed[..., None], self._meant(index)[..., : VehicleColumn.SPEED], np.nan)
+            retrieved = self.memory_sampler.at(firsts, self.num_frames, poses, hidden[:, 3:])
+        latents = np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32)
+        return LatentBatch(
+            latents=torch.from_numpy(latents),
+            conditions=self._conditions(firsts, scenes, placed, hidden),
+            targets=self._targets(scenes, index),
+            first=firsts,
+            retrieved=retrieved,
+        )
+
+    def _conditions(self, firsts: np.ndarray, scenes: SceneState, placed: np.ndarray, hidden: np.ndarray) -> Conditions:
+        """The conditions of windows, of which `hidden` [b, NUM_DRAWS] hides a part.
+
+        Args:
+            placed: frames to whose ego actors can be related, [b, t].
         """
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
         recorded = self.known[index]
         known = self.known.motion[before]
         known[:, 0] = False
-        arrays = {name: value[index] for name, value in self.rows.scenes.arrays().items()}
-        scenes = SceneState(**arrays)
-        told = recorded.route & (hidden[:, :1] >= self.command_dropout)
-        commands = np.where(told, scenes.command, UNKNOWN_COMMAND)
+
+        commanded = recorded.route & (hidden[:, :1] >= self.command_dropout)
+        commands = np.where(commanded, scenes.command, UNKNOWN_COMMAND)
         motions = np.where(known[..., None], self.motions[before], 0).astype(np.float32)
         routes, routes_valid = self._routes(scenes, motions, known, hidden[:, 1])
-        placed = recorded.pose.copy()  # where the control meant to bring the ego is known
-        placed[:, 1:] = known[:, 1:] & recorded.pose[:, :-1]
         shown = recorded.objects & placed & (hidden[:, 2:3] >= self.actor_dropout)
-        conditions = Conditions(
+        return Conditions(
             controls=torch.from_numpy(np.where(known[..., None], self.rows.controls[before], 0).astype(np.float32)),
             motions=torch.from_numpy(motions),
             commands=torch.from_numpy(commands.astype(np.int64)),
@@ -206,36 +228,24 @@ class LatentWindows:
             actor_kinds=torch.from_numpy(np.where(shown[..., None], scenes.object_kinds, 0)),
             style=style_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
-        targets = scene_to_targets(
-            scenes,
-            self.rows.collision[index],
-            self.rows.off_road[index],
-            self.grid,
-        )
-        latents = torch.from_numpy(np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32))
-        retrieved = None
-        if self.recollections is not None:
-            poses = np.where(placed[..., None], self._meant(index)[..., :3], np.nan)
-            retrieved = self.recollections.at(firsts, self.num_frames, poses, hidden[:, 3:])
+
+    def _targets(self, scenes: SceneState, index: np.ndarray) -> SceneTargets:
+        """Targets of the scene head, masked where the recording has no labels."""
+        targets = scene_to_targets(scenes, self.rows.collision[index], self.rows.off_road[index], self.grid)
+        recorded = self.known[index]
         masks = {
             f"{name}_valid": torch.from_numpy(getattr(recorded, name).astype(np.float32))
             for name in ("objects", "lead", "collision", "off_road")
         }
-        return LatentBatch(
-            latents=latents,
-            conditions=conditions,
-            targets=replace(targets, **masks),
-            first=firsts,
-            retrieved=retrieved,
-        )
+        return replace(targets, **masks)
 
     def _routes(
         self, scenes: SceneState, motions: np.ndarray, known: np.ndarray, draw: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The route's preview [b, t, 10, 2] at each frame and its validity, float32 [b, t, 10].
 
-        It is the frame before's, moved by the commanded motion where that is known: a recorded pose would tell of a
-        collision that the control could not know of.
+        It is the frame before's, moved by the commanded motion where that is known: a recorded pose would give away a
+        collision that the control does not imply.
         """
         routes, valid = scenes.route.copy(), scenes.route_valid.astype(np.float32)
         d = scenes.route[:, :-1] - motions[:, 1:, None, :2]
@@ -247,13 +257,14 @@ class LatentWindows:
         return routes.astype(np.float32), valid.astype(np.float32)
 
     def _actors(self, scenes: SceneState, index: np.ndarray) -> np.ndarray:
-        """The objects [b, t, s, 6] around at each frame `index` [b, t], seen from where the control meant to bring the
-        ego from the frame before; float32. A recorded pose would tell of a collision."""
+        """The objects [b, t, s, 6] around at each frame `index` [b, t], relative to where the control meant to bring
+        the ego from the frame before; float32. A recorded pose would give a collision away."""
+        yaw = VehicleColumn.YAW
         here, meant = self.rows.vehicles[index], self._meant(index)
-        ground = here[..., None, :2] + rotate(scenes.objects[..., :2], here[..., None, 2])
+        ground = here[..., None, :2] + rotate(scenes.objects[..., :2], here[..., None, yaw])
         actors = scenes.objects.copy()
-        actors[..., :2] = rotate(ground - meant[..., None, :2], -meant[..., None, 2])
-        actors[..., 2] += (here[..., 2] - meant[..., 2])[..., None]
+        actors[..., :2] = rotate(ground - meant[..., None, :2], -meant[..., None, yaw])
+        actors[..., ObjectColumn.YAW] += (here[..., yaw] - meant[..., yaw])[..., None]
         return actors
 
     def _meant(self, index: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Clips of the model's own beside recorded ones: what the stages learn from that read what the dynamics make."""
+"""Self-rollout clips beside recorded ones: training data for the stages that read what the dynamics generate."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from worldsim.world_model import WorldModel
 
 @dataclass(frozen=True, kw_only=True)
 class SelfRolloutClipsConfig:
-    """How many there are, and what they begin with.
+    """How many clips there are, and what they begin with.
 
     Args:
         num: clips.
-        num_frames: of each; drift is learned from up to so many, decoders use the first few.
+        num_frames: of each; long enough to drift as drives do.
         num_context: true latents that each begins with.
         batch_size: clips that are made side by side.
         seed: of what is drawn.
@@ -43,7 +43,7 @@ class SelfRolloutClipsConfig:
 
 
 class SelfRolloutClips(NamedTuple):
-    """Windows that begin with true latents and go on as the model dreams under the recorded controls.
+    """Windows that begin with true latents and continue as the model rolls out under the recorded controls.
 
     firsts: store position of each one's first frame, int64 [n]. latents: float16 [n, t, c, h, w]. num_context: how many
     of the t are true.
@@ -61,7 +61,7 @@ def self_rollout_clips(
     """Make clips as long as the windows, or read them from `path` if they are there.
 
     Raises:
-        ValueError: the windows have no room for a frame of the model's own, or the clips at `path` another length.
+        ValueError: the windows have no room for a generated frame, or the clips at `path` have another length.
     """
     if windows.num_frames <= config.num_context:
         raise ValueError(f"windows of {windows.num_frames} frames are too short for num_context {config.num_context}")
@@ -69,7 +69,7 @@ def self_rollout_clips(
         rng = np.random.default_rng([config.seed, 10**6])
         generator = torch.Generator().manual_seed(config.seed)
         firsts, latents = [], []
-        with tqdm(total=config.num, desc="own clips", unit="clip") as bar:
+        with tqdm(total=config.num, desc="self-rollouts", unit="clip") as bar:
             while bar.n < config.num:
                 batch = windows.sample(min(config.batch_size, config.num - bar.n), rng).on(model.device)
                 context = batch.latents[:, : config.num_context]
@@ -84,6 +84,6 @@ def self_rollout_clips(
     made = load_tensors(path)
     if made["latents"].shape[1] != windows.num_frames:
         raise ValueError(
-            f"{path} holds clips of {made['latents'].shape[1]} frames, {windows.num_frames} are asked for; delete it"
+            f"{path} holds clips of {made['latents'].shape[1]} frames, {windows.num_frames} are needed; delete it"
         )
     return SelfRolloutClips(made["first"].numpy(), made["latents"].numpy(), config.num_context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ from training.data.rollouts import RolloutDataset
 from training.data.starts import choose_starts
 from training.evaluation.frechet import feature_scores
 from training.evaluation.image_metrics import psnr
-from training.evaluation.loop_closure import Block, drive_laps, revisit_scores, view_rows
+from training.evaluation.loop_closure import LoopRoute, drive_loops, loop_closure_scores, view_rows
 from training.evaluation.metrics import (
     actor_picture_scores,
     control_scores,
@@ -59,8 +60,8 @@ class EvaluateConfig:
         seconds: length of a rollout [s].
         long_starts: start clips of the checkpoint from which the lane follower drives closed loop, for stability;
             0 leaves them out, as do starts without a route.
-        long_seconds: their length [s]; up to four go around a block too, for three quarters of it, with and without
-            the model's memory if it has one.
+        long_seconds: their length [s]; up to four also drive a loop for three quarters of it, with and without the
+            memory of a model that has one.
         batch_size: rollouts side by side.
         device: torch device.
         num_threads: of torch, None leaves it.
@@ -138,11 +139,16 @@ def _plot(path: Path, curves: dict, dt: float) -> None:
     plt.close(figure)
 
 
-def evaluate(config: EvaluateConfig) -> dict:
-    """Evaluate a checkpoint; writes and returns the report."""
-    if config.num_threads:
-        torch.set_num_threads(config.num_threads)
-    model = WorldModel.load(config.checkpoint, config.device)
+def _check_fit(store: FrameStore, model: WorldModel, data: Path) -> None:
+    """Raise ValueError unless a recording has the model's frames at the model's rate."""
+    if store.frames.shape[1:3] != model.config.frame_size:
+        raise ValueError(f"{data} has frames {store.frames.shape[1:3]}, the model {model.config.frame_size}")
+    if abs(store.dt - model.config.dt) > 1e-6:
+        raise ValueError(f"{data} has a frame every {store.dt} s, the model every {model.config.dt} s")
+
+
+def _held_out_frames(model: WorldModel, config: EvaluateConfig) -> FrameStore:
+    """The frames to compare with, recorded in CARLA first if that is asked for."""
     if config.world == "carla":
         if model.config.camera != CameraGeometry():
             raise ValueError(f"CARLA is recorded with {CameraGeometry()}, the model has {model.config.camera}")
@@ -150,59 +156,87 @@ def evaluate(config: EvaluateConfig) -> dict:
     store = FrameStore(RolloutDataset(config.data))
     if config.tail < 1:
         _, store = store.split(config.tail)
-    if store.frames.shape[1:3] != model.config.frame_size:
-        raise ValueError(f"{config.data} has frames {store.frames.shape[1:3]}, the model {model.config.frame_size}")
-    if abs(store.dt - model.config.dt) > 1e-6:
-        raise ValueError(f"{config.data} has a frame every {store.dt} s, the model every {model.config.dt} s")
+    _check_fit(store, model, config.data)
+    return store
+
+
+def evaluate(config: EvaluateConfig) -> dict:
+    """Evaluate a checkpoint; writes and returns the report.
+
+    Raises:
+        ValueError: the recording has other frames or another rate than the model.
+    """
+    if config.num_threads:
+        torch.set_num_threads(config.num_threads)
+    model = WorldModel.load(config.checkpoint, config.device)
+    store, rng = _held_out_frames(model, config), np.random.default_rng(config.seed)
+    config.out.mkdir(parents=True, exist_ok=True)
+
+    report = {"config": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()}}
+    report |= _compare_rollouts(model, store, config, rng)
+    if config.long_starts:
+        report |= _drive_long(model, config, rng)
+    layout.write_json(config.out / "report.json", report)
+    print(table(report))
+    return report
+
+
+def _compare_rollouts(model: WorldModel, store: FrameStore, config: EvaluateConfig, rng: np.random.Generator) -> dict:
+    """Scores of open-loop rollouts beside recordings; writes a plot, a video and a sheet."""
     dt, horizon = model.config.dt, round(config.seconds / model.config.dt)
-    rng = np.random.default_rng(config.seed)
     positions = choose_starts(store, config.num_starts, model.config.num_context, horizon, rng)
     rollouts = roll_out_recorded(model, store, positions, horizon, config.batch_size, shuffle=False)
     three = min(horizon, round(3.0 / dt))
     shuffled = roll_out_recorded(model, store, positions, three, config.batch_size, shuffle=True)
-    report = {
-        "config": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()},
+
+    actor_map = ActorMap(model.config.camera, model.config.frame_size, dt)
+    scores = {
         "pictures": picture_scores(rollouts, dt),
         "features": feature_scores(model.vae, rollouts, dt, np.random.default_rng(config.seed)),
-        "actor_pictures": actor_picture_scores(
-            rollouts, ActorMap(model.config.camera, model.config.frame_size, dt), dt
-        ),
+        "actor_pictures": actor_picture_scores(rollouts, actor_map, dt),
         "scene": {name: scene_scores(getattr(rollouts, name), rollouts, dt) for name in ("tracked", "decoded")},
         "controls": control_scores(rollouts, shuffled, dt),
         "events": event_scores(rollouts, dt),
         "trust": trust_scores(rollouts, model.trust),
     }
     if model.full_trust.fitted:
-        report["full_trust"] = trust_scores(rollouts, model.full_trust)
-    config.out.mkdir(parents=True, exist_ok=True)
+        scores["full_trust"] = trust_scores(rollouts, model.full_trust)
+
     write_mp4(config.out / "side_by_side.mp4", side_by_side(rollouts, 6), fps=1 / dt)
     pairs = [clip[i] for i in (1, 2, 4) if i < len(positions) for clip in (rollouts.truth, rollouts.frames)]
     write_sheet(config.out / "side_by_side.png", pairs, every=max(1, horizon // 10))
-    _plot(config.out / "psnr.png", report["pictures"]["psnr_curves"], dt)
-    shipped = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME) if config.long_starts else []
-    shipped = [clip for clip in shipped if len(clip.route) > 1]
-    if shipped:
-        clips = [shipped[k] for k in rng.choice(len(shipped), min(config.long_starts, len(shipped)), replace=False)]
-        drives = long_drives(model, clips, round(config.long_seconds / dt))
-        report["stability"] = stability_scores(drives, clips)
-        write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
-        write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
-        if model.config.dit.num_retrieved:
-            report["revisits"] = _revisits(model, clips[:4], config)
-    layout.write_json(config.out / "report.json", report)
-    print(table(report))
-    return report
+    _plot(config.out / "psnr.png", scores["pictures"]["psnr_curves"], dt)
+    return scores
 
 
-def _revisits(model: WorldModel, clips: list[StartClip], config: EvaluateConfig) -> dict:
-    """Scores of laps around a block with and without memory; writes a sheet of the same views, a lap apart."""
-    block, scores, rows = Block(), {}, []
-    for name, remember in (("without_memory", False), ("with_memory", True)):
-        laps = drive_laps(model, clips, block, round(0.75 * config.long_seconds / model.config.dt), remember)
-        scores[name] = revisit_scores(laps, 0.6 * block.lap, np.random.default_rng(config.seed))
-        rows += view_rows(laps, 0.6 * block.lap)
+def _drive_long(model: WorldModel, config: EvaluateConfig, rng: np.random.Generator) -> dict:
+    """Scores of long closed-loop drives from start clips that have a route; nothing if none has."""
+    starts = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)
+    starts = [clip for clip in starts if len(clip.route) > 1]
+    if not starts:
+        return {}
+    dt = model.config.dt
+    clips = [starts[k] for k in rng.choice(len(starts), min(config.long_starts, len(starts)), replace=False)]
+    drives = long_drives(model, clips, round(config.long_seconds / dt))
+    scores = {"stability": stability_scores(drives, clips)}
+    write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
+    write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
+    if model.config.dit.num_retrieved:
+        scores["loop_closure"] = _close_loops(model, clips[:4], config)
+    return scores
+
+
+def _close_loops(model: WorldModel, clips: list[StartClip], config: EvaluateConfig) -> dict:
+    """Scores of loops driven with and without memory; writes a sheet of the same views, a lap apart."""
+    route, scores, rows = LoopRoute(), {}, []
+    num_steps = round(0.75 * config.long_seconds / model.config.dt)
+    least_travelled = 0.6 * route.lap_length
+    for name, with_memory in (("without_memory", False), ("with_memory", True)):
+        drives = drive_loops(model, clips, route, num_steps, with_memory)
+        scores[name] = loop_closure_scores(drives, least_travelled, np.random.default_rng(config.seed))
+        rows += view_rows(drives, least_travelled)
     if all(len(row) for row in rows):
-        write_sheet(config.out / "revisits.png", rows, every=1)
+        write_sheet(config.out / "loop_closure.png", rows, every=1)
     return scores
 
 
@@ -226,68 +260,125 @@ def evaluate_tokenizer(model: WorldModel, store: FrameStore, out: Path, num_fram
     print(f"tokenizer on {values.size} held-out frames: {values.mean():.1f} dB, the worst {values.min():.1f} dB")
 
 
-def table(report: dict) -> str:
-    """The report's headline numbers as a Markdown table, without those of which there is no truth."""
-    pictures, scene = report["pictures"], report["scene"]
+Row = tuple[str, str, str]
+"""Measure, value and target."""
+
+
+def _picture_rows(report: dict) -> list[Row]:
+    pictures = report["pictures"]
     rows = [("drift horizon", f"{pictures['drift_horizon_s']:.1f} s", "≥ 3 s")]
     for seconds, s in pictures["horizons"].items():
         if seconds in ("0.5", "1", "3"):
             text = f"{s['psnr_model']:.1f} / {s['psnr_repeat']:.1f} / {s['psnr_vae']:.1f} dB"
             rows.append((f"PSNR at {seconds} s: model / repeat / VAE", text, "above repeat"))
+    return rows
+
+
+def _feature_rows(report: dict) -> list[Row]:
+    rows = []
     for span, s in report["features"]["frechet"].items():
         model, repeat, vae = (s[name] for name in ("model", "repeat", "vae"))
         low, high = model["interval"]
-        rows.append(
-            (
-                f"Frechet distance of {s['clips']} clips, {span}: model / repeat / VAE",
-                f"{model['distance']:.3g} ({low:.3g} to {high:.3g}) / {repeat['distance']:.3g} / {vae['distance']:.3g}",
-                "below repeat",
-            )
-        )
+        label = f"Frechet distance of {s['clips']} clips, {span}: model / repeat / VAE"
+        text = f"{model['distance']:.3g} ({low:.3g} to {high:.3g}) / {repeat['distance']:.3g} / {vae['distance']:.3g}"
+        rows.append((label, text, "below repeat"))
+    return rows
+
+
+def _actor_picture_rows(report: dict) -> list[Row]:
+    rows = []
     for seconds, s in report["actor_pictures"].items():
         if seconds in ("1", "3"):
             text = f"{s['model']:.1f} / {s['repeat']:.1f} / {s['vae']:.1f} dB"
             rows.append((f"PSNR on actors at {seconds} s: model / repeat / VAE", text, "above repeat"))
+    return rows
+
+
+def _scene_rows(report: dict) -> list[Row]:
+    """What is not known anywhere is nan, and left out."""
+    rows = []
     for name in ("tracked", "decoded"):
-        at = scene[name].get("2")
+        at = report["scene"][name].get("2")
         if at is None:
             continue
-        told = [
+        objects = f"{100 * at['objects_found']:.0f} % found, {100 * at['objects_right']:.0f} % right"
+        rows += [
             (f"lateral offset error at 2 s, {name}", f"{at['lateral_offset_m']:.2f} m", "≤ 0.3 m"),
             (f"heading error at 2 s, {name}", f"{at['heading_deg']:.1f}°", "≤ 3°"),
             (f"lead gap error at 2 s, {name}", f"{100 * at['lead_gap_relative']:.0f} %", "≤ 10 %"),
             (f"lead there or not at 2 s, {name}", f"{100 * at['lead_presence_accuracy']:.0f} % right", ""),
-            (
-                f"objects within 30 m at 2 s, {name}",
-                f"{100 * at['objects_found']:.0f} % found, {100 * at['objects_right']:.0f} % right",
-                "",
-            ),
+            (f"objects within 30 m at 2 s, {name}", objects, ""),
         ]
-        rows += [row for row in told if not row[1].startswith("nan")]
+    return [row for row in rows if not row[1].startswith("nan")]
+
+
+def _control_rows(report: dict) -> list[Row]:
+    rows = []
     for name, s in report["controls"].items():
         text = f"r = {s['correlation']:.2f}, shuffled controls ×{s['shuffled_over_own_error']:.1f}"
         rows.append((f"{name} follows controls over 3 s", text, "r ≥ 0.9, ×2"))
+    return rows
+
+
+def _event_rows(report: dict) -> list[Row]:
+    rows = []
     for name, s in report["events"].items():
         error = s["calibration"]["expected_calibration_error"]
         text = f"{s['auroc']:.2f}, calibration error {error:.3f}"
         rows.append((f"{name} AUROC ({s['positives']} positive frames)", text, "≥ 0.95"))
+    return rows
+
+
+def _trust_rows(report: dict) -> list[Row]:
+    rows = []
     for name, label in (("trust", "trust"), ("full_trust", "trust by full signals")):
         if name in report:
             s = report[name]
             text = f"{s['auroc']:.2f}, mean trust {s['mean_of_worst']:.2f} against {s['mean_of_others']:.2f}"
             rows.append((f"{label}: AUROC for the worst twentieth of the frames", text, "≥ 0.8"))
-    if "stability" in report:
-        last = report["stability"]["quarter_4"]
-        rows.append(("sharpness at the end of a long drive", f"{last['sharpness_ratio']:.2f} of the start", "near 1"))
-        colours = ", ".join(f"{name} {last[f'{name}_ratio']:.2f}" for name in ("brightness", "contrast", "saturation"))
-        rows.append(("colours there, of the start", colours, "near 1"))
-        lane = f"{last['decoded_lane_error_m']:.2f} m, {last['decoded_heading_error_deg']:.1f}°"
-        rows.append(("lane seen in the picture against the route, there", lane, "≤ 0.3 m, 3°"))
-    for name, s in report.get("revisits", {}).items():
+    return rows
+
+
+def _stability_rows(report: dict) -> list[Row]:
+    if "stability" not in report:
+        return []
+    last = report["stability"]["quarter_4"]
+    colours = ", ".join(f"{name} {last[f'{name}_ratio']:.2f}" for name in ("brightness", "contrast", "saturation"))
+    lane = f"{last['decoded_lane_error_m']:.2f} m, {last['decoded_heading_error_deg']:.1f}°"
+    return [
+        ("sharpness at the end of a long drive", f"{last['sharpness_ratio']:.2f} of the start", "near 1"),
+        ("colours there, of the start", colours, "near 1"),
+        ("lane seen in the picture against the route, there", lane, "≤ 0.3 m, 3°"),
+    ]
+
+
+def _loop_closure_rows(report: dict) -> list[Row]:
+    rows = []
+    for name, s in report.get("loop_closure", {}).items():
         if s["pairs"]:
             same, other = s["same_view"], s["other_view"]
             text = f"{same['psnr_db']:.1f} dB, latents {same['latent_rms']:.2f} apart"
             text += f" (another view {other['psnr_db']:.1f} dB, {other['latent_rms']:.2f})"
             rows.append((f"the same view a lap later, {name.replace('_', ' ')}", text, "alike"))
+    return rows
+
+
+SECTIONS: tuple[Callable[[dict], list[Row]], ...] = (
+    _picture_rows,
+    _feature_rows,
+    _actor_picture_rows,
+    _scene_rows,
+    _control_rows,
+    _event_rows,
+    _trust_rows,
+    _stability_rows,
+    _loop_closure_rows,
+)
+"""Of the table, in this order."""
+
+
+def table(report: dict) -> str:
+    """The report's headline numbers as a Markdown table, without those of which there is no truth."""
+    rows = [row for section in SECTIONS for row in section(report)]
     lines = ["| measure | value | target |", "|---|---|---|"] + [f"| {a} | {b} | {c} |" for a, b, c in rows]
     return "\n".join(lines)

@@ -23,6 +23,8 @@ CLIP_FRAMES = 5
 SPANS = {"up to 1 s": (0.0, 1.0), "1 to 3 s": (1.0, 3.0), "from 3 s": (3.0, np.inf)}
 """Clips that end within these times after the start are compared with each other [s]."""
 PAIRED_SECONDS = (0.5, 1.0, 3.0)
+COMPARED = ("model", "repeat", "vae")
+"""What is held against the truth."""
 
 
 @torch.no_grad()
@@ -74,22 +76,32 @@ def feature_scores(vae: VAE3D, r: Rollouts, dt: float, rng: np.random.Generator)
         "frechet": for each of SPANS the number of clips and of each kind `frechet_score`; spans with fewer than two
         starts or clips are left out. "paired": for each of PAIRED_SECONDS the median of `paired_distance`.
     """
-    kinds = {"truth": r.truth, "model": r.frames, "repeat": r.repeated, "vae": r.reconstructed}
     t = r.frames.shape[1]
-    ends = dt * CLIP_FRAMES * (1 + np.arange(t // CLIP_FRAMES))
-    clips: dict[str, list[np.ndarray]] = {name: [] for name in kinds}
-    paired: dict[str, list[np.ndarray]] = {name: [] for name in kinds if name != "truth"}
+    clips: dict[str, list[np.ndarray]] = {name: [] for name in ("truth", *COMPARED)}
+    paired: dict[str, list[np.ndarray]] = {name: [] for name in COMPARED}
     for n in tqdm(range(len(r.frames)), desc="features", unit="start"):
         num = int(np.logical_and.accumulate(r.valid[n]).sum())
-        maps = {name: feature_maps(vae, kinds[name][n, :num]) for name in ("truth", "model", "vae")}
-        maps["repeat"] = feature_maps(vae, r.repeated[n, :1]).expand_as(maps["truth"])
-        for name in kinds:
+        maps = _feature_maps_of_start(vae, r, n, num)
+        for name in clips:
             clips[name].append(clip_features(maps[name]).cpu().numpy())
         for name, values in paired.items():
             distance = np.full(t, np.nan)
             distance[:num] = paired_distance(maps[name], maps["truth"]).cpu().numpy()
             values.append(distance)
-    scores: dict = {"frechet": {}, "paired": {}}
+    return {"frechet": _span_scores(clips, t, dt, rng), "paired": _paired_scores(paired, r.valid, dt)}
+
+
+def _feature_maps_of_start(vae: VAE3D, r: Rollouts, n: int, num: int) -> dict[str, Tensor]:
+    """Feature maps of the first `num` frames of the truth and of each of COMPARED, from start `n`."""
+    frames = {"truth": r.truth, "model": r.frames, "vae": r.reconstructed}
+    maps = {name: feature_maps(vae, values[n, :num]) for name, values in frames.items()}
+    maps["repeat"] = feature_maps(vae, r.repeated[n, :1]).expand_as(maps["truth"])
+    return maps
+
+
+def _span_scores(clips: dict[str, list[np.ndarray]], num_frames: int, dt: float, rng: np.random.Generator) -> dict:
+    ends = dt * CLIP_FRAMES * (1 + np.arange(num_frames // CLIP_FRAMES))
+    scores = {}
     for span, (first, last) in SPANS.items():
         inside = (ends > first + 1e-6) & (ends <= last + 1e-6)
         chosen = {name: [c[inside[: len(c)]] for c in values] for name, values in clips.items()}
@@ -97,14 +109,16 @@ def feature_scores(vae: VAE3D, r: Rollouts, dt: float, rng: np.random.Generator)
         num_clips = sum(len(c) for c in chosen["truth"])
         if len(chosen["truth"]) < 2 or num_clips < 2:
             continue
-        scores["frechet"][span] = {
-            "clips": num_clips,
-            **{name: frechet_score(chosen[name], chosen["truth"], rng) for name in paired},
-        }
+        distances = {name: frechet_score(chosen[name], chosen["truth"], rng) for name in COMPARED}
+        scores[span] = {"clips": num_clips, **distances}
+    return scores
+
+
+def _paired_scores(paired: dict[str, list[np.ndarray]], valid: np.ndarray, dt: float) -> dict:
+    scores = {}
     for seconds in PAIRED_SECONDS:
         at = round(seconds / dt) - 1
-        if at < t and r.valid[:, at].any():
-            scores["paired"][f"{seconds:g}"] = {
-                name: float(np.nanmedian(np.stack(values)[:, at])) for name, values in paired.items()
-            }
+        if at < valid.shape[1] and valid[:, at].any():
+            medians = {name: float(np.nanmedian(np.stack(values)[:, at])) for name, values in paired.items()}
+            scores[f"{seconds:g}"] = medians
     return scores

@@ -1,4 +1,4 @@
-"""The stage of how others move: accelerations and yaw rates from recorded traffic, and examples of arrivals."""
+"""The actor model's stage: accelerations and yaw rates from recorded traffic, and examples of arrivals."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.actors.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
 from worldsim.actors.actors import STANDING, ActorColumn, match_objects, object_states, with_rates
-from worldsim.actors.route_frame import LANE_HALF_WIDTH, route_frame_of_scenes, to_frenet
+from worldsim.actors.route_frame import LANE_HALF_WIDTH, FrenetPose, route_frame_of_scenes, to_frenet
 from worldsim.datatypes.boxes import wrap_angle
-from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectColumn, ObjectKind
+from worldsim.datatypes.vehicle import VehicleColumn
 
 ARRIVAL_RANGE = (32.0, 50.0)
 """Arrivals are taken from this far ahead on the route [m]: not before the ego's eyes, and where the route is known."""
@@ -32,7 +33,7 @@ class ActorStageConfig:
     Args:
         batch_size: actors a step.
         ahead: frames (START_SECONDS) over which acceleration and yaw rate are averaged; the change from one frame to
-            the next is told by the change before it, and learning that would teach nothing.
+            the next follows from the change before it, and learning that would teach nothing.
         parked_share: of the actors a step that are parked; most of those recorded are.
     """
 
@@ -61,7 +62,7 @@ class ActorSamples:
 
     @cached_property
     def groups(self) -> tuple[np.ndarray, np.ndarray]:
-        """Indices of the parked and of the others."""
+        """Indices of the parked and of all others."""
         return np.flatnonzero(self.parked), np.flatnonzero(~self.parked)
 
 
@@ -72,25 +73,25 @@ def _pairs(store: FrameStore, apart: int) -> np.ndarray:
 
 
 def _known_kinds(store: FrameStore) -> np.ndarray:
-    """ObjectKind int64 [n, s]; EMPTY in frames of which it is not known who was around and where."""
+    """ObjectKind int64 [n, s]; EMPTY in frames whose objects are not known."""
     known = known_of(store.rows.valid).objects
     return np.where(known[:, None], store.rows.scenes.object_kinds, ObjectKind.EMPTY)
 
 
 def _drivers(store: FrameStore, kinds: np.ndarray) -> np.ndarray:
-    """Whether each object moves at any time of its episode, float64 [n, s]; kind and size tell who is who."""
+    """Whether each object moves at any time of its episode, float64 [n, s]; kind and size identify it."""
     scenes = store.rows.scenes
     episode = np.repeat(np.arange(len(store.starts)), store.lengths)
-    size = np.round(scenes.objects[..., 4:6] * 1000).astype(np.int64)
-    who = np.stack([np.broadcast_to(episode[:, None], kinds.shape), kinds, *np.moveaxis(size, -1, 0)], axis=-1)
-    _, index = np.unique(who.reshape(-1, 4), axis=0, return_inverse=True)
+    size = np.round(scenes.objects[..., [ObjectColumn.LENGTH, ObjectColumn.WIDTH]] * 1000).astype(np.int64)
+    identity = np.stack([np.broadcast_to(episode[:, None], kinds.shape), kinds, *np.moveaxis(size, -1, 0)], axis=-1)
+    _, index = np.unique(identity.reshape(-1, 4), axis=0, return_inverse=True)
     moving = np.zeros(index.max() + 1, bool)
-    np.logical_or.at(moving, index.ravel(), scenes.objects[..., 3].ravel() > 0.5)
+    np.logical_or.at(moving, index.ravel(), scenes.objects[..., ObjectColumn.SPEED].ravel() > 0.5)
     return moving[index].reshape(kinds.shape).astype(np.float64)
 
 
 def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamples:
-    """Every actor of every frame that is seen again `ahead` frames later.
+    """Every actor of every frame that is there again `ahead` frames later.
 
     Raises:
         ValueError: no episode is that long.
@@ -105,36 +106,44 @@ def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamp
     first = set(store.starts.tolist())
     parts = []
     for at in (positions[k : k + chunk] for k in range(0, len(positions), chunk)):
+        # what actors know: their states in the ego's frame, with rates since the frame before
         scenes = rows.scenes[at]
         before = np.array([p if p in first else p - 1 for p in at])
         match = match_objects(states[before], kinds[before], states[at], kinds[at], dt, 1.0)
-        seen = with_rates(states[at], states[before], match, dt)
-        seen[..., :3] = scenes.objects[..., :3]
-        seen[..., ActorColumn.DRIVES] = drives[at]
-        line = route_frame_of_scenes(scenes)
-        seen_features = features(seen, kinds[at], to_frenet(line, seen), rows.vehicles[at, 3])
+        in_ego_frame = with_rates(states[at], states[before], match, dt)
+        in_ego_frame[..., : ActorColumn.SPEED] = scenes.objects[..., : ObjectColumn.SPEED]
+        in_ego_frame[..., ActorColumn.DRIVES] = drives[at]
+        place = to_frenet(route_frame_of_scenes(scenes), in_ego_frame)
+        inputs = features(in_ego_frame, kinds[at], place, rows.vehicles[at, VehicleColumn.SPEED])
+
+        # what they then did
         later = at + ahead
-        back = match_objects(states[at], kinds[at], states[later], kinds[later], ahead * dt, 4.0)
-        n, slot = np.nonzero(back >= 0)
-        own = back[n, slot]
-        change = states[later][n, slot] - states[at][n, own]
-        rates = np.stack([change[:, 3], wrap_angle(change[:, 2])], axis=-1) / (ahead * dt) / RATE_SCALE
-        stood, stands = (
-            states[at][n, own, ActorColumn.SPEED] < STANDING,
-            states[later][n, slot, ActorColumn.SPEED] < STANDING,
-        )
-        waits = stood & (drives[at][n, own] > 0)
-        parts.append((seen_features[n, own], rates.astype(np.float32), stood & stands & ~waits, waits, waits & ~stands))
-    joined = [np.concatenate(part) for part in zip(*parts, strict=True)]
-    features_seen, rates, parked, waits, starts = joined
-    return ActorSamples(features=features_seen, rates=np.clip(rates, -6, 6), parked=parked, waits=waits, starts=starts)
+        match = match_objects(states[at], kinds[at], states[later], kinds[later], ahead * dt, 4.0)
+        n, slot = np.nonzero(match >= 0)
+        slot_now = match[n, slot]
+        now, then = states[at][n, slot_now], states[later][n, slot]
+        rates = _mean_rates(now, then, ahead * dt) / RATE_SCALE
+
+        # a driver at rest may start at any time, what is parked never does
+        stood, stands = (state[:, ActorColumn.SPEED] < STANDING for state in (now, then))
+        waits = stood & (drives[at][n, slot_now] > 0)
+        parked = stood & stands & ~waits
+        parts.append((inputs[n, slot_now], rates.astype(np.float32), parked, waits, waits & ~stands))
+    inputs, rates, parked, waits, starts = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return ActorSamples(features=inputs, rates=np.clip(rates, -6, 6), parked=parked, waits=waits, starts=starts)
 
 
-def arrivals_of(store: FrameStore, colours: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
-    """ARRIVAL_NAMES [num, 10]: actors near the route who were not told of in the frame before, and far enough.
+def _mean_rates(now: np.ndarray, then: np.ndarray, seconds: float) -> np.ndarray:
+    """Mean acceleration [m/s²] and yaw rate [rad/s] between states [n, 10]; [n, 2]."""
+    change = then - now
+    return np.stack([change[:, ActorColumn.SPEED], wrap_angle(change[:, ActorColumn.YAW])], axis=-1) / seconds
 
-    Rows of 0 where there are not as many. Who stands in the ego's lane or drives across it is left out: two that wait
-    for each other would wait for ever.
+
+def find_arrivals(store: FrameStore, colours: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
+    """ARRIVAL_NAMES [num, 10]: actors near the route, far ahead, that were not listed in the frame before.
+
+    Rows of 0 where there are not as many. Actors that stand in the ego's lane or drive across it are left out: two that
+    wait for each other would wait for ever.
 
     Args:
         colours: of all objects of the store, [n, s, 3].
@@ -143,37 +152,38 @@ def arrivals_of(store: FrameStore, colours: np.ndarray, num: int, rng: np.random
     states = object_states(rows.scenes, rows.vehicles)
     kinds = _known_kinds(store)
     known = known_of(rows.valid)
-    found = [np.zeros((0, len(ARRIVAL_NAMES)))]
     positions = _pairs(store, 1)
     positions = positions[known.objects[positions] & (known.objects & known.route)[positions + 1]]
+
+    found = [np.zeros((0, len(ARRIVAL_NAMES)))]
     for at in (positions[k : k + 2048] for k in range(0, len(positions), 2048)):
         later = at + 1
-        scenes = rows.scenes[later]
+        objects = rows.scenes[later].objects.astype(np.float64)
         match = match_objects(states[at], kinds[at], states[later], kinds[later], store.dt, 2.0)
-        seen = scenes.objects.astype(np.float64)
-        place = to_frenet(route_frame_of_scenes(scenes), seen)
-        in_lane = np.abs(place.lateral) < LANE_HALF_WIDTH
-        moves = seen[..., ActorColumn.SPEED] >= 0.5
-        blocks = in_lane & (~moves | (np.cos(place.heading) < 0.5))
-        crosses = (np.abs(np.sin(place.heading)) > 0.5) & (kinds[later] != ObjectKind.PEDESTRIAN) & moves
-        new = (
-            (match < 0)
-            & (kinds[later] > 0)
-            & place.on
-            & (place.s > ARRIVAL_RANGE[0])
-            & (place.s < ARRIVAL_RANGE[1])
-            & ~blocks
-            & ~crosses
-        )
-        n, slot = np.nonzero(new)
+        place = to_frenet(route_frame_of_scenes(rows.scenes[later]), objects)
+        is_new = (match < 0) & (kinds[later] > 0)
+        n, slot = np.nonzero(is_new & _may_arrive(objects, kinds[later], place))
+
         of_place = [place.s[n, slot], place.lateral[n, slot], place.heading[n, slot]]
-        looks = colours[later][n, slot].T
-        found.append(np.stack([*of_place, *seen[n, slot, 3:6].T, kinds[later][n, slot], *looks], axis=-1))
+        speed_and_size = objects[n, slot, ObjectColumn.SPEED :].T
+        colour = colours[later][n, slot].T
+        found.append(np.stack([*of_place, *speed_and_size, kinds[later][n, slot], *colour], axis=-1))
+
     all_found = np.concatenate(found)
-    arrivals = np.zeros((num, len(ARRIVAL_NAMES)), np.float32)
     kept = all_found[rng.permutation(len(all_found))[:num]]
+    arrivals = np.zeros((num, len(ARRIVAL_NAMES)), np.float32)
     arrivals[: len(kept)] = kept
     return arrivals
+
+
+def _may_arrive(objects: np.ndarray, kinds: np.ndarray, place: FrenetPose) -> np.ndarray:
+    """Whether objects [n, s, 6] lie in ARRIVAL_RANGE on the route and neither block nor cross it, bool [n, s]."""
+    moves = objects[..., ObjectColumn.SPEED] >= 0.5
+    in_lane = np.abs(place.lateral) < LANE_HALF_WIDTH
+    blocks = in_lane & (~moves | (np.cos(place.heading) < 0.5))
+    crosses = (np.abs(np.sin(place.heading)) > 0.5) & (kinds != ObjectKind.PEDESTRIAN) & moves
+    in_range = (place.s > ARRIVAL_RANGE[0]) & (place.s < ARRIVAL_RANGE[1])
+    return place.on & in_range & ~blocks & ~crosses
 
 
 def actor_losses(
@@ -204,7 +214,7 @@ def train_actors(
 ) -> None:
     """Train the model in place, or load the finished stage; resumable.
 
-    Of a recording that does not know who was around nothing is learned: nobody will arrive in its world.
+    A recording without known objects teaches nothing: no actors will arrive in its world.
 
     Args:
         colours: of all objects of the store, [n, s, 3].
@@ -219,7 +229,7 @@ def train_actors(
         finish_stage(model, result)
         return
     seed = config.loop.seed
-    arrivals = arrivals_of(store, colours, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
+    arrivals = find_arrivals(store, colours, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
     model.arrivals.copy_(torch.from_numpy(arrivals))
     samples = actor_samples(store, config.ahead)
     if not len(samples.rates):

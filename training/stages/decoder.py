@@ -1,8 +1,8 @@
-"""The decoder once more, its latents left as they are: told where actors are, and against a critic of pictures.
+"""The decoder once more, on unchanged latents, conditioned on where actors are and trained against a patch critic.
 
 A decoder trained for small errors paints the mean of all pictures that a latent could stand for: a blur. A patch
-critic (Isola et al. 2017) and its features (Wang et al. 2018) ask for one that could be real. A part of the latents are
-the model's own, a few frames after a true start, so that it learns to paint what it will be given.
+critic (Isola et al. 2017) and its features (Wang et al. 2018) ask for one that could be real. Some of the latents come
+from self-rollouts, a few frames after a true start, since generated latents are what the decoder is given in a drive.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.batches.decoder_windows import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
+from training.batches.decoder_windows import ACTOR_LAYERS, Pictures, TruePictures, pixel_weights
 from training.batches.latent_windows import LatentWindows
 from training.batches.self_rollouts import SelfRolloutClips
 from training.stages.distributed import step_rng
@@ -33,7 +33,7 @@ class DecoderStageConfig:
     Args:
         batch_size: windows a step.
         num_frames: latents a window.
-        own_fraction: share of the windows that are cut from clips of the model's own.
+        self_rollout_fraction: share of the windows that are cut from self-rollouts.
         actor_weight: added to a pixel's weight of 1 where an actor is.
         latent_noise: standard deviation, up to, of noise on the latents, a stand-in for what the dynamics gets wrong.
         gradient_weight: of the L1 loss on image gradients.
@@ -41,13 +41,13 @@ class DecoderStageConfig:
         strength: length of the critic's gradient on the pictures over that of the L1 losses'.
         critic_width: channels of the critic's first layer.
         critic_rate: its learning rate over the decoder's.
-        told_rate: the same of the layers that read where actors are, which are new.
+        actor_layers_rate: the same of the layers that read the actor map, which start untrained.
     """
 
     loop: LoopConfig
     batch_size: int = 4
     num_frames: int = 3
-    own_fraction: float = 0.5
+    self_rollout_fraction: float = 0.5
     actor_weight: float = 3.0
     latent_noise: float = 0.3
     gradient_weight: float = 1.0
@@ -55,10 +55,10 @@ class DecoderStageConfig:
     strength: float = 0.5
     critic_width: int = 40
     critic_rate: float = 1.0
-    told_rate: float = 4.0
+    actor_layers_rate: float = 4.0
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "num_frames", "strength", "critic_width", "told_rate"):
+        for name in ("batch_size", "num_frames", "strength", "critic_width", "actor_layers_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
@@ -109,10 +109,13 @@ def painting_losses(
     decoded, _ = painting.vae.decode(latents, actors=pictures.actors)
     flat, truth = (rearrange(x, "b t c h w -> (b t) c h w") for x in (decoded, pictures.frames))
     weight = pixel_weights(pictures.actors, config.actor_weight)
+
     real_logits, _ = critic(truth)
     fake_logits, _ = critic(flat.detach())
     critic_loss = F.relu(1 - real_logits).mean() + F.relu(1 + fake_logits).mean()
     right = 0.5 * ((real_logits > 0).float().mean() + (fake_logits < 0).float().mean())
+
+    # gradients on the pictures of the two kinds of losses, so that one can be scaled to the other
     probe = flat.detach().requires_grad_()
     for parameter in critic.parameters():
         parameter.requires_grad_(False)
@@ -126,9 +129,11 @@ def painting_losses(
     (push,) = torch.autograd.grad(-probe_logits.mean(), probe)
     for parameter in critic.parameters():
         parameter.requires_grad_(True)
-    competence = (4 * right.detach() - 2).clamp(0, 1)  # who cannot tell has no say
+
+    competence = (4 * right.detach() - 2).clamp(0, 1)  # a critic that cannot tell has no say
     scale = config.strength * competence * pull.square().mean().sqrt() / push.square().mean().sqrt().clamp(min=1e-12)
     through = (flat * (pull + scale * push)).sum()  # its gradient is that of all the decoder's losses
+
     error = (flat.detach() - truth).square().mean(1)
     on_actors = weight.flatten(0, 1)[:, 0] - 1
     return {
@@ -146,7 +151,7 @@ def train_decoder(
     vae: VAE3D,
     pictures: TruePictures,
     windows: LatentWindows,
-    own: SelfRolloutClips,
+    self_rollouts: SelfRolloutClips,
     config: DecoderStageConfig,
     folder: Path,
 ) -> None:
@@ -154,7 +159,7 @@ def train_decoder(
 
     Args:
         windows: of the pictures' latents.
-        own: clips of the model's own, at least `num_frames` long, of the same pictures.
+        self_rollouts: clips of at least `num_frames`, of the same pictures.
 
     Raises:
         ValueError: the windows or the clips are shorter than `num_frames`.
@@ -162,7 +167,7 @@ def train_decoder(
     result = folder / "vae.safetensors"
     if stage_done(vae, result):
         return
-    shortest = min(windows.num_frames, own.latents.shape[1])
+    shortest = min(windows.num_frames, self_rollouts.latents.shape[1])
     if shortest < config.num_frames:
         raise ValueError(f"windows of {shortest} frames are too short for num_frames {config.num_frames}")
     device, b, t = vae.latent_mean.device, config.batch_size, config.num_frames
@@ -173,21 +178,22 @@ def train_decoder(
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = step_rng(config.loop.seed, step)
         offset = rng.integers(0, shortest - t + 1, b)
-        chosen = rng.integers(0, len(own.firsts), b)
-        is_own = rng.random(b) < config.own_fraction
-        firsts = np.where(is_own, own.firsts[chosen], rng.choice(windows.firsts, b)) + offset
+        chosen = rng.integers(0, len(self_rollouts.firsts), b)
+        generated = rng.random(b) < config.self_rollout_fraction
+        firsts = np.where(generated, self_rollouts.firsts[chosen], rng.choice(windows.firsts, b)) + offset
         latents = np.stack(
             [
-                own.latents[n, o : o + t] if mine else windows.latents[k : k + t]
-                for n, o, mine, k in zip(chosen, offset, is_own, firsts, strict=True)
+                self_rollouts.latents[n, o : o + t] if is_generated else windows.latents[k : k + t]
+                for n, o, is_generated, k in zip(chosen, offset, generated, firsts, strict=True)
             ]
         ).astype(np.float32)
+
         noise = torch.randn(latents.shape, generator=generator)
         strength = config.latent_noise * torch.rand((b, 1, 1, 1, 1), generator=generator)
         noisy = (torch.from_numpy(latents) + strength * noise).to(device)
         return painting_losses(painting, noisy, pictures.at(firsts, t, rng), config)
 
-    rates = {"critic.": config.critic_rate, f"vae.{TOLD_LAYERS}": config.told_rate}
+    rates = {"critic.": config.critic_rate, f"vae.{ACTOR_LAYERS}": config.actor_layers_rate}
     TrainLoop(painting, loss_function, config.loop, folder, rates=rates).run("decoder")
     vae.requires_grad_(True)
     finish_stage(vae, result)

@@ -1,9 +1,9 @@
 """Distillation: a causal teacher's many sampling steps into the student's few.
 
-The teacher goes the way from noise to data in many small steps; the student is asked at the few flow times that it will
-be asked at when driving, and learns where the teacher's way leads from there. With a larger causal teacher, before the
-student has learned to drive, this is its initialisation on the teacher's trajectories; with a frozen copy of itself
-afterwards it is what makes fewer steps enough.
+The teacher integrates the path from noise to data in many small steps. The student is evaluated only at the few flow
+times that it samples at when driving, and learns where the teacher's path leads from there. With a larger causal
+teacher, before the student has learned to drive, this is its initialisation on the teacher's trajectories; with a
+frozen copy of itself afterwards it is what makes fewer steps enough.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from training.batches.latent_windows import LatentBatch, LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from training.stages.student import DiTStageConfig, SelfRollouts
+from training.stages.student import SelfRollouts, StudentStageConfig
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 
 
@@ -28,9 +28,9 @@ class DistillStageConfig:
 
     Args:
         teacher_steps: Euler steps of the teacher; a multiple of each of student_steps.
-        student_steps: numbers of sampling steps that the student shall do with; one of these drawn each time.
-        own_fraction: share of the steps whose context is the student's own rollout, else it is the truth.
-        velocity_weight: of |v(z_k) - (z_k+1 - z_k) / (tau_k+1 - tau_k)|^2 along the teacher's way z.
+        student_steps: numbers of sampling steps that are to suffice for the student; one is drawn each time.
+        self_rollout_fraction: share of the steps whose context is a self-rollout; in the others it is the truth.
+        velocity_weight: of |v(z_k) - (z_k+1 - z_k) / (tau_k+1 - tau_k)|^2 along the teacher's path z.
         one_step_weight: of the same from the noise to the data in one step.
         consistency_weight: of the squared difference of both estimates of the data at z_k; it draws a leap back to the
             mean of where it may lead, so it is for a student with as many steps as its teacher.
@@ -39,7 +39,7 @@ class DistillStageConfig:
     loop: LoopConfig
     teacher_steps: int = 4
     student_steps: tuple[int, ...] = (1, 2)
-    own_fraction: float = 0.5
+    self_rollout_fraction: float = 0.5
     velocity_weight: float = 1.0
     one_step_weight: float = 0.5
     consistency_weight: float = 0.0
@@ -50,84 +50,87 @@ class DistillStageConfig:
                 f"teacher_steps must be a multiple of each of student_steps, got {self.teacher_steps} "
                 f"and {self.student_steps}"
             )
-        if not 0 <= self.own_fraction <= 1:
-            raise ValueError(f"own_fraction must lie in [0, 1], got {self.own_fraction}")
+        if not 0 <= self.self_rollout_fraction <= 1:
+            raise ValueError(f"self_rollout_fraction must lie in [0, 1], got {self.self_rollout_fraction}")
 
 
 class FrozenContext:
-    """Frames of clips that a denoiser is asked about, at one flow time after the other, each knowing the latents before
-    it; the first is clean context.
+    """All that a denoiser's estimates of a clip depend on but the noisy latents and their flow time.
 
     Args:
-        denoiser: who is asked.
-        seen: latents before each frame are taken from here, [b, t, c, h, w].
+        denoiser: makes the estimates.
+        context: gives the latents before each frame, and the first frame, which is clean; [b, t, c, h, w].
         batch: conditions and what is retrieved.
     """
 
-    def __init__(self, denoiser: Denoiser, seen: Float[Tensor, "b t c h w"], batch: LatentBatch) -> None:
-        self.denoiser, self.seen, self.conditions = denoiser, seen, batch.conditions
-        self.times = torch.arange(seen.shape[1], device=seen.device)
-        self.previous = shift_previous(seen, denoiser.dit.config.num_previous)
+    def __init__(self, denoiser: Denoiser, context: Float[Tensor, "b t c h w"], batch: LatentBatch) -> None:
+        self.denoiser, self.context, self.conditions = denoiser, context, batch.conditions
+        self.times = torch.arange(context.shape[1], device=context.device)
+        self.previous = shift_previous(context, denoiser.dit.config.num_previous)
         self.inputs = denoiser.inputs(self.previous, batch.conditions, batch.retrieved)
 
     def predict(self, noisy: Float[Tensor, "b t c h w"], tau: float) -> Float[Tensor, "b t c h w"]:
-        """The estimate of the data of `noisy` at flow time `tau`; of the first frame what is known of it."""
+        """The estimate of the data of `noisy` at flow time `tau`; the first frame is the context's."""
         b, t = noisy.shape[:2]
-        noisy = torch.cat([self.seen[:, :1], noisy[:, 1:]], dim=1)
+        noisy = torch.cat([self.context[:, :1], noisy[:, 1:]], dim=1)
         at = torch.full((b, t), tau, device=noisy.device)
         at[:, 0] = 1.0
         data = self.denoiser(noisy, at, self.previous, self.conditions, self.times, inputs=self.inputs).data
-        return torch.cat([self.seen[:, :1], data[:, 1:]], dim=1)
+        return torch.cat([self.context[:, :1], data[:, 1:]], dim=1)
 
 
-def trajectory(
+def sample_trajectory(
     teacher: FrozenContext, noise: Float[Tensor, "b t c h w"], num_steps: int
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """The teacher's way z_0 (noise) to z_num_steps (data), and its estimates of the data at all but the last."""
-    way, estimates, x = [noise], [], noise
+    """The teacher's path z_0 (noise) to z_num_steps (data), and its estimates of the data at all but the last."""
+    path, estimates = [noise], []
+    x = noise
     for k in range(num_steps):
         tau = k / num_steps
         data = teacher.predict(x, tau)
         x = data if k == num_steps - 1 else x + (data - x) / (num_steps * (1 - tau))
-        way.append(x)
+        path.append(x)
         estimates.append(data)
-    return way, estimates
+    return path, estimates
 
 
 def distill_losses(
     student: Denoiser,
     teacher: Denoiser,
     batch: LatentBatch,
-    own: Tensor | None,
+    self_rollout: Tensor | None,
     config: DistillStageConfig,
     generator: torch.Generator,
 ) -> dict[str, Tensor]:
     """The named losses of a batch and their weighted sum, in units of the data's step_std.
 
     Args:
-        own: the student's rollout of the batch, [b, t, c, h, w]; None: context is the truth.
+        self_rollout: the student's rollout of the batch, [b, t, c, h, w]; None: context is the truth.
     """
     device = student.step_std.device
     batch = batch.on(device)
-    seen = batch.latents if own is None else own
+    context = batch.latents if self_rollout is None else self_rollout
     noise = torch.randn(batch.latents.shape, generator=generator).to(device)
     with torch.no_grad():
-        way, estimates = trajectory(FrozenContext(teacher, seen, batch), noise, config.teacher_steps)
-    asked = FrozenContext(student, seen, batch)
+        path, estimates = sample_trajectory(FrozenContext(teacher, context, batch), noise, config.teacher_steps)
+
+    # one of the student's steps: from `here` on the teacher's path to `there`
     num = config.student_steps[int(torch.randint(len(config.student_steps), (), generator=generator))]
     stride, k = config.teacher_steps // num, int(torch.randint(num, (), generator=generator))
-    tau, here, there = k / num, way[k * stride], way[(k + 1) * stride]
+    tau = k / num
+    here, there = path[k * stride], path[(k + 1) * stride]
+    student_context = FrozenContext(student, context, batch)
+    data = student_context.predict(here, tau)
+    at_start = data if k == 0 else student_context.predict(path[0], 0.0)
     std = student.step_std[:, None, None]
 
-    def apart(a: Tensor, b: Tensor) -> Tensor:
+    def mean_error(a: Tensor, b: Tensor) -> Tensor:
         return ((a - b) / std)[:, 1:].square().mean()
 
-    data = asked.predict(here, tau)
-    at_start = data if k == 0 else asked.predict(way[0], 0.0)
     terms = {
-        "velocity": apart((data - here) / (1 - tau), (there - here) * num),
-        "one_step": apart(at_start, way[-1]),
-        "consistency": apart(data, estimates[k * stride]),
+        "velocity": mean_error((data - here) / (1 - tau), (there - here) * num),
+        "one_step": mean_error(at_start, path[-1]),
+        "consistency": mean_error(data, estimates[k * stride]),
     }
     loss = (
         config.velocity_weight * terms["velocity"]
@@ -142,7 +145,7 @@ def train_distill(
     teacher: Denoiser,
     windows: LatentWindows,
     config: DistillStageConfig,
-    student_config: DiTStageConfig,
+    student_config: StudentStageConfig,
     folder: Path,
 ) -> None:
     """Train `student` in place, or load the finished stage; resumable.
@@ -154,15 +157,15 @@ def train_distill(
     if stage_done(student, result):
         return
     teacher.eval().requires_grad_(False)
-    own = SelfRollouts(windows, student_config)
+    self_rollouts = SelfRollouts(windows, student_config)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = step_rng(config.loop.seed, step)
-        if torch.rand((), generator=generator).item() < config.own_fraction:
-            batch, rollout = own.advance(student, rng, generator)
+        if torch.rand((), generator=generator).item() < config.self_rollout_fraction:
+            batch, rollout = self_rollouts.advance(student, rng, generator)
             return distill_losses(student, teacher, batch, rollout.latents, config, generator)
         batch = windows.sample(student_config.batch_size, rng)
         return distill_losses(student, teacher, batch, None, config, generator)
 
-    TrainLoop(student, loss_function, config.loop, folder, own.carried).run("distillation")
+    TrainLoop(student, loss_function, config.loop, folder, self_rollouts.carried).run("distillation")
     finish_stage(student, result)

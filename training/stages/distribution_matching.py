@@ -1,9 +1,9 @@
-"""Distribution matching: the student's own rollouts are moved to where real clips are likelier than its own.
+"""Distribution matching: the student's rollouts are moved to where real clips are likelier than its own.
 
-Self-forcing with distribution matching (Yin et al. 2024, Huang et al. 2025): a rollout is noised; the teacher says how
-the data would look if it were a real clip, a second teacher, trained on the student's rollouts as they change, how if
-it were one of them. The difference of the two is the gradient. No frame of truth stands beside a rollout that has gone
-its own way, and none is needed.
+Self-forcing with distribution matching (Yin et al. 2024, Huang et al. 2025): a rollout is noised; the teacher estimates
+the data as if it were a real clip, a second teacher, trained on the student's rollouts as they change, as if it were
+one of those. The difference of the two is the gradient. A rollout that has diverged has no true frames to be compared
+with, and needs none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from training.batches.latent_windows import LatentBatch, LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
+from training.stages.student import SelfRollouts, StudentStageConfig, student_losses
 from training.stages.teacher import Teacher, TeacherStageConfig, teacher_losses
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 from worldsim.dynamics.flow import interpolate
@@ -58,7 +58,7 @@ class Matching(nn.Module):
         self.student, self.fake = student, fake
 
 
-def last_pass(denoiser: Denoiser, rollout: LatentRollout, batch: LatentBatch) -> Float[Tensor, "b t c h w"]:
+def replay_last_pass(denoiser: Denoiser, rollout: LatentRollout, batch: LatentBatch) -> Float[Tensor, "b t c h w"]:
     """The generated latents of a rollout again, all frames in one pass and with gradients: the last sampling pass of
     each frame sees what the frames before it left in the cache, which were their last passes."""
     previous = shift_previous(rollout.latents, denoiser.dit.config.num_previous)
@@ -80,7 +80,7 @@ def match_losses(
 ) -> dict[str, Tensor]:
     """ "match": its gradient moves the rollout; "fake": the second teacher's flow loss; "apart": how far the two
     estimates are from each other, over how far the rollout is from the real one."""
-    clip, conditions = last_pass(matching.student, rollout, batch), batch.conditions
+    clip, conditions = replay_last_pass(matching.student, rollout, batch), batch.conditions
     made = rollout.tau < 1
     generated = made.float()[:, :, None, None, None]
     low, high = config.tau_range
@@ -104,7 +104,7 @@ def train_match(
     fake: Teacher,
     windows: LatentWindows,
     config: MatchStageConfig,
-    student_config: DiTStageConfig,
+    student_config: StudentStageConfig,
     teacher_config: TeacherStageConfig,
     folder: Path,
 ) -> None:
@@ -124,16 +124,16 @@ def train_match(
     fake.load_state_dict(teacher.state_dict())
     matching = Matching(denoiser, fake)
     teacher.eval().requires_grad_(False)
-    own = SelfRollouts(windows, student_config)
+    self_rollouts = SelfRollouts(windows, student_config)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = step_rng(config.loop.seed, step)
-        batch, rollout = own.advance(denoiser, rng, generator)
+        batch, rollout = self_rollouts.advance(denoiser, rng, generator)
         terms = match_losses(matching, teacher, rollout, batch, config, teacher_config, generator)
         student = student_losses(denoiser, batch, rollout.latents, student_config, generator)
         loss = config.match_weight * terms["match"] + config.flow_weight * student.pop("loss") + terms["fake"]
         return {"loss": loss} | terms | student
 
     rates = {"fake.": config.fake_rate}
-    TrainLoop(matching, loss_function, config.loop, folder, own.carried, rates).run("matching")
+    TrainLoop(matching, loss_function, config.loop, folder, self_rollouts.carried, rates).run("matching")
     finish_stage(denoiser, result)

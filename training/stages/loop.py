@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,11 +166,14 @@ class TrainLoop:
         loss = values["loss"]
         if not torch.isfinite(loss):
             raise ValueError(f"loss is {loss.item()} at step {self.step}: lower learning_rate or resume from a save")
+
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(self.parameters.values())
         norm = nn.utils.clip_grad_norm_(list(self.parameters.values()), config.clip_norm)
         self.optimizer.step()
+
+        # a young average must not be that of random weights
         decay = min(config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             for name, p in self.parameters.items():
@@ -205,11 +208,7 @@ class TrainLoop:
                         smooth[name] = value if name not in smooth else 0.95 * smooth[name] + 0.05 * value
                     bar.update()
                     if self.step % self.config.log_every == 0:
-                        shown = {n: f"{smooth[n]:.3f}" for n in values if n != "gradient_norm"}
-                        bar.set_postfix(shown, refresh=False)
-                        for name, value in smooth.items():
-                            if writer is not None:
-                                writer.add_scalar(name, value, self.step)
+                        self._log(values, smooth, bar, writer)
                     if self.step % self.config.save_every == 0:
                         self.save()
             except KeyboardInterrupt:
@@ -219,6 +218,14 @@ class TrainLoop:
         self.save()
         self.use_ema()
         self.module.eval()
+
+    def _log(self, names: Iterable[str], smooth: dict[str, float], bar: tqdm, writer: SummaryWriter | None) -> None:
+        """Show the values of this step's names, and write all."""
+        shown = {name: f"{smooth[name]:.3f}" for name in names if name != "gradient_norm"}
+        bar.set_postfix(shown, refresh=False)
+        if writer is not None:
+            for name, value in smooth.items():
+                writer.add_scalar(name, value, self.step)
 
 
 def finish_stage(module: nn.Module, path: Path) -> None:
@@ -231,7 +238,7 @@ def finish_stage(module: nn.Module, path: Path) -> None:
 def stage_done(module: nn.Module, path: Path) -> bool:
     """True, with the result loaded into `module`, if the stage finished before."""
     done = path.is_file()
-    wait_for_all()  # all have looked before one of them may write
+    wait_for_all()  # all have checked before one of them may write
     if done:
         load_weights(module, path)
     return done

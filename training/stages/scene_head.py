@@ -1,6 +1,6 @@
-"""The scene head's stage: SceneState from latents, true ones with some noise and those that the dynamics make.
+"""The scene head's stage: SceneState from latents, recorded ones with some noise and those of self-rollouts.
 
-Both are held against what was recorded: a few frames after a true start the model's own clip still shows the place.
+Both have what was recorded as target: a few frames after a true start a self-rollout still shows the same place.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ class HeadStageConfig:
 
     Args:
         batch_size: frames a step, each with the ones before it that the head reads.
-        own_fraction: share of the frames that are the model's own.
+        self_rollout_fraction: share of the frames that come from self-rollouts.
         latent_noise: standard deviation, up to, of noise on all latents, a stand-in for what drifts later.
     """
 
     loop: LoopConfig
     batch_size: int = 96
-    own_fraction: float = 0.5
+    self_rollout_fraction: float = 0.5
     latent_noise: float = 0.3
 
     def __post_init__(self) -> None:
-        if not 0 <= self.own_fraction <= 1:
-            raise ValueError(f"own_fraction must lie in [0, 1], got {self.own_fraction}")
+        if not 0 <= self.self_rollout_fraction <= 1:
+            raise ValueError(f"self_rollout_fraction must lie in [0, 1], got {self.self_rollout_fraction}")
 
 
 def head_losses(
@@ -55,49 +55,49 @@ def head_losses(
 
 
 def mixed_batch(
-    windows: LatentWindows, own: SelfRolloutClips, config: HeadStageConfig, rng: np.random.Generator
+    windows: LatentWindows, self_rollouts: SelfRolloutClips, config: HeadStageConfig, rng: np.random.Generator
 ) -> LatentBatch:
-    """Windows of NUM_KEPT latents, `own_fraction` of them cut from the model's own clips so that they end with a frame
-    that it made."""
-    num_own = round(config.own_fraction * config.batch_size)
+    """Windows of NUM_KEPT latents, `self_rollout_fraction` of them cut from self-rollouts; their last frame is a
+    generated one."""
+    num_generated = round(config.self_rollout_fraction * config.batch_size)
     firsts, hidden = windows.draw(config.batch_size, rng)
-    chosen = rng.integers(0, len(own.firsts), num_own)
-    oldest = max(0, own.num_context + 1 - NUM_KEPT)
-    offset = rng.integers(oldest, own.latents.shape[1] - NUM_KEPT + 1, num_own)
-    firsts[:num_own] = own.firsts[chosen] + offset
+    chosen = rng.integers(0, len(self_rollouts.firsts), num_generated)
+    oldest = max(0, self_rollouts.num_context + 1 - NUM_KEPT)
+    offset = rng.integers(oldest, self_rollouts.latents.shape[1] - NUM_KEPT + 1, num_generated)
+    firsts[:num_generated] = self_rollouts.firsts[chosen] + offset
+
     batch = windows.at(firsts, hidden)
-    cut = [own.latents[n, o : o + NUM_KEPT] for n, o in zip(chosen, offset, strict=True)]
+    cut = [self_rollouts.latents[n, o : o + NUM_KEPT] for n, o in zip(chosen, offset, strict=True)]
     if cut:
-        made = torch.from_numpy(np.stack(cut).astype(np.float32))
-        batch = replace(batch, latents=torch.cat([made, batch.latents[num_own:]]))
+        generated = torch.from_numpy(np.stack(cut).astype(np.float32))
+        batch = replace(batch, latents=torch.cat([generated, batch.latents[num_generated:]]))
     return batch
 
 
 def train_head(
-    head: SceneHead, windows: LatentWindows, own: SelfRolloutClips, config: HeadStageConfig, folder: Path
+    head: SceneHead, windows: LatentWindows, self_rollouts: SelfRolloutClips, config: HeadStageConfig, folder: Path
 ) -> None:
-    """Train `head` in place on windows of NUM_KEPT latents and on the model's own clips, or load the finished stage;
-    resumable.
+    """Train `head` in place on windows of NUM_KEPT latents and on self-rollouts, or load the finished stage; resumable.
 
-    Events and objects of which the recording tells nothing anywhere are denied: nothing has taught what they look like.
+    Kinds of events and objects that the recording has no labels of are denied: the head cannot have learned them.
 
     Raises:
         ValueError: the windows have another length, or the clips are shorter.
     """
-    if windows.num_frames != NUM_KEPT or own.latents.shape[1] < NUM_KEPT:
-        lengths = f"windows of {windows.num_frames}, clips of {own.latents.shape[1]}"
+    if windows.num_frames != NUM_KEPT or self_rollouts.latents.shape[1] < NUM_KEPT:
+        lengths = f"windows of {windows.num_frames}, clips of {self_rollouts.latents.shape[1]}"
         raise ValueError(f"the head reads {NUM_KEPT} latents, got {lengths}")
     result = folder / "head.safetensors"
     if stage_done(head, result):
         return
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch = mixed_batch(windows, own, config, step_rng(config.loop.seed, step))
+        batch = mixed_batch(windows, self_rollouts, config, step_rng(config.loop.seed, step))
         return head_losses(head, batch, config, generator)
 
     TrainLoop(head, loss_function, config.loop, folder).run("SceneHead")
     known = windows.known
-    told = {"present": known.objects, "lead_present": known.lead, "collision": known.collision}
-    told |= {"off_road": known.off_road}
-    head.deny(name for name, rows in told.items() if not rows.any())
+    labelled = {"present": known.objects, "lead_present": known.lead, "collision": known.collision}
+    labelled |= {"off_road": known.off_road}
+    head.deny(name for name, rows in labelled.items() if not rows.any())
     finish_stage(head, result)

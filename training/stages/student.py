@@ -1,9 +1,10 @@
-"""The student's stage: causal DiT by diffusion forcing, early on its own rollouts."""
+"""The student's stage: a causal DiT by diffusion forcing, then more and more by self-forcing on its own rollouts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +16,16 @@ from training.batches.latent_windows import NUM_DRAWS, LatentBatch, LatentWindow
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.conditioning.style import style_distance, style_of
-from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
 from worldsim.dynamics.flow import interpolate, sample_times
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import LatentRollout, prefill, roll_out, select_frames, select_retrieved
+from worldsim.networks.dit import Conditions
 from worldsim.networks.layers import KeyValue
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiTStageConfig:
+class StudentStageConfig:
     """Batch, schedule and loss weights of the student's stage.
 
     Args:
@@ -33,7 +36,7 @@ class DiTStageConfig:
         clean_fraction: share of frames that are clean context.
         previous_noise: standard deviation, up to, of noise on the stacked previous latents.
         retrieved_noise: the same of what is retrieved.
-        self_from: fraction of the steps after which windows are continued from the model's own rollouts.
+        self_from: fraction of the steps after which self-rollouts serve as context.
         self_fraction: share of steps that do so in the end.
         self_ramp: fraction of the steps over which their share rises from 0 to that: the share with the truth as
             context is max(1 - self_fraction, 1 - t / self_ramp), t counted from self_from.
@@ -87,8 +90,8 @@ class DiTStageConfig:
         """Latents of a window with those that are cached."""
         return self.num_cached + self.num_frames
 
-    def own_share(self, step: int) -> float:
-        """Share of the steps around `step` whose context is the model's own rollout."""
+    def self_rollout_share(self, step: int) -> float:
+        """Share of the steps around `step` whose context is a self-rollout."""
         since = step / self.loop.num_steps - self.self_from
         return min(self.self_fraction, max(0.0, since / self.self_ramp))
 
@@ -112,7 +115,7 @@ class Lookahead(nn.Module):
 
 
 class SelfRollouts:
-    """Rollouts of the model's own that go on from step to step, so that it meets how it drifts in the long run.
+    """Self-forcing rollouts that go on from step to step, so that the model meets its own long-term drift.
 
     Args:
         windows: where rollouts begin, and the truth that they are held against.
@@ -122,7 +125,7 @@ class SelfRollouts:
         carried: latents of the newest window, its first frame and what is hidden of it; written in place.
     """
 
-    def __init__(self, windows: LatentWindows, config: DiTStageConfig) -> None:
+    def __init__(self, windows: LatentWindows, config: StudentStageConfig) -> None:
         self.windows, self.config = windows, config
         self.restart = np.geomspace(*config.restart_fractions, config.batch_size)
         b, t = config.batch_size, config.window_length
@@ -136,10 +139,12 @@ class SelfRollouts:
     def advance(
         self, denoiser: Denoiser, rng: np.random.Generator, generator: torch.Generator
     ) -> tuple[LatentBatch, LatentRollout]:
-        """A few frames on: the windows of truth, and what the model made of them."""
+        """Move a few frames on; return the true windows and the rollouts beside them."""
         config, device = self.config, denoiser.step_std.device
         latents, first, hidden = (self.carried[name] for name in ("latents", "first", "hidden"))
         num_new = int(rng.integers(2, config.num_frames - 2))
+
+        # restart rollouts that would leave their episode, and some others
         inside = np.isin(first.numpy() + num_new, self.windows.firsts)
         again = ~inside | (first.numpy() < 0) | (rng.random(len(first)) < self.restart)
         new_first, new_hidden = self.windows.draw(len(first), rng)
@@ -148,9 +153,12 @@ class SelfRollouts:
         hidden[fresh] = torch.from_numpy(self.windows.begun(new_first[fresh], new_hidden[fresh]))
         going = np.flatnonzero(~again)
         first[going] += num_new
+
         batch = self.windows.at(first.numpy().copy(), hidden.numpy()).on(device)
         context = batch.latents[:, : config.window_length - num_new].clone()
         context[going] = latents[going, num_new:].to(device)
+
+        # the sampler that drives, with either number of steps: each drifts in a way of its own
         num_steps = config.self_steps[int(rng.integers(len(config.self_steps)))]
         noise = torch.randn(batch.latents.shape, generator=generator).to(device)
         rollout = roll_out(denoiser, context, batch.conditions, noise, num_steps, batch.retrieved)
@@ -166,64 +174,133 @@ def cache_before(
     if not num:
         return None
     first = slice(0, num)
-    told = select_retrieved(batch.retrieved, first)
-    cache = prefill(denoiser, latents[:, first], select_frames(batch.conditions, first), told).cache
+    retrieved = select_retrieved(batch.retrieved, first)
+    cache = prefill(denoiser, latents[:, first], select_frames(batch.conditions, first), retrieved).cache
     tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
     return tuple(kv.with_room((latents.shape[1] - num) * tokens) for kv in cache)
+
+
+class TrainedFrames(NamedTuple):
+    """The frames of windows that the loss is taken on: those after the cached ones.
+
+    latents: the truth, [b, t, c, h, w]. context: the truth or a self-rollout, of the same shape. previous: latents of
+    the context before each frame, [b, t, k, c, h, w]. copied: the true latent before each. times: [t]. past: keys and
+    values of the cached frames.
+    """
+
+    latents: Tensor
+    context: Tensor
+    previous: Tensor
+    copied: Tensor
+    conditions: Conditions
+    retrieved: RetrievedFrames | None
+    times: Tensor
+    past: tuple[KeyValue, ...] | None
+
+
+def split_windows(
+    denoiser: Denoiser, batch: LatentBatch, self_rollout: Float[Tensor, "b t c h w"] | None, num_cached: int
+) -> TrainedFrames:
+    """Pass the first `num_cached` frames of windows, without gradient, and return the others."""
+    context = batch.latents if self_rollout is None else self_rollout
+    past = cache_before(denoiser, context, batch, num_cached)
+    previous = shift_previous(context, denoiser.dit.config.num_previous)
+    copied = shift_previous(batch.latents, 1)[:, :, 0]
+
+    trained = slice(num_cached, None)
+    return TrainedFrames(
+        latents=batch.latents[:, trained],
+        context=context[:, trained],
+        previous=previous[:, trained],
+        copied=copied[:, trained],
+        conditions=select_frames(batch.conditions, trained),
+        retrieved=select_retrieved(batch.retrieved, trained),
+        times=torch.arange(context.shape[1], device=context.device)[trained],
+        past=past,
+    )
+
+
+def noise_frames(
+    frames: TrainedFrames, clean_fraction: float, generator: torch.Generator
+) -> tuple[Float[Tensor, "b t c h w"], Float[Tensor, "b t"]]:
+    """Each frame noised to a flow time of its own, and these times; at 1 it is clean, and is the context's."""
+    truth = frames.latents
+    tau = sample_times(truth.shape[:2], generator, clean_fraction)
+    if frames.past is None:  # without a past the first frame is given, as at the start of a drive
+        tau[:, 0] = 1.0
+    tau = tau.to(truth.device)
+
+    noise = torch.randn(truth.shape, generator=generator).to(truth.device)
+    is_clean = (tau == 1.0)[..., None, None, None]
+    return interpolate(noise, torch.where(is_clean, frames.context, truth), tau), tau
+
+
+def draw_jitter(
+    like: Float[Tensor, "b t k c h w"], most: float, generator: torch.Generator
+) -> Float[Tensor, "b t k c h w"]:
+    """Noise for `like`, with a standard deviation up to `most` that is drawn for each window."""
+    strength = most * torch.rand((len(like), 1, 1, 1, 1, 1), generator=generator).to(like.device)
+    return strength * torch.randn(like.shape, generator=generator).to(like.device)
+
+
+def jitter_retrieved(
+    retrieved: RetrievedFrames, num_retrieved: int, most: float, generator: torch.Generator
+) -> RetrievedFrames:
+    """Retrieved frames with the same noise at every frame of a window."""
+    noise = draw_jitter(retrieved.latents[:, :1], most, generator)
+    noise[:, :, num_retrieved:] = 0.0  # the sinks, which are true in rollouts too
+    return retrieved._replace(latents=retrieved.latents + noise)
+
+
+def flow_errors(
+    out: Denoised, truth: Float[Tensor, "b t c h w"], coverage: Float[Tensor, "b t h w"], object_weight: float
+) -> Float[Tensor, "b t"]:
+    """Pseudo-Huber of each frame's squared error of the standardised rest; cells with an actor count for more."""
+    rest = (truth - out.mean) / out.std
+    weight = 1 + object_weight * (coverage > 0.02)
+    error = (((out.rest - rest) ** 2).mean(2) * weight).sum((2, 3)) / weight.sum((2, 3))
+    return 2 * ((1 + error).sqrt() - 1)  # a rollout gone astray must not outweigh all others
+
+
+@torch.no_grad()
+def copy_ratio(data: Float[Tensor, "b t c h w"], frames: TrainedFrames, tau: Float[Tensor, "b t"]) -> Float[Tensor, ""]:
+    """Squared error of the one-step estimate from pure noise over that of repeating the previous latent."""
+    start = (tau == 0).float()
+    error = ((data - frames.latents) ** 2).mean((2, 3, 4))
+    copy = ((frames.copied - frames.latents) ** 2).mean((2, 3, 4))
+    return (error * start).sum() / (copy * start).sum().clamp(min=1e-6)
 
 
 def student_losses(
     denoiser: Denoiser,
     batch: LatentBatch,
-    own: Tensor | None,
-    config: DiTStageConfig,
+    self_rollout: Tensor | None,
+    config: StudentStageConfig,
     generator: torch.Generator,
     lookahead: Lookahead | None = None,
 ) -> dict[str, Tensor]:
     """The named losses of a batch, each frame at a flow time of its own (diffusion forcing), and their weighted sum.
 
-    The context of each frame (previous latents, clean frames) is the truth, or the model's `own` rollout of it,
-    [b, t, c, h, w]; the target is always the truth. The first `num_cached` frames are context alone. "copy_ratio" is
-    the squared error of the one-step estimate from pure noise over that of repeating the previous latent.
+    The context of each frame (previous latents, clean frames) is the truth, or the model's rollout of it,
+    [b, t, c, h, w]; the target is always the truth. The first `num_cached` frames are context alone. "copy_ratio", or
+    with a rollout "copy_ratio_self", is logged: see `copy_ratio`.
     """
-    device = denoiser.step_std.device
-    batch = batch.on(device)
-    seen = batch.latents if own is None else own
-    past = cache_before(denoiser, seen, batch, config.num_cached)
-    previous = shift_previous(seen, denoiser.dit.config.num_previous)
-    copied = shift_previous(batch.latents, 1)[:, :, 0]
-    times = torch.arange(seen.shape[1], device=device)
-    trained = slice(config.num_cached, None)
-    truth, seen, previous, copied = (v[:, trained] for v in (batch.latents, seen, previous, copied))
-    conditions, retrieved = select_frames(batch.conditions, trained), select_retrieved(batch.retrieved, trained)
-    b, t = truth.shape[:2]
-    tau = sample_times((b, t), generator, config.clean_fraction)
-    if past is None:
-        tau[:, 0] = 1.0
-    tau = tau.to(device)
-    noise = torch.randn(truth.shape, generator=generator).to(device)
-    noisy = interpolate(noise, torch.where((tau == 1.0)[..., None, None, None], seen, truth), tau)
-    strength = config.previous_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
-    jitter = torch.randn(previous.shape, generator=generator).to(device)
-    stacked = previous + strength * jitter
+    frames = split_windows(denoiser, batch.on(denoiser.step_std.device), self_rollout, config.num_cached)
+    truth, retrieved = frames.latents, frames.retrieved
+    noisy, tau = noise_frames(frames, config.clean_fraction, generator)
+    previous = frames.previous + draw_jitter(frames.previous, config.previous_noise, generator)
     if retrieved is not None:
-        blur = config.retrieved_noise * torch.rand((b, 1, 1, 1, 1, 1), generator=generator).to(device)
-        blurred = blur * torch.randn(retrieved.latents[:, :1].shape, generator=generator).to(device)
-        blurred[:, :, denoiser.dit.config.num_retrieved :] = 0.0  # sinks are true in rollouts too
-        retrieved = retrieved._replace(latents=retrieved.latents + blurred)
-    inputs = denoiser.inputs(stacked, conditions, retrieved)
-    out = denoiser(noisy, tau, stacked, conditions, times[trained], past, inputs)
-    rest = (truth - out.mean) / out.std
+        num_retrieved = denoiser.dit.config.num_retrieved
+        retrieved = jitter_retrieved(retrieved, num_retrieved, config.retrieved_noise, generator)
+
+    inputs = denoiser.inputs(previous, frames.conditions, retrieved)
+    out = denoiser(noisy, tau, previous, frames.conditions, frames.times, frames.past, inputs)
     noised = (tau < 1).float()
-    weight = 1 + config.object_weight * (inputs.coverage > 0.02)
-    flow = ((out.rest - rest) ** 2).mean(2)
-    flow = (flow * weight).sum((2, 3)) / weight.sum((2, 3))
-    flow = 2 * ((1 + flow).sqrt() - 1)  # pseudo-Huber: a rollout gone astray must not outweigh all others
 
     def mean(values: Tensor) -> Tensor:
         return (values * noised).sum() / noised.sum().clamp(min=1)
 
-    terms = {"flow": mean(flow)}
+    terms = {"flow": mean(flow_errors(out, truth, inputs.coverage, config.object_weight))}
     loss = config.flow_weight * terms["flow"]
     if config.reconstruction_weight:
         scaled = (out.data - truth) / denoiser.step_std[:, None, None]
@@ -232,12 +309,8 @@ def student_losses(
     if lookahead is not None:
         terms["lookahead"] = lookahead(out.tokens, truth, config.lookahead_frames)
         loss = loss + config.lookahead_weight * terms["lookahead"]
-    with torch.no_grad():
-        start = (tau == 0).float()
-        error = ((out.data - truth) ** 2).mean((2, 3, 4))
-        copy = ((copied - truth) ** 2).mean((2, 3, 4))
-        ratio = (error * start).sum() / (copy * start).sum().clamp(min=1e-6)
-    return {"loss": loss, **terms, "copy_ratio" if own is None else "copy_ratio_own": ratio}
+    ratio_name = "copy_ratio" if self_rollout is None else "copy_ratio_self"
+    return {"loss": loss, **terms, ratio_name: copy_ratio(out.data, frames, tau)}
 
 
 @torch.no_grad()
@@ -254,7 +327,7 @@ def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None
 
 
 def train_denoiser(
-    denoiser: Denoiser, windows: LatentWindows, config: DiTStageConfig, folder: Path, title: str = "CausalDiT"
+    denoiser: Denoiser, windows: LatentWindows, config: StudentStageConfig, folder: Path, title: str = "CausalDiT"
 ) -> None:
     """Train `denoiser` in place, or load the finished stage; resumable."""
     result = folder / "student.safetensors"
@@ -262,7 +335,7 @@ def train_denoiser(
         return
     measure_steps(denoiser, windows, config.loop.seed)
 
-    own = SelfRollouts(windows, config)
+    self_rollouts = SelfRollouts(windows, config)
     student = nn.ModuleDict({"denoiser": denoiser})
     lookahead = None
     if config.lookahead_weight:
@@ -272,12 +345,12 @@ def train_denoiser(
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         rng = step_rng(config.loop.seed, step)
         context = None
-        if torch.rand((), generator=generator).item() < config.own_share(step):
-            batch, rollout = own.advance(denoiser, rng, generator)
+        if torch.rand((), generator=generator).item() < config.self_rollout_share(step):
+            batch, rollout = self_rollouts.advance(denoiser, rng, generator)
             context = rollout.latents
         else:
             batch = windows.sample(config.batch_size, rng)
         return student_losses(denoiser, batch, context, config, generator, lookahead)
 
-    TrainLoop(student, loss_function, config.loop, folder, own.carried).run(title)
+    TrainLoop(student, loss_function, config.loop, folder, self_rollouts.carried).run(title)
     finish_stage(denoiser, result)

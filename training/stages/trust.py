@@ -1,5 +1,5 @@
-"""The stage of trust: signals are weighed by how well they tell the worst frames of rollouts beside recordings, the
-free ones and all of them."""
+"""The trust stage: signals are weighted by how well they single out the worst frames of rollouts beside recordings,
+once the free signals alone and once all of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from worldsim.dynamics.trust import FLOOR, TrustModel
 from worldsim.world_model import WorldModel
 
 WORST = 0.95
-"""Errors above this quantile are those that trust shall tell."""
+"""Errors above this quantile are those that trust is to detect."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,7 @@ def rollout_signals(model: WorldModel, store: FrameStore, config: TrustStageConf
                 state, prediction = model.step(state, store.rows.controls[index - 1])
                 truth = np.stack([store.frames[k] for k in index]).astype(np.float32)
                 error = torch.from_numpy(((np.asarray(prediction.frames) - truth) ** 2).mean((1, 2, 3)))
+
                 compared = inside & torch.from_numpy(known.picture[index])
                 signals.append(state.latent.signals.cpu()[compared])
                 errors.append(error[compared])

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.batches.decoder_windows import TOLD_LAYERS, Pictures, TruePictures, pixel_weights
+from training.batches.decoder_windows import ACTOR_LAYERS, Pictures, TruePictures, pixel_weights
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.networks.vae3d import VAE3D
@@ -31,7 +31,7 @@ class VAEStageConfig:
         equivariance: probability that latents and target are moved and scaled together before decoding
             (Kouzelis et al. 2025): latents that move as the picture moves are easier to predict.
         actor_weight: added to a pixel's weight of 1 where an actor is.
-        told_rate: learning rate of the layers that read where actors are, over that of the others.
+        actor_layers_rate: learning rate of the layers that read the actor map, over that of all other layers.
     """
 
     loop: LoopConfig
@@ -42,7 +42,7 @@ class VAEStageConfig:
     latent_noise: float = 0.25
     equivariance: float = 0.5
     actor_weight: float = 3.0
-    told_rate: float = 4.0
+    actor_layers_rate: float = 4.0
 
 
 def random_affine(batch: int, generator: torch.Generator) -> Float[Tensor, "b 2 3"]:
@@ -88,12 +88,16 @@ def vae_losses(vae: VAE3D, pictures: Pictures, config: VAEStageConfig, generator
     noise = torch.randn(mean.shape, generator=generator).to(mean.device)
     raw = mean + (0.5 * log_variance).exp() * noise
     kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
+
+    # latents that the dynamics make are never exact
     strength = config.latent_noise * torch.rand(len(target), 1, 1, 1, 1, generator=generator)
     extra = torch.randn(mean.shape, generator=generator) * strength
     raw = raw + extra.to(mean.device) * mean.detach().std().clamp(min=0.1)
+
     if torch.rand((), generator=generator).item() < config.equivariance:
         theta = random_affine(len(target), generator).to(target.device)
         raw, target, actors = (resample(x, theta) for x in (raw, target, actors))
+
     decoded, _ = vae.decode(vae.normalise(raw), actors=actors)
     pixels, edges = picture_loss(decoded, target, pixel_weights(actors, config.actor_weight))
     loss = pixels + config.gradient_weight * edges + config.kl_weight * kl
@@ -128,6 +132,6 @@ def train_vae(vae: VAE3D, pictures: TruePictures, config: VAEStageConfig, folder
         rng = step_rng(config.loop.seed, step)
         return vae_losses(vae, pictures.sample(config.batch_size, config.num_frames, rng), config, generator)
 
-    TrainLoop(vae, loss_function, config.loop, folder, rates={TOLD_LAYERS: config.told_rate}).run("VAE3D")
+    TrainLoop(vae, loss_function, config.loop, folder, rates={ACTOR_LAYERS: config.actor_layers_rate}).run("VAE3D")
     measure_latents(vae, pictures, np.random.default_rng([config.loop.seed, 10**6]))
     finish_stage(vae, result)

@@ -8,7 +8,7 @@ from tiny_model import CONFIG
 
 from training.batches.latent_windows import LatentWindows
 from training.stages.loop import LoopConfig, TrainLoop
-from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
+from training.stages.student import SelfRollouts, StudentStageConfig, student_losses
 from worldsim.conditioning.style import style_of
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.vehicle import VehicleModel
@@ -67,7 +67,7 @@ def test_small_numbers_hide_the_actors_and_the_last_chooses_the_look(windows: La
 
 
 def stage(model: WorldModel, windows: LatentWindows, folder, num_steps: int) -> TrainLoop:
-    config = DiTStageConfig(
+    config = StudentStageConfig(
         loop=LoopConfig(num_steps=num_steps, save_every=3, warmup_steps=1), batch_size=2, num_frames=9
     )
     own = SelfRollouts(windows, config)
@@ -84,7 +84,7 @@ def test_own_rollouts_go_on_from_what_was_generated(windows: LatentWindows) -> N
     model = WorldModel(CONFIG).eval()
     own = SelfRollouts(
         windows,
-        DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fractions=(1e-9, 1e-9)),
+        StudentStageConfig(loop=LoopConfig(num_steps=1), batch_size=3, num_frames=9, restart_fractions=(1e-9, 1e-9)),
     )
     _, before = own.advance(model.denoiser, np.random.default_rng(0), torch.Generator().manual_seed(0))
     first = own.carried["first"].clone()

@@ -48,7 +48,7 @@ def test_the_head_sees_generated_frames_with_the_recorded_targets() -> None:
     """Windows end with a generated frame; the number of the frame is written into its latent."""
     number = np.arange(6, dtype=np.float16)[None, :, None, None, None]
     own = SelfRolloutClips(np.array([10]), np.broadcast_to(100 + number, (1, 6, 8, 16, 16)), 4)
-    config = HeadStageConfig(loop=LoopConfig(num_steps=1), batch_size=8, own_fraction=0.5)
+    config = HeadStageConfig(loop=LoopConfig(num_steps=1), batch_size=8, self_rollout_fraction=0.5)
     windows = windows_of(NUM_KEPT)
     batch = mixed_batch(windows, own, config, np.random.default_rng(0))
     newest = batch.latents[:4, -1, 0, 0, 0].long() - 100
@@ -59,9 +59,9 @@ def test_the_head_sees_generated_frames_with_the_recorded_targets() -> None:
     recorded = windows.at(batch.first, np.ones((8, 6)) * 0.99).targets
     assert torch.equal(batch.targets.ego, recorded.ego)
     for fraction in (0.0, 1.0):
-        config = HeadStageConfig(loop=LoopConfig(num_steps=1), batch_size=4, own_fraction=fraction)
+        config = HeadStageConfig(loop=LoopConfig(num_steps=1), batch_size=4, self_rollout_fraction=fraction)
         latents = mixed_batch(windows, own, config, np.random.default_rng(1)).latents
         assert latents.shape == (4, NUM_KEPT, 8, 16, 16)
         assert ((latents >= 100).all(-1).all(-1).all(-1).float().mean() == fraction).item()
-    with pytest.raises(ValueError, match=r"own_fraction must lie in \[0, 1\], got 2"):
-        HeadStageConfig(loop=LoopConfig(num_steps=1), own_fraction=2)
+    with pytest.raises(ValueError, match=r"self_rollout_fraction must lie in \[0, 1\], got 2"):
+        HeadStageConfig(loop=LoopConfig(num_steps=1), self_rollout_fraction=2)

@@ -19,7 +19,7 @@ from training.data.starts import choose_starts, clip_at
 from training.data.validity import known_of
 from training.evaluation.metrics import control_scores, event_scores, scene_scores
 from training.evaluation.rollouts import roll_out_recorded
-from training.stages.actors import ActorStageConfig, actor_samples, arrivals_of, train_actors
+from training.stages.actors import ActorStageConfig, actor_samples, find_arrivals, train_actors
 from training.stages.loop import LoopConfig
 from training.stages.scene_head import HeadStageConfig, train_head
 from training.stages.trust import TrustStageConfig, rollout_signals
@@ -190,7 +190,7 @@ def test_nothing_is_learned_of_actors_where_they_are_unknown(tmp_path: Path) -> 
         store.rows.scenes.object_kinds[:30] = 0  # comes into range at frame 30
         store.rows.scenes.objects[30:, 0, :4] = 40, 3.5, 0, 5
         store.rows.scenes.route[:] = np.stack([ROUTE_DISTANCES, np.zeros(10)], axis=-1)
-        return arrivals_of(store, np.zeros((NUM, 12, 3)), 4, np.random.default_rng(0))  # type: ignore[arg-type]
+        return find_arrivals(store, np.zeros((NUM, 12, 3)), 4, np.random.default_rng(0))  # type: ignore[arg-type]
 
     assert arrivals(drive())[:, 6].sum() == 1
     for unknown in ("objects", "progress"):

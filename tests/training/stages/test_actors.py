@@ -8,7 +8,7 @@ import pytest
 import torch
 from known_drives import rows_of
 
-from training.stages.actors import ActorStageConfig, actor_losses, actor_samples, arrivals_of, train_actors
+from training.stages.actors import ActorStageConfig, actor_losses, actor_samples, find_arrivals, train_actors
 from training.stages.loop import LoopConfig
 from worldsim.actors.actor_model import RATE_SCALE, START_SECONDS, ActorModel
 from worldsim.configs import ActorConfig
@@ -61,7 +61,7 @@ def test_rates_are_those_driven_and_waiting_is_told_from_parking(store: SimpleNa
 def test_arrivals_are_those_who_came_into_range(store: SimpleNamespace) -> None:
     colours = np.full((NUM, 12, 3), np.nan)
     colours[30, 3] = 0.2, 0.4, 0.6
-    arrivals = arrivals_of(store, colours, 4, np.random.default_rng(0))  # type: ignore[arg-type]
+    arrivals = find_arrivals(store, colours, 4, np.random.default_rng(0))  # type: ignore[arg-type]
     assert (arrivals[:, 6] > 0).sum() == 1
     assert arrivals[0] == pytest.approx([45.0, 3.5, 0.0, 10.0, 4.8, 1.8, 1.0, 0.2, 0.4, 0.6], abs=1e-3)
 

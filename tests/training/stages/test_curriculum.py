@@ -11,20 +11,31 @@ from latent_batches import one_batch
 from tiny_model import CONFIG
 
 from training.batches.latent_windows import LatentBatch, LatentWindows
-from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, train_dynamics
-from training.stages.distillation import DistillStageConfig, FrozenContext, distill_losses, train_distill, trajectory
-from training.stages.distribution_matching import Matching, MatchStageConfig, last_pass, match_losses, train_match
+from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, build_causal_teacher
+from training.stages.distillation import (
+    DistillStageConfig,
+    FrozenContext,
+    distill_losses,
+    sample_trajectory,
+    train_distill,
+)
+from training.stages.distribution_matching import (
+    Matching,
+    MatchStageConfig,
+    match_losses,
+    replay_last_pass,
+    train_match,
+)
 from training.stages.loop import LoopConfig
-from training.stages.student import DiTStageConfig, Lookahead, student_losses
+from training.stages.student import Lookahead, StudentStageConfig, student_losses
 from training.stages.teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
 from worldsim.conditioning.style import style_of
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.rollout import LatentRollout, roll_out
-from worldsim.world_model import WorldModel
 
 LOOP = LoopConfig(num_steps=2, warmup_steps=1, save_every=1)
 TEACHER = TeacherStageConfig(loop=LOOP, dit=CONFIG.dit, batch_size=2, num_frames=5, most_context=2)
-STUDENT = DiTStageConfig(loop=LOOP, batch_size=2, num_frames=9)
+STUDENT = StudentStageConfig(loop=LOOP, batch_size=2, num_frames=9)
 
 
 @pytest.fixture
@@ -43,7 +54,7 @@ def windows(num_frames: int) -> LatentWindows:
     return LatentWindows(store, latents, CONFIG, num_frames, np.arange(len(store.lengths)))
 
 
-def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused(tmp_path: Path) -> None:
+def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused() -> None:
     def recipe(num_cached: int) -> DynamicsRecipe:
         with_sinks = replace(CONFIG.dit, num_sinks=1)
         teacher, distill = replace(STUDENT, num_cached=num_cached), DistillStageConfig(loop=LOOP)
@@ -52,9 +63,10 @@ def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused(t
 
     with pytest.raises(ValueError, match="windows of 9 frames, got 11"):
         recipe(num_cached=2)
-    store, latents = turning_car(60), np.zeros((60, 8, 16, 16), np.float16)
+    trajectories = recipe(num_cached=0).trajectories
+    assert trajectories is not None
     with pytest.raises(ValueError, match=r"num_retrieved and num_sinks \(0, 0\), got \(0, 1\)"):
-        train_dynamics(WorldModel(CONFIG), store, latents, recipe(num_cached=0), tmp_path)  # type: ignore[arg-type]
+        build_causal_teacher(CONFIG, trajectories)
 
 
 def clips() -> LatentBatch:
@@ -112,7 +124,7 @@ def test_the_last_pass_again_gives_the_rollout(denoiser: Denoiser, num_steps: in
     denoiser.style_limit.fill_(0.05)  # what sampling makes is then pulled back
     rollout = rollout_of(denoiser, num_steps)
     batch = clips()
-    clip = last_pass(denoiser, rollout, batch)
+    clip = replay_last_pass(denoiser, rollout, batch)
     torch.testing.assert_close(clip, rollout.latents, atol=2e-4, rtol=1e-4)
     assert clip[:, 3:].requires_grad
 
@@ -137,14 +149,14 @@ def test_matching_moves_the_student_towards_the_teacher_and_each_loss_only_its_o
         torch.nn.init.zeros_(p)
     assert teacher.denoiser.dit.head_out.bias is not None
     torch.nn.init.constant_(teacher.denoiser.dit.head_out.bias, 1.0)
-    before = last_pass(denoiser, rollout_of(denoiser, 2), batch)[:, 3:].mean().item()
+    before = replay_last_pass(denoiser, rollout_of(denoiser, 2), batch)[:, 3:].mean().item()
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=1e-3)
     for step in range(10):
         optimizer.zero_grad()
         terms(step)["match"].backward()
         assert all(p.grad is None for p in fake.parameters())
         optimizer.step()
-    after = last_pass(denoiser, rollout_of(denoiser, 2), batch)[:, 3:].mean().item()
+    after = replay_last_pass(denoiser, rollout_of(denoiser, 2), batch)[:, 3:].mean().item()
     assert after > before + 0.05
 
 
@@ -153,12 +165,12 @@ def test_a_trajectory_ends_at_the_data_and_distillation_learns_to_leap_along_it(
     student, batch = Denoiser(CONFIG), one_batch()
     student.step_std.fill_(1.0)
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(0))
-    way, estimates = trajectory(FrozenContext(denoiser, batch.latents, batch), noise, 4)
-    assert len(way) == 5
+    path, estimates = sample_trajectory(FrozenContext(denoiser, batch.latents, batch), noise, 4)
+    assert len(path) == 5
     assert len(estimates) == 4
-    assert torch.equal(way[-1], estimates[-1])
+    assert torch.equal(path[-1], estimates[-1])
     for k in range(3):  # a straight line from each point towards the estimate there
-        torch.testing.assert_close(way[k + 1] - way[k], (estimates[k] - way[k]) / (4 - k))
+        torch.testing.assert_close(path[k + 1] - path[k], (estimates[k] - path[k]) / (4 - k))
     config = DistillStageConfig(loop=LOOP)
     optimizer = torch.optim.Adam(student.parameters(), lr=2e-3)
     history = []
@@ -194,7 +206,7 @@ def test_weights_of_the_students_losses_count_and_tokens_learn_to_look_ahead(den
 
 def test_the_share_of_own_context_rises_as_the_recipe_says() -> None:
     config = replace(STUDENT, loop=replace(LOOP, num_steps=100), self_from=0.2, self_ramp=0.5, self_fraction=0.6)
-    assert [config.own_share(k) for k in (0, 20, 45, 99)] == pytest.approx([0.0, 0.0, 0.5, 0.6])
+    assert [config.self_rollout_share(k) for k in (0, 20, 45, 99)] == pytest.approx([0.0, 0.0, 0.5, 0.6])
     with pytest.raises(ValueError, match=r"self_ramp must be positive, got 0\.0"):
         replace(STUDENT, self_ramp=0.0)
 

@@ -12,13 +12,13 @@ from tiny_model import CONFIG, model_with, random_conditions, woken
 
 from training.batches.latent_windows import LatentWindows
 from training.stages.loop import LoopConfig
-from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
+from training.stages.student import SelfRollouts, StudentStageConfig, student_losses
 from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
 from worldsim.dynamics.rollout import select_frames
 from worldsim.networks.layers import KeyValue
 
 TOKENS, WINDOW = 64, CONFIG.dit.window
-STUDENT = DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=2, num_frames=5, num_cached=3)
+STUDENT = StudentStageConfig(loop=LoopConfig(num_steps=1), batch_size=2, num_frames=5, num_cached=3)
 
 
 @pytest.mark.parametrize("attention", ["joint", "factorised"])

@@ -16,7 +16,7 @@ from envs.serialization import read_snapshot, write_snapshot
 from envs.world import branch
 from training.batches.latent_windows import NUM_DRAWS, LatentWindows
 from training.stages.loop import LoopConfig
-from training.stages.student import DiTStageConfig, SelfRollouts, student_losses
+from training.stages.student import SelfRollouts, StudentStageConfig, student_losses
 from worldsim.configs import DiTConfig
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 from worldsim.dynamics.memory import RetrievedFrames
@@ -149,7 +149,7 @@ def test_windows_see_the_frames_that_their_drive_began_with(config: Any) -> None
 
 
 def test_own_rollouts_see_the_sinks_of_their_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = DiTStageConfig(loop=LoopConfig(num_steps=1), batch_size=2)
+    config = StudentStageConfig(loop=LoopConfig(num_steps=1), batch_size=2)
     own, denoiser = SelfRollouts(windows(BOTH, config.num_frames), config), Denoiser(BOTH)
     inputs, asked = denoiser.inputs, []
     monkeypatch.setattr(denoiser, "inputs", lambda *a: asked.append(a[2]) or inputs(*a))
@@ -177,7 +177,7 @@ def test_a_student_learns_what_only_the_sink_tells() -> None:
     torch.manual_seed(0)
     denoiser, batch = Denoiser(WITH_SINKS), one_batch(b=4, t=2)
     denoiser.step_std.fill_(1.0)
-    config = DiTStageConfig(loop=LoopConfig(num_steps=1), previous_noise=0.0)
+    config = StudentStageConfig(loop=LoopConfig(num_steps=1), previous_noise=0.0)
     conditions = batch.conditions._replace(controls=torch.zeros(4, 2, 4))
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=3e-3)
 

@@ -1,0 +1,111 @@
+"""A training run: its recipe, its folder, and what its stages hand to one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.batches.decoder_windows import TruePictures
+from training.batches.latent_windows import LatentWindows, encode_store
+from training.batches.self_rollouts import SelfRolloutClips
+from training.data.frame_store import FrameStore, store_colours
+from training.data.rollouts import RolloutDataset
+from training.recipes import Recipe
+from training.recording.record import record
+from training.stages.distributed import first_process_first
+from training.stages.teacher import Teacher
+from worldsim.dynamics.denoiser import Denoiser
+from worldsim.world_model import WorldModel
+
+
+@dataclass(kw_only=True, eq=False)
+class TrainingRun:
+    """What the stages of a run share. Data, model and latents are made when a stage first asks for them.
+
+    Args:
+        recipe: what is made; the "initial" stage changes its dynamics.
+        folder: where all files of the run lie.
+        device: torch device.
+        recording: made elsewhere, to train on instead of the recipe's own.
+        held_out: share of `recording`, at its end, that is not trained on.
+        initial: folder of the checkpoint that training goes on from.
+
+    Attributes:
+        causal_teacher: made by the stage of that name.
+        teacher: the bidirectional one, likewise.
+        self_rollouts: likewise.
+    """
+
+    recipe: Recipe
+    folder: Path
+    device: str
+    recording: RolloutDataset | None = None
+    held_out: float = 0.15
+    initial: Path | None = None
+
+    causal_teacher: Denoiser | None = None
+    teacher: Teacher | None = None
+    self_rollouts: SelfRolloutClips | None = None
+
+    @cached_property
+    def dataset(self) -> RolloutDataset:
+        """The recording to train on; the recipe's own is recorded to its end."""
+        if self.recording is not None:
+            return self.recording
+        with first_process_first():
+            return record(self.recipe.train_data)
+
+    @cached_property
+    def _stores(self) -> tuple[FrameStore, FrameStore | None]:
+        with first_process_first():
+            store = FrameStore(self.dataset)
+        return (store, None) if self.recording is None else store.split(self.held_out)
+
+    @property
+    def store(self) -> FrameStore:
+        """Frames to train on."""
+        return self._stores[0]
+
+    @property
+    def held_out_store(self) -> FrameStore | None:
+        """The end of a recording made elsewhere; None of the recipe's own, which has towns for that."""
+        return self._stores[1]
+
+    @cached_property
+    def model(self) -> WorldModel:
+        """What is trained, beginning with random weights."""
+        torch.manual_seed(0)  # initial weights; the only global seed, and it belongs to this process
+        model = WorldModel(self.recipe.model).to(self.device)
+        model.denoiser.dit.recompute = self.recipe.dynamics.student.recompute
+        return model
+
+    @cached_property
+    def colours(self) -> np.ndarray:
+        """Of all objects of the store, [n, s, 3]."""
+        with first_process_first():
+            return store_colours(self.store, self.recipe.model.camera, self.folder / "latents" / "colours.npy")
+
+    @cached_property
+    def pictures(self) -> TruePictures:
+        """Windows of the store's frames."""
+        return TruePictures(self.store, self.colours, self.model.fine_map)
+
+    @cached_property
+    def latents(self) -> np.ndarray:
+        """Of the store's frames, by the tokenizer as its stage leaves it."""
+        with first_process_first():
+            return encode_store(self.model.vae.eval(), self.store, self.folder / "latents" / "train.npy")
+
+    def windows(self, num_frames: int) -> LatentWindows:
+        """Windows of so many latents, from all episodes."""
+        episodes = np.arange(len(self.store.lengths))
+        return LatentWindows(self.store, self.latents, self.recipe.model, num_frames, episodes)
+
+    @cached_property
+    def student_windows(self) -> LatentWindows:
+        """Windows as long as the student's stage takes them."""
+        return self.windows(self.recipe.dynamics.student.window_length)
