@@ -229,9 +229,13 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         """Close the world."""
         self.world.close()
 
-    def start_clip(self) -> StartClip:
-        """The last context frames, controls, SceneState and route, from which any world can go on."""
-        return self.world.start_clip()
+    def start_clip(self, *, pictures: bool = True) -> StartClip:
+        """The last context frames, controls, SceneState and route, from which any world can go on.
+
+        Args:
+            pictures: False leaves the frames out, which is cheaper: only state-only drives can go on from such a clip.
+        """
+        return self.world.start_clip(pictures=pictures)
 
     def snapshot(self) -> EnvSnapshot:
         """The whole state of the env, for this process; later steps never change it.

@@ -35,14 +35,21 @@ CONTEXT_HEADWAY = 1.2
 
 
 def start_clip(
-    past: Sequence[Instant], show: Show | None, route: Route, s: float, dt: float, road_map: RoadMap
+    past: Sequence[Instant],
+    show: Show | None,
+    route: Route,
+    s: float,
+    dt: float,
+    road_map: RoadMap,
+    *,
+    pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip with the route and its lanes ahead of the ego, which is at arc length `s`
-    [m]."""
+    [m]; without `pictures` a state-only one."""
     ahead = np.arange(CLIP_ROUTE + 1.0)
     arcs = s + ahead[s + ahead <= route.length]
     points = to_vehicle_frame(past[-1].vehicle, points_at(route, arcs))
-    return clip_of(past, show, points, dt, lanes_along(route, arcs, road_map))
+    return clip_of(past, show, points, dt, lanes_along(route, arcs, road_map), pictures=pictures)
 
 
 def lanes_along(route: Route, arcs: np.ndarray, road_map: RoadMap) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from worldsim.datatypes.scene import SceneState
-from worldsim.datatypes.start_clip import NO_LANES, StartClip
+from worldsim.datatypes.start_clip import NO_FRAME, NO_LANES, StartClip
 
 Show = Callable[[Any], np.ndarray]
 """Makes a frame, uint8 [h, w, 3], of a world's view."""
@@ -45,7 +45,13 @@ class Instant:
 
 
 def clip_of(
-    past: Sequence[Instant], show: Show | None, route: np.ndarray, dt: float, lanes: np.ndarray = NO_LANES
+    past: Sequence[Instant],
+    show: Show | None,
+    route: np.ndarray,
+    dt: float,
+    lanes: np.ndarray = NO_LANES,
+    *,
+    pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip.
 
@@ -55,9 +61,11 @@ def clip_of(
         route: ahead, [r, 2] in the newest vehicle frame [m].
         dt: time between instants [s].
         lanes: ROUTE_LANE_NAMES of the route, [r, 4].
+        pictures: False leaves the frames out, and makes none.
     """
+    frames = [instant.seen(show) if pictures else NO_FRAME for instant in past]
     return StartClip(
-        frames=np.stack([instant.seen(show) for instant in past]),
+        frames=np.stack(frames),
         controls=np.array([instant.control for instant in past[1:]], np.float32).reshape(-1, 4),
         vehicles=np.stack([instant.vehicle for instant in past]),
         scenes=SceneState.stack([instant.scene for instant in past]),

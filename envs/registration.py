@@ -137,6 +137,7 @@ def make_learned_env(
     max_episode_seconds: float = 60.0,
     trust_threshold: float = 0.0,
     trust_signals: TrustSignals = "free",
+    pictures: bool | None = None,
     speed: Backend | None = None,
 ) -> DrivingEnv:
     """The learned world: the entry point of DriveDiT-v0. Needs no download.
@@ -151,9 +152,14 @@ def make_learned_env(
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
         trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
+        pictures: whether the networks that make pictures run. None: only where something needs them, which is when
+            pixels or latents are observed, a render mode is given, `trust_threshold` is above 0 or `trust_signals` is
+            "full". A state-only env is many times faster, drives the same, and shows no frames: `info["pictures"]` is
+            0, `info["trust"]` 1, and the signals behind it are 0.
         speed: deprecated name of `backend`.
     """
-    world = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed)
+    shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals)
+    world = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed, shows)
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     return DrivingEnv(world, config, obs=obs, render_mode=render_mode)
 
@@ -174,6 +180,7 @@ def make_learned_vector_env(
     max_episode_steps: int | None = None,
     trust_threshold: float = 0.0,
     trust_signals: TrustSignals = "free",
+    pictures: bool | None = None,
     speed: Backend | None = None,
 ) -> DrivingVectorEnv:
     """Many drives in one learned world, one forward pass a step: `gymnasium.make_vec("DriveDiT-v0", num_envs=n)`.
@@ -193,6 +200,10 @@ def make_learned_vector_env(
         max_episode_steps: steps until truncation, if they are over sooner; None or -1 leaves it to the time.
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
         trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
+        pictures: whether the networks that make pictures run. None: only where something needs them, which is when
+            pixels or latents are observed, a render mode is given, `trust_threshold` is above 0 or `trust_signals` is
+            "full". A state-only env is many times faster, drives the same, and shows no frames: `info["pictures"]` is
+            0, `info["trust"]` 1, and the signals behind it are 0.
         speed: deprecated name of `backend`.
 
     Raises:
@@ -203,7 +214,8 @@ def make_learned_vector_env(
 
     if num_envs < 1:
         raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-    first = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed)
+    shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals)
+    first = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed, shows)
     if max_episode_steps not in (None, -1):
         if max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, or -1 for no limit, got {max_episode_steps}")
@@ -303,6 +315,7 @@ def _learned_world(
     device: str,
     trust_signals: TrustSignals,
     speed: Backend | None,
+    pictures: bool,
 ) -> LearnedWorld:
     """The learned world of a factory's arguments."""
     from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
@@ -319,8 +332,29 @@ def _learned_world(
             backend=backend,
             device=device,
             trust_signals=trust_signals,
+            pictures=pictures,
         )
     )
+
+
+def _decide_pictures(
+    pictures: bool | None, obs: ObservationMode, render_mode: str | None, trust_threshold: float, trust_signals: str
+) -> bool:
+    """Whether a learned world must make pictures.
+
+    Raises:
+        ValueError: `pictures` is False and something needs them.
+    """
+    needs = {
+        f"obs={obs!r}": shows_pixels(obs) or obs == "latent",
+        f"render_mode={render_mode!r}": render_mode is not None,
+        f"trust_threshold={trust_threshold}": trust_threshold > 0,
+        f"trust_signals={trust_signals!r}": trust_signals == "full",
+    }
+    needed = [name for name, need in needs.items() if need]
+    if pictures is False and needed:
+        raise ValueError(f"pictures=False makes no pictures, but {' and '.join(needed)} needs them")
+    return bool(needed) if pictures is None else pictures
 
 
 def _check_signals(signals: str) -> None:

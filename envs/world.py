@@ -72,7 +72,7 @@ class World(Protocol):
         """The newest frame, RGB uint8 [h, w, 3], made when first asked for; a function of the state alone."""
         ...
 
-    def start_clip(self) -> StartClip:
+    def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route, from which any world can go on."""
         ...
 

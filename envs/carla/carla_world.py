@@ -176,10 +176,10 @@ class CarlaWorld:
         """The newest frame, RGB uint8 [h, w, 3]."""
         return self._running().past[-1].seen(None).copy()
 
-    def start_clip(self) -> StartClip:
-        """The last context frames with their controls, SceneState and route."""
+    def start_clip(self, *, pictures: bool = True) -> StartClip:
+        """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
-        return start_clip(episode.past, None, episode.route, episode.s, self.dt, self._map())
+        return start_clip(episode.past, None, episode.route, episode.s, self.dt, self._map(), pictures=pictures)
 
     def close(self) -> None:
         """Take the ego and its sensors out of the server and give it back its settings."""

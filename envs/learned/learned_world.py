@@ -51,10 +51,12 @@ class LearnedWorldConfig:
         num_threads: CPU threads torch may use in this process; None leaves torch as it is.
         backend: how the model runs: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
         trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.dynamics.trust`.
+        pictures: False makes a state-only world: ego, route and road users are tracked as ever, and no network of
+            pictures runs. It has no frames and no latents, its trust is 1 and its signals are 0.
 
     Raises:
-        ValueError: num_steps or num_threads is less than 1, the backend cannot be had on the device, or there are no
-            such signals.
+        ValueError: num_steps or num_threads is less than 1, the backend cannot be had on the device, there are no such
+            signals, or full signals are asked of a state-only world.
     """
 
     checkpoint: Path | None = None
@@ -64,6 +66,7 @@ class LearnedWorldConfig:
     num_threads: int | None = None
     backend: Backend = "plain"
     trust_signals: TrustSignals = "free"
+    pictures: bool = True
 
     def __post_init__(self) -> None:
         for name, value in (("num_steps", self.num_steps), ("num_threads", self.num_threads)):
@@ -72,6 +75,8 @@ class LearnedWorldConfig:
         check_backend(self.backend, self.device)
         if self.trust_signals not in get_args(TrustSignals):
             raise ValueError(f"trust_signals must be one of {get_args(TrustSignals)}, got {self.trust_signals!r}")
+        if self.trust_signals == "full" and not self.pictures:
+            raise ValueError("trust_signals='full' are signals of pictures: they need pictures=True")
 
     @property
     def starts_path(self) -> Path:
@@ -137,7 +142,7 @@ class LearnedWorld:
         self.dt = self.model.config.dt
         limit = self.model.config.dit.latent_limit
         size = self.model.config.vae.latent_channels * math.prod(self.model.config.latent_size)
-        self.latent_space: Box | None = Box(-limit, limit, (size,), np.float32)
+        self.latent_space: Box | None = Box(-limit, limit, (size,), np.float32) if self.config.pictures else None
         self._state: ModelState | None = None
         self._past: tuple[Instant, ...] = ()
         self._scripted: Scripted | None = None
@@ -159,9 +164,14 @@ class LearnedWorld:
         rng = np.random.default_rng(seed)
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
-        context = clip.last(min(len(clip.frames), self.model.config.num_context))
-        self._state = self.model.begin([context], [noise_seed], full_signals=self.config.trust_signals == "full")
-        self._past = _past_of(context)
+        context = clip.last(min(len(clip.vehicles), self.model.config.num_context))
+        self._state = self.model.begin(
+            [context],
+            [noise_seed],
+            full_signals=self.config.trust_signals == "full",
+            pictures=self.config.pictures,
+        )
+        self._past = _past_of(context, self.config.pictures)
         self._scripted = None
         if "scripted_actors" in options:
             self._state, self._scripted = begin_scripted_actors(
@@ -176,8 +186,17 @@ class LearnedWorld:
         return step_together([self], np.asarray(control, np.float32)[None], decode=decode)[0]
 
     def frame(self) -> np.ndarray:
-        """The newest frame, RGB uint8 [h, w, 3]; decoded when first asked for."""
+        """The newest frame, RGB uint8 [h, w, 3]; decoded when first asked for.
+
+        Raises:
+            ValueError: this is a state-only world.
+        """
         self._running()
+        if not self.config.pictures:
+            raise ValueError(
+                "this env is state-only and shows no frames: make it with pictures=True (the default wherever the "
+                "observation, render_mode or trust_threshold needs them)"
+            )
         return self._past[-1].seen(self._show).copy()
 
     def snapshot(self) -> LearnedSnapshot:
@@ -188,14 +207,19 @@ class LearnedWorld:
         """Continue exactly from a snapshot of this world, or of one with the same model; it is never written to."""
         self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
 
-    def start_clip(self) -> StartClip:
-        """The last context frames; their route is what is left of the known one, without one the decoded centreline."""
+    def start_clip(self, *, pictures: bool = True) -> StartClip:
+        """The last context frames; their route is what is left of the known one, without one the decoded centreline.
+
+        Args:
+            pictures: False leaves out the frames, as a state-only world always does.
+        """
         state = self._running()
         tracked = state.tracked
         route, lanes = tracked.routes.ahead(0, tracked.vehicles[0], int(tracked.preview.places[0]))
         if len(route) < 2:
             route, lanes = centreline(self._past[-1].scene), NO_LANES
-        return clip_of(self._past, self._show, route, self.dt, lanes)
+        pictures = pictures and self.config.pictures
+        return clip_of(self._past, self._show, route, self.dt, lanes, pictures=pictures)
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
@@ -234,7 +258,8 @@ class LearnedWorld:
         """Go on to `state`, which `slot` of a prediction shows."""
         scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.tracked.vehicles[slot], np.float64)
         frame = None if prediction.frames is None else prediction.frames[slot].copy()
-        view = FrameDecoder.inputs(state.latent, state.tracked) if frame is None else None
+        needs_view = frame is None and self.config.pictures
+        view = FrameDecoder.inputs(state.latent, state.tracked) if needs_view else None
         now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame, view=view)
         self._state, self._past = state, (*self._past, now)[-self.model.config.num_context :]
         return self._answer(
@@ -259,16 +284,16 @@ class LearnedWorld:
             wrong_way=bool(scene.lane_valid[1] and abs(wrap_angle(float(scene.heading_error))) > WRONG_WAY_ANGLE),
             progress=progress,
             trust=float(prediction.trust.trust[slot]),
-            info=signals,
+            info=signals | {"pictures": float(self.config.pictures)},
             route_done=_route_done(state),
-            latent=state.latent.latents[0, 0].flatten().cpu().numpy(),
+            latent=state.latent.latents[0, 0].flatten().cpu().numpy() if self.config.pictures else None,
         )
 
     @property
     def config_digest(self) -> str:
         """Tells models apart, and how they are sampled and trusted: of their configs and weights."""
         if self._config_digest is None:
-            how = self.config.num_steps, self.config.backend, self.config.trust_signals
+            how = self.config.num_steps, self.config.backend, self.config.trust_signals, self.config.pictures
             digest = hashlib.sha256(f"{self.model.config} {how}".encode())
             for name, value in sorted(self.model.state_dict().items()):
                 digest.update(name.encode())
@@ -341,10 +366,15 @@ def _distance_along_lane(scene: SceneState, speed: float, dt: float) -> float:
     return speed * math.cos(float(scene.heading_error)) * dt if scene.lane_valid[1] else 0.0
 
 
-def _past_of(clip: StartClip) -> tuple[Instant, ...]:
+def _past_of(clip: StartClip, pictures: bool) -> tuple[Instant, ...]:
     """The instants of a clip, each with memory of its own; nothing led to the first."""
     controls = np.concatenate([np.zeros((1, 4), np.float32), clip.controls])
     return tuple(
-        Instant(control=control, vehicle=vehicle.copy(), scene=clip.scenes[k].copy(), frame=frame.copy())
-        for k, (control, vehicle, frame) in enumerate(zip(controls, clip.vehicles, clip.frames, strict=True))
+        Instant(
+            control=controls[k],
+            vehicle=clip.vehicles[k].copy(),
+            scene=clip.scenes[k].copy(),
+            frame=clip.frames[k].copy() if pictures else None,
+        )
+        for k in range(len(clip.vehicles))
     )

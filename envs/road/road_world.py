@@ -195,11 +195,11 @@ class RoadWorld:
         if state["snapshot"] is not None:
             self._episode = self.codec.unpack(state["snapshot"])
 
-    def start_clip(self) -> StartClip:
-        """The last context frames with their controls, SceneState and route."""
+    def start_clip(self, *, pictures: bool = True) -> StartClip:
+        """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
         road_map = episode.stage.road_map
-        return start_clip(episode.past, self._show, episode.route, episode.s, self.dt, road_map)
+        return start_clip(episode.past, self._show, episode.route, episode.s, self.dt, road_map, pictures=pictures)
 
     def close(self) -> None:
         """Forget the episode."""

@@ -10,6 +10,8 @@ from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
+NO_FRAME = np.zeros((0, 0, 3), np.uint8)
+"""Stands for a frame in a state-only clip."""
 NO_LANES = np.zeros((0, len(ROUTE_LANE_NAMES)), np.float32)
 """Stands for lanes of which nothing is known."""
 
