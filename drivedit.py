@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from envs.deprecation import warn_renamed
 from envs.registration import register_envs
 
 if TYPE_CHECKING:
@@ -126,8 +127,20 @@ _HOME_OF = {
 }
 
 
+_RENAMED = {
+    "DreamWorld": "LearnedWorld",
+    "DreamWorldConfig": "LearnedWorldConfig",
+    "make_dream_env": "make_learned_env",
+    "make_dream_vector_env": "make_learned_vector_env",
+}
+"""Today's names by their old ones, which work for this release."""
+
+
 def __getattr__(name: str) -> Any:
     """The public name `name`, imported from its home on first use: importing drivedit alone loads no torch."""
+    if name in _RENAMED:
+        warn_renamed(f"drivedit.{name}", f"drivedit.{_RENAMED[name]}", "name")
+        return getattr(sys.modules[__name__], _RENAMED[name])
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)
