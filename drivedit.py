@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envs.deprecation import warn_renamed
-from envs.registration import register_envs
+
+def _check_packages() -> None:
+    """Refuse to start when Python finds another package of the same name before one of ours.
+
+    Raises:
+        ImportError: it does; both places are named.
+    """
+    home = Path(__file__).resolve().parent
+    for name in ("worldsim", "envs", "policies", "scenarios", "training"):
+        spec = importlib.util.find_spec(name)
+        if spec is None or (spec.origin is None and not spec.submodule_search_locations):
+            continue  # missing or made up on the fly: its import says what is wrong
+        found = Path(next(iter(spec.submodule_search_locations or ()), spec.origin or "")).resolve()
+        if found != home / name:
+            raise ImportError(
+                f"DriveDiT's package {name!r} is hidden by {found}, which Python finds before {home / name}. Rename "
+                f"that {'folder' if found.is_dir() else 'file'}, or start Python from another folder"
+            )
+
+
+_check_packages()
+
+from envs.deprecation import warn_renamed  # noqa: E402  only now is it known to be ours
+from envs.registration import register_envs  # noqa: E402
 
 if TYPE_CHECKING:
     from envs.carla.carla_world import CarlaWorld as CarlaWorld
