@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from envs.registration import register_envs
+
+def _check_packages() -> None:
+    """Refuse to start when Python finds another package of the same name before one of ours.
+
+    Raises:
+        ImportError: it does; both places are named.
+    """
+    home = Path(__file__).resolve().parent
+    for name in ("worldsim", "envs", "policies", "scenarios", "training"):
+        spec = importlib.util.find_spec(name)
+        if spec is None or (spec.origin is None and not spec.submodule_search_locations):
+            continue  # missing or made up on the fly: its import says what is wrong
+        found = Path(next(iter(spec.submodule_search_locations or ()), spec.origin or "")).resolve()
+        if found != home / name:
+            raise ImportError(
+                f"DriveDiT's package {name!r} is hidden by {found}, which Python finds before {home / name}. Rename "
+                f"that {'folder' if found.is_dir() else 'file'}, or start Python from another folder"
+            )
+
+
+_check_packages()
+
+from envs.deprecation import warn_renamed  # noqa: E402  only now is it known to be ours
+from envs.registration import register_envs  # noqa: E402
 
 if TYPE_CHECKING:
     from envs.carla.carla_world import CarlaWorld as CarlaWorld
@@ -126,8 +151,20 @@ _HOME_OF = {
 }
 
 
+_RENAMED = {
+    "DreamWorld": "LearnedWorld",
+    "DreamWorldConfig": "LearnedWorldConfig",
+    "make_dream_env": "make_learned_env",
+    "make_dream_vector_env": "make_learned_vector_env",
+}
+"""Today's names by their old ones, which work for this release."""
+
+
 def __getattr__(name: str) -> Any:
     """The public name `name`, imported from its home on first use: importing drivedit alone loads no torch."""
+    if name in _RENAMED:
+        warn_renamed(f"drivedit.{name}", f"drivedit.{_RENAMED[name]}", "name")
+        return getattr(sys.modules[__name__], _RENAMED[name])
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
 Config = TypeVar("Config")
 
@@ -31,6 +32,11 @@ def plain_values(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [plain_values(part) for part in value]
     return value
+
+
+def plain_spec(spec: EnvSpec | None) -> EnvSpec | None:
+    """The spec with the arguments of its env as plain values."""
+    return None if spec is None else replace(spec, kwargs=plain_values(spec.kwargs))
 
 
 def config_from_values(cls: type[Config], values: Config | Mapping[str, Any] | None) -> Config:

@@ -9,7 +9,9 @@ from typing import Any, ClassVar, cast
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 
+from envs.config_values import plain_spec
 from envs.rewards import NO_REWARD, Reward, RewardConfig, reward
 from envs.serialization import SavedWorld, StateCodec, read_snapshot, write_snapshot
 from envs.spaces import ObservationMode, Observer, action_space
@@ -89,7 +91,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | "latent" | `Box((2048,), float32)`: the newest latent [c, h, w] as a vector; in the learned world only |
 
     ## Info
-    `reset` and `step` return a dict of numbers with the same keys, which a vector env stacks:
+    `reset` and `step` return a dict of numpy values with the same keys, which a vector env stacks: np.float64,
+    np.int64, bool arrays without dimensions, and the arrays below.
 
     | key | meaning |
     |---|---|
@@ -141,7 +144,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     too, for one version of torch on one kind of processor and number of threads.
 
     ## Arguments
-    `gymnasium.make` of any id takes `obs`, `render_mode` (None or "rgb_array"), `trust_threshold` and what
+    `gymnasium.make` of any id takes `obs`, `render_mode` (None, "rgb_array", or by Gymnasium's wrappers "human" and
+    "rgb_array_list"), `trust_threshold` and what
     `make_road_env`, `make_learned_env` or `make_carla_env` take.
 
     ## Version history
@@ -168,7 +172,10 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         render_mode: str | None = None,
     ):
         if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+            raise ValueError(
+                f"render_mode must be None or 'rgb_array', got {render_mode!r}; "
+                f"gymnasium.make adds 'human' and 'rgb_array_list' to single envs"
+            )
         self.world = world
         self.config = DrivingEnvConfig() if config is None else config
         self.render_mode = render_mode
@@ -176,8 +183,23 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         self._observer = Observer(world, obs)
         self.action_space = action_space()
         self.observation_space = self._observer.space
+        self._spec: EnvSpec | None = None
         self._last: WorldStep | None = None
         self._num_steps = 0
+
+    @property
+    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What `gymnasium.make` made this env from, in plain values: `spec.to_json()` holds all that makes it again."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, value: EnvSpec | None) -> None:
+        self._spec = plain_spec(value)
+
+    @property
+    def in_episode(self) -> bool:
+        """Whether there is an episode to step: the last `reset`, if there was one, succeeded."""
+        return self._last is not None
 
     @property
     def obs(self) -> ObservationMode:
@@ -188,7 +210,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         """Begin an episode; see the class for `options`."""
         super().reset(seed=seed)
         world_seed = int(self.np_random.integers(2**31)) if seed is None else seed
-        self._num_steps = 0
+        self._last, self._num_steps = None, 0  # should the world refuse the options, no episode is left half begun
         self._last = self.world.reset(world_seed, {} if options is None else options)
         return self._observer(self._last), _info(self._last, NO_REWARD, TruncationReason.NONE)
 
@@ -220,9 +242,15 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         return self._observer(after), float(terms.total), bool(terminated), truncated, _info(after, terms, reason)
 
     def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """The newest frame in render mode "rgb_array", whatever is observed, else None."""
-        if self.render_mode is None or self._last is None:
+        """The newest frame in render mode "rgb_array", whatever is observed, else None.
+
+        Raises:
+            ValueError: there is no episode: reset was not called, or it failed.
+        """
+        if self.render_mode is None:
             return None
+        if self._last is None:
+            raise ValueError("call reset before render")
         return self.world.frame()
 
     def close(self) -> None:
@@ -310,8 +338,8 @@ _CODEC = StateCodec(types=(EnvSnapshot, WorldStep, SceneState))
 
 
 def _info(step: WorldStep, terms: Reward, reason: TruncationReason) -> dict[str, Any]:
-    """What the env tells beside the observation."""
-    return {
+    """What the env says beside the observation, all of it numpy."""
+    values = {
         **step.info,
         "scene": step.scene.to_vector(),
         "vehicle": step.vehicle,
@@ -324,3 +352,16 @@ def _info(step: WorldStep, terms: Reward, reason: TruncationReason) -> dict[str,
         "truncation_reason": int(reason),
         **{f"reward_{name}": value for name, value in terms._asdict().items()},
     }
+    return {name: _as_numpy(value) for name, value in values.items()}
+
+
+def _as_numpy(value: bool | int | float | np.ndarray) -> np.ndarray | np.generic:
+    """A number as a numpy scalar of 64 bits.
+
+    A truth value becomes an array without dimensions: Gymnasium's vector envs stack a np.bool_ as an object.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return np.array(value)
+    if isinstance(value, (int, np.integer)):
+        return np.int64(value)
+    return value if isinstance(value, np.ndarray) else np.float64(value)

@@ -7,9 +7,11 @@ from copy import deepcopy
 from typing import Any
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 
+from envs.config_values import plain_spec
 from envs.driving_env import DrivingEnv
 from envs.world import WorldStep
 from worldsim.datatypes.scene import control_from_action
@@ -65,7 +67,8 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self._step_worlds = step_worlds
-        self._shown: list[Any] = [None] * self.num_envs
+        self._spec: EnvSpec | None = None
+        self._shown: list[Any] = [None] * self.num_envs  # None where reset was not called, or failed
         self._ended = np.zeros(self.num_envs, np.bool_)
 
     def reset(
@@ -78,7 +81,8 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             options: of the world, and the mask, bool [n].
 
         Raises:
-            ValueError: not as many seeds as envs, or a mask that is not bool [n] or selects nobody.
+            ValueError: not as many seeds as envs, a mask that is not bool [n] or selects no env, or one that leaves an
+                env without an episode.
         """
         options = {} if options is None else dict(options)
         mask = self._mask(options.pop("reset_mask", None))
@@ -86,8 +90,13 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             seed = [None if seed is None else seed + k for k in range(self.num_envs)]
         if len(seed) != self.num_envs:
             raise ValueError(f"{self.num_envs} envs need as many seeds, got {len(seed)}")
+        left_out = [k for k in np.flatnonzero(~mask).tolist() if self._shown[k] is None]
+        if left_out:
+            raise ValueError(f"envs {left_out} have no episode yet: the first reset must not leave them out")
+
         infos: dict[str, Any] = {}
         for k in np.flatnonzero(mask).tolist():
+            self._shown[k] = None  # should the env refuse
             self._shown[k], info = self.envs[k].reset(seed=seed[k], options=options)
             infos = self._add_info(infos, info, k)
         self._ended &= ~mask
@@ -111,6 +120,10 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
             raise ValueError(f"actions must be [{self.num_envs}, 2], got shape {actions.shape}")
         if self.autoreset_mode == AutoresetMode.DISABLED and self._ended.any():
             raise ValueError(f"envs {np.flatnonzero(self._ended).tolist()} have ended: reset them with a reset_mask")
+        not_begun = [k for k, env in enumerate(self.envs) if not env.in_episode]
+        if not_begun:
+            raise ValueError(f"envs {not_begun} have no episode: call reset before step")
+
         rewards, infos = np.zeros(self.num_envs), {}
         terminations, truncations = np.zeros((2, self.num_envs), np.bool_)
         waiting = self._ended if self.autoreset_mode == AutoresetMode.NEXT_STEP else np.zeros_like(self._ended)
@@ -135,6 +148,47 @@ class DrivingVectorEnv(VectorEnv[Any, np.ndarray, np.ndarray]):
         controls = control_from_action(actions)
         steps = self._step_worlds([self.envs[k].world for k in slots], controls)
         return [self.envs[k].process_step(step) for k, step in zip(slots, steps, strict=True)]
+
+    @property
+    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What `gymnasium.make_vec` made these envs from, in plain values, as `DrivingEnv.spec`."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, value: EnvSpec | None) -> None:
+        self._spec = plain_spec(value)
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The generators of the envs."""
+        return self.get_attr("np_random")
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The seeds of the envs' generators; -1 where unknown."""
+        return self.get_attr("np_random_seed")
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What method `name` of each env returns for these arguments; of an attribute, its value."""
+        values = [env.get_wrapper_attr(name) for env in self.envs]
+        return tuple(value(*args, **kwargs) if callable(value) else value for value in values)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Attribute `name` of each env."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Set attribute `name` of each env, to its own of a list or tuple of values, or all to one value.
+
+        Raises:
+            ValueError: not as many values as envs.
+        """
+        if not isinstance(values, (list, tuple)):
+            values = [values] * self.num_envs
+        if len(values) != self.num_envs:
+            raise ValueError(f"{self.num_envs} envs need as many values of {name!r}, got {len(values)}")
+        for env, value in zip(self.envs, values, strict=True):
+            env.set_wrapper_attr(name, value)
 
     def render(self) -> tuple[Any, ...] | None:
         """The newest frame of each env in render mode "rgb_array", else None."""

@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium
 import pytest
@@ -37,6 +38,29 @@ def test_env_ids_are_registered():
     assert gymnasium.spec("DriveDiT-v0").entry_point == "envs.registration:make_learned_env"
     assert gymnasium.spec("DriveDiT-v0").vector_entry_point == "envs.registration:make_learned_vector_env"
     assert gymnasium.spec("DriveDiT-Road-v0").entry_point == "envs.registration:make_road_env"
+
+
+@pytest.mark.parametrize("hidden", ["envs/__init__.py", "training/__init__.py", "scenarios.py"])
+def test_a_package_of_the_users_own_in_the_way_is_named(hidden, tmp_path):
+    own = tmp_path / hidden
+    own.parent.mkdir(exist_ok=True)
+    own.write_text("raise RuntimeError('must not be imported')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import drivedit"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    name, place = own.stem if own.parent == tmp_path else own.parent.name, own if own.parent == tmp_path else own.parent
+    home = Path(drivedit.__file__).parent / name
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"ImportError: DriveDiT's package {name!r} is hidden by {place.resolve()}")
+    assert str(home.resolve()) in last
+
+
+def test_packages_say_that_they_are_typed():
+    home = Path(drivedit.__file__).parent
+    settings = (home / "pyproject.toml").read_text()
+    for package in ("worldsim", "envs", "policies", "scenarios", "training"):
+        assert (home / package / "py.typed").read_text() == ""
+    assert '"*" = ["py.typed"]' in settings
 
 
 @pytest.mark.parametrize("verb", drivedit._VERBS)

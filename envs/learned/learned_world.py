@@ -17,6 +17,7 @@ from envs.centreline import centreline
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
+from envs.learned.threads import set_threads
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.scripted_actors import ActorScript, ActorState
@@ -122,8 +123,7 @@ class LearnedWorld:
         starts: Sequence[StartClip] | None = None,
     ) -> None:
         self.config = LearnedWorldConfig() if config is None else config
-        if self.config.num_threads is not None:
-            torch.set_num_threads(self.config.num_threads)
+        set_threads(self.config.num_threads)
         if model is not None and self.config.backend != "plain":
             raise ValueError(
                 f"backend {self.config.backend!r} is for a model loaded here: call set_backend on the one given"

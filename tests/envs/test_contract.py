@@ -62,7 +62,8 @@ def test_info_is_numbers_under_the_same_keys_and_the_terms_make_the_reward(env_i
         assert (type(terminated), type(truncated)) == (bool, bool)
         assert reward == Reward(*(info[f"reward_{name}"] for name in Reward._fields)).total
         for value in info.values():
-            assert type(value) in (bool, int, float) or value.dtype in (np.float32, np.float64)
+            assert isinstance(value, (np.generic, np.ndarray))
+            assert value.dtype in (np.float32, np.float64, np.int64, np.bool_)
             assert np.isfinite(value).all()
 
 
