@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from training.batches.latent_windows import longest_run
-from training.batches.self_rollouts import self_rollout_clips
+from training.batches.self_rollouts import make_self_rollouts
 from training.data.validity import known_of
 from training.evaluation.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
 from training.recording.record import record
@@ -167,7 +167,7 @@ def _self_rollouts(run: TrainingRun) -> None:
     windows = run.windows(min(config.num_frames, longest_run(run.store)))
     with first_process_first():
         path = run.folder / "own" / "clips.safetensors"
-        run.self_rollouts = self_rollout_clips(run.model.eval(), windows, config, path)
+        run.self_rollouts = make_self_rollouts(run.model.eval(), windows, config, path)
 
 
 def _head(run: TrainingRun) -> None:

@@ -55,7 +55,7 @@ class SelfRolloutClips(NamedTuple):
 
 
 @torch.no_grad()
-def self_rollout_clips(
+def make_self_rollouts(
     model: WorldModel, windows: LatentWindows, config: SelfRolloutClipsConfig, path: Path
 ) -> SelfRolloutClips:
     """Make clips as long as the windows, or read them from `path` if they are there.

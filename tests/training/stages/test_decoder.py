@@ -11,7 +11,7 @@ from tiny_model import CONFIG
 
 from training.batches.decoder_windows import Pictures, TruePictures, pixel_weights
 from training.batches.latent_windows import LatentWindows
-from training.batches.self_rollouts import SelfRolloutClipsConfig
+from training.batches.self_rollouts import SelfRolloutClipsConfig, make_self_rollouts
 from training.stages.decoder import (
     DecoderStageConfig,
     Painting,
@@ -126,7 +126,7 @@ def test_the_stage_moves_the_decoder_alone_and_resumes(tmp_path: Path) -> None:
     model = WorldModel(CONFIG)
     pictures = TruePictures(store, np.full((20, 12, 3), 0.5), model.fine_map)  # type: ignore[arg-type]
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    own = self_rollout_clips(model.eval(), windows, SelfRolloutClipsConfig(num=3), tmp_path / "clips.safetensors")
+    own = make_self_rollouts(model.eval(), windows, SelfRolloutClipsConfig(num=3), tmp_path / "clips.safetensors")
     train_decoder(model.vae, pictures, windows, own, STAGE, tmp_path)
     integrate = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert {"vae.decoder_actors_4x.weight", "vae.decoder_actors_2x.weight"} <= integrate

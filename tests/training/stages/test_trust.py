@@ -68,7 +68,7 @@ def test_a_recorded_frame_is_believed_and_one_sampling_step_has_no_instability()
     model.trust.weight.fill_(1.0)
     model.trust.bias.zero_()
     state = model.begin([random_clip()], [0])
-    start = model.read(state).signals["trust"][0]
+    start = model.read(state).trust.trust[0]
     after, prediction = model.step(state, CONTROL)
     assert start > 0.99
     assert 0 <= prediction.trust.trust[0] < start
