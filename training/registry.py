@@ -31,7 +31,6 @@ from training.stages.teacher import Teacher, train_teacher
 from training.stages.trust import train_trust
 from training.stages.vae import train_vae
 from training.training_run import TrainingRun
-from worldsim.checkpoint import WEIGHTS_NAME
 from worldsim.datatypes.starts import STARTS_NAME
 from worldsim.dynamics.rollout import NUM_KEPT
 
@@ -340,9 +339,9 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="trust",
-        makes="calibrated trust, and the checkpoint",
+        makes="calibrated trust; then the whole model is written to `checkpoint/`, by every run",
         needs=("actors", "head", "decoder"),
-        results=("trust/trust.safetensors", "trust/full_trust.safetensors", f"checkpoint/{WEIGHTS_NAME}"),
+        results=("trust/trust.safetensors", "trust/full_trust.safetensors"),
         run=_trust,
     ),
     Stage(

@@ -348,7 +348,7 @@ def _stability_rows(report: dict) -> list[Row]:
     return [
         ("sharpness at the end of a long drive", f"{last['sharpness_ratio']:.2f} of the start", "near 1"),
         ("colours there, of the start", colours, "near 1"),
-        ("lane seen in the picture against the route, there", lane, "≤ 0.3 m, 3°"),
+        ("decoded lane against the route, there", lane, "≤ 0.3 m, 3°"),
     ]
 
 
