@@ -14,7 +14,7 @@ from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, to_vehicle_frame
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel, pursuit_curvature
 
 if TYPE_CHECKING:
     from envs.maps.road_map import RoadMap
@@ -103,8 +103,8 @@ def keep_route(
 
 def keep_lane(scene: SceneState, model: VehicleModel, target_speed: float, *, mind_lead: bool) -> np.ndarray:
     """The control that follows the route at `target_speed`, by pure pursuit and IDM; drives the context."""
-    point = scene.route[2].astype(np.float64)
-    steer = np.arctan(2 * model.wheelbase * point[1] / max(float(point @ point), 1.0)) / model.max_steer_angle
+    x, y = scene.route[2].astype(np.float64).tolist()
+    steer = model.steer_command(pursuit_curvature(x, y, least_square=1.0))
     if target_speed == 0.0:
         return control_from_action(np.array([steer, -1.0]))
     lead = scene.lead if mind_lead and scene.lead_valid else (np.inf, 0.0)
