@@ -116,7 +116,7 @@ def test_joining_states_inverts_taking_slots(world: LearnedWorld) -> None:
     assert joined.latent.frames == (window - 1, window)
     for k, state in enumerate(states):
         assert np.array_equal(joined[k].latent.latents, state.latent.latents)
-        np.testing.assert_array_equal(joined[k].actors.states, state.actors.states)
+        np.testing.assert_array_equal(joined[k].tracked.actors.states, state.tracked.actors.states)
     with pytest.raises(ValueError, match="one cache length"):
         ModelState.concat([states[0], world.model.begin([random_clip(2)], [0])])
 
