@@ -16,7 +16,7 @@ from worldsim.configs import ActorConfig
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import ObjectKind
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind", "red", "green", "blue")
 """Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind; RGB in
@@ -179,20 +179,27 @@ class ActorModel(nn.Module):
         vacant, colours = actors.vacant | left, actors.colours.copy()
         stock = self.arrivals.double().cpu().numpy()
         stock = stock[stock[:, 6] > 0]
-        for k in np.flatnonzero(vacant.any(-1) & line.known).tolist():
-            if not len(stock):
-                break
-            rng = np.random.default_rng(list(draws[k]))
-            for row in stock[rng.integers(len(stock), size=ARRIVAL_TRIES)]:
+        worlds = np.flatnonzero(vacant.any(-1) & line.known)
+        if not len(stock) or not len(worlds):
+            return Actors(states=states, kinds=kinds, vacant=vacant, colours=colours)
+
+        # all candidates of all worlds at once; few of them find room
+        examples = np.stack(_draw_examples(stock, [draws[k] for k in worlds.tolist()]))
+        candidates = _arriving(examples, line.points[worlds], vehicles[worlds])
+        others = np.where(kinds[worlds, :, None] > 0, states[worlds, :, :2], np.inf)
+        taken = np.concatenate([others, after[worlds, None, :2]], axis=1)
+        room = _least_distance(candidates[..., :2], taken) >= ARRIVAL_GAP
+        for n, k in enumerate(worlds.tolist()):
+            arrived: list[np.ndarray] = []
+            for state, row in zip(candidates[n, room[n]], examples[n, room[n]], strict=True):
                 free = np.flatnonzero(vacant[k])
                 if not len(free):
                     break
-                state = _arriving(row, line.points[k], vehicles[k])
-                taken = np.concatenate([states[k, kinds[k] > 0, :2], after[k : k + 1, :2]])
-                if np.hypot(*(taken - state[:2]).T).min() < ARRIVAL_GAP:
+                if arrived and _least_distance(state[None, None, :2], np.stack(arrived)[None, :, :2]) < ARRIVAL_GAP:
                     continue
                 states[k, free[0]], kinds[k, free[0]], vacant[k, free[0]] = state, int(row[6]), False
                 colours[k, free[0]] = row[7:]
+                arrived.append(state)
         return Actors(states=states, kinds=kinds, vacant=vacant, colours=colours)
 
     def painted(self, actors: Actors, draws: Sequence[Sequence[int]]) -> Actors:
@@ -272,13 +279,43 @@ def integrate(states: np.ndarray, rates: np.ndarray, dt: float) -> np.ndarray:
     )
 
 
-def _arriving(row: np.ndarray, points: np.ndarray, vehicle: np.ndarray) -> np.ndarray:
-    """ACTOR_NAMES [10] of an arrival at its place on the line [p, 2] seen from `vehicle` [6]."""
-    at = int(np.clip(np.searchsorted(ROUTE_FRAME_ARCS, row[0], side="right") - 1, 0, len(points) - 2))
-    d = points[at + 1] - points[at]
-    yaw = float(np.arctan2(d[1], d[0]))
-    local = points[at] + rotate(np.array([row[0] - ROUTE_FRAME_ARCS[at], row[1]]), yaw)
-    ground = vehicle[:2] + rotate(local, vehicle[2])
-    return np.array(
-        [*ground, wrap_angle(yaw + row[2] + vehicle[2]), row[3], row[4], row[5], 0.0, row[3] > STANDING, np.nan, 0.0]
+def _draw_examples(stock: np.ndarray, draws: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    """ARRIVAL_TRIES examples of the stock for each of `draws`; worlds with the same one share the generator's work."""
+    drawn: dict[tuple[int, ...], np.ndarray] = {}
+    for draw in map(tuple, draws):
+        if draw not in drawn:
+            drawn[draw] = stock[np.random.default_rng(list(draw)).integers(len(stock), size=ARRIVAL_TRIES)]
+    return [drawn[tuple(draw)] for draw in draws]
+
+
+def _least_distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """From each of points [n, p, 2] to the nearest of `others` [n, s, 2], [n, p] [m]; inf for those at infinity."""
+    apart = others[:, None] - points[:, :, None]
+    return np.hypot(apart[..., 0], apart[..., 1]).min(-1)
+
+
+def _arriving(rows: np.ndarray, points: np.ndarray, vehicles: np.ndarray) -> np.ndarray:
+    """ACTOR_NAMES [n, t, 10] of arrivals ARRIVAL_NAMES [n, t, 10] at their places on the routes [n, p, 2] in front of
+    `vehicles` [n, 6]."""
+    s, lateral, heading, speed, length, width = np.moveaxis(rows[..., :6], -1, 0)
+    at = np.clip(np.searchsorted(ROUTE_FRAME_ARCS, s, side="right") - 1, 0, points.shape[1] - 2)
+    n = np.arange(len(points))[:, None]
+    d = points[n, at + 1] - points[n, at]
+    yaw = np.arctan2(d[..., 1], d[..., 0])
+    local = points[n, at] + rotate(np.stack([s - ROUTE_FRAME_ARCS[at], lateral], axis=-1), yaw)
+    ego_yaw = vehicles[:, None, VehicleColumn.YAW]
+    ground = vehicles[:, None, :2] + rotate(local, ego_yaw)
+
+    zero = np.zeros_like(speed)
+    moves = (speed > STANDING).astype(np.float64)
+    columns = (
+        wrap_angle(yaw + heading + ego_yaw),
+        speed,
+        length,
+        width,
+        zero,
+        moves,
+        np.full_like(speed, np.nan),
+        zero,
     )
+    return np.concatenate([ground, np.stack(columns, axis=-1)], axis=-1)

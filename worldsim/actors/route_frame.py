@@ -114,7 +114,9 @@ def to_frenet(line: RouteFrame, seen: np.ndarray) -> FrenetPose:
     middles = (ROUTE_FRAME_ARCS[1:] + ROUTE_FRAME_ARCS[:-1]) / 2
 
     def yaw_at(arc: np.ndarray) -> np.ndarray:
-        return np.stack([np.interp(a, middles, y) for a, y in zip(arc, yaws, strict=True)])
+        k = np.clip(np.searchsorted(middles, arc, side="right") - 1, 0, len(middles) - 2)
+        slope = (yaws[rows, k + 1] - yaws[rows, k]) / (middles[k + 1] - middles[k])
+        return slope * (np.clip(arc, middles[0], middles[-1]) - middles[k]) + yaws[rows, k]
 
     here = yaw_at(s)
     heading = wrap_angle(seen[..., 2] - here)
