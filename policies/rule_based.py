@@ -20,7 +20,7 @@ DEFAULT_SPEED_LIMIT = 8.0
 """Assumed where the scene knows no limit [m/s]."""
 STANDSTILL_SPEED, STANDSTILL_ACCELERATION, STANDSTILL_PEDAL = 0.2, 0.3, -0.3
 """Below this speed [m/s], and with less acceleration wanted than this [m/s²], the pedal holds the brake."""
-PEDESTRIAN_TIMES = np.linspace(0.0, 3.0, 13)[:, None]
+PEDESTRIAN_TIMES = np.linspace(0.0, 3.0, 13)
 """Instants at which a pedestrian's straight walk is checked against the route [s]."""
 PATH_STEP = 0.5
 """Between the points of the route that pedestrians are checked against [m]."""
@@ -95,127 +95,163 @@ class LaneFollower:
 
     def action(self, scene: SceneState) -> np.ndarray:
         """Steer and acceleration, float32 [2] in [-1, 1], for a single instant."""
+        return self.actions(scene[None])[0]
+
+    def actions(self, scenes: SceneState) -> np.ndarray:
+        """Steer and acceleration, float32 [n, 2] in [-1, 1], for each of the scenes [n]."""
         steer = steer_along_route(
-            scene,
+            scenes,
             self.vehicle_model,
             lookahead_time=self.config.lookahead_time,
             min_lookahead=self.config.min_lookahead,
             offset=self.config.offset,
         )
-        speed = float(scene.speed)
-        acceleration = choose_acceleration(scene, self.config)
-        pedal = float(self.vehicle_model.acceleration_command(acceleration, speed))
+        acceleration = choose_acceleration(scenes, self.config)
+        pedal = self.vehicle_model.acceleration_command(acceleration, scenes.speed)
 
         # A car at rest coasts under a pedal near zero, so it would creep; hold it with the brake.
-        if speed < STANDSTILL_SPEED and acceleration < STANDSTILL_ACCELERATION:
-            pedal = STANDSTILL_PEDAL
-        return np.array([steer, pedal], np.float32)
+        holds = (scenes.speed < STANDSTILL_SPEED) & (acceleration < STANDSTILL_ACCELERATION)
+        return np.stack([steer, np.where(holds, STANDSTILL_PEDAL, pedal)], axis=-1).astype(np.float32)
 
 
 def steer_along_route(
-    scene: SceneState,
+    scenes: SceneState,
     vehicle_model: VehicleModel,
     *,
     lookahead_time: float = 0.9,
     min_lookahead: float = 5.0,
     offset: float = 0.0,
-) -> float:
-    """Steer in [-1, 1], positive left, by pure pursuit of a route point ahead; straight on if no point is valid.
+) -> np.ndarray:
+    """Steer [n] in [-1, 1], positive left, by pure pursuit of a route point ahead; straight on if no point is valid.
 
     Args:
-        scene: a single instant.
+        scenes: [n].
         vehicle_model: the car that is steered.
         lookahead_time: the point lies this far ahead at the present speed [s].
         min_lookahead: and at least this far [m].
         offset: aim this far left of the route [m].
     """
-    points = scene.route[scene.route_valid].astype(np.float64)
-    if len(points) == 0:
-        return 0.0
-
+    points, count = _valid_points(scenes)
     points = points + offset * _left_normals(points)
-    distances = np.maximum.accumulate(np.hypot(points[:, 0], points[:, 1]))
-    lookahead = max(min_lookahead, lookahead_time * float(scene.speed))
-    x = float(np.interp(lookahead, distances, points[:, 0]))
-    y = float(np.interp(lookahead, distances, points[:, 1]))
-    return float(np.clip(vehicle_model.steer_command(pursuit_curvature(x, y)), -1.0, 1.0))
+    index = np.arange(points.shape[1])
+    points = np.take_along_axis(points, np.minimum(index, np.maximum(count - 1, 0)[:, None])[..., None], axis=1)
+
+    distances = np.maximum.accumulate(np.hypot(points[..., 0], points[..., 1]), axis=1)
+    lookahead = np.maximum(min_lookahead, lookahead_time * scenes.speed.astype(np.float64))
+    x, y = (_interpolate_rows(lookahead[:, None], distances, points[..., i])[:, 0] for i in range(2))
+    steer = np.clip(vehicle_model.steer_command(pursuit_curvature(x, y)), -1.0, 1.0)
+    return np.where(count > 0, steer, 0.0)
 
 
-def choose_acceleration(scene: SceneState, config: LaneFollowerConfig) -> float:
-    """Acceleration [m/s²] that respects limit, curves, lead and crossing pedestrians; a single instant."""
-    limit = float(scene.speed_limit) if scene.lane_valid[LaneColumn.SPEED_LIMIT] else DEFAULT_SPEED_LIMIT
-    curve_speed = bound_curve_speed(scene, config.lateral_acceleration)
-    desired_speed = min(config.speed_factor * limit, config.max_speed, curve_speed)
+def choose_acceleration(scenes: SceneState, config: LaneFollowerConfig) -> np.ndarray:
+    """Acceleration [n] [m/s²] that respects limit, curves, lead and crossing pedestrians."""
+    known = scenes.lane_valid[:, LaneColumn.SPEED_LIMIT]
+    limit = np.where(known, scenes.speed_limit.astype(np.float64), DEFAULT_SPEED_LIMIT)
+    curve_speed = bound_curve_speed(scenes, config.lateral_acceleration)
+    desired_speed = np.minimum(np.minimum(config.speed_factor * limit, config.max_speed), curve_speed)
 
-    # Gap and speed of everything to keep clear of; a gap of infinity is the free road.
-    obstacles = [(np.inf, 0.0)]
-    if scene.lead_valid:
-        obstacles.append((float(scene.lead[LeadColumn.GAP]), float(scene.lead[LeadColumn.SPEED])))
+    # Gap and speed of what to keep clear of; a gap of infinity is the free road.
+    lead = np.where(scenes.lead_valid[:, None], scenes.lead.astype(np.float64), (np.inf, 0.0))
+    obstacles = [(lead[:, LeadColumn.GAP], lead[:, LeadColumn.SPEED])]
     if config.yield_to_pedestrians:
-        obstacles += [(gap, 0.0) for gap in find_pedestrian_gaps(scene)]
+        obstacles.append((find_pedestrian_gap(scenes), np.zeros(len(limit))))
 
-    speed, idm_config = float(scene.speed), config.idm_config
-    return min(
-        float(idm(speed, desired_speed, gap, obstacle_speed, config.headway, idm_config))
-        for gap, obstacle_speed in obstacles
-    )
+    speed, idm_config = scenes.speed.astype(np.float64), config.idm_config
+    free = idm(speed, desired_speed, np.full(len(limit), np.inf), np.zeros(len(limit)), config.headway, idm_config)
+    for gap, obstacle_speed in obstacles:
+        free = np.minimum(free, idm(speed, desired_speed, gap, obstacle_speed, config.headway, idm_config))
+    return free
 
 
-def bound_curve_speed(scene: SceneState, lateral_acceleration: float, braking: float = 1.5) -> float:
-    """Speed [m/s] now from which every curve of the known route is reached at `lateral_acceleration` [m/s²].
+def bound_curve_speed(scenes: SceneState, lateral_acceleration: float, braking: float = 1.5) -> np.ndarray:
+    """Speed [n] [m/s] now from which every curve of the known route is reached at `lateral_acceleration` [m/s²].
 
     Args:
-        scene: a single instant.
+        scenes: [n].
         lateral_acceleration: allowed in the curve [m/s²].
         braking: deceleration counted on before the curve [m/s²].
     """
-    points = scene.route[scene.route_valid].astype(np.float64)
-    if len(points) < 5:
-        return float("inf")
-
-    a, b, c = points[:-4], points[2:-2], points[4:]  # two points apart: decoded routes are noisy
-    cross = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
-    sides = np.linalg.norm(b - a, axis=1) * np.linalg.norm(c - b, axis=1) * np.linalg.norm(c - a, axis=1)
+    points, count = _valid_points(scenes)
+    a, b, c = points[:, :-4], points[:, 2:-2], points[:, 4:]  # two points apart: decoded routes are noisy
+    cross = (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+    sides = np.linalg.norm(b - a, axis=-1) * np.linalg.norm(c - b, axis=-1) * np.linalg.norm(c - a, axis=-1)
     curvature = 2 * np.abs(cross) / np.maximum(sides, 1e-6)  # Menger: 1/radius of the circle through three points
 
-    distance = np.asarray(ROUTE_DISTANCES)[scene.route_valid][:-4]
-    limit = lateral_acceleration / np.maximum(curvature, 1e-4)
-    return float(np.sqrt(np.min(limit + 2 * braking * (distance - distance[0]))))
+    distance = np.take_along_axis(np.asarray(ROUTE_DISTANCES)[None], _valid_order(scenes), axis=1)[:, :-4]
+    limit = lateral_acceleration / np.maximum(curvature, 1e-4) + 2 * braking * (distance - distance[:, :1])
+    known = np.arange(limit.shape[1]) + 4 < count[:, None]
+    return np.sqrt(np.where(known, limit, np.inf).min(axis=1))
 
 
-def find_pedestrian_gaps(scene: SceneState, *, half_corridor: float = 1.6, nose: float = 2.3) -> list[float]:
-    """Distances [m] from the ego's nose to pedestrians who are on the route ahead, or soon will be.
+def find_pedestrian_gap(scenes: SceneState, *, half_corridor: float = 1.6, nose: float = 2.3) -> np.ndarray:
+    """Distance [n] [m] from the ego's nose to the nearest pedestrian who is on the route ahead, or soon will be; inf
+    without one.
 
     Pedestrians are moved on at constant velocity over PEDESTRIAN_TIMES.
 
     Args:
-        scene: a single instant.
+        scenes: [n].
         half_corridor: a pedestrian closer to the route than this is on it [m].
         nose: ego centre to front bumper [m].
     """
-    pedestrians = scene.objects[scene.object_kinds == ObjectKind.PEDESTRIAN].astype(np.float64)
-    route = np.concatenate([np.zeros((1, 2)), scene.route[scene.route_valid]]).astype(np.float64)
-    if len(pedestrians) == 0 or len(route) < 2:
-        return []
+    points, count = _valid_points(scenes)
+    gaps = np.full(len(count), np.inf)
+    ahead = (scenes.object_kinds == ObjectKind.PEDESTRIAN) & (scenes.objects[..., ObjectColumn.X] > 0)
+    scene, slot = np.nonzero(ahead & (count > 0)[:, None])
+    if not len(scene):
+        return gaps
 
-    reach = np.concatenate([[0.0], np.asarray(ROUTE_DISTANCES)[scene.route_valid]])
-    arc = np.arange(0.0, reach[-1], PATH_STEP)
-    path = np.stack([np.interp(arc, reach, route[:, i]) for i in range(2)], axis=-1)
+    # the route as evenly spaced points, those beyond its end at infinity
+    distances = np.asarray(ROUTE_DISTANCES)[_valid_order(scenes)]
+    distances = np.where(np.arange(distances.shape[1]) < count[:, None], distances, np.inf)
+    reach = np.concatenate([np.zeros((len(count), 1)), distances], axis=1)
+    route = np.concatenate([np.zeros((len(count), 1, 2)), points], axis=1)
+    arc = np.arange(0.0, ROUTE_DISTANCES[-1], PATH_STEP)
+    last = reach[np.arange(len(count)), count]
+    arcs = np.broadcast_to(arc, (len(count), len(arc)))
+    path = np.stack([_interpolate_rows(arcs, reach, route[..., i]) for i in range(2)], axis=-1)
+    path = np.where((arc < last[:, None])[..., None], path, np.inf)
 
-    gaps = []
-    for pedestrian in pedestrians:
-        xy, yaw = pedestrian[[ObjectColumn.X, ObjectColumn.Y]], pedestrian[ObjectColumn.YAW]
-        heading = np.array([np.cos(yaw), np.sin(yaw)])
-        walk = xy + PEDESTRIAN_TIMES * pedestrian[ObjectColumn.SPEED] * heading
-        apart = np.linalg.norm(path[None] - walk[:, None], axis=-1)
-        if xy[0] > 0 and apart.min() < half_corridor:
-            meeting = float(arc[np.unravel_index(apart.argmin(), apart.shape)[1]])
-            gaps.append(meeting - nose - pedestrian[ObjectColumn.LENGTH] / 2)
-    return [gap for gap in gaps if gap > -nose]
+    pedestrian = scenes.objects[scene, slot].astype(np.float64)
+    yaw, speed = pedestrian[:, ObjectColumn.YAW, None], pedestrian[:, ObjectColumn.SPEED, None]
+    x = pedestrian[:, ObjectColumn.X, None] + PEDESTRIAN_TIMES * speed * np.cos(yaw)
+    y = pedestrian[:, ObjectColumn.Y, None] + PEDESTRIAN_TIMES * speed * np.sin(yaw)
+    apart = np.hypot(path[scene, None, :, 0] - x[..., None], path[scene, None, :, 1] - y[..., None])
+    nearest = apart.reshape(len(scene), -1).argmin(1)
+    meeting = arc[nearest % len(arc)]
+    gap = meeting - nose - pedestrian[:, ObjectColumn.LENGTH] / 2
+
+    matters = (apart.reshape(len(scene), -1).min(1) < half_corridor) & (gap > -nose)
+    np.minimum.at(gaps, scene[matters], gap[matters])
+    return gaps
+
+
+def _valid_order(scenes: SceneState) -> np.ndarray:
+    """Indices [n, r] of the scenes' route points, the valid ones first."""
+    return np.argsort(~scenes.route_valid, axis=1, kind="stable")
+
+
+def _valid_points(scenes: SceneState) -> tuple[np.ndarray, np.ndarray]:
+    """The valid route points, float64 [n, r, 2], the last one repeated up to r, and how many there are [n]."""
+    count = scenes.route_valid.sum(axis=1)
+    index = np.minimum(np.arange(scenes.route_valid.shape[1]), np.maximum(count - 1, 0)[:, None])
+    order = np.take_along_axis(_valid_order(scenes), index, axis=1)
+    return np.take_along_axis(scenes.route, order[..., None], axis=1).astype(np.float64), count
+
+
+def _interpolate_rows(wanted: np.ndarray, positions: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """As np.interp, for each row of wanted [n, k], positions and values [n, r] by itself; [n, k]."""
+    k = (positions[:, None] <= wanted[..., None]).sum(-1) - 1
+    k = np.clip(k, 0, positions.shape[1] - 2)
+    begin, end = (np.take_along_axis(positions, k + i, axis=1) for i in (0, 1))
+    first, second = (np.take_along_axis(values, k + i, axis=1) for i in (0, 1))
+    with np.errstate(invalid="ignore"):  # between two positions at infinity
+        share = np.nan_to_num(np.clip((wanted - begin) / np.maximum(end - begin, 1e-12), 0.0, 1.0))
+    return first + share * (second - first)
 
 
 def _left_normals(points: np.ndarray) -> np.ndarray:
-    """Unit normals to the left of a polyline from the origin through `points`, [n, 2]."""
-    tangents = np.diff(np.concatenate([np.zeros((1, 2)), points]), axis=0)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=1, keepdims=True), 1e-9)
-    return np.stack([-tangents[:, 1], tangents[:, 0]], axis=-1)
+    """Unit normals to the left of polylines from the origin through `points`, [n, r, 2]; 0 where points coincide."""
+    tangents = np.diff(np.concatenate([np.zeros((len(points), 1, 2)), points], axis=1), axis=1)
+    tangents /= np.maximum(np.linalg.norm(tangents, axis=-1, keepdims=True), 1e-9)
+    return np.stack([-tangents[..., 1], tangents[..., 0]], axis=-1)

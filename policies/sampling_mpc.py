@@ -1,4 +1,4 @@
-"""SamplingPlanner: the cross-entropy method over action sequences imagined in the learned world."""
+"""SamplingPlanner: the cross-entropy method over action sequences imagined in the learned world's tracked half."""
 
 from __future__ import annotations
 
@@ -28,13 +28,12 @@ class SamplingPlannerConfig:
     """How long, how wide and how often the planner searches.
 
     Args:
-        num_samples: action sequences imagined at once; each costs `horizon` steps of the world model.
+        num_samples: action sequences imagined at once; each takes `horizon` state-only steps of the world model.
         num_iterations: rounds of imagining; every round but the first draws around the best so far.
         num_elites: sequences the distribution is refitted to.
         num_knots: points of a sequence that are drawn; the actions between them are interpolated.
         horizon: steps imagined.
         replan_interval: steps driven before the next search.
-        num_sampling_steps: of the world model's sampler while imagining; None takes the model's own number.
         lateral_acceleration_std: spread of the steering, as the lateral acceleration it causes [m/s²].
         max_steer_std: and never more than this.
         pedal_std: spread of the pedal.
@@ -43,13 +42,12 @@ class SamplingPlannerConfig:
         follower: the lane follower whose variants open the search.
     """
 
-    num_samples: int = 6
+    num_samples: int = 64
     num_iterations: int = 2
-    num_elites: int = 2
-    num_knots: int = 3
-    horizon: int = 10
+    num_elites: int = 6
+    num_knots: int = 5
+    horizon: int = 30
     replan_interval: int = 5
-    num_sampling_steps: int | None = 1
     lateral_acceleration_std: float = 1.0
     max_steer_std: float = 0.15
     pedal_std: float = 0.35
@@ -69,8 +67,6 @@ class SamplingPlannerConfig:
             raise ValueError(f"num_knots must be in [2, horizon={self.horizon}], got {self.num_knots}")
         if not 1 <= self.replan_interval <= self.horizon:
             raise ValueError(f"replan_interval must be in [1, horizon={self.horizon}], got {self.replan_interval}")
-        if self.num_sampling_steps is not None and self.num_sampling_steps < 1:
-            raise ValueError(f"num_sampling_steps must be at least 1 or None, got {self.num_sampling_steps}")
         for name in ("lateral_acceleration_std", "max_steer_std", "pedal_std", "min_std"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
@@ -102,7 +98,8 @@ class Plan:
 class SamplingPlanner:
     """Imagines action sequences in the learned world, keeps the cheapest, drives its beginning, and searches again.
 
-    It sees nothing but the env's start clip, so it drives the same in every world. Slots of the first iteration are
+    Imagining is state-only: ego, route and road users are tracked, no picture is made. The planner sees nothing but the
+    env's start clip without its frames, so it drives the same in every world. Slots of the first iteration are
     lane followers that drive inside the imagination at several speeds, the rest of the previous plan, and noisy lane
     followers; later iterations draw knots around the elites and keep these (CEM, Rubinstein 1999; warm start and kept
     elites as in iCEM, Pinneri et al. 2020). A search is a function of the clip, the seed and the plan before.
@@ -134,12 +131,9 @@ class SamplingPlanner:
         """Forget the last episode.
 
         Raises:
-            ValueError: the env's frames or time step are not the model's.
+            ValueError: the env's time step is not the model's.
         """
-        clip = env.start_clip()
-        if tuple(clip.frames.shape[1:3]) != tuple(self.model.config.frame_size):
-            sizes = f"{clip.frames.shape[1:3]}, the model's {tuple(self.model.config.frame_size)}"
-            raise ValueError(f"the env's frames are {sizes}")
+        clip = env.start_clip(pictures=False)
         if abs(clip.dt - self.model.config.dt) > 1e-6:
             raise ValueError(f"the env's time step is {clip.dt} s, the model's {self.model.config.dt} s")
         self._env = env
@@ -151,15 +145,15 @@ class SamplingPlanner:
         """The plan's next action; searches first when `replan_interval` steps are done."""
         step = self._num_driven % self.config.replan_interval
         if step == 0 or self.plan is None:
-            self.plan = self.search(self._env.start_clip())
+            self.plan = self.search(self._env.start_clip(pictures=False))
         self._num_driven += 1
         return self.plan.actions[step].astype(np.float32)
 
     def search(self, clip: StartClip) -> Plan:
         """The best plan found from the end of a clip."""
         c = self.config
-        clip = clip.last(min(len(clip.frames), self.model.config.num_context))
-        state = self.model.begin([clip], [int(self._rng.integers(2**31))])
+        clip = clip.last(min(len(clip.vehicles), self.model.config.num_context))
+        state = self.model.begin([clip], [int(self._rng.integers(2**31))], pictures=False)
         before = action_from_control(clip.controls[-1]) if len(clip.controls) else np.zeros(2, np.float32)
         std = self._initial_std(float(clip.scenes.speed[-1]))
         pool = self._imagine(state, clip, before, self._opening(std))
@@ -215,11 +209,8 @@ class SamplingPlanner:
         actions = np.zeros((n, h, 2), np.float32)
         scenes, vehicles, collision, off_road = [], [], [], []
         for t in range(h):
-            for i, follower in enumerate(sequences.follower):
-                base = self._followers[follower].action(scene[i]) if follower >= 0 else 0.0
-                actions[i, t] = np.clip(base + sequences.offsets[i, t], -1.0, 1.0)
-            controls = control_from_action(actions[:, t])
-            state, prediction = self.model.step(state, controls, decode=False, num_steps=self.config.num_sampling_steps)
+            actions[:, t] = np.clip(self._base_actions(scene, sequences.follower) + sequences.offsets[:, t], -1.0, 1.0)
+            state, prediction = self.model.step(state, control_from_action(actions[:, t]))
             scene = prediction.scene
             scenes.append(scene.arrays())
             vehicles.append(prediction.tracked.vehicles)
@@ -235,6 +226,15 @@ class SamplingPlanner:
             off_road=p_off_road,
             costs=terms.total(),
         )
+
+    def _base_actions(self, scenes: SceneState, chosen: np.ndarray) -> np.ndarray:
+        """What the lane followers of index `chosen` [n] would do in the scenes [n], [n, 2]; 0 where it is -1."""
+        base = np.zeros((len(chosen), 2))
+        for index, follower in enumerate(self._followers):
+            drives = np.flatnonzero(chosen == index)
+            if len(drives):
+                base[drives] = follower.actions(scenes[drives])
+        return base
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

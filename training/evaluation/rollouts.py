@@ -179,8 +179,7 @@ def follow_lane(
     """The lane follower drives on the SceneState that the world tells; each state and what it shows."""
     driver, scene = LaneFollower(), model.read(state).scene
     for _ in tqdm(range(num_steps), desc=title, unit="step"):
-        actions = np.stack([driver.action(scene[i]) for i in range(state.batch_size)])
-        state, prediction = model.step(state, control_from_action(actions))
+        state, prediction = model.step(state, control_from_action(driver.actions(scene)))
         scene = prediction.scene
         yield state, prediction
 

@@ -82,8 +82,8 @@ class NoisyLaneFollower:
         """Steer and acceleration [2]."""
         if self.ignore_lead:
             scene = _without_lead(scene)
-        steer = steer_along_route(scene, self._vehicle_model, offset=self.offset)
-        acceleration = choose_acceleration(scene, self.config)
+        steer = float(steer_along_route(scene[None], self._vehicle_model, offset=self.offset)[0])
+        acceleration = float(choose_acceleration(scene[None], self.config)[0])
         pedal = float(self._vehicle_model.acceleration_command(acceleration, float(scene.speed)))
         return np.array([steer + self._steer_noise.step(), pedal + self._pedal_noise.step()])
 

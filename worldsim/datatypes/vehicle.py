@@ -112,7 +112,7 @@ class VehicleModel:
         return np.stack([x, y, yaw, v, a, delta], axis=-1)
 
 
-def pursuit_curvature(x: float, y: float, least_square: float = 1e-6) -> float:
+def pursuit_curvature(x: np.ndarray | float, y: np.ndarray | float, least_square: float = 1e-6) -> np.ndarray:
     """Curvature [1/m], positive left, of the circle that starts along the x axis and meets (x, y): pure pursuit.
 
     Coulter 1992, "Implementation of the Pure Pursuit Path Tracking Algorithm".
@@ -122,7 +122,7 @@ def pursuit_curvature(x: float, y: float, least_square: float = 1e-6) -> float:
         y: to the left [m].
         least_square: the squared distance counts at least this much [m²].
     """
-    return 2 * y / max(x * x + y * y, least_square)
+    return 2 * y / np.maximum(x * x + y * y, least_square)
 
 
 def motion_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:
