@@ -62,6 +62,14 @@ def test_full_colour_resolution_is_worth_its_bytes(tmp_path):
     assert errors["yuv444p"] < 6 < errors["yuv420p"]
 
 
+def test_videos_are_encoded_without_what_makes_their_bytes_vary(tmp_path):
+    path = tmp_path / "video.mp4"
+    encode_video(path, smooth_frames(5, np.random.default_rng(0)), 10)
+    settings = path.read_bytes()  # x264 writes its settings into the stream
+    assert b"threads=1 " in settings
+    assert b"mbtree=0 " in settings  # see findings/x264-not-deterministic.sh
+
+
 def test_an_unfinished_episode_is_not_there(written):
     root = written[0].root
     (root / "meta/episodes/chunk-000/file-001.parquet").unlink()  # written last: a crash leaves this state
