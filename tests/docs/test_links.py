@@ -14,6 +14,7 @@ PAGES = sorted(
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
         ROOT / "CHANGELOG.md",
+        ROOT / "findings" / "README.md",
         *DOCS.glob("*.md"),
         *DOCS.glob("decisions/*.md"),
     ]
@@ -21,7 +22,7 @@ PAGES = sorted(
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 CODE_PACKAGES = ("worldsim", "envs", "policies", "scenarios", "training")
-PACKAGES = (*CODE_PACKAGES, "examples", "tests", "docs")
+PACKAGES = (*CODE_PACKAGES, "examples", "tests", "docs", "findings")
 
 
 def prose(page: Path) -> str:
@@ -77,6 +78,24 @@ def test_the_readme_fits_its_length_and_names_every_folder():
     folders = [path.parent for package in CODE_PACKAGES for path in (ROOT / package).rglob("__init__.py")]
     expected = {(2 * (len(folder.relative_to(ROOT).parts) - 1), folder.name) for folder in folders}
     assert expected <= {(len(indent), name) for indent, name in named}
+
+
+def test_every_finding_is_listed():
+    page = (ROOT / "findings" / "README.md").read_text()
+    assert re.findall(r"^\| `([\w.-]+)`", page, re.MULTILINE) == sorted(
+        path.name for path in (ROOT / "findings").glob("*.sh")
+    )
+
+
+def test_the_glossary_lists_the_old_names_that_work():
+    page = (DOCS / "glossary.md").read_text()
+    table = page[page.index("## Old words") : page.index("| old, in code and reports")]
+    rows = [[re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[1:3]] for line in table.splitlines()]
+    rows = [cells for cells in rows if len(cells) == 2 and cells[0]]
+    listed = {old: new for names, new_names in rows for old, new in zip(names, new_names, strict=False)}
+    public = {f"drivedit.{old}": f"drivedit.{new}" for old, new in drivedit._RENAMED.items()}
+    assert {old: new for old, new in listed.items() if old.startswith("drivedit.")} == public
+    assert list(listed) == [*public, "envs.make", "speed=", "start", "scenario"]
 
 
 def test_every_command_is_described():

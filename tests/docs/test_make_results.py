@@ -7,8 +7,6 @@ import pytest
 from places import ROOT
 
 DOCS = ROOT / "docs"
-SCENE_KINDS = ("told", "seen")
-"""Of the scenes that an evaluation compares with the truth."""
 
 
 @pytest.fixture
@@ -43,7 +41,7 @@ def test_an_evaluation_is_kept_without_its_paths_and_shown_as_the_command_prints
         "pictures": {"drift_horizon_s": 5.4, "horizons": {}},
         "features": {"frechet": {}},
         "actor_pictures": {},
-        "scene": {name: {} for name in SCENE_KINDS},
+        "scene": {"tracked": {}, "decoded": {}},
         "controls": {"speed": {"correlation": 0.56, "shuffled_over_own_error": 1.2}},
         "events": {},
     }

@@ -48,7 +48,6 @@ def test_the_readme_shows_both_ways_to_make_an_env():
     assert 'make("drivedit:DriveDiT-v0")' in text
 
 
-@pytest.mark.xfail(strict=True, reason="start_clip and scripted_actors are still called start and scenario here")
 def test_the_page_on_the_environment_runs_from_top_to_bottom(tmp_path):
     run_program("\n".join(blocks(ENVIRONMENT, "python")), tmp_path)
 

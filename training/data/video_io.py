@@ -18,8 +18,8 @@ class VideoConfig:
     """How frames are compressed. The defaults keep full colour resolution, which small frames need.
 
     Measured at 128 px, crf 14: in the embedded world yuv444p 40.6 dB at 2513 bytes a frame, yuv420p 37.2 dB at 2400; on
-    CARLA frames 46.2 dB at 763 bytes against 42.1 dB at 741. That was with macroblock-tree rate control; without it files
-    are 6 % larger, at 0.2 dB more.
+    CARLA frames 46.2 dB at 763 bytes against 42.1 dB at 741. That was with macroblock-tree rate control; without it,
+    files are 6 % larger at 0.2 dB more.
 
     Args:
         crf: x264 quality, 0 (lossless) to 51.
@@ -70,7 +70,7 @@ def encode_video(path: Path, frames: np.ndarray, fps: int, config: VideoConfig |
         "g": str(config.gop),
         "bf": "0",  # no reordering: windows decode straight from their keyframe
         "sc_threshold": "0",
-        # macroblock-tree rate control now and then gives the same frames other bytes, even in one thread
+        # macroblock-tree rate control now and then gives the same small frames other bytes, even in one thread
         # (findings/x264-not-deterministic.sh); a recording must be a function of its config
         "x264-params": "mbtree=0",
     }
