@@ -17,7 +17,7 @@ class Counterfactuals:
     """`k` continuations of one moment, T steps each. After an episode's end its last instant stands.
 
     Args:
-        frames: RGB, uint8 [k, T+1, h, w, 3]; the first is the moment they share.
+        frames: RGB, uint8 [k, T+1, h, w, 3], empty of a state-only env; the first is the moment they share.
         scenes: SceneState with leading dims [k, T+1].
         rewards: float64 [k, T], 0 after the end.
         num_steps: driven until the end, int64 [k].
@@ -31,7 +31,13 @@ class Counterfactuals:
     dt: float
 
     def side_by_side(self) -> np.ndarray:
-        """The continuations beside each other as one film, uint8 [T+1, h, k * w, 3]."""
+        """The continuations beside each other as one film, uint8 [T+1, h, k * w, 3].
+
+        Raises:
+            ValueError: they are of a state-only env, which shows no frames.
+        """
+        if not self.frames.size:
+            raise ValueError("these are continuations of a state-only env, without frames: make it with pictures=True")
         return rearrange(self.frames, "k t h w c -> t h (k w) c")
 
 

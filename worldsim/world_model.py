@@ -228,6 +228,8 @@ class WorldModel(nn.Module):
         if len(lengths) > 1:
             raise ValueError(f"clips of one batch must have one length, got {sorted(lengths)}")
         for clip in clips:
+            if pictures and not clip.has_frames:
+                raise ValueError("the clip is state-only, without frames: only a state-only drive can begin from it")
             if pictures and clip.frames.shape[1:3] != self.config.frame_size:
                 raise ValueError(
                     f"the clip's frames are {clip.frames.shape[1]}x{clip.frames.shape[2]}, "

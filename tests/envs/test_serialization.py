@@ -69,7 +69,9 @@ def test_a_state_goes_on_exactly_here_and_in_another_process(env_id, tiny_checkp
 @every_id
 def test_who_looked_at_no_frame_can_still_see_them_later(env_id, tiny_checkpoint):
     """The frames of a drive that nobody watched: in a start clip, after a state's way into another env, in a branch."""
-    seen, unseen, other = (make(env_id, obs, tiny_checkpoint).unwrapped for obs in ("pixels", "state", "pixels"))
+    pictures = {"pictures": True} if env_id == "DriveDiT-v0" else {}
+    seen, other = (make(env_id, "pixels", tiny_checkpoint).unwrapped for _ in range(2))
+    unseen = make(env_id, "state", tiny_checkpoint, **pictures).unwrapped
     for env in (seen, unseen):
         env.reset(seed=3)
         for _ in range(10):
@@ -252,13 +254,22 @@ def test_counterfactuals_share_start_and_noise(env_id, tiny_checkpoint):
 
 
 def test_counterfactuals_stand_still_after_an_end(tiny_checkpoint):
-    env = make("DriveDiT-v0", "state", tiny_checkpoint, max_episode_seconds=0.2).unwrapped
+    env = make("DriveDiT-v0", "pixels", tiny_checkpoint, max_episode_seconds=0.2).unwrapped
     env.reset(seed=0, options={"start_clip": random_clip(8)})
     what_if = counterfactuals(env, np.zeros((1, 4, 2)))
     assert what_if.num_steps.tolist() == [2]
     assert np.array_equal(what_if.frames[0, 2], what_if.frames[0, 4])
     assert not np.array_equal(what_if.frames[0, 1], what_if.frames[0, 2])
     assert (what_if.rewards[0, 2:] == 0).all()
+
+
+def test_counterfactuals_of_a_state_only_env_have_scenes_and_no_film(tiny_checkpoint):
+    env = make("DriveDiT-v0", "state", tiny_checkpoint).unwrapped
+    env.reset(seed=0)
+    what_if = counterfactuals(env, np.array([[[0.0, 1.0]] * 5, [[0.0, -1.0]] * 5]))
+    assert what_if.scenes.speed[0, -1] > what_if.scenes.speed[1, -1]
+    with pytest.raises(ValueError, match="pictures=True"):
+        what_if.side_by_side()
 
 
 def test_spawned_envs_answer_as_single_ones(tiny_checkpoint):

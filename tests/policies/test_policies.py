@@ -296,7 +296,7 @@ class CountingEnv(gymnasium.Env):
         frame, info = self.observe()
         return frame, float(action[0]), self.count >= self.length, False, info
 
-    def start_clip(self):
+    def start_clip(self, *, pictures=True):
         scenes = SceneState.stack([scene_on_circle()])
         frames, controls = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((0, 4), np.float32)
         route = np.zeros((2, 2), np.float32)

@@ -100,7 +100,7 @@ class StraightWorld:
     def frame(self):
         return self.past[-1][0]
 
-    def start_clip(self):
+    def start_clip(self, *, pictures=True):
         frames, vehicles, scenes = zip(*self.past, strict=True)
         return StartClip(
             frames=np.stack(frames),

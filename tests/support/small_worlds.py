@@ -60,7 +60,7 @@ class ConstantWorld:
     def restore(self, snapshot):
         del self.controls[snapshot:]
 
-    def start_clip(self):
+    def start_clip(self, *, pictures=True):
         raise NotImplementedError
 
     def close(self):

@@ -68,7 +68,7 @@ class StraightEnv:
         frame, info = self._answer()
         return frame, 0.0, info["collision"] > 0.5, False, info
 
-    def start_clip(self):
+    def start_clip(self, *, pictures=True):
         return f"clip at {self.num_steps}"
 
     def snapshot(self):

@@ -59,12 +59,16 @@ def test_config_values_are_checked() -> None:
 
 def test_start_clips_round_trip_exactly(tmp_path: Path) -> None:
     clips = [random_clip(seed=s) for s in range(3)]
-    clips[1] = replace(clips[1], route=np.arange(10, dtype=np.float32).reshape(5, 2))
+    with pytest.raises(ValueError, match=r"lanes must be \[5, 4\], the route has 5 points, got \(90, 4\)"):
+        replace(clips[1], route=np.zeros((5, 2), np.float32))
+    lanes = np.array([[1.6, 8.0, 5.0, 1.7]] * 4 + [[np.nan] * 4], np.float32)
+    clips[1] = replace(clips[1], route=np.arange(10, dtype=np.float32).reshape(5, 2), lanes=lanes)
     save_starts(clips, tmp_path / "starts.npz")
     for a, b in zip(clips, load_starts(tmp_path / "starts.npz"), strict=True):
         assert np.array_equal(a.frames, b.frames)
         assert np.array_equal(a.controls, b.controls)
         assert np.array_equal(a.route, b.route)
+        assert np.array_equal(a.lanes, b.lanes, equal_nan=True)
         assert a.scenes == b.scenes
     (tmp_path / "bad.npz").write_bytes((tmp_path / "starts.npz").read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"bad.npz: damaged"):

@@ -58,7 +58,10 @@ class StartClip:
         if self.lanes is NO_LANES:
             object.__setattr__(self, "lanes", np.full((len(self.route), len(ROUTE_LANE_NAMES)), np.nan, np.float32))
         if self.lanes.shape != (len(self.route), len(ROUTE_LANE_NAMES)):
-            raise ValueError(f"lanes must be [{len(self.route)}, {len(ROUTE_LANE_NAMES)}], got {self.lanes.shape}")
+            raise ValueError(
+                f"lanes must be [{len(self.route)}, {len(ROUTE_LANE_NAMES)}], the route has {len(self.route)} points, "
+                f"got {self.lanes.shape}; NO_LANES says that nothing is known of them"
+            )
         if not self.dt > 0:
             raise ValueError(f"dt must be positive, got {self.dt}")
 

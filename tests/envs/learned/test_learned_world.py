@@ -185,16 +185,16 @@ def test_driving_into_an_actor_is_a_collision(world: LearnedWorld) -> None:
     assert max(risks) > 0.9
 
 
-def test_the_lane_is_the_routes_and_what_is_seen_stays_beside_it(world: LearnedWorld) -> None:
+def test_the_lane_is_the_routes_and_what_is_decoded_stays_beside_it(world: LearnedWorld) -> None:
     """The clip's route lies 0.1 m to the left of the ego, straight on."""
     state = world.model.begin([random_clip(8)], [0])
     _, prediction = world.model.step(state, np.array([[0.0, 0.4, 0.0, 0.0]], np.float32))
     assert prediction.scene.lateral_offset[0] == pytest.approx(-0.1, abs=1e-3)
     assert prediction.scene.heading_error[0] == pytest.approx(0.0, abs=1e-3)
     assert prediction.scene.route[0, :, 1] == pytest.approx(np.full(10, 0.1), abs=1e-3)
-    assert prediction.seen.lateral_offset[0] != prediction.scene.lateral_offset[0]
+    assert prediction.decoded.scene.lateral_offset[0] != prediction.scene.lateral_offset[0]
     assert prediction.trust.signals["lateral_disagreement"][0] == pytest.approx(
-        abs(prediction.seen.lateral_offset[0] - prediction.scene.lateral_offset[0]), abs=1e-6
+        abs(prediction.decoded.scene.lateral_offset[0] - prediction.scene.lateral_offset[0]), abs=1e-6
     )
 
 
@@ -209,31 +209,31 @@ def test_a_world_hands_on_what_is_left_of_its_route(world: LearnedWorld) -> None
     assert ground[:, 1] == pytest.approx(np.full(len(after), 0.1), abs=1e-3)
 
 
-@pytest.mark.parametrize("name", ["routes", "actors", "look"])
+@pytest.mark.parametrize("name", ["routes", "actors", "style"])
 def test_every_condition_changes_the_picture(world: LearnedWorld, name: str) -> None:
     model, clip = world.model, random_clip(8)
     other = {
         "routes": replace(clip, route=clip.route + np.array([0.0, 2.0], np.float32)),
         "actors": replace(clip, scenes=replace(clip.scenes, object_kinds=0 * clip.scenes.object_kinds)),
-        "look": clip,
+        "style": clip,
     }[name]
     control = np.array([[0.0, 0.4, 0.0, 0.0]], np.float32)
     states = [model.begin([clip], [0]), model.begin([other], [0])]
-    if name == "look":
-        states[1] = replace(states[1], look=states[1].look + 1)
+    if name == "style":
+        states[1] = states[1].with_latent(states[1].latent._replace(style=states[1].latent.style + 1))
     frames = [model.step(state, control)[1].frames for state in states]
     assert not np.array_equal(frames[0], frames[1])
 
 
-def test_who_is_inside_the_lane_is_on_the_road_whatever_is_seen(world: LearnedWorld) -> None:
+def test_an_ego_inside_its_lane_is_on_the_road_whatever_is_decoded(world: LearnedWorld) -> None:
     control = np.array([[0.0, 0.4, 0.0, 0.0]], np.float32)
-    for shift, told in ((0.0, True), (1.5, False)):
+    for shift, inside in ((0.0, True), (1.5, False)):
         clip = random_clip(8)
         clip = replace(clip, route=clip.route + np.array([0.0, shift], np.float32))
         _, prediction = world.model.step(world.model.begin([clip], [0]), control)
-        assert prediction.off_road_seen[0] > 0
-        assert (prediction.off_road[0] == 0) == told
-        assert told or prediction.off_road[0] == prediction.off_road_seen[0]
+        assert prediction.decoded.off_road[0] > 0
+        assert (prediction.off_road[0] == 0) == inside
+        assert inside or prediction.off_road[0] == prediction.decoded.off_road[0]
 
 
 def test_a_scenario_finds_room_in_full_traffic_at_the_cost_of_the_farthest(world: LearnedWorld) -> None:
