@@ -259,7 +259,7 @@ class LearnedWorld:
         scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.tracked.vehicles[slot], np.float64)
         frame = None if prediction.frames is None else prediction.frames[slot].copy()
         needs_view = frame is None and self.config.pictures
-        view = FrameDecoder.inputs(state.latent, state.tracked) if needs_view else None
+        view = FrameDecoder.gather_inputs(state.latent, state.tracked) if needs_view else None
         now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame, view=view)
         self._state, self._past = state, (*self._past, now)[-self.model.config.num_context :]
         return self._answer(

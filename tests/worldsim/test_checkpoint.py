@@ -59,12 +59,14 @@ def test_config_values_are_checked() -> None:
 
 def test_start_clips_round_trip_exactly(tmp_path: Path) -> None:
     clips = [random_clip(seed=s) for s in range(3)]
-    clips[1] = replace(clips[1], route=np.arange(10, dtype=np.float32).reshape(5, 2))
+    lanes = np.arange(20, dtype=np.float32).reshape(5, 4)
+    clips[1] = replace(clips[1], route=np.arange(10, dtype=np.float32).reshape(5, 2), lanes=lanes)
     save_starts(clips, tmp_path / "starts.npz")
     for a, b in zip(clips, load_starts(tmp_path / "starts.npz"), strict=True):
         assert np.array_equal(a.frames, b.frames)
         assert np.array_equal(a.controls, b.controls)
         assert np.array_equal(a.route, b.route)
+        assert np.array_equal(a.lanes, b.lanes, equal_nan=True)
         assert a.scenes == b.scenes
     (tmp_path / "bad.npz").write_bytes((tmp_path / "starts.npz").read_bytes()[:5000])
     with pytest.raises(ValueError, match=r"bad.npz: damaged"):

@@ -14,7 +14,7 @@ from training.batches.memory_sampler import MemorySampler
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
 from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.conditioning.style import style_of
+from worldsim.conditioning.style import style_statistics
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import ObjectColumn, SceneState
@@ -226,7 +226,7 @@ class LatentWindows:
             routes_valid=torch.from_numpy(routes_valid),
             actors=torch.from_numpy(self._actors(scenes, index)),
             actor_kinds=torch.from_numpy(np.where(shown[..., None], scenes.object_kinds, 0)),
-            style=style_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
+            style=style_statistics(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
 
     def _targets(self, scenes: SceneState, index: np.ndarray) -> SceneTargets:

@@ -15,7 +15,7 @@ from training.data.frame_store import FrameStore
 from training.data.validity import known_of
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.actors.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
+from worldsim.actors.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, actor_features
 from worldsim.actors.actors import STANDING, ActorColumn, match_objects, object_states, with_rates
 from worldsim.actors.route_frame import LANE_HALF_WIDTH, FrenetPose, route_frame_of_scenes, to_frenet
 from worldsim.datatypes.boxes import wrap_angle
@@ -114,7 +114,7 @@ def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamp
         in_ego_frame[..., : ActorColumn.SPEED] = scenes.objects[..., : ObjectColumn.SPEED]
         in_ego_frame[..., ActorColumn.DRIVES] = drives[at]
         place = to_frenet(route_frame_of_scenes(scenes), in_ego_frame)
-        inputs = features(in_ego_frame, kinds[at], place, rows.vehicles[at, VehicleColumn.SPEED])
+        inputs = actor_features(in_ego_frame, kinds[at], place, rows.vehicles[at, VehicleColumn.SPEED])
 
         # what they then did
         later = at + ahead

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def style_of(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
+def style_statistics(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
     """The look in 4 c numbers: each channel's mean and deviation over the upper half, then over the lower."""
     upper, lower = latents.chunk(2, dim=-2)
     return torch.cat([f for half in (upper, lower) for f in (half.mean((-2, -1)), half.std((-2, -1)))], dim=-1)
@@ -30,7 +30,7 @@ def keep_style(
     halves = []
     parts = zip(
         latents.chunk(2, dim=-2),
-        style_of(latents).chunk(2, dim=-1),
+        style_statistics(latents).chunk(2, dim=-1),
         style.chunk(2, dim=-1),
         limit.chunk(2),
         strict=True,

@@ -36,7 +36,7 @@ class Conditions(NamedTuple):
     routes_valid: 1 where a route point is known, [b, t, 10].
     actors: OBJECT_NAMES of those around at the frame, vehicle frame, [b, t, s, 6].
     actor_kinds: ObjectKind, EMPTY in unused slots, [b, t, s].
-    style: `style_of` a latent of the same drive, [b, t, 4 c].
+    style: `style_statistics` a latent of the same drive, [b, t, 4 c].
     """
 
     controls: Tensor

@@ -158,7 +158,7 @@ def scene_to_targets(scene: SceneState, collision: np.ndarray, off_road: np.ndar
     shape = scene.batch_shape
     objects = torch.from_numpy(scene.objects.reshape(-1, *scene.objects.shape[-2:]).astype(np.float32))
     kinds = torch.from_numpy(scene.object_kinds.reshape(-1, scene.object_kinds.shape[-1]))
-    present, kind, values, counted = (v.reshape(*shape, *v.shape[1:]) for v in grid.targets(objects, kinds))
+    present, kind, values, counted = (v.reshape(*shape, *v.shape[1:]) for v in grid.make_targets(objects, kinds))
     lead = np.stack([np.log1p(np.maximum(scene.lead[..., 0], 0)), scene.lead[..., 1] / LEAD_SPEED_SCALE], axis=-1)
 
     def tensor(a: np.ndarray, *trailing: int) -> Tensor:
@@ -240,7 +240,7 @@ def targets_to_scene(
     lead_estimate = _array(estimate.lead)
     lead = np.stack([np.expm1(np.clip(lead_estimate[:, 0], 0, 5)), lead_estimate[:, 1] * LEAD_SPEED_SCALE], axis=-1)
     lead_valid = _array(estimate.lead_present) > 0
-    scene.objects[:], scene.object_kinds[:] = grid.objects(estimate.present, estimate.kind, estimate.objects)
+    scene.objects[:], scene.object_kinds[:] = grid.decode_objects(estimate.present, estimate.kind, estimate.objects)
     scene.ego[:] = vehicle_ego
     scene.lane[:] = _array(estimate.lane) * LANE_SCALE
     scene.route[:] = _array(estimate.route) * ROUTE_SCALE

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_model import random_clip
 
-from worldsim.actors.actor_model import ARRIVAL_NAMES, ActorModel, features, integrate, lane_keeping
+from worldsim.actors.actor_model import ARRIVAL_NAMES, ActorModel, actor_features, integrate, lane_keeping
 from worldsim.actors.actors import ACTOR_NAMES, Actors, match_objects, object_states, scene_objects
 from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, RouteFrame, lead_of, route_frame_of, to_frenet
 from worldsim.configs import ActorConfig
@@ -217,7 +217,7 @@ def test_a_driver_who_waits_starts_by_chance_and_the_parked_never(model: ActorMo
 def test_who_is_ahead_is_felt_and_who_is_beside_is_not() -> None:
     who = actors(actor(20, 0, speed=8.0), actor(30, 0, speed=3.0), actor(20, 1.5, speed=0.0))
     seen = who.in_ego_frame(EGO)
-    felt = features(seen, who.kinds, to_frenet(straight(), seen), EGO[:, 3])
+    felt = actor_features(seen, who.kinds, to_frenet(straight(), seen), EGO[:, 3])
     assert felt[0, 0, 22] * 30 == pytest.approx(10 - 4.4, abs=1e-4)
     assert felt[0, 0, 24] * 5 == pytest.approx(-5.0, abs=1e-4)
     assert np.isfinite(felt).all()

@@ -43,7 +43,7 @@ def test_an_object_is_asked_for_in_the_cell_of_its_picture() -> None:
     )
     kinds = torch.zeros(1, 12, dtype=torch.long)
     kinds[0, :4] = int(ObjectKind.CAR)
-    targets = GRID.targets(objects, kinds)
+    targets = GRID.make_targets(objects, kinds)
     rows, columns = torch.nonzero(targets.present[0], as_tuple=True)
     assert len(rows) == 2
     assert columns.min() < 5
@@ -61,10 +61,10 @@ def test_of_neighbouring_cells_the_surest_is_taken() -> None:
     present[0, 9, 7], present[0, 9, 8], present[0, 9, 12] = 2.0, 3.0, 1.0
     values = torch.zeros(1, 16, 16, 7)
     values[..., 0] = float(np.log(10.0))
-    objects, kinds = GRID.objects(present, torch.zeros(1, 16, 16, 3), values)
+    objects, kinds = GRID.decode_objects(present, torch.zeros(1, 16, 16, 3), values)
     assert (kinds > 0).sum() == 2
     assert objects[0, 0, 1] < 0 < 12.0 - objects[0, 0, 0]
-    _, none = GRID.objects(present, torch.zeros(1, 16, 16, 3), values, threshold=0.99)
+    _, none = GRID.decode_objects(present, torch.zeros(1, 16, 16, 3), values, threshold=0.99)
     assert not none.any()
 
 
@@ -98,7 +98,7 @@ def test_loss_is_zero_at_the_truth_and_ignores_invalid_values() -> None:
 def test_of_two_equal_neighbours_one_is_taken() -> None:
     present = torch.full((1, 16, 16), -10.0)
     present[0, 9, 7:9] = 3.0
-    _, kinds = GRID.objects(present, torch.zeros(1, 16, 16, 3), torch.ones(1, 16, 16, 7))
+    _, kinds = GRID.decode_objects(present, torch.zeros(1, 16, 16, 3), torch.ones(1, 16, 16, 7))
     assert (kinds > 0).sum() == 1
 
 
