@@ -51,7 +51,10 @@ class WorldModel(nn.Module):
     def __init__(self, config: WorldModelConfig) -> None:
         super().__init__()
         if config.vae.temporal_kernel > NUM_KEPT:
-            raise ValueError(f"the decoder may look at {NUM_KEPT} frames, got {config.vae.temporal_kernel}")
+            raise ValueError(
+                f"a state keeps {NUM_KEPT} latents for the decoder: "
+                f"temporal_kernel must be at most that, got {config.vae.temporal_kernel}"
+            )
         self.config = config
         self.vae = VAE3D(config.vae)
         self.fine_map = ActorMap(config.camera, config.frame_size, config.dt, ACTOR_STRIDE)

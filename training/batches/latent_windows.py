@@ -17,10 +17,10 @@ from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.conditioning.style import style_statistics
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.route import rotate
-from worldsim.datatypes.scene import ObjectColumn, SceneState
+from worldsim.datatypes.scene import UNKNOWN_COMMAND, ObjectColumn, SceneState
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
 from worldsim.dynamics.memory import RetrievedFrames
-from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
+from worldsim.networks.dit import Conditions
 from worldsim.networks.scene_head import SceneTargets, scene_to_targets
 from worldsim.networks.vae3d import VAE3D, frames_to_float
 

@@ -19,7 +19,7 @@ ACTOR_STRIDE = 4
 
 
 class CausalTemporalConv(nn.Module):
-    """Residual convolution over the present and past frames at each place; before the first frame stands the first."""
+    """Residual convolution over the present and past frames of each cell; the first frame also stands before itself."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -36,11 +36,11 @@ class CausalTemporalConv(nn.Module):
         b, t = x.shape[:2]
         if past is None:
             past = x[:, :1].expand(-1, self.kernel - 1, -1, -1, -1)
-        seen = torch.cat([past, x], dim=1)
-        normed = rearrange(self.norm(rearrange(seen, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t h w c", b=b)
+        padded = torch.cat([past, x], dim=1)
+        normed = rearrange(self.norm(rearrange(padded, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t h w c", b=b)
         taps = torch.cat([normed[:, k : k + t] for k in range(self.kernel)], dim=-1)
         y = x + rearrange(self.mix(F.silu(taps)), "b t h w c -> b t c h w")
-        return y, seen[:, t:]
+        return y, padded[:, t:]
 
 
 class VAEState(NamedTuple):
@@ -53,7 +53,7 @@ class VAE3D(nn.Module):
     """Causal video autoencoder. Space-to-depth stem, residual convolutions, one causal temporal convolution each way.
 
     Latents are normalised to zero mean and unit variance per channel by `latent_mean` and `latent_std`, which training
-    measures. The decoder is told where actors are and their colour (an ActorMap of ACTOR_STRIDE): a car 20 m ahead is
+    measures. The decoder is given the actors' boxes and colours (an ActorMap of ACTOR_STRIDE): a car 20 m ahead is
     not much larger than the 8x8 pixels that one latent stands for.
     """
 
@@ -86,7 +86,7 @@ class VAE3D(nn.Module):
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
     def features(self, frames: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c h w"]:
-        """What the encoder makes of single frames in [-1, 1], 8x reduced, before it looks at frames together."""
+        """Features of single frames in [-1, 1], 8x reduced, before the encoder mixes frames."""
         x = rearrange(frames, "n c (h p) (w q) -> n (c p q) h w", p=4, q=4)
         return self.encoder_8x(self.encoder_down(self.encoder_4x(self.encoder_stem(x))))
 

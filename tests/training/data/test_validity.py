@@ -27,10 +27,9 @@ from worldsim.actors.actor_model import ActorModel
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.conditioning.style import style_statistics
 from worldsim.configs import ActorConfig
-from worldsim.datatypes.scene import ROUTE_DISTANCES
+from worldsim.datatypes.scene import ROUTE_DISTANCES, UNKNOWN_COMMAND
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import NUM_KEPT
-from worldsim.networks.dit import UNKNOWN_COMMAND
 from worldsim.networks.scene_head import scene_loss
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from worldsim.actors.route_frame import lead_in
+from worldsim.actors.route_frame import find_scene_lead
 from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.configs import CameraGeometry, HeadConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState
@@ -105,12 +105,12 @@ def test_of_two_equal_neighbours_one_is_taken() -> None:
 def test_the_lead_is_the_object_seen_ahead() -> None:
     scene = scene_with_objects()
     scene.lane[:, :2], scene.route[..., 0], scene.route[..., 1] = 0.0, ROUTE_DISTANCES, 0.0
-    gap, speed, ahead = lead_in(scene, (4.6, 1.9))
+    gap, speed, ahead = find_scene_lead(scene, (4.6, 1.9))
     assert ahead[0]
     assert gap[0] == pytest.approx(14.0 - 4.6, abs=0.3)
     assert speed[0] == pytest.approx(6.0, abs=0.1)
     scene.object_kinds[:] = ObjectKind.EMPTY
-    assert not lead_in(scene, (4.6, 1.9))[2][0]
+    assert not find_scene_lead(scene, (4.6, 1.9))[2][0]
 
 
 def test_what_the_head_tells_depends_on_every_latent_it_reads() -> None:
