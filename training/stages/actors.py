@@ -164,10 +164,10 @@ def find_arrivals(store: FrameStore, colours: np.ndarray, num: int, rng: np.rand
         is_new = (match < 0) & (kinds[later] > 0)
         n, slot = np.nonzero(is_new & _may_arrive(objects, kinds[later], pose))
 
-        of_place = [pose.s[n, slot], pose.lateral[n, slot], pose.heading[n, slot]]
+        placement = [pose.s[n, slot], pose.lateral[n, slot], pose.heading[n, slot]]
         speed_and_size = objects[n, slot, ObjectColumn.SPEED :].T
         colour = colours[later][n, slot].T
-        found.append(np.stack([*of_place, *speed_and_size, kinds[later][n, slot], *colour], axis=-1))
+        found.append(np.stack([*placement, *speed_and_size, kinds[later][n, slot], *colour], axis=-1))
 
     all_found = np.concatenate(found)
     kept = all_found[rng.permutation(len(all_found))[:num]]
@@ -212,7 +212,7 @@ def actor_losses(
 def train_actors(
     model: ActorModel, store: FrameStore, colours: np.ndarray, config: ActorStageConfig, folder: Path
 ) -> None:
-    """Train the model in pose, or load the finished stage; resumable.
+    """Train the model in place, or load the finished stage; resumable.
 
     A recording without known objects teaches nothing: no actors will arrive in its world.
 

@@ -107,6 +107,7 @@ class FrenetPose(NamedTuple):
 
 def to_frenet(route_frame: RouteFrame, in_ego_frame: np.ndarray) -> FrenetPose:
     """Actors [n, s, 6 or more], OBJECT_NAMES first, from the vehicle frame to the frame of the route."""
+    # the nearest point of the nearest segment
     first, along = route_frame.points[:, :-1], np.diff(route_frame.points, axis=1)
     size = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-6)
     direction = along / size[..., None]
@@ -115,10 +116,15 @@ def to_frenet(route_frame: RouteFrame, in_ego_frame: np.ndarray) -> FrenetPose:
     miss = offset - fraction[..., None] * direction[:, None]
     at = (miss**2).sum(-1).argmin(-1)
     rows = np.arange(len(in_ego_frame))[:, None]
-    d, o = direction[rows, at], np.take_along_axis(offset, at[..., None, None], axis=2)[:, :, 0]
+
+    # beyond the ends the first and last segments go straight on: `s` is not clipped
+    d = direction[rows, at]
+    o = np.take_along_axis(offset, at[..., None, None], axis=2)[:, :, 0]
     lateral = d[..., 0] * o[..., 1] - d[..., 1] * o[..., 0]
     ahead = (d * o).sum(-1)
     s = ROUTE_FRAME_ARCS[at] + ahead
+
+    # the route's yaw between the middles of its segments, so that it does not jump from one to the next
     yaws = np.unwrap(np.arctan2(direction[..., 1], direction[..., 0]), axis=-1)
     middles = (ROUTE_FRAME_ARCS[1:] + ROUTE_FRAME_ARCS[:-1]) / 2
 

@@ -129,6 +129,7 @@ class ActorMap(nn.Module):
         up_box = 1 - (self.rows + middle - top) / (bottom - top).clamp(min=1e-3) * 2
         x, y, yaw = actors[..., :3].unbind(-1)
         angle = yaw - torch.atan2(y, x)
+
         flat = torch.stack(
             [
                 torch.ones_like(depth),

@@ -39,12 +39,15 @@ def colours_in(
     )
     colours, sure = np.zeros((*kinds.shape, 3)), np.zeros(kinds.shape)
     left, right, top, bottom = np.moveaxis(boxes.astype(np.float64), -1, 0)
+
+    # the middle of each box, at the heights of its body
     low = np.vectorize(lambda kind: BODY.get(kind, (0.0, 1.0))[0])(kinds)
     high = np.vectorize(lambda kind: BODY.get(kind, (0.0, 1.0))[1])(kinds)
     columns = [np.round(np.clip(left + share * (right - left), 0, w)).astype(int) for share in (ASIDE, 1 - ASIDE)]
     rows = [np.round(np.clip(top + share * (bottom - top), 0, h)).astype(int) for share in (low, high)]
     area = (columns[1] - columns[0]) * (rows[1] - rows[0])
     middle_u, middle_v = 0.5 * (left + right), top + 0.5 * (low + high) * (bottom - top)
+
     for i, k in zip(*np.nonzero(shown & (area > 1)), strict=True):
         before = shown[i] & (depths[i] < depths[i, k])
         across = (left[i] < middle_u[i, k]) & (right[i] > middle_u[i, k])

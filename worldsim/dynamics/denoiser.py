@@ -103,6 +103,7 @@ class Denoiser(nn.Module):
             actors = self.actor_map(conditions.actors.flatten(0, 1), conditions.actor_kinds.flatten(0, 1))
             maps.append(actors.channels)
 
+        # what moves by itself is resampled from where it was, all else by the ego's motion
         prior = newest
         if self.warp is not None:
             motions = conditions.motions * conditions.known[..., None]

@@ -161,6 +161,7 @@ def prefill(
     if config.num_sinks and retrieved is None:
         missing = max(0, config.num_sinks - t)
         sinks = F.pad(latents[:, : config.num_sinks], (0, 0, 0, 0, 0, 0, 0, missing))
+
     retrieved_and_sinks = _with_sinks(denoiser, retrieved, sinks, previous, times.expand(b, t))
     inputs = denoiser.prepare_inputs(previous, conditions, retrieved_and_sinks)
     clean = torch.ones((b, t), device=latents.device)
@@ -221,20 +222,18 @@ def advance(
     if passes is not None:
         passes.append(sample.last_pass)
     latent = denoiser.constrain(sample.data, context.inputs, conditions)
-    signals = _measure_signals(denoiser, context, sample, latent)
 
     cache = sample.cache
     if config.clean_cache:  # later frames then attend to what was kept, not to what was still noisy
         cache = denoiser(latent, torch.ones(times.shape, device=noise.device), *context, tokens_only=True).cache
     if memory is not None:
         memory = memory.insert(latent[:, 0], poses, times[:, 0])
-    return LatentState(
+    return state._replace(
         latents=torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1),
         cache=_newest(denoiser, cache),
         frames=frames,
-        signals=signals,
+        signals=_measure_signals(denoiser, context, sample, latent),
         poses=poses,
-        style=state.style,
         memory=memory,
         sinks=_fill_sinks(state.sinks, latent, times),
     )

@@ -196,6 +196,7 @@ class CausalDiT(nn.Module):
         if memory is not None:
             tokens = self._attend_to(memory, tokens)
 
+        # blocks over space look at one frame alone: they have no cache
         cache: list[KeyValue] = []
         older = iter(past or ())
         for axis, block in zip(self.axes, self.blocks, strict=True):

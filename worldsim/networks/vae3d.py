@@ -62,6 +62,7 @@ class VAE3D(nn.Module):
         self.config = config
         w2, w4, w8 = config.widths
         blocks = config.num_blocks
+
         self.encoder_stem = nn.Conv2d(48, w4, 3, padding=1)
         self.encoder_4x = nn.Sequential(*[ConvBlock(w4) for _ in range(blocks)])
         self.encoder_down = nn.Conv2d(w4, w8, 4, stride=2, padding=1)
@@ -70,6 +71,7 @@ class VAE3D(nn.Module):
         self.encoder_out = nn.Sequential(
             nn.GroupNorm(8, w8), nn.SiLU(), nn.Conv2d(w8, 2 * config.latent_channels, 3, padding=1)
         )
+
         self.decoder_in = nn.Conv2d(config.latent_channels, w8, 3, padding=1)
         self.decoder_time = CausalTemporalConv(w8, config.temporal_kernel)
         self.decoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
@@ -128,6 +130,8 @@ class VAE3D(nn.Module):
         b = latents.shape[0]
         x, features = self.decoder_time(self._decoder_features(latents), None if state is None else state.features)
         x = self.decoder_8x(rearrange(x, "b t c h w -> (b t) c h w"))
+
+        # actors are drawn in where the resolution is fine enough for them, twice
         x = F.pixel_shuffle(self.decoder_up4(x), 2)
         drawn = None if actors is None else rearrange(actors, "b t a h w -> (b t) a h w")
         if drawn is not None:
@@ -135,6 +139,7 @@ class VAE3D(nn.Module):
         x = F.pixel_shuffle(self.decoder_up2(self.decoder_4x(x)), 2)
         if drawn is not None:
             x = x + self.decoder_actors_2x(F.pixel_shuffle(drawn, 2))
+
         x = self.decoder_2x(x)
         x = F.pixel_shuffle(self.decoder_out(F.silu(x)), 2)
         return rearrange(x, "(b t) c h w -> b t c h w", b=b), VAEState(features)

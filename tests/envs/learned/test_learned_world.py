@@ -185,16 +185,16 @@ def test_driving_into_an_actor_is_a_collision(world: LearnedWorld) -> None:
     assert max(risks) > 0.9
 
 
-def test_the_lane_is_the_routes_and_what_is_seen_stays_beside_it(world: LearnedWorld) -> None:
+def test_the_tracked_lane_is_the_routes_and_the_decoded_one_stays_beside_it(world: LearnedWorld) -> None:
     """The clip's route lies 0.1 m to the left of the ego, straight on."""
     state = world.model.begin([random_clip(8)], [0])
     _, prediction = world.model.step(state, np.array([[0.0, 0.4, 0.0, 0.0]], np.float32))
     assert prediction.scene.lateral_offset[0] == pytest.approx(-0.1, abs=1e-3)
     assert prediction.scene.heading_error[0] == pytest.approx(0.0, abs=1e-3)
     assert prediction.scene.route[0, :, 1] == pytest.approx(np.full(10, 0.1), abs=1e-3)
-    assert prediction.seen.lateral_offset[0] != prediction.scene.lateral_offset[0]
+    assert prediction.decoded.scene.lateral_offset[0] != prediction.scene.lateral_offset[0]
     assert prediction.trust.signals["lateral_disagreement"][0] == pytest.approx(
-        abs(prediction.seen.lateral_offset[0] - prediction.scene.lateral_offset[0]), abs=1e-6
+        abs(prediction.decoded.scene.lateral_offset[0] - prediction.scene.lateral_offset[0]), abs=1e-6
     )
 
 
