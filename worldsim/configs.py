@@ -27,7 +27,7 @@ class VAEConfig:
         latent_channels: channels of a latent.
         widths: channels at 2x, 4x and 8x reduced resolution.
         num_blocks: residual blocks at the 4x and 8x level, encoder and decoder each.
-        temporal_kernel: frames seen by each causal temporal convolution.
+        temporal_kernel: frames that each causal temporal convolution covers.
     """
 
     latent_channels: int = 8
@@ -106,7 +106,7 @@ class DiTConfig:
                 f"num_retrieved must lie between 0 and memory_capacity {self.memory_capacity}, got {self.num_retrieved}"
             )
         if self.num_retrieved and not self.motion_warp:
-            raise ValueError("a memory is moved to where it is seen from: num_retrieved > 0 needs motion_warp")
+            raise ValueError("retrieved frames are warped to the present view: num_retrieved > 0 needs motion_warp")
         if not 0 <= self.num_sinks <= self.window:
             raise ValueError(f"num_sinks must lie between 0 and window {self.window}, got {self.num_sinks}")
         if self.attention not in ("joint", "factorised"):

@@ -72,7 +72,7 @@ class FrameDecoder:
         self.vae, self.actor_map = vae, actor_map
 
     @staticmethod
-    def inputs(latent: LatentState, tracked: TrackedState) -> DecoderInputs:
+    def gather_inputs(latent: LatentState, tracked: TrackedState) -> DecoderInputs:
         """What the newest frames are made from."""
         return DecoderInputs(
             latents=latent.latents,

@@ -47,23 +47,34 @@ def set_backend(model: WorldModel, backend: Backend) -> WorldModel:
     """
     check_backend(backend, str(model.device))
     if backend == "compiled":
-        options: Any = {"freezing": True} if model.device.type == "cpu" else {}
-        model.denoiser.dit.compile(dynamic=False, options=options)
-        model.head.compile(dynamic=False, options=options)
-        decode = torch.compile(model.vae.decode, dynamic=False, options=options)
-        model.vae.decode = decode  # pyright: ignore[reportAttributeAccessIssue]
-        plainly = torch.compiler.set_stance("force_eager")  # a context is passed once, and may have any length
-        model.begin = plainly(model.begin)  # pyright: ignore[reportAttributeAccessIssue]
+        _compile(model)
     elif backend == "int8":
-        blocks = model.denoiser.dit.blocks
-        with warnings.catch_warnings():  # torch would rather see torchao, which is one more package
-            warnings.simplefilter("ignore")
-            torch.ao.quantization.quantize_dynamic(blocks, {nn.Linear}, dtype=torch.qint8, inplace=True)
+        _quantise(model)
     elif backend in ("bf16", "graphs"):
-        for module, name in ((model.denoiser.dit, "forward"), (model.head, "forward"), (model.vae, "decode")):
-            run = partial(_in_bfloat16, getattr(module, name), model.device.type)
-            setattr(module, name, Replayed(run, is_one_step) if backend == "graphs" else run)
+        _run_in_bfloat16(model, graphs=backend == "graphs")
     return model
+
+
+def _compile(model: WorldModel) -> None:
+    options: Any = {"freezing": True} if model.device.type == "cpu" else {}
+    model.denoiser.dit.compile(dynamic=False, options=options)
+    model.head.compile(dynamic=False, options=options)
+    decode = torch.compile(model.vae.decode, dynamic=False, options=options)
+    model.vae.decode = decode  # pyright: ignore[reportAttributeAccessIssue]
+    eagerly = torch.compiler.set_stance("force_eager")  # a context is passed once, and may have any length
+    model.begin = eagerly(model.begin)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _quantise(model: WorldModel) -> None:
+    with warnings.catch_warnings():  # torch would rather see torchao, which is one more package
+        warnings.simplefilter("ignore")
+        torch.ao.quantization.quantize_dynamic(model.denoiser.dit.blocks, {nn.Linear}, dtype=torch.qint8, inplace=True)
+
+
+def _run_in_bfloat16(model: WorldModel, *, graphs: bool) -> None:
+    for module, name in ((model.denoiser.dit, "forward"), (model.head, "forward"), (model.vae, "decode")):
+        run = partial(_in_bfloat16, getattr(module, name), model.device.type)
+        setattr(module, name, Replayed(run, is_one_step) if graphs else run)
 
 
 def map_tensors(tree: Any, function: Callable[[Tensor], Any]) -> Any:

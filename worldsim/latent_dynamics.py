@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldsim.datatypes.scene import UNKNOWN_COMMAND
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.rollout import LatentState, advance, prefill
 from worldsim.dynamics.trust import FULL_SIGNALS
-from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
+from worldsim.networks.dit import Conditions
 
 
 class LatentDynamics:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from worldsim.actors.route_frame import lead_in
+from worldsim.actors.route_frame import find_scene_lead
 from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.datatypes.scene import SceneState
 from worldsim.networks.scene_head import EGO_SCALE, SceneHead, targets_to_scene
@@ -54,7 +54,7 @@ class SceneDecoder:
         scene = targets_to_scene(estimate, ego, commands, self.grid)
 
         # the lead among the objects found on the decoded route is truer than the head's estimate of it as a whole
-        gap, speed, ahead = lead_in(scene, self.ego_size)
+        gap, speed, ahead = find_scene_lead(scene, self.ego_size)
         scene.lead[ahead], scene.lead_valid[ahead] = np.stack([gap, speed], axis=-1)[ahead], True
 
         return DecodedScene(

@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from worldsim.actors.actor_model import ActorModel
-from worldsim.actors.actors import ActorColumn, Actors, scene_objects
-from worldsim.actors.route_frame import lead_of, route_frame_of, to_frenet
+from worldsim.actors.actors import Actors, scene_objects
+from worldsim.actors.route_frame import RouteFrame, find_lead, to_frenet
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.boxes import separation
 from worldsim.datatypes.route import RouteLaneColumn, RoutePreview, Routes, preview_routes, rotate, to_ground_frame
-from worldsim.datatypes.scene import RouteCommand, SceneState
+from worldsim.datatypes.scene import BOX_COLUMNS, UNKNOWN_COMMAND, RouteCommand, SceneState
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
-from worldsim.networks.dit import UNKNOWN_COMMAND
 
 CONTACT_SCALE = 0.2
 """Distance over which a collision's probability rises, half at contact [m]."""
@@ -31,8 +30,6 @@ OFF_ROAD_TOLERANCE = 0.3
 """How far a corner may lie outside the drivable area (nuPlan's drivable area compliance) [m]."""
 CORNERS = np.array([[0.5, 0.5], [0.5, -0.5], [-0.5, -0.5], [-0.5, 0.5]])
 """Of a box, in shares of its length and width."""
-ACTOR_BOX = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
-"""Columns of an actor's box as `worldsim.datatypes.boxes` wants it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +39,7 @@ class TrackedState:
     Args:
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
-        routes: the way to go, and its lanes.
+        routes: where the egos are to go, and the lanes along the way.
         preview: where the egos are on their routes.
         actors: the other road users.
         seeds: what each slot's random numbers are drawn from, [b].
@@ -108,7 +105,7 @@ class TrackedScene:
 
 
 class SceneTracker:
-    """Moves the ego by its vehicle model, the road users by the ActorModel, and keeps the place on the route.
+    """Moves the ego by its vehicle model and the road users by the ActorModel, and follows the ego along its route.
 
     Args:
         config: of the learned world.
@@ -130,7 +127,7 @@ class SceneTracker:
             colours: RGB in [0, 1] of the clips' objects at their newest frames, [b, s, 3], NaN where unknown; without
                 them no road user has a colour, which only pictures need.
         """
-        actors = Actors.of_clips(clips)
+        actors = Actors.from_clips(clips)
         if colours is not None:
             draws = [(seed % 2**63, 0, 2) for seed in seeds]
             actors = self.actor_model.painted(replace(actors, colours=colours), draws)
@@ -162,7 +159,7 @@ class SceneTracker:
         actors = self.actor_model.step(
             state.actors,
             state.vehicles,
-            route_frame_of(state.preview),
+            RouteFrame.from_preview(state.preview),
             vehicles,
             self.dt,
             [(seed % 2**63, frame, 1) for seed, frame in zip(state.seeds, frames, strict=True)],
@@ -200,10 +197,9 @@ class SceneTracker:
 
         scene.objects[:], scene.object_kinds[:] = scene_objects(state.actors, vehicles)
         size = (self.vehicle_model.length, self.vehicle_model.width)
-        around = state.actors.in_ego_frame(vehicles)
-        gap, speed, scene.lead_valid[:] = lead_of(
-            to_frenet(route_frame_of(preview), around), around, state.actors.kinds, size
-        )
+        in_ego_frame = state.actors.in_ego_frame(vehicles)
+        pose = to_frenet(RouteFrame.from_preview(preview), in_ego_frame)
+        gap, speed, scene.lead_valid[:] = find_lead(pose, in_ego_frame, state.actors.kinds, size)
         scene.lead[:] = np.stack([gap, speed], axis=-1)
 
         beside = np.abs(preview.lateral_offset) > np.where(np.isfinite(half_width), half_width, LEAST_HALF_WIDTH)
@@ -231,7 +227,7 @@ class SceneTracker:
     def _collision(self, state: TrackedState) -> np.ndarray:
         size = (self.vehicle_model.length, self.vehicle_model.width)
         ego = np.concatenate([state.vehicles[:, :3], np.broadcast_to(size, (len(state.vehicles), 2))], axis=-1)
-        gap = separation(ego[:, None], state.actors.states[..., ACTOR_BOX])
+        gap = separation(ego[:, None], state.actors.states[..., BOX_COLUMNS])
         gap = np.where(state.actors.kinds > 0, gap, np.inf).min(-1)
         return 1 / (1 + np.exp(np.minimum(gap / CONTACT_SCALE, 50.0)))
 
@@ -241,7 +237,7 @@ class SceneTracker:
         reach = np.abs(np.cos(turn)) * model.width / 2 + np.abs(np.sin(turn)) * model.length / 2
         inside_lane = np.abs(preview.lateral_offset) + reach < LEAST_HALF_WIDTH
 
-        # each corner against the edges at its own place along the route, which junctions and bays move
+        # each corner is held against the road's edges beside it: these move at junctions and bays
         shrink = 2 * OFF_ROAD_TOLERANCE
         corners = CORNERS * (model.length - shrink, model.width - shrink)
         corners = rotate(corners[None], turn[:, None])

@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from worldsim.datatypes.route import RoutePreview
-from worldsim.datatypes.scene import EGO_NAMES
+from worldsim.datatypes.scene import EgoColumn
 from worldsim.dynamics.trust import DISAGREEMENTS, FREE_SIGNALS, FULL_SIGNALS, TrustModel, TrustScores
 from worldsim.scene_decoder import DecodedScene
 from worldsim.scene_tracker import TrackedScene
@@ -36,8 +36,8 @@ class TrustScorer:
             full: which signals these are.
         """
         names, model = (FULL_SIGNALS, self.full) if full else (FREE_SIGNALS, self.free)
-        speed = np.abs(decoded.ego[:, 0] - tracked.ego[:, EGO_NAMES.index("speed")])
-        yaw_rate = np.abs(decoded.ego[:, 1] - tracked.ego[:, EGO_NAMES.index("yaw_rate")])
+        speed = np.abs(decoded.ego[:, 0] - tracked.ego[:, EgoColumn.SPEED])
+        yaw_rate = np.abs(decoded.ego[:, 1] - tracked.ego[:, EgoColumn.YAW_RATE])
         lateral = np.abs(decoded.scene.lateral_offset - preview.lateral_offset)
         lateral = np.where(preview.on_route, lateral, 0.0)
         return TrustScores(

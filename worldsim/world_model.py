@@ -17,7 +17,7 @@ from worldsim.actors.actor_model import ActorModel
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.conditioning.style import style_of
+from worldsim.conditioning.style import style_statistics
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import motion_between
@@ -51,7 +51,10 @@ class WorldModel(nn.Module):
     def __init__(self, config: WorldModelConfig) -> None:
         super().__init__()
         if config.vae.temporal_kernel > NUM_KEPT:
-            raise ValueError(f"the decoder may look at {NUM_KEPT} frames, got {config.vae.temporal_kernel}")
+            raise ValueError(
+                f"a state keeps {NUM_KEPT} latents for the decoder: "
+                f"temporal_kernel must be at most that, got {config.vae.temporal_kernel}"
+            )
         self.config = config
         self.vae = VAE3D(config.vae)
         self.fine_map = ActorMap(config.camera, config.frame_size, config.dt, ACTOR_STRIDE)
@@ -122,7 +125,7 @@ class WorldModel(nn.Module):
         latents, encoder = self.frame_decoder.encode(np.stack([clip.frames for clip in clips]), self.device)
         colours = np.stack([self.frame_decoder.colours(clip.frames, clip.scenes)[-1] for clip in clips])
         tracked = self.tracker.begin(clips, seeds, colours)
-        conditions = self._context_conditions(clips, style_of(latents[:, -1]))
+        conditions = self._context_conditions(clips, style_statistics(latents[:, -1]))
         latent = self.dynamics.begin(latents, conditions, full_signals=full_signals)
         picture = PictureState(encoder.features if full_signals else None)
         return ModelState(tracked=tracked, generated=GeneratedState(latent, picture))
@@ -162,7 +165,7 @@ class WorldModel(nn.Module):
         latent = self.dynamics.step(latent, conditions, tracked.seeds, num_steps=num_steps, full_signals=full_signals)
         frames = None
         if decode or full_signals:
-            frames = self.render(self.frame_decoder.inputs(latent, tracked))
+            frames = self.render(self.frame_decoder.gather_inputs(latent, tracked))
         if frames is not None and full_signals:
             picture, error = self.frame_decoder.round_trip(picture, frames, latent)
             latent = latent._replace(signals=torch.cat([latent.signals, error[:, None]], dim=-1))
@@ -170,7 +173,7 @@ class WorldModel(nn.Module):
         return new, self.read(new, frames if decode else None)
 
     def render(self, inputs: DecoderInputs) -> np.ndarray:
-        """The frames of a state's `FrameDecoder.inputs`, RGB uint8 [b, h, w, 3]."""
+        """The frames of a state's `FrameDecoder.gather_inputs`, RGB uint8 [b, h, w, 3]."""
         return self.frame_decoder.render(inputs)
 
     @torch.no_grad()

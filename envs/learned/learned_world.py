@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box
 
-from envs.centreline import centreline
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
@@ -25,7 +24,7 @@ from envs.serialization import ArrayLike, StateCodec
 from envs.world import WorldStep
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
-from worldsim.datatypes.route import LANE_RANGE, RoutePreview, Routes
+from worldsim.datatypes.route import LANE_RANGE, RoutePreview, Routes, centreline_of
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
@@ -217,7 +216,7 @@ class LearnedWorld:
         tracked = state.tracked
         route, lanes = tracked.routes.ahead(0, tracked.vehicles[0], int(tracked.preview.places[0]))
         if len(route) < 2:
-            route, lanes = centreline(self._past[-1].scene), NO_LANES
+            route, lanes = centreline_of(self._past[-1].scene), NO_LANES
         pictures = pictures and self.config.pictures
         return clip_of(self._past, self._show, route, self.dt, lanes, pictures=pictures)
 
@@ -259,7 +258,7 @@ class LearnedWorld:
         scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.tracked.vehicles[slot], np.float64)
         frame = None if prediction.frames is None else prediction.frames[slot].copy()
         needs_view = frame is None and self.config.pictures
-        view = FrameDecoder.inputs(state.latent, state.tracked) if needs_view else None
+        view = FrameDecoder.gather_inputs(state.latent, state.tracked) if needs_view else None
         now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame, view=view)
         self._state, self._past = state, (*self._past, now)[-self.model.config.num_context :]
         return self._answer(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pygame
 
-from envs.centreline import centreline
 from envs.viewer.layout import (
     MAP_AHEAD,
     Box,
@@ -20,6 +19,7 @@ from envs.viewer.layout import (
 )
 from envs.viewer.session import Moment
 from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Theme
+from worldsim.datatypes.route import centreline_of
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -112,7 +112,7 @@ class Instruments:
         left, right = lane_sides(scene)
         if len(left):
             pygame.draw.polygon(surface, RAISED, map_points(np.concatenate([left, right[::-1]]), box).tolist())
-            pygame.draw.aalines(surface, ACCENT, False, map_points(centreline(scene), box).tolist())
+            pygame.draw.aalines(surface, ACCENT, False, map_points(centreline_of(scene), box).tolist())
         for pose, kind in zip(scene.objects, scene.object_kinds, strict=True):
             if kind != ObjectKind.EMPTY:
                 corners = map_points(object_corners(pose), box)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.centreline import centreline
 from envs.viewer.session import Moment
+from worldsim.datatypes.route import centreline_of
 from worldsim.datatypes.scene import SceneState
 
 # sizes in units: pixels where the scale is 1
@@ -226,7 +226,7 @@ def _lead_readout(scene: SceneState) -> Readout:
 
 def lane_sides(scene: SceneState) -> tuple[np.ndarray, np.ndarray]:
     """Left and right side of the lane ahead, each [r, 2] in the vehicle frame [m]; empty where the route is unknown."""
-    line = centreline(scene)
+    line = centreline_of(scene)
     if len(line) < 2:
         return np.zeros((0, 2)), np.zeros((0, 2))
     along = np.gradient(line, axis=0)

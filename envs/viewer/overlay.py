@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.centreline import centreline
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.viewer.layout import lane_sides, object_corners
 from worldsim.datatypes.camera import PinholeCamera
+from worldsim.datatypes.route import centreline_of
 from worldsim.datatypes.scene import ObjectColumn, ObjectKind, SceneState
 
 NEAREST = 0.3
@@ -57,7 +57,7 @@ def project_lines(lines: np.ndarray, camera: PinholeCamera) -> np.ndarray:
 
 def lane_lines(scene: SceneState, camera: PinholeCamera) -> np.ndarray:
     """The lane's two sides and its centre in frame pixels, [n, 2, 2]; none where the route is not known."""
-    pieces = [np.stack([line[:-1], line[1:]], axis=1) for line in (*lane_sides(scene), centreline(scene))]
+    pieces = [np.stack([line[:-1], line[1:]], axis=1) for line in (*lane_sides(scene), centreline_of(scene))]
     flat = np.concatenate(pieces).reshape(-1, 2, 2)
     return project_lines(np.concatenate([flat, np.zeros((*flat.shape[:2], 1))], axis=-1), camera)
 

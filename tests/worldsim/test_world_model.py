@@ -108,14 +108,18 @@ def test_a_frame_is_a_function_of_its_view_however_it_was_come_to(model: WorldMo
     for _ in range(4):
         state, prediction = model.step(state, CONTROL)
         latents.append(state.latent.latents[:, :1])
-    assert np.array_equal(model.render(model.frame_decoder.inputs(state.latent, state.tracked)), prediction.frames)
+    assert np.array_equal(
+        model.render(model.frame_decoder.gather_inputs(state.latent, state.tracked)), prediction.frames
+    )
     blind = model.begin([random_clip()], [5])
     for _ in range(4):
         blind, empty = model.step(blind, CONTROL, decode=False)
     assert empty.frames is None
-    assert np.array_equal(model.render(model.frame_decoder.inputs(blind.latent, blind.tracked)), prediction.frames)
+    assert np.array_equal(
+        model.render(model.frame_decoder.gather_inputs(blind.latent, blind.tracked)), prediction.frames
+    )
     clip = torch.cat(latents, dim=1)
-    view = model.frame_decoder.inputs(state.latent, state.tracked)
+    view = model.frame_decoder.gather_inputs(state.latent, state.tracked)
     actors = [np.repeat(v[:, None], clip.shape[1], axis=1) for v in (view.objects, view.kinds, view.colours)]
     streamed, _ = model.frame_decoder.decode(clip, *actors)
     assert np.abs(frames_to_uint8(streamed[:, -1]).numpy().astype(int) - prediction.frames).max() <= 1

@@ -14,13 +14,13 @@ from training.batches.memory_sampler import MemorySampler
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
 from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.conditioning.style import style_of
+from worldsim.conditioning.style import style_statistics
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.route import rotate
-from worldsim.datatypes.scene import ObjectColumn, SceneState
+from worldsim.datatypes.scene import UNKNOWN_COMMAND, ObjectColumn, SceneState
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
 from worldsim.dynamics.memory import RetrievedFrames
-from worldsim.networks.dit import UNKNOWN_COMMAND, Conditions
+from worldsim.networks.dit import Conditions
 from worldsim.networks.scene_head import SceneTargets, scene_to_targets
 from worldsim.networks.vae3d import VAE3D, frames_to_float
 
@@ -226,7 +226,7 @@ class LatentWindows:
             routes_valid=torch.from_numpy(routes_valid),
             actors=torch.from_numpy(self._actors(scenes, index)),
             actor_kinds=torch.from_numpy(np.where(shown[..., None], scenes.object_kinds, 0)),
-            style=style_of(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
+            style=style_statistics(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
 
     def _targets(self, scenes: SceneState, index: np.ndarray) -> SceneTargets:

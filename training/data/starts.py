@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.centreline import centreline
 from training.data.frame_store import FrameStore
 from training.data.validity import known_of
-from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, to_ground_frame, to_vehicle_frame
+from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, centreline_of, to_ground_frame, to_vehicle_frame
 from worldsim.datatypes.scene import LANE_NAMES
 from worldsim.datatypes.start_clip import StartClip
 
@@ -80,7 +79,7 @@ def recorded_route(store: FrameStore, position: int) -> tuple[np.ndarray, np.nda
     rows = slice(position, int(store.starts[episode] + store.lengths[episode]))
     scenes, vehicles = store.rows.scenes[rows], store.rows.vehicles[rows]
 
-    line = list(to_ground_frame(vehicles[0], centreline(scenes[0])[:1]))
+    line = list(to_ground_frame(vehicles[0], centreline_of(scenes[0])[:1]))
     sources = [0] * len(line)
     for k in range(len(vehicles)):
         last = k == len(vehicles) - 1

@@ -15,9 +15,9 @@ from training.data.frame_store import FrameStore
 from training.data.validity import known_of
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.actors.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, features
+from worldsim.actors.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, actor_features
 from worldsim.actors.actors import STANDING, ActorColumn, match_objects, object_states, with_rates
-from worldsim.actors.route_frame import LANE_HALF_WIDTH, FrenetPose, route_frame_of_scenes, to_frenet
+from worldsim.actors.route_frame import LANE_HALF_WIDTH, FrenetPose, RouteFrame, to_frenet
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn
@@ -113,8 +113,8 @@ def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamp
         in_ego_frame = with_rates(states[at], states[before], match, dt)
         in_ego_frame[..., : ActorColumn.SPEED] = scenes.objects[..., : ObjectColumn.SPEED]
         in_ego_frame[..., ActorColumn.DRIVES] = drives[at]
-        place = to_frenet(route_frame_of_scenes(scenes), in_ego_frame)
-        inputs = features(in_ego_frame, kinds[at], place, rows.vehicles[at, VehicleColumn.SPEED])
+        pose = to_frenet(RouteFrame.from_scenes(scenes), in_ego_frame)
+        inputs = actor_features(in_ego_frame, kinds[at], pose, rows.vehicles[at, VehicleColumn.SPEED])
 
         # what they then did
         later = at + ahead
@@ -160,14 +160,14 @@ def find_arrivals(store: FrameStore, colours: np.ndarray, num: int, rng: np.rand
         later = at + 1
         objects = rows.scenes[later].objects.astype(np.float64)
         match = match_objects(states[at], kinds[at], states[later], kinds[later], store.dt, 2.0)
-        place = to_frenet(route_frame_of_scenes(rows.scenes[later]), objects)
+        pose = to_frenet(RouteFrame.from_scenes(rows.scenes[later]), objects)
         is_new = (match < 0) & (kinds[later] > 0)
-        n, slot = np.nonzero(is_new & _may_arrive(objects, kinds[later], place))
+        n, slot = np.nonzero(is_new & _may_arrive(objects, kinds[later], pose))
 
-        of_place = [place.s[n, slot], place.lateral[n, slot], place.heading[n, slot]]
+        placement = [pose.s[n, slot], pose.lateral[n, slot], pose.heading[n, slot]]
         speed_and_size = objects[n, slot, ObjectColumn.SPEED :].T
         colour = colours[later][n, slot].T
-        found.append(np.stack([*of_place, *speed_and_size, kinds[later][n, slot], *colour], axis=-1))
+        found.append(np.stack([*placement, *speed_and_size, kinds[later][n, slot], *colour], axis=-1))
 
     all_found = np.concatenate(found)
     kept = all_found[rng.permutation(len(all_found))[:num]]
@@ -176,14 +176,14 @@ def find_arrivals(store: FrameStore, colours: np.ndarray, num: int, rng: np.rand
     return arrivals
 
 
-def _may_arrive(objects: np.ndarray, kinds: np.ndarray, place: FrenetPose) -> np.ndarray:
+def _may_arrive(objects: np.ndarray, kinds: np.ndarray, pose: FrenetPose) -> np.ndarray:
     """Whether objects [n, s, 6] lie in ARRIVAL_RANGE on the route and neither block nor cross it, bool [n, s]."""
     moves = objects[..., ObjectColumn.SPEED] >= 0.5
-    in_lane = np.abs(place.lateral) < LANE_HALF_WIDTH
-    blocks = in_lane & (~moves | (np.cos(place.heading) < 0.5))
-    crosses = (np.abs(np.sin(place.heading)) > 0.5) & (kinds != ObjectKind.PEDESTRIAN) & moves
-    in_range = (place.s > ARRIVAL_RANGE[0]) & (place.s < ARRIVAL_RANGE[1])
-    return place.on & in_range & ~blocks & ~crosses
+    in_lane = np.abs(pose.lateral) < LANE_HALF_WIDTH
+    blocks = in_lane & (~moves | (np.cos(pose.heading) < 0.5))
+    crosses = (np.abs(np.sin(pose.heading)) > 0.5) & (kinds != ObjectKind.PEDESTRIAN) & moves
+    in_range = (pose.s > ARRIVAL_RANGE[0]) & (pose.s < ARRIVAL_RANGE[1])
+    return pose.on & in_range & ~blocks & ~crosses
 
 
 def actor_losses(

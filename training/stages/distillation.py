@@ -67,7 +67,7 @@ class FrozenContext:
         self.denoiser, self.context, self.conditions = denoiser, context, batch.conditions
         self.times = torch.arange(context.shape[1], device=context.device)
         self.previous = shift_previous(context, denoiser.dit.config.num_previous)
-        self.inputs = denoiser.inputs(self.previous, batch.conditions, batch.retrieved)
+        self.inputs = denoiser.prepare_inputs(self.previous, batch.conditions, batch.retrieved)
 
     def predict(self, noisy: Float[Tensor, "b t c h w"], tau: float) -> Float[Tensor, "b t c h w"]:
         """The estimate of the data of `noisy` at flow time `tau`; the first frame is the context's."""

@@ -63,7 +63,7 @@ def replay_last_pass(denoiser: Denoiser, rollout: LatentRollout, batch: LatentBa
     each frame sees what the frames before it left in the cache, which were their last passes."""
     previous = shift_previous(rollout.latents, denoiser.dit.config.num_previous)
     times = torch.arange(rollout.latents.shape[1], device=rollout.latents.device)
-    inputs = denoiser.inputs(previous, batch.conditions, batch.retrieved)
+    inputs = denoiser.prepare_inputs(previous, batch.conditions, batch.retrieved)
     out = denoiser(rollout.noisy, rollout.tau, previous, batch.conditions, times, inputs=inputs)
     made = denoiser.constrain(out.data, inputs, batch.conditions)
     return torch.where((rollout.tau < 1)[:, :, None, None, None], made, rollout.latents)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from training.batches.latent_windows import NUM_DRAWS, LatentBatch, LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.conditioning.style import style_distance, style_of
+from worldsim.conditioning.style import style_distance, style_statistics
 from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
 from worldsim.dynamics.flow import interpolate, sample_times
 from worldsim.dynamics.memory import RetrievedFrames
@@ -293,7 +293,7 @@ def student_losses(
         num_retrieved = denoiser.dit.config.num_retrieved
         retrieved = jitter_retrieved(retrieved, num_retrieved, config.retrieved_noise, generator)
 
-    inputs = denoiser.inputs(previous, frames.conditions, retrieved)
+    inputs = denoiser.prepare_inputs(previous, frames.conditions, retrieved)
     out = denoiser(noisy, tau, previous, frames.conditions, frames.times, frames.past, inputs)
     noised = (tau < 1).float()
 
@@ -319,10 +319,10 @@ def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None
     style_limit, beyond which one frame in ten of the same drive lies."""
     batch = windows.sample(128, np.random.default_rng([seed, 10**6])).on(denoiser.step_std.device)
     latents, conditions = batch.latents, batch.conditions
-    prior = denoiser.inputs(shift_previous(latents, 1), conditions).prior
+    prior = denoiser.prepare_inputs(shift_previous(latents, 1), conditions).prior
     rest = (latents - prior)[:, 1:]
     denoiser.step_std.copy_(1.25 * (rest**2).mean((0, 1, 3, 4)).sqrt())
-    apart = style_distance(style_of(latents), conditions.style).abs()
+    apart = style_distance(style_statistics(latents), conditions.style).abs()
     denoiser.style_limit.copy_(apart.flatten(0, 1).quantile(0.9, dim=0))
 
 

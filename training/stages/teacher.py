@@ -69,7 +69,7 @@ class Teacher(nn.Module):
     ) -> Float[Tensor, "b t c h w"]:
         """The standardised rest of the data, (data - mean) / std of the posterior."""
         previous = shift_previous(noisy, self.denoiser.dit.config.num_previous)
-        inputs = self.denoiser.inputs(previous, conditions)
+        inputs = self.denoiser.prepare_inputs(previous, conditions)
         times = torch.arange(noisy.shape[1], device=noisy.device)
         return self.denoiser.dit(self.denoiser.stack(noisy, previous, inputs), tau, conditions, times).rest
 

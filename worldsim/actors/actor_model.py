@@ -44,66 +44,86 @@ RATE_SCALE = np.array([1.5, 0.2])
 """Standard size of an acceleration [m/s²] and a yaw rate [rad/s]."""
 
 
-def features(seen: np.ndarray, kinds: np.ndarray, place: FrenetPose, ego_speed: np.ndarray) -> np.ndarray:
+def actor_features(in_ego_frame: np.ndarray, kinds: np.ndarray, pose: FrenetPose, ego_speed: np.ndarray) -> np.ndarray:
     """What actors [n, s, 10], vehicle frame, act upon: float32 [n, s, NUM_FEATURES], of about unit size."""
-    n, num = kinds.shape
-    c, s = np.cos(seen[..., 2]), np.sin(seen[..., 2])
-    to_ego = np.stack([-c * seen[..., 0] - s * seen[..., 1], s * seen[..., 0] - c * seen[..., 1]], axis=-1)
-    on = place.on.astype(np.float64)
-    # everyone else and the ego, as seen from each: [n, s, s + 1]
-    others = np.concatenate([seen[..., :2], np.zeros((n, 1, 2))], axis=1)
-    d = others[:, None] - seen[:, :, None, :2]
-    ahead = c[..., None] * d[..., 0] + s[..., None] * d[..., 1]
-    aside = c[..., None] * d[..., 1] - s[..., None] * d[..., 0]
-    speed = np.concatenate([seen[..., ActorColumn.SPEED], ego_speed[:, None]], axis=1)
-    yaw = np.concatenate([seen[..., 2], np.zeros((n, 1))], axis=1)
-    length = np.concatenate([seen[..., ActorColumn.LENGTH], np.full((n, 1), EGO_LENGTH)], axis=1)
-    there = np.concatenate([kinds > 0, np.ones((n, 1), bool)], axis=1)
-    arc = np.concatenate([place.s, np.zeros((n, 1))], axis=1)
-    lateral = np.concatenate([place.lateral, np.zeros((n, 1))], axis=1)
-    with_line = np.concatenate([place.on, np.ones((n, 1), bool)], axis=1)
-    way = np.where(np.cos(place.heading) < 0, -1.0, 1.0)
-    along = way[..., None] * (arc[:, None] - arc[:, :num, None])
-    same_lane = place.on[..., None] & with_line[:, None] & (np.abs(lateral[:, None] - lateral[:, :num, None]) < 1.6)
-    in_way = np.where(place.on[..., None], same_lane, np.abs(aside) < 1.6)
-    distance = np.where(place.on[..., None] & with_line[:, None], along, ahead)
-    gap = distance - (length[:, None] + length[:, :num, None]) / 2
-    candidate = there[:, None] & in_way & (gap > 0) & ~np.eye(num, num + 1, dtype=bool)  # who is beside is not ahead
-    gap = np.where(candidate, gap, np.inf)
-    at = gap.argmin(-1)
-    rows = np.arange(n)[:, None]
-    turn = yaw[rows, at] - seen[..., 2]
-    lead_speed = np.where(candidate.any(-1), speed[rows, at] * np.cos(turn), seen[..., ActorColumn.SPEED])
-    gap = np.clip(gap.min(-1), 0.0, 60.0)
-    v = seen[..., ActorColumn.SPEED]
+    x, y, yaw, speed, _, _, yaw_rate, drives, _, acceleration = np.moveaxis(in_ego_frame, -1, 0)
+    cos, sin = np.cos(yaw), np.sin(yaw)
+    ego_ahead = -cos * x - sin * y
+    ego_aside = sin * x - cos * y
+    gap, lead_speed = _find_leads(in_ego_frame, kinds, pose, ego_speed)
     columns = [
-        v / 10,
-        np.minimum(v, 1.0),
-        seen[..., ActorColumn.DRIVES],
-        np.sign(seen[..., ActorColumn.ACCELERATION]) * (np.abs(seen[..., ActorColumn.ACCELERATION]) > 0.2),
+        speed / 10,
+        np.minimum(speed, 1.0),
+        drives,
+        np.sign(acceleration) * (np.abs(acceleration) > 0.2),
         kinds == ObjectKind.CAR,
         kinds == ObjectKind.TRUCK,
         kinds == ObjectKind.PEDESTRIAN,
-        np.clip(seen[..., ActorColumn.YAW_RATE] / RATE_SCALE[1], -5, 5),
-        on,
-        on * np.clip(place.lateral / 4, -2, 2),
-        on * np.abs(np.clip(place.lateral / 4, -2, 2)),
-        on * np.cos(place.heading),
-        on * np.sin(place.heading),
-        on * place.bend_near * v / 8 / RATE_SCALE[1],
-        on * place.bend_far * v / 16 / RATE_SCALE[1],
-        on * np.clip(place.s / 50, -1, 1.3),
-        np.clip(to_ego[..., 0] / 20, -3, 3),
-        np.clip(to_ego[..., 1] / 10, -3, 3),
-        np.exp(-np.hypot(to_ego[..., 0], to_ego[..., 1]) / 10),
-        c,
-        s,
-        ego_speed[:, None] / 10 + 0 * v,
+        np.clip(yaw_rate / RATE_SCALE[1], -5, 5),
+        *_route_features(pose, speed),
+        np.clip(ego_ahead / 20, -3, 3),
+        np.clip(ego_aside / 10, -3, 3),
+        np.exp(-np.hypot(ego_ahead, ego_aside) / 10),
+        cos,
+        sin,
+        ego_speed[:, None] / 10 + 0 * speed,
         gap / 30,
         1 / (1 + gap / 4),
-        np.clip((lead_speed - v) / 5, -3, 3),
+        np.clip((lead_speed - speed) / 5, -3, 3),
     ]
     return np.stack([np.asarray(column, np.float32) for column in columns], axis=-1)
+
+
+def _route_features(pose: FrenetPose, speed: np.ndarray) -> list[np.ndarray]:
+    """Where actors are on the route and how it bends before them, each [n, s]; 0 for those beside it."""
+    on = pose.on.astype(np.float64)
+    return [
+        on,
+        on * np.clip(pose.lateral / 4, -2, 2),
+        on * np.abs(np.clip(pose.lateral / 4, -2, 2)),
+        on * np.cos(pose.heading),
+        on * np.sin(pose.heading),
+        on * pose.bend_near * speed / 8 / RATE_SCALE[1],
+        on * pose.bend_far * speed / 16 / RATE_SCALE[1],
+        on * np.clip(pose.s / 50, -1, 1.3),
+    ]
+
+
+def _find_leads(
+    in_ego_frame: np.ndarray, kinds: np.ndarray, pose: FrenetPose, ego_speed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bumper-to-bumper gap [m] of each actor to the nearest road user or ego ahead of it, and that one's speed along
+    the actor's heading [m/s], each [n, s]; 60 m and its own speed where the way is free."""
+    n, num = kinds.shape
+
+    # everyone else and, last, the ego: [n, s + 1]; pairs are [n, s, s + 1], by who is asked and whom it meets
+    position = np.concatenate([in_ego_frame[..., :2], np.zeros((n, 1, 2))], axis=1)
+    yaw = np.concatenate([in_ego_frame[..., ActorColumn.YAW], np.zeros((n, 1))], axis=1)
+    speed = np.concatenate([in_ego_frame[..., ActorColumn.SPEED], ego_speed[:, None]], axis=1)
+    length = np.concatenate([in_ego_frame[..., ActorColumn.LENGTH], np.full((n, 1), EGO_LENGTH)], axis=1)
+    present = np.concatenate([kinds > 0, np.ones((n, 1), bool)], axis=1)
+    arc = np.concatenate([pose.s, np.zeros((n, 1))], axis=1)
+    lateral = np.concatenate([pose.lateral, np.zeros((n, 1))], axis=1)
+    on = np.concatenate([pose.on, np.ones((n, 1), bool)], axis=1)
+
+    # actors on the route meet others along it, in a bend too; those beside it straight ahead
+    cos, sin = np.cos(in_ego_frame[..., ActorColumn.YAW]), np.sin(in_ego_frame[..., ActorColumn.YAW])
+    offset = position[:, None] - in_ego_frame[:, :, None, :2]
+    ahead = cos[..., None] * offset[..., 0] + sin[..., None] * offset[..., 1]
+    aside = cos[..., None] * offset[..., 1] - sin[..., None] * offset[..., 0]
+    both_on = pose.on[..., None] & on[:, None]
+    along = np.where(np.cos(pose.heading) < 0, -1.0, 1.0)[..., None] * (arc[:, None] - arc[:, :num, None])
+    same_lane = both_on & (np.abs(lateral[:, None] - lateral[:, :num, None]) < 1.6)
+    in_way = np.where(pose.on[..., None], same_lane, np.abs(aside) < 1.6)
+
+    gap = np.where(both_on, along, ahead) - (length[:, None] + length[:, :num, None]) / 2
+    candidate = present[:, None] & in_way & (gap > 0) & ~np.eye(num, num + 1, dtype=bool)  # who is beside is not ahead
+    gap = np.where(candidate, gap, np.inf)
+    lead = gap.argmin(-1)
+    rows = np.arange(n)[:, None]
+    lead_speed = speed[rows, lead] * np.cos(yaw[rows, lead] - in_ego_frame[..., ActorColumn.YAW])
+    lead_speed = np.where(candidate.any(-1), lead_speed, in_ego_frame[..., ActorColumn.SPEED])
+    return np.clip(gap.min(-1), 0.0, 60.0), lead_speed
 
 
 class ActorModel(nn.Module):
@@ -130,7 +150,7 @@ class ActorModel(nn.Module):
         self,
         actors: Actors,
         vehicles: np.ndarray,
-        line: RouteFrame,
+        route_frame: RouteFrame,
         after: np.ndarray,
         dt: float,
         draws: Sequence[Sequence[int]],
@@ -140,27 +160,31 @@ class ActorModel(nn.Module):
 
         Args:
             vehicles: the egos now [b, 6].
-            line: their routes now.
+            route_frame: their routes now.
             after: the egos a step later [b, 6].
             draws: what each world's arrivals are drawn from, the entropy of a seed sequence each.
             overrides: states [b, s, 10] after the step, NaN where actors move by themselves.
         """
-        seen = actors.in_ego_frame(vehicles)
-        place = to_frenet(line, seen)
-        seen_features = torch.from_numpy(features(seen, actors.kinds, place, vehicles[:, 3]))
-        estimate = self(seen_features.to(self.arrivals.device)).double().cpu().numpy()
+        in_ego_frame = actors.in_ego_frame(vehicles)
+        pose = to_frenet(route_frame, in_ego_frame)
+        inputs = actor_features(in_ego_frame, actors.kinds, pose, vehicles[:, VehicleColumn.SPEED])
+        estimate = self(torch.from_numpy(inputs).to(self.arrivals.device)).double().cpu().numpy()
+
         rates = estimate[..., :2] * RATE_SCALE
-        states = _started(actors, estimate[..., 2], seen_features[..., NEARNESS].numpy() < 1 / 3, dt, draws)
-        states[..., ActorColumn.LANE] = kept_lanes(states[..., ActorColumn.LANE], actors.kinds, place)
-        rates[..., 1] = np.where(np.isfinite(states[..., ActorColumn.LANE]), lane_keeping(states, place), rates[..., 1])
+        states = _started(actors, estimate[..., 2], inputs[..., NEARNESS] < 1 / 3, dt, draws)
+        lanes = kept_lanes(states[..., ActorColumn.LANE], actors.kinds, pose)
+        states[..., ActorColumn.LANE] = lanes
+        # small errors of a learned yaw rate would add up: who follows the route is held to it
+        rates[..., 1] = np.where(np.isfinite(lanes), lane_keeping(states, pose), rates[..., 1])
         states = integrate(states, rates, dt)
         states = np.where(actors.kinds[..., None] > 0, states, 0.0)
+
         keeps: np.ndarray = np.zeros(actors.kinds.shape, bool)
         if overrides is not None:
             keeps = np.all(np.isfinite(overrides[..., :6]), axis=-1)
             states = np.where(keeps[..., None], overrides, states)
         moved_on = replace(actors, states=states)
-        return self._renewed(moved_on, keeps, line, vehicles, after, draws)
+        return self._renewed(moved_on, keeps, route_frame, vehicles, after, draws)
 
     def _renewed(
         self,
@@ -233,24 +257,24 @@ def _started(
     return states
 
 
-def kept_lanes(lanes: np.ndarray, kinds: np.ndarray, place: FrenetPose) -> np.ndarray:
+def kept_lanes(lanes: np.ndarray, kinds: np.ndarray, pose: FrenetPose) -> np.ndarray:
     """Offsets [b, s] that vehicles keep which drive along the route, either way; NaN for the others."""
     vehicle = (kinds == ObjectKind.CAR) | (kinds == ObjectKind.TRUCK)
-    along = place.on & vehicle & (np.abs(np.sin(place.heading)) < 0.5)
-    chosen = np.where(np.abs(place.lateral) < 1.0, 0.0, place.lateral)
+    along = pose.on & vehicle & (np.abs(np.sin(pose.heading)) < 0.5)
+    chosen = np.where(np.abs(pose.lateral) < 1.0, 0.0, pose.lateral)
     return np.where(along, np.where(np.isfinite(lanes), lanes, chosen), np.nan)
 
 
-def lane_keeping(states: np.ndarray, place: FrenetPose) -> np.ndarray:
+def lane_keeping(states: np.ndarray, pose: FrenetPose) -> np.ndarray:
     """Yaw rates [b, s] [rad/s] that keep vehicles at their offset from the route, critically damped over about 9 m.
 
     With d the offset and e the heading error, d' = sin e and e' = c - k per metre; c = k + (d0 - d)/D² - 2 e/D.
     """
     damping = 4.5
-    oncoming = np.cos(place.heading) < 0
-    error = np.where(oncoming, wrap_angle(place.heading - np.pi), place.heading)
-    miss = np.where(oncoming, -1.0, 1.0) * (states[..., ActorColumn.LANE] - place.lateral)
-    curvature = place.bend_near / 8 + np.clip(miss, -2, 2) / damping**2 - 2 * error / damping
+    oncoming = np.cos(pose.heading) < 0
+    error = np.where(oncoming, wrap_angle(pose.heading - np.pi), pose.heading)
+    miss = np.where(oncoming, -1.0, 1.0) * (states[..., ActorColumn.LANE] - pose.lateral)
+    curvature = pose.bend_near / 8 + np.clip(miss, -2, 2) / damping**2 - 2 * error / damping
     return states[..., ActorColumn.SPEED] * np.clip(curvature, -0.2, 0.2)
 
 

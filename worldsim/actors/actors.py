@@ -1,4 +1,4 @@
-"""Who else is there: the tracked actors around the egos, from and to SceneStates. numpy only."""
+"""The tracked road users around the egos, from and to SceneStates. numpy only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from enum import IntEnum
 
 import numpy as np
 
-from worldsim.actors.route_frame import LANE_HALF_WIDTH, route_frame_of_scenes, to_frenet
+from worldsim.actors.route_frame import LANE_HALF_WIDTH, RouteFrame, to_frenet
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import rotate
-from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, SceneState
+from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, OBJECT_RANGE, ObjectColumn, SceneState
 from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleColumn
 
 ACTOR_NAMES = ("x", "y", "yaw", "speed", "length", "width", "yaw_rate", "drives", "lane", "acceleration")
 """Ground frame [m, m, rad], [m/s], [m, m], [rad/s]; 1 for who has moved before or stands in a lane, 0 for the parked;
@@ -34,18 +35,20 @@ class ActorColumn(IntEnum):
     ACCELERATION = 9
 
 
+SIZE = slice(ActorColumn.LENGTH, ActorColumn.WIDTH + 1)
+"""Length and width of an actor or object."""
 STANDING = 0.15
 """Slower actors stand and do not turn [m/s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Actors:
-    """The actors around `b` egos, `s` places each.
+    """The actors around `b` egos, `s` slots each.
 
     Args:
         states: ACTOR_NAMES, float64 [b, s, 10].
-        kinds: ObjectKind, EMPTY in free places, int64 [b, s].
-        vacant: free places that someone new may take, bool [b, s]; the others stay free, as they were at the start.
+        kinds: ObjectKind, EMPTY in free slots, int64 [b, s].
+        vacant: free slots that a new arrival may take, bool [b, s]; the others stay free, as they were at the start.
         colours: RGB in [0, 1], float64 [b, s, 3]; NaN where unknown.
     """
 
@@ -75,15 +78,16 @@ class Actors:
         )
 
     def in_ego_frame(self, vehicles: np.ndarray) -> np.ndarray:
-        """ACTOR_NAMES with place and yaw in the frames of `vehicles` [b, 6]; float64 [b, s, 10]."""
-        seen = self.states.copy()
-        seen[..., :2] = rotate(self.states[..., :2] - vehicles[:, None, :2], -vehicles[:, 2, None])
-        seen[..., 2] = wrap_angle(self.states[..., 2] - vehicles[:, 2, None])
-        return np.where(self.kinds[..., None] > 0, seen, 0.0)
+        """ACTOR_NAMES with position and yaw in the frames of `vehicles` [b, 6]; float64 [b, s, 10]."""
+        ego_yaw = vehicles[:, VehicleColumn.YAW, None]
+        local = self.states.copy()
+        local[..., :2] = rotate(self.states[..., :2] - vehicles[:, None, :2], -ego_yaw)
+        local[..., ActorColumn.YAW] = wrap_angle(self.states[..., ActorColumn.YAW] - ego_yaw)
+        return np.where(self.kinds[..., None] > 0, local, 0.0)
 
     @staticmethod
-    def of_clips(clips: Sequence[StartClip]) -> Actors:
-        """The objects that the newest frames of `clips` tell of; they turn as since the frame before."""
+    def from_clips(clips: Sequence[StartClip]) -> Actors:
+        """The objects at the newest frames of `clips`; their rates are those since the frame before."""
         states = np.zeros((len(clips), NUM_OBJECTS, len(ACTOR_NAMES)))
         kinds = np.stack([clip.scenes.object_kinds[-1] for clip in clips])
         for k, clip in enumerate(clips):
@@ -92,8 +96,9 @@ class Actors:
                 before = object_states(clip.scenes[-2], clip.vehicles[-2])
                 match = match_objects(before, clip.scenes.object_kinds[-2], states[k], kinds[k], clip.dt, 1.0)
                 states[k] = with_rates(states[k], before, match, clip.dt)
-            place = to_frenet(route_frame_of_scenes(clip.scenes[-1:]), clip.scenes.objects[-1:].astype(np.float64))
-            in_lane = place.on[0] & (np.abs(place.lateral[0]) < LANE_HALF_WIDTH)
+            # one that stands in a lane is waiting, one beside it is parked
+            pose = to_frenet(RouteFrame.from_scenes(clip.scenes[-1:]), clip.scenes.objects[-1:].astype(np.float64))
+            in_lane = pose.on[0] & (np.abs(pose.lateral[0]) < LANE_HALF_WIDTH)
             states[k, :, ActorColumn.DRIVES] = in_lane | (states[k, :, ActorColumn.SPEED] > STANDING)
         return Actors(
             states=states,
@@ -104,12 +109,13 @@ class Actors:
 
 
 def object_states(scene: SceneState, vehicle: np.ndarray) -> np.ndarray:
-    """ACTOR_NAMES [..., s, 10] of a scene's objects seen from `vehicle` [..., 6]; nothing is known of the last four."""
+    """ACTOR_NAMES [..., s, 10] of the objects of a scene around `vehicle` [..., 6]; the last four are not known."""
     objects = scene.objects.astype(np.float64)
-    ground = vehicle[..., None, :2] + rotate(objects[..., :2], vehicle[..., 2, None])
-    yaw = wrap_angle(objects[..., 2] + vehicle[..., 2, None])
+    ego_yaw = vehicle[..., VehicleColumn.YAW, None]
+    ground = vehicle[..., None, :2] + rotate(objects[..., :2], ego_yaw)
+    yaw = wrap_angle(objects[..., ObjectColumn.YAW] + ego_yaw)
     unknown = np.broadcast_to([0.0, 0.0, np.nan, 0.0], (*yaw.shape, 4))
-    return np.concatenate([ground, yaw[..., None], objects[..., 3:], unknown], axis=-1)
+    return np.concatenate([ground, yaw[..., None], objects[..., ObjectColumn.SPEED :], unknown], axis=-1)
 
 
 def match_objects(
@@ -119,36 +125,38 @@ def match_objects(
 
     The same one has kind and size in common and lies within `within` [m] of where its mean speed would have brought it.
     """
-    heading = np.stack([np.cos(after[..., 2]), np.sin(after[..., 2])], axis=-1)
-    mean_speed = 0.5 * (after[..., :, None, 3] + before[..., None, :, 3])
+    yaw = after[..., ActorColumn.YAW]
+    heading = np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
+    mean_speed = 0.5 * (after[..., :, None, ActorColumn.SPEED] + before[..., None, :, ActorColumn.SPEED])
     expected = after[..., :, None, :2] - seconds * mean_speed[..., None] * heading[..., :, None, :]
     miss = np.hypot(*np.moveaxis(expected - before[..., None, :, :2], -1, 0))
-    size = np.abs(after[..., :, None, 4:6] - before[..., None, :, 4:6]).max(-1)
-    same = (kinds[..., :, None] == kinds_before[..., None, :]) & (kinds[..., :, None] > 0) & (size < 1e-3)
+    size, size_before = after[..., SIZE], before[..., SIZE]
+    resized = np.abs(size[..., :, None, :] - size_before[..., None, :, :]).max(-1)
+    same = (kinds[..., :, None] == kinds_before[..., None, :]) & (kinds[..., :, None] > 0) & (resized < 1e-3)
     miss = np.where(same & (miss < within), miss, np.inf)
     return np.where(np.isfinite(miss.min(-1)), miss.argmin(-1), -1)
 
 
 def with_rates(states: np.ndarray, before: np.ndarray, match: np.ndarray, dt: float) -> np.ndarray:
     """`states` [..., s, 10] with yaw rate and acceleration since `before`, where `match` [..., s] tells who is who."""
-    known = (match >= 0)[..., None]
+    known = match >= 0
     old = np.take_along_axis(before, np.maximum(match, 0)[..., None], axis=-2)
-    turn = np.where(states[..., [ActorColumn.SPEED]] > STANDING, wrap_angle(states[..., 2:3] - old[..., 2:3]) / dt, 0.0)
+    yaw_rate = wrap_angle(states[..., ActorColumn.YAW] - old[..., ActorColumn.YAW]) / dt
+    moves = states[..., ActorColumn.SPEED] > STANDING
+    acceleration = (states[..., ActorColumn.SPEED] - old[..., ActorColumn.SPEED]) / dt
     new = states.copy()
-    new[..., [ActorColumn.YAW_RATE]] = np.where(known, turn, 0.0)
-    new[..., [ActorColumn.ACCELERATION]] = np.where(
-        known, (states[..., [ActorColumn.SPEED]] - old[..., [ActorColumn.SPEED]]) / dt, 0.0
-    )
+    new[..., ActorColumn.YAW_RATE] = np.where(known & moves, yaw_rate, 0.0)
+    new[..., ActorColumn.ACCELERATION] = np.where(known, acceleration, 0.0)
     return new
 
 
 def scene_objects(actors: Actors, vehicles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """SceneState's objects [b, NUM_OBJECTS, 6] and kinds, nearest first and within OBJECT_RANGE."""
-    seen = actors.in_ego_frame(vehicles)
-    distance = np.hypot(seen[..., 0], seen[..., 1])
+    in_ego_frame = actors.in_ego_frame(vehicles)
+    distance = np.hypot(in_ego_frame[..., ActorColumn.X], in_ego_frame[..., ActorColumn.Y])
     listed = (actors.kinds > 0) & (distance <= OBJECT_RANGE)
     order = np.argsort(np.where(listed, distance, np.inf), axis=1, kind="stable")
-    rows = np.arange(len(seen))[:, None]
+    rows = np.arange(len(in_ego_frame))[:, None]
     kinds = np.where(listed, actors.kinds, 0)[rows, order]
-    objects = np.where(kinds[..., None] > 0, seen[rows, order][..., :6], 0.0)
+    objects = np.where(kinds[..., None] > 0, in_ego_frame[rows, order][..., : len(OBJECT_NAMES)], 0.0)
     return objects.astype(np.float32), kinds

@@ -1,4 +1,4 @@
-"""The road as actors see it: a smooth line through the route's preview, places along it, who is ahead. numpy only."""
+"""The route's frame: a smooth curve through its preview, Frenet poses along it, and the lead. numpy only."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import RoutePreview
-from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.scene import ROUTE_DISTANCES, LaneColumn, ObjectColumn, SceneState
 
 KNOT_ARCS = np.array([0.0, *ROUTE_DISTANCES, ROUTE_DISTANCES[-1] + 15.0])
-"""Arc lengths that a line is drawn through [m]: beside the ego, the preview, and straight on from its end."""
+"""Arc lengths of the knots of the curve [m]: beside the ego, the preview, and straight on from its end."""
 ROUTE_FRAME_ARCS = np.arange(0.0, KNOT_ARCS[-1] + 0.1, 2.5)
-"""Arc lengths of a line's points [m]."""
+"""Arc lengths of a RouteFrame's points [m]."""
 ROUTE_SIDE = 10.0
 """Actors farther beside the route have nothing to do with it [m]."""
 LANE_HALF_WIDTH = 2.3
@@ -25,44 +25,49 @@ LEAD_MARGIN = 0.3
 
 
 class RouteFrame(NamedTuple):
-    """The route near `n` egos. points: at ROUTE_FRAME_ARCS, vehicle frame [n, p, 2]. known: if there is one [n]."""
+    """The routes near `n` egos, as smooth curves that actors are placed along.
+
+    points: at ROUTE_FRAME_ARCS, vehicle frame, [n, p, 2]. known: False where there is no route, and the points go
+    straight ahead, [n].
+    """
 
     points: np.ndarray
     known: np.ndarray
 
+    @staticmethod
+    def from_preview(preview: RoutePreview) -> RouteFrame:
+        """Through the point beside each ego and its preview; straight on where the preview ends."""
+        route, valid, lateral_offset, heading_error = preview[:4]
+        beside = np.stack([-lateral_offset * np.sin(heading_error), -lateral_offset * np.cos(heading_error)], axis=-1)
+        knots = np.concatenate([beside[:, None], route, np.zeros((len(route), 1, 2))], axis=1).astype(np.float64)
+        known = preview.on_route & valid[:, :2].all(-1)
+        shown = np.concatenate([np.ones((len(route), 1), bool), valid, np.zeros((len(route), 1), bool)], axis=1)
 
-def route_frame_of(preview: RoutePreview) -> RouteFrame:
-    """The line through a preview and the place beside the ego; straight on where the preview ends, or there is none."""
-    route, valid, lateral_offset, heading_error = preview[:4]
-    beside = np.stack([-lateral_offset * np.sin(heading_error), -lateral_offset * np.cos(heading_error)], axis=-1)
-    knots = np.concatenate([beside[:, None], route, np.zeros((len(route), 1, 2))], axis=1).astype(np.float64)
-    known = preview.on_route & valid[:, :2].all(-1)
-    shown = np.concatenate([np.ones((len(route), 1), bool), valid, np.zeros((len(route), 1), bool)], axis=1)
-    straight = np.stack([KNOT_ARCS, np.zeros(len(KNOT_ARCS))], axis=-1)
-    knots = np.where(known[:, None, None], knots, straight)
-    shown |= ~known[:, None]
-    for k in range(2, knots.shape[1]):
-        d = knots[:, k - 1] - knots[:, k - 2]
-        d /= np.maximum(np.hypot(d[:, 0], d[:, 1]), 1e-6)[:, None]
-        beyond = knots[:, k - 1] + d * (KNOT_ARCS[k] - KNOT_ARCS[k - 1])
-        knots[:, k] = np.where(shown[:, k, None], knots[:, k], beyond)
-    return RouteFrame(_smooth(knots), known)
+        straight = np.stack([KNOT_ARCS, np.zeros(len(KNOT_ARCS))], axis=-1)
+        knots = np.where(known[:, None, None], knots, straight)
+        shown |= ~known[:, None]
+        for k in range(2, knots.shape[1]):
+            d = knots[:, k - 1] - knots[:, k - 2]
+            d /= np.maximum(np.hypot(d[:, 0], d[:, 1]), 1e-6)[:, None]
+            beyond = knots[:, k - 1] + d * (KNOT_ARCS[k] - KNOT_ARCS[k - 1])
+            knots[:, k] = np.where(shown[:, k, None], knots[:, k], beyond)
+        return RouteFrame(_smooth(knots), known)
 
-
-def route_frame_of_scenes(scenes: SceneState) -> RouteFrame:
-    """The routes that SceneStates [n] tell of."""
-    num = len(scenes.route)
-    return route_frame_of(
-        RoutePreview(
-            points=scenes.route,
-            valid=scenes.route_valid,
-            lateral_offset=scenes.lateral_offset,
-            heading_error=scenes.heading_error,
-            places=np.zeros(num, np.int64),
-            arcs=np.zeros(num),
-            on_route=np.all(scenes.lane_valid[:, :2], axis=-1),
+    @staticmethod
+    def from_scenes(scenes: SceneState) -> RouteFrame:
+        """Along the routes that SceneStates [n] show."""
+        num = len(scenes.route)
+        return RouteFrame.from_preview(
+            RoutePreview(
+                points=scenes.route,
+                valid=scenes.route_valid,
+                lateral_offset=scenes.lateral_offset,
+                heading_error=scenes.heading_error,
+                places=np.zeros(num, np.int64),
+                arcs=np.zeros(num),
+                on_route=np.all(scenes.lane_valid[:, [LaneColumn.LATERAL_OFFSET, LaneColumn.HEADING_ERROR]], axis=-1),
+            )
         )
-    )
 
 
 def _smooth(knots: np.ndarray) -> np.ndarray:
@@ -85,8 +90,12 @@ def _smooth(knots: np.ndarray) -> np.ndarray:
 
 
 class FrenetPose(NamedTuple):
-    """Where actors are on a line, all [n, s]: arc length and offset to the left [m], yaw against the line's, how much
-    the line turns in the 8 and 16 m ahead of who drives along it [rad], and whether they are beside it at all."""
+    """Actors in the route's frame, all [n, s].
+
+    s: arc length [m]. lateral: offset to the left [m]. heading: yaw relative to the route's [rad]. bend_near and
+    bend_far: how much the route turns in the 8 and 16 m ahead of an actor that drives along it [rad]. on: whether the
+    actor is near the route at all.
+    """
 
     s: np.ndarray
     lateral: np.ndarray
@@ -96,20 +105,26 @@ class FrenetPose(NamedTuple):
     on: np.ndarray
 
 
-def to_frenet(line: RouteFrame, seen: np.ndarray) -> FrenetPose:
-    """Where actors [n, s, 6 or more], OBJECT_NAMES first, vehicle frame, are on their lines."""
-    first, along = line.points[:, :-1], np.diff(line.points, axis=1)
+def to_frenet(route_frame: RouteFrame, in_ego_frame: np.ndarray) -> FrenetPose:
+    """Actors [n, s, 6 or more], OBJECT_NAMES first, from the vehicle frame to the frame of the route."""
+    # the nearest point of the nearest segment
+    first, along = route_frame.points[:, :-1], np.diff(route_frame.points, axis=1)
     size = np.maximum(np.hypot(along[..., 0], along[..., 1]), 1e-6)
     direction = along / size[..., None]
-    offset = seen[:, :, None, :2] - first[:, None]
+    offset = in_ego_frame[:, :, None, :2] - first[:, None]
     fraction = np.clip((offset * direction[:, None]).sum(-1), 0, size[:, None])
     miss = offset - fraction[..., None] * direction[:, None]
     at = (miss**2).sum(-1).argmin(-1)
-    rows = np.arange(len(seen))[:, None]
-    d, o = direction[rows, at], np.take_along_axis(offset, at[..., None, None], axis=2)[:, :, 0]
+    rows = np.arange(len(in_ego_frame))[:, None]
+
+    # beyond the ends the first and last segments go straight on: `s` is not clipped
+    d = direction[rows, at]
+    o = np.take_along_axis(offset, at[..., None, None], axis=2)[:, :, 0]
     lateral = d[..., 0] * o[..., 1] - d[..., 1] * o[..., 0]
     ahead = (d * o).sum(-1)
     s = ROUTE_FRAME_ARCS[at] + ahead
+
+    # the route's yaw between the middles of its segments, so that it does not jump from one to the next
     yaws = np.unwrap(np.arctan2(direction[..., 1], direction[..., 0]), axis=-1)
     middles = (ROUTE_FRAME_ARCS[1:] + ROUTE_FRAME_ARCS[:-1]) / 2
 
@@ -119,24 +134,32 @@ def to_frenet(line: RouteFrame, seen: np.ndarray) -> FrenetPose:
         return slope * (np.clip(arc, middles[0], middles[-1]) - middles[k]) + yaws[rows, k]
 
     here = yaw_at(s)
-    heading = wrap_angle(seen[..., 2] - here)
+    heading = wrap_angle(in_ego_frame[..., ObjectColumn.YAW] - here)
     way = np.where(np.cos(heading) < 0, -1.0, 1.0)
-    on = line.known[:, None] & (s > -2) & (s < ROUTE_FRAME_ARCS[-1] + 2) & (np.abs(lateral) < ROUTE_SIDE)
+    on = route_frame.known[:, None] & (s > -2) & (s < ROUTE_FRAME_ARCS[-1] + 2) & (np.abs(lateral) < ROUTE_SIDE)
     return FrenetPose(s, lateral, heading, yaw_at(s + 8 * way) - here, yaw_at(s + 16 * way) - here, on)
 
 
-def lead_of(
-    place: FrenetPose, seen: np.ndarray, kinds: np.ndarray, ego: tuple[float, float]
+def find_lead(
+    pose: FrenetPose, actors: np.ndarray, kinds: np.ndarray, ego: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`nearest_ahead` among actors [n, s, 6 or more], OBJECT_NAMES first, at their places; kinds [n, s]."""
-    box = place.s, place.lateral, place.heading, seen[..., 4], seen[..., 5]
-    return nearest_ahead(*box, seen[..., 3], kinds > 0, ego)
+    """`nearest_ahead` among actors [n, s, 6 or more], OBJECT_NAMES first, of given poses and kinds [n, s]."""
+    return nearest_ahead(
+        pose.s,
+        pose.lateral,
+        pose.heading,
+        actors[..., ObjectColumn.LENGTH],
+        actors[..., ObjectColumn.WIDTH],
+        actors[..., ObjectColumn.SPEED],
+        kinds > 0,
+        ego,
+    )
 
 
-def lead_in(scene: SceneState, ego: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def find_scene_lead(scene: SceneState, ego: tuple[float, float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`nearest_ahead` among the objects of SceneStates [n] on their own routes."""
-    place = to_frenet(route_frame_of_scenes(scene), scene.objects)
-    return lead_of(place, scene.objects, scene.object_kinds, ego)
+    pose = to_frenet(RouteFrame.from_scenes(scene), scene.objects)
+    return find_lead(pose, scene.objects, scene.object_kinds, ego)
 
 
 def nearest_ahead(

@@ -1,4 +1,4 @@
-"""The actors around as a condition: where the camera would see them, and where what it sees of them was a step ago."""
+"""The actors around as a condition: their boxes in the camera's picture, and where what it shows was a step ago."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch.nn import functional as F
 
 from worldsim.conditioning.warp import camera_rays
 from worldsim.datatypes.camera import CameraGeometry, focal_length
-from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectColumn, ObjectKind
 
 HEIGHTS = {ObjectKind.EMPTY: 0.0, ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: 1.75}
-"""Taken for an actor's height, which SceneState does not tell [m]; others are 1 m high."""
+"""Heights by kind, which a SceneState does not hold [m]; other kinds are 1 m high."""
 NEAREST = 0.5
 """Least depth at which anything is drawn [m]."""
 MOVING = 0.1
 """Faster actors move [m/s]."""
 NUM_ATTRIBUTES = 8
-"""Coverage, inverse depth, cosine and sine of the viewing angle, place across and up the box, truck, pedestrian."""
+"""Coverage, inverse depth, cosine and sine of the viewing angle, position across and up the box, truck, pedestrian."""
 NUM_ACTOR_CHANNELS = 4 * NUM_ATTRIBUTES
 """Channels of an actor map: 2x2 samples a cell."""
 NUM_PAINTED_CHANNELS = NUM_ACTOR_CHANNELS + 4 * 4
@@ -32,7 +32,7 @@ class DrawnActors(NamedTuple):
     """`n` pictures of actors, a cell every `stride` pixels.
 
     channels: [n, NUM_ACTOR_CHANNELS, h, w]. coverage: share of a cell that actors cover, [n, h, w].
-    sources: where the point seen at a cell's centre was a step ago if it belongs to an actor, in the vehicle frame of
+    sources: where the point at a cell's centre was a step ago if it belongs to an actor, in the vehicle frame of
     now [m], [n, h, w, 3]; meaningless where the coverage is 0. moving: share of a cell that moving actors cover,
     [n, h, w].
     """
@@ -79,13 +79,16 @@ class ActorMap(nn.Module):
             kinds: ObjectKind; EMPTY ones are left out.
         """
         channels, weight, actors, kinds, depth = self._draw(actors, kinds)
+        yaw, speed = actors[..., ObjectColumn.YAW], actors[..., ObjectColumn.SPEED]
         share = F.avg_pool2d(weight, 2)
         coverage = share.sum(1)
-        moving = (share * (actors[..., 3] > MOVING)[..., None, None]).sum(1)
+        moving = (share * (speed > MOVING)[..., None, None]).sum(1)
+
+        # what a cell shows was where the actors that cover it were: their own motion back
         share = share / coverage[:, None].clamp(min=1e-6)
         reach = (share * self._reach(actors, kinds, depth)).sum(1)
-        moved = actors[..., 3] * self.dt
-        back = torch.stack([moved * actors[..., 2].cos(), moved * actors[..., 2].sin(), torch.zeros_like(moved)], -1)
+        moved = speed * self.dt
+        back = torch.stack([moved * yaw.cos(), moved * yaw.sin(), torch.zeros_like(moved)], -1)
         sources = self.rays * reach[..., None] - torch.einsum("nshw,nsx->nhwx", share, back)
         mount = sources.new_tensor([self.camera.mount_x, 0.0, self.camera.mount_height])
         return DrawnActors(channels, coverage.clamp(0, 1), sources + mount, moving.clamp(0, 1))
@@ -105,23 +108,28 @@ class ActorMap(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Channels; share [n, s, rows, columns] of each sample that shows each actor; actors, kinds and depth, nearest
         first."""
-        box, depth, seen = self.rectangles(actors, kinds)
-        order = torch.where(seen, depth, torch.inf).argsort(dim=1, stable=True)
-        box, depth, seen = (
-            v.gather(1, order[..., None].expand_as(v) if v.dim() > 2 else order) for v in (box, depth, seen)
+        box, depth, visible = self.rectangles(actors, kinds)
+        order = torch.where(visible, depth, torch.inf).argsort(dim=1, stable=True)
+        box, depth, visible = (
+            v.gather(1, order[..., None].expand_as(v) if v.dim() > 2 else order) for v in (box, depth, visible)
         )
         actors = actors.gather(1, order[..., None].expand_as(actors))
         kinds = kinds.gather(1, order)
+
+        # the share of each sample that a box covers, and of that what nearer ones leave open
         left, right, top, bottom = (v[..., None] for v in box.unbind(-1))
         across = (torch.minimum(right, self.columns + self.sample) - torch.maximum(left, self.columns)) / self.sample
         down = (torch.minimum(bottom, self.rows + self.sample) - torch.maximum(top, self.rows)) / self.sample
-        alpha = down.clamp(0, 1)[..., :, None] * across.clamp(0, 1)[..., None, :] * seen[..., None, None]
+        alpha = down.clamp(0, 1)[..., :, None] * across.clamp(0, 1)[..., None, :] * visible[..., None, None]
         open_before = torch.cat([torch.ones_like(alpha[:, :1]), (1 - alpha).cumprod(dim=1)[:, :-1]], dim=1)
         weight = alpha * open_before
+
         middle = self.sample / 2
-        place_across = (self.columns + middle - left) / (right - left).clamp(min=1e-3) * 2 - 1
-        place_up = 1 - (self.rows + middle - top) / (bottom - top).clamp(min=1e-3) * 2
-        angle = actors[..., 2] - torch.atan2(actors[..., 1], actors[..., 0])
+        across_box = (self.columns + middle - left) / (right - left).clamp(min=1e-3) * 2 - 1
+        up_box = 1 - (self.rows + middle - top) / (bottom - top).clamp(min=1e-3) * 2
+        x, y, yaw = actors[..., :3].unbind(-1)
+        angle = yaw - torch.atan2(y, x)
+
         flat = torch.stack(
             [
                 torch.ones_like(depth),
@@ -135,8 +143,8 @@ class ActorMap(nn.Module):
         )
         drawn = torch.einsum("nshw,nsa->nahw", weight, flat)
         varying = [
-            (weight * place_across.clamp(-1, 1)[..., None, :]).sum(1),
-            (weight * place_up.clamp(-1, 1)[..., :, None]).sum(1),
+            (weight * across_box.clamp(-1, 1)[..., None, :]).sum(1),
+            (weight * up_box.clamp(-1, 1)[..., :, None]).sum(1),
         ]
         drawn = torch.cat([drawn, torch.stack(varying, dim=1)], dim=1)
         if colours is not None:
@@ -144,25 +152,29 @@ class ActorMap(nn.Module):
             known = torch.isfinite(colours).all(-1, keepdim=True)
             painted = torch.cat([known.to(colours.dtype), torch.where(known, 2 * colours - 1, 0.0)], dim=-1)
             drawn = torch.cat([drawn, torch.einsum("nshw,nsa->nahw", weight, painted)], dim=1)
-        channels = F.pixel_unshuffle(drawn, 2)
-        return channels, weight, actors, kinds, depth
+        return F.pixel_unshuffle(drawn, 2), weight, actors, kinds, depth
 
     def _reach(self, actors: Tensor, kinds: Tensor, depth: Tensor) -> Tensor:
         """Depth [n, s, h, w] at which the ray of each cell enters each box; `depth` where it goes past it."""
-        c, s = actors[..., 2].cos(), actors[..., 2].sin()
-        x, y = self.camera.mount_x - actors[..., 0], -actors[..., 1]
+        ahead, left, yaw, _, length, width = actors.unbind(-1)
+
+        # camera and rays in the frame of each box
+        c, s = yaw.cos(), yaw.sin()
+        x, y = self.camera.mount_x - ahead, -left
         zero = torch.zeros_like(x)
         origin = torch.stack([c * x + s * y, c * y - s * x, zero + self.camera.mount_height], dim=-1)
         turn = torch.stack([c, s, zero, -s, c, zero, zero, zero, zero + 1], dim=-1).unflatten(-1, (3, 3))
         ray = torch.einsum("nsij,hwj->nshwi", turn, self.rays)
         ray = torch.where(ray.abs() < 1e-6, 1e-6, ray)
-        half = torch.stack([actors[..., 4] / 2, actors[..., 5] / 2], dim=-1)
+
+        # slab test: the ray is inside while it is between all three pairs of faces
+        half = torch.stack([length / 2, width / 2], dim=-1)
         low = torch.cat([-half, zero[..., None]], dim=-1)
         high = torch.cat([half, self.heights[kinds][..., None]], dim=-1)
         first, second = ((side - origin)[:, :, None, None] / ray for side in (low, high))
         entered = torch.minimum(first, second).amax(-1)
-        left = torch.maximum(first, second).amin(-1)
-        hit = (entered < left) & (entered > 0)
+        exited = torch.maximum(first, second).amin(-1)
+        hit = (entered < exited) & (entered > 0)
         return torch.where(hit, entered, depth[..., None, None])
 
     def rectangles(self, actors: Tensor, kinds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -173,6 +185,8 @@ class ActorMap(nn.Module):
         aside = torch.stack([-yaw.sin(), yaw.cos()], dim=-1) * (width / 2)[..., None]
         centre = torch.stack([x, y], dim=-1)
         corners = torch.stack([centre + i * along + j * aside for i in (-1, 1) for j in (-1, 1)], dim=-2)
+
+        # the corners on the ground and at the roof
         forward = corners[..., 0] - self.camera.mount_x
         c, s = math.cos(self.camera.pitch), math.sin(self.camera.pitch)
         sides = []
@@ -185,9 +199,10 @@ class ActorMap(nn.Module):
             v = self.middle[1] - (s * forward + c * above) / clamped * self.focal
             sides.append(torch.stack([u, v], dim=-1))
             depths.append(depth)
-        corners_seen = torch.cat(sides, dim=-2)
+
+        projected = torch.cat(sides, dim=-2)
         depth = torch.cat(depths, dim=-1)
-        low, high = corners_seen.amin(-2), corners_seen.amax(-2)
+        low, high = projected.amin(-2), projected.amax(-2)
         box = torch.stack([low[..., 0], high[..., 0], low[..., 1], high[..., 1]], dim=-1)
         nearest, mean = depth.amin(-1), depth.mean(-1)
         shown = (kinds != ObjectKind.EMPTY) & (mean > NEAREST)

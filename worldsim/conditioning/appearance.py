@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from worldsim.conditioning.actor_map import ActorMap
-from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.scene import ObjectColumn, ObjectKind
 
 BODY = {ObjectKind.CAR: (0.45, 0.8), ObjectKind.TRUCK: (0.25, 0.65), ObjectKind.PEDESTRIAN: (0.2, 0.55)}
 """Between which heights, from the top down, an actor shows its paint or clothes; others all over."""
@@ -28,7 +28,7 @@ def colours_in(
         actor_map: of the frames' camera.
 
     Returns:
-        RGB in [0, 1], float64 [n, s, 3], and how sure it is, [n, s], 0 where an actor is not seen.
+        RGB in [0, 1], float64 [n, s, 3], and how sure it is, [n, s], 0 where an actor is not visible.
     """
     h, w = frames.shape[1:3]
     boxes, depths, shown = (
@@ -39,12 +39,15 @@ def colours_in(
     )
     colours, sure = np.zeros((*kinds.shape, 3)), np.zeros(kinds.shape)
     left, right, top, bottom = np.moveaxis(boxes.astype(np.float64), -1, 0)
+
+    # the middle of each box, at the heights of its body
     low = np.vectorize(lambda kind: BODY.get(kind, (0.0, 1.0))[0])(kinds)
     high = np.vectorize(lambda kind: BODY.get(kind, (0.0, 1.0))[1])(kinds)
     columns = [np.round(np.clip(left + share * (right - left), 0, w)).astype(int) for share in (ASIDE, 1 - ASIDE)]
     rows = [np.round(np.clip(top + share * (bottom - top), 0, h)).astype(int) for share in (low, high)]
     area = (columns[1] - columns[0]) * (rows[1] - rows[0])
     middle_u, middle_v = 0.5 * (left + right), top + 0.5 * (low + high) * (bottom - top)
+
     for i, k in zip(*np.nonzero(shown & (area > 1)), strict=True):
         before = shown[i] & (depths[i] < depths[i, k])
         across = (left[i] < middle_u[i, k]) & (right[i] > middle_u[i, k])
@@ -62,10 +65,10 @@ def tracked_colours(frames: np.ndarray, actors: np.ndarray, kinds: np.ndarray, a
     Kind and size tell who is who; arguments as for `colours_in`.
 
     Returns:
-        RGB in [0, 1], float64 [t, s, 3], NaN for those who are never seen.
+        RGB in [0, 1], float64 [t, s, 3], NaN for those that are never visible.
     """
     colours, sure = colours_in(frames, actors, kinds, actor_map)
-    size = np.round(actors[..., 4:6] * 1000).astype(np.int64)
+    size = np.round(actors[..., [ObjectColumn.LENGTH, ObjectColumn.WIDTH]] * 1000).astype(np.int64)
     who = np.concatenate([kinds[..., None], size], axis=-1).reshape(-1, 3)
     _, index = np.unique(who, axis=0, return_inverse=True)
     index = index.reshape(-1)

@@ -1,4 +1,4 @@
-"""The look of a drive, its light, weather and colours, as its latents tell it; and how a long rollout keeps it."""
+"""The style of a drive, its light, weather and colours, as statistics of its latents; how a long rollout keeps it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def style_of(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
-    """The look in 4 c numbers: each channel's mean and deviation over the upper half, then over the lower."""
+def style_statistics(latents: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b k"]:
+    """The style in 4 c numbers: each channel's mean and deviation over the upper half, then over the lower."""
     upper, lower = latents.chunk(2, dim=-2)
     return torch.cat([f for half in (upper, lower) for f in (half.mean((-2, -1)), half.std((-2, -1)))], dim=-1)
 
 
 def style_distance(style: Float[Tensor, "*b k"], other: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
-    """How far a look is from another: differences of means, logarithms of ratios of deviations."""
+    """How far a style is from another: differences of means, logarithms of ratios of deviations."""
     mean, std, lower_mean, lower_std = style.chunk(4, dim=-1)
     of_mean, of_std, of_lower_mean, of_lower_std = other.chunk(4, dim=-1)
     return torch.cat(
@@ -25,12 +25,12 @@ def style_distance(style: Float[Tensor, "*b k"], other: Float[Tensor, "*b k"]) -
 def keep_style(
     latents: Float[Tensor, "*b c h w"], style: Float[Tensor, "*b k"], limit: Float[Tensor, "k"]
 ) -> Float[Tensor, "*b c h w"]:
-    """Latents whose look is farther from `style` than `limit`, pulled back to the limit: means either way, deviations
+    """Latents whose style is farther from `style` than `limit`, pulled back to the limit: means either way, deviations
     where they are too large. Small errors of one step must not add up over hundreds."""
     halves = []
     parts = zip(
         latents.chunk(2, dim=-2),
-        style_of(latents).chunk(2, dim=-1),
+        style_statistics(latents).chunk(2, dim=-1),
         style.chunk(2, dim=-1),
         limit.chunk(2),
         strict=True,

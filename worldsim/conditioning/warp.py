@@ -58,10 +58,13 @@ class MotionWarp(nn.Module):
         """
         dx, dy, dyaw = (motion[:, i, None, None] for i in range(3))
         x, y, z = points.unbind(-1)
+
+        # into the vehicle frame of then, from its camera's mount
         cos, sin = dyaw.cos(), dyaw.sin()
         forward = cos * x - sin * y + dx - self.camera.mount_x
         left = sin * x + cos * y + dy
         above = z - self.camera.mount_height
+
         c, s = math.cos(self.camera.pitch), math.sin(self.camera.pitch)
         depth = (c * forward - s * above).clamp(min=0.1)
         up = s * forward + c * above
@@ -72,8 +75,8 @@ class MotionWarp(nn.Module):
     def from_afar(
         self, latents: Float[Tensor, "n c h w"], motions: Float[Tensor, "n 3"]
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n 1 h w"]]:
-        """`latents` of long before, seen after the motion since then, and 1 where the camera of then saw what is seen
-        now; 0 elsewhere, the latents too."""
+        """`latents` of long before, warped by the motion since then, and 1 where the camera of then saw what the camera
+        sees now; 0 elsewhere, the latents too."""
         grid = self.grid(motions, self.points)
         inside = ((grid.abs() < 1).all(-1)[:, None]).to(latents)
         return inside * F.grid_sample(latents, grid, padding_mode="border", align_corners=False), inside
@@ -85,7 +88,7 @@ class MotionWarp(nn.Module):
         coverage: Float[Tensor, "bt h w"] | None = None,
         sources: Float[Tensor, "bt h w 3"] | None = None,
     ) -> Float[Tensor, "b t c h w"]:
-        """`latents` one step before, seen after `motions`; what comes into view repeats the border.
+        """`latents` of one step before, warped by `motions`; what comes into view repeats the border.
 
         Args:
             coverage: share of each cell that shows what moves by itself.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from worldsim.datatypes.scene import ROUTE_DISTANCES
+from worldsim.datatypes.scene import ROUTE_DISTANCES, LaneColumn, SceneState
 from worldsim.datatypes.vehicle import VehicleColumn
 
 LANE_RANGE = 12.0
@@ -179,14 +179,31 @@ def preview_routes(routes: Routes, vehicles: np.ndarray, places: np.ndarray) -> 
     return RoutePreview(points, valid, lateral, heading, place, arcs, on_route)
 
 
+def centreline_of(scene: SceneState) -> np.ndarray:
+    """The route's centreline ahead as one SceneState shows it.
+
+    Points float32 [r, 2] in the vehicle frame [m]: the one beside the ego where it is known, then the valid route
+    points.
+
+    Args:
+        scene: a single instant.
+    """
+    points = scene.route[scene.route_valid]
+    if scene.lane_valid[[LaneColumn.LATERAL_OFFSET, LaneColumn.HEADING_ERROR]].all():
+        offset, error = float(scene.lateral_offset), float(scene.heading_error)
+        beside = np.array([[-offset * np.sin(error), -offset * np.cos(error)]])
+        points = np.concatenate([beside, points])
+    return points.astype(np.float32)
+
+
 def to_vehicle_frame(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points [..., 2] of the ground frame in the frame of `vehicle` [6]: x forward, y left."""
-    return rotate(points - vehicle[:2], -vehicle[2])
+    return rotate(points - vehicle[:2], -vehicle[VehicleColumn.YAW])
 
 
 def to_ground_frame(vehicle: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points [r, 2] in the frame of `vehicle` [6] in the ground frame, float64; inverts `to_vehicle_frame`."""
-    return vehicle[:2] + rotate(points.astype(np.float64), vehicle[2])
+    return vehicle[:2] + rotate(points.astype(np.float64), vehicle[VehicleColumn.YAW])
 
 
 def rotate(points: np.ndarray, angle: np.ndarray | float) -> np.ndarray:

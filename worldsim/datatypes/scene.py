@@ -100,6 +100,10 @@ class RouteCommand(IntEnum):
     STRAIGHT = 3
 
 
+UNKNOWN_COMMAND = len(RouteCommand)
+"""Stands for a RouteCommand that is withheld or not known."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SceneState:
     """What matters for driving at one instant, or at many: every array may carry the same leading dims `...`.
@@ -148,27 +152,27 @@ class SceneState:
     @property
     def speed(self) -> np.ndarray:
         """Ego speed [m/s], shape [...]."""
-        return self.ego[..., 0]
+        return self.ego[..., EgoColumn.SPEED]
 
     @property
     def lateral_offset(self) -> np.ndarray:
         """Ego offset from the lane centre, positive left [m], shape [...]."""
-        return self.lane[..., 0]
+        return self.lane[..., LaneColumn.LATERAL_OFFSET]
 
     @property
     def heading_error(self) -> np.ndarray:
         """Ego heading minus lane heading [rad], shape [...]."""
-        return self.lane[..., 1]
+        return self.lane[..., LaneColumn.HEADING_ERROR]
 
     @property
     def half_width(self) -> np.ndarray:
         """Half the lane's width [m], shape [...]."""
-        return self.lane[..., 2]
+        return self.lane[..., LaneColumn.HALF_WIDTH]
 
     @property
     def speed_limit(self) -> np.ndarray:
         """[m/s], shape [...]."""
-        return self.lane[..., 3]
+        return self.lane[..., LaneColumn.SPEED_LIMIT]
 
     def __getitem__(self, index) -> SceneState:
         """The instants selected by `index` on the leading dims."""
@@ -266,10 +270,12 @@ def control_from_action(action: ArrayLike) -> np.ndarray:
         raise ValueError(f"an action must be finite, got {a}")
     a = np.clip(a, -1.0, 1.0)
     zeros = np.zeros_like(a[..., 0])
-    return np.stack([a[..., 0], np.maximum(a[..., 1], 0), np.maximum(-a[..., 1], 0), zeros], axis=-1)
+    steer, acceleration = a[..., 0], a[..., 1]
+    return np.stack([steer, np.maximum(acceleration, 0), np.maximum(-acceleration, 0), zeros], axis=-1)
 
 
 def action_from_control(control: ArrayLike) -> np.ndarray:
     """The action [..., 2] nearest to a control [..., 4]: steer and throttle minus brake."""
     c = np.asarray(control, np.float32)
-    return np.stack([c[..., 0], c[..., 1] - c[..., 2]], axis=-1)
+    acceleration = c[..., ControlColumn.THROTTLE] - c[..., ControlColumn.BRAKE]
+    return np.stack([c[..., ControlColumn.STEER], acceleration], axis=-1)

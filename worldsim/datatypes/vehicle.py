@@ -63,8 +63,8 @@ class VehicleModel:
 
     def yaw_rate(self, vehicle: np.ndarray) -> np.ndarray:
         """[rad/s] of vehicle states [..., 6]; limited by the tyres' grip."""
-        v = vehicle[..., 3]
-        rate = v * np.tan(vehicle[..., 5]) / self.wheelbase
+        v = vehicle[..., VehicleColumn.SPEED]
+        rate = v * np.tan(vehicle[..., VehicleColumn.STEER_ANGLE]) / self.wheelbase
         limit = self.max_lateral_acceleration / np.maximum(np.abs(v), 1e-3)
         return np.clip(rate, -limit, limit)
 
@@ -128,7 +128,10 @@ def pursuit_curvature(x: np.ndarray | float, y: np.ndarray | float, least_square
 def motion_between(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """MOTION_NAMES [..., 6] of the step from vehicle states `before` to `after` [..., 6]."""
     d = after[..., :2] - before[..., :2]
-    c, s = np.cos(before[..., 2]), np.sin(before[..., 2])
-    dyaw = (after[..., 2] - before[..., 2] + np.pi) % (2 * np.pi) - np.pi
-    dx, dy = c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0]
-    return np.stack([dx, dy, dyaw, after[..., 3], after[..., 4], after[..., 5]], axis=-1)
+    yaw = before[..., VehicleColumn.YAW]
+    c, s = np.cos(yaw), np.sin(yaw)
+    dx = c * d[..., 0] + s * d[..., 1]
+    dy = c * d[..., 1] - s * d[..., 0]
+    dyaw = (after[..., VehicleColumn.YAW] - yaw + np.pi) % (2 * np.pi) - np.pi
+    speed, acceleration, steer_angle = np.moveaxis(after[..., VehicleColumn.SPEED :], -1, 0)
+    return np.stack([dx, dy, dyaw, speed, acceleration, steer_angle], axis=-1)

@@ -67,8 +67,8 @@ def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Fl
 class Denoiser(nn.Module):
     """CausalDiT with its prior: the previous latent, moved as ego and actors moved.
 
-    `step_std`, how far the next latent is from it, and `style_limit`, how far a frame's look is from that of another of
-    the same drive (`style_distance`), are measured by training.
+    `step_std`, how far the next latent is from it, and `style_limit`, how far the style of a frame is from that of
+    another of the same drive (`style_distance`), are measured by training.
     """
 
     def __init__(self, config: WorldModelConfig) -> None:
@@ -83,56 +83,63 @@ class Denoiser(nn.Module):
         self.register_buffer("style_limit", torch.full((4 * config.vae.latent_channels,), torch.inf))
         self.register_buffer("step_std", torch.full((config.vae.latent_channels,), 0.5))
 
-    def inputs(
+    def prepare_inputs(
         self, previous: Float[Tensor, "b t k c h w"], conditions: Conditions, retrieved: RetrievedFrames | None = None
     ) -> DenoiserInputs:
-        """What the next latent would be if all went on as the conditions say, route and actors in the picture, what was
-        retrieved as it is seen from here, and the sinks as they were."""
-        prior = previous[:, :, 0]
-        b = len(prior)
-        maps = []
+        """What is known of frames before they are sampled.
+
+        Args:
+            previous: latents before each frame, newest first.
+            conditions: of the frames.
+            retrieved: what is retrieved for them, and their sinks; None for nothing.
+        """
+        newest = previous[:, :, 0]
+        b, t = newest.shape[:2]
+        maps = [newest.new_empty(b * t, 0, *newest.shape[3:])]
         if self.route_map is not None:
             maps.append(self.route_map(conditions.routes.flatten(0, 1), conditions.routes_valid.flatten(0, 1)))
-        coverage = sources = moving = None
+        actors = None
         if self.actor_map is not None:
-            seen = self.actor_map(conditions.actors.flatten(0, 1), conditions.actor_kinds.flatten(0, 1))
-            maps.append(seen.channels)
-            coverage, sources, moving = seen.coverage, seen.sources, seen.moving
+            actors = self.actor_map(conditions.actors.flatten(0, 1), conditions.actor_kinds.flatten(0, 1))
+            maps.append(actors.channels)
+
+        # what moves by itself is resampled from where it was, all else by the ego's motion
+        prior = newest
         if self.warp is not None:
-            prior = self.warp(prior, conditions.motions * conditions.known[..., None], coverage, sources)
-        drawn = (
-            torch.cat(maps, dim=1) if maps else prior.new_empty(prior.shape[0] * prior.shape[1], 0, *prior.shape[3:])
-        )
-        memory, num_retrieved = None, self.dit.config.num_retrieved
-        if num_retrieved or self.dit.config.num_sinks:
+            motions = conditions.motions * conditions.known[..., None]
+            sources = (None, None) if actors is None else (actors.coverage, actors.sources)
+            prior = self.warp(newest, motions, *sources)
+
+        memory, config = None, self.dit.config
+        if config.num_retrieved or config.num_sinks:
             if retrieved is None:
-                retrieved = RetrievedFrames.empty(previous[:, :, 0], num_retrieved + self.dit.config.num_sinks)
-            seen = self._seen_from_here(retrieved)
-            memory = self.dit.memory_tokens(seen, retrieved.motions)
-            if num_retrieved:
-                drawn = torch.cat([drawn, seen[:, :, 0].flatten(0, 1)], dim=1)
-        if coverage is None:
-            coverage = drawn.new_zeros(len(drawn), *prior.shape[3:])
+                retrieved = RetrievedFrames.empty(newest, config.num_retrieved + config.num_sinks)
+            warped = self._warp_retrieved(retrieved)
+            memory = self.dit.memory_tokens(warped, retrieved.motions)
+            if config.num_retrieved:
+                maps.append(warped[:, :, 0].flatten(0, 1))
+
+        coverage = prior.new_zeros(b * t, *prior.shape[3:]) if actors is None else actors.coverage
         return DenoiserInputs(
-            prior,
-            rearrange(drawn, "(b t) c h w -> b t c h w", b=b),
-            rearrange(coverage, "(b t) h w -> b t h w", b=b),
-            self._change(conditions, moving, prior),
-            memory,
+            prior=prior,
+            drawn=rearrange(torch.cat(maps, dim=1), "(b t) c h w -> b t c h w", b=b),
+            coverage=rearrange(coverage, "(b t) h w -> b t h w", b=b),
+            change=self._change(conditions, None if actors is None else actors.moving, prior),
+            memory=memory,
         )
 
-    def _seen_from_here(self, retrieved: RetrievedFrames) -> Float[Tensor, "b t k c1 h w"]:
-        """What was retrieved, moved to where it is seen from now, and the sinks; the last channel says where they are
+    def _warp_retrieved(self, retrieved: RetrievedFrames) -> Float[Tensor, "b t k c1 h w"]:
+        """Retrieved latents warped to the present view, and the sinks as they are; the last channel is 1 where they are
         known."""
         b, t = retrieved.valid.shape[:2]
         num = self.dit.config.num_retrieved
-        seen = F.pad(retrieved.latents[:, :, num:], (0, 0, 0, 0, 0, 1), value=1.0)
+        latents = F.pad(retrieved.latents[:, :, num:], (0, 0, 0, 0, 0, 1), value=1.0)
         if num:
             assert self.warp is not None
-            far, motions = (value[:, :, :num].flatten(0, 2) for value in (retrieved.latents, retrieved.motions))
-            near = torch.cat(self.warp.from_afar(far, motions), dim=1)
-            seen = torch.cat([rearrange(near, "(b t k) c h w -> b t k c h w", b=b, t=t), seen], dim=2)
-        return seen * retrieved.valid[..., None, None, None]
+            old, motions = (value[:, :, :num].flatten(0, 2) for value in (retrieved.latents, retrieved.motions))
+            warped = torch.cat(self.warp.from_afar(old, motions), dim=1)
+            latents = torch.cat([rearrange(warped, "(b t k) c h w -> b t k c h w", b=b, t=t), latents], dim=2)
+        return latents * retrieved.valid[..., None, None, None]
 
     def _change(self, conditions: Conditions, moving: Tensor | None, prior: Tensor) -> Tensor:
         if moving is None:
@@ -145,7 +152,7 @@ class Denoiser(nn.Module):
     def constrain(
         self, data: Float[Tensor, "b t c h w"], inputs: DenoiserInputs, conditions: Conditions
     ) -> Float[Tensor, "b t c h w"]:
-        """The latents that sampled data become: near the prior where nothing moves, of the drive's look, within
+        """The latents that sampled data become: near the prior where nothing moves, in the drive's style, within
         limits."""
         latents = inputs.prior + inputs.change[:, :, None] * (data - inputs.prior)
         if self.dit.config.use_style:
@@ -177,11 +184,11 @@ class Denoiser(nn.Module):
 
         Args:
             previous: latents before each frame, newest first.
-            inputs: from `inputs()`, if it is at hand already.
+            inputs: from `prepare_inputs`, if at hand already.
             tokens_only: for the clean pass that fills the cache; `data` is then `noisy`.
         """
         if inputs is None:
-            inputs = self.inputs(previous, conditions)
+            inputs = self.prepare_inputs(previous, conditions)
         stacked = self.stack(noisy, previous, inputs)
         out = self.dit(stacked, tau, conditions, times, past, tokens_only, inputs.memory)
         mean, std = posterior(noisy, tau, inputs.prior, self.step_std[:, None, None])

@@ -1,8 +1,8 @@
-"""MemoryBank: latents that left the window, kept for their places and retrieved where they are seen again.
+"""MemoryBank: latents that left the window, kept with their poses and retrieved where the ego comes by again.
 
-A frame is remembered when the ego has moved on by MEMORY_SPACING. A full bank forgets the frame that tells least: one
-with a neighbour near to it, and seldom retrieved. Retrieved are those whose view is nearest to the ego's; what they
-show is moved to where it is seen from now (`warp.py`), and the network attends to it.
+A frame is inserted when the ego has moved on by MEMORY_SPACING. A full bank drops the least useful frame: one with a
+neighbour near to it, and seldom retrieved. Retrieved are those whose view is nearest to the ego's; they are warped to
+the present view (`warp.py`), and the network attends to them.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MEMORY_SPACING = 2.0
-"""A frame is remembered when its view is so far from all that are kept [m]."""
+"""A frame is inserted when its view is so far from all that are kept [m]."""
 TURN_ARM = 8.0
 """A turn by an angle counts as this far times the angle [m]."""
 SIDE_WEIGHT = 2.0
 """A metre to the side counts as so many ahead or behind: what is beside the road is near."""
-RECALL_RANGE = 24.0
+RETRIEVAL_RANGE = 24.0
 """Views farther than this are not retrieved [m]."""
 MOST_TURN = math.radians(75.0)
-"""Nor are those that look elsewhere [rad]."""
+"""Nor are those that face elsewhere [rad]."""
 
 
 class RetrievedFrames(NamedTuple):
     """Frames retrieved for each frame, nearest view first, and after them the sinks, the first frames of its drive.
 
-    latents: [b, t, k, c, h, w]. motions: dx, dy [m] and dyaw [rad] from the remembered pose to the present one, in the
-    remembered vehicle's frame, 0 for sinks, [b, t, k, 3]. valid: False where nothing was retrieved, [b, t, k].
+    latents: [b, t, k, c, h, w]. motions: dx, dy [m] and dyaw [rad] from the pose of then to the present one, in the
+    vehicle frame of then, 0 for sinks, [b, t, k, 3]. valid: False where nothing was retrieved, [b, t, k].
     """
 
     latents: Tensor
@@ -41,7 +41,7 @@ class RetrievedFrames(NamedTuple):
 
     @staticmethod
     def empty(latents: Float[Tensor, "b t c h w"], num: int) -> RetrievedFrames:
-        """`num` empty places for each frame."""
+        """`num` empty slots for each frame."""
         b, t = latents.shape[:2]
         return RetrievedFrames(
             latents.new_zeros(1, 1, 1, 1, 1, 1).expand(b, t, num, *latents.shape[2:]),
@@ -84,13 +84,13 @@ def view_distance(motions: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
 
 def is_near(motions: Float[Tensor, "*b 3"]) -> Bool[Tensor, "*b"]:
     """Whether a view is near enough to be retrieved; NaN is not."""
-    return (view_distance(motions) < RECALL_RANGE) & (motions[..., 2].abs() < MOST_TURN)
+    return (view_distance(motions) < RETRIEVAL_RANGE) & (motions[..., 2].abs() < MOST_TURN)
 
 
 class MemoryBank(NamedTuple):
-    """Places for `m` remembered frames of each slot; functions here never write into a bank.
+    """Room for `m` frames of each slot; functions here never write into a bank.
 
-    latents: [b, m, c, h, w]. poses: x, y [m], yaw [rad] in the ground frame, NaN in empty places, [b, m, 3].
+    latents: [b, m, c, h, w]. poses: x, y [m], yaw [rad] in the ground frame, NaN where empty, [b, m, 3].
     frames: number of each, [b, m]. retrievals: how often each was retrieved, [b, m].
     """
 
@@ -128,14 +128,16 @@ class MemoryBank(NamedTuple):
         if not bool(new.any()):
             return self
         slots = torch.nonzero(new)[:, 0]
-        places = self._least(slots)
+        index = self._least_useful(slots)
         bank = MemoryBank(*(value.clone() for value in self))
-        bank.latents[slots, places], bank.poses[slots, places] = latents[slots], poses[slots].to(bank.poses)
-        bank.frames[slots, places], bank.retrievals[slots, places] = frames[slots], 0.0
+        bank.latents[slots, index] = latents[slots]
+        bank.poses[slots, index] = poses[slots].to(bank.poses)
+        bank.frames[slots, index] = frames[slots]
+        bank.retrievals[slots, index] = 0.0
         return bank
 
-    def _least(self, slots: Int[Tensor, "s"]) -> Int[Tensor, "s"]:
-        """The place in each slot that is empty or tells least."""
+    def _least_useful(self, slots: Int[Tensor, "s"]) -> Int[Tensor, "s"]:
+        """The index in each slot's bank that is empty, or whose frame is of least use."""
         poses, retrievals = self.poses[slots], self.retrievals[slots]
         m = poses.shape[1]
         apart = view_distance(
@@ -148,13 +150,14 @@ class MemoryBank(NamedTuple):
     def retrieve(
         self, poses: Float[Tensor, "b 3"], before: Int[Tensor, "b"], num: int
     ) -> tuple[RetrievedFrames, MemoryBank]:
-        """Up to `num` frames older than frame `before` whose views are nearest to those at `poses`, and the bank that
-        knows that they were retrieved."""
+        """Up to `num` frames older than frame `before` whose views are nearest to those at `poses`, and the bank with
+        their retrievals counted."""
         motions = relative_pose(self.poses, poses)
         allowed = is_near(motions) & (self.frames < before[:, None])
         apart = torch.where(allowed, view_distance(motions), torch.inf)
         nearest, index = apart.topk(min(num, apart.shape[1]), dim=1, largest=False)
         valid = nearest.isfinite()
+
         rows = torch.arange(len(index), device=index.device)[:, None]
         found = torch.where(valid[..., None], motions[rows, index], 0.0).to(self.latents)
         retrievals = self.retrievals.scatter_add(1, index, valid.to(self.retrievals))

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from worldsim.conditioning.style import style_distance, style_of
-from worldsim.dynamics.denoiser import Denoiser, shift_previous
+from worldsim.conditioning.style import style_distance, style_statistics
+from worldsim.dynamics.denoiser import Denoiser, DenoiserInputs, shift_previous
 from worldsim.dynamics.flow import euler_sample
 from worldsim.dynamics.memory import MemoryBank, RetrievedFrames, integrate
 from worldsim.dynamics.trust import FREE_SIGNALS
@@ -31,7 +31,7 @@ class LatentState(NamedTuple):
     signals: FREE_SIGNALS or FULL_SIGNALS of the newest latent, [b, k]; 0 for a recorded one.
     poses: x, y [m], yaw [rad] of the ego at the newest frame, from its pose at the first, float64 [b, 3].
     style: statistics that the drive's latents are held to, [b, 4 c].
-    memory: what may be retrieved; None for a model without a memory, or where rollouts are told what they recall.
+    memory: what may be retrieved; None for a model without a memory, or where callers hand in the retrieved frames.
     sinks: the drive's first latents, zeros until they are there, [b, s, c, h, w]; None likewise.
     """
 
@@ -81,10 +81,36 @@ class LatentState(NamedTuple):
 
 
 class SamplingPass(NamedTuple):
-    """What the network was asked: a noisy latent [b, 1, c, h, w] at a flow time."""
+    """What the network was given: a noisy latent [b, 1, c, h, w] at a flow time."""
 
     noisy: Tensor
     tau: float
+
+
+class FrameContext(NamedTuple):
+    """What all passes over one new frame have in common: the arguments of `Denoiser.forward` but for the latent and its
+    flow time."""
+
+    previous: Tensor
+    conditions: Conditions
+    times: Tensor
+    past: tuple[KeyValue, ...]
+    inputs: DenoiserInputs
+
+
+class LatentSample(NamedTuple):
+    """A latent as sampled, before `Denoiser.constrain`.
+
+    data: [b, 1, c, h, w]. estimates: of the data, one a sampling pass. last_pass: what the last of these was given.
+    cache: with the frame's keys and values of that pass. other_estimate: the first estimate from another noise, None
+    where nobody asked for it.
+    """
+
+    data: Tensor
+    estimates: list[Tensor]
+    last_pass: SamplingPass
+    cache: tuple[KeyValue, ...]
+    other_estimate: Tensor | None
 
 
 class LatentRollout(NamedTuple):
@@ -105,7 +131,7 @@ def select_frames(conditions: Conditions, frames: slice) -> Conditions:
 
 
 def select_retrieved(retrieved: RetrievedFrames | None, frames: slice) -> RetrievedFrames | None:
-    """What some of the frames recall."""
+    """What is retrieved for some of the frames."""
     return None if retrieved is None else RetrievedFrames(*(value[:, frames] for value in retrieved))
 
 
@@ -118,36 +144,48 @@ def prefill(
     """The state after clean `latents`; one parallel pass.
 
     Args:
-        retrieved: what these frames recall and their sinks; None: they are a drive's first and recall nothing, and the
-            state keeps sinks and a memory of its own from here on.
+        retrieved: what is retrieved for these frames, and their sinks; None: they are a drive's first, nothing is
+            retrieved for them, and the state keeps sinks and a memory of its own from here on.
 
     Raises:
         ValueError: the network is not causal.
     """
     if not denoiser.dit.config.causal:
         raise ValueError("a network with causal=False sees the future: it cannot be rolled out frame by frame")
-    t = latents.shape[1]
-    previous = shift_previous(latents, denoiser.dit.config.num_previous)
-    ones = torch.ones(latents.shape[:2], device=latents.device)
+    config = denoiser.dit.config
+    b, t = latents.shape[:2]
+    previous = shift_previous(latents, config.num_previous)
     times = torch.arange(t, device=latents.device)
-    sinks, num_sinks = None, denoiser.dit.config.num_sinks
-    if num_sinks and retrieved is None:
-        sinks = F.pad(latents[:, :num_sinks], (0, 0, 0, 0, 0, 0, 0, max(0, num_sinks - t)))
-    seen = _with_sinks(denoiser, retrieved, sinks, previous, times.expand(len(latents), t))
-    inputs = denoiser.inputs(previous, conditions, seen)
-    out = denoiser(latents, ones, previous, conditions, times, inputs=inputs, tokens_only=True)
-    kept = torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1)
-    signals = latents.new_zeros(len(latents), len(FREE_SIGNALS))
-    poses = torch.zeros(len(latents), 3, dtype=torch.float64, device=latents.device)
+
+    sinks = None
+    if config.num_sinks and retrieved is None:
+        missing = max(0, config.num_sinks - t)
+        sinks = F.pad(latents[:, : config.num_sinks], (0, 0, 0, 0, 0, 0, 0, missing))
+
+    retrieved_and_sinks = _with_sinks(denoiser, retrieved, sinks, previous, times.expand(b, t))
+    inputs = denoiser.prepare_inputs(previous, conditions, retrieved_and_sinks)
+    clean = torch.ones((b, t), device=latents.device)
+    out = denoiser(latents, clean, previous, conditions, times, inputs=inputs, tokens_only=True)
+
     memory = None
-    if denoiser.dit.config.num_retrieved and retrieved is None:
-        memory = MemoryBank.empty(latents[:, 0], denoiser.dit.config.memory_capacity)
+    if config.num_retrieved and retrieved is None:
+        memory = MemoryBank.empty(latents[:, 0], config.memory_capacity)
+    poses = torch.zeros(b, 3, dtype=torch.float64, device=latents.device)
     for k in range(t):
         poses = integrate(poses, conditions.motions[:, k] * conditions.known[:, k, None])
         if memory is not None:
-            memory = memory.insert(latents[:, k], poses, times[k].expand(len(latents)))
-    frames, style = (t - 1,) * len(latents), conditions.style[:, -1]
-    return LatentState(kept, _newest(denoiser, out.cache), frames, signals, poses, style, memory, sinks)
+            memory = memory.insert(latents[:, k], poses, times[k].expand(b))
+
+    return LatentState(
+        latents=torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1),
+        cache=_newest(denoiser, out.cache),
+        frames=(t - 1,) * b,
+        signals=latents.new_zeros(b, len(FREE_SIGNALS)),
+        poses=poses,
+        style=conditions.style[:, -1],
+        memory=memory,
+        sinks=sinks,
+    )
 
 
 def advance(
@@ -166,61 +204,109 @@ def advance(
     Args:
         conditions: of the new frame, t = 1.
         passes: gets the frame's last sampling pass.
-        retrieved: what the frame retrievals and its sinks, if the state has neither of its own.
+        retrieved: what is retrieved for the frame, and its sinks, if the state has neither of its own.
         other_noise: asks for one pass and one signal more, `seed_disagreement`.
     """
-    b, device = len(noise), noise.device
+    config = denoiser.dit.config
     frames = tuple(frame + 1 for frame in state.frames)
-    times = torch.tensor(frames, device=device)[:, None]
-    previous = state.latents[:, None, : denoiser.dit.config.num_previous]
+    times = torch.tensor(frames, device=noise.device)[:, None]
     poses = integrate(state.poses, conditions.motions[:, 0] * conditions.known)
+
     memory = state.memory
     if memory is not None:
-        left_window = times[:, 0] - denoiser.dit.config.window
-        retrieved, memory = memory.retrieve(poses, left_window, denoiser.dit.config.num_retrieved)
-    retrieved = _with_sinks(denoiser, retrieved, state.sinks, previous, times)
-    inputs = denoiser.inputs(previous, conditions, retrieved)
+        left_window = times[:, 0] - config.window
+        retrieved, memory = memory.retrieve(poses, left_window, config.num_retrieved)
+    context = _prepare_context(denoiser, state, conditions, times, retrieved)
 
-    tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
-    past = tuple(kv.with_room(tokens) for kv in state.cache)
+    sample = _sample(denoiser, context, noise, num_steps, other_noise)
+    if passes is not None:
+        passes.append(sample.last_pass)
+    latent = denoiser.constrain(sample.data, context.inputs, conditions)
 
-    cache, estimates = past, []
-    last: SamplingPass | None = None
-
-    def denoise(x: Tensor, tau: float) -> Tensor:
-        nonlocal cache, last
-        at = torch.full((b, 1), tau, device=device)
-        out = denoiser(x, at, previous, conditions, times, past, inputs)
-        cache, last = out.cache, SamplingPass(x, tau)
-        estimates.append(out.data)
-        return out.data
-
-    other = None if other_noise is None else denoise(other_noise, 0.0)
-    estimates.clear()  # and what that pass wrote into the cache's room, sampling overwrites
-    latent = euler_sample(denoise, noise, num_steps)
-    if passes is not None and last is not None:
-        passes.append(last)
-    unstable = _rms(estimates[-1] - estimates[0], denoiser.step_std)
-    if num_steps == 1:
-        unstable = torch.full_like(unstable, torch.nan)
-    surprise = _rms(latent - inputs.prior, denoiser.step_std)
-    latent = denoiser.constrain(latent, inputs, conditions)
-    drift = style_distance(style_of(latent[:, 0]), conditions.style[:, 0]).abs() / denoiser.style_limit
-    told = [unstable, surprise, drift.mean(-1)]
-    if other is not None:
-        told.append(_rms(other - estimates[0], denoiser.step_std))
-    signals = torch.stack(told, dim=-1)
-    if denoiser.dit.config.clean_cache:
-        ones = torch.ones((b, 1), device=device)
-        cache = denoiser(latent, ones, previous, conditions, times, past, inputs, tokens_only=True).cache
-    latents = torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1)
+    cache = sample.cache
+    if config.clean_cache:  # later frames then attend to what was kept, not to what was still noisy
+        cache = denoiser(latent, torch.ones(times.shape, device=noise.device), *context, tokens_only=True).cache
     if memory is not None:
         memory = memory.insert(latent[:, 0], poses, times[:, 0])
-    sinks = state.sinks
-    if sinks is not None:
-        now = times == torch.arange(sinks.shape[1], device=device)
-        sinks = torch.where(now[..., None, None, None], latent, sinks)
-    return LatentState(latents, _newest(denoiser, cache), frames, signals, poses, state.style, memory, sinks)
+    return state._replace(
+        latents=torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1),
+        cache=_newest(denoiser, cache),
+        frames=frames,
+        signals=_measure_signals(denoiser, context, sample, latent),
+        poses=poses,
+        memory=memory,
+        sinks=_fill_sinks(state.sinks, latent, times),
+    )
+
+
+def _prepare_context(
+    denoiser: Denoiser,
+    state: LatentState,
+    conditions: Conditions,
+    times: Int[Tensor, "b 1"],
+    retrieved: RetrievedFrames | None,
+) -> FrameContext:
+    """What the passes over the frame after `state` share, with room for its keys and values in the cache."""
+    previous = state.latents[:, None, : denoiser.dit.config.num_previous]
+    retrieved_and_sinks = _with_sinks(denoiser, retrieved, state.sinks, previous, times)
+    inputs = denoiser.prepare_inputs(previous, conditions, retrieved_and_sinks)
+    num_tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
+    past = tuple(kv.with_room(num_tokens) for kv in state.cache)
+    return FrameContext(previous, conditions, times, past, inputs)
+
+
+def _sample(
+    denoiser: Denoiser,
+    context: FrameContext,
+    noise: Float[Tensor, "b 1 c h w"],
+    num_steps: int,
+    other_noise: Float[Tensor, "b 1 c h w"] | None,
+) -> LatentSample:
+    """A latent from `noise`, and its first estimate from `other_noise`."""
+    estimates: list[Tensor] = []
+    passes: list[SamplingPass] = []
+    cache = context.past
+
+    def denoise(x: Tensor, tau: float) -> Tensor:
+        nonlocal cache
+        out = denoiser(x, torch.full((len(x), 1), tau, device=x.device), *context)
+        cache = out.cache
+        estimates.append(out.data)
+        passes.append(SamplingPass(x, tau))
+        return out.data
+
+    # the other noise goes first: what its pass writes into the cache's room, sampling overwrites
+    other_estimate = None if other_noise is None else denoise(other_noise, 0.0)
+    estimates.clear()
+    data = euler_sample(denoise, noise, num_steps)
+    return LatentSample(data, estimates, passes[-1], cache, other_estimate)
+
+
+def _measure_signals(
+    denoiser: Denoiser, context: FrameContext, sample: LatentSample, latent: Float[Tensor, "b 1 c h w"]
+) -> Float[Tensor, "b k"]:
+    """FREE_SIGNALS of a sample and the latent that it became, and `seed_disagreement` where it was asked for."""
+    first, last = sample.estimates[0], sample.estimates[-1]
+    flow_instability = _rms(last - first, denoiser.step_std)
+    if len(sample.estimates) == 1:
+        flow_instability = torch.full_like(flow_instability, torch.nan)
+    surprise = _rms(sample.data - context.inputs.prior, denoiser.step_std)
+    drift = style_distance(style_statistics(latent[:, 0]), context.conditions.style[:, 0]).abs() / denoiser.style_limit
+
+    signals = [flow_instability, surprise, drift.mean(-1)]
+    if sample.other_estimate is not None:
+        signals.append(_rms(sample.other_estimate - first, denoiser.step_std))
+    return torch.stack(signals, dim=-1)
+
+
+def _fill_sinks(
+    sinks: Float[Tensor, "b s c h w"] | None, latent: Float[Tensor, "b 1 c h w"], times: Int[Tensor, "b 1"]
+) -> Float[Tensor, "b s c h w"] | None:
+    """The sinks, with the new latent in its place where it is one of its drive's first."""
+    if sinks is None:
+        return None
+    is_new = times == torch.arange(sinks.shape[1], device=times.device)
+    return torch.where(is_new[..., None, None, None], latent, sinks)
 
 
 def _with_sinks(
@@ -230,7 +316,7 @@ def _with_sinks(
     previous: Float[Tensor, "b t k c h w"],
     times: Int[Tensor, "b t"],
 ) -> RetrievedFrames | None:
-    """What frames recall, and those of their drive's sinks that are older than they."""
+    """What is retrieved for frames, and those of their drive's sinks that are older than they."""
     if sinks is None:
         return retrieved
     if retrieved is None:
@@ -261,7 +347,7 @@ def roll_out(
     Args:
         conditions: of all t frames.
         noise: of all t frames; that of the context is not used.
-        retrieved: what all t frames recall and their sinks; None: what they remember themselves.
+        retrieved: what is retrieved for all t frames, and their sinks; None: the rollout keeps a memory of its own.
     """
     k, t = context.shape[1], noise.shape[1]
     state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), select_retrieved(retrieved, slice(0, k)))
@@ -269,8 +355,8 @@ def roll_out(
     passes: list[SamplingPass] = []
     for frame in range(k, t):
         now = slice(frame, frame + 1)
-        known, told = select_frames(conditions, now), select_retrieved(retrieved, now)
-        state = advance(denoiser, state, known, noise[:, now], num_steps, passes, told)
+        now_conditions, now_retrieved = select_frames(conditions, now), select_retrieved(retrieved, now)
+        state = advance(denoiser, state, now_conditions, noise[:, now], num_steps, passes, now_retrieved)
         clip.append(state.latents[:, :1])
     tau = torch.tensor([1.0] * k + [p.tau for p in passes], device=noise.device).expand(len(noise), t)
     return LatentRollout(torch.cat(clip, dim=1), torch.cat([context, *(p.noisy for p in passes)], dim=1), tau)

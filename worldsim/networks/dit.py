@@ -15,11 +15,9 @@ from torch.utils.checkpoint import checkpoint
 from worldsim.conditioning.actor_map import NUM_ACTOR_CHANNELS
 from worldsim.conditioning.route_map import NUM_ROUTE_CHANNELS
 from worldsim.configs import DiTConfig
+from worldsim.datatypes.scene import UNKNOWN_COMMAND
 from worldsim.networks.layers import ConvBlock, DiTBlock, KeyValue, MemoryAttention, MemoryTokens
 from worldsim.networks.rope import Axis, axial_angles, rotation_of
-
-UNKNOWN_COMMAND = 4
-"""The command's index when it is dropped or not known (RouteCommand has 0 to 3)."""
 
 MOTION_SCALE = (1.0, 0.1, 0.05, 10.0, 3.0, 0.3)
 """Divides MOTION_NAMES to about unit size."""
@@ -34,9 +32,9 @@ class Conditions(NamedTuple):
     known: False where control and motion are not known (a clip's first frame), [b, t].
     routes: the route's preview from the frame's pose, vehicle frame [m], [b, t, 10, 2].
     routes_valid: 1 where a route point is known, [b, t, 10].
-    actors: OBJECT_NAMES of those around at the frame, vehicle frame, [b, t, s, 6].
+    actors: OBJECT_NAMES of the road users around at the frame, vehicle frame, [b, t, s, 6].
     actor_kinds: ObjectKind, EMPTY in unused slots, [b, t, s].
-    style: `style_of` a latent of the same drive, [b, t, 4 c].
+    style: `style_statistics` of a latent of the same drive, [b, t, 4 c].
     """
 
     controls: Tensor
@@ -100,14 +98,17 @@ class CausalDiT(nn.Module):
             num_stacked += NUM_ACTOR_CHANNELS
         if config.num_retrieved:
             num_stacked += latent_channels + 1
+
         self.time_embedding = nn.Sequential(nn.Linear(64, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_embedding = nn.Sequential(nn.Linear(11, d), nn.SiLU(), nn.Linear(d, d))
         self.command_embedding = nn.Embedding(UNKNOWN_COMMAND + 1, d)
         self.style_embedding = nn.Linear(4 * latent_channels, d) if config.use_style else None
+
         self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
         self.recompute = False
+
         if config.num_retrieved or config.num_sinks:
             self.memory_in = nn.Conv2d(latent_channels + 1, d, 2, stride=2)
             if config.num_retrieved:
@@ -116,6 +117,7 @@ class CausalDiT(nn.Module):
                 self.sink_embedding = nn.Embedding(config.num_sinks, d)
                 nn.init.normal_(self.sink_embedding.weight, std=0.02)
             self.memory_attention = MemoryAttention(d, config.num_heads)
+
         self.axes = block_axes(config)
         self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio, axis) for axis in self.axes])
         self.up = nn.ConvTranspose2d(d, w, 2, stride=2)
@@ -123,10 +125,13 @@ class CausalDiT(nn.Module):
         self.head = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.head_norm = nn.GroupNorm(8, w)
         self.head_out = nn.Conv2d(w, latent_channels, 3, padding=1)
+
+        # an untrained network answers with its prior, whatever the style
         nn.init.normal_(self.command_embedding.weight, std=0.02)
         for module in (self.head_out, self.style_embedding):
             for p in module.parameters() if module is not None else ():
                 nn.init.zeros_(p)
+
         frequencies = torch.exp(torch.linspace(0, math.log(500.0), 32))
         self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
@@ -165,9 +170,9 @@ class CausalDiT(nn.Module):
                 the nearest retrieved latent, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers, one row for all slots or one for each.
-            past: keys and values of older frames with room for these at the end; what is beyond the window is not seen.
+            past: keys and values of older frames with room for these at the end; none is attended to beyond the window.
             tokens_only: leave out the convolutional head; `rest` is then empty.
-            memory: what each frame retrievals, and the sinks.
+            memory: tokens of what is retrieved for each frame, and of the sinks.
 
         Raises:
             ValueError: a cache is given to a network that is not causal.
@@ -175,6 +180,7 @@ class CausalDiT(nn.Module):
         b, t = tau.shape
         if past is not None and not self.config.causal:
             raise ValueError("with causal=False every frame sees the later ones: there is no cache, pass whole clips")
+
         condition = self.embed(tau, conditions)
         flat_condition = rearrange(condition, "b t d -> (b t) d")
         x = self.stem_in(rearrange(stacked, "b t c h w -> (b t) c h w"))
@@ -182,24 +188,29 @@ class CausalDiT(nn.Module):
             x = block(x, flat_condition)
         skip = x
         tokens = rearrange(self.down(x), "(b t) d h w -> b t (h w) d", b=b)
+
         head_width = self.config.width // self.config.num_heads
         rotations = {axis: rotation_of(axial_angles(times, self.grid, head_width, axis)) for axis in set(self.axes)}
         num_past = past[0].keys.shape[2] // tokens.shape[2] - t if past else 0
         masks = {axis: self._mask(axis, t, num_past, tokens) for axis in set(self.axes)}
         if memory is not None:
             tokens = self._attend_to(memory, tokens)
-        cache, older = [], iter(past or ())
+
+        # blocks over space look at one frame alone: they have no cache
+        cache: list[KeyValue] = []
+        older = iter(past or ())
         for axis, block in zip(self.axes, self.blocks, strict=True):
             kept = None if past is None or axis == "space" else next(older)
             inputs = (tokens, condition, self.grid, rotations[axis], masks[axis], kept)
             if self.recompute and torch.is_grad_enabled():
-                tokens, seen = checkpoint(block, *inputs, use_reentrant=False)
+                tokens, key_values = checkpoint(block, *inputs, use_reentrant=False)
             else:
-                tokens, seen = block(*inputs)
+                tokens, key_values = block(*inputs)
             if self.config.causal and axis != "space":
-                cache.append(seen)
+                cache.append(key_values)
         if tokens_only:
             return DiTOutput(tokens.new_empty(0), tokens, tuple(cache))
+
         x = self.up(rearrange(tokens, "b t (h w) d -> (b t) d h w", h=self.grid[0]))
         x = self.merge(torch.cat([x, skip], dim=1))
         for block in self.head:
@@ -207,22 +218,28 @@ class CausalDiT(nn.Module):
         rest = self.head_out(nn.functional.silu(self.head_norm(x)))
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
 
-    def memory_tokens(self, seen: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
-        """Tokens of retrieved latents as they are seen from here, and of sinks; the last channel says where they are
-        known. The former are told apart by their places, the latter by their numbers."""
-        b, t, k = seen.shape[:3]
+    def memory_tokens(self, latents: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
+        """Tokens of retrieved latents, warped to the present view, and of sinks; the last channel is 1 where they are
+        known. The former are told apart by their poses, the latter by their numbers.
+
+        Raises:
+            ValueError: `k` is not the number of frames that the config names.
+        """
+        b, t, k = latents.shape[:3]
         if k != self.config.num_retrieved + self.config.num_sinks:
             raise ValueError(
                 f"a network of {self.config.num_retrieved} retrieved frames and {self.config.num_sinks} sinks got {k}"
             )
-        tokens = rearrange(self.memory_in(seen.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
+        tokens = rearrange(self.memory_in(latents.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
+
         marks = []
         if self.config.num_retrieved:
             dx, dy, dyaw = motions[:, :, : self.config.num_retrieved].unbind(-1)
             marks.append(self.memory_place(torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)))
         if self.config.num_sinks:
             marks.append(self.sink_embedding.weight.expand(b, t, -1, -1))
-        known = F.max_pool2d(seen[..., -1, :, :].flatten(0, 2)[:, None], 2).flatten(1) > 0.5
+
+        known = F.max_pool2d(latents[..., -1, :, :].flatten(0, 2)[:, None], 2).flatten(1) > 0.5
         valid = rearrange(known, "(b t k) n -> b t (k n)", b=b, t=t)
         return MemoryTokens((tokens + torch.cat(marks, dim=2)[..., None, :]).flatten(2, 3), valid)
 

@@ -32,7 +32,7 @@ class KeyValue(NamedTuple):
     values: Tensor
 
     def with_room(self, num: int) -> KeyValue:
-        """A copy with `num` empty places at the end, for Attention to write into."""
+        """A copy with `num` empty slots at the end, for Attention to write into."""
         return KeyValue(F.pad(self.keys, (0, 0, 0, num)), F.pad(self.values, (0, 0, 0, num)))
 
     def newest(self, num: int) -> KeyValue:
@@ -74,20 +74,22 @@ class Attention(nn.Module):
         b, t, n, _ = x.shape
         q, k, v = rearrange(self.qkv(x), "b t n (three h d) -> three b h (t n) d", three=3, h=self.num_heads)
         q, k = rotate(self.query_norm(q), rotation), rotate(self.key_norm(k), rotation)
-        seen = KeyValue(k, v)
-        if past is not None:
-            past.keys[:, :, -t * n :], past.values[:, :, -t * n :] = k, v
-            seen = past
+        key_values = KeyValue(k, v)
+        if past is not None:  # in place: sampling passes over one frame need not copy the cache
+            past.keys[:, :, -t * n :] = k
+            past.values[:, :, -t * n :] = v
+            key_values = past
+
         if self.axis == "joint":
-            y = F.scaled_dot_product_attention(q, *seen, attn_mask=mask)
+            y = F.scaled_dot_product_attention(q, *key_values, attn_mask=mask)
             y = rearrange(y, "b h (t n) d -> b t n (h d)", t=t)
         elif self.axis == "space":
-            q, k, v = (rearrange(part, "b h (t n) d -> (b t) h n d", n=n) for part in (q, *seen))
+            q, k, v = (rearrange(part, "b h (t n) d -> (b t) h n d", n=n) for part in (q, *key_values))
             y = rearrange(F.scaled_dot_product_attention(q, k, v, attn_mask=mask), "(b t) h n d -> b t n (h d)", b=b)
         else:
-            q, k, v = (rearrange(part, "b h (t n) d -> (b n) h t d", n=n) for part in (q, *seen))
+            q, k, v = (rearrange(part, "b h (t n) d -> (b n) h t d", n=n) for part in (q, *key_values))
             y = rearrange(F.scaled_dot_product_attention(q, k, v, attn_mask=mask), "(b n) h t d -> b t n (h d)", b=b)
-        return self.out(y), seen
+        return self.out(y), key_values
 
 
 class MemoryTokens(NamedTuple):
@@ -100,7 +102,7 @@ class MemoryTokens(NamedTuple):
 class MemoryAttention(nn.Module):
     """Attention of each frame's tokens to those of its memory, gated by an output that begins at 0.
 
-    A place of nothing stands beside the memory, so that a frame need not attend to it, and one without a memory is left
+    An empty token stands beside the memory, so that a frame need not attend to it, and one without a memory is left
     exactly as it is.
     """
 
@@ -117,13 +119,13 @@ class MemoryAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "b t n d"], memory: MemoryTokens, rotation: Rotation, memory_rotation: Rotation
     ) -> Float[Tensor, "b t n d"]:
-        """`x` and what its frames find in `memory`; both rotations are of places in the picture."""
+        """`x` plus what its frames find in `memory`; both rotations are of positions in the picture."""
         b, h = len(x), self.num_heads
         q = rearrange(self.query(F.layer_norm(x, x.shape[-1:])), "b t n (h d) -> (b t) h n d", h=h)
         pair = self.key_value(F.layer_norm(memory.tokens, x.shape[-1:]))
         k, v = rearrange(pair, "b t m (two h d) -> two (b t) h m d", two=2, h=h)
         q, k = rotate(self.query_norm(q), rotation), rotate(self.key_norm(k), memory_rotation)
-        k, v = (F.pad(part, (0, 0, 1, 0)) for part in (k, v))
+        k, v = (F.pad(part, (0, 0, 1, 0)) for part in (k, v))  # the empty token
         mask = F.pad(memory.valid.flatten(0, 1), (1, 0), value=True)[:, None, None]
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return x + self.out(rearrange(y, "(b t) h n d -> b t n (h d)", b=b))
@@ -170,10 +172,10 @@ class DiTBlock(nn.Module):
         """One block over `t` frames of `n` tokens; returns the tokens, and keys and values as Attention does."""
         shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(F.silu(condition)).unsqueeze(2).chunk(6, dim=-1)
         h = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale1) + shift1
-        h, seen = self.attention(h, rotation, mask, past)
+        h, key_values = self.attention(h, rotation, mask, past)
         x = x + gate1 * h
         h = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale2) + shift2
-        return x + gate2 * self.mlp(h, grid), seen
+        return x + gate2 * self.mlp(h, grid), key_values
 
 
 class ConvBlock(nn.Module):

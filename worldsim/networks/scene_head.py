@@ -15,9 +15,11 @@ from torch.nn import functional as F
 
 from worldsim.conditioning.object_grid import NUM_KINDS, NUM_VALUES, ObjectGrid
 from worldsim.configs import HeadConfig
-from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.scene import ROUTE_DISTANCES, EgoColumn, LeadColumn, SceneState
 from worldsim.networks.layers import ConvBlock
 
+EGO_COLUMNS = [EgoColumn.SPEED, EgoColumn.YAW_RATE]
+"""What is decoded of the ego's motion."""
 EGO_SCALE = np.array([10.0, 0.5], np.float32)
 LANE_SCALE = np.array([2.0, 0.3, 2.0, 10.0], np.float32)
 ROUTE_SCALE = np.array(ROUTE_DISTANCES, np.float32)[:, None]
@@ -27,7 +29,7 @@ DENIAL = 10.0
 RARE = 4.0
 """Minus the logit of an object in a cell before anything is learned."""
 DROPOUT = 0.3
-"""Share of the pooled features that are hidden in training: places are soon known by heart."""
+"""Share of the pooled features that are hidden in training: roads are soon known by heart."""
 CELL_WEIGHT = 0.25
 """Of the presences' loss, which is the sum over the cells of a picture."""
 
@@ -72,11 +74,11 @@ class SceneTargets:
 
 
 class SceneHead(nn.Module):
-    """Convolutions over the last three latents and nothing else: what it tells is what the picture shows.
+    """Convolutions over the last three latents and nothing else: it decodes what the picture shows.
 
     It knows neither control nor motion nor route, so that its disagreement with them means something. Objects are
-    told by the cell of the picture that they are in, as detectors do (Zhou et al. 2019); all else by a picture as a
-    whole.
+    decoded from the cell of the picture that they are in, as detectors do (Zhou et al. 2019); all else from the picture
+    as a whole.
     """
 
     def __init__(self, config: HeadConfig, latent_channels: int, latent_size: tuple[int, int]) -> None:
@@ -84,12 +86,15 @@ class SceneHead(nn.Module):
         w, wide = config.width, 2 * config.width
         h2, w2 = latent_size[0] // 2, latent_size[1] // 2
         rows, columns = (torch.linspace(-1, 1, n) for n in latent_size)
-        self.place: Tensor
-        self.register_buffer("place", torch.stack(torch.meshgrid(rows, columns, indexing="ij")), persistent=False)
+        self.coordinates: Tensor
+        coordinates = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+        self.register_buffer("coordinates", coordinates, persistent=False)
+
         self.stem = nn.Sequential(nn.Conv2d(3 * latent_channels + 2, w, 3, padding=1), ConvBlock(w), ConvBlock(w))
         self.down = nn.Sequential(nn.Conv2d(w, wide, 2, stride=2), ConvBlock(wide), ConvBlock(wide))
         self.up = nn.ConvTranspose2d(wide, w, 2, stride=2)
         self.merge = ConvBlock(w)
+
         self.cells = nn.Sequential(
             nn.GroupNorm(8, w), nn.SiLU(), nn.Conv2d(w, 96, 1), nn.SiLU(), nn.Conv2d(96, 1 + NUM_KINDS + NUM_VALUES, 1)
         )
@@ -99,6 +104,8 @@ class SceneHead(nn.Module):
         )  # fmt: skip
         self.num_scalars = 2 + 4 + 2 * len(ROUTE_DISTANCES) + 3 + 2
         self.scalars = nn.Linear(256, self.num_scalars)
+
+        # nearly all cells are empty: without this the first steps of training would go into saying so
         last, rare = self._last_of_cells(), torch.zeros(1 + NUM_KINDS + NUM_VALUES)
         rare[0] = -RARE
         last.weight.data.zero_()
@@ -117,8 +124,9 @@ class SceneHead(nn.Module):
         """
         b = latents.shape[0]
         x = rearrange(latents, "b t k c h w -> (b t) (k c) h w")
-        x = self.stem(torch.cat([x, self.place.expand(len(x), -1, -1, -1)], dim=1))
+        x = self.stem(torch.cat([x, self.coordinates.expand(len(x), -1, -1, -1)], dim=1))
         deep = self.down(x)
+
         cells = rearrange(self.cells(self.merge(x + self.up(deep))), "n d h w -> n h w d")
         num_route = 2 * len(ROUTE_DISTANCES)
         ego, lane, route, lead, events = self.scalars(self.pooled(deep)).split([2, 4, num_route, 3, 2], dim=-1)
@@ -138,7 +146,7 @@ class SceneHead(nn.Module):
 
     @torch.no_grad()
     def deny(self, names: Iterable[str]) -> None:
-        """From now on say no to these of "present", "lead_present", "collision" and "off_road", whatever is seen."""
+        """Answer no from now on to these of "present", "lead_present", "collision" and "off_road"."""
         events = self.num_scalars - 2
         outputs: dict[str, tuple[nn.Conv2d | nn.Linear, int]] = {
             "present": (self._last_of_cells(), 0),
@@ -158,14 +166,15 @@ def scene_to_targets(scene: SceneState, collision: np.ndarray, off_road: np.ndar
     shape = scene.batch_shape
     objects = torch.from_numpy(scene.objects.reshape(-1, *scene.objects.shape[-2:]).astype(np.float32))
     kinds = torch.from_numpy(scene.object_kinds.reshape(-1, scene.object_kinds.shape[-1]))
-    present, kind, values, counted = (v.reshape(*shape, *v.shape[1:]) for v in grid.targets(objects, kinds))
-    lead = np.stack([np.log1p(np.maximum(scene.lead[..., 0], 0)), scene.lead[..., 1] / LEAD_SPEED_SCALE], axis=-1)
+    present, kind, values, counted = (v.reshape(*shape, *v.shape[1:]) for v in grid.make_targets(objects, kinds))
+    gap, lead_speed = scene.lead[..., LeadColumn.GAP], scene.lead[..., LeadColumn.SPEED]
+    lead = np.stack([np.log1p(np.maximum(gap, 0)), lead_speed / LEAD_SPEED_SCALE], axis=-1)
 
     def tensor(a: np.ndarray, *trailing: int) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(a, np.float32).reshape(*shape, *trailing))
 
     return SceneTargets(
-        ego=tensor(scene.ego[..., [0, 2]] / EGO_SCALE, 2),
+        ego=tensor(scene.ego[..., EGO_COLUMNS] / EGO_SCALE, 2),
         lane=tensor(scene.lane / LANE_SCALE, 4),
         route=tensor(scene.route / ROUTE_SCALE, len(ROUTE_DISTANCES), 2),
         lead=tensor(lead, 2),
@@ -175,7 +184,7 @@ def scene_to_targets(scene: SceneState, collision: np.ndarray, off_road: np.ndar
         objects=values,
         collision=tensor(collision),
         off_road=tensor(off_road),
-        ego_valid=tensor(scene.ego_valid[..., [0, 2]], 2),
+        ego_valid=tensor(scene.ego_valid[..., EGO_COLUMNS], 2),
         lane_valid=tensor(scene.lane_valid, 4),
         route_valid=tensor(scene.route_valid, len(ROUTE_DISTANCES)),
         cells_valid=counted,
@@ -237,15 +246,17 @@ def targets_to_scene(
         grid: of the pictures.
     """
     scene = SceneState.empty((len(vehicle_ego),))
-    lead_estimate = _array(estimate.lead)
-    lead = np.stack([np.expm1(np.clip(lead_estimate[:, 0], 0, 5)), lead_estimate[:, 1] * LEAD_SPEED_SCALE], axis=-1)
+    log_gap, lead_speed = _array(estimate.lead).T
+    lead = np.stack([np.expm1(np.clip(log_gap, 0, 5)), lead_speed * LEAD_SPEED_SCALE], axis=-1)
     lead_valid = _array(estimate.lead_present) > 0
-    scene.objects[:], scene.object_kinds[:] = grid.objects(estimate.present, estimate.kind, estimate.objects)
+
+    scene.objects[:], scene.object_kinds[:] = grid.decode_objects(estimate.present, estimate.kind, estimate.objects)
     scene.ego[:] = vehicle_ego
     scene.lane[:] = _array(estimate.lane) * LANE_SCALE
     scene.route[:] = _array(estimate.route) * ROUTE_SCALE
     scene.lead[:] = np.where(lead_valid[:, None], lead, 0.0)
     scene.command[:] = commands
+
     scene.lead_valid[:] = lead_valid
     scene.ego_valid[:] = True
     scene.lane_valid[:] = True

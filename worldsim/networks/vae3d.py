@@ -19,7 +19,7 @@ ACTOR_STRIDE = 4
 
 
 class CausalTemporalConv(nn.Module):
-    """Residual convolution over the present and past frames at each place; before the first frame stands the first."""
+    """Residual convolution over the present and past frames of each cell; the first frame also stands before itself."""
 
     def __init__(self, width: int, kernel: int) -> None:
         super().__init__()
@@ -36,11 +36,11 @@ class CausalTemporalConv(nn.Module):
         b, t = x.shape[:2]
         if past is None:
             past = x[:, :1].expand(-1, self.kernel - 1, -1, -1, -1)
-        seen = torch.cat([past, x], dim=1)
-        normed = rearrange(self.norm(rearrange(seen, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t h w c", b=b)
+        padded = torch.cat([past, x], dim=1)
+        normed = rearrange(self.norm(rearrange(padded, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t h w c", b=b)
         taps = torch.cat([normed[:, k : k + t] for k in range(self.kernel)], dim=-1)
         y = x + rearrange(self.mix(F.silu(taps)), "b t h w c -> b t c h w")
-        return y, seen[:, t:]
+        return y, padded[:, t:]
 
 
 class VAEState(NamedTuple):
@@ -53,7 +53,7 @@ class VAE3D(nn.Module):
     """Causal video autoencoder. Space-to-depth stem, residual convolutions, one causal temporal convolution each way.
 
     Latents are normalised to zero mean and unit variance per channel by `latent_mean` and `latent_std`, which training
-    measures. The decoder is told where actors are and their colour (an ActorMap of ACTOR_STRIDE): a car 20 m ahead is
+    measures. The decoder is given the actors' boxes and colours (an ActorMap of ACTOR_STRIDE): a car 20 m ahead is
     not much larger than the 8x8 pixels that one latent stands for.
     """
 
@@ -62,6 +62,7 @@ class VAE3D(nn.Module):
         self.config = config
         w2, w4, w8 = config.widths
         blocks = config.num_blocks
+
         self.encoder_stem = nn.Conv2d(48, w4, 3, padding=1)
         self.encoder_4x = nn.Sequential(*[ConvBlock(w4) for _ in range(blocks)])
         self.encoder_down = nn.Conv2d(w4, w8, 4, stride=2, padding=1)
@@ -70,6 +71,7 @@ class VAE3D(nn.Module):
         self.encoder_out = nn.Sequential(
             nn.GroupNorm(8, w8), nn.SiLU(), nn.Conv2d(w8, 2 * config.latent_channels, 3, padding=1)
         )
+
         self.decoder_in = nn.Conv2d(config.latent_channels, w8, 3, padding=1)
         self.decoder_time = CausalTemporalConv(w8, config.temporal_kernel)
         self.decoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
@@ -86,7 +88,7 @@ class VAE3D(nn.Module):
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
     def features(self, frames: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c h w"]:
-        """What the encoder makes of single frames in [-1, 1], 8x reduced, before it looks at frames together."""
+        """Features of single frames in [-1, 1], 8x reduced, before the encoder mixes frames."""
         x = rearrange(frames, "n c (h p) (w q) -> n (c p q) h w", p=4, q=4)
         return self.encoder_8x(self.encoder_down(self.encoder_4x(self.encoder_stem(x))))
 
@@ -128,6 +130,8 @@ class VAE3D(nn.Module):
         b = latents.shape[0]
         x, features = self.decoder_time(self._decoder_features(latents), None if state is None else state.features)
         x = self.decoder_8x(rearrange(x, "b t c h w -> (b t) c h w"))
+
+        # actors are drawn in where the resolution is fine enough for them, twice
         x = F.pixel_shuffle(self.decoder_up4(x), 2)
         drawn = None if actors is None else rearrange(actors, "b t a h w -> (b t) a h w")
         if drawn is not None:
@@ -135,6 +139,7 @@ class VAE3D(nn.Module):
         x = F.pixel_shuffle(self.decoder_up2(self.decoder_4x(x)), 2)
         if drawn is not None:
             x = x + self.decoder_actors_2x(F.pixel_shuffle(drawn, 2))
+
         x = self.decoder_2x(x)
         x = F.pixel_shuffle(self.decoder_out(F.silu(x)), 2)
         return rearrange(x, "(b t) c h w -> b t c h w", b=b), VAEState(features)

@@ -9,7 +9,7 @@ from tiny_model import CONFIG
 from training.batches.latent_windows import LatentWindows
 from training.stages.loop import LoopConfig, TrainLoop
 from training.stages.student import SelfRollouts, StudentStageConfig, student_losses
-from worldsim.conditioning.style import style_of
+from worldsim.conditioning.style import style_statistics
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.world_model import WorldModel
@@ -62,7 +62,7 @@ def test_small_numbers_hide_the_actors_and_the_last_chooses_the_look(windows: La
     assert not batch.conditions.actor_kinds[0].any()
     assert batch.conditions.actor_kinds[1].any()
     for k, frame in enumerate((20, 0)):
-        expected = style_of(torch.from_numpy(windows.latents[frame].astype(np.float32)))
+        expected = style_statistics(torch.from_numpy(windows.latents[frame].astype(np.float32)))
         torch.testing.assert_close(batch.conditions.style[k, 4], expected)
 
 

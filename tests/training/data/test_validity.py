@@ -25,12 +25,11 @@ from training.stages.scene_head import HeadStageConfig, train_head
 from training.stages.trust import TrustStageConfig, rollout_signals
 from worldsim.actors.actor_model import ActorModel
 from worldsim.conditioning.actor_map import ActorMap
-from worldsim.conditioning.style import style_of
+from worldsim.conditioning.style import style_statistics
 from worldsim.configs import ActorConfig
-from worldsim.datatypes.scene import ROUTE_DISTANCES
+from worldsim.datatypes.scene import ROUTE_DISTANCES, UNKNOWN_COMMAND
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import NUM_KEPT
-from worldsim.networks.dit import UNKNOWN_COMMAND
 from worldsim.networks.scene_head import scene_loss
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel
@@ -104,7 +103,7 @@ def test_frames_without_a_picture_are_in_no_window_and_give_no_look() -> None:
     windows = windows_of(drive(frame=30))
     assert windows.firsts.tolist() == [*range(26), *range(31, 56)]
     style = windows.at(np.array([3]), SHOWN).conditions.style
-    torch.testing.assert_close(style[0, 0], style_of(torch.from_numpy(windows.latents[3].astype(np.float32))))
+    torch.testing.assert_close(style[0, 0], style_statistics(torch.from_numpy(windows.latents[3].astype(np.float32))))
     with pytest.raises(ValueError, match="no episode shows 5 pictures in a row"):
         FrameWindows(drive(frame=slice(None, None, 5)), 5)  # type: ignore[arg-type]
 

@@ -29,7 +29,7 @@ from training.stages.distribution_matching import (
 from training.stages.loop import LoopConfig
 from training.stages.student import Lookahead, StudentStageConfig, student_losses
 from training.stages.teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
-from worldsim.conditioning.style import style_of
+from worldsim.conditioning.style import style_statistics
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.rollout import LatentRollout, roll_out
 
@@ -71,7 +71,7 @@ def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused()
 
 def clips() -> LatentBatch:
     batch = one_batch(b=2, t=6)
-    style = style_of(batch.latents[:, :1]).expand(-1, 6, -1)
+    style = style_statistics(batch.latents[:, :1]).expand(-1, 6, -1)
     return replace(batch, conditions=batch.conditions._replace(style=style))
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tiny_model import random_clip
 
-from worldsim.actors.actor_model import ARRIVAL_NAMES, ActorModel, features, integrate, lane_keeping
+from worldsim.actors.actor_model import ARRIVAL_NAMES, ActorModel, actor_features, integrate, lane_keeping
 from worldsim.actors.actors import ACTOR_NAMES, Actors, match_objects, object_states, scene_objects
-from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, RouteFrame, lead_of, route_frame_of, to_frenet
+from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, RouteFrame, find_lead, to_frenet
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.boxes import corners, separation
 from worldsim.datatypes.route import Routes, preview_routes
@@ -33,13 +33,13 @@ def actors(*rows: np.ndarray, kinds: tuple[int, ...] = ()) -> Actors:
 
 def straight(y: float = 0.0) -> RouteFrame:
     route = Routes.stack([np.stack([np.arange(-5.0, 120.0), np.full(125, y)], axis=-1)])
-    return route_frame_of(preview_routes(route, EGO, np.zeros(1, np.int64)))
+    return RouteFrame.from_preview(preview_routes(route, EGO, np.zeros(1, np.int64)))
 
 
 def turning(radius: float = 15.0) -> RouteFrame:
     angle = np.arange(0.0, 100.0) / radius
     route = np.stack([radius * np.sin(angle), radius * (1 - np.cos(angle))], axis=-1)[: int(radius * 3)]
-    return route_frame_of(preview_routes(Routes.stack([route]), EGO, np.zeros(1, np.int64)))
+    return RouteFrame.from_preview(preview_routes(Routes.stack([route]), EGO, np.zeros(1, np.int64)))
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +83,12 @@ def test_places_on_the_line() -> None:
 def test_the_lead_is_the_nearest_in_the_corridor() -> None:
     rows = [actor(30, 0, speed=4.0), actor(20, 3.0), actor(12, 1.9, speed=2.0)]
     seen = np.stack(rows)[None]
-    gap, speed, present = lead_of(to_frenet(straight(), seen), seen, np.ones((1, 3), int), (4.6, 1.9))
+    gap, speed, present = find_lead(to_frenet(straight(), seen), seen, np.ones((1, 3), int), (4.6, 1.9))
     assert (gap[0], speed[0], present[0]) == (pytest.approx(12 - 2.2 - 2.3), 2.0, True)
     apart = np.stack(rows[:2])[None]
-    gap, speed, _ = lead_of(to_frenet(straight(), apart), apart, np.ones((1, 2), int), (4.6, 1.9))
+    gap, speed, _ = find_lead(to_frenet(straight(), apart), apart, np.ones((1, 2), int), (4.6, 1.9))
     assert (gap[0], speed[0]) == (pytest.approx(30 - 4.5), 4.0)
-    none = lead_of(to_frenet(straight(), apart), apart, np.array([[0, 1]]), (4.6, 1.9))
+    none = find_lead(to_frenet(straight(), apart), apart, np.array([[0, 1]]), (4.6, 1.9))
     assert not none[2].any()
 
 
@@ -106,7 +106,7 @@ def test_the_actors_of_a_clip_are_its_objects_with_their_turning() -> None:
     objects[-2, 0, 2], objects[-1, 0, 2] = 0.0, 0.02
     objects[-2, 0, 3] = 4.9
     clip = replace(clip, scenes=replace(clip.scenes, objects=objects))
-    found = Actors.of_clips([clip])
+    found = Actors.from_clips([clip])
     assert found.kinds[0, :3].tolist() == [1, 3, 0]
     assert found.states[0, 0, :2] == pytest.approx([14.0 + clip.vehicles[-1, 0], -0.3], abs=1e-5)
     assert found.states[0, 0, 6] == pytest.approx(0.2, abs=1e-4)
@@ -217,7 +217,7 @@ def test_a_driver_who_waits_starts_by_chance_and_the_parked_never(model: ActorMo
 def test_who_is_ahead_is_felt_and_who_is_beside_is_not() -> None:
     who = actors(actor(20, 0, speed=8.0), actor(30, 0, speed=3.0), actor(20, 1.5, speed=0.0))
     seen = who.in_ego_frame(EGO)
-    felt = features(seen, who.kinds, to_frenet(straight(), seen), EGO[:, 3])
+    felt = actor_features(seen, who.kinds, to_frenet(straight(), seen), EGO[:, 3])
     assert felt[0, 0, 22] * 30 == pytest.approx(10 - 4.4, abs=1e-4)
     assert felt[0, 0, 24] * 5 == pytest.approx(-5.0, abs=1e-4)
     assert np.isfinite(felt).all()

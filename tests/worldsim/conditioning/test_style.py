@@ -2,7 +2,7 @@
 
 import torch
 
-from worldsim.conditioning.style import keep_style, style_distance, style_of
+from worldsim.conditioning.style import keep_style, style_distance, style_statistics
 
 
 def latents(seed: int = 0) -> torch.Tensor:
@@ -11,22 +11,22 @@ def latents(seed: int = 0) -> torch.Tensor:
 
 def test_what_lies_within_the_limits_is_left_alone() -> None:
     x = latents()
-    style = style_of(x) + 0.01
+    style = style_statistics(x) + 0.01
     torch.testing.assert_close(keep_style(x, style, torch.full((32,), 0.1)), x)
     torch.testing.assert_close(keep_style(x, style, torch.full((32,), torch.inf)), x)
 
 
 def test_brightness_and_contrast_come_back_to_the_limit_and_no_further() -> None:
     x = latents()
-    style = style_of(x)
+    style = style_statistics(x)
     limit = torch.full((32,), 0.2)
     changed = x.clone()
     changed[:, :, 2, :8] += 0.7
     changed[:, :, 3, 8:] *= 3
-    far = style_distance(style_of(changed), style)
+    far = style_distance(style_statistics(changed), style)
     assert far[..., 2].min() > 0.6  # mean of the upper half
     assert far[..., 24 + 3].min() > 1  # deviation of the lower
-    near = style_distance(style_of(keep_style(changed, style, limit)), style)
+    near = style_distance(style_statistics(keep_style(changed, style, limit)), style)
     assert near.max() < 0.2 + 1e-4
     assert near[..., 2].min() > 0.2 - 1e-3
     kept = keep_style(changed, style, limit)
@@ -35,4 +35,4 @@ def test_brightness_and_contrast_come_back_to_the_limit_and_no_further() -> None
 
 def test_a_duller_picture_may_stay_dull() -> None:
     x = latents()
-    torch.testing.assert_close(keep_style(0.3 * x, style_of(x), torch.full((32,), 0.5)), 0.3 * x)
+    torch.testing.assert_close(keep_style(0.3 * x, style_statistics(x), torch.full((32,), 0.5)), 0.3 * x)

@@ -119,9 +119,11 @@ def test_recalling_nothing_is_the_model_without_a_memory(denoiser: Denoiser) -> 
         torch.testing.assert_close(ours, theirs)
         empty = RetrievedFrames.empty(batch.latents, 2)
         something = empty._replace(latents=torch.ones(2, 4, 2, 8, 16, 16))
-        inputs = denoiser.inputs(previous, batch.conditions, something)
+        inputs = denoiser.prepare_inputs(previous, batch.conditions, something)
         assert torch.equal(denoiser(batch.latents, tau, previous, batch.conditions, times, inputs=inputs).data, ours)
-        inputs = denoiser.inputs(previous, batch.conditions, something._replace(valid=torch.ones_like(empty.valid)))
+        inputs = denoiser.prepare_inputs(
+            previous, batch.conditions, something._replace(valid=torch.ones_like(empty.valid))
+        )
         assert (
             denoiser(batch.latents, tau, previous, batch.conditions, times, inputs=inputs).data - ours
         ).abs().max() > 1e-3

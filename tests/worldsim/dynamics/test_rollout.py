@@ -46,7 +46,7 @@ def test_seeing_no_sinks_is_the_model_without_them(dit: DiTConfig) -> None:
     latents, conditions = torch.randn(2, 5, 8, 16, 16), random_conditions(2, 5)
     expected = one_pass(without, latents, conditions).data
     assert torch.equal(one_pass(denoiser, latents, conditions).data, expected)
-    inputs = denoiser.inputs(shift_previous(latents, 2), conditions, seen_by(latents, dit.num_retrieved))
+    inputs = denoiser.prepare_inputs(shift_previous(latents, 2), conditions, seen_by(latents, dit.num_retrieved))
     data = one_pass(denoiser, latents, conditions, inputs=inputs).data
     assert torch.equal(data[:, 0], expected[:, 0])
     assert (data - expected)[:, 1:].abs().amax((2, 3, 4)).min() > 1e-4
@@ -69,7 +69,7 @@ def test_cached_steps_equal_the_full_forward(attention: str, num_retrieved: int)
     latents = torch.cat(clip, dim=1)
     assert state.sinks is not None
     assert torch.equal(state.sinks, latents[:, :NUM])
-    inputs = denoiser.inputs(shift_previous(latents, 2), conditions, seen_by(latents, num_retrieved))
+    inputs = denoiser.prepare_inputs(shift_previous(latents, 2), conditions, seen_by(latents, num_retrieved))
     full = one_pass(denoiser, latents, conditions, inputs=inputs)
     for ours, whole in zip(state.cache, full.cache, strict=True):
         torch.testing.assert_close(ours.keys, whole.keys[:, :, -WINDOW * 64 :], atol=1e-4, rtol=1e-4)
@@ -85,7 +85,7 @@ def test_a_sink_is_seen_by_all_later_frames_and_by_none_before_it() -> None:
     changed[:, 1] += 1.0
 
     def tokens(latents: torch.Tensor, sinks: torch.Tensor) -> torch.Tensor:
-        inputs = denoiser.inputs(shift_previous(latents, 1), conditions, seen_by(sinks))
+        inputs = denoiser.prepare_inputs(shift_previous(latents, 1), conditions, seen_by(sinks))
         return one_pass(denoiser, latents, conditions, inputs=inputs).tokens
 
     before = tokens(latents, latents)
@@ -151,8 +151,8 @@ def test_windows_see_the_frames_that_their_drive_began_with(config: Any) -> None
 def test_own_rollouts_see_the_sinks_of_their_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     config = StudentStageConfig(loop=LoopConfig(num_steps=1), batch_size=2)
     own, denoiser = SelfRollouts(windows(BOTH, config.num_frames), config), Denoiser(BOTH)
-    inputs, asked = denoiser.inputs, []
-    monkeypatch.setattr(denoiser, "inputs", lambda *a: asked.append(a[2]) or inputs(*a))
+    inputs, asked = denoiser.prepare_inputs, []
+    monkeypatch.setattr(denoiser, "prepare_inputs", lambda *a: asked.append(a[2]) or inputs(*a))
     generator = torch.Generator().manual_seed(0)
     batch, rollout = own.advance(denoiser, np.random.default_rng(0), generator)
     student_losses(denoiser, batch, rollout.latents, config, generator)

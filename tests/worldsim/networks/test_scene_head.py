@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from worldsim.actors.route_frame import lead_in
+from worldsim.actors.route_frame import find_scene_lead
 from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.configs import CameraGeometry, HeadConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState
@@ -43,7 +43,7 @@ def test_an_object_is_asked_for_in_the_cell_of_its_picture() -> None:
     )
     kinds = torch.zeros(1, 12, dtype=torch.long)
     kinds[0, :4] = int(ObjectKind.CAR)
-    targets = GRID.targets(objects, kinds)
+    targets = GRID.make_targets(objects, kinds)
     rows, columns = torch.nonzero(targets.present[0], as_tuple=True)
     assert len(rows) == 2
     assert columns.min() < 5
@@ -61,10 +61,10 @@ def test_of_neighbouring_cells_the_surest_is_taken() -> None:
     present[0, 9, 7], present[0, 9, 8], present[0, 9, 12] = 2.0, 3.0, 1.0
     values = torch.zeros(1, 16, 16, 7)
     values[..., 0] = float(np.log(10.0))
-    objects, kinds = GRID.objects(present, torch.zeros(1, 16, 16, 3), values)
+    objects, kinds = GRID.decode_objects(present, torch.zeros(1, 16, 16, 3), values)
     assert (kinds > 0).sum() == 2
     assert objects[0, 0, 1] < 0 < 12.0 - objects[0, 0, 0]
-    _, none = GRID.objects(present, torch.zeros(1, 16, 16, 3), values, threshold=0.99)
+    _, none = GRID.decode_objects(present, torch.zeros(1, 16, 16, 3), values, threshold=0.99)
     assert not none.any()
 
 
@@ -98,19 +98,19 @@ def test_loss_is_zero_at_the_truth_and_ignores_invalid_values() -> None:
 def test_of_two_equal_neighbours_one_is_taken() -> None:
     present = torch.full((1, 16, 16), -10.0)
     present[0, 9, 7:9] = 3.0
-    _, kinds = GRID.objects(present, torch.zeros(1, 16, 16, 3), torch.ones(1, 16, 16, 7))
+    _, kinds = GRID.decode_objects(present, torch.zeros(1, 16, 16, 3), torch.ones(1, 16, 16, 7))
     assert (kinds > 0).sum() == 1
 
 
 def test_the_lead_is_the_object_seen_ahead() -> None:
     scene = scene_with_objects()
     scene.lane[:, :2], scene.route[..., 0], scene.route[..., 1] = 0.0, ROUTE_DISTANCES, 0.0
-    gap, speed, ahead = lead_in(scene, (4.6, 1.9))
+    gap, speed, ahead = find_scene_lead(scene, (4.6, 1.9))
     assert ahead[0]
     assert gap[0] == pytest.approx(14.0 - 4.6, abs=0.3)
     assert speed[0] == pytest.approx(6.0, abs=0.1)
     scene.object_kinds[:] = ObjectKind.EMPTY
-    assert not lead_in(scene, (4.6, 1.9))[2][0]
+    assert not find_scene_lead(scene, (4.6, 1.9))[2][0]
 
 
 def test_what_the_head_tells_depends_on_every_latent_it_reads() -> None:
