@@ -38,9 +38,10 @@ class CostConfig:
         min_gap: standstill gap to the lead [m].
         headway: time gap to the lead [s].
         emergency_braking: deceleration at which closing in counts fully [m/s²].
-        max_acceleration: comfort bound of |longitudinal acceleration| [m/s²] (nuPlan's braking bound).
-        max_lateral_acceleration: comfort bound [m/s²] (nuPlan).
-        max_action_rate: change of an action from one step to the next that counts fully.
+        max_acceleration: |longitudinal acceleration| that counts fully [m/s²] (nuPlan's bound of speeding up).
+        max_lateral_acceleration: likewise, well within nuPlan's bound [m/s²].
+        max_action_rate: change of an action from one step to the next that counts fully; more breaks nuPlan's bounds
+            of jerk.
         default_speed_limit: where the scene knows none [m/s].
         ego_length: for box overlap; shorter than the car, since decoded boxes are uncertain [m].
         ego_width: for box overlap; narrower than the car for the same reason [m].
@@ -50,18 +51,18 @@ class CostConfig:
     off_road: float = 1.5
     progress: float = 1.0
     overspeed: float = 1.0
-    proximity: float = 1.5
+    proximity: float = 3.0
     lane: float = 1.0
     heading: float = 0.5
-    comfort: float = 0.4
+    comfort: float = 2.0
     overspeed_range: float = 0.3
     heading_range: float = 0.5
     min_gap: float = 2.5
-    headway: float = 1.0
+    headway: float = 1.6
     emergency_braking: float = 6.0
-    max_acceleration: float = 4.05
-    max_lateral_acceleration: float = 4.89
-    max_action_rate: float = 1.0
+    max_acceleration: float = 2.4
+    max_lateral_acceleration: float = 3.0
+    max_action_rate: float = 0.2
     default_speed_limit: float = 8.0
     ego_length: float = 4.2
     ego_width: float = 1.5

@@ -33,7 +33,7 @@ def test_names_are_kept():
 
 
 def test_the_planner_gets_the_world_model_and_its_settings(tiny_checkpoint):
-    settings = SamplingPlannerConfig(num_samples=5)
+    settings = SamplingPlannerConfig(num_samples=5, num_elites=2)
     planner = make_policy("planner", checkpoint=tiny_checkpoint, planner=settings)
     assert isinstance(planner, SamplingPlanner)
     assert planner.config is settings
