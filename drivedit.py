@@ -185,6 +185,7 @@ Verb = Callable[[], tuple[type, Callable[[Any], object]]]
 
 def _demo():
     """Let the planner drive the shipped learned world; writes a video and a report."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a model this small is many times slower where threads share cores
     from scenarios.demo import DemoConfig, demo
 
     return DemoConfig, demo

@@ -342,7 +342,7 @@ def _info(step: WorldStep, terms: Reward, reason: TruncationReason) -> dict[str,
     values = {
         **step.info,
         "scene": step.scene.to_vector(),
-        "vehicle": step.vehicle,
+        "vehicle": step.vehicle.copy(),
         "collision": step.collision,
         "off_road": step.off_road,
         "wrong_way": step.wrong_way,

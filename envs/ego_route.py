@@ -54,7 +54,7 @@ def start_clip(
 
 def lanes_along(route: Route, arcs: np.ndarray, road_map: RoadMap) -> np.ndarray:
     """ROUTE_LANE_NAMES float32 [n, 4] at arc lengths `arcs` [n] [m] of a route; edges up to EDGE_RANGE away."""
-    index = np.minimum((arcs + 0.5).astype(np.int64), len(route.points) - 1)
+    index = np.clip((arcs + 0.5).astype(np.int64), 0, len(route.points) - 1)
     points, yaw = points_at(route, arcs), route.yaw[index]
     left = np.stack([-np.sin(yaw), np.cos(yaw)], axis=-1)
 

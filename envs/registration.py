@@ -224,7 +224,7 @@ def make_learned_vector_env(
 
     worlds = [first, *(copy.copy(first) for _ in range(num_envs - 1))]  # nothing has begun: they share but the model
     envs = [DrivingEnv(world, config, obs=obs, render_mode=render_mode) for world in worlds]
-    together = partial(step_together, decode=shows_pixels(obs))
+    together = partial(step_together, decode=shows_pixels(obs) or trust_signals == "full")
     return DrivingVectorEnv(envs, step_singly if exact else together, autoreset_mode)
 
 
@@ -239,7 +239,7 @@ def make_road_env(
     trust_signals: TrustSignals = "free",
     world_config: RoadWorldConfig | Mapping[str, Any] | None = None,
 ) -> DrivingEnv:
-    """The embedded reference world: the entry point of DriveDiT-Road-v0.
+    """The reference world: the entry point of DriveDiT-Road-v0.
 
     Args:
         obs: what is observed; "latent" is not to be had here.
@@ -353,7 +353,7 @@ def _decide_pictures(
     }
     needed = [name for name, need in needs.items() if need]
     if pictures is False and needed:
-        raise ValueError(f"pictures=False makes no pictures, but {' and '.join(needed)} needs them")
+        raise ValueError(f"pictures=False makes no pictures, but {' and '.join(needed)} need them")
     return bool(needed) if pictures is None else pictures
 
 

@@ -57,8 +57,15 @@ def _read_actors(value: Any) -> ScriptedActors:
     return value
 
 
+def _read_index(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"start_index must be an integer, got {value!r}")
+    return int(value)
+
+
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "start_clip": _read_clip,
+    "start_index": _read_index,
     "start_pose": _read_pose,
     "scripted_actors": _read_actors,
 }

@@ -93,7 +93,9 @@ class StateCodec:
         try:
             arrays = load(payload)
             return self._read(json.loads(arrays.pop(_TREE).tobytes()), arrays, given or {})
-        except (SafetensorError, KeyError, TypeError, IndexError, AttributeError, UnicodeDecodeError) as error:
+        except (
+            SafetensorError, KeyError, TypeError, IndexError, AttributeError, UnicodeDecodeError, StopIteration
+        ) as error:  # fmt: skip
             raise ValueError(f"no state that can be read: {type(error).__name__}: {error}") from error
 
     def _write(self, value: Any, arrays: dict[str, np.ndarray], names: Mapping[int, str]) -> Any:

@@ -93,7 +93,9 @@ class LearnedCaseRunner:
 
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See CaseRunner."""
-        clip = reference_start(self.recorder, case, case.reference_options())
+        base: Any = self.env.unwrapped
+        pictures = getattr(base.world.config, "pictures", True)
+        clip = reference_start(self.recorder, case, case.reference_options(), pictures=pictures)
         options = {"start_clip": clip, "scripted_actors": case.actors}
         return drive(self.env, policy, case.seed, options, _num_steps(self.env, case))
 
@@ -176,8 +178,9 @@ def make_case_runner(
     return ReferenceCaseRunner(entry.make(host=places.host, port=places.port, obs=obs), places.options())
 
 
-def reference_start(env: gymnasium.Env, case: Case, options: Mapping[str, Any]) -> StartClip:
-    """Reset a world with actors; the start clip ends at the moment the policy takes over.
+def reference_start(env: gymnasium.Env, case: Case, options: Mapping[str, Any], *, pictures: bool = True) -> StartClip:
+    """Reset a world with actors; the start clip ends at the moment the policy takes over. Without `pictures` it has no
+    frames, for a state-only drive.
 
     Raises:
         RouteError: the route cannot be driven on this map, so no case can.
@@ -192,7 +195,7 @@ def reference_start(env: gymnasium.Env, case: Case, options: Mapping[str, Any]) 
     if max(info["collision"], info["off_road"]) > THRESHOLD:
         raise InvalidStartError(f"{case.scenario} seed {case.seed}: the start is in a collision or off the road")
     base: Any = env.unwrapped
-    return base.start_clip()
+    return base.start_clip(pictures=pictures)
 
 
 def _num_steps(env: gymnasium.Env, case: Case) -> int:

@@ -399,8 +399,10 @@ def ancestors(stage: Stage) -> Iterator[Stage]:
 
 def outdated(stage: Stage, folder: Path) -> list[Path]:
     """The stage's results that are older than what it builds on: of a recipe that has since got another stage before
-    it. Recordings do not count: they are sealed anew by every run.
+    it. Recordings do not count, they are sealed anew by every run; nor do stages that every run repeats.
     """
+    if stage.repeats:
+        return []
     sources = [folder / name for needed in ancestors(stage) if not needed.repeats for name in needed.results]
     newest = max((path.stat().st_mtime for path in sources if path.is_file()), default=0.0)
     results = [folder / name for name in stage.results]

@@ -62,7 +62,7 @@ class _Start:
 class CarlaWorld:
     """CARLA in synchronous mode: one ego with a front camera, collision and lane invasion sensors, among traffic.
 
-    Truth comes from the API and the server's OpenDRIVE map, through the same code as in the embedded world. The client
+    Truth comes from the API and the server's OpenDRIVE map, through the same code as in the reference world. The client
     runs in a child process; the server gets its settings back when the world closes or its process ends.
 
     reset options:

@@ -21,7 +21,7 @@ class ServeConfig:
     """What is served, and where.
 
     Args:
-        world: "learned" drives in the world model, "road" in the embedded reference world.
+        world: "learned" drives in the world model, "road" in the reference world.
         host: address to bind; the default is reachable from this machine alone.
         port: of CARLA's RPC, 0 for any; the streams take the next one if it is free.
         version: CARLA's, of the clients that are to come.

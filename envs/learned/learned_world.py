@@ -203,7 +203,17 @@ class LearnedWorld:
         return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
 
     def restore(self, snapshot: LearnedSnapshot) -> None:
-        """Continue exactly from a snapshot of this world, or of one with the same model; it is never written to."""
+        """Continue exactly from a snapshot of this world, or of one with the same model that makes pictures if and only
+        if this one does; it is never written to.
+
+        Raises:
+            ValueError: it is of a state-only world and this one makes pictures, or the other way round.
+        """
+        if (snapshot.state.generated is not None) != self.config.pictures:
+            theirs, ours = ("with", "without") if snapshot.state.generated is not None else ("without", "with")
+            raise ValueError(
+                f"the snapshot is of a world {theirs} pictures, this one is {ours}: make it alike (pictures=)"
+            )
         self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
 
     def start_clip(self, *, pictures: bool = True) -> StartClip:
@@ -331,10 +341,13 @@ def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray, *, decod
         decode: also decode all their frames in one pass, which else is done one by one when somebody looks.
 
     Raises:
-        ValueError: no worlds, a world without a state, or one with another model.
+        ValueError: no worlds, a world without a state, or one with another model; or controls that are not finite or
+            do not fit. Nothing has moved then.
     """
     if not worlds or any(world.model is not worlds[0].model for world in worlds):
         raise ValueError(f"worlds that step together share one model, got {len(worlds)} worlds")
+    if controls.shape != (len(worlds), 4) or not np.isfinite(controls).all():
+        raise ValueError(f"controls must be finite and [{len(worlds)}, 4], got shape {controls.shape}: {controls}")
     groups: dict[int, list[int]] = {}
     for k, world in enumerate(worlds):
         groups.setdefault(world._running().cache_length, []).append(k)

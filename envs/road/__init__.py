@@ -1,1 +1,1 @@
-"""The embedded reference simulator."""
+"""The reference simulator."""

@@ -1,4 +1,4 @@
-"""An episode of the embedded world: all that changes in it from step to step, and its bytes."""
+"""An episode of the reference world: all that changes in it from step to step, and its bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RoadWorld: the embedded reference world, zero-setup stand-in for CARLA. Roads, traffic, camera and truth together."""
+"""RoadWorld: the reference world, zero-setup stand-in for CARLA. Roads, traffic, camera and truth together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from worldsim.datatypes.vehicle import VehicleModel
 
 @dataclass(frozen=True, kw_only=True)
 class RoadWorldConfig:
-    """What the embedded world is like.
+    """What the reference world is like.
 
     Args:
         frame_size: height and width of frames [px].
@@ -67,7 +67,7 @@ class RoadWorldConfig:
 
 
 class RoadWorld:
-    """The embedded world: procedural towns or any OpenDRIVE map, with traffic, a front camera and exact truth.
+    """The reference world: procedural towns or any OpenDRIVE map, with traffic, a front camera and exact truth.
 
     reset options:
         town: seed of a procedural town.

@@ -1,4 +1,4 @@
-"""A small embedded world, and a world of constructed answers."""
+"""A small reference world, and a world of constructed answers."""
 
 import numpy as np
 

@@ -17,8 +17,8 @@ from av.video.reformatter import VideoReformatter
 class VideoConfig:
     """How frames are compressed. The defaults keep full colour resolution, which small frames need.
 
-    Measured at 128 px, crf 14: in the embedded world yuv444p 40.6 dB at 2513 bytes a frame, yuv420p 37.2 dB at 2400; on
-    CARLA frames 46.2 dB at 763 bytes against 42.1 dB at 741. That was with macroblock-tree rate control; without it,
+    Measured at 128 px, crf 14: in the reference world yuv444p 40.6 dB at 2513 bytes a frame, yuv420p 37.2 dB at 2400;
+    on CARLA frames 46.2 dB at 763 bytes against 42.1 dB at 741. That was with macroblock-tree rate control; without it,
     files are 6 % larger at 0.2 dB more.
 
     Args:

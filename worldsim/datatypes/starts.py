@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -79,5 +80,5 @@ def load_starts(path: Path) -> list[StartClip]:
             )
             for i in range(len(frames))
         ]
-    except (zipfile.BadZipFile, KeyError, TypeError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path}: damaged, not a file of start clips: {error}") from error

@@ -1,4 +1,4 @@
-"""The embedded world's front camera: the picture it takes."""
+"""The reference world's front camera: the picture it takes."""
 
 from __future__ import annotations
 

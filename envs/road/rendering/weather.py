@@ -1,4 +1,4 @@
-"""Light and weather of the embedded world: what a seed makes the day look like, and the sky it shows."""
+"""Light and weather of the reference world: what a seed makes the day look like, and the sky it shows."""
 
 from __future__ import annotations
 

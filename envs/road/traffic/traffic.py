@@ -1,4 +1,4 @@
-"""Traffic of the embedded world: drivers, scripted actors, pedestrians and parked cars around the ego. numpy only."""
+"""Traffic of the reference world: drivers, scripted actors, pedestrians and parked cars around the ego. numpy only."""
 
 from __future__ import annotations
 

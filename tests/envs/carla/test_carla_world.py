@@ -1,4 +1,4 @@
-"""CarlaWorld over the real client over the bridge over the embedded world, beside that world itself; faults."""
+"""CarlaWorld over the real client over the bridge over the reference world, beside that world itself; faults."""
 
 import re
 import signal

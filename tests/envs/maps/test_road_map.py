@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from places import SHARED_DATA
 
-pytest.importorskip("carla", reason="the embedded world's roads need the carla package")
+pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
 from envs.maps.road_map import RoadMap, load_map, load_town
 from envs.maps.route import Route

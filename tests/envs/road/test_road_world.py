@@ -1,4 +1,4 @@
-"""The embedded world: determinism, snapshots, alignment of controls and frames, options, scripted actors."""
+"""The reference world: determinism, snapshots, alignment of controls and frames, options, scripted actors."""
 
 import hashlib
 import subprocess
