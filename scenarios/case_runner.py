@@ -85,17 +85,17 @@ class LearnedCaseRunner:
     Args:
         env: an env of the learned world.
         recorder: an env of the reference world with the same frame size and time step; supplies the start clips.
+        pictures: False for a state-only env, whose start clips need no frames.
     """
 
-    def __init__(self, env: gymnasium.Env, recorder: gymnasium.Env) -> None:
+    def __init__(self, env: gymnasium.Env, recorder: gymnasium.Env, *, pictures: bool = True) -> None:
         self.env = env
         self.recorder = recorder
+        self.pictures = pictures
 
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See CaseRunner."""
-        base: Any = self.env.unwrapped
-        pictures = getattr(base.world.config, "pictures", True)
-        clip = reference_start(self.recorder, case, case.reference_options(), pictures=pictures)
+        clip = reference_start(self.recorder, case, case.reference_options(), pictures=self.pictures)
         options = {"start_clip": clip, "scripted_actors": case.actors}
         return drive(self.env, policy, case.seed, options, _num_steps(self.env, case))
 
@@ -171,7 +171,7 @@ def make_case_runner(
     if not entry.reference:
         model = {"checkpoint": checkpoint, "device": device, "num_sampling_steps": num_sampling_steps}
         env = entry.make(obs=obs, **{name: value for name, value in model.items() if name in entry.options})
-        return LearnedCaseRunner(env, WORLDS["road"].make(frame_size=env.world.frame_size))
+        return LearnedCaseRunner(env, WORLDS["road"].make(frame_size=env.world.frame_size), pictures=pixels)
     if not entry.remote:
         return ReferenceCaseRunner(entry.make(obs=obs))
     places = CarlaPlaces() if carla is None else carla
