@@ -69,7 +69,7 @@ class LearnedWorldConfig:
     pictures: bool = True
 
     def __post_init__(self) -> None:
-        for name, value in (("num_steps", self.num_steps), ("num_threads", self.num_threads)):
+        for name, value in (("num_steps (num_sampling_steps)", self.num_steps), ("num_threads", self.num_threads)):
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1 or None, got {value}")
         check_backend(self.backend, self.device)
@@ -128,6 +128,10 @@ class LearnedWorld:
                 f"backend {self.config.backend!r} is for a model loaded here: call set_backend on the one given"
             )
         if model is None:
+            if self.config.device.startswith("cuda") and not torch.cuda.is_available():
+                raise ValueError(
+                    f"device {self.config.device!r} cannot be had: this torch finds no CUDA device; take 'cpu'"
+                )
             model = set_backend(WorldModel.load(self.config.checkpoint, self.config.device), self.config.backend)
         if self.config.trust_signals == "full" and not model.full_trust.fitted:
             raise ValueError(

@@ -6,6 +6,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from tiny_model import CONTROL, random_clip, random_model
 
 import drivedit  # noqa: F401 (registers the ids)
@@ -138,8 +139,11 @@ def test_states_go_on_exactly_and_are_not_those_of_drives_with_pictures(tiny_che
     for _ in range(4):
         ours, theirs = env.step(ACTION)[0], other.step(ACTION)[0]
         np.testing.assert_array_equal(ours, theirs)
+    with_pictures = make(tiny_checkpoint)
     with pytest.raises(ValueError, match="state of another world"):
-        make(tiny_checkpoint).set_state(env.get_state())
+        with_pictures.set_state(env.get_state())
+    with pytest.raises(ValueError, match="without pictures, this one is with"):
+        with_pictures.restore(env.snapshot())
 
 
 def test_what_cannot_be_shown_is_refused_by_name(tiny_checkpoint: Path) -> None:
@@ -159,6 +163,12 @@ def test_what_cannot_be_shown_is_refused_by_name(tiny_checkpoint: Path) -> None:
         make(tiny_checkpoint).reset(options={"start_clip": clip})
     env.reset(options={"start_clip": clip})  # but a state-only drive goes on from it
     env.step(ACTION)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_refused_by_name(tiny_checkpoint: Path) -> None:
+    with pytest.raises(ValueError, match="device 'cuda' cannot be had"):
+        make(tiny_checkpoint, device="cuda")
 
 
 def test_a_vector_env_is_as_many_single_ones(tiny_checkpoint: Path) -> None:
