@@ -100,7 +100,7 @@ SECTIONS = (
     Section(
         name="benchmark",
         title="How fast it runs",
-        command="drivedit benchmark --repeats 15 --out benchmark.json",
+        command="drivedit benchmark --out benchmark.json",
         table=benchmark.table,
     ),
 )
