@@ -152,7 +152,6 @@ class SamplingPlanner:
     def search(self, clip: StartClip) -> Plan:
         """The best plan found from the end of a clip."""
         c = self.config
-        clip = clip.last(min(len(clip.vehicles), self.model.config.num_context))
         state = self.model.begin([clip], [int(self._rng.integers(2**31))], pictures=False)
         before = action_from_control(clip.controls[-1]) if len(clip.controls) else np.zeros(2, np.float32)
         std = self._initial_std(float(clip.scenes.speed[-1]))

@@ -196,8 +196,9 @@ class ActorModel(nn.Module):
         draws: Sequence[Sequence[int]],
     ) -> Actors:
         """Without those who have left, but for those that `keeps` [b, s]; others come in their place."""
-        seen = actors.in_ego_frame(after)
-        far = (np.hypot(seen[..., 0], seen[..., 1]) > LEAVE_RANGE) | (seen[..., 0] < -LEAVE_BEHIND)
+        in_ego_frame = actors.in_ego_frame(after)
+        x, y = in_ego_frame[..., ActorColumn.X], in_ego_frame[..., ActorColumn.Y]
+        far = (np.hypot(x, y) > LEAVE_RANGE) | (x < -LEAVE_BEHIND)
         left = far & (actors.kinds > 0) & ~keeps
         states, kinds = np.where(left[..., None], 0.0, actors.states), np.where(left, 0, actors.kinds)
         vacant, colours = actors.vacant | left, actors.colours.copy()
