@@ -35,6 +35,8 @@ class Objects:
         boxes: x, y, yaw, length, width, float64 [n, 5] [m, m, rad, m, m].
         speeds: along the own heading, float64 [n] [m/s].
         kinds: ObjectKind, never EMPTY, int64 [n].
+        z: height of the ground they stand on, float64 [n] [m]; None where heights are not known, and all are on one
+            level.
 
     Raises:
         ValueError: the rows do not match.
@@ -43,9 +45,12 @@ class Objects:
     boxes: np.ndarray
     speeds: np.ndarray
     kinds: np.ndarray
+    z: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.boxes)
+        if self.z is not None and self.z.shape != (n,):
+            raise ValueError(f"heights of {n} objects must be [{n}], got {self.z.shape}")
         if self.boxes.shape != (n, 5) or self.speeds.shape != (n,) or self.kinds.shape != (n,):
             raise ValueError(
                 f"objects must be [n, 5], [n], [n], got {self.boxes.shape}, {self.speeds.shape}, {self.kinds.shape}"
