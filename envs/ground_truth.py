@@ -74,7 +74,8 @@ def scene_from_truth(
         objects: all others; those beyond OBJECT_RANGE and the excess over NUM_OBJECTS are left out, farthest first.
         hint_s: arc length near the ego, where the search for its place on the route begins [m]; None searches all.
     """
-    from envs.truth_kernels import find_lead, preview_route
+    from envs.maps.route_kernels import preview_route
+    from envs.truth_kernels import find_lead
 
     s, lateral, lane_yaw = route.project(vehicle[:2], hint_s)
     scene = SceneState.empty()

@@ -1,4 +1,7 @@
-"""What `envs.ground_truth` computes of many points, compiled. Imported when first used, for numba is slow to load."""
+"""What `envs.ground_truth` computes of many points, compiled. Imported when first used, for numba is slow to load.
+
+Nothing here calls compiled code of another file: numba's cache on disk would not see when that changes.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,10 @@ import math
 import numpy as np
 from numba import njit
 
-from envs.maps.route_kernels import interpolate, wrap
-
 X, Y, YAW, LENGTH, WIDTH = range(5)
 """Columns of a box; the first three are also those of a vehicle."""
 SLACK = 1e-6
 """More than rounding can make of the distance of two boxes [m]."""
-
-
-@njit(cache=True)
-def preview_route(
-    points: np.ndarray,
-    length: float,
-    s: float,
-    distances: np.ndarray,
-    vehicle: np.ndarray,
-    route: np.ndarray,
-    valid: np.ndarray,
-) -> None:
-    """Writes the route's points at `distances` [k] ahead of arc length `s`, in the vehicle frame, into `route` [k, 2].
-
-    `valid` [k] tells those that lie on the route, which is `length` long; the others are left as they are.
-    """
-    c, sn = math.cos(-vehicle[YAW]), math.sin(-vehicle[YAW])
-    for k in range(len(distances)):
-        valid[k] = s + distances[k] <= length
-        if valid[k]:
-            x = interpolate(points[:, 0], s + distances[k]) - vehicle[X]
-            y = interpolate(points[:, 1], s + distances[k]) - vehicle[Y]
-            route[k, 0], route[k, 1] = c * x - sn * y, sn * x + c * y
 
 
 @njit(cache=True)
@@ -103,7 +81,7 @@ def list_objects(
         row = rows[slot]
         x, y = boxes[row, X] - vehicle[X], boxes[row, Y] - vehicle[Y]
         objects[slot, 0], objects[slot, 1] = c * x - sn * y, sn * x + c * y
-        objects[slot, 2] = wrap(boxes[row, YAW] - vehicle[YAW])
+        objects[slot, 2] = (boxes[row, YAW] - vehicle[YAW] + np.pi) % (2 * np.pi) - np.pi
         objects[slot, 3] = speeds[row]
         objects[slot, 4], objects[slot, 5] = boxes[row, LENGTH], boxes[row, WIDTH]
         object_kinds[slot] = kinds[row]

@@ -41,6 +41,31 @@ def points_at(points: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 @njit(cache=True)
+def preview_route(
+    points: np.ndarray,
+    length: float,
+    s: float,
+    distances: np.ndarray,
+    pose: np.ndarray,
+    route: np.ndarray,
+    valid: np.ndarray,
+) -> None:
+    """Writes the route's points at `distances` [k] ahead of arc length `s`, in the frame of `pose` (x, y, yaw first), into
+    `route` [k, 2].
+
+    `valid` [k] tells those that lie on the route, which is `length` long; the others are left as they are.
+    """
+    ego_x, ego_y, yaw = pose[0], pose[1], pose[2]
+    c, sn = math.cos(-yaw), math.sin(-yaw)
+    for k in range(len(distances)):
+        valid[k] = s + distances[k] <= length
+        if valid[k]:
+            x = interpolate(points[:, 0], s + distances[k]) - ego_x
+            y = interpolate(points[:, 1], s + distances[k]) - ego_y
+            route[k, 0], route[k, 1] = c * x - sn * y, sn * x + c * y
+
+
+@njit(cache=True)
 def project(points: np.ndarray, yaw: np.ndarray, x: float, y: float, low: int, high: int) -> tuple[float, float, float]:
     """Arc length, lateral offset and route yaw at the place nearest to (x, y); see `Route.project`.
 
