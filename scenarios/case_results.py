@@ -14,6 +14,7 @@ from scenarios.case_runner import CaseRunner, InvalidStartError
 from scenarios.metrics.collision import collision_score, first_event, impact_speed
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.gap import min_gap
+from scenarios.metrics.signal_violations import SignalViolations
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.scenario import Case
 
@@ -38,6 +39,7 @@ class CaseResult:
         comfort_violations: name of each broken nuPlan bound to the worst value.
         max_collision_probability: over the drive.
         mean_reward: per step.
+        violations: red lights run and stop signs missed; None where lights and signs are not known.
     """
 
     scenario: str
@@ -54,6 +56,7 @@ class CaseResult:
     comfort_violations: Mapping[str, float]
     max_collision_probability: float = 0.0
     mean_reward: float = 0.0
+    violations: SignalViolations | None = None
 
     @property
     def valid(self) -> bool:
@@ -130,6 +133,7 @@ def measure(case: Case, rollout: Rollout) -> CaseResult:
         comfort_violations=comfort,
         max_collision_probability=float(rollout.collision.max()),
         mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
+        violations=SignalViolations.of(rollout),
     )
 
 
