@@ -16,7 +16,8 @@ from scipy.spatial import KDTree
 
 from envs.maps.lane_search import Stretch
 from envs.maps.opendrive import PAVED_KINDS, Lane, LaneKey, RoadGeometry, extract
-from envs.maps.route import Route
+from envs.maps.route import Route, RouteStops
+from envs.maps.signals import Signal, SignalType
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
@@ -74,6 +75,10 @@ class RoadMap:
 
     def __init__(self, name: str, xodr: str, geometry: RoadGeometry, lanes: dict[LaneKey, Lane]) -> None:
         self.name, self.xodr, self.geometry, self.lanes = name, xodr, geometry, lanes
+        self.signals: tuple[Signal, ...] = ()
+        self.left_hand = False
+        self.lane_keys = tuple(sorted(lanes))
+        self._lane_index = {key: i for i, key in enumerate(self.lane_keys)}
         self._keys = sorted(key for key, lane in lanes.items() if lane.length > 0.5)
         counts = [len(lanes[key].points) for key in self._keys]
         self._owner = np.repeat(np.arange(len(self._keys)), counts)
@@ -166,7 +171,7 @@ class RoadMap:
             if total >= length or not alive:
                 break
             chain.append(alive[int(rng.integers(len(alive)))])
-        return _resample(chain, np.full(len(chain), SEAM), start.s, length)
+        return self._resample(chain, np.full(len(chain), SEAM), start.s, length)
 
     def lanes_near(self, xy: np.ndarray, radius: float) -> list[LanePoint]:
         """The nearest place on each driving lane within `radius` [m] of a point [2], nearest first."""
@@ -193,7 +198,42 @@ class RoadMap:
         length = sum(lane.length for lane in chain) + gaps[:-1].sum()
         if length < 2.0:
             raise ValueError(f"a route needs at least 2 m, got {length:.2f} m")
-        return _resample(chain, gaps, 0.0, length)
+        return self._resample(chain, gaps, 0.0, length)
+
+    def _resample(self, chain: list[Lane], gaps: np.ndarray, start: float, length: float) -> Route:
+        """The lanes one after the other, `gaps` [m] apart, from `start` metres into the first on, one point a metre."""
+        offsets = np.concatenate([[0.0], np.cumsum([lane.length for lane in chain] + gaps)])
+        s = np.concatenate([lane.s + offset for lane, offset in zip(chain, offsets, strict=False)])
+        points = np.concatenate([lane.points for lane in chain])
+        yaw = np.unwrap(np.concatenate([lane.yaw for lane in chain]))
+        half_width = np.concatenate([lane.half_width for lane in chain])
+        end = min(start + length, float(s[-1]))
+        at = np.arange(start, max(end, start + 1.0) + 1e-6, 1.0)
+        owner = np.clip(np.searchsorted(offsets, at, side="right") - 1, 0, len(chain) - 1)
+        commands = np.zeros(len(at), np.int64)
+        for begin, finish, command in _junctions(chain, offsets):
+            here = (at >= begin - COMMAND_DISTANCE) & (at <= finish)
+            commands[here & (commands == RouteCommand.FOLLOW)] = command
+        return Route(
+            points=np.stack([np.interp(at, s, points[:, 0]), np.interp(at, s, points[:, 1])], axis=1),
+            yaw=wrap_angle(np.interp(at, s, yaw)),
+            half_width=np.interp(at, s, half_width),
+            speed_limit=np.array([lane.speed_limit for lane in chain])[owner],
+            command=commands,
+            lanes=np.array([self._lane_index[lane.key] for lane in chain])[owner],
+            z=np.zeros(len(at)),
+            stops=self._stops(chain, offsets, start, end),
+            length=float(len(at) - 1),
+        )
+
+    def _stops(self, chain: list[Lane], offsets: np.ndarray, start: float, end: float) -> RouteStops:
+        found = []
+        for lane, offset in zip(chain, offsets, strict=False):
+            for i, signal in enumerate(self.signals):
+                if signal.kind in (SignalType.TRAFFIC_LIGHT, SignalType.STOP, SignalType.YIELD):
+                    found += [(offset + s - start, i) for key, s in signal.stops if key == lane.key]
+        found = sorted((s, i) for s, i in found if 0 <= s <= end - start)
+        return RouteStops(s=np.array([s for s, _ in found], float), signals=np.array([i for _, i in found], np.int64))
 
 
 def _clip_lane(lane: Lane, start: float, end: float) -> Lane:
@@ -204,30 +244,6 @@ def _clip_lane(lane: Lane, start: float, end: float) -> Lane:
         np.interp(s, lane.s, of) for of in (lane.points[:, 0], lane.points[:, 1], lane.yaw, lane.half_width)
     )
     return replace(lane, points=np.stack([x, y], -1), yaw=yaw, half_width=half_width, s=s - start)
-
-
-def _resample(chain: list[Lane], gaps: np.ndarray, start: float, length: float) -> Route:
-    """The lanes one after the other, `gaps` [m] apart, from `start` metres into the first on, one point a metre."""
-    offsets = np.concatenate([[0.0], np.cumsum([lane.length for lane in chain] + gaps)])
-    s = np.concatenate([lane.s + offset for lane, offset in zip(chain, offsets, strict=False)])
-    points = np.concatenate([lane.points for lane in chain])
-    yaw = np.unwrap(np.concatenate([lane.yaw for lane in chain]))
-    half_width = np.concatenate([lane.half_width for lane in chain])
-    end = min(start + length, float(s[-1]))
-    at = np.arange(start, max(end, start + 1.0) + 1e-6, 1.0)
-    owner = np.clip(np.searchsorted(offsets, at, side="right") - 1, 0, len(chain) - 1)
-    commands = np.zeros(len(at), np.int64)
-    for begin, finish, command in _junctions(chain, offsets):
-        here = (at >= begin - COMMAND_DISTANCE) & (at <= finish)
-        commands[here & (commands == RouteCommand.FOLLOW)] = command
-    return Route(
-        points=np.stack([np.interp(at, s, points[:, 0]), np.interp(at, s, points[:, 1])], axis=1),
-        yaw=wrap_angle(np.interp(at, s, yaw)),
-        half_width=np.interp(at, s, half_width),
-        speed_limit=np.array([lane.speed_limit for lane in chain])[owner],
-        command=commands,
-        length=float(len(at) - 1),
-    )
 
 
 def _junctions(chain: list[Lane], offsets: np.ndarray) -> list[tuple[float, float, RouteCommand]]:

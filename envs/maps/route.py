@@ -10,6 +10,24 @@ from worldsim.datatypes.boxes import wrap_angle
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RouteStops:
+    """Stop lines along a route, in order.
+
+    Args:
+        s: float64 [k] [m].
+        signals: index into RoadMap.signals, int64 [k].
+    """
+
+    s: np.ndarray
+    signals: np.ndarray
+
+    @staticmethod
+    def none() -> RouteStops:
+        """No stop lines."""
+        return RouteStops(s=np.zeros(0), signals=np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Route:
     """A route along lanes, one point a metre. Immutable.
 
@@ -27,6 +45,9 @@ class Route:
     half_width: np.ndarray
     speed_limit: np.ndarray
     command: np.ndarray
+    lanes: np.ndarray
+    z: np.ndarray
+    stops: RouteStops
     length: float
 
     def project(self, xy: np.ndarray, hint_s: float | None = None) -> tuple[float, float, float]:
@@ -86,5 +107,8 @@ def route_through(points: np.ndarray) -> Route:
         half_width=np.full(len(s), 1.75),
         speed_limit=np.full(len(s), 50 / 3.6),
         command=np.zeros(len(s), np.int64),
+        lanes=np.full(len(s), -1),
+        z=np.zeros(len(s)),
+        stops=RouteStops.none(),
         length=float(s[-1]),
     )
