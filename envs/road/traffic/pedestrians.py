@@ -41,8 +41,8 @@ class Pedestrians:
         color: clothes, uint8 [n, 3].
     """
 
-    def __init__(self, n: int, rng: np.random.Generator):
-        self.paths = Paths(n)
+    def __init__(self, n: int, road_map: RoadMap, rng: np.random.Generator):
+        self.paths = Paths(n, road_map)
         self.speed = rng.uniform(1.0, 1.8, n)
         self.direction = rng.choice([-1.0, 1.0], n)
         self.goal, self.near, self.far = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -107,7 +107,7 @@ class Pedestrians:
         # one draw for everyone, so that who crosses does not shift the draws of the others
         draws = rng.random(len(self))
         crossing = self.crossing
-        begins = paths.active & ~crossing & (draws < CROSSING_RATE * dt) & ~paths.here(paths.junction)
+        begins = paths.active & ~crossing & (draws < CROSSING_RATE * dt) & ~paths.here(paths.near_junction)
         for i in np.flatnonzero(begins).tolist():
             needed = CARELESS_GAP if self.careless[i] else CAREFUL_GAP
             if _time_to_nearest(own[i], vehicles, speeds) > needed:

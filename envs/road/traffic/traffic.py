@@ -1,4 +1,4 @@
-"""Traffic of the reference world: drivers, scripted actors, pedestrians and parked cars around the ego. numpy only."""
+"""Traffic of the reference world: drivers, scripted actors, pedestrians and parked cars around the ego."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 
 from envs.ground_truth import Objects, points_at
 from envs.road.traffic.driver_model import PATH_STEP, DriverConfig
+from envs.road.traffic.junctions import CROSSING_POINTS
+from envs.road.traffic.lights import LightPrograms
+from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
-from envs.road.traffic.vehicles import CROSSING_POINTS, ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
+from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
 from envs.scripted_actors import ActorState, ScriptedActors, scripted_box
 from worldsim.datatypes.scene import ObjectKind
 
@@ -159,7 +162,7 @@ class Traffic:
         # the order of draws is part of what a seed means
         taken = rng.random(len(spawn_points.parking)) < (config.parked_share if ambient else 0.0)
         self.parked = spawn_points.parking[taken]
-        self.pedestrians = Pedestrians(num_pedestrians, rng)
+        self.pedestrians = Pedestrians(num_pedestrians, road_map, rng)
         self.vehicles = BackgroundVehicles(num_vehicles, config.truck_share, road_map, config.driver, rng)
         if num_vehicles and rng.random() < config.lead_share:
             self.vehicles.enter(0, route, ego_s + float(rng.uniform(12.0, 45.0)), rng)
