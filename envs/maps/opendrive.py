@@ -137,6 +137,11 @@ class Lane:
     successors: tuple[LaneKey, ...]
 
     @property
+    def z(self) -> np.ndarray:
+        """Stand-in."""
+        return np.zeros(len(self.s))
+
+    @property
     def length(self) -> float:
         """Arc length [m]."""
         return float(self.s[-1])

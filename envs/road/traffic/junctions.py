@@ -39,14 +39,18 @@ FREE_EXIT = 1.0
 """Room beyond the junction that one must have besides the own length [m]."""
 LONGEST_ROOM = 40.0
 """In very large junctions room this far behind the line is enough [m]."""
-CROSS_GAP, MERGE_GAP, FOLLOW_GAP = 1.0, 2.0, 0.3
+CROSS_GAP, MERGE_GAP, FOLLOW_GAP = 1.0, 2.0, 0.5
 """Time left before another crosses or merges behind, and after it has gone [s]."""
+CAUTION = 0.8
+"""Others may leave a junction at only this share of the speed expected of them."""
 START_ACCELERATION, SLOWEST_CROSSING = 1.4, 3.0
 """How drivers are expected to pull away [m/s²], and the least speed expected of who comes [m/s]."""
 CURVE_ACCELERATION, FASTEST_CROSSING = 2.2, 14.0
 """Lateral in junctions [m/s²]; nobody is expected to speed up beyond this there [m/s]."""
 COURTESY = 15.0
 """After waiting this long a driver is let in by those with priority who can stop with comfort [s]."""
+STANDS = 1.0
+"""Whoever has stood this long is not followed into a merge any more [s]."""
 STUCK = 2.0
 """Whoever has stood in a junction this long is not expected to move soon [s]."""
 
@@ -161,11 +165,13 @@ def travel_time(distance, speed, fastest):
 
 @njit(cache=True)
 def _crossing_speed(i, drivers, passages):
-    """The speed expected of driver `i` in its junction [m/s]."""
+    """The speed at which driver `i` takes the sharpest curve of its junction [m/s]."""
     last = drivers.yaw.shape[1] - 1
     a, b = min(max(int(passages.entry[i]), 0), last), min(max(int(passages.exit[i]), 0), last)
-    curvature = abs(_wrap(drivers.yaw[i, b] - drivers.yaw[i, a])) / max(b - a, 1)
-    return min(np.sqrt(CURVE_ACCELERATION / max(curvature, 1e-4)), FASTEST_CROSSING)
+    curvature = 1e-4
+    for p in range(a, b - PATH_STEP, PATH_STEP):
+        curvature = max(curvature, abs(_wrap(drivers.yaw[i, p + PATH_STEP] - drivers.yaw[i, p])) / PATH_STEP)
+    return min(np.sqrt(CURVE_ACCELERATION / curvature), FASTEST_CROSSING)
 
 
 @njit(cache=True)
@@ -261,11 +267,12 @@ def _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_h
     d_i, d_j = first_i - drivers.s[i] - drivers.half_length[i], first_j - drivers.s[j] - drivers.half_length[j]
     out_i, out_j = last_i - drivers.s[i] + drivers.half_length[i], last_j - rear_j
     speed_i, speed_j = drivers.speed[i], drivers.speed[j]
-    if not promised:  # priority is for those who come at their pace, not for those who may yet brake
-        fast_j = max(speed_j, fast_j)
-        speed_j = max(speed_j, SLOWEST_CROSSING)
-    before = travel_time(out_i, speed_i, fast_i) + (MERGE_GAP if merge else CROSS_GAP) < travel_time(d_j, speed_j, fast_j)
-    after = travel_time(d_i, speed_i, fast_i) > travel_time(out_j, speed_j, fast_j) + FOLLOW_GAP
+
+    # whoever comes may be faster, whoever is to leave slower than expected
+    early_j = max(speed_j, SLOWEST_CROSSING) if not promised else speed_j
+    gap = MERGE_GAP if merge else CROSS_GAP
+    before = travel_time(out_i, speed_i, fast_i) + gap < travel_time(d_j, early_j, max(early_j, fast_j))
+    after = travel_time(d_i, speed_i, max(speed_i, fast_i)) > travel_time(out_j, speed_j, CAUTION * fast_j) + FOLLOW_GAP
     return not (before or after)
 
 
@@ -349,6 +356,35 @@ def _decide(i, state, was_granted, signal_stop, distance, drivers, passages, lef
             if _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_hand):
                 return _CLAIMED if drivers.waited[i] > COURTESY and state[j] != _CLAIMED else _DENIED
     return _GRANTED
+
+
+@njit(cache=True)
+def follow_merging(drivers, passages, gap, lead_speed):
+    """Let those in a junction follow whoever merges before them as if it were on their lane already.
+
+    Args:
+        drivers: Drivers.
+        passages: Passages.
+        gap: bumper to bumper to the leader [n] [m]; brought up to date, like its speed.
+        lead_speed: [n] [m/s].
+    """
+    n = len(drivers.s)
+    for i in range(n):
+        if passages.junction[i] < 0 or drivers.s[i] + drivers.half_length[i] < passages.line[i]:
+            continue
+        for j in range(n):
+            if j == i or passages.junction[j] != passages.junction[i]:
+                continue
+            stands = drivers.waited[j] > STANDS  # then it may be waiting for this driver
+            if stands or drivers.s[j] + drivers.half_length[j] < passages.line[j]:
+                continue
+            crosses, merge, first_i, _, first_j, _ = find_crossing(i, j, drivers, passages)
+            left_i, left_j = first_i - drivers.s[i], first_j - drivers.s[j]
+            behind = left_i > left_j or (left_i == left_j and i > j)
+            if crosses and merge and behind:
+                here = max(left_i - left_j - drivers.half_length[i] - drivers.half_length[j], 0.0)
+                if here < gap[i]:
+                    gap[i], lead_speed[i] = here, drivers.speed[j]
 
 
 @njit(cache=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.maps.signals import SignalType
 from envs.road.traffic.junctions import TURN_ANGLE
-from envs.road.traffic.right_of_way import RightOfWay, are_oncoming, lanes_cross, turn_of
+from envs.road.traffic.right_of_way import are_oncoming, lanes_cross, turn_of
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES, LightCycleColumn, SignalKind, light_states
 
@@ -62,7 +62,9 @@ class LightPrograms:
         cycles = static.cycles.copy()
         if len(cycles):
             period = cycles[:, LightCycleColumn.PERIOD]
-            cycles[:, LightCycleColumn.OFFSET] = (cycles[:, LightCycleColumn.OFFSET] + draws[junctions] * period) % period
+            cycles[:, LightCycleColumn.OFFSET] = (
+                cycles[:, LightCycleColumn.OFFSET] + draws[junctions] * period
+            ) % period
         return LightPrograms(cycles=cycles, groups=static.groups, signs=static.signs)
 
     def shown(self, time: float) -> np.ndarray:
@@ -185,9 +187,7 @@ def _adopt_without_lanes(road_map: RoadMap, groups: list[_Group]) -> list[_Group
             off = np.abs(wrap_angle(np.array(yaws) - road_map.signals[group.signals[0]].yaw))
             k = int(np.argmin(off))
             host = with_lanes[k]
-            with_lanes[k] = _Group(
-                signals=(*host.signals, *group.signals), lanes=host.lanes, lanes_in=host.lanes_in
-            )
+            with_lanes[k] = _Group(signals=(*host.signals, *group.signals), lanes=host.lanes, lanes_in=host.lanes_in)
     return with_lanes
 
 

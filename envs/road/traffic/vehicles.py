@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.idm import idm
 from envs.road.traffic.driver_model import HEIGHT_RANGE, DriverConfig, curve_speed, leaders
-from envs.road.traffic.junctions import Drivers, admit, find_passages, give_way, signal_stops
+from envs.road.traffic.junctions import Drivers, admit, find_passages, follow_merging, give_way, signal_stops
 from envs.road.traffic.paths import Paths
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
@@ -202,7 +202,10 @@ class BackgroundVehicles:
         obstacles: Obstacles,
         shown: np.ndarray,
     ) -> np.ndarray:
-        """Gap [n] to a standing leader that would make drivers stop where they have to, infinite where they do not."""
+        """Gap [n] to a standing leader that would make drivers stop where they have to, infinite where they do not.
+
+        Brings `gap` and `lead_speed` up to date with those who merge before them.
+        """
         paths, half_length = self.paths, self.size[:, 0] / 2
         drivers = Drivers(
             xy=paths.xy,
@@ -224,6 +227,7 @@ class BackgroundVehicles:
             paths.s + half_length, paths.length, self.speed, self.halted, paths.stop_s, paths.stop_signals, shown
         )
         lines = admit(drivers, passages, signals, self.granted, self.road_map.left_hand)
+        follow_merging(drivers, passages, gap, lead_speed)
 
         # A vehicle that even hard braking would not stop in time drives on: standing in the crossing would be worse.
         meets = give_way(drivers, passages, obstacles.paths, obstacles.path_z, obstacles.path_speeds)
@@ -232,7 +236,9 @@ class BackgroundVehicles:
         before = np.where(lines + half_length < meets, np.minimum(before, lines + LINE_GAP), before)
         return np.maximum(np.minimum(np.minimum(signals, lines) + LINE_GAP, before), 0.1)
 
-    def _change_lane(self, i: int, side: int, boxes: np.ndarray, z: np.ndarray, speeds: np.ndarray, rng: np.random.Generator) -> None:
+    def _change_lane(
+        self, i: int, side: int, boxes: np.ndarray, z: np.ndarray, speeds: np.ndarray, rng: np.random.Generator
+    ) -> None:
         """Move vehicle `i` to the left (side 0) or right lane if that is free (the safety criterion of MOBIL)."""
         if not self.paths.active[i] or self.speed[i] < 4.0 or self.hit_by_ego[i]:
             return
