@@ -25,7 +25,7 @@ CROSSING_POINTS = 20
 """How many points, PATH_STEP apart, of the path of one that follows no driver model are watched."""
 CLEARANCE = 6.0
 """A crossing vehicle blocks this much of the other's path [m]."""
-COMFORTABLE, FIRM, HARD = 2.5, 3.0, 7.0
+COMFORTABLE, FIRM, HARD = 2.5, 3.5, 7.0
 """Braking asked of one who lets another in, of one at a yellow light, and of one at a red light [m/s²]."""
 DECISION_BRAKING, DECISION_DISTANCE = 2.0, 8.0
 """A driver decides whether to enter where this braking stops it this far before the line [m/s², m]."""

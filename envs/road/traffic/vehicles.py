@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROUTE_LENGTH = 250.0
 """Length of the routes drawn for drivers [m]."""
 LINE_GAP = 1.5
-"""Drivers halt this much nearer to a line than to a vehicle [m]."""
+"""Drivers halt this much nearer to a line than to a vehicle, and appear at least this far before one [m]."""
 CROSSING_GAP = 3.5
 """Drivers halt this far before the path of one they give way to [m]."""
 
@@ -121,7 +121,12 @@ class BackgroundVehicles:
     def enter(self, i: int, route: Route, s: float, rng: np.random.Generator) -> None:
         """Put vehicle `i` on a route, at a speed that suits it."""
         self.paths.assign(i, route, s, float(self.bias[i]))
-        self.speed[i] = self.paths.here(self.paths.speed_limit)[i] * self.eagerness[i] * rng.uniform(0.5, 1.0)
+        speed = self.paths.here(self.paths.speed_limit)[i] * self.eagerness[i] * rng.uniform(0.5, 1.0)
+
+        # nobody appears too fast for the line ahead
+        lines = np.concatenate([self.paths.stop_s[i], self.paths.line[i]]) - s - self.size[i, 0] / 2
+        nearest = np.min(lines, where=lines > 0, initial=np.inf)
+        self.speed[i] = min(speed, np.sqrt(2 * self.driver.comfortable_braking * max(nearest - LINE_GAP, 0.0)))
         for value in (self.acceleration, self.lateral_speed, self.waited):
             value[i] = 0.0
         self.granted[i] = self.halted[i] = self.hit_by_ego[i] = False
