@@ -109,8 +109,8 @@ class RoadEpisode:
 
 _CODEC = StateCodec(
     types=(
-        RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig, ExternalActors, BackgroundVehicles,
-        DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
+        RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig,
+        ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
     ),
     open_type=ActorScript,
 )  # fmt: skip

@@ -238,7 +238,7 @@ def _green(phase: list[_Group], num_phases: int) -> float:
 
 
 def _yellow(phase: list[_Group]) -> float:
-    limit = max((lane.speed_limit for group in phase for lane in group.lanes_in), default=0.0)
+    limit = max((float(lane.speed_limit[-1]) for group in phase for lane in group.lanes_in), default=0.0)
     return next(yellow for highest, yellow in YELLOW_OF_LIMIT if limit < highest)
 
 

@@ -88,7 +88,7 @@ def _minor_by_shape(road_map: RoadMap, lanes_in: dict[LaneKey, tuple[Lane, ...]]
     for key in lanes_in:
         lane = road_map.lanes[key]
         beside = sum(k[:2] == key[:2] and (k[2] > 0) == (key[2] > 0) for k in road_map.lane_keys)
-        sizes[key] = beside, round(lane.speed_limit, 1)
+        sizes[key] = beside, round(float(lane.speed_limit[-1]), 1)
     if len(set(sizes.values())) > 1:
         return {key for key, size in sizes.items() if size < max(sizes.values())}
     straight = {key for key, onward in lanes_in.items() if any(abs(turn_of(lane)) < TURN_ANGLE for lane in onward)}
