@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from scenariogeneration import xodr
 
@@ -35,7 +35,7 @@ def draw_centre_line(street: Street, color: xodr.RoadMarkColor, rng: random.Rand
     return [xodr.RoadMark(kind, _LINE_WIDTH, soffset=s, color=color) for s, kind in kinds]
 
 
-def _lane_pairs(legs: dict[int, Leg]) -> Iterator[tuple[int, int, int, int]]:
+def _lane_pairs(legs: Mapping[int, Leg]) -> Iterator[tuple[int, int, int, int]]:
     """(quarter in, lane in, quarter out, lane out) of each turn of a junction; lanes count from the middle.
 
     Right turns keep to the outer lane, left turns to the inner one, and straight on keeps the lane counted
@@ -65,7 +65,7 @@ def _lane_pairs(legs: dict[int, Leg]) -> Iterator[tuple[int, int, int, int]]:
     yield from dict.fromkeys(pairs)
 
 
-def add_junction(town: xodr.OpenDrive, junction_id: int, first_road_id: int, legs: dict[int, Leg]) -> None:
+def add_junction(town: xodr.OpenDrive, junction_id: int, first_road_id: int, legs: Mapping[int, Leg]) -> None:
     """Add a junction and the roads through it, whose ids count up from `first_road_id`."""
     junction = xodr.Junction(f"junction_{junction_id}", junction_id)
     for k, (q_in, lane_in, q_out, lane_out) in enumerate(_lane_pairs(legs)):
