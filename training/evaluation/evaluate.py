@@ -98,8 +98,10 @@ class EvaluateConfig:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 < self.tail <= 1:
             raise ValueError(f"tail must lie in (0, 1], got {self.tail}")
-        if (self.world == "road") != bool(self.maps):
-            raise ValueError(f"world 'road' and maps go together, got world {self.world!r} and {len(self.maps)} maps")
+        if self.maps and self.world != "road":
+            raise ValueError(f"maps are for world 'road', got them for {self.world!r}")
+        if self.world == "road" and not self.maps:
+            raise ValueError("world 'road' is recorded on maps of yours: give --maps")
         if self.world != "carla" and (self.carla_maps or self.carla_routes):
             raise ValueError(f"carla_maps and carla_routes are for world 'carla', got them for {self.world!r}")
 
