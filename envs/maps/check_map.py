@@ -147,8 +147,7 @@ def describe_report(report: AsamReport | None) -> Iterator[str]:
         yield HOW_TO_INSTALL
         return
     yield (
-        f"ASAM: {len(report.completed)} rules checked, {len(report.skipped)} skipped, "
-        f"{len(report.findings)} findings"
+        f"ASAM: {len(report.completed)} rules checked, {len(report.skipped)} skipped, {len(report.findings)} findings"
     )
     for why, number in Counter(why for _, why in report.skipped).most_common():
         yield f"  skipped {number}: {why}"

@@ -17,7 +17,9 @@ def add_signals(road_map: RoadMap) -> None:
         for key, onward in lanes_in.items():
             lane = road_map.lanes[key]
             stem = all(abs(turn_of(each)) > 0.6 for each in onward)
-            kind = SignalType.TRAFFIC_LIGHT if len(roads) == 4 else SignalType.STOP if junction % 2 else SignalType.YIELD
+            kind = (
+                SignalType.TRAFFIC_LIGHT if len(roads) == 4 else SignalType.STOP if junction % 2 else SignalType.YIELD
+            )
             if len(roads) < 4 and not stem:
                 continue
             signals.append(

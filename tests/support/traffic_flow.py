@@ -53,7 +53,9 @@ class Flow:
         self.mean_speed, self.longest_wait = speed, longest
 
 
-def measure_flow(road_map: RoadMap, seconds: float, num_vehicles: int, num_pedestrians: int = 16, seed: int = 0) -> Flow:
+def measure_flow(
+    road_map: RoadMap, seconds: float, num_vehicles: int, num_pedestrians: int = 16, seed: int = 0
+) -> Flow:
     """Let traffic run on a whole map for a while; nobody leaves, however long it waits."""
     config = TrafficConfig(
         num_vehicles=num_vehicles,

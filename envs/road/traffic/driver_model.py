@@ -23,6 +23,8 @@ STANDING = 1.5
 """What moves more slowly along the path than this may stay where it is [m/s]."""
 QUEUE_GAP = 2.5
 """Between vehicles that stand in a queue [m]."""
+STAND_OFF = 2.0
+"""Two that have stood before each other this long do not expect the other to move [s]."""
 HEIGHT_RANGE = 2.5
 """Road users farther apart in height than this do not meet [m]."""
 
@@ -84,7 +86,7 @@ def curve_speed(yaw, s, lateral_acceleration, braking):
 
 
 @njit(cache=True)
-def leaders(xy, yaw, z, s, length, sizes, boxes, box_z, speeds, margins):
+def leaders(xy, yaw, z, s, length, sizes, waited, boxes, box_z, speeds, margins):
     """The nearest object in each driver's corridor, and how much road is free to stop on.
 
     Args:
@@ -94,6 +96,7 @@ def leaders(xy, yaw, z, s, length, sizes, boxes, box_z, speeds, margins):
         s: where the drivers are on them, [n] [m].
         length: of the paths, 0 for those that are not on the map, [n] [m].
         sizes: length and width of the drivers' vehicles, [n, 2] [m].
+        waited: how long they have stood, [n] [s]. Of two that wait for each other the one that came last goes on.
         boxes: all objects, [m, 5]; the first n are the drivers themselves.
         box_z: their heights [m]; those on another level than the path are none of its leaders.
         speeds: theirs, [m] [m/s].
@@ -104,58 +107,70 @@ def leaders(xy, yaw, z, s, length, sizes, boxes, box_z, speeds, margins):
         the boxes, -1 for none [n]; and how far ahead of each driver's centre the road is free of what stands, less
         what the moving vehicles before that will take up [n].
     """
-    n, m, last = xy.shape[0], boxes.shape[0], xy.shape[1] - 1
+    n = xy.shape[0]
     gap, lead_speed, lead = np.full(n, np.inf), np.zeros(n), np.full(n, -1)
     room = np.full(n, np.inf)
-    begins, taken, along_speed = np.empty(m), np.empty(m), np.empty(m)
-    reach = PATH_STEP * PATH_POINTS + 12.0
     for i in range(n):
-        if length[i] <= 0:
-            continue
-        first, num_found = int(s[i]), 0
-        for j in range(m):
-            x, y = boxes[j, 0], boxes[j, 1]
-            if i == j or abs(x - boxes[i, 0]) > reach or abs(y - boxes[i, 1]) > reach:
-                continue
-            nearest, best = 0, np.inf
-            for k in range(PATH_POINTS):
-                a = min(first + PATH_STEP * k, last)
-                dx, dy = x - xy[i, a, 0], y - xy[i, a, 1]
-                if dx * dx + dy * dy < best:
-                    best, nearest = dx * dx + dy * dy, k
-
-            # where the object stands in the frame of the path point nearest to it, and how much of the path it takes up
-            a = min(first + PATH_STEP * nearest, last)
-            if abs(box_z[j] - z[i, a]) > HEIGHT_RANGE:
-                continue
-            c, sn = np.cos(yaw[i, a]), np.sin(yaw[i, a])
-            dx, dy = x - xy[i, a, 0], y - xy[i, a, 1]
-            along, across = c * dx + sn * dy, c * dy - sn * dx
-            turn = boxes[j, 2] - yaw[i, a]
-            ct, st = abs(np.cos(turn)), abs(np.sin(turn))
-            half_along = (ct * boxes[j, 3] + st * boxes[j, 4]) / 2
-            half_across = (st * boxes[j, 3] + ct * boxes[j, 4]) / 2
-            ahead = PATH_STEP * nearest + along - (s[i] - first)
-            inside = abs(across) < half_across + sizes[i, 1] / 2 + CORRIDOR_MARGIN + margins[j]
-            if not inside or ahead <= 0.3 or abs(along) >= PATH_STEP:
-                continue
-
-            here = max(ahead - half_along - sizes[i, 0] / 2, 0.0)
-            towards = max(speeds[j] * np.cos(turn), 0.0)
-            begins[num_found], taken[num_found], along_speed[num_found] = (
-                ahead - half_along,
-                2 * half_along + QUEUE_GAP,
-                towards,
+        if length[i] > 0:
+            gap[i], lead_speed[i], lead[i], room[i] = _look_ahead(
+                i, -1, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins
             )
-            num_found += 1
-            if here < gap[i]:
-                gap[i], lead_speed[i], lead[i] = here, towards, j
+    for i in range(n):
+        j = lead[i]
+        if 0 <= j < n and lead[j] == i and waited[j] > STAND_OFF and (waited[i], i) < (waited[j], j):
+            gap[i], lead_speed[i], lead[i], room[i] = _look_ahead(
+                i, j, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins
+            )
+    return gap, lead_speed, lead, room
 
-        for a in range(num_found):
-            if along_speed[a] < STANDING:
-                free = begins[a]
-                for b in range(num_found):
-                    if along_speed[b] >= STANDING and begins[b] < begins[a]:
-                        free -= taken[b]
-                room[i] = min(room[i], free)
+
+@njit(cache=True)
+def _look_ahead(i, ignored, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins):
+    """Gap, leader's speed, leader and room of driver `i`, as `leaders` gives them, without the object `ignored`."""
+    m, last, first = boxes.shape[0], xy.shape[1] - 1, int(s[i])
+    begins, taken, along_speed, num_found = np.empty(m), np.empty(m), np.empty(m), 0
+    gap, lead_speed, lead, room = np.inf, 0.0, -1, np.inf
+    reach = PATH_STEP * PATH_POINTS + 12.0
+    for j in range(m):
+        x, y = boxes[j, 0], boxes[j, 1]
+        if j in (i, ignored) or abs(x - boxes[i, 0]) > reach or abs(y - boxes[i, 1]) > reach:
+            continue
+        nearest, best = 0, np.inf
+        for k in range(PATH_POINTS):
+            a = min(first + PATH_STEP * k, last)
+            dx, dy = x - xy[i, a, 0], y - xy[i, a, 1]
+            if dx * dx + dy * dy < best:
+                best, nearest = dx * dx + dy * dy, k
+
+        # where the object stands in the frame of the path point nearest to it, and how much of the path it takes up
+        a = min(first + PATH_STEP * nearest, last)
+        if abs(box_z[j] - z[i, a]) > HEIGHT_RANGE:
+            continue
+        c, sn = np.cos(yaw[i, a]), np.sin(yaw[i, a])
+        dx, dy = x - xy[i, a, 0], y - xy[i, a, 1]
+        along, across = c * dx + sn * dy, c * dy - sn * dx
+        turn = boxes[j, 2] - yaw[i, a]
+        ct, st = abs(np.cos(turn)), abs(np.sin(turn))
+        half_along = (ct * boxes[j, 3] + st * boxes[j, 4]) / 2
+        half_across = (st * boxes[j, 3] + ct * boxes[j, 4]) / 2
+        ahead = PATH_STEP * nearest + along - (s[i] - first)
+        inside = abs(across) < half_across + sizes[i, 1] / 2 + CORRIDOR_MARGIN + margins[j]
+        if not inside or ahead <= 0.3 or abs(along) >= PATH_STEP:
+            continue
+
+        towards = max(speeds[j] * np.cos(turn), 0.0)
+        begins[num_found], taken[num_found] = ahead - half_along, 2 * half_along + QUEUE_GAP
+        along_speed[num_found] = towards
+        num_found += 1
+        here = max(ahead - half_along - sizes[i, 0] / 2, 0.0)
+        if here < gap:
+            gap, lead_speed, lead = here, towards, j
+
+    for a in range(num_found):
+        if along_speed[a] < STANDING:
+            free = begins[a]
+            for b in range(num_found):
+                if along_speed[b] >= STANDING and begins[b] < begins[a]:
+                    free -= taken[b]
+            room = min(room, free)
     return gap, lead_speed, lead, room

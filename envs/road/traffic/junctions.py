@@ -35,6 +35,8 @@ BEYOND_LINE = 1.0
 """A front this far beyond the line has entered [m]."""
 HALT_DISTANCE, HALT_SPEED = 4.0, 0.3
 """A stop sign is obeyed by being slower than this within this distance of its line [m, m/s]."""
+REAR_SWING = 2.0
+"""A vehicle has left a crossing when its rear is this far beyond it: it may still be turning [m]."""
 FREE_EXIT = 1.0
 """Room beyond the junction that one must have besides the own length [m]."""
 LONGEST_ROOM = 40.0
@@ -254,7 +256,7 @@ def _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_h
             return False
 
     crosses, merge, first_i, last_i, first_j, last_j = find_crossing(i, j, drivers, passages)
-    rear_j = drivers.s[j] - drivers.half_length[j]
+    rear_j = drivers.s[j] - drivers.half_length[j] - REAR_SWING
     if not crosses or rear_j > last_j:
         return False
     braking = drivers.speed[i] ** 2 / (2 * max(distance[i], 0.1))

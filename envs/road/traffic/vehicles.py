@@ -170,7 +170,7 @@ class BackgroundVehicles:
         active = paths.active
         margins = np.concatenate([np.zeros(len(self)), obstacles.margins])
         gap, lead_speed, lead, room = leaders(
-            paths.xy, paths.yaw, paths.z, paths.s, paths.length, self.size, boxes, z, speeds, margins
+            paths.xy, paths.yaw, paths.z, paths.s, paths.length, self.size, self.waited, boxes, z, speeds, margins
         )
         curves = curve_speed(paths.yaw, paths.s, driver.lateral_acceleration, 0.6 * driver.comfortable_braking)
         desired = np.minimum(paths.here(paths.speed_limit) * self.eagerness, curves)
