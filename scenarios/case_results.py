@@ -37,6 +37,7 @@ class CaseResult:
         impact_speed: [m/s]; None without a collision.
         collision_score: NeuroNCAP's, 0 to 5.
         comfort_violations: name of each broken nuPlan bound to the worst value.
+        map: name of the map it took place on, "" in a procedural town.
         max_collision_probability: over the drive.
         mean_reward: per step.
         violations: red lights run and stop signs missed; None where lights and signs are not known.
@@ -54,6 +55,7 @@ class CaseResult:
     impact_speed: float | None = None
     collision_score: float = 0.0
     comfort_violations: Mapping[str, float]
+    map: str = ""
     max_collision_probability: float = 0.0
     mean_reward: float = 0.0
     violations: SignalViolations | None = None
@@ -106,6 +108,7 @@ def invalid_result(case: Case) -> CaseResult:
         parameters=case.parameters,
         outcome="invalid",
         min_progress=case.min_progress,
+        map=case.map.name if case.map else "",
         comfort_violations={},
     )
 
@@ -131,6 +134,7 @@ def measure(case: Case, rollout: Rollout) -> CaseResult:
         impact_speed=impact,
         collision_score=collision_score(impact, case.ego_speed),
         comfort_violations=comfort,
+        map=case.map.name if case.map else "",
         max_collision_probability=float(rollout.collision.max()),
         mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
         violations=SignalViolations.of(rollout),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tqdm import tqdm
 
+from envs.maps.map_files import read_maps
 from envs.registration import WORLDS, WorldName
 from envs.video import write_mp4
 from policies.drive import Rollout
@@ -22,7 +23,7 @@ from scenarios.metrics.signal_violations import SignalViolations, violations_tex
 from scenarios.overlay import annotate_rollout
 from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
-from scenarios.scenario import Scenario
+from scenarios.scenario import Scenario, place_on_maps
 from scenarios.statistics import Interval, clopper_pearson
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class ValidateConfig:
         policy: drives the ego; one of `policies.registry`, or your own as module:Name or file.py:Name.
         world: "learned" continues clips recorded in the reference world, "road" is the reference world itself, "carla"
             is a CARLA server with its own maps.
+        maps: OpenDRIVE files, or folders of them, that cases take turns on instead of procedural towns; the learned
+            world continues clips recorded on them.
         host: of the CARLA server.
         port: RPC port of the CARLA server.
         carla_maps: maps of the server that cases alternate between; by default the map that is loaded.
@@ -57,12 +60,13 @@ class ValidateConfig:
         planner: how "planner" searches.
 
     Raises:
-        ValueError: a count is too small, the rate is not in [0, 1], or CARLA maps or routes are given to another world
-            or both at once.
+        ValueError: a count is too small, the rate is not in [0, 1], or maps or routes are given to a world that has no
+            use for them, or both at once.
     """
 
     policy: Annotated[str, tyro.conf.arg(help=POLICY_HELP)] = "lane_follower"
     world: WorldName = "learned"
+    maps: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = 2000
     carla_maps: tuple[str, ...] = ()
@@ -90,6 +94,8 @@ class ValidateConfig:
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
+        if self.maps and WORLDS[self.world].remote:
+            raise ValueError(f"maps are for worlds 'road' and 'learned', {self.world!r} has its own; see --carla-maps")
         self.carla()
 
     def carla(self) -> CarlaPlaces:
@@ -137,11 +143,12 @@ def validate(config: ValidateConfig) -> int:
     Returns:
         The exit code: 0 if at most `max_failure_rate` of the cases failed, else 1.
     """
+    maps = read_maps(config.maps)
     policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
     runner = make_case_runner(config.world, config.checkpoint, config.device, config.carla())
     seeds = range(config.first_seed, config.first_seed + config.num_seeds)
     cases = [SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds]
-    cases.sort(key=lambda case: case.town)  # so that each town is built once
+    cases = place_on_maps(cases, maps)
 
     worst = {name: _Worst(config.num_videos) for name in config.scenarios}
     with tqdm(total=len(cases), unit="case", desc=config.policy) as bar:
@@ -159,7 +166,7 @@ def validate(config: ValidateConfig) -> int:
     summaries = [summarise(name, of_one) for name, of_one in results.items()] + [total]
     passed = total.failure_rate is not None and total.failure_rate.estimate <= config.max_failure_rate
     _print_table(summaries)
-    facts = provenance(checkpoint=checkpoint_used(config), seeds=list(seeds))
+    facts = provenance(checkpoint=checkpoint_used(config), seeds=list(seeds), maps=maps)
     _write_report(config, passed, summaries, results, worst, facts)
     print(f"{'passed' if passed else 'FAILED'}: {config.out / 'report.html'}")
     return 0 if passed else 1
@@ -287,11 +294,13 @@ def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:
 
 
 def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence[Video]) -> Section:
-    header = ["seed", *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]"]
+    on_maps = any(r.map for r in results)
+    header = ["seed", *(["map"] if on_maps else []), *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]"]
     header += ["progress [m]", "required progress [m]", "comfort", "red lights run", "stop signs missed"]
     rows = [
         [
             str(r.seed),
+            *([r.map] if on_maps else []),
             *(_number(value) for value in r.parameters.values()),
             r.outcome.replace("_", " "),
             _number(r.min_ttc),

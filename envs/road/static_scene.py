@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +35,11 @@ class StaticScene:
     spawn_points: SpawnPoints
     scenery: Scenery
     town: int
+
+    @cached_property
+    def obstacles(self) -> np.ndarray:
+        """Boxes [k, 5] of the solid things beside the roads."""
+        return self.scenery.obstacles
 
     def lane_under(self, pose: ArrayLike) -> LanePoint:
         """The driving lane under a pose (x, y, yaw).

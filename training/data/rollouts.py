@@ -109,10 +109,14 @@ class EpisodeSource:
     Args:
         seed: of the world's reset.
         town: the procedural town, -1 where there is none.
+        map: name of the OpenDRIVE file it took place on, "" where there is none.
+        map_digest: of that file, the first 16 digits of its SHA-256.
     """
 
     seed: int
     town: int
+    map: str = ""
+    map_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -240,6 +244,8 @@ class RolloutWriter:
         names = [self.tasks[k] for k in np.unique(rows.tasks)]
         row = layout.episode_row(index, len(rows), self.fps, names)
         row |= {"seed": source.seed, "town": source.town, "video_crc32": crc}
+        if source.map:
+            row |= {"map": source.map, "map_digest": source.map_digest}
         layout.write_table(self.root / layout.episode_file(layout.EPISODES_PATH, index), pa.Table.from_pylist([row]))
 
     def seal(self) -> None:
@@ -304,7 +310,7 @@ class RolloutDataset:
         height, width, _ = info["features"][layout.VIDEO_KEY]["shape"]
         self.frame_size: tuple[int, int] = (height, width)
         self.tasks: tuple[str, ...] = tuple(layout.read_table(self.root / layout.TASKS_PATH).column("task").to_pylist())
-        wanted = ["episode_index", "length", "seed", "town", "video_crc32"]
+        wanted = ["episode_index", "length", "seed", "town", "map", "map_digest", "video_crc32"]
         paths = sorted((self.root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
         rows = [layout.read_table(path, wanted).to_pylist()[0] for path in paths]
         self._episodes = sorted(rows, key=lambda row: row["episode_index"])
@@ -327,7 +333,9 @@ class RolloutDataset:
         return RecordedEpisode(
             index=index,
             rows=_rows(table),
-            source=EpisodeSource(seed=row["seed"], town=row["town"]),
+            source=EpisodeSource(
+                seed=row["seed"], town=row["town"], map=row.get("map", ""), map_digest=row.get("map_digest", "")
+            ),
             fps=self.fps,
             video=self.root / layout.episode_file(layout.VIDEO_PATH, index),
             video_checksum=row["video_crc32"],
