@@ -72,6 +72,7 @@ class RoadMap:
         xodr: the OpenDRIVE text.
         geometry: all there is to draw.
         lanes: the driving lanes.
+        lane_keys: theirs, in order; rows of what is told by lane.
         signals: traffic lights and signs.
         left_hand: whether traffic keeps to the left.
         road_ids: the map's own ids of roads by number.
@@ -92,6 +93,8 @@ class RoadMap:
             contents.junction_ids,
         )
         lanes = self.lanes
+        self.lane_keys = tuple(sorted(lanes))
+        self._lane_rows = {key: row for row, key in enumerate(self.lane_keys)}
         self._keys = sorted(key for key, lane in lanes.items() if lane.length > 0.5) or sorted(lanes)
         counts = [len(lanes[key].points) for key in self._keys]
         self._owner = np.repeat(np.arange(len(self._keys)), counts)
@@ -257,6 +260,7 @@ class RoadMap:
         # a limit holds from its place on: no ramps between two limits
         limits = np.concatenate([lane.speed_limit for lane in chain])
         here = np.clip(np.searchsorted(s, at + 1e-9, side="right") - 1, 0, len(s) - 1)
+        rows = np.repeat([self._lane_rows[lane.key] for lane in chain], [len(lane.points) for lane in chain])
         return Route(
             points=np.stack([along(points[:, 0]), along(points[:, 1])], axis=1),
             z=along(np.concatenate([lane.z for lane in chain])),
@@ -264,6 +268,7 @@ class RoadMap:
             half_width=along(np.concatenate([lane.half_width for lane in chain])),
             speed_limit=limits[here],
             command=commands,
+            lanes=rows[here],
             stops=self._stops_along(chain, offsets - np.append(skipped, 0.0) - start, float(len(at) - 1), skipped),
             length=float(len(at) - 1),
         )

@@ -38,6 +38,7 @@ class Route:
         half_width: of the lane, float64 [r] [m].
         speed_limit: float64 [r] [m/s].
         command: RouteCommand of the junction the point lies in or that begins within 30 m, int64 [r].
+        lanes: the lane the point lies on, row in RoadMap.lane_keys, -1 where that is not known, int64 [r].
         stops: stop lines of lights, stop signs and yield signs.
         length: [m].
     """
@@ -48,6 +49,7 @@ class Route:
     half_width: np.ndarray
     speed_limit: np.ndarray
     command: np.ndarray
+    lanes: np.ndarray
     stops: RouteStops
     length: float
 
@@ -93,6 +95,7 @@ def route_through(points: np.ndarray) -> Route:
         half_width=np.full(len(s), 1.75),
         speed_limit=np.full(len(s), 50 / 3.6),
         command=np.zeros(len(s), np.int64),
+        lanes=np.full(len(s), -1),
         stops=RouteStops.none(),
         length=float(s[-1]),
     )

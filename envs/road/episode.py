@@ -14,6 +14,7 @@ from envs.road.rendering.camera import Actor
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import DriverConfig
+from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import Paths
 from envs.road.traffic.pedestrians import Pedestrians
 from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
@@ -108,8 +109,8 @@ class RoadEpisode:
 
 _CODEC = StateCodec(
     types=(
-        RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, TrafficConfig, ExternalActors,
-        BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
+        RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig,
+        ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
     ),
     open_type=ActorScript,
 )  # fmt: skip

@@ -28,8 +28,8 @@ from envs.road.rendering.camera import Camera, CameraConfig
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import PATH_STEP
+from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
-from envs.road.traffic.vehicles import CROSSING_POINTS
 from envs.scripted_actors import ScriptedActors, ego_on_route
 from envs.world import WorldStep
 from worldsim.datatypes.scene import ObjectKind

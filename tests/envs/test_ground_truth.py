@@ -28,6 +28,7 @@ def arc_route(curvature: float = 0.0, length: int = 200) -> Route:
         half_width=np.full(n, 1.75),
         speed_limit=np.full(n, 13.9),
         command=np.where((s > 80) & (s < 120), RouteCommand.LEFT, RouteCommand.FOLLOW).astype(np.int64),
+        lanes=np.full(len(s), -1),
         stops=RouteStops.none(),
         length=float(length),
     )
