@@ -10,9 +10,8 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from envs.maps.opendrive import PAVED_KINDS, LanePolygon, RoadGeometry
+from envs.maps.route import LEVEL_HEIGHT
 
-LEVEL_HEIGHT = 2.5
-"""What lies farther apart in height is on another level [m]."""
 _CELL = 0.2
 _MOST_CELLS = 40_000_000
 _COARSE_CELL = 2.0
