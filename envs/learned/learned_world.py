@@ -334,8 +334,8 @@ class LearnedWorld:
 
 _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DecoderInputs, LatentState,
-    MemoryBank, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors, SceneState, Scripted, Route, RouteStops,
-    ActorState, ObjectKind,
+    MemoryBank, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors, SceneState, Scripted, Route,
+    RouteStops, ActorState, ObjectKind,
 )  # fmt: skip
 
 
