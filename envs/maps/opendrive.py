@@ -74,6 +74,8 @@ class RoadGeometry:
         markings: painted lines, centre lines included, and kerbs.
         crosswalks: outlines, each float64 [k, 2] [m].
         stop_lines: each float64 [k, 3] [m].
+        aprons: the ground right beyond the ends of lanes at which the map ends, each float64 [4, 2]; it is not drawn,
+            but whoever drives onto it is not off the road.
         junctions: outlines of the paved areas of junctions, each float64 [k, 2]; an island is cut out by a slit that
             leads to it from the outside and back.
         bounds: x_min, y_min, x_max, y_max of the lanes [m].
@@ -83,6 +85,7 @@ class RoadGeometry:
     markings: tuple[Marking, ...]
     crosswalks: tuple[np.ndarray, ...]
     stop_lines: tuple[np.ndarray, ...]
+    aprons: tuple[np.ndarray, ...]
     junctions: tuple[np.ndarray, ...]
     bounds: tuple[float, float, float, float]
 
