@@ -140,13 +140,14 @@ def corner_points(points: np.ndarray, *others: np.ndarray) -> np.ndarray:
     values = np.column_stack([points, *others])
     keep = np.zeros(len(values), bool)
     keep[0] = keep[-1] = True
+    share = np.arange(len(values), dtype=np.float64)[:, None]
     stack = [(0, len(values) - 1)]
     while stack:
         a, b = stack.pop()
         if b - a < 2:
             continue
-        t = np.linspace(0, 1, b - a + 1)[1:-1, None]
-        gap = np.abs(values[a + 1 : b] - (values[a] * (1 - t) + values[b] * t)).max(1)
+        first, chord = values[a], values[b] - values[a]
+        gap = np.abs(values[a + 1 : b] - first - share[1 : b - a] / (b - a) * chord).max(1)
         worst = int(gap.argmax())
         if gap[worst] > SIMPLIFY_TOLERANCE:
             keep[a + 1 + worst] = True
