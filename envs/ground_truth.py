@@ -27,8 +27,6 @@ WRONG_WAY_ANGLE = np.radians(120.0)
 """Heading difference to the lane beyond which the ego drives the wrong way (CARLA leaderboard) [rad]."""
 SIDE_GRADE = 0.05
 """Objects beside the route may be higher or lower than it by this much a metre, and are on its level still [1]."""
-END_RANGE = 12.0
-"""A vehicle this near to the end of its route may be about to pass it [m]."""
 _DISTANCES = np.asarray(ROUTE_DISTANCES)
 
 
@@ -140,29 +138,19 @@ def ego_box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
     return np.array([*vehicle[: VehicleColumn.YAW + 1].tolist(), model.length, model.width])
 
 
-def is_off_road(
-    vehicle: np.ndarray, model: VehicleModel, road_map: RoadMap, route: Route | None = None, z: float | None = None
-) -> bool:
+def is_off_road(vehicle: np.ndarray, model: VehicleModel, road_map: RoadMap, z: float | None = None) -> bool:
     """Whether a corner of the ego lies more than OFF_ROAD_TOLERANCE outside the drivable area.
 
     Args:
         vehicle: the ego [6].
         model: its size.
         road_map: of the ground.
-        route: that it follows; where this ends, a front that is past the end is not off the road.
         z: height of the road under the ego [m]; with it only roads on that level count.
     """
     shrink = 2 * OFF_ROAD_TOLERANCE
     x, y, yaw, *_ = vehicle.tolist()
-    points = corners(np.array([x, y, yaw, model.length - shrink, model.width - shrink]))
-    outside = ~road_map.drivable(points, z)
-    if not outside.any():
-        return False
-    if route is not None:
-        past = _past_end(points, route)
-        if not past.all():
-            outside &= ~past
-    return bool(outside.any())
+    box = np.array([x, y, yaw, model.length - shrink, model.width - shrink])
+    return not bool(road_map.drivable(corners(box), z).all())
 
 
 def is_wrong_way(scene: SceneState, vehicle: np.ndarray, road_map: RoadMap, z: float | None = None) -> bool:
@@ -181,12 +169,6 @@ def is_wrong_way(scene: SceneState, vehicle: np.ndarray, road_map: RoadMap, z: f
     if lane is None or lane.in_junction or lane.distance > lane.half_width:
         return False
     return bool(abs(wrap_angle(vehicle[VehicleColumn.YAW] - lane.yaw)) > WRONG_WAY_ANGLE)
-
-
-def _past_end(points: np.ndarray, route: Route) -> np.ndarray:
-    """Which of a vehicle's corners [4, 2] lie beyond the route's end, a vehicle's length or so away from it."""
-    d, yaw = points - route.points[-1], route.yaw[-1]
-    return (np.cos(yaw) * d[:, 0] + np.sin(yaw) * d[:, 1] > 0) & (np.abs(d).max() < END_RANGE)
 
 
 def _on_level(objects: Objects, route: Route, s: float, z: float) -> Objects:

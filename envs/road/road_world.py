@@ -336,7 +336,7 @@ class RoadWorld:
         scene = scene_from_truth(
             vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s, z=episode.z
         )
-        stage, route = episode.stage, episode.route
+        stage = episode.stage
         view = RoadView.of(episode.traffic, episode.vehicle, episode.z, self._grade(scene))
         instant = Instant(control=control, vehicle=episode.vehicle, scene=scene, view=view)
         episode.past = (*episode.past, instant)[-self.config.num_context :]
@@ -344,9 +344,9 @@ class RoadWorld:
             scene=scene.copy(),
             vehicle=episode.vehicle.copy(),
             collision=float(bool(episode.hit_by_ego)),
-            off_road=float(is_off_road(episode.vehicle, model, stage.road_map, route, episode.z)),
+            off_road=float(is_off_road(episode.vehicle, model, stage.road_map, episode.z)),
             wrong_way=is_wrong_way(scene, episode.vehicle, stage.road_map, episode.z),
             progress=progress,
             info={"town": stage.town, "weather_seed": episode.weather_seed, "collided_with": int(episode.hit_by_ego)},
-            route_done=episode.s + model.length / 2 >= route.length,  # the front is at the end
+            route_done=episode.s >= episode.route.length,
         )
