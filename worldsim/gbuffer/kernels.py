@@ -114,10 +114,10 @@ def _fill(xs, ys, count, thin, gx, gy, g1, low, high, inverse_depth, surface, in
     top, bottom = ys[0], ys[0]
     for k in range(1, count):
         top, bottom = min(top, ys[k]), max(bottom, ys[k])
-    first, last = int(math.ceil(top - 0.5)), int(math.ceil(bottom - 0.5))
+    first, last = math.ceil(top - 0.5), math.ceil(bottom - 0.5)
     flat = thin and last <= first
     if flat:  # thinner than a pixel: keep the row it lies in
-        first = int(math.floor(0.5 * (top + bottom)))
+        first = math.floor(0.5 * (top + bottom))
         last = first + 1
     first, last = max(first, 0), min(last, height)
     for row in range(first, last):
@@ -135,10 +135,10 @@ def _fill(xs, ys, count, thin, gx, gy, g1, low, high, inverse_depth, surface, in
                 left, right = min(left, x), max(right, x)
         if right < left:
             continue
-        start, stop = int(math.ceil(left - 0.5)), int(math.ceil(right - 0.5))
+        start, stop = math.ceil(left - 0.5), math.ceil(right - 0.5)
         narrow = thin and stop <= start
         if narrow:
-            start = int(math.floor(0.5 * (left + right)))
+            start = math.floor(0.5 * (left + right))
             stop = start + 1
         start, stop = max(start, 0), min(stop, width)
         along = gy * (row + 0.5) + g1
@@ -163,10 +163,10 @@ def _fill_ball(camera, x, y, z, radius, flatness, extent, inverse_depth, surface
     c0 = x * x + y * y + flatness * flatness * z * z - radius * radius
     if c0 <= 0.0:  # from inside nothing is seen of it
         return
-    first = max(int(math.floor(top * focal + middle_y)), 0)
-    last = min(int(math.ceil(bottom * focal + middle_y)), height)
-    start = max(int(math.floor(left * focal + middle_x)), 0)
-    stop = min(int(math.ceil(right * focal + middle_x)), width)
+    first = max(math.floor(top * focal + middle_y), 0)
+    last = min(math.ceil(bottom * focal + middle_y), height)
+    start = max(math.floor(left * focal + middle_x), 0)
+    stop = min(math.ceil(right * focal + middle_x), width)
     nearest = 1.0 / NEAR
     for row in range(first, last):
         at_y = (row + 0.5 - middle_y) / focal

@@ -57,9 +57,7 @@ def paint_patches(layout: Layout) -> Iterator[Patch]:
         if kind == AreaKind.CROSSWALK:
             for stripe in zebra_stripes(outline.astype(float)):
                 yield Patch(outline=stripe, kind=SemanticClass.CROSSWALK, color=LineColor.WHITE)
-    attributes = zip(
-        layout.line_kinds.tolist(), layout.line_colors.tolist(), layout.line_widths.tolist(), strict=True
-    )
+    attributes = zip(layout.line_kinds.tolist(), layout.line_colors.tolist(), layout.line_widths.tolist(), strict=True)
     for line, (kind, color, width) in zip(layout.lines(), attributes, strict=True):
         stripes = _STRIPES.get(LineKind(kind))
         if stripes is None or len(line) < 2:

@@ -15,6 +15,7 @@ from worldsim.gbuffer.ground import GroundRaster
 from worldsim.gbuffer.primitives import Primitives
 from worldsim.gbuffer.resolve import resolve
 from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.view import View
 
 DRAW_RANGE, GROW_RANGE = 150.0, 115.0
 """Things appear at the first distance, flat on the ground, and have their full height from the second one [m]."""
@@ -44,32 +45,6 @@ class RasterizerConfig:
             raise ValueError(f"0 < grow_range < draw_range does not hold: {self.grow_range}, {self.draw_range}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """Where the vehicle that carries the camera stands.
-
-    Args:
-        x: its centre in the ground frame [m].
-        y: [m].
-        yaw: [rad].
-        z: of the road under it [m].
-        grade: of the road, nose up positive [rad].
-
-    Raises:
-        ValueError: not finite.
-    """
-
-    x: float
-    y: float
-    yaw: float
-    z: float = 0.0
-    grade: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not np.isfinite([self.x, self.y, self.yaw, self.z, self.grade]).all():
-            raise ValueError(f"a pose must be finite, got {self}")
-
-
 class StaticWorld:
     """A layout made ready to be drawn; what is not asked for is not made.
 
@@ -92,7 +67,7 @@ class StaticWorld:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Canvas:
-    """What was drawn, before it is shaded; valid until its rasteriser draws again.
+    """What was drawn, before it is shaded.
 
     Args:
         camera: numbers of `kernels.NUM_CAMERA`.
@@ -124,13 +99,6 @@ class Rasterizer:
     def __init__(self, camera: PinholeCamera, config: RasterizerConfig | None = None) -> None:
         self.camera = camera
         self.config = config or RasterizerConfig()
-        ss = self.config.supersampling
-        shape = (camera.height_px * ss, camera.width_px * ss)
-        self._inverse_depth = np.empty(shape, np.float32)
-        self._surface = np.empty(shape, np.int32)
-        self._records = np.empty((0, kernels.NUM_RECORD))
-        self._attributes = np.empty((0, kernels.NUM_ATTRIBUTES), np.int64)
-        self._paints = np.empty((0, 3), np.float32)
 
     def draw(self, world: StaticWorld, users: RoadUsers, view: View, lights: np.ndarray | None = None) -> Canvas:
         """Draw the world as seen from a vehicle.
@@ -142,20 +110,32 @@ class Rasterizer:
             lights: SignalKind of each light group, int64 [g]; None: all are dark.
         """
         static, moving = world.primitives, Primitives.of_road_users(users)
-        camera = self._camera(view)
-        self._reserve(static.size + moving.size)
-        kernels.clear(camera, self._inverse_depth, self._surface)
-        shown = _signal_states(world.layout, lights)
-        count = self._draw(static, shown, 0, camera, 0)
-        num_boxes = len(static.boxes)
-        count = self._draw(moving, users.braking.astype(np.int64), num_boxes, camera, count)
+        camera, ss = self._camera(view), self.config.supersampling
+        shape, size = (self.camera.height_px * ss, self.camera.width_px * ss), static.size + moving.size
+        inverse_depth, surface = np.empty(shape, np.float32), np.empty(shape, np.int32)
+        records = (
+            np.empty((size, kernels.NUM_RECORD)),
+            np.empty((size, kernels.NUM_ATTRIBUTES), np.int64),
+            np.empty((size, 3), np.float32),
+        )
+        kernels.clear(camera, inverse_depth, surface)
+        num_boxes, count = len(static.boxes), 0
+        for what, states, first in (
+            (static, _signal_states(world.layout, lights), 0),
+            (moving, users.braking.astype(np.int64), num_boxes),
+        ):
+            count = kernels.draw(
+                what.boxes, what.seeds, states, first, what.corners, what.parts, what.colors, what.face_starts,
+                what.balls, what.ball_parts, what.ball_colors, what.ball_starts, camera, inverse_depth, surface,
+                *records, count,
+            )  # fmt: skip
         return Canvas(
             camera=camera,
-            inverse_depth=self._inverse_depth,
-            surface=self._surface,
-            records=self._records[:count],
-            attributes=self._attributes[:count],
-            paints=self._paints[:count],
+            inverse_depth=inverse_depth,
+            surface=surface,
+            records=records[0][:count],
+            attributes=records[1][:count],
+            paints=records[2][:count],
             num_boxes=num_boxes,
         )
 
@@ -216,19 +196,6 @@ class Rasterizer:
         ahead = rays[:, 0] * np.cos(yaw) + rays[:, 1] * np.sin(yaw)
         beside = rays[:, 1] * np.cos(yaw) - rays[:, 0] * np.sin(yaw)
         return float(min(np.abs(np.arctan2(beside, ahead)).max() + 0.01, np.pi / 2))
-
-    def _draw(self, what: Primitives, states: np.ndarray, first_id: int, camera: np.ndarray, count: int) -> int:
-        return kernels.draw(
-            what.boxes, what.seeds, states, first_id, what.corners, what.parts, what.colors, what.face_starts,
-            what.balls, what.ball_parts, what.ball_colors, what.ball_starts, camera, self._inverse_depth,
-            self._surface, self._records, self._attributes, self._paints, count,
-        )  # fmt: skip
-
-    def _reserve(self, size: int) -> None:
-        if size > len(self._records):
-            self._records = np.empty((size, kernels.NUM_RECORD))
-            self._attributes = np.empty((size, kernels.NUM_ATTRIBUTES), np.int64)
-            self._paints = np.empty((size, 3), np.float32)
 
 
 def _signal_states(layout: Layout, lights: np.ndarray | None) -> np.ndarray:

@@ -56,12 +56,12 @@ def _ground_class(x, y, footprint, cells, levels, place):
         size *= 2.0
     first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
     at_x, at_y = (x - place[0]) / size, (y - place[1]) / size
-    column, row = int(math.floor(at_x)), int(math.floor(at_y))
+    column, row = math.floor(at_x), math.floor(at_y)
     if column < 0 or row < 0 or column >= columns or row >= rows:
         return NO_GROUND, 0, 0.0
     base = cells[first + row * columns + column, BASE_CLASS]
     # paint between the middles of cells, bilinear
-    column, row = int(math.floor(at_x - 0.5)), int(math.floor(at_y - 0.5))
+    column, row = math.floor(at_x - 0.5), math.floor(at_y - 0.5)
     share_x, share_y = at_x - 0.5 - column, at_y - 0.5 - row
     paint, coverage = 0, 0.0
     for j in range(2):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
@@ -51,6 +52,11 @@ class RoadUsers:
         shapes = (self.boxes.shape, self.colors.shape, self.braking.shape, self.phases.shape)
         if shapes != ((n, len(BOX_NAMES)), (n, 3), (n,), (n,)):
             raise ValueError(f"{n} road users must have boxes, colours, brakes and phases of as many, got {shapes}")
+
+    @staticmethod
+    def concatenate(parts: Sequence[RoadUsers]) -> RoadUsers:
+        """All of them, in that order."""
+        return RoadUsers(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(RoadUsers)})
 
     @staticmethod
     def none() -> RoadUsers:
@@ -102,7 +108,9 @@ def choose_templates(users: RoadUsers) -> tuple[np.ndarray, np.ndarray, np.ndarr
     colors = np.empty((len(kinds), 2, 3))
     colors[:, 0] = users.colors
     # trousers go with the shirt; a truck's tarpaulin is a pale shade of its cab
-    colors[:, 1] = np.where(walks[:, None], 0.35 * colors[:, 0, ::-1] + 24.0, 0.25 * colors[:, 0] + [169.5, 169.5, 166.5])
+    colors[:, 1] = np.where(
+        walks[:, None], 0.35 * colors[:, 0, ::-1] + 24.0, 0.25 * colors[:, 0] + [169.5, 169.5, 166.5]
+    )
     return chosen, parameters, colors
 
 
@@ -151,11 +159,12 @@ def _car(boxy: bool) -> Template:
            Part.CAR_WINDSCREEN)  # fmt: skip
     b.face([(roof_rear, -roof, HEIGHT), (roof_front, -roof, HEIGHT), (roof_front, roof, HEIGHT),
             (roof_rear, roof, HEIGHT)], Part.CAR_PANEL)  # fmt: skip
-    # the ledge beside the cabin
-    for s in (1.0, -1.0):
-        b.face([(-s * x, -s * y, deck), (s * hood, -s * y, belt), (s * hood, -s * base, belt), (-s * x, -s * base, deck)]
-               if s > 0 else
-               [(hood, y, belt), (-x, y, deck), (-x, base, deck), (hood, base, belt)], Part.CAR_PANEL)  # fmt: skip
+    # the ledges beside the cabin
+    for corners in (
+        [(-x, -y, deck), (hood, -y, belt), (hood, -base, belt), (-x, -base, deck)],
+        [(hood, y, belt), (-x, y, deck), (-x, base, deck), (hood, base, belt)],
+    ):
+        b.face(corners, Part.CAR_PANEL)
     _wheels(b, (-0.3 * LENGTH, 0.31 * LENGTH), 1.005 * y, 0.215 * HEIGHT, Part.CAR_WHEEL)
     return b.build()
 
@@ -165,11 +174,13 @@ def _truck() -> Template:
     b = TemplateBuilder()
     x, y, deck = 0.5 * LENGTH, 0.5 * WIDTH, 0.27 * HEIGHT
     split = x - EXTRA
-    b.box(-0.99 * x, 0.97 * x, -0.9 * y, 0.9 * y, 0.12 * HEIGHT, deck, (Part.TRUCK_PLAIN,), (0.0, 0.0), _DARK, top=False)
-    b.box(-x, split - 0.15 * METRE, -y, y, deck, HEIGHT,
-          (Part.TRUCK_CARGO, Part.TRUCK_CARGO, Part.TRUCK_DOORS, Part.TRUCK_CARGO, Part.TRUCK_PLAIN), SECOND)  # fmt: skip
-    b.face([(-x, y, 0.6 * deck), (-x, -y, 0.6 * deck), (-x, -y, deck), (-x, y, deck)], Part.TRUCK_BAR, (0.0, 0.0),
-           (24.0, 24.0, 26.0))  # fmt: skip
+    b.box(
+        -0.99 * x, 0.97 * x, -0.9 * y, 0.9 * y, 0.12 * HEIGHT, deck, (Part.TRUCK_PLAIN,), (0.0, 0.0), _DARK, top=False
+    )
+    cargo = (Part.TRUCK_CARGO, Part.TRUCK_CARGO, Part.TRUCK_DOORS, Part.TRUCK_CARGO, Part.TRUCK_PLAIN)
+    b.box(-x, split - 0.15 * METRE, -y, y, deck, HEIGHT, cargo, SECOND)
+    bar = [(-x, y, 0.6 * deck), (-x, -y, 0.6 * deck), (-x, -y, deck), (-x, y, deck)]
+    b.face(bar, Part.TRUCK_BAR, (0.0, 0.0), (24.0, 24.0, 26.0))
     b.box(split, x, -0.97 * y, 0.97 * y, 0.16 * HEIGHT, 0.86 * HEIGHT,
           (Part.TRUCK_FRONT, Part.TRUCK_CAB_SIDE, Part.TRUCK_PLAIN, Part.TRUCK_CAB_SIDE, Part.TRUCK_PLAIN))  # fmt: skip
     _wheels(b, (-0.62 * x, -0.36 * x, 0.72 * x), 1.0 * y, 0.14 * HEIGHT, Part.TRUCK_WHEEL)

@@ -71,7 +71,7 @@ class TemplateBuilder:
         self, x0, x1, y0, y1, z0, z1, parts: Sequence[Part], paint: tuple = OWN, added: Color = BLACK, top: bool = True
     ) -> None:
         """Add front, left, rear, right and top of a box; `parts` has one Part for each of them, or one for all."""
-        parts = [*parts, *parts[-1:] * (5 - len(parts))]
+        parts = [*parts, *[parts[-1]] * (5 - len(parts))]
         around = [(x1, y0), (x1, y1), (x0, y1), (x0, y0)]
         for (a, b), part in zip(zip(around, [*around[1:], around[0]], strict=True), parts[:4], strict=True):
             self.face([(*a, z0), (*b, z0), (*b, z1), (*a, z1)], part, paint, added)
