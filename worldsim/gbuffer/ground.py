@@ -21,6 +21,8 @@ NUM_LEVELS = 7
 SEAM = 0.1
 """Areas are drawn so much larger, to seal the seam to their neighbours [m]."""
 _SHIFT = 5
+OVERDRAW = 1.35
+"""cv2.fillPoly with smooth edges makes a shape so much wider [px]."""
 
 CLASS_OF_AREA = {
     AreaKind.DRIVABLE: SemanticClass.ROAD,
@@ -65,7 +67,7 @@ class GroundRaster:
             if kind != AreaKind.CROSSWALK:
                 grid.fill(base, outline, int(CLASS_OF_AREA[AreaKind(kind)]), grow=SEAM, smooth=False)
         paint, coverage = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
-        for patch in paint_patches(layout):
+        for patch in paint_patches(layout, OVERDRAW * grid.resolution):
             grid.fill(coverage, patch.outline, 255)
             grid.fill(paint, patch.outline, int(patch.kind), grow=grid.resolution, smooth=False)
         return _pyramid(base, paint, coverage, grid)

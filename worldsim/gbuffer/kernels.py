@@ -30,9 +30,9 @@ U_X, U_Y, U_1, U_0 = 3, 4, 5, 6
 V_X, V_Y, V_1, V_0 = 7, 8, 9, 10
 BASE, RISE, TOP_LEFT, TOP_RIGHT = 11, 12, 13, 14
 NORMAL_X, NORMAL_Y, NORMAL_Z = 15, 16, 17
-SHARE = 18
+SHARE, FARTHEST, NEAREST = 18, 19, 20
 CENTRE_X, CENTRE_Y, CENTRE_Z, RADIUS, FLATNESS = 0, 1, 2, 3, 4
-NUM_RECORD = 19
+NUM_RECORD = 21
 # columns of an attribute
 PART, OWNER, STATE, SEED, IS_BALL = 0, 1, 2, 3, 4
 NUM_ATTRIBUTES = 5
@@ -304,7 +304,7 @@ def draw(
             record[TOP_LEFT] = ux * bx + uy * by + uz * bz + size
             record[TOP_RIGHT] = ux * ax + uy * ay + uz * az
             record[NORMAL_X], record[NORMAL_Y], record[NORMAL_Z] = nx, ny, nz
-            record[SHARE] = share
+            record[SHARE], record[FARTHEST], record[NEAREST] = share, low, high
             attributes[count, PART], attributes[count, OWNER] = parts[f], first_id + i
             attributes[count, STATE], attributes[count, SEED] = states[i], seeds[i]
             attributes[count, IS_BALL] = 0

@@ -51,11 +51,16 @@ class Patch:
     color: LineColor
 
 
-def paint_patches(layout: Layout) -> Iterator[Patch]:
-    """All paint of a layout, in the order in which it lies over each other."""
+def paint_patches(layout: Layout, thinner: float = 0.0) -> Iterator[Patch]:
+    """All paint of a layout, in the order in which it lies over each other.
+
+    Args:
+        layout: whose lines and crosswalks.
+        thinner: by so much each stripe is made narrower, for painters that draw too wide [m].
+    """
     for outline, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
         if kind == AreaKind.CROSSWALK:
-            for stripe in zebra_stripes(outline.astype(float)):
+            for stripe in zebra_stripes(outline.astype(float), ZEBRA_STRIPE - thinner):
                 yield Patch(outline=stripe, kind=SemanticClass.CROSSWALK, color=LineColor.WHITE)
     attributes = zip(layout.line_kinds.tolist(), layout.line_colors.tolist(), layout.line_widths.tolist(), strict=True)
     for line, (kind, color, width) in zip(layout.lines(), attributes, strict=True):
@@ -67,7 +72,7 @@ def paint_patches(layout: Layout) -> Iterator[Patch]:
         for stripe, offset in zip(stripes, offsets, strict=True):
             points = shift_line(line.astype(float), offset)
             for piece in _pieces(points, stripe):
-                outline = ribbon(piece, float(np.clip(width, MIN_WIDTH, MAX_WIDTH)))
+                outline = ribbon(piece, max(float(np.clip(width, MIN_WIDTH, MAX_WIDTH)) - thinner, 1e-3))
                 yield Patch(outline=outline, kind=semantic, color=LineColor(color))
 
 
@@ -96,8 +101,8 @@ def ribbon(points: np.ndarray, width: float) -> np.ndarray:
     return np.concatenate([points + side, (points - side)[::-1]])
 
 
-def zebra_stripes(outline: np.ndarray) -> list[np.ndarray]:
-    """Stripes [4, 3] of a crosswalk [k, 3], side by side along its longer direction."""
+def zebra_stripes(outline: np.ndarray, width: float) -> list[np.ndarray]:
+    """Stripes [4, 3] of `width` [m] of a crosswalk [k, 3], side by side along its longer direction."""
     centre = outline.mean(axis=0)
     # the longest edge tells the direction: crosswalks are close to rectangles
     edges = np.roll(outline, -1, axis=0) - outline
@@ -112,7 +117,7 @@ def zebra_stripes(outline: np.ndarray) -> list[np.ndarray]:
     for k in range(count):
         middle = low_u + (k + 0.5) * period
         corners = [(-1, low_v), (1, low_v), (1, high_v), (-1, high_v)]
-        stripe = [centre[:2] + (middle + 0.5 * s * ZEBRA_STRIPE) * u + w * v for s, w in corners]
+        stripe = [centre[:2] + (middle + 0.5 * s * width) * u + w * v for s, w in corners]
         stripes.append(np.column_stack([np.array(stripe), np.full(4, centre[2])]))
     return stripes
 

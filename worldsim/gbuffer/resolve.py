@@ -12,6 +12,7 @@ from worldsim.gbuffer.kernels import (
     CENTRE_X,
     CENTRE_Y,
     CENTRE_Z,
+    FARTHEST,
     FLATNESS,
     FOCAL,
     GROUND,
@@ -21,6 +22,7 @@ from worldsim.gbuffer.kernels import (
     IS_BALL,
     MIDDLE_X,
     MIDDLE_Y,
+    NEAREST,
     NORMAL_X,
     NORMAL_Y,
     NORMAL_Z,
@@ -119,8 +121,8 @@ def resolve(
             elif best >= 0 and attributes[best, IS_BALL] == 0:
                 record = records[best]
                 exact = record[INVERSE_X] * at_x + record[INVERSE_Y] * at_y + record[INVERSE_1]
-                if 0.5 * inverse < exact < 2.0 * inverse:
-                    inverse = exact
+                # the middle may lie beyond the face's edge
+                inverse = min(max(exact, record[FARTHEST]), record[NEAREST])
             elif best >= 0:
                 record = records[best]
                 flat = record[FLATNESS]

@@ -12,7 +12,7 @@ from envs.road.rendering.weather import smooth_noise
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, LineColor
 from worldsim.gbuffer.classes import SemanticClass
-from worldsim.gbuffer.ground import SEAM, GroundGrid
+from worldsim.gbuffer.ground import OVERDRAW, SEAM, GroundGrid
 from worldsim.gbuffer.paint import paint_patches, ribbon
 
 FINEST_RESOLUTION = 0.1
@@ -117,7 +117,7 @@ class _GroundPainter:
         """Lines and crosswalks, a little worn."""
         c = self.colors
         paints = {LineColor.WHITE: c.white, LineColor.YELLOW: c.yellow, LineColor.NONE: c.kerb}
-        for patch in paint_patches(self.layout):
+        for patch in paint_patches(self.layout, OVERDRAW * self.grid.resolution):
             color = c.kerb if patch.kind == SemanticClass.CURB else paints[patch.color]
             self._fill(patch.outline, color)
 
@@ -149,7 +149,7 @@ class _GroundPainter:
             self.image[top : top + side] = cv2.multiply(strip, cv2.merge([factor] * 3), scale=1 / 128)
 
     def _light_around_things(self) -> np.ndarray:
-        """Light from the sky that walls and crowns leave to the ground, float32, a pixel for SHADE_SCALE of the image."""
+        """Light from the sky that walls and crowns leave to the ground, float32, at the resolution over SHADE_SCALE."""
         height, width = self.image.shape[:2]
         coarse = GroundGrid(
             origin=self.grid.origin,

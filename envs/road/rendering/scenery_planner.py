@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CELL = 0.5
 """Raster in which free places are sought [m/px]."""
-BUILDING_SETBACK, WALL_SETBACK, TREE_SETBACK, LAMP_SETBACK, SIGN_SETBACK = 5.0, 1.7, 2.4, 0.7, 0.7
+BUILDING_SETBACK, WALL_SETBACK, TREE_SETBACK, LAMP_SETBACK, SIGN_SETBACK = 5.0, 3.0, 2.4, 0.7, 0.7
 """Distance from the outermost lane or sidewalk [m]."""
 CLEARANCE = 3.5
 """No building stands closer to a lane or sidewalk than this [m]."""

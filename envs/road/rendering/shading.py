@@ -17,6 +17,7 @@ from worldsim.gbuffer.kernels import (
     CENTRE_X,
     CENTRE_Y,
     CENTRE_Z,
+    FARTHEST,
     FLATNESS,
     FOCAL,
     GROUND,
@@ -26,6 +27,7 @@ from worldsim.gbuffer.kernels import (
     IS_BALL,
     MIDDLE_X,
     MIDDLE_Y,
+    NEAREST,
     NORMAL_X,
     NORMAL_Y,
     NORMAL_Z,
@@ -438,8 +440,7 @@ def shade(
                         nx, ny, nz = record[NORMAL_X], record[NORMAL_Y], record[NORMAL_Z]
                         if same:
                             exact = record[INVERSE_X] * at_x + record[INVERSE_Y] * at_y + record[INVERSE_1]
-                            if 0.5 * inverse < exact < 2.0 * inverse:
-                                inverse = exact
+                            inverse = min(max(exact, record[FARTHEST]), record[NEAREST])
                         color, lamp = _face(
                             record, part, attributes[index, STATE], attributes[index, SEED], color, at_x, at_y,
                             inverse, size, lamps, glass,
