@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -24,7 +24,6 @@ from envs.history import Instant
 from envs.maps.road_map import LanePoint
 from envs.reset_options import read_reset_options
 from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
-from envs.road.rendering.camera import Camera, CameraConfig
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import PATH_STEP
@@ -35,7 +34,11 @@ from envs.world import WorldStep
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.gbuffer.classes import SENSOR_NAMES
+
+if TYPE_CHECKING:
+    from envs.road.rendering.camera import Camera
 
 GRADE_REACH = 1.4
 """A road's grade is that between two points this far before and behind the ego, its axles [m]."""
@@ -98,8 +101,7 @@ class RoadWorld:
         self.config = RoadWorldConfig() if config is None else config
         self.frame_size, self.dt = self.config.frame_size, self.config.dt
         self.latent_space: Box | None = None
-        height, width = self.frame_size
-        self._camera = Camera(CameraConfig(height_px=height, width_px=width))
+        self.sensor_names = SENSOR_NAMES
         self._traffic_config = TrafficConfig(
             num_vehicles=self.config.num_vehicles,
             num_pedestrians=self.config.num_pedestrians,
@@ -175,6 +177,23 @@ class RoadWorld:
     def frame(self) -> np.ndarray:
         """The newest frame, RGB uint8 [h, w, 3]."""
         return self._running().past[-1].seen(self._show).copy()
+
+    def sensor_frames(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Pictures of the same instant, camera and size as `frame`.
+
+        Args:
+            names: of SENSOR_NAMES.
+
+        Returns:
+            "depth": along the camera's axis, float16 [h, w] [m], inf in the sky. "semantic": SemanticClass, uint8
+            [h, w].
+
+        Raises:
+            ValueError: an unknown name.
+        """
+        episode = self._running()
+        view: RoadView = episode.past[-1].view
+        return self._camera.sense(names, episode.stage.scenery, view.view(), view.users())
 
     def snapshot(self) -> RoadEpisode:
         """The whole state; later steps never change it."""
@@ -273,8 +292,15 @@ class RoadWorld:
     def _show(self, view: RoadView) -> np.ndarray:
         """What the camera sees."""
         episode = self._running()
-        x, y, yaw = view.pose.tolist()
-        return self._camera.render(episode.stage.scenery, episode.look, (x, y, yaw), view.actors())
+        return self._camera.render(episode.stage.scenery, episode.look, view.view(), view.users())
+
+    @property
+    def _camera(self) -> Camera:
+        """The front camera; its compiled code is loaded when the first picture is taken."""
+        from envs.road.rendering.camera import CameraConfig, load_camera
+
+        height, width = self.frame_size
+        return load_camera(CameraConfig(height_px=height, width_px=width))
 
     def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
         """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""
@@ -307,17 +333,20 @@ class RoadWorld:
         return float(episode.stage.road_map.height_at(episode.vehicle[None, :2], np.array([episode.z]))[0])
 
     def _grade(self, scene: SceneState) -> float:
-        """How much the road under the ego rises per metre, in its direction."""
+        """How steeply the road under the ego rises in its direction [rad]."""
         episode = self._running()
         if episode.stage.road_map.is_flat:
             return 0.0
+        vehicle, reach = episode.vehicle, np.array([-GRADE_REACH, GRADE_REACH])
         if scene.lane_valid.all():
-            rear, front = (episode.route.height_at(episode.s + ahead) for ahead in (-GRADE_REACH, GRADE_REACH))
-            return (front - rear) / (2 * GRADE_REACH) * float(np.cos(scene.heading_error))
-        ahead = np.array([np.cos(episode.vehicle[2]), np.sin(episode.vehicle[2])])
-        ends = episode.vehicle[:2] + np.outer([-GRADE_REACH, GRADE_REACH], ahead)
-        rear, front = episode.stage.road_map.height_at(ends, np.full(2, episode.z)).tolist()
-        return (front - rear) / (2 * GRADE_REACH)
+            rear, front = (episode.route.height_at(episode.s + ahead) for ahead in reach.tolist())
+            rise = (front - rear) * float(np.cos(scene.heading_error))
+        else:
+            yaw = vehicle[VehicleColumn.YAW]
+            axles = vehicle[:2] + np.outer(reach, [np.cos(yaw), np.sin(yaw)])
+            rear, front = episode.stage.road_map.height_at(axles, np.full(2, episode.z)).tolist()
+            rise = front - rear
+        return float(np.arctan2(rise, 2 * GRADE_REACH))
 
     def _keep_route(self, lateral: float) -> None:
         """A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
