@@ -21,7 +21,9 @@ from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
 from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec
+from envs.signals_ahead import SignalsAhead
 from worldsim.datatypes.route import to_vehicle_frame
+from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
 VIEW_RANGE = 150.0
@@ -96,6 +98,7 @@ class RoadEpisode:
     route: Route
     s: float
     script_s: float
+    signals: SignalsAhead
     vehicle: np.ndarray
     hit_by_ego: ObjectKind
     past: tuple[Instant, ...]
@@ -110,7 +113,8 @@ class RoadEpisode:
 _CODEC = StateCodec(
     types=(
         RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig,
-        ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
+        ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState,
+        ObjectKind, SignalsAhead, RouteSignals, SignalCompliance,
     ),
     open_type=ActorScript,
 )  # fmt: skip
