@@ -36,6 +36,8 @@ class RoadView:
 
     Args:
         pose: of the ego, x, y, yaw [m, m, rad].
+        z: height of the road under the ego [m].
+        grade: how much the road rises per metre, in the ego's direction [1].
         objects: the road users.
         heights: theirs [m], [n].
         colors: theirs, RGB, [n, 3].
@@ -44,6 +46,8 @@ class RoadView:
     """
 
     pose: np.ndarray
+    z: float
+    grade: float
     objects: Objects
     heights: np.ndarray
     colors: np.ndarray
@@ -51,10 +55,12 @@ class RoadView:
     phases: np.ndarray
 
     @staticmethod
-    def of(traffic: Traffic, vehicle: np.ndarray) -> RoadView:
-        """The view from `vehicle` [6] of the traffic as it is."""
+    def of(traffic: Traffic, vehicle: np.ndarray, z: float, grade: float) -> RoadView:
+        """The view from `vehicle` [6] at height `z` on a road of `grade` of the traffic as it is."""
         return RoadView(
             pose=vehicle[:3],
+            z=z,
+            grade=grade,
             objects=traffic.objects,
             heights=traffic.heights,
             colors=traffic.colors,
@@ -88,7 +94,22 @@ class RoadView:
 
 @dataclass(kw_only=True)
 class RoadEpisode:
-    """What changes from step to step, and what it points to. `copy` makes a snapshot."""
+    """What changes from step to step, and what it points to. `copy` makes a snapshot.
+
+    Args:
+        stage: the map and what stands on it.
+        look: sun, sky and weather.
+        weather_seed: what `look` was drawn from.
+        rng: draws all that is random from here on.
+        traffic: all road users but the ego.
+        route: that the ego is to follow.
+        s: where the ego is on it [m].
+        script_s: where it is on the route of the scripted actors [m].
+        vehicle: the ego, VEHICLE_NAMES, float64 [6].
+        z: height of the road under the ego [m].
+        hit_by_ego: what the ego touches, EMPTY if nothing.
+        past: the newest instants, oldest first.
+    """
 
     stage: StaticScene
     look: Weather
@@ -100,8 +121,14 @@ class RoadEpisode:
     script_s: float
     signals: SignalsAhead
     vehicle: np.ndarray
+    z: float
     hit_by_ego: ObjectKind
     past: tuple[Instant, ...]
+
+    @property
+    def time(self) -> float:
+        """The clock of lights and scripts [s]; 0 where the start clip ends."""
+        return self.traffic.time
 
     def copy(self) -> RoadEpisode:
         """An independent copy; arrays in it are never written to, the stage is shared."""
