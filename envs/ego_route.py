@@ -42,14 +42,15 @@ def start_clip(
     dt: float,
     road_map: RoadMap,
     *,
+    signals: np.ndarray | None = None,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip with the route and its lanes ahead of the ego, which is at arc length `s`
-    [m]; without `pictures` a state-only one."""
+    [m], and `signals`, ROUTE_SIGNAL_NAMES [k, 6] from there and from now on; without `pictures` a state-only one."""
     ahead = np.arange(CLIP_ROUTE + 1.0)
     arcs = s + ahead[s + ahead <= route.length]
     points = to_vehicle_frame(past[-1].vehicle, points_at(route, arcs))
-    return clip_of(past, show, points, dt, lanes_along(route, arcs, road_map), pictures=pictures)
+    return clip_of(past, show, points, dt, lanes_along(route, arcs, road_map), signals, pictures=pictures)
 
 
 def lanes_along(route: Route, arcs: np.ndarray, road_map: RoadMap) -> np.ndarray:

@@ -20,8 +20,10 @@ from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
 from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec
+from envs.signals_ahead import SignalsAhead
 from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.route import to_vehicle_frame
+from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
@@ -119,6 +121,7 @@ class RoadEpisode:
     route: Route
     s: float
     script_s: float
+    signals: SignalsAhead
     vehicle: np.ndarray
     z: float
     hit_by_ego: ObjectKind
@@ -140,7 +143,7 @@ _CODEC = StateCodec(
     types=(
         RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig,
         ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState,
-        ObjectKind,
+        ObjectKind, SignalsAhead, RouteSignals, SignalCompliance,
     ),
     open_type=ActorScript,
 )  # fmt: skip

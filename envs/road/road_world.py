@@ -22,6 +22,7 @@ from envs.ground_truth import (
 )
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
+from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
 from envs.road.rendering.weather import Weather
@@ -30,6 +31,7 @@ from envs.road.traffic.driver_model import PATH_STEP
 from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
 from envs.scripted_actors import ScriptedActors, ego_on_route
+from envs.signals_ahead import SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.scene import ObjectKind, SceneState
@@ -136,9 +138,9 @@ class RoadWorld:
                 lane = stage.draw_start(0.0 if scripted_actors is None else scripted_actors.straight, rng)
             pose = options.get("start_pose", (lane.x, lane.y, lane.yaw))
             step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scripted_actors, rng)
-            if step.collision < 0.5 and step.off_road < 0.5:
+            if not _is_spoilt(step) and (scripted_actors is not None or is_fair_start(step.scene)):
                 break
-        return step
+        return replace(step, progress=0.0, red_light=False, stop_sign_missed=False)
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Apply control float32 [4] (CONTROL_NAMES) over one step.
@@ -171,6 +173,8 @@ class RoadWorld:
         objects = episode.traffic.objects
         self._collide(objects)
         progress, episode.s = s - episode.s, s
+        front, speed = s + model.length / 2, float(episode.vehicle[VehicleColumn.SPEED])
+        episode.signals = episode.signals.step(front, lateral, speed, episode.traffic.time)
         self._keep_route(lateral)
         return self._answer(control, objects, progress)
 
@@ -231,8 +235,16 @@ class RoadWorld:
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
-        road_map = episode.stage.road_map
-        return start_clip(episode.past, self._show, episode.route, episode.s, self.dt, road_map, pictures=pictures)
+        return start_clip(
+            episode.past,
+            self._show,
+            episode.route,
+            episode.s,
+            self.dt,
+            episode.stage.road_map,
+            signals=episode.signals.lines.ahead(0, episode.s, episode.traffic.time),
+            pictures=pictures,
+        )
 
     def close(self) -> None:
         """Forget the episode."""
@@ -274,6 +286,9 @@ class RoadWorld:
             route=route,
             s=s,
             script_s=s,
+            signals=SignalsAhead.begin(
+                _signal_rows(route, traffic), s + config.vehicle.length / 2, speed, traffic.time
+            ),
             vehicle=vehicle,
             z=lane.z,
             hit_by_ego=ObjectKind.EMPTY,
@@ -285,9 +300,9 @@ class RoadWorld:
         careful = scripted_actors is None or scripted_actors.ambient_traffic
         for _ in range(config.num_context - 1):
             step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=careful))
-            if step.collision > 0.5 or step.off_road > 0.5:
+            if _is_spoilt(step):
                 break
-        return replace(step, progress=0.0)
+        return step
 
     def _show(self, view: RoadView) -> np.ndarray:
         """What the camera sees."""
@@ -354,10 +369,14 @@ class RoadWorld:
         Junctions are exempt: there the lanes overlap.
         """
         episode = self._running()
-        kept = keep_route(
+        route, s = keep_route(
             episode.route, episode.s, lateral, episode.vehicle, episode.stage.road_map, episode.rng, episode.z
         )
-        episode.route, episode.s = kept
+        if route is not episode.route:
+            front, speed = s + self.config.vehicle.length / 2, float(episode.vehicle[VehicleColumn.SPEED])
+            rows, time = _signal_rows(route, episode.traffic), episode.traffic.time
+            episode.signals = episode.signals.follow(rows, front, speed, time)
+        episode.route, episode.s = route, s
 
     def _answer(self, control: np.ndarray, objects: Objects, progress: float) -> WorldStep:
         """The world as it is now, remembered for the start clip."""
@@ -365,6 +384,7 @@ class RoadWorld:
         scene = scene_from_truth(
             vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s, z=episode.z
         )
+        episode.signals.fill(scene)
         stage = episode.stage
         view = RoadView.of(episode.traffic, episode.vehicle, episode.z, self._grade(scene))
         instant = Instant(control=control, vehicle=episode.vehicle, scene=scene, view=view)
@@ -375,7 +395,19 @@ class RoadWorld:
             collision=float(bool(episode.hit_by_ego)),
             off_road=float(is_off_road(episode.vehicle, model, stage.road_map, episode.z)),
             wrong_way=is_wrong_way(scene, episode.vehicle, stage.road_map, episode.z),
+            red_light=episode.signals.red_light,
+            stop_sign_missed=episode.signals.stop_sign_missed,
             progress=progress,
             info={"town": stage.town, "weather_seed": episode.weather_seed, "collided_with": int(episode.hit_by_ego)},
             route_done=episode.s >= episode.route.length,
         )
+
+
+def _is_spoilt(step: WorldStep) -> bool:
+    """Whether an infraction makes this a bad start."""
+    return step.collision > 0.5 or step.off_road > 0.5 or step.red_light or step.stop_sign_missed
+
+
+def _signal_rows(route: Route, traffic: Traffic) -> np.ndarray:
+    """The lights and signs along a route, ROUTE_SIGNAL_NAMES [k, 6]."""
+    return rows_along(route.stops, traffic.lights.cycles, traffic.lights.groups, traffic.lights.signs)
