@@ -14,6 +14,8 @@ from envs.maps.opendrive import PAVED_KINDS, LanePolygon, RoadGeometry
 LEVEL_HEIGHT = 2.5
 """What lies farther apart in height is on another level [m]."""
 _CELL = 0.2
+_MARGIN = 12.0
+"""Of the raster around the lanes, for the aprons at their ends [m]."""
 _MOST_CELLS = 40_000_000
 _COARSE_CELL = 2.0
 _PIECE = 20
@@ -60,10 +62,11 @@ class Levels:
         x_min, y_min, x_max, y_max = geometry.bounds
         self.is_flat = not any(lane.left_z.any() or lane.right_z.any() for lane in geometry.lanes)
         self._cell = max(_CELL, float(np.sqrt((x_max - x_min) * (y_max - y_min) / _MOST_CELLS)))
-        self._origin = np.array([x_min - 1, y_min - 1])
-        self._shape = (int((y_max - y_min + 2) / self._cell) + 1, int((x_max - x_min + 2) / self._cell) + 1)
+        self._origin = np.array([x_min, y_min]) - _MARGIN
+        width, height = x_max - x_min + 2 * _MARGIN, y_max - y_min + 2 * _MARGIN
+        self._shape = (int(height / self._cell) + 1, int(width / self._cell) + 1)
         paved = [lane for lane in geometry.lanes if lane.kind in PAVED_KINDS]
-        self._any = self._fill([*(lane.outline for lane in paved), *geometry.junctions])
+        self._any = self._fill([*(lane.outline for lane in paved), *geometry.junctions, *geometry.aprons])
         self._levels = () if self.is_flat else self._split(geometry, paved)
 
     def paved(self, xy: np.ndarray, z: np.ndarray | float | None) -> np.ndarray:
@@ -139,8 +142,8 @@ class Levels:
             )
             levels.append(level)
 
-        # what a junction's outline adds belongs to the level that its lanes are on
-        for outline in geometry.junctions:
+        # what junctions and aprons add belongs to the level of the lanes that are nearest
+        for outline in [*geometry.junctions, *geometry.aprons]:
             nearest = min(levels, key=lambda level: float(level.tree.query(outline)[0].mean()))
             nearest.mask[self._fill([outline]) > 0] = 1
         return tuple(levels)

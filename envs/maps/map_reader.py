@@ -21,6 +21,8 @@ from envs.maps.speed_limits import LaneLimits, SpeedLimits, complete_limits
 
 NARROWEST_LANE = 0.5
 """A driving lane that is nowhere as wide as this is none [m]."""
+APRON_LENGTH = 10.0
+"""Beyond the end of a road a vehicle is not yet off the road: its own overhang and a step of motorway driving [m]."""
 WIDEST_MAP = 200_000.0
 """[m]."""
 
@@ -116,6 +118,7 @@ def read_map(xodr: str) -> MapContents:
             markings=tuple(markings),
             crosswalks=read_crosswalks(roads),
             stop_lines=_stop_lines(stop_lines, signals, lanes),
+            aprons=_aprons(lanes),
             junctions=tuple(outline for group in by_junction.values() for outline in outline_junction(group)),
             bounds=_bounds(polygons),
         ),
@@ -214,6 +217,26 @@ def _finish(
         right=neighbour(toward_right),
         successors=successors,
     )
+
+
+def _aprons(lanes: Mapping[LaneKey, Lane]) -> tuple[np.ndarray, ...]:
+    """The ground right beyond every end of a driving lane that no other lane touches."""
+    entered = {key for lane in lanes.values() for key in lane.successors}
+    found = []
+    for key, lane in lanes.items():
+        if not lane.successors:
+            found.append(_apron(lane, -1, 1.0))
+        if key not in entered:
+            found.append(_apron(lane, 0, -1.0))
+    return tuple(found)
+
+
+def _apron(lane: Lane, end: int, direction: float) -> np.ndarray:
+    forward = direction * np.array([np.cos(lane.yaw[end]), np.sin(lane.yaw[end])])
+    side = lane.half_width[end] * np.array([-forward[1], forward[0]])
+    base = lane.points[end]
+    near, far = base - 0.5 * forward, base + APRON_LENGTH * forward
+    return np.array([near + side, far + side, far - side, near - side])
 
 
 def _stop_lines(
