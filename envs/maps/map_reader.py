@@ -21,6 +21,8 @@ from envs.maps.speed_limits import LaneLimits, SpeedLimits, complete_limits
 
 NARROWEST_LANE = 0.5
 """A driving lane that is nowhere as wide as this is none [m]."""
+SAME_LINE = 1.0
+"""Stop lines whose middles are closer are one [m]."""
 APRON_LENGTH = 10.0
 """Beyond the end of a road a vehicle is not yet off the road: its own overhang and a step of motorway driving [m]."""
 WIDEST_MAP = 200_000.0
@@ -244,15 +246,14 @@ def _stop_lines(
 ) -> tuple[np.ndarray, ...]:
     """The lines that the map draws, and one on each lane where one stops for a light or a stop sign without them."""
     lines = [line.points for line in drawn]
-    drawn_on = {(line.road.number, line.section, lane) for line in drawn for lane in line.lanes}
-    places: set[tuple[int, int]] = set()
+    middles = [line.mean(0) for line in lines]
     for signal in signals:
         if signal.kind not in (SignalType.TRAFFIC_LIGHT, SignalType.STOP):
             continue
         for key, arc in signal.stops:
             line = line_at(lanes[key], arc)
-            place = (round(float(line[:, 0].mean())), round(float(line[:, 1].mean())))
-            if key not in drawn_on and place not in places:
-                places.add(place)
+            middle = line.mean(0)
+            if all(np.abs(middle - other).max() > SAME_LINE for other in middles):
+                middles.append(middle)
                 lines.append(line)
     return tuple(lines)
