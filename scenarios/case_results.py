@@ -14,6 +14,7 @@ from scenarios.case_runner import CaseRunner, InvalidStartError
 from scenarios.metrics.collision import collision_score, first_event, impact_speed
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.gap import min_gap
+from scenarios.metrics.signal_violations import SignalViolations
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.scenario import Case
 
@@ -39,6 +40,7 @@ class CaseResult:
         map: name of the map it took place on, "" in a procedural town.
         max_collision_probability: over the drive.
         mean_reward: per step.
+        violations: red lights run and stop signs missed; None where lights and signs are not known.
     """
 
     scenario: str
@@ -56,6 +58,7 @@ class CaseResult:
     map: str = ""
     max_collision_probability: float = 0.0
     mean_reward: float = 0.0
+    violations: SignalViolations | None = None
 
     @property
     def valid(self) -> bool:
@@ -134,6 +137,7 @@ def measure(case: Case, rollout: Rollout) -> CaseResult:
         map=case.map.name if case.map else "",
         max_collision_probability=float(rollout.collision.max()),
         mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
+        violations=SignalViolations.of(rollout),
     )
 
 

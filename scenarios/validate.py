@@ -19,6 +19,7 @@ from policies.sampling_mpc import SamplingPlannerConfig
 from scenarios.case_results import CaseResult, run_cases, severity
 from scenarios.case_runner import CarlaPlaces, make_case_runner
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
+from scenarios.metrics.signal_violations import SignalViolations, violations_text
 from scenarios.overlay import annotate_rollout
 from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
@@ -125,6 +126,7 @@ class Summary:
         num_failed: valid cases that failed.
         num_invalid: cases without a usable start.
         failure_rate: with its 95 % Clopper–Pearson interval; None if no case is valid.
+        violations: red lights run and stop signs missed in all; None where lights and signs are not known.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Summary:
     num_failed: int
     num_invalid: int
     failure_rate: Interval | None
+    violations: SignalViolations | None
 
 
 def validate(config: ValidateConfig) -> int:
@@ -188,6 +191,7 @@ def summarise(name: str, results: Sequence[CaseResult]) -> Summary:
         num_failed=num_failed,
         num_invalid=len(results) - num_valid,
         failure_rate=clopper_pearson(num_failed, num_valid) if num_valid else None,
+        violations=SignalViolations.total(r.violations for r in results),
     )
 
 
@@ -207,12 +211,14 @@ class _Worst:
 
 
 def _print_table(summaries: Sequence[Summary]) -> None:
-    print(f"\n{'scenario':<22}{'cases':>6}{'failed':>8}{'rate':>8}   95 % interval")
+    head = f"{'scenario':<22}{'cases':>6}{'failed':>8}{'rate':>8}   {'95 % interval':<18}"
+    print(f"\n{head}red lights run, stop signs missed")
     for s in summaries:
         rate = s.failure_rate
-        numbers = "       -" if rate is None else f"{rate.estimate:>8.1%}   {rate.low:.1%} to {rate.high:.1%}"
+        estimate, span = ("-", "") if rate is None else (f"{rate.estimate:.1%}", f"{rate.low:.1%} to {rate.high:.1%}")
+        missed = "not known" if s.violations is None else ", ".join(violations_text(s.violations))
         invalid = f"   ({s.num_invalid} invalid)" if s.num_invalid else ""
-        print(f"{s.name:<22}{s.num_valid:>6}{s.num_failed:>8}{numbers}{invalid}")
+        print(f"{s.name:<22}{s.num_valid:>6}{s.num_failed:>8}{estimate:>8}   {span:<18}{missed}{invalid}")
 
 
 def _write_report(
@@ -256,7 +262,8 @@ def _write_report(
 HOW_TO_READ = (
     "A case fails by a collision, by leaving the road, or by too little progress. Bars show the failure rate with its "
     "95 % Clopper–Pearson interval, which is valid for independent draws from the scenario's distribution. Time to "
-    "collision assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's bounds."
+    "collision assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's bounds. "
+    "Red lights run and stop signs missed are counted where the world knows its lights and signs; they fail no case."
 )
 
 
@@ -279,16 +286,17 @@ def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:
         rate = s.failure_rate
         cell = "no valid case" if rate is None else Rate(**asdict(rate), text=f"{rate.low:.0%} to {rate.high:.0%}")
         estimate = "" if rate is None else f"{rate.estimate:.1%}"
-        rows.append([title, str(s.num_valid), str(s.num_failed), estimate, cell])
+        rows.append([title, str(s.num_valid), str(s.num_failed), estimate, cell, *violations_text(s.violations)])
     good = [s.failure_rate is not None and s.failure_rate.estimate <= allowed for s in summaries]
     header = ["scenario", "cases", "failed", "failure rate", "95 % confidence interval"]
+    header += ["red lights run", "stop signs missed"]
     return Table(header=header, rows=rows, good=good)
 
 
 def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence[Video]) -> Section:
     on_maps = any(r.map for r in results)
     header = ["seed", *(["map"] if on_maps else []), *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]"]
-    header += ["progress [m]", "required progress [m]", "comfort"]
+    header += ["progress [m]", "required progress [m]", "comfort", "red lights run", "stop signs missed"]
     rows = [
         [
             str(r.seed),
@@ -300,6 +308,7 @@ def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence
             f"{r.progress:.0f}",
             f"{r.min_progress:.0f}",
             ", ".join(name.replace("_", " ") for name in r.comfort_violations) or "within bounds",
+            *violations_text(r.violations),
         ]
         for r in results
     ]

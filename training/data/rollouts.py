@@ -34,6 +34,9 @@ class Rows:
         collision: probability that the ego touches something, float32 [t].
         off_road: probability that a wheel is off the drivable area, float32 [t].
         wrong_way: bool [t].
+        red_light: the front crossed a stop line on red on the way to this frame, bool [t]; False, as the next, where
+            lights and signs are not known (`scenes.signal_valid`).
+        stop_sign_missed: it passed a stop sign without a stop on the way to this frame, bool [t].
         progress: distance along the route covered on the way to this frame, float32 [t] [m].
         tasks: index of the behaviour that chose the control, int64 [t].
         valid: which of VALID_NAMES are known, bool [t, 16]; what is not known is 0. A recording of a reference world
@@ -49,6 +52,8 @@ class Rows:
     collision: np.ndarray
     off_road: np.ndarray
     wrong_way: np.ndarray
+    red_light: np.ndarray
+    stop_sign_missed: np.ndarray
     progress: np.ndarray
     tasks: np.ndarray
     valid: np.ndarray
@@ -363,7 +368,7 @@ def _table(rows: Rows, index: int, fps: int, masked: bool) -> pa.Table:
     columns |= {layout.scene_column(name): values for name, values in rows.scenes.arrays().items()}
     columns |= {name: getattr(rows, name).astype(np.float32) for name in ("collision", "off_road", "progress")}
     columns |= {
-        "wrong_way": rows.wrong_way.astype(bool),
+        **{name: getattr(rows, name).astype(bool) for name in ("wrong_way", *layout.VIOLATION_NAMES)},
         "timestamp": (np.arange(t) / fps).astype(np.float32),
         "frame_index": np.arange(t),
         "episode_index": np.full(t, index),
@@ -384,6 +389,10 @@ def _rows(table: pa.Table) -> Rows:
         for name, shape in shapes.items()
         if name not in scenes
     }
+    violations = {
+        name: layout.array(table, name) if name in table.column_names else np.zeros(table.num_rows, bool)
+        for name in layout.VIOLATION_NAMES
+    }
     masked = layout.VALID_COLUMN in table.column_names
     return Rows(
         controls=layout.array(table, "action", (4,)),
@@ -392,6 +401,7 @@ def _rows(table: pa.Table) -> Rows:
         collision=layout.array(table, "collision"),
         off_road=layout.array(table, "off_road"),
         wrong_way=layout.array(table, "wrong_way"),
+        **violations,
         progress=layout.array(table, "progress"),
         tasks=layout.array(table, "task_index"),
         valid=layout.array(table, layout.VALID_COLUMN, (-1,)) if masked else all_valid(table.num_rows),

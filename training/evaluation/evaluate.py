@@ -29,6 +29,7 @@ from training.evaluation.metrics import (
     scene_scores,
     stability_scores,
     trust_scores,
+    violation_scores,
 )
 from training.evaluation.rollouts import Rollouts, long_drives, reconstruct, roll_out_recorded
 from training.recording.record import RecordConfig, record
@@ -228,7 +229,7 @@ def _drive_long(model: WorldModel, config: EvaluateConfig, rng: np.random.Genera
     dt = model.config.dt
     clips = [starts[k] for k in rng.choice(len(starts), min(config.long_starts, len(starts)), replace=False)]
     drives = long_drives(model, clips, round(config.long_seconds / dt))
-    scores = {"stability": stability_scores(drives, clips)}
+    scores = {"stability": stability_scores(drives, clips), "violations": violation_scores(drives, dt)}
     write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
     write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
     if model.config.dit.num_retrieved:
@@ -362,6 +363,17 @@ def _stability_rows(report: dict) -> list[Row]:
     ]
 
 
+def _violation_rows(report: dict) -> list[Row]:
+    if "violations" not in report:
+        return []
+    scores, rows = report["violations"], []
+    for name, label in (("red_lights_run", "red lights run"), ("stop_signs_missed", "stop signs missed")):
+        s = scores.get(name)
+        text = "not known" if s is None else f"{s['count']} ({s['per_km']:.1f} per km)"
+        rows.append((f"{label} by the lane follower in long drives", text, "0"))
+    return rows
+
+
 def _loop_closure_rows(report: dict) -> list[Row]:
     rows = []
     for name, s in report.get("loop_closure", {}).items():
@@ -382,6 +394,7 @@ SECTIONS: tuple[Callable[[dict], list[Row]], ...] = (
     _event_rows,
     _trust_rows,
     _stability_rows,
+    _violation_rows,
     _loop_closure_rows,
 )
 """Of the table, in this order."""

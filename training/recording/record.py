@@ -307,6 +307,8 @@ def _rows(steps: Sequence[WorldStep], controls: Sequence[np.ndarray], tasks: Seq
         collision=np.array([s.collision for s in steps], np.float32),
         off_road=np.array([s.off_road for s in steps], np.float32),
         wrong_way=np.array([s.wrong_way for s in steps], bool),
+        red_light=np.array([s.red_light for s in steps], bool),
+        stop_sign_missed=np.array([s.stop_sign_missed for s in steps], bool),
         progress=np.array([s.progress for s in steps], np.float32),
         tasks=np.array(tasks, np.int64),
         valid=all_valid(len(steps)),
