@@ -36,7 +36,7 @@ SAME_PLACE = 12.0
 _STEP_REACH = 25.0
 """No car gets farther in a step [m]."""
 _NONE = SignalCompliance(*(np.zeros(1, bool) for _ in SignalCompliance._fields))
-_CYCLE = [RouteSignalColumn[name.upper()] for name in LIGHT_CYCLE_NAMES]
+_CYCLE = np.array([RouteSignalColumn[name.upper()] for name in LIGHT_CYCLE_NAMES])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
