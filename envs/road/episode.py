@@ -25,6 +25,7 @@ from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.signals import light_states
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
 
@@ -45,6 +46,8 @@ class RoadView:
         colors: theirs, RGB, [n, 3].
         braking: who shows brake lights, bool [n].
         phases: of their stride [rad], [n].
+        cycles: of the light groups, LIGHT_CYCLE_NAMES, float64 [g, 4] [s].
+        time: on their clock [s].
     """
 
     pose: np.ndarray
@@ -55,6 +58,8 @@ class RoadView:
     colors: np.ndarray
     braking: np.ndarray
     phases: np.ndarray
+    cycles: np.ndarray
+    time: float
 
     @staticmethod
     def of(traffic: Traffic, vehicle: np.ndarray, z: float, grade: float) -> RoadView:
@@ -68,7 +73,13 @@ class RoadView:
             colors=traffic.colors,
             braking=traffic.braking(),
             phases=traffic.phases(),
+            cycles=traffic.lights.cycles,
+            time=traffic.time,
         )
+
+    def lights(self) -> np.ndarray:
+        """SignalKind that each light group shows, int64 [g]."""
+        return light_states(self.cycles, self.time)
 
     def view(self) -> View:
         """Where the camera's vehicle stands."""

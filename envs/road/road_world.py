@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 GRADE_REACH = 1.4
 """A road's grade is that between two points this far before and behind the ego, its axles [m]."""
+_PATH_ARCS = PATH_STEP * np.arange(CROSSING_POINTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,7 +199,7 @@ class RoadWorld:
         """
         episode = self._running()
         view: RoadView = episode.past[-1].view
-        return self._camera.sense(names, episode.stage.scenery, view.view(), view.users())
+        return self._camera.sense(names, episode.stage.scenery, view.view(), view.users(), view.lights())
 
     def snapshot(self) -> RoadEpisode:
         """The whole state; later steps never change it."""
@@ -307,7 +309,7 @@ class RoadWorld:
     def _show(self, view: RoadView) -> np.ndarray:
         """What the camera sees."""
         episode = self._running()
-        return self._camera.render(episode.stage.scenery, episode.look, view.view(), view.users())
+        return self._camera.render(episode.stage.scenery, episode.look, view.view(), view.users(), view.lights())
 
     @property
     def _camera(self) -> Camera:
@@ -320,11 +322,11 @@ class RoadWorld:
     def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
         """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""
         episode = self._running()
-        ahead = PATH_STEP * np.arange(CROSSING_POINTS)
-        on_route = points_at(episode.route, episode.s + ahead)
-        if np.hypot(*(on_route[0] - vehicle[:2])) < 2.0:
+        on_route = points_at(episode.route, episode.s + _PATH_ARCS)
+        (x, y), (ego_x, ego_y, yaw, *_) = on_route[0].tolist(), vehicle.tolist()
+        if math.hypot(x - ego_x, y - ego_y) < 2.0:
             return on_route
-        return vehicle[:2] + ahead[:, None] * np.array([np.cos(vehicle[2]), np.sin(vehicle[2])])
+        return vehicle[:2] + _PATH_ARCS[:, None] * np.array([np.cos(yaw), np.sin(yaw)])
 
     def _collide(self, objects: Objects) -> None:
         """An ego that touches something stands, and so does the driver it touches."""

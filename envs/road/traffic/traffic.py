@@ -246,17 +246,23 @@ class Traffic:
 
     def braking(self) -> np.ndarray:
         """Who shows brake lights, bool [m]."""
-        rest = np.zeros(len(self.pedestrians) + len(self.parked), bool)
-        scripted = np.array([a.braking for a in self.scripted], bool)
-        return np.concatenate([self.vehicles.braking, scripted, self.external.braking, rest])
+        shown, n, external = np.zeros(len(self.heights), bool), len(self.vehicles), self.external_rows
+        shown[:n] = self.vehicles.braking
+        if external.stop > n:
+            shown[n : external.start] = [actor.braking for actor in self.scripted]
+            shown[external] = self.external.braking
+        return shown
 
     def phases(self) -> np.ndarray:
         """How far pedestrians are in their stride [m] [rad]; 0 for vehicles."""
-        scripted = [a.s + a.lateral if a.kind == ObjectKind.PEDESTRIAN else 0.0 for a in self.scripted]
-        placed, on_foot = self.external.objects.boxes, self.external.objects.kinds == ObjectKind.PEDESTRIAN
-        external = np.where(on_foot, placed[:, 0] + placed[:, 1], 0.0)
-        walked = [np.zeros(len(self.vehicles)), scripted, external, self.pedestrians.walked, np.zeros(len(self.parked))]
-        return 2 * np.pi / STRIDE * np.concatenate(walked)
+        walked, n, external = np.zeros(len(self.heights)), len(self.vehicles), self.external_rows
+        if external.stop > n:
+            scripted = [a.s + a.lateral if a.kind == ObjectKind.PEDESTRIAN else 0.0 for a in self.scripted]
+            placed, on_foot = self.external.objects.boxes, self.external.objects.kinds == ObjectKind.PEDESTRIAN
+            walked[n : external.start] = scripted
+            walked[external] = np.where(on_foot, placed[:, 0] + placed[:, 1], 0.0)
+        walked[external.stop : external.stop + len(self.pedestrians)] = self.pedestrians.walked
+        return 2 * np.pi / STRIDE * walked
 
     def stop(self, index: int) -> None:
         """The ego has hit the road user at `index`, which stands still from now on if it is a background vehicle."""
