@@ -77,8 +77,8 @@ def keep_route(
 ) -> tuple[Route, float]:
     """The route to follow and where the ego is on it [m].
 
-    A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
-    Junctions are exempt: there the lanes overlap.
+    A route that ends soon is prolonged, unless the road ends there; an ego that has changed to another lane of its
+    direction gets one there. Junctions are exempt: there the lanes overlap.
 
     Args:
         route: followed so far.
@@ -89,7 +89,7 @@ def keep_route(
         rng: chooses at forks.
     """
     half_width = route.half_width[min(int(s), len(route.points) - 1)]
-    ends = route.length - s < ROUTE_AHEAD
+    ends = route.length - s < ROUTE_AHEAD and route.length >= ROUTE_LENGTH  # shorter: the road ends there
     if not ends and abs(lateral) < half_width + 0.3:
         return route, s
     lane = road_map.lane_at(vehicle[:2])

@@ -100,7 +100,7 @@ def project_ahead(xy: np.ndarray, route: Route, s: float, distance: float) -> tu
 
     A point beside no part of the piece gets the offset from its nearest end: at least its distance to it.
     """
-    first = max(int(s), 0)
+    first = min(max(int(s), 0), len(route.points) - 1)  # the ego may be past the end of its route
     piece = route.points[first : int(s + distance) + 2]
     d = xy[:, None] - piece[None]
     squared = np.einsum("npk,npk->np", d, d)

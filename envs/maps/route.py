@@ -10,23 +10,45 @@ from worldsim.datatypes.boxes import wrap_angle
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RouteStops:
+    """Where a route crosses stop lines. Immutable.
+
+    Args:
+        s: arc length on the route, ascending, float64 [k] [m].
+        signals: for which one stops there, index into RoadMap.signals, int64 [k].
+    """
+
+    s: np.ndarray
+    signals: np.ndarray
+
+    @staticmethod
+    def none() -> RouteStops:
+        """No stop line."""
+        return RouteStops(s=np.zeros(0), signals=np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Route:
     """A route along lanes, one point a metre. Immutable.
 
     Args:
         points: centreline, float64 [r, 2] [m].
+        z: height of the road, float64 [r] [m].
         yaw: direction of travel, float64 [r] [rad].
         half_width: of the lane, float64 [r] [m].
         speed_limit: float64 [r] [m/s].
         command: RouteCommand of the junction the point lies in or that begins within 30 m, int64 [r].
+        stops: stop lines of lights, stop signs and yield signs.
         length: [m].
     """
 
     points: np.ndarray
+    z: np.ndarray
     yaw: np.ndarray
     half_width: np.ndarray
     speed_limit: np.ndarray
     command: np.ndarray
+    stops: RouteStops
     length: float
 
     def project(self, xy: np.ndarray, hint_s: float | None = None) -> tuple[float, float, float]:
@@ -82,9 +104,11 @@ def route_through(points: np.ndarray) -> Route:
     along = np.gradient(even, axis=0)
     return Route(
         points=even,
+        z=np.zeros(len(s)),
         yaw=np.arctan2(along[:, 1], along[:, 0]),
         half_width=np.full(len(s), 1.75),
         speed_limit=np.full(len(s), 50 / 3.6),
         command=np.zeros(len(s), np.int64),
+        stops=RouteStops.none(),
         length=float(s[-1]),
     )

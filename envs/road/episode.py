@@ -9,7 +9,7 @@ import numpy as np
 
 from envs.ground_truth import Objects
 from envs.history import Instant
-from envs.maps.route import Route
+from envs.maps.route import Route, RouteStops
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import DriverConfig
@@ -27,6 +27,7 @@ from worldsim.gbuffer.view import View
 
 VIEW_RANGE = 150.0
 """Road users farther than this are not drawn [m]."""
+NO_LIGHTS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +41,7 @@ class RoadView:
         colors: theirs, RGB, [n, 3].
         braking: who shows brake lights, bool [n].
         phases: of their stride [rad], [n].
+        lights: SignalKind of each light group, int64 [g].
     """
 
     pose: np.ndarray
@@ -48,10 +50,11 @@ class RoadView:
     colors: np.ndarray
     braking: np.ndarray
     phases: np.ndarray
+    lights: np.ndarray
 
     @staticmethod
-    def of(traffic: Traffic, vehicle: np.ndarray) -> RoadView:
-        """The view from `vehicle` [6] of the traffic as it is."""
+    def of(traffic: Traffic, vehicle: np.ndarray, lights: np.ndarray = NO_LIGHTS) -> RoadView:
+        """The view from `vehicle` [6] of the traffic as it is, and what light groups show, int64 [g]."""
         return RoadView(
             pose=vehicle[:3],
             objects=traffic.objects,
@@ -59,6 +62,7 @@ class RoadView:
             colors=traffic.colors,
             braking=traffic.braking(),
             phases=traffic.phases(),
+            lights=lights,
         )
 
     def view(self) -> View:
@@ -108,8 +112,8 @@ class RoadEpisode:
 
 _CODEC = StateCodec(
     types=(
-        RoadEpisode, Instant, RoadView, Weather, Route, Traffic, TrafficConfig, ExternalActors, BackgroundVehicles,
-        DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
+        RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, TrafficConfig, ExternalActors,
+        BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
     ),
     open_type=ActorScript,
 )  # fmt: skip

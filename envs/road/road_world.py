@@ -179,7 +179,7 @@ class RoadWorld:
         """
         episode = self._running()
         view: RoadView = episode.past[-1].view
-        return self._camera.sense(names, episode.stage.scenery, view.view(), view.users())
+        return self._camera.sense(names, episode.stage.scenery, view.view(), view.users(), view.lights)
 
     def snapshot(self) -> RoadEpisode:
         """The whole state; later steps never change it."""
@@ -277,7 +277,7 @@ class RoadWorld:
     def _show(self, view: RoadView) -> np.ndarray:
         """What the camera sees."""
         episode = self._running()
-        return self._camera.render(episode.stage.scenery, episode.look, view.view(), view.users())
+        return self._camera.render(episode.stage.scenery, episode.look, view.view(), view.users(), view.lights)
 
     @property
     def _camera(self) -> Camera:

@@ -16,6 +16,8 @@ from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
+SHORTEST_BEYOND = 10.0
+"""The least of it, on maps with short roads [m]."""
 MAX_STARTS = 200
 """Starts drawn before giving up on finding one that fits."""
 
@@ -53,15 +55,22 @@ class StaticScene:
     def draw_start(self, straight: float, rng: np.random.Generator) -> LanePoint:
         """A lane point with road ahead, the first `straight` metres of it free of junctions.
 
+        On a map whose roads are too short for ROUTE_BEYOND, the drawn one with the longest road ahead.
+
         Raises:
             ValueError: none was found in MAX_STARTS draws.
         """
+        longest, found = straight + SHORTEST_BEYOND, None
         for _ in range(MAX_STARTS):
             lane = self.spawn_points.lanes[int(rng.integers(len(self.spawn_points.lanes)))]
             route = self.road_map.route_from(lane, straight + ROUTE_BEYOND + 1.0, rng)
             follows = route.command[: int(straight) + 1] == RouteCommand.FOLLOW
             if route.length >= straight + ROUTE_BEYOND and follows.all():
                 return lane
+            if route.length >= longest and follows.all():
+                longest, found = route.length, lane
+        if found is not None:
+            return found
         raise ValueError(f"map {self.road_map.name} has no start with {straight} m without a junction")
 
 
@@ -82,5 +91,5 @@ def load_map_scene(source: str) -> StaticScene:
 
 
 def _build_scene(road_map: RoadMap, scenery_seed: int, town: int) -> StaticScene:
-    scenery = Scenery.build(road_map.geometry, scenery_seed)
+    scenery = Scenery.build(road_map.geometry, scenery_seed, road_map.signals)
     return StaticScene(road_map=road_map, spawn_points=SpawnPoints.find(road_map), scenery=scenery, town=town)

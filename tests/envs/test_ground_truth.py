@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from envs.ground_truth import Objects, project_ahead, scene_from_truth, touched
-from envs.maps.route import Route
+from envs.maps.route import Route, RouteStops
 from worldsim.datatypes.boxes import corners, overlap
 from worldsim.datatypes.scene import OBJECT_RANGE, ObjectKind, RouteCommand
 from worldsim.datatypes.vehicle import VehicleModel
@@ -21,10 +21,12 @@ def arc_route(curvature: float = 0.0, length: int = 200) -> Route:
     n = len(s)
     return Route(
         points=np.stack([x, y], -1),
+        z=np.zeros(n),
         yaw=yaw,
         half_width=np.full(n, 1.75),
         speed_limit=np.full(n, 13.9),
         command=np.where((s > 80) & (s < 120), RouteCommand.LEFT, RouteCommand.FOLLOW).astype(np.int64),
+        stops=RouteStops.none(),
         length=float(length),
     )
 
