@@ -96,10 +96,15 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     | key | meaning |
     |---|---|
-    | scene | ego motion, lane, route, lead, objects: SceneState as float32 [137], `SceneState.from_vector` reads it |
+    | scene | ego, lane, route, lead, objects, signal: SceneState as float32 [137], `SceneState.from_vector` reads it |
     | vehicle | VEHICLE_NAMES, float64 [6], in the world's ground frame |
     | collision, off_road | probabilities in [0, 1]; 0 or 1 where truth is known |
     | wrong_way | whether the car heads against its lane |
+    | signal | the light or sign within 80 m: 0 none, 1 red, 2 yellow, 3 green, 4 stop, 5 yield, or stop once obeyed |
+    | signal_distance | from the front bumper to its stop line [m], down to -2 at a light; 0 without one |
+    | signal_valid | whether lights and signs are known here; else the other four are 0 and False |
+    | red_light | whether the front crossed a stop line on red in this step |
+    | stop_sign_missed | whether it passed a stop sign without having been below 0.5 m/s within 4 m before the line |
     | route_done | whether it has come to the end of its route |
     | progress | signed distance along the route in this step [m] |
     | trust | how far the frame may be believed, [0, 1]; 1 in a world of truth |
@@ -109,8 +114,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     and what the world has to say beyond that, numbers too.
 
     ## Reward
-    `progress * centred * smooth * within_limit * right_way + collision + off_road`; `envs.rewards.RewardConfig` holds
-    the numbers:
+    `progress * centred * smooth * within_limit * right_way + collision + off_road + red_light + stop_sign`;
+    `envs.rewards.RewardConfig` holds the numbers:
 
     | term | per step of dt seconds |
     |---|---|
@@ -121,8 +126,11 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | right_way | 0 while the car heads against its lane |
     | collision | -1 when it is more likely than not |
     | off_road | -1 when it is more likely than not |
+    | red_light | -1 when the front crosses a stop line on red |
+    | stop_sign | -1 when it passes a stop sign without a stop |
 
-    An episode of T seconds earns at most T. An infraction ends the episode, and so costs what it would have earned too.
+    An episode of T seconds earns at most T. A collision, or leaving the road, ends the episode, and so costs what it
+    would have earned too; red lights and stop signs do not end it.
 
     ## Starting state
     A function of the seed and the options alone. The car is on a lane, usually moving. Options are the world's: see
@@ -212,7 +220,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         world_seed = int(self.np_random.integers(2**31)) if seed is None else seed
         self._last, self._num_steps = None, 0  # should the world refuse the options, no episode is left half begun
         self._last = self.world.reset(world_seed, {} if options is None else options)
-        return self._observer(self._last), _info(self._last, NO_REWARD, TruncationReason.NONE)
+        state = self._last.scene.to_vector()
+        return self._observer(self._last, state), _info(self._last, state, NO_REWARD, TruncationReason.NONE)
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Drive one step of `world.dt` seconds.
@@ -239,7 +248,9 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         elif after.trust < config.trust_threshold:
             reason = TruncationReason.TRUST
         truncated = reason != TruncationReason.NONE
-        return self._observer(after), float(terms.total), bool(terminated), truncated, _info(after, terms, reason)
+        state = after.scene.to_vector()
+        info = _info(after, state, terms, reason)
+        return self._observer(after, state), float(terms.total), bool(terminated), truncated, info
 
     def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The newest frame in render mode "rgb_array", whatever is observed, else None.
@@ -334,23 +345,29 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         return other
 
 
+_REWARD_KEYS = tuple(f"reward_{name}" for name in Reward._fields)
 _CODEC = StateCodec(types=(EnvSnapshot, WorldStep, SceneState))
 
 
-def _info(step: WorldStep, terms: Reward, reason: TruncationReason) -> dict[str, Any]:
-    """What the env says beside the observation, all of it numpy."""
+def _info(step: WorldStep, state: np.ndarray, terms: Reward, reason: TruncationReason) -> dict[str, Any]:
+    """What the env says beside the observation, all of it numpy; `state` is the vector of the scene."""
     values = {
         **step.info,
-        "scene": step.scene.to_vector(),
+        "scene": state,
         "vehicle": step.vehicle.copy(),
         "collision": step.collision,
         "off_road": step.off_road,
         "wrong_way": step.wrong_way,
+        "signal": int(step.scene.signal),
+        "signal_distance": float(step.scene.signal_distance),
+        "signal_valid": bool(step.scene.signal_valid),
+        "red_light": step.red_light,
+        "stop_sign_missed": step.stop_sign_missed,
         "route_done": step.route_done,
         "progress": step.progress,
         "trust": step.trust,
         "truncation_reason": int(reason),
-        **{f"reward_{name}": value for name, value in terms._asdict().items()},
+        **dict(zip(_REWARD_KEYS, terms, strict=True)),
     }
     return {name: _as_numpy(value) for name, value in values.items()}
 
@@ -360,6 +377,8 @@ def _as_numpy(value: bool | int | float | np.ndarray) -> np.ndarray | np.generic
 
     A truth value becomes an array without dimensions: Gymnasium's vector envs stack a np.bool_ as an object.
     """
+    if isinstance(value, float):
+        return np.float64(value)
     if isinstance(value, (bool, np.bool_)):
         return np.array(value)
     if isinstance(value, (int, np.integer)):

@@ -50,6 +50,7 @@ def clip_of(
     route: np.ndarray,
     dt: float,
     lanes: np.ndarray = NO_LANES,
+    signals: np.ndarray | None = None,
     *,
     pictures: bool = True,
 ) -> StartClip:
@@ -61,6 +62,7 @@ def clip_of(
         route: ahead, [r, 2] in the newest vehicle frame [m].
         dt: time between instants [s].
         lanes: ROUTE_LANE_NAMES of the route, [r, 4].
+        signals: ROUTE_SIGNAL_NAMES of its stop lines, [k, 6], with time 0 now; None where they are not known.
         pictures: False leaves the frames out, and makes none.
     """
     frames = [instant.seen(show) if pictures else NO_FRAME for instant in past]
@@ -72,4 +74,5 @@ def clip_of(
         route=route.astype(np.float32),
         dt=dt,
         lanes=lanes,
+        signals=signals,
     )

@@ -88,8 +88,13 @@ class Observer:
         else:
             self.space = pixels if mode == "pixels" else self._state
 
-    def __call__(self, step: WorldStep) -> Any:
-        """The observation of `step`, the world's newest; values beyond their bounds are clipped to them."""
+    def __call__(self, step: WorldStep, state: np.ndarray) -> Any:
+        """The observation of `step`, the world's newest; values beyond their bounds are clipped to them.
+
+        Args:
+            step: what the world answered.
+            state: the vector of its scene.
+        """
         if self.mode == "pixels":
             return self._world.frame()
         if self.mode == "latent":
@@ -97,5 +102,5 @@ class Observer:
             return np.clip(step.latent, self._latent.low, self._latent.high)
         if self.mode == "features":
             return features(step.scene)
-        state = np.clip(step.scene.to_vector(), self._state.low, self._state.high)
+        state = np.minimum(np.maximum(state, self._state.low), self._state.high)
         return state if self.mode == "state" else {"pixels": self._world.frame(), "state": state}

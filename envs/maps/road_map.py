@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -72,6 +73,7 @@ class RoadMap:
         xodr: the OpenDRIVE text.
         geometry: all there is to draw.
         lanes: the driving lanes.
+        lane_keys: theirs, in order; rows of what is told by lane.
         signals: traffic lights and signs.
         left_hand: whether traffic keeps to the left.
         road_ids: the map's own ids of roads by number.
@@ -92,6 +94,8 @@ class RoadMap:
             contents.junction_ids,
         )
         lanes = self.lanes
+        self.lane_keys = tuple(sorted(lanes))
+        self._lane_rows = {key: row for row, key in enumerate(self.lane_keys)}
         self._keys = sorted(key for key, lane in lanes.items() if lane.length > 0.5) or sorted(lanes)
         counts = [len(lanes[key].points) for key in self._keys]
         self._owner = np.repeat(np.arange(len(self._keys)), counts)
@@ -257,6 +261,7 @@ class RoadMap:
         # a limit holds from its place on: no ramps between two limits
         limits = np.concatenate([lane.speed_limit for lane in chain])
         here = np.clip(np.searchsorted(s, at + 1e-9, side="right") - 1, 0, len(s) - 1)
+        rows = np.repeat([self._lane_rows[lane.key] for lane in chain], [len(lane.points) for lane in chain])
         return Route(
             points=np.stack([along(points[:, 0]), along(points[:, 1])], axis=1),
             z=along(np.concatenate([lane.z for lane in chain])),
@@ -264,6 +269,7 @@ class RoadMap:
             half_width=along(np.concatenate([lane.half_width for lane in chain])),
             speed_limit=limits[here],
             command=commands,
+            lanes=rows[here],
             stops=self._stops_along(chain, offsets - np.append(skipped, 0.0) - start, float(len(at) - 1), skipped),
             length=float(len(at) - 1),
         )
@@ -325,7 +331,30 @@ def _junctions(chain: Sequence[Lane], offsets: np.ndarray) -> list[tuple[float, 
     return found
 
 
-def load_map(source: str | Path) -> RoadMap:
+class MapSource(NamedTuple):
+    """Where a map comes from: its name, what messages call it, and its OpenDRIVE text."""
+
+    name: str
+    title: str
+    xodr: str
+
+
+def read_map_source(source: str | Path) -> MapSource:
+    """The OpenDRIVE text of a file, or the text that `source` is itself.
+
+    Raises:
+        FileNotFoundError: no such file.
+    """
+    text = str(source)
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return MapSource("given as text", "given as text", text)
+    path = Path(text)
+    if not path.is_file():
+        raise FileNotFoundError(f"no map at {path}")
+    return MapSource(path.stem, str(path), read_opendrive_file(path))
+
+
+def load_map(source: str | Path | MapSource) -> RoadMap:
     """The map of an OpenDRIVE file or text.
 
     What is understood only in part is named in warnings.
@@ -334,13 +363,7 @@ def load_map(source: str | Path) -> RoadMap:
         FileNotFoundError: no such file.
         ValueError: the map cannot be used; says which element is wrong, and what would be right.
     """
-    text = str(source)
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        return _load("given as text", "given as text", text)
-    path = Path(text)
-    if not path.is_file():
-        raise FileNotFoundError(f"no map at {path}")
-    return _load(path.stem, str(path), read_opendrive_file(path))
+    return _load(*(source if isinstance(source, MapSource) else read_map_source(source)))
 
 
 @lru_cache(maxsize=2)

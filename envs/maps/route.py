@@ -8,6 +8,9 @@ import numpy as np
 
 from worldsim.datatypes.boxes import wrap_angle
 
+LEVEL_HEIGHT = 2.5
+"""What lies farther apart in height is on another level [m]."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RouteStops:
@@ -38,6 +41,7 @@ class Route:
         half_width: of the lane, float64 [r] [m].
         speed_limit: float64 [r] [m/s].
         command: RouteCommand of the junction the point lies in or that begins within 30 m, int64 [r].
+        lanes: the lane the point lies on, row in RoadMap.lane_keys, -1 where that is not known, int64 [r].
         stops: stop lines of lights, stop signs and yield signs.
         length: [m].
     """
@@ -48,6 +52,7 @@ class Route:
     half_width: np.ndarray
     speed_limit: np.ndarray
     command: np.ndarray
+    lanes: np.ndarray
     stops: RouteStops
     length: float
 
@@ -58,26 +63,16 @@ class Route:
             xy: [2] [m].
             hint_s: where the ego was lately; only the route from 15 m before to 25 m after it is searched.
         """
+        from envs.maps.route_kernels import project
+
         low, high = (0, len(self.points)) if hint_s is None else (max(0, int(hint_s) - 15), int(hint_s) + 25)
-        near = self.points[low:high] if low < len(self.points) - 1 else self.points[-2:]
-        low = min(low, len(self.points) - 2)
-        nearest = low + int(np.argmin(((near - xy) ** 2).sum(axis=1)))
-        best = (np.inf, 0.0, 0.0, 0.0)
-        for i in (nearest - 1, nearest):
-            if not 0 <= i < len(self.points) - 1:
-                continue
-            d = self.points[i + 1] - self.points[i]
-            size = float(np.hypot(*d)) or 1.0
-            rx, ry = xy[0] - self.points[i, 0], xy[1] - self.points[i, 1]
-            along = (rx * d[0] + ry * d[1]) / size
-            first, last = i == 0, i == len(self.points) - 2
-            f = float(np.clip(along / size, -np.inf if first else 0.0, np.inf if last else 1.0))
-            across = (d[0] * ry - d[1] * rx) / size
-            gap = (rx - f * d[0]) ** 2 + (ry - f * d[1]) ** 2
-            if gap < best[0]:
-                turn = wrap_angle(self.yaw[i + 1] - self.yaw[i]) * min(max(f, 0.0), 1.0)
-                best = (gap, i + f, float(across), float(wrap_angle(self.yaw[i] + turn)))
-        return best[1], best[2], best[3]
+        return project(self.points, self.yaw, float(xy[0]), float(xy[1]), low, high)
+
+    def height_at(self, s: float) -> float:
+        """Height of the road at arc length `s` [m]; beyond its ends that of the end."""
+        from envs.maps.route_kernels import interpolate
+
+        return interpolate(self.z, s)
 
     def pose_at(self, s: float, lateral: float, heading: float) -> tuple[float, float, float]:
         """x, y [m] and yaw [rad] at arc length `s`, `lateral` to its left, turned by `heading` from its direction;
@@ -109,6 +104,7 @@ def route_through(points: np.ndarray) -> Route:
         half_width=np.full(len(s), 1.75),
         speed_limit=np.full(len(s), 50 / 3.6),
         command=np.zeros(len(s), np.int64),
+        lanes=np.full(len(s), -1),
         stops=RouteStops.none(),
         length=float(s[-1]),
     )

@@ -1,17 +1,18 @@
-"""Static scene: what never changes on a map, built once per process: roads, spawn points, scenery."""
+"""Static scene: what never changes on a map, built once: roads, spawn points, scenery."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from envs.ego_route import ROUTE_BEYOND
-from envs.maps.road_map import LanePoint, RoadMap, load_map, load_town
+from envs.maps.road_map import LanePoint, MapSource, RoadMap, load_map, load_town, read_map_source
 from envs.road.rendering.scenery import Scenery
+from envs.road.scene_cache import SceneParts, cached_map, cached_town
+from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
@@ -37,6 +38,11 @@ class StaticScene:
     spawn_points: SpawnPoints
     scenery: Scenery
     town: int
+
+    @cached_property
+    def obstacles(self) -> np.ndarray:
+        """Boxes [k, 5] of the solid things beside the roads."""
+        return self.scenery.obstacles
 
     def lane_under(self, pose: ArrayLike) -> LanePoint:
         """The driving lane under a pose (x, y, yaw).
@@ -76,20 +82,30 @@ class StaticScene:
 
 @lru_cache(maxsize=3)
 def load_town_scene(seed: int) -> StaticScene:
-    """The procedural town of a seed; the last few are kept."""
-    return _build_scene(load_town(seed), seed, seed)
+    """The procedural town of a seed. The last few are kept, and all of them on disk."""
+    return _static_scene(cached_town(seed, lambda: _build_scene(load_town(seed), seed)), seed)
+
+
+def load_map_scene(source: str) -> StaticScene:
+    """An OpenDRIVE map from its path or text. The last few are kept, and all of them on disk.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the map cannot be used.
+    """
+    return _load_map_scene(read_map_source(source))
 
 
 @lru_cache(maxsize=2)
-def load_map_scene(source: str) -> StaticScene:
-    """An OpenDRIVE map from its path or text; the last few are kept.
-
-    Raises:
-        ValueError: the map cannot be used.
-    """
-    return _build_scene(load_map(source if source.lstrip().startswith("<") else Path(source)), 0, -1)
+def _load_map_scene(source: MapSource) -> StaticScene:
+    return _static_scene(cached_map(source, lambda: _build_scene(load_map(source), 0)), -1)
 
 
-def _build_scene(road_map: RoadMap, scenery_seed: int, town: int) -> StaticScene:
-    scenery = Scenery.build(road_map.geometry, scenery_seed, road_map.signals)
-    return StaticScene(road_map=road_map, spawn_points=SpawnPoints.find(road_map), scenery=scenery, town=town)
+def _build_scene(road_map: RoadMap, scenery_seed: int) -> SceneParts:
+    groups = LightPrograms.of(road_map, 0).groups  # the same for all seeds
+    scenery = Scenery.build(road_map.geometry, scenery_seed, road_map.signals, groups)
+    return SceneParts(road_map, SpawnPoints.find(road_map), scenery)
+
+
+def _static_scene(parts: SceneParts, town: int) -> StaticScene:
+    return StaticScene(road_map=parts.road_map, spawn_points=parts.spawn_points, scenery=parts.scenery, town=town)

@@ -143,4 +143,4 @@ def _inside(layout: Layout, grid: GroundGrid) -> np.ndarray:
     for outline, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
         if kind != AreaKind.OTHER:
             grid.fill(mask, outline + 0.5 * grid.resolution, 1, smooth=False)
-    return cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
+    return mask > 0

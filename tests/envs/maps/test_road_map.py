@@ -28,6 +28,7 @@ def circle(radius: float, length: int = 120) -> Route:
         half_width=np.full(length + 1, 1.75),
         speed_limit=np.full(length + 1, 13.9),
         command=np.zeros(length + 1, np.int64),
+        lanes=np.full(length + 1, -1),
         stops=RouteStops.none(),
         length=float(length),
     )
