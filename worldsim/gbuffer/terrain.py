@@ -24,7 +24,7 @@ DECK_HEIGHT = 2.5
 """What lies so far above other ground is a deck [m]."""
 DECK_REACH = 6.0
 """Ground so near below makes it one [m]."""
-DECK_MASK = 3.0
+DECK_MASK = 10.0
 """A deck reaches so far around its points, within its areas [m]."""
 FLAT = 1e-3
 """Heights smaller than this are none [m]."""
