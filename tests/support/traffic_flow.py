@@ -28,8 +28,8 @@ class Flow:
     """Counts over the time and towns measured.
 
     stuck: vehicles that waited longer than LONG_WAIT once. collisions: pairs of vehicles that began to touch.
-    pedestrians_hit: pairs of a vehicle and a pedestrian that did. red_runs: fronts that crossed a line while it was red.
-    stops_missed: stop signs passed without a stop.
+    pedestrians_hit: pairs of a vehicle and a pedestrian that did. red_runs: fronts that crossed a line while it was
+    red. stops_missed: stop signs passed without a stop.
     """
 
     vehicles: int = 0

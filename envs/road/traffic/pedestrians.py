@@ -171,10 +171,9 @@ def _boxes(poses, lateral, goal, direction):
     boxes = np.empty((n, 5))
     for i in range(n):
         to_go = goal[i] - lateral[i]
+        turn = 0.0 if direction[i] > 0 else np.pi
         if abs(to_go) > 1e-6:
-            turn = np.pi / 2 if to_go > 0 else -np.pi / 2
-        else:
-            turn = 0.0 if direction[i] > 0 else np.pi
+            turn = np.sign(to_go) * np.pi / 2
         boxes[i] = (poses[i, 0], poses[i, 1], poses[i, 2] + turn, LENGTH, WIDTH)
     return boxes
 
