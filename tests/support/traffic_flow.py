@@ -145,15 +145,10 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--vehicles", type=int, default=30)
-    parser.add_argument("--signals", action="store_true", help="add lights and signs to towns without")
     args = parser.parse_args()
     total = Flow()
     for town in range(args.first, args.first + args.towns):
         road_map = load_town(town)
-        if args.signals:
-            from town_signals import add_signals
-
-            add_signals(road_map)
         flow = measure_flow(road_map, args.seconds, args.vehicles, seed=town)
         print(town, flow, flush=True)
         total.add(flow)
