@@ -69,8 +69,9 @@ def measure_flow(
     rng = np.random.default_rng(seed)
     points = SpawnPoints.find(road_map)
     route = road_map.route_from(points.lanes[0], 300.0, rng)
-    box = np.array([FAR, FAR, 0.0, 4.6, 1.9])
-    ego = Ego(box=box, speed=0.0, path=np.full((20, 2), 2 * FAR), on_script_route=None)
+    away = points.xy.mean(axis=0) + FAR
+    box = np.array([*away, 0.0, 4.6, 1.9])
+    ego = Ego(box=box, speed=0.0, path=np.tile(away, (20, 1)), on_script_route=None)
     traffic = Traffic(config, road_map, points, route, box, 0.0, 0.0, None, rng)
     vehicles, paths, n = traffic.vehicles, traffic.vehicles.paths, num_vehicles
 
@@ -102,9 +103,9 @@ def measure_flow(
                 flow.stops_missed += int(shown[signal] == SignalKind.STOP and slowest[i] > 0.5)
                 slowest[i] = np.inf
 
-        boxes = traffic.objects.boxes
+        boxes, z = traffic.objects.boxes, traffic.heights_of_ground
         own, walkers = boxes[:n], boxes[n : n + num_pedestrians]
-        now = _touching(own, own, active, active) & ~np.eye(n, dtype=bool)
+        now = _touching(own, own, active, active) & ~np.eye(n, dtype=bool) & (np.abs(z[:n, None] - z[:n]) < 2.5)
         flow.collisions += int((now & ~touching).sum()) // 2
         touching = now
         now = _touching(own, walkers, active, traffic.pedestrians.paths.active)

@@ -31,8 +31,8 @@ NUM_LIGHT_SEEDS = 64
 """Light programs a map has: which times the cycles begin at [1]."""
 CROSSWALK_MARGIN = 4.0
 """The same at a crosswalk [m]."""
-SPAWN_GAP = 14.0
-"""Vehicles appear at least this far from others [m]."""
+SPAWN_GAP, SPAWN_HEADWAY = 14.0, 1.2
+"""Vehicles appear at least this far from others, and as far as one drives at the limit in this time [m, s]."""
 SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}
 """Heights of scripted actors [m]."""
 
@@ -373,8 +373,9 @@ class Traffic:
         for i in missing.tolist():
             point = int(candidates[int(rng.integers(len(candidates)))])
             d = taken - points.xy[point]
-            if (d[:, 0] ** 2 + d[:, 1] ** 2).min() > SPAWN_GAP**2:
-                route = self.road_map.route_from(points.lanes[point], ROUTE_LENGTH, rng)
+            lane = points.lanes[point]
+            if (d[:, 0] ** 2 + d[:, 1] ** 2).min() > max(SPAWN_GAP, SPAWN_HEADWAY * lane.speed_limit) ** 2:
+                route = self.road_map.route_from(lane, ROUTE_LENGTH, rng)
                 vehicles.enter(i, route, 0.0, rng)
                 taken[i] = points.xy[point]
         with_kerbs = candidates[points.has_kerbs[candidates]]

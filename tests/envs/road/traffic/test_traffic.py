@@ -200,7 +200,7 @@ def test_traffic_moves_and_does_not_drive_through_itself():
         for _ in range(150):
             world.step(np.array([0, 0, 1, 0], np.float32))  # the ego stands
             traffic = world.snapshot().traffic
-            boxes = traffic.vehicles.boxes()[traffic.vehicles.paths.active]
+            boxes = traffic.vehicles.boxes()[0][traffic.vehicles.paths.active]
             hits = overlap(boxes[:, None], boxes[None])
             touching += (hits.sum() - len(boxes)) // 2
             moved.append(traffic.vehicles.speed[traffic.vehicles.paths.active].mean())
