@@ -189,19 +189,20 @@ class RoadSimulation:
         x, y, yaw = episode.vehicle[:3].tolist()
         c, s = np.cos(yaw), np.sin(yaw)
         at = np.array([x + c * view.x - s * view.y, y + s * view.x + c * view.y, yaw + view.yaw, 0.0, 0.0, 0.0])
-        shown = RoadView.of(episode.traffic, at)
+        grade = episode.past[-1].view.grade * float(np.cos(view.yaw))
+        shown = RoadView.of(episode.traffic, at, episode.z, grade)
         users = shown.users()
         if np.hypot(view.x, view.y) > self.model.length / 2:  # from inside its own body it is not seen
             ego = RoadUsers(
                 kinds=np.array([ObjectKind.CAR]),
-                boxes=np.array([[x, y, 0.0, yaw, self.model.length, self.model.width, EGO_HEIGHT]]),
+                boxes=np.array([[x, y, episode.z, yaw, self.model.length, self.model.width, EGO_HEIGHT]]),
                 colors=np.array([EGO_COLOR]),
                 braking=np.zeros(1, bool),
                 phases=np.zeros(1),
             )
             users = RoadUsers.concatenate([users, ego])
         camera = load_camera(_config_of(view))
-        return camera.render(episode.stage.scenery, episode.look, shown.view(), users)
+        return camera.render(episode.stage.scenery, episode.look, shown.view(), users, shown.lights())
 
 
 def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:

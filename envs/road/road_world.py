@@ -36,6 +36,7 @@ from envs.signals_ahead import SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 from worldsim.gbuffer.classes import SENSOR_NAMES
@@ -167,6 +168,7 @@ class RoadWorld:
             path=self._expected_path(before),
             on_script_route=on_script_route,
             z=episode.z,
+            red_light=_red_light(episode.past[-1].scene, model) if episode.past else np.inf,
         )
         episode.vehicle = model.step(before, control, self.dt)
         episode.traffic.step(ego, self.dt, episode.rng)
@@ -413,3 +415,8 @@ def _is_spoilt(step: WorldStep) -> bool:
 def _signal_rows(route: Route, traffic: Traffic) -> np.ndarray:
     """The lights and signs along a route, ROUTE_SIGNAL_NAMES [k, 6]."""
     return rows_along(route.stops, traffic.lights.cycles, traffic.lights.groups, traffic.lights.signs)
+
+
+def _red_light(scene: SceneState, model: VehicleModel) -> float:
+    """Distance from the ego's centre to the stop line of a light ahead that is red, infinite for none [m]."""
+    return float(scene.signal_distance) + model.length / 2 if scene.signal == SignalKind.RED else np.inf

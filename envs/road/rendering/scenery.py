@@ -12,18 +12,25 @@ import numpy as np
 from envs.maps.ground_layout import ground_layout, with_ground
 from envs.road.rendering.ground_texture import GroundColors, GroundTexture
 from envs.road.rendering.scenery_planner import SceneryPlanner
+from envs.road.rendering.shadows import SunShadow
 from envs.road.rendering.signal_boxes import signal_boxes
 from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, join_polylines
+from worldsim.gbuffer.terrain import Terrain
 
 if TYPE_CHECKING:
     from envs.maps.opendrive import RoadGeometry
     from envs.maps.signals import Signal
+    from envs.road.rendering.weather import Weather
     from worldsim.gbuffer.rasterizer import StaticWorld
 
 TRACK_SHARES = (0.28, 0.72)
 """Where tyres run, from the left to the right edge of a lane."""
 TRUNK, POST = 0.5, 0.25
 """Of a tree and a pole only so much is solid, length and width [m]."""
+
+
+NUM_SHADOWS = 32
+"""Shadows that are kept of a scenery; of a town they take less than a megabyte each."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,7 +77,7 @@ class Scenery:
             if lane.kind == "driving" and not lane.in_junction
             for share in TRACK_SHARES
         )
-        layout = with_ground(boxes, areas, lines)
+        layout = _on_the_ground(with_ground(boxes, areas, lines))
         return Scenery(layout=replace(layout, boxes_known=True), colors=planner.ground_colors, tracks=tracks, seed=seed)
 
     @cached_property
@@ -92,6 +99,18 @@ class Scenery:
         """The ground seen from above."""
         return GroundTexture.paint(self.layout, self.colors, self.seed, self.tracks)
 
+    def shadow_in(self, weather: Weather) -> SunShadow:
+        """Shadows on the ground; those of the last NUM_SHADOWS weathers are kept, as many as there may be episodes."""
+        if weather not in self._shadows:
+            if len(self._shadows) == NUM_SHADOWS:
+                self._shadows.pop(next(iter(self._shadows)))
+            self._shadows[weather] = SunShadow.cast(self.layout, weather.sun_direction)
+        return self._shadows[weather]
+
+    @cached_property
+    def _shadows(self) -> dict[Weather, SunShadow]:
+        return {}
+
     @cached_property
     def world(self) -> StaticWorld:
         """The layout made ready to be drawn."""
@@ -99,3 +118,13 @@ class Scenery:
         from worldsim.gbuffer.rasterizer import StaticWorld
 
         return StaticWorld(self.layout)
+
+
+def _on_the_ground(layout: Layout) -> Layout:
+    """The layout with its boxes raised to the height of the ground under them."""
+    terrain = Terrain.of_layout(layout)
+    if terrain.is_flat:
+        return layout
+    boxes = layout.boxes.copy()
+    boxes[:, BoxColumn.Z] += terrain.height(boxes[:, : BoxColumn.Z])
+    return replace(layout, boxes=boxes)

@@ -48,7 +48,7 @@ def wrap(angle):
 
 @njit(cache=True)
 def poses_along(xy, yaw, z, s, lateral):
-    """x, y, yaw, z [n, 4] on paths [n, p, 2], [n, p], [n, p] at arc lengths `s` [n], `lateral` [n] to their left [m]."""
+    """x, y, yaw, z [n, 4] on paths [n, p, 2], [n, p], [n, p] at arc lengths `s` [n], `lateral` [n] to the left [m]."""
     n, last = yaw.shape[0], yaw.shape[1] - 2
     poses = np.empty((n, 4))
     for i in range(n):

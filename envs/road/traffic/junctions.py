@@ -375,9 +375,10 @@ def _decide(i, state, was_granted, signal_stop, distance, drivers, passages, lef
         return _DENIED
 
     for j in range(len(drivers.s)):
-        if j != i and passages.junction[j] == passages.junction[i]:
-            if _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_hand):
-                return _CLAIMED if drivers.waited[i] > COURTESY and state[j] != _CLAIMED else _DENIED
+        if j == i or passages.junction[j] != passages.junction[i]:
+            continue
+        if _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_hand):
+            return _CLAIMED if drivers.waited[i] > COURTESY and state[j] != _CLAIMED else _DENIED
     return _GRANTED
 
 

@@ -25,7 +25,9 @@ WALK_LENGTH = 60
 CROSSING_RATE, CROSSWALK_RATE = 0.03, 0.25
 """Crossings begun per pedestrian and second, anywhere and beside a crosswalk [1/s]."""
 CAREFUL_GAP, CARELESS_GAP = 4.5, 2.2
-"""Time to the nearest approaching vehicle below which a pedestrian does not begin to cross [s]."""
+"""Time to the nearest approaching vehicle below which a pedestrian does not begin to cross [s]; more on wide roads."""
+ROAD_WIDTH, SEEN = 9.0, 150.0
+"""Width of a road for which these gaps hold, and how far a pedestrian looks for vehicles [m]."""
 LIGHT_RANGE = 8.0
 """A crosswalk this near to the stop line of a light is used while that is red [m]."""
 LOOK_AHEAD = 0.8
@@ -128,6 +130,8 @@ class Pedestrians:
         on_road = road_map.drivable(sides.reshape(-1, 2), None if road_map.is_flat else z)
         self.walkable[i] = ~on_road.reshape(2, -1)
         self.crosswalk[i] = spawn_points.on_crosswalk(xy)
+        if not self.walkable[i, _NEAR if lateral == self.near[i] else _FAR, 0]:
+            paths.remove(i)
 
     def step(
         self,
@@ -156,8 +160,9 @@ class Pedestrians:
         # one draw for everyone, so that who crosses does not shift the draws of the others
         draws = rng.random(len(self)) / dt
         _begin_crossing(
-            draws, paths.s, paths.length, paths.lateral, paths.near_junction, self.crosswalk, self.careless, self.near,
-            self.far, self.goal, own, own_z, vehicles, vehicles_z, speeds, paths.stop_s, paths.stop_signals, shown,
+            draws, paths.s, paths.length, paths.lateral, paths.near_junction, self.crosswalk, self.walkable,
+            self.careless, self.near, self.far, self.goal, own, own_z, vehicles, vehicles_z, speeds, paths.stop_s,
+            paths.stop_signals, shown,
         )  # fmt: skip
         _walk(
             paths.s, paths.length, paths.lateral, self.speed, self.direction, self.goal, self.near, self.far,
@@ -171,10 +176,9 @@ def _boxes(poses, lateral, goal, direction):
     boxes = np.empty((n, 5))
     for i in range(n):
         to_go = goal[i] - lateral[i]
+        turn = 0.0 if direction[i] > 0 else np.pi
         if abs(to_go) > 1e-6:
-            turn = np.pi / 2 if to_go > 0 else -np.pi / 2
-        else:
-            turn = 0.0 if direction[i] > 0 else np.pi
+            turn = np.sign(to_go) * np.pi / 2
         boxes[i] = (poses[i, 0], poses[i, 1], poses[i, 2] + turn, LENGTH, WIDTH)
     return boxes
 
@@ -188,15 +192,15 @@ def _time_to_nearest(x, y, z, vehicles, vehicles_z, speeds):
         distance = np.sqrt(dx * dx + dy * dy)
         towards = np.cos(vehicles[j, 2]) * dx + np.sin(vehicles[j, 2]) * dy > 0
         stands_off = speeds[j] < 0.5 and distance > 4.0
-        if towards and distance < 60.0 and not stands_off and abs(vehicles_z[j] - z) < HEIGHT_RANGE:
+        if towards and distance < SEEN and not stands_off and abs(vehicles_z[j] - z) < HEIGHT_RANGE:
             soonest = min(soonest, max(distance - vehicles[j, 3] / 2, 0.0) / max(abs(speeds[j]), 0.5))
     return soonest
 
 
 @njit(cache=True)
 def _begin_crossing(
-    draws, s, length, lateral, near_junction, crosswalk, careless, near, far, goal, own, own_z, vehicles, vehicles_z,
-    speeds, stop_s, stop_signals, shown,
+    draws, s, length, lateral, near_junction, crosswalk, walkable, careless, near, far, goal, own, own_z, vehicles,
+    vehicles_z, speeds, stop_s, stop_signals, shown,
 ):  # fmt: skip
     """Set the goals of those who begin to cross now: `draws` [n] are below their rate [1/s]."""
     for i in range(len(s)):
@@ -210,9 +214,13 @@ def _begin_crossing(
         for k in range(stop_s.shape[1]):
             if abs(stop_s[i, k] - s[i]) < LIGHT_RANGE:
                 closed |= shown[stop_signals[i, k]] in (_GREEN, _YELLOW)
-        needed = CARELESS_GAP if careless[i] else CAREFUL_GAP
-        if not closed and _time_to_nearest(own[i, 0], own[i, 1], own_z[i], vehicles, vehicles_z, speeds) > needed:
-            goal[i] = far[i] if lateral[i] == near[i] else near[i]
+        across = _FAR if lateral[i] == near[i] else _NEAR
+        wide = max(abs(far[i] - near[i]) / ROAD_WIDTH, 1.0)
+        needed = wide * (CARELESS_GAP if careless[i] else CAREFUL_GAP)
+        if closed or not walkable[i, across, at]:
+            continue
+        if _time_to_nearest(own[i, 0], own[i, 1], own_z[i], vehicles, vehicles_z, speeds) > needed:
+            goal[i] = far[i] if across == _FAR else near[i]
 
 
 @njit(cache=True)
@@ -249,8 +257,10 @@ def _walk(
                 direction[i] = -direction[i]
             s[i] = min(max(s[i] + direction[i] * step, 0.0), length[i])
         else:
-            c, sn = np.cos(own[i, 2]), np.sin(own[i, 2])
-            if _is_blocked(own[i, 0] + LOOK_AHEAD * c, own[i, 1] + LOOK_AHEAD * sn, own_z[i], vehicles, vehicles_z):
+            # whoever is too near to a vehicle already walks on: standing there would block it for ever
+            x, y, c, sn = own[i, 0], own[i, 1], np.cos(own[i, 2]), np.sin(own[i, 2])
+            blocks = _is_blocked(x + LOOK_AHEAD * c, y + LOOK_AHEAD * sn, own_z[i], vehicles, vehicles_z)
+            if blocks and not _is_blocked(x, y, own_z[i], vehicles, vehicles_z):
                 moving[i] = False
                 blocked[i] += dt
                 if blocked[i] > BLOCKED:

@@ -104,7 +104,7 @@ class SpawnPoints:
 def _park(
     lanes: tuple[LanePoint, ...], kerbs: np.ndarray, kerb_side: float, road_map: RoadMap, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Boxes [k, 5], heights [k] and heights of the ground under them [k] of cars parked beside the lanes with their wheels on the kerb."""
+    """Cars parked beside the lanes with their wheels on the kerb: boxes [k, 5], heights [k], z of the ground [k]."""
     boxes: list[np.ndarray] = []
     ground: list[float] = []
     for point, kerb in zip(lanes, kerbs, strict=True):

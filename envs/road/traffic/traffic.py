@@ -12,6 +12,7 @@ from envs.ground_truth import Objects, points_at
 from envs.road.traffic.driver_model import PATH_STEP, DriverConfig
 from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.lights import LightPrograms
+from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
 CROSSING_MARGIN = 1.5
 """Drivers mind a pedestrian on the way across this far beside their corridor [m]."""
+EGO_BRAKING = 4.0
+"""An ego that can stop for a red light with this is expected to [m/s²]."""
 NUM_LIGHT_SEEDS = 64
 """Light programs a map has: which times the cycles begin at [1]."""
 CROSSWALK_MARGIN = 4.0
 """The same at a crosswalk [m]."""
-SPAWN_GAP = 14.0
-"""Vehicles appear at least this far from others [m]."""
+SPAWN_GAP, SPAWN_HEADWAY = 14.0, 1.2
+"""Vehicles appear at least this far from others, and as far as one drives at the limit in this time [m, s]."""
 SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}
 """Heights of scripted actors [m]."""
 
@@ -90,6 +93,7 @@ class Ego:
         path: where it is expected to go, [CROSSING_POINTS, 2], PATH_STEP apart [m].
         on_script_route: the ego in coordinates of the scripts' route; None where there are no scripts.
         z: height of the road under it [m].
+        red_light: distance from its centre to the stop line of a light ahead that is red, infinite for none [m].
     """
 
     box: np.ndarray
@@ -97,6 +101,15 @@ class Ego:
     path: np.ndarray
     on_script_route: ActorState | None
     z: float = 0.0
+    red_light: float = np.inf
+
+    @property
+    def way(self) -> np.ndarray:
+        """`path` as far as it will be driven: up to a red light where it can be stopped for."""
+        if self.speed**2 / 2 > EGO_BRAKING * max(self.red_light, 0.0):
+            return self.path
+        beyond = PATH_STEP * np.arange(len(self.path)) > self.red_light
+        return np.where(beyond[:, None], NOWHERE, self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,7 +347,7 @@ class Traffic:
             z=np.append(z[crossing], ego.z),
             speeds=np.append(objects.speeds[crossing], ego.speed),
             margins=margins,
-            paths=np.stack([*paths, ego.path]) if paths else ego.path[None],
+            paths=np.stack([*paths, ego.way]) if paths else ego.way[None],
             path_z=np.array([*(self._scripted_z(a) for a in self.scripted), ego.z]),
             path_speeds=np.array([*(a.speed for a in self.scripted), ego.speed]),
         )
@@ -366,8 +379,9 @@ class Traffic:
         for i in missing.tolist():
             point = int(candidates[int(rng.integers(len(candidates)))])
             d = taken - points.xy[point]
-            if (d[:, 0] ** 2 + d[:, 1] ** 2).min() > SPAWN_GAP**2:
-                route = self.road_map.route_from(points.lanes[point], ROUTE_LENGTH, rng)
+            lane = points.lanes[point]
+            if (d[:, 0] ** 2 + d[:, 1] ** 2).min() > max(SPAWN_GAP, SPAWN_HEADWAY * lane.speed_limit) ** 2:
+                route = self.road_map.route_from(lane, ROUTE_LENGTH, rng)
                 vehicles.enter(i, route, 0.0, rng)
                 taken[i] = points.xy[point]
         with_kerbs = candidates[points.has_kerbs[candidates]]
