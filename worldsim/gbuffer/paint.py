@@ -16,6 +16,8 @@ DOT_LENGTH, DOT_GAP = 0.15, 1.2
 """Of raised dots [m]."""
 MIN_WIDTH, MAX_WIDTH = 0.14, 0.5
 """Of a stripe; narrower ones could not be seen [m]."""
+KERB_WIDTH = 0.3
+"""Of a kerb, which lies over the seam between road and sidewalk [m]."""
 STRIPE_GAP = 0.14
 """From the middle of a double line to the middle of each of its stripes [m]."""
 ZEBRA_PERIOD, ZEBRA_STRIPE = 1.1, 0.54
@@ -68,11 +70,12 @@ def paint_patches(layout: Layout, thinner: float = 0.0) -> Iterator[Patch]:
         if stripes is None or len(line) < 2:
             continue
         semantic = _CLASSES.get(LineKind(kind), SemanticClass.MARKING)
+        width = KERB_WIDTH if kind == LineKind.CURB else float(np.clip(width, MIN_WIDTH, MAX_WIDTH))
         offsets = (0.0,) if len(stripes) == 1 else (STRIPE_GAP, -STRIPE_GAP)
         for stripe, offset in zip(stripes, offsets, strict=True):
             points = shift_line(line.astype(float), offset)
             for piece in _pieces(points, stripe):
-                outline = ribbon(piece, max(float(np.clip(width, MIN_WIDTH, MAX_WIDTH)) - thinner, 1e-3))
+                outline = ribbon(piece, max(width - thinner, 1e-3))
                 yield Patch(outline=outline, kind=semantic, color=LineColor(color))
 
 

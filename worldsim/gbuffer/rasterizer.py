@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +103,7 @@ class Rasterizer:
     def __init__(self, camera: PinholeCamera, config: RasterizerConfig | None = None) -> None:
         self.camera = camera
         self.config = config or RasterizerConfig()
+        self._axes = camera.axes.tolist()
 
     def draw(self, world: StaticWorld, users: RoadUsers, view: View, lights: np.ndarray | None = None) -> Canvas:
         """Draw the world as seen from a vehicle.
@@ -184,27 +186,27 @@ class Rasterizer:
     def _camera(self, view: View, is_flat: bool) -> np.ndarray:
         """The camera's numbers, float64 [kernels.NUM_CAMERA]."""
         mount, ss = self.camera, self.config.supersampling
-        c, s = np.cos(view.yaw), np.sin(view.yaw)
-        cg, sg = np.cos(view.grade), np.sin(view.grade)
+        c, s = math.cos(view.yaw), math.sin(view.yaw)
+        cg, sg = math.cos(view.grade), math.sin(view.grade)
         # vehicle axes forward, left, up in the ground frame, the nose raised by the grade
-        vehicle = np.array([[c * cg, s * cg, sg], [-s, c, 0.0], [-c * sg, -s * sg, cg]])
-        axes = mount.axes @ vehicle
-        position = np.array([view.x, view.y, view.z]) + mount.mount @ vehicle
-        half = self._half_angle(axes, view.yaw)
+        forward, left, up = (c * cg, s * cg, sg), (-s, c, 0.0), (-c * sg, -s * sg, cg)
+        axes = [a * forward[k] + b * left[k] + d * up[k] for a, b, d in self._axes for k in range(3)]
+        place = (view.x, view.y, view.z)
+        position = [place[k] + mount.mount_x * forward[k] + mount.mount_height * up[k] for k in range(3)]
+        half = self._half_angle(view.grade)
         numbers = [
-            *position, *axes.ravel(), mount.focal * ss, 0.5 * mount.width_px * ss, 0.5 * mount.height_px * ss,
-            np.cos(half), np.sin(half), self.config.draw_range, self.config.grow_range,
-            float(is_flat),
+            *position, *axes, mount.focal * ss, 0.5 * mount.width_px * ss, 0.5 * mount.height_px * ss, math.cos(half),
+            math.sin(half), self.config.draw_range, self.config.grow_range, float(is_flat),
         ]  # fmt: skip
         return np.array(numbers)
 
-    def _half_angle(self, axes: np.ndarray, yaw: float) -> float:
+    def _half_angle(self, grade: float) -> float:
         """Greatest azimuth of a ray of the frame from straight ahead [rad]."""
         x, y = 0.5 * self.camera.width_px / self.camera.focal, 0.5 * self.camera.height_px / self.camera.focal
-        rays = np.array([(sx * x, sy * y, 1.0) for sx in (-1, 1) for sy in (-1, 1)]) @ axes
-        ahead = rays[:, 0] * np.cos(yaw) + rays[:, 1] * np.sin(yaw)
-        beside = rays[:, 1] * np.cos(yaw) - rays[:, 0] * np.sin(yaw)
-        return float(min(np.abs(np.arctan2(beside, ahead)).max() + 0.01, np.pi / 2))
+        pitch = self.camera.pitch - grade
+        # the corner whose ray is steepest is turned farthest to the side
+        ahead = min(math.cos(pitch) - y * math.sin(pitch), math.cos(pitch) + y * math.sin(pitch))
+        return min(math.atan2(x, ahead) + 0.01, math.pi / 2)
 
 
 def _signal_states(layout: Layout, lights: np.ndarray | None) -> np.ndarray:

@@ -96,9 +96,9 @@ def resolve(
             top, left = row * supersampling, column * supersampling
             best, most, nearest = surface[top, left], 0, np.float32(0.0)
             same = True
-            for a in range(num):
-                s = surface[top + a // supersampling, left + a % supersampling]
-                same = same and s == best
+            for i in range(top, top + supersampling):
+                for j in range(left, left + supersampling):
+                    same = same and surface[i, j] == best
             if same:
                 nearest = inverse_depth[top, left]
             else:

@@ -122,7 +122,7 @@ class Camera:
             contact,
         )  # fmt: skip
         frame = np.empty((config.height_px, config.width_px, 3), np.uint8)
-        turn = view.yaw * PANORAMA_WIDTH / (2 * np.pi)
+        turn = view.yaw % (2 * np.pi) * PANORAMA_WIDTH / (2 * np.pi)
         shading.shade(
             canvas.camera, config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
             canvas.attributes, canvas.paints, ground.texels, ground.levels, ground.place, ground.border, shadow.image,
@@ -145,7 +145,7 @@ class Camera:
         )
         forward, left, up = np.moveaxis(rays @ axes, -1, 0)
         per_radian = PANORAMA_WIDTH / (2 * np.pi)
-        columns = np.arctan2(left, forward) * per_radian - 0.5
+        columns = np.arctan2(left, forward) * per_radian - 0.5  # half a turn to either side
         rows = (PANORAMA_MAX_ELEVATION - np.arctan2(up, np.hypot(forward, left))) * per_radian
         limit = (PANORAMA_MAX_ELEVATION - PANORAMA_MIN_ELEVATION) * per_radian - 1.5
         return np.stack([columns, np.clip(rows, 0.0, limit)], axis=-1).astype(np.float32)

@@ -236,30 +236,32 @@ def _vehicle(part, s, w, ds, dw, state, color, lamps, glass):
 
 
 @njit(**OPTIONS)
-def _face(record, part, state, seed, color, at_x, at_y, inverse, size, lamps, glass):
+def _face(records, index, part, state, seed, color, at_x, at_y, inverse, size, lamps, glass):
     """Colour and light of a face where a ray meets it; `size` is the footprint in units of the rays."""
     t = 1.0 / inverse
-    u = t * (record[U_X] * at_x + record[U_Y] * at_y + record[U_1]) - record[U_0]
-    v = t * (record[V_X] * at_x + record[V_Y] * at_y + record[V_1]) - record[V_0]
+    u = t * (records[index, U_X] * at_x + records[index, U_Y] * at_y + records[index, U_1]) - records[index, U_0]
+    v = t * (records[index, V_X] * at_x + records[index, V_Y] * at_y + records[index, V_1]) - records[index, V_0]
     # footprint along both coordinates: how far they move from this pixel to its neighbours
-    tx = 1.0 / max(inverse + record[INVERSE_X] * size, 0.3 * inverse)
-    ty = 1.0 / max(inverse + record[INVERSE_Y] * size, 0.3 * inverse)
-    along = record[U_X] * at_x + record[U_Y] * at_y + record[U_1]
-    up = record[V_X] * at_x + record[V_Y] * at_y + record[V_1]
-    du = abs(tx * (along + record[U_X] * size) - t * along) + abs(ty * (along + record[U_Y] * size) - t * along)
-    dv = abs(tx * (up + record[V_X] * size) - t * up) + abs(ty * (up + record[V_Y] * size) - t * up)
+    tx = 1.0 / max(inverse + records[index, INVERSE_X] * size, 0.3 * inverse)
+    ty = 1.0 / max(inverse + records[index, INVERSE_Y] * size, 0.3 * inverse)
+    along = records[index, U_X] * at_x + records[index, U_Y] * at_y + records[index, U_1]
+    up = records[index, V_X] * at_x + records[index, V_Y] * at_y + records[index, V_1]
+    du = abs(tx * (along + records[index, U_X] * size) - t * along) + abs(
+        ty * (along + records[index, U_Y] * size) - t * along
+    )
+    dv = abs(tx * (up + records[index, V_X] * size) - t * up) + abs(ty * (up + records[index, V_Y] * size) - t * up)
     du, dv = max(du, 1e-4), max(dv, 1e-4)
-    share = record[SHARE]
-    v, dv, rise = v / share, dv / share, record[RISE] / share
+    share = records[index, SHARE]
+    v, dv, rise = v / share, dv / share, records[index, RISE] / share
 
     if part <= SIDE:
-        color, lit = _facade(part, u, v, du, dv, record[BASE], rise, seed, color)
+        color, lit = _facade(part, u, v, du, dv, records[index, BASE], rise, seed, color)
         return color, (WINDOW_LIGHT[0], WINDOW_LIGHT[1], WINDOW_LIGHT[2], lit * lamps)
     if part == SLOPED_ROOF:
         dark = (0.8 * color[0], 0.8 * color[1], 0.8 * color[2])
         return _mix(color, dark, _stripes(v, 0.5, 0.0, 0.14, dv) * 0.8 + 0.2 * _stripes(u, 0.8, 0.0, 0.2, du)), NO_LAMP
     if part == GABLE:
-        middle = 0.5 * record[BASE]
+        middle = 0.5 * records[index, BASE]
         window = _band(u, middle - 0.5, middle + 0.5, du) * _band(v, 0.35, 1.35, dv)
         return _mix(color, (74.0, 90.0, 108.0), window), NO_LAMP
     if part == TRUNK:
@@ -275,12 +277,12 @@ def _face(record, part, state, seed, color, at_x, at_y, inverse, size, lamps, gl
 
     # the rest is made by shares of the face, which may be a trapezium
     w, dw = v / rise, dv / rise
-    left = record[TOP_LEFT] * w
-    right = record[BASE] + (record[TOP_RIGHT] - record[BASE]) * w
+    left = records[index, TOP_LEFT] * w
+    right = records[index, BASE] + (records[index, TOP_RIGHT] - records[index, BASE]) * w
     width = max(right - left, 1e-3)
     s, ds = (u - left) / width, du / width
     if STOP_SIGN <= part <= OTHER_SIGN:
-        return _sign(part, s, w, ds, dw, abs(record[TOP_LEFT]) < 0.02), NO_LAMP
+        return _sign(part, s, w, ds, dw, abs(records[index, TOP_LEFT]) < 0.02), NO_LAMP
     if part == SIGNAL_FACE:
         return _signal_face(state, s, w, ds, dw)
     if part == BARRIER:
@@ -289,48 +291,45 @@ def _face(record, part, state, seed, color, at_x, at_y, inverse, size, lamps, gl
 
 
 @njit(**OPTIONS)
-def _texture(x, y, level, texels, levels, place, border):
-    """The ground's colour, bilinear."""
-    size = place[2] * (1 << level)
-    first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
-    at_x, at_y = (x - place[0]) / size - 0.5, (y - place[1]) / size - 0.5
-    if at_x < 0.0 or at_y < 0.0 or at_x >= columns - 1 or at_y >= rows - 1:
-        return border[0], border[1], border[2]
-    column, row = int(at_x), int(at_y)
-    fx, fy = at_x - column, at_y - row
-    k = first + row * columns + column
-    a, b, c, d = (1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy
-    n = k + columns
-    return (
-        a * texels[k, 0] + b * texels[k + 1, 0] + c * texels[n, 0] + d * texels[n + 1, 0],
-        a * texels[k, 1] + b * texels[k + 1, 1] + c * texels[n, 1] + d * texels[n + 1, 1],
-        a * texels[k, 2] + b * texels[k + 1, 2] + c * texels[n, 2] + d * texels[n + 1, 2],
-    )
-
-
-@njit(**OPTIONS)
 def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, border):
-    """The ground's colour under a pixel: several samples along the ray where it is grazed."""
+    """The ground's colour under a pixel: several bilinear samples along the ray where it is grazed."""
     t = 1.0 / inverse
     across = t * size
-    along = abs(gradient) * size * t * across + across
-    count = 1
+    along = abs(gradient) * t * across
+    count, share = 1, 1.0
     while count < 8 and along > 1.5 * across * count:
         count *= 2
-    footprint = max(across, along / count)
+        share *= 0.5
+    footprint = max(across, along * share)
     level, texel = 0, place[2]
     while footprint > 1.4 * texel and level + 1 < len(levels):
         level += 1
         texel *= 2.0
+    first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
+    per_metre = 1.0 / texel
+    ray_x = at_x * camera[AXES] + camera[AXES + 6]
+    ray_y = at_x * camera[AXES + 1] + camera[AXES + 7]
+    from_x = (camera[POSITION] - place[0]) * per_metre - 0.5
+    from_y = (camera[POSITION + 1] - place[1]) * per_metre - 0.5
     red, green, blue = 0.0, 0.0, 0.0
-    for k in range(count):
-        y = at_y + ((k + 0.5) / count - 0.5) * size
-        far = 1.0 / max(inverse + gradient * (y - at_y), 0.3 * inverse)
-        gx = camera[POSITION] + far * (at_x * camera[AXES] + y * camera[AXES + 3] + camera[AXES + 6])
-        gy = camera[POSITION + 1] + far * (at_x * camera[AXES + 1] + y * camera[AXES + 4] + camera[AXES + 7])
-        r, g, b = _texture(gx, gy, level, texels, levels, place, border)
-        red, green, blue = red + r, green + g, blue + b
-    return red / count, green / count, blue / count
+    for sample in range(count):
+        y = ((sample + 0.5) * share - 0.5) * size
+        far = per_metre / max(inverse + gradient * y, 0.3 * inverse)
+        y += at_y
+        x, y = from_x + far * (ray_x + y * camera[AXES + 3]), from_y + far * (ray_y + y * camera[AXES + 4])
+        if x < 0.0 or y < 0.0 or x >= columns - 1 or y >= rows - 1:
+            red, green, blue = red + border[0], green + border[1], blue + border[2]
+            continue
+        column, row = int(x), int(y)
+        fx, fy = x - column, y - row
+        k = first + row * columns + column
+        n = k + columns
+        d = fx * fy
+        a, b, c = 1.0 - fx - fy + d, fx - d, fy - d
+        red += a * texels[k, 0] + b * texels[k + 1, 0] + c * texels[n, 0] + d * texels[n + 1, 0]
+        green += a * texels[k, 1] + b * texels[k + 1, 1] + c * texels[n, 1] + d * texels[n + 1, 1]
+        blue += a * texels[k, 2] + b * texels[k + 1, 2] + c * texels[n, 2] + d * texels[n + 1, 2]
+    return red * share, green * share, blue * share
 
 
 @njit(**OPTIONS)
@@ -368,10 +367,9 @@ def shade(
             top, left = row * supersampling, column * supersampling
             first = surface[top, left]
             same = True
-            for a in range(1, num):
-                if surface[top + a // supersampling, left + a % supersampling] != first:
-                    same = False
-                    break
+            for i in range(top, top + supersampling):
+                for j in range(left, left + supersampling):
+                    same = same and surface[i, j] == first
             samples = 1 if same else num
             red, green, blue = 0.0, 0.0, 0.0
             for a in range(samples):
@@ -381,23 +379,27 @@ def shade(
                     at_y = (top + 0.5 * supersampling - middle_y) / focal
                     size = supersampling / focal
                 else:
-                    i, j = top + a // supersampling, left + a % supersampling
+                    i = top + a // supersampling
+                    j = left + a - (i - top) * supersampling
                     index, inverse = surface[i, j], float(inverse_depth[i, j])
                     at_x, at_y = (j + 0.5 - middle_x) / focal, (i + 0.5 - middle_y) / focal
                     size = 1.0 / focal
                 if index == SKY:
                     at = sky_map[row, column, 0] + turn
-                    at -= sky_columns * math.floor(at / sky_columns)
+                    if at < 0.0:
+                        at += sky_columns
+                    elif at >= sky_columns:
+                        at -= sky_columns
                     c0, r0 = int(at), int(sky_map[row, column, 1])
                     fx, fy = at - c0, sky_map[row, column, 1] - r0
-                    c1, r1 = (c0 + 1) % sky_columns, min(r0 + 1, sky_rows - 1)
-                    c0 %= sky_columns
-                    one, two = panorama[r0, c0], panorama[r0, c1]
-                    three, four = panorama[r1, c0], panorama[r1, c1]
-                    p, q, r, s = (1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy
-                    red += p * one[0] + q * two[0] + r * three[0] + s * four[0]
-                    green += p * one[1] + q * two[1] + r * three[1] + s * four[1]
-                    blue += p * one[2] + q * two[2] + r * three[2] + s * four[2]
+                    c1, r1 = c0 + 1 if c0 + 1 < sky_columns else 0, min(r0 + 1, sky_rows - 1)
+                    p, q, r, t = (1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy
+                    red += p * panorama[r0, c0, 0] + q * panorama[r0, c1, 0]
+                    red += r * panorama[r1, c0, 0] + t * panorama[r1, c1, 0]
+                    green += p * panorama[r0, c0, 1] + q * panorama[r0, c1, 1]
+                    green += r * panorama[r1, c0, 1] + t * panorama[r1, c1, 1]
+                    blue += p * panorama[r0, c0, 2] + q * panorama[r0, c1, 2]
+                    blue += r * panorama[r1, c0, 2] + t * panorama[r1, c1, 2]
                     continue
                 dx = at_x * camera[AXES] + at_y * camera[AXES + 3] + camera[AXES + 6]
                 dy = at_x * camera[AXES + 1] + at_y * camera[AXES + 4] + camera[AXES + 7]
@@ -423,14 +425,17 @@ def shade(
                     dry = 1.0 - 0.3 * wetness
                     color = (dry * color[0], dry * color[1], dry * color[2])
                 else:
-                    record = records[index]
                     part = attributes[index, PART]
                     color = (float(paints[index, 0]), float(paints[index, 1]), float(paints[index, 2]))
                     open_sky = 1.0
                     if attributes[index, IS_BALL]:
                         t = 1.0 / inverse
-                        px, py, pz = t * dx - record[CENTRE_X], t * dy - record[CENTRE_Y], t * dz - record[CENTRE_Z]
-                        flat = record[FLATNESS] * record[FLATNESS]
+                        px, py, pz = (
+                            t * dx - records[index, CENTRE_X],
+                            t * dy - records[index, CENTRE_Y],
+                            t * dz - records[index, CENTRE_Z],
+                        )
+                        flat = records[index, FLATNESS] * records[index, FLATNESS]
                         nx, ny, nz = px, py, pz * flat
                         norm = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
                         nx, ny, nz = nx * norm, ny * norm, nz * norm
@@ -444,16 +449,29 @@ def shade(
                         elif part == HEAD and nz < 0.35:
                             color = (206.0, 162.0, 132.0)
                     else:
-                        nx, ny, nz = record[NORMAL_X], record[NORMAL_Y], record[NORMAL_Z]
+                        nx, ny, nz = records[index, NORMAL_X], records[index, NORMAL_Y], records[index, NORMAL_Z]
                         if same:
-                            exact = record[INVERSE_X] * at_x + record[INVERSE_Y] * at_y + record[INVERSE_1]
-                            inverse = min(max(exact, record[FARTHEST]), record[NEAREST])
+                            exact = (
+                                records[index, INVERSE_X] * at_x
+                                + records[index, INVERSE_Y] * at_y
+                                + records[index, INVERSE_1]
+                            )
+                            inverse = min(max(exact, records[index, FARTHEST]), records[index, NEAREST])
                         if part == DECK:
                             color = _ground(
-                                camera, at_x, at_y, inverse, size, record[INVERSE_Y], texels, levels, place, border
+                                camera,
+                                at_x,
+                                at_y,
+                                inverse,
+                                size,
+                                records[index, INVERSE_Y],
+                                texels,
+                                levels,
+                                place,
+                                border,
                             )
                         color, lamp = _face(
-                            record, part, attributes[index, STATE], attributes[index, SEED], color, at_x, at_y,
+                            records, index, part, attributes[index, STATE], attributes[index, SEED], color, at_x, at_y,
                             inverse, size, lamps, glass,
                         )  # fmt: skip
                         glow = lamp[3]
