@@ -6,10 +6,14 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from functools import cache
 
+import numpy as np
 import pytest
 
 from envs.maps.asam_checker import run_asam_checker
 from envs.maps.procedural_towns import town_xodr
+from envs.maps.road_map import load_map
+from envs.maps.sign_codes import SignalType
+from worldsim.datatypes.boxes import wrap_angle
 
 SEEDS = range(8)
 LIGHT, STOP, YIELD, SPEED = "1000001", "206", "205", "274"
@@ -167,6 +171,25 @@ def test_carla_reads_signals_and_crosswalks_where_they_were_written():
         assert -place.y == pytest.approx(float(position.get("y", 0)), abs=0.01)
     num_crosswalks = sum(o.get("type") == "crosswalk" for o in town(0).iter("object"))
     assert len(carla_map.get_crosswalks()) == 5 * num_crosswalks
+
+
+def test_the_map_reader_stops_each_approach_at_its_line_and_sees_the_light_beyond():
+    for seed in SEEDS[:3]:
+        road_map = load_map(town_xodr(seed))
+        lights = [signal for signal in road_map.signals if signal.kind == SignalType.TRAFFIC_LIGHT]
+        assert len(lights) == len(signals(town(seed), LIGHT))
+        for light in lights:
+            assert light.controller
+            assert light.stops
+            for key, at in light.stops:
+                lane = road_map.lanes[key]
+                assert lane.length - at == pytest.approx(5.2, abs=0.9)
+                assert lane.junction == -1
+                x, y = (np.interp(at, lane.s, lane.points[:, k]) for k in range(2))
+                ahead = np.array([np.cos(lane.yaw[-1]), np.sin(lane.yaw[-1])]) @ (light.x - x, light.y - y)
+                assert ahead == pytest.approx(4.7, abs=0.9), "behind the crosswalk"
+                assert abs(wrap_angle(light.yaw - lane.yaw[-1] - np.pi)) < 0.1, "its face looks at who waits"
+        assert len(road_map.geometry.crosswalks) == len(lights)
 
 
 @pytest.mark.slow
