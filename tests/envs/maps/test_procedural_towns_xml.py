@@ -128,6 +128,23 @@ def test_stop_lines_and_crosswalks_lie_where_the_signals_count(seed: int):
             assert side * float(signal.get("t", 0)) > 3.25, "beside the lanes that it counts for"
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lines_end_at_the_stop_line_of_a_light(seed: int):
+    root = town(seed)
+    lit = controlled_ends(root, (LIGHT,))
+    for road in root.iter("road"):
+        if road.get("junction") != "-1":
+            continue
+        for lane in road.iterfind("lanes/laneSection//lane"):
+            marks = [(float(mark.get("sOffset", 0)), mark.get("type")) for mark in lane.findall("roadMark")]
+            if not marks:
+                continue
+            assert marks == sorted(marks, key=lambda mark: mark[0])
+            assert marks[0][0] == 0
+            assert (marks[0] == (0, "none")) == ((road.get("id"), True) in lit)
+            assert (marks[-1][1] == "none") == ((road.get("id"), False) in lit)
+
+
 def test_speed_signs_tell_the_limit_of_the_road_behind_them():
     changes = 0
     for seed in SEEDS:
