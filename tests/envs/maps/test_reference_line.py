@@ -11,8 +11,8 @@ from envs.maps.reference_line import Cubics, ReferenceLine
 
 def line_of(shape: str, length: float, start: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> ReferenceLine:
     x, y, heading = start
-    text = f'<road><planView><geometry s="0" x="{x}" y="{y}" hdg="{heading}" length="{length}">{shape}</geometry></planView></road>'
-    return ReferenceLine.read(ET.fromstring(text), length, "road '1'")
+    geometry = f'<geometry s="0" x="{x}" y="{y}" hdg="{heading}" length="{length}">{shape}</geometry>'
+    return ReferenceLine.read(ET.fromstring(f"<road><planView>{geometry}</planView></road>"), length, "road '1'")
 
 
 @pytest.mark.parametrize("curvature", [0.05, -0.02, 1e-9, 0.0])
