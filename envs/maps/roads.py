@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -236,19 +236,24 @@ class Junction:
     connections: tuple[Connection, ...]
 
 
-def number_ids(ids: Iterable[str]) -> dict[str, int]:
-    """Small whole numbers for ids: those that are such numbers keep them, the others get free ones."""
+def number_ids(ids: Iterable[str], taken: Collection[int] = ()) -> dict[str, int]:
+    """Small whole numbers for ids: those that are such numbers keep them, the others get free ones.
+
+    Args:
+        ids: to be numbered.
+        taken: numbers that are not to be used.
+    """
     listed = list(dict.fromkeys(ids))
     numbers = {text: int(text) for text in listed if text.isdecimal() and text.isascii() and str(int(text)) == text}
-    numbers = {text: number for text, number in numbers.items() if number < LARGEST_NUMBER}
-    taken, following = set(numbers.values()), 0
+    numbers = {text: n for text, n in numbers.items() if n < LARGEST_NUMBER and n not in taken}
+    used, following = {*taken, *numbers.values()}, 0
     for text in listed:
         if text in numbers:
             continue
-        while following in taken:
+        while following in used:
             following += 1
         numbers[text] = following
-        taken.add(following)
+        used.add(following)
     return {text: numbers[text] for text in listed}
 
 
