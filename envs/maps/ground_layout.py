@@ -1,0 +1,207 @@
+"""The ground of a map in the terms of a Layout: its surfaces as areas, its paint, lanes and edges as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from worldsim.datatypes.layout import AreaKind, Layout, LineColor, LineKind, join_polylines
+
+if TYPE_CHECKING:
+    from envs.maps.opendrive import Marking, RoadGeometry
+    from envs.maps.road_map import RoadMap
+
+EDGE_STEP = 1.0
+"""How finely the edge of the drivable area is told from a seam between two lanes [m]."""
+BEYOND_EDGE = 0.4
+"""So far outside a surface there is no drivable ground where its side is an edge [m]."""
+THIN_TOLERANCE = 0.02
+"""Points of a line that are not farther than this from a straight one between the others are left out [m]."""
+STOP_LINE_WIDTH = 0.4
+"""[m]."""
+
+_AREA_OF_LANE = {
+    "driving": AreaKind.DRIVABLE,
+    "shoulder": AreaKind.SHOULDER,
+    "sidewalk": AreaKind.SIDEWALK,
+    "parking": AreaKind.PARKING,
+    "median": AreaKind.MEDIAN,
+}
+_LINE_OF_MARK = {
+    **{kind.name.lower(): kind for kind in LineKind},
+    "double_solid": LineKind.SOLID_SOLID,
+    "double_broken": LineKind.BROKEN_BROKEN,
+}
+
+
+class Areas(NamedTuple):
+    """`m` closed outlines: fields as `Layout` has them, without their prefix.
+
+    points: float32 [p, 3] [m]. starts: first point of each outline and the end of the last, int64 [m + 1]. kinds:
+    AreaKind, int64 [m].
+    """
+
+    points: np.ndarray
+    starts: np.ndarray
+    kinds: np.ndarray
+
+
+class Lines(NamedTuple):
+    """`m` polylines: fields as `Layout` has them, without their prefix.
+
+    points: float32 [p, 3] [m]. starts: first point of each and the end of the last, int64 [m + 1]. kinds: LineKind,
+    int64 [m]. colors: LineColor, int64 [m]. widths: of one painted line, 0 where nothing is painted, float32 [m] [m].
+    """
+
+    points: np.ndarray
+    starts: np.ndarray
+    kinds: np.ndarray
+    colors: np.ndarray
+    widths: np.ndarray
+
+
+class _Line(NamedTuple):
+    points: np.ndarray
+    kind: LineKind
+    color: LineColor = LineColor.NONE
+    width: float = 0.0
+
+
+def ground_layout(geometry: RoadGeometry) -> tuple[Areas, Lines]:
+    """The surfaces of a map and what is painted on them, in the order of the geometry.
+
+    Areas: every lane by its kind, then the outlines of junctions, then crosswalks; what comes later lies on top. Lines:
+    markings and kerbs, then stop lines.
+    """
+    areas = [(_AREA_OF_LANE.get(lane.kind, AreaKind.OTHER), _flat(lane.outline)) for lane in geometry.lanes]
+    areas += [(AreaKind.JUNCTION, _flat(outline)) for outline in geometry.junctions]
+    areas += [(AreaKind.CROSSWALK, _flat(outline)) for outline in geometry.crosswalks]
+    points, starts = join_polylines([outline for _, outline in areas])
+    kinds = np.array([int(kind) for kind, _ in areas], np.int64)
+    return Areas(points, starts, kinds), _lines_of(_marking(marking) for marking in geometry.markings)
+
+
+def lane_lines(road_map: RoadMap) -> Lines:
+    """What is not painted: the centre of every driving lane in its direction of travel, and the edges of the drivable
+    area, each with the drivable ground to its left."""
+    return _lines_of([*_lane_centres(road_map), *_edges(road_map)])
+
+
+def join_lines(parts: Iterable[Lines]) -> Lines:
+    """All their lines, in that order."""
+    parts = list(parts)
+    counts = np.concatenate([np.diff(part.starts) for part in parts])
+    return Lines(
+        points=np.concatenate([part.points for part in parts]),
+        starts=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        kinds=np.concatenate([part.kinds for part in parts]),
+        colors=np.concatenate([part.colors for part in parts]),
+        widths=np.concatenate([part.widths for part in parts]),
+    )
+
+
+def with_ground(layout: Layout, areas: Areas, lines: Lines) -> Layout:
+    """The layout with this for its ground; what stands on it stays."""
+    return replace(
+        layout,
+        area_points=areas.points,
+        area_starts=areas.starts,
+        area_kinds=areas.kinds,
+        line_points=lines.points,
+        line_starts=lines.starts,
+        line_kinds=lines.kinds,
+        line_colors=lines.colors,
+        line_widths=lines.widths,
+        ground_known=True,
+    )
+
+
+def _marking(marking: Marking) -> _Line:
+    kind = _LINE_OF_MARK.get(marking.kind, LineKind.OTHER)
+    color = LineColor.YELLOW if marking.color == "yellow" else LineColor.WHITE
+    return _Line(_flat(marking.points), kind, LineColor.NONE if kind == LineKind.CURB else color, marking.width)
+
+
+def _lane_centres(road_map: RoadMap) -> Iterator[_Line]:
+    for _, lane in sorted(road_map.lanes.items()):
+        yield _Line(_thinned(_flat(lane.points)), LineKind.LANE_CENTRE)
+
+
+def _edges(road_map: RoadMap) -> Iterator[_Line]:
+    """The sides of paved surfaces beyond which nothing is paved; of junctions those of the whole surface."""
+    from envs.maps.opendrive import PAVED_KINDS
+
+    geometry = road_map.geometry
+    paved = [lane for lane in geometry.lanes if lane.kind in PAVED_KINDS and not lane.in_junction]
+    sides = [side for lane in paved for side in (_flat(lane.right), _flat(lane.left)[::-1])]
+    sides += [_closed_to_the_left(_flat(outline)) for outline in geometry.junctions]
+    for side in sides:
+        points = _resampled(side, EDGE_STEP)
+        steps = np.diff(points[:, :2], axis=0)
+        sizes = np.hypot(steps[:, 0], steps[:, 1])
+        outward = np.stack([steps[:, 1], -steps[:, 0]], axis=-1) / np.maximum(sizes, 1e-9)[:, None]
+        beyond = 0.5 * (points[1:, :2] + points[:-1, :2]) + BEYOND_EDGE * outward
+        is_edge = ~road_map.drivable(beyond) & (sizes > 1e-6)
+        for first, end in _runs(is_edge):
+            yield _Line(_thinned(points[first : end + 1]), LineKind.EDGE)
+
+
+def _runs(flags: np.ndarray) -> Iterator[tuple[int, int]]:
+    """First index and end of each run of True."""
+    steps = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    yield from zip(steps[::2].tolist(), steps[1::2].tolist(), strict=True)
+
+
+def _closed_to_the_left(outline: np.ndarray) -> np.ndarray:
+    """An outline [n, 3] as a closed line [n + 1, 3] that has the inside to its left."""
+    x, y = outline[:, 0], outline[:, 1]
+    clockwise = float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()) < 0
+    line = outline[::-1] if clockwise else outline
+    return np.concatenate([line, line[:1]])
+
+
+def _flat(points: np.ndarray) -> np.ndarray:
+    """Points [n, 2] at height 0, [n, 3]."""
+    return np.column_stack([points, np.zeros(len(points))])
+
+
+def _resampled(points: np.ndarray, step: float) -> np.ndarray:
+    """A polyline [n, 3] with further points on it, so that none is farther than `step` [m] from the next."""
+    sizes = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    parts = np.maximum(np.ceil(sizes / step).astype(np.int64), 1)
+    first = np.concatenate([[0], np.cumsum(parts)])
+    at = np.interp(np.arange(first[-1] + 1), first, np.arange(len(points)))  # between which points, and how far
+    return np.stack([np.interp(at, np.arange(len(points)), points[:, k]) for k in range(3)], axis=-1)
+
+
+def _thinned(points: np.ndarray) -> np.ndarray:
+    """A polyline [n, 3] without the points that the others give, to THIN_TOLERANCE."""
+    keep = np.zeros(len(points), bool)
+    keep[[0, -1]] = True
+    pieces = [(0, len(points) - 1)]
+    while pieces:
+        first, last = pieces.pop()
+        if last - first < 2:
+            continue
+        share = np.linspace(0.0, 1.0, last - first + 1)[1:-1, None]
+        gaps = np.linalg.norm(points[first + 1 : last] - ((1 - share) * points[first] + share * points[last]), axis=1)
+        worst = first + 1 + int(gaps.argmax())
+        if gaps.max() > THIN_TOLERANCE:
+            keep[worst] = True
+            pieces += [(first, worst), (worst, last)]
+    return points[keep]
+
+
+def _lines_of(lines: Iterable[_Line]) -> Lines:
+    lines = list(lines)
+    points, starts = join_polylines([line.points for line in lines])
+    return Lines(
+        points,
+        starts,
+        kinds=np.array([int(line.kind) for line in lines], np.int64),
+        colors=np.array([int(line.color) for line in lines], np.int64),
+        widths=np.array([line.width for line in lines], np.float32),
+    )
