@@ -85,7 +85,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | obs | space |
     |---|---|
     | "pixels" | `Box(0, 255, (h, w, 3), uint8)`: the front camera's RGB frame, 128 x 128 unless made otherwise |
-    | "state" | `Box((134,), float32)`: SceneState as a vector, SI units, masks as 0 or 1, always finite |
+    | "state" | `Box((137,), float32)`: SceneState as a vector, SI units, masks as 0 or 1, always finite |
     | "both" | `Dict(pixels, state)` |
     | "features" | `Box(-5, 5, (19,), float32)`: what keeping the lane needs of the state, scaled; see `envs.features` |
     | "latent" | `Box((2048,), float32)`: the newest latent [c, h, w] as a vector; in the learned world only |
@@ -96,7 +96,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     | key | meaning |
     |---|---|
-    | scene | ego motion, lane, route, lead, objects: SceneState as float32 [134], `SceneState.from_vector` reads it |
+    | scene | ego motion, lane, route, lead, objects: SceneState as float32 [137], `SceneState.from_vector` reads it |
     | vehicle | VEHICLE_NAMES, float64 [6], in the world's ground frame |
     | collision, off_road | probabilities in [0, 1]; 0 or 1 where truth is known |
     | wrong_way | whether the car heads against its lane |

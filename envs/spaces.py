@@ -10,6 +10,7 @@ from gymnasium.spaces import Box, Dict, Space
 from envs.features import FEATURE_BOUND, NUM_FEATURES, features
 from envs.world import World, WorldStep
 from worldsim.datatypes.scene import SCENE_LAYOUT, SCENE_SIZE, ObjectKind, RouteCommand
+from worldsim.datatypes.signals import SIGNAL_BEHIND, SIGNAL_RANGE, SignalKind
 
 ObservationMode = Literal["pixels", "state", "both", "features", "latent"]
 """What the env shows: the frame, the SceneState as a vector, a dict of both, a few scaled numbers of the SceneState
@@ -29,6 +30,9 @@ _STATE_BOUNDS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "lane_valid": ((0.0,), (1.0,)),
     "route_valid": ((0.0,), (1.0,)),
     "lead_valid": ((0.0,), (1.0,)),
+    "signal": ((0.0,), (float(max(SignalKind)),)),
+    "signal_distance": ((-SIGNAL_BEHIND,), (SIGNAL_RANGE,)),
+    "signal_valid": ((0.0,), (1.0,)),
 }
 
 

@@ -78,7 +78,7 @@ def test_the_state_is_the_scene(tiny_checkpoint):
     assert np.array_equal(observation["state"], np.clip(info["scene"], bounds.low, bounds.high))
     assert np.array_equal(observation["pixels"], clip.frames[-1])
     assert SceneState.from_vector(np.stack([info["scene"]] * 3)) == SceneState.stack([clip.scenes[-1]] * 3)
-    with pytest.raises(ValueError, match=r"\[\.\.\., 134\], got \(5,\)"):
+    with pytest.raises(ValueError, match=r"\[\.\.\., 137\], got \(5,\)"):
         SceneState.from_vector(np.zeros(5))
 
 

@@ -203,4 +203,4 @@ def test_a_vector_env_without_episodes_says_which(tiny_checkpoint):
     source = make("DriveDiT-v0", "state", tiny_checkpoint).unwrapped
     source.reset(seed=0, options={"start_clip": random_clip(8)})
     envs.unwrapped.envs[0].set_state(source.get_state())
-    assert envs.step(np.zeros((2, 2), np.float32))[0].shape == (2, 134)
+    assert envs.step(np.zeros((2, 2), np.float32))[0].shape == (2, 137)

@@ -64,4 +64,4 @@ def test_the_id_imports_the_project_by_itself(tiny_checkpoint: Path):
         "print(env.reset(seed=0)[0].shape)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "(134,)"
+    assert done.stdout.strip() == "(137,)"

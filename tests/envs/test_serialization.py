@@ -137,8 +137,8 @@ def test_damaged_and_foreign_states_are_refused_and_change_nothing(tiny_checkpoi
 
 def test_states_of_another_format_are_refused_by_their_number(tiny_checkpoint):
     env = started("DriveDiT-Road-v0", tiny_checkpoint)
-    old = env.get_state().replace(MAGIC, b"DriveDiT state 3\n", 1)
-    with pytest.raises(ValueError, match=f"state of format 3, this version of DriveDiT reads format {FORMAT}"):
+    old = env.get_state().replace(MAGIC, b"DriveDiT state 4\n", 1)
+    with pytest.raises(ValueError, match=f"state of format 4, this version of DriveDiT reads format {FORMAT}"):
         env.set_state(old)
 
 

@@ -63,7 +63,7 @@ def test_advantages_stop_at_ends_and_look_beyond_truncation(ppo):
 
 
 def test_episodes_one_after_the_other_are_tallied_each_by_itself(ppo):
-    tally, info = ppo.Tally(1), {"scene": np.zeros((1, 134), np.float32), "route_done": np.array([False])}
+    tally, info = ppo.Tally(1), {"scene": np.zeros((1, 137), np.float32), "route_done": np.array([False])}
     no, yes = np.array([False]), np.array([True])
     for ended in (no, yes, no, yes):
         tally.add(np.array([1.0]), info, ended, no, yes)
@@ -85,7 +85,7 @@ class EndingEnvs:
     def step(self, actions):
         self.k += 1
         end, reset = self.k == 2, self.k == 3
-        info = {"scene": np.zeros((1, 134), np.float32), "route_done": np.array([False])}
+        info = {"scene": np.zeros((1, 137), np.float32), "route_done": np.array([False])}
         flags = np.array([end and self.terminated]), np.array([end and not self.terminated])
         return np.zeros((1, 19), np.float32), np.array([0.0 if reset else 1.0]), *flags, info
 

@@ -333,8 +333,8 @@ def test_drive_keeps_action_t_between_instants_t_and_t_plus_1():
 
 def test_drive_needs_an_env_of_pixels_or_state():
     env = CountingEnv()
-    env.observation_space = gymnasium.spaces.Box(0, 1, (134,))
-    env.observe = lambda: (np.zeros(134), {})
+    env.observation_space = gymnasium.spaces.Box(0, 1, (137,))
+    env.observe = lambda: (np.zeros(137), {})
     with pytest.raises(ValueError, match="observes pixels"):
         drive(env, EchoPolicy(), 0)
 

@@ -6,6 +6,7 @@ result. The control of the last row was chosen but never applied.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -18,7 +19,7 @@ import pyarrow as pa
 from training.data import lerobot_layout as layout
 from training.data.feature_statistics import FeatureStatistics
 from training.data.video_io import VideoConfig, checksum, decode_video, encode_video
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import SceneState, unknown_signals
 from worldsim.datatypes.vehicle import motion_between
 
 
@@ -290,6 +291,11 @@ class RolloutDataset:
             version = info["codebase_version"]
             raise ValueError(f"{self.root} is a LeRobot {version} dataset, not {layout.CODEBASE_VERSION}")
         self.fps: int = info["fps"]
+        if layout.scene_column("signal") not in info["features"]:
+            warnings.warn(
+                f"{self.root} was recorded before lights and signs were: it does not know them (signal_valid is False)",
+                stacklevel=2,
+            )
         height, width, _ = info["features"][layout.VIDEO_KEY]["shape"]
         self.frame_size: tuple[int, int] = (height, width)
         self.tasks: tuple[str, ...] = tuple(layout.read_table(self.root / layout.TASKS_PATH).column("task").to_pylist())
@@ -362,8 +368,13 @@ def _table(rows: Rows, index: int, fps: int, masked: bool) -> pa.Table:
 
 
 def _rows(table: pa.Table) -> Rows:
-    scenes = {
-        name: layout.array(table, layout.scene_column(name), shape) for name, shape in layout.scene_shapes().items()
+    shapes, scenes = layout.scene_shapes(), {}
+    if layout.scene_column("signal") not in table.column_names:
+        scenes = unknown_signals((table.num_rows,))
+    scenes |= {
+        name: layout.array(table, layout.scene_column(name), shape)
+        for name, shape in shapes.items()
+        if name not in scenes
     }
     masked = layout.VALID_COLUMN in table.column_names
     return Rows(

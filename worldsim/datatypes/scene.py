@@ -104,6 +104,19 @@ UNKNOWN_COMMAND = len(RouteCommand)
 """Stands for a RouteCommand that is withheld or not known."""
 
 
+def unknown_signals(batch_shape: Sequence[int] = ()) -> dict[str, np.ndarray]:
+    """The fields of SceneState that tell of lights and signs, [...], where nothing is known of them.
+
+    Recordings and start clips from before there were such fields are read with these.
+    """
+    b = tuple(batch_shape)
+    return {
+        "signal": np.zeros(b, np.int64),
+        "signal_distance": np.zeros(b, np.float32),
+        "signal_valid": np.zeros(b, bool),
+    }
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SceneState:
     """What matters for driving at one instant, or at many: every array may carry the same leading dims `...`.
@@ -120,6 +133,9 @@ class SceneState:
         lane_valid: bool [..., 4].
         route_valid: bool [..., 10].
         lead_valid: bool [...]; False also when there is nothing ahead.
+        signal: SignalKind of the next light, stop or yield sign on the route, int64 [...]; NONE within SIGNAL_RANGE.
+        signal_distance: from the front bumper to its stop line, float32 [...] [m]; at least -SIGNAL_BEHIND, 0 of NONE.
+        signal_valid: bool [...]; False where the route's lights and signs are not known.
     """
 
     ego: np.ndarray
@@ -133,6 +149,9 @@ class SceneState:
     lane_valid: np.ndarray
     route_valid: np.ndarray
     lead_valid: np.ndarray
+    signal: np.ndarray
+    signal_distance: np.ndarray
+    signal_valid: np.ndarray
 
     @property
     def object_valid(self) -> np.ndarray:
@@ -233,6 +252,7 @@ class SceneState:
             lane_valid=np.zeros((*b, 4), bool),
             route_valid=np.zeros((*b, len(ROUTE_DISTANCES)), bool),
             lead_valid=np.zeros(b, bool),
+            **unknown_signals(b),
         )
 
     @staticmethod
@@ -251,7 +271,7 @@ def _layout() -> dict[str, slice]:
 
 SCENE_LAYOUT = _layout()
 """Where each field of a SceneState stands in its vector, in row-major order."""
-SCENE_SIZE = SCENE_LAYOUT["lead_valid"].stop
+SCENE_SIZE = SCENE_LAYOUT["signal_valid"].stop
 """Length of a SceneState's vector."""
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.signals import ROUTE_SIGNAL_NAMES
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 NO_FRAME = np.zeros((0, 0, 3), np.uint8)
@@ -28,6 +29,8 @@ class StartClip:
         route: centreline ahead of the last frame, float32 [r, 2], in that frame's vehicle frame [m].
         dt: time between frames [s].
         lanes: ROUTE_LANE_NAMES at each point of the route, float32 [r, 4]; NaN where unknown, as all is without it.
+        signals: ROUTE_SIGNAL_NAMES of the stop lines along the route, in order, float32 [k, 6]; time 0 is the last
+            frame's. NO_SIGNALS of a route without any; None where they are not known.
 
     A state-only clip has no frames: uint8 [t, 0, 0, 3]. Only a state-only drive can begin from it.
 
@@ -42,6 +45,7 @@ class StartClip:
     route: np.ndarray
     dt: float
     lanes: np.ndarray = field(default_factory=lambda: NO_LANES)
+    signals: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         t = len(self.frames)
@@ -61,6 +65,11 @@ class StartClip:
             raise ValueError(
                 f"lanes must be [{len(self.route)}, {len(ROUTE_LANE_NAMES)}], the route has {len(self.route)} points, "
                 f"got {self.lanes.shape}; NO_LANES says that nothing is known of them"
+            )
+        if self.signals is not None and self.signals.shape[1:] != (len(ROUTE_SIGNAL_NAMES),):
+            raise ValueError(
+                f"signals must be [k, {len(ROUTE_SIGNAL_NAMES)}] = {', '.join(ROUTE_SIGNAL_NAMES)}, or None where they "
+                f"are not known, got {self.signals.shape}"
             )
         if not self.dt > 0:
             raise ValueError(f"dt must be positive, got {self.dt}")
@@ -83,4 +92,5 @@ class StartClip:
             route=self.route,
             dt=self.dt,
             lanes=self.lanes,
+            signals=self.signals,
         )

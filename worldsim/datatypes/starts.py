@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import SceneState, unknown_signals
+from worldsim.datatypes.signals import ROUTE_SIGNAL_NAMES, RouteSignalColumn
 from worldsim.datatypes.start_clip import StartClip
 
 STARTS_NAME = "starts.npz"
@@ -31,6 +32,11 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
     lanes = np.full((len(clips), longest, len(ROUTE_LANE_NAMES)), np.nan, np.float32)
     for k, clip in enumerate(clips):
         routes[k, : len(clip.route)], lanes[k, : len(clip.route)] = clip.route, clip.lanes
+    most = max(0 if clip.signals is None else len(clip.signals) for clip in clips)
+    signals = np.full((len(clips), most, len(ROUTE_SIGNAL_NAMES)), np.nan, np.float32)
+    for k, clip in enumerate(clips):
+        if clip.signals is not None:
+            signals[k, : len(clip.signals)] = clip.signals
     frames = np.stack([clip.frames for clip in clips])
     # differences between frames compress far better than frames; uint8 wraps around and back exactly
     frames[:, 1:] -= frames[:, :-1].copy()
@@ -40,6 +46,8 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
         "vehicles": np.stack([clip.vehicles for clip in clips]),
         "routes": routes,
         "lanes": lanes,
+        "signals": signals,
+        "signals_known": np.array([clip.signals is not None for clip in clips]),
         "dt": np.array([clip.dt for clip in clips]),
     }
     scenes = SceneState.stack([clip.scenes for clip in clips])
@@ -64,7 +72,10 @@ def load_starts(path: Path) -> list[StartClip]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         frames = np.cumsum(arrays["frame_differences"], axis=1, dtype=np.uint8)
-        scenes = SceneState(**{name[6:]: value for name, value in arrays.items() if name.startswith("scene_")})
+        known = {name[6:]: value for name, value in arrays.items() if name.startswith("scene_")}
+        # files from before lights and signs were tracked know nothing of them
+        scenes = SceneState(**(unknown_signals(frames.shape[:2]) | known))
+        signals = _read_signals(arrays) if "signals" in arrays else [None] * len(frames)
         routes = [route[np.isfinite(route[:, 0])] for route in arrays["routes"]]
         if "lanes" not in arrays:  # written before lanes were tracked: nothing is known of them
             arrays["lanes"] = np.full((*arrays["routes"].shape[:2], len(ROUTE_LANE_NAMES)), np.nan, np.float32)
@@ -77,8 +88,15 @@ def load_starts(path: Path) -> list[StartClip]:
                 route=routes[i],
                 dt=float(arrays["dt"][i]),
                 lanes=arrays["lanes"][i, : len(routes[i])],
+                signals=signals[i],
             )
             for i in range(len(frames))
         ]
     except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path}: damaged, not a file of start clips: {error}") from error
+
+
+def _read_signals(arrays: dict[str, np.ndarray]) -> list[np.ndarray | None]:
+    """The route signals of each clip, without the padding."""
+    clips = zip(arrays["signals"], arrays["signals_known"], strict=True)
+    return [rows[np.isfinite(rows[:, RouteSignalColumn.S])] if known else None for rows, known in clips]

@@ -148,3 +148,19 @@ def test_another_kind_of_dataset_is_refused(written):
         RolloutWriter(written[0].root, SIZE, 10, ("good",))
     with pytest.raises(ValueError, match=r"meta/info\.json"):
         RolloutDataset(written[0].root / "nowhere")
+
+
+def test_a_recording_from_before_signals_is_read_as_not_knowing_them_and_says_so(written):
+    root = written[0].root
+    info = json.loads((root / "meta/info.json").read_text())
+    info["features"] = {name: f for name, f in info["features"].items() if "signal" not in name}
+    (root / "meta/info.json").write_text(json.dumps(info))
+    for path in (root / "data").rglob("*.parquet"):
+        table = pq.read_table(path)
+        pq.write_table(table.select([name for name in table.column_names if "signal" not in name]), path)
+    with pytest.warns(UserWarning, match="recorded before lights and signs were"):
+        dataset = RolloutDataset(root)
+    scenes = dataset[0].rows.scenes
+    assert scenes.signal_valid.shape == (17,)
+    assert not scenes.signal_valid.any()
+    np.testing.assert_array_equal(scenes.ego, written[1][0][1].scenes.ego)
