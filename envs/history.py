@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_FRAME, NO_LANES, StartClip
 
@@ -51,6 +52,7 @@ def clip_of(
     dt: float,
     lanes: np.ndarray = NO_LANES,
     *,
+    layout: Layout,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip.
@@ -61,6 +63,7 @@ def clip_of(
         route: ahead, [r, 2] in the newest vehicle frame [m].
         dt: time between instants [s].
         lanes: ROUTE_LANE_NAMES of the route, [r, 4].
+        layout: around the route, in the ground frame.
         pictures: False leaves the frames out, and makes none.
     """
     frames = [instant.seen(show) if pictures else NO_FRAME for instant in past]
@@ -72,4 +75,5 @@ def clip_of(
         route=route.astype(np.float32),
         dt=dt,
         lanes=lanes,
+        layout=layout,
     )

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from gymnasium.spaces import Box
 
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
 
@@ -74,6 +75,11 @@ class World(Protocol):
 
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route, from which any world can go on."""
+        ...
+
+    def layout(self) -> Layout:
+        """What does not move, in the ground frame of `WorldStep.vehicle`, as far as the world knows it; the same Layout
+        from reset to reset while the map stays."""
         ...
 
     def close(self) -> None:

@@ -15,14 +15,16 @@ from gymnasium.spaces import Box
 from envs.carla.config import WEATHERS, CarlaWorldConfig
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on_map
 from envs.carla.messages import CarlaMoment, MapFacts, Opening, Placed
-from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, keep_lane, keep_route, start_clip
+from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
 from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
+from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
 from envs.maps.road_map import RoadMap, load_map
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.scripted_actors import ScriptedActors, ScriptedPlay
 from envs.world import WorldLostError, WorldStep
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import RouteCommand
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleModel
@@ -95,6 +97,8 @@ class CarlaWorld:
         self._road_map: RoadMap | None = None
         self._spawns = np.zeros((0, 3))
         self._episode: _Episode | None = None
+        self._layout: Layout | None = None
+        self._layout_along = LayoutAlong()
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """A new start. What the server draws by itself may differ from one reset to the next with the same seed.
@@ -179,7 +183,19 @@ class CarlaWorld:
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
-        return start_clip(episode.past, None, episode.route, episode.s, self.dt, self._map(), pictures=pictures)
+        layout = self._layout_along.of(episode.route, self.layout())
+        return start_clip(episode.past, None, episode.route, episode.s, self.dt, self._map(), layout, pictures=pictures)
+
+    def layout(self) -> Layout:
+        """What does not move on the server's map: objects as the API lists them, fetched when first asked for, and the
+        ground as the OpenDRIVE text has it. Colours are unknown."""
+        self._running()
+        if self._layout is None:
+            assert self._process is not None, "an episode has a session"
+            boxes = self._process.call("environment_boxes", seconds=MAP_SECONDS)
+            areas, paint = ground_layout(self._map().geometry)
+            self._layout = with_ground(boxes, areas, join_lines([paint, lane_lines(self._map())]))
+        return self._layout
 
     def close(self) -> None:
         """Take the ego and its sensors out of the server and give it back its settings."""
@@ -219,6 +235,7 @@ class CarlaWorld:
     def _know(self, facts: MapFacts) -> None:
         """The server's present map."""
         self._spawns, self._road_map, self.map_name = facts.spawns, _server_map(facts.xodr), facts.name
+        self._layout = None
 
     def _follow(self, route: LeaderboardRoute, map_name: str) -> Route:
         """The route on the map, which is entered for it."""

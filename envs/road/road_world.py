@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from envs.ego_route import ROUTE_LENGTH, keep_lane, keep_route, start_clip
+from envs.ego_route import ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
 from envs.ground_truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
@@ -24,6 +24,7 @@ from envs.road.traffic.vehicles import CROSSING_POINTS
 from envs.scripted_actors import ScriptedActors, ego_on_route
 from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleModel
@@ -94,6 +95,7 @@ class RoadWorld:
             parked_share=self.config.parked_share,
         )
         self._episode: RoadEpisode | None = None
+        self._layout_along = LayoutAlong()
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """A new start, a function of `seed` and `options` alone.
@@ -198,8 +200,14 @@ class RoadWorld:
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
-        road_map = episode.stage.road_map
-        return start_clip(episode.past, self._show, episode.route, episode.s, self.dt, road_map, pictures=pictures)
+        road_map, layout = episode.stage.road_map, self._layout_along.of(episode.route, self.layout())
+        return start_clip(
+            episode.past, self._show, episode.route, episode.s, self.dt, road_map, layout, pictures=pictures
+        )
+
+    def layout(self) -> Layout:
+        """Everything that does not move on the whole map."""
+        return self._running().stage.layout
 
     def close(self) -> None:
         """Forget the episode."""

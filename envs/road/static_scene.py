@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from envs.ego_route import ROUTE_BEYOND
+from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
 from envs.maps.road_map import LanePoint, RoadMap, load_map, load_town
 from envs.road.rendering.scenery import Scenery
 from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import RouteCommand
 
 MAX_STARTS = 200
@@ -35,6 +37,12 @@ class StaticScene:
     spawn_points: SpawnPoints
     scenery: Scenery
     town: int
+
+    @cached_property
+    def layout(self) -> Layout:
+        """All of it as a Layout; worked out when first asked for."""
+        areas, paint = ground_layout(self.road_map.geometry)
+        return with_ground(Layout.unknown(), areas, join_lines([paint, lane_lines(self.road_map)]))
 
     def lane_under(self, pose: ArrayLike) -> LanePoint:
         """The driving lane under a pose (x, y, yaw).
