@@ -96,10 +96,15 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     | key | meaning |
     |---|---|
-    | scene | ego motion, lane, route, lead, objects: SceneState as float32 [137], `SceneState.from_vector` reads it |
+    | scene | ego, lane, route, lead, objects, signal: SceneState as float32 [137], `SceneState.from_vector` reads it |
     | vehicle | VEHICLE_NAMES, float64 [6], in the world's ground frame |
     | collision, off_road | probabilities in [0, 1]; 0 or 1 where truth is known |
     | wrong_way | whether the car heads against its lane |
+    | signal | the light or sign within 80 m: 0 none, 1 red, 2 yellow, 3 green, 4 stop, 5 yield, or stop once obeyed |
+    | signal_distance | from the front bumper to its stop line [m], down to -2 at a light; 0 without one |
+    | signal_valid | whether lights and signs are known here; else the other four are 0 and False |
+    | red_light | whether the front crossed a stop line on red in this step |
+    | stop_sign_missed | whether it passed a stop sign without having been below 0.5 m/s within 4 m before the line |
     | route_done | whether it has come to the end of its route |
     | progress | signed distance along the route in this step [m] |
     | trust | how far the frame may be believed, [0, 1]; 1 in a world of truth |
@@ -109,8 +114,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     and what the world has to say beyond that, numbers too.
 
     ## Reward
-    `progress * centred * smooth * within_limit * right_way + collision + off_road`; `envs.rewards.RewardConfig` holds
-    the numbers:
+    `progress * centred * smooth * within_limit * right_way + collision + off_road + red_light + stop_sign`;
+    `envs.rewards.RewardConfig` holds the numbers:
 
     | term | per step of dt seconds |
     |---|---|
@@ -121,8 +126,11 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | right_way | 0 while the car heads against its lane |
     | collision | -1 when it is more likely than not |
     | off_road | -1 when it is more likely than not |
+    | red_light | -1 when the front crosses a stop line on red |
+    | stop_sign | -1 when it passes a stop sign without a stop |
 
-    An episode of T seconds earns at most T. An infraction ends the episode, and so costs what it would have earned too.
+    An episode of T seconds earns at most T. A collision, or leaving the road, ends the episode, and so costs what it
+    would have earned too; red lights and stop signs do not end it.
 
     ## Starting state
     A function of the seed and the options alone. The car is on a lane, usually moving. Options are the world's: see
@@ -346,6 +354,11 @@ def _info(step: WorldStep, terms: Reward, reason: TruncationReason) -> dict[str,
         "collision": step.collision,
         "off_road": step.off_road,
         "wrong_way": step.wrong_way,
+        "signal": int(step.scene.signal),
+        "signal_distance": float(step.scene.signal_distance),
+        "signal_valid": bool(step.scene.signal_valid),
+        "red_light": step.red_light,
+        "stop_sign_missed": step.stop_sign_missed,
         "route_done": step.route_done,
         "progress": step.progress,
         "trust": step.trust,

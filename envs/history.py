@@ -51,6 +51,7 @@ def clip_of(
     route: np.ndarray,
     dt: float,
     lanes: np.ndarray = NO_LANES,
+    signals: np.ndarray | None = None,
     *,
     layout: Layout,
     pictures: bool = True,
@@ -63,6 +64,7 @@ def clip_of(
         route: ahead, [r, 2] in the newest vehicle frame [m].
         dt: time between instants [s].
         lanes: ROUTE_LANE_NAMES of the route, [r, 4].
+        signals: ROUTE_SIGNAL_NAMES of its stop lines, [k, 6], with time 0 now; None where they are not known.
         layout: around the route, in the ground frame.
         pictures: False leaves the frames out, and makes none.
     """
@@ -75,5 +77,6 @@ def clip_of(
         route=route.astype(np.float32),
         dt=dt,
         lanes=lanes,
+        signals=signals,
         layout=layout,
     )

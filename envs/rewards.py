@@ -23,6 +23,8 @@ class RewardConfig:
         infraction: probability of a collision, or of having left the road, from which on it counts as one.
         collision: cost of a step with a collision.
         off_road: cost of a step off the road.
+        red_light: cost of the step that crosses a stop line on red.
+        stop_sign: cost of the step that passes a stop sign without a stop.
 
     Raises:
         ValueError: a value that must be positive is not.
@@ -34,6 +36,8 @@ class RewardConfig:
     infraction: float = 0.5
     collision: float = 1.0
     off_road: float = 1.0
+    red_light: float = 1.0
+    stop_sign: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("reference_speed", "comfort", "speeding"):
@@ -51,15 +55,18 @@ class Reward(NamedTuple):
     right_way: float
     collision: float
     off_road: float
+    red_light: float
+    stop_sign: float
 
     @property
     def total(self) -> float:
         """The reward: progress, times the factors where it is forward, and the costs."""
         factors = self.centred * self.smooth * self.within_limit * self.right_way
-        return self.progress * (factors if self.progress > 0 else 1.0) + self.collision + self.off_road
+        costs = self.collision + self.off_road + self.red_light + self.stop_sign
+        return self.progress * (factors if self.progress > 0 else 1.0) + costs
 
 
-NO_REWARD = Reward(0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0)
+NO_REWARD = Reward(0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
 """Of a start."""
 
 
@@ -84,4 +91,6 @@ def reward(before: WorldStep, after: WorldStep, dt: float, config: RewardConfig)
         right_way=float(not after.wrong_way),
         collision=-config.collision if after.collision > config.infraction else 0.0,
         off_road=-config.off_road if after.off_road > config.infraction else 0.0,
+        red_light=-config.red_light if after.red_light else 0.0,
+        stop_sign=-config.stop_sign if after.stop_sign_missed else 0.0,
     )

@@ -29,6 +29,9 @@ class WorldStep:
         collision: probability that the ego touches something then, [0, 1]; 0 or 1 where truth is known.
         off_road: probability that a wheel has left the drivable area, [0, 1]; 0 or 1 where truth is known.
         wrong_way: ego drives against its lane's direction.
+        red_light: in this step the ego's front crossed a stop line on red; False where lights are not known
+            (`scene.signal_valid`).
+        stop_sign_missed: in this step it crossed the line of a stop sign without having stopped before it; likewise.
         progress: signed distance covered along the route in this step [m].
         info: what only this world has to say (trust signals, collided kind): numbers, the same keys in every answer.
         route_done: the ego has come to the end of its route.
@@ -43,6 +46,8 @@ class WorldStep:
     wrong_way: bool
     progress: float
     info: Mapping[str, float]
+    red_light: bool = False
+    stop_sign_missed: bool = False
     route_done: bool = False
     trust: float = 1.0
     latent: np.ndarray | None = None

@@ -137,6 +137,8 @@ class Prediction:
         scene.route[on_route], scene.route_valid[on_route] = tracked.route[on_route], tracked.route_valid[on_route]
         scene.lead[:], scene.lead_valid[:] = tracked.lead, tracked.lead_valid
         scene.objects[:], scene.object_kinds[:] = tracked.objects, tracked.object_kinds
+        scene.signal[:], scene.signal_distance[:] = tracked.signal, tracked.signal_distance
+        scene.signal_valid[:] = tracked.signal_valid
         return scene
 
     @property

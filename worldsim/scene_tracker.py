@@ -1,7 +1,7 @@
 """SceneTracker: what the simulator computes and knows about each drive, whatever the pictures show.
 
-Ego motion, the route and the other road users are tracked, not generated: they cost next to nothing, never blur, and
-a state-only drive needs nothing else.
+Ego motion, the route with its lights and signs, and the other road users are tracked, not generated: they cost next to
+nothing, never blur, and a state-only drive needs nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from worldsim.actors.route_frame import RouteFrame, find_lead, to_frenet
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.boxes import separation
 from worldsim.datatypes.route import RouteLaneColumn, RoutePreview, Routes, preview_routes, rotate, to_ground_frame
+from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance, begin_compliance, comply, next_signal
 from worldsim.datatypes.scene import BOX_COLUMNS, UNKNOWN_COMMAND, RouteCommand, SceneState
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
 
@@ -42,6 +44,9 @@ class TrackedState:
         routes: where the egos are to go, and the lanes along the way.
         preview: where the egos are on their routes.
         actors: the other road users.
+        signals: the lights and signs along the routes.
+        compliance: how the egos have obeyed them; what it says of a step is of the last one.
+        times: the lights' clock, seconds since each slot's last context frame, float64 [b] [s].
         seeds: what each slot's random numbers are drawn from, [b].
         frames: number of each slot's newest frame, counted from the first of its context, [b].
     """
@@ -51,6 +56,9 @@ class TrackedState:
     routes: Routes
     preview: RoutePreview
     actors: Actors
+    signals: RouteSignals
+    compliance: SignalCompliance
+    times: np.ndarray
     seeds: tuple[int, ...]
     frames: tuple[int, ...]
 
@@ -63,6 +71,9 @@ class TrackedState:
             routes=self.routes.take(rows),
             preview=RoutePreview(*(value[rows] for value in self.preview)),
             actors=self.actors.take(rows),
+            signals=self.signals.take(rows),
+            compliance=self.compliance.take(rows),
+            times=self.times[rows],
             seeds=tuple(self.seeds[i] for i in rows),
             frames=tuple(self.frames[i] for i in rows),
         )
@@ -71,12 +82,16 @@ class TrackedState:
     def concat(states: Sequence[TrackedState]) -> TrackedState:
         """The slots of all the states, in that order, whatever frame each has come to; inverts `take`."""
         previews = zip(*(state.preview for state in states), strict=True)
+        compliances = zip(*(state.compliance for state in states), strict=True)
         return TrackedState(
             vehicles=np.concatenate([state.vehicles for state in states]),
             commands=np.concatenate([state.commands for state in states]),
             routes=Routes.concat([state.routes for state in states]),
             preview=RoutePreview(*(np.concatenate(values) for values in previews)),
             actors=Actors.concat([state.actors for state in states]),
+            signals=RouteSignals.concat([state.signals for state in states]),
+            compliance=SignalCompliance(*(np.concatenate(values) for values in compliances)),
+            times=np.concatenate([state.times for state in states]),
             seeds=tuple(seed for state in states for seed in state.seeds),
             frames=tuple(frame for state in states for frame in state.frames),
         )
@@ -94,6 +109,8 @@ class TrackedScene:
         off_road: 1 where a corner of the ego lies outside the road's tracked edges, else 0, float [b]; NaN where
             these are not known, unless the ego is wholly inside its lane.
         off_lane: the ego's centre is beside the lane of its route, bool [b]; False without a route.
+        red_light: in the last step the ego crossed a stop line on red, bool [b]; False where lights are not known.
+        stop_sign_missed: in the last step it crossed the line of a stop sign without a stop, bool [b]; likewise.
     """
 
     scene: SceneState
@@ -102,6 +119,8 @@ class TrackedScene:
     collision: np.ndarray
     off_road: np.ndarray
     off_lane: np.ndarray
+    red_light: np.ndarray
+    stop_sign_missed: np.ndarray
 
 
 class SceneTracker:
@@ -134,12 +153,23 @@ class SceneTracker:
         vehicles = np.stack([clip.vehicles[-1] for clip in clips])
         points = [to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips]
         routes = Routes.stack(points, [clip.lanes for clip in clips])
+        preview = preview_routes(routes, vehicles, np.zeros(len(clips), np.int64))
+        signals, times = RouteSignals.stack([clip.signals for clip in clips]), np.zeros(len(clips))
         return TrackedState(
             vehicles=vehicles,
             commands=np.array([clip.scenes.command[-1] for clip in clips]),
             routes=routes,
-            preview=preview_routes(routes, vehicles, np.zeros(len(clips), np.int64)),
+            preview=preview,
             actors=actors,
+            signals=signals,
+            compliance=begin_compliance(
+                signals.s,
+                signals.shown(times),
+                self._fronts(preview),
+                vehicles[:, VehicleColumn.SPEED],
+                np.array([clip.scenes.signal[-1] == SignalKind.YIELD for clip in clips]),
+            ),
+            times=times,
             seeds=tuple(int(seed) for seed in seeds),
             frames=(len(clips[0].vehicles) - 1,) * len(clips),
         )
@@ -165,11 +195,22 @@ class SceneTracker:
             [(seed % 2**63, frame, 1) for seed, frame in zip(state.seeds, frames, strict=True)],
             actor_overrides,
         )
+        preview = preview_routes(state.routes, vehicles, state.preview.places)
+        compliance = comply(
+            state.signals.s,
+            state.signals.shown(state.times),
+            self._fronts(state.preview),
+            self._fronts(preview),
+            vehicles[:, VehicleColumn.SPEED],
+            state.compliance.stopped,
+        )
         return replace(
             state,
             vehicles=vehicles,
-            preview=preview_routes(state.routes, vehicles, state.preview.places),
+            preview=preview,
             actors=actors,
+            compliance=compliance,
+            times=state.times + self.dt,
             frames=frames,
         )
 
@@ -202,6 +243,12 @@ class SceneTracker:
         gap, speed, scene.lead_valid[:] = find_lead(pose, in_ego_frame, state.actors.kinds, size)
         scene.lead[:] = np.stack([gap, speed], axis=-1)
 
+        signal, distance = next_signal(
+            state.signals.s, state.signals.shown(state.times), self._fronts(preview), state.compliance.stopped
+        )
+        known = on_route & state.signals.known
+        scene.signal_valid[:], scene.signal[known], scene.signal_distance[known] = known, signal[known], distance[known]
+
         beside = np.abs(preview.lateral_offset) > np.where(np.isfinite(half_width), half_width, LEAST_HALF_WIDTH)
         return TrackedScene(
             scene=scene,
@@ -210,6 +257,8 @@ class SceneTracker:
             collision=self._collision(state),
             off_road=self._off_road(state),
             off_lane=beside & (state.routes.counts >= 2),
+            red_light=state.compliance.red_light,
+            stop_sign_missed=state.compliance.stop_sign_missed,
         )
 
     def _ego(self, vehicles: np.ndarray) -> np.ndarray:
@@ -223,6 +272,10 @@ class SceneTracker:
             ],
             axis=-1,
         )
+
+    def _fronts(self, preview: RoutePreview) -> np.ndarray:
+        """Arc lengths of the egos' front bumpers on their routes [b] [m]; NaN of an ego that is far from its route."""
+        return np.where(preview.on_route, preview.arcs + self.vehicle_model.length / 2, np.nan)
 
     def _collision(self, state: TrackedState) -> np.ndarray:
         size = (self.vehicle_model.length, self.vehicle_model.width)

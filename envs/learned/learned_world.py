@@ -26,6 +26,7 @@ from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import LANE_RANGE, RoutePreview, Routes, centreline_of
+from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
@@ -232,11 +233,13 @@ class LearnedWorld:
         """
         state = self._running()
         tracked = state.tracked
-        route, lanes = tracked.routes.ahead(0, tracked.vehicles[0], int(tracked.preview.places[0]))
+        place = int(tracked.preview.places[0])
+        route, lanes = tracked.routes.ahead(0, tracked.vehicles[0], place)
+        signals = tracked.signals.ahead(0, float(tracked.routes.arcs[0, place]), float(tracked.times[0]))
         if len(route) < 2:
-            route, lanes = centreline_of(self._past[-1].scene), NO_LANES
+            route, lanes, signals = centreline_of(self._past[-1].scene), NO_LANES, None
         pictures = pictures and self.config.pictures
-        return clip_of(self._past, self._show, route, self.dt, lanes, layout=self._layout, pictures=pictures)
+        return clip_of(self._past, self._show, route, self.dt, lanes, signals, layout=self._layout, pictures=pictures)
 
     def layout(self) -> Layout:
         """That of the start clip, around its route."""
@@ -304,6 +307,8 @@ class LearnedWorld:
             collision=collision,
             off_road=off_road,
             wrong_way=bool(scene.lane_valid[1] and abs(wrap_angle(float(scene.heading_error))) > WRONG_WAY_ANGLE),
+            red_light=bool(prediction.tracked.red_light[slot]),
+            stop_sign_missed=bool(prediction.tracked.stop_sign_missed[slot]),
             progress=progress,
             trust=float(prediction.trust.trust[slot]),
             info=signals | {"pictures": float(self.config.pictures)},
@@ -338,8 +343,8 @@ class LearnedWorld:
 
 _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DecoderInputs, LatentState,
-    MemoryBank, KeyValue, Routes, RoutePreview, Actors, SceneState, Scripted, Route, ActorState, ObjectKind,
-    Layout,
+    MemoryBank, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors, SceneState, Scripted, Route,
+    ActorState, ObjectKind, Layout,
 )  # fmt: skip
 
 

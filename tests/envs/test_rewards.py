@@ -72,3 +72,14 @@ def test_infractions_cost_once_they_are_more_likely_than_not():
 def test_values_that_make_no_reward_are_refused():
     with pytest.raises(ValueError, match="comfort must be positive, got 0"):
         RewardConfig(comfort=0.0)
+
+
+def test_a_red_light_and_a_missed_stop_sign_cost_in_the_step_that_crosses_the_line():
+    clean = earned(step())
+    red, missed = (earned(replace(step(), **{name: True})) for name in ("red_light", "stop_sign_missed"))
+    assert (red.red_light, red.stop_sign) == (-1.0, 0.0)
+    assert (missed.red_light, missed.stop_sign) == (0.0, -1.0)
+    assert red.total == missed.total == clean.total - 1.0
+    cheap = RewardConfig(red_light=0.25, stop_sign=0.0)
+    both = replace(step(), red_light=True, stop_sign_missed=True)
+    assert reward(step(), both, DT, cheap).total == pytest.approx(clean.total - 0.25)

@@ -25,7 +25,7 @@ class SignalKind(IntEnum):
 
 
 LIGHT_CYCLE_NAMES = ("period", "offset", "green", "yellow")
-"""A light's cycle [s]: every `period`, beginning at `offset`, it is green for `green`, yellow for `yellow`, then red."""
+"""A light's cycle [s]: every `period`, from `offset` on, it is green for `green`, yellow for `yellow`, then red."""
 
 
 class LightCycleColumn(IntEnum):
