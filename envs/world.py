@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -106,6 +106,25 @@ class Restorable(Protocol):
 
     def restore(self, snapshot: Any) -> None:
         """Continue exactly from a snapshot of this world, or of one with the same config."""
+        ...
+
+
+@runtime_checkable
+class SensorWorld(Protocol):
+    """What a world can do whose camera tells more than colours.
+
+    Attributes:
+        sensor_names: those of worldsim.gbuffer.classes.SENSOR_NAMES that it can give.
+    """
+
+    sensor_names: tuple[str, ...]
+
+    def sensor_frames(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Pictures of the instant, the camera and the size of `frame`, by name, in memory of their own.
+
+        "depth": along the camera's axis [m], inf where nothing is seen, float16 [h, w]. "semantic": SemanticClass, uint8
+        [h, w].
+        """
         ...
 
 

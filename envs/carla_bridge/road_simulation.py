@@ -9,7 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.carla_bridge.simulation import OPENDRIVE_MAP, SAME_BODY, CameraView, Keys, SpawnedActor, Tick, view_of
+from envs.carla_bridge.simulation import (
+    NO_LIGHTS,
+    OPENDRIVE_MAP,
+    SAME_BODY,
+    CameraView,
+    Keys,
+    LightStates,
+    ServedSignal,
+    SpawnedActor,
+    Tick,
+    view_of,
+)
 from envs.ground_truth import Objects, touched
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import Actor, Camera, CameraConfig
@@ -18,7 +29,7 @@ from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.traffic import ExternalActors
 from envs.scripted_actors import ScriptedActors
-from envs.world import WorldStep
+from envs.world import SensorWorld, WorldStep
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
@@ -86,7 +97,8 @@ class RoadSimulation:
 
     def _enter(self, name: str, options: dict, static_scene: StaticScene) -> None:
         self.map_name, self._options, self._build_scene = name, options, static_scene
-        self.xodr = static_scene.road_map.xodr
+        self.xodr, self.layout = static_scene.road_map.xodr, static_scene.layout
+        self.signals: tuple[ServedSignal, ...] = ()
         lanes = static_scene.spawn_points.lanes[:NUM_SPAWNS]
         self.spawn_poses = np.array([[lane.x, lane.y, lane.yaw] for lane in lanes])
         self.end()
@@ -96,8 +108,10 @@ class RoadSimulation:
         self._world = RoadWorld(replace(self.config, dt=dt))
         self.dt = dt
 
-    def check_camera(self, view: CameraView) -> None:
+    def check_camera(self, view: CameraView, picture: str) -> None:
         """See Simulation: any place on the ego, without roll and not steeper than the renderer can."""
+        if picture != "rgb" and not isinstance(self._world, SensorWorld):
+            raise ValueError(f"Spawn failed: this world has no {picture} camera")
         if abs(view.roll) > 1e-3:
             raise ValueError(f"this world's cameras do not roll, got {np.degrees(view.roll):.1f} degrees")
         _camera(_config_of(view))
@@ -180,9 +194,16 @@ class RoadSimulation:
             speed_limit=float(limits[min(int(episode.s), len(limits) - 1)]),
         )
 
-    def image(self, view: CameraView) -> np.ndarray:
+    def light_states(self) -> LightStates:
+        """See Simulation."""
+        return NO_LIGHTS
+
+    def image(self, view: CameraView, picture: str) -> np.ndarray:
         """See Simulation."""
         assert self._step is not None, "there is no ego"
+        if picture != "rgb":
+            assert isinstance(self._world, SensorWorld), "check_camera has seen to it"
+            return self._world.sensor_frames([picture])[picture]
         if view.near(self.camera):
             return self._world.frame()
         episode = self._world.snapshot()
