@@ -58,7 +58,7 @@ def state_space() -> Box:
 
 
 def sensor_space(name: str, frame_size: tuple[int, int]) -> Box:
-    """Of one of SENSOR_NAMES at `frame_size` = height, width [px]: depth float16 [h, w] [m], SemanticClass uint8 [h, w]."""
+    """Of one of SENSOR_NAMES: depth float16 [h, w] [m], or SemanticClass uint8 [h, w], at the camera's frame size."""
     if name == "depth":
         return Box(0.0, np.inf, frame_size, np.float16)
     return Box(0, max(SemanticClass), frame_size, np.uint8)

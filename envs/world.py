@@ -122,8 +122,8 @@ class SensorWorld(Protocol):
     def sensor_frames(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Pictures of the instant, the camera and the size of `frame`, by name, in memory of their own.
 
-        "depth": along the camera's axis [m], inf where nothing is seen, float16 [h, w]. "semantic": SemanticClass, uint8
-        [h, w].
+        "depth": along the camera's axis [m], inf where nothing is seen, float16 [h, w].
+        "semantic": SemanticClass, uint8 [h, w].
         """
         ...
 
