@@ -234,6 +234,20 @@ def _import():
     return ImportConfig, run
 
 
+def _check_map():
+    """Tell what is read of an OpenDRIVE file, draw it, and run ASAM's checker on it; exit code 1 if it is refused."""
+    from envs.maps.check_map import CheckMapConfig, check_map
+
+    return CheckMapConfig, check_map
+
+
+def _import_map():
+    """Convert an OpenStreetMap extract to an OpenDRIVE file that can be driven."""
+    from envs.maps.import_map import ImportMapConfig, import_map
+
+    return ImportMapConfig, import_map
+
+
 def _identify():
     """Fit the vehicle model to recorded drives; writes parameters, errors and a plot."""
     from training.recording.vehicle_identification import IdentifyConfig, identify
@@ -273,8 +287,22 @@ def _serve():
 
 
 _VERBS: dict[str, Verb] = {
-    verb.__name__.removeprefix("_"): verb
-    for verb in (_demo, _play, _validate, _fidelity, _record, _import, _identify, _train, _evaluate, _benchmark, _serve)
+    verb.__name__.removeprefix("_").replace("_", "-"): verb
+    for verb in (
+        _demo,
+        _play,
+        _validate,
+        _fidelity,
+        _record,
+        _import,
+        _check_map,
+        _import_map,
+        _identify,
+        _train,
+        _evaluate,
+        _benchmark,
+        _serve,
+    )
 }
 
 

@@ -238,7 +238,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         world_seed = int(self.np_random.integers(2**31)) if seed is None else seed
         self._last, self._num_steps = None, 0  # should the world refuse the options, no episode is left half begun
         self._last = self.world.reset(world_seed, {} if options is None else options)
-        return self._observer(self._last), _info(self._last, NO_REWARD, TruncationReason.NONE)
+        state = self._last.scene.to_vector()
+        return self._observer(self._last, state), _info(self._last, state, NO_REWARD, TruncationReason.NONE)
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Drive one step of `world.dt` seconds.
@@ -265,7 +266,9 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         elif after.trust < config.trust_threshold:
             reason = TruncationReason.TRUST
         truncated = reason != TruncationReason.NONE
-        return self._observer(after), float(terms.total), bool(terminated), truncated, _info(after, terms, reason)
+        state = after.scene.to_vector()
+        info = _info(after, state, terms, reason)
+        return self._observer(after, state), float(terms.total), bool(terminated), truncated, info
 
     def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """The newest frame in render mode "rgb_array", whatever is observed, else None.
@@ -360,14 +363,15 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         return other
 
 
+_REWARD_KEYS = tuple(f"reward_{name}" for name in Reward._fields)
 _CODEC = StateCodec(types=(EnvSnapshot, WorldStep, SceneState))
 
 
-def _info(step: WorldStep, terms: Reward, reason: TruncationReason) -> dict[str, Any]:
-    """What the env says beside the observation, all of it numpy."""
+def _info(step: WorldStep, state: np.ndarray, terms: Reward, reason: TruncationReason) -> dict[str, Any]:
+    """What the env says beside the observation, all of it numpy; `state` is the vector of the scene."""
     values = {
         **step.info,
-        "scene": step.scene.to_vector(),
+        "scene": state,
         "vehicle": step.vehicle.copy(),
         "collision": step.collision,
         "off_road": step.off_road,
@@ -381,7 +385,7 @@ def _info(step: WorldStep, terms: Reward, reason: TruncationReason) -> dict[str,
         "progress": step.progress,
         "trust": step.trust,
         "truncation_reason": int(reason),
-        **{f"reward_{name}": value for name, value in terms._asdict().items()},
+        **dict(zip(_REWARD_KEYS, terms, strict=True)),
     }
     return {name: _as_numpy(value) for name, value in values.items()}
 
@@ -391,6 +395,8 @@ def _as_numpy(value: bool | int | float | np.ndarray) -> np.ndarray | np.generic
 
     A truth value becomes an array without dimensions: Gymnasium's vector envs stack a np.bool_ as an object.
     """
+    if isinstance(value, float):
+        return np.float64(value)
     if isinstance(value, (bool, np.bool_)):
         return np.array(value)
     if isinstance(value, (int, np.integer)):

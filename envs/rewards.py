@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from envs.world import WorldStep
 
 
@@ -84,7 +82,7 @@ def reward(before: WorldStep, after: WorldStep, dt: float, config: RewardConfig)
     if known[3]:
         excess = max(speed / max(float(lane[3]), 1.0) - 1.0, 0.0)
     return Reward(
-        progress=float(np.clip(after.progress / config.reference_speed, -dt, dt)),
+        progress=min(max(after.progress / config.reference_speed, -dt), dt),
         centred=1.0 - offset**2,
         smooth=1.0 / (1.0 + (forward**2 + lateral**2) / config.comfort**2),
         within_limit=max(1.0 - excess / config.speeding, 0.0),

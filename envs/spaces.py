@@ -103,16 +103,21 @@ class Observer:
             shown = dict(self.space.spaces) if isinstance(self.space, Dict) else {mode: self.space}
             self.space = Dict({**shown, **{name: sensor_space(name, world.frame_size) for name in self.extra}})
 
-    def __call__(self, step: WorldStep) -> Any:
-        """The observation of `step`, the world's newest; values beyond their bounds are clipped to them."""
+    def __call__(self, step: WorldStep, state: np.ndarray) -> Any:
+        """The observation of `step`, the world's newest; values beyond their bounds are clipped to them.
+
+        Args:
+            step: what the world answered.
+            state: the vector of its scene.
+        """
         if not self.extra:
-            return self._shown(step)
+            return self._shown(step, state)
         assert isinstance(self._world, SensorWorld), "checked when made"
         pictures = self._world.sensor_frames(self.extra)
-        shown = self._shown(step)
+        shown = self._shown(step, state)
         return {**(shown if isinstance(shown, dict) else {self.mode: shown}), **pictures}
 
-    def _shown(self, step: WorldStep) -> Any:
+    def _shown(self, step: WorldStep, state: np.ndarray) -> Any:
         """What the mode shows."""
         if self.mode == "pixels":
             return self._world.frame()
@@ -121,7 +126,7 @@ class Observer:
             return np.clip(step.latent, self._latent.low, self._latent.high)
         if self.mode == "features":
             return features(step.scene)
-        state = np.clip(step.scene.to_vector(), self._state.low, self._state.high)
+        state = np.minimum(np.maximum(state, self._state.low), self._state.high)
         return state if self.mode == "state" else {"pixels": self._world.frame(), "state": state}
 
 

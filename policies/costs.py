@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from policies.stop_lines import find_stop_gap
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.scene import EgoColumn, LaneColumn, LeadColumn, SceneState
 
@@ -27,9 +28,11 @@ class CostConfig:
     Args:
         collision: one certain collision step, in units of the horizon's soft cost; above 1.
         off_road: one certain off-road step, in the same units.
+        violation: one red light run or stop sign missed, in the same units.
         progress: standing still where the limit could be driven.
         overspeed: driving at `1 + overspeed_range` times the limit.
-        proximity: being at the bumper of the lead, or closing so fast that only `emergency_braking` helps.
+        proximity: being at the bumper of the lead, or closing so fast that only `emergency_braking` helps; also at a
+            line to stop at.
         lane: being a half lane's width off the centre.
         heading: being `heading_range` off the lane's direction.
         comfort: reaching the comfort bounds in acceleration, lateral acceleration or action change.
@@ -38,6 +41,7 @@ class CostConfig:
         min_gap: standstill gap to the lead [m].
         headway: time gap to the lead [s].
         emergency_braking: deceleration at which closing in counts fully [m/s²].
+        yellow_braking: a yellow light asks for a stop where no more than this is needed [m/s²].
         max_acceleration: |longitudinal acceleration| that counts fully [m/s²] (nuPlan's bound of speeding up).
         max_lateral_acceleration: likewise, well within nuPlan's bound [m/s²].
         max_action_rate: change of an action from one step to the next that counts fully; more breaks nuPlan's bounds
@@ -49,6 +53,7 @@ class CostConfig:
 
     collision: float = 4.0
     off_road: float = 1.5
+    violation: float = 1.5
     progress: float = 1.0
     overspeed: float = 1.0
     proximity: float = 3.0
@@ -60,6 +65,7 @@ class CostConfig:
     min_gap: float = 2.5
     headway: float = 1.6
     emergency_braking: float = 6.0
+    yellow_braking: float = 3.0
     max_acceleration: float = 2.4
     max_lateral_acceleration: float = 3.0
     max_action_rate: float = 0.2
@@ -86,6 +92,7 @@ class CostTerms:
 
     collision: np.ndarray
     off_road: np.ndarray
+    violation: np.ndarray
     progress: np.ndarray
     overspeed: np.ndarray
     proximity: np.ndarray
@@ -102,6 +109,7 @@ def driving_cost(
     scenes: SceneState,
     collision: np.ndarray,
     off_road: np.ndarray,
+    violation: np.ndarray,
     actions: np.ndarray,
     previous_action: np.ndarray,
     config: CostConfig,
@@ -112,6 +120,7 @@ def driving_cost(
         scenes: after each action, leading dims [n, h].
         collision: probability in each scene, [n, h].
         off_road: probability in each scene, [n, h].
+        violation: whether a red light was run or a stop sign missed on the way to each scene, bool [n, h].
         actions: steer and acceleration, [n, h, 2].
         previous_action: the action in force before the first, [2].
         config: weights and scales.
@@ -120,16 +129,16 @@ def driving_cost(
         ValueError: the shapes do not match.
     """
     shape = scenes.batch_shape
-    if len(shape) != 2 or not collision.shape == off_road.shape == actions.shape[:2] == shape:
-        raise ValueError(
-            f"scenes {shape}, collision {collision.shape}, off_road {off_road.shape} and actions {actions.shape} "
-            "must share leading dims [n, h]"
-        )
+    events = {"collision": collision, "off_road": off_road, "violation": violation}
+    if len(shape) != 2 or any(event.shape != shape for event in events.values()) or actions.shape[:2] != shape:
+        given = ", ".join(f"{name} {event.shape}" for name, event in events.items())
+        raise ValueError(f"scenes {shape}, {given} and actions {actions.shape} must share leading dims [n, h]")
     horizon_bound = config.soft_bound * shape[1]
     hit = np.maximum(_unit(collision), overlaps_object(scenes, config))
     return CostTerms(
         collision=config.collision * horizon_bound * hit,
         off_road=config.off_road * horizon_bound * _unit(off_road),
+        violation=config.violation * horizon_bound * _unit(violation),
         progress=config.progress * missing_progress(scenes, config),
         overspeed=config.overspeed * overspeed(scenes, config),
         proximity=config.proximity * proximity(scenes, config),
@@ -157,14 +166,21 @@ def overspeed(scenes: SceneState, config: CostConfig) -> np.ndarray:
 
 
 def proximity(scenes: SceneState, config: CostConfig) -> np.ndarray:
-    """How much of the safe gap to the lead is missing, squared, in [0, 1]; 0 without a lead.
+    """How much of the safe gap to the lead is missing, squared, in [0, 1]; 0 without a lead and a line to stop at.
 
-    The safe gap holds the headway and what braking at `emergency_braking` down to the lead's speed takes.
+    The safe gap to a lead holds the headway and what braking at `emergency_braking` down to its speed takes. A line
+    stays where it is, so that it takes no headway to stop at it.
     """
     gap, lead_speed = scenes.lead[..., LeadColumn.GAP], scenes.lead[..., LeadColumn.SPEED]
+    forward = np.maximum(scenes.speed, 0.0)
     closing = np.maximum(scenes.speed - lead_speed, 0.0)
-    safe = config.min_gap + config.headway * np.maximum(scenes.speed, 0.0) + closing**2 / (2 * config.emergency_braking)
-    return np.where(scenes.lead_valid, _unit(1.0 - gap / safe) ** 2, 0.0)
+    safe = config.min_gap + config.headway * forward + closing**2 / (2 * config.emergency_braking)
+    lead = np.where(scenes.lead_valid, _unit(1.0 - gap / safe) ** 2, 0.0)
+    if not scenes.signal_valid.any():
+        return lead
+    gap = find_stop_gap(scenes, config.yellow_braking, config.min_gap)
+    safe = config.min_gap + forward**2 / (2 * config.yellow_braking)
+    return np.maximum(lead, _unit(1.0 - gap / safe) ** 2)
 
 
 def overlaps_object(scenes: SceneState, config: CostConfig) -> np.ndarray:

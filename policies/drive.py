@@ -34,6 +34,9 @@ class Rollout:
         collision: probability at each instant, float64 [T+1].
         off_road: probability at each instant, float64 [T+1].
         wrong_way: bool [T+1].
+        red_light: a stop line was crossed on red on the way to each instant, bool [T+1]; where lights and signs are not
+            known (`scenes.signal_valid`) this and the next are False.
+        stop_sign_missed: a stop sign was passed without a stop on the way to each instant, bool [T+1].
         progress: distance along the route in each step, float64 [T] [m].
         terminated: the env ended the episode.
         truncated: the env's time ran out.
@@ -50,6 +53,8 @@ class Rollout:
     collision: np.ndarray
     off_road: np.ndarray
     wrong_way: np.ndarray
+    red_light: np.ndarray
+    stop_sign_missed: np.ndarray
     progress: np.ndarray
     terminated: bool
     truncated: bool
@@ -124,6 +129,8 @@ def drive(
         collision=np.array([i["collision"] for i in infos], np.float64),
         off_road=np.array([i["off_road"] for i in infos], np.float64),
         wrong_way=np.array([i["wrong_way"] for i in infos], bool),
+        red_light=np.array([i["red_light"] for i in infos], bool),
+        stop_sign_missed=np.array([i["stop_sign_missed"] for i in infos], bool),
         progress=np.array([i["progress"] for i in infos[1:]], np.float64),
         terminated=bool(terminated),
         truncated=bool(truncated),

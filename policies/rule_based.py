@@ -1,4 +1,4 @@
-"""LaneFollower: pure pursuit of the route and IDM behind the lead, from the SceneState alone."""
+"""LaneFollower: pure pursuit of the route, IDM behind the lead, stops at red; from the SceneState alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from envs.idm import IDMConfig, idm
+from policies.stop_lines import bound_yield_speed, find_stop_gap
 from worldsim.datatypes.scene import ROUTE_DISTANCES, LaneColumn, LeadColumn, ObjectColumn, ObjectKind, SceneState
 from worldsim.datatypes.vehicle import VehicleModel, pursuit_curvature
 
@@ -43,6 +44,8 @@ class LaneFollowerConfig:
         headway: IDM time gap T [s].
         offset: drives this far left of the route [m].
         yield_to_pedestrians: also brake for pedestrians who are about to enter the corridor.
+        obey_signals: stop at red lights, at yellow ones where `comfortable_braking` is enough, and at stop signs, and
+            slow down for yield signs, as far as the scene knows them.
     """
 
     lookahead_time: float = 0.9
@@ -57,10 +60,11 @@ class LaneFollowerConfig:
     headway: float = 1.5
     offset: float = 0.0
     yield_to_pedestrians: bool = True
+    obey_signals: bool = True
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name not in ("offset", "yield_to_pedestrians") and not value > 0:
+            if name not in ("offset", "yield_to_pedestrians", "obey_signals") and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
 
     @property
@@ -144,17 +148,23 @@ def steer_along_route(
 
 
 def choose_acceleration(scenes: SceneState, config: LaneFollowerConfig) -> np.ndarray:
-    """Acceleration [n] [m/s²] that respects limit, curves, lead and crossing pedestrians."""
+    """Acceleration [n] [m/s²] that respects limit, curves, lead, crossing pedestrians, lights and signs."""
     known = scenes.lane_valid[:, LaneColumn.SPEED_LIMIT]
     limit = np.where(known, scenes.speed_limit.astype(np.float64), DEFAULT_SPEED_LIMIT)
     curve_speed = bound_curve_speed(scenes, config.lateral_acceleration)
     desired_speed = np.minimum(np.minimum(config.speed_factor * limit, config.max_speed), curve_speed)
+
+    if config.obey_signals:
+        desired_speed = np.minimum(desired_speed, bound_yield_speed(scenes))
 
     # Gap and speed of what to keep clear of; a gap of infinity is the free road.
     lead = np.where(scenes.lead_valid[:, None], scenes.lead.astype(np.float64), (np.inf, 0.0))
     obstacles = [(lead[:, LeadColumn.GAP], lead[:, LeadColumn.SPEED])]
     if config.yield_to_pedestrians:
         obstacles.append((find_pedestrian_gap(scenes), np.zeros(len(limit))))
+    if config.obey_signals and scenes.signal_valid.any():
+        braking = min(config.comfortable_braking, config.max_braking)
+        obstacles.append((find_stop_gap(scenes, braking, config.min_gap), np.zeros(len(limit))))
 
     speed, idm_config = scenes.speed.astype(np.float64), config.idm_config
     free = idm(speed, desired_speed, np.full(len(limit), np.inf), np.zeros(len(limit)), config.headway, idm_config)

@@ -206,7 +206,7 @@ class SamplingPlanner:
         state = state.repeat(n)
         scene = SceneState.stack([clip.scenes[-1]] * n)
         actions = np.zeros((n, h, 2), np.float32)
-        scenes, vehicles, collision, off_road = [], [], [], []
+        scenes, vehicles, collision, off_road, violation = [], [], [], [], []
         for t in range(h):
             actions[:, t] = np.clip(self._base_actions(scene, sequences.follower) + sequences.offsets[:, t], -1.0, 1.0)
             state, prediction = self.model.step(state, control_from_action(actions[:, t]))
@@ -215,9 +215,11 @@ class SamplingPlanner:
             vehicles.append(prediction.tracked.vehicles)
             collision.append(prediction.collision)
             off_road.append(prediction.off_road)
+            violation.append(prediction.tracked.red_light | prediction.tracked.stop_sign_missed)
         imagined = SceneState(**{name: np.stack([s[name] for s in scenes], axis=1) for name in scenes[0]})
         p_collision, p_off_road = np.stack(collision, axis=1), np.stack(off_road, axis=1)
-        terms = driving_cost(imagined, p_collision, p_off_road, actions, before, self.config.cost)
+        violations = np.stack(violation, axis=1)
+        terms = driving_cost(imagined, p_collision, p_off_road, violations, actions, before, self.config.cost)
         return _Imagination(
             actions=actions,
             vehicles=np.stack(vehicles, axis=1),

@@ -14,6 +14,7 @@ from scenarios.case_runner import CaseRunner, InvalidStartError
 from scenarios.metrics.collision import collision_score, first_event, impact_speed
 from scenarios.metrics.comfort import comfort_signals, comfort_violations
 from scenarios.metrics.gap import min_gap
+from scenarios.metrics.signal_violations import SignalViolations
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.scenario import Case
 
@@ -36,8 +37,10 @@ class CaseResult:
         impact_speed: [m/s]; None without a collision.
         collision_score: NeuroNCAP's, 0 to 5.
         comfort_violations: name of each broken nuPlan bound to the worst value.
+        map: name of the map it took place on, "" in a procedural town.
         max_collision_probability: over the drive.
         mean_reward: per step.
+        violations: red lights run and stop signs missed; None where lights and signs are not known.
     """
 
     scenario: str
@@ -52,8 +55,10 @@ class CaseResult:
     impact_speed: float | None = None
     collision_score: float = 0.0
     comfort_violations: Mapping[str, float]
+    map: str = ""
     max_collision_probability: float = 0.0
     mean_reward: float = 0.0
+    violations: SignalViolations | None = None
 
     @property
     def valid(self) -> bool:
@@ -103,6 +108,7 @@ def invalid_result(case: Case) -> CaseResult:
         parameters=case.parameters,
         outcome="invalid",
         min_progress=case.min_progress,
+        map=case.map.name if case.map else "",
         comfort_violations={},
     )
 
@@ -128,8 +134,10 @@ def measure(case: Case, rollout: Rollout) -> CaseResult:
         impact_speed=impact,
         collision_score=collision_score(impact, case.ego_speed),
         comfort_violations=comfort,
+        map=case.map.name if case.map else "",
         max_collision_probability=float(rollout.collision.max()),
         mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
+        violations=SignalViolations.of(rollout),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from envs.maps.map_files import read_maps
 from envs.process_pool import in_processes
 from policies.drive import Rollout
 from policies.policy import Policy
@@ -20,7 +21,7 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_report import SIDES, Drive, Side, compare, print_comparison, write_comparison
 from scenarios.metrics.pdm import pdm_score
 from scenarios.report import checkpoint_digest, code_digest, provenance
-from scenarios.scenario import Case
+from scenarios.scenario import Case, place_on_maps
 from scenarios.validate import ScenarioNames, check_scenarios
 
 Task = tuple[Side, str]
@@ -38,6 +39,7 @@ class FidelityConfig:
         scenarios: names in the catalogue; starts are drawn from these.
         num_seeds: starts per scenario.
         first_seed: seeds count up from here across all scenarios, so that no two starts share a seed and a place.
+        maps: OpenDRIVE files, or folders of them, that starts take turns on instead of procedural towns.
         out: folder for report.html, report.json and the log of finished drives, from which an interrupted run resumes.
         checkpoint: folder of the learned world's model; None takes the one that ships with the package.
         device: torch device of the learned world.
@@ -55,6 +57,7 @@ class FidelityConfig:
     scenarios: ScenarioNames = tuple(SCENARIOS)
     num_seeds: int = 13
     first_seed: int = 0
+    maps: tuple[Path, ...] = ()
     out: Path = Path("runs/fidelity")
     checkpoint: Path | None = None
     device: str = "cpu"
@@ -90,24 +93,26 @@ def fidelity(config: FidelityConfig) -> int:
     """
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
+    maps = read_maps(config.maps)
     conditions = {
         "checkpoint": checkpoint_digest(config.checkpoint),
         "code": code_digest(),
         "num_sampling_steps": config.num_sampling_steps,
         "pixels": config.pixels,
+        "maps": [file.label for file in maps],
     }
     log = ResultLog(config.out / "drives.jsonl", conditions)
     for own in config.own:
         _make_planner(own)  # a planner that cannot be made fails here, not after hours of driving
         log.forget(own)  # its code may have changed
 
-    planners, cases = config.all_planners(), _draw_cases(config)
+    planners, cases = config.all_planners(), place_on_maps(_draw_cases(config), maps)
     _drive_missing(config, planners, cases, log)
 
     comparison = compare(log.drives, planners, cases)
     print_comparison(comparison)
     seeds = sorted(case.seed for case in cases)
-    facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds)
+    facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
     write_comparison(config.out, comparison, asdict(config), facts)
     print(f"{comparison.verdict}: {config.out / 'report.html'}")
     return 0 if comparison.rankings_agree else 1
@@ -132,8 +137,7 @@ def _drive_missing(config: FidelityConfig, planners: Sequence[str], cases: Seque
 
 def _draw_cases(config: FidelityConfig) -> list[Case]:
     seeds = iter(range(config.first_seed, config.first_seed + len(config.scenarios) * config.num_seeds))
-    cases = [SCENARIOS[name].draw(next(seeds)) for name in config.scenarios for _ in range(config.num_seeds)]
-    return sorted(cases, key=lambda case: case.town)  # a world that builds a town once then builds it only once
+    return [SCENARIOS[name].draw(next(seeds)) for name in config.scenarios for _ in range(config.num_seeds)]
 
 
 def _make_planner(name: str) -> Policy:

@@ -19,6 +19,8 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from envs.maps.map_files import MapFile
+
 VERSIONED = ("drivedit", "torch", "numpy", "gymnasium", "carla", "opencv-python-headless", "av", "scipy")
 """Distributions whose versions can change the numbers of a run."""
 
@@ -133,12 +135,13 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     _write_whole(path, json.dumps(content, indent=2, default=_plain, allow_nan=False) + "\n")
 
 
-def provenance(*, checkpoint: Path | None, seeds: Sequence[int]) -> dict[str, str]:
+def provenance(*, checkpoint: Path | None, seeds: Sequence[int], maps: Sequence[MapFile] = ()) -> dict[str, str]:
     """What is needed to reproduce the numbers: command, seeds, checkpoint, versions, machine.
 
     Args:
         checkpoint: folder of the world model that took part; None if none did.
         seeds: in the order they ran.
+        maps: OpenDRIVE files that took the place of procedural towns.
     """
     facts = {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -148,6 +151,8 @@ def provenance(*, checkpoint: Path | None, seeds: Sequence[int]) -> dict[str, st
     }
     if checkpoint is not None:
         facts["checkpoint"] = f"{checkpoint.name}, SHA-256 {_folder_digest(checkpoint)[:16]}"
+    if maps:
+        facts["maps"] = ", ".join(file.label for file in maps)
     for name in VERSIONED:
         try:
             facts[name] = metadata.version(name)

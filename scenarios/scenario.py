@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from envs.maps.map_files import MapFile
 from envs.scripted_actors import ActorScript, ScriptedActors
 
 CONTEXT = 0.7
@@ -59,6 +60,7 @@ class Case:
         ego_speed: the ego arrives with [m/s].
         duration: the policy drives at most this long [s].
         min_progress: a pass needs at least this distance, so that standing still is no way to pass [m].
+        map: where instead of the town.
 
     Raises:
         ValueError: the duration is not positive.
@@ -72,6 +74,7 @@ class Case:
     ego_speed: float
     duration: float
     min_progress: float
+    map: MapFile | None = None
 
     def __post_init__(self) -> None:
         if not self.duration > 0:
@@ -79,7 +82,16 @@ class Case:
 
     def reference_options(self) -> dict[str, Any]:
         """Reset options of a world with actors."""
-        return {"town": self.town, "scripted_actors": self.actors}
+        place = {"town": self.town} if self.map is None else self.map.reset_options
+        return {**place, "scripted_actors": self.actors}
+
+
+def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
+    """The cases in an order in which a world builds each place once; each on the map that its seed falls on in turn, or
+    in its town where there are no maps."""
+    if maps:
+        cases = [replace(case, map=maps[case.seed % len(maps)]) for case in cases]
+    return sorted(cases, key=lambda case: case.town if case.map is None else maps.index(case.map))
 
 
 SituationFactory = Callable[[np.random.Generator, int], Situation]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 from tqdm import tqdm
 
+from envs.maps.map_files import read_maps
 from envs.registration import WORLDS, WorldName
 from envs.video import write_mp4
 from policies.drive import Rollout
@@ -18,10 +19,11 @@ from policies.sampling_mpc import SamplingPlannerConfig
 from scenarios.case_results import CaseResult, run_cases, severity
 from scenarios.case_runner import CarlaPlaces, make_case_runner
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
+from scenarios.metrics.signal_violations import SignalViolations, violations_text
 from scenarios.overlay import annotate_rollout
 from scenarios.plots import scenario_figure
 from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
-from scenarios.scenario import Scenario
+from scenarios.scenario import Scenario, place_on_maps
 from scenarios.statistics import Interval, clopper_pearson
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class ValidateConfig:
         policy: drives the ego; one of `policies.registry`, or your own as module:Name or file.py:Name.
         world: "learned" continues clips recorded in the reference world, "road" is the reference world itself, "carla"
             is a CARLA server with its own maps.
+        maps: OpenDRIVE files, or folders of them, that cases take turns on instead of procedural towns; the learned
+            world continues clips recorded on them.
         host: of the CARLA server.
         port: RPC port of the CARLA server.
         carla_maps: maps of the server that cases alternate between; by default the map that is loaded.
@@ -56,12 +60,13 @@ class ValidateConfig:
         planner: how "planner" searches.
 
     Raises:
-        ValueError: a count is too small, the rate is not in [0, 1], or CARLA maps or routes are given to another world
-            or both at once.
+        ValueError: a count is too small, the rate is not in [0, 1], or maps or routes are given to a world that has no
+            use for them, or both at once.
     """
 
     policy: Annotated[str, tyro.conf.arg(help=POLICY_HELP)] = "lane_follower"
     world: WorldName = "learned"
+    maps: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = 2000
     carla_maps: tuple[str, ...] = ()
@@ -89,6 +94,8 @@ class ValidateConfig:
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
+        if self.maps and WORLDS[self.world].remote:
+            raise ValueError(f"maps are for worlds 'road' and 'learned', {self.world!r} has its own; see --carla-maps")
         self.carla()
 
     def carla(self) -> CarlaPlaces:
@@ -119,6 +126,7 @@ class Summary:
         num_failed: valid cases that failed.
         num_invalid: cases without a usable start.
         failure_rate: with its 95 % Clopper–Pearson interval; None if no case is valid.
+        violations: red lights run and stop signs missed in all; None where lights and signs are not known.
     """
 
     name: str
@@ -126,6 +134,7 @@ class Summary:
     num_failed: int
     num_invalid: int
     failure_rate: Interval | None
+    violations: SignalViolations | None
 
 
 def validate(config: ValidateConfig) -> int:
@@ -134,11 +143,12 @@ def validate(config: ValidateConfig) -> int:
     Returns:
         The exit code: 0 if at most `max_failure_rate` of the cases failed, else 1.
     """
+    maps = read_maps(config.maps)
     policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
     runner = make_case_runner(config.world, config.checkpoint, config.device, config.carla())
     seeds = range(config.first_seed, config.first_seed + config.num_seeds)
     cases = [SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds]
-    cases.sort(key=lambda case: case.town)  # so that each town is built once
+    cases = place_on_maps(cases, maps)
 
     worst = {name: _Worst(config.num_videos) for name in config.scenarios}
     with tqdm(total=len(cases), unit="case", desc=config.policy) as bar:
@@ -156,7 +166,7 @@ def validate(config: ValidateConfig) -> int:
     summaries = [summarise(name, of_one) for name, of_one in results.items()] + [total]
     passed = total.failure_rate is not None and total.failure_rate.estimate <= config.max_failure_rate
     _print_table(summaries)
-    facts = provenance(checkpoint=checkpoint_used(config), seeds=list(seeds))
+    facts = provenance(checkpoint=checkpoint_used(config), seeds=list(seeds), maps=maps)
     _write_report(config, passed, summaries, results, worst, facts)
     print(f"{'passed' if passed else 'FAILED'}: {config.out / 'report.html'}")
     return 0 if passed else 1
@@ -181,6 +191,7 @@ def summarise(name: str, results: Sequence[CaseResult]) -> Summary:
         num_failed=num_failed,
         num_invalid=len(results) - num_valid,
         failure_rate=clopper_pearson(num_failed, num_valid) if num_valid else None,
+        violations=SignalViolations.total(r.violations for r in results),
     )
 
 
@@ -200,12 +211,14 @@ class _Worst:
 
 
 def _print_table(summaries: Sequence[Summary]) -> None:
-    print(f"\n{'scenario':<22}{'cases':>6}{'failed':>8}{'rate':>8}   95 % interval")
+    head = f"{'scenario':<22}{'cases':>6}{'failed':>8}{'rate':>8}   {'95 % interval':<18}"
+    print(f"\n{head}red lights run, stop signs missed")
     for s in summaries:
         rate = s.failure_rate
-        numbers = "       -" if rate is None else f"{rate.estimate:>8.1%}   {rate.low:.1%} to {rate.high:.1%}"
+        estimate, span = ("-", "") if rate is None else (f"{rate.estimate:.1%}", f"{rate.low:.1%} to {rate.high:.1%}")
+        missed = "not known" if s.violations is None else ", ".join(violations_text(s.violations))
         invalid = f"   ({s.num_invalid} invalid)" if s.num_invalid else ""
-        print(f"{s.name:<22}{s.num_valid:>6}{s.num_failed:>8}{numbers}{invalid}")
+        print(f"{s.name:<22}{s.num_valid:>6}{s.num_failed:>8}{estimate:>8}   {span:<18}{missed}{invalid}")
 
 
 def _write_report(
@@ -249,7 +262,8 @@ def _write_report(
 HOW_TO_READ = (
     "A case fails by a collision, by leaving the road, or by too little progress. Bars show the failure rate with its "
     "95 % Clopper–Pearson interval, which is valid for independent draws from the scenario's distribution. Time to "
-    "collision assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's bounds."
+    "collision assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's bounds. "
+    "Red lights run and stop signs missed are counted where the world knows its lights and signs; they fail no case."
 )
 
 
@@ -272,18 +286,21 @@ def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:
         rate = s.failure_rate
         cell = "no valid case" if rate is None else Rate(**asdict(rate), text=f"{rate.low:.0%} to {rate.high:.0%}")
         estimate = "" if rate is None else f"{rate.estimate:.1%}"
-        rows.append([title, str(s.num_valid), str(s.num_failed), estimate, cell])
+        rows.append([title, str(s.num_valid), str(s.num_failed), estimate, cell, *violations_text(s.violations)])
     good = [s.failure_rate is not None and s.failure_rate.estimate <= allowed for s in summaries]
     header = ["scenario", "cases", "failed", "failure rate", "95 % confidence interval"]
+    header += ["red lights run", "stop signs missed"]
     return Table(header=header, rows=rows, good=good)
 
 
 def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence[Video]) -> Section:
-    header = ["seed", *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]"]
-    header += ["progress [m]", "required progress [m]", "comfort"]
+    on_maps = any(r.map for r in results)
+    header = ["seed", *(["map"] if on_maps else []), *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]"]
+    header += ["progress [m]", "required progress [m]", "comfort", "red lights run", "stop signs missed"]
     rows = [
         [
             str(r.seed),
+            *([r.map] if on_maps else []),
             *(_number(value) for value in r.parameters.values()),
             r.outcome.replace("_", " "),
             _number(r.min_ttc),
@@ -291,6 +308,7 @@ def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence
             f"{r.progress:.0f}",
             f"{r.min_progress:.0f}",
             ", ".join(name.replace("_", " ") for name in r.comfort_violations) or "within bounds",
+            *violations_text(r.violations),
         ]
         for r in results
     ]

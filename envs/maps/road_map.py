@@ -1,22 +1,24 @@
-"""Road maps: lanes to query and to drive along, from an offline carla.Map of any OpenDRIVE text."""
+"""Road maps: lanes to query and to drive along, from any OpenDRIVE text."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
+import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
 from envs.maps.lane_search import Stretch
-from envs.maps.opendrive import PAVED_KINDS, Lane, LaneKey, RoadGeometry, extract
-from envs.maps.route import Route
+from envs.maps.levels import LEVEL_HEIGHT, Levels
+from envs.maps.map_reader import MapContents, read_map
+from envs.maps.opendrive import Lane, LaneKey
+from envs.maps.opendrive_text import read_opendrive_file
+from envs.maps.route import Route, RouteStops
+from envs.maps.sign_codes import SignalType
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
@@ -26,13 +28,11 @@ COMMAND_DISTANCE = 30.0
 """A junction's command is given from this far before it [m]."""
 TURN_ANGLE = np.radians(35.0)
 """Heading change through a junction from which it counts as a turn."""
-CHECK_TIMEOUT = 120.0
-"""Longest that a child process may take to parse a map [s]."""
-_MAX_CELLS = 40_000_000
-_CELL = 0.2
-_CHECK_CODE = (
-    "import sys, carla; m = carla.Map('check', sys.stdin.read()); m.get_topology(); m.generate_waypoints(20.0)"
-)
+SEARCH_RADIUS = 30.0
+"""lane_at looks this far [m]."""
+SAME_STOP = 15.0
+"""Two stops for one signal on a route are closer than this only where the map says the same twice [m]."""
+_OBEYED = (SignalType.TRAFFIC_LIGHT, SignalType.STOP, SignalType.YIELD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,7 @@ class LanePoint:
     Args:
         x: [m].
         y: [m].
+        z: height of the road [m].
         yaw: direction of travel [rad].
         half_width: of the lane [m].
         speed_limit: [m/s].
@@ -53,6 +54,7 @@ class LanePoint:
 
     x: float
     y: float
+    z: float
     yaw: float
     half_width: float
     speed_limit: float
@@ -63,54 +65,92 @@ class LanePoint:
 
 
 class RoadMap:
-    """A map: its geometry to draw, its lanes to drive.
+    """A map: its geometry to draw, its lanes to drive, its signals to obey.
 
-    Args:
+    Attributes:
         name: for messages.
         xodr: the OpenDRIVE text.
         geometry: all there is to draw.
         lanes: the driving lanes.
+        lane_keys: theirs, in order; rows of what is told by lane.
+        signals: traffic lights and signs.
+        left_hand: whether traffic keeps to the left.
+        road_ids: the map's own ids of roads by number.
+        junction_ids: the same of junctions.
+
+    Args:
+        name: for messages.
+        xodr: the OpenDRIVE text.
+        contents: what was read from it.
     """
 
-    def __init__(self, name: str, xodr: str, geometry: RoadGeometry, lanes: dict[LaneKey, Lane]) -> None:
-        self.name, self.xodr, self.geometry, self.lanes = name, xodr, geometry, lanes
-        self._keys = sorted(key for key, lane in lanes.items() if lane.length > 0.5)
+    def __init__(self, name: str, xodr: str, contents: MapContents) -> None:
+        self.name, self.xodr = name, xodr
+        self.geometry, self.lanes, self.signals = contents.geometry, contents.lanes, contents.signals
+        self.left_hand, self.road_ids, self.junction_ids = (
+            contents.left_hand,
+            contents.road_ids,
+            contents.junction_ids,
+        )
+        lanes = self.lanes
+        self.lane_keys = tuple(sorted(lanes))
+        self._lane_rows = {key: row for row, key in enumerate(self.lane_keys)}
+        self._keys = sorted(key for key, lane in lanes.items() if lane.length > 0.5) or sorted(lanes)
         counts = [len(lanes[key].points) for key in self._keys]
         self._owner = np.repeat(np.arange(len(self._keys)), counts)
         self._tree = KDTree(np.concatenate([lanes[key].points for key in self._keys]))
+        self._tree_z = np.concatenate([lanes[key].z for key in self._keys])
 
-        # random starts: outside junctions, where the road goes on
-        free = [(key, lanes[key].length) for key in self._keys if lanes[key].junction < 0 and lanes[key].successors]
-        self._free_keys = [key for key, _ in free]
-        lengths = np.array([length for _, length in free])
-        self._free_weights = lengths / lengths.sum() if len(free) else lengths
+        # random starts: outside junctions where the road goes on; where none does, wherever there is a lane
+        outside = [key for key in self._keys if lanes[key].junction < 0]
+        self._free_keys = [key for key in outside if lanes[key].successors] or outside or self._keys
+        lengths = np.array([lanes[key].length for key in self._free_keys])
+        self._free_weights = lengths / lengths.sum()
+
+        self._lane_stops: defaultdict[LaneKey, list[tuple[float, int]]] = defaultdict(list)
+        for index, signal in enumerate(self.signals):
+            if signal.kind in _OBEYED:
+                for key, at in signal.stops:
+                    self._lane_stops[key].append((at, index))
 
     @cached_property
-    def _raster(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Drivable cells uint8 [rows, columns], their origin [2] and size [m]."""
-        x_min, y_min, x_max, y_max = self.geometry.bounds
-        cell = max(_CELL, float(np.sqrt((x_max - x_min) * (y_max - y_min) / _MAX_CELLS)))
-        origin = np.array([x_min - 1, y_min - 1])
-        mask = np.zeros((int((y_max - y_min + 2) / cell) + 1, int((x_max - x_min + 2) / cell) + 1), np.uint8)
-        paved = [lane.outline for lane in self.geometry.lanes if lane.kind in PAVED_KINDS]
-        for outline in [*paved, *self.geometry.junctions]:
-            cv2.fillPoly(mask, [np.rint(((outline - origin) / cell - 0.5) * 16).astype(np.int32)], 1, shift=4)
-        return mask, origin, cell
+    def _levels(self) -> Levels:
+        return Levels(self.geometry)
 
-    def drivable(self, xy: np.ndarray) -> np.ndarray:
-        """Whether points [n, 2] lie on a paved surface (lanes for driving or parking, junctions), bool [n]."""
-        mask, origin, cell = self._raster
-        column, row = np.floor((np.asarray(xy, np.float64) - origin) / cell).astype(np.int64).T
-        inside = (column >= 0) & (row >= 0) & (column < mask.shape[1]) & (row < mask.shape[0])
-        found = np.zeros(len(inside), bool)
-        found[inside] = mask[row[inside], column[inside]] > 0
-        return found
+    @property
+    def is_flat(self) -> bool:
+        """Whether all of it lies at height 0."""
+        return self._levels.is_flat
 
-    def lane_at(self, xy: np.ndarray) -> LanePoint | None:
-        """The nearest place on a driving lane's centreline, None if there is none within 30 m."""
-        distance, index = self._tree.query(xy, distance_upper_bound=30.0)
+    def height_at(self, xy: np.ndarray, near_z: np.ndarray) -> np.ndarray:
+        """Height of the road at points [n, 2], on the level nearest to `near_z` [n] [m], [n] [m]."""
+        return self._levels.height(np.asarray(xy, np.float64), np.asarray(near_z, np.float64))
+
+    def drivable(self, xy: np.ndarray, z: np.ndarray | float | None = None) -> np.ndarray:
+        """Whether points [n, 2] lie on a paved surface (lanes for driving or parking, junctions), bool [n].
+
+        Args:
+            xy: [m].
+            z: their heights [n] [m]; with them only surfaces within LEVEL_HEIGHT count.
+        """
+        return self._levels.paved(np.asarray(xy, np.float64), z)
+
+    def lane_at(self, xy: np.ndarray, z: float | None = None) -> LanePoint | None:
+        """The nearest place on a driving lane's centreline, None if there is none within SEARCH_RADIUS.
+
+        Args:
+            xy: [2] [m].
+            z: height of the point [m]; with it only lanes within LEVEL_HEIGHT count.
+        """
+        distance, index = self._tree.query(xy, distance_upper_bound=SEARCH_RADIUS)
         if not np.isfinite(distance):
             return None
+        if z is not None and abs(self._tree_z[index] - z) > LEVEL_HEIGHT:
+            near = np.array(self._tree.query_ball_point(xy, SEARCH_RADIUS))
+            near = near[np.abs(self._tree_z[near] - z) <= LEVEL_HEIGHT]
+            if not len(near):
+                return None
+            index = near[np.argmin(np.linalg.norm(self._tree.data[near] - xy, axis=1))]
         lane = self.lanes[self._keys[self._owner[index]]]
         i = int(index) - int(np.searchsorted(self._owner, self._owner[index]))
         c, s = np.cos(lane.yaw[i]), np.sin(lane.yaw[i])
@@ -125,22 +165,17 @@ class RoadMap:
         return LanePoint(
             x=value(lane.points[:, 0]),
             y=value(lane.points[:, 1]),
+            z=value(lane.z),
             yaw=float(wrap_angle(value(lane.yaw))),
             half_width=value(lane.half_width),
-            speed_limit=lane.speed_limit,
+            speed_limit=lane.limit_at(s),
             key=lane.key,
             s=s,
             in_junction=lane.junction >= 0,
         )
 
     def random_lane_point(self, rng: np.random.Generator) -> LanePoint:
-        """A place outside junctions, each metre of lane equally likely.
-
-        Raises:
-            ValueError: the map has no lane outside junctions that leads on.
-        """
-        if not self._free_keys:
-            raise ValueError(f"map {self.name} has no lane outside junctions that leads on")
+        """A place outside junctions on a lane that leads on, if there are such; each metre is equally likely."""
         lane = self.lanes[self._free_keys[int(rng.choice(len(self._free_keys), p=self._free_weights))]]
         return self._point(lane, float(rng.uniform(0.0, lane.length)))
 
@@ -166,7 +201,7 @@ class RoadMap:
             if total >= length or not alive:
                 break
             chain.append(alive[int(rng.integers(len(alive)))])
-        return _resample(chain, np.full(len(chain), SEAM), start.s, length)
+        return self._resample(chain, np.full(len(chain), SEAM), np.zeros(len(chain)), start.s, length)
 
     def lanes_near(self, xy: np.ndarray, radius: float) -> list[LanePoint]:
         """The nearest place on each driving lane within `radius` [m] of a point [2], nearest first."""
@@ -193,44 +228,91 @@ class RoadMap:
         length = sum(lane.length for lane in chain) + gaps[:-1].sum()
         if length < 2.0:
             raise ValueError(f"a route needs at least 2 m, got {length:.2f} m")
-        return _resample(chain, gaps, 0.0, length)
+        skipped = np.array([stretch.start for stretch in stretches])
+        return self._resample(chain, gaps, skipped, 0.0, length)
+
+    def _resample(
+        self, chain: Sequence[Lane], gaps: np.ndarray, skipped: np.ndarray, start: float, length: float
+    ) -> Route:
+        """The route over lanes one after the other, one point a metre.
+
+        Args:
+            chain: the lanes, or pieces of them.
+            gaps: from the end of each to the beginning of the next [m].
+            skipped: how much of each lane lies before the piece that is in `chain` [m].
+            start: how far into the first one the route begins [m].
+            length: of the route, less where the lanes end before [m].
+        """
+        offsets = np.concatenate([[0.0], np.cumsum([lane.length for lane in chain] + gaps)])
+        s = np.concatenate([lane.s + offset for lane, offset in zip(chain, offsets, strict=False)])
+        points = np.concatenate([lane.points for lane in chain])
+        end = min(start + length, float(s[-1]))
+        at = np.arange(start, max(end, start + 1.0) + 1e-6, 1.0)
+
+        commands = np.zeros(len(at), np.int64)
+        for begin, finish, command in _junctions(chain, offsets):
+            here = (at >= begin - COMMAND_DISTANCE) & (at <= finish)
+            commands[here & (commands == RouteCommand.FOLLOW)] = command
+
+        def along(values: np.ndarray) -> np.ndarray:
+            return np.interp(at, s, values)
+
+        # a limit holds from its place on: no ramps between two limits
+        limits = np.concatenate([lane.speed_limit for lane in chain])
+        here = np.clip(np.searchsorted(s, at + 1e-9, side="right") - 1, 0, len(s) - 1)
+        rows = np.repeat([self._lane_rows[lane.key] for lane in chain], [len(lane.points) for lane in chain])
+        return Route(
+            points=np.stack([along(points[:, 0]), along(points[:, 1])], axis=1),
+            z=along(np.concatenate([lane.z for lane in chain])),
+            yaw=wrap_angle(along(np.unwrap(np.concatenate([lane.yaw for lane in chain])))),
+            half_width=along(np.concatenate([lane.half_width for lane in chain])),
+            speed_limit=limits[here],
+            command=commands,
+            lanes=rows[here],
+            stops=self._stops_along(chain, offsets - np.append(skipped, 0.0) - start, float(len(at) - 1), skipped),
+            length=float(len(at) - 1),
+        )
+
+    def _stops_along(
+        self, chain: Sequence[Lane], offsets: np.ndarray, length: float, skipped: np.ndarray
+    ) -> RouteStops:
+        """Stop lines on a route; lane arc length plus `offsets` gives the route's."""
+        found: list[tuple[float, int]] = []
+        last: dict[int, float] = {}
+        for lane, offset, first in zip(chain, offsets.tolist(), skipped.tolist(), strict=False):
+            for at, index in sorted(self._lane_stops[lane.key]):
+                s = at + offset
+                if not first - 1e-6 <= at <= first + lane.length + 1e-6 or not 0 <= s <= length:
+                    continue
+                if s - last.get(index, -np.inf) > SAME_STOP:
+                    found.append((s, index))
+                    last[index] = s
+        found.sort()
+        return RouteStops(
+            s=np.array([s for s, _ in found], np.float64), signals=np.array([index for _, index in found], np.int64)
+        )
 
 
 def _clip_lane(lane: Lane, start: float, end: float) -> Lane:
     """The lane from arc length `start` to `end` [m]."""
     inside = (lane.s > start) & (lane.s < end)
     s = np.concatenate([[start], lane.s[inside], [end]])
-    x, y, yaw, half_width = (
-        np.interp(s, lane.s, of) for of in (lane.points[:, 0], lane.points[:, 1], lane.yaw, lane.half_width)
+    x, y, z, yaw, half_width = (
+        np.interp(s, lane.s, of) for of in (lane.points[:, 0], lane.points[:, 1], lane.z, lane.yaw, lane.half_width)
     )
-    return replace(lane, points=np.stack([x, y], -1), yaw=yaw, half_width=half_width, s=s - start)
-
-
-def _resample(chain: list[Lane], gaps: np.ndarray, start: float, length: float) -> Route:
-    """The lanes one after the other, `gaps` [m] apart, from `start` metres into the first on, one point a metre."""
-    offsets = np.concatenate([[0.0], np.cumsum([lane.length for lane in chain] + gaps)])
-    s = np.concatenate([lane.s + offset for lane, offset in zip(chain, offsets, strict=False)])
-    points = np.concatenate([lane.points for lane in chain])
-    yaw = np.unwrap(np.concatenate([lane.yaw for lane in chain]))
-    half_width = np.concatenate([lane.half_width for lane in chain])
-    end = min(start + length, float(s[-1]))
-    at = np.arange(start, max(end, start + 1.0) + 1e-6, 1.0)
-    owner = np.clip(np.searchsorted(offsets, at, side="right") - 1, 0, len(chain) - 1)
-    commands = np.zeros(len(at), np.int64)
-    for begin, finish, command in _junctions(chain, offsets):
-        here = (at >= begin - COMMAND_DISTANCE) & (at <= finish)
-        commands[here & (commands == RouteCommand.FOLLOW)] = command
-    return Route(
-        points=np.stack([np.interp(at, s, points[:, 0]), np.interp(at, s, points[:, 1])], axis=1),
-        yaw=wrap_angle(np.interp(at, s, yaw)),
-        half_width=np.interp(at, s, half_width),
-        speed_limit=np.array([lane.speed_limit for lane in chain])[owner],
-        command=commands,
-        length=float(len(at) - 1),
+    limits = np.array([lane.limit_at(float(at)) for at in s])
+    return replace(
+        lane,
+        points=np.stack([x, y], -1),
+        z=z,
+        yaw=yaw,
+        half_width=half_width,
+        s=s - start,
+        speed_limit=limits,
     )
 
 
-def _junctions(chain: list[Lane], offsets: np.ndarray) -> list[tuple[float, float, RouteCommand]]:
+def _junctions(chain: Sequence[Lane], offsets: np.ndarray) -> list[tuple[float, float, RouteCommand]]:
     """Beginning, end [m] and command of each passage of a junction, in order."""
     found = []
     i = 0
@@ -248,26 +330,22 @@ def _junctions(chain: list[Lane], offsets: np.ndarray) -> list[tuple[float, floa
     return found
 
 
-_accepted: set[str] = set()
-_refused: dict[str, str] = {}
-
-
 def load_map(source: str | Path) -> RoadMap:
-    """The map of an OpenDRIVE file or text; parsed first in a child process, since some files crash carla.Map.
+    """The map of an OpenDRIVE file or text.
+
+    What is understood only in part is named in warnings.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the map cannot be used; says why.
+        ValueError: the map cannot be used; says which element is wrong, and what would be right.
     """
     text = str(source)
-    name = "given as text"
-    if not text.lstrip().startswith("<"):
-        name, path = Path(text).stem, Path(text)
-        if not path.is_file():
-            raise FileNotFoundError(f"no map at {path}")
-        text = path.read_text(errors="replace")
-    _check(name, text)
-    return _load(name, text)
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return _load("given as text", "given as text", text)
+    path = Path(text)
+    if not path.is_file():
+        raise FileNotFoundError(f"no map at {path}")
+    return _load(path.stem, str(path), read_opendrive_file(path))
 
 
 @lru_cache(maxsize=2)
@@ -275,34 +353,17 @@ def load_town(seed: int) -> RoadMap:
     """The procedural town of a seed; the last ones are kept."""
     from envs.maps.procedural_towns import town_xodr
 
-    return _load(f"town {seed}", town_xodr(seed))
+    return _load(f"town {seed}", f"town {seed}", town_xodr(seed))
 
 
-def _load(name: str, text: str) -> RoadMap:
-    import carla
-
+def _load(name: str, source: str, text: str) -> RoadMap:
+    """The map of a text, `source` in messages."""
     try:
-        return RoadMap(name, text, *extract(carla.Map(name, text), text))
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(f"map {name} cannot be used: {error}") from error
-
-
-def _check(name: str, text: str) -> None:
-    """Refuse a text that a child process cannot parse; a verdict is remembered."""
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    if digest not in _accepted and digest not in _refused:
-        try:
-            child = subprocess.run(
-                [sys.executable, "-c", _CHECK_CODE], input=text, capture_output=True, text=True, timeout=CHECK_TIMEOUT
-            )
-            if child.returncode == 0:
-                _accepted.add(digest)
-            elif child.returncode < 0:
-                _refused[digest] = f"parsing it crashed the process (signal {-child.returncode})"
-            else:
-                last = (child.stderr.strip() or "no message").splitlines()[-1]
-                _refused[digest] = f"carla.Map refused it: {last}"
-        except subprocess.TimeoutExpired:
-            _refused[digest] = f"parsing it took more than {CHECK_TIMEOUT:g} s"
-    if digest in _refused:
-        raise ValueError(f"map {name} cannot be used: {_refused[digest]}")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            contents = read_map(text)
+    except ValueError as error:
+        raise ValueError(f"map {source} cannot be used: {error}") from error
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        warnings.warn(f"map {source}: {message}", stacklevel=3)
+    return RoadMap(name, text, contents)

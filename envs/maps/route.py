@@ -10,23 +10,47 @@ from worldsim.datatypes.boxes import wrap_angle
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class RouteStops:
+    """Where a route crosses stop lines. Immutable.
+
+    Args:
+        s: arc length on the route, ascending, float64 [k] [m].
+        signals: for which one stops there, index into RoadMap.signals, int64 [k].
+    """
+
+    s: np.ndarray
+    signals: np.ndarray
+
+    @staticmethod
+    def none() -> RouteStops:
+        """No stop line."""
+        return RouteStops(s=np.zeros(0), signals=np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Route:
     """A route along lanes, one point a metre. Immutable.
 
     Args:
         points: centreline, float64 [r, 2] [m].
+        z: height of the road, float64 [r] [m].
         yaw: direction of travel, float64 [r] [rad].
         half_width: of the lane, float64 [r] [m].
         speed_limit: float64 [r] [m/s].
         command: RouteCommand of the junction the point lies in or that begins within 30 m, int64 [r].
+        lanes: the lane the point lies on, row in RoadMap.lane_keys, -1 where that is not known, int64 [r].
+        stops: stop lines of lights, stop signs and yield signs.
         length: [m].
     """
 
     points: np.ndarray
+    z: np.ndarray
     yaw: np.ndarray
     half_width: np.ndarray
     speed_limit: np.ndarray
     command: np.ndarray
+    lanes: np.ndarray
+    stops: RouteStops
     length: float
 
     def project(self, xy: np.ndarray, hint_s: float | None = None) -> tuple[float, float, float]:
@@ -36,26 +60,10 @@ class Route:
             xy: [2] [m].
             hint_s: where the ego was lately; only the route from 15 m before to 25 m after it is searched.
         """
+        from envs.maps.route_kernels import project
+
         low, high = (0, len(self.points)) if hint_s is None else (max(0, int(hint_s) - 15), int(hint_s) + 25)
-        near = self.points[low:high] if low < len(self.points) - 1 else self.points[-2:]
-        low = min(low, len(self.points) - 2)
-        nearest = low + int(np.argmin(((near - xy) ** 2).sum(axis=1)))
-        best = (np.inf, 0.0, 0.0, 0.0)
-        for i in (nearest - 1, nearest):
-            if not 0 <= i < len(self.points) - 1:
-                continue
-            d = self.points[i + 1] - self.points[i]
-            size = float(np.hypot(*d)) or 1.0
-            rx, ry = xy[0] - self.points[i, 0], xy[1] - self.points[i, 1]
-            along = (rx * d[0] + ry * d[1]) / size
-            first, last = i == 0, i == len(self.points) - 2
-            f = float(np.clip(along / size, -np.inf if first else 0.0, np.inf if last else 1.0))
-            across = (d[0] * ry - d[1] * rx) / size
-            gap = (rx - f * d[0]) ** 2 + (ry - f * d[1]) ** 2
-            if gap < best[0]:
-                turn = wrap_angle(self.yaw[i + 1] - self.yaw[i]) * min(max(f, 0.0), 1.0)
-                best = (gap, i + f, float(across), float(wrap_angle(self.yaw[i] + turn)))
-        return best[1], best[2], best[3]
+        return project(self.points, self.yaw, float(xy[0]), float(xy[1]), low, high)
 
     def pose_at(self, s: float, lateral: float, heading: float) -> tuple[float, float, float]:
         """x, y [m] and yaw [rad] at arc length `s`, `lateral` to its left, turned by `heading` from its direction;
@@ -82,9 +90,12 @@ def route_through(points: np.ndarray) -> Route:
     along = np.gradient(even, axis=0)
     return Route(
         points=even,
+        z=np.zeros(len(s)),
         yaw=np.arctan2(along[:, 1], along[:, 0]),
         half_width=np.full(len(s), 1.75),
         speed_limit=np.full(len(s), 50 / 3.6),
         command=np.zeros(len(s), np.int64),
+        lanes=np.full(len(s), -1),
+        stops=RouteStops.none(),
         length=float(s[-1]),
     )

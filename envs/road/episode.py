@@ -9,11 +9,12 @@ import numpy as np
 
 from envs.ground_truth import Objects
 from envs.history import Instant
-from envs.maps.route import Route
+from envs.maps.route import Route, RouteStops
 from envs.road.rendering.camera import Actor
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import DriverConfig
+from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import Paths
 from envs.road.traffic.pedestrians import Pedestrians
 from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
@@ -108,8 +109,8 @@ class RoadEpisode:
 
 _CODEC = StateCodec(
     types=(
-        RoadEpisode, Instant, RoadView, Weather, Route, Traffic, TrafficConfig, ExternalActors, BackgroundVehicles,
-        DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
+        RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig,
+        ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
     ),
     open_type=ActorScript,
 )  # fmt: skip

@@ -10,7 +10,16 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from envs.ego_route import ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
-from envs.ground_truth import Objects, is_off_road, is_wrong_way, points_at, scene_from_truth, touched
+from envs.ground_truth import (
+    Objects,
+    ego_box,
+    is_off_road,
+    is_wrong_way,
+    points_at,
+    scene_from_truth,
+    touched,
+    touching,
+)
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
 from envs.reset_options import read_reset_options
@@ -19,11 +28,10 @@ from envs.road.rendering.camera import Camera, CameraConfig
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import PATH_STEP
+from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
-from envs.road.traffic.vehicles import CROSSING_POINTS
 from envs.scripted_actors import ScriptedActors, ego_on_route
 from envs.world import WorldStep
-from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.start_clip import StartClip
@@ -146,7 +154,7 @@ class RoadWorld:
             )
             episode.script_s = on_script_route.s
         ego = Ego(
-            box=_box(before, model),
+            box=ego_box(before, model),
             speed=float(before[3]),
             path=self._expected_path(before),
             on_script_route=on_script_route,
@@ -235,7 +243,7 @@ class RoadWorld:
         if scripted_actors is not None and scripted_actors.ego_speed is not None:
             speed = scripted_actors.ego_speed
         vehicle = np.array([*pose, speed, 0.0, 0.0])
-        ego = _box(vehicle, config.vehicle)
+        ego = ego_box(vehicle, config.vehicle)
         start_time = -(config.num_context - 1) * self.dt
         traffic = Traffic(
             self._traffic_config, stage.road_map, stage.spawn_points, route, ego, s, start_time, scripted_actors, rng
@@ -282,11 +290,10 @@ class RoadWorld:
         """An ego that touches something stands, and so does the driver it touches."""
         episode, model = self._running(), self.config.vehicle
         hit = touched(episode.vehicle, model, objects)
-        obstacles = episode.stage.scenery.obstacles
         episode.hit_by_ego = ObjectKind.EMPTY
         if len(hit):
             episode.hit_by_ego = ObjectKind(int(objects.kinds[hit[0]]))
-        elif len(obstacles) and overlap(_box(episode.vehicle, model), obstacles).any():
+        elif len(touching(ego_box(episode.vehicle, model), episode.stage.obstacles)):
             episode.hit_by_ego = ObjectKind.STATIC
         if episode.hit_by_ego:
             episode.vehicle = np.array([*episode.vehicle[:3], 0.0, 0.0, episode.vehicle[5]])
@@ -322,7 +329,3 @@ class RoadWorld:
             info={"town": stage.town, "weather_seed": episode.weather_seed, "collided_with": int(episode.hit_by_ego)},
             route_done=episode.s >= episode.route.length,
         )
-
-
-def _box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
-    return np.array([vehicle[0], vehicle[1], vehicle[2], model.length, model.width])

@@ -44,6 +44,11 @@ class StaticScene:
         areas, paint = ground_layout(self.road_map.geometry)
         return with_ground(Layout.unknown(), areas, join_lines([paint, lane_lines(self.road_map)]))
 
+    @cached_property
+    def obstacles(self) -> np.ndarray:
+        """Boxes [k, 5] of the solid things beside the roads."""
+        return self.scenery.obstacles
+
     def lane_under(self, pose: ArrayLike) -> LanePoint:
         """The driving lane under a pose (x, y, yaw).
 

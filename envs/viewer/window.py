@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import pygame
 
+from envs.maps.map_files import MapFile, read_maps
 from envs.registration import WORLDS, LocalWorldName, make_learned_env, make_road_env
 from envs.road.road_world import RoadWorldConfig
 from envs.viewer.action_smoothing import ActionSmoother
@@ -51,7 +52,8 @@ class PlayConfig:
             reference world.
         checkpoint: learned world to drive; the shipped one by default.
         num_sampling_steps: of a frame of the learned world; 1 is the fastest, None takes the model's own.
-        map: OpenDRIVE file for the reference world; procedural towns by default.
+        maps: OpenDRIVE files, or folders of them, for the reference world: the drive begins on the first, digits
+            take the others. Procedural towns by default.
         trust_threshold: a picture that is trusted less gets a red border, [0, 1]; the drive goes on.
         pace: time in the world over time on the wall at the start; below 1 is slow motion, and beyond what the machine
             can do it goes as fast as it can.
@@ -70,7 +72,7 @@ class PlayConfig:
     policy: str | None = None
     checkpoint: Path | None = None
     num_sampling_steps: int | None = None
-    map: Path | None = None
+    maps: tuple[Path, ...] = ()
     trust_threshold: float = 0.5
     pace: float = 1.0
     window: tuple[int, int] = (1120, 780)
@@ -90,7 +92,7 @@ class PlayConfig:
             raise ValueError(f"pace must be positive, got {self.pace}")
         if self.steps < 0:
             raise ValueError(f"steps must not be negative, got {self.steps}")
-        if self.map is not None and self.world == "learned":
+        if self.maps and self.world == "learned":
             raise ValueError("a map is for the reference world: add --world road or --world both")
         if self.checkpoint is not None and self.world == "road":
             raise ValueError("a checkpoint is for the learned world: leave out --world road")
@@ -119,7 +121,7 @@ def play(config: PlayConfig, make_driver: Callable[[str], Driver]) -> None:
 def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Session:
     """The drive that `config` asks for, at its start; arguments and ValueError as for `play`, no window."""
     driver = None if config.policy is None else make_driver(config.policy)
-    options: dict[str, Any] = {} if config.map is None else {"map": config.map}
+    maps = read_maps(config.maps)
     if config.world == "both":
         learned, alike = _learned_view(config)
         views = (_road_view(alike), learned)
@@ -132,8 +134,8 @@ def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Se
     return Session(
         views,
         seed=config.seed,
-        options=options,
-        start_options=partial(_start_options, config),
+        options=maps[0].reset_options if maps else {},
+        start_options=partial(_start_options, config, maps),
         driver=driver,
         video_folder=config.output,
     )
@@ -163,11 +165,11 @@ def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
     return View(name="Learned", env=env, camera=camera), alike
 
 
-def _start_options(config: PlayConfig, digit: int) -> dict[str, Any]:
-    """Reset options of start `digit`; on a map of the person's own a start differs by its seed alone."""
+def _start_options(config: PlayConfig, maps: Sequence[MapFile], digit: int) -> dict[str, Any]:
+    """Reset options of start `digit`; the person's own maps take turns."""
     if config.world == "learned":
         return {"start_index": digit - 1}
-    return {"town": digit} if config.map is None else {}
+    return {**maps[(digit - 1) % len(maps)].reset_options} if maps else {"town": digit}
 
 
 def _open_window(config: PlayConfig) -> tuple[pygame.Surface, float]:

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from envs.ground_truth import Objects, project_ahead, scene_from_truth, touched
-from envs.maps.route import Route
+from envs.ground_truth import Objects, scene_from_truth, touched, touching
+from envs.maps.route import Route, RouteStops
+from envs.truth_kernels import project_ahead
+from worldsim.actors.route_frame import nearest_ahead
 from worldsim.datatypes.boxes import corners, overlap
 from worldsim.datatypes.scene import OBJECT_RANGE, ObjectKind, RouteCommand
 from worldsim.datatypes.vehicle import VehicleModel
@@ -21,10 +23,13 @@ def arc_route(curvature: float = 0.0, length: int = 200) -> Route:
     n = len(s)
     return Route(
         points=np.stack([x, y], -1),
+        z=np.zeros(n),
         yaw=yaw,
         half_width=np.full(n, 1.75),
         speed_limit=np.full(n, 13.9),
         command=np.where((s > 80) & (s < 120), RouteCommand.LEFT, RouteCommand.FOLLOW).astype(np.int64),
+        lanes=np.full(len(s), -1),
+        stops=RouteStops.none(),
         length=float(length),
     )
 
@@ -131,11 +136,32 @@ def test_objects_are_relative_nearest_first_and_in_range():
 
 
 def test_project_ahead_of_points_beside_and_beyond():
-    at, across, _ = project_ahead(np.array([[30.4, 1.5], [30.4, -2.0], [5.0, 0.0]]), arc_route(), 20.0, 50.0)
+    points, route = np.array([[30.4, 1.5], [30.4, -2.0], [5.0, 0.0], [95.0, 0.0]]), arc_route()
+    at, across, _ = project_ahead(route.points, route.yaw, points, 20.0, 50.0, 60.0)
     assert at[:2] == pytest.approx([30.4, 30.4])
     assert across[:2] == pytest.approx([1.5, -2.0])
     assert at[2] == pytest.approx(5.0)
     assert abs(across[2]) >= 15.0
+    assert across[3] == np.inf
+
+
+def test_lead_is_the_one_that_the_tracker_would_find():
+    rng, route = np.random.default_rng(0), arc_route(0.01)
+    num_leads = 0
+    for _ in range(200):
+        poses = np.column_stack([rng.uniform(0, 80, 6), rng.uniform(-4, 25, 6), rng.uniform(-np.pi, np.pi, 6)])
+        others = objects(*np.column_stack([poses, rng.uniform((2, 1, -9, 1), (9, 3, 9, 1.5), (6, 4))]))
+        scene = scene_from_truth(vehicle=ego(10, 0.5, 0.1), model=MODEL, route=route, objects=others, hint_s=10.0)
+        s = route.project(np.array([10.0, 0.5]), 10.0)[0]
+        at, across, yaw = project_ahead(route.points, route.yaw, others.boxes[:, :2].copy(), s, 70.0, 70.0)
+        boxes, everyone = others.boxes, np.isfinite(across)
+        gap, speed, present = nearest_ahead(
+            at - s, across, boxes[:, 2] - yaw, boxes[:, 3], boxes[:, 4], others.speeds, everyone, (4.0, 2.0)
+        )
+        assert scene.lead_valid == present
+        assert scene.lead == pytest.approx([float(gap), float(speed)], abs=1e-5)
+        num_leads += int(present)
+    assert 50 < num_leads < 190
 
 
 def test_touched_names_who():
@@ -144,6 +170,20 @@ def test_touched_names_who():
     assert touched(ego(20, 0, 0), MODEL, Objects.none()).tolist() == []
 
 
+def test_touching_finds_every_overlap():
+    rng = np.random.default_rng(1)
+    num_touching = 0
+    for _ in range(200):
+        boxes = rng.uniform((-6, -6, -np.pi, 0.5, 0.5), (6, 6, np.pi, 9, 2.5), (20, 5))
+        box = rng.uniform((-1, -1, -np.pi, 2, 1), (1, 1, np.pi, 5, 2))
+        found = touching(box, boxes)
+        assert found.tolist() == np.flatnonzero(overlap(box, boxes)).tolist()
+        num_touching += len(found)
+    assert num_touching > 500
+
+
 def test_objects_of_unequal_length_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 5\)"):
         Objects(boxes=np.zeros((2, 5)), speeds=np.zeros(1), kinds=np.zeros(2, np.int64))
+    with pytest.raises(ValueError, match=r"heights of 2 objects .* \(3,\)"):
+        Objects(boxes=np.zeros((2, 5)), speeds=np.zeros(2), kinds=np.zeros(2, np.int64), z=np.zeros(3))

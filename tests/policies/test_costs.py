@@ -5,6 +5,7 @@ import pytest
 
 from policies.costs import CostConfig, driving_cost, missing_progress, overlaps_object, proximity
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.signals import SignalKind
 
 CONFIG = CostConfig()
 
@@ -27,12 +28,11 @@ def good_scenes(n, h, speed=10.0) -> SceneState:
     return scenes
 
 
-def cost(scenes, collision=0.0, off_road=0.0, actions=None, config=CONFIG):
+def cost(scenes, collision=0.0, off_road=0.0, violation=0.0, actions=None, config=CONFIG):
     shape = scenes.batch_shape
     actions = np.zeros((*shape, 2)) if actions is None else actions
-    return driving_cost(
-        scenes, np.zeros(shape) + collision, np.zeros(shape) + off_road, actions, np.zeros(2), config
-    ).total()
+    events = (np.zeros(shape) + event for event in (collision, off_road, violation))
+    return driving_cost(scenes, *events, actions, np.zeros(2), config).total()
 
 
 @pytest.mark.parametrize("h", [1, 12, 50])
@@ -75,6 +75,29 @@ def test_proximity_grows_as_the_gap_closes_and_needs_a_valid_lead():
     assert p[-1] == 1.0
 
 
+def test_a_line_to_stop_at_is_as_the_bumper_of_a_standing_car():
+    scenes = good_scenes(1, 4, speed=8.0)
+    scenes.signal[:], scenes.signal_distance[0] = SignalKind.RED, [40.0, 12.0, 6.0, 0.0]
+    assert not proximity(scenes, CONFIG).any()  # not known
+    scenes.signal_valid[:] = True
+    p = proximity(scenes, CONFIG)[0]
+    assert p[0] == 0.0
+    assert (np.diff(p[1:]) > 0).all()
+    scenes.signal[:] = SignalKind.GREEN
+    assert not proximity(scenes, CONFIG).any()
+    waiting = good_scenes(1, 1, speed=0.0)
+    waiting.signal[:], waiting.signal_distance[:], waiting.signal_valid[:] = SignalKind.RED, 1.0, True
+    assert not proximity(waiting, CONFIG).any()  # it costs no more to wait than to stand elsewhere
+
+
+def test_a_red_light_run_outweighs_the_progress_of_the_horizon():
+    for h in (1, 30):
+        waiting, running = good_scenes(1, h, speed=0.0), good_scenes(1, h)
+        violation = np.zeros((1, h))
+        violation[0, h // 2] = 1.0
+        assert cost(running, violation=violation)[0] > cost(waiting)[0]
+
+
 def test_leaving_the_centre_costs_and_swerving_costs():
     centred, off = good_scenes(1, 6), good_scenes(1, 6)
     off.lane[..., 0] = 1.0
@@ -85,8 +108,9 @@ def test_leaving_the_centre_costs_and_swerving_costs():
 
 
 def test_shapes_are_checked():
-    with pytest.raises(ValueError, match="must share leading dims"):
-        driving_cost(good_scenes(2, 3), np.zeros((2, 4)), np.zeros((2, 3)), np.zeros((2, 3, 2)), np.zeros(2), CONFIG)
+    fits, actions = np.zeros((2, 3)), np.zeros((2, 3, 2))
+    with pytest.raises(ValueError, match=r"collision \(2, 4\).* must share leading dims"):
+        driving_cost(good_scenes(2, 3), np.zeros((2, 4)), fits, fits, actions, np.zeros(2), CONFIG)
 
 
 def test_config_refuses_a_collision_that_progress_could_buy():

@@ -17,6 +17,7 @@ from policies.rule_based import (
 )
 from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -185,11 +186,12 @@ class StraightRoadState:
 
 
 class StraightRoad:
-    """A world model that knows the truth: a straight lane and a wall at `wall` metres."""
+    """A world model that knows the truth: a straight lane, a wall at `wall` metres, and a red light whose stop line is
+    at `line` metres."""
 
-    def __init__(self, wall=np.inf):
+    def __init__(self, wall=np.inf, line=np.inf):
         self.config = SimpleNamespace(frame_size=(8, 8), num_context=4, dt=0.1)
-        self.wall = wall
+        self.wall, self.line = wall, line
         self.num_steps = 0
 
     def scenes(self, vehicles):
@@ -198,6 +200,10 @@ class StraightRoad:
             gap = self.wall - v[0] - 2.3
             lead = (gap, 0.0) if gap < 60 else None
             states.append(scene_on_circle(offset=v[1], heading=v[2], speed=v[3], limit=10.0, lead=lead))
+            ahead = self.line - v[0] - 2.3
+            if -2.0 <= ahead <= 80.0:
+                states[-1].signal[...], states[-1].signal_distance[...] = SignalKind.RED, ahead
+            states[-1].signal_valid[...] = np.isfinite(self.line)
         return SceneState.stack(states)
 
     def begin(self, clips, seeds, *, pictures):
@@ -209,7 +215,11 @@ class StraightRoad:
         vehicles = MODEL.step(state.vehicles, controls, 0.1)
         prediction = SimpleNamespace(
             scene=self.scenes(vehicles),
-            tracked=SimpleNamespace(vehicles=vehicles),
+            tracked=SimpleNamespace(
+                vehicles=vehicles,
+                red_light=(state.vehicles[:, 0] + 2.3 <= self.line) & (vehicles[:, 0] + 2.3 > self.line),
+                stop_sign_missed=np.zeros(len(vehicles), bool),
+            ),
             collision=(vehicles[:, 0] + 2.3 > self.wall).astype(float),
             off_road=(np.abs(vehicles[:, 1]) > 2.5).astype(float),
         )
@@ -254,6 +264,15 @@ def test_planner_stops_before_the_wall_even_when_its_lane_followers_do_not():
     assert track[-1, 3] < 2.0
 
 
+@pytest.mark.parametrize("obeys", [True, False])
+def test_planner_waits_at_a_red_light_even_when_its_lane_followers_do_not(obeys):
+    model, follower = StraightRoad(line=45.0), LaneFollowerConfig(obey_signals=obeys)
+    planner = SamplingPlanner(model, SamplingPlannerConfig(num_samples=24, num_iterations=3, follower=follower))
+    track = plan_drive(model, planner, [0, 0, 0, 9.0, 0, 0])
+    assert 40.0 < track[:, 0].max() + 2.3 < 45.0
+    assert track[-1, 3] < 2.0
+
+
 def test_planner_is_a_function_of_the_seed_and_searches_on_schedule():
     model = StraightRoad()
     config = SamplingPlannerConfig(num_samples=6, num_iterations=2, horizon=6, replan_interval=3)
@@ -288,7 +307,8 @@ class CountingEnv(gymnasium.Env):
             "vehicle": np.full(6, self.count),
             "collision": 0.0,
         }
-        info |= {"off_road": 0.0, "wrong_way": False, "progress": float(self.count)}
+        info |= {"off_road": 0.0, "wrong_way": False, "red_light": False, "stop_sign_missed": False}
+        info["progress"] = float(self.count)
         return np.full((8, 8, 3), self.count, np.uint8), info
 
     def reset(self, *, seed=None, options=None):

@@ -37,6 +37,8 @@ def rollout(*, speed: float = 8.0, other: tuple[float, float] | None = None, col
         collision=touched,
         off_road=np.zeros(41),
         wrong_way=np.zeros(41, bool),
+        red_light=np.zeros(41, bool),
+        stop_sign_missed=np.zeros(41, bool),
         progress=np.full(40, 0.1 * speed),
         terminated=False,
         truncated=False,

@@ -24,6 +24,8 @@ def rows_of(vehicles: np.ndarray, scenes: SceneState, control: np.ndarray) -> Ro
         collision=zeros,
         off_road=zeros,
         wrong_way=zeros > 0,
+        red_light=zeros > 0,
+        stop_sign_missed=zeros > 0,
         progress=zeros,
         tasks=np.zeros(len(vehicles), np.int64),
         valid=all_valid(len(vehicles)),

@@ -21,6 +21,8 @@ def random_rows(length: int, rng: np.random.Generator) -> Rows:
         collision=rng.random(length).astype(np.float32),
         off_road=rng.random(length).astype(np.float32),
         wrong_way=rng.random(length) > 0.5,
+        red_light=rng.random(length) > 0.5,
+        stop_sign_missed=rng.random(length) > 0.5,
         progress=rng.normal(size=length).astype(np.float32),
         tasks=rng.integers(0, 2, length),
         valid=all_valid(length),

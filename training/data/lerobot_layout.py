@@ -36,6 +36,8 @@ LAYOUT_PATH = "meta/layouts/{digest}.npz"
 
 VALID_COLUMN = "valid"
 EVENT_NAMES = ("collision", "off_road", "wrong_way", "progress")
+VIOLATION_NAMES = ("red_light", "stop_sign_missed")
+"""Known where SceneState's `signal_valid` is."""
 VALID_NAMES = ("frame", *CONTROL_NAMES, *VEHICLE_NAMES, "objects", *EVENT_NAMES)
 """The columns of a row's mask, besides the masks of SceneState; "objects": whether everyone around is listed."""
 
@@ -97,7 +99,8 @@ def features(
         table[scene_column(name)] = _feature(str(array.dtype), max(1, array.size), _SCENE_NAMES.get(name))
     for name in ("collision", "off_road", "progress"):
         table[name] = _feature("float32", 1)
-    table["wrong_way"] = _feature("bool", 1)
+    for name in ("wrong_way", *VIOLATION_NAMES):
+        table[name] = _feature("bool", 1)
     if masked:
         table[VALID_COLUMN] = _feature("bool", len(VALID_NAMES), VALID_NAMES)
     return table | {name: _feature(dtype, 1) for name, dtype in _INDEX_COLUMNS.items()}

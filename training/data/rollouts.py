@@ -38,6 +38,9 @@ class Rows:
         collision: probability that the ego touches something, float32 [t].
         off_road: probability that a wheel is off the drivable area, float32 [t].
         wrong_way: bool [t].
+        red_light: the front crossed a stop line on red on the way to this frame, bool [t]; False, as the next, where
+            lights and signs are not known (`scenes.signal_valid`).
+        stop_sign_missed: it passed a stop sign without a stop on the way to this frame, bool [t].
         progress: distance along the route covered on the way to this frame, float32 [t] [m].
         tasks: index of the behaviour that chose the control, int64 [t].
         valid: which of VALID_NAMES are known, bool [t, 16]; what is not known is 0. A recording of a reference world
@@ -53,6 +56,8 @@ class Rows:
     collision: np.ndarray
     off_road: np.ndarray
     wrong_way: np.ndarray
+    red_light: np.ndarray
+    stop_sign_missed: np.ndarray
     progress: np.ndarray
     tasks: np.ndarray
     valid: np.ndarray
@@ -108,10 +113,14 @@ class EpisodeSource:
     Args:
         seed: of the world's reset.
         town: the procedural town, -1 where there is none.
+        map: name of the OpenDRIVE file it took place on, "" where there is none.
+        map_digest: of that file, the first 16 digits of its SHA-256.
     """
 
     seed: int
     town: int
+    map: str = ""
+    map_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -284,6 +293,8 @@ class RolloutWriter:
         names = [self.tasks[k] for k in np.unique(rows.tasks)]
         row = layout.episode_row(index, len(rows), self.fps, names, self.sensors)
         row |= {"seed": source.seed, "town": source.town, "video_crc32": crc, "layout": digest, **checksums}
+        if source.map:
+            row |= {"map": source.map, "map_digest": source.map_digest}
         layout.write_table(self.root / layout.episode_file(layout.EPISODES_PATH, index), pa.Table.from_pylist([row]))
 
     def _write_stream(self, index: int, name: str, pictures: np.ndarray) -> int:
@@ -359,7 +370,7 @@ class RolloutDataset:
         self.frame_size: tuple[int, int] = (height, width)
         self.tasks: tuple[str, ...] = tuple(layout.read_table(self.root / layout.TASKS_PATH).column("task").to_pylist())
         self.sensors: tuple[str, ...] = tuple(name for name in SENSOR_NAMES if stream_key(name) in info["features"])
-        wanted = ["episode_index", "length", "seed", "town", "video_crc32", "layout"]
+        wanted = ["episode_index", "length", "seed", "town", "map", "map_digest", "video_crc32", "layout"]
         wanted += [f"{name}_crc32" for name in self.sensors]
         paths = sorted((self.root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
         rows = [layout.read_table(path, wanted).to_pylist()[0] for path in paths]
@@ -383,7 +394,9 @@ class RolloutDataset:
         return RecordedEpisode(
             index=index,
             rows=_rows(table),
-            source=EpisodeSource(seed=row["seed"], town=row["town"]),
+            source=EpisodeSource(
+                seed=row["seed"], town=row["town"], map=row.get("map", ""), map_digest=row.get("map_digest", "")
+            ),
             fps=self.fps,
             video=self.root / layout.episode_file(layout.VIDEO_PATH, index),
             video_checksum=row["video_crc32"],
@@ -420,7 +433,7 @@ def _table(rows: Rows, index: int, fps: int, masked: bool) -> pa.Table:
     columns |= {layout.scene_column(name): values for name, values in rows.scenes.arrays().items()}
     columns |= {name: getattr(rows, name).astype(np.float32) for name in ("collision", "off_road", "progress")}
     columns |= {
-        "wrong_way": rows.wrong_way.astype(bool),
+        **{name: getattr(rows, name).astype(bool) for name in ("wrong_way", *layout.VIOLATION_NAMES)},
         "timestamp": (np.arange(t) / fps).astype(np.float32),
         "frame_index": np.arange(t),
         "episode_index": np.full(t, index),
@@ -441,6 +454,10 @@ def _rows(table: pa.Table) -> Rows:
         for name, shape in shapes.items()
         if name not in scenes
     }
+    violations = {
+        name: layout.array(table, name) if name in table.column_names else np.zeros(table.num_rows, bool)
+        for name in layout.VIOLATION_NAMES
+    }
     masked = layout.VALID_COLUMN in table.column_names
     return Rows(
         controls=layout.array(table, "action", (4,)),
@@ -449,6 +466,7 @@ def _rows(table: pa.Table) -> Rows:
         collision=layout.array(table, "collision"),
         off_road=layout.array(table, "off_road"),
         wrong_way=layout.array(table, "wrong_way"),
+        **violations,
         progress=layout.array(table, "progress"),
         tasks=layout.array(table, "task_index"),
         valid=layout.array(table, layout.VALID_COLUMN, (-1,)) if masked else all_valid(table.num_rows),

@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import torch
 
+from envs.maps.map_files import find_maps
 from envs.video import write_mp4
 from training.data import lerobot_layout as layout
 from training.data.frame_store import FrameStore, FrameWindows
@@ -28,6 +29,7 @@ from training.evaluation.metrics import (
     scene_scores,
     stability_scores,
     trust_scores,
+    violation_scores,
 )
 from training.evaluation.rollouts import Rollouts, long_drives, reconstruct, roll_out_recorded
 from training.recording.record import RecordConfig, record
@@ -47,12 +49,14 @@ class EvaluateConfig:
     Args:
         data: recording of towns that training has not seen.
         tail: share of its frames, at its end, that is compared: the one that training on `data` has held out.
-        world: "recording" takes `data` as it is; "carla" records it first in a CARLA server, or goes on recording it.
+        world: "recording" takes `data` as it is; "road" records it first on `maps` in the reference world, "carla" in a
+            CARLA server; both go on with a recording that is there.
+        maps: OpenDRIVE files, or folders of them, to be visited in turn in world "road".
         host: of the CARLA server.
         port: of its RPC.
         carla_maps: maps of the server to be visited in turn; without one, the map it has.
         carla_routes: a file of CARLA leaderboard routes to be driven in turn instead, each on its own map.
-        num_episodes: that are recorded in CARLA.
+        num_episodes: that are recorded on the maps or in CARLA.
         seconds_per_episode: longest of them [s].
         out: folder for report.json, plots and videos.
         checkpoint: folder of the model, None for the default world.
@@ -70,7 +74,8 @@ class EvaluateConfig:
 
     data: Path
     tail: float = 1.0
-    world: Literal["recording", "carla"] = "recording"
+    world: Literal["recording", "road", "carla"] = "recording"
+    maps: tuple[Path, ...] = ()
     host: str = "127.0.0.1"
     port: int = 2000
     carla_maps: tuple[str, ...] = ()
@@ -94,14 +99,19 @@ class EvaluateConfig:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if not 0 < self.tail <= 1:
             raise ValueError(f"tail must lie in (0, 1], got {self.tail}")
+        if self.maps and self.world != "road":
+            raise ValueError(f"maps are for world 'road', got them for {self.world!r}")
+        if self.world == "road" and not self.maps:
+            raise ValueError("world 'road' is recorded on maps of yours: give --maps")
         if self.world != "carla" and (self.carla_maps or self.carla_routes):
             raise ValueError(f"carla_maps and carla_routes are for world 'carla', got them for {self.world!r}")
 
     def recording(self, frame_size: tuple[int, int]) -> RecordConfig:
-        """What is recorded in CARLA, in frames of the model's size."""
+        """What is recorded on the maps or in CARLA, in frames of the model's size."""
         return RecordConfig(
             out=self.data,
-            world="carla",
+            world=self.world,
+            maps=self.maps,
             carla_maps=self.carla_maps,
             carla_routes=self.carla_routes,
             host=self.host,
@@ -148,10 +158,10 @@ def _check_fit(store: FrameStore, model: WorldModel, data: Path) -> None:
 
 
 def _held_out_frames(model: WorldModel, config: EvaluateConfig) -> FrameStore:
-    """The frames to compare with, recorded in CARLA first if that is asked for."""
-    if config.world == "carla":
+    """The frames to compare with, recorded first if that is asked for."""
+    if config.world != "recording":
         if model.config.camera != CameraGeometry():
-            raise ValueError(f"CARLA is recorded with {CameraGeometry()}, the model has {model.config.camera}")
+            raise ValueError(f"worlds are recorded with {CameraGeometry()}, the model has {model.config.camera}")
         record(config.recording(model.config.frame_size))
     store = FrameStore(RolloutDataset(config.data))
     if config.tail < 1:
@@ -173,6 +183,7 @@ def evaluate(config: EvaluateConfig) -> dict:
     config.out.mkdir(parents=True, exist_ok=True)
 
     report = {"config": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()}}
+    report["config"]["maps"] = [file.label for file in find_maps(config.maps)]
     report |= _compare_rollouts(model, store, config, rng)
     if config.long_starts:
         report |= _drive_long(model, config, rng)
@@ -218,7 +229,7 @@ def _drive_long(model: WorldModel, config: EvaluateConfig, rng: np.random.Genera
     dt = model.config.dt
     clips = [starts[k] for k in rng.choice(len(starts), min(config.long_starts, len(starts)), replace=False)]
     drives = long_drives(model, clips, round(config.long_seconds / dt))
-    scores = {"stability": stability_scores(drives, clips)}
+    scores = {"stability": stability_scores(drives, clips), "violations": violation_scores(drives, dt)}
     write_mp4(config.out / "long.mp4", np.concatenate(list(drives.frames[:4]), axis=2), fps=1 / dt)
     write_sheet(config.out / "long.png", list(drives.frames[:6]), every=max(1, drives.frames.shape[1] // 12))
     if model.config.dit.num_retrieved:
@@ -352,6 +363,17 @@ def _stability_rows(report: dict) -> list[Row]:
     ]
 
 
+def _violation_rows(report: dict) -> list[Row]:
+    if "violations" not in report:
+        return []
+    scores, rows = report["violations"], []
+    for name, label in (("red_lights_run", "red lights run"), ("stop_signs_missed", "stop signs missed")):
+        s = scores.get(name)
+        text = "not known" if s is None else f"{s['count']} ({s['per_km']:.1f} per km)"
+        rows.append((f"{label} by the lane follower in long drives", text, "0"))
+    return rows
+
+
 def _loop_closure_rows(report: dict) -> list[Row]:
     rows = []
     for name, s in report.get("loop_closure", {}).items():
@@ -372,6 +394,7 @@ SECTIONS: tuple[Callable[[dict], list[Row]], ...] = (
     _event_rows,
     _trust_rows,
     _stability_rows,
+    _violation_rows,
     _loop_closure_rows,
 )
 """Of the table, in this order."""

@@ -176,6 +176,20 @@ def trust_scores(r: Rollouts, model: TrustModel) -> dict:
     }
 
 
+def violation_scores(drives: LongDrives, dt: float) -> dict:
+    """Red lights run and stop signs missed in long drives, and how often; empty where lights and signs are unknown."""
+    known = drives.scenes.signal_valid
+    if not known.any():
+        return {}
+    km = float((drives.scenes.speed * known).sum()) * dt / 1000.0
+    counts = {"red_lights_run": drives.red_light, "stop_signs_missed": drives.stop_sign_missed}
+    scores: dict = {"known_km": km}
+    for name, happened in counts.items():
+        count = int(happened.sum())
+        scores[name] = {"count": count, "per_km": count / km if km > 0 else 0.0}
+    return scores
+
+
 def stability_scores(drives: LongDrives, clips: list[StartClip]) -> dict:
     """Long drives at quarters of their length: sharpness, colour and motion against their start clips, and whether the
     lane decoded from the picture lies where the route says (`decoded_lane_error_m`, `decoded_heading_error_deg`)."""

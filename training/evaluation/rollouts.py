@@ -164,13 +164,15 @@ class LongDrives:
     """`n` closed-loop drives of `t` steps.
 
     frames: uint8 [n, t, h, w, 3]. scenes: what the driver was shown, decoded: what the latents show, SceneState [n, t].
-    off_road: probability [n, t].
+    off_road: probability [n, t]. red_light, stop_sign_missed: whether it happened in the step, bool [n, t].
     """
 
     frames: np.ndarray
     scenes: SceneState
     decoded: SceneState
     off_road: np.ndarray
+    red_light: np.ndarray
+    stop_sign_missed: np.ndarray
 
 
 def follow_lane(
@@ -193,4 +195,6 @@ def long_drives(model: WorldModel, clips: list[StartClip], num_steps: int) -> Lo
         scenes=_over_time([s.scene for s in steps]),
         decoded=_over_time([s.decoded.scene for s in steps if s.decoded is not None]),
         off_road=np.stack([s.off_road for s in steps], axis=1),
+        red_light=np.stack([s.tracked.red_light for s in steps], axis=1),
+        stop_sign_missed=np.stack([s.tracked.stop_sign_missed for s in steps], axis=1),
     )

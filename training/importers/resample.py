@@ -163,6 +163,8 @@ def rows_at(recording: Recording, times: np.ndarray, config: ResampleConfig) -> 
         collision=collision,
         off_road=np.zeros(t, np.float32),
         wrong_way=np.zeros(t, bool),
+        red_light=np.zeros(t, bool),
+        stop_sign_missed=np.zeros(t, bool),
         progress=np.zeros(t, np.float32),
         tasks=np.zeros(t, np.int64),
         valid=valid,

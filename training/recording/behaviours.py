@@ -13,8 +13,11 @@ from typing import Protocol
 import numpy as np
 
 from policies.rule_based import LaneFollowerConfig, choose_acceleration, steer_along_route
-from worldsim.datatypes.scene import LaneColumn, ObjectColumn, SceneState, control_from_action
+from worldsim.datatypes.scene import LaneColumn, ObjectColumn, SceneState, control_from_action, unknown_signals
 from worldsim.datatypes.vehicle import VehicleModel, pursuit_curvature
+
+OBEDIENT_SHARE = 0.8
+"""Share of the sloppy and of the tailgating drivers who obey lights and signs: recordings must hold red lights run."""
 
 
 class Behaviour(Protocol):
@@ -55,7 +58,7 @@ class NoisyLaneFollower:
         offset: keeps this far left of the lane's centre [m].
         steer_noise: standard deviation of steer.
         pedal_noise: standard deviation of the pedal.
-        ignore_lead: drives as if nothing were ahead.
+        ignore_lead: drives as if nothing were ahead, no red light either.
         dt: step [s].
         rng: generator.
     """
@@ -81,7 +84,7 @@ class NoisyLaneFollower:
     def action(self, scene: SceneState) -> np.ndarray:
         """Steer and acceleration [2]."""
         if self.ignore_lead:
-            scene = _without_lead(scene)
+            scene = _with_free_road(scene)
         steer = float(steer_along_route(scene[None], self._vehicle_model, offset=self.offset)[0])
         acceleration = float(choose_acceleration(scene[None], self.config)[0])
         pedal = float(self._vehicle_model.acceleration_command(acceleration, float(scene.speed)))
@@ -117,9 +120,12 @@ def lane_following(dt: float, rng: np.random.Generator) -> Behaviour:
 
 
 def sloppy(dt: float, rng: np.random.Generator) -> Behaviour:
-    """Follows the lane loosely at 0.3 to 1.3 of the limit, noisy hands and feet."""
+    """Follows the lane loosely at 0.3 to 1.3 of the limit, noisy hands and feet; some run red lights."""
     config = LaneFollowerConfig(
-        speed_factor=rng.uniform(0.3, 1.3), headway=rng.uniform(0.6, 2.0), lateral_acceleration=rng.uniform(1.5, 4.0)
+        speed_factor=rng.uniform(0.3, 1.3),
+        headway=rng.uniform(0.6, 2.0),
+        lateral_acceleration=rng.uniform(1.5, 4.0),
+        obey_signals=bool(rng.random() < OBEDIENT_SHARE),
     )
     noise = rng.uniform(0.01, 0.05)
     return NoisyLaneFollower(
@@ -179,7 +185,7 @@ def leaving_road(dt: float, rng: np.random.Generator) -> Behaviour:
 
 
 def tailgating(dt: float, rng: np.random.Generator) -> Behaviour:
-    """Much too close behind the lead, at up to 1.5 of the limit."""
+    """Much too close behind the lead, at up to 1.5 of the limit; some run red lights."""
     config = LaneFollowerConfig(
         speed_factor=rng.uniform(1.1, 1.5),
         headway=rng.uniform(0.1, 0.4),
@@ -187,6 +193,7 @@ def tailgating(dt: float, rng: np.random.Generator) -> Behaviour:
         acceleration=3.0,
         comfortable_braking=6.0,
         lateral_acceleration=3.0,
+        obey_signals=bool(rng.random() < OBEDIENT_SHARE),
     )
     return NoisyLaneFollower(config, dt=dt, rng=rng, offset=rng.normal(0, 0.2), steer_noise=0.01, pedal_noise=0.05)
 
@@ -359,12 +366,11 @@ class RandomDriver:
         self._behaviour = list(BEHAVIOURS.values())[self._index](self._dt, self._rng)
 
 
-def _without_lead(scene: SceneState) -> SceneState:
-    """The scene as seen by a driver who ignores all road users."""
+def _with_free_road(scene: SceneState) -> SceneState:
+    """The scene as seen by a driver who ignores all road users, lights and signs."""
     blind = SceneState.empty(scene.batch_shape)
-    return SceneState(
-        **(scene.arrays() | {name: getattr(blind, name) for name in ("lead", "lead_valid", "objects", "object_kinds")})
-    )
+    ignored = ("lead", "lead_valid", "objects", "object_kinds", *unknown_signals())
+    return SceneState(**(scene.arrays() | {name: getattr(blind, name) for name in ignored}))
 
 
 def _impulse_scale(scene: SceneState) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_routes
+from envs.maps.map_files import MapFile, find_maps, read_maps
 from envs.process_pool import in_processes
 from envs.registration import WORLDS, ReferenceWorldName
 from envs.world import SensorWorld, World, WorldLostError, WorldStep
@@ -41,6 +42,7 @@ class RecordConfig:
     Args:
         out: * folder of the dataset.
         world: "road" is the reference simulator; "carla" a CARLA server, whose own maps take the place of towns.
+        maps: OpenDRIVE files, or folders of them, that the reference world visits in turn instead of towns.
         carla_maps: maps of the server to be visited in turn instead of towns; none for the map it has loaded.
         carla_routes: a file of CARLA leaderboard routes to be driven in turn instead, each on its own map.
         host: * of the CARLA server.
@@ -49,7 +51,7 @@ class RecordConfig:
         seconds_per_episode: longest episode [s].
         first_town: seed of the first town.
         num_towns: towns are first_town .. first_town + num_towns - 1, visited in turn.
-        episodes_per_town: consecutive episodes in one town before the next one is loaded.
+        episodes_per_town: consecutive episodes in one town, or on one map, before the next one is loaded.
         frame_size: height and width [px].
         num_workers: * processes; 0 records in this one, and so does a CARLA server, whatever the number.
         seed: of everything.
@@ -65,6 +67,7 @@ class RecordConfig:
 
     out: Path = Path("data/rollouts")
     world: ReferenceWorldName = "road"
+    maps: tuple[Path, ...] = ()
     carla_maps: tuple[str, ...] = ()
     carla_routes: Path | None = None
     host: str = "127.0.0.1"
@@ -95,17 +98,33 @@ class RecordConfig:
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
+        if self.maps and self.world != "road":
+            raise ValueError(f"maps are for world 'road', got them for {self.world!r}; its own are --carla-maps")
         if self.carla_maps and self.carla_routes:
             raise ValueError(f"routes name their maps; carla_maps must be empty beside them, got {self.carla_maps}")
 
+    def map(self, index: int) -> MapFile | None:
+        """The map of episode `index`, None where it takes place in a town or in CARLA."""
+        maps = find_maps(self.maps)
+        return maps[index // self.episodes_per_town % len(maps)] if maps else None
+
     def town(self, index: int) -> int:
-        """The town of episode `index`."""
+        """The town of episode `index`, -1 where it takes place on a map or in CARLA."""
+        if self.world != "road" or self.maps:
+            return -1
         return self.first_town + index // self.episodes_per_town % self.num_towns
+
+    def source(self, index: int, seed: int) -> EpisodeSource:
+        """Where episode `index` comes from, driven from `seed`."""
+        file = self.map(index)
+        name, digest = ("", "") if file is None else (file.name, file.digest)
+        return EpisodeSource(seed=seed, town=self.town(index), map=name, map_digest=digest)
 
     def start_options(self, index: int) -> dict[str, Any]:
         """The reset options of the world with which episode `index` begins."""
         if self.world == "road":
-            return {"town": self.town(index)}
+            file = self.map(index)
+            return {"town": self.town(index)} if file is None else dict(file.reset_options)
         visit = index // self.episodes_per_town
         if self.carla_routes is not None:
             routes = _routes(self.carla_routes)
@@ -140,12 +159,12 @@ def record(config: RecordConfig, make_world: MakeWorld | None = None) -> Rollout
         make_world: what it is recorded in; None makes the world that `config` names.
 
     Raises:
-        ValueError: `config.out` holds a recording made with other settings.
+        ValueError: a map cannot be used, or `config.out` holds a recording made with other settings.
         RouteError: a route of `config.carla_routes` cannot be driven on the server.
         ConnectionError: CARLA does not answer, or breaks off again and again; what was recorded so far is kept.
     """
     make_world = make_named_world if make_world is None else make_world
-    _check_settings(config)
+    _check_settings(config, read_maps(config.maps))
     for leftover in config.out.rglob(".*.tmp"):  # of a recording that was stopped
         leftover.unlink()
     groups = _missing_by_town(config)
@@ -182,17 +201,18 @@ def _missing_by_town(config: RecordConfig) -> list[list[int]]:
     return list(groups.values())
 
 
-def _check_settings(config: RecordConfig) -> None:
+def _check_settings(config: RecordConfig, maps: Sequence[MapFile]) -> None:
     """Refuse to mix recordings of different settings in one dataset."""
     free = ("out", "num_episodes", "num_workers", "host", "port")
     settings = {name: value for name, value in asdict(config).items() if name not in free}
     settings["carla_routes"] = None if config.carla_routes is None else str(config.carla_routes)
+    settings["maps"] = [(file.name, file.digest) for file in maps]
     settings = json.loads(json.dumps(settings))  # as it reads back
     path = config.out / _SETTINGS_PATH
     if not path.exists():
         layout.write_json(path, settings)
-    # recordings from before there were these
-    older = {"world": "road", "carla_maps": [], "carla_routes": None, "extra": []}
+    # what recordings have that are older than these options
+    older = {"world": "road", "maps": [], "carla_maps": [], "carla_routes": None, "extra": []}
     found = older | layout.read_json(path)
     for name, value in settings.items():
         if found.get(name) != value:
@@ -215,7 +235,7 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
             except (ConnectionError, RouteError):
                 raise
             except Exception as error:
-                raise RuntimeError(f"episode {index} in town {config.town(index)} failed: {error}") from error
+                raise RuntimeError(f"episode {index}, {config.source(index, 0)}, failed: {error}") from error
     finally:
         world.close()
     return len(indices)
@@ -228,8 +248,7 @@ def record_episode(
     min_length = max(2, round(config.min_seconds / world.dt))
     for attempt in range(5):
         rng = np.random.default_rng([config.seed, index, attempt])
-        town = config.town(index) if config.world == "road" else -1
-        source = EpisodeSource(seed=int(rng.integers(2**31)), town=town)
+        source = config.source(index, int(rng.integers(2**31)))
         frames, rows, pictures = _drive_to_the_end(world, config, source.seed, index, rng)
         if len(rows) >= min_length:
             break
@@ -310,6 +329,8 @@ def _rows(steps: Sequence[WorldStep], controls: Sequence[np.ndarray], tasks: Seq
         collision=np.array([s.collision for s in steps], np.float32),
         off_road=np.array([s.off_road for s in steps], np.float32),
         wrong_way=np.array([s.wrong_way for s in steps], bool),
+        red_light=np.array([s.red_light for s in steps], bool),
+        stop_sign_missed=np.array([s.stop_sign_missed for s in steps], bool),
         progress=np.array([s.progress for s in steps], np.float32),
         tasks=np.array(tasks, np.int64),
         valid=all_valid(len(steps)),

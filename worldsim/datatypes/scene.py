@@ -195,27 +195,30 @@ class SceneState:
 
     def __getitem__(self, index) -> SceneState:
         """The instants selected by `index` on the leading dims."""
-        return SceneState(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return SceneState(**{name: getattr(self, name)[index] for name in _FIELDS})
 
     def __eq__(self, other: object) -> bool:
         """Same values and masks, exactly."""
         if not isinstance(other, SceneState):
             return NotImplemented
-        return all(np.array_equal(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _FIELDS)
 
     __hash__ = None  # type: ignore[assignment]
 
     def copy(self) -> SceneState:
         """The same values in arrays of their own."""
-        return SceneState(**{f.name: np.array(getattr(self, f.name)) for f in fields(self)})
+        return SceneState(**{name: np.array(getattr(self, name)) for name in _FIELDS})
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Field name to array, in declaration order; `SceneState(**arrays)` is the inverse."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: getattr(self, name) for name in _FIELDS}
 
     def to_vector(self) -> np.ndarray:
         """All of it as float32 [..., SCENE_SIZE]: field after field as SCENE_LAYOUT says, masks as 0 or 1."""
-        flat = [np.reshape(value, (*self.batch_shape, -1)) for value in self.arrays().values()]
+        batch_shape = self.batch_shape
+        if not batch_shape:
+            return np.concatenate([getattr(self, name).ravel() for name in _FIELDS], dtype=np.float32)
+        flat = [np.reshape(value, (*batch_shape, -1)) for value in self.arrays().values()]
         return np.concatenate(flat, axis=-1, dtype=np.float32)
 
     @staticmethod
@@ -260,7 +263,10 @@ class SceneState:
         """Many states of one shape as one, along a new first dim."""
         if not states:
             raise ValueError("SceneState.stack needs at least one state, got none")
-        return SceneState(**{f.name: np.stack([getattr(s, f.name) for s in states]) for f in fields(SceneState)})
+        return SceneState(**{name: np.stack([getattr(s, name) for s in states]) for name in _FIELDS})
+
+
+_FIELDS = tuple(f.name for f in fields(SceneState))
 
 
 def _layout() -> dict[str, slice]:
@@ -288,10 +294,12 @@ def control_from_action(action: ArrayLike) -> np.ndarray:
         raise ValueError(f"an action has shape [..., 2] = steer, acceleration, got {a.shape}")
     if not np.isfinite(a).all():
         raise ValueError(f"an action must be finite, got {a}")
-    a = np.clip(a, -1.0, 1.0)
-    zeros = np.zeros_like(a[..., 0])
-    steer, acceleration = a[..., 0], a[..., 1]
-    return np.stack([steer, np.maximum(acceleration, 0), np.maximum(-acceleration, 0), zeros], axis=-1)
+    a = np.minimum(np.maximum(a, -1.0), 1.0)
+    control = np.zeros((*a.shape[:-1], len(CONTROL_NAMES)), np.float32)
+    control[..., ControlColumn.STEER] = a[..., 0]
+    control[..., ControlColumn.THROTTLE] = np.maximum(a[..., 1], 0.0)
+    control[..., ControlColumn.BRAKE] = np.maximum(-a[..., 1], 0.0)
+    return control
 
 
 def action_from_control(control: ArrayLike) -> np.ndarray:

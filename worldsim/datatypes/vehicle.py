@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -88,6 +89,8 @@ class VehicleModel:
         """The state [..., 6] (VEHICLE_NAMES) after `dt` seconds of control [..., 4] (CONTROL_NAMES)."""
         vehicle = np.array(vehicle, np.float64)
         control = np.asarray(control, np.float64)
+        if vehicle.ndim == control.ndim == 1:
+            return self._step_one(vehicle, control, dt, num_substeps)
         h = dt / num_substeps
         steer_gain, pedal_gain = -np.expm1(-h / self.steer_lag), -np.expm1(-h / self.pedal_lag)
         x, y, yaw, v, a, delta = (vehicle[..., i] for i in range(6))
@@ -110,6 +113,34 @@ class VehicleModel:
             yaw = yaw + turn
             v = new_v
         return np.stack([x, y, yaw, v, a, delta], axis=-1)
+
+    def _step_one(self, vehicle: np.ndarray, control: np.ndarray, dt: float, num_substeps: int) -> np.ndarray:
+        """`step` of a single vehicle [6] to the same bits, in plain numbers: numpy takes ten times as long for one."""
+        h = dt / num_substeps
+        steer_gain, pedal_gain = -float(np.expm1(-h / self.steer_lag)), -float(np.expm1(-h / self.pedal_lag))
+        x, y, yaw, v, a, delta = vehicle.tolist()
+        steer, throttle, brake, reverse = control.tolist()
+        drive = (-1.0 if reverse > 0.5 else 1.0) * throttle * self.max_acceleration
+        for _ in range(num_substeps):
+            delta = delta + steer_gain * (steer * self.max_steer_angle - delta)
+            resistance = brake * self.max_braking + self.rolling_drag + self.air_drag * v * v
+            if v == 0.0:
+                wanted = math.copysign(max(abs(drive) - resistance, 0.0), drive)
+            else:
+                wanted = drive - math.copysign(resistance, v)
+            a = a + pedal_gain * (wanted - a)
+            new_v = v + h * a
+            if v * new_v < 0.0 or (v == 0.0 and wanted == 0.0):
+                new_v, a = 0.0, 0.0
+            mean_v = 0.5 * (v + new_v)
+            limit = self.max_lateral_acceleration / max(abs(mean_v), 1e-3)
+            rate = mean_v * float(np.tan(delta)) / self.wheelbase
+            turn = h * min(max(rate, -limit), limit)
+            x = x + h * mean_v * float(np.cos(yaw + turn / 2))
+            y = y + h * mean_v * float(np.sin(yaw + turn / 2))
+            yaw = yaw + turn
+            v = new_v
+        return np.array([x, y, yaw, v, a, delta])
 
 
 def pursuit_curvature(x: np.ndarray | float, y: np.ndarray | float, least_square: float = 1e-6) -> np.ndarray:

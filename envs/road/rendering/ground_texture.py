@@ -24,9 +24,6 @@ MARGIN = 40.0
 NUM_LEVELS = 7
 _SHIFT = 5
 
-DASH_LENGTH, DASH_GAP = 3.0, 4.5
-"""Of broken markings [m]."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class GroundColors:
@@ -97,7 +94,8 @@ class _GroundPainter:
             self._fill(lane.outline, c.kerb, grow=0.25)
         for kind, color, grow in (
             ("other", c.paving, 0.0), ("median", c.grass, 0.0), ("sidewalk", c.sidewalk, 0.0),
-            ("shoulder", c.shoulder, 0.1), ("parking", c.parking, 0.1), ("driving", c.asphalt, 0.1),
+            ("shoulder", c.shoulder, 0.1), ("parking", c.parking, 0.1), ("restricted", c.asphalt, 0.1),
+            ("driving", c.asphalt, 0.1),
         ):  # fmt: skip
             for lane in self._lanes(kind):
                 self._fill(lane.outline, color, grow)
@@ -184,7 +182,7 @@ class _GroundPainter:
         width = float(np.clip(marking.width, 0.14, 0.3))
         for part, offset in zip(parts, (0.0,) if len(parts) == 1 else (0.14, -0.14), strict=False):
             line = marking.points + offset * left_normals(marking.points)
-            for piece in [line] if part == "solid" else _dashes(line):
+            for piece in [line] if part == "solid" else _dashes(line, marking.dash_length, marking.dash_gap):
                 self._ribbon(piece, width, color)
 
     def _crosswalk(self, polygon: np.ndarray):
@@ -232,12 +230,12 @@ def _rows_at(image: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return image[low] * (1 - share) + image[high] * share
 
 
-def _dashes(points: np.ndarray) -> list[np.ndarray]:
-    """The painted pieces of a broken line [n, 2]."""
+def _dashes(points: np.ndarray, length: float, gap: float) -> list[np.ndarray]:
+    """The painted pieces of a broken line [n, 2], `length` [m] long with `gap` [m] between them."""
     s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     pieces = []
-    for start in np.arange(0.5 * DASH_GAP, s[-1], DASH_LENGTH + DASH_GAP):
-        stop = min(start + DASH_LENGTH, s[-1])
+    for start in np.arange(0.5 * gap, s[-1], length + gap):
+        stop = min(start + length, s[-1])
         at = np.concatenate([[start], s[(s > start) & (s < stop)], [stop]])
         pieces.append(np.stack([np.interp(at, s, points[:, 0]), np.interp(at, s, points[:, 1])], axis=1))
     return pieces

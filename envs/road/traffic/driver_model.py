@@ -1,7 +1,7 @@
-"""How background drivers choose their speed: curves, leaders, giving way. Vectorised, numpy only.
+"""How background drivers choose their speed: curves, leaders, room to stop. Compiled by numba.
 
-`n` drivers look along their paths: `paths` [n, p, 2] and `path_yaws` [n, p] begin at the driver and have a point
-every PATH_STEP metres.
+`n` drivers look along their paths, which have a point every metre; they read every second one, PATH_STEP apart.
+Nothing here calls compiled code of another file: numba's cache on disk would not see when that changes.
 """
 
 from __future__ import annotations
@@ -9,18 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from envs.idm import IDMConfig
-from worldsim.datatypes.boxes import wrap_angle
 
-PATH_STEP = 2.0
-"""Distance between path points [m]."""
+PATH_STEP = 2
+"""Distance between the points of a path that a driver reads [m]."""
+PATH_POINTS = 32
+"""How many points of its path a driver looks at."""
 CORRIDOR_MARGIN = 0.3
 """Added to the half widths of driver and object to get the driver's corridor [m]."""
-CONFLICT_DISTANCE = 2.6
-"""Paths nearer to each other than this cross or merge [m]."""
-CLEARANCE = 6.0
-"""A crossing vehicle blocks this much of the other's path [m]."""
+STANDING = 1.5
+"""What moves more slowly along the path than this may stay where it is [m/s]."""
+QUEUE_GAP = 2.5
+"""Between vehicles that stand in a queue [m]."""
+STAND_OFF = 2.0
+"""Two that have stood before each other this long do not expect the other to move [s]."""
+HEIGHT_RANGE = 2.5
+"""Road users farther apart in height than this do not meet [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,97 +40,137 @@ class DriverConfig(IDMConfig):
     lateral_acceleration: float = 2.2
 
 
-def curve_speed(path_yaws: np.ndarray, config: DriverConfig) -> np.ndarray:
-    """The fastest speed [n] from which every curve on the paths can be met with comfort [m/s]."""
-    curvature = np.abs(wrap_angle(np.diff(path_yaws, axis=1))) / PATH_STEP
-    allowed = config.lateral_acceleration / np.maximum(curvature, 1e-4)
-    distance = PATH_STEP * np.arange(curvature.shape[1])
-    return np.sqrt(np.min(allowed + 2 * 0.6 * config.comfortable_braking * distance, axis=1))
+@njit(cache=True)
+def wrap(angle):
+    """The angle [rad] in [-pi, pi)."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
-def leaders(
-    paths: np.ndarray,
-    path_yaws: np.ndarray,
-    sizes: np.ndarray,
-    boxes: np.ndarray,
-    speeds: np.ndarray,
-    margins: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The nearest object in each driver's corridor.
+@njit(cache=True)
+def poses_along(xy, yaw, z, s, lateral):
+    """x, y, yaw, z [n, 4] on paths [n, p, 2], [n, p], [n, p] at arc lengths `s` [n], `lateral` [n] to their left [m]."""
+    n, last = yaw.shape[0], yaw.shape[1] - 2
+    poses = np.empty((n, 4))
+    for i in range(n):
+        k = min(max(int(s[i]), 0), last)
+        f = s[i] - k
+        angle = yaw[i, k] + min(max(f, 0.0), 1.0) * wrap(yaw[i, k + 1] - yaw[i, k])
+        poses[i, 0] = xy[i, k, 0] + f * (xy[i, k + 1, 0] - xy[i, k, 0]) - np.sin(angle) * lateral[i]
+        poses[i, 1] = xy[i, k, 1] + f * (xy[i, k + 1, 1] - xy[i, k, 1]) + np.cos(angle) * lateral[i]
+        poses[i, 2] = angle
+        poses[i, 3] = z[i, k] + f * (z[i, k + 1] - z[i, k])
+    return poses
+
+
+@njit(cache=True)
+def curve_speed(yaw, s, lateral_acceleration, braking):
+    """The fastest speed [n] from which every curve on the paths can be met with comfort [m/s].
 
     Args:
-        paths: [n, p, 2].
-        path_yaws: [n, p].
-        sizes: length and width of the drivers' vehicles [n, 2].
-        boxes: all objects [m, 5]; the first n are the drivers themselves.
-        speeds: [m].
-        margins: widens the corridor for objects about to enter it [m].
+        yaw: of the paths, [n, p] [rad].
+        s: where the drivers are on them, [n] [m].
+        lateral_acceleration: in curves [m/s²].
+        braking: before them [m/s²].
+    """
+    n, last = yaw.shape[0], yaw.shape[1] - 1
+    speed = np.empty(n)
+    for i in range(n):
+        first, lowest = int(s[i]), np.inf
+        for k in range(PATH_POINTS - 1):
+            a, b = min(first + PATH_STEP * k, last), min(first + PATH_STEP * (k + 1), last)
+            curvature = abs(wrap(yaw[i, b] - yaw[i, a])) / PATH_STEP
+            allowed = lateral_acceleration / max(curvature, 1e-4)
+            lowest = min(lowest, allowed + 2 * braking * PATH_STEP * k)
+        speed[i] = np.sqrt(lowest)
+    return speed
+
+
+@njit(cache=True)
+def leaders(xy, yaw, z, s, length, sizes, waited, boxes, box_z, speeds, margins):
+    """The nearest object in each driver's corridor, and how much road is free to stop on.
+
+    Args:
+        xy: paths, [n, p, 2] [m].
+        yaw: of the paths, [n, p] [rad].
+        z: of the paths, [n, p] [m].
+        s: where the drivers are on them, [n] [m].
+        length: of the paths, 0 for those that are not on the map, [n] [m].
+        sizes: length and width of the drivers' vehicles, [n, 2] [m].
+        waited: how long they have stood, [n] [s]. Of two that wait for each other the one that came last goes on.
+        boxes: all objects, [m, 5]; the first n are the drivers themselves.
+        box_z: their heights [m]; those on another level than the path are none of its leaders.
+        speeds: theirs, [m] [m/s].
+        margins: widens the corridor for objects about to enter it, [m] [m].
 
     Returns:
-        Bumper-to-bumper gap [n] (infinite when free) and the leader's speed along the path, at least 0 [n].
+        Bumper-to-bumper gap [n], infinite when free; the leader's speed along the path, at least 0 [n]; its row among
+        the boxes, -1 for none [n]; and how far ahead of each driver's centre the road is free of what stands, less
+        what the moving vehicles before that will take up [n].
     """
-    n = len(paths)
-    d = boxes[None, None, :, :2] - paths[:, :, None]
-    nearest = np.argmin(d[..., 0] ** 2 + d[..., 1] ** 2, axis=1)
-    rows, columns = np.arange(n)[:, None], np.arange(len(boxes))[None]
-    d = d[rows, nearest, columns]
-
-    # where each object stands in the frame of the path point nearest to it, and how much of the path it takes up
-    yaw = path_yaws[rows, nearest]
-    c, s = np.cos(yaw), np.sin(yaw)
-    along, across = c * d[..., 0] + s * d[..., 1], c * d[..., 1] - s * d[..., 0]
-    turn = boxes[None, :, 2] - yaw
-    ct, st = np.abs(np.cos(turn)), np.abs(np.sin(turn))
-    half_along = (ct * boxes[:, 3] + st * boxes[:, 4]) / 2
-    half_across = (st * boxes[:, 3] + ct * boxes[:, 4]) / 2
-
-    ahead = PATH_STEP * nearest + along
-    inside = np.abs(across) < half_across + sizes[:, 1:] / 2 + CORRIDOR_MARGIN + margins
-    inside &= (ahead > 0.3) & (np.abs(along) < PATH_STEP)
-    inside[np.arange(n), np.arange(n)] = False
-
-    gap = np.where(inside, np.maximum(ahead - half_along - sizes[:, :1] / 2, 0.0), np.inf)
-    index = np.argmin(gap, axis=1)
-    rows = np.arange(n)
-    return gap[rows, index], np.maximum(speeds[index] * np.cos(turn[rows, index]), 0.0)
+    n = xy.shape[0]
+    gap, lead_speed, lead = np.full(n, np.inf), np.zeros(n), np.full(n, -1)
+    room = np.full(n, np.inf)
+    for i in range(n):
+        if length[i] > 0:
+            gap[i], lead_speed[i], lead[i], room[i] = _look_ahead(
+                i, -1, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins
+            )
+    for i in range(n):
+        j = lead[i]
+        if 0 <= j < n and lead[j] == i and waited[j] > STAND_OFF and (waited[i], i) < (waited[j], j):
+            gap[i], lead_speed[i], lead[i], room[i] = _look_ahead(
+                i, j, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins
+            )
+    return gap, lead_speed, lead, room
 
 
-def give_way(
-    paths: np.ndarray, speeds: np.ndarray, waited: np.ndarray, other_paths: np.ndarray, other_speeds: np.ndarray
-) -> np.ndarray:
-    """Distance [n] from each driver's centre to the crossing it must leave to another, infinite when it may go on.
+@njit(cache=True)
+def _look_ahead(i, ignored, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins):
+    """Gap, leader's speed, leader and room of driver `i`, as `leaders` gives them, without the object `ignored`."""
+    m, last, first = boxes.shape[0], xy.shape[1] - 1, int(s[i])
+    begins, taken, along_speed, num_found = np.empty(m), np.empty(m), np.empty(m), 0
+    gap, lead_speed, lead, room = np.inf, 0.0, -1, np.inf
+    reach = PATH_STEP * PATH_POINTS + 12.0
+    for j in range(m):
+        x, y = boxes[j, 0], boxes[j, 1]
+        if j in (i, ignored) or abs(x - boxes[i, 0]) > reach or abs(y - boxes[i, 1]) > reach:
+            continue
+        nearest, best = 0, np.inf
+        for k in range(PATH_POINTS):
+            a = min(first + PATH_STEP * k, last)
+            dx, dy = x - xy[i, a, 0], y - xy[i, a, 1]
+            if dx * dx + dy * dy < best:
+                best, nearest = dx * dx + dy * dy, k
 
-    Whoever reaches a crossing first goes first; long waiting counts as reaching it earlier, so that no ring of
-    drivers waits forever. They leave a larger gap to those who do not follow this model (the ego, scripted actors):
-    these come after the first n `other_paths`, which are the drivers themselves.
+        # where the object stands in the frame of the path point nearest to it, and how much of the path it takes up
+        a = min(first + PATH_STEP * nearest, last)
+        if abs(box_z[j] - z[i, a]) > HEIGHT_RANGE:
+            continue
+        c, sn = np.cos(yaw[i, a]), np.sin(yaw[i, a])
+        dx, dy = x - xy[i, a, 0], y - xy[i, a, 1]
+        along, across = c * dx + sn * dy, c * dy - sn * dx
+        turn = boxes[j, 2] - yaw[i, a]
+        ct, st = abs(np.cos(turn)), abs(np.sin(turn))
+        half_along = (ct * boxes[j, 3] + st * boxes[j, 4]) / 2
+        half_across = (st * boxes[j, 3] + ct * boxes[j, 4]) / 2
+        ahead = PATH_STEP * nearest + along - (s[i] - first)
+        inside = abs(across) < half_across + sizes[i, 1] / 2 + CORRIDOR_MARGIN + margins[j]
+        if not inside or ahead <= 0.3 or abs(along) >= PATH_STEP:
+            continue
 
-    Args:
-        paths: [n, q, 2].
-        speeds: [n].
-        waited: how long each driver has stood still [s].
-        other_paths: [k, q, 2].
-        other_speeds: [k].
-    """
-    n, k = len(paths), len(other_paths)
-    own_xy, other_xy = (p.astype(np.float32) for p in (paths, other_paths))
-    dx = own_xy[:, None, :, None, 0] - other_xy[None, :, None, :, 0]
-    dy = own_xy[:, None, :, None, 1] - other_xy[None, :, None, :, 1]
-    close = dx * dx + dy * dy < CONFLICT_DISTANCE**2
-    own_close = np.any(close, axis=3)
-    own, other = np.argmax(own_close, axis=2), np.argmax(np.any(close, axis=2), axis=2)
-    # A conflict at the very beginning of either path is a leader, which `leaders` handles, or too late to yield.
-    conflict = np.any(own_close, axis=2) & (own >= 2) & (other >= 1)
-    conflict[np.arange(n), np.arange(n)] = False
+        towards = max(speeds[j] * np.cos(turn), 0.0)
+        begins[num_found], taken[num_found] = ahead - half_along, 2 * half_along + QUEUE_GAP
+        along_speed[num_found] = towards
+        num_found += 1
+        here = max(ahead - half_along - sizes[i, 0] / 2, 0.0)
+        if here < gap:
+            gap, lead_speed, lead = here, towards, j
 
-    patience = 0.7 * waited[:, None]
-    arrival = PATH_STEP * own / np.maximum(speeds, 2.0)[:, None]
-    leaving = arrival + CLEARANCE / np.maximum(speeds, 3.0)[:, None]
-    other_arrival = PATH_STEP * other / np.maximum(other_speeds, 1.0)
-    other_leaving = other_arrival + CLEARANCE / np.maximum(other_speeds, 1.0)
-
-    # with drivers of this model it is first come, first served; anyone else gets a margin of a second, whoever is first
-    other_patience = np.concatenate([0.7 * waited, np.zeros(k - n)])
-    later = arrival - patience > other_arrival - other_patience
-    later[:, n:] |= (leaving + 1.0 > other_arrival + patience)[:, n:]
-    yields = conflict & later & (other_leaving + 0.5 > arrival)
-    return np.min(np.where(yields, PATH_STEP * own, np.inf), axis=1, initial=np.inf)
+    for a in range(num_found):
+        if along_speed[a] < STANDING:
+            free = begins[a]
+            for b in range(num_found):
+                if along_speed[b] >= STANDING and begins[b] < begins[a]:
+                    free -= taken[b]
+            room = min(room, free)
+    return gap, lead_speed, lead, room

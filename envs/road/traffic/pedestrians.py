@@ -21,6 +21,8 @@ CAREFUL_GAP, CARELESS_GAP = 4.5, 2.2
 """Time to the nearest approaching vehicle below which a pedestrian does not begin to cross [s]."""
 LOOK_AHEAD = 0.8
 """Pedestrians on the road stop before vehicles this near [m]."""
+BLOCKED = 3.0
+"""Pedestrians who cannot go on across the road for this long turn back [s]."""
 STRIDE = 1.4
 """Distance walked in one cycle of the legs [m]."""
 
@@ -38,17 +40,19 @@ class Pedestrians:
         careless: crosses in smaller gaps, bool [n].
         walked: distance walked so far [n] [m].
         moving: walked in the last step, bool [n].
+        blocked: how long a vehicle has been in the way [n] [s].
         color: clothes, uint8 [n, 3].
     """
 
-    def __init__(self, n: int, rng: np.random.Generator):
-        self.paths = Paths(n)
+    def __init__(self, n: int, road_map: RoadMap, rng: np.random.Generator):
+        self.paths = Paths(n, road_map)
         self.speed = rng.uniform(1.0, 1.8, n)
         self.direction = rng.choice([-1.0, 1.0], n)
         self.goal, self.near, self.far = np.zeros(n), np.zeros(n), np.zeros(n)
         self.careless = rng.random(n) < 0.25
         self.walked = rng.uniform(0, STRIDE, n)
         self.moving = np.zeros(n, bool)
+        self.blocked = np.zeros(n)
         self.color = rng.integers(30, 230, (n, 3)).astype(np.uint8)
 
     def __len__(self) -> int:
@@ -66,14 +70,16 @@ class Pedestrians:
         """Who is crossing the road, bool [n]."""
         return self.paths.active & (np.abs(self.goal - self.paths.lateral) > 1e-6)
 
-    def boxes(self) -> np.ndarray:
-        """[n, 5], facing where they walk."""
+    def boxes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes [n, 5], facing where they walk, and heights of the ground under them [n] [m]."""
         poses = self.paths.poses()
         across = np.sign(self.goal - self.paths.lateral) * np.pi / 2
         along = np.where(self.direction > 0, 0.0, np.pi)
-        yaw = poses[:, 2] + np.where(self.crossing, across, along)
-        n = len(yaw)
-        return np.column_stack([poses[:, :2], yaw, np.full(n, LENGTH), np.full(n, WIDTH)])
+        boxes = np.empty((len(poses), 5))
+        boxes[:, :3] = poses[:, :3]
+        boxes[:, 2] += np.where(self.crossing, across, along)
+        boxes[:, 3:] = LENGTH, WIDTH
+        return boxes, poses[:, 3]
 
     def speeds(self) -> np.ndarray:
         """[n] [m/s]."""
@@ -97,6 +103,7 @@ class Pedestrians:
         road_map: RoadMap,
         own: np.ndarray,
         vehicles: np.ndarray,
+        vehicles_z: np.ndarray,
         speeds: np.ndarray,
         dt: float,
         rng: np.random.Generator,
@@ -107,7 +114,7 @@ class Pedestrians:
         # one draw for everyone, so that who crosses does not shift the draws of the others
         draws = rng.random(len(self))
         crossing = self.crossing
-        begins = paths.active & ~crossing & (draws < CROSSING_RATE * dt) & ~paths.here(paths.junction)
+        begins = paths.active & ~crossing & (draws < CROSSING_RATE * dt) & ~paths.here(paths.near_junction)
         for i in np.flatnonzero(begins).tolist():
             needed = CARELESS_GAP if self.careless[i] else CAREFUL_GAP
             if _time_to_nearest(own[i], vehicles, speeds) > needed:
@@ -123,6 +130,10 @@ class Pedestrians:
             blocked[crossing] = overlap(ahead[:, None], vehicles[None]).any(axis=1)
 
         self.moving = paths.active & ~blocked
+        self.blocked = np.where(blocked, self.blocked + dt, 0.0)
+        back = self.blocked > BLOCKED
+        self.goal = np.where(back, np.where(self.goal == self.far, self.near, self.far), self.goal)
+        self.blocked[back] = 0.0
         self._turn_back_at_junctions(road_map)
         paths.lateral += np.where(self.moving & crossing, np.clip(d, -step, step), 0.0)
         paths.s += np.where(self.moving & ~crossing, self.direction * step, 0.0)

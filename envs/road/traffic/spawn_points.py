@@ -32,6 +32,7 @@ class SpawnPoints:
         far_kerb: distance to the left at which it ends, [n] [m]; infinite beyond KERB_SEARCH.
         parking: boxes of cars that may be parked there, [k, 5].
         parking_heights: of these cars [k] [m].
+        parking_z: height of the ground under them [k] [m].
     """
 
     lanes: tuple[LanePoint, ...]
@@ -40,6 +41,7 @@ class SpawnPoints:
     far_kerb: np.ndarray
     parking: np.ndarray
     parking_heights: np.ndarray
+    parking_z: np.ndarray
 
     @staticmethod
     def find(road_map: RoadMap, num_points: int = 500) -> SpawnPoints:
@@ -67,6 +69,7 @@ class SpawnPoints:
             far_kerb=kerbs[1],
             parking=parking,
             parking_heights=heights,
+            parking_z=np.zeros(len(parking)),
         )
 
 

@@ -1,4 +1,4 @@
-"""Traffic of the reference world: drivers, scripted actors, pedestrians and parked cars around the ego. numpy only."""
+"""Traffic of the reference world: drivers, scripted actors, pedestrians and parked cars around the ego."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 
 from envs.ground_truth import Objects, points_at
 from envs.road.traffic.driver_model import PATH_STEP, DriverConfig
+from envs.road.traffic.junctions import CROSSING_POINTS
+from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
-from envs.road.traffic.vehicles import CROSSING_POINTS, ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
+from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
 from envs.scripted_actors import ActorState, ScriptedActors, scripted_box
 from worldsim.datatypes.scene import ObjectKind
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 CROSSING_MARGIN = 1.5
 """Drivers mind a pedestrian on the way across this far beside their corridor [m]."""
+NUM_LIGHT_SEEDS = 64
+"""Light programs a map has: which times the cycles begin at [1]."""
 SPAWN_GAP = 14.0
 """Vehicles appear at least this far from others [m]."""
 SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}
@@ -83,12 +87,14 @@ class Ego:
         speed: [m/s].
         path: where it is expected to go, [CROSSING_POINTS, 2], PATH_STEP apart [m].
         on_script_route: the ego in coordinates of the scripts' route; None where there are no scripts.
+        z: height of the road under it [m].
     """
 
     box: np.ndarray
     speed: float
     path: np.ndarray
     on_script_route: ActorState | None
+    z: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +129,8 @@ class Traffic:
         heights: theirs [m].
         colors: theirs, uint8 [m, 3].
         external: the rows placed from outside.
+        lights: programs of the map's traffic lights.
+        time: the clock of lights and scripts [s].
 
     Args:
         config: how much traffic.
@@ -131,7 +139,7 @@ class Traffic:
         route: the ego's route at the start; scripted actors live on it.
         ego: the ego's box [5].
         ego_s: where the ego starts on the route [m].
-        start_time: the scripts' clock now [s].
+        start_time: the clock now [s].
         scenario: scripted actors, if any.
         rng: draws the population; not kept.
     """
@@ -157,9 +165,11 @@ class Traffic:
         self.time = start_time
 
         # the order of draws is part of what a seed means
+        self.lights = LightPrograms.of(road_map, int(rng.integers(NUM_LIGHT_SEEDS)))
         taken = rng.random(len(spawn_points.parking)) < (config.parked_share if ambient else 0.0)
         self.parked = spawn_points.parking[taken]
-        self.pedestrians = Pedestrians(num_pedestrians, rng)
+        self.parked_z = spawn_points.parking_z[taken]
+        self.pedestrians = Pedestrians(num_pedestrians, road_map, rng)
         self.vehicles = BackgroundVehicles(num_vehicles, config.truck_share, road_map, config.driver, rng)
         if num_vehicles and rng.random() < config.lead_share:
             self.vehicles.enter(0, route, ego_s + float(rng.uniform(12.0, 45.0)), rng)
@@ -196,22 +206,38 @@ class Traffic:
         return slice(self._num_solid - len(self.external.heights), self._num_solid)
 
     def _objects(self) -> Objects:
+        scripted = np.array([scripted_box(a, self.script_route) for a in self.scripted]).reshape(-1, 5)
+        external, num_parked = self.external.objects, len(self.parked)
+        own, own_z = self.vehicles.boxes()
+        walkers, walkers_z = self.pedestrians.boxes()
+        external_z = np.zeros(len(external.boxes)) if external.z is None else external.z
         kinds = [
             self.vehicles.kind,
             np.array([int(actor.kind) for actor in self.scripted], np.int64),
-            self.external.objects.kinds,
+            external.kinds,
             np.full(len(self.pedestrians), ObjectKind.PEDESTRIAN, np.int64),
-            np.full(len(self.parked), ObjectKind.CAR, np.int64),
+            np.full(num_parked, ObjectKind.CAR, np.int64),
         ]
-        scripted = np.array([scripted_box(a, self.script_route) for a in self.scripted]).reshape(-1, 5)
-        external = self.external.objects
-        boxes = [self.vehicles.boxes(), scripted, external.boxes, self.pedestrians.boxes(), self.parked]
-        speeds = [self.vehicles.speed, [a.speed for a in self.scripted], external.speeds, self.pedestrians.speeds()]
+        speeds = [
+            self.vehicles.speed,
+            [a.speed for a in self.scripted],
+            external.speeds,
+            self.pedestrians.speeds(),
+            np.zeros(num_parked),
+        ]
         return Objects(
-            boxes=np.concatenate(boxes),
-            speeds=np.concatenate([*speeds, np.zeros(len(self.parked))]),
+            boxes=np.concatenate([own, scripted, external.boxes, walkers, self.parked]),
+            speeds=np.concatenate(speeds),
             kinds=np.concatenate(kinds),
+            z=np.concatenate(
+                [own_z, [self._scripted_z(a) for a in self.scripted], external_z, walkers_z, self.parked_z]
+            ),
         )
+
+    def _scripted_z(self, actor: ActorState) -> float:
+        """Height of the road under a scripted actor [m]."""
+        z = self.script_route.z
+        return float(z[min(max(int(actor.s), 0), len(z) - 1)])
 
     def braking(self) -> np.ndarray:
         """Who shows brake lights, bool [m]."""
@@ -241,16 +267,18 @@ class Traffic:
             dt: [s].
             rng: draws who comes next, who changes lane and who crosses the road.
         """
-        objects = self.objects
+        objects, z = self.objects, self.heights_of_ground
         n, solid = len(self.vehicles), self._num_solid
-        self.vehicles.step(objects.boxes[:n], self._obstacles(ego), dt, self.config.lane_changes, rng)
+        shown = self.lights.shown(self.time)
+        self.vehicles.step(objects.boxes[:n], z[:n], self._obstacles(ego), shown, dt, self.config.lane_changes, rng)
 
         # everyone decides on the state before the step, whatever has been moved by now
         if len(self.pedestrians):
             walkers = objects.boxes[solid : solid + len(self.pedestrians)]
             vehicles = np.concatenate([objects.boxes[:solid], ego.box[None]])
+            vehicles_z = np.append(z[:solid], ego.z)
             speeds = np.append(objects.speeds[:solid], ego.speed)
-            self.pedestrians.step(self.road_map, walkers, vehicles, speeds, dt, rng)
+            self.pedestrians.step(self.road_map, walkers, vehicles, vehicles_z, speeds, dt, rng)
         if ego.on_script_route is not None:
             steps = zip(self.scripts, self.scripted, strict=True)
             self.scripted = tuple(script.step(self.time, ego.on_script_route, own, dt) for script, own in steps)
@@ -258,6 +286,12 @@ class Traffic:
         self._populate(objects, ego.box, self.config.respawn_range, rng)
         self.objects = self._objects()
         self.time += dt
+
+    @property
+    def heights_of_ground(self) -> np.ndarray:
+        """Height of the ground under everyone [m] [m]."""
+        assert self.objects.z is not None
+        return self.objects.z
 
     @property
     def _num_solid(self) -> int:
@@ -276,9 +310,11 @@ class Traffic:
         paths = [points_at(self.script_route, a.s + np.cos(a.heading) * ahead) for a in self.scripted]
         return Obstacles(
             boxes=np.concatenate([self.objects.boxes[rows], ego.box[None]]),
+            z=np.append(self.heights_of_ground[rows], ego.z),
             speeds=np.append(self.objects.speeds[rows], ego.speed),
             margins=np.concatenate([np.zeros(k), np.full(len(crossing), CROSSING_MARGIN), [0.0]]),
             paths=np.stack([*paths, ego.path]),
+            path_z=np.array([*(self._scripted_z(a) for a in self.scripted), ego.z]),
             path_speeds=np.array([*(a.speed for a in self.scripted), ego.speed]),
         )
 

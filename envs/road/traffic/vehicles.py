@@ -1,4 +1,4 @@
-"""Background vehicles: they drive around the ego on routes of their own. numpy only."""
+"""Background vehicles: they drive around the ego on routes of their own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envs.idm import idm
-from envs.road.traffic.driver_model import PATH_STEP, DriverConfig, curve_speed, give_way, leaders
-from envs.road.traffic.paths import NOWHERE, Paths
+from envs.road.traffic.driver_model import HEIGHT_RANGE, DriverConfig, curve_speed, leaders
+from envs.road.traffic.junctions import Drivers, admit, find_passages, follow_merging, give_way, signal_stops
+from envs.road.traffic.paths import Paths
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
 
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from envs.maps.road_map import RoadMap
     from envs.maps.route import Route
 
-PATH_POINTS = 32
-"""How many points of its path a driver looks at, PATH_STEP apart."""
-CROSSING_POINTS = 20
-"""How many of these it watches for crossing traffic."""
 ROUTE_LENGTH = 250.0
 """Length of the routes drawn for drivers [m]."""
+LINE_GAP = 1.5
+"""Drivers halt this much nearer to a line than to a vehicle, and appear at least this far before one [m]."""
+CROSSING_GAP = 3.5
+"""Drivers halt this far before the path of one they give way to [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,16 +33,20 @@ class Obstacles:
 
     Args:
         boxes: [m, 5].
+        z: heights of the boxes [m] [m].
         speeds: [m] [m/s].
         margins: extra width of those about to step into a driver's way [m] [m].
         paths: where those that follow no driver model are expected to go, [k, CROSSING_POINTS, 2], PATH_STEP apart.
+        path_z: their heights [k] [m].
         path_speeds: their speeds [k] [m/s].
     """
 
     boxes: np.ndarray
+    z: np.ndarray
     speeds: np.ndarray
     margins: np.ndarray
     paths: np.ndarray
+    path_z: np.ndarray
     path_speeds: np.ndarray
 
 
@@ -54,6 +59,8 @@ class BackgroundVehicles:
         acceleration: of the last step [n] [m/s²].
         lateral_speed: to the left [n] [m/s].
         waited: how long they have been standing [n] [s].
+        granted: may enter the junction ahead, bool [n].
+        halted: has stopped at the stop sign ahead, bool [n].
         hit_by_ego: has been hit by the ego and never moves again, bool [n].
         size: length, width, height [n, 3] [m].
         kind: ObjectKind [n].
@@ -72,7 +79,7 @@ class BackgroundVehicles:
 
     def __init__(self, n: int, truck_share: float, road_map: RoadMap, driver: DriverConfig, rng: np.random.Generator):
         self.road_map, self.driver = road_map, driver
-        self.paths = Paths(n)
+        self.paths = Paths(n, road_map)
         self.size, self.kind = vehicle_sizes(n, truck_share, rng)
         self.color = car_colors(n, rng)
         self.eagerness = rng.uniform(0.75, 1.1, n)
@@ -82,6 +89,8 @@ class BackgroundVehicles:
         self.acceleration = np.zeros(n)
         self.lateral_speed = np.zeros(n)
         self.waited = np.zeros(n)
+        self.granted = np.zeros(n, bool)
+        self.halted = np.zeros(n, bool)
         self.hit_by_ego = np.zeros(n, bool)
 
     def __len__(self) -> int:
@@ -90,7 +99,7 @@ class BackgroundVehicles:
     def copy(self) -> BackgroundVehicles:
         """An independent copy; what never changes is shared."""
         other = copy.copy(self)
-        for name in ("speed", "acceleration", "lateral_speed", "waited", "hit_by_ego"):
+        for name in ("speed", "acceleration", "lateral_speed", "waited", "granted", "halted", "hit_by_ego"):
             setattr(other, name, getattr(self, name).copy())
         other.paths = self.paths.copy()
         return other
@@ -100,81 +109,146 @@ class BackgroundVehicles:
         """Who shows brake lights, bool [n]."""
         return (self.acceleration < -0.6) | (self.speed < 0.1)
 
-    def boxes(self) -> np.ndarray:
-        """[n, 5]."""
+    def boxes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes [n, 5] and heights of the road under them [n] [m]."""
         poses = self.paths.poses()
-        poses[:, 2] += np.arctan2(self.lateral_speed, np.maximum(self.speed, 3.0))
-        return np.concatenate([poses, self.size[:, :2]], axis=1)
+        boxes = np.empty((len(poses), 5))
+        boxes[:, :3] = poses[:, :3]
+        boxes[:, 2] += np.arctan2(self.lateral_speed, np.maximum(self.speed, 3.0))
+        boxes[:, 3:] = self.size[:, :2]
+        return boxes, poses[:, 3]
 
     def enter(self, i: int, route: Route, s: float, rng: np.random.Generator) -> None:
         """Put vehicle `i` on a route, at a speed that suits it."""
         self.paths.assign(i, route, s, float(self.bias[i]))
-        self.speed[i] = self.paths.here(self.paths.speed_limit)[i] * self.eagerness[i] * rng.uniform(0.5, 1.0)
+        speed = self.paths.here(self.paths.speed_limit)[i] * self.eagerness[i] * rng.uniform(0.5, 1.0)
+
+        # nobody appears too fast for the line ahead
+        lines = np.concatenate([self.paths.stop_s[i], self.paths.line[i]]) - s - self.size[i, 0] / 2
+        nearest = np.min(lines, where=lines > 0, initial=np.inf)
+        self.speed[i] = min(speed, np.sqrt(2 * self.driver.comfortable_braking * max(nearest - LINE_GAP, 0.0)))
         for value in (self.acceleration, self.lateral_speed, self.waited):
             value[i] = 0.0
-        self.hit_by_ego[i] = False
+        self.granted[i] = self.halted[i] = self.hit_by_ego[i] = False
 
     def step(
-        self, own: np.ndarray, obstacles: Obstacles, dt: float, lane_changes: float, rng: np.random.Generator
+        self,
+        own: np.ndarray,
+        own_z: np.ndarray,
+        obstacles: Obstacles,
+        shown: np.ndarray,
+        dt: float,
+        lane_changes: float,
+        rng: np.random.Generator,
     ) -> None:
-        """Move everyone, now at `boxes()` = `own`, by `dt` seconds; `lane_changes` are considered per second."""
+        """Move everyone by a step.
+
+        Args:
+            own: their boxes now, [n, 5].
+            own_z: heights of these [n] [m].
+            obstacles: all others that they mind.
+            shown: SignalKind of every signal of the map.
+            dt: length of the step [s].
+            lane_changes: considered per second, by all together [1/s].
+            rng: draws who changes lane, and routes.
+        """
         if len(self) == 0:
             return
         boxes = np.concatenate([own, obstacles.boxes])
+        z = np.concatenate([own_z, obstacles.z])
         speeds = np.concatenate([self.speed, obstacles.speeds])
-        self._drive(boxes, speeds, obstacles, dt)
+        self._drive(boxes, z, speeds, obstacles, shown, dt)
         if rng.random() < lane_changes * dt:
-            self._change_lane(int(rng.integers(len(self))), int(rng.integers(2)), boxes, speeds, rng)
+            self._change_lane(int(rng.integers(len(self))), int(rng.integers(2)), boxes, z, speeds, rng)
         self._extend_routes(rng)
 
-    def _drive(self, boxes: np.ndarray, speeds: np.ndarray, obstacles: Obstacles, dt: float) -> None:
+    def _drive(
+        self, boxes: np.ndarray, z: np.ndarray, speeds: np.ndarray, obstacles: Obstacles, shown: np.ndarray, dt: float
+    ) -> None:
         """One step along the paths."""
         paths, driver = self.paths, self.driver
-        rows = np.arange(len(self))[:, None]
-        index = paths.ahead(PATH_POINTS, int(PATH_STEP))
-        xy, yaw = paths.xy[rows, index], paths.yaw[rows, index]
-        xy = np.where(paths.active[:, None, None], xy, -NOWHERE)
-
+        active = paths.active
         margins = np.concatenate([np.zeros(len(self)), obstacles.margins])
-        gap, lead_speed = leaders(xy, yaw, self.size[:, :2], boxes, speeds, margins)
-        desired = np.minimum(paths.here(paths.speed_limit) * self.eagerness, curve_speed(yaw, driver))
-        acceleration = idm(self.speed, desired, gap, lead_speed, self.headway, driver)
+        gap, lead_speed, lead, room = leaders(
+            paths.xy, paths.yaw, paths.z, paths.s, paths.length, self.size, self.waited, boxes, z, speeds, margins
+        )
+        curves = curve_speed(paths.yaw, paths.s, driver.lateral_acceleration, 0.6 * driver.comfortable_braking)
+        desired = np.minimum(paths.here(paths.speed_limit) * self.eagerness, curves)
 
-        stop = self._stop_distance(xy, index, obstacles) - 3.5 - self.size[:, 0] / 2
-        giving_way = idm(self.speed, desired, np.maximum(stop, 0.1), np.zeros(len(self)), 0.5 * self.headway, driver)
-        # A vehicle that even hard braking would not stop in time drives on: standing in the crossing would be worse.
-        can_stop = stop > self.speed**2 / (2 * 6.0)
-        acceleration = np.where(can_stop, np.minimum(acceleration, giving_way), acceleration)
+        # a lead and a place to stop at are both followed; the more cautious of the two answers counts
+        stop = self._stop_gap(gap, lead, lead_speed, room, obstacles, shown)
+        acceleration = idm(
+            self.speed,
+            desired,
+            np.stack([gap, stop]),
+            np.stack([lead_speed, np.zeros(len(self))]),
+            np.stack([self.headway, 0.5 * self.headway]),
+            driver,
+        ).min(axis=0)
         acceleration = np.where(self.hit_by_ego, -driver.hardest_braking, acceleration)
 
         speed = np.maximum(self.speed + acceleration * dt, 0.0)
         self.acceleration = (speed - self.speed) / dt
-        paths.s += np.where(paths.active, 0.5 * (self.speed + speed) * dt, 0.0)
+        paths.s += np.where(active, 0.5 * (self.speed + speed) * dt, 0.0)
         self.speed = speed
         self.waited = np.where(speed < 0.5, self.waited + dt, 0.0)
 
         # steer towards the preferred offset like a critically damped spring; nobody slides sideways while standing
         pull = 0.9 * (self.bias - paths.lateral) - 1.9 * self.lateral_speed
         self.lateral_speed = (self.lateral_speed + pull * dt) * np.minimum(speed / 3.0, 1.0)
-        paths.lateral += np.where(paths.active, self.lateral_speed * dt, 0.0)
+        paths.lateral += np.where(active, self.lateral_speed * dt, 0.0)
 
-    def _stop_distance(self, xy: np.ndarray, index: np.ndarray, obstacles: Obstacles) -> np.ndarray:
-        """Distance [n] at which drivers near a junction must stop to give way, infinite for all others."""
-        distance = np.full(len(self), np.inf)
-        rows = np.arange(len(self))[:, None]
-        near = self.paths.junction[rows, index[:, :CROSSING_POINTS]].any(axis=1) & self.paths.active & ~self.hit_by_ego
-        if near.any():
-            own, speeds = xy[near, :CROSSING_POINTS], self.speed[near]
-            all_paths, all_speeds = np.concatenate([own, obstacles.paths]), np.append(speeds, obstacles.path_speeds)
-            distance[near] = give_way(own, speeds, self.waited[near], all_paths, all_speeds)
-        return distance
+    def _stop_gap(
+        self,
+        gap: np.ndarray,
+        lead: np.ndarray,
+        lead_speed: np.ndarray,
+        room: np.ndarray,
+        obstacles: Obstacles,
+        shown: np.ndarray,
+    ) -> np.ndarray:
+        """Gap [n] to a standing leader that would make drivers stop where they have to, infinite where they do not.
 
-    def _change_lane(self, i: int, side: int, boxes: np.ndarray, speeds: np.ndarray, rng: np.random.Generator) -> None:
+        Brings `gap` and `lead_speed` up to date with those who merge before them.
+        """
+        paths, half_length = self.paths, self.size[:, 0] / 2
+        drivers = Drivers(
+            xy=paths.xy,
+            yaw=paths.yaw,
+            z=paths.z,
+            s=paths.s,
+            half_length=half_length,
+            speed=self.speed,
+            waited=self.waited,
+            gap=gap,
+            lead=lead,
+            lead_speed=lead_speed,
+            room=room,
+        )
+        passages = find_passages(
+            paths.s, paths.length, half_length, paths.line, paths.entry, paths.exit, paths.junction, paths.rank
+        )
+        signals = signal_stops(
+            paths.s + half_length, paths.length, self.speed, self.halted, paths.stop_s, paths.stop_signals, shown
+        )
+        lines = admit(drivers, passages, signals, self.granted, self.road_map.left_hand)
+        follow_merging(drivers, passages, gap, lead_speed)
+
+        # A vehicle that even hard braking would not stop in time drives on: standing in the crossing would be worse.
+        meets = give_way(drivers, passages, obstacles.paths, obstacles.path_z, obstacles.path_speeds)
+        before = meets - CROSSING_GAP - half_length
+        before = np.where(before > self.speed**2 / (2 * 6.0), before, np.inf)
+        before = np.where(lines + half_length < meets, np.minimum(before, lines + LINE_GAP), before)
+        return np.maximum(np.minimum(np.minimum(signals, lines) + LINE_GAP, before), 0.1)
+
+    def _change_lane(
+        self, i: int, side: int, boxes: np.ndarray, z: np.ndarray, speeds: np.ndarray, rng: np.random.Generator
+    ) -> None:
         """Move vehicle `i` to the left (side 0) or right lane if that is free (the safety criterion of MOBIL)."""
         if not self.paths.active[i] or self.speed[i] < 4.0 or self.hit_by_ego[i]:
             return
         here = int(self.paths.s[i])
-        if self.paths.junction[i, here : here + 50].any() or abs(self.paths.lateral[i]) > 0.5:
+        if self.paths.near_junction[i, here : here + 50].any() or abs(self.paths.lateral[i]) > 0.5:
             return
         box = boxes[i]
         lane = self.road_map.lane_at(box[:2])
@@ -190,7 +264,7 @@ class BackgroundVehicles:
         along, across = c * d[:, 0] + s * d[:, 1], c * d[:, 1] - s * d[:, 0]
         blocked_ahead = (along >= 0) & (along < 12.0 + 1.5 * np.maximum(self.speed[i] - speeds, 0.0))
         blocked_behind = (along < 0) & (along > -10.0 - 2.5 * np.maximum(speeds - self.speed[i], 0.0))
-        in_lane = np.abs(across) < target.half_width + 0.5
+        in_lane = (np.abs(across) < target.half_width + 0.5) & (np.abs(z - z[i]) < HEIGHT_RANGE)
         in_lane[i] = False
         if (in_lane & (blocked_ahead | blocked_behind)).any():
             return

@@ -207,7 +207,7 @@ def test_large_screens_get_a_larger_scale():
     [
         ({"trust_threshold": 1.5}, r"trust_threshold must be in \[0, 1\], got 1.5"),
         ({"scale": 0.0}, r"scale must be in \[0.5, 4\], got 0.0"),
-        ({"map": Path("a.xodr")}, "a map is for the reference world"),
+        ({"maps": (Path("a.xodr"),)}, "a map is for the reference world"),
         ({"world": "road", "checkpoint": Path("a")}, "a checkpoint is for the learned world"),
         ({"world": "road", "num_sampling_steps": 1}, "sampling steps are for the learned world"),
     ],

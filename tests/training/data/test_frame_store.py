@@ -24,6 +24,8 @@ def write(root, index: int, length: int) -> None:
         collision=numbers.astype(np.float32),
         off_road=zeros,
         wrong_way=zeros > 0,
+        red_light=zeros > 0,
+        stop_sign_missed=zeros > 0,
         progress=zeros,
         tasks=np.full(length, 0),
         valid=all_valid(length),

@@ -34,7 +34,7 @@ def test_round_trip_is_exact_but_for_video_compression(written):
         frames, rows = episodes[episode.index]
         assert episode.source == EpisodeSource(seed=episode.index + 100, town=episode.index + 7)
         assert episode.rows.scenes == rows.scenes
-        for name in ("controls", "vehicles", "collision", "off_road", "wrong_way", "progress", "tasks"):
+        for name in ("controls", "vehicles", "collision", "off_road", "wrong_way", "red_light", "progress", "tasks"):
             written_values, read = getattr(rows, name), getattr(episode.rows, name)
             assert read.dtype == written_values.dtype, name
             np.testing.assert_array_equal(read, written_values, err_msg=name)
@@ -153,14 +153,16 @@ def test_another_kind_of_dataset_is_refused(written):
 def test_a_recording_from_before_signals_is_read_as_not_knowing_them_and_says_so(written):
     root = written[0].root
     info = json.loads((root / "meta/info.json").read_text())
-    info["features"] = {name: f for name, f in info["features"].items() if "signal" not in name}
+    new = ("scene.signal", "scene.signal_distance", "scene.signal_valid", "red_light", "stop_sign_missed")
+    info["features"] = {name: f for name, f in info["features"].items() if name not in new}
     (root / "meta/info.json").write_text(json.dumps(info))
     for path in (root / "data").rglob("*.parquet"):
         table = pq.read_table(path)
-        pq.write_table(table.select([name for name in table.column_names if "signal" not in name]), path)
+        pq.write_table(table.select([name for name in table.column_names if name not in new]), path)
     with pytest.warns(UserWarning, match="recorded before lights and signs were"):
         dataset = RolloutDataset(root)
     scenes = dataset[0].rows.scenes
     assert scenes.signal_valid.shape == (17,)
     assert not scenes.signal_valid.any()
+    assert not (dataset[0].rows.red_light | dataset[0].rows.stop_sign_missed).any()
     np.testing.assert_array_equal(scenes.ego, written[1][0][1].scenes.ego)

@@ -130,3 +130,13 @@ def test_recorded_drives_in_open_loop():
     assert speed.shape[1] > 250
     assert speed_error < 0.45
     assert rate_error < 3.0
+
+
+def test_one_vehicle_steps_to_the_bits_of_a_batch():
+    rng, model = np.random.default_rng(0), VehicleModel()
+    vehicles = rng.uniform((-9, -9, -4, -12, -6, -1), (9, 9, 4, 12, 6, 1), (300, 6))
+    vehicles[::3, VehicleColumn.SPEED] = 0.0
+    controls = rng.uniform((-1, 0, 0, 0), (1, 1, 1, 1), (300, 4)) * (rng.random((300, 4)) < 0.6)
+    together = model.step(vehicles, controls, 0.1)
+    singly = np.stack([model.step(*pair, 0.1) for pair in zip(vehicles, controls, strict=True)])
+    assert np.array_equal(singly, together)

@@ -22,12 +22,16 @@ def straight_road() -> RoadGeometry:
 
     def lane(kind: str, left: float, right: float) -> LanePolygon:
         sides = (np.stack([x, np.full(2, y)], axis=1) for y in (left, right))
-        return LanePolygon(kind=kind, left=next(sides), right=next(sides), in_junction=False)
+        flat = np.zeros(2)
+        return LanePolygon(kind=kind, left=next(sides), right=next(sides), left_z=flat, right_z=flat, in_junction=False)
 
     return RoadGeometry(
         lanes=(lane("driving", 0.0, -3.5), lane("driving", 3.5, 0.0), lane("sidewalk", -3.5, -5.5)),
-        markings=(Marking(points=np.stack([x, np.zeros(2)], axis=1), kind="solid", color="white", width=0.3),),
+        markings=(
+            Marking(points=np.stack([x, np.zeros(2)], axis=1), z=np.zeros(2), kind="solid", color="white", width=0.3),
+        ),
         crosswalks=(),
+        stop_lines=(),
         junctions=(),
         bounds=(-20.0, -30.0, 200.0, 30.0),
     )

@@ -1,0 +1,97 @@
+"""Red lights run and stop signs missed, counted in drives whose answers are known, and in reports."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from policies.drive import NO_FRAME, Rollout
+from scenarios.case_results import CaseResult
+from scenarios.metrics.signal_violations import SignalViolations, violations_text
+from scenarios.validate import summarise
+from training.evaluation.evaluate import table
+from training.evaluation.metrics import violation_scores
+from training.evaluation.rollouts import LongDrives
+from worldsim.datatypes.scene import SceneState
+
+
+def rollout(red: list[int], missed: list[int], known: slice = slice(None), step: float = 0.5) -> Rollout:
+    """40 steps of `step` metres each, with events at the given instants."""
+    scenes, events = SceneState.empty((41,)), np.zeros((2, 41), bool)
+    scenes.signal_valid[known] = True
+    events[0, red], events[1, missed] = True, True
+    return Rollout(
+        clip=None,  # type: ignore[arg-type]
+        frames=np.stack([NO_FRAME] * 41),
+        scenes=scenes,
+        vehicles=np.zeros((41, 6)),
+        actions=np.zeros((40, 2), np.float32),
+        rewards=np.zeros(40),
+        collision=np.zeros(41),
+        off_road=np.zeros(41),
+        wrong_way=np.zeros(41, bool),
+        red_light=events[0],
+        stop_sign_missed=events[1],
+        progress=np.full(40, step),
+        terminated=False,
+        truncated=False,
+        seed=0,
+        dt=0.1,
+    )
+
+
+def test_violations_are_counted_and_told_per_kilometre_of_known_road() -> None:
+    found = SignalViolations.of(rollout([3, 20], [7]))
+    assert found == SignalViolations(red_lights=2, stop_signs=1, distance=20.0)
+    assert found.red_lights_per_km == pytest.approx(100.0)
+    assert found.stop_signs_per_km == pytest.approx(50.0)
+    half = SignalViolations.of(rollout([], [], slice(21, None)))
+    assert half is not None
+    assert half.distance == pytest.approx(10.0)
+    assert SignalViolations.of(rollout([], [], slice(0, 0))) is None
+    stood = SignalViolations.of(rollout([], [], step=0.0))
+    assert stood is not None
+    assert stood.red_lights_per_km is None
+
+
+def test_totals_leave_out_what_is_not_known() -> None:
+    one = SignalViolations(red_lights=1, stop_signs=0, distance=400.0)
+    assert SignalViolations.total([one, None, one]) == SignalViolations(red_lights=2, stop_signs=0, distance=800.0)
+    assert SignalViolations.total([None]) is None
+    assert SignalViolations.total([]) is None
+
+
+def test_reports_say_how_many_how_often_or_not_known() -> None:
+    assert violations_text(None) == ("not known", "not known")
+    assert violations_text(SignalViolations(red_lights=2, stop_signs=0, distance=800.0)) == ("2 (2.5 per km)", "0")
+    unknown = CaseResult(scenario="cut_in", seed=0, parameters={}, outcome="passed", comfort_violations={})
+    results = [unknown, replace(unknown, violations=SignalViolations(red_lights=1, stop_signs=2, distance=100.0))]
+    assert summarise("all", results).violations == results[1].violations
+    assert summarise("all", results[:1]).violations is None
+
+
+def test_an_evaluation_counts_them_in_its_long_drives_or_says_that_they_are_not_known() -> None:
+    scenes = SceneState.empty((2, 100))
+    scenes.ego[..., 0] = 10.0
+    red = np.zeros((2, 100), bool)
+    red[0, 5] = True
+    drives = LongDrives(
+        frames=np.zeros((2, 100, 1, 1, 3), np.uint8),
+        scenes=scenes,
+        decoded=scenes,
+        off_road=np.zeros((2, 100)),
+        red_light=red,
+        stop_sign_missed=np.zeros((2, 100), bool),
+    )
+    assert violation_scores(drives, 0.1) == {}
+    scenes.signal_valid[0] = True
+    scores = violation_scores(drives, 0.1)
+    assert scores["known_km"] == pytest.approx(0.1)
+    assert scores["red_lights_run"] == {"count": 1, "per_km": pytest.approx(10.0)}
+    assert scores["stop_signs_missed"] == {"count": 0, "per_km": 0.0}
+
+    empty = {"pictures": {"drift_horizon_s": 1.0, "horizons": {}}, "features": {"frechet": {}}, "actor_pictures": {}}
+    empty |= {"scene": {"tracked": {}, "decoded": {}}, "controls": {}, "events": {}}
+    assert "red lights run" not in table(empty)  # an older report
+    assert "| red lights run by the lane follower in long drives | not known |" in table(empty | {"violations": {}})
+    assert "in long drives | 1 (10.0 per km) |" in table(empty | {"violations": scores})
