@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +22,7 @@ from envs.carla_bridge.simulation import (
 )
 from envs.ground_truth import Objects, touched
 from envs.road.episode import RoadView
-from envs.road.rendering.camera import Actor, Camera, CameraConfig
+from envs.road.rendering.camera import CameraConfig, load_camera
 from envs.road.road_world import RoadWorld, RoadWorldConfig
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.paths import NOWHERE
@@ -34,6 +33,7 @@ from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn
+from worldsim.gbuffer.road_users import RoadUsers
 
 STANDING_START = ScriptedActors(scripts=(), ego_speed=0.0, ambient_traffic=True)
 """A spawned ego stands still, in full traffic."""
@@ -114,7 +114,7 @@ class RoadSimulation:
             raise ValueError(f"Spawn failed: this world has no {picture} camera")
         if abs(view.roll) > 1e-3:
             raise ValueError(f"this world's cameras do not roll, got {np.degrees(view.roll):.1f} degrees")
-        _camera(_config_of(view))
+        load_camera(_config_of(view))
 
     def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
         """See Simulation."""
@@ -210,22 +210,19 @@ class RoadSimulation:
         x, y, yaw = episode.vehicle[:3].tolist()
         c, s = np.cos(yaw), np.sin(yaw)
         at = np.array([x + c * view.x - s * view.y, y + s * view.x + c * view.y, yaw + view.yaw, 0.0, 0.0, 0.0])
-        actors = RoadView.of(episode.traffic, at).actors()
+        shown = RoadView.of(episode.traffic, at)
+        users = shown.users()
         if np.hypot(view.x, view.y) > self.model.length / 2:  # from inside its own body it is not seen
-            actors.append(
-                Actor(
-                    kind=ObjectKind.CAR,
-                    x=x,
-                    y=y,
-                    yaw=yaw,
-                    length=self.model.length,
-                    width=self.model.width,
-                    height=EGO_HEIGHT,
-                    color=EGO_COLOR,
-                )
+            ego = RoadUsers(
+                kinds=np.array([ObjectKind.CAR]),
+                boxes=np.array([[x, y, 0.0, yaw, self.model.length, self.model.width, EGO_HEIGHT]]),
+                colors=np.array([EGO_COLOR]),
+                braking=np.zeros(1, bool),
+                phases=np.zeros(1),
             )
-        camera = _camera(_config_of(view))
-        return camera.render(episode.stage.scenery, episode.look, (float(at[0]), float(at[1]), float(at[2])), actors)
+            users = RoadUsers.concatenate([users, ego])
+        camera = load_camera(_config_of(view))
+        return camera.render(episode.stage.scenery, episode.look, shown.view(), users)
 
 
 def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:
@@ -239,8 +236,3 @@ def _config_of(view: CameraView) -> CameraConfig:
     return CameraConfig(
         height_px=view.height, width_px=view.width, fov=view.fov, mount_height=view.z, mount_x=0.0, pitch=view.pitch
     )
-
-
-@lru_cache(maxsize=16)
-def _camera(config: CameraConfig) -> Camera:
-    return Camera(config)

@@ -10,7 +10,6 @@ import numpy as np
 from envs.ground_truth import Objects
 from envs.history import Instant
 from envs.maps.route import Route, RouteStops
-from envs.road.rendering.camera import Actor
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import DriverConfig
@@ -21,8 +20,11 @@ from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
 from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec
+from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.view import View
 
 VIEW_RANGE = 150.0
 """Road users farther than this are not drawn [m]."""
@@ -60,27 +62,25 @@ class RoadView:
             phases=traffic.phases(),
         )
 
-    def actors(self) -> list[Actor]:
-        """What the camera may see."""
+    def view(self) -> View:
+        """Where the camera's vehicle stands."""
+        x, y, yaw = self.pose.tolist()
+        return View(x=x, y=y, yaw=yaw)
+
+    def users(self) -> RoadUsers:
+        """Whom the camera may see."""
         boxes = self.objects.boxes
         d = to_vehicle_frame(self.pose, boxes[:, :2])
-        near = (d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE)
-        return [self._actor(i) for i in np.flatnonzero(near).tolist()]
-
-    def _actor(self, row: int) -> Actor:
-        x, y, yaw, length, width = self.objects.boxes[row].tolist()
-        red, green, blue = self.colors[row].tolist()
-        return Actor(
-            kind=ObjectKind(int(self.objects.kinds[row])),
-            x=x,
-            y=y,
-            yaw=yaw,
-            length=length,
-            width=width,
-            height=float(self.heights[row]),
-            color=(red, green, blue),
-            braking=bool(self.braking[row]),
-            phase=float(self.phases[row]),
+        near = np.flatnonzero((d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE))
+        shown = np.zeros((len(near), len(BOX_NAMES)))
+        shown[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = boxes[near]
+        shown[:, BoxColumn.HEIGHT] = self.heights[near]
+        return RoadUsers(
+            kinds=self.objects.kinds[near],
+            boxes=shown,
+            colors=self.colors[near],
+            braking=self.braking[near],
+            phases=self.phases[near],
         )
 
 

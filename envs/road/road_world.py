@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -24,7 +24,6 @@ from envs.history import Instant
 from envs.maps.road_map import LanePoint
 from envs.reset_options import read_reset_options
 from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
-from envs.road.rendering.camera import Camera, CameraConfig
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.driver_model import PATH_STEP
@@ -36,6 +35,10 @@ from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.gbuffer.classes import SENSOR_NAMES
+
+if TYPE_CHECKING:
+    from envs.road.rendering.camera import Camera
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +98,7 @@ class RoadWorld:
         self.config = RoadWorldConfig() if config is None else config
         self.frame_size, self.dt = self.config.frame_size, self.config.dt
         self.latent_space: Box | None = None
-        height, width = self.frame_size
-        self._camera = Camera(CameraConfig(height_px=height, width_px=width))
+        self.sensor_names = SENSOR_NAMES
         self._traffic_config = TrafficConfig(
             num_vehicles=self.config.num_vehicles,
             num_pedestrians=self.config.num_pedestrians,
@@ -171,6 +173,23 @@ class RoadWorld:
     def frame(self) -> np.ndarray:
         """The newest frame, RGB uint8 [h, w, 3]."""
         return self._running().past[-1].seen(self._show).copy()
+
+    def sensor_frames(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Pictures of the same instant, camera and size as `frame`.
+
+        Args:
+            names: of SENSOR_NAMES.
+
+        Returns:
+            "depth": along the camera's axis, float16 [h, w] [m], inf in the sky. "semantic": SemanticClass, uint8
+            [h, w].
+
+        Raises:
+            ValueError: an unknown name.
+        """
+        episode = self._running()
+        view: RoadView = episode.past[-1].view
+        return self._camera.sense(names, episode.stage.scenery, view.view(), view.users())
 
     def snapshot(self) -> RoadEpisode:
         """The whole state; later steps never change it."""
@@ -274,8 +293,15 @@ class RoadWorld:
     def _show(self, view: RoadView) -> np.ndarray:
         """What the camera sees."""
         episode = self._running()
-        x, y, yaw = view.pose.tolist()
-        return self._camera.render(episode.stage.scenery, episode.look, (x, y, yaw), view.actors())
+        return self._camera.render(episode.stage.scenery, episode.look, view.view(), view.users())
+
+    @property
+    def _camera(self) -> Camera:
+        """The front camera; its compiled code is loaded when the first picture is taken."""
+        from envs.road.rendering.camera import CameraConfig, load_camera
+
+        height, width = self.frame_size
+        return load_camera(CameraConfig(height_px=height, width_px=width))
 
     def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
         """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""

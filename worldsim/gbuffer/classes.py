@@ -7,7 +7,7 @@ from enum import IntEnum
 import numpy as np
 
 SENSOR_NAMES = ("depth", "semantic")
-"""Pictures that a camera gives beside RGB: depth float16 [h, w] [m] along the camera's axis, SemanticClass uint8 [h, w]."""
+"""Pictures beside RGB: depth along the camera's axis, float16 [h, w] [m], and SemanticClass, uint8 [h, w]."""
 DEPTH_OF_SKY = float("inf")
 """Depth where nothing is seen [m]."""
 

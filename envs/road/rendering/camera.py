@@ -1,24 +1,34 @@
-"""The reference world's front camera: the picture it takes."""
+"""The reference world's front camera: the picture it takes, and on demand depth and semantic classes of the same."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-import cv2
 import numpy as np
 
-from envs.road.rendering.backdrop import Backdrop
-from envs.road.rendering.rasterizer import Rasterizer
-from envs.road.rendering.road_user_shapes import barrier, car, pedestrian, truck
+from envs.road.rendering import shading
 from envs.road.rendering.scenery import Scenery
-from envs.road.rendering.shapes import Shape
-from envs.road.rendering.weather import Weather
+from envs.road.rendering.shadows import SunShadow
+from envs.road.rendering.weather import (
+    PANORAMA_MAX_ELEVATION,
+    PANORAMA_MIN_ELEVATION,
+    PANORAMA_WIDTH,
+    Weather,
+    sky_panorama,
+)
 from worldsim.datatypes.camera import PinholeCamera
-from worldsim.datatypes.scene import ObjectKind
+from worldsim.gbuffer.classes import SENSOR_NAMES
+from worldsim.gbuffer.gbuffer import GBuffer
+from worldsim.gbuffer.rasterizer import Canvas, Rasterizer, RasterizerConfig
+from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.view import View
 
-DRAW_RANGE, GROW_RANGE = 150.0, 115.0
-"""Things appear at the first distance, flat on the ground, and have their full height from the second one [m]."""
+FOG_TABLE_LENGTH = 600
+"""The fog's share is tabulated by the metre up to this distance."""
+CAST_SHADOW = 0.75
+"""Share of the sun's light that a road user's shadow takes at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,171 +54,133 @@ class CameraConfig(PinholeCamera):
             raise ValueError(f"pitch must be in [-0.5, 0.5] rad, got {self.pitch}")
 
 
-SHADOW_RANGE = 45.0
-"""Actors farther than this get no shadow [m]."""
-_RINGS = np.array([(0.35, 0.86), (0.18, 0.8), (0.02, 0.7)])
-"""Of a shadow: how much larger than the actor [m], share of the light that is left."""
-_OCTAGON = np.array([(1, 1), (1, 1), (1, -1), (1, -1), (-1, -1), (-1, -1), (-1, 1), (-1, 1)], float)
-_BEVELLED = np.array([(1, 0), (0, 1), (0, 1), (1, 0), (1, 0), (0, 1), (0, 1), (1, 0)], float) * 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Actor:
-    """Something that moves, or stands on the road.
-
-    Args:
-        kind: what it is; EMPTY is not drawn.
-        x: centre in the ground frame [m].
-        y: centre in the ground frame [m].
-        yaw: [rad].
-        length: [m].
-        width: [m].
-        height: [m].
-        color: of paint or clothes, RGB [0, 255].
-        braking: brake lights on.
-        phase: of a pedestrian's walk [rad].
-    """
-
-    kind: ObjectKind
-    x: float
-    y: float
-    yaw: float
-    length: float
-    width: float
-    height: float
-    color: tuple[int, int, int]
-    braking: bool = False
-    phase: float = 0.0
-
-
 class Camera:
     """Renders what the vehicle's front camera sees; the same inputs give the same bits."""
 
     def __init__(self, config: CameraConfig):
         self.config = config
-        ss = config.supersampling
-        canvas = config.with_frame_size((config.height_px * ss, config.width_px * ss))
-        self._backdrop = Backdrop(canvas)
-        self._rasterizer = Rasterizer(canvas, line=cv2.LINE_AA if ss == 1 else cv2.LINE_8)
+        self._rasterizer = Rasterizer(config, RasterizerConfig(supersampling=config.supersampling))
+        self._sky_map = lru_cache(maxsize=4)(self._sky_map_of)
 
     def render(
-        self, scenery: Scenery, weather: Weather, pose: tuple[float, float, float], actors: Sequence[Actor]
+        self, scenery: Scenery, weather: Weather, view: View, users: RoadUsers, lights: np.ndarray | None = None
     ) -> np.ndarray:
-        """The frame seen from a vehicle.
+        """The frame seen from a vehicle, RGB, uint8 [height_px, width_px, 3].
 
         Args:
             scenery: the town.
             weather: lighting and weather.
-            pose: x, y, yaw of the vehicle's centre in the ground frame [m, m, rad].
-            actors: everything else, without the vehicle itself.
+            view: where the vehicle is.
+            users: everyone else, without the vehicle itself.
+            lights: SignalKind of each light group, int64 [g]; None: all are dark.
+        """
+        return self._shade(self._rasterizer.draw(scenery.world, users, view, lights), scenery, weather, view, users)
+
+    def sense(
+        self, names: Sequence[str], scenery: Scenery, view: View, users: RoadUsers, lights: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """What the camera tells beside colours, at the same instant.
+
+        Args:
+            names: of SENSOR_NAMES.
+            scenery: as for `render`, as are the others.
+            view: where the vehicle is.
+            users: everyone else.
+            lights: SignalKind of each light group.
 
         Returns:
-            RGB, uint8 [height_px, width_px, 3].
+            "depth": along the camera's axis, float16 [h, w] [m], inf in the sky. "semantic": SemanticClass, uint8
+            [h, w].
+
+        Raises:
+            ValueError: an unknown name.
         """
+        unknown = [name for name in names if name not in SENSOR_NAMES]
+        if unknown:
+            raise ValueError(f"a camera gives {' and '.join(SENSOR_NAMES)}, got {unknown}")
+        canvas = self._rasterizer.draw(scenery.world, users, view, lights)
+        pictures: dict[str, np.ndarray] = {}
+        if "semantic" in names:
+            depths, pictures["semantic"] = self._rasterizer.depth_and_kinds(canvas, scenery.world.ground)
+        else:
+            depths = self._rasterizer.depth(canvas)
+        if "depth" in names:
+            pictures["depth"] = depths.astype(np.float16)
+        return pictures
+
+    def gbuffer(self, scenery: Scenery, view: View, users: RoadUsers, lights: np.ndarray | None = None) -> GBuffer:
+        """What the frame is a shading of; arguments as for `render`."""
+        canvas = self._rasterizer.draw(scenery.world, users, view, lights)
+        return self._rasterizer.gbuffer(canvas, scenery.world.ground)
+
+    def _shade(self, canvas: Canvas, scenery: Scenery, weather: Weather, view: View, users: RoadUsers) -> np.ndarray:
+        config, ground = self.config, scenery.ground
+        shadow, numbers = _sun_shadow(scenery, weather), _weather_numbers(weather)
+        contact = np.ones((config.height_px, config.width_px), np.float32)
+        sun = np.array([*weather.sun_direction, CAST_SHADOW])
+        shading.cast_shadows(
+            canvas.camera, config.supersampling, canvas.inverse_depth, canvas.surface, users.boxes, users.kinds, sun,
+            contact,
+        )  # fmt: skip
+        frame = np.empty((config.height_px, config.width_px, 3), np.uint8)
+        turn = view.yaw * PANORAMA_WIDTH / (2 * np.pi)
+        shading.shade(
+            canvas.camera, config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
+            canvas.attributes, canvas.paints, ground.texels, ground.levels, ground.place, ground.border, shadow.image,
+            shadow.place, contact, self._sky_map(view.grade), sky_panorama(weather), turn, numbers,
+            _fog_table(weather), frame,
+        )  # fmt: skip
+        if weather.wetness > 0.0:
+            shading.mirror(canvas.camera, config.supersampling, canvas.surface, numbers, frame)
+        return frame
+
+    def _sky_map_of(self, grade: float) -> np.ndarray:
+        """Column (for yaw 0) and row of the panorama for each pixel, float32 [h, w, 2]."""
         config = self.config
-        x, y, yaw = (float(p) for p in pose)
-        if not np.isfinite([x, y, yaw]).all():
-            raise ValueError(f"pose must be finite, got {pose}")
-
-        canvas = np.empty((self._rasterizer.height, self._rasterizer.width, 3), np.uint8)
-        self._backdrop.paint(canvas, scenery.ground, weather, (x, y, yaw))
-
-        c, s = np.cos(yaw), np.sin(yaw)
-        rotation = config.axes @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-        position = np.array([x + c * config.mount_x, y + s * config.mount_x, config.mount_height])
-
-        boxes = np.array([(a.x, a.y, a.yaw, a.length, a.width) for a in actors], float).reshape(-1, 5)
-        near_actors, actor_distance = self._in_view(boxes, position, yaw)
-        shown = [actors[k] for k in near_actors]
-        self._shadows(canvas, boxes[near_actors], position, rotation)
-
-        # scenery and actors hide each other, so they are drawn as one shape, ordered by the distance of their owners
-        things, thing_distance = self._in_view(scenery.footprints, position, yaw)
-        faces, face_thing = _expand_ranges(scenery.face_starts, things)
-        balls, ball_thing = _expand_ranges(scenery.ball_starts, things)
-        shapes = [_build_shape(a, position) for a in shown]
-        shape = Shape.concatenate([scenery.shapes.select(faces, balls), *shapes])
-        face_distance = [thing_distance[face_thing], np.repeat(actor_distance, [len(p.quads) for p in shapes])]
-        ball_distance = [thing_distance[ball_thing], np.repeat(actor_distance, [len(p.balls) for p in shapes])]
-        faces_at, balls_at = np.concatenate(face_distance), np.concatenate(ball_distance)
-        shape = shape.flatten(_grow_share(faces_at), _grow_share(balls_at))
-        self._rasterizer.draw(canvas, shape, faces_at, balls_at, weather, position, rotation)
-        if config.supersampling == 1:
-            return canvas
-        return cv2.resize(canvas, (config.width_px, config.height_px), interpolation=cv2.INTER_AREA)
-
-    def _in_view(self, boxes: np.ndarray, position: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
-        """Which boxes (x, y, yaw, length, width) [n, 5] may be seen, and the distance of their nearest points."""
-        offset = position[:2] - boxes[:, :2]
-        ahead = -offset @ (np.cos(yaw), np.sin(yaw))
-        beside = np.abs(offset @ (-np.sin(yaw), np.cos(yaw)))
-        radius = 0.5 * np.hypot(boxes[:, 3], boxes[:, 4]) + 2.5
-        half = 0.5 * self.config.fov
-        inside = (ahead > -radius) & (beside * np.cos(half) - ahead * np.sin(half) < radius)
-        chosen = np.flatnonzero(inside & (ahead - radius < DRAW_RANGE))
-        offset, boxes = offset[chosen], boxes[chosen]
-        c, s = np.cos(boxes[:, 2]), np.sin(boxes[:, 2])
-        along = np.maximum(np.abs(c * offset[:, 0] + s * offset[:, 1]) - 0.5 * boxes[:, 3], 0)
-        across = np.maximum(np.abs(c * offset[:, 1] - s * offset[:, 0]) - 0.5 * boxes[:, 4], 0)
-        distance = np.hypot(along, across)
-        near = distance < DRAW_RANGE
-        return chosen[near], distance[near]
-
-    def _shadows(self, canvas: np.ndarray, boxes: np.ndarray, position: np.ndarray, rotation: np.ndarray):
-        """Soft dark rings under actors, which seem to float without; boxes [n, 5], nearest drawn last."""
-        gap = np.hypot(boxes[:, 0] - position[0], boxes[:, 1] - position[1])
-        order = np.argsort(-gap)
-        for k in order[gap[order] < SHADOW_RANGE]:
-            # far away one ring is as good as three
-            rings = _RINGS if gap[k] < SHADOW_RANGE / 3 else _RINGS[1:2]
-            outlines = _ring_outlines(boxes[k], rings[:, 0])
-            corners = (outlines - position) @ rotation.T
-            self._rasterizer.shade_ground(canvas, corners, rings[:, 1])
+        c, s = np.cos(grade), np.sin(grade)
+        axes = config.axes @ np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
+        y, x = np.mgrid[0 : config.height_px, 0 : config.width_px] + 0.5
+        rays = np.stack(
+            [(x - 0.5 * config.width_px) / config.focal, (y - 0.5 * config.height_px) / config.focal, np.ones_like(x)],
+            axis=-1,
+        )
+        forward, left, up = np.moveaxis(rays @ axes, -1, 0)
+        per_radian = PANORAMA_WIDTH / (2 * np.pi)
+        columns = np.arctan2(left, forward) * per_radian - 0.5
+        rows = (PANORAMA_MAX_ELEVATION - np.arctan2(up, np.hypot(forward, left))) * per_radian
+        limit = (PANORAMA_MAX_ELEVATION - PANORAMA_MIN_ELEVATION) * per_radian - 1.5
+        return np.stack([columns, np.clip(rows, 0.0, limit)], axis=-1).astype(np.float32)
 
 
-def _ring_outlines(box: np.ndarray, grow: np.ndarray) -> np.ndarray:
-    """Eight-cornered outlines [r, 8, 3] on the ground around a box (x, y, yaw, length, width), larger by `grow` [r]."""
-    x, y, yaw, length, width = box
-    bevel = 0.5 * min(length, width)
-    half = np.array([0.5 * length, 0.5 * width]) + grow[:, None, None]
-    corners = _OCTAGON * half
-    corners -= np.sign(_OCTAGON) * _BEVELLED * bevel * half / (0.5 * np.array([length, width]))
-    c, s = np.cos(yaw), np.sin(yaw)
-    ground = np.zeros((len(grow), 8, 3))
-    ground[..., 0] = x + c * corners[..., 0] - s * corners[..., 1]
-    ground[..., 1] = y + s * corners[..., 0] + c * corners[..., 1]
-    return ground
+@lru_cache(maxsize=16)
+def load_camera(config: CameraConfig) -> Camera:
+    """The camera of a config; the last few are kept."""
+    return Camera(config)
 
 
-def _build_shape(actor: Actor, position: np.ndarray) -> Shape:
-    """The actor's shape in the ground frame."""
-    size = (actor.length, actor.width, actor.height, tuple(int(c) for c in actor.color))
-    c, s = np.cos(actor.yaw), np.sin(actor.yaw)
-    dx, dy = position[0] - actor.x, position[1] - actor.y
-    view = np.array([c * dx + s * dy, c * dy - s * dx])
-    match actor.kind:
-        case ObjectKind.CAR:
-            shape = car(*size, actor.braking)
-        case ObjectKind.TRUCK:
-            shape = truck(*size, actor.braking, bool(view[0] < 0))
-        case ObjectKind.PEDESTRIAN:
-            shape = pedestrian(actor.height, actor.color, actor.phase, view)
-        case ObjectKind.STATIC:
-            shape = barrier(*size)
-        case _:
-            raise ValueError(f"cannot draw an actor of kind {actor.kind!r}")
-    return shape.place(actor.x, actor.y, actor.yaw)
+@lru_cache(maxsize=16)
+def _weather_numbers(weather: Weather) -> np.ndarray:
+    """The weather as the shading kernel takes it, float64 [shading.NUM_WEATHER]."""
+    return np.array(
+        [
+            *weather.sun_direction,
+            *weather.sun,
+            *weather.ambient,
+            *weather.horizon,
+            *weather.zenith,
+            weather.wetness,
+            weather.lamps,
+        ]
+    )
 
 
-def _grow_share(distance: np.ndarray) -> np.ndarray:
-    """Share of its height that a thing shows at a distance: everything near by, nothing at DRAW_RANGE."""
-    share = np.clip((DRAW_RANGE - distance) / (DRAW_RANGE - GROW_RANGE), 0, 1)
-    return share * share * (3 - 2 * share)
+@lru_cache(maxsize=16)
+def _fog_table(weather: Weather) -> np.ndarray:
+    """Share of the fog at 0, 1, 2 ... metres, float64 [FOG_TABLE_LENGTH + 1]."""
+    return weather.fog(np.arange(FOG_TABLE_LENGTH + 1.0))
 
 
-def _expand_ranges(starts: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All indices of the chosen ranges of a partition, and for each which of the chosen ranges it belongs to."""
-    counts = starts[chosen + 1] - starts[chosen]
-    owner = np.repeat(np.arange(len(chosen)), counts)
-    before = np.concatenate([[0], np.cumsum(counts)[:-1]]) if len(chosen) else np.zeros(0, int)
-    return np.arange(len(owner)) + (starts[chosen] - before)[owner], owner
+@lru_cache(maxsize=4)
+def _sun_shadow(scenery: Scenery, weather: Weather) -> SunShadow:
+    """Shadows on a town's ground; once an episode."""
+    return SunShadow.cast(scenery.layout, weather.sun_direction)

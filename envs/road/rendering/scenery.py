@@ -1,239 +1,101 @@
-"""Everything of a town that does not move: its ground, and the buildings, trees and lamps along its roads."""
+"""Everything of a map that does not move, as a Layout, and the picture of its ground."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from envs.road.rendering.building_shapes import Facade, building, lamp_post, tree
+from envs.maps.ground_layout import ground_layout, with_ground
 from envs.road.rendering.ground_texture import GroundColors, GroundTexture
-from envs.road.rendering.shapes import Shape, ShapeBuilder
+from envs.road.rendering.scenery_planner import SceneryPlanner
+from envs.road.rendering.signal_boxes import signal_boxes
+from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, join_polylines
 
 if TYPE_CHECKING:
     from envs.maps.opendrive import RoadGeometry
+    from envs.maps.signals import Signal
+    from worldsim.gbuffer.rasterizer import StaticWorld
 
-CELL = 0.5
-"""Raster in which free places are sought [m/px]."""
-BUILDING_SETBACK, TREE_SETBACK, LAMP_SETBACK = 5.0, 2.4, 0.7
-"""Distance from the outermost lane or sidewalk [m]."""
-CLEARANCE = 3.5
-"""No building stands closer to a lane or sidewalk than this [m]."""
-
-_WALLS = (
-    (206, 188, 162), (188, 142, 118), (198, 200, 198), (170, 118, 98), (212, 198, 150), (160, 172, 182),
-    (220, 212, 200), (184, 164, 152), (150, 160, 146), (204, 168, 140),
-)  # fmt: skip
-_ROOFS = ((142, 84, 70), (104, 88, 84), (92, 98, 108), (126, 98, 78))
-_LEAVES = ((84, 124, 62), (98, 134, 70), (72, 112, 66), (116, 136, 66))
+TRACK_SHARES = (0.28, 0.72)
+"""Where tyres run, from the left to the right edge of a lane."""
+TRUNK, POST = 0.5, 0.25
+"""Of a tree and a pole only so much is solid, length and width [m]."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scenery:
-    """What stands and lies in a town.
+    """What stands and lies on a map; what only a camera needs is made when it is first asked for.
 
     Args:
-        ground: the ground seen from above.
-        shapes: all standing things as one shape in the ground frame; their faces and balls lie thing by thing.
-        footprints: of each thing, (x, y, yaw, length, width), float [n, 5].
-        heights: of each thing [m], float [n].
-        face_starts: first face of each thing and the end of the last, int [n + 1].
-        ball_starts: the same for balls, int [n + 1].
+        layout: all of it, without lanes' centres and edges.
+        colors: of the ground.
+        tracks: lines that tyres have darkened, each [n, 2] [m].
+        seed: of the ground's mottling.
     """
 
-    ground: GroundTexture
-    shapes: Shape
-    footprints: np.ndarray
-    heights: np.ndarray
-    face_starts: np.ndarray
-    ball_starts: np.ndarray
-
-    @property
-    def obstacles(self) -> np.ndarray:
-        """Solid things, (x, y, yaw, length, width) [k, 5] [m, m, rad, m, m]; a copy."""
-        return self.footprints.copy()
+    layout: Layout
+    colors: GroundColors
+    tracks: tuple[np.ndarray, ...]
+    seed: int
 
     @staticmethod
-    def build(geometry: RoadGeometry, seed: int) -> Scenery:
-        """The scenery of a map, a function of the map and the seed alone; takes about a second."""
-        return _Planner(geometry, seed).scenery()
+    def build(
+        geometry: RoadGeometry, seed: int, signals: Sequence[Signal] = (), groups: np.ndarray | None = None
+    ) -> Scenery:
+        """The scenery of a map, a function of its arguments alone.
 
-
-class _Planner:
-    """Finds free places by their distance to the roads and puts things there."""
-
-    def __init__(self, geometry: RoadGeometry, seed: int):
-        self.geometry, self.seed = geometry, seed
-        self.rng = np.random.default_rng([seed, 7005])
-        x_min, y_min, x_max, y_max = geometry.bounds
-        self.origin = np.array([x_min, y_min]) - 36.0
-        width, height = np.ceil((np.array([x_max - x_min, y_max - y_min]) + 72.0) / CELL).astype(int)
-        surface = np.full((int(height), int(width)), 255, np.uint8)
-        for outline in [*(lane.outline for lane in geometry.lanes), *geometry.junctions]:
-            cv2.fillPoly(surface, [self._pixels(outline)], 0)
-        self.distance = cv2.distanceTransform(surface, cv2.DIST_L2, 5) * CELL
-        self.taken = np.zeros_like(surface)
-        self.urban = float(self.rng.random())
-        self.walls = self.rng.permutation(len(_WALLS))[:5]
-        self.roofs = self.rng.permutation(len(_ROOFS))[:2]
-        self.leaves = self.rng.permutation(len(_LEAVES))[:2]
-        self.things: list[tuple[Shape, tuple[float, ...], float]] = []
-        self.shades: list[tuple[float, float, float, float]] = []
-        self.pads: list[np.ndarray] = []
-
-    def scenery(self) -> Scenery:
-        self._place_buildings()
-        self._place_lamps()
-        self._place_trees()
-        shades = np.array(self.shades).reshape(-1, 4)
-        ground = GroundTexture.paint(self.geometry, self._ground_colors(), self.seed, self.pads, shades)
-        shapes = [shape for shape, _, _ in self.things]
-        return Scenery(
-            ground=ground,
-            shapes=Shape.concatenate(shapes or [ShapeBuilder().build()]),
-            footprints=np.array([footprint for _, footprint, _ in self.things]).reshape(-1, 5),
-            heights=np.array([height for _, _, height in self.things], float),
-            face_starts=np.cumsum([0, *(len(s.quads) for s in shapes)]),
-            ball_starts=np.cumsum([0, *(len(s.balls) for s in shapes)]),
+        Args:
+            geometry: roads and markings.
+            seed: of what stands beside them.
+            signals: the map's lights and signs.
+            groups: the light group of each signal, -1 for none, int64 [len(signals)]; None: every light is dark.
+        """
+        planner = SceneryPlanner(geometry, seed)
+        signs = signal_boxes(signals, groups, planner.free_side)
+        boxes = planner.plan(signs)
+        areas, lines = ground_layout(geometry)
+        pads, pad_starts = join_polylines(planner.pads)
+        areas = areas._replace(
+            points=np.concatenate([pads, areas.points]),
+            starts=np.concatenate([pad_starts[:-1], areas.starts + len(pads)]),
+            kinds=np.concatenate([np.full(len(planner.pads), AreaKind.OTHER, np.int64), areas.kinds]),
         )
-
-    def _ground_colors(self) -> GroundColors:
-        """The town's own shades of grass, paving and asphalt."""
-        warm, dark, dry = self.rng.uniform(-1, 1, 3)
-        default = GroundColors()
-
-        def shifted(color: Sequence[float], by: Sequence[float]) -> tuple[float, float, float]:
-            r, g, b = (float(c + d) for c, d in zip(color, by, strict=True))
-            return r, g, b
-
-        return GroundColors(
-            grass=shifted(default.grass, (10 * dry, 4 * dry, -2 * dry)),
-            grass_dry=shifted(default.grass_dry, (10 * dry, 4 * dry, 0)),
-            paving=shifted(default.paving, (7 * warm, 2 * warm, -5 * warm)),
-            sidewalk=shifted(default.sidewalk, (7 * warm, 2 * warm, -5 * warm)),
-            asphalt=shifted(default.asphalt, (8 * dark + 2 * warm, 8 * dark, 8 * dark - 2 * warm)),
+        tracks = tuple(
+            lane.left + share * (lane.right - lane.left)
+            for lane in geometry.lanes
+            if lane.kind == "driving" and not lane.in_junction
+            for share in TRACK_SHARES
         )
+        layout = with_ground(boxes, areas, lines)
+        return Scenery(layout=replace(layout, boxes_known=True), colors=planner.ground_colors, tracks=tracks, seed=seed)
 
-    def _pixels(self, points: np.ndarray) -> np.ndarray:
-        return np.rint((np.asarray(points) - self.origin) / CELL).astype(np.int32)
+    @cached_property
+    def obstacles(self) -> np.ndarray:
+        """Solid things, (x, y, yaw, length, width) [k, 5] [m, m, rad, m, m]: what hangs over the road is none."""
+        boxes, kinds = self.layout.boxes.astype(np.float64), self.layout.box_kinds
+        footprints = boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]]
+        footprints[kinds == LayoutKind.TREE, 3:] = TRUNK
+        poles = kinds == LayoutKind.POLE
+        # the post stands at the rear end of its arm
+        back = np.maximum(0.5 * footprints[poles, 3] - 0.1, 0.0)
+        footprints[poles, 0] -= back * np.cos(footprints[poles, 2])
+        footprints[poles, 1] -= back * np.sin(footprints[poles, 2])
+        footprints[poles, 3:] = POST
+        return footprints[np.isin(kinds, (LayoutKind.SIGN, LayoutKind.LIGHT), invert=True)]
 
-    def _lookup(self, image: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Values of a raster at ground points [..., 2]."""
-        at = np.clip(self._pixels(points), 0, np.array(image.shape[::-1]) - 1)
-        return image[at[..., 1], at[..., 0]]
+    @cached_property
+    def ground(self) -> GroundTexture:
+        """The ground seen from above."""
+        return GroundTexture.paint(self.layout, self.colors, self.seed, self.tracks)
 
-    def _along_roads(self, setback: float) -> Iterator[np.ndarray]:
-        """Lines at a distance from the roads, each [n, 2] at 0.5 m spacing, smoothed."""
-        contours, _ = cv2.findContours((self.distance < setback).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        for contour in contours:
-            line = contour[:, 0].astype(float) * CELL + self.origin
-            if len(line) > 60:
-                closed = np.concatenate([line[-6:], line, line[:6]])
-                kernel = np.ones(13) / 13
-                line = np.stack([np.convolve(closed[:, k], kernel, "valid") for k in (0, 1)], axis=1)
-                s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
-                at = np.arange(0.0, s[-1], 0.5)
-                yield np.stack([np.interp(at, s, line[:, k]) for k in (0, 1)], axis=1)
+    @cached_property
+    def world(self) -> StaticWorld:
+        """The layout made ready to be drawn."""
+        # compiled code is loaded only where a camera is used
+        from worldsim.gbuffer.rasterizer import StaticWorld
 
-    def _towards_road(self, point: np.ndarray) -> float:
-        """Direction from a free place to the road [rad]."""
-        step = np.array([2.0, 0.0])
-        dx = self._lookup(self.distance, point + step) - self._lookup(self.distance, point - step)
-        dy = self._lookup(self.distance, point + step[::-1]) - self._lookup(self.distance, point - step[::-1])
-        return float(np.arctan2(-dy, -dx))
-
-    def _place_buildings(self):
-        for line in self._along_roads(BUILDING_SETBACK):
-            at = 0.0
-            while at < 0.5 * len(line) - 12:
-                width, depth = self.rng.uniform(8.5, 17.0), self.rng.uniform(8.0, 12.0)
-                facade = self._facade()
-                start, end = line[int(2 * at)], line[min(int(2 * (at + width)), len(line) - 1)]
-                if self._place_building(start, end, width, depth, facade):
-                    at += width + (self.rng.uniform(1.0, 4.0) if self.rng.random() < 0.7 else self.rng.uniform(6, 22))
-                else:
-                    at += 3.0
-
-    def _facade(self) -> Facade:
-        tall = self.rng.random() < self.urban
-        return Facade(
-            wall=_WALLS[self.rng.choice(self.walls)],
-            roof=_ROOFS[self.rng.choice(self.roofs)],
-            num_floors=int(self.rng.integers(3, 7) if tall else self.rng.integers(1, 3)),
-            floor_height=float(self.rng.uniform(2.9, 3.4)),
-            pitched=not tall and bool(self.rng.random() < 0.85),
-            seed=int(self.rng.integers(2**31)),
-        )
-
-    def _place_building(self, start: np.ndarray, end: np.ndarray, width: float, depth: float, facade: Facade) -> bool:
-        """Try to put a building's front between two points at the setback line; True if there was room."""
-        middle = 0.5 * (start + end)
-        yaw = self._towards_road(middle)
-        chord = end - start
-        if np.linalg.norm(chord) > 0.8 * width:
-            yaw += (np.arctan2(chord[1], chord[0]) + np.pi / 2 - yaw + np.pi / 2) % np.pi - np.pi / 2
-        front = np.array([np.cos(yaw), np.sin(yaw)])
-        side = np.array([-front[1], front[0]])
-        centre = middle - 0.5 * depth * front
-        us, vs = np.meshgrid(np.linspace(-0.5, 0.5, 9), np.linspace(-0.5, 0.5, 9))
-        inside = centre + us[..., None] * depth * front + vs[..., None] * width * side
-        if self._lookup(self.distance, inside).min() < CLEARANCE or self._lookup(self.taken, inside).any():
-            return False
-        self._add(
-            building(width, depth, facade), centre, yaw, depth, width, facade.num_floors * facade.floor_height + 4
-        )
-        cv2.fillPoly(self.taken, [self._pixels(_rectangle(centre, front, side, depth + 1.5, width + 1.0))], 255)
-        self.pads.append(_rectangle(centre + 2.2 * front, front, side, depth + 5.5, width + 1.6))
-        for v in np.arange(-0.5 * width, 0.5 * width + 0.1, 3.0):
-            for u in np.arange(-0.5 * depth, 0.5 * depth + 0.1, 3.0):
-                self.shades.append((*(centre + u * front + v * side), 2.6, 0.4))
-        return True
-
-    def _place_lamps(self):
-        for line in self._along_roads(LAMP_SETBACK):
-            for k in range(24, len(line) - 24, 56):
-                if self._is_free(line[k], LAMP_SETBACK - 0.4):
-                    self._add(lamp_post(6.2, 1.9), line[k], self._towards_road(line[k]), 0.25, 0.25, 6.2)
-                    self._take(line[k], 3.0)
-
-    def _place_trees(self):
-        for setback, spacing in ((TREE_SETBACK, 11.0), (11.0, 16.0), (20.0, 14.0)):
-            for line in self._along_roads(setback):
-                at = self.rng.uniform(2.0, 10.0)
-                while at < 0.5 * len(line) - 6:
-                    point = line[int(2 * at)] + self.rng.uniform(-0.7, 0.7, 2) * (setback > TREE_SETBACK)
-                    if self._is_free(point, TREE_SETBACK - 0.8):
-                        self._place_tree(point)
-                    at += spacing * self.rng.uniform(0.6, 1.7)
-
-    def _place_tree(self, point: np.ndarray):
-        conifer = self.rng.random() < 0.25
-        height = self.rng.uniform(5.5, 9.0)
-        crown = self.rng.uniform(1.3, 1.7) if conifer else self.rng.uniform(1.5, 2.3)
-        color = (
-            np.array(_LEAVES[self.rng.choice(self.leaves)]) * (0.86 if conifer else 1.0) * self.rng.uniform(0.92, 1.08)
-        )
-        shape = tree(height, crown, color, conifer, int(self.rng.integers(2**31)))
-        self._add(shape, point, self.rng.uniform(0, 6.28), 0.5, 0.5, height)
-        self._take(point, 3.6)
-        self.shades.append((*point, 0.8 * crown, 0.35))
-
-    def _is_free(self, point: np.ndarray, clearance: float) -> bool:
-        return bool(self._lookup(self.distance, point) >= clearance and not self._lookup(self.taken, point))
-
-    def _take(self, point: np.ndarray, radius: float):
-        x, y = self._pixels(point)
-        cv2.circle(self.taken, (int(x), int(y)), round(radius / CELL), 255, -1)
-
-    def _add(self, shape: Shape, point: np.ndarray, yaw: float, length: float, width: float, height: float):
-        x, y = float(point[0]), float(point[1])
-        self.things.append((shape.place(x, y, yaw), (x, y, float(yaw), length, width), height))
-
-
-def _rectangle(centre: np.ndarray, front: np.ndarray, side: np.ndarray, depth: float, width: float) -> np.ndarray:
-    """Corners [4, 2] of a rectangle with `depth` along `front` and `width` along `side`."""
-    f, s = 0.5 * depth * front, 0.5 * width * side
-    return np.array([centre - f - s, centre + f - s, centre + f + s, centre - f + s])
+        return StaticWorld(self.layout)

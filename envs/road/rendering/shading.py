@@ -1,0 +1,555 @@
+"""Compiled kernel: the picture as shading of what the rasteriser drew. Light, fog, sky, surface detail, wet ground.
+
+A pixel whose samples show one surface is shaded once, others sample by sample. Detail is averaged over the pixel's
+footprint in closed form, so that it melts into its mean with distance instead of flickering.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from worldsim.gbuffer.classes import Part
+from worldsim.gbuffer.kernels import (
+    AXES,
+    BASE,
+    CENTRE_X,
+    CENTRE_Y,
+    CENTRE_Z,
+    FARTHEST,
+    FLATNESS,
+    FOCAL,
+    GROUND,
+    INVERSE_1,
+    INVERSE_X,
+    INVERSE_Y,
+    IS_BALL,
+    MIDDLE_X,
+    MIDDLE_Y,
+    NEAREST,
+    NORMAL_X,
+    NORMAL_Y,
+    NORMAL_Z,
+    OPTIONS,
+    PART,
+    POSITION,
+    RISE,
+    SEED,
+    SHARE,
+    SKY,
+    STATE,
+    TOP_LEFT,
+    TOP_RIGHT,
+    U_0,
+    U_1,
+    U_X,
+    U_Y,
+    V_0,
+    V_1,
+    V_X,
+    V_Y,
+)
+
+# of the weather's numbers
+SUN_DIRECTION, SUN, AMBIENT, HORIZON, ZENITH, WETNESS, LAMPS = 0, 3, 6, 9, 12, 15, 16
+NUM_WEATHER = 17
+
+FRONT, SIDE, GABLE, FLAT_ROOF, SLOPED_ROOF = (int(p) for p in (
+    Part.FRONT, Part.SIDE, Part.GABLE, Part.FLAT_ROOF, Part.SLOPED_ROOF))  # fmt: skip
+TRUNK, CROWN, LAMP, STOP_SIGN, YIELD_SIGN, SPEED_SIGN, OTHER_SIGN, SIGNAL_FACE, WALL = (int(p) for p in (
+    Part.TRUNK, Part.CROWN, Part.LAMP, Part.STOP_SIGN, Part.YIELD_SIGN, Part.SPEED_SIGN, Part.OTHER_SIGN,
+    Part.SIGNAL_FACE, Part.WALL))  # fmt: skip
+CAR_SIDE, CAR_FRONT, CAR_REAR, CAR_WINDOWS, CAR_WINDSCREEN, CAR_REAR_WINDOW = (int(p) for p in (
+    Part.CAR_SIDE, Part.CAR_FRONT, Part.CAR_REAR, Part.CAR_WINDOWS, Part.CAR_WINDSCREEN,
+    Part.CAR_REAR_WINDOW))  # fmt: skip
+TRUCK_CARGO, TRUCK_DOORS, TRUCK_BAR, TRUCK_FRONT, TRUCK_CAB_SIDE, HEAD, BARRIER = (int(p) for p in (
+    Part.TRUCK_CARGO, Part.TRUCK_DOORS, Part.TRUCK_BAR, Part.TRUCK_FRONT, Part.TRUCK_CAB_SIDE, Part.HEAD,
+    Part.BARRIER))  # fmt: skip
+RED_STATE, YELLOW_STATE, GREEN_STATE = 1, 2, 3
+"""SignalKind."""
+
+NO_LAMP = (0.0, 0.0, 0.0, 0.0)
+WINDOW_LIGHT = (255.0, 222.0, 158.0)
+
+
+@njit(**OPTIONS)
+def _band(x, low, high, width):
+    """Share of [x - width / 2, x + width / 2] that lies in [low, high]."""
+    return max(min(x + 0.5 * width, high) - max(x - 0.5 * width, low), 0.0) / width
+
+
+@njit(**OPTIONS)
+def _stripes(x, period, low, high, width):
+    """The same for the intervals [low, high] + k * period, 0 <= low < high <= period."""
+    a, b = (x - 0.5 * width) / period, (x + 0.5 * width) / period
+    first, last = math.floor(a), math.floor(b)
+    size = high - low
+    from_first = min(max((a - first) * period - low, 0.0), size)
+    to_last = min(max((b - last) * period - low, 0.0), size)
+    return ((last - first) * size + to_last - from_first) / width
+
+
+@njit(**OPTIONS)
+def _hash(a, b, c):
+    """A number in [0, 1) by three integers."""
+    h = (a * 73856093) ^ (b * 19349663) ^ (c * 83492791)
+    h = (h ^ (h >> 13)) * 1274126177
+    return ((h ^ (h >> 16)) & 0xFFFF) / 65536.0
+
+
+@njit(**OPTIONS)
+def _mix(color, other, share):
+    return (
+        color[0] + (other[0] - color[0]) * share,
+        color[1] + (other[1] - color[1]) * share,
+        color[2] + (other[2] - color[2]) * share,
+    )
+
+
+@njit(**OPTIONS)
+def _facade(part, u, v, du, dv, base, height, seed, color):
+    """Storeys of windows, a door, plinth and cornice; colour, and how much of it is a lit window."""
+    storeys = max(1.0, math.floor((height - 0.4) / 3.1 + 0.4))
+    storey = (height - 0.5) / storeys
+    bay = base / max(2.0, math.floor(base / (2.7 if part == FRONT else 3.6) + 0.5))
+    within = _band(u, 0.25, base - 0.25, du) * _band(v, 0.3, 0.3 + storeys * storey, dv)
+    across = _stripes(u, bay, 0.29 * bay, 0.71 * bay, du)
+    up = _stripes(v - 0.3, storey, 0.3 * storey, 0.76 * storey, dv)
+    frame = _stripes(u, bay, 0.24 * bay, 0.76 * bay, du) * _stripes(v - 0.3, storey, 0.25 * storey, 0.8 * storey, dv)
+    window = across * up * within
+    frame = frame * within - window
+    if seed & 2:  # courses of brick
+        joint = _stripes(v, 0.5, 0.0, 0.1, dv)
+        color = _mix(color, (0.82 * color[0], 0.8 * color[1], 0.8 * color[2]), joint)
+    color = _mix(color, (0.72 * color[0], 0.72 * color[1], 0.74 * color[2]), _band(v, 0.0, 0.6, dv))
+    color = _mix(color, (0.7 * color[0] + 62.0, 0.7 * color[1] + 62.0, 0.7 * color[2] + 60.0), frame)
+
+    column, row = math.floor(u / bay), math.floor((v - 0.3) / storey)
+    lit = 0.45
+    if du < bay and dv < storey:
+        lit = 1.0 if _hash(seed, column, row) < 0.45 else 0.0
+    if part == FRONT:
+        middle = (math.floor(0.5 * base / bay) + 0.5) * bay
+        door = _band(u, middle - 0.6, middle + 0.6, du) * _band(v, 0.0, 2.25, dv)
+        hidden = _band(u, middle - 0.5 * bay, middle + 0.5 * bay, du) * _band(v, 0.0, storey + 0.3, dv)
+        window *= 1.0 - hidden
+        tone = 60.0 + 60.0 * _hash(seed, 5, 7)
+        color = _mix(color, (tone + 20.0, 0.8 * tone, 0.6 * tone), door)
+    color = _mix(color, (74.0, 90.0, 108.0), window)
+    color = _mix(color, (0.8 * color[0] + 34.0, 0.8 * color[1] + 34.0, 0.8 * color[2] + 34.0),
+                 _band(v, height - 0.4, height, dv))  # fmt: skip
+    return color, 0.8 * lit * window
+
+
+@njit(**OPTIONS)
+def _sign(part, s, w, ds, dw, straight):
+    """Faces of traffic signs; `straight` is the middle of an octagon."""
+    red, white, black = (196.0, 30.0, 34.0), (240.0, 240.0, 236.0), (40.0, 40.0, 44.0)
+    if part == STOP_SIGN:
+        text = _band(s, 0.14, 0.86, ds) * _band(w, 0.3, 0.7, dw) if straight else 0.0
+        return _mix(red, white, text)
+    if part == YIELD_SIGN:
+        return _mix(red, white, _band(s, 0.24, 0.76, ds) * _band(w, 0.3, 0.8, dw))
+    if part == SPEED_SIGN:
+        if not straight:
+            return red
+        inner = _mix(white, black, _band(s, 0.3, 0.7, ds) * _band(w, 0.2, 0.8, dw))
+        return _mix(red, inner, _band(s, 0.17, 0.83, ds))
+    return _mix(white, (40.0, 90.0, 170.0), _band(s, 0.08, 0.92, ds) * _band(w, 0.08, 0.92, dw))
+
+
+@njit(**OPTIONS)
+def _signal_face(state, s, w, ds, dw):
+    """Three lamps in a dark housing, the lit one larger, as its glow makes it; colour and light."""
+    color = (26.0, 28.0, 30.0)
+    color = _mix(color, (96.0, 26.0, 24.0), _band(s, 0.24, 0.76, ds) * _band(w, 0.73, 0.94, dw))
+    color = _mix(color, (96.0, 74.0, 22.0), _band(s, 0.24, 0.76, ds) * _band(w, 0.4, 0.6, dw))
+    color = _mix(color, (22.0, 84.0, 52.0), _band(s, 0.24, 0.76, ds) * _band(w, 0.07, 0.28, dw))
+    if state == RED_STATE:
+        return color, (255.0, 44.0, 32.0, _band(s, 0.05, 0.95, ds) * _band(w, 0.64, 1.0, dw))
+    if state == YELLOW_STATE:
+        return color, (255.0, 186.0, 36.0, _band(s, 0.05, 0.95, ds) * _band(w, 0.32, 0.68, dw))
+    if state == GREEN_STATE:
+        return color, (44.0, 246.0, 128.0, _band(s, 0.05, 0.95, ds) * _band(w, 0.0, 0.36, dw))
+    return color, NO_LAMP
+
+
+@njit(**OPTIONS)
+def _pair(s, low, high, width):
+    """Of two bands, one on each side."""
+    return _band(s, low, high, width) + _band(s, 1.0 - high, 1.0 - low, width)
+
+
+@njit(**OPTIONS)
+def _vehicle(part, s, w, ds, dw, state, color, lamps, glass):
+    """Windows, lights, plates; colour and light."""
+    dark = (46.0, 47.0, 50.0)
+    tail = (255.0, 54.0, 40.0, 1.0) if state else (176.0, 24.0, 26.0, 0.8 * lamps)
+    if part == CAR_SIDE:
+        sill = (0.4 * color[0] + 18.0, 0.4 * color[1] + 18.0, 0.4 * color[2] + 18.0)
+        return _mix(color, sill, _band(w, 0.0, 0.16, dw)), NO_LAMP
+    if part == CAR_WINDOWS:
+        return _mix(
+            color, glass, (_band(s, 0.07, 0.47, ds) + _band(s, 0.53, 0.92, ds)) * _band(w, 0.1, 0.88, dw)
+        ), NO_LAMP
+    if part == CAR_WINDSCREEN:
+        return _mix(color, glass, _band(s, 0.06, 0.94, ds) * _band(w, 0.05, 0.92, dw)), NO_LAMP
+    if part == CAR_REAR_WINDOW:
+        color = _mix(color, glass, _band(s, 0.08, 0.92, ds) * _band(w, 0.14, 0.86, dw))
+        high = _band(s, 0.34, 0.66, ds) * _band(w, 0.87, 1.0, dw)
+        return color, (255.0, 54.0, 40.0, high if state else 0.0)
+    if part == CAR_REAR:
+        bumper = (0.45 * color[0] + 20.0, 0.45 * color[1] + 20.0, 0.45 * color[2] + 20.0)
+        color = _mix(color, bumper, _band(w, 0.0, 0.28, dw))
+        color = _mix(color, (216.0, 216.0, 206.0), _band(s, 0.36, 0.64, ds) * _band(w, 0.32, 0.58, dw))
+        light = _pair(s, 0.02, 0.25, ds) * _band(w, 0.5, 0.92, dw)
+        color = _mix(color, (132.0, 22.0, 24.0), light)
+        return color, (tail[0], tail[1], tail[2], tail[3] * light)
+    if part == CAR_FRONT:
+        color = _mix(color, dark, _band(s, 0.2, 0.8, ds) * _band(w, 0.06, 0.5, dw))
+        light = _pair(s, 0.02, 0.24, ds) * _band(w, 0.5, 0.92, dw)
+        color = _mix(color, (228.0, 230.0, 222.0), light)
+        return color, (255.0, 250.0, 226.0, lamps * light)
+    if part == TRUCK_DOORS:
+        shade = (0.7 * color[0], 0.7 * color[1], 0.7 * color[2])
+        seam = min(_band(s, 0.485, 0.515, ds) + _band(w, 0.0, 0.035, dw) + _pair(s, 0.0, 0.02, ds), 1.0)
+        return _mix(color, shade, seam), NO_LAMP
+    if part == TRUCK_CARGO:
+        shade = (0.86 * color[0], 0.86 * color[1], 0.86 * color[2])
+        return _mix(color, shade, _band(w, 0.0, 0.05, dw)), NO_LAMP
+    if part == TRUCK_BAR:
+        light = _pair(s, 0.03, 0.2, ds) * _band(w, 0.1, 0.9, dw)
+        color = _mix(color, (132.0, 22.0, 24.0), light)
+        return color, (tail[0], tail[1], tail[2], tail[3] * light)
+    if part == TRUCK_FRONT:
+        color = _mix(color, glass, _band(s, 0.06, 0.94, ds) * _band(w, 0.52, 0.9, dw))
+        color = _mix(color, dark, _band(s, 0.1, 0.9, ds) * _band(w, 0.14, 0.36, dw))
+        light = _pair(s, 0.04, 0.2, ds) * _band(w, 0.02, 0.12, dw)
+        color = _mix(color, (228.0, 230.0, 222.0), light)
+        return color, (255.0, 250.0, 226.0, lamps * light)
+    if part == TRUCK_CAB_SIDE:
+        return _mix(color, glass, _band(s, 0.3, 0.9, ds) * _band(w, 0.52, 0.88, dw)), NO_LAMP
+    return color, NO_LAMP
+
+
+@njit(**OPTIONS)
+def _face(record, part, state, seed, color, at_x, at_y, inverse, size, lamps, glass):
+    """Colour and light of a face where a ray meets it; `size` is the footprint in units of the rays."""
+    t = 1.0 / inverse
+    u = t * (record[U_X] * at_x + record[U_Y] * at_y + record[U_1]) - record[U_0]
+    v = t * (record[V_X] * at_x + record[V_Y] * at_y + record[V_1]) - record[V_0]
+    # footprint along both coordinates: how far they move from this pixel to its neighbours
+    tx = 1.0 / max(inverse + record[INVERSE_X] * size, 0.3 * inverse)
+    ty = 1.0 / max(inverse + record[INVERSE_Y] * size, 0.3 * inverse)
+    along = record[U_X] * at_x + record[U_Y] * at_y + record[U_1]
+    up = record[V_X] * at_x + record[V_Y] * at_y + record[V_1]
+    du = abs(tx * (along + record[U_X] * size) - t * along) + abs(ty * (along + record[U_Y] * size) - t * along)
+    dv = abs(tx * (up + record[V_X] * size) - t * up) + abs(ty * (up + record[V_Y] * size) - t * up)
+    du, dv = max(du, 1e-4), max(dv, 1e-4)
+    share = record[SHARE]
+    v, dv, rise = v / share, dv / share, record[RISE] / share
+
+    if part <= SIDE:
+        color, lit = _facade(part, u, v, du, dv, record[BASE], rise, seed, color)
+        return color, (WINDOW_LIGHT[0], WINDOW_LIGHT[1], WINDOW_LIGHT[2], lit * lamps)
+    if part == SLOPED_ROOF:
+        dark = (0.8 * color[0], 0.8 * color[1], 0.8 * color[2])
+        return _mix(color, dark, _stripes(v, 0.5, 0.0, 0.14, dv) * 0.8 + 0.2 * _stripes(u, 0.8, 0.0, 0.2, du)), NO_LAMP
+    if part == GABLE:
+        middle = 0.5 * record[BASE]
+        window = _band(u, middle - 0.5, middle + 0.5, du) * _band(v, 0.35, 1.35, dv)
+        return _mix(color, (74.0, 90.0, 108.0), window), NO_LAMP
+    if part == TRUNK:
+        return _mix(color, (0.7 * color[0], 0.7 * color[1], 0.7 * color[2]), _stripes(u, 0.12, 0.0, 0.05, du)), NO_LAMP
+    if part == LAMP:
+        return color, (WINDOW_LIGHT[0], WINDOW_LIGHT[1], WINDOW_LIGHT[2], lamps)
+    if part == WALL:
+        if seed:  # a hedge
+            tone = 1.0 + 0.22 * math.sin(7.0 * u) * math.sin(9.0 * v + 3.0 * u) * min(1.0, 0.12 / du)
+            return (tone * color[0], tone * color[1], tone * color[2]), NO_LAMP
+        cap = _band(v, rise - 0.14, rise, dv)
+        return _mix(color, (0.8 * color[0], 0.8 * color[1], 0.8 * color[2]), 1.0 - cap), NO_LAMP
+
+    # the rest is made by shares of the face, which may be a trapezium
+    w, dw = v / rise, dv / rise
+    left = record[TOP_LEFT] * w
+    right = record[BASE] + (record[TOP_RIGHT] - record[BASE]) * w
+    width = max(right - left, 1e-3)
+    s, ds = (u - left) / width, du / width
+    if STOP_SIGN <= part <= OTHER_SIGN:
+        return _sign(part, s, w, ds, dw, abs(record[TOP_LEFT]) < 0.02), NO_LAMP
+    if part == SIGNAL_FACE:
+        return _signal_face(state, s, w, ds, dw)
+    if part == BARRIER:
+        return _mix(color, (238.0, 236.0, 228.0), _band(w, 0.55, 0.8, dw)), NO_LAMP
+    return _vehicle(part, s, w, ds, dw, state, color, lamps, glass)
+
+
+@njit(**OPTIONS)
+def _texture(x, y, level, texels, levels, place, border):
+    """The ground's colour, bilinear."""
+    size = place[2] * (1 << level)
+    first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
+    at_x, at_y = (x - place[0]) / size - 0.5, (y - place[1]) / size - 0.5
+    if at_x < 0.0 or at_y < 0.0 or at_x >= columns - 1 or at_y >= rows - 1:
+        return border[0], border[1], border[2]
+    column, row = int(at_x), int(at_y)
+    fx, fy = at_x - column, at_y - row
+    k = first + row * columns + column
+    a, b, c, d = (1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy
+    n = k + columns
+    return (
+        a * texels[k, 0] + b * texels[k + 1, 0] + c * texels[n, 0] + d * texels[n + 1, 0],
+        a * texels[k, 1] + b * texels[k + 1, 1] + c * texels[n, 1] + d * texels[n + 1, 1],
+        a * texels[k, 2] + b * texels[k + 1, 2] + c * texels[n, 2] + d * texels[n + 1, 2],
+    )
+
+
+@njit(**OPTIONS)
+def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, border):
+    """The ground's colour under a pixel: several samples along the ray where it is grazed."""
+    t = 1.0 / inverse
+    across = t * size
+    along = abs(gradient) * size * t * across + across
+    count = 1
+    while count < 8 and along > 1.5 * across * count:
+        count *= 2
+    footprint = max(across, along / count)
+    level, texel = 0, place[2]
+    while footprint > 1.4 * texel and level + 1 < len(levels):
+        level += 1
+        texel *= 2.0
+    red, green, blue = 0.0, 0.0, 0.0
+    for k in range(count):
+        y = at_y + ((k + 0.5) / count - 0.5) * size
+        far = 1.0 / max(inverse + gradient * (y - at_y), 0.3 * inverse)
+        gx = camera[POSITION] + far * (at_x * camera[AXES] + y * camera[AXES + 3] + camera[AXES + 6])
+        gy = camera[POSITION + 1] + far * (at_x * camera[AXES + 1] + y * camera[AXES + 4] + camera[AXES + 7])
+        r, g, b = _texture(gx, gy, level, texels, levels, place, border)
+        red, green, blue = red + r, green + g, blue + b
+    return red / count, green / count, blue / count
+
+
+@njit(**OPTIONS)
+def _bilinear(image, x, y):
+    """A value of an image in [0, 255] at fractional pixels, 0 beyond."""
+    rows, columns = image.shape
+    if x < 0.0 or y < 0.0 or x >= columns - 1 or y >= rows - 1:
+        return 0.0
+    column, row = int(x), int(y)
+    fx, fy = x - column, y - row
+    top = image[row, column] * (1.0 - fx) + image[row, column + 1] * fx
+    bottom = image[row + 1, column] * (1.0 - fx) + image[row + 1, column + 1] * fx
+    return top * (1.0 - fy) + bottom * fy
+
+
+@njit(**OPTIONS)
+def shade(
+    camera, supersampling, inverse_depth, surface, records, attributes, paints, texels, levels, place, border,
+    shadow, shadow_place, contact, sky_map, panorama, turn, weather, fog_table, frame,
+):  # fmt: skip
+    """Paint the frame, uint8 [h, w, 3]; see Camera for what the arrays hold."""
+    height, width = contact.shape
+    focal, middle_x, middle_y = camera[FOCAL], camera[MIDDLE_X], camera[MIDDLE_Y]
+    num = supersampling * supersampling
+    lamps, wetness = weather[LAMPS], weather[WETNESS]
+    sx, sy, sz = weather[SUN_DIRECTION], weather[SUN_DIRECTION + 1], weather[SUN_DIRECTION + 2]
+    down_gradient = -camera[AXES + 5] / camera[POSITION + 2]
+    glass = (
+        44.0 + 0.12 * weather[ZENITH], 56.0 + 0.14 * weather[ZENITH + 1], 66.0 + 0.16 * weather[ZENITH + 2],
+    )  # fmt: skip
+    sky_rows, sky_columns = panorama.shape[0], panorama.shape[1]
+    lambert_up = min(max((sz + 0.15) / 1.15, 0.0), 1.0)
+    for row in range(height):
+        for column in range(width):
+            top, left = row * supersampling, column * supersampling
+            first = surface[top, left]
+            same = True
+            for a in range(1, num):
+                if surface[top + a // supersampling, left + a % supersampling] != first:
+                    same = False
+                    break
+            samples = 1 if same else num
+            red, green, blue = 0.0, 0.0, 0.0
+            for a in range(samples):
+                if same:
+                    index, inverse = first, float(inverse_depth[top, left])
+                    at_x = (left + 0.5 * supersampling - middle_x) / focal
+                    at_y = (top + 0.5 * supersampling - middle_y) / focal
+                    size = supersampling / focal
+                else:
+                    i, j = top + a // supersampling, left + a % supersampling
+                    index, inverse = surface[i, j], float(inverse_depth[i, j])
+                    at_x, at_y = (j + 0.5 - middle_x) / focal, (i + 0.5 - middle_y) / focal
+                    size = 1.0 / focal
+                if index == SKY:
+                    at = sky_map[row, column, 0] + turn
+                    at -= sky_columns * math.floor(at / sky_columns)
+                    c0, r0 = int(at), int(sky_map[row, column, 1])
+                    fx, fy = at - c0, sky_map[row, column, 1] - r0
+                    c1, r1 = (c0 + 1) % sky_columns, min(r0 + 1, sky_rows - 1)
+                    c0 %= sky_columns
+                    one, two = panorama[r0, c0], panorama[r0, c1]
+                    three, four = panorama[r1, c0], panorama[r1, c1]
+                    p, q, r, s = (1.0 - fx) * (1.0 - fy), fx * (1.0 - fy), (1.0 - fx) * fy, fx * fy
+                    red += p * one[0] + q * two[0] + r * three[0] + s * four[0]
+                    green += p * one[1] + q * two[1] + r * three[1] + s * four[1]
+                    blue += p * one[2] + q * two[2] + r * three[2] + s * four[2]
+                    continue
+                dx = at_x * camera[AXES] + at_y * camera[AXES + 3] + camera[AXES + 6]
+                dy = at_x * camera[AXES + 1] + at_y * camera[AXES + 4] + camera[AXES + 7]
+                dz = at_x * camera[AXES + 2] + at_y * camera[AXES + 5] + camera[AXES + 8]
+                ray = math.sqrt(at_x * at_x + at_y * at_y + 1.0)
+                glow = 0.0
+                lamp = NO_LAMP
+                if index == GROUND:
+                    if same:
+                        inverse = max(-dz / camera[POSITION + 2], 0.3 * inverse)
+                    color = _ground(camera, at_x, at_y, inverse, size, down_gradient, texels, levels, place, border)
+                    t = 1.0 / inverse
+                    gx = (camera[POSITION] + t * dx - shadow_place[0]) / shadow_place[2] - 0.5
+                    gy = (camera[POSITION + 1] + t * dy - shadow_place[1]) / shadow_place[2] - 0.5
+                    lit = lambert_up * (1.0 - _bilinear(shadow, gx, gy) / 255.0) * contact[row, column]
+                    nz = 1.0
+                    open_sky = 0.5 + 0.5 * contact[row, column]
+                    dry = 1.0 - 0.3 * wetness
+                    color = (dry * color[0], dry * color[1], dry * color[2])
+                else:
+                    record = records[index]
+                    part = attributes[index, PART]
+                    color = (float(paints[index, 0]), float(paints[index, 1]), float(paints[index, 2]))
+                    open_sky = 1.0
+                    if attributes[index, IS_BALL]:
+                        t = 1.0 / inverse
+                        px, py, pz = t * dx - record[CENTRE_X], t * dy - record[CENTRE_Y], t * dz - record[CENTRE_Z]
+                        flat = record[FLATNESS] * record[FLATNESS]
+                        nx, ny, nz = px, py, pz * flat
+                        norm = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
+                        nx, ny, nz = nx * norm, ny * norm, nz * norm
+                        if part == CROWN:
+                            near = min(1.0, 0.12 / (t * size))
+                            phase = float(attributes[index, SEED] & 63)
+                            tone = math.sin(4.3 * px + phase) * math.sin(4.7 * py + 1.7 * phase) * math.sin(5.1 * pz)
+                            tone = 1.0 + 0.3 * near * tone
+                            color = (tone * color[0], tone * color[1], tone * color[2])
+                            open_sky = 0.8 + 0.2 * nz
+                        elif part == HEAD and nz < 0.35:
+                            color = (206.0, 162.0, 132.0)
+                    else:
+                        nx, ny, nz = record[NORMAL_X], record[NORMAL_Y], record[NORMAL_Z]
+                        if same:
+                            exact = record[INVERSE_X] * at_x + record[INVERSE_Y] * at_y + record[INVERSE_1]
+                            inverse = min(max(exact, record[FARTHEST]), record[NEAREST])
+                        color, lamp = _face(
+                            record, part, attributes[index, STATE], attributes[index, SEED], color, at_x, at_y,
+                            inverse, size, lamps, glass,
+                        )  # fmt: skip
+                        glow = lamp[3]
+                    lit = min(max((nx * sx + ny * sy + nz * sz + 0.15) / 1.15, 0.0), 1.0)
+                sky_light = (0.85 + 0.15 * nz) * open_sky
+                place_on = ray / inverse
+                step = min(place_on, 598.0)
+                k = int(step)
+                fog = fog_table[k] + (fog_table[k + 1] - fog_table[k]) * (step - k)
+                fog *= 1.0 - 0.5 * glow
+                value = color[0] * (sky_light * weather[AMBIENT] + lit * weather[SUN])
+                value += (lamp[0] - value) * glow
+                red += value + (weather[HORIZON] - value) * fog
+                value = color[1] * (sky_light * weather[AMBIENT + 1] + lit * weather[SUN + 1])
+                value += (lamp[1] - value) * glow
+                green += value + (weather[HORIZON + 1] - value) * fog
+                value = color[2] * (sky_light * weather[AMBIENT + 2] + lit * weather[SUN + 2])
+                value += (lamp[2] - value) * glow
+                blue += value + (weather[HORIZON + 2] - value) * fog
+            scale = 1.0 / samples
+            frame[row, column, 0] = int(min(max(red * scale, 0.0), 255.0) + 0.5)
+            frame[row, column, 1] = int(min(max(green * scale, 0.0), 255.0) + 0.5)
+            frame[row, column, 2] = int(min(max(blue * scale, 0.0), 255.0) + 0.5)
+
+
+@njit(**OPTIONS)
+def mirror(camera, supersampling, surface, weather, frame):
+    """Let wet ground mirror what stands behind it: each column is folded at the foot of the thing above."""
+    height, width = frame.shape[0], frame.shape[1]
+    focal = camera[FOCAL]
+    for column in range(width):
+        foot = 0
+        for row in range(height):
+            top, left = row * supersampling, column * supersampling
+            if surface[top, left] != GROUND:
+                foot = row + 1
+                continue
+            at_x = (left + 0.5 * supersampling - camera[MIDDLE_X]) / focal
+            at_y = (top + 0.5 * supersampling - camera[MIDDLE_Y]) / focal
+            dz = at_x * camera[AXES + 2] + at_y * camera[AXES + 5] + camera[AXES + 8]
+            facing = min(max(-dz / math.sqrt(at_x * at_x + at_y * at_y + 1.0), 0.0), 1.0)
+            share = 0.62 * weather[WETNESS] * (1.0 - facing) ** 5
+            above = 2 * foot - row - 1
+            for d in range(3):
+                seen = 0.7 * weather[HORIZON + d] + 0.3 * weather[ZENITH + d]
+                if above >= 0:  # ripples blur it
+                    low, high = max(above - 1, 0), min(above + 1, foot - 1)
+                    seen = (float(frame[low, column, d]) + frame[above, column, d] + frame[high, column, d]) / 3.0
+                value = frame[row, column, d]
+                frame[row, column, d] = int(value + (seen - value) * share + 0.5)
+
+
+@njit(**OPTIONS)
+def cast_shadows(camera, supersampling, inverse_depth, surface, boxes, kinds, sun, contact):
+    """Darken `contact` (light left, float32 [h, w]) under and beside road users, softly.
+
+    `sun` is the direction towards it and how much of the light it gives.
+    """
+    height, width = contact.shape
+    focal = camera[FOCAL] / supersampling
+    middle_x, middle_y = camera[MIDDLE_X] / supersampling, camera[MIDDLE_Y] / supersampling
+    reach = 45.0
+    level = max(sun[2], 0.2)
+    for i in range(len(boxes)):
+        if kinds[i] == 0:
+            continue
+        dx, dy = boxes[i, 0] - camera[POSITION], boxes[i, 1] - camera[POSITION + 1]
+        dz = boxes[i, 2] - camera[POSITION + 2]
+        if dx * dx + dy * dy > reach * reach:
+            continue
+        length, breadth, tall = 0.5 * boxes[i, 4], 0.5 * boxes[i, 5], boxes[i, 6]
+        shift_x, shift_y = -0.5 * tall * sun[0] / level, -0.5 * tall * sun[1] / level
+        shift = math.sqrt(shift_x * shift_x + shift_y * shift_y)
+        radius = math.sqrt(length * length + breadth * breadth) + 0.8 + 2.0 * shift
+        # columns and rows of a disc on the ground around it
+        ahead = dx * camera[AXES + 6] + dy * camera[AXES + 7] + dz * camera[AXES + 8]
+        right = dx * camera[AXES] + dy * camera[AXES + 1] + dz * camera[AXES + 2]
+        below = dx * camera[AXES + 3] + dy * camera[AXES + 4] + dz * camera[AXES + 5]
+        near, far = ahead - radius, ahead + radius
+        if far < 0.3:
+            continue
+        near = max(near, 0.3)
+        left_most = min((right - radius) / near, (right - radius) / far) * focal + middle_x
+        right_most = max((right + radius) / near, (right + radius) / far) * focal + middle_x
+        lift = 0.1 * radius
+        top = (below - lift) / far * focal + middle_y
+        bottom = (below + lift) / near * focal + middle_y
+        c, s = math.cos(boxes[i, 3]), math.sin(boxes[i, 3])
+        for row in range(max(int(top) - 1, 0), min(int(bottom) + 2, height)):
+            for column in range(max(int(left_most), 0), min(int(right_most) + 1, width)):
+                m, n = row * supersampling + supersampling // 2, column * supersampling + supersampling // 2
+                if surface[m, n] != GROUND:
+                    continue
+                at_x = (n + 0.5 - camera[MIDDLE_X]) / camera[FOCAL]
+                at_y = (m + 0.5 - camera[MIDDLE_Y]) / camera[FOCAL]
+                t = 1.0 / inverse_depth[m, n]
+                gx = t * (at_x * camera[AXES] + at_y * camera[AXES + 3] + camera[AXES + 6]) - dx
+                gy = t * (at_x * camera[AXES + 1] + at_y * camera[AXES + 4] + camera[AXES + 7]) - dy
+                # under it, and where it stands in the sun: rounded boxes with soft rims
+                along = max(abs(c * gx + s * gy) - length + 0.15, 0.0)
+                across = max(abs(c * gy - s * gx) - breadth + 0.15, 0.0)
+                gap = math.sqrt(along * along + across * across)
+                light = 1.0 - 0.55 * max(1.0 - gap / 0.6, 0.0) ** 2
+                gx, gy = gx - shift_x, gy - shift_y
+                grow = 0.5 * shift
+                along = max(abs(c * gx + s * gy) - length - grow * abs(c * sun[0] + s * sun[1]), 0.0)
+                across = max(abs(c * gy - s * gx) - breadth - grow * abs(c * sun[1] - s * sun[0]), 0.0)
+                gap = math.sqrt(along * along + across * across)
+                light *= 1.0 - sun[3] * max(1.0 - gap / (0.3 + 0.3 * shift), 0.0)
+                contact[row, column] *= light

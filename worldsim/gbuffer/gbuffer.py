@@ -1,0 +1,33 @@
+"""GBuffer: what a frame shows, before it is painted. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GBuffer:
+    """Of each frame pixel, what most of it shows, at its middle; and how much of it each class covers.
+
+    Args:
+        ids: index of the box in the layout, `num_boxes` + index of the road user, GROUND_ID or SKY_ID, int32 [h, w].
+        kinds: SemanticClass, uint8 [h, w].
+        depth: along the camera's axis, float32 [h, w] [m]; inf in the sky.
+        coordinates: on faces along the base and up from it; on ellipsoids around and up from the middle; on the ground
+            x and y; float32 [h, w, 2] [m].
+        facing: cosine between surface normal and ray, float32 [h, w]; 0 in the sky.
+        colors: of the surface, without light and detail, RGB, uint8 [h, w, 3]; 0 on the ground and in the sky.
+        coverage: shares of the classes, 255 together, uint8 [h, w, len(SemanticClass)].
+        num_boxes: boxes in the layout.
+    """
+
+    ids: np.ndarray
+    kinds: np.ndarray
+    depth: np.ndarray
+    coordinates: np.ndarray
+    facing: np.ndarray
+    colors: np.ndarray
+    coverage: np.ndarray
+    num_boxes: int

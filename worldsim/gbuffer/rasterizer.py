@@ -1,0 +1,208 @@
+"""Draws a static scene and road users into a camera: a canvas of depths and surfaces, and the G-buffer read off it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldsim.datatypes.camera import PinholeCamera
+from worldsim.datatypes.layout import Layout
+from worldsim.gbuffer import kernels
+from worldsim.gbuffer.classes import CLASS_OF_PART, SemanticClass
+from worldsim.gbuffer.gbuffer import GBuffer
+from worldsim.gbuffer.ground import GroundRaster
+from worldsim.gbuffer.primitives import Primitives
+from worldsim.gbuffer.resolve import resolve
+from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.view import View
+
+DRAW_RANGE, GROW_RANGE = 150.0, 115.0
+"""Things appear at the first distance, flat on the ground, and have their full height from the second one [m]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RasterizerConfig:
+    """How things are drawn.
+
+    Args:
+        supersampling: canvas pixels per frame pixel and direction.
+        draw_range: distance at which things appear, flat on the ground [m].
+        grow_range: distance from which on they have their full height [m].
+
+    Raises:
+        ValueError: no pixels, or ranges that do not grow.
+    """
+
+    supersampling: int = 2
+    draw_range: float = DRAW_RANGE
+    grow_range: float = GROW_RANGE
+
+    def __post_init__(self) -> None:
+        if self.supersampling < 1:
+            raise ValueError(f"supersampling must be at least 1, got {self.supersampling}")
+        if not 0 < self.grow_range < self.draw_range:
+            raise ValueError(f"0 < grow_range < draw_range does not hold: {self.grow_range}, {self.draw_range}")
+
+
+class StaticWorld:
+    """A layout made ready to be drawn; what is not asked for is not made.
+
+    Args:
+        layout: what stands and lies there.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.primitives = Primitives.of_layout(layout)
+        self._ground: GroundRaster | None = None
+
+    @property
+    def ground(self) -> GroundRaster:
+        """Classes of the ground."""
+        if self._ground is None:
+            self._ground = GroundRaster.of_layout(self.layout)
+        return self._ground
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Canvas:
+    """What was drawn, before it is shaded.
+
+    Args:
+        camera: numbers of `kernels.NUM_CAMERA`.
+        inverse_depth: float32 [h, w] at canvas resolution [1/m], 0 in the sky.
+        surface: index into the records, or kernels.GROUND or SKY, int32 [h, w].
+        records: planes and ellipsoids, float64 [m, kernels.NUM_RECORD].
+        attributes: int64 [m, kernels.NUM_ATTRIBUTES].
+        paints: RGB [0, 255], float32 [m, 3].
+        num_boxes: owners before the first road user.
+    """
+
+    camera: np.ndarray
+    inverse_depth: np.ndarray
+    surface: np.ndarray
+    records: np.ndarray
+    attributes: np.ndarray
+    paints: np.ndarray
+    num_boxes: int
+
+
+class Rasterizer:
+    """Draws into one camera; the same inputs give the same bits.
+
+    Args:
+        camera: whose frames are made.
+        config: how.
+    """
+
+    def __init__(self, camera: PinholeCamera, config: RasterizerConfig | None = None) -> None:
+        self.camera = camera
+        self.config = config or RasterizerConfig()
+
+    def draw(self, world: StaticWorld, users: RoadUsers, view: View, lights: np.ndarray | None = None) -> Canvas:
+        """Draw the world as seen from a vehicle.
+
+        Args:
+            world: what stands still.
+            users: all others on the road, without the vehicle itself.
+            view: where it is.
+            lights: SignalKind of each light group, int64 [g]; None: all are dark.
+        """
+        static, moving = world.primitives, Primitives.of_road_users(users)
+        camera, ss = self._camera(view), self.config.supersampling
+        shape, size = (self.camera.height_px * ss, self.camera.width_px * ss), static.size + moving.size
+        inverse_depth, surface = np.empty(shape, np.float32), np.empty(shape, np.int32)
+        records = (
+            np.empty((size, kernels.NUM_RECORD)),
+            np.empty((size, kernels.NUM_ATTRIBUTES), np.int64),
+            np.empty((size, 3), np.float32),
+        )
+        kernels.clear(camera, inverse_depth, surface)
+        num_boxes, count = len(static.boxes), 0
+        for what, states, first in (
+            (static, _signal_states(world.layout, lights), 0),
+            (moving, users.braking.astype(np.int64), num_boxes),
+        ):
+            count = kernels.draw(
+                what.boxes, what.seeds, states, first, what.corners, what.parts, what.colors, what.face_starts,
+                what.balls, what.ball_parts, what.ball_colors, what.ball_starts, camera, inverse_depth, surface,
+                *records, count,
+            )  # fmt: skip
+        return Canvas(
+            camera=camera,
+            inverse_depth=inverse_depth,
+            surface=surface,
+            records=records[0][:count],
+            attributes=records[1][:count],
+            paints=records[2][:count],
+            num_boxes=num_boxes,
+        )
+
+    def depth(self, canvas: Canvas) -> np.ndarray:
+        """Depth along the camera's axis, float32 [h, w] [m]; inf in the sky."""
+        return self._resolve(canvas, GroundRaster.nothing(), False, False).depth
+
+    def depth_and_kinds(self, canvas: Canvas, ground: GroundRaster) -> tuple[np.ndarray, np.ndarray]:
+        """Depth as of `depth`, and SemanticClass uint8 [h, w]."""
+        result = self._resolve(canvas, ground, True, False)
+        return result.depth, result.kinds
+
+    def gbuffer(self, canvas: Canvas, ground: GroundRaster) -> GBuffer:
+        """All that the canvas tells of each frame pixel."""
+        return self._resolve(canvas, ground, True, True)
+
+    def _resolve(self, canvas: Canvas, ground: GroundRaster, classes: bool, everything: bool) -> GBuffer:
+        height, width = self.camera.height_px, self.camera.width_px
+        full = (height, width) if everything else (0, 0)
+        result = GBuffer(
+            ids=np.empty(full, np.int32),
+            kinds=np.empty((height, width) if classes else (0, 0), np.uint8),
+            depth=np.empty((height, width), np.float32),
+            coordinates=np.zeros((*full, 2), np.float32),
+            facing=np.zeros(full, np.float32),
+            colors=np.zeros((*full, 3), np.uint8),
+            coverage=np.zeros((*full, len(SemanticClass)), np.uint8),
+            num_boxes=canvas.num_boxes,
+        )
+        resolve(
+            canvas.camera, self.config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
+            canvas.attributes, canvas.paints, CLASS_OF_PART, ground.cells, ground.levels, ground.place, classes,
+            everything, result.ids, result.kinds, result.depth, result.coordinates, result.facing, result.colors,
+            result.coverage,
+        )  # fmt: skip
+        return result
+
+    def _camera(self, view: View) -> np.ndarray:
+        """The camera's numbers, float64 [kernels.NUM_CAMERA]."""
+        mount, ss = self.camera, self.config.supersampling
+        c, s = np.cos(view.yaw), np.sin(view.yaw)
+        cg, sg = np.cos(view.grade), np.sin(view.grade)
+        # vehicle axes forward, left, up in the ground frame, the nose raised by the grade
+        vehicle = np.array([[c * cg, s * cg, sg], [-s, c, 0.0], [-c * sg, -s * sg, cg]])
+        axes = mount.axes @ vehicle
+        position = np.array([view.x, view.y, view.z]) + mount.mount @ vehicle
+        half = self._half_angle(axes, view.yaw)
+        numbers = [
+            *position, *axes.ravel(), mount.focal * ss, 0.5 * mount.width_px * ss, 0.5 * mount.height_px * ss,
+            np.cos(half), np.sin(half), self.config.draw_range, self.config.grow_range,
+        ]  # fmt: skip
+        return np.array(numbers)
+
+    def _half_angle(self, axes: np.ndarray, yaw: float) -> float:
+        """Greatest azimuth of a ray of the frame from straight ahead [rad]."""
+        x, y = 0.5 * self.camera.width_px / self.camera.focal, 0.5 * self.camera.height_px / self.camera.focal
+        rays = np.array([(sx * x, sy * y, 1.0) for sx in (-1, 1) for sy in (-1, 1)]) @ axes
+        ahead = rays[:, 0] * np.cos(yaw) + rays[:, 1] * np.sin(yaw)
+        beside = rays[:, 1] * np.cos(yaw) - rays[:, 0] * np.sin(yaw)
+        return float(min(np.abs(np.arctan2(beside, ahead)).max() + 0.01, np.pi / 2))
+
+
+def _signal_states(layout: Layout, lights: np.ndarray | None) -> np.ndarray:
+    """What each box's light shows, SignalKind int64 [n]; 0 where there is none."""
+    groups = layout.box_signals
+    shown = np.zeros(len(groups), np.int64)
+    if lights is not None and len(lights):
+        lit = np.flatnonzero((groups >= 0) & (groups < len(lights)))
+        shown[lit] = lights[groups[lit]]
+    return shown

@@ -1,0 +1,208 @@
+"""Compiled kernel: from the canvas to frame pixels. What most of a pixel shows, exactly at its middle, and coverage."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from worldsim.gbuffer.kernels import (
+    AXES,
+    CENTRE_X,
+    CENTRE_Y,
+    CENTRE_Z,
+    FARTHEST,
+    FLATNESS,
+    FOCAL,
+    GROUND,
+    INVERSE_1,
+    INVERSE_X,
+    INVERSE_Y,
+    IS_BALL,
+    MIDDLE_X,
+    MIDDLE_Y,
+    NEAREST,
+    NORMAL_X,
+    NORMAL_Y,
+    NORMAL_Z,
+    OPTIONS,
+    OWNER,
+    PART,
+    POSITION,
+    RADIUS,
+    SHARE,
+    SKY,
+    U_0,
+    U_1,
+    U_X,
+    U_Y,
+    V_0,
+    V_1,
+    V_X,
+    V_Y,
+)
+
+BASE_CLASS, PAINT_CLASS, PAINT_COVERAGE = 0, 1, 2
+"""Columns of a ground cell."""
+NO_GROUND = 3
+"""SemanticClass.GROUND, beyond the raster."""
+
+
+@njit(**OPTIONS)
+def _ground_class(x, y, footprint, cells, levels, place):
+    """Class of the ground, class of paint on it, and coverage of the paint, seen over `footprint` [m]."""
+    level, size = 0, place[2]
+    while footprint > 1.5 * size and level + 1 < len(levels):
+        level += 1
+        size *= 2.0
+    first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
+    at_x, at_y = (x - place[0]) / size, (y - place[1]) / size
+    column, row = math.floor(at_x), math.floor(at_y)
+    if column < 0 or row < 0 or column >= columns or row >= rows:
+        return NO_GROUND, 0, 0.0
+    base = cells[first + row * columns + column, BASE_CLASS]
+    # paint between the middles of cells, bilinear
+    column, row = math.floor(at_x - 0.5), math.floor(at_y - 0.5)
+    share_x, share_y = at_x - 0.5 - column, at_y - 0.5 - row
+    paint, coverage = 0, 0.0
+    for j in range(2):
+        for i in range(2):
+            r, c = min(max(row + j, 0), rows - 1), min(max(column + i, 0), columns - 1)
+            cell = cells[first + r * columns + c]
+            if cell[PAINT_COVERAGE] > 0:
+                weight = (share_x if i else 1.0 - share_x) * (share_y if j else 1.0 - share_y)
+                coverage += weight * cell[PAINT_COVERAGE]
+                paint = max(paint, cell[PAINT_CLASS])
+    return base, paint, coverage / 255.0
+
+
+@njit(**OPTIONS)
+def resolve(
+    camera, supersampling, inverse_depth, surface, records, attributes, paints, class_of_part,
+    cells, levels, place, classes_wanted, all_wanted, ids, kinds, depths, coordinates, facing, colors, coverage,
+):  # fmt: skip
+    """Fill the frame's arrays; those not wanted may be empty."""
+    height, width = depths.shape
+    focal, middle_x, middle_y = camera[FOCAL], camera[MIDDLE_X], camera[MIDDLE_Y]
+    ox, oy, oz = camera[POSITION], camera[POSITION + 1], camera[POSITION + 2]
+    num = supersampling * supersampling
+    for row in range(height):
+        for column in range(width):
+            # what most samples show, the nearer of two that are even
+            top, left = row * supersampling, column * supersampling
+            best, most, nearest = surface[top, left], 0, np.float32(0.0)
+            same = True
+            for a in range(num):
+                s = surface[top + a // supersampling, left + a % supersampling]
+                same = same and s == best
+            if same:
+                nearest = inverse_depth[top, left]
+            else:
+                for a in range(num):
+                    s = surface[top + a // supersampling, left + a % supersampling]
+                    count, near = 0, np.float32(0.0)
+                    for b in range(num):
+                        if surface[top + b // supersampling, left + b % supersampling] == s:
+                            count += 1
+                            near = max(near, inverse_depth[top + b // supersampling, left + b % supersampling])
+                    if count > most or (count == most and near > nearest):
+                        best, most, nearest = s, count, near
+
+            # that surface at the pixel's middle
+            at_x = ((column + 0.5) * supersampling - middle_x) / focal
+            at_y = ((row + 0.5) * supersampling - middle_y) / focal
+            dx = at_x * camera[AXES] + at_y * camera[AXES + 3] + camera[AXES + 6]
+            dy = at_x * camera[AXES + 1] + at_y * camera[AXES + 4] + camera[AXES + 7]
+            dz = at_x * camera[AXES + 2] + at_y * camera[AXES + 5] + camera[AXES + 8]
+            inverse = float(nearest)
+            if best == GROUND:
+                inverse = max(-dz / oz, 0.5 * inverse)
+            elif best >= 0 and attributes[best, IS_BALL] == 0:
+                record = records[best]
+                exact = record[INVERSE_X] * at_x + record[INVERSE_Y] * at_y + record[INVERSE_1]
+                # the middle may lie beyond the face's edge
+                inverse = min(max(exact, record[FARTHEST]), record[NEAREST])
+            elif best >= 0:
+                record = records[best]
+                flat = record[FLATNESS]
+                x, y, z = record[CENTRE_X], record[CENTRE_Y], record[CENTRE_Z] * flat
+                a, b = dx * dx + dy * dy + flat * flat * dz * dz, dx * x + dy * y + dz * flat * z
+                c = x * x + y * y + z * z - record[RADIUS] * record[RADIUS]
+                if b * b > a * c:
+                    inverse = (b + math.sqrt(b * b - a * c)) / c
+            depths[row, column] = 1.0 / inverse if best != SKY else np.inf
+            if not classes_wanted:
+                continue
+
+            footprint = supersampling / (focal * max(inverse, 1e-6))
+            kind, paint, share = 0, 0, 0.0
+            if best == GROUND:
+                kind, paint, share = _ground_class(
+                    ox + dx / inverse, oy + dy / inverse, footprint, cells, levels, place
+                )
+                base = kind
+                if share > 0.5:
+                    kind = paint
+            elif best >= 0:
+                kind = class_of_part[attributes[best, PART]]
+            kinds[row, column] = kind
+            if not all_wanted:
+                continue
+
+            if same:
+                if best == GROUND:
+                    covered = int(255.0 * share + 0.5)
+                    coverage[row, column, base] = 255 - covered
+                    if covered > 0:
+                        coverage[row, column, paint] += covered
+                else:
+                    coverage[row, column, kind] = 255
+            else:
+                left_over = 255
+                for a in range(num):
+                    i, j = top + a // supersampling, left + a % supersampling
+                    part = left_over // (num - a)
+                    left_over -= part
+                    s = surface[i, j]
+                    if s == GROUND:
+                        ray_x = (j + 0.5 - middle_x) / focal
+                        ray_y = (i + 0.5 - middle_y) / focal
+                        t = 1.0 / inverse_depth[i, j]
+                        x = ox + t * (ray_x * camera[AXES] + ray_y * camera[AXES + 3] + camera[AXES + 6])
+                        y = oy + t * (ray_x * camera[AXES + 1] + ray_y * camera[AXES + 4] + camera[AXES + 7])
+                        under, over, share = _ground_class(x, y, t / focal, cells, levels, place)
+                        covered = int(part * share + 0.5)
+                        coverage[row, column, under] += part - covered
+                        if covered > 0:
+                            coverage[row, column, over] += covered
+                    elif s == SKY:
+                        coverage[row, column, 0] += part
+                    else:
+                        coverage[row, column, class_of_part[attributes[s, PART]]] += part
+
+            if best < 0:
+                ids[row, column] = best
+                if best == GROUND:
+                    coordinates[row, column, 0], coordinates[row, column, 1] = ox + dx / inverse, oy + dy / inverse
+                    facing[row, column] = -dz / math.sqrt(dx * dx + dy * dy + dz * dz)
+                continue
+            record = records[best]
+            ids[row, column] = attributes[best, OWNER]
+            for d in range(3):
+                colors[row, column, d] = int(paints[best, d] + 0.5)
+            t = 1.0 / inverse
+            if attributes[best, IS_BALL] == 0:
+                u = t * (record[U_X] * at_x + record[U_Y] * at_y + record[U_1]) - record[U_0]
+                v = (t * (record[V_X] * at_x + record[V_Y] * at_y + record[V_1]) - record[V_0]) / record[SHARE]
+                nx, ny, nz = record[NORMAL_X], record[NORMAL_Y], record[NORMAL_Z]
+            else:
+                nx = (t * dx - record[CENTRE_X]) / record[RADIUS]
+                ny = (t * dy - record[CENTRE_Y]) / record[RADIUS]
+                nz = (t * dz - record[CENTRE_Z]) * record[FLATNESS] / record[RADIUS]
+                u, v = math.atan2(ny, nx) * record[RADIUS], t * dz - record[CENTRE_Z]
+                nz *= record[FLATNESS]
+                size = max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
+                nx, ny, nz = nx / size, ny / size, nz / size
+            coordinates[row, column, 0], coordinates[row, column, 1] = u, v
+            facing[row, column] = abs(nx * dx + ny * dy + nz * dz) / math.sqrt(dx * dx + dy * dy + dz * dz)

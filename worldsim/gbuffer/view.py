@@ -1,0 +1,33 @@
+"""Where the vehicle that carries the camera stands. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Where the vehicle that carries the camera stands.
+
+    Args:
+        x: its centre in the ground frame [m].
+        y: [m].
+        yaw: [rad].
+        z: of the road under it [m].
+        grade: of the road, nose up positive [rad].
+
+    Raises:
+        ValueError: not finite.
+    """
+
+    x: float
+    y: float
+    yaw: float
+    z: float = 0.0
+    grade: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([self.x, self.y, self.yaw, self.z, self.grade]).all():
+            raise ValueError(f"a pose must be finite, got {self}")
