@@ -46,14 +46,17 @@ def start_clip(
     road_map: RoadMap,
     layout: Layout,
     *,
+    signals: np.ndarray | None = None,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip with the route and its lanes ahead of the ego, which is at arc length `s`
-    [m], and the layout around; without `pictures` a state-only one."""
+    [m], the layout around, and `signals`, ROUTE_SIGNAL_NAMES [k, 6] from there and from now on; without `pictures` a
+    state-only one."""
     ahead = np.arange(CLIP_ROUTE + 1.0)
     arcs = s + ahead[s + ahead <= route.length]
     points = to_vehicle_frame(past[-1].vehicle, points_at(route, arcs))
-    return clip_of(past, show, points, dt, lanes_along(route, arcs, road_map), layout=layout, pictures=pictures)
+    lanes = lanes_along(route, arcs, road_map)
+    return clip_of(past, show, points, dt, lanes, signals, layout=layout, pictures=pictures)
 
 
 class LayoutAlong:
@@ -92,12 +95,18 @@ def lanes_along(route: Route, arcs: np.ndarray, road_map: RoadMap) -> np.ndarray
 
 
 def keep_route(
-    route: Route, s: float, lateral: float, vehicle: np.ndarray, road_map: RoadMap, rng: np.random.Generator
+    route: Route,
+    s: float,
+    lateral: float,
+    vehicle: np.ndarray,
+    road_map: RoadMap,
+    rng: np.random.Generator,
+    z: float | None = None,
 ) -> tuple[Route, float]:
     """The route to follow and where the ego is on it [m].
 
-    A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
-    Junctions are exempt: there the lanes overlap.
+    A route that ends soon is prolonged, unless the road ends there; an ego that has changed to another lane of its
+    direction gets one there. Junctions are exempt: there the lanes overlap.
 
     Args:
         route: followed so far.
@@ -106,12 +115,13 @@ def keep_route(
         vehicle: the ego [6].
         road_map: of the ground.
         rng: chooses at forks.
+        z: height of the road under the ego [m]; with it only lanes on that level count.
     """
     half_width = route.half_width[min(int(s), len(route.points) - 1)]
-    ends = route.length - s < ROUTE_AHEAD
+    ends = route.length - s < ROUTE_AHEAD and route.length >= ROUTE_LENGTH - 1.0  # a shorter one ends with its road
     if not ends and abs(lateral) < half_width + 0.3:
         return route, s
-    lane = road_map.lane_at(vehicle[:2])
+    lane = road_map.lane_at(vehicle[:2], z)
     if lane is None or lane.in_junction or lane.distance > lane.half_width:
         return route, s
     if abs(wrap_angle(lane.yaw - vehicle[VehicleColumn.YAW])) > np.pi / 3:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from envs.maps.route import LEVEL_HEIGHT
 from worldsim.actors.route_frame import LEAD_MARGIN, LEAD_RANGE
 from worldsim.datatypes.boxes import corners, overlap, wrap_angle
 from worldsim.datatypes.route import LANE_RANGE
@@ -24,6 +25,8 @@ OFF_ROAD_TOLERANCE = 0.3
 """How far a corner may lie outside the drivable area (nuPlan's drivable area compliance) [m]."""
 WRONG_WAY_ANGLE = np.radians(120.0)
 """Heading difference to the lane beyond which the ego drives the wrong way (CARLA leaderboard) [rad]."""
+SIDE_GRADE = 0.05
+"""Objects beside the route may be higher or lower than it by this much a metre, and are on its level still [1]."""
 _DISTANCES = np.asarray(ROUTE_DISTANCES)
 
 
@@ -63,7 +66,13 @@ class Objects:
 
 
 def scene_from_truth(
-    *, vehicle: np.ndarray, model: VehicleModel, route: Route, objects: Objects, hint_s: float | None = None
+    *,
+    vehicle: np.ndarray,
+    model: VehicleModel,
+    route: Route,
+    objects: Objects,
+    hint_s: float | None = None,
+    z: float | None = None,
 ) -> SceneState:
     """The SceneState of one instant.
 
@@ -73,6 +82,7 @@ def scene_from_truth(
         route: the lane the ego is to follow.
         objects: all others; those beyond OBJECT_RANGE and the excess over NUM_OBJECTS are left out, farthest first.
         hint_s: arc length near the ego, where the search for its place on the route begins [m]; None searches all.
+        z: height of the road under the ego [m]; with it, and theirs, objects on other levels are left out.
     """
     from envs.maps.route_kernels import preview_route
     from envs.truth_kernels import find_lead
@@ -88,6 +98,8 @@ def scene_from_truth(
         scene.lane_valid[:] = True
     preview_route(route.points, route.length, s, _DISTANCES, vehicle, scene.route, scene.route_valid)
     scene.command[...] = route.command[index]
+    if z is not None:
+        objects = _on_level(objects, route, s, z)
     boxes, speeds = np.ascontiguousarray(objects.boxes), np.ascontiguousarray(objects.speeds)
     size = (model.length, model.width)
     gap, speed, scene.lead_valid[...] = find_lead(
@@ -105,9 +117,12 @@ def points_at(route: Route, s: np.ndarray) -> np.ndarray:
     return route_kernels.points_at(route.points, np.asarray(s, np.float64))
 
 
-def touched(vehicle: np.ndarray, model: VehicleModel, objects: Objects) -> np.ndarray:
-    """Indices of the objects whose boxes overlap the ego's."""
-    return touching(ego_box(vehicle, model), objects.boxes)
+def touched(vehicle: np.ndarray, model: VehicleModel, objects: Objects, z: float | None = None) -> np.ndarray:
+    """Indices of the objects whose boxes overlap the ego's; with the height `z` under it [m], of those on its level."""
+    rows = touching(ego_box(vehicle, model), objects.boxes)
+    if len(rows) and z is not None and objects.z is not None:
+        rows = rows[np.abs(objects.z[rows] - z) <= LEVEL_HEIGHT]
+    return rows
 
 
 def touching(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
@@ -123,22 +138,48 @@ def ego_box(vehicle: np.ndarray, model: VehicleModel) -> np.ndarray:
     return np.array([*vehicle[: VehicleColumn.YAW + 1].tolist(), model.length, model.width])
 
 
-def is_off_road(vehicle: np.ndarray, model: VehicleModel, road_map: RoadMap) -> bool:
-    """Whether a corner of the ego lies more than OFF_ROAD_TOLERANCE outside the drivable area."""
+def is_off_road(vehicle: np.ndarray, model: VehicleModel, road_map: RoadMap, z: float | None = None) -> bool:
+    """Whether a corner of the ego lies more than OFF_ROAD_TOLERANCE outside the drivable area.
+
+    Args:
+        vehicle: the ego [6].
+        model: its size.
+        road_map: of the ground.
+        z: height of the road under the ego [m]; with it only roads on that level count.
+    """
     shrink = 2 * OFF_ROAD_TOLERANCE
-    ego = np.array([vehicle[0], vehicle[1], vehicle[2], model.length - shrink, model.width - shrink])
-    return not bool(np.all(road_map.drivable(corners(ego))))
+    x, y, yaw, *_ = vehicle.tolist()
+    box = np.array([x, y, yaw, model.length - shrink, model.width - shrink])
+    return not bool(road_map.drivable(corners(box), z).all())
 
 
-def is_wrong_way(scene: SceneState, vehicle: np.ndarray, road_map: RoadMap) -> bool:
-    """Whether the ego, outside junctions, heads against the lane it is in. `scene` spares looking when all is well."""
+def is_wrong_way(scene: SceneState, vehicle: np.ndarray, road_map: RoadMap, z: float | None = None) -> bool:
+    """Whether the ego, outside junctions, heads against the lane it is in. `scene` spares looking when all is well.
+
+    Args:
+        scene: of the ego.
+        vehicle: the ego [6].
+        road_map: of the ground.
+        z: height of the road under the ego [m]; with it only lanes on that level count.
+    """
     offset, error, half_width, _ = scene.lane.tolist()
     if all(scene.lane_valid.tolist()) and abs(offset) < half_width and abs(error) < WRONG_WAY_ANGLE:
         return False
-    lane = road_map.lane_at(vehicle[:2])
+    lane = road_map.lane_at(vehicle[:2], z)
     if lane is None or lane.in_junction or lane.distance > lane.half_width:
         return False
     return bool(abs(wrap_angle(vehicle[VehicleColumn.YAW] - lane.yaw)) > WRONG_WAY_ANGLE)
+
+
+def _on_level(objects: Objects, route: Route, s: float, z: float) -> Objects:
+    """Those that are not on a bridge over the road the ego is on, at height `z`, or on a road below it."""
+    from envs.truth_kernels import on_level
+
+    if objects.z is None or not len(objects.z) or np.abs(objects.z - z).max() <= LEVEL_HEIGHT:
+        return objects
+    boxes, reach = np.ascontiguousarray(objects.boxes), int(OBJECT_RANGE)
+    rows = on_level(route.points, route.z, s, boxes, objects.z, reach, LEVEL_HEIGHT, SIDE_GRADE)
+    return Objects(boxes=boxes[rows], speeds=objects.speeds[rows], kinds=objects.kinds[rows], z=objects.z[rows])
 
 
 def fill_objects(scene: SceneState, vehicle: np.ndarray, objects: Objects) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +25,7 @@ if TYPE_CHECKING:  # a world's module is imported when the world is made, and no
     from envs.carla.config import CarlaWorldConfig
     from envs.learned.learned_world import LearnedWorld
     from envs.road.road_world import RoadWorldConfig
-    from envs.vector_env import DrivingVectorEnv
+    from envs.vector_env import DrivingVectorEnv, VectorEnvBase
     from worldsim.dynamics.trust import TrustSignals
     from worldsim.inference import Backend
 
@@ -88,6 +89,7 @@ WORLDS: Mapping[str, WorldEntry] = {
         env_id="DriveDiT-Road-v0",
         title="Reference world",
         factory="envs.registration:make_road_env",
+        vector_factory="envs.registration:make_road_vector_env",
         reference=True,
     ),
     "carla": WorldEntry(
@@ -220,10 +222,7 @@ def make_learned_vector_env(
         raise ValueError(f"num_envs must be at least 1, got {num_envs}")
     shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals)
     first = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed, shows)
-    if max_episode_steps not in (None, -1):
-        if max_episode_steps < 1:
-            raise ValueError(f"max_episode_steps must be at least 1, or -1 for no limit, got {max_episode_steps}")
-        max_episode_seconds = min(max_episode_seconds, max_episode_steps * first.dt)
+    max_episode_seconds = _shorter(max_episode_seconds, max_episode_steps, first.dt)
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
 
     worlds = [first, *(copy.copy(first) for _ in range(num_envs - 1))]  # nothing has begun: they share but the model
@@ -272,6 +271,74 @@ def make_road_env(
 
 
 @entry_point
+def make_road_vector_env(
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = "NextStep",
+    num_workers: int | None = None,
+    obs: ObservationMode = "pixels",
+    extra_obs: Sequence[str] = (),
+    render_mode: str | None = None,
+    frame_size: tuple[int, int] | None = None,
+    max_episode_seconds: float = 60.0,
+    max_episode_steps: int | None = None,
+    trust_threshold: float = 0.0,
+    trust_signals: TrustSignals = "free",
+    world_config: RoadWorldConfig | Mapping[str, Any] | None = None,
+) -> VectorEnvBase:
+    """Many drives in the reference world, on all cores: `gymnasium.make_vec("DriveDiT-Road-v0", num_envs=n)`.
+
+    Each env is bit for bit the single env.
+
+    Args:
+        num_envs: how many.
+        autoreset_mode: see VectorEnvBase.
+        num_workers: processes that the envs run in; 0 runs them in this one, where their `envs` can be reached. None:
+            one a core, but 0 if that would be a single one.
+        obs: what is observed; "latent" is not to be had here.
+        extra_obs: what more the camera tells: "depth", "semantic".
+        render_mode: None or "rgb_array".
+        frame_size: height and width of frames [px]; None takes that of `world_config`.
+        max_episode_seconds: simulated time until truncation [s].
+        max_episode_steps: steps until truncation, if they are over sooner; None or -1 leaves it to the time.
+        trust_threshold: taken alike by all ids; of no effect in a world of truth.
+        trust_signals: likewise.
+        world_config: all else about the world, as a RoadWorldConfig or as a dict of its fields; None takes its
+            defaults.
+
+    Raises:
+        ValueError: a count that is too small, or an argument that the envs refuse.
+    """
+    from envs.process_vector_env import ProcessVectorEnv
+    from envs.road.road_world import RoadWorldConfig
+    from envs.vector_env import DrivingVectorEnv, step_singly
+
+    if num_envs < 1:
+        raise ValueError(f"num_envs must be at least 1, got {num_envs}")
+    if num_workers is not None and num_workers < 0:
+        raise ValueError(f"num_workers must be at least 0, got {num_workers}")
+    world_config = config_from_values(RoadWorldConfig, world_config)
+    make_env = partial(
+        make_road_env,
+        obs=obs,
+        extra_obs=extra_obs,
+        render_mode=render_mode,
+        frame_size=frame_size,
+        max_episode_seconds=_shorter(max_episode_seconds, max_episode_steps, world_config.dt),
+        trust_threshold=trust_threshold,
+        trust_signals=trust_signals,
+        world_config=world_config,
+    )
+    if num_workers is None:
+        num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        num_workers = min(num_envs, num_cores)
+        num_workers = 0 if num_workers == 1 else num_workers
+    if num_workers == 0:
+        return DrivingVectorEnv([make_env() for _ in range(num_envs)], step_singly, autoreset_mode)
+    return ProcessVectorEnv(make_env, num_envs, num_workers, autoreset_mode)
+
+
+@entry_point
 def make_carla_env(
     *,
     obs: ObservationMode = "pixels",
@@ -315,6 +382,19 @@ def make_carla_env(
     )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     return DrivingEnv(CarlaWorld(world_config), config, obs=obs, extra_obs=extra_obs, render_mode=render_mode)
+
+
+def _shorter(max_episode_seconds: float, max_episode_steps: int | None, dt: float) -> float:
+    """The shorter of two time limits [s], one of them in steps of `dt` [s]; None and -1 steps are no limit.
+
+    Raises:
+        ValueError: less than a step.
+    """
+    if max_episode_steps is None or max_episode_steps == -1:
+        return max_episode_seconds
+    if max_episode_steps < 1:
+        raise ValueError(f"max_episode_steps must be at least 1, or -1 for no limit, got {max_episode_steps}")
+    return min(max_episode_seconds, max_episode_steps * dt)
 
 
 def _learned_world(

@@ -48,6 +48,47 @@ def project_ahead(
 
 
 @njit(cache=True)
+def on_level(
+    points: np.ndarray,
+    route_z: np.ndarray,
+    s: float,
+    boxes: np.ndarray,
+    z: np.ndarray,
+    reach: int,
+    height: float,
+    grade: float,
+) -> np.ndarray:
+    """Rows of the boxes [n, 5] on ground at heights `z` [n] that roads of the route's own level may lead to.
+
+    A box counts as on another level when it is more than `height` above or below the point of the route nearest to it,
+    and `grade` more for each metre between the two.
+
+    Args:
+        points: the route's centreline [r, 2] [m].
+        route_z: its heights [r] [m].
+        s: where the ego is on it [m].
+        boxes: of the objects.
+        z: heights under them [m].
+        reach: how much of the route before and behind the ego counts [m].
+        height: [m].
+        grade: [1].
+    """
+    first = min(max(int(s) - reach, 0), len(points) - 1)
+    rows = np.empty(len(boxes), np.int64)
+    found = 0
+    for k in range(len(boxes)):
+        nearest, least = first, np.inf
+        for i in range(first, min(int(s) + reach, len(points))):
+            squared = (boxes[k, X] - points[i, 0]) ** 2 + (boxes[k, Y] - points[i, 1]) ** 2
+            if squared < least:
+                nearest, least = i, squared
+        if abs(z[k] - route_z[nearest]) <= height + grade * math.sqrt(least):
+            rows[found] = k
+            found += 1
+    return rows[:found]
+
+
+@njit(cache=True)
 def nearest_objects(x: float, y: float, boxes: np.ndarray, reach: float, most: int) -> np.ndarray:
     """Rows of the at most `most` boxes [n, 5] nearest to (x, y) and not farther than `reach`, nearest first."""
     rows, distances = np.zeros(most, np.int64), np.full(most, np.inf)

@@ -17,7 +17,7 @@ from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
 from envs.learned.threads import set_threads
-from envs.maps.route import Route
+from envs.maps.route import Route, RouteStops
 from envs.reset_options import read_reset_options
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import ArrayLike, StateCodec
@@ -344,7 +344,7 @@ class LearnedWorld:
 _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DecoderInputs, LatentState,
     MemoryBank, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors, SceneState, Scripted, Route,
-    ActorState, ObjectKind, Layout,
+    RouteStops, ActorState, ObjectKind, Layout,
 )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ STOP_LINE_WIDTH = 0.4
 
 _AREA_OF_LANE = {
     "driving": AreaKind.DRIVABLE,
+    "restricted": AreaKind.DRIVABLE,
     "shoulder": AreaKind.SHOULDER,
     "sidewalk": AreaKind.SIDEWALK,
     "parking": AreaKind.PARKING,

@@ -19,7 +19,7 @@ from envs.maps.roads import Connection, Junction, Link, Road
 LaneEnd = tuple[int, int, int, bool]
 """A LaneKey and whether it is the end with the higher s."""
 
-LARGEST_GAP = 3.0
+LARGEST_GAP = 2.0
 """Lanes whose ends lie farther apart are not linked, whatever the map says [m]."""
 SHARPEST_BEND = np.radians(120.0)
 """The same for directions of travel that differ by more."""

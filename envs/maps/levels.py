@@ -10,10 +10,11 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from envs.maps.opendrive import PAVED_KINDS, LanePolygon, RoadGeometry
+from envs.maps.route import LEVEL_HEIGHT
 
-LEVEL_HEIGHT = 2.5
-"""What lies farther apart in height is on another level [m]."""
 _CELL = 0.2
+_MARGIN = 12.0
+"""Of the raster around the lanes, for the aprons at their ends [m]."""
 _MOST_CELLS = 40_000_000
 _COARSE_CELL = 2.0
 _PIECE = 20
@@ -60,22 +61,23 @@ class Levels:
         x_min, y_min, x_max, y_max = geometry.bounds
         self.is_flat = not any(lane.left_z.any() or lane.right_z.any() for lane in geometry.lanes)
         self._cell = max(_CELL, float(np.sqrt((x_max - x_min) * (y_max - y_min) / _MOST_CELLS)))
-        self._origin = np.array([x_min - 1, y_min - 1])
-        self._shape = (int((y_max - y_min + 2) / self._cell) + 1, int((x_max - x_min + 2) / self._cell) + 1)
+        self._origin = np.array([x_min, y_min]) - _MARGIN
+        width, height = x_max - x_min + 2 * _MARGIN, y_max - y_min + 2 * _MARGIN
+        self._shape = (int(height / self._cell) + 1, int(width / self._cell) + 1)
         paved = [lane for lane in geometry.lanes if lane.kind in PAVED_KINDS]
-        self._any = self._fill([*(lane.outline for lane in paved), *geometry.junctions])
+        self._any = self._fill([*(lane.outline for lane in paved), *geometry.junctions, *geometry.aprons])
         self._levels = () if self.is_flat else self._split(geometry, paved)
 
     def paved(self, xy: np.ndarray, z: np.ndarray | float | None) -> np.ndarray:
         """Whether points [n, 2] lie on a paved surface, with `z` on one within LEVEL_HEIGHT of it, bool [n]."""
-        cells = self._cells(xy)
         if z is None or self.is_flat:
-            found = self._at(self._any, cells)
+            found = self._read(self._any, xy)
             return found if z is None else found & (np.abs(np.broadcast_to(z, found.shape)) <= LEVEL_HEIGHT)
         found = np.zeros(len(xy), bool)
         for level in self._levels:
-            here = self._at(level.mask, cells)
-            found |= here & (np.abs(level.height(xy)[0] - z) <= LEVEL_HEIGHT)
+            here = self._read(level.mask, xy)
+            if here.any():
+                found |= here & (np.abs(level.height(xy)[0] - z) <= LEVEL_HEIGHT)
         return found
 
     def height(self, xy: np.ndarray, near_z: np.ndarray) -> np.ndarray:
@@ -89,18 +91,12 @@ class Levels:
             best, best_cost = np.where(cost < best_cost, height, best), np.minimum(cost, best_cost)
         return best
 
-    def _cells(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        column, row = np.floor((np.asarray(xy, np.float64) - self._origin) / self._cell).T
-        rows, columns = self._shape
-        inside = (column >= 0) & (row >= 0) & (column < columns) & (row < rows)
-        return inside, row[inside].astype(np.int64), column[inside].astype(np.int64)
+    def _read(self, mask: np.ndarray, xy: np.ndarray) -> np.ndarray:
+        """Whether points [n, 2] lie in a cell of `mask` that is not 0, bool [n]."""
+        from envs.maps.raster_kernels import read_cells
 
-    @staticmethod
-    def _at(mask: np.ndarray, cells: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
-        inside, row, column = cells
-        found = np.zeros(len(inside), bool)
-        found[inside] = mask[row, column] > 0
-        return found
+        x_min, y_min = self._origin.tolist()
+        return read_cells(mask, x_min, y_min, self._cell, np.ascontiguousarray(xy))
 
     def _fill(self, outlines: Sequence[np.ndarray]) -> np.ndarray:
         mask = np.zeros(self._shape, np.uint8)
@@ -139,8 +135,8 @@ class Levels:
             )
             levels.append(level)
 
-        # what a junction's outline adds belongs to the level that its lanes are on
-        for outline in geometry.junctions:
+        # what junctions and aprons add belongs to the level of the lanes that are nearest
+        for outline in [*geometry.junctions, *geometry.aprons]:
             nearest = min(levels, key=lambda level: float(level.tree.query(outline)[0].mean()))
             nearest.mask[self._fill([outline]) > 0] = 1
         return tuple(levels)

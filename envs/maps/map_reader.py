@@ -21,6 +21,10 @@ from envs.maps.speed_limits import LaneLimits, SpeedLimits, complete_limits
 
 NARROWEST_LANE = 0.5
 """A driving lane that is nowhere as wide as this is none [m]."""
+SAME_LINE = 1.0
+"""Stop lines whose middles are closer are one [m]."""
+APRON_LENGTH = 10.0
+"""Beyond the end of a road a vehicle is not yet off the road: its own overhang and a step of motorway driving [m]."""
 WIDEST_MAP = 200_000.0
 """[m]."""
 
@@ -116,6 +120,7 @@ def read_map(xodr: str) -> MapContents:
             markings=tuple(markings),
             crosswalks=read_crosswalks(roads),
             stop_lines=_stop_lines(stop_lines, signals, lanes),
+            aprons=_aprons(lanes),
             junctions=tuple(outline for group in by_junction.values() for outline in outline_junction(group)),
             bounds=_bounds(polygons),
         ),
@@ -216,20 +221,39 @@ def _finish(
     )
 
 
+def _aprons(lanes: Mapping[LaneKey, Lane]) -> tuple[np.ndarray, ...]:
+    """The ground right beyond every end of a driving lane that no other lane touches."""
+    entered = {key for lane in lanes.values() for key in lane.successors}
+    found = []
+    for key, lane in lanes.items():
+        if not lane.successors:
+            found.append(_apron(lane, -1, 1.0))
+        if key not in entered:
+            found.append(_apron(lane, 0, -1.0))
+    return tuple(found)
+
+
+def _apron(lane: Lane, end: int, direction: float) -> np.ndarray:
+    forward = direction * np.array([np.cos(lane.yaw[end]), np.sin(lane.yaw[end])])
+    side = lane.half_width[end] * np.array([-forward[1], forward[0]])
+    base = lane.points[end]
+    near, far = base - 0.5 * forward, base + APRON_LENGTH * forward
+    return np.array([near + side, far + side, far - side, near - side])
+
+
 def _stop_lines(
     drawn: Sequence[StopLine], signals: Sequence[Signal], lanes: Mapping[LaneKey, Lane]
 ) -> tuple[np.ndarray, ...]:
     """The lines that the map draws, and one on each lane where one stops for a light or a stop sign without them."""
     lines = [line.points for line in drawn]
-    drawn_on = {(line.road.number, line.section, lane) for line in drawn for lane in line.lanes}
-    places: set[tuple[int, int]] = set()
+    middles = [line.mean(0) for line in lines]
     for signal in signals:
         if signal.kind not in (SignalType.TRAFFIC_LIGHT, SignalType.STOP):
             continue
         for key, arc in signal.stops:
             line = line_at(lanes[key], arc)
-            place = (round(float(line[:, 0].mean())), round(float(line[:, 1].mean())))
-            if key not in drawn_on and place not in places:
-                places.add(place)
+            middle = line.mean(0)
+            if all(np.abs(middle - other).max() > SAME_LINE for other in middles):
+                middles.append(middle)
                 lines.append(line)
     return tuple(lines)

@@ -74,6 +74,8 @@ class RoadGeometry:
         markings: painted lines, centre lines included, and kerbs.
         crosswalks: outlines, each float64 [k, 2] [m].
         stop_lines: each float64 [k, 3] [m].
+        aprons: the ground right beyond the ends of lanes at which the map ends, each float64 [4, 2]; it is not drawn,
+            but whoever drives onto it is not off the road.
         junctions: outlines of the paved areas of junctions, each float64 [k, 2]; an island is cut out by a slit that
             leads to it from the outside and back.
         bounds: x_min, y_min, x_max, y_max of the lanes [m].
@@ -83,6 +85,7 @@ class RoadGeometry:
     markings: tuple[Marking, ...]
     crosswalks: tuple[np.ndarray, ...]
     stop_lines: tuple[np.ndarray, ...]
+    aprons: tuple[np.ndarray, ...]
     junctions: tuple[np.ndarray, ...]
     bounds: tuple[float, float, float, float]
 
@@ -137,13 +140,14 @@ def corner_points(points: np.ndarray, *others: np.ndarray) -> np.ndarray:
     values = np.column_stack([points, *others])
     keep = np.zeros(len(values), bool)
     keep[0] = keep[-1] = True
+    share = np.arange(len(values), dtype=np.float64)[:, None]
     stack = [(0, len(values) - 1)]
     while stack:
         a, b = stack.pop()
         if b - a < 2:
             continue
-        t = np.linspace(0, 1, b - a + 1)[1:-1, None]
-        gap = np.abs(values[a + 1 : b] - (values[a] * (1 - t) + values[b] * t)).max(1)
+        first, chord = values[a], values[b] - values[a]
+        gap = np.abs(values[a + 1 : b] - first - share[1 : b - a] / (b - a) * chord).max(1)
         worst = int(gap.argmax())
         if gap[worst] > SIMPLIFY_TOLERANCE:
             keep[a + 1 + worst] = True

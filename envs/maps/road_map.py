@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -330,7 +331,30 @@ def _junctions(chain: Sequence[Lane], offsets: np.ndarray) -> list[tuple[float, 
     return found
 
 
-def load_map(source: str | Path) -> RoadMap:
+class MapSource(NamedTuple):
+    """Where a map comes from: its name, what messages call it, and its OpenDRIVE text."""
+
+    name: str
+    title: str
+    xodr: str
+
+
+def read_map_source(source: str | Path) -> MapSource:
+    """The OpenDRIVE text of a file, or the text that `source` is itself.
+
+    Raises:
+        FileNotFoundError: no such file.
+    """
+    text = str(source)
+    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+        return MapSource("given as text", "given as text", text)
+    path = Path(text)
+    if not path.is_file():
+        raise FileNotFoundError(f"no map at {path}")
+    return MapSource(path.stem, str(path), read_opendrive_file(path))
+
+
+def load_map(source: str | Path | MapSource) -> RoadMap:
     """The map of an OpenDRIVE file or text.
 
     What is understood only in part is named in warnings.
@@ -339,13 +363,7 @@ def load_map(source: str | Path) -> RoadMap:
         FileNotFoundError: no such file.
         ValueError: the map cannot be used; says which element is wrong, and what would be right.
     """
-    text = str(source)
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        return _load("given as text", "given as text", text)
-    path = Path(text)
-    if not path.is_file():
-        raise FileNotFoundError(f"no map at {path}")
-    return _load(path.stem, str(path), read_opendrive_file(path))
+    return _load(*(source if isinstance(source, MapSource) else read_map_source(source)))
 
 
 @lru_cache(maxsize=2)

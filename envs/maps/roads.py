@@ -20,7 +20,7 @@ from envs.maps.reference_line import LONGEST_ROAD, Cubics, ReferenceLine
 
 SAMPLE_STEP = 1.0
 """Longest distance between samples along a road [m]."""
-SAMPLE_TURN = 0.1
+SAMPLE_TURN = 0.06
 """Most that the reference line turns between two samples [rad]."""
 SHORTEST_SECTION = 0.01
 """A lane section shorter than this has no surface; links lead through it [m]."""

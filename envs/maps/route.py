@@ -8,6 +8,9 @@ import numpy as np
 
 from worldsim.datatypes.boxes import wrap_angle
 
+LEVEL_HEIGHT = 2.5
+"""What lies farther apart in height is on another level [m]."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RouteStops:
@@ -64,6 +67,12 @@ class Route:
 
         low, high = (0, len(self.points)) if hint_s is None else (max(0, int(hint_s) - 15), int(hint_s) + 25)
         return project(self.points, self.yaw, float(xy[0]), float(xy[1]), low, high)
+
+    def height_at(self, s: float) -> float:
+        """Height of the road at arc length `s` [m]; beyond its ends that of the end."""
+        from envs.maps.route_kernels import interpolate
+
+        return interpolate(self.z, s)
 
     def pose_at(self, s: float, lateral: float, heading: float) -> tuple[float, float, float]:
         """x, y [m] and yaw [rad] at arc length `s`, `lateral` to its left, turned by `heading` from its direction;

@@ -50,10 +50,10 @@ def preview_route(
     route: np.ndarray,
     valid: np.ndarray,
 ) -> None:
-    """Writes the route's points at `distances` [k] ahead of arc length `s`, in the frame of `pose` (x, y, yaw first), into
-    `route` [k, 2].
+    """Writes the route's points at `distances` [k] ahead of arc length `s` into `route` [k, 2].
 
-    `valid` [k] tells those that lie on the route, which is `length` long; the others are left as they are.
+    They are in the frame of `pose` (x, y, yaw first). `valid` [k] tells those that lie on the route, which is `length`
+    long; the others are left as they are.
     """
     ego_x, ego_y, yaw = pose[0], pose[1], pose[2]
     c, sn = math.cos(-yaw), math.sin(-yaw)

@@ -34,12 +34,13 @@ _STOP_CODES = ("206", "R1-1", "STOP")
 _YIELD_CODES = ("205", "R1-2", "YIELD")
 _LIMIT_CODES = ("274", "274.1", "R2-1", "R2-4", "MAXIMUMSPEED")
 _END_CODES = ("278", "282", "274.2", "R2-3")
+_SPLIT_CODE = re.compile(r"R\d+")
 _SWEDISH_LIMIT = ("C", "31")
 
 
 def signal_type(element: ET.Element) -> SignalType:
     """What a <signal> asks of traffic."""
-    code = element.get("type", "").strip().upper()
+    code = sign_code(element)
     if code in VEHICLE_LIGHTS:
         return SignalType.TRAFFIC_LIGHT
     if code in OTHER_LIGHTS:
@@ -53,25 +54,25 @@ def signal_type(element: ET.Element) -> SignalType:
     return SignalType.OTHER
 
 
+def sign_code(element: ET.Element) -> str:
+    """The code of a <signal> as its country writes it: "274", "R1-1", put together where the map splits it."""
+    code, subtype = element.get("type", "").strip().upper(), element.get("subtype", "").strip()
+    return f"{code}-{subtype}" if _SPLIT_CODE.fullmatch(code) and subtype.isdigit() else code
+
+
 def is_speed_sign(element: ET.Element) -> bool:
     """Whether a <signal> begins or ends a speed limit, readable or not."""
-    code = element.get("type", "").strip().upper()
-    return code.split("-")[0] in ("274", "274.1") or code in (*_LIMIT_CODES, *_END_CODES) or _is_swedish(element)
-
-
-def _is_swedish(element: ET.Element) -> bool:
-    code = (element.get("type", "").strip().upper(), element.get("subtype", "").strip())
-    return element.get("country", "").strip().upper() in ("SE", "SWE") and code == _SWEDISH_LIMIT
+    code = sign_code(element)
+    return code.split("-")[0] == "274" or code in (*_LIMIT_CODES, *_END_CODES) or _is_swedish(element)
 
 
 def speed_limit_of(element: ET.Element) -> float | None:
     """The limit that a <signal> sets [m/s]; NO_LIMIT where it ends one, None where it is no such sign or unreadable."""
     if not is_speed_sign(element):
         return None
-    code = element.get("type", "").strip().upper()
+    code = sign_code(element)
     if code in _END_CODES:
         return NO_LIMIT
-    country = element.get("country", "").strip().upper()
     value = _number(element.get("value", ""))
     if value is None or value <= 0:
         value = _german_face(code, element.get("subtype", ""))
@@ -81,17 +82,21 @@ def speed_limit_of(element: ET.Element) -> float | None:
         value *= 10
     unit = element.get("unit", "").strip().lower()
     if not unit:
-        unit = "mph" if country in _MPH_COUNTRIES or code.startswith("R2") else "km/h"
+        american = code.startswith("R2") or element.get("country", "").strip().upper() in _MPH_COUNTRIES
+        unit = "mph" if american else "km/h"
     return value * SPEED_UNITS[unit] if unit in SPEED_UNITS else None
 
 
+def _is_swedish(element: ET.Element) -> bool:
+    code = (element.get("type", "").strip().upper(), element.get("subtype", "").strip())
+    return element.get("country", "").strip().upper() in ("SE", "SWE") and code == _SWEDISH_LIMIT
+
+
 def _german_face(code: str, subtype: str) -> float | None:
-    """What a sign 274 shows, from "274-50", subtype "50", or the numbers before 2017: subtype "55" for 50 km/h."""
+    """What a sign 274 shows: "274-50", subtype "50", or by its number until 2017: subtype "55" for 50 km/h."""
     digits = re.search(r"-(\d+)$", code) or re.search(r"(\d+)$", subtype.strip())
-    if digits is None:
-        return None
-    number = int(digits[1])
-    if number <= 0 or number > 200:
+    number = int(digits[1]) if digits and len(digits[1]) <= 3 else 0
+    if not 5 <= number <= 200:
         return None
     old_number = number == 55 or (51 <= number <= 63 and number % 5 != 0)
     return float((number - 50) * 10) if old_number else float(number)

@@ -12,7 +12,7 @@ import numpy as np
 
 from envs.maps.opendrive import Lane, LaneKey
 from envs.maps.opendrive_text import read_integer, read_number
-from envs.maps.roads import Junction, LaneRecord, Link, Road, Section
+from envs.maps.roads import Junction, LaneRecord, Link, Road
 from envs.maps.sign_codes import SignalType, is_speed_sign, signal_type, speed_limit_of
 from worldsim.datatypes.boxes import wrap_angle
 
@@ -220,6 +220,10 @@ class SignalPlacer:
         self._stop_lines: defaultdict[int, list[StopLine]] = defaultdict(list)
         for line in stop_lines:
             self._stop_lines[line.road.number].append(line)
+        self._before: defaultdict[LaneKey, list[LaneKey]] = defaultdict(list)
+        for key, lane in lanes.items():
+            for following in lane.successors:
+                self._before[following].append(key)
         self._controllers: dict[str, str] = {}
         for controller in root.findall("controller"):
             for control in controller.findall("control"):
@@ -264,11 +268,11 @@ class SignalPlacer:
         road = place.road
         if road.junction >= 0:
             # within a junction it is too late to stop: at the beginning of the connecting lane
-            for index in {0, len(road.sections) - 1}:
+            for index in range(len(road.sections)):
                 for lane in place.lane_ids(index):
                     key = (road.number, index, lane)
-                    if key in self._lanes and road.sections[index].start == self._entry(road, key).start:
-                        yield key, 0.0, road.junction
+                    if key in self._lanes and index == self._entry(road, key):
+                        yield from self._stops_before(key, road.junction)
             return
         for lane in place.lane_ids(place.section):
             key = (road.number, place.section, lane)
@@ -290,10 +294,28 @@ class SignalPlacer:
             at = self._lanes[key].length
         yield key, at, junction
 
-    def _entry(self, road: Road, key: LaneKey) -> Section:
-        """The section of a connecting road that traffic of a lane enters first."""
-        along = self._lane_s[key][0] <= self._lane_s[key][-1]
-        return road.sections[0 if along else -1]
+    def _stops_before(self, key: LaneKey, junction: int) -> Iterator[tuple[LaneKey, float, int]]:
+        """At the stop line of the lanes that lead to a connecting lane, where none is drawn at its beginning."""
+        found = False
+        for before in self._before[key]:
+            left = [
+                (before, at)
+                for line in self._stop_lines[before[0]]
+                if line.section == before[1] and before[2] in line.lanes
+                for at in (self.arc_length(before, line.s),)
+                if self._lanes[before].length - at <= STOP_LINE_RANGE / 2
+            ]
+            for lane, at in left:
+                found = True
+                yield lane, at, junction
+        if not found:
+            yield key, 0.0, junction
+
+    def _entry(self, road: Road, key: LaneKey) -> int:
+        """Index of the section of a connecting road that traffic of a lane enters first."""
+        along = bool(self._lane_s[key][0] <= self._lane_s[key][-1])
+        sections = [section.index for section in road.sections if not section.is_empty]
+        return sections[0 if along else -1]
 
     def _next_junction(self, road: Road, key: LaneKey) -> int:
         """Number of the junction that a lane's section leads to, -1 where none follows at once."""

@@ -20,9 +20,12 @@ from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
 from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec
+from envs.signals_ahead import SignalsAhead
 from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.route import to_vehicle_frame
+from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.signals import light_states
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
 
@@ -36,36 +39,52 @@ class RoadView:
 
     Args:
         pose: of the ego, x, y, yaw [m, m, rad].
+        z: height of the road under the ego [m].
+        grade: how steeply the road rises in the ego's direction [rad].
         objects: the road users.
         heights: theirs [m], [n].
         colors: theirs, RGB, [n, 3].
         braking: who shows brake lights, bool [n].
         phases: of their stride [rad], [n].
+        cycles: of the light groups, LIGHT_CYCLE_NAMES, float64 [g, 4] [s].
+        time: on their clock [s].
     """
 
     pose: np.ndarray
+    z: float
+    grade: float
     objects: Objects
     heights: np.ndarray
     colors: np.ndarray
     braking: np.ndarray
     phases: np.ndarray
+    cycles: np.ndarray
+    time: float
 
     @staticmethod
-    def of(traffic: Traffic, vehicle: np.ndarray) -> RoadView:
-        """The view from `vehicle` [6] of the traffic as it is."""
+    def of(traffic: Traffic, vehicle: np.ndarray, z: float, grade: float) -> RoadView:
+        """The view from `vehicle` [6] at height `z` on a road of `grade` of the traffic as it is."""
         return RoadView(
             pose=vehicle[:3],
+            z=z,
+            grade=grade,
             objects=traffic.objects,
             heights=traffic.heights,
             colors=traffic.colors,
             braking=traffic.braking(),
             phases=traffic.phases(),
+            cycles=traffic.lights.cycles,
+            time=traffic.time,
         )
+
+    def lights(self) -> np.ndarray:
+        """SignalKind that each light group shows, int64 [g]."""
+        return light_states(self.cycles, self.time)
 
     def view(self) -> View:
         """Where the camera's vehicle stands."""
         x, y, yaw = self.pose.tolist()
-        return View(x=x, y=y, yaw=yaw)
+        return View(x=x, y=y, yaw=yaw, z=self.z, grade=self.grade)
 
     def users(self) -> RoadUsers:
         """Whom the camera may see."""
@@ -75,6 +94,8 @@ class RoadView:
         shown = np.zeros((len(near), len(BOX_NAMES)))
         shown[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = boxes[near]
         shown[:, BoxColumn.HEIGHT] = self.heights[near]
+        if self.objects.z is not None:
+            shown[:, BoxColumn.Z] = self.objects.z[near]
         return RoadUsers(
             kinds=self.objects.kinds[near],
             boxes=shown,
@@ -86,7 +107,22 @@ class RoadView:
 
 @dataclass(kw_only=True)
 class RoadEpisode:
-    """What changes from step to step, and what it points to. `copy` makes a snapshot."""
+    """What changes from step to step, and what it points to. `copy` makes a snapshot.
+
+    Args:
+        stage: the map and what stands on it.
+        look: sun, sky and weather.
+        weather_seed: what `look` was drawn from.
+        rng: draws all that is random from here on.
+        traffic: all road users but the ego.
+        route: that the ego is to follow.
+        s: where the ego is on it [m].
+        script_s: where it is on the route of the scripted actors [m].
+        vehicle: the ego, VEHICLE_NAMES, float64 [6].
+        z: height of the road under the ego [m].
+        hit_by_ego: what the ego touches, EMPTY if nothing.
+        past: the newest instants, oldest first.
+    """
 
     stage: StaticScene
     look: Weather
@@ -96,9 +132,16 @@ class RoadEpisode:
     route: Route
     s: float
     script_s: float
+    signals: SignalsAhead
     vehicle: np.ndarray
+    z: float
     hit_by_ego: ObjectKind
     past: tuple[Instant, ...]
+
+    @property
+    def time(self) -> float:
+        """The clock of lights and scripts [s]; 0 where the start clip ends."""
+        return self.traffic.time
 
     def copy(self) -> RoadEpisode:
         """An independent copy; arrays in it are never written to, the stage is shared."""
@@ -110,7 +153,8 @@ class RoadEpisode:
 _CODEC = StateCodec(
     types=(
         RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig,
-        ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState, ObjectKind,
+        ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState,
+        ObjectKind, SignalsAhead, RouteSignals, SignalCompliance,
     ),
     open_type=ActorScript,
 )  # fmt: skip

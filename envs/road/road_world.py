@@ -22,6 +22,7 @@ from envs.ground_truth import (
 )
 from envs.history import Instant
 from envs.maps.road_map import LanePoint
+from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
 from envs.road.rendering.weather import Weather
@@ -30,15 +31,20 @@ from envs.road.traffic.driver_model import PATH_STEP
 from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
 from envs.scripted_actors import ScriptedActors, ego_on_route
+from envs.signals_ahead import SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
-from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.route import LANE_RANGE
+from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 from worldsim.gbuffer.classes import SENSOR_NAMES
 
 if TYPE_CHECKING:
     from envs.road.rendering.camera import Camera
+
+GRADE_REACH = 1.4
+"""A road's grade is that between two points this far before and behind the ego, its axles [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +140,9 @@ class RoadWorld:
                 lane = stage.draw_start(0.0 if scripted_actors is None else scripted_actors.straight, rng)
             pose = options.get("start_pose", (lane.x, lane.y, lane.yaw))
             step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scripted_actors, rng)
-            if step.collision < 0.5 and step.off_road < 0.5:
+            if not _is_spoilt(step) and (scripted_actors is not None or is_fair_start(step.scene)):
                 break
-        return step
+        return replace(step, progress=0.0, red_light=False, stop_sign_missed=False)
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Apply control float32 [4] (CONTROL_NAMES) over one step.
@@ -160,14 +166,18 @@ class RoadWorld:
             speed=float(before[3]),
             path=self._expected_path(before),
             on_script_route=on_script_route,
+            z=episode.z,
         )
         episode.vehicle = model.step(before, control, self.dt)
         episode.traffic.step(ego, self.dt, episode.rng)
+        s, lateral, _ = episode.route.project(episode.vehicle[:2], episode.s)
+        episode.z = self._height(s, lateral)
         objects = episode.traffic.objects
         self._collide(objects)
-        s, lateral, _ = episode.route.project(episode.vehicle[:2], episode.s)
-        progress, episode.s = float(s - episode.s), float(s)
-        self._keep_route(float(lateral))
+        progress, episode.s = s - episode.s, s
+        front, speed = s + model.length / 2, float(episode.vehicle[VehicleColumn.SPEED])
+        episode.signals = episode.signals.step(front, lateral, speed, episode.traffic.time)
+        self._keep_route(lateral)
         return self._answer(control, objects, progress)
 
     def frame(self) -> np.ndarray:
@@ -189,7 +199,7 @@ class RoadWorld:
         """
         episode = self._running()
         view: RoadView = episode.past[-1].view
-        return self._camera.sense(names, episode.stage.scenery, view.view(), view.users())
+        return self._camera.sense(names, episode.stage.scenery, view.view(), view.users(), view.lights())
 
     def snapshot(self) -> RoadEpisode:
         """The whole state; later steps never change it."""
@@ -227,9 +237,16 @@ class RoadWorld:
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
-        road_map, layout = episode.stage.road_map, self._layout_along.of(episode.route, self.layout())
         return start_clip(
-            episode.past, self._show, episode.route, episode.s, self.dt, road_map, layout, pictures=pictures
+            episode.past,
+            self._show,
+            episode.route,
+            episode.s,
+            self.dt,
+            episode.stage.road_map,
+            self._layout_along.of(episode.route, self.layout()),
+            signals=episode.signals.lines.ahead(0, episode.s, episode.traffic.time),
+            pictures=pictures,
         )
 
     def layout(self) -> Layout:
@@ -276,7 +293,11 @@ class RoadWorld:
             route=route,
             s=s,
             script_s=s,
+            signals=SignalsAhead.begin(
+                _signal_rows(route, traffic), s + config.vehicle.length / 2, speed, traffic.time
+            ),
             vehicle=vehicle,
+            z=lane.z,
             hit_by_ego=ObjectKind.EMPTY,
             past=(),
         )
@@ -286,14 +307,14 @@ class RoadWorld:
         careful = scripted_actors is None or scripted_actors.ambient_traffic
         for _ in range(config.num_context - 1):
             step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=careful))
-            if step.collision > 0.5 or step.off_road > 0.5:
+            if _is_spoilt(step):
                 break
-        return replace(step, progress=0.0)
+        return step
 
     def _show(self, view: RoadView) -> np.ndarray:
         """What the camera sees."""
         episode = self._running()
-        return self._camera.render(episode.stage.scenery, episode.look, view.view(), view.users())
+        return self._camera.render(episode.stage.scenery, episode.look, view.view(), view.users(), view.lights())
 
     @property
     def _camera(self) -> Camera:
@@ -315,7 +336,7 @@ class RoadWorld:
     def _collide(self, objects: Objects) -> None:
         """An ego that touches something stands, and so does the driver it touches."""
         episode, model = self._running(), self.config.vehicle
-        hit = touched(episode.vehicle, model, objects)
+        hit = touched(episode.vehicle, model, objects, episode.z)
         episode.hit_by_ego = ObjectKind.EMPTY
         if len(hit):
             episode.hit_by_ego = ObjectKind(int(objects.kinds[hit[0]]))
@@ -326,32 +347,74 @@ class RoadWorld:
             for index in hit:
                 episode.traffic.stop(int(index))
 
+    def _height(self, s: float, lateral: float) -> float:
+        """Height of the road under the ego: its route's where it is on it, else of the level it has been on [m]."""
+        episode = self._running()
+        if abs(lateral) <= LANE_RANGE and 0.0 <= s <= episode.route.length:
+            return episode.route.height_at(s)
+        return float(episode.stage.road_map.height_at(episode.vehicle[None, :2], np.array([episode.z]))[0])
+
+    def _grade(self, scene: SceneState) -> float:
+        """How steeply the road under the ego rises in its direction [rad]."""
+        episode = self._running()
+        if episode.stage.road_map.is_flat:
+            return 0.0
+        vehicle, reach = episode.vehicle, np.array([-GRADE_REACH, GRADE_REACH])
+        if scene.lane_valid.all():
+            rear, front = (episode.route.height_at(episode.s + ahead) for ahead in reach.tolist())
+            rise = (front - rear) * float(np.cos(scene.heading_error))
+        else:
+            yaw = vehicle[VehicleColumn.YAW]
+            axles = vehicle[:2] + np.outer(reach, [np.cos(yaw), np.sin(yaw)])
+            rear, front = episode.stage.road_map.height_at(axles, np.full(2, episode.z)).tolist()
+            rise = front - rear
+        return float(np.arctan2(rise, 2 * GRADE_REACH))
+
     def _keep_route(self, lateral: float) -> None:
         """A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
 
         Junctions are exempt: there the lanes overlap.
         """
         episode = self._running()
-        kept = keep_route(episode.route, episode.s, lateral, episode.vehicle, episode.stage.road_map, episode.rng)
-        episode.route, episode.s = kept
+        route, s = keep_route(
+            episode.route, episode.s, lateral, episode.vehicle, episode.stage.road_map, episode.rng, episode.z
+        )
+        if route is not episode.route:
+            front, speed = s + self.config.vehicle.length / 2, float(episode.vehicle[VehicleColumn.SPEED])
+            rows, time = _signal_rows(route, episode.traffic), episode.traffic.time
+            episode.signals = episode.signals.follow(rows, front, speed, time)
+        episode.route, episode.s = route, s
 
     def _answer(self, control: np.ndarray, objects: Objects, progress: float) -> WorldStep:
         """The world as it is now, remembered for the start clip."""
         episode, model = self._running(), self.config.vehicle
         scene = scene_from_truth(
-            vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s
+            vehicle=episode.vehicle, model=model, route=episode.route, objects=objects, hint_s=episode.s, z=episode.z
         )
+        episode.signals.fill(scene)
         stage = episode.stage
-        view = RoadView.of(episode.traffic, episode.vehicle)
+        view = RoadView.of(episode.traffic, episode.vehicle, episode.z, self._grade(scene))
         instant = Instant(control=control, vehicle=episode.vehicle, scene=scene, view=view)
         episode.past = (*episode.past, instant)[-self.config.num_context :]
         return WorldStep(
             scene=scene.copy(),
             vehicle=episode.vehicle.copy(),
             collision=float(bool(episode.hit_by_ego)),
-            off_road=float(is_off_road(episode.vehicle, model, stage.road_map)),
-            wrong_way=is_wrong_way(scene, episode.vehicle, stage.road_map),
+            off_road=float(is_off_road(episode.vehicle, model, stage.road_map, episode.z)),
+            wrong_way=is_wrong_way(scene, episode.vehicle, stage.road_map, episode.z),
+            red_light=episode.signals.red_light,
+            stop_sign_missed=episode.signals.stop_sign_missed,
             progress=progress,
             info={"town": stage.town, "weather_seed": episode.weather_seed, "collided_with": int(episode.hit_by_ego)},
             route_done=episode.s >= episode.route.length,
         )
+
+
+def _is_spoilt(step: WorldStep) -> bool:
+    """Whether an infraction makes this a bad start."""
+    return step.collision > 0.5 or step.off_road > 0.5 or step.red_light or step.stop_sign_missed
+
+
+def _signal_rows(route: Route, traffic: Traffic) -> np.ndarray:
+    """The lights and signs along a route, ROUTE_SIGNAL_NAMES [k, 6]."""
+    return rows_along(route.stops, traffic.lights.cycles, traffic.lights.groups, traffic.lights.signs)

@@ -1,23 +1,26 @@
-"""Static scene: what never changes on a map, built once per process: roads, spawn points, scenery."""
+"""Static scene: what never changes on a map, built once: roads, spawn points, scenery."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from envs.ego_route import ROUTE_BEYOND
 from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
-from envs.maps.road_map import LanePoint, RoadMap, load_map, load_town
+from envs.maps.road_map import LanePoint, MapSource, RoadMap, load_map, load_town, read_map_source
 from envs.road.rendering.scenery import Scenery
+from envs.road.scene_cache import SceneParts, cached_map, cached_town
+from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import RouteCommand
 
+SHORTEST_BEYOND = 10.0
+"""The least of it, on maps with short roads [m]."""
 MAX_STARTS = 200
 """Starts drawn before giving up on finding one that fits."""
 
@@ -66,34 +69,51 @@ class StaticScene:
     def draw_start(self, straight: float, rng: np.random.Generator) -> LanePoint:
         """A lane point with road ahead, the first `straight` metres of it free of junctions.
 
+        On a map whose roads are too short for ROUTE_BEYOND, the drawn one with the longest road ahead.
+
         Raises:
             ValueError: none was found in MAX_STARTS draws.
         """
+        longest, found = straight + SHORTEST_BEYOND, None
         for _ in range(MAX_STARTS):
             lane = self.spawn_points.lanes[int(rng.integers(len(self.spawn_points.lanes)))]
             route = self.road_map.route_from(lane, straight + ROUTE_BEYOND + 1.0, rng)
             follows = route.command[: int(straight) + 1] == RouteCommand.FOLLOW
             if route.length >= straight + ROUTE_BEYOND and follows.all():
                 return lane
+            if route.length >= longest and follows.all():
+                longest, found = route.length, lane
+        if found is not None:
+            return found
         raise ValueError(f"map {self.road_map.name} has no start with {straight} m without a junction")
 
 
 @lru_cache(maxsize=3)
 def load_town_scene(seed: int) -> StaticScene:
-    """The procedural town of a seed; the last few are kept."""
-    return _build_scene(load_town(seed), seed, seed)
+    """The procedural town of a seed. The last few are kept, and all of them on disk."""
+    return _static_scene(cached_town(seed, lambda: _build_scene(load_town(seed), seed)), seed)
+
+
+def load_map_scene(source: str) -> StaticScene:
+    """An OpenDRIVE map from its path or text. The last few are kept, and all of them on disk.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the map cannot be used.
+    """
+    return _load_map_scene(read_map_source(source))
 
 
 @lru_cache(maxsize=2)
-def load_map_scene(source: str) -> StaticScene:
-    """An OpenDRIVE map from its path or text; the last few are kept.
-
-    Raises:
-        ValueError: the map cannot be used.
-    """
-    return _build_scene(load_map(source if source.lstrip().startswith("<") else Path(source)), 0, -1)
+def _load_map_scene(source: MapSource) -> StaticScene:
+    return _static_scene(cached_map(source, lambda: _build_scene(load_map(source), 0)), -1)
 
 
-def _build_scene(road_map: RoadMap, scenery_seed: int, town: int) -> StaticScene:
-    scenery = Scenery.build(road_map.geometry, scenery_seed)
-    return StaticScene(road_map=road_map, spawn_points=SpawnPoints.find(road_map), scenery=scenery, town=town)
+def _build_scene(road_map: RoadMap, scenery_seed: int) -> SceneParts:
+    groups = LightPrograms.of(road_map, 0).groups  # the same for all seeds
+    scenery = Scenery.build(road_map.geometry, scenery_seed, road_map.signals, groups)
+    return SceneParts(road_map, SpawnPoints.find(road_map), scenery)
+
+
+def _static_scene(parts: SceneParts, town: int) -> StaticScene:
+    return StaticScene(road_map=parts.road_map, spawn_points=parts.spawn_points, scenery=parts.scenery, town=town)

@@ -11,6 +11,7 @@ from assertions import assert_equal
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from tiny_model import CONFIG, random_clip, random_model
 
+import drivedit  # noqa: F401 (registers the ids)
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig, step_together
 from envs.vector_env import DrivingVectorEnv, step_singly

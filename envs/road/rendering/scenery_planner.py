@@ -45,7 +45,7 @@ class SceneryPlanner:
         self.origin = np.array([x_min, y_min]) - 36.0
         width, height = np.ceil((np.array([x_max - x_min, y_max - y_min]) + 72.0) / CELL).astype(int)
         surface = np.full((int(height), int(width)), 255, np.uint8)
-        for outline in [*(lane.outline for lane in geometry.lanes), *geometry.junctions]:
+        for outline in [*(lane.outline for lane in geometry.lanes), *geometry.junctions, *geometry.aprons]:
             cv2.fillPoly(surface, [self._pixels(outline)], 0)
         self.distance = cv2.distanceTransform(surface, cv2.DIST_L2, 5) * CELL
         self.taken = np.zeros_like(surface)

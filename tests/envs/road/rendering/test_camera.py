@@ -38,6 +38,7 @@ def straight_road() -> RoadGeometry:
         ),
         crosswalks=(),
         stop_lines=(),
+        aprons=(),
         junctions=(),
         bounds=(-20.0, -30.0, 200.0, 30.0),
     )
