@@ -222,7 +222,7 @@ class RoadSimulation:
             )
             users = RoadUsers.concatenate([users, ego])
         camera = load_camera(_config_of(view))
-        return camera.render(episode.stage.scenery, episode.look, shown.view(), users)
+        return camera.render(episode.stage.scenery, episode.look, shown.view(), users, shown.lights)
 
 
 def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:

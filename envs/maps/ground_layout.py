@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.spatial import KDTree
 
 from worldsim.datatypes.layout import AreaKind, Layout, LineColor, LineKind, join_polylines
 
 if TYPE_CHECKING:
-    from envs.maps.opendrive import Marking, RoadGeometry
+    from envs.maps.opendrive import LanePolygon, Marking, RoadGeometry
     from envs.maps.road_map import RoadMap
 
 EDGE_STEP = 1.0
@@ -77,12 +78,14 @@ def ground_layout(geometry: RoadGeometry) -> tuple[Areas, Lines]:
     Areas: every lane by its kind, then the outlines of junctions, then crosswalks; what comes later lies on top. Lines:
     markings and kerbs, then stop lines.
     """
-    areas = [(_AREA_OF_LANE.get(lane.kind, AreaKind.OTHER), _flat(lane.outline)) for lane in geometry.lanes]
-    areas += [(AreaKind.JUNCTION, _flat(outline)) for outline in geometry.junctions]
-    areas += [(AreaKind.CROSSWALK, _flat(outline)) for outline in geometry.crosswalks]
+    areas = [(_AREA_OF_LANE.get(lane.kind, AreaKind.OTHER), _outline(lane)) for lane in geometry.lanes]
+    places, heights = _edge_heights(geometry)
+    for kind, outlines in ((AreaKind.JUNCTION, geometry.junctions), (AreaKind.CROSSWALK, geometry.crosswalks)):
+        areas += [(kind, _raised(outline, places, heights)) for outline in outlines]
     points, starts = join_polylines([outline for _, outline in areas])
     kinds = np.array([int(kind) for kind, _ in areas], np.int64)
-    return Areas(points, starts, kinds), _lines_of(_marking(marking) for marking in geometry.markings)
+    stop_lines = [_Line(line, LineKind.STOP_LINE, LineColor.WHITE, STOP_LINE_WIDTH) for line in geometry.stop_lines]
+    return Areas(points, starts, kinds), _lines_of([*map(_marking, geometry.markings), *stop_lines])
 
 
 def lane_lines(road_map: RoadMap) -> Lines:
@@ -123,12 +126,13 @@ def with_ground(layout: Layout, areas: Areas, lines: Lines) -> Layout:
 def _marking(marking: Marking) -> _Line:
     kind = _LINE_OF_MARK.get(marking.kind, LineKind.OTHER)
     color = LineColor.YELLOW if marking.color == "yellow" else LineColor.WHITE
-    return _Line(_flat(marking.points), kind, LineColor.NONE if kind == LineKind.CURB else color, marking.width)
+    points = np.column_stack([marking.points, marking.z])
+    return _Line(points, kind, LineColor.NONE if kind == LineKind.CURB else color, marking.width)
 
 
 def _lane_centres(road_map: RoadMap) -> Iterator[_Line]:
     for _, lane in sorted(road_map.lanes.items()):
-        yield _Line(_thinned(_flat(lane.points)), LineKind.LANE_CENTRE)
+        yield _Line(_thinned(np.column_stack([lane.points, lane.z])), LineKind.LANE_CENTRE)
 
 
 def _edges(road_map: RoadMap) -> Iterator[_Line]:
@@ -137,8 +141,10 @@ def _edges(road_map: RoadMap) -> Iterator[_Line]:
 
     geometry = road_map.geometry
     paved = [lane for lane in geometry.lanes if lane.kind in PAVED_KINDS and not lane.in_junction]
-    sides = [side for lane in paved for side in (_flat(lane.right), _flat(lane.left)[::-1])]
-    sides += [_closed_to_the_left(_flat(outline)) for outline in geometry.junctions]
+    sides = [np.column_stack([lane.right, lane.right_z]) for lane in paved]
+    sides += [np.column_stack([lane.left, lane.left_z])[::-1] for lane in paved]
+    heights = _edge_heights(geometry)
+    sides += [_closed_to_the_left(_raised(outline, *heights)) for outline in geometry.junctions]
     for side in sides:
         points = _resampled(side, EDGE_STEP)
         steps = np.diff(points[:, :2], axis=0)
@@ -164,9 +170,21 @@ def _closed_to_the_left(outline: np.ndarray) -> np.ndarray:
     return np.concatenate([line, line[:1]])
 
 
-def _flat(points: np.ndarray) -> np.ndarray:
-    """Points [n, 2] at height 0, [n, 3]."""
-    return np.column_stack([points, np.zeros(len(points))])
+def _outline(lane: LanePolygon) -> np.ndarray:
+    """The outline of a lane, [2n, 3]."""
+    return np.column_stack([lane.outline, np.concatenate([lane.left_z, lane.right_z[::-1]])])
+
+
+def _edge_heights(geometry: RoadGeometry) -> tuple[KDTree, np.ndarray]:
+    """The points of all lanes' edges, and their heights [p] [m]."""
+    edges = [edge for lane in geometry.lanes for edge in (lane.left, lane.right)]
+    heights = [z for lane in geometry.lanes for z in (lane.left_z, lane.right_z)]
+    return KDTree(np.concatenate(edges)), np.concatenate(heights)
+
+
+def _raised(outline: np.ndarray, places: KDTree, heights: np.ndarray) -> np.ndarray:
+    """An outline [n, 2] at the height of the nearest lane's edge, [n, 3]."""
+    return np.column_stack([outline, heights[places.query(outline)[1]]])
 
 
 def _resampled(points: np.ndarray, step: float) -> np.ndarray:

@@ -78,6 +78,7 @@ class Part(IntEnum):
     HEAD = 35
     BARRIER = 36
     DECK = 37
+    DECK_SIDE = 38
 
 
 _BY_PART = {
@@ -88,7 +89,7 @@ _BY_PART = {
     SemanticClass.SIGN: (Part.STOP_SIGN, Part.YIELD_SIGN, Part.SPEED_SIGN, Part.OTHER_SIGN, Part.SIGN_BACK),
     SemanticClass.LIGHT: (Part.SIGNAL_FACE, Part.SIGNAL_HOUSING),
     SemanticClass.WALL: (Part.WALL,),
-    SemanticClass.OTHER: (Part.OTHER, Part.DECK),
+    SemanticClass.OTHER: (Part.OTHER, Part.DECK, Part.DECK_SIDE),
     SemanticClass.CAR: tuple(part for part in Part if part.name.startswith("CAR_")),
     SemanticClass.TRUCK: tuple(part for part in Part if part.name.startswith("TRUCK_")),
     SemanticClass.PEDESTRIAN: (Part.CLOTHES, Part.HEAD),

@@ -36,9 +36,9 @@ NUM_RECORD = 21
 # columns of an attribute
 PART, OWNER, STATE, SEED, IS_BALL = 0, 1, 2, 3, 4
 NUM_ATTRIBUTES = 5
-# of a camera: position, axes row by row, focal length and middle in canvas pixels, culling
+# of a camera: position, axes row by row, focal length and middle in canvas pixels, culling, whether the ground is z = 0
 POSITION, AXES, FOCAL, MIDDLE_X, MIDDLE_Y, COS_HALF, SIN_HALF, DRAW_FROM, GROWN_FROM = 0, 3, 12, 13, 14, 15, 16, 17, 18
-NUM_CAMERA = 19
+IS_FLAT, NUM_CAMERA = 19, 20
 GROUND, SKY = -1, -2
 
 POST_PART, LAMP_PART = 7, 8
@@ -105,6 +105,59 @@ def clear(camera, inverse_depth, surface):
             else:
                 inverse_depth[row, column] = 0.0
                 surface[row, column] = SKY
+
+
+@njit(**OPTIONS)
+def _clearance(x, y, z, heights, place):
+    """Height of a point above the terrain."""
+    rows, columns = heights.shape
+    at_x = min(max((x - place[0]) / place[2], 0.0), columns - 1.001)
+    at_y = min(max((y - place[1]) / place[2], 0.0), rows - 1.001)
+    c, r = int(at_x), int(at_y)
+    u, v = at_x - c, at_y - r
+    low = heights[r, c] * (1.0 - u) + heights[r, c + 1] * u
+    high = heights[r + 1, c] * (1.0 - u) + heights[r + 1, c + 1] * u
+    return z - low * (1.0 - v) - high * v
+
+
+@njit(**OPTIONS)
+def clear_hills(camera, heights, place, inverse_depth, surface):
+    """Fill the canvas with terrain and sky: rays of a column from the bottom up, each from where the last one hit."""
+    height, width = inverse_depth.shape
+    focal = camera[FOCAL]
+    ox, oy, oz = camera[POSITION], camera[POSITION + 1], camera[POSITION + 2]
+    for column in range(width):
+        at_x = (column + 0.5 - camera[MIDDLE_X]) / focal
+        last = 0.3
+        row = height - 1
+        while row >= 0:
+            at_y = (row + 0.5 - camera[MIDDLE_Y]) / focal
+            dx = at_x * camera[AXES] + at_y * camera[AXES + 3] + camera[AXES + 6]
+            dy = at_x * camera[AXES + 1] + at_y * camera[AXES + 4] + camera[AXES + 7]
+            dz = at_x * camera[AXES + 2] + at_y * camera[AXES + 5] + camera[AXES + 8]
+            near = max(0.97 * last - 0.05, 0.1)
+            above = _clearance(ox + near * dx, oy + near * dy, oz + near * dz, heights, place)
+            far, below = near, above
+            while below > 0.0 and far < FAR_GROUND:
+                # the clearance bounds how soon the ground can come, as no slope is steeper than one in one
+                near, above = far, below
+                far = near + max(0.7 * above, 0.02 * near + 0.05)
+                below = _clearance(ox + far * dx, oy + far * dy, oz + far * dz, heights, place)
+            if below > 0.0:
+                break
+            # twice the chord, which meets bilinear heights closely
+            for _ in range(2):
+                last = near + (far - near) * (above / max(above - below, 1e-9))
+                between = _clearance(ox + last * dx, oy + last * dy, oz + last * dz, heights, place)
+                if between > 0.0:
+                    near, above = last, between
+                else:
+                    far, below = last, between
+            inverse_depth[row, column], surface[row, column] = 1.0 / last, GROUND
+            row -= 1
+        # what passes over all hills sees the sky, and so does all above it
+        for r in range(row + 1):
+            inverse_depth[r, column], surface[r, column] = 0.0, SKY
 
 
 @njit(**OPTIONS)

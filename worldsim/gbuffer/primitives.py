@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.layout import BOX_NAMES, BoxColumn, Layout
 from worldsim.gbuffer import road_users, static_templates
+from worldsim.gbuffer.classes import Part
 from worldsim.gbuffer.kernels import place
 from worldsim.gbuffer.road_users import USER_TEMPLATES, RoadUsers
 from worldsim.gbuffer.static_templates import STATIC_TEMPLATES
 from worldsim.gbuffer.templates import NUM_PARAMETERS, Template
+from worldsim.gbuffer.terrain import Terrain
+
+DECK_THICKNESS, DECK_COLOR = 0.8, (150.0, 148.0, 144.0)
+"""Of bridges [m], RGB."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +65,48 @@ class Primitives:
         """What road users look like."""
         chosen, parameters, colors = road_users.choose_templates(users)
         return _place(_USERS, chosen, parameters, users.boxes, np.zeros(len(chosen), np.int64), colors)
+
+    @staticmethod
+    def of_decks(terrain: Terrain) -> Primitives:
+        """The cells of bridges: their upper and lower sides, and their rims."""
+        there = np.isfinite(terrain.deck)
+        whole = (
+            there[:-1, :-1] & there[1:, :-1] & there[:-1, 1:] & there[1:, 1:] if there.size else np.zeros((0, 0), bool)
+        )
+        rows, columns = np.nonzero(whole)
+        padded = np.pad(whole, 1)
+        n = len(rows)
+        around = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])  # columns and rows of a cell's corners, anticlockwise
+        top = np.empty((n, 4, 3))
+        for k, (right, up) in enumerate(around):
+            top[:, k, :2] = terrain.place[:2] + np.stack([columns + right, rows + up], axis=1) * terrain.place[2]
+            top[:, k, 2] = terrain.deck[rows + up, columns + right]
+        bottom = top - (0.0, 0.0, DECK_THICKNESS)
+        faces, owners, parts = [top, bottom[:, ::-1]], [np.arange(n)] * 2, [Part.DECK] * n + [Part.DECK_SIDE] * n
+        for k, (right, up) in enumerate(((0, -1), (1, 0), (0, 1), (-1, 0))):
+            rim = np.flatnonzero(~padded[rows + 1 + up, columns + 1 + right])
+            a, b = k, (k + 1) % 4
+            faces.append(np.stack([bottom[rim, a], bottom[rim, b], top[rim, b], top[rim, a]], axis=1))
+            owners.append(rim)
+            parts += [Part.DECK_SIDE] * len(rim)
+        owner = np.concatenate(owners)
+        order = np.argsort(owner, kind="stable")
+        boxes = np.zeros((n, len(BOX_NAMES)))
+        boxes[:, :2] = top[:, :, :2].mean(axis=1)
+        boxes[:, BoxColumn.Z] = terrain.height(boxes[:, :2])
+        boxes[:, [BoxColumn.LENGTH, BoxColumn.WIDTH]] = terrain.place[2]
+        return Primitives(
+            boxes=boxes,
+            seeds=np.zeros(n, np.int64),
+            corners=np.concatenate(faces)[order],
+            parts=np.array(parts, np.int64)[order],
+            colors=np.full((len(owner), 3), DECK_COLOR, np.float32),
+            face_starts=np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=n))]),
+            balls=np.zeros((0, 5)),
+            ball_parts=np.zeros(0, np.int64),
+            ball_colors=np.zeros((0, 3), np.float32),
+            ball_starts=np.zeros(n + 1, np.int64),
+        )
 
 
 class _Templates:

@@ -15,6 +15,7 @@ from worldsim.gbuffer.ground import GroundRaster
 from worldsim.gbuffer.primitives import Primitives
 from worldsim.gbuffer.resolve import resolve
 from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.terrain import Terrain
 from worldsim.gbuffer.view import View
 
 DRAW_RANGE, GROW_RANGE = 150.0, 115.0
@@ -55,6 +56,8 @@ class StaticWorld:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.primitives = Primitives.of_layout(layout)
+        self.terrain = Terrain.of_layout(layout)
+        self.decks = Primitives.of_decks(self.terrain)
         self._ground: GroundRaster | None = None
 
     @property
@@ -109,20 +112,25 @@ class Rasterizer:
             view: where it is.
             lights: SignalKind of each light group, int64 [g]; None: all are dark.
         """
-        static, moving = world.primitives, Primitives.of_road_users(users)
-        camera, ss = self._camera(view), self.config.supersampling
-        shape, size = (self.camera.height_px * ss, self.camera.width_px * ss), static.size + moving.size
+        static, moving, decks = world.primitives, Primitives.of_road_users(users), world.decks
+        camera, ss = self._camera(view, world.terrain.is_flat), self.config.supersampling
+        shape = (self.camera.height_px * ss, self.camera.width_px * ss)
+        size = static.size + moving.size + decks.size
         inverse_depth, surface = np.empty(shape, np.float32), np.empty(shape, np.int32)
         records = (
             np.empty((size, kernels.NUM_RECORD)),
             np.empty((size, kernels.NUM_ATTRIBUTES), np.int64),
             np.empty((size, 3), np.float32),
         )
-        kernels.clear(camera, inverse_depth, surface)
-        num_boxes, count = len(static.boxes), 0
+        terrain, num_boxes, count = world.terrain, len(static.boxes), 0
+        if terrain.is_flat:
+            kernels.clear(camera, inverse_depth, surface)
+        else:
+            kernels.clear_hills(camera, terrain.heights, terrain.place, inverse_depth, surface)
         for what, states, first in (
             (static, _signal_states(world.layout, lights), 0),
             (moving, users.braking.astype(np.int64), num_boxes),
+            (decks, np.zeros(len(decks.boxes), np.int64), 0),
         ):
             count = kernels.draw(
                 what.boxes, what.seeds, states, first, what.corners, what.parts, what.colors, what.face_starts,
@@ -173,7 +181,7 @@ class Rasterizer:
         )  # fmt: skip
         return result
 
-    def _camera(self, view: View) -> np.ndarray:
+    def _camera(self, view: View, is_flat: bool) -> np.ndarray:
         """The camera's numbers, float64 [kernels.NUM_CAMERA]."""
         mount, ss = self.camera, self.config.supersampling
         c, s = np.cos(view.yaw), np.sin(view.yaw)
@@ -186,6 +194,7 @@ class Rasterizer:
         numbers = [
             *position, *axes.ravel(), mount.focal * ss, 0.5 * mount.width_px * ss, 0.5 * mount.height_px * ss,
             np.cos(half), np.sin(half), self.config.draw_range, self.config.grow_range,
+            float(is_flat),
         ]  # fmt: skip
         return np.array(numbers)
 

@@ -20,6 +20,7 @@ from worldsim.gbuffer.kernels import (
     INVERSE_X,
     INVERSE_Y,
     IS_BALL,
+    IS_FLAT,
     MIDDLE_X,
     MIDDLE_Y,
     NEAREST,
@@ -43,6 +44,8 @@ from worldsim.gbuffer.kernels import (
     V_Y,
 )
 
+DECK = 37
+"""Part: what is from here on belongs to the ground."""
 BASE_CLASS, PAINT_CLASS, PAINT_COVERAGE = 0, 1, 2
 """Columns of a ground cell."""
 NO_GROUND = 3
@@ -116,8 +119,13 @@ def resolve(
             dy = at_x * camera[AXES + 1] + at_y * camera[AXES + 4] + camera[AXES + 7]
             dz = at_x * camera[AXES + 2] + at_y * camera[AXES + 5] + camera[AXES + 8]
             inverse = float(nearest)
-            if best == GROUND:
+            if best == GROUND and camera[IS_FLAT] > 0.0:
                 inverse = max(-dz / oz, 0.5 * inverse)
+            elif best == GROUND and same:
+                total = 0.0
+                for a in range(num):
+                    total += inverse_depth[top + a // supersampling, left + a % supersampling]
+                inverse = total / num
             elif best >= 0 and attributes[best, IS_BALL] == 0:
                 record = records[best]
                 exact = record[INVERSE_X] * at_x + record[INVERSE_Y] * at_y + record[INVERSE_1]
@@ -142,6 +150,12 @@ def resolve(
                     ox + dx / inverse, oy + dy / inverse, footprint, cells, levels, place
                 )
                 base = kind
+                if share > 0.5:
+                    kind = paint
+            elif best >= 0 and attributes[best, PART] == DECK:
+                kind, paint, share = _ground_class(
+                    ox + dx / inverse, oy + dy / inverse, footprint, cells, levels, place
+                )
                 if share > 0.5:
                     kind = paint
             elif best >= 0:
@@ -188,7 +202,7 @@ def resolve(
                     facing[row, column] = -dz / math.sqrt(dx * dx + dy * dy + dz * dz)
                 continue
             record = records[best]
-            ids[row, column] = attributes[best, OWNER]
+            ids[row, column] = attributes[best, OWNER] if attributes[best, PART] < DECK else GROUND
             for d in range(3):
                 colors[row, column, d] = int(paints[best, d] + 0.5)
             t = 1.0 / inverse

@@ -14,6 +14,7 @@ from envs.road.rendering.ground_texture import GroundColors, GroundTexture
 from envs.road.rendering.scenery_planner import SceneryPlanner
 from envs.road.rendering.signal_boxes import signal_boxes
 from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, join_polylines
+from worldsim.gbuffer.terrain import Terrain
 
 if TYPE_CHECKING:
     from envs.maps.opendrive import RoadGeometry
@@ -70,7 +71,7 @@ class Scenery:
             if lane.kind == "driving" and not lane.in_junction
             for share in TRACK_SHARES
         )
-        layout = with_ground(boxes, areas, lines)
+        layout = _on_the_ground(with_ground(boxes, areas, lines))
         return Scenery(layout=replace(layout, boxes_known=True), colors=planner.ground_colors, tracks=tracks, seed=seed)
 
     @cached_property
@@ -99,3 +100,13 @@ class Scenery:
         from worldsim.gbuffer.rasterizer import StaticWorld
 
         return StaticWorld(self.layout)
+
+
+def _on_the_ground(layout: Layout) -> Layout:
+    """The layout with its boxes raised to the height of the ground under them."""
+    terrain = Terrain.of_layout(layout)
+    if terrain.is_flat:
+        return layout
+    boxes = layout.boxes.copy()
+    boxes[:, BoxColumn.Z] += terrain.height(boxes[:, : BoxColumn.Z])
+    return replace(layout, boxes=boxes)

@@ -25,6 +25,7 @@ from worldsim.gbuffer.kernels import (
     INVERSE_X,
     INVERSE_Y,
     IS_BALL,
+    IS_FLAT,
     MIDDLE_X,
     MIDDLE_Y,
     NEAREST,
@@ -60,6 +61,7 @@ FRONT, SIDE, GABLE, FLAT_ROOF, SLOPED_ROOF = (int(p) for p in (
 TRUNK, CROWN, LAMP, STOP_SIGN, YIELD_SIGN, SPEED_SIGN, OTHER_SIGN, SIGNAL_FACE, WALL = (int(p) for p in (
     Part.TRUNK, Part.CROWN, Part.LAMP, Part.STOP_SIGN, Part.YIELD_SIGN, Part.SPEED_SIGN, Part.OTHER_SIGN,
     Part.SIGNAL_FACE, Part.WALL))  # fmt: skip
+DECK = int(Part.DECK)
 CAR_SIDE, CAR_FRONT, CAR_REAR, CAR_WINDOWS, CAR_WINDSCREEN, CAR_REAR_WINDOW = (int(p) for p in (
     Part.CAR_SIDE, Part.CAR_FRONT, Part.CAR_REAR, Part.CAR_WINDOWS, Part.CAR_WINDSCREEN,
     Part.CAR_REAR_WINDOW))  # fmt: skip
@@ -404,9 +406,14 @@ def shade(
                 glow = 0.0
                 lamp = NO_LAMP
                 if index == GROUND:
-                    if same:
+                    gradient = down_gradient
+                    if same and camera[IS_FLAT] > 0.0:
                         inverse = max(-dz / camera[POSITION + 2], 0.3 * inverse)
-                    color = _ground(camera, at_x, at_y, inverse, size, down_gradient, texels, levels, place, border)
+                    elif same:
+                        end = supersampling - 1
+                        gradient = (float(inverse_depth[top + end, left]) - inverse) * focal / max(end, 1)
+                        inverse = 0.5 * (inverse + float(inverse_depth[top + end, left + end]))
+                    color = _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, border)
                     t = 1.0 / inverse
                     gx = (camera[POSITION] + t * dx - shadow_place[0]) / shadow_place[2] - 0.5
                     gy = (camera[POSITION + 1] + t * dy - shadow_place[1]) / shadow_place[2] - 0.5
@@ -441,6 +448,10 @@ def shade(
                         if same:
                             exact = record[INVERSE_X] * at_x + record[INVERSE_Y] * at_y + record[INVERSE_1]
                             inverse = min(max(exact, record[FARTHEST]), record[NEAREST])
+                        if part == DECK:
+                            color = _ground(
+                                camera, at_x, at_y, inverse, size, record[INVERSE_Y], texels, levels, place, border
+                            )
                         color, lamp = _face(
                             record, part, attributes[index, STATE], attributes[index, SEED], color, at_x, at_y,
                             inverse, size, lamps, glass,
