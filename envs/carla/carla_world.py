@@ -15,7 +15,7 @@ from gymnasium.spaces import Box
 from envs.carla.config import WEATHERS, CarlaWorldConfig
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on_map
 from envs.carla.messages import CarlaMoment, MapFacts, MapSignals, Opening, Placed
-from envs.carla.route_lines import RouteCompliance
+from envs.carla.route_lines import RouteSigns
 from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
 from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
@@ -50,7 +50,7 @@ class _Episode:
     weather: str
     play: ScriptedPlay | None
     keeps_route: bool
-    signals: RouteCompliance
+    signals: RouteSigns
     sensors: Mapping[str, np.ndarray]
     past: tuple[Instant, ...] = ()
 
@@ -139,15 +139,17 @@ class CarlaWorld:
         self.first_frame = moment.number
         length, width = moment.size
         assert self._signals is not None, "an episode has a map"
+        s = float(start.route.project(moment.vehicle[:2], None)[0])
+        moving = float(moment.vehicle[VehicleColumn.SPEED])
         self._episode = _Episode(
             rng=rng,
             model=replace(self.config.vehicle, length=length, width=width),
             route=start.route,
-            s=float(start.route.project(moment.vehicle[:2], None)[0]),
+            s=s,
             weather=weather,
             play=play,
             keeps_route=keeps_route,
-            signals=RouteCompliance(self._signals, length),
+            signals=RouteSigns(self._signals, length, start.route, s, moving, moment.lights),
             sensors=moment.sensors,
         )
         speed = float(rng.uniform(0.0, 1.0) * start.speed_limit) if rng.random() < 0.85 else 0.0
@@ -182,12 +184,14 @@ class CarlaWorld:
             raise
         s, lateral, _ = episode.route.project(moment.vehicle[:2], episode.s)
         progress, episode.s = float(s - episode.s), float(s)
-        episode.signals.step(float(s), float(lateral), float(moment.vehicle[VehicleColumn.SPEED]))
+        speed = float(moment.vehicle[VehicleColumn.SPEED])
+        episode.signals.step(float(s), float(lateral), speed, moment.lights)
         episode.sensors = moment.sensors
         if not episode.keeps_route:
             episode.route, episode.s = keep_route(
                 episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
             )
+            episode.signals.follow(episode.route, episode.s, speed, moment.lights)
         return self._answer(control, moment, progress)
 
     def frame(self) -> np.ndarray:
@@ -206,7 +210,18 @@ class CarlaWorld:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
         layout = self._layout_along.of(episode.route, self.layout())
-        return start_clip(episode.past, None, episode.route, episode.s, self.dt, self._map(), layout, pictures=pictures)
+        signals = episode.signals.lines.ahead(episode.s)
+        return start_clip(
+            episode.past,
+            None,
+            episode.route,
+            episode.s,
+            self.dt,
+            self._map(),
+            layout,
+            signals=signals,
+            pictures=pictures,
+        )
 
     def layout(self) -> Layout:
         """What does not move on the server's map: objects as the API lists them, fetched when first asked for, and the
@@ -340,9 +355,7 @@ class CarlaWorld:
             vehicle=moment.vehicle, model=episode.model, route=episode.route, objects=moment.objects, hint_s=episode.s
         )
         scene.ego[EgoColumn.YAW_RATE] = moment.yaw_rate
-        speed = float(moment.vehicle[VehicleColumn.SPEED])
-        episode.signals.look(episode.route, episode.s, speed, moment.lights, scene)
-        compliance = episode.signals.compliance
+        episode.signals.fill(scene)
         instant = Instant(control=control, frame=moment.image, vehicle=moment.vehicle, scene=scene)
         episode.past = (*episode.past, instant)[-self.config.num_context :]
         return WorldStep(
@@ -351,8 +364,8 @@ class CarlaWorld:
             collision=float(bool(moment.collided_with)),
             off_road=float(is_off_road(moment.vehicle, episode.model, road_map)),
             wrong_way=is_wrong_way(scene, moment.vehicle, road_map),
-            red_light=bool(compliance.red_light),
-            stop_sign_missed=bool(compliance.stop_sign_missed),
+            red_light=episode.signals.now.red_light,
+            stop_sign_missed=episode.signals.now.stop_sign_missed,
             progress=progress,
             info={
                 "weather": WEATHERS.index(episode.weather),

@@ -119,9 +119,17 @@ def level_boxes(boxes: Layout, tag: int) -> list:
     return [box for kind, _, _, box in _boxes(boxes) if tag in (ANY_TAG, TAG_OF_KIND[LayoutKind(kind)])]
 
 
-def light_boxes(boxes: Layout, signal: int) -> list:
-    """BoundingBox on the wire of each head that shows a light."""
-    heads = boxes.box_signals == signal
+def light_boxes(boxes: Layout, places: np.ndarray, number: int) -> list:
+    """BoundingBox on the wire of each head of a light: those LIGHT boxes to which it is the nearest.
+
+    Args:
+        boxes: the layout.
+        places: x, y of all lights, float64 [n, 2] [m].
+        number: of the light.
+    """
+    xy = boxes.boxes[:, [BoxColumn.X, BoxColumn.Y]].astype(np.float64)
+    nearest = np.linalg.norm(xy[:, None] - places[None], axis=-1).argmin(-1)
+    heads = (boxes.box_kinds == LayoutKind.LIGHT) & (nearest == number)
     return [box for is_head, (_, _, _, box) in zip(heads, _boxes(boxes), strict=True) if is_head]
 
 

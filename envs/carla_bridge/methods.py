@@ -12,6 +12,7 @@ from envs.carla.coordinates import control_from_carla, poses_to_carla
 from envs.carla_bridge import blueprints, messages
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.rpc import Method, RefusedError
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.vehicle import VehicleColumn
 
 SPAWN_HEIGHT = 0.5
@@ -370,7 +371,9 @@ class _TrafficLights:
 
     def get_light_boxes(self, actor: int) -> list:
         simulation, number = self._bridge.simulation, self._registry.signal_number(actor)
-        return messages.light_boxes(simulation.layout, number)
+        lights = [k for k, signal in enumerate(simulation.signals) if signal.kind == SignalKind.RED]
+        places = np.array([simulation.signals[k].pose[:2] for k in lights])
+        return messages.light_boxes(simulation.layout, places, lights.index(number))
 
     def reset_all_traffic_lights(self) -> None:
         """Traffic Managers ask for it whenever they are seeded; the lights of the served world go on."""

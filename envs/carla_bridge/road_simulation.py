@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from envs.carla_bridge.road_signals import light_states, served_signals
 from envs.carla_bridge.simulation import (
-    NO_LIGHTS,
     OPENDRIVE_MAP,
     SAME_BODY,
     CameraView,
@@ -25,10 +25,11 @@ from envs.road.episode import RoadView
 from envs.road.rendering.camera import CameraConfig, load_camera
 from envs.road.road_world import RoadWorld, RoadWorldConfig
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
+from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.traffic import ExternalActors
 from envs.scripted_actors import ScriptedActors
-from envs.world import SensorWorld, WorldStep
+from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.scene import ObjectKind
@@ -98,7 +99,7 @@ class RoadSimulation:
     def _enter(self, name: str, options: dict, static_scene: StaticScene) -> None:
         self.map_name, self._options, self._build_scene = name, options, static_scene
         self.xodr, self.layout = static_scene.road_map.xodr, static_scene.layout
-        self.signals: tuple[ServedSignal, ...] = ()
+        self.signals: tuple[ServedSignal, ...] = served_signals(static_scene.road_map)
         lanes = static_scene.spawn_points.lanes[:NUM_SPAWNS]
         self.spawn_poses = np.array([[lane.x, lane.y, lane.yaw] for lane in lanes])
         self.end()
@@ -110,8 +111,6 @@ class RoadSimulation:
 
     def check_camera(self, view: CameraView, picture: str) -> None:
         """See Simulation: any place on the ego, without roll and not steeper than the renderer can."""
-        if picture != "rgb" and not isinstance(self._world, SensorWorld):
-            raise ValueError(f"Spawn failed: this world has no {picture} camera")
         if abs(view.roll) > 1e-3:
             raise ValueError(f"this world's cameras do not roll, got {np.degrees(view.roll):.1f} degrees")
         load_camera(_config_of(view))
@@ -196,33 +195,37 @@ class RoadSimulation:
 
     def light_states(self) -> LightStates:
         """See Simulation."""
-        return NO_LIGHTS
+        road_map = self._build_scene.road_map
+        if self._step is None:
+            return light_states(road_map, LightPrograms.of(road_map, self.seed), 0.0)
+        traffic = self._world.snapshot().traffic
+        return light_states(road_map, traffic.lights, traffic.time)
 
     def image(self, view: CameraView, picture: str) -> np.ndarray:
         """See Simulation."""
         assert self._step is not None, "there is no ego"
-        if picture != "rgb":
-            assert isinstance(self._world, SensorWorld), "check_camera has seen to it"
-            return self._world.sensor_frames([picture])[picture]
         if view.near(self.camera):
-            return self._world.frame()
+            return self._world.frame() if picture == "rgb" else self._world.sensor_frames([picture])[picture]
         episode = self._world.snapshot()
         x, y, yaw = episode.vehicle[:3].tolist()
         c, s = np.cos(yaw), np.sin(yaw)
         at = np.array([x + c * view.x - s * view.y, y + s * view.x + c * view.y, yaw + view.yaw, 0.0, 0.0, 0.0])
-        shown = RoadView.of(episode.traffic, at)
+        own: RoadView = episode.past[-1].view
+        shown = RoadView.of(episode.traffic, at, episode.z, own.grade * np.cos(view.yaw))
         users = shown.users()
         if np.hypot(view.x, view.y) > self.model.length / 2:  # from inside its own body it is not seen
             ego = RoadUsers(
                 kinds=np.array([ObjectKind.CAR]),
-                boxes=np.array([[x, y, 0.0, yaw, self.model.length, self.model.width, EGO_HEIGHT]]),
+                boxes=np.array([[x, y, episode.z, yaw, self.model.length, self.model.width, EGO_HEIGHT]]),
                 colors=np.array([EGO_COLOR]),
                 braking=np.zeros(1, bool),
                 phases=np.zeros(1),
             )
             users = RoadUsers.concatenate([users, ego])
-        camera = load_camera(_config_of(view))
-        return camera.render(episode.stage.scenery, episode.look, shown.view(), users, shown.lights)
+        camera, scenery = load_camera(_config_of(view)), episode.stage.scenery
+        if picture == "rgb":
+            return camera.render(scenery, episode.look, shown.view(), users, shown.lights())
+        return camera.sense([picture], scenery, shown.view(), users, shown.lights())[picture]
 
 
 def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:

@@ -104,7 +104,7 @@ class RoadWorld:
         self.config = RoadWorldConfig() if config is None else config
         self.frame_size, self.dt = self.config.frame_size, self.config.dt
         self.latent_space: Box | None = None
-        self.sensor_names = SENSOR_NAMES
+        self.sensor_names: tuple[str, ...] = SENSOR_NAMES
         self._traffic_config = TrafficConfig(
             num_vehicles=self.config.num_vehicles,
             num_pedestrians=self.config.num_pedestrians,

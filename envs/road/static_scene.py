@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from envs.ego_route import ROUTE_BEYOND
-from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
+from envs.maps.ground_layout import add_lines, lane_lines
 from envs.maps.road_map import LanePoint, MapSource, RoadMap, load_map, load_town, read_map_source
 from envs.road.rendering.scenery import Scenery
 from envs.road.scene_cache import SceneParts, cached_map, cached_town
@@ -43,9 +43,8 @@ class StaticScene:
 
     @cached_property
     def layout(self) -> Layout:
-        """All of it as a Layout; worked out when first asked for."""
-        areas, paint = ground_layout(self.road_map.geometry)
-        return with_ground(Layout.unknown(), areas, join_lines([paint, lane_lines(self.road_map)]))
+        """All of it, lane centres and edges of the drivable area included; worked out when first asked for."""
+        return add_lines(self.scenery.layout, lane_lines(self.road_map))
 
     @cached_property
     def obstacles(self) -> np.ndarray:
