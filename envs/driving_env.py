@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, cast
@@ -91,6 +91,16 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | "features" | `Box(-5, 5, (19,), float32)`: what keeping the lane needs of the state, scaled; see `envs.features` |
     | "latent" | `Box((2048,), float32)`: the newest latent [c, h, w] as a vector; in the learned world only |
 
+    `extra_obs` adds what the camera tells beside colours, at the size of its frame. The observation then is a
+    `Dict`: the above by its `obs` (of "both", pixels and state), and
+
+    | extra_obs | space |
+    |---|---|
+    | "depth" | `Box(0, inf, (h, w), float16)`: distance along the camera's axis [m], inf in the sky |
+    | "semantic" | `Box(0, 19, (h, w), uint8)`: `worldsim.gbuffer.classes.SemanticClass` |
+
+    The reference world gives both; CARLA by further cameras, whose classes are coarser; the learned world refuses.
+
     ## Info
     `reset` and `step` return a dict of numpy values with the same keys, which a vector env stacks: np.float64,
     np.int64, bool arrays without dimensions, and the arrays below.
@@ -153,8 +163,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     too, for one version of torch on one kind of processor and number of threads.
 
     ## Arguments
-    `gymnasium.make` of any id takes `obs`, `render_mode` (None, "rgb_array", or by Gymnasium's wrappers "human" and
-    "rgb_array_list"), `trust_threshold` and what
+    `gymnasium.make` of any id takes `obs`, `extra_obs`, `render_mode` (None, "rgb_array", or by Gymnasium's wrappers
+    "human" and "rgb_array_list"), `trust_threshold` and what
     `make_road_env`, `make_learned_env` or `make_carla_env` take.
 
     ## Version history
@@ -165,9 +175,10 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         config: what an episode is.
         obs: what is observed.
         render_mode: None or "rgb_array".
+        extra_obs: what more, of "depth" and "semantic".
 
     Raises:
-        ValueError: an unknown render mode or `obs`, or obs="latent" in a world without latents.
+        ValueError: an unknown render mode, `obs` or `extra_obs`, or one that the world cannot give.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
@@ -179,6 +190,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         *,
         obs: ObservationMode = "pixels",
         render_mode: str | None = None,
+        extra_obs: Sequence[str] = (),
     ):
         if render_mode not in (None, "rgb_array"):
             raise ValueError(
@@ -189,7 +201,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         self.config = DrivingEnvConfig() if config is None else config
         self.render_mode = render_mode
         self.metadata = {**type(self).metadata, "render_fps": round(1 / world.dt)}  # pyright: ignore
-        self._observer = Observer(world, obs)
+        self._observer = Observer(world, obs, extra_obs)
         self.action_space = action_space()
         self.observation_space = self._observer.space
         self._spec: EnvSpec | None = None
@@ -214,6 +226,11 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     def obs(self) -> ObservationMode:
         """What the env shows."""
         return self._observer.mode
+
+    @property
+    def extra_obs(self) -> tuple[str, ...]:
+        """What more it shows."""
+        return self._observer.extra
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; see the class for `options`."""
@@ -340,7 +357,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
 
     def _branch(self) -> DrivingEnv:
         world = cast("World", branch(self._restorable()))
-        other = DrivingEnv(world, self.config, obs=self.obs, render_mode=self.render_mode)
+        other = DrivingEnv(world, self.config, obs=self.obs, render_mode=self.render_mode, extra_obs=self.extra_obs)
         other._last, other._num_steps, other.spec = self._last, self._num_steps, self.spec
         other.np_random = copy.deepcopy(self.np_random)
         return other

@@ -11,9 +11,10 @@ from envs.ground_truth import points_at
 from envs.history import Instant, Show, clip_of
 from envs.idm import IDMConfig, idm
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, to_vehicle_frame
 from worldsim.datatypes.scene import SceneState, control_from_action
-from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel, pursuit_curvature
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ CLIP_ROUTE = 600
 """Longest route in a start clip, one point a metre [m]."""
 EDGE_RANGE, EDGE_STEP = 15.0, 0.1
 """How far to either side the road's edges are looked for, and how finely [m]."""
+LAYOUT_STEP = 8
+"""Every so manieth point of a route, one a metre, says where the layout around it is wanted."""
 CONTEXT_HEADWAY = 1.2
 """Time gap to a lead while the context is driven [s]."""
 
@@ -41,16 +44,34 @@ def start_clip(
     s: float,
     dt: float,
     road_map: RoadMap,
+    layout: Layout,
     *,
     signals: np.ndarray | None = None,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip with the route and its lanes ahead of the ego, which is at arc length `s`
-    [m], and `signals`, ROUTE_SIGNAL_NAMES [k, 6] from there and from now on; without `pictures` a state-only one."""
+    [m], the layout around, and `signals`, ROUTE_SIGNAL_NAMES [k, 6] from there and from now on; without `pictures` a
+    state-only one."""
     ahead = np.arange(CLIP_ROUTE + 1.0)
     arcs = s + ahead[s + ahead <= route.length]
     points = to_vehicle_frame(past[-1].vehicle, points_at(route, arcs))
-    return clip_of(past, show, points, dt, lanes_along(route, arcs, road_map), signals, pictures=pictures)
+    lanes = lanes_along(route, arcs, road_map)
+    return clip_of(past, show, points, dt, lanes, signals, layout=layout, pictures=pictures)
+
+
+class LayoutAlong:
+    """A map's layout around the ego's route, cut out anew only when the route is another."""
+
+    def __init__(self) -> None:
+        self._route: Route | None = None
+        self._layout = Layout.unknown()
+
+    def of(self, route: Route, layout: Layout) -> Layout:
+        """What of `layout` lies within LAYOUT_RADIUS of the route."""
+        if self._route is not route:
+            places = route.points[::LAYOUT_STEP]
+            self._route, self._layout = route, layout.crop(places, LAYOUT_RADIUS + 0.5 * LAYOUT_STEP)
+        return self._layout
 
 
 def lanes_along(route: Route, arcs: np.ndarray, road_map: RoadMap) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_FRAME, NO_LANES, StartClip
 
@@ -52,6 +53,7 @@ def clip_of(
     lanes: np.ndarray = NO_LANES,
     signals: np.ndarray | None = None,
     *,
+    layout: Layout,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip.
@@ -63,6 +65,7 @@ def clip_of(
         dt: time between instants [s].
         lanes: ROUTE_LANE_NAMES of the route, [r, 4].
         signals: ROUTE_SIGNAL_NAMES of its stop lines, [k, 6], with time 0 now; None where they are not known.
+        layout: around the route, in the ground frame.
         pictures: False leaves the frames out, and makes none.
     """
     frames = [instant.seen(show) if pictures else NO_FRAME for instant in past]
@@ -75,4 +78,5 @@ def clip_of(
         dt=dt,
         lanes=lanes,
         signals=signals,
+        layout=layout,
     )

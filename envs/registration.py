@@ -6,7 +6,7 @@ import copy
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -131,6 +131,7 @@ def entry_point(factory: Factory) -> Factory:
 def make_learned_env(
     *,
     obs: ObservationMode = "pixels",
+    extra_obs: Sequence[str] = (),
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
     num_sampling_steps: int | None = None,
@@ -146,6 +147,7 @@ def make_learned_env(
 
     Args:
         obs: what is observed.
+        extra_obs: refused here, as the learned world has no depth and no classes yet.
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
@@ -163,7 +165,7 @@ def make_learned_env(
     shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals)
     world = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed, shows)
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    return DrivingEnv(world, config, obs=obs, render_mode=render_mode)
+    return DrivingEnv(world, config, obs=obs, extra_obs=extra_obs, render_mode=render_mode)
 
 
 @entry_point
@@ -173,6 +175,7 @@ def make_learned_vector_env(
     autoreset_mode: AutoresetMode | str = "NextStep",
     exact: bool = False,
     obs: ObservationMode = "pixels",
+    extra_obs: Sequence[str] = (),
     render_mode: str | None = None,
     checkpoint: str | Path | None = None,
     num_sampling_steps: int | None = None,
@@ -193,6 +196,7 @@ def make_learned_vector_env(
         exact: pass the envs one by one, so that each is bit for bit the single env; otherwise matrix products of
             another size round differently.
         obs: what is observed.
+        extra_obs: refused here, as the learned world has no depth and no classes yet.
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
@@ -222,7 +226,7 @@ def make_learned_vector_env(
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
 
     worlds = [first, *(copy.copy(first) for _ in range(num_envs - 1))]  # nothing has begun: they share but the model
-    envs = [DrivingEnv(world, config, obs=obs, render_mode=render_mode) for world in worlds]
+    envs = [DrivingEnv(world, config, obs=obs, extra_obs=extra_obs, render_mode=render_mode) for world in worlds]
     together = partial(step_together, decode=shows_pixels(obs) or trust_signals == "full")
     return DrivingVectorEnv(envs, step_singly if exact else together, autoreset_mode)
 
@@ -231,6 +235,7 @@ def make_learned_vector_env(
 def make_road_env(
     *,
     obs: ObservationMode = "pixels",
+    extra_obs: Sequence[str] = (),
     render_mode: str | None = None,
     frame_size: tuple[int, int] | None = None,
     max_episode_seconds: float = 60.0,
@@ -242,6 +247,7 @@ def make_road_env(
 
     Args:
         obs: what is observed; "latent" is not to be had here.
+        extra_obs: what more the camera tells: "depth", "semantic".
         render_mode: None or "rgb_array".
         frame_size: height and width of frames [px]; None takes that of `world_config`.
         max_episode_seconds: simulated time until truncation [s].
@@ -261,7 +267,7 @@ def make_road_env(
         height, width = frame_size
         world_config = replace(world_config, frame_size=(height, width))
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    return DrivingEnv(RoadWorld(world_config), config, obs=obs, render_mode=render_mode)
+    return DrivingEnv(RoadWorld(world_config), config, obs=obs, extra_obs=extra_obs, render_mode=render_mode)
 
 
 @entry_point
@@ -271,6 +277,7 @@ def make_road_vector_env(
     autoreset_mode: AutoresetMode | str = "NextStep",
     num_workers: int | None = None,
     obs: ObservationMode = "pixels",
+    extra_obs: Sequence[str] = (),
     render_mode: str | None = None,
     frame_size: tuple[int, int] | None = None,
     max_episode_seconds: float = 60.0,
@@ -289,6 +296,7 @@ def make_road_vector_env(
         num_workers: processes that the envs run in; 0 runs them in this one, where their `envs` can be reached. None:
             one a core, but 0 if that would be a single one.
         obs: what is observed; "latent" is not to be had here.
+        extra_obs: what more the camera tells: "depth", "semantic".
         render_mode: None or "rgb_array".
         frame_size: height and width of frames [px]; None takes that of `world_config`.
         max_episode_seconds: simulated time until truncation [s].
@@ -313,6 +321,7 @@ def make_road_vector_env(
     make_env = partial(
         make_road_env,
         obs=obs,
+        extra_obs=extra_obs,
         render_mode=render_mode,
         frame_size=frame_size,
         max_episode_seconds=_shorter(max_episode_seconds, max_episode_steps, world_config.dt),
@@ -333,6 +342,7 @@ def make_road_vector_env(
 def make_carla_env(
     *,
     obs: ObservationMode = "pixels",
+    extra_obs: Sequence[str] = (),
     render_mode: str | None = None,
     host: str | None = None,
     port: int | None = None,
@@ -346,6 +356,7 @@ def make_carla_env(
 
     Args:
         obs: what is observed; "latent" is not to be had here.
+        extra_obs: what more the camera tells: "depth", "semantic".
         render_mode: None or "rgb_array".
         host: of the server; None takes that of `world_config`.
         port: of its RPC; None likewise.
@@ -363,13 +374,14 @@ def make_carla_env(
     from envs.carla.config import CarlaWorldConfig
 
     _check_signals(trust_signals)
-    given = {"host": host, "port": port, "frame_size": frame_size and tuple(frame_size)}
+    sensors = tuple(extra_obs) or None
+    given = {"host": host, "port": port, "frame_size": frame_size and tuple(frame_size), "sensors": sensors}
     world_config = replace(
         config_from_values(CarlaWorldConfig, world_config),
         **{name: value for name, value in given.items() if value is not None},
     )
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
-    return DrivingEnv(CarlaWorld(world_config), config, obs=obs, render_mode=render_mode)
+    return DrivingEnv(CarlaWorld(world_config), config, obs=obs, extra_obs=extra_obs, render_mode=render_mode)
 
 
 def _shorter(max_episode_seconds: float, max_episode_steps: int | None, dt: float) -> float:

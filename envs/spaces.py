@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import numpy as np
 from gymnasium.spaces import Box, Dict, Space
 
 from envs.features import FEATURE_BOUND, NUM_FEATURES, features
-from envs.world import World, WorldStep
+from envs.world import SensorWorld, World, WorldStep
 from worldsim.datatypes.scene import SCENE_LAYOUT, SCENE_SIZE, ObjectKind, RouteCommand
 from worldsim.datatypes.signals import SIGNAL_BEHIND, SIGNAL_RANGE, SignalKind
+from worldsim.gbuffer.classes import SENSOR_NAMES, SemanticClass
 
 ObservationMode = Literal["pixels", "state", "both", "features", "latent"]
 """What the env shows: the frame, the SceneState as a vector, a dict of both, a few scaled numbers of the SceneState
@@ -55,6 +57,13 @@ def state_space() -> Box:
     return Box(low, high, dtype=np.float32)
 
 
+def sensor_space(name: str, frame_size: tuple[int, int]) -> Box:
+    """Of one of SENSOR_NAMES: depth float16 [h, w] [m], or SemanticClass uint8 [h, w], at the camera's frame size."""
+    if name == "depth":
+        return Box(0.0, np.inf, frame_size, np.float16)
+    return Box(0, max(SemanticClass), frame_size, np.uint8)
+
+
 class Observer:
     """Turns a world's answers into observations of one mode. Frames are made in modes that show them alone.
 
@@ -64,12 +73,14 @@ class Observer:
     Args:
         world: whose answers.
         mode: what is shown.
+        extra: what more the camera tells, of SENSOR_NAMES. The observation is then a dict: what the mode shows by the
+            mode's name, or as "both" has it, and these by theirs.
 
     Raises:
-        ValueError: an unknown mode, or "latent" in a world without latents.
+        ValueError: an unknown mode, "latent" in a world without latents, or an extra that the world cannot give.
     """
 
-    def __init__(self, world: World, mode: ObservationMode) -> None:
+    def __init__(self, world: World, mode: ObservationMode, extra: Sequence[str] = ()) -> None:
         if mode not in get_args(ObservationMode):
             raise ValueError(f"obs must be one of {', '.join(get_args(ObservationMode))}, got {mode!r}")
         self.mode: ObservationMode = mode
@@ -87,6 +98,10 @@ class Observer:
             self.space = Dict({"pixels": pixels, "state": self._state})
         else:
             self.space = pixels if mode == "pixels" else self._state
+        self.extra = _check_extra(world, extra)
+        if self.extra:
+            shown = dict(self.space.spaces) if isinstance(self.space, Dict) else {mode: self.space}
+            self.space = Dict({**shown, **{name: sensor_space(name, world.frame_size) for name in self.extra}})
 
     def __call__(self, step: WorldStep, state: np.ndarray) -> Any:
         """The observation of `step`, the world's newest; values beyond their bounds are clipped to them.
@@ -95,6 +110,15 @@ class Observer:
             step: what the world answered.
             state: the vector of its scene.
         """
+        if not self.extra:
+            return self._shown(step, state)
+        assert isinstance(self._world, SensorWorld), "checked when made"
+        pictures = self._world.sensor_frames(self.extra)
+        shown = self._shown(step, state)
+        return {**(shown if isinstance(shown, dict) else {self.mode: shown}), **pictures}
+
+    def _shown(self, step: WorldStep, state: np.ndarray) -> Any:
+        """What the mode shows."""
         if self.mode == "pixels":
             return self._world.frame()
         if self.mode == "latent":
@@ -104,3 +128,17 @@ class Observer:
             return features(step.scene)
         state = np.minimum(np.maximum(state, self._state.low), self._state.high)
         return state if self.mode == "state" else {"pixels": self._world.frame(), "state": state}
+
+
+def _check_extra(world: World, extra: Sequence[str]) -> tuple[str, ...]:
+    """The extra pictures asked for, which there must be, and which the world must be able to give."""
+    if isinstance(extra, str):
+        raise ValueError(f"extra_obs is a sequence of names, got the string {extra!r}: write ({extra!r},)")
+    for name in extra:
+        if name not in SENSOR_NAMES:
+            raise ValueError(f"extra_obs may hold {' and '.join(SENSOR_NAMES)}, got {name!r}")
+    can = world.sensor_names if isinstance(world, SensorWorld) else ()
+    missing = [name for name in extra if name not in can]
+    if missing:
+        raise ValueError(f"a {type(world).__name__} shows no {' and no '.join(missing)}: leave it out of extra_obs")
+    return tuple(dict.fromkeys(extra))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from gymnasium.spaces import Box
 
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
 
@@ -81,6 +82,11 @@ class World(Protocol):
         """The last context frames with their controls, SceneState and route, from which any world can go on."""
         ...
 
+    def layout(self) -> Layout:
+        """What does not move, in the ground frame of `WorldStep.vehicle`, as far as the world knows it; the same Layout
+        from reset to reset while the map stays."""
+        ...
+
     def close(self) -> None:
         """Free what the world holds; closing twice is fine."""
         ...
@@ -100,6 +106,25 @@ class Restorable(Protocol):
 
     def restore(self, snapshot: Any) -> None:
         """Continue exactly from a snapshot of this world, or of one with the same config."""
+        ...
+
+
+@runtime_checkable
+class SensorWorld(Protocol):
+    """What a world can do whose camera tells more than colours.
+
+    Attributes:
+        sensor_names: those of worldsim.gbuffer.classes.SENSOR_NAMES that it can give.
+    """
+
+    sensor_names: tuple[str, ...]
+
+    def sensor_frames(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Pictures of the instant, the camera and the size of `frame`, by name, in memory of their own.
+
+        "depth": along the camera's axis [m], inf where nothing is seen, float16 [h, w].
+        "semantic": SemanticClass, uint8 [h, w].
+        """
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -14,18 +14,21 @@ from gymnasium.spaces import Box
 
 from envs.carla.config import WEATHERS, CarlaWorldConfig
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on_map
-from envs.carla.messages import CarlaMoment, MapFacts, Opening, Placed
-from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, keep_lane, keep_route, start_clip
+from envs.carla.messages import CarlaMoment, MapFacts, MapSignals, Opening, Placed
+from envs.carla.route_lines import RouteSigns
+from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
 from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
+from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
 from envs.maps.road_map import RoadMap, load_map
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.scripted_actors import ScriptedActors, ScriptedPlay
 from envs.world import WorldLostError, WorldStep
-from worldsim.datatypes.scene import RouteCommand
+from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.scene import EgoColumn, RouteCommand
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 if TYPE_CHECKING:
     from envs.carla.process import CarlaProcess
@@ -47,6 +50,8 @@ class _Episode:
     weather: str
     play: ScriptedPlay | None
     keeps_route: bool
+    signals: RouteSigns
+    sensors: Mapping[str, np.ndarray]
     past: tuple[Instant, ...] = ()
 
 
@@ -77,9 +82,13 @@ class CarlaWorld:
     `collided_with` (ObjectKind of what the ego touches, EMPTY if nothing), `lane_invasions` (number of markings crossed
     in this step).
 
+    Lights and signs are the API's: a light counts at its stop waypoints, stop and yield signs where their landmarks
+    (types 206 and 205) stand. Start clips do not know the lights' cycles.
+
     Attributes:
         map_name: the server's name of the map, "" before the first reset.
         first_frame: the server's number of the first frame since the last reset.
+        sensor_names: the pictures beside the front camera's, as the config asks for.
 
     Args:
         config: which server, and what is driven there.
@@ -88,13 +97,17 @@ class CarlaWorld:
     def __init__(self, config: CarlaWorldConfig | None = None) -> None:
         self.config = CarlaWorldConfig() if config is None else config
         self.frame_size, self.dt = self.config.frame_size, self.config.dt
+        self.sensor_names = self.config.sensors
         self.latent_space: Box | None = None
         self._process: CarlaProcess | None = None
         self._asked_map, self.map_name = "", ""
         self.first_frame = 0
         self._road_map: RoadMap | None = None
         self._spawns = np.zeros((0, 3))
+        self._signals: MapSignals | None = None
         self._episode: _Episode | None = None
+        self._layout: Layout | None = None
+        self._layout_along = LayoutAlong()
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """A new start. What the server draws by itself may differ from one reset to the next with the same seed.
@@ -125,14 +138,19 @@ class CarlaWorld:
         start, play, moment = self._begin(starts, scripted_actors, seed, weather)
         self.first_frame = moment.number
         length, width = moment.size
+        assert self._signals is not None, "an episode has a map"
+        s = float(start.route.project(moment.vehicle[:2], None)[0])
+        moving = float(moment.vehicle[VehicleColumn.SPEED])
         self._episode = _Episode(
             rng=rng,
             model=replace(self.config.vehicle, length=length, width=width),
             route=start.route,
-            s=float(start.route.project(moment.vehicle[:2], None)[0]),
+            s=s,
             weather=weather,
             play=play,
             keeps_route=keeps_route,
+            signals=RouteSigns(self._signals, length, start.route, s, moving, moment.lights),
+            sensors=moment.sensors,
         )
         speed = float(rng.uniform(0.0, 1.0) * start.speed_limit) if rng.random() < 0.85 else 0.0
         if scripted_actors is not None and scripted_actors.ego_speed is not None:
@@ -166,20 +184,55 @@ class CarlaWorld:
             raise
         s, lateral, _ = episode.route.project(moment.vehicle[:2], episode.s)
         progress, episode.s = float(s - episode.s), float(s)
+        speed = float(moment.vehicle[VehicleColumn.SPEED])
+        episode.signals.step(float(s), float(lateral), speed, moment.lights)
+        episode.sensors = moment.sensors
         if not episode.keeps_route:
             episode.route, episode.s = keep_route(
                 episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
             )
+            episode.signals.follow(episode.route, episode.s, speed, moment.lights)
         return self._answer(control, moment, progress)
 
     def frame(self) -> np.ndarray:
         """The newest frame, RGB uint8 [h, w, 3]."""
         return self._running().past[-1].seen(None).copy()
 
+    def sensor_frames(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """See SensorWorld; those of `sensor_names` alone."""
+        sensors = self._running().sensors
+        missing = [name for name in names if name not in sensors]
+        if missing:
+            raise ValueError(f"this world has no cameras for {' and '.join(missing)}: CarlaWorldConfig(sensors=...)")
+        return {name: sensors[name].copy() for name in names}
+
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
-        return start_clip(episode.past, None, episode.route, episode.s, self.dt, self._map(), pictures=pictures)
+        layout = self._layout_along.of(episode.route, self.layout())
+        signals = episode.signals.lines.ahead(episode.s)
+        return start_clip(
+            episode.past,
+            None,
+            episode.route,
+            episode.s,
+            self.dt,
+            self._map(),
+            layout,
+            signals=signals,
+            pictures=pictures,
+        )
+
+    def layout(self) -> Layout:
+        """What does not move on the server's map: objects as the API lists them, fetched when first asked for, and the
+        ground as the OpenDRIVE text has it. Colours are unknown."""
+        self._running()
+        if self._layout is None:
+            assert self._process is not None, "an episode has a session"
+            boxes = self._process.call("environment_boxes", seconds=MAP_SECONDS)
+            areas, paint = ground_layout(self._map().geometry)
+            self._layout = with_ground(boxes, areas, join_lines([paint, lane_lines(self._map())]))
+        return self._layout
 
     def close(self) -> None:
         """Take the ego and its sensors out of the server and give it back its settings."""
@@ -219,6 +272,7 @@ class CarlaWorld:
     def _know(self, facts: MapFacts) -> None:
         """The server's present map."""
         self._spawns, self._road_map, self.map_name = facts.spawns, _server_map(facts.xodr), facts.name
+        self._signals, self._layout = facts.signals, None
 
     def _follow(self, route: LeaderboardRoute, map_name: str) -> Route:
         """The route on the map, which is entered for it."""
@@ -300,7 +354,8 @@ class CarlaWorld:
         scene = scene_from_truth(
             vehicle=moment.vehicle, model=episode.model, route=episode.route, objects=moment.objects, hint_s=episode.s
         )
-        scene.ego[2] = moment.yaw_rate
+        scene.ego[EgoColumn.YAW_RATE] = moment.yaw_rate
+        episode.signals.fill(scene)
         instant = Instant(control=control, frame=moment.image, vehicle=moment.vehicle, scene=scene)
         episode.past = (*episode.past, instant)[-self.config.num_context :]
         return WorldStep(
@@ -309,6 +364,8 @@ class CarlaWorld:
             collision=float(bool(moment.collided_with)),
             off_road=float(is_off_road(moment.vehicle, episode.model, road_map)),
             wrong_way=is_wrong_way(scene, moment.vehicle, road_map),
+            red_light=episode.signals.now.red_light,
+            stop_sign_missed=episode.signals.now.stop_sign_missed,
             progress=progress,
             info={
                 "weather": WEATHERS.index(episode.weather),

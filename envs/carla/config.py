@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from envs.carla.messages import SessionConfig
 from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.gbuffer.classes import SENSOR_NAMES
 
 WEATHERS = (
     "ClearNoon",
@@ -34,6 +35,7 @@ class CarlaWorldConfig:
         host: of the server.
         port: of its RPC.
         frame_size: height and width of frames [px].
+        sensors: what cameras beside the front camera are to give, of "depth" and "semantic".
         dt: step length [s].
         num_context: frames in a start clip; the world drives that many minus one before an episode begins.
         num_warmup: frames under the brake before that, in which the car settles and the sensors start.
@@ -48,12 +50,13 @@ class CarlaWorldConfig:
         hang_seconds: a client that is this much later than its own limits has hung and is ended [s].
 
     Raises:
-        ValueError: a port, size, count or time is out of range, or the weather is unknown.
+        ValueError: a port, size, count or time is out of range, or the weather or a sensor is unknown.
     """
 
     host: str = "127.0.0.1"
     port: int = 2000
     frame_size: tuple[int, int] = (128, 128)
+    sensors: tuple[str, ...] = ()
     dt: float = 0.1
     num_context: int = 8
     num_warmup: int = 10
@@ -81,6 +84,9 @@ class CarlaWorldConfig:
             raise ValueError(f"num_vehicles must be at least 0, got {self.num_vehicles}")
         if min(self.frame_size) < 16:
             raise ValueError(f"frame_size must be at least 16 x 16, got {self.frame_size}")
+        for name in self.sensors:
+            if name not in SENSOR_NAMES:
+                raise ValueError(f"sensors may hold {' and '.join(SENSOR_NAMES)}, got {name!r}")
         if not 0.001 < self.dt <= 0.5:
             raise ValueError(f"dt must be in (0.001, 0.5] s, got {self.dt}")
         if self.weather and self.weather not in WEATHERS:
@@ -92,6 +98,7 @@ class CarlaWorldConfig:
             host=self.host,
             port=self.port,
             frame_size=self.frame_size,
+            sensors=self.sensors,
             dt=self.dt,
             blueprint=self.blueprint,
             num_vehicles=self.num_vehicles,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,7 @@ class SessionConfig:
         host: of the server.
         port: of its RPC.
         frame_size: height and width of the front camera's frames [px].
+        sensors: of SENSOR_NAMES: what cameras beside it are to give.
         dt: step [s].
         blueprint: of the ego.
         num_vehicles: of the Traffic Manager, where the server has no traffic of its own.
@@ -48,6 +50,7 @@ class SessionConfig:
     host: str
     port: int
     frame_size: tuple[int, int]
+    sensors: tuple[str, ...]
     dt: float
     blueprint: str
     num_vehicles: int
@@ -80,6 +83,21 @@ class Opening:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class MapSignals:
+    """Where lights and signs count: `k` places on lanes, at their stop lines.
+
+    Args:
+        poses: x, y, yaw of the lane's centre there, in its direction of travel, float64 [k, 3] [m, m, rad].
+        kinds: SignalKind, RED of a light whatever it shows, int64 [k].
+        lights: index of the light in CarlaMoment.lights, -1 of a sign, int64 [k].
+    """
+
+    poses: np.ndarray
+    kinds: np.ndarray
+    lights: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class MapFacts:
     """The server's map.
 
@@ -87,11 +105,13 @@ class MapFacts:
         name: the server's.
         xodr: OpenDRIVE text.
         spawns: spawn points x, y, yaw, float64 [n, 3] [m, m, rad].
+        signals: its lights and signs.
     """
 
     name: str
     xodr: str
     spawns: np.ndarray
+    signals: MapSignals
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,19 +121,23 @@ class CarlaMoment:
     Args:
         number: CARLA's number of the frame.
         image: RGB, uint8 [h, w, 3].
+        sensors: the pictures of SessionConfig.sensors, by name.
         vehicle: the ego, VEHICLE_NAMES, float64 [6].
         yaw_rate: measured [rad/s].
         size: the ego's length and width [m].
         objects: all other vehicles, walkers and props.
         collided_with: what the collision sensor reported for this frame, EMPTY for nothing.
         lane_invasions: kinds of the markings crossed, since the last frame.
+        lights: what each of the server's lights shows, SignalKind, NONE of one that is off, int64 [n].
     """
 
     number: int
     image: np.ndarray
+    sensors: Mapping[str, np.ndarray]
     vehicle: np.ndarray
     yaw_rate: float
     size: tuple[float, float]
     objects: Objects
     collided_with: ObjectKind
     lane_invasions: tuple[str, ...]
+    lights: np.ndarray

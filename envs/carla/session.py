@@ -17,13 +17,17 @@ from typing import Any
 import carla
 import numpy as np
 
+from envs.carla.cameras import DECODERS, SENSOR_BLUEPRINTS, rgb_of
 from envs.carla.coordinates import control_to_carla, pose_to_carla
+from envs.carla.environment import environment_boxes
 from envs.carla.messages import CarlaMoment, MapFacts, Opening, Placed, SessionConfig
 from envs.carla.objects import Bodies, kind_of, pose_of
 from envs.carla.scripted_actors import CarlaActors
+from envs.carla.signals import ServerSignals
 from envs.carla.traffic import CarlaTraffic
 from envs.world import WorldLostError
 from worldsim.datatypes.camera import CameraGeometry
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import ObjectKind
 
 ROLE = "drivedit"
@@ -62,10 +66,12 @@ class CarlaSession:
         self._actors: CarlaActors | None = None
         self._bodies = Bodies(self._world)
         self._images: queue.Queue[Any] = queue.Queue()
+        self._sensor_images: dict[str, queue.Queue[Any]] = {name: queue.Queue() for name in config.sensors}
         self._collisions: deque[ObjectKind] = deque()
         self._invasions: deque[str] = deque()
         self._synchronise()
         self._destroy_leftovers()
+        self._signals = ServerSignals(self._world)
 
     @property
     def _patience(self) -> float:
@@ -105,7 +111,12 @@ class CarlaSession:
             name=world_map.name.rsplit("/", 1)[-1],
             xodr=world_map.to_opendrive(),
             spawns=np.array(spawns, np.float64).reshape(-1, 3),
+            signals=self._signals.places(),
         )
+
+    def environment_boxes(self) -> Layout:
+        """What stands on the present map."""
+        return environment_boxes(self._world, self._signals.lights)
 
     def load_map(self, name: str) -> MapFacts:
         """Change to a map of the server.
@@ -130,6 +141,7 @@ class CarlaSession:
         self._world = load()
         self._synchronise()
         self._client.set_timeout(self._patience)
+        self._signals = ServerSignals(self._world)
         return self.map_facts()
 
     def begin(self, opening: Opening) -> CarlaMoment:
@@ -193,6 +205,7 @@ class CarlaSession:
                 self._world.tick(CLOSING_SECONDS)
             self._ego = None
         self._images, self._collisions, self._invasions = queue.Queue(), deque(), deque()
+        self._sensor_images = {name: queue.Queue() for name in self.config.sensors}
 
     def close(self) -> None:
         """End, and give the server back the settings it had; without synchronous mode nobody can freeze it."""
@@ -246,6 +259,8 @@ class CarlaSession:
         mount = carla.Transform(
             carla.Location(x=camera.mount_x, z=camera.mount_height), carla.Rotation(pitch=-math.degrees(camera.pitch))
         )
+        for name, sensor_images in self._sensor_images.items():
+            self._attach(SENSOR_BLUEPRINTS[name], attributes, mount, sensor_images.put)
         self._attach("sensor.camera.rgb", attributes, mount, images.put)
 
     def _attach(self, name: str, attributes: dict[str, str], mount: carla.Transform, listener: Any) -> None:
@@ -267,27 +282,30 @@ class CarlaSession:
             raise WorldLostError(f"CARLA skipped a frame: {number} came after {before}; does another client tick?")
         return number
 
-    def _image(self, number: int) -> np.ndarray:
-        """The image of a frame; older ones, left over or duplicated, are passed over."""
+    def _image(self, images: queue.Queue[Any], number: int, what: str) -> np.ndarray:
+        """The pixels of a frame, B, G, R, A uint8 [h, w, 4]; older ones, left over or duplicated, are passed over."""
         deadline = time.monotonic() + self.config.image_seconds
         while True:
             try:
-                image = self._images.get(timeout=max(0.0, deadline - time.monotonic()))
+                image = images.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 raise WorldLostError(
-                    f"the image of frame {number} did not come within {self.config.image_seconds:g} s"
+                    f"the {what} of frame {number} did not come within {self.config.image_seconds:g} s"
                 ) from None
             if image.frame > number:
-                raise WorldLostError(f"the image of frame {number} is missing: that of {image.frame} came instead")
+                raise WorldLostError(f"the {what} of frame {number} is missing: that of {image.frame} came instead")
             if image.frame == number:
-                pixels = np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4)
-                return np.ascontiguousarray(pixels[..., 2::-1])
+                return np.frombuffer(image.raw_data, np.uint8).reshape(image.height, image.width, 4)
 
     def _moment(self, number: int) -> CarlaMoment:
         snapshot = self._world.get_snapshot()
         if snapshot.frame != number:
             raise WorldLostError(f"the state of frame {number} is gone: the newest is of {snapshot.frame}")
-        image = self._image(number)
+        image = rgb_of(self._image(self._images, number, "image"))
+        sensors = {
+            name: DECODERS[name](self._image(images, number, f"{name} image"))
+            for name, images in self._sensor_images.items()
+        }
         try:
             angle = self._ego.get_wheel_steer_angle(carla.VehicleWheelLocation.FL_Wheel)
             body, ego = self._bodies.of(self._ego), snapshot.find(self._ego.id)
@@ -303,12 +321,14 @@ class CarlaSession:
         return CarlaMoment(
             number=number,
             image=image,
+            sensors=sensors,
             vehicle=np.array(vehicle, np.float64),
             yaw_rate=-math.radians(ego.get_angular_velocity().z),
             size=(body.length, body.width),
             objects=objects,
             collided_with=self._collided_with(),
             lane_invasions=invasions,
+            lights=self._signals.states(),
         )
 
     def _collided_with(self) -> ObjectKind:

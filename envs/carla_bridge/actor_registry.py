@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from envs.carla.coordinates import control_to_carla, pose_from_carla, poses_to_carla
-from envs.carla_bridge import blueprints
+from envs.carla_bridge import blueprints, map_signals
 from envs.carla_bridge.blueprints import Blueprint
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Motion, actor_records
@@ -16,6 +16,7 @@ from envs.carla_bridge.rpc import RefusedError
 from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.vehicle import VehicleColumn
 
 _TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRIAN: b"\x0c", ObjectKind.STATIC: b"\x14"}
@@ -40,6 +41,7 @@ class BridgeActor:
         location: x, y, z in CARLA's frame [m]: of sensors relative to the parent, of road users if spawned by a client.
         rotation: pitch, yaw, roll in CARLA's frame [degrees], likewise.
         view: of a camera.
+        box: BoundingBox on the wire of lights and signs: their trigger volume.
     """
 
     id: int
@@ -51,6 +53,7 @@ class BridgeActor:
     location: tuple[float, float, float] = (0.0, 0.0, 0.0)
     rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
     view: CameraView | None = None
+    box: list | None = None
 
     @property
     def has_stream(self) -> bool:
@@ -81,6 +84,30 @@ class ActorRegistry:
         self._spawned: dict[int, BridgeActor] = {}
         self._id_of_key: dict[int, int] = {}
         self.lights: dict[int, int] = {}
+        self.signals: dict[int, BridgeActor] = {}
+        self.enter_map()
+
+    def enter_map(self) -> None:
+        """Lights and signs of the present map become actors, in the simulation's order."""
+        self.signals = {}
+        for signal in self.simulation.signals:
+            location, rotation = map_signals.actor_place(signal)
+            actor = BridgeActor(
+                id=self._new_id(), blueprint=blueprints.SIGNALS[signal.kind], location=location, rotation=rotation
+            )
+            actor.box = map_signals.trigger_volume(signal, actor.id)
+            self.signals[actor.id] = actor
+
+    def signal_number(self, actor_id: int) -> int:
+        """Which of the simulation's signals the traffic light with that id is.
+
+        Raises:
+            RefusedError: there is no such light.
+        """
+        found = self.signals.get(actor_id)
+        if found is None or found.blueprint != blueprints.SIGNALS[SignalKind.RED]:
+            raise RefusedError(f"unable to find traffic light {actor_id}: actor not found")
+        return list(self.signals).index(actor_id)
 
     def _new_id(self) -> int:
         self._next_id += 1
@@ -92,7 +119,7 @@ class ActorRegistry:
             return self.spectator
         if self.ego is not None and actor_id == self.ego.id:
             return self.ego
-        return self.sensors.get(actor_id) or self._bodies.get(actor_id)
+        return self.sensors.get(actor_id) or self._bodies.get(actor_id) or self.signals.get(actor_id)
 
     def get(self, actor_id: int) -> BridgeActor:
         """The actor with that id.
@@ -192,9 +219,9 @@ class ActorRegistry:
             raise RefusedError(f"Spawn failed: {blueprint.id} must be attached to the ego vehicle")
         location, rotation = tuple(transform[0]), tuple(transform[1])
         view = None
-        if blueprint == blueprints.CAMERA:
+        if blueprint.id in blueprints.CAMERA_PICTURES:
             view = _view(values, location, rotation)
-            self.simulation.check_camera(view)
+            self.simulation.check_camera(view, blueprints.CAMERA_PICTURES[blueprint.id])
         sensor = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
@@ -239,6 +266,8 @@ class ActorRegistry:
 
     def bounding_box(self, actor: BridgeActor) -> list:
         """BoundingBox on the wire: half sizes around a centre above the actor's origin."""
+        if actor.box is not None:
+            return actor.box
         length, width, height = actor.size
         return [[0.0, 0.0, height / 2], [length / 2, width / 2, height / 2], [0.0, 0.0, 0.0], actor.id]
 
@@ -253,10 +282,12 @@ class ActorRegistry:
         return self.value(BridgeActor(id=0, blueprint=blueprints.SCENERY))
 
     def records(self, tick: Tick | None, control: np.ndarray) -> np.ndarray:
-        """Actor records of the episode state: the spectator, the ego with its control, road users, sensors."""
-        spectator = self._standing([self.spectator])
+        """Actor records of the episode state: spectator, signals, the ego with its control, road users, sensors."""
+        states = self.simulation.light_states()
+        signals = map_signals.records(self.layout, list(self.signals), self.simulation.signals, states)
+        standing = np.concatenate([self._standing([self.spectator]), signals])
         if tick is None or self.ego is None:
-            return spectator
+            return standing
         body_ids = self._body_ids(tick)
         ids = [self.ego.id, *body_ids]
         vehicle, objects = tick.vehicle, tick.objects
@@ -287,7 +318,7 @@ class ActorRegistry:
             ("speed_limit", tick.speed_limit * 3.6),
         ):
             records[name][0] = value
-        return np.concatenate([spectator, records, self._sensor_records(tick)])
+        return np.concatenate([standing, records, self._sensor_records(tick)])
 
     def _standing(self, actors: list[BridgeActor]) -> np.ndarray:
         records = np.zeros(len(actors), self.layout.actor)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from envs.carla.cameras import SENSOR_BLUEPRINTS
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.signals import SignalKind
 
 BOOL, INT, FLOAT, STRING, COLOR = 1, 2, 3, 4, 5
 """CARLA's attribute types."""
@@ -71,21 +73,28 @@ def _sensor(name: str, *attributes: Attribute) -> Blueprint:
 
 
 _TICK = Attribute(name="sensor_tick", type=FLOAT, value="0.0")
-_UNUSED_BY_CAMERAS = {"gamma": "2.2", "motion_blur_intensity": "0.45", "iso": "100.0", "fstop": "1.4"}
-CAMERA = _sensor(
-    "sensor.camera.rgb",
+_IMAGE = (
     _TICK,
     Attribute(name="image_size_x", type=INT, value="800"),
     Attribute(name="image_size_y", type=INT, value="600"),
     Attribute(name="fov", type=FLOAT, value="90.0"),
+)
+_UNUSED_BY_CAMERAS = {"gamma": "2.2", "motion_blur_intensity": "0.45", "iso": "100.0", "fstop": "1.4"}
+CAMERA = _sensor(
+    "sensor.camera.rgb",
+    *_IMAGE,
     Attribute(name="enable_postprocess_effects", type=BOOL, value="true"),
     *(Attribute(name=name, type=FLOAT, value=value) for name, value in _UNUSED_BY_CAMERAS.items()),
 )
+DEPTH_CAMERA = _sensor(SENSOR_BLUEPRINTS["depth"], *_IMAGE)
+SEMANTIC_CAMERA = _sensor(SENSOR_BLUEPRINTS["semantic"], *_IMAGE)
+CAMERA_PICTURES = {CAMERA.id: "rgb", DEPTH_CAMERA.id: "depth", SEMANTIC_CAMERA.id: "semantic"}
+"""What each camera shows: "rgb" or one of SENSOR_NAMES."""
 COLLISION = _sensor("sensor.other.collision")
 LANE_INVASION = _sensor("sensor.other.lane_invasion")
 GNSS = _sensor("sensor.other.gnss", _TICK)
 IMU = _sensor("sensor.other.imu", _TICK)
-SENSORS = (CAMERA, COLLISION, LANE_INVASION, GNSS, IMU)
+SENSORS = (CAMERA, DEPTH_CAMERA, SEMANTIC_CAMERA, COLLISION, LANE_INVASION, GNSS, IMU)
 EGO_VEHICLES = (
     _vehicle("vehicle.nissan.patrol"),
     _vehicle("vehicle.tesla.model3"),
@@ -95,6 +104,12 @@ EGO_VEHICLES = (
 )
 """All drive alike, by the served world's vehicle model."""
 TRUCK = _vehicle("vehicle.carlamotors.carlacola", "truck")
+SIGNALS = {
+    SignalKind.RED: Blueprint(id="traffic.traffic_light", attributes=()),
+    SignalKind.STOP: Blueprint(id="traffic.stop", attributes=()),
+    SignalKind.YIELD: Blueprint(id="traffic.yield", attributes=()),
+}
+"""Lights and signs of the map, RED of every light."""
 SPECTATOR = Blueprint(id="spectator", attributes=())
 SCENERY = Blueprint(id="static.building", attributes=())
 """What a collision is reported with when it is not with an actor."""
@@ -119,4 +134,7 @@ SPAWNED_SIZES = {
 """Their length, width and height [m]."""
 LIBRARY = {b.id: b for b in (*EGO_VEHICLES, *OF_KIND.values(), *SENSORS)}
 """Everything the client's blueprint library lists."""
-UIDS = {blueprint_id: uid for uid, blueprint_id in enumerate([*LIBRARY, SPECTATOR.id, SCENERY.id], start=1)}
+UIDS = {
+    blueprint_id: uid
+    for uid, blueprint_id in enumerate([*LIBRARY, SPECTATOR.id, SCENERY.id, *(b.id for b in SIGNALS.values())], start=1)
+}

@@ -97,6 +97,7 @@ class Bridge:
     def new_episode(self) -> None:
         """The map has changed: whatever clients have spawned is gone, and the next frame says so."""
         self.registry.clear()
+        self.registry.enter_map()
         self.episode += 1
         self._map_changed = True
 

@@ -19,6 +19,7 @@ class WireLayout:
         sensor_header: sensor type, frame, simulated time [s], world location [m] and rotation [degrees].
         episode_header: episode id, platform time [s], step [s], map origin, state bits.
         actor: record of the episode state, vehicle fields of its union included.
+        light_actor: the same for a traffic light; a traffic sign has its `sign_id` alone.
         image_header: width, height [px], horizontal field of view [degrees].
         sensor_types: number in the sensor header of each kind of message.
         commands: of `apply_batch`, by number.
@@ -32,6 +33,7 @@ class WireLayout:
     sensor_header: struct.Struct
     episode_header: struct.Struct
     actor: np.dtype
+    light_actor: np.dtype
     image_header: struct.Struct
     sensor_types: Mapping[str, int]
     commands: tuple[str, ...]
@@ -39,6 +41,27 @@ class WireLayout:
     weather: tuple[str, ...]
     vehicle_control: tuple[str, ...]
 
+
+_ACTOR_FIELDS = [
+    ("id", "<u4"),
+    ("state", "u1"),
+    ("location", "<f4", 3),
+    ("rotation", "<f4", 3),
+    ("velocity", "<f4", 3),
+    ("angular_velocity", "<f4", 3),
+    ("acceleration", "<f4", 3),
+]
+
+_LIGHT_FIELDS = [
+    ("sign_id", "S32"),
+    ("green_time", "<f4"),
+    ("yellow_time", "<f4"),
+    ("red_time", "<f4"),
+    ("elapsed_time", "<f4"),
+    ("pole_index", "<u4"),
+    ("frozen", "u1"),
+    ("light", "u1"),
+]
 
 _VEHICLE_FIELDS = [
     ("throttle", "<f4"),
@@ -61,20 +84,10 @@ _CARLA_0_9_16 = WireLayout(
     token=struct.Struct("<IHBB16s"),
     sensor_header=struct.Struct("<QQd6f"),
     episode_header=struct.Struct("<Qdf3iI"),
-    actor=np.dtype(
-        [
-            ("id", "<u4"),
-            ("state", "u1"),
-            ("location", "<f4", 3),
-            ("rotation", "<f4", 3),
-            ("velocity", "<f4", 3),
-            ("angular_velocity", "<f4", 3),
-            ("acceleration", "<f4", 3),
-            *_VEHICLE_FIELDS,
-        ]
-    ),
+    actor=np.dtype([*_ACTOR_FIELDS, *_VEHICLE_FIELDS]),
+    light_actor=np.dtype([*_ACTOR_FIELDS, *_LIGHT_FIELDS]),
     image_header=struct.Struct("<IIf"),
-    sensor_types={"collision": 0, "gnss": 4, "imu": 5, "rgb": 13, "episode": 17},
+    sensor_types={"collision": 0, "depth": 1, "gnss": 4, "imu": 5, "rgb": 13, "semantic": 14, "episode": 17},
     commands=(
         "SpawnActor",
         "DestroyActor",

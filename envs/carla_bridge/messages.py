@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgpack
@@ -11,11 +11,26 @@ import numpy as np
 
 from envs.carla.coordinates import poses_to_carla
 from envs.carla_bridge.layouts import WireLayout
+from worldsim.datatypes.layout import BoxColumn, Layout, LayoutKind
 
 ACTIVE = 1
 """Actor state without which a client takes an actor for destroyed."""
 MAP_CHANGED = 1
 """State bit: a client reads the map again."""
+
+
+ANY_TAG = 255
+"""Semantic tag that asks for objects of every kind."""
+TAG_OF_KIND = {
+    LayoutKind.BUILDING: 3,
+    LayoutKind.TREE: 9,
+    LayoutKind.POLE: 6,
+    LayoutKind.SIGN: 8,
+    LayoutKind.LIGHT: 7,
+    LayoutKind.WALL: 4,
+    LayoutKind.OTHER: 22,
+}
+"""CARLA's semantic tags (CityObjectLabel)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +98,49 @@ def episode_state(
     return header + layout.episode_header.pack(episode, time.time(), dt, 0, 0, 0, state) + records.tobytes()
 
 
-def image(layout: WireLayout, stamp: Stamp, frame: np.ndarray, fov: float) -> bytes:
-    """An RGB image uint8 [h, w, 3] of a camera with horizontal field of view `fov` [degrees]."""
-    height, width = frame.shape[:2]
-    pixels = np.empty((height, width, 4), np.uint8)
-    pixels[..., :3], pixels[..., 3] = frame[..., ::-1], 255
-    return _header(layout, "rgb", stamp) + layout.image_header.pack(width, height, fov) + pixels.tobytes()
+def image(layout: WireLayout, kind: str, stamp: Stamp, pixels: np.ndarray, fov: float) -> bytes:
+    """Pixels B, G, R, A uint8 [h, w, 4] of a camera ("rgb", "depth" or "semantic") with horizontal field of view `fov`
+    [degrees]."""
+    height, width = pixels.shape[:2]
+    return _header(layout, kind, stamp) + layout.image_header.pack(width, height, fov) + pixels.tobytes()
+
+
+def environment_objects(boxes: Layout, tag: int) -> list:
+    """EnvironmentObject on the wire of each box that a semantic tag asks for, ANY_TAG for all."""
+    return [
+        [[foot, rotation], box, number + 1, f"{LayoutKind(kind).name.title()}_{number}", TAG_OF_KIND[LayoutKind(kind)]]
+        for number, (kind, foot, rotation, box) in enumerate(_boxes(boxes))
+        if tag in (ANY_TAG, TAG_OF_KIND[LayoutKind(kind)])
+    ]
+
+
+def level_boxes(boxes: Layout, tag: int) -> list:
+    """BoundingBox on the wire of each box that a semantic tag asks for, ANY_TAG for all."""
+    return [box for kind, _, _, box in _boxes(boxes) if tag in (ANY_TAG, TAG_OF_KIND[LayoutKind(kind)])]
+
+
+def light_boxes(boxes: Layout, places: np.ndarray, number: int) -> list:
+    """BoundingBox on the wire of each head of a light: those LIGHT boxes to which it is the nearest.
+
+    Args:
+        boxes: the layout.
+        places: x, y of all lights, float64 [n, 2] [m].
+        number: of the light.
+    """
+    xy = boxes.boxes[:, [BoxColumn.X, BoxColumn.Y]].astype(np.float64)
+    nearest = np.linalg.norm(xy[:, None] - places[None], axis=-1).argmin(-1)
+    heads = (boxes.box_kinds == LayoutKind.LIGHT) & (nearest == number)
+    return [box for is_head, (_, _, _, box) in zip(heads, _boxes(boxes), strict=True) if is_head]
+
+
+def _boxes(boxes: Layout) -> Iterator[tuple[int, list, list, list]]:
+    """Kind, foot, rotation and BoundingBox of each box, the latter three as on the wire."""
+    poses = boxes.boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW]].astype(np.float64)
+    for kind, row, (x, y, yaw) in zip(boxes.box_kinds, boxes.boxes, poses_to_carla(poses), strict=True):
+        rotation = [0.0, float(yaw), 0.0]
+        half = [0.5 * float(row[column]) for column in (BoxColumn.LENGTH, BoxColumn.WIDTH, BoxColumn.HEIGHT)]
+        z = float(row[BoxColumn.Z])
+        yield int(kind), [float(x), float(y), z], rotation, [[float(x), float(y), z + half[2]], half, rotation, 0]
 
 
 def event(layout: WireLayout, kind: str, stamp: Stamp, value: list) -> bytes:

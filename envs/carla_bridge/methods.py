@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 
 from envs.carla.coordinates import control_from_carla, poses_to_carla
-from envs.carla_bridge import blueprints
+from envs.carla_bridge import blueprints, messages
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.rpc import Method, RefusedError
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.vehicle import VehicleColumn
 
 SPAWN_HEIGHT = 0.5
 """Of spawn points above the road, as CARLA gives them [m]."""
 OWN_WAY = "the ego moves by its controls alone, the world's own road users by its traffic model"
 """Why only what a client has spawned besides the ego can be teleported."""
+OWN_LIGHTS = "the lights of this world keep to its own cycles"
+"""Why clients cannot switch them."""
 MOST_SLIP = 0.1
 """A velocity given to the ego may have this much across its heading [m/s]."""
 SAME_STEP = 1e-6
@@ -26,7 +29,7 @@ SAME_STEP = 1e-6
 
 def methods_of(bridge: Bridge) -> dict[str, Method]:
     """Every method of a bridge by name."""
-    parts = (_Session(bridge), _Maps(bridge), _Actors(bridge), _TrafficManagers(bridge))
+    parts = (_Session(bridge), _Maps(bridge), _Actors(bridge), _TrafficLights(bridge), _TrafficManagers(bridge))
     return {name: method for part in parts for name, method in part.methods().items()}
 
 
@@ -55,8 +58,7 @@ class _Session:
                 self.tick_cue,
                 self.get_weather_parameters,
             ),
-            **_none(self.set_weather_parameters, self.reset_all_traffic_lights, self.freeze_all_traffic_lights),
-            **_none(self.draw_debug_shape, self.update_lights_state),
+            **_none(self.set_weather_parameters, self.draw_debug_shape, self.update_lights_state),
         }
 
     def version(self) -> str:
@@ -98,12 +100,6 @@ class _Session:
     def set_weather_parameters(self, weather: list) -> None:
         """Stored and returned, but not shown: the served worlds draw their weather from the seed."""
         self._bridge.weather = [float(value) for value in weather]
-
-    def reset_all_traffic_lights(self) -> None:
-        """There are none."""
-
-    def freeze_all_traffic_lights(self, frozen: bool) -> None:
-        """There are none."""
 
     def draw_debug_shape(self, shape: list) -> None:
         """Nobody looks at the server."""
@@ -151,10 +147,11 @@ class _Maps:
         return b""
 
     def get_all_level_BBs(self, tag: int) -> list:  # noqa: N802 (CARLA's name)
-        return []
+        """Of what does not move; a real server lists the boxes of vehicles and walkers too."""
+        return messages.level_boxes(self._bridge.simulation.layout, tag)
 
     def get_environment_objects(self, tag: int) -> list:
-        return []
+        return messages.environment_objects(self._bridge.simulation.layout, tag)
 
     def query_lights_state(self, endpoint: str) -> list:
         return []
@@ -344,6 +341,61 @@ class _Actors:
                 self._registry.get(actor)  # the client's own Traffic Manager drives
             case _:
                 raise RefusedError(f"this world knows no command {name}")
+
+
+class _TrafficLights:
+    """Traffic lights, which keep to the served world's own cycles."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge, self._registry = bridge, bridge.registry
+
+    def methods(self) -> dict[str, Method]:
+        return {
+            **_value(self.get_group_traffic_lights, self.get_light_boxes),
+            **_none(
+                self.reset_all_traffic_lights,
+                self.freeze_all_traffic_lights,
+                self.set_traffic_light_state,
+                self.set_traffic_light_green_time,
+                self.set_traffic_light_yellow_time,
+                self.set_traffic_light_red_time,
+                self.freeze_traffic_light,
+                self.reset_traffic_light_group,
+            ),
+        }
+
+    def get_group_traffic_lights(self, actor: int) -> list[int]:
+        signals = self._bridge.simulation.signals
+        group = signals[self._registry.signal_number(actor)].group
+        return [i for i, signal in zip(self._registry.signals, signals, strict=True) if signal.group == group]
+
+    def get_light_boxes(self, actor: int) -> list:
+        simulation, number = self._bridge.simulation, self._registry.signal_number(actor)
+        lights = [k for k, signal in enumerate(simulation.signals) if signal.kind == SignalKind.RED]
+        places = np.array([simulation.signals[k].pose[:2] for k in lights])
+        return messages.light_boxes(simulation.layout, places, lights.index(number))
+
+    def reset_all_traffic_lights(self) -> None:
+        """Traffic Managers ask for it whenever they are seeded; the lights of the served world go on."""
+
+    def freeze_all_traffic_lights(self, frozen: bool) -> None:
+        if frozen:
+            raise RefusedError(f"traffic lights cannot be frozen: {OWN_LIGHTS}")
+
+    def set_traffic_light_state(self, actor: int, state: int) -> None:
+        raise RefusedError(f"traffic light {actor} cannot be switched: {OWN_LIGHTS}")
+
+    def set_traffic_light_green_time(self, actor: int, seconds: float) -> None:
+        raise RefusedError(f"traffic light {actor} cannot be given other times: {OWN_LIGHTS}")
+
+    set_traffic_light_yellow_time = set_traffic_light_red_time = set_traffic_light_green_time
+
+    def freeze_traffic_light(self, actor: int, frozen: bool) -> None:
+        if frozen:
+            raise RefusedError(f"traffic light {actor} cannot be frozen: {OWN_LIGHTS}")
+
+    def reset_traffic_light_group(self, actor: int) -> None:
+        raise RefusedError(f"the lights of the group of {actor} cannot be reset: {OWN_LIGHTS}")
 
 
 class _TrafficManagers:

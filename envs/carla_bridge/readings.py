@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import carla
 
+from envs.carla.cameras import PIXELS
 from envs.carla_bridge import blueprints, messages
 from envs.carla_bridge.actor_registry import ActorRegistry, BridgeActor
 from envs.carla_bridge.layouts import WireLayout
@@ -25,10 +26,11 @@ def reading(
 ) -> bytes | None:
     """The sensor's message in this frame, None when it has nothing to say."""
     match sensor.blueprint:
-        case blueprints.CAMERA:
+        case blueprints.CAMERA | blueprints.DEPTH_CAMERA | blueprints.SEMANTIC_CAMERA:
             assert sensor.view is not None
-            frame = simulation.image(sensor.view)
-            return messages.image(layout, stamp, frame, math.degrees(sensor.view.fov))
+            picture = blueprints.CAMERA_PICTURES[sensor.blueprint.id]
+            pixels = PIXELS[picture](simulation.image(sensor.view, picture))
+            return messages.image(layout, picture, stamp, pixels, math.degrees(sensor.view.fov))
         case blueprints.COLLISION:
             return _collision(layout, registry, tick, stamp)
         case blueprints.GNSS:

@@ -8,13 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
-from envs.carla_bridge.simulation import OPENDRIVE_MAP, SAME_BODY, CameraView, Keys, SpawnedActor, Tick, view_of
+from envs.carla_bridge.road_signals import light_states, served_signals
+from envs.carla_bridge.simulation import (
+    OPENDRIVE_MAP,
+    SAME_BODY,
+    CameraView,
+    Keys,
+    LightStates,
+    ServedSignal,
+    SpawnedActor,
+    Tick,
+    view_of,
+)
 from envs.ground_truth import Objects, touched
 from envs.maps.carla_text import carla_opendrive, check_with_carla
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import CameraConfig, load_camera
 from envs.road.road_world import RoadWorld, RoadWorldConfig
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
+from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.traffic import ExternalActors
 from envs.scripted_actors import ScriptedActors
@@ -91,6 +103,8 @@ class RoadSimulation:
     def _enter(self, name: str, options: dict, static_scene: StaticScene) -> None:
         self.map_name, self._options, self._build_scene = name, options, static_scene
         self.xodr = carla_opendrive(static_scene.road_map.xodr)
+        self.layout = static_scene.layout
+        self.signals: tuple[ServedSignal, ...] = served_signals(static_scene.road_map)
         lanes = static_scene.spawn_points.lanes[:NUM_SPAWNS]
         self.spawn_poses = np.array([[lane.x, lane.y, lane.yaw] for lane in lanes])
         self.end()
@@ -100,7 +114,7 @@ class RoadSimulation:
         self._world = RoadWorld(replace(self.config, dt=dt))
         self.dt = dt
 
-    def check_camera(self, view: CameraView) -> None:
+    def check_camera(self, view: CameraView, picture: str) -> None:
         """See Simulation: any place on the ego, without roll and not steeper than the renderer can."""
         if abs(view.roll) > 1e-3:
             raise ValueError(f"this world's cameras do not roll, got {np.degrees(view.roll):.1f} degrees")
@@ -184,17 +198,25 @@ class RoadSimulation:
             speed_limit=float(limits[min(int(episode.s), len(limits) - 1)]),
         )
 
-    def image(self, view: CameraView) -> np.ndarray:
+    def light_states(self) -> LightStates:
+        """See Simulation."""
+        road_map = self._build_scene.road_map
+        if self._step is None:
+            return light_states(road_map, LightPrograms.of(road_map, self.seed), 0.0)
+        traffic = self._world.snapshot().traffic
+        return light_states(road_map, traffic.lights, traffic.time)
+
+    def image(self, view: CameraView, picture: str) -> np.ndarray:
         """See Simulation."""
         assert self._step is not None, "there is no ego"
         if view.near(self.camera):
-            return self._world.frame()
+            return self._world.frame() if picture == "rgb" else self._world.sensor_frames([picture])[picture]
         episode = self._world.snapshot()
         x, y, yaw = episode.vehicle[:3].tolist()
         c, s = np.cos(yaw), np.sin(yaw)
         at = np.array([x + c * view.x - s * view.y, y + s * view.x + c * view.y, yaw + view.yaw, 0.0, 0.0, 0.0])
-        grade = episode.past[-1].view.grade * float(np.cos(view.yaw))
-        shown = RoadView.of(episode.traffic, at, episode.z, grade)
+        own: RoadView = episode.past[-1].view
+        shown = RoadView.of(episode.traffic, at, episode.z, own.grade * np.cos(view.yaw))
         users = shown.users()
         if np.hypot(view.x, view.y) > self.model.length / 2:  # from inside its own body it is not seen
             ego = RoadUsers(
@@ -205,8 +227,10 @@ class RoadSimulation:
                 phases=np.zeros(1),
             )
             users = RoadUsers.concatenate([users, ego])
-        camera = load_camera(_config_of(view))
-        return camera.render(episode.stage.scenery, episode.look, shown.view(), users, shown.lights())
+        camera, scenery = load_camera(_config_of(view)), episode.stage.scenery
+        if picture == "rgb":
+            return camera.render(scenery, episode.look, shown.view(), users, shown.lights())
+        return camera.sense([picture], scenery, shown.view(), users, shown.lights())[picture]
 
 
 def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:

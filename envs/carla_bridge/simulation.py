@@ -10,7 +10,9 @@ import numpy as np
 
 from envs.ground_truth import Objects
 from worldsim.datatypes.camera import PinholeCamera, camera_axes
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.vehicle import VehicleModel
 
 OPENDRIVE_MAP = "OpenDriveMap"
@@ -95,6 +97,47 @@ class SpawnedActor:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ServedSignal:
+    """A light or sign of the map, as clients see it.
+
+    Args:
+        kind: SignalKind, RED of every light.
+        sign_id: of the map's signal.
+        pose: x, y, z of its middle and the direction its face looks [m, m, m, rad].
+        width: of its face [m].
+        height: [m].
+        stops: x, y, yaw of the lanes' centres at the stop lines it counts for, in their direction of travel, float64
+            [k, 3] [m, m, rad].
+        half_widths: of those lanes, float64 [k] [m].
+        group: lights of one group switch together; -1 of a sign.
+        times: green, yellow and red of its cycle [s]; 0 of a sign.
+    """
+
+    kind: SignalKind
+    sign_id: str
+    pose: tuple[float, float, float, float]
+    width: float
+    height: float
+    stops: np.ndarray
+    half_widths: np.ndarray
+    group: int
+    times: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LightStates:
+    """What the lights show at an instant, one for each ServedSignal; those of signs say nothing.
+
+    Args:
+        shown: SignalKind, int64 [n].
+        elapsed: since it last changed, float64 [n] [s].
+    """
+
+    shown: np.ndarray
+    elapsed: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Tick:
     """The state of the world after a step.
 
@@ -129,6 +172,8 @@ class Simulation(Protocol):
         spawn_poses: where an ego may begin, x, y, yaw, float64 [n, 3] [m, m, rad].
         seed: of the next `begin` when the client names none.
         camera: the world's own view, shown without resampling.
+        signals: lights and signs of the present map.
+        layout: what does not move on the present map.
     """
 
     dt: float
@@ -139,6 +184,8 @@ class Simulation(Protocol):
     spawn_poses: np.ndarray
     seed: int
     camera: CameraView
+    signals: tuple[ServedSignal, ...]
+    layout: Layout
 
     def load_map(self, name: str) -> None:
         """Change to another map, without an ego."""
@@ -152,8 +199,8 @@ class Simulation(Protocol):
         """Change the step [s], without an ego."""
         ...
 
-    def check_camera(self, view: CameraView) -> None:
-        """Refuse a view that `image` cannot give."""
+    def check_camera(self, view: CameraView, picture: str) -> None:
+        """Refuse a view that `image` cannot give, or a picture ("rgb", or one of SENSOR_NAMES) that it has not."""
         ...
 
     def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
@@ -184,9 +231,17 @@ class Simulation(Protocol):
         """The present state; there must be an ego."""
         ...
 
-    def image(self, view: CameraView) -> np.ndarray:
-        """The picture of a checked view, RGB, uint8 [height, width, 3]."""
+    def image(self, view: CameraView, picture: str) -> np.ndarray:
+        """The picture of a checked view: "rgb" uint8 [height, width, 3], "depth" or "semantic" as in SensorWorld."""
         ...
+
+    def light_states(self) -> LightStates:
+        """What the lights show now, or without an ego when an episode would begin."""
+        ...
+
+
+NO_LIGHTS = LightStates(shown=np.zeros(0, np.int64), elapsed=np.zeros(0))
+"""Of a map without lights and signs."""
 
 
 class Keys:

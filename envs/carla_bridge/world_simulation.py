@@ -9,15 +9,16 @@ import cv2
 import numpy as np
 
 from envs.carla_bridge.one_road_map import route_xodr
-from envs.carla_bridge.simulation import CameraView, SpawnedActor, Tick, view_of
+from envs.carla_bridge.simulation import NO_LIGHTS, CameraView, LightStates, ServedSignal, SpawnedActor, Tick, view_of
 from envs.ground_truth import Objects, touched
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
-from envs.world import World, WorldStep
+from envs.world import SensorWorld, World, WorldStep
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.camera import CameraGeometry, focal_length
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.gbuffer.classes import DEPTH_OF_SKY, SemanticClass
 
 START_TOLERANCE = 2.0
 """An ego may be spawned this far from the world's start, where it then begins [m]."""
@@ -50,6 +51,7 @@ class WorldSimulation:
         self.model, self.dt, self.seed = model, world.dt, seed
         self.map_names = tuple(starts)
         self._world, self._starts = world, starts
+        self.signals: tuple[ServedSignal, ...] = ()
         self.camera = view_of(CameraGeometry().with_frame_size(world.frame_size))
         self._step: WorldStep | None = None
         self.load_map(self.map_names[0])
@@ -65,6 +67,7 @@ class WorldSimulation:
         half_width = float(step.scene.half_width) if step.scene.lane_valid[2] else 1.75
         self.xodr = route_xodr(route, half_width, name)
         self.spawn_poses = step.vehicle[None, :3]
+        self.layout = self._world.layout()
 
     def add_opendrive(self, xodr: str) -> None:
         """See Simulation: refused."""
@@ -74,9 +77,15 @@ class WorldSimulation:
         """See Simulation: refused."""
         raise ValueError(f"fixed_delta_seconds must be {self.dt:g} in this world, got {dt:g}")
 
-    def check_camera(self, view: CameraView) -> None:
+    def check_camera(self, view: CameraView, picture: str) -> None:
         """See Simulation: near the world's own camera, and mostly within its picture."""
+        if picture != "rgb" and picture not in self._sensor_names:
+            raise ValueError(f"Spawn failed: this world has no {picture} camera")
         own = self.camera
+        if picture == "depth" and not np.allclose(view.axes, own.axes, atol=1e-3):
+            raise ValueError(
+                "Spawn failed: this world's depth camera looks as its own camera does, it cannot be turned"
+            )
         away = float(np.hypot(np.hypot(view.x - own.x, view.y - own.y), view.z - own.z))
         if away > MOUNT_TOLERANCE:
             raise ValueError(
@@ -139,13 +148,29 @@ class WorldSimulation:
             speed_limit=float(step.scene.speed_limit) if step.scene.lane_valid[3] else 50 / 3.6,
         )
 
-    def image(self, view: CameraView) -> np.ndarray:
-        """See Simulation: the world's picture, turned and scaled to the view; black beyond it."""
+    def image(self, view: CameraView, picture: str) -> np.ndarray:
+        """See Simulation: the world's picture, turned and scaled to the view; black beyond it, or unseen."""
         self._running()
-        frame = self._world.frame()
+        if picture == "rgb":
+            frame, flags, beyond = self._world.frame(), cv2.INTER_LINEAR, 0.0
+        else:  # of these two values have no value between them
+            assert isinstance(self._world, SensorWorld), "check_camera has seen to it"
+            frame = self._world.sensor_frames([picture])[picture]
+            flags, beyond = cv2.INTER_NEAREST, DEPTH_OF_SKY if picture == "depth" else float(SemanticClass.SKY)
         if view.near(self.camera):
             return frame
-        return cv2.warpPerspective(frame, self._turn(view), _size(view), flags=cv2.INTER_LINEAR)
+        # cv2 knows no float16
+        known = frame.astype(np.float32) if picture == "depth" else frame
+        turned = cv2.warpPerspective(known, self._turn(view), _size(view), flags=flags, borderValue=beyond)
+        return turned.astype(frame.dtype)
+
+    def light_states(self) -> LightStates:
+        """See Simulation: of a map with nothing but a road there are none."""
+        return NO_LIGHTS
+
+    @property
+    def _sensor_names(self) -> tuple[str, ...]:
+        return self._world.sensor_names if isinstance(self._world, SensorWorld) else ()
 
     def _running(self) -> WorldStep:
         assert self._step is not None, "there is no ego"

@@ -24,6 +24,7 @@ from envs.serialization import ArrayLike, StateCodec
 from envs.world import WorldStep
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import LANE_RANGE, RoutePreview, Routes, centreline_of
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
@@ -87,11 +88,12 @@ class LearnedWorldConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedSnapshot:
-    """All a LearnedWorld needs to go on: model state, the newest past and the scenario; none is written to."""
+    """All a LearnedWorld needs to go on: model state, newest past, scenario and layout; none is written to."""
 
     state: ModelState
     past: tuple[Instant, ...]
     scripted: Scripted | None
+    layout: Layout
 
 
 class LearnedWorld:
@@ -150,6 +152,7 @@ class LearnedWorld:
         self._state: ModelState | None = None
         self._past: tuple[Instant, ...] = ()
         self._scripted: Scripted | None = None
+        self._layout = Layout.unknown()
         self._config_digest: str | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
@@ -176,7 +179,7 @@ class LearnedWorld:
             pictures=self.config.pictures,
         )
         self._past = _past_of(context, self.config.pictures)
-        self._scripted = None
+        self._scripted, self._layout = None, clip.layout
         if "scripted_actors" in options:
             self._state, self._scripted = begin_scripted_actors(
                 options["scripted_actors"], clip, self._state, self.model.config.vehicle
@@ -205,7 +208,7 @@ class LearnedWorld:
 
     def snapshot(self) -> LearnedSnapshot:
         """The whole state; later steps never change it."""
-        return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
+        return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted, layout=self._layout)
 
     def restore(self, snapshot: LearnedSnapshot) -> None:
         """Continue exactly from a snapshot of this world, or of one with the same model that makes pictures if and only
@@ -219,7 +222,8 @@ class LearnedWorld:
             raise ValueError(
                 f"the snapshot is of a world {theirs} pictures, this one is {ours}: make it alike (pictures=)"
             )
-        self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
+        self._state, self._past = snapshot.state, snapshot.past
+        self._scripted, self._layout = snapshot.scripted, snapshot.layout
 
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline.
@@ -235,11 +239,16 @@ class LearnedWorld:
         if len(route) < 2:
             route, lanes, signals = centreline_of(self._past[-1].scene), NO_LANES, None
         pictures = pictures and self.config.pictures
-        return clip_of(self._past, self._show, route, self.dt, lanes, signals, pictures=pictures)
+        return clip_of(self._past, self._show, route, self.dt, lanes, signals, layout=self._layout, pictures=pictures)
+
+    def layout(self) -> Layout:
+        """That of the start clip, around its route."""
+        self._running()
+        return self._layout
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
-        self._state, self._past, self._scripted = None, (), None
+        self._state, self._past, self._scripted, self._layout = None, (), None, Layout.unknown()
 
     def _running(self) -> ModelState:
         if self._state is None:
@@ -335,7 +344,7 @@ class LearnedWorld:
 _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DecoderInputs, LatentState,
     MemoryBank, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors, SceneState, Scripted, Route,
-    RouteStops, ActorState, ObjectKind,
+    RouteStops, ActorState, ObjectKind, Layout,
 )  # fmt: skip
 
 

@@ -107,6 +107,13 @@ def join_lines(parts: Iterable[Lines]) -> Lines:
     )
 
 
+def add_lines(layout: Layout, lines: Lines) -> Layout:
+    """The layout with these lines after its own."""
+    own = Lines(layout.line_points, layout.line_starts, layout.line_kinds, layout.line_colors, layout.line_widths)
+    joined = join_lines([own, lines])
+    return with_ground(layout, Areas(layout.area_points, layout.area_starts, layout.area_kinds), joined)
+
+
 def with_ground(layout: Layout, areas: Areas, lines: Lines) -> Layout:
     """The layout with this for its ground; what stands on it stays."""
     return replace(
@@ -150,8 +157,8 @@ def _edges(road_map: RoadMap) -> Iterator[_Line]:
         steps = np.diff(points[:, :2], axis=0)
         sizes = np.hypot(steps[:, 0], steps[:, 1])
         outward = np.stack([steps[:, 1], -steps[:, 0]], axis=-1) / np.maximum(sizes, 1e-9)[:, None]
-        beyond = 0.5 * (points[1:, :2] + points[:-1, :2]) + BEYOND_EDGE * outward
-        is_edge = ~road_map.drivable(beyond) & (sizes > 1e-6)
+        middles = 0.5 * (points[1:] + points[:-1])
+        is_edge = ~road_map.drivable(middles[:, :2] + BEYOND_EDGE * outward, middles[:, 2]) & (sizes > 1e-6)
         for first, end in _runs(is_edge):
             yield _Line(_thinned(points[first : end + 1]), LineKind.EDGE)
 

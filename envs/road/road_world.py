@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from envs.ego_route import ROUTE_LENGTH, keep_lane, keep_route, start_clip
+from envs.ego_route import ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
 from envs.ground_truth import (
     Objects,
     ego_box,
@@ -34,6 +34,7 @@ from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
 from envs.scripted_actors import ScriptedActors, ego_on_route
 from envs.signals_ahead import SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind
@@ -106,13 +107,14 @@ class RoadWorld:
         self.config = RoadWorldConfig() if config is None else config
         self.frame_size, self.dt = self.config.frame_size, self.config.dt
         self.latent_space: Box | None = None
-        self.sensor_names = SENSOR_NAMES
+        self.sensor_names: tuple[str, ...] = SENSOR_NAMES
         self._traffic_config = TrafficConfig(
             num_vehicles=self.config.num_vehicles,
             num_pedestrians=self.config.num_pedestrians,
             parked_share=self.config.parked_share,
         )
         self._episode: RoadEpisode | None = None
+        self._layout_along = LayoutAlong()
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
         """A new start, a function of `seed` and `options` alone.
@@ -246,9 +248,14 @@ class RoadWorld:
             episode.s,
             self.dt,
             episode.stage.road_map,
+            self._layout_along.of(episode.route, self.layout()),
             signals=episode.signals.lines.ahead(0, episode.s, episode.traffic.time),
             pictures=pictures,
         )
+
+    def layout(self) -> Layout:
+        """Everything that does not move on the whole map."""
+        return self._running().stage.layout
 
     def close(self) -> None:
         """Forget the episode."""

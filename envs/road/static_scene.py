@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from envs.ego_route import ROUTE_BEYOND
+from envs.maps.ground_layout import add_lines, lane_lines
 from envs.maps.road_map import LanePoint, MapSource, RoadMap, load_map, load_town, read_map_source
 from envs.road.rendering.scenery import Scenery
 from envs.road.scene_cache import SceneParts, cached_map, cached_town
 from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import RouteCommand
 
 SHORTEST_BEYOND = 10.0
@@ -38,6 +40,11 @@ class StaticScene:
     spawn_points: SpawnPoints
     scenery: Scenery
     town: int
+
+    @cached_property
+    def layout(self) -> Layout:
+        """All of it, lane centres and edges of the drivable area included; worked out when first asked for."""
+        return add_lines(self.scenery.layout, lane_lines(self.road_map))
 
     @cached_property
     def obstacles(self) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from training.data import lerobot_layout as layout
+from training.data.sensor_streams import statistics_of, stream_key
+from worldsim.gbuffer.classes import SENSOR_NAMES
 
 
 @dataclass
@@ -47,6 +49,10 @@ class FeatureStatistics:
         """Add frames, uint8 [t, h, w, 3]; their statistics are per channel, of pixels in [0, 1]."""
         self.add(layout.VIDEO_KEY, frames.reshape(-1, 3) / 255.0)
 
+    def add_pictures(self, name: str, pictures: np.ndarray) -> None:
+        """Add pictures [t, h, w] of one of SENSOR_NAMES, as LeRobot reads them."""
+        self.add(stream_key(name), statistics_of(name, pictures))
+
     def summary(self) -> dict[str, dict[str, list]]:
         """Feature name to min, max, mean, std and count, as plain lists."""
         return {name: _summary(name, moments) for name, moments in self._moments.items()}
@@ -56,5 +62,6 @@ def _summary(name: str, moments: _Moments) -> dict[str, list]:
     mean = moments.total / moments.count
     std = np.sqrt(np.maximum(moments.squares / moments.count - mean * mean, 0.0))
     values = {"min": moments.low, "max": moments.high, "mean": mean, "std": std}
-    shape = (3, 1, 1) if name == layout.VIDEO_KEY else (-1,)  # LeRobot broadcasts image statistics over c h w
+    # LeRobot broadcasts image statistics over c h w
+    shape = (-1, 1, 1) if name in (layout.VIDEO_KEY, *map(stream_key, SENSOR_NAMES)) else (-1,)
     return {key: value.reshape(shape).tolist() for key, value in values.items()} | {"count": [moments.count]}

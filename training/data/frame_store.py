@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from training.data import lerobot_layout as layout
+from training.data.layout_store import EpisodeLayout
 from training.data.rollouts import RecordedEpisode, RolloutDataset, Rows
 from training.data.validity import known_of
 from worldsim.conditioning.actor_map import ActorMap
@@ -38,6 +39,7 @@ class FrameStore:
         starts: first frame of each episode, int64 [e].
         lengths: frames of each episode, int64 [e].
         towns: town of each episode, int64 [e].
+        layouts: what does not move around each episode, read when it is asked for.
 
     Raises:
         ValueError: the dataset is empty, or one of its files is damaged; the message names it.
@@ -53,6 +55,7 @@ class FrameStore:
         self.tasks = dataset.tasks
         episodes = [dataset[k] for k in range(len(dataset))]
         self.rows = Rows.concatenate([episode.rows for episode in episodes])
+        self.layouts: tuple[EpisodeLayout, ...] = tuple(episode.static for episode in episodes)
         self.frames = _cached_frames(dataset, episodes, self.starts, num_threads, batch_size)
 
     def __len__(self) -> int:
@@ -74,6 +77,7 @@ class FrameStore:
         part.starts = begins[kept] - first
         part.lengths = (ends - begins)[kept]
         part.towns = self.towns[kept]
+        part.layouts = tuple(self.layouts[k] for k in np.flatnonzero(kept))
         part.rows = self.rows[first:last]
         part.frames = self.frames[first:last]
         return part

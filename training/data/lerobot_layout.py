@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from training.data.sensor_streams import stream_feature, stream_key
 from worldsim.datatypes.scene import CONTROL_NAMES, EGO_NAMES, LANE_NAMES, LEAD_NAMES, SceneState
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
@@ -31,6 +32,7 @@ EPISODES_PATH = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.par
 INFO_PATH = "meta/info.json"
 STATS_PATH = "meta/stats.json"
 TASKS_PATH = "meta/tasks.parquet"
+LAYOUT_PATH = "meta/layouts/{digest}.npz"
 
 VALID_COLUMN = "valid"
 EVENT_NAMES = ("collision", "off_road", "wrong_way", "progress")
@@ -59,7 +61,9 @@ def scene_shapes() -> dict[str, tuple[int, ...]]:
     return {name: array.shape for name, array in SceneState.empty().arrays().items()}
 
 
-def features(frame_size: tuple[int, int], fps: int, pixel_format: str, masked: bool) -> dict[str, dict[str, Any]]:
+def features(
+    frame_size: tuple[int, int], fps: int, pixel_format: str, masked: bool, sensors: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
     """The `features` of info.json.
 
     Args:
@@ -67,6 +71,7 @@ def features(frame_size: tuple[int, int], fps: int, pixel_format: str, masked: b
         fps: [1/s].
         pixel_format: of the video.
         masked: whether a mask (VALID_NAMES) lies beside each row.
+        sensors: the further streams, of SENSOR_NAMES.
     """
     height, width = frame_size
     video = {
@@ -86,6 +91,7 @@ def features(frame_size: tuple[int, int], fps: int, pixel_format: str, masked: b
             "names": ["height", "width", "channels"],
             "info": video,
         },
+        **{stream_key(name): stream_feature(name, frame_size, fps) for name in sensors},
         "observation.state": _feature("float64", len(VEHICLE_NAMES), VEHICLE_NAMES),
         "action": _feature("float32", len(CONTROL_NAMES), CONTROL_NAMES),
     }
@@ -119,19 +125,21 @@ def array(table: pa.Table, name: str, shape: tuple[int, ...] = ()) -> np.ndarray
     return np.array(values.to_numpy(zero_copy_only=False)).reshape(table.num_rows, *shape)
 
 
-def episode_file(pattern: str, index: int) -> str:
+def episode_file(pattern: str, index: int, video_key: str = VIDEO_KEY) -> str:
     """Path of episode `index` relative to the dataset, for one of the *_PATH patterns."""
     chunk, file = divmod(index, CHUNK_SIZE)
-    return pattern.format(chunk_index=chunk, file_index=file, video_key=VIDEO_KEY)
+    return pattern.format(chunk_index=chunk, file_index=file, video_key=video_key)
 
 
-def episode_row(index: int, length: int, fps: int, tasks: Sequence[str]) -> dict[str, Any]:
+def episode_row(index: int, length: int, fps: int, tasks: Sequence[str], sensors: Sequence[str] = ()) -> dict[str, Any]:
     """The row of an episode in meta/episodes as LeRobot reads it; sealing the dataset sets `dataset_from_index`."""
     chunk, file = divmod(index, CHUNK_SIZE)
     row: dict[str, Any] = {"episode_index": index, "tasks": list(tasks), "length": length}
-    for prefix in ("data", f"videos/{VIDEO_KEY}", "meta/episodes"):
+    videos = [f"videos/{key}" for key in (VIDEO_KEY, *(stream_key(name) for name in sensors))]
+    for prefix in ("data", *videos, "meta/episodes"):
         row |= {f"{prefix}/chunk_index": chunk, f"{prefix}/file_index": file}
-    row |= {f"videos/{VIDEO_KEY}/from_timestamp": 0.0, f"videos/{VIDEO_KEY}/to_timestamp": length / fps}
+    for video in videos:
+        row |= {f"{video}/from_timestamp": 0.0, f"{video}/to_timestamp": length / fps}
     return row | {"dataset_from_index": -1, "dataset_to_index": -1}
 
 

@@ -7,7 +7,7 @@ result. The control of the last row was chosen but never applied.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,13 @@ import pyarrow as pa
 
 from training.data import lerobot_layout as layout
 from training.data.feature_statistics import FeatureStatistics
+from training.data.layout_store import UNKNOWN, EpisodeLayout, write_layout
+from training.data.sensor_streams import read_stream, stream_key, write_stream
 from training.data.video_io import VideoConfig, checksum, decode_video, encode_video
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState, unknown_signals
 from worldsim.datatypes.vehicle import motion_between
+from worldsim.gbuffer.classes import SENSOR_NAMES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -130,6 +134,9 @@ class RecordedEpisode:
         fps: [1/s].
         video: file of the frames.
         video_checksum: CRC-32 that file had when it was written.
+        static: where its layout is.
+        root: folder of the dataset.
+        sensor_checksums: of the further streams by name, of SENSOR_NAMES, likewise.
     """
 
     index: int
@@ -138,9 +145,25 @@ class RecordedEpisode:
     fps: int
     video: Path
     video_checksum: int
+    static: EpisodeLayout
+    root: Path
+    sensor_checksums: Mapping[str, int]
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def sensor_frames(self, name: str) -> np.ndarray:
+        """All pictures of one of SENSOR_NAMES: "depth" float16 [t, h, w] [m], inf in the sky; "semantic" SemanticClass
+        uint8 [t, h, w].
+
+        Raises:
+            ValueError: the recording has no such stream, or its file is missing or damaged; the message names it.
+        """
+        if name not in self.sensor_checksums:
+            raise ValueError(f"{self.root} was recorded without {name}: record --extra {name}")
+        path = self.root / layout.episode_file(layout.VIDEO_PATH, self.index, stream_key(name))
+        _check_intact(path, self.sensor_checksums[name])
+        return read_stream(path, name, len(self))
 
     @cached_property
     def frames(self) -> np.ndarray:
@@ -153,12 +176,7 @@ class RecordedEpisode:
         Raises:
             ValueError: the video is missing or damaged; the message names it.
         """
-        try:
-            intact = checksum(self.video) == self.video_checksum
-        except OSError as error:
-            raise ValueError(f"cannot read {self.video}: {error}") from error
-        if not intact:
-            raise ValueError(f"{self.video} is damaged: its checksum is not the recorded one")
+        _check_intact(self.video, self.video_checksum)
         return decode_video(self.video, 0, len(self))
 
     def window(self, start: int, stop: int) -> np.ndarray:
@@ -172,6 +190,16 @@ class RecordedEpisode:
         return decode_video(self.video, start, stop)
 
 
+def _check_intact(path: Path, recorded: int) -> None:
+    """Refuse a video that is not as it was written."""
+    try:
+        intact = checksum(path) == recorded
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
+    if not intact:
+        raise ValueError(f"{path} is damaged: its checksum is not the recorded one")
+
+
 class RolloutWriter:
     """Writes episodes into a dataset, in any order and from several processes at once.
 
@@ -182,6 +210,7 @@ class RolloutWriter:
         tasks: names that `Rows.tasks` refers to.
         video: how frames are compressed; None for the defaults.
         masked: whether parts of the rows may be unknown; their masks are then written too.
+        sensors: further streams of each episode, of SENSOR_NAMES.
 
     Raises:
         ValueError: `root` holds a dataset of another frame size, rate, features or tasks.
@@ -195,6 +224,7 @@ class RolloutWriter:
         tasks: Sequence[str],
         video: VideoConfig | None = None,
         masked: bool = False,
+        sensors: Sequence[str] = (),
     ) -> None:
         self.root = Path(root)
         self.fps = fps
@@ -202,7 +232,8 @@ class RolloutWriter:
         self.tasks = tuple(tasks)
         self.video = video or VideoConfig()
         self.masked = masked
-        self.features = layout.features(frame_size, fps, self.video.pixel_format, masked)
+        self.sensors = tuple(sensors)
+        self.features = layout.features(frame_size, fps, self.video.pixel_format, masked, sensors)
         if not (self.root / layout.INFO_PATH).exists():
             layout.write_tasks(self.root, self.tasks)
             layout.write_json(self.root / layout.INFO_PATH, layout.info(self.features, fps, 0, 0, len(self.tasks)))
@@ -217,7 +248,15 @@ class RolloutWriter:
         """Whether episode `index` is complete."""
         return (self.root / layout.episode_file(layout.EPISODES_PATH, index)).exists()
 
-    def write(self, index: int, frames: np.ndarray, rows: Rows, source: EpisodeSource) -> None:
+    def write(
+        self,
+        index: int,
+        frames: np.ndarray,
+        rows: Rows,
+        source: EpisodeSource,
+        static: Layout | None = None,
+        pictures: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         """Write an episode; its row in meta/episodes comes last and makes it exist.
 
         Args:
@@ -225,16 +264,26 @@ class RolloutWriter:
             frames: uint8 [t, h, w, 3].
             rows: [t].
             source: where it comes from.
+            static: what does not move there, in the ground frame of the rows' vehicles; None where it is unknown.
+            pictures: of each of the writer's sensors, as `RecordedEpisode.sensor_frames` returns them.
 
         Raises:
-            ValueError: frames and rows differ in length, the frame size is not the dataset's, or something is unknown
-                in a dataset without masks.
+            ValueError: frames, pictures and rows differ in length, the frame size is not the dataset's, something is
+                unknown in a dataset without masks, or pictures are missing.
         """
         if frames.shape != (len(rows), *self.frame_size, 3):
             raise ValueError(f"frames must be {(len(rows), *self.frame_size, 3)}, got {frames.shape}")
         if not self.masked and not rows.valid.all():
             unknown = [name for name in layout.VALID_NAMES if not rows.is_valid(name).all()]
             raise ValueError(f"episode {index} does not know {', '.join(unknown)}, and {self.root} has no masks")
+        pictures = {} if pictures is None else pictures
+        found = {name: pictures[name].shape if name in pictures else None for name in self.sensors}
+        if any(shape != frames.shape[:3] for shape in found.values()) or set(pictures) != set(self.sensors):
+            raise ValueError(
+                f"pictures must be {frames.shape[:3]} each of {self.sensors}, got {found or set(pictures)}"
+            )
+        digest = write_layout(self.root, Layout.unknown() if static is None else static)
+        checksums = {f"{name}_crc32": self._write_stream(index, name, pictures[name]) for name in self.sensors}
         video_path = self.root / layout.episode_file(layout.VIDEO_PATH, index)
         with layout.atomic_path(video_path) as temporary:
             encode_video(temporary, frames, self.fps, self.video)
@@ -242,11 +291,18 @@ class RolloutWriter:
         data_path = self.root / layout.episode_file(layout.DATA_PATH, index)
         layout.write_table(data_path, _table(rows, index, self.fps, self.masked))
         names = [self.tasks[k] for k in np.unique(rows.tasks)]
-        row = layout.episode_row(index, len(rows), self.fps, names)
-        row |= {"seed": source.seed, "town": source.town, "video_crc32": crc}
+        row = layout.episode_row(index, len(rows), self.fps, names, self.sensors)
+        row |= {"seed": source.seed, "town": source.town, "video_crc32": crc, "layout": digest, **checksums}
         if source.map:
             row |= {"map": source.map, "map_digest": source.map_digest}
         layout.write_table(self.root / layout.episode_file(layout.EPISODES_PATH, index), pa.Table.from_pylist([row]))
+
+    def _write_stream(self, index: int, name: str, pictures: np.ndarray) -> int:
+        """Write a stream; its CRC-32."""
+        path = self.root / layout.episode_file(layout.VIDEO_PATH, index, stream_key(name))
+        with layout.atomic_path(path) as temporary:
+            write_stream(temporary, name, pictures, self.fps, self.video.gop)
+            return checksum(temporary)
 
     def seal(self) -> None:
         """Number the rows of the whole dataset and write its totals and statistics, so that LeRobot reads it too.
@@ -267,7 +323,10 @@ class RolloutWriter:
             first = self._number(index, table, first)
             statistics.add_table(table)
             if index % max(1, len(dataset) // 100) == 0:  # colours need no more than a hundred images
-                statistics.add_frames(dataset[index].window(0, 1))
+                episode = dataset[index]
+                statistics.add_frames(episode.window(0, 1))
+                for name in self.sensors:
+                    statistics.add_pictures(name, episode.sensor_frames(name)[:1])
         layout.write_json(self.root / layout.STATS_PATH, statistics.summary())
         totals = layout.info(self.features, self.fps, len(dataset), first, len(self.tasks))
         layout.write_json(self.root / layout.INFO_PATH, totals)
@@ -310,7 +369,9 @@ class RolloutDataset:
         height, width, _ = info["features"][layout.VIDEO_KEY]["shape"]
         self.frame_size: tuple[int, int] = (height, width)
         self.tasks: tuple[str, ...] = tuple(layout.read_table(self.root / layout.TASKS_PATH).column("task").to_pylist())
-        wanted = ["episode_index", "length", "seed", "town", "map", "map_digest", "video_crc32"]
+        self.sensors: tuple[str, ...] = tuple(name for name in SENSOR_NAMES if stream_key(name) in info["features"])
+        wanted = ["episode_index", "length", "seed", "town", "map", "map_digest", "video_crc32", "layout"]
+        wanted += [f"{name}_crc32" for name in self.sensors]
         paths = sorted((self.root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
         rows = [layout.read_table(path, wanted).to_pylist()[0] for path in paths]
         self._episodes = sorted(rows, key=lambda row: row["episode_index"])
@@ -339,6 +400,10 @@ class RolloutDataset:
             fps=self.fps,
             video=self.root / layout.episode_file(layout.VIDEO_PATH, index),
             video_checksum=row["video_crc32"],
+            # recordings from before there were layouts have no such column
+            static=EpisodeLayout(root=self.root, digest=row.get("layout", UNKNOWN)),
+            root=self.root,
+            sensor_checksums={name: row[f"{name}_crc32"] for name in self.sensors},
         )
 
     @property

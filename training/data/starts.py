@@ -8,7 +8,7 @@ from training.data.frame_store import FrameStore
 from training.data.validity import known_of
 from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, centreline_of, to_ground_frame, to_vehicle_frame
 from worldsim.datatypes.scene import LANE_NAMES
-from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip
 
 
 def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, rng: np.random.Generator) -> np.ndarray:
@@ -57,6 +57,10 @@ def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
     """The StartClip whose newest frame is at `position`."""
     rows = slice(position - num_context + 1, position + 1)
     route, lanes = recorded_route(store, position)
+    layout = store.layouts[episode_at(store, position)].read()
+    around = np.concatenate(
+        [store.rows.vehicles[position, None, :2], to_ground_frame(store.rows.vehicles[position], route)]
+    )
     return StartClip(
         frames=np.array(store.frames[rows]),
         controls=store.rows.controls[rows][:-1],
@@ -65,7 +69,13 @@ def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
         route=route,
         dt=store.dt,
         lanes=lanes,
+        layout=layout.crop(around, LAYOUT_RADIUS),
     )
+
+
+def episode_at(store: FrameStore, position: int) -> int:
+    """Which of the store's episodes the frame at `position` belongs to."""
+    return int(np.searchsorted(store.starts, position, side="right")) - 1
 
 
 def recorded_route(store: FrameStore, position: int) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +85,7 @@ def recorded_route(store: FrameStore, position: int) -> tuple[np.ndarray, np.nda
         Points float32 [r, 2] in the vehicle frame, none where none is known, and ROUTE_LANE_NAMES float32 [r, 4]: width
         and speed limit as recorded when the ego was about there, edges unknown.
     """
-    episode = int(np.searchsorted(store.starts, position, side="right")) - 1
+    episode = episode_at(store, position)
     rows = slice(position, int(store.starts[episode] + store.lengths[episode]))
     scenes, vehicles = store.rows.scenes[rows], store.rows.vehicles[rows]
 

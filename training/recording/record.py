@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -18,11 +18,17 @@ from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_rou
 from envs.maps.map_files import MapFile, find_maps, read_maps
 from envs.process_pool import in_processes
 from envs.registration import WORLDS, ReferenceWorldName
-from envs.world import World, WorldLostError, WorldStep
+from envs.world import SensorWorld, World, WorldLostError, WorldStep
 from training.data import lerobot_layout as layout
 from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
 from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from worldsim.datatypes.scene import SceneState
+from worldsim.gbuffer.classes import SENSOR_NAMES
+
+if TYPE_CHECKING:
+    SensorName = str
+else:  # the choices of the command line
+    SensorName = Literal[SENSOR_NAMES]
 
 _SETTINGS_PATH = "meta/recording.json"
 MOST_LOSSES = 3
@@ -52,6 +58,7 @@ class RecordConfig:
         mixture: how often each behaviour drives.
         seconds_after_collision: an episode goes on this long after a collision [s].
         seconds_off_road: an episode ends when the car has been off the road this long [s].
+        extra: pictures recorded beside the frames: "depth", "semantic".
         min_seconds: an episode that ends sooner is driven again from another start, up to five times [s].
 
     Raises:
@@ -76,6 +83,7 @@ class RecordConfig:
     mixture: BehaviourMixture = field(default_factory=BehaviourMixture)
     seconds_after_collision: float = 0.5
     seconds_off_road: float = 1.5
+    extra: tuple[SensorName, ...] = ()
     min_seconds: float = 2.0
 
     def __post_init__(self) -> None:
@@ -137,7 +145,7 @@ MakeWorld = Callable[[RecordConfig], World]
 def make_named_world(config: RecordConfig) -> World:
     """The world that `config` names, with what it knows of the config's options."""
     entry = WORLDS[config.world]
-    options = {"frame_size": config.frame_size, "host": config.host, "port": config.port}
+    options = {"frame_size": config.frame_size, "host": config.host, "port": config.port, "extra_obs": config.extra}
     return entry.make(**{name: value for name, value in options.items() if name in entry.options}).world
 
 
@@ -204,7 +212,7 @@ def _check_settings(config: RecordConfig, maps: Sequence[MapFile]) -> None:
     if not path.exists():
         layout.write_json(path, settings)
     # what recordings have that are older than these options
-    older = {"world": "road", "maps": [], "carla_maps": [], "carla_routes": None}
+    older = {"world": "road", "maps": [], "carla_maps": [], "carla_routes": None, "extra": []}
     found = older | layout.read_json(path)
     for name, value in settings.items():
         if found.get(name) != value:
@@ -212,7 +220,7 @@ def _check_settings(config: RecordConfig, maps: Sequence[MapFile]) -> None:
 
 
 def _writer(config: RecordConfig, fps: int) -> RolloutWriter:
-    return RolloutWriter(config.out, config.frame_size, fps, list(BEHAVIOURS))
+    return RolloutWriter(config.out, config.frame_size, fps, list(BEHAVIOURS), sensors=config.extra)
 
 
 def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[int]) -> int:
@@ -222,7 +230,8 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
         writer = _writer(config, round(1 / world.dt))
         for index in indices:
             try:
-                writer.write(index, *record_episode(world, config, index))
+                frames, rows, source, pictures = record_episode(world, config, index)
+                writer.write(index, frames, rows, source, world.layout(), pictures)
             except (ConnectionError, RouteError):
                 raise
             except Exception as error:
@@ -232,21 +241,23 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
     return len(indices)
 
 
-def record_episode(world: World, config: RecordConfig, index: int) -> tuple[np.ndarray, Rows, EpisodeSource]:
-    """Drive episode `index`: its frames, rows and source, a function of `config` and `index` alone."""
+def record_episode(
+    world: World, config: RecordConfig, index: int
+) -> tuple[np.ndarray, Rows, EpisodeSource, dict[str, np.ndarray]]:
+    """Drive episode `index`: its frames, rows, source and extra pictures, a function of `config` and `index` alone."""
     min_length = max(2, round(config.min_seconds / world.dt))
     for attempt in range(5):
         rng = np.random.default_rng([config.seed, index, attempt])
         source = config.source(index, int(rng.integers(2**31)))
-        frames, rows = _drive_to_the_end(world, config, source.seed, index, rng)
+        frames, rows, pictures = _drive_to_the_end(world, config, source.seed, index, rng)
         if len(rows) >= min_length:
             break
-    return frames, rows, source
+    return frames, rows, source, pictures
 
 
 def _drive_to_the_end(
     world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
-) -> tuple[np.ndarray, Rows]:
+) -> tuple[np.ndarray, Rows, dict[str, np.ndarray]]:
     """Drive an episode; if the world is lost on the way, the same drive once more from its start."""
     for losses_left in reversed(range(MOST_LOSSES)):
         try:
@@ -260,23 +271,34 @@ def _drive_to_the_end(
 
 def _drive(
     world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
-) -> tuple[np.ndarray, Rows]:
+) -> tuple[np.ndarray, Rows, dict[str, np.ndarray]]:
     driver = RandomDriver(config.mixture, world.dt, rng)
     end = _EpisodeEnd(config, world.dt)
     step = world.reset(seed, config.start_options(index))
     steps: list[WorldStep] = []
     frames: list[np.ndarray] = []
+    pictures: list[dict[str, np.ndarray]] = []
     controls: list[np.ndarray] = []
     tasks: list[int] = []
     while True:
         control, task = driver.control(step.scene)
         steps.append(step)
         frames.append(world.frame())
+        pictures.append(_extra_pictures(world, config.extra))
         controls.append(control)
         tasks.append(task)
         if end.after(step):
-            return np.stack(frames), _rows(steps, controls, tasks)
+            extra = {name: np.stack([shown[name] for shown in pictures]) for name in config.extra}
+            return np.stack(frames), _rows(steps, controls, tasks), extra
         step = world.step(control)
+
+
+def _extra_pictures(world: World, names: Sequence[str]) -> dict[str, np.ndarray]:
+    if not names:
+        return {}
+    if not isinstance(world, SensorWorld):
+        raise ValueError(f"a {type(world).__name__} shows no {' and no '.join(names)}: record without --extra")
+    return world.sensor_frames(names)
 
 
 class _EpisodeEnd:

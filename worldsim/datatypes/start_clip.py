@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.signals import ROUTE_SIGNAL_NAMES
@@ -15,6 +16,8 @@ NO_FRAME = np.zeros((0, 0, 3), np.uint8)
 """Stands for a frame in a state-only clip."""
 NO_LANES = np.zeros((0, len(ROUTE_LANE_NAMES)), np.float32)
 """Stands for lanes of which nothing is known."""
+LAYOUT_RADIUS = 80.0
+"""How far around its route a clip's layout reaches [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,7 @@ class StartClip:
         lanes: ROUTE_LANE_NAMES at each point of the route, float32 [r, 4]; NaN where unknown, as all is without it.
         signals: ROUTE_SIGNAL_NAMES of the stop lines along the route, in order, float32 [k, 6]; time 0 is the last
             frame's. NO_SIGNALS of a route without any; None where they are not known.
+        layout: what stands and lies within LAYOUT_RADIUS of the route, in the ground frame of `vehicles`; else unknown.
 
     A state-only clip has no frames: uint8 [t, 0, 0, 3]. Only a state-only drive can begin from it.
 
@@ -46,6 +50,7 @@ class StartClip:
     dt: float
     lanes: np.ndarray = field(default_factory=lambda: NO_LANES)
     signals: np.ndarray | None = None
+    layout: Layout = field(default_factory=Layout.unknown)
 
     def __post_init__(self) -> None:
         t = len(self.frames)
@@ -93,4 +98,5 @@ class StartClip:
             dt=self.dt,
             lanes=self.lanes,
             signals=self.signals,
+            layout=self.layout,
         )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.layout_file import pack_layouts, unpack_layouts
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState, unknown_signals
 from worldsim.datatypes.signals import ROUTE_SIGNAL_NAMES, RouteSignalColumn
@@ -19,7 +21,7 @@ STARTS_NAME = "starts.npz"
 
 
 def save_starts(clips: Sequence[StartClip], path: Path) -> None:
-    """Write equally long clips to `path`, whole or not at all.
+    """Write equally long clips to `path`, whole or not at all; their layouts to the millimetre, all else exactly.
 
     Raises:
         ValueError: no clips, or their shapes differ.
@@ -52,6 +54,8 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
     }
     scenes = SceneState.stack([clip.scenes for clip in clips])
     arrays |= {f"scene_{name}": value for name, value in scenes.arrays().items()}
+    layouts = pack_layouts([clip.layout for clip in clips])
+    arrays |= {f"layout_{name}": value for name, value in layouts.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
@@ -76,6 +80,7 @@ def load_starts(path: Path) -> list[StartClip]:
         # files from before lights and signs were tracked know nothing of them
         scenes = SceneState(**(unknown_signals(frames.shape[:2]) | known))
         signals = _read_signals(arrays) if "signals" in arrays else [None] * len(frames)
+        layouts = _read_layouts(arrays, len(frames))
         routes = [route[np.isfinite(route[:, 0])] for route in arrays["routes"]]
         if "lanes" not in arrays:  # written before lanes were tracked: nothing is known of them
             arrays["lanes"] = np.full((*arrays["routes"].shape[:2], len(ROUTE_LANE_NAMES)), np.nan, np.float32)
@@ -89,6 +94,7 @@ def load_starts(path: Path) -> list[StartClip]:
                 dt=float(arrays["dt"][i]),
                 lanes=arrays["lanes"][i, : len(routes[i])],
                 signals=signals[i],
+                layout=layouts[i],
             )
             for i in range(len(frames))
         ]
@@ -100,3 +106,12 @@ def _read_signals(arrays: dict[str, np.ndarray]) -> list[np.ndarray | None]:
     """The route signals of each clip, without the padding."""
     clips = zip(arrays["signals"], arrays["signals_known"], strict=True)
     return [rows[np.isfinite(rows[:, RouteSignalColumn.S])] if known else None for rows, known in clips]
+
+
+def _read_layouts(arrays: dict[str, np.ndarray], num_clips: int) -> list[Layout]:
+    """The layout of each clip; a file from before there were layouts knows none."""
+    packed = {name.removeprefix("layout_"): value for name, value in arrays.items() if name.startswith("layout_")}
+    layouts = unpack_layouts(packed) if packed else [Layout.unknown()] * num_clips
+    if len(layouts) != num_clips:
+        raise ValueError(f"{num_clips} clips have {len(layouts)} layouts")
+    return layouts

@@ -26,7 +26,7 @@ def main(port):
     world.apply_settings(settings)
     car = library.find("vehicle.nissan.patrol")
     found["off_lane"] = message(world.spawn_actor, car, carla.Transform(carla.Location(x=9e3)))
-    found["no_blueprint"] = message(library.find, "sensor.camera.depth")
+    found["no_blueprint"] = message(library.find, "sensor.lidar.ray_cast")
     command = carla.command
     then = command.SetVehicleLightState(command.FutureActor, carla.VehicleLightState(carla.VehicleLightState.Brake))
     spawned = client.apply_batch_sync([command.SpawnActor(car, spawns[0]).then(then)], False)

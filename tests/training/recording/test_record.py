@@ -7,8 +7,16 @@ from envs.world import WorldLostError, WorldStep
 from training.data.rollouts import RolloutDataset
 from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from training.recording.record import RecordConfig, record, record_episode
+from worldsim.datatypes.layout import AreaKind, Layout
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
+
+STRAIGHT_ROAD = Layout(
+    area_points=np.array([[-50, -4, 0], [500, -4, 0], [500, 4, 0], [-50, 4, 0]], np.float32),
+    area_starts=np.array([0, 4]),
+    area_kinds=np.array([int(AreaKind.DRIVABLE)]),
+    boxes_known=False,
+)
 
 
 class StraightWorld:
@@ -34,6 +42,9 @@ class StraightWorld:
         control, frame = self.control, np.empty((*self.frame_size, 3), np.uint8)
         frame[:] = np.clip([128 + 100 * control[0], 20 + 200 * control[1], 20 + 200 * control[2]], 0, 255)
         return frame
+
+    def layout(self):
+        return STRAIGHT_ROAD
 
     def close(self):
         pass
@@ -104,13 +115,13 @@ def test_control_at_row_t_makes_frame_and_vehicle_at_row_t_plus_1(tmp_path):
 
 def test_an_episode_is_a_function_of_seed_and_index(tmp_path):
     settings = config(tmp_path)
-    frames, rows, source = record_episode(make_straight_world(settings), settings, 3)
-    again, _, _ = record_episode(make_straight_world(settings), config(tmp_path, num_episodes=99), 3)
+    frames, rows, source, _ = record_episode(make_straight_world(settings), settings, 3)
+    again, *_ = record_episode(make_straight_world(settings), config(tmp_path, num_episodes=99), 3)
     np.testing.assert_array_equal(frames, again)
     assert source.town == 1
-    _, other, _ = record_episode(make_straight_world(settings), settings, 2)
+    _, other, *_ = record_episode(make_straight_world(settings), settings, 2)
     assert not np.array_equal(rows.controls[:10], other.controls[:10])
-    _, other, _ = record_episode(make_straight_world(settings), config(tmp_path, seed=1), 3)
+    _, other, *_ = record_episode(make_straight_world(settings), config(tmp_path, seed=1), 3)
     assert not np.array_equal(rows.controls[:10], other.controls[:10])
 
 
@@ -147,7 +158,7 @@ def test_recordings_of_different_settings_do_not_mix(tmp_path):
 
 def test_an_episode_ends_soon_after_a_collision_or_off_the_road(tmp_path):
     ram = config(tmp_path, mixture=BehaviourMixture.only("ramming"), seconds_per_episode=20.0)
-    _, rows, _ = record_episode(make_straight_world(ram), ram, 0)
+    _, rows, *_ = record_episode(make_straight_world(ram), ram, 0)
     first = int(np.argmax(rows.collision > 0.5))
     assert rows.collision[first] == 1
     assert len(rows) == first + 1 + 5
@@ -247,8 +258,8 @@ class BreakingWorld(StraightWorld):
 
 def test_an_episode_in_which_the_world_breaks_off_is_driven_again_the_same(tmp_path):
     settings = config(tmp_path)
-    frames, rows, source = record_episode(BreakingWorld(settings.frame_size, 2), settings, 1)
-    expected, expected_rows, expected_source = record_episode(make_straight_world(settings), settings, 1)
+    frames, rows, source, _ = record_episode(BreakingWorld(settings.frame_size, 2), settings, 1)
+    expected, expected_rows, expected_source, _ = record_episode(make_straight_world(settings), settings, 1)
     assert source == expected_source
     np.testing.assert_array_equal(frames, expected)
     np.testing.assert_array_equal(rows.controls, expected_rows.controls)
@@ -270,3 +281,25 @@ def test_recordings_of_two_worlds_do_not_mix(tmp_path):
     assert RecordConfig(world="carla", carla_maps=("Town01", "Town02")).start_options(5) == {"map": "Town02"}
     with pytest.raises(ValueError, match="carla_maps are for world 'carla'"):
         RecordConfig(carla_maps=("Town01",))
+
+
+def test_the_layout_of_the_world_is_recorded_once(tmp_path):
+    dataset = record(config(tmp_path), make_straight_world)
+
+    assert [dataset[k].static.read() == STRAIGHT_ROAD for k in range(len(dataset))] == [True] * 4
+    assert len(list((tmp_path / "data/meta/layouts").glob("*.npz"))) == 1
+
+
+def test_a_recording_goes_on_beside_a_layout_half_written(tmp_path):
+    record(config(tmp_path, num_episodes=1), make_straight_world)
+    (layout,) = (tmp_path / "data/meta/layouts").glob("*.npz")
+    layout.rename(layout.with_name(f".{layout.name}.99.tmp"))  # as one that was stopped while it wrote leaves it
+
+    dataset = record(config(tmp_path, num_episodes=2), make_straight_world)
+    assert dataset[1].static.read() == STRAIGHT_ROAD
+    assert not list((tmp_path / "data/meta/layouts").glob(".*"))
+
+
+def test_extra_pictures_of_a_world_without_them_are_refused(tmp_path):
+    with pytest.raises(RuntimeError, match="a StraightWorld shows no depth"):
+        record(config(tmp_path, extra=("depth",)), make_straight_world)

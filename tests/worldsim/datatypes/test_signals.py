@@ -67,7 +67,7 @@ def test_a_file_from_before_signals_knows_nothing_of_them(tmp_path: Path) -> Non
     path = tmp_path / "starts.npz"
     save_starts([clip(NO_SIGNALS)], path)
     with np.load(path) as file:
-        old = {name: file[name] for name in file.files if "signal" not in name}
+        old = {name: file[name] for name in file.files if "signal" not in name and "layout" not in name}
     np.savez_compressed(path, **old)
     (loaded,) = load_starts(path)
     assert loaded.signals is None
