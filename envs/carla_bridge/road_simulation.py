@@ -11,6 +11,7 @@ import numpy as np
 
 from envs.carla_bridge.simulation import OPENDRIVE_MAP, SAME_BODY, CameraView, Keys, SpawnedActor, Tick, view_of
 from envs.ground_truth import Objects, touched
+from envs.maps.carla_text import carla_opendrive, check_with_carla
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import Actor, Camera, CameraConfig
 from envs.road.road_world import RoadWorld, RoadWorldConfig
@@ -71,7 +72,9 @@ class RoadSimulation:
     def load_map(self, name: str) -> None:
         """See Simulation."""
         if name in self._files:
-            self._enter(name, {"map": str(self._files[name])}, load_map_scene(str(self._files[name])))
+            static_scene = load_map_scene(str(self._files[name]))
+            check_with_carla(name, carla_opendrive(static_scene.road_map.xodr))
+            self._enter(name, {"map": str(self._files[name])}, static_scene)
         elif name == OPENDRIVE_MAP and self._opendrive:
             self._enter(name, {"map": self._opendrive}, load_map_scene(self._opendrive))
         elif name in self._towns:
@@ -82,11 +85,12 @@ class RoadSimulation:
     def add_opendrive(self, xodr: str) -> None:
         """See Simulation; a map that cannot be used is refused here."""
         load_map_scene(xodr)
+        check_with_carla("given as text", carla_opendrive(xodr))
         self._opendrive = xodr
 
     def _enter(self, name: str, options: dict, static_scene: StaticScene) -> None:
         self.map_name, self._options, self._build_scene = name, options, static_scene
-        self.xodr = static_scene.road_map.xodr
+        self.xodr = carla_opendrive(static_scene.road_map.xodr)
         lanes = static_scene.spawn_points.lanes[:NUM_SPAWNS]
         self.spawn_poses = np.array([[lane.x, lane.y, lane.yaw] for lane in lanes])
         self.end()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from envs.maps.opendrive import RoadGeometry
 
 CELL = 0.5
-"""Raster in which free places are sought [m/px]."""
+"""Raster in which free places are sought, coarser where a map would take more than MAX_CELLS [m/px]."""
+MAX_CELLS = 40e6
 BUILDING_SETBACK, TREE_SETBACK, LAMP_SETBACK = 5.0, 2.4, 0.7
 """Distance from the outermost lane or sidewalk [m]."""
 CLEARANCE = 3.5
@@ -70,11 +71,13 @@ class _Planner:
         self.rng = np.random.default_rng([seed, 7005])
         x_min, y_min, x_max, y_max = geometry.bounds
         self.origin = np.array([x_min, y_min]) - 36.0
-        width, height = np.ceil((np.array([x_max - x_min, y_max - y_min]) + 72.0) / CELL).astype(int)
+        size = np.array([x_max - x_min, y_max - y_min]) + 72.0
+        self.cell = max(CELL, float(np.sqrt(size.prod() / MAX_CELLS)))
+        width, height = np.ceil(size / self.cell).astype(int)
         surface = np.full((int(height), int(width)), 255, np.uint8)
         for outline in [*(lane.outline for lane in geometry.lanes), *geometry.junctions, *geometry.aprons]:
             cv2.fillPoly(surface, [self._pixels(outline)], 0)
-        self.distance = cv2.distanceTransform(surface, cv2.DIST_L2, 5) * CELL
+        self.distance = cv2.distanceTransform(surface, cv2.DIST_L2, 5) * self.cell
         self.taken = np.zeros_like(surface)
         self.urban = float(self.rng.random())
         self.walls = self.rng.permutation(len(_WALLS))[:5]
@@ -118,7 +121,7 @@ class _Planner:
         )
 
     def _pixels(self, points: np.ndarray) -> np.ndarray:
-        return np.rint((np.asarray(points) - self.origin) / CELL).astype(np.int32)
+        return np.rint((np.asarray(points) - self.origin) / self.cell).astype(np.int32)
 
     def _lookup(self, image: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Values of a raster at ground points [..., 2]."""
@@ -129,7 +132,7 @@ class _Planner:
         """Lines at a distance from the roads, each [n, 2] at 0.5 m spacing, smoothed."""
         contours, _ = cv2.findContours((self.distance < setback).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         for contour in contours:
-            line = contour[:, 0].astype(float) * CELL + self.origin
+            line = contour[:, 0].astype(float) * self.cell + self.origin
             if len(line) > 60:
                 closed = np.concatenate([line[-6:], line, line[:6]])
                 kernel = np.ones(13) / 13
@@ -226,7 +229,7 @@ class _Planner:
 
     def _take(self, point: np.ndarray, radius: float):
         x, y = self._pixels(point)
-        cv2.circle(self.taken, (int(x), int(y)), round(radius / CELL), 255, -1)
+        cv2.circle(self.taken, (int(x), int(y)), round(radius / self.cell), 255, -1)
 
     def _add(self, shape: Shape, point: np.ndarray, yaw: float, length: float, width: float, height: float):
         x, y = float(point[0]), float(point[1])

@@ -83,7 +83,8 @@ def main(port, num_frames):
         worst_imu = max(worst_imu, abs(math.degrees(readings["imu"].gyroscope.z) - turning))
         after = snapshot.find(ego.id)
         moved = after.get_transform().location.distance(before.location)
-        worst_motion = max(worst_motion, abs(moved - 0.1 * after.get_velocity().length()))
+        if not collisions:  # who hits something stands at once
+            worst_motion = max(worst_motion, abs(moved - 0.1 * after.get_velocity().length()))
         before = after.get_transform()
     seconds = time.time() - begun
     pictures = {name: pixels(readings[name]) for name in ("front", "wide", "left", "chase")}
