@@ -33,21 +33,22 @@ from policies.rule_based import LaneFollower
 DOCS = Path(__file__).parent
 PAGE_NAME, RESULTS_NAME, PICTURE_NAME = "maps.md", "results/maps.json", "images/maps.jpg"
 NUM_STEPS = 50
-PICTURED = (
-    "full_junction",
-    "junction_with_signals",
-    "highway_example_with_merge_and_split",
-    "direct_junction_creator",
-    "fabriksgatan",
-    "multi_intersections",
-    "soderleden",
-    "two_plus_one",
-    "highway_split_lht",
-    "Town03",
-)
-"""Maps on the contact sheet, by name."""
-_TILE = (320, 300)
+PICTURED = {
+    "full_junction": (121.0, 0.0, 80.0),
+    "junction_with_signals": (120.0, 0.0, 80.0),
+    "highway_example_with_merge_and_split": (250.0, -15.0, 150.0),
+    "direct_junction_creator": (200.0, 8.0, 120.0),
+    "fabriksgatan": (20.0, 5.0, 90.0),
+    "multi_intersections": (290.0, 0.0, 110.0),
+    "soderleden": (20.0, 10.0, 160.0),
+    "two_plus_one": (150.0, 2.0, 100.0),
+    "roadmarks": (40.0, 0.0, 70.0),
+    "Town03": (0.0, 0.0, 140.0),
+}
+"""Maps on the contact sheet, by name: middle of what is shown of each, and its width [m]."""
+_TILE = (400, 360)
 """Width and height of a picture on the contact sheet [px]."""
+_CAPTION = 24  # height of the name below it [px]
 _COLUMNS = 5
 
 
@@ -153,7 +154,7 @@ def make_maps(config: MapsConfig) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(results, indent=1) + "\n")
     (config.docs / PAGE_NAME).write_text(render(results))
-    if len(pictures) == len(PICTURED):
+    if pictures.keys() == PICTURED.keys():
         path = config.docs / PICTURE_NAME
         path.parent.mkdir(parents=True, exist_ok=True)
         sheet = contact_sheet([pictures[name] for name in PICTURED])
@@ -227,14 +228,14 @@ def judge(rollout: Rollout) -> tuple[bool, str]:
 def _tile(road_map: RoadMap, name: str) -> np.ndarray:
     """A thumbnail with its name below, uint8 [h, w, 3]."""
     width, height = _TILE
-    picture = draw_map(road_map, 3 * width, details=False)
-    scale = min(width / picture.shape[1], (height - 24) / picture.shape[0])
-    size = int(picture.shape[1] * scale), int(picture.shape[0] * scale)
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    tile = np.full((height, width, 3), picture[0, 0], np.uint8)
-    top, left = (height - 24 - size[1]) // 2, (width - size[0]) // 2
-    tile[top : top + size[1], left : left + size[0]] = small
+    x, y, metres = PICTURED[name]
+    reach = metres / 2, metres / 2 * (height - _CAPTION) / width
+    window = x - reach[0], y - reach[1], x + reach[0], y + reach[1]
+    picture = draw_map(road_map, 2 * width, window=window, details=False)
+    tile = np.full((height, width, 3), 255, np.uint8)
+    tile[: height - _CAPTION] = cv2.resize(picture, (width, height - _CAPTION), interpolation=cv2.INTER_AREA)
     cv2.putText(tile, name, (8, height - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (40, 40, 40), 1, cv2.LINE_AA)
+    tile[:, -3:] = 255
     return tile
 
 

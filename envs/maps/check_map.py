@@ -24,11 +24,11 @@ from envs.maps.sign_codes import SignalType
 MOST_FINDINGS = 20
 """So many of ASAM's findings are printed."""
 _SIGNAL_WORDS = {
-    SignalType.TRAFFIC_LIGHT: "traffic lights",
-    SignalType.STOP: "stop signs",
-    SignalType.YIELD: "yield signs",
-    SignalType.SPEED_LIMIT: "speed signs",
-    SignalType.OTHER: "other signals",
+    SignalType.TRAFFIC_LIGHT: "traffic light",
+    SignalType.STOP: "stop sign",
+    SignalType.YIELD: "yield sign",
+    SignalType.SPEED_LIMIT: "speed sign",
+    SignalType.OTHER: "other signal",
 }
 
 
@@ -70,7 +70,7 @@ def check_map(config: CheckMapConfig) -> int:
             print(line)
         for message in dict.fromkeys(str(entry.message) for entry in caught):
             print(f"not understood: {message.removeprefix(f'map {config.file}: ')}")
-    for line in describe_report(run_asam_checker(config.file)):
+    for line in _run_checker(config.file):
         print(line)
     if road_map is None:
         return 1
@@ -82,6 +82,16 @@ def check_map(config: CheckMapConfig) -> int:
     return 0
 
 
+def _run_checker(path: Path) -> Iterator[str]:
+    """What ASAM's checker says, or why it says nothing; that is no verdict on the map."""
+    try:
+        report = run_asam_checker(path)
+    except ValueError as error:
+        yield str(error)
+        return
+    yield from describe_report(report)
+
+
 def describe_map(road_map: RoadMap) -> Iterator[str]:
     """What a map holds, a line a subject."""
     root = parse_opendrive(road_map.xodr)
@@ -89,7 +99,8 @@ def describe_map(road_map: RoadMap) -> Iterator[str]:
     kilometres = sum(float(road.get("length", 0)) for road in roads) / 1000
     in_junctions = sum(road.get("junction", "-1") != "-1" for road in roads)
     junctions = sum(element.tag == "junction" for element in root)
-    yield f"roads: {len(roads)} ({in_junctions} of them through {junctions} junctions), {kilometres:.2f} km"
+    through = f"{in_junctions} of them through {_count(junctions, 'junction')}"
+    yield f"roads: {len(roads)} ({through}), {kilometres:.2f} km"
 
     kinds = Counter(lane.kind for lane in road_map.geometry.lanes)
     yield "lanes: " + ", ".join(f"{kinds[kind]} {kind}" for kind in LANE_KINDS if kinds[kind])
@@ -107,14 +118,14 @@ def describe_map(road_map: RoadMap) -> Iterator[str]:
 
 
 def _describe_signals(road_map: RoadMap) -> Iterator[str]:
-    for kind, words in _SIGNAL_WORDS.items():
+    for kind, word in _SIGNAL_WORDS.items():
         found = [signal for signal in road_map.signals if signal.kind == kind]
         if not found:
             continue
-        text = f"{len(found)} {words}"
+        text = _count(len(found), word)
         if kind == SignalType.TRAFFIC_LIGHT:
             groups = {signal.controller for signal in found if signal.controller}
-            text += f" in {len(groups)} groups" if groups else ""
+            text += f" in {_count(len(groups), 'group')}" if groups else ""
         idle = [signal.id for signal in found if not signal.stops]
         if idle and kind in (SignalType.TRAFFIC_LIGHT, SignalType.STOP, SignalType.YIELD):
             text += f" ({len(idle)} of them stop nobody: {_first(idle)})"
@@ -138,7 +149,8 @@ def describe_report(report: AsamReport | None) -> Iterator[str]:
         yield HOW_TO_INSTALL
         return
     yield (
-        f"ASAM: {len(report.completed)} rules checked, {len(report.skipped)} skipped, {len(report.findings)} findings"
+        f"ASAM: {_count(len(report.completed), 'rule')} checked, {len(report.skipped)} skipped, "
+        f"{_count(len(report.findings), 'finding')}"
     )
     for why, number in Counter(why for _, why in report.skipped).most_common():
         yield f"  skipped {number}: {why}"
@@ -151,6 +163,10 @@ def describe_report(report: AsamReport | None) -> Iterator[str]:
         yield f"  {level} {rule}: {message} ({_first(at)})"
     if len(places) > MOST_FINDINGS:
         yield f"  and {len(places) - MOST_FINDINGS} other kinds"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _first(items: Sequence[str], most: int = 3) -> str:

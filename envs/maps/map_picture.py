@@ -47,19 +47,27 @@ _ARROW_STEP = 25.0  # between direction arrows [m]
 _MOST_LABELS = 150
 
 
-def draw_map(road_map: RoadMap, size: int = 1600, *, details: bool = True) -> np.ndarray:
+def draw_map(
+    road_map: RoadMap,
+    size: int = 1600,
+    *,
+    window: tuple[float, float, float, float] | None = None,
+    details: bool = True,
+) -> np.ndarray:
     """The map from above, x to the right and y up.
 
     Args:
         road_map: the map.
         size: of the longer side [px].
+        window: x_min, y_min, x_max, y_max of what is shown; None shows the whole map [m].
         details: whether there are road ids, a legend and a scale; without them it is a thumbnail.
 
     Returns:
         RGB, uint8 [h, w, 3].
     """
-    x_min, y_min, x_max, y_max = road_map.geometry.bounds
-    width, height = x_max - x_min + 2 * _MARGIN, y_max - y_min + 2 * _MARGIN
+    margin = _MARGIN if window is None else 0.0
+    x_min, y_min, x_max, y_max = road_map.geometry.bounds if window is None else window
+    width, height = x_max - x_min + 2 * margin, y_max - y_min + 2 * margin
     scale = size / max(width, height)  # [px/m]
     shape = max(width * scale, size / 3), max(height * scale, size / 3)
     figure = Figure(figsize=(shape[0] / _DPI, shape[1] / _DPI), dpi=_DPI, facecolor=_BACKGROUND)

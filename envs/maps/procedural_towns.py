@@ -40,11 +40,14 @@ def town_xodr(seed: int) -> str:
     legs = [legs_at(node, streets) for node in net.junctions]
     junctions = draw_controls(list(junction_ids.values()), legs, rng)
 
+    reach_of = {junction.junction_id: junction.crosswalk_reach for junction in junctions}
+
     town = xodr.OpenDrive(f"town_{seed}", revMinor="7")
     for street in streets:
         (first, _), (last, _) = street.ends
-        centre_line = draw_centre_line(street, color, rng)
-        town.add_road(street_road(street, (junction_ids[first], junction_ids[last]), centre_line))
+        ids = junction_ids[first], junction_ids[last]
+        unpainted = reach_of[ids[0]], reach_of[ids[1]]
+        town.add_road(street_road(street, ids, draw_centre_line(street, rng), color, unpainted))
     for i, junction in enumerate(junctions):
         add_junction(town, junction.junction_id, _FIRST_TURN_ID + i * _TURNS_PER_JUNCTION, junction.legs)
 

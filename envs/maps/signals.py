@@ -83,9 +83,11 @@ class Placement:
 
     def lane_ids(self, section: int) -> Iterator[int]:
         """The driving lanes of a section that the signal counts for."""
-        yield from (
-            lane.id for lane in self.road.sections[section].lanes if lane.kind == "driving" and self.counts_for(lane)
-        )
+        driving = [lane for lane in self.road.sections[section].lanes if lane.kind == "driving"]
+        found = [lane.id for lane in driving if self.counts_for(lane)]
+        if not found and self.lanes is None and len({lane.along for lane in driving}) == 1:
+            found = [lane.id for lane in driving]  # a one-way road: only the orientation is written the other way round
+        yield from found
 
     @property
     def section(self) -> int:
@@ -234,6 +236,10 @@ class SignalPlacer:
         own, element, where = record.places[0], record.element, f"{record.places[0].road.where}, signal {record.id!r}"
         s = np.array([own.s])
         point, z = own.road.surface(s, np.array([record.t]))
+        x, y, z = float(point[0, 0]), float(point[0, 1]), float(z[0]) + read_number(element, "zOffset", where, 0.0)
+        inertial = element.find("positionInertial")
+        if inertial is not None:
+            x, y, z = (read_number(inertial, name, where) for name in ("x", "y", "z"))
         stops: dict[LaneKey, float] = {}
         junction = own.road.junction
         if record.kind in (SignalType.TRAFFIC_LIGHT, SignalType.STOP, SignalType.YIELD):
@@ -243,6 +249,8 @@ class SignalPlacer:
                     junction = leads_to if junction < 0 else junction
         heading = float(own.road.line.at(s)[1][0])
         yaw = heading + (0.0 if own.along is False else np.pi) + read_number(element, "hOffset", where, 0.0)
+        if inertial is not None:
+            yaw = read_number(inertial, "hdg", where) + np.pi
         if stops:
             key, at = next(iter(stops.items()))
             travel = float(np.interp(at, self._lanes[key].s, self._lanes[key].yaw))
@@ -252,9 +260,9 @@ class SignalPlacer:
         return Signal(
             id=record.id,
             kind=record.kind,
-            x=float(point[0, 0]),
-            y=float(point[0, 1]),
-            z=float(z[0]) + read_number(element, "zOffset", where, 0.0),
+            x=x,
+            y=y,
+            z=z,
             yaw=float(wrap_angle(yaw)),
             width=read_number(element, "width", where, 0.0) or width,
             height=read_number(element, "height", where, 0.0) or height,

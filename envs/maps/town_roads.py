@@ -26,13 +26,16 @@ _CENTRE_KINDS = {
 """How the two directions of a street with so many lanes each way may be divided."""
 
 
-def draw_centre_line(street: Street, color: xodr.RoadMarkColor, rng: random.Random) -> list[xodr.RoadMark]:
-    """The marks between the two directions of a street; a broken line is solid near junctions."""
+_Line = list[tuple[float, xodr.RoadMarkType]]
+"""s from which on a line is of a kind, ascending from 0 [m]."""
+
+
+def draw_centre_line(street: Street, rng: random.Random) -> _Line:
+    """The line between the two directions of a street; a broken one is solid near junctions."""
     kind, solid = rng.choice(_CENTRE_KINDS[street.num_lanes]), xodr.RoadMarkType.solid
-    kinds = [(0.0, kind)]
     if kind == xodr.RoadMarkType.broken and street.length > 3 * _SOLID_LENGTH:
-        kinds = [(0.0, solid), (_SOLID_LENGTH, kind), (street.length - _SOLID_LENGTH, solid)]
-    return [xodr.RoadMark(kind, _LINE_WIDTH, soffset=s, color=color) for s, kind in kinds]
+        return [(0.0, solid), (_SOLID_LENGTH, kind), (street.length - _SOLID_LENGTH, solid)]
+    return [(0.0, kind)]
 
 
 def _lane_pairs(legs: Mapping[int, Leg]) -> Iterator[tuple[int, int, int, int]]:
@@ -110,17 +113,31 @@ def _contact(leg: Leg) -> xodr.ContactPoint:
     return xodr.ContactPoint.start if leg.at_start else xodr.ContactPoint.end
 
 
-def street_road(street: Street, junction_ids: tuple[int, int], centre_line: Sequence[xodr.RoadMark]) -> xodr.Road:
-    """The road of a street between the junctions at its start and its end."""
+def street_road(
+    street: Street,
+    junction_ids: tuple[int, int],
+    centre_line: _Line,
+    color: xodr.RoadMarkColor,
+    unpainted: tuple[float, float],
+) -> xodr.Road:
+    """The road of a street.
+
+    Args:
+        street: the street.
+        junction_ids: of the junctions at its start and its end.
+        centre_line: between its directions.
+        color: of the centre line.
+        unpainted: how much of its start and of its end has no lines, for a crosswalk [m].
+    """
     middle = _bare_centre()
-    for mark in centre_line:
-        middle.add_roadmark(mark)
+    _paint(middle, centre_line, color, street.length, unpainted)
     section = xodr.LaneSection(0.0, middle)
     for add in (section.add_left_lane, section.add_right_lane):
         for k in range(1, street.num_lanes + 1):
             kind = xodr.RoadMarkType.solid if k == street.num_lanes else xodr.RoadMarkType.broken
             lane = xodr.Lane(xodr.LaneType.driving, a=street.lane_width)
-            add(lane.add_roadmark(xodr.RoadMark(kind, _LINE_WIDTH, color=xodr.RoadMarkColor.white)))
+            _paint(lane, [(0.0, kind)], xodr.RoadMarkColor.white, street.length, unpainted)
+            add(lane)
         add(xodr.Lane(xodr.LaneType.sidewalk, a=SIDEWALK_WIDTH))
     road = xodr.Road(street.road_id, _planview(street.knots), xodr.Lanes().add_lanesection(section))
     road.add_predecessor(xodr.ElementType.junction, junction_ids[0])
@@ -130,6 +147,20 @@ def street_road(street: Street, junction_ids: tuple[int, int], centre_line: Sequ
     if second != first:
         road.add_type(xodr.RoadType.town, s=street.length / 2, speed=second, speed_unit="km/h")
     return road
+
+
+def _paint(
+    lane: xodr.Lane, line: _Line, color: xodr.RoadMarkColor, length: float, unpainted: tuple[float, float]
+) -> None:
+    """Add a line to a lane of a road `length` [m] long, except where the road is unpainted."""
+    first, last = unpainted[0], length - unpainted[1]
+    kinds = [(max(s, first), kind) for s, kind in line if s < last]
+    if first > 0:
+        kinds.insert(0, (0.0, xodr.RoadMarkType.none))
+    if last < length:
+        kinds.append((last, xodr.RoadMarkType.none))
+    for s, kind in kinds:
+        lane.add_roadmark(xodr.RoadMark(kind, _LINE_WIDTH, soffset=round(s, 3), color=color))
 
 
 def _bare_centre() -> xodr.Lane:

@@ -56,6 +56,11 @@ class Junction:
     control: Control
     main_axis: int
 
+    @property
+    def crosswalk_reach(self) -> float:
+        """How far into its streets the crosswalks reach, up to the stop lines [m]; 0 where there are none."""
+        return _LIGHT_STOP - _STOP_LINE_WIDTH / 2 if self.control is Control.LIGHTS else 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Sign:

@@ -72,7 +72,7 @@ def test_what_is_read_is_told_and_drawn(tmp_path: Path, capsys, without_checker)
         "roads: 61 (50 of them through 7 junctions), 2.77 km",
         "lanes: 76 driving, 44 sidewalk",
         "traffic keeps to the right; flat",
-        f"{kinds['1000001']} traffic lights in {len(root.findall('controller'))} groups, {kinds['206']} stop signs",
+        f"{kinds['1000001']} traffic lights in {len(root.findall('controller'))} groups, {kinds['206']} stop sign",
         f"{kinds['274']} speed signs, {kinds['306']} other signals",
         "30 km/h on 3.",
         f"crosswalks: {kinds['1000001']}",
@@ -135,7 +135,7 @@ def test_asam_result_is_read_and_equal_findings_are_told_together():
     finding = AsamFinding(rule="xml.valid_schema", level="error", message=message, place="line 11")
     assert report.findings[0] == finding
     lines = list(describe_report(report))
-    assert lines[0] == "ASAM: 1 rules checked, 1 skipped, 2 findings"
+    assert lines[0] == "ASAM: 1 rule checked, 1 skipped, 2 findings"
     assert lines[1] == "  skipped 1: Preconditions are not satisfied."
     assert lines[2] == "  the checker itself failed on x.gaps: Error: NoneType."
     assert lines[3] == f"  error xml.valid_schema: {message} (line 11, line 44)"

@@ -28,6 +28,9 @@ def test_a_crossing_becomes_a_map_that_is_driven(tmp_path: Path, capsys):
     turns = {(key, after) for key, lane in road_map.lanes.items() if lane.junction < 0 for after in lane.successors}
     assert len(turns) >= 10, "every street leads into the others"
 
+    assert len(road_map.signals) == 4
+    assert {len(light.stops) for light in road_map.signals} == {3}, "each stops the three turns of its street"
+
     env = make_road_env(obs="state")
     env.reset(seed=0, options={"map": str(target)})
     for _ in range(20):

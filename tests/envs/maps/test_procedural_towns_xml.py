@@ -6,10 +6,14 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from functools import cache
 
+import numpy as np
 import pytest
 
 from envs.maps.asam_checker import run_asam_checker
 from envs.maps.procedural_towns import town_xodr
+from envs.maps.road_map import load_map
+from envs.maps.sign_codes import SignalType
+from worldsim.datatypes.boxes import wrap_angle
 
 SEEDS = range(8)
 LIGHT, STOP, YIELD, SPEED = "1000001", "206", "205", "274"
@@ -124,6 +128,23 @@ def test_stop_lines_and_crosswalks_lie_where_the_signals_count(seed: int):
             assert side * float(signal.get("t", 0)) > 3.25, "beside the lanes that it counts for"
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_lines_end_at_the_stop_line_of_a_light(seed: int):
+    root = town(seed)
+    lit = controlled_ends(root, (LIGHT,))
+    for road in root.iter("road"):
+        if road.get("junction") != "-1":
+            continue
+        for lane in road.iterfind("lanes/laneSection//lane"):
+            marks = [(float(mark.get("sOffset", 0)), mark.get("type")) for mark in lane.findall("roadMark")]
+            if not marks:
+                continue
+            assert marks == sorted(marks, key=lambda mark: mark[0])
+            assert marks[0][0] == 0
+            assert (marks[0] == (0, "none")) == ((road.get("id"), True) in lit)
+            assert (marks[-1][1] == "none") == ((road.get("id"), False) in lit)
+
+
 def test_speed_signs_tell_the_limit_of_the_road_behind_them():
     changes = 0
     for seed in SEEDS:
@@ -167,6 +188,25 @@ def test_carla_reads_signals_and_crosswalks_where_they_were_written():
         assert -place.y == pytest.approx(float(position.get("y", 0)), abs=0.01)
     num_crosswalks = sum(o.get("type") == "crosswalk" for o in town(0).iter("object"))
     assert len(carla_map.get_crosswalks()) == 5 * num_crosswalks
+
+
+def test_the_map_reader_stops_each_approach_at_its_line_and_sees_the_light_beyond():
+    for seed in SEEDS[:3]:
+        road_map = load_map(town_xodr(seed))
+        lights = [signal for signal in road_map.signals if signal.kind == SignalType.TRAFFIC_LIGHT]
+        assert len(lights) == len(signals(town(seed), LIGHT))
+        for light in lights:
+            assert light.controller
+            assert light.stops
+            for key, at in light.stops:
+                lane = road_map.lanes[key]
+                assert lane.length - at == pytest.approx(5.2, abs=0.9)
+                assert lane.junction == -1
+                x, y = (np.interp(at, lane.s, lane.points[:, k]) for k in range(2))
+                ahead = np.array([np.cos(lane.yaw[-1]), np.sin(lane.yaw[-1])]) @ (light.x - x, light.y - y)
+                assert ahead == pytest.approx(4.7, abs=0.9), "behind the crosswalk"
+                assert abs(wrap_angle(light.yaw - lane.yaw[-1] - np.pi)) < 0.1, "its face looks at who waits"
+        assert len(road_map.geometry.crosswalks) == len(lights)
 
 
 @pytest.mark.slow
