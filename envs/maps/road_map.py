@@ -346,7 +346,7 @@ def read_map_source(source: str | Path) -> MapSource:
         FileNotFoundError: no such file.
     """
     text = str(source)
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+    if "<" in text:  # also where what stands before it is garbled
         return MapSource("given as text", "given as text", text)
     path = Path(text)
     if not path.is_file():
