@@ -16,7 +16,7 @@ import numpy as np
 
 from envs.maps.opendrive_text import parse_opendrive
 from envs.maps.reference_line import Cubics
-from envs.maps.roads import number_ids
+from envs.maps.road_reader import number_ids
 
 CHECK_TIMEOUT = 120.0
 """Longest that a child process may take to parse a map [s]."""

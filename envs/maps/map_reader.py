@@ -10,11 +10,13 @@ import numpy as np
 
 from envs.maps.junction_outlines import outline_junction
 from envs.maps.lane_links import LaneLinks, joined
+from envs.maps.lane_surfaces import SectionSurface, sample_section
 from envs.maps.objects import line_at, read_crosswalks, read_stop_lines
 from envs.maps.opendrive import Lane, LaneKey, LanePolygon, Marking, RoadGeometry, corner_points
 from envs.maps.opendrive_text import parse_opendrive
 from envs.maps.road_marks import section_markings
-from envs.maps.roads import LaneRecord, Road, Section, SectionSurface, read_roads, sample_section
+from envs.maps.road_reader import read_roads
+from envs.maps.roads import LaneRecord, Road, Section
 from envs.maps.sign_codes import SignalType
 from envs.maps.signals import Signal, SignalPlacer, StopLine, read_signals
 from envs.maps.speed_limits import LaneLimits, SpeedLimits, complete_limits

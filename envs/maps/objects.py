@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from envs.maps.lane_surfaces import borders_at
 from envs.maps.opendrive import Lane, LaneKey
 from envs.maps.opendrive_text import read_number
-from envs.maps.roads import Road, borders_at
+from envs.maps.roads import Road
 from envs.maps.sign_codes import STOP_LINE_CODE
 from envs.maps.signals import SignalRecord, StopLine
 

@@ -335,7 +335,7 @@ def load_map(source: str | Path) -> RoadMap:
         ValueError: the map cannot be used; says which element is wrong, and what would be right.
     """
     text = str(source)
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+    if "<" in text:  # also where what stands before it is garbled
         return _load("given as text", "given as text", text)
     path = Path(text)
     if not path.is_file():

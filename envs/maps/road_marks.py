@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from envs.maps.lane_surfaces import SectionSurface
 from envs.maps.opendrive import Marking, corner_points
 from envs.maps.opendrive_text import read_number
-from envs.maps.roads import Road, Section, SectionSurface
+from envs.maps.roads import Road, Section
 
 _NOT_PAINTED = ("none", "grass", "edge")
 _YELLOW = ("yellow", "orange")

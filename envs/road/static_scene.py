@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -87,7 +86,7 @@ def load_map_scene(source: str) -> StaticScene:
     Raises:
         ValueError: the map cannot be used.
     """
-    return _build_scene(load_map(source if source.lstrip().startswith("<") else Path(source)), 0, -1)
+    return _build_scene(load_map(source), 0, -1)
 
 
 def _build_scene(road_map: RoadMap, scenery_seed: int, town: int) -> StaticScene:
