@@ -54,7 +54,10 @@ def test_garbled_copies_are_read_or_refused(path) -> None:
     assert all(message.startswith("map given as text cannot be used: ") for message in refused)
 
 
-@pytest.mark.parametrize
+NO_MAPS = ("<", "x<", "<OpenDRIVE/>", "<OpenDRIVE><header/></OpenDRIVE>", "<html><body/></html>")
+
+
+@pytest.mark.parametrize("text", NO_MAPS)
 def test_what_is_no_map_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="map given as text cannot be used: "):
         load_map(text)
