@@ -62,7 +62,11 @@ class SignFace(IntEnum):
 
 
 class AreaKind(IntEnum):
-    """What a part of the ground is; where areas overlap, the later one lies on top."""
+    """What a part of the ground is.
+
+    Where areas overlap, JUNCTION lies on DRIVABLE, and that on PARKING, SHOULDER, SIDEWALK, MEDIAN and OTHER. A
+    CROSSWALK is paint.
+    """
 
     DRIVABLE = 0
     JUNCTION = 1

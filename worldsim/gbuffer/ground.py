@@ -25,14 +25,15 @@ OVERDRAW = 1.35
 """cv2.fillPoly with smooth edges makes a shape so much wider [px]."""
 
 CLASS_OF_AREA = {
-    AreaKind.DRIVABLE: SemanticClass.ROAD,
-    AreaKind.JUNCTION: SemanticClass.ROAD,
+    AreaKind.OTHER: SemanticClass.GROUND,
+    AreaKind.MEDIAN: SemanticClass.GROUND,
+    AreaKind.SIDEWALK: SemanticClass.SIDEWALK,
     AreaKind.SHOULDER: SemanticClass.ROAD,
     AreaKind.PARKING: SemanticClass.ROAD,
-    AreaKind.SIDEWALK: SemanticClass.SIDEWALK,
-    AreaKind.MEDIAN: SemanticClass.GROUND,
-    AreaKind.OTHER: SemanticClass.GROUND,
+    AreaKind.DRIVABLE: SemanticClass.ROAD,
+    AreaKind.JUNCTION: SemanticClass.ROAD,
 }
+"""From the lowest to the topmost."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,9 +64,10 @@ class GroundRaster:
             return _NOTHING
         grid = GroundGrid.around(points.min(axis=0), points.max(axis=0), MARGIN, FINEST_RESOLUTION, MAX_CELLS)
         base = np.full(grid.shape, SemanticClass.GROUND, np.uint8)
-        for outline, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
-            if kind != AreaKind.CROSSWALK:
-                grid.fill(base, outline, int(CLASS_OF_AREA[AreaKind(kind)]), grow=SEAM, smooth=False)
+        outlines = layout.areas()
+        for kind, semantic in CLASS_OF_AREA.items():
+            for k in np.flatnonzero(layout.area_kinds == kind):
+                grid.fill(base, outlines[k], int(semantic), grow=SEAM, smooth=False)
         paint, coverage = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
         for patch in paint_patches(layout, OVERDRAW * grid.resolution):
             grid.fill(coverage, patch.outline, 255)

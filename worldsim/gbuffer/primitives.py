@@ -10,7 +10,7 @@ import numpy as np
 from worldsim.datatypes.layout import BOX_NAMES, BoxColumn, Layout
 from worldsim.gbuffer import road_users, static_templates
 from worldsim.gbuffer.classes import Part
-from worldsim.gbuffer.kernels import place
+from worldsim.gbuffer.placing import place
 from worldsim.gbuffer.road_users import USER_TEMPLATES, RoadUsers
 from worldsim.gbuffer.static_templates import STATIC_TEMPLATES
 from worldsim.gbuffer.templates import NUM_PARAMETERS, Template

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from envs.road.rendering import shading
+from envs.road.rendering import ground_effects, shading
 from envs.road.rendering.scenery import Scenery
 from envs.road.rendering.weather import (
     PANORAMA_MAX_ELEVATION,
@@ -117,7 +117,7 @@ class Camera:
         shadow, numbers = scenery.shadow_in(weather), _weather_numbers(weather)
         contact = np.ones((config.height_px, config.width_px), np.float32)
         sun = np.array([*weather.sun_direction, CAST_SHADOW])
-        shading.cast_shadows(
+        ground_effects.cast_shadows(
             canvas.camera, config.supersampling, canvas.inverse_depth, canvas.surface, users.boxes, users.kinds, sun,
             contact,
         )  # fmt: skip
@@ -130,7 +130,7 @@ class Camera:
             _fog_table(weather), frame,
         )  # fmt: skip
         if weather.wetness > 0.0:
-            shading.mirror(canvas.camera, config.supersampling, canvas.surface, numbers, frame)
+            ground_effects.mirror(canvas.camera, config.supersampling, canvas.surface, numbers, frame)
         return frame
 
     def _sky_map_of(self, grade: float) -> np.ndarray:
