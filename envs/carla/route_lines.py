@@ -40,8 +40,7 @@ class RouteLines:
 
     @staticmethod
     def of(route: Route, signals: MapSignals) -> RouteLines:
-        """Those of `signals` that the route crosses, as often as it does; not signs beside a light, which are for when it
-        is off."""
+        """Those of `signals` that the route crosses, as often as it does, without signs that stand in for a light."""
         rows = []
         for (x, y, yaw), kind, light in zip(signals.poses, signals.kinds, signals.lights, strict=True):
             offset = np.array([x, y]) - route.points
