@@ -445,7 +445,7 @@ def shade(
                             tone = math.sin(4.3 * px + phase) * math.sin(4.7 * py + 1.7 * phase) * math.sin(5.1 * pz)
                             tone = 1.0 + 0.3 * near * tone
                             color = (tone * color[0], tone * color[1], tone * color[2])
-                            open_sky = 0.8 + 0.2 * nz
+                            open_sky = 0.94 + 0.14 * nz
                         elif part == HEAD and nz < 0.35:
                             color = (206.0, 162.0, 132.0)
                     else:
