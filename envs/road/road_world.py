@@ -90,6 +90,9 @@ class RoadWorldConfig:
 class RoadWorld:
     """The reference world: procedural towns or any OpenDRIVE map, with traffic, a front camera and exact truth.
 
+    A town or map takes half a second or more to build when it is first entered. It is kept in the user's cache folder,
+    or in the one that the environment variable DRIVEDIT_CACHE names; "off" keeps none (`envs.disk_cache`).
+
     reset options:
         town: seed of a procedural town.
         map: path or text of an .xodr file; excludes `town`.
