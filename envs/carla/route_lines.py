@@ -40,8 +40,8 @@ class RouteLines:
 
     @staticmethod
     def of(route: Route, signals: MapSignals) -> RouteLines:
-        """Those of `signals` that the route crosses, as often as it does; not signs beside a light, which are for when it
-        is off."""
+        """Those of `signals` that the route crosses, as often as it does; not signs beside a light, which are for when
+        it is off."""
         rows = []
         for (x, y, yaw), kind, light in zip(signals.poses, signals.kinds, signals.lights, strict=True):
             offset = np.array([x, y]) - route.points
