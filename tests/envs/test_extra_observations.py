@@ -1,4 +1,4 @@
-"""Depth and semantic classes as observations, in every mode, in vector envs, through JSON; refused where there are none."""
+"""Depth and semantic classes as observations: in every mode, in vector envs, through JSON; refused by name."""
 
 import gymnasium
 import numpy as np

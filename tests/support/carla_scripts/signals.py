@@ -10,7 +10,7 @@ import numpy as np
 def main(port):
     client = carla.Client("127.0.0.1", port)
     client.set_timeout(120.0)
-    world = client.get_world()
+    world = client.load_world(sys.argv[2])
     settings = world.get_settings()
     settings.synchronous_mode, settings.fixed_delta_seconds = True, 0.1
     world.apply_settings(settings)
