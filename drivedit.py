@@ -68,8 +68,8 @@ if TYPE_CHECKING:
     from policies.drive import drive as drive
     from policies.policy import Policy as Policy
     from policies.registry import make_policy as make_policy
+    from training.data.rollout_writer import RolloutWriter as RolloutWriter
     from training.data.rollouts import RolloutDataset as RolloutDataset
-    from training.data.rollouts import RolloutWriter as RolloutWriter
     from worldsim.datatypes.scene import ObjectKind as ObjectKind
     from worldsim.datatypes.scene import RouteCommand as RouteCommand
     from worldsim.datatypes.scene import SceneState as SceneState
@@ -140,7 +140,8 @@ _HOME_OF = {
         "policies.drive": ("Rollout", "drive"),
         "policies.policy": ("Policy",),
         "policies.registry": ("make_policy",),
-        "training.data.rollouts": ("RolloutDataset", "RolloutWriter"),
+        "training.data.rollout_writer": ("RolloutWriter",),
+        "training.data.rollouts": ("RolloutDataset",),
         "worldsim.datatypes.scene": ("ObjectKind", "RouteCommand", "SceneState"),
         "worldsim.datatypes.start_clip": ("StartClip",),
         "worldsim.datatypes.vehicle": ("VehicleModel",),

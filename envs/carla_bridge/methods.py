@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,16 +10,14 @@ import numpy as np
 from envs.carla.coordinates import control_from_carla, poses_to_carla
 from envs.carla_bridge import blueprints, messages
 from envs.carla_bridge.bridge import Bridge
-from envs.carla_bridge.rpc import Method, RefusedError
-from worldsim.datatypes.signals import SignalKind
+from envs.carla_bridge.rpc import Method, RefusedError, returning, returning_nothing
+from envs.carla_bridge.traffic_lights import TrafficLightMethods
 from worldsim.datatypes.vehicle import VehicleColumn
 
 SPAWN_HEIGHT = 0.5
 """Of spawn points above the road, as CARLA gives them [m]."""
 OWN_WAY = "the ego moves by its controls alone, the world's own road users by its traffic model"
 """Why only what a client has spawned besides the ego can be teleported."""
-OWN_LIGHTS = "the lights of this world keep to its own cycles"
-"""Why clients cannot switch them."""
 MOST_SLIP = 0.1
 """A velocity given to the ego may have this much across its heading [m/s]."""
 SAME_STEP = 1e-6
@@ -29,16 +26,8 @@ SAME_STEP = 1e-6
 
 def methods_of(bridge: Bridge) -> dict[str, Method]:
     """Every method of a bridge by name."""
-    parts = (_Session(bridge), _Maps(bridge), _Actors(bridge), _TrafficLights(bridge), _TrafficManagers(bridge))
+    parts = (_Session(bridge), _Maps(bridge), _Actors(bridge), TrafficLightMethods(bridge), _TrafficManagers(bridge))
     return {name: method for part in parts for name, method in part.methods().items()}
-
-
-def _value(*calls: Callable[..., Any]) -> dict[str, Method]:
-    return {call.__name__: Method(call=call) for call in calls}
-
-
-def _none(*calls: Callable[..., Any]) -> dict[str, Method]:
-    return {call.__name__: Method(call=call, returns="none") for call in calls}
 
 
 class _Session:
@@ -49,7 +38,7 @@ class _Session:
 
     def methods(self) -> dict[str, Method]:
         return {
-            **_value(
+            **returning(
                 self.version,
                 self.get_episode_info,
                 self.get_sensor_token,
@@ -58,7 +47,7 @@ class _Session:
                 self.tick_cue,
                 self.get_weather_parameters,
             ),
-            **_none(self.set_weather_parameters, self.draw_debug_shape, self.update_lights_state),
+            **returning_nothing(self.set_weather_parameters, self.draw_debug_shape, self.update_lights_state),
         }
 
     def version(self) -> str:
@@ -116,7 +105,7 @@ class _Maps:
 
     def methods(self) -> dict[str, Method]:
         return {
-            **_value(
+            **returning(
                 self.get_map_info,
                 self.get_map_data,
                 self.get_available_maps,
@@ -126,7 +115,7 @@ class _Maps:
                 self.get_environment_objects,
                 self.query_lights_state,
             ),
-            **_none(self.load_new_episode, self.copy_opendrive_to_file),
+            **returning_nothing(self.load_new_episode, self.copy_opendrive_to_file),
         }
 
     def get_map_info(self) -> list:
@@ -176,7 +165,7 @@ class _Actors:
 
     def methods(self) -> dict[str, Method]:
         return {
-            **_value(
+            **returning(
                 self.get_actor_definitions,
                 self.get_spectator,
                 self.get_actors_by_id,
@@ -189,7 +178,7 @@ class _Actors:
                 self.get_vehicle_light_states,
                 self.get_wheel_steer_angle,
             ),
-            **_none(
+            **returning_nothing(
                 self.apply_control_to_vehicle,
                 self.set_actor_transform,
                 self.set_actor_location,
@@ -343,61 +332,6 @@ class _Actors:
                 raise RefusedError(f"this world knows no command {name}")
 
 
-class _TrafficLights:
-    """Traffic lights, which keep to the served world's own cycles."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        self._bridge, self._registry = bridge, bridge.registry
-
-    def methods(self) -> dict[str, Method]:
-        return {
-            **_value(self.get_group_traffic_lights, self.get_light_boxes),
-            **_none(
-                self.reset_all_traffic_lights,
-                self.freeze_all_traffic_lights,
-                self.set_traffic_light_state,
-                self.set_traffic_light_green_time,
-                self.set_traffic_light_yellow_time,
-                self.set_traffic_light_red_time,
-                self.freeze_traffic_light,
-                self.reset_traffic_light_group,
-            ),
-        }
-
-    def get_group_traffic_lights(self, actor: int) -> list[int]:
-        signals = self._bridge.simulation.signals
-        group = signals[self._registry.signal_number(actor)].group
-        return [i for i, signal in zip(self._registry.signals, signals, strict=True) if signal.group == group]
-
-    def get_light_boxes(self, actor: int) -> list:
-        simulation, number = self._bridge.simulation, self._registry.signal_number(actor)
-        lights = [k for k, signal in enumerate(simulation.signals) if signal.kind == SignalKind.RED]
-        places = np.array([simulation.signals[k].pose[:2] for k in lights])
-        return messages.light_boxes(simulation.layout, places, lights.index(number))
-
-    def reset_all_traffic_lights(self) -> None:
-        """Traffic Managers ask for it whenever they are seeded; the lights of the served world go on."""
-
-    def freeze_all_traffic_lights(self, frozen: bool) -> None:
-        if frozen:
-            raise RefusedError(f"traffic lights cannot be frozen: {OWN_LIGHTS}")
-
-    def set_traffic_light_state(self, actor: int, state: int) -> None:
-        raise RefusedError(f"traffic light {actor} cannot be switched: {OWN_LIGHTS}")
-
-    def set_traffic_light_green_time(self, actor: int, seconds: float) -> None:
-        raise RefusedError(f"traffic light {actor} cannot be given other times: {OWN_LIGHTS}")
-
-    set_traffic_light_yellow_time = set_traffic_light_red_time = set_traffic_light_green_time
-
-    def freeze_traffic_light(self, actor: int, frozen: bool) -> None:
-        if frozen:
-            raise RefusedError(f"traffic light {actor} cannot be frozen: {OWN_LIGHTS}")
-
-    def reset_traffic_light_group(self, actor: int) -> None:
-        raise RefusedError(f"the lights of the group of {actor} cannot be reset: {OWN_LIGHTS}")
-
-
 class _TrafficManagers:
     """Where clients run their Traffic Managers; they ask each other through the server."""
 
@@ -406,10 +340,10 @@ class _TrafficManagers:
 
     def methods(self) -> dict[str, Method]:
         return {
-            **_value(
+            **returning(
                 self.is_traffic_manager_running, self.get_traffic_manager_running, self.add_traffic_manager_running
             ),
-            **_none(self.destroy_traffic_manager),
+            **returning_nothing(self.destroy_traffic_manager),
         }
 
     def is_traffic_manager_running(self, port: int) -> bool:

@@ -39,6 +39,16 @@ class Method:
         return [[0 if self.returns == "value" else True, [message]]]
 
 
+def returning(*calls: Callable[..., Any]) -> dict[str, Method]:
+    """Methods that answer with a value, by name."""
+    return {call.__name__: Method(call=call) for call in calls}
+
+
+def returning_nothing(*calls: Callable[..., Any]) -> dict[str, Method]:
+    """Methods that answer that all is well, by name."""
+    return {call.__name__: Method(call=call, returns="none") for call in calls}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """One call of one client."""

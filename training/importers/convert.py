@@ -11,7 +11,8 @@ import numpy as np
 from tqdm import tqdm
 
 from training.data import lerobot_layout as layout
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset, Rows
 from training.importers.formats import FormatName, find_importer, read_recordings
 from training.importers.importer import SourceHints
 from training.importers.media import Fit, fit_image

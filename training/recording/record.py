@@ -20,7 +20,8 @@ from envs.process_pool import in_processes
 from envs.registration import WORLDS, ReferenceWorldName
 from envs.world import SensorWorld, World, WorldLostError, WorldStep
 from training.data import lerobot_layout as layout
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset, Rows, all_valid
 from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from worldsim.datatypes.scene import SceneState
 from worldsim.gbuffer.classes import SENSOR_NAMES

@@ -1,5 +1,6 @@
 """CarlaWorld over the real client over the bridge over the reference world, beside that world itself; faults."""
 
+import contextlib
 import re
 import signal
 import socket
@@ -15,18 +16,23 @@ from gymnasium.utils.env_checker import check_env
 from leaderboard_files import write_route
 
 import drivedit  # noqa: F401  registers the ids
+from envs.carla.cameras import DEPTH_FAR, semantic_of, semantic_pixels
 from envs.carla.carla_world import CarlaWorld, CarlaWorldConfig
 from envs.carla.coordinates import pose_from_carla, pose_to_carla
 from envs.carla.leaderboard_routes import RouteError, read_routes
 from envs.carla_bridge.road_simulation import STANDING_START
 from envs.carla_bridge.serve import ServeConfig
 from envs.maps.procedural_towns import town_xodr
+from envs.maps.signals import SignalType
 from envs.road.road_world import RoadWorld, RoadWorldConfig
 from envs.road.static_scene import load_town_scene
 from envs.scripted_actors import ScriptedActors, ego_on_route, scripted_box
 from envs.world import Restorable, WorldLostError
 from scenarios.actors import BrakingLead, CrossingPedestrian
+from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.layout import BoxColumn, LayoutKind
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.vehicle import VehicleModel
 
 BRAKE = np.array([0, 0, 1, 0], np.float32)
@@ -77,7 +83,7 @@ def assert_same(through_carla, direct):
         else:
             np.testing.assert_array_equal(found, value, err_msg=name)
     assert through_carla.progress == pytest.approx(direct.progress, abs=2e-3)
-    events = ("collision", "off_road", "wrong_way")
+    events = ("collision", "off_road", "wrong_way", "red_light", "stop_sign_missed")
     assert [getattr(through_carla, name) for name in events] == [getattr(direct, name) for name in events]
 
 
@@ -111,6 +117,85 @@ def wandering_controls(num, seed):
 
 def test_recording_through_carla_equals_the_direct_one(carla_world):
     assert compare_episode(carla_world, 3, wandering_controls(50, 0)) == 51
+
+
+def test_lights_and_signs_through_carla_are_the_direct_ones(carla_world):
+    """Straight at a light, on red or not, over its line and on."""
+    direct = RoadWorld(DIRECT)
+    lane, line = _lane_with_a_light(load_town_scene(0).road_map)
+    at = lane.length - 30.0
+    pose = float32_pose(tuple(float(np.interp(at, lane.s, v)) for v in (*lane.points.T, lane.yaw)))
+    seen = set()
+    for seed in range(3):
+        expected = direct.reset(seed, {"town": 0, "start_pose": pose, "scripted_actors": STANDING_START})
+        for _ in range(NUM_WARMUP):
+            expected = direct.step(BRAKE)
+        step = carla_world.reset(seed, {"start_pose": pose, "route": direct.snapshot().route})
+        for _ in range(90):
+            assert step.scene.signal_valid
+            assert step.scene.signal == expected.scene.signal
+            assert step.scene.signal_distance == pytest.approx(float(expected.scene.signal_distance), abs=0.1)
+            assert (step.red_light, step.stop_sign_missed) == (expected.red_light, expected.stop_sign_missed)
+            seen.add((int(expected.scene.signal), expected.red_light))
+            control = np.array([*_steer(expected), 0.7, 0, 0], np.float32)
+            step, expected = carla_world.step(control), direct.step(control)
+    assert {signal for signal, _ in seen} & {SignalKind.RED, SignalKind.YELLOW, SignalKind.GREEN}
+    assert line <= lane.length
+
+
+def _lane_with_a_light(road_map):
+    """A lane of more than 40 m with a light at its end, and the arc length of the stop line."""
+    for light in road_map.signals:
+        if light.kind == SignalType.TRAFFIC_LIGHT:
+            for key, s in light.stops:
+                if road_map.lanes[key].length > 40:
+                    return road_map.lanes[key], s
+    raise AssertionError("town 0 has no light")
+
+
+def _steer(step):
+    x, y = step.scene.route[2].tolist()
+    return (float(VehicleModel().steer_command(2 * y / (x * x + y * y))),)
+
+
+def test_the_layout_through_carla_is_the_direct_one(carla_world):
+    carla_world.reset(0, {})
+    layout, direct = carla_world.layout(), load_town_scene(0).layout
+
+    for name in ("area_points", "area_kinds", "line_points", "line_kinds", "line_colors"):
+        if name.startswith("line") or not len(direct.boxes):
+            np.testing.assert_array_equal(getattr(layout, name), getattr(direct, name), err_msg=name)
+    for kind in (LayoutKind.BUILDING, LayoutKind.TREE, LayoutKind.POLE, LayoutKind.SIGN, LayoutKind.LIGHT):
+        ours, theirs = (one.boxes[one.box_kinds == kind] for one in (layout, direct))
+        assert len(ours) == len(theirs), kind
+        ours, theirs = (boxes[np.lexsort(boxes[:, :2].T.round(2))] for boxes in (ours, theirs))
+        np.testing.assert_allclose(np.delete(ours, BoxColumn.YAW, 1), np.delete(theirs, BoxColumn.YAW, 1), atol=2e-3)
+        turned = wrap_angle(ours[:, BoxColumn.YAW] - theirs[:, BoxColumn.YAW])
+        np.testing.assert_allclose(turned, 0.0, atol=1e-4)
+    assert not layout.box_color_valid.any()
+    assert set(layout.box_signals[layout.box_kinds == LayoutKind.LIGHT]) == set(range(4))
+    assert carla_world.layout() is layout
+    clip = carla_world.start_clip(pictures=False)
+    assert 0 < len(clip.layout.boxes) <= len(layout.boxes)
+
+
+def test_depth_and_classes_through_carla_are_the_direct_ones():
+    with serving(*SMALL_ROAD) as own, contextlib.ExitStack() as stack:
+        config = carla_config(own.port)
+        env = gymnasium.make("DriveDiT-Carla-v0", extra_obs=("depth", "semantic"), world_config=config).unwrapped
+        stack.callback(env.close)
+        direct = RoadWorld(DIRECT)
+        pose = float32_pose(direct.reset(5, {"town": 0}).vehicle[:3])
+        direct.reset(5, {"town": 0, "start_pose": pose, "scripted_actors": STANDING_START})
+        for _ in range(NUM_WARMUP):
+            direct.step(BRAKE)
+        seen, _ = env.reset(seed=5, options={"start_pose": pose, "route": direct.snapshot().route})
+        expected = direct.sensor_frames(("depth", "semantic"))
+        assert seen in env.observation_space
+        known = np.isfinite(expected["depth"]) & (expected["depth"] < DEPTH_FAR)
+        np.testing.assert_array_equal(np.isfinite(seen["depth"]), known)
+        np.testing.assert_allclose(seen["depth"][known], expected["depth"][known], rtol=2e-3)
+        np.testing.assert_array_equal(seen["semantic"], semantic_of(semantic_pixels(expected["semantic"])))
 
 
 @pytest.mark.slow
@@ -166,7 +251,7 @@ def test_a_scripted_actor_is_seen_and_leaves_with_the_episode(carla_world):
     without = shown(carla_world, carla_world.reset(1, {"scripted_actors": alone}))
     np.testing.assert_allclose(with_lead.vehicle, without.vehicle, atol=1e-4)
     difference = np.abs(with_lead.frame.astype(int) - without.frame).max(axis=2)
-    assert (difference > 30).mean() > 0.02
+    assert (difference > 10).mean() > 0.02
     assert with_lead.scene.lead_valid
     assert not without.scene.object_valid.any()
 

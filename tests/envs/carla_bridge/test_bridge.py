@@ -1,13 +1,18 @@
 """The bridge as CARLA users' scripts see it: each runs unchanged, with the real client, in a process of its own."""
 
+import itertools
 import json
 import socket
 
+import numpy as np
 import pytest
 from bridge_process import SMALL_ROAD, run_client, serving
 
 from envs.carla_bridge.layouts import LAYOUTS, layout_of
 from envs.carla_bridge.serve import ServeConfig
+from envs.maps.signals import SignalType
+from envs.road.static_scene import load_town_scene
+from worldsim.datatypes.layout import BoxColumn, LayoutKind
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +113,44 @@ def test_manual_control_drives_and_changes_the_map(road):
     assert found["rising"]
     assert found["next_map"] == "Town_001"
     assert found["next_actors"] == ["spectator"]
+
+
+def test_lights_signs_and_static_objects_are_told_by_the_api(road):
+    found = json.loads(run_client("signals.py", road.port, "Town_000"))
+    road_map = load_town_scene(0).road_map
+    lights = [signal for signal in road_map.signals if signal.kind == SignalType.TRAFFIC_LIGHT]
+    assert sorted(found["ids"]) == sorted(signal.id for signal in lights)
+    assert all(found["by_landmark"])
+    assert found["first_ahead"]
+    for sign_id, stops in zip(found["ids"], found["stops"], strict=True):
+        (signal,) = (one for one in lights if one.id == sign_id)
+        assert {(key[0], key[2]) for key, _ in signal.stops} == {(road, lane) for *_, road, lane in stops}
+        for key, s in signal.stops:
+            lane = road_map.lanes[key]
+            place = [np.interp(s, lane.s, values) for values in lane.points.T]
+            assert min(np.hypot(x - place[0], y - place[1]) for x, y, *_ in stops) < 0.5
+
+    # lights of a group switch together, groups never all at once; green, yellow, red as the times say
+    states, of_light = np.array(found["states"]), dict(zip(found["own_ids"], range(found["lights"]), strict=True))
+    for light, group in zip(found["own_ids"], found["groups"], strict=True):
+        assert light in group
+        for other in group:
+            np.testing.assert_array_equal(states[:, of_light[light]], states[:, of_light[other]])
+    assert (states == 0).any(1).all()
+    changes = [(a, b) for column in states.T for a, b in itertools.pairwise(column) if a != b]
+    assert {(0, 2), (2, 1), (1, 0)} >= set(changes)
+    assert len(changes) == found["elapsed_falls"] > 0
+
+    layout = load_town_scene(0).layout
+    buildings = layout.boxes[layout.box_kinds == LayoutKind.BUILDING]
+    assert found["objects"] == found["all_boxes"] == len(layout.boxes)
+    assert found["boxes"] == len(found["houses"]) == len(buildings)
+    x, y, z, *half = found["houses"][0]
+    np.testing.assert_allclose([x, -y], buildings[0, :2], atol=1e-3)
+    np.testing.assert_allclose(2 * np.array(half), buildings[0, BoxColumn.LENGTH :], atol=1e-3)
+    assert z - half[2] == pytest.approx(float(buildings[0, BoxColumn.Z]), abs=1e-3)
+    assert sum(found["heads"]) == int((layout.box_kinds == LayoutKind.LIGHT).sum())
+    assert "traffic lights cannot be frozen" in road.said()
 
 
 def test_the_clients_traffic_manager_drives_the_ego(road):

@@ -77,12 +77,14 @@ def main(port, num_frames):
     found["launched"] = ego.get_velocity().length()
     found["destroyed"] = [walker.destroy(), walker.is_alive]
     world.tick()
-    found["left"] = sorted(actor.type_id for actor in world.get_actors() if not actor.type_id.startswith("sensor"))
+    found["left"] = sorted(
+        actor.type_id for actor in world.get_actors() if not actor.type_id.startswith(("sensor", "traffic"))
+    )
     camera.stop()
     collision.stop()
     ego.destroy()
     world.tick()
-    found["end"] = [actor.type_id for actor in world.get_actors()]
+    found["end"] = [actor.type_id for actor in world.get_actors() if not actor.type_id.startswith("traffic")]
     settings.synchronous_mode, settings.fixed_delta_seconds = False, None
     world.apply_settings(settings)
     print(json.dumps(found))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from training.data.frame_store import FrameStore, FrameWindows
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter, Rows, all_valid
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset, Rows, all_valid
 from worldsim.datatypes.scene import SceneState
 
 LENGTHS = (12, 5, 20)

@@ -8,7 +8,8 @@ import pytest
 from random_rollouts import SIZE, random_rows, smooth_frames
 
 from training.data.frame_store import FrameStore
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset
 from training.data.starts import clip_at
 from worldsim.datatypes.layout import Layout, LineKind
 from worldsim.datatypes.start_clip import LAYOUT_RADIUS

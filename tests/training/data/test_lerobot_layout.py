@@ -10,7 +10,8 @@ import pytest
 from random_rollouts import SIZE, random_rows, smooth_frames
 
 from training.data import lerobot_layout as layout
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset
 from training.data.video_io import decode_video
 
 LENGTHS = (17, 23, 9)

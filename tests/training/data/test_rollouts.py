@@ -7,7 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from random_rollouts import SIZE, random_rows, smooth_frames
 
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset
 from training.data.video_io import VideoConfig, decode_video, encode_video
 
 TASKS = ("good", "bad")

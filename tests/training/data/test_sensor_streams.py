@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from random_rollouts import SIZE, random_rows, smooth_frames
 
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset
 from training.data.sensor_streams import (
     DEPTH_ERROR,
     DEPTH_MAX,

@@ -9,7 +9,8 @@ from random_rollouts import SIZE, random_rows, smooth_frames
 from training.data.augment import AugmentConfig, Clip, augment, mirror, relight
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.rarity import behaviours, rarity_weights
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset
 from training.data.video_dataset import LoaderConfig, VideoDataset, WeightedWindows, video_loader
 from worldsim.datatypes.scene import RouteCommand
 from worldsim.datatypes.vehicle import VehicleModel

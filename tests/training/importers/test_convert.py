@@ -11,7 +11,8 @@ from recordings import CarlaLog, imported, known, numbers, write_comma2k19, writ
 
 from drivedit import main
 from training.data import lerobot_layout as layout
-from training.data.rollouts import EpisodeSource, RolloutDataset, RolloutWriter
+from training.data.rollout_writer import RolloutWriter
+from training.data.rollouts import EpisodeSource, RolloutDataset
 from training.importers.carla_log import read_carla_log
 from training.importers.convert import ImportConfig, coverage, import_recordings
 from training.importers.importer import DriveOptions

@@ -303,3 +303,19 @@ def test_a_recording_goes_on_beside_a_layout_half_written(tmp_path):
 def test_extra_pictures_of_a_world_without_them_are_refused(tmp_path):
     with pytest.raises(RuntimeError, match="a StraightWorld shows no depth"):
         record(config(tmp_path, extra=("depth",)), make_straight_world)
+
+
+def test_the_reference_world_is_recorded_with_layout_depth_and_classes(tmp_path):
+    settings = config(
+        tmp_path, num_episodes=2, num_towns=1, seconds_per_episode=2.5, min_seconds=0.5, extra=("depth", "semantic")
+    )
+    dataset = record(settings)
+    episode = dataset[1]
+    depth, classes = episode.sensor_frames("depth"), episode.sensor_frames("semantic")
+    assert depth.shape == classes.shape == episode.frames.shape[:3]
+    assert np.isinf(depth[classes == 0]).mean() > 0.9
+    layout = episode.static.read()
+    assert layout.boxes_known
+    assert len(layout.boxes) > 50
+    with pytest.raises(ValueError, match="recorded with extra="):
+        record(config(tmp_path, num_episodes=2, num_towns=1, seconds_per_episode=2.5, min_seconds=0.5))
