@@ -1,14 +1,12 @@
-"""What `envs.ground_truth` computes of many points, compiled. Imported when first used, for numba is slow to load.
-
-Nothing here calls compiled code of another file: numba's cache on disk would not see when that changes.
-"""
+"""What `envs.ground_truth` computes of many points, compiled. Imported when first used, for numba is slow to load."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numba import njit
+
+from worldsim.compiled import compiled
 
 X, Y, YAW, LENGTH, WIDTH = range(5)
 """Columns of a box; the first three are also those of a vehicle."""
@@ -16,7 +14,7 @@ SLACK = 1e-6
 """More than rounding can make of the distance of two boxes [m]."""
 
 
-@njit(cache=True)
+@compiled
 def project_ahead(
     points: np.ndarray, yaw: np.ndarray, xy: np.ndarray, s: float, distance: float, reach: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -47,7 +45,7 @@ def project_ahead(
     return at, across, direction
 
 
-@njit(cache=True)
+@compiled
 def on_level(
     points: np.ndarray,
     route_z: np.ndarray,
@@ -88,7 +86,7 @@ def on_level(
     return rows[:found]
 
 
-@njit(cache=True)
+@compiled
 def nearest_objects(x: float, y: float, boxes: np.ndarray, reach: float, most: int) -> np.ndarray:
     """Rows of the at most `most` boxes [n, 5] nearest to (x, y) and not farther than `reach`, nearest first."""
     rows, distances = np.zeros(most, np.int64), np.full(most, np.inf)
@@ -106,7 +104,7 @@ def nearest_objects(x: float, y: float, boxes: np.ndarray, reach: float, most: i
     return rows[:found]
 
 
-@njit(cache=True)
+@compiled
 def list_objects(
     vehicle: np.ndarray,
     boxes: np.ndarray,
@@ -128,7 +126,7 @@ def list_objects(
         object_kinds[slot] = kinds[row]
 
 
-@njit(cache=True)
+@compiled
 def find_lead(
     points: np.ndarray,
     yaw: np.ndarray,
@@ -170,7 +168,7 @@ def find_lead(
     return (max(gap, 0.0) if present else 0.0), speed, present
 
 
-@njit(cache=True)
+@compiled
 def may_touch(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Rows of `boxes` [n, 5] that no gap along or across `box` [5] keeps apart from it: all others are clear of it."""
     c, sn = math.cos(box[YAW]), math.sin(box[YAW])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from worldsim.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def read_cells(mask: np.ndarray, x_min: float, y_min: float, cell: float, xy: np.ndarray) -> np.ndarray:
     """Whether points [n, 2] lie in a cell of `mask` [rows, columns] that is not 0, bool [n]; False outside it.
 

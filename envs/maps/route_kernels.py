@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from worldsim.compiled import compiled
 
 
-@njit(cache=True)
+@compiled
 def wrap(angle: float) -> float:
     """The angle [rad] in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
-@njit(cache=True)
+@compiled
 def interpolate(values: np.ndarray, s: float) -> float:
     """The value at arc length `s` [m] of `values` [r], one a metre; beyond the ends that of the end."""
     last = len(values) - 1
@@ -30,7 +31,7 @@ def interpolate(values: np.ndarray, s: float) -> float:
     return (values[i + 1] - values[i]) * (s - i) + values[i]
 
 
-@njit(cache=True)
+@compiled
 def points_at(points: np.ndarray, s: np.ndarray) -> np.ndarray:
     """Points [n, 2] at arc lengths `s` [n] [m] of a centreline [r, 2] with one point a metre."""
     found = np.empty((len(s), 2))
@@ -40,7 +41,7 @@ def points_at(points: np.ndarray, s: np.ndarray) -> np.ndarray:
     return found
 
 
-@njit(cache=True)
+@compiled
 def preview_route(
     points: np.ndarray,
     length: float,
@@ -65,7 +66,7 @@ def preview_route(
             route[k, 0], route[k, 1] = c * x - sn * y, sn * x + c * y
 
 
-@njit(cache=True)
+@compiled
 def project(points: np.ndarray, yaw: np.ndarray, x: float, y: float, low: int, high: int) -> tuple[float, float, float]:
     """Arc length, lateral offset and route yaw at the place nearest to (x, y); see `Route.project`.
 

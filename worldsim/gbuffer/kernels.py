@@ -1,8 +1,6 @@
 """Compiled kernels: fill a depth buffer with ground and sky, and draw faces and ellipsoids into it.
 
-Bit for bit the same in every process: one thread, no fused or reordered arithmetic. numba's cache looks at a function's
-own file only, so a kernel calls no compiled function of another file; who changes a number here that others import
-touches their files too.
+Bit for bit the same in every process: one thread, no fused or reordered arithmetic.
 
 Frames: "rays" are (X, Y, 1) in the camera's axes right, down, forward, so that a ray times depth is a point. A flat
 face has an inverse depth linear in X and Y. A surface is an index into the records of what was drawn, or one of the
@@ -14,9 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-OPTIONS = {"cache": True, "error_model": "numpy"}
+from worldsim.compiled import compiled
 
 NEAR = 0.15
 """Nothing closer to the camera's plane is drawn [m]."""
@@ -46,7 +43,7 @@ POST_PART, LAMP_PART = 7, 8
 X, Y, Z, YAW, LENGTH, WIDTH = 0, 1, 2, 3, 4, 5
 
 
-@njit(**OPTIONS)
+@compiled
 def clear(camera, inverse_depth, surface):
     """Fill the canvas with flat ground at z = 0 and sky."""
     height, width = inverse_depth.shape
@@ -66,7 +63,7 @@ def clear(camera, inverse_depth, surface):
                 surface[row, column] = SKY
 
 
-@njit(**OPTIONS)
+@compiled
 def _clearance(x, y, z, heights, place):
     """Height of a point above the terrain."""
     rows, columns = heights.shape
@@ -79,7 +76,7 @@ def _clearance(x, y, z, heights, place):
     return z - low * (1.0 - v) - high * v
 
 
-@njit(**OPTIONS)
+@compiled
 def clear_hills(camera, heights, place, inverse_depth, surface):
     """Fill the canvas with terrain and sky: rays of a column from the bottom up, each from where the last one hit."""
     height, width = inverse_depth.shape
@@ -119,7 +116,7 @@ def clear_hills(camera, heights, place, inverse_depth, surface):
             inverse_depth[r, column], surface[r, column] = 0.0, SKY
 
 
-@njit(**OPTIONS)
+@compiled
 def _fill(xs, ys, count, thin, gx, gy, g1, low, high, inverse_depth, surface, index):
     """Scan a convex polygon of canvas pixels; inverse depth is gx * column + gy * row + g1 at pixel centres."""
     height, width = inverse_depth.shape
@@ -166,7 +163,7 @@ def _fill(xs, ys, count, thin, gx, gy, g1, low, high, inverse_depth, surface, in
                     inverse_depth[row, column], surface[row, column] = inverse, index
 
 
-@njit(**OPTIONS)
+@compiled
 def _fill_ball(camera, x, y, z, radius, flatness, extent, inverse_depth, surface, index):
     """An ellipsoid around (x, y, z), relative to the camera, by the exact ray through each pixel centre."""
     height, width = inverse_depth.shape
@@ -199,7 +196,7 @@ def _fill_ball(camera, x, y, z, radius, flatness, extent, inverse_depth, surface
                     inverse_depth[row, column], surface[row, column] = inverse, index
 
 
-@njit(**OPTIONS)
+@compiled
 def _extent(x, z, xx, xz, zz):
     """Range of x / z over an ellipsoid around (x, z) with squared half axes xx, xz, zz, all of it in front."""
     a = z * z - zz
@@ -208,7 +205,7 @@ def _extent(x, z, xx, xz, zz):
     return (b - root) / a, (b + root) / a
 
 
-@njit(**OPTIONS)
+@compiled
 def draw(
     boxes, seeds, states, first_id, corners, parts, colors, face_starts, balls, ball_parts, ball_colors, ball_starts,
     camera, inverse_depth, surface, records, attributes, paints, count,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
-from worldsim.gbuffer.kernels import OPTIONS, YAW, X, Y, Z
+from worldsim.compiled import compiled
+from worldsim.gbuffer.kernels import YAW, X, Y, Z
 
 
-@njit(**OPTIONS)
+@compiled
 def place(chosen, parameters, boxes, paints, template, out, face_starts, ball_starts):
     """Write the faces and ellipsoids of all owners; `template` and `out` are tuples of arrays, see Primitives."""
     corners, parts, shares, added, starts, balls, ball_parts, ball_shares, ball_added, b_starts = template

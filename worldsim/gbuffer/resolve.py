@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from worldsim.compiled import compiled
 from worldsim.gbuffer.kernels import (
     AXES,
     CENTRE_X,
@@ -27,7 +27,6 @@ from worldsim.gbuffer.kernels import (
     NORMAL_X,
     NORMAL_Y,
     NORMAL_Z,
-    OPTIONS,
     OWNER,
     PART,
     POSITION,
@@ -52,7 +51,7 @@ NO_GROUND = 3
 """SemanticClass.GROUND, beyond the raster."""
 
 
-@njit(**OPTIONS)
+@compiled
 def _ground_class(x, y, footprint, cells, levels, place):
     """Class of the ground, class of paint on it, and coverage of the paint, seen over `footprint` [m]."""
     level, size = 0, place[2]
@@ -80,7 +79,7 @@ def _ground_class(x, y, footprint, cells, levels, place):
     return base, paint, coverage / 255.0
 
 
-@njit(**OPTIONS)
+@compiled
 def resolve(
     camera, supersampling, inverse_depth, surface, records, attributes, paints, class_of_part,
     cells, levels, place, classes_wanted, all_wanted, ids, kinds, depths, coordinates, facing, colors, coverage,

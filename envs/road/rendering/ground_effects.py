@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from envs.road.rendering.shading import HORIZON, WETNESS, ZENITH
-from worldsim.gbuffer.kernels import AXES, FOCAL, GROUND, MIDDLE_X, MIDDLE_Y, OPTIONS, POSITION
+from worldsim.compiled import compiled
+from worldsim.gbuffer.kernels import AXES, FOCAL, GROUND, MIDDLE_X, MIDDLE_Y, POSITION
 
 SHADOW_RANGE = 45.0
 """Road users farther than this get no shadow [m]."""
 
 
-@njit(**OPTIONS)
+@compiled
 def mirror(camera, supersampling, surface, weather, frame):
     """Let wet ground mirror what stands behind it: each column is folded at the foot of the thing above."""
     height, width = frame.shape[0], frame.shape[1]
@@ -40,7 +39,7 @@ def mirror(camera, supersampling, surface, weather, frame):
                 frame[row, column, d] = int(value + (seen - value) * share + 0.5)
 
 
-@njit(**OPTIONS)
+@compiled
 def cast_shadows(camera, supersampling, inverse_depth, surface, boxes, kinds, sun, contact):
     """Darken `contact` (light left, float32 [h, w]) under and beside road users, softly.
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from worldsim.compiled import compiled
 from worldsim.gbuffer.classes import Part
 from worldsim.gbuffer.kernels import (
     AXES,
@@ -32,7 +31,6 @@ from worldsim.gbuffer.kernels import (
     NORMAL_X,
     NORMAL_Y,
     NORMAL_Z,
-    OPTIONS,
     PART,
     POSITION,
     RISE,
@@ -75,13 +73,13 @@ NO_LAMP = (0.0, 0.0, 0.0, 0.0)
 WINDOW_LIGHT = (255.0, 222.0, 158.0)
 
 
-@njit(**OPTIONS)
+@compiled
 def _band(x, low, high, width):
     """Share of [x - width / 2, x + width / 2] that lies in [low, high]."""
     return max(min(x + 0.5 * width, high) - max(x - 0.5 * width, low), 0.0) / width
 
 
-@njit(**OPTIONS)
+@compiled
 def _stripes(x, period, low, high, width):
     """The same for the intervals [low, high] + k * period, 0 <= low < high <= period."""
     a, b = (x - 0.5 * width) / period, (x + 0.5 * width) / period
@@ -92,7 +90,7 @@ def _stripes(x, period, low, high, width):
     return ((last - first) * size + to_last - from_first) / width
 
 
-@njit(**OPTIONS)
+@compiled
 def _hash(a, b, c):
     """A number in [0, 1) by three integers."""
     h = (a * 73856093) ^ (b * 19349663) ^ (c * 83492791)
@@ -100,7 +98,7 @@ def _hash(a, b, c):
     return ((h ^ (h >> 16)) & 0xFFFF) / 65536.0
 
 
-@njit(**OPTIONS)
+@compiled
 def _mix(color, other, share):
     return (
         color[0] + (other[0] - color[0]) * share,
@@ -109,7 +107,7 @@ def _mix(color, other, share):
     )
 
 
-@njit(**OPTIONS)
+@compiled
 def _facade(part, u, v, du, dv, base, height, seed, color):
     """Storeys of windows, a door, plinth and cornice; colour, and how much of it is a lit window."""
     storeys = max(1.0, math.floor((height - 0.4) / 3.1 + 0.4))
@@ -144,7 +142,7 @@ def _facade(part, u, v, du, dv, base, height, seed, color):
     return color, 0.8 * lit * window
 
 
-@njit(**OPTIONS)
+@compiled
 def _sign(part, s, w, ds, dw, straight):
     """Faces of traffic signs; `straight` is the middle of an octagon."""
     red, white, black = (196.0, 30.0, 34.0), (240.0, 240.0, 236.0), (40.0, 40.0, 44.0)
@@ -161,7 +159,7 @@ def _sign(part, s, w, ds, dw, straight):
     return _mix(white, (40.0, 90.0, 170.0), _band(s, 0.08, 0.92, ds) * _band(w, 0.08, 0.92, dw))
 
 
-@njit(**OPTIONS)
+@compiled
 def _signal_face(state, s, w, ds, dw):
     """Three lamps in a dark housing, the lit one larger, as its glow makes it; colour and light."""
     color = (26.0, 28.0, 30.0)
@@ -177,13 +175,13 @@ def _signal_face(state, s, w, ds, dw):
     return color, NO_LAMP
 
 
-@njit(**OPTIONS)
+@compiled
 def _pair(s, low, high, width):
     """Of two bands, one on each side."""
     return _band(s, low, high, width) + _band(s, 1.0 - high, 1.0 - low, width)
 
 
-@njit(**OPTIONS)
+@compiled
 def _vehicle(part, s, w, ds, dw, state, color, lamps, glass):
     """Windows, lights, plates; colour and light."""
     dark = (46.0, 47.0, 50.0)
@@ -235,7 +233,7 @@ def _vehicle(part, s, w, ds, dw, state, color, lamps, glass):
     return color, NO_LAMP
 
 
-@njit(**OPTIONS)
+@compiled
 def _face(records, index, part, state, seed, color, at_x, at_y, inverse, size, lamps, glass):
     """Colour and light of a face where a ray meets it; `size` is the footprint in units of the rays."""
     t = 1.0 / inverse
@@ -290,7 +288,7 @@ def _face(records, index, part, state, seed, color, at_x, at_y, inverse, size, l
     return _vehicle(part, s, w, ds, dw, state, color, lamps, glass)
 
 
-@njit(**OPTIONS)
+@compiled
 def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, border):
     """The ground's colour under a pixel: several bilinear samples along the ray where it is grazed."""
     t = 1.0 / inverse
@@ -332,7 +330,7 @@ def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, 
     return red * share, green * share, blue * share
 
 
-@njit(**OPTIONS)
+@compiled
 def _bilinear(image, x, y):
     """A value of an image in [0, 255] at fractional pixels, 0 beyond."""
     rows, columns = image.shape
@@ -345,7 +343,7 @@ def _bilinear(image, x, y):
     return top * (1.0 - fy) + bottom * fy
 
 
-@njit(**OPTIONS)
+@compiled
 def shade(
     camera, supersampling, inverse_depth, surface, records, attributes, paints, texels, levels, place, border,
     shadow, shadow_place, contact, sky_map, panorama, turn, weather, fog_table, frame,

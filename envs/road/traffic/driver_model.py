@@ -1,7 +1,6 @@
 """How background drivers choose their speed: curves, leaders, room to stop. Compiled by numba.
 
 `n` drivers look along their paths, which have a point every metre; they read every second one, PATH_STEP apart.
-Nothing here calls compiled code of another file: numba's cache on disk would not see when that changes.
 """
 
 from __future__ import annotations
@@ -9,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
 from envs.idm import IDMConfig, idm_formula
+from worldsim.compiled import compiled
 
 PATH_STEP = 2
 """Distance between the points of a path that a driver reads [m]."""
@@ -40,13 +39,13 @@ class DriverConfig(IDMConfig):
     lateral_acceleration: float = 2.2
 
 
-@njit(cache=True)
+@compiled
 def wrap(angle):
     """The angle [rad] in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
-@njit(cache=True)
+@compiled
 def poses_along(xy, yaw, z, s, lateral):
     """x, y, yaw, z [n, 4] on paths [n, p, 2], [n, p], [n, p] at arc lengths `s` [n], `lateral` [n] to the left [m]."""
     n, last = yaw.shape[0], yaw.shape[1] - 2
@@ -62,7 +61,7 @@ def poses_along(xy, yaw, z, s, lateral):
     return poses
 
 
-@njit(cache=True)
+@compiled
 def curve_speed(yaw, s, lateral_acceleration, braking):
     """The fastest speed [n] from which every curve on the paths can be met with comfort [m/s].
 
@@ -85,7 +84,7 @@ def curve_speed(yaw, s, lateral_acceleration, braking):
     return speed
 
 
-@njit(cache=True)
+@compiled
 def desired_speed(yaw, speed_limit, s, eagerness, lateral_acceleration, braking):
     """The speed [n] drivers would like to have: their share of the limit, and less before curves [m/s].
 
@@ -104,7 +103,7 @@ def desired_speed(yaw, speed_limit, s, eagerness, lateral_acceleration, braking)
     return desired
 
 
-@njit(cache=True)
+@compiled
 def leaders(xy, yaw, z, s, length, sizes, waited, boxes, box_z, speeds, margins):
     """The nearest object in each driver's corridor, and how much road is free to stop on.
 
@@ -143,7 +142,7 @@ def leaders(xy, yaw, z, s, length, sizes, waited, boxes, box_z, speeds, margins)
     return gap, lead_speed, lead, room
 
 
-@njit(cache=True)
+@compiled
 def _look_ahead(i, ignored, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins):
     """Gap, leader's speed, leader and room of driver `i`, as `leaders` gives them, without the object `ignored`."""
     m, last, first = boxes.shape[0], xy.shape[1] - 1, int(s[i])
@@ -195,10 +194,10 @@ def _look_ahead(i, ignored, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins)
     return gap, lead_speed, lead, room
 
 
-_idm = njit(cache=True)(idm_formula)
+_idm = compiled(idm_formula)
 
 
-@njit(cache=True)
+@compiled
 def choose_acceleration(speed, desired, headway, gap, lead_speed, stop, stands, idm):
     """The acceleration [n] drivers choose: IDM behind their leader and before where they must stop, the lesser of both.
 
@@ -221,7 +220,7 @@ def choose_acceleration(speed, desired, headway, gap, lead_speed, stop, stands, 
     return asked
 
 
-@njit(cache=True)
+@compiled
 def advance(speed, acceleration, waited, lateral_speed, s, lateral, length, bias, asked, dt):
     """Move drivers along their paths by a step; all arrays but `length`, `bias` and `asked` are brought up to date.
 
@@ -251,7 +250,7 @@ def advance(speed, acceleration, waited, lateral_speed, s, lateral, length, bias
             lateral[i] += lateral_speed[i] * dt
 
 
-@njit(cache=True)
+@compiled
 def vehicle_boxes(poses, lateral_speed, speed, sizes):
     """Boxes [n, 5] of vehicles at `poses` [n, 4]; those that change lanes are turned a little."""
     boxes = np.empty((len(speed), 5))

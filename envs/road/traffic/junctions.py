@@ -2,7 +2,6 @@
 
 Background vehicles reserve: nobody enters before it may, and whoever has entered drives through. So they never wait
 for each other in the middle of a junction. Everyone else (the ego, scripted and external actors) is given way to.
-Nothing here calls compiled code of another file: numba's cache on disk would not see when that changes.
 """
 
 from __future__ import annotations
@@ -10,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from envs.road.traffic.driver_model import HEIGHT_RANGE, PATH_STEP
+from worldsim.compiled import compiled
 from worldsim.datatypes.signals import SignalKind
 
 CONFLICT_DISTANCE = 2.6
@@ -118,13 +117,13 @@ class Drivers(NamedTuple):
     room: np.ndarray
 
 
-@njit(cache=True)
+@compiled
 def _wrap(angle):
     """The angle [rad] in [-pi, pi)."""
     return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
-@njit(cache=True)
+@compiled
 def find_passages(drivers, road):
     """The Passages of drivers: the first junction on the RoadAhead of each that its rear has not left."""
     n, k = road.entry.shape
@@ -140,7 +139,7 @@ def find_passages(drivers, road):
     return Passages(line, entry, end, junction, rank)
 
 
-@njit(cache=True)
+@compiled
 def signal_stops(drivers, road, halted, shown):
     """Distance [n] of each front to the stop line where its signal makes it stop, infinite if it may go on.
 
@@ -174,7 +173,7 @@ def signal_stops(drivers, road, halted, shown):
     return stop
 
 
-@njit(cache=True)
+@compiled
 def travel_time(distance, speed, fastest):
     """How long it takes to drive `distance` [m] from `speed` [m/s] on when pulling away up to `fastest` [s]."""
     if distance <= 0:
@@ -186,7 +185,7 @@ def travel_time(distance, speed, fastest):
     return (fastest - v) / START_ACCELERATION + (distance - d) / fastest
 
 
-@njit(cache=True)
+@compiled
 def _crossing_speed(i, drivers, passages):
     """The speed at which driver `i` takes the sharpest curve of its junction [m/s]."""
     last = drivers.yaw.shape[1] - 1
@@ -197,7 +196,7 @@ def _crossing_speed(i, drivers, passages):
     return min(np.sqrt(CURVE_ACCELERATION / curvature), FASTEST_CROSSING)
 
 
-@njit(cache=True)
+@compiled
 def find_crossing(i, j, drivers, passages):
     """Where the ways of drivers `i` and `j` through a junction come near each other.
 
@@ -226,7 +225,7 @@ def find_crossing(i, j, drivers, passages):
     return first_i < 1e9, merge, first_i, last_i, first_j, last_j
 
 
-@njit(cache=True)
+@compiled
 def goes_first(j, i, drivers, passages, left_hand):
     """Whether driver `j` has priority over driver `i`: rank, then oncoming before a turn across, then the right."""
     if passages.rank[j] != passages.rank[i]:
@@ -242,7 +241,7 @@ def goes_first(j, i, drivers, passages, left_hand):
     return approach > np.pi - OPPOSITE_ANGLE
 
 
-@njit(cache=True)
+@compiled
 def _comes_before(i, j, state, granted, distance, drivers, passages):
     """Whether driver `i` decides before driver `j`: who is inside, then who was let in, then who has waited long."""
     if (state[i] == _INSIDE) != (state[j] == _INSIDE):
@@ -260,7 +259,7 @@ def _comes_before(i, j, state, granted, distance, drivers, passages):
     return arrival_i < arrival_j or (arrival_i == arrival_j and i < j)
 
 
-@njit(cache=True)
+@compiled
 def _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_hand):
     """Whether driver `i` must not enter the junction because of driver `j`."""
     if state[j] == _OUT or state[j] == _DENIED:
@@ -299,7 +298,7 @@ def _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_h
     return not (before or after)
 
 
-@njit(cache=True)
+@compiled
 def admit(drivers, passages, stops, granted, left_hand):
     """Let drivers into their junctions, one after the other.
 
@@ -354,7 +353,7 @@ def admit(drivers, passages, stops, granted, left_hand):
     return stop
 
 
-@njit(cache=True)
+@compiled
 def _decide(i, state, was_granted, signal_stop, distance, drivers, passages, left_hand):
     """The new state of driver `i`: granted, denied, or claimed, which means next in turn."""
     if signal_stop < distance[i] + 3.0:
@@ -382,7 +381,7 @@ def _decide(i, state, was_granted, signal_stop, distance, drivers, passages, lef
     return _GRANTED
 
 
-@njit(cache=True)
+@compiled
 def follow_merging(drivers, passages, gap, lead_speed):
     """Let those in a junction follow whoever merges before them as if it were on their lane already.
 
@@ -411,7 +410,7 @@ def follow_merging(drivers, passages, gap, lead_speed):
                     gap[i], lead_speed[i] = here, drivers.speed[j]
 
 
-@njit(cache=True)
+@compiled
 def give_way(drivers, passages, paths, path_z, path_speeds):
     """Distance [n] from each driver's centre to where its path meets that of one it gives way to, infinite for none.
 
@@ -458,7 +457,7 @@ def give_way(drivers, passages, paths, path_z, path_speeds):
     return distance
 
 
-@njit(cache=True)
+@compiled
 def find_stops(drivers, road, halted, granted, shown, left_hand, paths, path_z, path_speeds):
     """Gap [n] to a standing leader that would make each driver stop where it has to, infinite where it need not [m].
 

@@ -1,18 +1,15 @@
-"""Pedestrians: they walk along the kerb and sometimes cross the road, at crosswalks more readily. Partly compiled.
-
-Nothing here calls compiled code of another file: numba's cache on disk would not see when that changes.
-"""
+"""Pedestrians: they walk along the kerb and sometimes cross the road, at crosswalks more readily. Partly compiled."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 from envs.road.traffic.driver_model import HEIGHT_RANGE
 from envs.road.traffic.paths import Paths
 from envs.road.traffic.spawn_points import SpawnPoints
+from worldsim.compiled import compiled
 from worldsim.datatypes.signals import SignalKind
 
 if TYPE_CHECKING:
@@ -170,7 +167,7 @@ class Pedestrians:
         )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled
 def _boxes(poses, lateral, goal, direction):
     n = len(lateral)
     boxes = np.empty((n, 5))
@@ -183,7 +180,7 @@ def _boxes(poses, lateral, goal, direction):
     return boxes
 
 
-@njit(cache=True)
+@compiled
 def _time_to_nearest(x, y, z, vehicles, vehicles_z, speeds):
     """Time until the first approaching vehicle is here if none slows [s]."""
     soonest = np.inf
@@ -197,7 +194,7 @@ def _time_to_nearest(x, y, z, vehicles, vehicles_z, speeds):
     return soonest
 
 
-@njit(cache=True)
+@compiled
 def _begin_crossing(
     draws, s, length, lateral, near_junction, crosswalk, walkable, careless, near, far, goal, own, own_z, vehicles,
     vehicles_z, speeds, stop_s, stop_signals, shown,
@@ -223,7 +220,7 @@ def _begin_crossing(
             goal[i] = far[i] if across == _FAR else near[i]
 
 
-@njit(cache=True)
+@compiled
 def _is_blocked(x, y, z, vehicles, vehicles_z):
     """Whether a vehicle takes up the ground around (x, y)."""
     for j in range(len(vehicles)):
@@ -236,7 +233,7 @@ def _is_blocked(x, y, z, vehicles, vehicles_z):
     return False
 
 
-@njit(cache=True)
+@compiled
 def _walk(
     s, length, lateral, speed, direction, goal, near, far, walked, moving, blocked, walkable, own, own_z, vehicles,
     vehicles_z, dt,
