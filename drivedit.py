@@ -237,14 +237,14 @@ def _import():
 
 def _check_map():
     """Tell what is read of an OpenDRIVE file, draw it, and run ASAM's checker on it; exit code 1 if it is refused."""
-    from envs.maps.check_map import CheckMapConfig, check_map
+    from envs.maps.tools.check_map import CheckMapConfig, check_map
 
     return CheckMapConfig, check_map
 
 
 def _import_map():
     """Convert an OpenStreetMap extract to an OpenDRIVE file that can be driven."""
-    from envs.maps.import_map import ImportMapConfig, import_map
+    from envs.maps.tools.import_map import ImportMapConfig, import_map
 
     return ImportMapConfig, import_map
 

@@ -22,10 +22,10 @@ from tqdm import tqdm
 
 from envs.driving_env import DrivingEnv
 from envs.maps.map_files import MapFile, find_maps
-from envs.maps.map_picture import draw_map
-from envs.maps.opendrive_text import parse_opendrive
+from envs.maps.opendrive.sign_codes import SignalType
+from envs.maps.opendrive.text import parse_opendrive
 from envs.maps.road_map import RoadMap, load_map
-from envs.maps.sign_codes import SignalType
+from envs.maps.tools.map_picture import draw_map
 from envs.registration import make_road_env
 from policies.drive import Rollout, drive
 from policies.rule_based import LaneFollower

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import tyro
 
+from envs.maps.opendrive.sign_codes import SignalType
 from envs.maps.road_map import RoadMap, load_map, load_town
-from envs.maps.sign_codes import SignalType
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
 from envs.video import write_mp4

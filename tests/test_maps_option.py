@@ -10,7 +10,7 @@ pytest.importorskip("carla", reason="the reference world's roads need the carla 
 
 from drivedit import main
 from envs.maps.map_files import MapFile, find_maps, read_maps
-from envs.maps.procedural_towns import town_xodr
+from envs.maps.towns.procedural_towns import town_xodr
 from scenarios.catalogue import SCENARIOS
 from scenarios.scenario import place_on_maps
 from training.data.rollouts import EpisodeSource, RolloutDataset

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from envs.carla.coordinates import pose_from_carla
+from envs.maps.geometry import LaneKey
 from envs.maps.lane_search import Stretch, find_shortest_paths, join_stretches
-from envs.maps.opendrive import LaneKey
 from envs.maps.road_map import RoadMap
 from envs.maps.route import Route
 

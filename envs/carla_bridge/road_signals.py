@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from envs.carla_bridge.simulation import LightStates, ServedSignal
+from envs.maps.opendrive.signals import Signal, SignalType
 from envs.maps.road_map import RoadMap
-from envs.maps.signals import Signal, SignalType
 from envs.road.traffic.lights import LightPrograms
 from worldsim.datatypes.signals import LightCycleColumn, SignalKind
 

@@ -21,7 +21,7 @@ from envs.carla_bridge.simulation import (
     view_of,
 )
 from envs.ground_truth import Objects, touched
-from envs.maps.carla_text import carla_opendrive, check_with_carla
+from envs.maps.opendrive.carla_text import carla_opendrive, check_with_carla
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import CameraConfig, load_camera
 from envs.road.road_world import RoadWorld, RoadWorldConfig

@@ -12,7 +12,7 @@ from scipy.spatial import KDTree
 from worldsim.datatypes.layout import AreaKind, Layout, LineColor, LineKind, join_polylines
 
 if TYPE_CHECKING:
-    from envs.maps.opendrive import LanePolygon, Marking, RoadGeometry
+    from envs.maps.geometry import LanePolygon, Marking, RoadGeometry
     from envs.maps.road_map import RoadMap
 
 EDGE_STEP = 1.0
@@ -144,7 +144,7 @@ def _lane_centres(road_map: RoadMap) -> Iterator[_Line]:
 
 def _edges(road_map: RoadMap) -> Iterator[_Line]:
     """The sides of paved surfaces beyond which nothing is paved; of junctions those of the whole surface."""
-    from envs.maps.opendrive import PAVED_KINDS
+    from envs.maps.geometry import PAVED_KINDS
 
     geometry = road_map.geometry
     paved = [lane for lane in geometry.lanes if lane.kind in PAVED_KINDS and not lane.in_junction]

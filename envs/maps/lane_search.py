@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from envs.maps.opendrive import Lane, LaneKey
+from envs.maps.geometry import Lane, LaneKey
 
 CHANGE_LENGTH = 20.0
 """A change to the next lane takes this much of the road, less only where a lane or a goal ends it [m]."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
-from envs.maps.opendrive import PAVED_KINDS, LanePolygon, RoadGeometry
+from envs.maps.geometry import PAVED_KINDS, LanePolygon, RoadGeometry
 from envs.maps.route import LEVEL_HEIGHT
 
 _CELL = 0.2

@@ -13,13 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
+from envs.maps.geometry import Lane, LaneKey
 from envs.maps.lane_search import Stretch
 from envs.maps.levels import LEVEL_HEIGHT, Levels
-from envs.maps.map_reader import MapContents, read_map
-from envs.maps.opendrive import Lane, LaneKey
-from envs.maps.opendrive_text import read_opendrive_file
+from envs.maps.opendrive.map_reader import MapContents, read_map
+from envs.maps.opendrive.sign_codes import SignalType
+from envs.maps.opendrive.text import read_opendrive_file
 from envs.maps.route import Route, RouteStops
-from envs.maps.sign_codes import SignalType
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import RouteCommand
 
@@ -369,7 +369,7 @@ def load_map(source: str | Path | MapSource) -> RoadMap:
 @lru_cache(maxsize=2)
 def load_town(seed: int) -> RoadMap:
     """The procedural town of a seed; the last ones are kept."""
-    from envs.maps.procedural_towns import town_xodr
+    from envs.maps.towns.procedural_towns import town_xodr
 
     return _load(f"town {seed}", f"town {seed}", town_xodr(seed))
 

@@ -13,11 +13,11 @@ import envs.maps
 import worldsim.datatypes
 import worldsim.gbuffer
 from envs.disk_cache import DiskCache, digest_of, digest_of_code
-from envs.maps.map_reader import MapContents
-from envs.maps.opendrive import Lane, LanePolygon, Marking, RoadGeometry
+from envs.maps.geometry import Lane, LanePolygon, Marking, RoadGeometry
+from envs.maps.opendrive.map_reader import MapContents
+from envs.maps.opendrive.sign_codes import SignalType
+from envs.maps.opendrive.signals import Signal
 from envs.maps.road_map import LanePoint, MapSource, RoadMap
-from envs.maps.sign_codes import SignalType
-from envs.maps.signals import Signal
 from envs.road.rendering.ground_texture import GroundColors
 from envs.road.rendering.scenery import Scenery
 from envs.road.traffic.spawn_points import SpawnPoints

@@ -18,8 +18,8 @@ from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, j
 from worldsim.gbuffer.terrain import Terrain
 
 if TYPE_CHECKING:
-    from envs.maps.opendrive import RoadGeometry
-    from envs.maps.signals import Signal
+    from envs.maps.geometry import RoadGeometry
+    from envs.maps.opendrive.signals import Signal
     from envs.road.rendering.weather import Weather
     from worldsim.gbuffer.rasterizer import StaticWorld
 

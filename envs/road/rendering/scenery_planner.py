@@ -13,7 +13,7 @@ from envs.road.rendering.signal_boxes import Box
 from worldsim.datatypes.layout import BOX_NAMES, Layout, LayoutKind
 
 if TYPE_CHECKING:
-    from envs.maps.opendrive import RoadGeometry
+    from envs.maps.geometry import RoadGeometry
 
 CELL = 0.5
 """Raster in which free places are sought, coarser where a map would take more than MAX_CELLS [m/px]."""

@@ -10,7 +10,7 @@ import numpy as np
 from worldsim.datatypes.layout import NO_SIGNAL, LayoutKind, SignFace
 
 if TYPE_CHECKING:
-    from envs.maps.signals import Signal
+    from envs.maps.opendrive.signals import Signal
 
 HEAD_LENGTH, HEAD_WIDTH, HEAD_HEIGHT = 0.3, 0.45, 1.3
 """Of a traffic light's head [m]."""
@@ -50,7 +50,7 @@ def signal_boxes(
     """
     if not signals:
         return []
-    from envs.maps.signals import SignalType
+    from envs.maps.opendrive.signals import SignalType
 
     faces = {
         SignalType.STOP: SignFace.STOP,

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.maps.signals import SignalType
+from envs.maps.opendrive.signals import SignalType
 from envs.road.traffic.junctions import TURN_ANGLE
 from envs.road.traffic.right_of_way import are_oncoming, lanes_cross, turn_of
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES, LightCycleColumn, SignalKind, light_states
 
 if TYPE_CHECKING:
-    from envs.maps.opendrive import Lane, LaneKey
+    from envs.maps.geometry import Lane, LaneKey
+    from envs.maps.opendrive.signals import Signal
     from envs.maps.road_map import RoadMap
-    from envs.maps.signals import Signal
 
 GREEN_RANGE = (8.0, 20.0)
 """Shortest and longest green [s]."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.maps.signals import SignalType
+from envs.maps.opendrive.signals import SignalType
 from envs.road.traffic.driver_model import poses_along
 from envs.road.traffic.right_of_way import MAJOR, RightOfWay
 from worldsim.datatypes.scene import RouteCommand

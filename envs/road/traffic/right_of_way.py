@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.maps.signals import SignalType
+from envs.maps.opendrive.signals import SignalType
 from envs.road.traffic.driver_model import HEIGHT_RANGE
 from envs.road.traffic.junctions import CONFLICT_DISTANCE, OPPOSITE_ANGLE, TURN_ANGLE
 from worldsim.datatypes.boxes import wrap_angle
 
 if TYPE_CHECKING:
-    from envs.maps.opendrive import Lane, LaneKey
+    from envs.maps.geometry import Lane, LaneKey
     from envs.maps.road_map import RoadMap
 
 MAJOR, MINOR = 0, 1

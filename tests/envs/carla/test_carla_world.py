@@ -22,8 +22,8 @@ from envs.carla.coordinates import pose_from_carla, pose_to_carla
 from envs.carla.leaderboard_routes import RouteError, read_routes
 from envs.carla_bridge.road_simulation import STANDING_START
 from envs.carla_bridge.serve import ServeConfig
-from envs.maps.procedural_towns import town_xodr
-from envs.maps.signals import SignalType
+from envs.maps.opendrive.signals import SignalType
+from envs.maps.towns.procedural_towns import town_xodr
 from envs.road.road_world import RoadWorld, RoadWorldConfig
 from envs.road.static_scene import load_town_scene
 from envs.scripted_actors import ScriptedActors, ego_on_route, scripted_box

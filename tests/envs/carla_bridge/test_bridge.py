@@ -10,7 +10,7 @@ from bridge_process import SMALL_ROAD, run_client, serving
 
 from envs.carla_bridge.layouts import LAYOUTS, layout_of
 from envs.carla_bridge.serve import ServeConfig
-from envs.maps.signals import SignalType
+from envs.maps.opendrive.signals import SignalType
 from envs.road.static_scene import load_town_scene
 from worldsim.datatypes.layout import BoxColumn, LayoutKind
 

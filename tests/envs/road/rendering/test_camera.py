@@ -10,7 +10,7 @@ import pytest
 from layouts import car, layout_of, users_of
 from places import environment
 
-from envs.maps.opendrive import LanePolygon, Marking, RoadGeometry
+from envs.maps.geometry import LanePolygon, Marking, RoadGeometry
 from envs.road.rendering.camera import Camera, CameraConfig
 from envs.road.rendering.ground_texture import GroundColors
 from envs.road.rendering.scenery import Scenery

@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
+from envs.maps.opendrive.sign_codes import SignalType
+from envs.maps.opendrive.signals import Signal
 from envs.maps.road_map import RoadMap, load_town
-from envs.maps.sign_codes import SignalType
-from envs.maps.signals import Signal
 from envs.road.traffic.lights import LightPrograms
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.signals import LightCycleColumn, SignalKind

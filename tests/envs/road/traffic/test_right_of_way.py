@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
+from envs.maps.opendrive.sign_codes import SignalType
 from envs.maps.road_map import RoadMap, load_town
-from envs.maps.sign_codes import SignalType
 from envs.road.traffic.right_of_way import MAJOR, MINOR, RightOfWay, turn_of
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.maps.opendrive import LaneKey
-from envs.maps.opendrive_text import read_number
-from envs.maps.roads import LaneRecord, Road
-from envs.maps.sign_codes import NO_LIMIT, SPEED_UNITS, speed_limit_of
-from envs.maps.signals import Placement, SignalRecord
+from envs.maps.geometry import LaneKey
+from envs.maps.opendrive.roads import LaneRecord, Road
+from envs.maps.opendrive.sign_codes import NO_LIMIT, SPEED_UNITS, speed_limit_of
+from envs.maps.opendrive.signals import Placement, SignalRecord
+from envs.maps.opendrive.text import read_number
 
 TYPE_LIMITS = {
     "motorway": 130 / 3.6,

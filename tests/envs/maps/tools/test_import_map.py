@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("carla", reason="the converter is the carla package's")
 
 from drivedit import main
-from envs.maps.import_map import check_osm
 from envs.maps.road_map import load_map
+from envs.maps.tools.import_map import check_osm
 from envs.registration import make_road_env
 
 SMALL = Path(__file__).with_name("small_town.osm")

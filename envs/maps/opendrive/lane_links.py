@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from envs.maps.opendrive import LaneKey
-from envs.maps.roads import Connection, Junction, Link, Road
+from envs.maps.geometry import LaneKey
+from envs.maps.opendrive.roads import Connection, Junction, Link, Road
 
 LaneEnd = tuple[int, int, int, bool]
 """A LaneKey and whether it is the end with the higher s."""

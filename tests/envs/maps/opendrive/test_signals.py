@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from small_maps import lane, opendrive, road, section, through_junction, two_roads
 
+from envs.maps.opendrive.sign_codes import SignalType
 from envs.maps.road_map import RoadMap, load_map
-from envs.maps.sign_codes import SignalType
 
 LIGHT = '<signal s="{s}" t="-4" id="light" dynamic="yes" orientation="{o}" zOffset="3" type="1000001" height="0.9"/>'
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from small_maps import through_junction, two_roads
 
+from envs.maps.opendrive.sign_codes import NO_LIMIT, SignalType, signal_type, speed_limit_of
 from envs.maps.road_map import load_map
-from envs.maps.sign_codes import NO_LIMIT, SignalType, signal_type, speed_limit_of
 
 KMH, MPH = 1 / 3.6, 0.44704
 SIGN = '<signal s="100" t="-4" id="s" dynamic="no" orientation="+" zOffset="2" {}/>'

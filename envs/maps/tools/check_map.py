@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import tyro
 
-from envs.maps.asam_checker import HOW_TO_INSTALL, AsamReport, run_asam_checker
+from envs.maps.geometry import LANE_KINDS
 from envs.maps.map_files import MapFile
-from envs.maps.map_picture import draw_map
-from envs.maps.opendrive import LANE_KINDS
-from envs.maps.opendrive_text import parse_opendrive
+from envs.maps.opendrive.sign_codes import SignalType
+from envs.maps.opendrive.text import parse_opendrive
 from envs.maps.road_map import RoadMap, load_map
-from envs.maps.sign_codes import SignalType
+from envs.maps.tools.asam_checker import HOW_TO_INSTALL, AsamReport, run_asam_checker
+from envs.maps.tools.map_picture import draw_map
 
 MOST_FINDINGS = 20
 """So many of ASAM's findings are printed."""

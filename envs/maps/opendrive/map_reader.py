@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.maps.junction_outlines import outline_junction
-from envs.maps.lane_links import LaneLinks, joined
-from envs.maps.lane_surfaces import SectionSurface, sample_section
-from envs.maps.objects import line_at, read_crosswalks, read_stop_lines
-from envs.maps.opendrive import Lane, LaneKey, LanePolygon, Marking, RoadGeometry, corner_points
-from envs.maps.opendrive_text import parse_opendrive
-from envs.maps.road_marks import section_markings
-from envs.maps.road_reader import read_roads
-from envs.maps.roads import LaneRecord, Road, Section
-from envs.maps.sign_codes import SignalType
-from envs.maps.signals import Signal, SignalPlacer, StopLine, read_signals
-from envs.maps.speed_limits import LaneLimits, SpeedLimits, complete_limits
+from envs.maps.geometry import Lane, LaneKey, LanePolygon, Marking, RoadGeometry, corner_points
+from envs.maps.opendrive.junction_outlines import outline_junction
+from envs.maps.opendrive.lane_links import LaneLinks, joined
+from envs.maps.opendrive.lane_surfaces import SectionSurface, sample_section
+from envs.maps.opendrive.objects import line_at, read_crosswalks, read_stop_lines
+from envs.maps.opendrive.road_marks import section_markings
+from envs.maps.opendrive.road_reader import read_roads
+from envs.maps.opendrive.roads import LaneRecord, Road, Section
+from envs.maps.opendrive.sign_codes import SignalType
+from envs.maps.opendrive.signals import Signal, SignalPlacer, StopLine, read_signals
+from envs.maps.opendrive.speed_limits import LaneLimits, SpeedLimits, complete_limits
+from envs.maps.opendrive.text import parse_opendrive
 
 NARROWEST_LANE = 0.5
 """A driving lane that is nowhere as wide as this is none [m]."""

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from envs.maps.reference_line import Cubics, ReferenceLine
+from envs.maps.opendrive.reference_line import Cubics, ReferenceLine
 
 SAMPLE_STEP = 1.0
 """Longest distance between samples along a road [m]."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_maps import lane, opendrive, road, section
 
-from envs.maps.opendrive import Marking
+from envs.maps.geometry import Marking
 from envs.maps.road_map import load_map
 
 WIDTH = '<width sOffset="0" a="3.5" b="0" c="0" d="0"/>'

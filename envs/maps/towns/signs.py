@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 
-from envs.maps.street_net import Leg, Street
+from envs.maps.towns.street_net import Leg, Street
 
 FIRST_SIGNAL_ID, FIRST_OBJECT_ID, FIRST_CONTROLLER_ID = 30_000, 40_000, 50_000
 CHANGE_MIN_LENGTH = 120.0

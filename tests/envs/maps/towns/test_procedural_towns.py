@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from envs.maps.procedural_towns import town_xodr
+from envs.maps.towns.procedural_towns import town_xodr
 
 carla = pytest.importorskip("carla")
 

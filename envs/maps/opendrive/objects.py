@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from envs.maps.lane_surfaces import borders_at
-from envs.maps.opendrive import Lane, LaneKey
-from envs.maps.opendrive_text import read_number
-from envs.maps.roads import Road
-from envs.maps.sign_codes import STOP_LINE_CODE
-from envs.maps.signals import SignalRecord, StopLine
+from envs.maps.geometry import Lane, LaneKey
+from envs.maps.opendrive.lane_surfaces import borders_at
+from envs.maps.opendrive.roads import Road
+from envs.maps.opendrive.sign_codes import STOP_LINE_CODE
+from envs.maps.opendrive.signals import SignalRecord, StopLine
+from envs.maps.opendrive.text import read_number
 
 
 def read_crosswalks(roads: Sequence[Road]) -> tuple[np.ndarray, ...]:

@@ -14,9 +14,9 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
-from envs.maps.opendrive_text import parse_opendrive
-from envs.maps.reference_line import Cubics
-from envs.maps.road_reader import number_ids
+from envs.maps.opendrive.reference_line import Cubics
+from envs.maps.opendrive.road_reader import number_ids
+from envs.maps.opendrive.text import parse_opendrive
 
 CHECK_TIMEOUT = 120.0
 """Longest that a child process may take to parse a map [s]."""

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from envs.maps.junction_outlines import outline_junction
+from envs.maps.geometry import LanePolygon, RoadGeometry
 from envs.maps.levels import Levels
-from envs.maps.opendrive import LanePolygon, RoadGeometry
+from envs.maps.opendrive.junction_outlines import outline_junction
 
 
 def ring(radius: float, width: float, kind: str = "driving", pieces: int = 4) -> list[LanePolygon]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from scenariogeneration import xodr
 
-from envs.maps.street_net import StreetNet, legs_at
-from envs.maps.town_roads import add_junction, draw_centre_line, street_road
-from envs.maps.town_signs import SignWriter, draw_controls, draw_second_limit
+from envs.maps.towns.roads import add_junction, draw_centre_line, street_road
+from envs.maps.towns.signs import SignWriter, draw_controls, draw_second_limit
+from envs.maps.towns.street_net import StreetNet, legs_at
 
 _GEO_REFERENCE = "+proj=tmerc +lat_0=0 +lon_0=0 +k=1 +x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
 _FIRST_JUNCTION_ID = 1000

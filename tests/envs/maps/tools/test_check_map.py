@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from drivedit import main
-from envs.maps import asam_checker
-from envs.maps.asam_checker import AsamFinding, read_result, run_asam_checker
-from envs.maps.check_map import describe_report
-from envs.maps.map_picture import LANE_COLORS, draw_map
-from envs.maps.procedural_towns import town_xodr
 from envs.maps.road_map import load_map
+from envs.maps.tools import asam_checker
+from envs.maps.tools.asam_checker import AsamFinding, read_result, run_asam_checker
+from envs.maps.tools.check_map import describe_report
+from envs.maps.tools.map_picture import LANE_COLORS, draw_map
+from envs.maps.towns.procedural_towns import town_xodr
 
 STRAIGHT = """<OpenDRIVE xmlns="http://code.asam.net/simulation/standard/opendrive_schema">
  <header revMajor="1" revMinor="7"/>

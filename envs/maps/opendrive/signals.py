@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.maps.opendrive import Lane, LaneKey
-from envs.maps.opendrive_text import read_integer, read_number
-from envs.maps.roads import Junction, LaneRecord, Link, Road
-from envs.maps.sign_codes import SignalType, is_speed_sign, signal_type, speed_limit_of
+from envs.maps.geometry import Lane, LaneKey
+from envs.maps.opendrive.roads import Junction, LaneRecord, Link, Road
+from envs.maps.opendrive.sign_codes import SignalType, is_speed_sign, signal_type, speed_limit_of
+from envs.maps.opendrive.text import read_integer, read_number
 from worldsim.datatypes.boxes import wrap_angle
 
 STOP_LINE_RANGE = 30.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from scenariogeneration import xodr
 
-from envs.maps.street_net import Leg, Pose, Street, curves_through
+from envs.maps.towns.street_net import Leg, Pose, Street, curves_through
 
 SIDEWALK_WIDTH = 2.0
 """[m]."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from envs.maps.opendrive import PAVED_KINDS, LanePolygon
+from envs.maps.geometry import PAVED_KINDS, LanePolygon
 
 _CELL = 0.25
 _MOST_CELLS = 16e6

@@ -9,10 +9,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from envs.maps.asam_checker import run_asam_checker
-from envs.maps.procedural_towns import town_xodr
+from envs.maps.opendrive.sign_codes import SignalType
 from envs.maps.road_map import load_map
-from envs.maps.sign_codes import SignalType
+from envs.maps.tools.asam_checker import run_asam_checker
+from envs.maps.towns.procedural_towns import town_xodr
 from worldsim.datatypes.boxes import wrap_angle
 
 SEEDS = range(8)
@@ -51,7 +51,7 @@ def controlled_ends(root: ET.Element, kinds: tuple[str, ...]) -> set[tuple[str, 
 
 
 def test_equal_in_another_process():
-    code = "from envs.maps.procedural_towns import town_xodr; import sys; sys.stdout.write(town_xodr(5))"
+    code = "from envs.maps.towns.procedural_towns import town_xodr; import sys; sys.stdout.write(town_xodr(5))"
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert there == town_xodr(5)
 

@@ -8,8 +8,8 @@ import pytest
 from places import ROOT, SHARED_DATA
 from small_maps import lane, opendrive, road, section, two_roads
 
-from envs.maps.carla_text import carla_opendrive, check_with_carla
-from envs.maps.opendrive import Lane, LaneKey
+from envs.maps.geometry import Lane, LaneKey
+from envs.maps.opendrive.carla_text import carla_opendrive, check_with_carla
 from envs.maps.road_map import RoadMap, load_map
 
 carla = pytest.importorskip("carla", reason="compares with the carla package")
@@ -84,7 +84,7 @@ def test_a_text_that_carla_refuses_is_named() -> None:
 
 def test_a_text_that_crashes_carlas_parser_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     code = "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"
-    monkeypatch.setattr("envs.maps.carla_text._CHECK_CODE", code)
+    monkeypatch.setattr("envs.maps.opendrive.carla_text._CHECK_CODE", code)
     with pytest.raises(ValueError, match=r"crashed the process \(signal 11\)"):
         check_with_carla("small", "<OpenDRIVE>crash</OpenDRIVE>")
 

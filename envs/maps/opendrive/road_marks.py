@@ -8,10 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from envs.maps.lane_surfaces import SectionSurface
-from envs.maps.opendrive import Marking, corner_points
-from envs.maps.opendrive_text import read_number
-from envs.maps.roads import Road, Section
+from envs.maps.geometry import Marking, corner_points
+from envs.maps.opendrive.lane_surfaces import SectionSurface
+from envs.maps.opendrive.roads import Road, Section
+from envs.maps.opendrive.text import read_number
 
 _NOT_PAINTED = ("none", "grass", "edge")
 _YELLOW = ("yellow", "orange")

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from envs.maps.opendrive_text import read_number
+from envs.maps.opendrive.text import read_number
 
 LARGEST_GAP = 1.0
 """Farther apart than this, two pieces of a reference line are no line [m]."""

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from envs.maps.opendrive import Lane, Marking
-from envs.maps.sign_codes import SignalType
+from envs.maps.geometry import Lane, Marking
+from envs.maps.opendrive.sign_codes import SignalType
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import fresnel
 
-from envs.maps.reference_line import Cubics, ReferenceLine
+from envs.maps.opendrive.reference_line import Cubics, ReferenceLine
 
 
 def line_of(shape: str, length: float, start: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> ReferenceLine:

@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterable
 from itertools import pairwise
 
-from envs.maps.opendrive_text import read_integer, read_number
-from envs.maps.reference_line import LONGEST_ROAD, Cubics, ReferenceLine
-from envs.maps.roads import Connection, Junction, LaneRecord, Link, Road, Section
+from envs.maps.opendrive.reference_line import LONGEST_ROAD, Cubics, ReferenceLine
+from envs.maps.opendrive.roads import Connection, Junction, LaneRecord, Link, Road, Section
+from envs.maps.opendrive.text import read_integer, read_number
 
 LARGEST_NUMBER = 2**31
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.maps.roads import LaneRecord, Road, Section, lift
+from envs.maps.opendrive.roads import LaneRecord, Road, Section, lift
 
 WIDEST_LANE = 200.0
 """[m]."""

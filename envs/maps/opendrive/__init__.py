@@ -1,0 +1,1 @@
+"""OpenDRIVE files: read as they are written, and written as CARLA's parser wants them."""

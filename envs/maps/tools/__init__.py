@@ -1,0 +1,1 @@
+"""Commands about maps: check one, import one, draw one."""

@@ -1,0 +1,1 @@
+"""Procedural towns, written as OpenDRIVE."""
