@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
@@ -29,7 +29,7 @@ _IMPORT = re.compile(r"^from ((?:worldsim|envs)[\w.]*) import", re.MULTILINE)
 def compiled(function: Function) -> Function:
     """The function as machine code: one thread, no fused arithmetic, x / 0 as numpy has it; cached on disk."""
     forget_stale_code(_ROOT)
-    return njit(cache=True, error_model="numpy")(function)
+    return cast("Function", njit(cache=True, error_model="numpy")(function))
 
 
 @lru_cache(maxsize=1)
