@@ -44,9 +44,24 @@ def idm(
         headway: T, [n] [s].
         config: the other parameters.
     """
-    a, b = config.acceleration, config.comfortable_braking
+    return idm_formula(
+        speed,
+        desired_speed,
+        gap,
+        lead_speed,
+        headway,
+        config.acceleration,
+        config.comfortable_braking,
+        config.hardest_braking,
+        config.standstill_gap,
+        config.exponent,
+    )
+
+
+def idm_formula(speed, desired_speed, gap, lead_speed, headway, a, b, hardest, standstill_gap, exponent):
+    """`idm` with the parameters one by one, for arrays as for numbers; envs.road.traffic compiles it."""
     closing = speed * (speed - lead_speed) / (2 * np.sqrt(a * b))
-    desired_gap = config.standstill_gap + np.maximum(0.0, speed * headway + closing)
-    free = 1.0 - (np.maximum(speed, 0.0) / np.maximum(desired_speed, 0.1)) ** config.exponent
+    desired_gap = standstill_gap + np.maximum(0.0, speed * headway + closing)
+    free = 1.0 - (np.maximum(speed, 0.0) / np.maximum(desired_speed, 0.1)) ** exponent
     following = (desired_gap / np.maximum(gap, 0.1)) ** 2
-    return np.clip(a * (np.maximum(free, -b / a) - following), -config.hardest_braking, a)
+    return np.minimum(np.maximum(a * (np.maximum(free, -b / a) - following), -hardest), a)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from envs.world import WorldStep
+from worldsim.datatypes.scene import EgoColumn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,14 +74,15 @@ def reward(before: WorldStep, after: WorldStep, dt: float, config: RewardConfig)
 
     A factor is 1 where the scene does not know its value.
     """
-    ego, lane, known = after.scene.ego, after.scene.lane, after.scene.lane_valid
-    speed = float(ego[0])
-    forward, lateral = (speed - float(before.scene.ego[0])) / dt, speed * float(ego[2])
+    speed, _, yaw_rate, _ = after.scene.ego.tolist()
+    lateral_offset, _, half_width, speed_limit = after.scene.lane.tolist()
+    offset_known, _, width_known, limit_known = after.scene.lane_valid.tolist()
+    forward, lateral = (speed - before.scene.ego.item(EgoColumn.SPEED)) / dt, speed * yaw_rate
     offset, excess = 0.0, 0.0
-    if known[0] and known[2]:
-        offset = min(abs(float(lane[0])) / max(float(lane[2]), 0.5), 1.0)
-    if known[3]:
-        excess = max(speed / max(float(lane[3]), 1.0) - 1.0, 0.0)
+    if offset_known and width_known:
+        offset = min(abs(lateral_offset) / max(half_width, 0.5), 1.0)
+    if limit_known:
+        excess = max(speed / max(speed_limit, 1.0) - 1.0, 0.0)
     return Reward(
         progress=min(max(after.progress / config.reference_speed, -dt), dt),
         centred=1.0 - offset**2,

@@ -9,6 +9,7 @@ import numpy as np
 
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.route_signals import (
+    STOP_WITHIN,
     RouteSignals,
     SignalCompliance,
     begin_compliance,
@@ -18,6 +19,7 @@ from worldsim.datatypes.route_signals import (
 from worldsim.datatypes.signals import (
     LIGHT_CYCLE_NAMES,
     ROUTE_SIGNAL_NAMES,
+    SIGNAL_BEHIND,
     SIGNAL_RANGE,
     RouteSignalColumn,
     SignalKind,
@@ -32,7 +34,7 @@ START_BRAKING = 4.0
 SAME_PLACE = 12.0
 """A sign this close to a light on the route says what holds when the light is off [m]."""
 _STEP_REACH = 25.0
-"""No car comes farther in a step [m]."""
+"""No car gets farther in a step [m]."""
 _NONE = SignalCompliance(*(np.zeros(1, bool) for _ in SignalCompliance._fields))
 _CYCLE = [RouteSignalColumn[name.upper()] for name in LIGHT_CYCLE_NAMES]
 
@@ -82,10 +84,12 @@ class SignalsAhead:
             time: of the lights' clock after the step [s].
         """
         after = np.array([front if abs(lateral) <= LANE_RANGE else np.nan])
-        if not self._is_near(front):
-            return replace(self, front=after, compliance=_NONE)
-        compliance = comply(self.lines.s, self.shown, self.front, after, np.array([speed]), self.compliance.stopped)
-        return replace(self, shown=self.lines.shown(np.array([time])), front=after, compliance=compliance)
+        shown, compliance = self.shown, _NONE
+        if self._has_line(front - _STEP_REACH, front + STOP_WITHIN):
+            compliance = comply(self.lines.s, shown, self.front, after, np.array([speed]), self.compliance.stopped)
+        if self._has_line(front - _STEP_REACH, front + SIGNAL_RANGE):
+            shown = self.lines.shown(np.array([time]))
+        return SignalsAhead(lines=self.lines, shown=shown, front=after, compliance=compliance)
 
     def follow(self, rows: np.ndarray, front: float, speed: float, time: float) -> SignalsAhead:
         """On another route from now on: what has happened in this step stays, as does a stop that was made at a stop
@@ -97,13 +101,13 @@ class SignalsAhead:
         """Write what comes next into the scene of the instant; away from the route nothing is known."""
         front = self.front.item()
         scene.signal_valid[...] = np.isfinite(front)
-        if scene.signal_valid and self._is_near(front):
+        if scene.signal_valid and self._has_line(front - SIGNAL_BEHIND, front + SIGNAL_RANGE):
             signal, distance = next_signal(self.lines.s, self.shown, self.front, self.compliance.stopped)
             scene.signal[...], scene.signal_distance[...] = signal[0], distance[0]
 
-    def _is_near(self, front: float) -> bool:
-        """Whether a line can matter to a car that is, or within a step has come, there; spares looking closer."""
-        return any(-_STEP_REACH <= s - front <= SIGNAL_RANGE for s in self.lines.s[0].tolist())
+    def _has_line(self, begin: float, end: float) -> bool:
+        """Whether a line lies between two arc lengths [m]: mostly none does, which spares looking closer."""
+        return any(begin <= s <= end for s in self.lines.s[0].tolist())
 
     @property
     def red_light(self) -> bool:

@@ -10,10 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +20,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from envs.registration import make_learned_vector_env
+from training.road_benchmark import NUM_ENVS, road_rows
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.dynamics.denoiser import shift_previous
@@ -245,29 +244,6 @@ def vector_rows(config: BenchmarkConfig) -> dict[str, float]:
     return rows
 
 
-def _drive_road(seed: int) -> float:
-    """Frames per second of the reference world in this process."""
-    import cv2
-
-    from envs.road.road_world import RoadWorld, RoadWorldConfig
-
-    cv2.setNumThreads(1)
-    world = RoadWorld(RoadWorldConfig())
-    world.reset(seed=seed, options={})
-    start = time.perf_counter()
-    for _ in range(200):
-        world.step(CONTROL)
-        world.frame()
-    return 200 / (time.perf_counter() - start)
-
-
-def road_rows() -> dict[str, float]:
-    """The reference world with its camera, one process a core."""
-    cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
-        return {"road_frames_per_second": sum(pool.map(_drive_road, range(cores)))}
-
-
 def cold_start_row() -> dict[str, float]:
     """From a cold process to the first frame of the default world."""
     out = subprocess.run([sys.executable, "-c", _COLD_START], capture_output=True, text=True, check=True)
@@ -300,7 +276,17 @@ TARGETS = {
     "snapshot_ms": ("snapshot, ms", "≤ 5"),
     "slot_difference_levels": ("slot 0 of a batch of 4 against the batch of 1, grey levels", "0"),
     **{f"steps_per_second_of_{n}": (f"vector env of {n}, env steps per second on all cores", "") for n in BATCH_SIZES},
+    "road_steps_per_cpu_second": ("reference world, state-only steps per CPU second", ""),
+    "road_frames_per_cpu_second": ("the same with camera", ""),
+    "road_depth_over_without": ("CPU seconds with depth over without", "≤ 1.4"),
     "road_frames_per_second": ("reference world with camera, frames per second on all cores", "≥ 300"),
+    **{
+        f"road_vector_{obs}_{num}": (f"its vector env of {NUM_ENVS}, {obs}, steps per second, {where}", "")
+        for obs in ("state", "pixels")
+        for num, where in [(0, "this process"), (1, "1 process"), *((n, f"{n} processes") for n in range(2, 129))]
+    },
+    "road_recorded_frames_per_cpu_second": ("recording it, frames per CPU second", ""),
+    "road_recorded_mb_per_hour": ("recording of an hour, MB", ""),
     "cold_start_seconds": ("gym.make to first frame from a cold process, s", "≤ 5"),
 }
 

@@ -210,8 +210,8 @@ class RoadSimulation:
         x, y, yaw = episode.vehicle[:3].tolist()
         c, s = np.cos(yaw), np.sin(yaw)
         at = np.array([x + c * view.x - s * view.y, y + s * view.x + c * view.y, yaw + view.yaw, 0.0, 0.0, 0.0])
-        own: RoadView = episode.past[-1].view
-        shown = RoadView.of(episode.traffic, at, episode.z, own.grade * np.cos(view.yaw))
+        grade = episode.past[-1].view.grade * float(np.cos(view.yaw))
+        shown = RoadView.of(episode.traffic, at, episode.z, grade)
         users = shown.users()
         if np.hypot(view.x, view.y) > self.model.length / 2:  # from inside its own body it is not seen
             ego = RoadUsers(

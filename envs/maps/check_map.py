@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from envs.maps.asam_checker import HOW_TO_INSTALL, AsamReport, run_asam_checker
 from envs.maps.map_files import MapFile
 from envs.maps.map_picture import draw_map
 from envs.maps.opendrive import LANE_KINDS
+from envs.maps.opendrive_text import parse_opendrive
 from envs.maps.road_map import RoadMap, load_map
 from envs.maps.sign_codes import SignalType
 
@@ -69,7 +69,7 @@ def check_map(config: CheckMapConfig) -> int:
         for line in describe_map(road_map):
             print(line)
         for message in dict.fromkeys(str(entry.message) for entry in caught):
-            print(f"not understood: {message}")
+            print(f"not understood: {message.removeprefix(f'map {config.file}: ')}")
     for line in describe_report(run_asam_checker(config.file)):
         print(line)
     if road_map is None:
@@ -84,7 +84,7 @@ def check_map(config: CheckMapConfig) -> int:
 
 def describe_map(road_map: RoadMap) -> Iterator[str]:
     """What a map holds, a line a subject."""
-    root = ET.fromstring(_without_namespace(road_map.xodr))
+    root = parse_opendrive(road_map.xodr)
     roads = [element for element in root if element.tag == "road"]
     kilometres = sum(float(road.get("length", 0)) for road in roads) / 1000
     in_junctions = sum(road.get("junction", "-1") != "-1" for road in roads)
@@ -104,15 +104,6 @@ def describe_map(road_map: RoadMap) -> Iterator[str]:
     yield f"stop lines: {len(geometry.stop_lines)}; crosswalks: {len(geometry.crosswalks)}"
     yield "signals: " + (", ".join(_describe_signals(road_map)) or "none")
     yield "speed limits: " + ", ".join(_describe_limits(road_map))
-
-
-def _without_namespace(xodr: str) -> str:
-    """The text as ElementTree can search it by plain tags."""
-    root = ET.fromstring(xodr.encode())
-    for element in root.iter():
-        if isinstance(element.tag, str):
-            element.tag = element.tag.rpartition("}")[2]
-    return ET.tostring(root, encoding="unicode")
 
 
 def _describe_signals(road_map: RoadMap) -> Iterator[str]:

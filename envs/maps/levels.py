@@ -72,7 +72,7 @@ class Levels:
         """Whether points [n, 2] lie on a paved surface, with `z` on one within LEVEL_HEIGHT of it, bool [n]."""
         if z is None or self.is_flat:
             found = self._read(self._any, xy)
-            return found if z is None else found & (np.abs(np.broadcast_to(z, found.shape)) <= LEVEL_HEIGHT)
+            return found if z is None else found & (np.abs(z) <= LEVEL_HEIGHT)
         found = np.zeros(len(xy), bool)
         for level in self._levels:
             here = self._read(level.mask, xy)

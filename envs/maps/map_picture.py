@@ -30,6 +30,7 @@ LANE_COLORS = {
     "median": "#b7cfa6",
     "other": "#e6e6df",
 }
+_BACKGROUND = "#ccd3c0"
 _JUNCTION_COLOR = "#7d8186"
 _MARK_COLORS = {"white": "#ffffff", "yellow": "#f2b705"}
 _KERB_COLOR = "#5c5148"
@@ -61,7 +62,7 @@ def draw_map(road_map: RoadMap, size: int = 1600, *, details: bool = True) -> np
     width, height = x_max - x_min + 2 * _MARGIN, y_max - y_min + 2 * _MARGIN
     scale = size / max(width, height)  # [px/m]
     shape = max(width * scale, size / 3), max(height * scale, size / 3)
-    figure = Figure(figsize=(shape[0] / _DPI, shape[1] / _DPI), dpi=_DPI, facecolor="#f7f5ef")
+    figure = Figure(figsize=(shape[0] / _DPI, shape[1] / _DPI), dpi=_DPI, facecolor=_BACKGROUND)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -87,7 +88,7 @@ def _draw_ground(axes: Axes, road_map: RoadMap) -> None:
     lanes = sorted(road_map.geometry.lanes, key=lambda lane: float(lane.left_z.mean()))
     colors = [_JUNCTION_COLOR if g.in_junction and g.kind == "driving" else LANE_COLORS[g.kind] for g in lanes]
     outlines = [lane.outline for lane in lanes]
-    axes.add_collection(PolyCollection(outlines, facecolors=colors, edgecolors=colors, linewidths=0.4))
+    axes.add_collection(PolyCollection(outlines, facecolors=colors, edgecolors=colors, linewidths=0.8))
     axes.add_collection(
         PolyCollection([*road_map.geometry.crosswalks], facecolors="#ffffff80", edgecolors="#ffffff", hatch="////")
     )

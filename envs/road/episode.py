@@ -31,7 +31,6 @@ from worldsim.gbuffer.view import View
 
 VIEW_RANGE = 150.0
 """Road users farther than this are not drawn [m]."""
-NO_LIGHTS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

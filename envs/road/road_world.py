@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 from worldsim.gbuffer.classes import SENSOR_NAMES
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 GRADE_REACH = 1.4
 """A road's grade is that between two points this far before and behind the ego, its axles [m]."""
+_PATH_ARCS = PATH_STEP * np.arange(CROSSING_POINTS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +89,9 @@ class RoadWorldConfig:
 
 class RoadWorld:
     """The reference world: procedural towns or any OpenDRIVE map, with traffic, a front camera and exact truth.
+
+    A town or map takes half a second or more to build when it is first entered. It is kept in the user's cache folder,
+    or in the one that the environment variable DRIVEDIT_CACHE names; "off" keeps none (`envs.disk_cache`).
 
     reset options:
         town: seed of a procedural town.
@@ -167,6 +173,7 @@ class RoadWorld:
             path=self._expected_path(before),
             on_script_route=on_script_route,
             z=episode.z,
+            red_light=_red_light(episode.past[-1].scene, model) if episode.past else np.inf,
         )
         episode.vehicle = model.step(before, control, self.dt)
         episode.traffic.step(ego, self.dt, episode.rng)
@@ -327,11 +334,11 @@ class RoadWorld:
     def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
         """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""
         episode = self._running()
-        ahead = PATH_STEP * np.arange(CROSSING_POINTS)
-        on_route = points_at(episode.route, episode.s + ahead)
-        if np.hypot(*(on_route[0] - vehicle[:2])) < 2.0:
+        on_route = points_at(episode.route, episode.s + _PATH_ARCS)
+        (x, y), (ego_x, ego_y, yaw, *_) = on_route[0].tolist(), vehicle.tolist()
+        if math.hypot(x - ego_x, y - ego_y) < 2.0:
             return on_route
-        return vehicle[:2] + ahead[:, None] * np.array([np.cos(vehicle[2]), np.sin(vehicle[2])])
+        return vehicle[:2] + _PATH_ARCS[:, None] * np.array([np.cos(yaw), np.sin(yaw)])
 
     def _collide(self, objects: Objects) -> None:
         """An ego that touches something stands, and so does the driver it touches."""
@@ -418,3 +425,8 @@ def _is_spoilt(step: WorldStep) -> bool:
 def _signal_rows(route: Route, traffic: Traffic) -> np.ndarray:
     """The lights and signs along a route, ROUTE_SIGNAL_NAMES [k, 6]."""
     return rows_along(route.stops, traffic.lights.cycles, traffic.lights.groups, traffic.lights.signs)
+
+
+def _red_light(scene: SceneState, model: VehicleModel) -> float:
+    """Distance from the ego's centre to the stop line of a light ahead that is red, infinite for none [m]."""
+    return float(scene.signal_distance) + model.length / 2 if scene.signal == SignalKind.RED else np.inf

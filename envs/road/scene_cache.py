@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import envs.maps
 import worldsim.datatypes
+import worldsim.gbuffer
 from envs.disk_cache import DiskCache, digest_of, digest_of_code
 from envs.maps.map_reader import MapContents
 from envs.maps.opendrive import Lane, LanePolygon, Marking, RoadGeometry
@@ -65,7 +66,7 @@ def cached_map(source: MapSource, build: Callable[[], SceneParts]) -> SceneParts
 @lru_cache(maxsize=1)
 def _digest_of_builders() -> str:
     """Changes with the code that makes scenes: of maps, of the reference world, of what they are made of."""
-    folders = [Path(str(package.__file__)).parent for package in (envs.maps, worldsim.datatypes)]
+    folders = [Path(str(package.__file__)).parent for package in (envs.maps, worldsim.datatypes, worldsim.gbuffer)]
     code = digest_of_code([*folders, Path(__file__).parent])
     return digest_of(code, *(_version_of(package) for package in ("drivedit", "scenariogeneration")))
 

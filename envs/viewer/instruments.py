@@ -18,7 +18,19 @@ from envs.viewer.layout import (
     readouts,
 )
 from envs.viewer.session import Moment
-from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Theme
+from envs.viewer.theme import (
+    ACCENT,
+    ALARM,
+    BACKGROUND,
+    CARD,
+    DIM,
+    LINE,
+    OBJECT_COLORS,
+    RAISED,
+    SIGNAL_COLORS,
+    TEXT,
+    Theme,
+)
 from worldsim.datatypes.route import centreline_of
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
@@ -89,7 +101,10 @@ class Instruments:
         theme, px = self._theme, self._theme.px
         color = ALARM if line.alarm else TEXT
         theme.text(surface, theme.small, line.label, DIM, (x, y))
-        theme.text(surface, theme.small, line.text, color, (right, y), align=1)
+        width = theme.text(surface, theme.small, line.text, color, (right, y), align=1)
+        if line.signal in SIGNAL_COLORS:
+            center = (right - width - px(12), y + px(9))
+            pygame.draw.circle(surface, SIGNAL_COLORS[line.signal], center, px(5))
         bar = Box(x, y + px(20), right - x, px(4))
         pygame.draw.rect(surface, RAISED, bar, border_radius=px(2))
         if line.level is None:

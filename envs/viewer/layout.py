@@ -10,6 +10,7 @@ import numpy as np
 from envs.viewer.session import Moment
 from worldsim.datatypes.route import centreline_of
 from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.signals import SIGNAL_RANGE, SignalKind
 
 # sizes in units: pixels where the scale is 1
 MARGIN = 16
@@ -171,6 +172,7 @@ class Readout(NamedTuple):
         level: position on a bar, [-1, 1] when `signed`, else [0, 1]; None draws no bar.
         signed: the bar starts in the middle and grows to both sides, positive to the left.
         alarm: the value wants attention.
+        signal: light or sign that a dot beside the text stands for; NONE draws none.
     """
 
     label: str
@@ -178,6 +180,7 @@ class Readout(NamedTuple):
     level: float | None
     signed: bool
     alarm: bool
+    signal: SignalKind = SignalKind.NONE
 
 
 def readouts(moment: Moment, trust_threshold: float) -> list[Readout]:
@@ -202,7 +205,7 @@ def readouts(moment: Moment, trust_threshold: float) -> list[Readout]:
         lines.append(Readout("Heading", f"{error:+.1f}°", float(np.clip(error / 45, -1, 1)), True, wrong))
     else:
         lines.append(Readout("Heading", "–", None, True, False))
-    lines.append(_lead_readout(scene))
+    lines += [_lead_readout(scene), _signal_readout(scene)]
     lines.append(Readout("Collision", f"{moment.collision:.0%}", moment.collision, False, moment.collision > 0.5))
     lines.append(Readout("Off road", f"{moment.off_road:.0%}", moment.off_road, False, moment.off_road > 0.5))
     lines.append(Readout("Trust", f"{moment.trust:.0%}", moment.trust, False, moment.trust < trust_threshold))
@@ -222,6 +225,15 @@ def _lead_readout(scene: SceneState) -> Readout:
     return Readout(
         "Lead", f"{gap:.0f} m, {speed * 3.6:.0f} km/h", float(np.clip(gap / 50, 0, 1)), False, time_gap < 0.8
     )
+
+
+def _signal_readout(scene: SceneState) -> Readout:
+    signal = SignalKind(int(scene.signal))
+    if not scene.signal_valid or signal == SignalKind.NONE:
+        return Readout("Signal", "none" if scene.signal_valid else "–", None, False, False)
+    distance = float(scene.signal_distance)
+    level = float(np.clip(distance / SIGNAL_RANGE, 0, 1))
+    return Readout("Signal", f"{signal.name.lower()}, {distance:.0f} m", level, False, False, signal)
 
 
 def lane_sides(scene: SceneState) -> tuple[np.ndarray, np.ndarray]:

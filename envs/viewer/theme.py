@@ -5,6 +5,7 @@ from __future__ import annotations
 import pygame
 
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.signals import SignalKind
 
 Color = tuple[int, int, int]
 
@@ -23,6 +24,13 @@ OBJECT_COLORS = {
     ObjectKind.TRUCK: (178, 148, 240),
     ObjectKind.PEDESTRIAN: WARM,
     ObjectKind.STATIC: DIM,
+}
+SIGNAL_COLORS = {
+    SignalKind.RED: (236, 72, 60),
+    SignalKind.YELLOW: (250, 204, 60),
+    SignalKind.GREEN: (70, 200, 110),
+    SignalKind.STOP: (236, 72, 60),
+    SignalKind.YIELD: (250, 204, 60),
 }
 
 

@@ -28,8 +28,8 @@ class Flow:
     """Counts over the time and towns measured.
 
     stuck: vehicles that waited longer than LONG_WAIT once. collisions: pairs of vehicles that began to touch.
-    pedestrians_hit: pairs of a vehicle and a pedestrian that did. red_runs: fronts that crossed a line while it was red.
-    stops_missed: stop signs passed without a stop.
+    pedestrians_hit: pairs of a vehicle and a pedestrian that did. red_runs: fronts that crossed a line while it was
+    red. stops_missed: stop signs passed without a stop.
     """
 
     vehicles: int = 0
@@ -69,8 +69,9 @@ def measure_flow(
     rng = np.random.default_rng(seed)
     points = SpawnPoints.find(road_map)
     route = road_map.route_from(points.lanes[0], 300.0, rng)
-    box = np.array([FAR, FAR, 0.0, 4.6, 1.9])
-    ego = Ego(box=box, speed=0.0, path=np.full((20, 2), 2 * FAR), on_script_route=None)
+    away = points.xy.mean(axis=0) + FAR
+    box = np.array([*away, 0.0, 4.6, 1.9])
+    ego = Ego(box=box, speed=0.0, path=np.tile(away, (20, 1)), on_script_route=None)
     traffic = Traffic(config, road_map, points, route, box, 0.0, 0.0, None, rng)
     vehicles, paths, n = traffic.vehicles, traffic.vehicles.paths, num_vehicles
 
@@ -102,9 +103,9 @@ def measure_flow(
                 flow.stops_missed += int(shown[signal] == SignalKind.STOP and slowest[i] > 0.5)
                 slowest[i] = np.inf
 
-        boxes = traffic.objects.boxes
+        boxes, z = traffic.objects.boxes, traffic.heights_of_ground
         own, walkers = boxes[:n], boxes[n : n + num_pedestrians]
-        now = _touching(own, own, active, active) & ~np.eye(n, dtype=bool)
+        now = _touching(own, own, active, active) & ~np.eye(n, dtype=bool) & (np.abs(z[:n, None] - z[:n]) < 2.5)
         flow.collisions += int((now & ~touching).sum()) // 2
         touching = now
         now = _touching(own, walkers, active, traffic.pedestrians.paths.active)
@@ -145,15 +146,10 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--vehicles", type=int, default=30)
-    parser.add_argument("--signals", action="store_true", help="add lights and signs to towns without")
     args = parser.parse_args()
     total = Flow()
     for town in range(args.first, args.first + args.towns):
         road_map = load_town(town)
-        if args.signals:
-            from town_signals import add_signals
-
-            add_signals(road_map)
         flow = measure_flow(road_map, args.seconds, args.vehicles, seed=town)
         print(town, flow, flush=True)
         total.add(flow)

@@ -16,7 +16,7 @@ from policies.rule_based import LaneFollowerConfig, choose_acceleration, steer_a
 from worldsim.datatypes.scene import LaneColumn, ObjectColumn, SceneState, control_from_action, unknown_signals
 from worldsim.datatypes.vehicle import VehicleModel, pursuit_curvature
 
-OBEDIENT_SHARE = 0.8
+OBEDIENT_SHARE = 0.5
 """Share of the sloppy and of the tailgating drivers who obey lights and signs: recordings must hold red lights run."""
 
 

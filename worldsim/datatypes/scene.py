@@ -133,7 +133,8 @@ class SceneState:
         lane_valid: bool [..., 4].
         route_valid: bool [..., 10].
         lead_valid: bool [...]; False also when there is nothing ahead.
-        signal: SignalKind of the next light, stop or yield sign on the route, int64 [...]; NONE within SIGNAL_RANGE.
+        signal: SignalKind of the light or sign that counts next on the route, int64 [...]; NONE without one within
+            SIGNAL_RANGE. A stop sign is STOP until the ego has stopped at it, then YIELD.
         signal_distance: from the front bumper to its stop line, float32 [...] [m]; at least -SIGNAL_BEHIND, 0 of NONE.
         signal_valid: bool [...]; False where the route's lights and signs are not known.
     """

@@ -24,7 +24,7 @@ DECK_HEIGHT = 2.5
 """What lies so far above other ground is a deck [m]."""
 DECK_REACH = 6.0
 """Ground so near below makes it one [m]."""
-DECK_MASK = 3.0
+DECK_MASK = 10.0
 """A deck reaches so far around its points, within its areas [m]."""
 FLAT = 1e-3
 """Heights smaller than this are none [m]."""
@@ -64,7 +64,7 @@ class Terrain:
         deck = np.full(grid.shape, np.nan)
         if is_deck.any():
             near = KDTree(known[is_deck][:, :2]).query(corners)[0].reshape(grid.shape) < DECK_MASK
-            near &= _inside(layout, grid)
+            near &= _inside_high_areas(layout, grid, heights)
             deck[near] = _interpolate(known[is_deck], corners, grid.shape)[near]
             deck[deck < heights + 0.5] = np.nan
         return Terrain(heights=heights, place=np.array([*grid.origin, grid.resolution]), deck=deck)
@@ -137,10 +137,12 @@ def _interpolate(known: np.ndarray, corners: np.ndarray, shape: tuple[int, int])
     return image
 
 
-def _inside(layout: Layout, grid: GroundGrid) -> np.ndarray:
-    """Which corners lie in areas, bool [rows, columns]."""
+def _inside_high_areas(layout: Layout, grid: GroundGrid, heights: np.ndarray) -> np.ndarray:
+    """Which corners lie in areas that pass over the base somewhere, bool [rows, columns]."""
     mask = np.zeros(grid.shape, np.uint8)
+    base = Terrain(heights=heights, place=np.array([*grid.origin, grid.resolution]), deck=heights)
     for outline, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
-        if kind != AreaKind.OTHER:
+        line = _sample([np.concatenate([outline, outline[:1]])])
+        if kind != AreaKind.OTHER and (line[:, 2] - base.height(line[:, :2])).max() > DECK_HEIGHT:
             grid.fill(mask, outline + 0.5 * grid.resolution, 1, smooth=False)
-    return cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
+    return mask > 0

@@ -10,7 +10,6 @@ import numpy as np
 
 from envs.road.rendering import shading
 from envs.road.rendering.scenery import Scenery
-from envs.road.rendering.shadows import SunShadow
 from envs.road.rendering.weather import (
     PANORAMA_MAX_ELEVATION,
     PANORAMA_MIN_ELEVATION,
@@ -115,7 +114,7 @@ class Camera:
 
     def _shade(self, canvas: Canvas, scenery: Scenery, weather: Weather, view: View, users: RoadUsers) -> np.ndarray:
         config, ground = self.config, scenery.ground
-        shadow, numbers = _sun_shadow(scenery, weather), _weather_numbers(weather)
+        shadow, numbers = scenery.shadow_in(weather), _weather_numbers(weather)
         contact = np.ones((config.height_px, config.width_px), np.float32)
         sun = np.array([*weather.sun_direction, CAST_SHADOW])
         shading.cast_shadows(
@@ -158,7 +157,7 @@ def load_camera(config: CameraConfig) -> Camera:
     return Camera(config)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _weather_numbers(weather: Weather) -> np.ndarray:
     """The weather as the shading kernel takes it, float64 [shading.NUM_WEATHER]."""
     return np.array(
@@ -174,13 +173,7 @@ def _weather_numbers(weather: Weather) -> np.ndarray:
     )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _fog_table(weather: Weather) -> np.ndarray:
     """Share of the fog at 0, 1, 2 ... metres, float64 [FOG_TABLE_LENGTH + 1]."""
     return weather.fog(np.arange(FOG_TABLE_LENGTH + 1.0))
-
-
-@lru_cache(maxsize=4)
-def _sun_shadow(scenery: Scenery, weather: Weather) -> SunShadow:
-    """Shadows on a town's ground; once an episode."""
-    return SunShadow.cast(scenery.layout, weather.sun_direction)

@@ -130,7 +130,7 @@ def smooth_noise(rng: np.random.Generator, height: int, width: int, rows: int, c
     return np.clip(wide[:, margin : margin + width], 0.0, 1.0)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def sky_panorama(weather: Weather) -> np.ndarray:
     """The sky all around, uint8 [rows, PANORAMA_WIDTH, 3]: columns by azimuth from 0, rows from the top down."""
     rows = round(PANORAMA_WIDTH * (PANORAMA_MAX_ELEVATION - PANORAMA_MIN_ELEVATION) / (2 * np.pi))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from envs.idm import IDMConfig
+from envs.idm import IDMConfig, idm_formula
 
 PATH_STEP = 2
 """Distance between the points of a path that a driver reads [m]."""
@@ -48,7 +48,7 @@ def wrap(angle):
 
 @njit(cache=True)
 def poses_along(xy, yaw, z, s, lateral):
-    """x, y, yaw, z [n, 4] on paths [n, p, 2], [n, p], [n, p] at arc lengths `s` [n], `lateral` [n] to their left [m]."""
+    """x, y, yaw, z [n, 4] on paths [n, p, 2], [n, p], [n, p] at arc lengths `s` [n], `lateral` [n] to the left [m]."""
     n, last = yaw.shape[0], yaw.shape[1] - 2
     poses = np.empty((n, 4))
     for i in range(n):
@@ -83,6 +83,25 @@ def curve_speed(yaw, s, lateral_acceleration, braking):
             lowest = min(lowest, allowed + 2 * braking * PATH_STEP * k)
         speed[i] = np.sqrt(lowest)
     return speed
+
+
+@njit(cache=True)
+def desired_speed(yaw, speed_limit, s, eagerness, lateral_acceleration, braking):
+    """The speed [n] drivers would like to have: their share of the limit, and less before curves [m/s].
+
+    Args:
+        yaw: as for `curve_speed`.
+        speed_limit: of the paths, [n, p] [m/s].
+        s: as for `curve_speed`.
+        eagerness: preferred share of the limit [n].
+        lateral_acceleration: as for `curve_speed`.
+        braking: as for `curve_speed`.
+    """
+    desired = curve_speed(yaw, s, lateral_acceleration, braking)
+    for i in range(len(desired)):
+        here = speed_limit[i, min(int(s[i]), speed_limit.shape[1] - 1)]
+        desired[i] = min(desired[i], here * eagerness[i])
+    return desired
 
 
 @njit(cache=True)
@@ -174,3 +193,69 @@ def _look_ahead(i, ignored, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins)
                     free -= taken[b]
             room = min(room, free)
     return gap, lead_speed, lead, room
+
+
+_idm = njit(cache=True)(idm_formula)
+
+
+@njit(cache=True)
+def choose_acceleration(speed, desired, headway, gap, lead_speed, stop, stands, idm):
+    """The acceleration [n] drivers choose: IDM behind their leader and before where they must stop, the lesser of both.
+
+    Args:
+        speed: [n] [m/s].
+        desired: [n] [m/s].
+        headway: time gap to the leader; half of it counts before a line [n] [s].
+        gap: to the leader [n] [m].
+        lead_speed: [n] [m/s].
+        stop: gap to a standing leader where they must stop [n] [m].
+        stands: never moves again, bool [n].
+        idm: a, b, hardest braking, standstill gap and exponent of IDMConfig.
+    """
+    a, b, hardest, gap_0, exponent = idm
+    asked = np.empty(len(speed))
+    for i in range(len(speed)):
+        behind = _idm(speed[i], desired[i], gap[i], lead_speed[i], headway[i], a, b, hardest, gap_0, exponent)
+        before = _idm(speed[i], desired[i], stop[i], 0.0, 0.5 * headway[i], a, b, hardest, gap_0, exponent)
+        asked[i] = -hardest if stands[i] else min(behind, before)
+    return asked
+
+
+@njit(cache=True)
+def advance(speed, acceleration, waited, lateral_speed, s, lateral, length, bias, asked, dt):
+    """Move drivers along their paths by a step; all arrays but `length`, `bias` and `asked` are brought up to date.
+
+    Args:
+        speed: [n] [m/s].
+        acceleration: of this step [n] [m/s²].
+        waited: how long they have stood [n] [s].
+        lateral_speed: to the left [n] [m/s].
+        s: arc length on the path [n] [m].
+        lateral: offset from it [n] [m].
+        length: of the paths, 0 for those that are not on the map [n] [m].
+        bias: lateral offset they steer to [n] [m].
+        asked: the acceleration they choose [n] [m/s²].
+        dt: [s].
+    """
+    for i in range(len(speed)):
+        before = speed[i]
+        speed[i] = max(before + asked[i] * dt, 0.0)
+        acceleration[i] = (speed[i] - before) / dt
+        waited[i] = waited[i] + dt if speed[i] < 0.5 else 0.0
+
+        # steer like a critically damped spring; nobody slides sideways while standing
+        pull = 0.9 * (bias[i] - lateral[i]) - 1.9 * lateral_speed[i]
+        lateral_speed[i] = (lateral_speed[i] + pull * dt) * min(speed[i] / 3.0, 1.0)
+        if length[i] > 0:
+            s[i] += 0.5 * (before + speed[i]) * dt
+            lateral[i] += lateral_speed[i] * dt
+
+
+@njit(cache=True)
+def vehicle_boxes(poses, lateral_speed, speed, sizes):
+    """Boxes [n, 5] of vehicles at `poses` [n, 4]; those that change lanes are turned a little."""
+    boxes = np.empty((len(speed), 5))
+    for i in range(len(speed)):
+        drift = np.arctan2(lateral_speed[i], max(speed[i], 3.0))
+        boxes[i] = (poses[i, 0], poses[i, 1], poses[i, 2] + drift, sizes[i, 0], sizes[i, 1])
+    return boxes

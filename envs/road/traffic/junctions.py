@@ -27,6 +27,12 @@ CLEARANCE = 6.0
 """A crossing vehicle blocks this much of the other's path [m]."""
 COMFORTABLE, FIRM, HARD = 2.5, 3.5, 7.0
 """Braking asked of one who lets another in, of one at a yellow light, and of one at a red light [m/s²]."""
+EMERGENCY = 6.0
+"""Braking at most to give way to one who follows no driver model [m/s²]."""
+LINE_GAP = 1.5
+"""Drivers halt this much nearer to a line than to a vehicle [m]."""
+CROSSING_GAP = 3.5
+"""They halt this far before the path of one who follows no driver model [m]."""
 DECISION_BRAKING, DECISION_DISTANCE = 2.0, 8.0
 """A driver decides whether to enter where this braking stops it this far before the line [m/s², m]."""
 APPROACH_RANGE = 70.0
@@ -74,6 +80,23 @@ class Passages(NamedTuple):
     rank: np.ndarray
 
 
+class RoadAhead(NamedTuple):
+    """Stop lines and junctions on the paths of `n` drivers, `k` of each, as in Paths: arc lengths in order [m].
+
+    length: of the paths, 0 for those that are not on the map [n] [m]. stop_s, stop_signals: stop lines and the rows of
+    their signals [n, k]. line, entry, exit, junction, rank: of junctions [n, k].
+    """
+
+    length: np.ndarray
+    stop_s: np.ndarray
+    stop_signals: np.ndarray
+    line: np.ndarray
+    entry: np.ndarray
+    exit: np.ndarray
+    junction: np.ndarray
+    rank: np.ndarray
+
+
 class Drivers(NamedTuple):
     """What counts of `n` drivers at junctions.
 
@@ -102,51 +125,49 @@ def _wrap(angle):
 
 
 @njit(cache=True)
-def find_passages(s, length, half_length, line, entry, exit_, junction, rank):
-    """The Passages of drivers at `s`, the first of their path's ([n, k] each) that their rear has not left."""
-    n, k = entry.shape
-    found_line, found_entry, found_exit = np.full(n, np.inf), np.full(n, np.inf), np.full(n, np.inf)
-    found_junction, found_rank = np.full(n, -1), np.zeros(n, np.int64)
+def find_passages(drivers, road):
+    """The Passages of drivers: the first junction on the RoadAhead of each that its rear has not left."""
+    n, k = road.entry.shape
+    line, entry, end = np.full(n, np.inf), np.full(n, np.inf), np.full(n, np.inf)
+    junction, rank = np.full(n, -1), np.zeros(n, np.int64)
     for i in range(n):
+        rear = drivers.s[i] - drivers.half_length[i]
         for a in range(k):
-            if length[i] > 0 and junction[i, a] >= 0 and s[i] - half_length[i] < exit_[i, a]:
-                found_line[i], found_entry[i], found_exit[i] = line[i, a], entry[i, a], exit_[i, a]
-                found_junction[i], found_rank[i] = junction[i, a], rank[i, a]
+            if road.length[i] > 0 and road.junction[i, a] >= 0 and rear < road.exit[i, a]:
+                line[i], entry[i], end[i] = road.line[i, a], road.entry[i, a], road.exit[i, a]
+                junction[i], rank[i] = road.junction[i, a], road.rank[i, a]
                 break
-    return Passages(found_line, found_entry, found_exit, found_junction, found_rank)
+    return Passages(line, entry, end, junction, rank)
 
 
 @njit(cache=True)
-def signal_stops(front, length, speed, halted, stop_s, stop_signals, shown):
+def signal_stops(drivers, road, halted, shown):
     """Distance [n] of each front to the stop line where its signal makes it stop, infinite if it may go on.
 
     Args:
-        front: where the fronts are on their paths [n] [m].
-        length: of the paths, 0 for those that are not on the map [n] [m].
-        speed: [n] [m/s].
+        drivers: Drivers.
+        road: RoadAhead.
         halted: has stopped at the stop sign ahead, bool [n]; brought up to date.
-        stop_s: stop lines on the paths in order, infinite beyond the last [n, k] [m].
-        stop_signals: their rows in `shown` [n, k].
         shown: SignalKind of every signal.
     """
-    n = len(front)
+    n = len(drivers.s)
     stop = np.full(n, np.inf)
     for i in range(n):
-        at = -1
-        for a in range(stop_s.shape[1]):
-            if stop_s[i, a] + BEYOND_LINE > front[i]:
+        front, speed, at = drivers.s[i] + drivers.half_length[i], drivers.speed[i], -1
+        for a in range(road.stop_s.shape[1]):
+            if road.stop_s[i, a] + BEYOND_LINE > front:
                 at = a
                 break
-        if at < 0 or length[i] <= 0 or stop_s[i, at] == np.inf:
+        if at < 0 or road.length[i] <= 0 or road.stop_s[i, at] == np.inf:
             halted[i] = False
             continue
-        distance, sign = stop_s[i, at] - front[i], shown[stop_signals[i, at]]
-        braking = speed[i] ** 2 / (2 * max(distance, 0.1))
+        distance, sign = road.stop_s[i, at] - front, shown[road.stop_signals[i, at]]
+        braking = speed**2 / (2 * max(distance, 0.1))
         near = sign == _STOP and distance < HALT_DISTANCE
-        halted[i] = near and (halted[i] or speed[i] < HALT_SPEED)
+        halted[i] = near and (halted[i] or speed < HALT_SPEED)
         if (
             (sign == _STOP and not halted[i])
-            or (sign == _RED and (braking <= HARD or speed[i] < 1.0))
+            or (sign == _RED and (braking <= HARD or speed < 1.0))
             or (sign == _YELLOW and braking <= FIRM and distance > 0)
         ):
             stop[i] = distance
@@ -354,9 +375,10 @@ def _decide(i, state, was_granted, signal_stop, distance, drivers, passages, lef
         return _DENIED
 
     for j in range(len(drivers.s)):
-        if j != i and passages.junction[j] == passages.junction[i]:
-            if _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_hand):
-                return _CLAIMED if drivers.waited[i] > COURTESY and state[j] != _CLAIMED else _DENIED
+        if j == i or passages.junction[j] != passages.junction[i]:
+            continue
+        if _is_blocked_by(j, i, state, was_granted, distance, drivers, passages, left_hand):
+            return _CLAIMED if drivers.waited[i] > COURTESY and state[j] != _CLAIMED else _DENIED
     return _GRANTED
 
 
@@ -434,3 +456,41 @@ def give_way(drivers, passages, paths, path_z, path_speeds):
             if later and other_leaving + 0.5 > arrival:
                 distance[i] = min(distance[i], PATH_STEP * own)
     return distance
+
+
+@njit(cache=True)
+def find_stops(drivers, road, halted, granted, shown, left_hand, paths, path_z, path_speeds):
+    """Gap [n] to a standing leader that would make each driver stop where it has to, infinite where it need not [m].
+
+    The gaps and leaders of `drivers` are brought up to date with those who merge before them, `halted` and `granted`
+    with what drivers have done and may do.
+
+    Args:
+        drivers: Drivers.
+        road: RoadAhead.
+        halted: as for `signal_stops`.
+        granted: as for `admit`.
+        shown: as for `signal_stops`.
+        left_hand: as for `admit`.
+        paths: as for `give_way`.
+        path_z: as for `give_way`.
+        path_speeds: as for `give_way`.
+    """
+    passages = find_passages(drivers, road)
+    signals = signal_stops(drivers, road, halted, shown)
+    lines = admit(drivers, passages, signals, granted, left_hand)
+    follow_merging(drivers, passages, drivers.gap, drivers.lead_speed)
+    meets = give_way(drivers, passages, paths, path_z, path_speeds)
+
+    stop = np.full(len(drivers.s), np.inf)
+    for i in range(len(stop)):
+        stop[i] = min(signals[i], lines[i]) + LINE_GAP
+        before = meets[i] - CROSSING_GAP - drivers.half_length[i]
+        # A vehicle that even hard braking would not stop in time drives on: standing in the crossing would be worse.
+        if drivers.speed[i] ** 2 / (2 * EMERGENCY) < before < np.inf:
+            line = passages.line[i] - drivers.s[i] - drivers.half_length[i]
+            if drivers.speed[i] ** 2 / (2 * EMERGENCY) < line < before:
+                before = line + LINE_GAP
+            stop[i] = min(stop[i], before)
+        stop[i] = max(stop[i], 0.1)
+    return stop

@@ -68,7 +68,7 @@ class LightPrograms:
         return LightPrograms(cycles=cycles, groups=static.groups, signs=static.signs)
 
     def shown(self, time: float) -> np.ndarray:
-        """SignalKind that each of RoadMap.signals shows at a time [s]; NONE where it is no control, int64 [num_signals]."""
+        """What each of RoadMap.signals shows at a time [s]: SignalKind, NONE if it is no control, int64 [signals]."""
         if not len(self.cycles):
             return self.signs
         states = light_states(self.cycles, time)

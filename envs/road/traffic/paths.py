@@ -155,7 +155,7 @@ class Paths:
 
     def here(self, values: np.ndarray) -> np.ndarray:
         """The entry of a per-point array [n, PATH_LENGTH] at everyone's `s`, [n]."""
-        return values[np.arange(len(self.s)), np.clip(self.s.astype(np.int64), 0, PATH_LENGTH - 1)]
+        return values[np.arange(len(self.s)), np.minimum(self.s.astype(np.int64), PATH_LENGTH - 1)]
 
 
 def _one_per_line(stops: RouteStops, road_map: RoadMap) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from envs.ground_truth import Objects, points_at
 from envs.road.traffic.driver_model import PATH_STEP, DriverConfig
 from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.lights import LightPrograms
+from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 
 CROSSING_MARGIN = 1.5
 """Drivers mind a pedestrian on the way across this far beside their corridor [m]."""
+EGO_BRAKING = 4.0
+"""An ego that can stop for a red light with this is expected to [m/s²]."""
 NUM_LIGHT_SEEDS = 64
 """Light programs a map has: which times the cycles begin at [1]."""
-SPAWN_GAP = 14.0
-"""Vehicles appear at least this far from others [m]."""
+CROSSWALK_MARGIN = 4.0
+"""The same at a crosswalk [m]."""
+SPAWN_GAP, SPAWN_HEADWAY = 14.0, 1.2
+"""Vehicles appear at least this far from others, and as far as one drives at the limit in this time [m, s]."""
 SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}
 """Heights of scripted actors [m]."""
 
@@ -60,7 +65,7 @@ class TrafficConfig:
     spawn_range: tuple[float, float] = (12.0, 110.0)
     respawn_range: tuple[float, float] = (65.0, 120.0)
     leave_range: float = 135.0
-    patience: float = 40.0
+    patience: float = 90.0
     lead_share: float = 0.45
     lane_changes: float = 1.0
     driver: DriverConfig = DriverConfig()  # noqa: RUF009 (frozen)
@@ -88,6 +93,7 @@ class Ego:
         path: where it is expected to go, [CROSSING_POINTS, 2], PATH_STEP apart [m].
         on_script_route: the ego in coordinates of the scripts' route; None where there are no scripts.
         z: height of the road under it [m].
+        red_light: distance from its centre to the stop line of a light ahead that is red, infinite for none [m].
     """
 
     box: np.ndarray
@@ -95,6 +101,15 @@ class Ego:
     path: np.ndarray
     on_script_route: ActorState | None
     z: float = 0.0
+    red_light: float = np.inf
+
+    @property
+    def way(self) -> np.ndarray:
+        """`path` as far as it will be driven: up to a red light where it can be stopped for."""
+        if self.speed**2 / 2 > EGO_BRAKING * max(self.red_light, 0.0):
+            return self.path
+        beyond = PATH_STEP * np.arange(len(self.path)) > self.red_light
+        return np.where(beyond[:, None], NOWHERE, self.path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +143,7 @@ class Traffic:
         objects: everyone as they are now; never written to.
         heights: theirs [m].
         colors: theirs, uint8 [m, 3].
+        kinds: theirs, ObjectKind, int64 [m].
         external: the rows placed from outside.
         lights: programs of the map's traffic lights.
         time: the clock of lights and scripts [s].
@@ -171,6 +187,14 @@ class Traffic:
         self.parked_z = spawn_points.parking_z[taken]
         self.pedestrians = Pedestrians(num_pedestrians, road_map, rng)
         self.vehicles = BackgroundVehicles(num_vehicles, config.truck_share, road_map, config.driver, rng)
+        self.kinds = np.concatenate(
+            [
+                self.vehicles.kind,
+                np.array([int(actor.kind) for actor in self.scripted], np.int64),
+                np.full(num_pedestrians, ObjectKind.PEDESTRIAN, np.int64),
+                np.full(len(self.parked), ObjectKind.CAR, np.int64),
+            ]
+        )
         if num_vehicles and rng.random() < config.lead_share:
             self.vehicles.enter(0, route, ego_s + float(rng.uniform(12.0, 45.0)), rng)
         self._populate(self._objects(), ego, config.spawn_range, rng)
@@ -197,6 +221,7 @@ class Traffic:
         old = self.external_rows
         self.heights = np.concatenate([self.heights[: old.start], external.heights, self.heights[old.stop :]])
         self.colors = np.concatenate([self.colors[: old.start], external.colors, self.colors[old.stop :]])
+        self.kinds = np.concatenate([self.kinds[: old.start], external.objects.kinds, self.kinds[old.stop :]])
         self.external = external
         self.objects = self._objects()
 
@@ -211,13 +236,6 @@ class Traffic:
         own, own_z = self.vehicles.boxes()
         walkers, walkers_z = self.pedestrians.boxes()
         external_z = np.zeros(len(external.boxes)) if external.z is None else external.z
-        kinds = [
-            self.vehicles.kind,
-            np.array([int(actor.kind) for actor in self.scripted], np.int64),
-            external.kinds,
-            np.full(len(self.pedestrians), ObjectKind.PEDESTRIAN, np.int64),
-            np.full(num_parked, ObjectKind.CAR, np.int64),
-        ]
         speeds = [
             self.vehicles.speed,
             [a.speed for a in self.scripted],
@@ -228,7 +246,7 @@ class Traffic:
         return Objects(
             boxes=np.concatenate([own, scripted, external.boxes, walkers, self.parked]),
             speeds=np.concatenate(speeds),
-            kinds=np.concatenate(kinds),
+            kinds=self.kinds,
             z=np.concatenate(
                 [own_z, [self._scripted_z(a) for a in self.scripted], external_z, walkers_z, self.parked_z]
             ),
@@ -241,17 +259,23 @@ class Traffic:
 
     def braking(self) -> np.ndarray:
         """Who shows brake lights, bool [m]."""
-        rest = np.zeros(len(self.pedestrians) + len(self.parked), bool)
-        scripted = np.array([a.braking for a in self.scripted], bool)
-        return np.concatenate([self.vehicles.braking, scripted, self.external.braking, rest])
+        shown, n, external = np.zeros(len(self.heights), bool), len(self.vehicles), self.external_rows
+        shown[:n] = self.vehicles.braking
+        if external.stop > n:
+            shown[n : external.start] = [actor.braking for actor in self.scripted]
+            shown[external] = self.external.braking
+        return shown
 
     def phases(self) -> np.ndarray:
         """How far pedestrians are in their stride [m] [rad]; 0 for vehicles."""
-        scripted = [a.s + a.lateral if a.kind == ObjectKind.PEDESTRIAN else 0.0 for a in self.scripted]
-        placed, on_foot = self.external.objects.boxes, self.external.objects.kinds == ObjectKind.PEDESTRIAN
-        external = np.where(on_foot, placed[:, 0] + placed[:, 1], 0.0)
-        walked = [np.zeros(len(self.vehicles)), scripted, external, self.pedestrians.walked, np.zeros(len(self.parked))]
-        return 2 * np.pi / STRIDE * np.concatenate(walked)
+        walked, n, external = np.zeros(len(self.heights)), len(self.vehicles), self.external_rows
+        if external.stop > n:
+            scripted = [a.s + a.lateral if a.kind == ObjectKind.PEDESTRIAN else 0.0 for a in self.scripted]
+            placed, on_foot = self.external.objects.boxes, self.external.objects.kinds == ObjectKind.PEDESTRIAN
+            walked[n : external.start] = scripted
+            walked[external] = np.where(on_foot, placed[:, 0] + placed[:, 1], 0.0)
+        walked[external.stop : external.stop + len(self.pedestrians)] = self.pedestrians.walked
+        return 2 * np.pi / STRIDE * walked
 
     def stop(self, index: int) -> None:
         """The ego has hit the road user at `index`, which stands still from now on if it is a background vehicle."""
@@ -274,11 +298,17 @@ class Traffic:
 
         # everyone decides on the state before the step, whatever has been moved by now
         if len(self.pedestrians):
-            walkers = objects.boxes[solid : solid + len(self.pedestrians)]
-            vehicles = np.concatenate([objects.boxes[:solid], ego.box[None]])
-            vehicles_z = np.append(z[:solid], ego.z)
-            speeds = np.append(objects.speeds[:solid], ego.speed)
-            self.pedestrians.step(self.road_map, walkers, vehicles, vehicles_z, speeds, dt, rng)
+            walkers = slice(solid, solid + len(self.pedestrians))
+            self.pedestrians.step(
+                objects.boxes[walkers],
+                z[walkers],
+                np.concatenate([objects.boxes[:solid], ego.box[None]]),
+                np.append(z[:solid], ego.z),
+                np.append(objects.speeds[:solid], ego.speed),
+                shown,
+                dt,
+                rng,
+            )
         if ego.on_script_route is not None:
             steps = zip(self.scripts, self.scripted, strict=True)
             self.scripted = tuple(script.step(self.time, ego.on_script_route, own, dt) for script, own in steps)
@@ -303,49 +333,57 @@ class Traffic:
 
         Other pedestrians and parked cars keep off the road.
         """
-        n, k = len(self.vehicles), self._num_solid - len(self.vehicles)
-        crossing = n + k + np.flatnonzero(self.pedestrians.crossing)
-        rows = np.concatenate([np.arange(n, n + k), crossing])
+        objects, z, n, solid = self.objects, self.heights_of_ground, len(self.vehicles), self._num_solid
+        walkers = np.flatnonzero(self.pedestrians.crossing)
+        crossing = slice(n, solid) if not len(walkers) else np.append(np.arange(n, solid), solid + walkers)
+        margins = np.zeros(solid - n + len(walkers) + 1)
+        if len(walkers):
+            on_crosswalk = self.pedestrians.on_crosswalk[walkers]
+            margins[solid - n : -1] = np.where(on_crosswalk, CROSSWALK_MARGIN, CROSSING_MARGIN)
         ahead = PATH_STEP * np.arange(CROSSING_POINTS)
         paths = [points_at(self.script_route, a.s + np.cos(a.heading) * ahead) for a in self.scripted]
         return Obstacles(
-            boxes=np.concatenate([self.objects.boxes[rows], ego.box[None]]),
-            z=np.append(self.heights_of_ground[rows], ego.z),
-            speeds=np.append(self.objects.speeds[rows], ego.speed),
-            margins=np.concatenate([np.zeros(k), np.full(len(crossing), CROSSING_MARGIN), [0.0]]),
-            paths=np.stack([*paths, ego.path]),
+            boxes=np.concatenate([objects.boxes[crossing], ego.box[None]]),
+            z=np.append(z[crossing], ego.z),
+            speeds=np.append(objects.speeds[crossing], ego.speed),
+            margins=margins,
+            paths=np.stack([*paths, ego.way]) if paths else ego.way[None],
             path_z=np.array([*(self._scripted_z(a) for a in self.scripted), ego.z]),
             path_speeds=np.array([*(a.speed for a in self.scripted), ego.speed]),
         )
 
     def _populate(self, objects: Objects, ego: np.ndarray, ring: tuple[float, float], rng: np.random.Generator) -> None:
         """Remove road users that are far from the ego or stuck, and spawn others within the ring around it."""
-        vehicles, people = self.vehicles, self.pedestrians.paths
-        n, solid = len(vehicles), self._num_solid
-        distance = np.hypot(objects.boxes[:, 0] - ego[0], objects.boxes[:, 1] - ego[1])
-        far = distance > self.config.leave_range
-        stuck = (vehicles.waited > self.config.patience) & (distance[:n] > self.config.spawn_range[0])
-        for i in np.flatnonzero(vehicles.paths.active & (far[:n] | stuck)).tolist():
+        vehicles, people, points = self.vehicles, self.pedestrians.paths, self.spawn_points
+        n, solid, config = len(vehicles), self._num_solid, self.config
+        d = objects.boxes[: solid + len(self.pedestrians), :2] - ego[:2]
+        squared = d[:, 0] ** 2 + d[:, 1] ** 2
+        far = squared > config.leave_range**2
+        stuck = (vehicles.waited > config.patience) & (squared[:n] > config.spawn_range[0] ** 2)
+        for i in ((vehicles.paths.length > 0) & (far[:n] | stuck)).nonzero()[0].tolist():
             vehicles.paths.remove(i)
-        for i in np.flatnonzero(people.active & far[solid : solid + len(self.pedestrians)]).tolist():
+        for i in ((people.length > 0) & far[solid:]).nonzero()[0].tolist():
             people.remove(i)
 
-        missing, missing_people = np.flatnonzero(~vehicles.paths.active), np.flatnonzero(~people.active)
+        missing, missing_people = (vehicles.paths.length <= 0).nonzero()[0], (people.length <= 0).nonzero()[0]
         if len(missing) + len(missing_people) == 0:
             return
 
         # new ones appear out of the ego's way, and vehicles out of each other's
-        distance = np.hypot(self.spawn_points.xy[:, 0] - ego[0], self.spawn_points.xy[:, 1] - ego[1])
-        candidates = np.flatnonzero((distance > ring[0]) & (distance < ring[1]))
+        d = points.xy - ego[:2]
+        squared = d[:, 0] ** 2 + d[:, 1] ** 2
+        candidates = np.flatnonzero((squared > ring[0] ** 2) & (squared < ring[1] ** 2))
         if len(candidates) == 0:
             return
         taken = np.concatenate([objects.boxes[:solid, :2], ego[None, :2]])
         for i in missing.tolist():
-            point = int(rng.choice(candidates))
-            d = taken - self.spawn_points.xy[point]
-            if np.hypot(d[:, 0], d[:, 1]).min() > SPAWN_GAP:
-                route = self.road_map.route_from(self.spawn_points.lanes[point], ROUTE_LENGTH, rng)
+            point = int(candidates[int(rng.integers(len(candidates)))])
+            d = taken - points.xy[point]
+            lane = points.lanes[point]
+            if (d[:, 0] ** 2 + d[:, 1] ** 2).min() > max(SPAWN_GAP, SPAWN_HEADWAY * lane.speed_limit) ** 2:
+                route = self.road_map.route_from(lane, ROUTE_LENGTH, rng)
                 vehicles.enter(i, route, 0.0, rng)
-                taken[i] = self.spawn_points.xy[point]
-        for i in missing_people.tolist():
-            self.pedestrians.spawn(i, int(rng.choice(candidates)), self.spawn_points, self.road_map, rng)
+                taken[i] = points.xy[point]
+        with_kerbs = candidates[points.has_kerbs[candidates]]
+        for i in missing_people.tolist() if len(with_kerbs) else ():
+            self.pedestrians.spawn(i, int(with_kerbs[int(rng.integers(len(with_kerbs)))]), points, rng)

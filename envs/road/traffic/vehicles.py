@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.idm import idm
-from envs.road.traffic.driver_model import HEIGHT_RANGE, DriverConfig, curve_speed, leaders
-from envs.road.traffic.junctions import Drivers, admit, find_passages, follow_merging, give_way, signal_stops
+from envs.road.traffic.driver_model import (
+    HEIGHT_RANGE,
+    DriverConfig,
+    advance,
+    choose_acceleration,
+    desired_speed,
+    leaders,
+    vehicle_boxes,
+)
+from envs.road.traffic.junctions import LINE_GAP, Drivers, RoadAhead, find_stops
 from envs.road.traffic.paths import Paths
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
@@ -21,10 +28,6 @@ if TYPE_CHECKING:
 
 ROUTE_LENGTH = 250.0
 """Length of the routes drawn for drivers [m]."""
-LINE_GAP = 1.5
-"""Drivers halt this much nearer to a line than to a vehicle, and appear at least this far before one [m]."""
-CROSSING_GAP = 3.5
-"""Drivers halt this far before the path of one they give way to [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,12 @@ class BackgroundVehicles:
     def __len__(self) -> int:
         return len(self.speed)
 
+    @property
+    def _idm(self) -> tuple[float, float, float, float, float]:
+        """Parameters of `choose_acceleration`."""
+        d = self.driver
+        return d.acceleration, d.comfortable_braking, d.hardest_braking, d.standstill_gap, d.exponent
+
     def copy(self) -> BackgroundVehicles:
         """An independent copy; what never changes is shared."""
         other = copy.copy(self)
@@ -112,11 +121,7 @@ class BackgroundVehicles:
     def boxes(self) -> tuple[np.ndarray, np.ndarray]:
         """Boxes [n, 5] and heights of the road under them [n] [m]."""
         poses = self.paths.poses()
-        boxes = np.empty((len(poses), 5))
-        boxes[:, :3] = poses[:, :3]
-        boxes[:, 2] += np.arctan2(self.lateral_speed, np.maximum(self.speed, 3.0))
-        boxes[:, 3:] = self.size[:, :2]
-        return boxes, poses[:, 3]
+        return vehicle_boxes(poses, self.lateral_speed, self.speed, self.size), poses[:, 3]
 
     def enter(self, i: int, route: Route, s: float, rng: np.random.Generator) -> None:
         """Put vehicle `i` on a route, at a speed that suits it."""
@@ -167,79 +172,33 @@ class BackgroundVehicles:
     ) -> None:
         """One step along the paths."""
         paths, driver = self.paths, self.driver
-        active = paths.active
         margins = np.concatenate([np.zeros(len(self)), obstacles.margins])
         gap, lead_speed, lead, room = leaders(
             paths.xy, paths.yaw, paths.z, paths.s, paths.length, self.size, self.waited, boxes, z, speeds, margins
         )
-        curves = curve_speed(paths.yaw, paths.s, driver.lateral_acceleration, 0.6 * driver.comfortable_braking)
-        desired = np.minimum(paths.here(paths.speed_limit) * self.eagerness, curves)
-
-        # a lead and a place to stop at are both followed; the more cautious of the two answers counts
-        stop = self._stop_gap(gap, lead, lead_speed, room, obstacles, shown)
-        acceleration = idm(
-            self.speed,
-            desired,
-            np.stack([gap, stop]),
-            np.stack([lead_speed, np.zeros(len(self))]),
-            np.stack([self.headway, 0.5 * self.headway]),
-            driver,
-        ).min(axis=0)
-        acceleration = np.where(self.hit_by_ego, -driver.hardest_braking, acceleration)
-
-        speed = np.maximum(self.speed + acceleration * dt, 0.0)
-        self.acceleration = (speed - self.speed) / dt
-        paths.s += np.where(active, 0.5 * (self.speed + speed) * dt, 0.0)
-        self.speed = speed
-        self.waited = np.where(speed < 0.5, self.waited + dt, 0.0)
-
-        # steer towards the preferred offset like a critically damped spring; nobody slides sideways while standing
-        pull = 0.9 * (self.bias - paths.lateral) - 1.9 * self.lateral_speed
-        self.lateral_speed = (self.lateral_speed + pull * dt) * np.minimum(speed / 3.0, 1.0)
-        paths.lateral += np.where(active, self.lateral_speed * dt, 0.0)
-
-    def _stop_gap(
-        self,
-        gap: np.ndarray,
-        lead: np.ndarray,
-        lead_speed: np.ndarray,
-        room: np.ndarray,
-        obstacles: Obstacles,
-        shown: np.ndarray,
-    ) -> np.ndarray:
-        """Gap [n] to a standing leader that would make drivers stop where they have to, infinite where they do not.
-
-        Brings `gap` and `lead_speed` up to date with those who merge before them.
-        """
-        paths, half_length = self.paths, self.size[:, 0] / 2
-        drivers = Drivers(
-            xy=paths.xy,
-            yaw=paths.yaw,
-            z=paths.z,
-            s=paths.s,
-            half_length=half_length,
-            speed=self.speed,
-            waited=self.waited,
-            gap=gap,
-            lead=lead,
-            lead_speed=lead_speed,
-            room=room,
+        desired = desired_speed(
+            paths.yaw, paths.speed_limit, paths.s, self.eagerness, driver.lateral_acceleration,
+            0.6 * driver.comfortable_braking,
+        )  # fmt: skip
+        stop = find_stops(
+            Drivers(
+                paths.xy, paths.yaw, paths.z, paths.s, self.size[:, 0] / 2, self.speed, self.waited, gap, lead,
+                lead_speed, room,
+            ),
+            RoadAhead(
+                paths.length, paths.stop_s, paths.stop_signals, paths.line, paths.entry, paths.exit, paths.junction,
+                paths.rank,
+            ),
+            self.halted, self.granted, shown, self.road_map.left_hand, obstacles.paths, obstacles.path_z,
+            obstacles.path_speeds,
+        )  # fmt: skip
+        asked = choose_acceleration(
+            self.speed, desired, self.headway, gap, lead_speed, stop, self.hit_by_ego, self._idm
         )
-        passages = find_passages(
-            paths.s, paths.length, half_length, paths.line, paths.entry, paths.exit, paths.junction, paths.rank
-        )
-        signals = signal_stops(
-            paths.s + half_length, paths.length, self.speed, self.halted, paths.stop_s, paths.stop_signals, shown
-        )
-        lines = admit(drivers, passages, signals, self.granted, self.road_map.left_hand)
-        follow_merging(drivers, passages, gap, lead_speed)
-
-        # A vehicle that even hard braking would not stop in time drives on: standing in the crossing would be worse.
-        meets = give_way(drivers, passages, obstacles.paths, obstacles.path_z, obstacles.path_speeds)
-        before = meets - CROSSING_GAP - half_length
-        before = np.where(before > self.speed**2 / (2 * 6.0), before, np.inf)
-        before = np.where(lines + half_length < meets, np.minimum(before, lines + LINE_GAP), before)
-        return np.maximum(np.minimum(np.minimum(signals, lines) + LINE_GAP, before), 0.1)
+        advance(
+            self.speed, self.acceleration, self.waited, self.lateral_speed, paths.s, paths.lateral, paths.length,
+            self.bias, asked, dt,
+        )  # fmt: skip
 
     def _change_lane(
         self, i: int, side: int, boxes: np.ndarray, z: np.ndarray, speeds: np.ndarray, rng: np.random.Generator
@@ -251,7 +210,7 @@ class BackgroundVehicles:
         if self.paths.near_junction[i, here : here + 50].any() or abs(self.paths.lateral[i]) > 0.5:
             return
         box = boxes[i]
-        lane = self.road_map.lane_at(box[:2])
+        lane = self.road_map.lane_at(box[:2], float(z[i]))
         if lane is None or lane.in_junction:
             return
         target = self.road_map.neighbours(lane)[side]
@@ -275,11 +234,11 @@ class BackgroundVehicles:
     def _extend_routes(self, rng: np.random.Generator) -> None:
         """Give a new route to vehicles whose route ends soon; one that reaches the end of the road leaves the map."""
         paths = self.paths
-        for i in np.flatnonzero(paths.active & (paths.length - paths.s < 80.0)).tolist():
+        for i in ((paths.length > 0) & (paths.length - paths.s < 80.0)).nonzero()[0].tolist():
             if paths.slide(i, 80.0):
                 continue
             pose = paths.poses()[i]
-            lane = self.road_map.lane_at(pose[:2])
+            lane = self.road_map.lane_at(pose[:2], float(pose[3]))
             known = lane is not None and not lane.in_junction and abs(wrap_angle(lane.yaw - pose[2])) < 0.5
             if lane is not None and known and abs(paths.lateral[i]) < 0.5:
                 offset = np.cos(lane.yaw) * (pose[1] - lane.y) - np.sin(lane.yaw) * (pose[0] - lane.x)

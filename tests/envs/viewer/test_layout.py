@@ -19,6 +19,7 @@ from envs.viewer.layout import (
 from envs.viewer.overlay import lane_lines, object_lines, project_lines
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.signals import SignalKind
 
 
 @pytest.mark.parametrize("num_views", [1, 2])
@@ -90,9 +91,23 @@ def test_readouts_say_what_is_and_admit_what_is_not_known(tmp_path):
     }
     assert told["Lane offset"].text == told["Heading"].text == "–"
     assert told["Lead"].text == "none"
+    assert told["Signal"].text == "–"
     assert told["Collision"].alarm
     assert told["Trust"].text == "40%"
     assert told["Trust"].alarm
+
+
+def test_the_next_light_or_sign_is_shown_with_its_distance(tmp_path):
+    moment = session_on(StraightEnv(), tmp_path).leading
+    for signal, distance, text in (
+        (SignalKind.RED, 24.4, "red, 24 m"),
+        (SignalKind.YIELD, 3.0, "yield, 3 m"),
+        (SignalKind.NONE, 0.0, "none"),
+    ):
+        scene = moment.scene.copy()
+        scene.signal[...], scene.signal_distance[...], scene.signal_valid[...] = signal, distance, True
+        shown = {line.label: line for line in readouts(replace(moment, scene=scene), 0.5)}["Signal"]
+        assert (shown.text, shown.signal) == (text, signal)
 
 
 LEVEL = PinholeCamera(height_px=100, width_px=100, fov=np.pi / 2, mount_height=1.5, mount_x=0.0, pitch=0.0)
