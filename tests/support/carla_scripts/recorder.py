@@ -83,8 +83,9 @@ def main(port, num_frames):
         worst_imu = max(worst_imu, abs(math.degrees(readings["imu"].gyroscope.z) - turning))
         after = snapshot.find(ego.id)
         moved = after.get_transform().location.distance(before.location)
-        if not collisions:  # who hits something stands at once
-            worst_motion = max(worst_motion, abs(moved - 0.1 * after.get_velocity().length()))
+        speed = after.get_velocity().length()
+        if speed > 0.0:  # who hits something stands at once, and its collision is heard later
+            worst_motion = max(worst_motion, abs(moved - 0.1 * speed))
         before = after.get_transform()
     seconds = time.time() - begun
     pictures = {name: pixels(readings[name]) for name in ("front", "wide", "left", "chase")}
