@@ -25,7 +25,7 @@ from policies.rule_based import LaneFollower
 from scenarios.actors import BrakingLead
 from scenarios.overlay import annotate_rollout
 
-Name = Literal["drive", "side_by_side", "long", "approach", "revisits", "viewer"]
+Name = Literal["drive", "side_by_side", "long", "approach", "revisits", "viewer", "reference", "traffic"]
 IMAGES = Path(__file__).parent / "images"
 DRIVE_START, DRIVE_SECONDS = 10, 10.0
 """Start clip and length of the drive that README shows [s]: a street with a car ahead."""
@@ -142,6 +142,32 @@ def viewer(config: ImagesConfig) -> np.ndarray:
         return cv2.cvtColor(cv2.imread(str(shot)), cv2.COLOR_BGR2RGB)
 
 
+def reference(config: ImagesConfig) -> np.ndarray:
+    """What the reference world's camera tells: pictures, depth and semantic classes of six drives."""
+    sensors = ("depth", "semantic")
+    columns = []
+    for seed in tqdm((0, 1, 2, 6, 11, 9), desc="reference"):
+        env = gymnasium.make("DriveDiT-Road-v0", extra_obs=sensors)
+        obs, info = env.reset(seed=seed)
+        driver = LaneFollower()
+        for _ in range(60):
+            obs, *_, info = env.step(driver.act(obs["pixels"], info))
+        near = 1.0 / np.maximum(obs["depth"].astype(np.float64) / 4.0, 1.0)
+        depth = cv2.applyColorMap(np.rint(255 * near).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
+        hues = np.stack(
+            [obs["semantic"] * 9, np.full_like(obs["semantic"], 140), np.full_like(obs["semantic"], 220)], -1
+        )
+        columns.append(np.concatenate([obs["pixels"], depth, cv2.cvtColor(hues, cv2.COLOR_HSV2RGB)]))
+    return np.concatenate(columns, axis=1)
+
+
+def traffic(config: ImagesConfig) -> np.ndarray:
+    """A junction with lights from above, 30 s; [t, h, w, 3]."""
+    from make_traffic_film import FilmConfig, film_traffic
+
+    return film_traffic(FilmConfig(town=2, seconds=30.0, size=320, span=80.0))
+
+
 def _learned(config: ImagesConfig) -> gymnasium.Env:
     """The learned world, whose drives end with nothing but the time."""
     env = drivedit.make_learned_env(checkpoint=config.checkpoint, max_episode_seconds=1000.0)
@@ -158,6 +184,8 @@ PICTURES: dict[Name, Callable[[ImagesConfig], np.ndarray]] = {
     "approach": approach,
     "revisits": revisits,
     "viewer": viewer,
+    "reference": reference,
+    "traffic": traffic,
 }
 
 

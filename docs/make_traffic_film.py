@@ -90,7 +90,14 @@ class TopView:
 
 
 def main(config: FilmConfig) -> None:
-    """Film traffic at a junction."""
+    """Film traffic at a junction and write the film."""
+    frames = film_traffic(config)
+    write_mp4(config.out, frames, 10.0)
+    print(f"{config.out}: {len(frames)} frames")
+
+
+def film_traffic(config: FilmConfig) -> np.ndarray:
+    """The film, 10 frames a second, uint8 [t, size, size, 3]."""
     road_map = load_map(config.map) if config.map is not None else load_town(config.town)
     centre = junction_centre(road_map, config.junction)
     view = TopView(centre=centre, scale=config.size / config.span, size=config.size)
@@ -101,8 +108,7 @@ def main(config: FilmConfig) -> None:
     for _ in range(round(config.seconds / 0.1)):
         frames.append(draw_traffic(ground.copy(), traffic, view))
         traffic.step(ego, 0.1, rng)
-    write_mp4(config.out, np.stack(frames), 10.0)
-    print(f"{config.out}: {len(frames)} frames")
+    return np.stack(frames)
 
 
 def junction_centre(road_map: RoadMap, index: int) -> np.ndarray:
