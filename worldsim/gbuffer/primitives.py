@@ -57,8 +57,7 @@ class Primitives:
     def of_layout(layout: Layout) -> Primitives:
         """What a layout's boxes look like."""
         chosen, parameters, colors = static_templates.choose_templates(layout)
-        boxes = layout.boxes.astype(np.float64)
-        return _place(_STATIC, chosen, parameters, boxes, layout.box_seeds.astype(np.int64), colors)
+        return _place(_STATIC, chosen, parameters, layout.boxes, layout.box_seeds.astype(np.int64), colors)
 
     @staticmethod
     def of_road_users(users: RoadUsers) -> Primitives:

@@ -169,7 +169,7 @@ class Rasterizer:
             ids=np.empty(full, np.int32),
             kinds=np.empty((height, width) if classes else (0, 0), np.uint8),
             depth=np.empty((height, width), np.float32),
-            coordinates=np.zeros((*full, 2), np.float32),
+            coordinates=np.zeros((*full, 2)),
             facing=np.zeros(full, np.float32),
             colors=np.zeros((*full, 3), np.uint8),
             coverage=np.zeros((*full, len(SemanticClass)), np.uint8),

@@ -52,7 +52,7 @@ class Terrain:
     @staticmethod
     def of_layout(layout: Layout) -> Terrain:
         """The terrain that a layout's areas and lines lie on; in between and beyond it goes on smoothly."""
-        points = np.concatenate([layout.area_points, layout.line_points]).astype(np.float64)
+        points = np.concatenate([layout.area_points, layout.line_points])
         if not len(points) or np.abs(points[:, 2]).max() < FLAT:
             return _FLAT
         outlines = [np.concatenate([area, area[:1]]) for area in layout.areas()]
@@ -121,12 +121,12 @@ def _corners(grid: GroundGrid) -> np.ndarray:
 
 def _interpolate(known: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Heights [rows, columns] at corners: linear between known points [n, 3], beyond them those of the nearest."""
-    tree = KDTree(known[:, :2])
-    distance, nearest = tree.query(corners)
+    places, corners = known[:, :2] - corners[0], corners - corners[0]  # triangles lose precision far from the origin
+    distance, nearest = KDTree(places).query(corners)
     heights = known[nearest, 2]
     close = distance < 15.0
-    if len(known) > 3 and np.linalg.matrix_rank(known[:, :2] - known[0, :2]) == 2:
-        linear = LinearNDInterpolator(known[:, :2], known[:, 2])(corners[close])
+    if len(known) > 3 and np.linalg.matrix_rank(places - places[0]) == 2:
+        linear = LinearNDInterpolator(places, known[:, 2])(corners[close])
         heights[close] = np.where(np.isfinite(linear), linear, heights[close])
     image, away = heights.reshape(shape), distance.reshape(shape)
     # far from what is known the steps between nearest points become hills

@@ -73,7 +73,7 @@ class GroundTexture:
         """
         points = np.concatenate([layout.area_points[:, :2], layout.line_points[:, :2], layout.boxes[:, :2]])
         if not len(points):
-            points = np.zeros((1, 2), np.float32)
+            points = np.zeros((1, 2))
         grid = GroundGrid.around(points.min(axis=0), points.max(axis=0), MARGIN, FINEST_RESOLUTION, MAX_PIXELS)
         return _GroundPainter(layout, colors, seed, grid).paint(tracks)
 
@@ -157,7 +157,7 @@ class _GroundPainter:
             shape=(height // SHADE_SCALE + 1, width // SHADE_SCALE + 1),
         )
         mask = np.zeros(coarse.shape, np.float32)
-        boxes, kinds = self.layout.boxes.astype(np.float64), self.layout.box_kinds
+        boxes, kinds = self.layout.boxes, self.layout.box_kinds
         outlines = corners(boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]])
         for kinds_of, strength in (((LayoutKind.TREE,), 0.22), ((LayoutKind.BUILDING, LayoutKind.WALL), 0.5)):
             for k in np.flatnonzero(np.isin(kinds, kinds_of)):

@@ -83,7 +83,7 @@ class Scenery:
     @cached_property
     def obstacles(self) -> np.ndarray:
         """Solid things, (x, y, yaw, length, width) [k, 5] [m, m, rad, m, m]: what hangs over the road is none."""
-        boxes, kinds = self.layout.boxes.astype(np.float64), self.layout.box_kinds
+        boxes, kinds = self.layout.boxes, self.layout.box_kinds
         footprints = boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]]
         footprints[kinds == LayoutKind.TREE, 3:] = TRUNK
         poles = kinds == LayoutKind.POLE
