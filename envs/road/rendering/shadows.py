@@ -9,7 +9,7 @@ import numpy as np
 
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.layout import BoxColumn, Layout, LayoutKind
-from worldsim.gbuffer.ground import GroundGrid
+from worldsim.gbuffer.ground_grid import GroundGrid
 
 RESOLUTION = 0.4
 """[m/px], coarser on large maps."""
