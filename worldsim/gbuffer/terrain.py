@@ -131,7 +131,7 @@ def _above_others(points: np.ndarray) -> np.ndarray:
 
 
 def _continues(points: np.ndarray, deck: np.ndarray) -> np.ndarray:
-    """Which points [n, 3] continue a deck, given by points [k, 3]; ground beside houses may climb as steeply. Bool [n]."""
+    """Which points [n, 3] continue a deck [k, 3], bool [n]; ground beside houses may climb as steeply."""
     if not len(deck):
         return np.zeros(len(points), bool)
     distance, nearest = KDTree(deck[:, :2]).query(points[:, :2])
