@@ -58,7 +58,7 @@ def environment_boxes(world: carla.World, lights: Iterable[Any]) -> Layout:
             signals.append(index)
     n = len(boxes)
     return Layout(
-        boxes=np.array(boxes, np.float32).reshape(n, len(BOX_NAMES)),
+        boxes=np.array(boxes, np.float64).reshape(n, len(BOX_NAMES)),
         box_kinds=np.array(kinds, np.int64),
         box_colors=np.zeros((n, 3), np.uint8),
         box_color_valid=np.zeros(n, bool),

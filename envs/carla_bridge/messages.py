@@ -127,7 +127,7 @@ def light_boxes(boxes: Layout, places: np.ndarray, number: int) -> list:
         places: x, y of all lights, float64 [n, 2] [m].
         number: of the light.
     """
-    xy = boxes.boxes[:, [BoxColumn.X, BoxColumn.Y]].astype(np.float64)
+    xy = boxes.boxes[:, [BoxColumn.X, BoxColumn.Y]]
     nearest = np.linalg.norm(xy[:, None] - places[None], axis=-1).argmin(-1)
     heads = (boxes.box_kinds == LayoutKind.LIGHT) & (nearest == number)
     return [box for is_head, (_, _, _, box) in zip(heads, _boxes(boxes), strict=True) if is_head]
@@ -135,7 +135,7 @@ def light_boxes(boxes: Layout, places: np.ndarray, number: int) -> list:
 
 def _boxes(boxes: Layout) -> Iterator[tuple[int, list, list, list]]:
     """Kind, foot, rotation and BoundingBox of each box, the latter three as on the wire."""
-    poses = boxes.boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW]].astype(np.float64)
+    poses = boxes.boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW]]
     for kind, row, (x, y, yaw) in zip(boxes.box_kinds, boxes.boxes, poses_to_carla(poses), strict=True):
         rotation = [0.0, float(yaw), 0.0]
         half = [0.5 * float(row[column]) for column in (BoxColumn.LENGTH, BoxColumn.WIDTH, BoxColumn.HEIGHT)]

@@ -42,7 +42,7 @@ _LINE_OF_MARK = {
 class Areas(NamedTuple):
     """`m` closed outlines: fields as `Layout` has them, without their prefix.
 
-    points: float32 [p, 3] [m]. starts: first point of each outline and the end of the last, int64 [m + 1]. kinds:
+    points: float64 [p, 3] [m]. starts: first point of each outline and the end of the last, int64 [m + 1]. kinds:
     AreaKind, int64 [m].
     """
 
@@ -54,8 +54,9 @@ class Areas(NamedTuple):
 class Lines(NamedTuple):
     """`m` polylines: fields as `Layout` has them, without their prefix.
 
-    points: float32 [p, 3] [m]. starts: first point of each and the end of the last, int64 [m + 1]. kinds: LineKind,
+    points: float64 [p, 3] [m]. starts: first point of each and the end of the last, int64 [m + 1]. kinds: LineKind,
     int64 [m]. colors: LineColor, int64 [m]. widths: of one painted line, 0 where nothing is painted, float32 [m] [m].
+    dashes: length and gap of broken lines, 0 of others, float32 [m, 2] [m].
     """
 
     points: np.ndarray
@@ -63,6 +64,7 @@ class Lines(NamedTuple):
     kinds: np.ndarray
     colors: np.ndarray
     widths: np.ndarray
+    dashes: np.ndarray
 
 
 class _Line(NamedTuple):
@@ -70,6 +72,7 @@ class _Line(NamedTuple):
     kind: LineKind
     color: LineColor = LineColor.NONE
     width: float = 0.0
+    dashes: tuple[float, float] = (0.0, 0.0)
 
 
 def ground_layout(geometry: RoadGeometry) -> tuple[Areas, Lines]:
@@ -104,12 +107,20 @@ def join_lines(parts: Iterable[Lines]) -> Lines:
         kinds=np.concatenate([part.kinds for part in parts]),
         colors=np.concatenate([part.colors for part in parts]),
         widths=np.concatenate([part.widths for part in parts]),
+        dashes=np.concatenate([part.dashes for part in parts]),
     )
 
 
 def add_lines(layout: Layout, lines: Lines) -> Layout:
     """The layout with these lines after its own."""
-    own = Lines(layout.line_points, layout.line_starts, layout.line_kinds, layout.line_colors, layout.line_widths)
+    own = Lines(
+        points=layout.line_points,
+        starts=layout.line_starts,
+        kinds=layout.line_kinds,
+        colors=layout.line_colors,
+        widths=layout.line_widths,
+        dashes=layout.line_dashes,
+    )
     joined = join_lines([own, lines])
     return with_ground(layout, Areas(layout.area_points, layout.area_starts, layout.area_kinds), joined)
 
@@ -126,6 +137,7 @@ def with_ground(layout: Layout, areas: Areas, lines: Lines) -> Layout:
         line_kinds=lines.kinds,
         line_colors=lines.colors,
         line_widths=lines.widths,
+        line_dashes=lines.dashes,
         ground_known=True,
     )
 
@@ -134,7 +146,8 @@ def _marking(marking: Marking) -> _Line:
     kind = _LINE_OF_MARK.get(marking.kind, LineKind.OTHER)
     color = LineColor.YELLOW if marking.color == "yellow" else LineColor.WHITE
     points = np.column_stack([marking.points, marking.z])
-    return _Line(points, kind, LineColor.NONE if kind == LineKind.CURB else color, marking.width)
+    dashes = (marking.dash_length, marking.dash_gap) if "broken" in marking.kind else (0.0, 0.0)
+    return _Line(points, kind, LineColor.NONE if kind == LineKind.CURB else color, marking.width, dashes)
 
 
 def _lane_centres(road_map: RoadMap) -> Iterator[_Line]:
@@ -230,4 +243,5 @@ def _lines_of(lines: Iterable[_Line]) -> Lines:
         kinds=np.array([int(line.kind) for line in lines], np.int64),
         colors=np.array([int(line.color) for line in lines], np.int64),
         widths=np.array([line.width for line in lines], np.float32),
+        dashes=np.array([line.dashes for line in lines], np.float32).reshape(-1, 2),
     )

@@ -18,7 +18,7 @@ def layout_of(kind: LayoutKind, *boxes: Box, seed: int = 8, signal: int = -1, si
     """Boxes of one kind, in one colour."""
     n = len(boxes)
     return Layout(
-        boxes=np.array(boxes, np.float32).reshape(-1, 7),
+        boxes=np.array(boxes, np.float64).reshape(-1, 7),
         box_kinds=np.full(n, kind, np.int64),
         box_colors=np.full((n, 3), (200, 190, 170), np.uint8),
         box_color_valid=np.ones(n, bool),

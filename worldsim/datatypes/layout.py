@@ -1,7 +1,8 @@
 """Layout: what does not move. Boxes beside the road, areas and lines on the ground. numpy only.
 
 SI, radians, the ground frame of the world (x, y, z up, yaw counter-clockwise). A Layout belongs to a map or an episode;
-what is not known is flagged, never invented.
+what is not known is flagged, never invented. Positions are float64: maps in UTM coordinates lie thousands of kilometres
+from their origin, where float32 has steps of half a metre.
 """
 
 from __future__ import annotations
@@ -115,21 +116,23 @@ class Layout:
     """The static surroundings of a road: `n` boxes, `m` areas and `l` lines. All of it defaults to none.
 
     Args:
-        boxes: BOX_NAMES, float32 [n, 7].
+        boxes: BOX_NAMES, float64 [n, 7].
         box_kinds: LayoutKind, int64 [n].
         box_colors: of walls, leaves, posts, RGB, uint8 [n, 3].
         box_color_valid: False where the colour is not known, bool [n].
         box_seeds: of the surface's detail: windows, leaves, uint32 [n].
         box_signals: the light group that a LIGHT shows, NO_SIGNAL for none, int64 [n].
         box_signs: SignFace of a SIGN, int64 [n].
-        area_points: outlines one after the other, without a repeated first point, float32 [p, 3].
+        area_points: outlines one after the other, without a repeated first point, float64 [p, 3].
         area_starts: area k has the points area_starts[k] to area_starts[k + 1], int64 [m + 1].
         area_kinds: AreaKind, int64 [m].
-        line_points: polylines one after the other, float32 [q, 3].
+        line_points: polylines one after the other, float64 [q, 3].
         line_starts: as area_starts, int64 [l + 1].
         line_kinds: LineKind, int64 [l].
         line_colors: LineColor, int64 [l].
         line_widths: of one stripe [m], float32 [l].
+        line_dashes: length of a dash and of the gap after it [m] of broken lines, 0 and 0 where there is none or it is
+            not known, float32 [l, 2]; left out, it is so of all.
         boxes_known: False says that what stands beside the road is not known.
         ground_known: False says that areas and lines are not known.
 
@@ -137,42 +140,46 @@ class Layout:
         ValueError: an array has another dtype or size than the others ask for, or holds an unknown kind.
     """
 
-    boxes: np.ndarray = field(default_factory=partial(np.zeros, (0, 7), np.float32))
+    boxes: np.ndarray = field(default_factory=partial(np.zeros, (0, 7)))
     box_kinds: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
     box_colors: np.ndarray = field(default_factory=partial(np.zeros, (0, 3), np.uint8))
     box_color_valid: np.ndarray = field(default_factory=partial(np.zeros, 0, bool))
     box_seeds: np.ndarray = field(default_factory=partial(np.zeros, 0, np.uint32))
     box_signals: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
     box_signs: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
-    area_points: np.ndarray = field(default_factory=partial(np.zeros, (0, 3), np.float32))
+    area_points: np.ndarray = field(default_factory=partial(np.zeros, (0, 3)))
     area_starts: np.ndarray = field(default_factory=partial(np.zeros, 1, np.int64))
     area_kinds: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
-    line_points: np.ndarray = field(default_factory=partial(np.zeros, (0, 3), np.float32))
+    line_points: np.ndarray = field(default_factory=partial(np.zeros, (0, 3)))
     line_starts: np.ndarray = field(default_factory=partial(np.zeros, 1, np.int64))
     line_kinds: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
     line_colors: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
     line_widths: np.ndarray = field(default_factory=partial(np.zeros, 0, np.float32))
+    line_dashes: np.ndarray = field(default_factory=partial(np.zeros, (0, 2), np.float32))
     boxes_known: bool = True
     ground_known: bool = True
 
     def __post_init__(self) -> None:
         n, m, q = len(self.boxes), len(self.area_kinds), len(self.line_kinds)
+        if len(self.line_dashes) == 0:
+            object.__setattr__(self, "line_dashes", np.zeros((q, 2), np.float32))
         expected = {
-            "boxes": (np.float32, (n, len(BOX_NAMES))),
+            "boxes": (np.float64, (n, len(BOX_NAMES))),
             "box_kinds": (np.int64, (n,)),
             "box_colors": (np.uint8, (n, 3)),
             "box_color_valid": (np.bool_, (n,)),
             "box_seeds": (np.uint32, (n,)),
             "box_signals": (np.int64, (n,)),
             "box_signs": (np.int64, (n,)),
-            "area_points": (np.float32, (len(self.area_points), 3)),
+            "area_points": (np.float64, (len(self.area_points), 3)),
             "area_starts": (np.int64, (m + 1,)),
             "area_kinds": (np.int64, (m,)),
-            "line_points": (np.float32, (len(self.line_points), 3)),
+            "line_points": (np.float64, (len(self.line_points), 3)),
             "line_starts": (np.int64, (q + 1,)),
             "line_kinds": (np.int64, (q,)),
             "line_colors": (np.int64, (q,)),
             "line_widths": (np.float32, (q,)),
+            "line_dashes": (np.float32, (q, 2)),
         }
         for name, (dtype, shape) in expected.items():
             array = getattr(self, name)
@@ -186,9 +193,13 @@ class Layout:
             array = getattr(self, name)
             if len(array) and not (array.min() >= 0 and array.max() < len(kinds)):
                 raise ValueError(f"{name} must hold {kinds.__name__}, 0 to {len(kinds) - 1}, got {np.unique(array)}")
-        for name in ("boxes", "area_points", "line_points", "line_widths"):
+        for name in ("boxes", "area_points", "line_points", "line_widths", "line_dashes"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"{name} must be finite, row {_first_bad(getattr(self, name))} is not")
+        unclear = (self.line_dashes < 0).any(1) | ((self.line_dashes > 0).sum(1) == 1)
+        if unclear.any():
+            row = int(np.argmax(unclear))
+            raise ValueError(f"line_dashes must be positive, or 0 and 0 for none, row {row} is {self.line_dashes[row]}")
         if len(self.boxes) and self.boxes[:, BoxColumn.LENGTH :].min() < 0:
             row = int(np.argmax((self.boxes[:, BoxColumn.LENGTH :] < 0).any(1)))
             raise ValueError(f"boxes must not have negative sizes, row {row} is {self.boxes[row]}")
@@ -199,11 +210,11 @@ class Layout:
         return Layout(boxes_known=False, ground_known=False)
 
     def areas(self) -> list[np.ndarray]:
-        """Outlines, float32 [k, 3] each."""
+        """Outlines, float64 [k, 3] each."""
         return np.split(self.area_points, self.area_starts[1:-1]) if len(self.area_kinds) else []
 
     def lines(self) -> list[np.ndarray]:
-        """Polylines, float32 [k, 3] each."""
+        """Polylines, float64 [k, 3] each."""
         return np.split(self.line_points, self.line_starts[1:-1]) if len(self.line_kinds) else []
 
     def crop(self, xy: np.ndarray, radius: float) -> Layout:
@@ -214,17 +225,24 @@ class Layout:
             radius: [m].
         """
         places = np.asarray(xy, float).reshape(-1, 2)
-        boxes = self.boxes.astype(float)
+        boxes = self.boxes
         half = 0.5 * np.hypot(boxes[:, BoxColumn.LENGTH], boxes[:, BoxColumn.WIDTH])[:, None]
         centre = boxes[:, : BoxColumn.Z]
-        kept = {"box": _near(centre - half, centre + half, places, radius)}
-        parts: dict[str, Any] = {}
-        for name, pieces in (("area", self.areas()), ("line", self.lines())):
+        spans = []
+        for pieces in (self.areas(), self.lines()):
             low = np.array([p[:, :2].min(0) if len(p) else np.full(2, np.inf) for p in pieces]).reshape(-1, 2)
             high = np.array([p[:, :2].max(0) if len(p) else np.full(2, -np.inf) for p in pieces]).reshape(-1, 2)
-            kept[name] = _near(low, high, places, radius)
-            chosen = [pieces[k] for k in kept[name]]
-            parts[f"{name}_points"], parts[f"{name}_starts"] = join_polylines(chosen)
+            spans.append((low, high))
+        near = [_near(low, high, places, radius) for low, high in ((centre - half, centre + half), *spans)]
+        return self.select(*near)
+
+    def select(self, boxes: np.ndarray, areas: np.ndarray, lines: np.ndarray) -> Layout:
+        """The layout of these of its boxes, areas and lines, each by index, int64 [k], or bool [all]."""
+        kept = {"box": boxes, "area": areas, "line": lines}
+        parts: dict[str, Any] = {}
+        for name, pieces in (("area", self.areas()), ("line", self.lines())):
+            rows = np.arange(len(pieces))[kept[name]]
+            parts[f"{name}_points"], parts[f"{name}_starts"] = join_polylines([pieces[k] for k in rows.tolist()])
         for f in fields(self):
             group = f.name.split("_")[0].replace("boxes", "box")
             if f.name not in parts and group in kept and not f.name.endswith("_known"):
@@ -269,10 +287,10 @@ _KINDS: dict[str, type[IntEnum]] = {
 
 
 def join_polylines(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Points float32 [p, 3] and starts int64 [k + 1] of `k` polylines [n, 3], or [n, 2] at z = 0."""
-    points = [np.zeros((0, 3), np.float32)]
+    """Points float64 [p, 3] and starts int64 [k + 1] of `k` polylines [n, 3], or [n, 2] at z = 0."""
+    points = [np.zeros((0, 3))]
     for piece in pieces:
-        whole = np.zeros((len(piece), 3), np.float32)
+        whole = np.zeros((len(piece), 3))
         whole[:, : piece.shape[1]] = piece
         points.append(whole)
     return np.concatenate(points), np.cumsum([0, *(len(p) for p in pieces)], dtype=np.int64)

@@ -16,7 +16,7 @@ class GBuffer:
         kinds: SemanticClass, uint8 [h, w].
         depth: along the camera's axis, float32 [h, w] [m]; inf in the sky.
         coordinates: on faces along the base and up from it; on ellipsoids around and up from the middle; on the ground
-            x and y; float32 [h, w, 2] [m].
+            x and y of the ground frame; float64 [h, w, 2] [m].
         facing: cosine between surface normal and ray, float32 [h, w]; 0 in the sky.
         colors: of the surface, without light and detail, RGB, uint8 [h, w, 3]; 0 on the ground and in the sky.
         coverage: shares of the classes, 255 together, uint8 [h, w, len(SemanticClass)].

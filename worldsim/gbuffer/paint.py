@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from worldsim.datatypes.layout import AreaKind, Layout, LineColor, LineKind
 from worldsim.gbuffer.classes import SemanticClass
 
 DASH_LENGTH, DASH_GAP = 3.0, 4.5
-"""Of broken lines [m]."""
+"""Of broken lines whose own are not known [m]."""
 DOT_LENGTH, DOT_GAP = 0.15, 1.2
 """Of raised dots [m]."""
 MIN_WIDTH, MAX_WIDTH = 0.14, 0.5
@@ -62,10 +62,11 @@ def paint_patches(layout: Layout, thinner: float = 0.0) -> Iterator[Patch]:
     """
     for outline, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
         if kind == AreaKind.CROSSWALK:
-            for stripe in zebra_stripes(outline.astype(float), ZEBRA_STRIPE - thinner):
+            for stripe in zebra_stripes(outline, ZEBRA_STRIPE - thinner):
                 yield Patch(outline=stripe, kind=SemanticClass.CROSSWALK, color=LineColor.WHITE)
-    attributes = zip(layout.line_kinds.tolist(), layout.line_colors.tolist(), layout.line_widths.tolist(), strict=True)
-    for line, (kind, color, width) in zip(layout.lines(), attributes, strict=True):
+    columns = (layout.line_kinds, layout.line_colors, layout.line_widths, layout.line_dashes)
+    attributes = zip(*(column.tolist() for column in columns), strict=True)
+    for line, (kind, color, width, dashes) in zip(layout.lines(), attributes, strict=True):
         stripes = _STRIPES.get(LineKind(kind))
         if stripes is None or len(line) < 2:
             continue
@@ -73,8 +74,8 @@ def paint_patches(layout: Layout, thinner: float = 0.0) -> Iterator[Patch]:
         width = KERB_WIDTH if kind == LineKind.CURB else float(np.clip(width, MIN_WIDTH, MAX_WIDTH))
         offsets = (0.0,) if len(stripes) == 1 else (STRIPE_GAP, -STRIPE_GAP)
         for stripe, offset in zip(stripes, offsets, strict=True):
-            points = shift_line(line.astype(float), offset)
-            for piece in _pieces(points, stripe):
+            points = shift_line(line, offset)
+            for piece in _pieces(points, stripe, dashes):
                 outline = ribbon(piece, max(width - thinner, 1e-3))
                 yield Patch(outline=outline, kind=semantic, color=LineColor(color))
 
@@ -125,11 +126,13 @@ def zebra_stripes(outline: np.ndarray, width: float) -> list[np.ndarray]:
     return stripes
 
 
-def _pieces(points: np.ndarray, stripe: str) -> list[np.ndarray]:
-    """The painted pieces of a line [n, 3]."""
+def _pieces(points: np.ndarray, stripe: str, dashes: Sequence[float]) -> list[np.ndarray]:
+    """The painted pieces of a line [n, 3]; `dashes` are the line's own length and gap, 0 for unknown."""
     if stripe == "solid":
         return [points]
-    length, gap = (DASH_LENGTH, DASH_GAP) if stripe == "broken" else (DOT_LENGTH, DOT_GAP)
+    length, gap = DOT_LENGTH, DOT_GAP
+    if stripe == "broken":
+        length, gap = dashes if dashes[0] > 0 else (DASH_LENGTH, DASH_GAP)
     s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points[:, :2], axis=0), axis=1))])
     pieces = []
     for start in np.arange(0.5 * gap, s[-1], length + gap):

@@ -10,6 +10,7 @@ import numpy as np
 from worldsim.datatypes.layout import BOX_NAMES, BoxColumn, Layout
 from worldsim.gbuffer import road_users, static_templates
 from worldsim.gbuffer.classes import Part
+from worldsim.gbuffer.decks import DeckTile
 from worldsim.gbuffer.placing import place
 from worldsim.gbuffer.road_users import USER_TEMPLATES, RoadUsers
 from worldsim.gbuffer.static_templates import STATIC_TEMPLATES
@@ -57,8 +58,7 @@ class Primitives:
     def of_layout(layout: Layout) -> Primitives:
         """What a layout's boxes look like."""
         chosen, parameters, colors = static_templates.choose_templates(layout)
-        boxes = layout.boxes.astype(np.float64)
-        return _place(_STATIC, chosen, parameters, boxes, layout.box_seeds.astype(np.int64), colors)
+        return _place(_STATIC, chosen, parameters, layout.boxes, layout.box_seeds.astype(np.int64), colors)
 
     @staticmethod
     def of_road_users(users: RoadUsers) -> Primitives:
@@ -67,14 +67,14 @@ class Primitives:
         return _place(_USERS, chosen, parameters, users.boxes, np.zeros(len(chosen), np.int64), colors)
 
     @staticmethod
-    def of_decks(terrain: Terrain) -> Primitives:
-        """The cells of bridges: their upper and lower sides, and their rims."""
-        there = np.isfinite(terrain.deck)
-        whole = (
-            there[:-1, :-1] & there[1:, :-1] & there[:-1, 1:] & there[1:, 1:] if there.size else np.zeros((0, 0), bool)
+    def of_decks(terrain: Terrain, tiles: Sequence[DeckTile]) -> Primitives:
+        """The cells of bridges: their upper and lower sides, and their rims. Seeds are the numbers of their tiles."""
+        rows, columns = (
+            np.concatenate([np.zeros(0, np.int64), *(getattr(tile, name) for tile in tiles)])
+            for name in ("rows", "columns")
         )
-        rows, columns = np.nonzero(whole)
-        padded = np.pad(whole, 1)
+        padded = np.zeros((terrain.deck.shape[0] + 1, terrain.deck.shape[1] + 1), bool)
+        padded[rows + 1, columns + 1] = True
         n = len(rows)
         around = np.array([(0, 0), (1, 0), (1, 1), (0, 1)])  # columns and rows of a cell's corners, anticlockwise
         top = np.empty((n, 4, 3))
@@ -83,9 +83,13 @@ class Primitives:
             top[:, k, 2] = terrain.deck[rows + up, columns + right]
         bottom = top - (0.0, 0.0, DECK_THICKNESS)
         faces, owners, parts = [top, bottom[:, ::-1]], [np.arange(n)] * 2, [Part.DECK] * n + [Part.DECK_SIDE] * n
+        is_clear = np.zeros((n, 4), bool)
+        for k, (right, up) in enumerate(around):
+            is_clear[:, k] = top[:, k, 2] > terrain.heights[rows + up, columns + right]
         for k, (right, up) in enumerate(((0, -1), (1, 0), (0, 1), (-1, 0))):
-            rim = np.flatnonzero(~padded[rows + 1 + up, columns + 1 + right])
             a, b = k, (k + 1) % 4
+            # where it begins on the ground it has no side
+            rim = np.flatnonzero(~padded[rows + 1 + up, columns + 1 + right] & (is_clear[:, a] | is_clear[:, b]))
             faces.append(np.stack([bottom[rim, a], bottom[rim, b], top[rim, b], top[rim, a]], axis=1))
             owners.append(rim)
             parts += [Part.DECK_SIDE] * len(rim)
@@ -97,7 +101,7 @@ class Primitives:
         boxes[:, [BoxColumn.LENGTH, BoxColumn.WIDTH]] = terrain.place[2]
         return Primitives(
             boxes=boxes,
-            seeds=np.zeros(n, np.int64),
+            seeds=np.repeat(np.arange(len(tiles)), [len(tile.rows) for tile in tiles]),
             corners=np.concatenate(faces)[order],
             parts=np.array(parts, np.int64)[order],
             colors=np.full((len(owner), 3), DECK_COLOR, np.float32),

@@ -11,6 +11,7 @@ from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.layout import Layout
 from worldsim.gbuffer import kernels
 from worldsim.gbuffer.classes import CLASS_OF_PART, SemanticClass
+from worldsim.gbuffer.decks import deck_tiles
 from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.ground import GroundRaster
 from worldsim.gbuffer.primitives import Primitives
@@ -58,14 +59,15 @@ class StaticWorld:
         self.layout = layout
         self.primitives = Primitives.of_layout(layout)
         self.terrain = Terrain.of_layout(layout)
-        self.decks = Primitives.of_decks(self.terrain)
+        self.deck_tiles = deck_tiles(layout, self.terrain)
+        self.decks = Primitives.of_decks(self.terrain, self.deck_tiles)
         self._ground: GroundRaster | None = None
 
     @property
     def ground(self) -> GroundRaster:
         """Classes of the ground."""
         if self._ground is None:
-            self._ground = GroundRaster.of_layout(self.layout)
+            self._ground = GroundRaster.of_layout(self.layout, self.deck_tiles)
         return self._ground
 
 
@@ -169,7 +171,7 @@ class Rasterizer:
             ids=np.empty(full, np.int32),
             kinds=np.empty((height, width) if classes else (0, 0), np.uint8),
             depth=np.empty((height, width), np.float32),
-            coordinates=np.zeros((*full, 2), np.float32),
+            coordinates=np.zeros((*full, 2)),
             facing=np.zeros(full, np.float32),
             colors=np.zeros((*full, 3), np.uint8),
             coverage=np.zeros((*full, len(SemanticClass)), np.uint8),
@@ -177,7 +179,7 @@ class Rasterizer:
         )
         resolve(
             canvas.camera, self.config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
-            canvas.attributes, canvas.paints, CLASS_OF_PART, ground.cells, ground.levels, ground.place, classes,
+            canvas.attributes, canvas.paints, CLASS_OF_PART, ground.cells, ground.levels, ground.places, classes,
             everything, result.ids, result.kinds, result.depth, result.coordinates, result.facing, result.colors,
             result.coverage,
         )  # fmt: skip

@@ -31,6 +31,7 @@ from worldsim.gbuffer.kernels import (
     PART,
     POSITION,
     RADIUS,
+    SEED,
     SHARE,
     SKY,
     U_0,
@@ -44,7 +45,7 @@ from worldsim.gbuffer.kernels import (
 )
 
 DECK = 37
-"""Part: what is from here on belongs to the ground."""
+"""Part: what is from here on belongs to the ground; the seed of a DECK is the number of its tile."""
 BASE_CLASS, PAINT_CLASS, PAINT_COVERAGE = 0, 1, 2
 """Columns of a ground cell."""
 NO_GROUND = 3
@@ -55,7 +56,7 @@ NO_GROUND = 3
 def _ground_class(x, y, footprint, cells, levels, place):
     """Class of the ground, class of paint on it, and coverage of the paint, seen over `footprint` [m]."""
     level, size = 0, place[2]
-    while footprint > 1.5 * size and level + 1 < len(levels):
+    while footprint > 1.5 * size and level + 1 < len(levels) and levels[level + 1, 1] > 0:
         level += 1
         size *= 2.0
     first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
@@ -82,13 +83,14 @@ def _ground_class(x, y, footprint, cells, levels, place):
 @compiled
 def resolve(
     camera, supersampling, inverse_depth, surface, records, attributes, paints, class_of_part,
-    cells, levels, place, classes_wanted, all_wanted, ids, kinds, depths, coordinates, facing, colors, coverage,
+    cells, levels, places, classes_wanted, all_wanted, ids, kinds, depths, coordinates, facing, colors, coverage,
 ):  # fmt: skip
     """Fill the frame's arrays; those not wanted may be empty."""
     height, width = depths.shape
     focal, middle_x, middle_y = camera[FOCAL], camera[MIDDLE_X], camera[MIDDLE_Y]
     ox, oy, oz = camera[POSITION], camera[POSITION + 1], camera[POSITION + 2]
     num = supersampling * supersampling
+    base_levels, base_place = levels[0], places[0]
     for row in range(height):
         for column in range(width):
             # what most samples show, the nearer of two that are even
@@ -143,20 +145,16 @@ def resolve(
                 continue
 
             footprint = supersampling / (focal * max(inverse, 1e-6))
-            kind, paint, share = 0, 0, 0.0
-            if best == GROUND:
-                kind, paint, share = _ground_class(
-                    ox + dx / inverse, oy + dy / inverse, footprint, cells, levels, place
-                )
-                base = kind
-                if share > 0.5:
-                    kind = paint
-            elif best >= 0 and attributes[best, PART] == DECK:
-                kind, paint, share = _ground_class(
-                    ox + dx / inverse, oy + dy / inverse, footprint, cells, levels, place
-                )
-                if share > 0.5:
-                    kind = paint
+            kind, base, paint, share = 0, 0, 0, 0.0
+            is_deck = best >= 0 and attributes[best, PART] == DECK
+            if best == GROUND or is_deck:
+                x, y = ox + dx / inverse, oy + dy / inverse
+                if is_deck:
+                    sheet = attributes[best, SEED] + 1
+                    base, paint, share = _ground_class(x, y, footprint, cells, levels[sheet], places[sheet])
+                else:
+                    base, paint, share = _ground_class(x, y, footprint, cells, base_levels, base_place)
+                kind = paint if share > 0.5 else base
             elif best >= 0:
                 kind = class_of_part[attributes[best, PART]]
             kinds[row, column] = kind
@@ -164,7 +162,7 @@ def resolve(
                 continue
 
             if same:
-                if best == GROUND:
+                if best == GROUND or is_deck:
                     covered = int(255.0 * share + 0.5)
                     coverage[row, column, base] = 255 - covered
                     if covered > 0:
@@ -178,13 +176,14 @@ def resolve(
                     part = left_over // (num - a)
                     left_over -= part
                     s = surface[i, j]
-                    if s == GROUND:
+                    sheet = attributes[s, SEED] + 1 if s >= 0 and attributes[s, PART] == DECK else 0
+                    if s == GROUND or sheet > 0:
                         ray_x = (j + 0.5 - middle_x) / focal
                         ray_y = (i + 0.5 - middle_y) / focal
                         t = 1.0 / inverse_depth[i, j]
                         x = ox + t * (ray_x * camera[AXES] + ray_y * camera[AXES + 3] + camera[AXES + 6])
                         y = oy + t * (ray_x * camera[AXES + 1] + ray_y * camera[AXES + 4] + camera[AXES + 7])
-                        under, over, share = _ground_class(x, y, t / focal, cells, levels, place)
+                        under, over, share = _ground_class(x, y, t / focal, cells, levels[sheet], places[sheet])
                         covered = int(part * share + 0.5)
                         coverage[row, column, under] += part - covered
                         if covered > 0:
@@ -217,5 +216,7 @@ def resolve(
                 nz *= record[FLATNESS]
                 size = max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
                 nx, ny, nz = nx / size, ny / size, nz / size
+            if is_deck:
+                u, v = ox + t * dx, oy + t * dy
             coordinates[row, column, 0], coordinates[row, column, 1] = u, v
             facing[row, column] = abs(nx * dx + ny * dy + nz * dz) / math.sqrt(dx * dx + dy * dy + dz * dz)

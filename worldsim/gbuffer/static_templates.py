@@ -74,7 +74,7 @@ def roof_rise(lengths: np.ndarray, heights: np.ndarray) -> np.ndarray:
 
 def choose_templates(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of each box: its StaticTemplate int64 [n], parameters float64 [n, 6] and two colours float64 [n, 2, 3]."""
-    boxes, kinds = layout.boxes.astype(np.float64), layout.box_kinds
+    boxes, kinds = layout.boxes, layout.box_kinds
     seeds = layout.box_seeds.astype(np.int64)
     length, width, height = (boxes[:, c] for c in (BoxColumn.LENGTH, BoxColumn.WIDTH, BoxColumn.HEIGHT))
 

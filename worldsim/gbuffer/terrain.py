@@ -11,7 +11,7 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import KDTree
 
 from worldsim.datatypes.layout import AreaKind, Layout
-from worldsim.gbuffer.ground import GroundGrid
+from worldsim.gbuffer.ground_grid import GroundGrid
 
 CELL = 1.0
 """Size of a cell of heights [m], coarser on large maps."""
@@ -22,10 +22,14 @@ SAMPLE_STEP = 1.0
 """Outlines are sampled so finely [m]."""
 DECK_HEIGHT = 2.5
 """What lies so far above other ground is a deck [m]."""
-DECK_REACH = 6.0
+DECK_REACH = 9.0
 """Ground so near below makes it one [m]."""
 DECK_MASK = 10.0
 """A deck reaches so far around its points, within its areas [m]."""
+DECK_CLEARANCE = 0.05
+"""So far above the base a deck is drawn [m]."""
+STEP = 0.5
+"""What lies beside a deck belongs to it if it is no more than this higher or lower [m]."""
 FLAT = 1e-3
 """Heights smaller than this are none [m]."""
 
@@ -52,12 +56,12 @@ class Terrain:
     @staticmethod
     def of_layout(layout: Layout) -> Terrain:
         """The terrain that a layout's areas and lines lie on; in between and beyond it goes on smoothly."""
-        points = np.concatenate([layout.area_points, layout.line_points]).astype(np.float64)
+        points = np.concatenate([layout.area_points, layout.line_points])
         if not len(points) or np.abs(points[:, 2]).max() < FLAT:
             return _FLAT
-        outlines = [np.concatenate([area, area[:1]]) for area in layout.areas()]
-        known = _sample([*outlines, *layout.lines()])
+        known, is_road = _known_points(layout)
         is_deck = _above_others(known)
+        is_deck &= is_road | _continues(known, known[is_deck & is_road])
         grid = GroundGrid.around(known[:, :2].min(axis=0), known[:, :2].max(axis=0), MARGIN, CELL, MAX_CELLS)
         corners = _corners(grid)
         heights = _interpolate(known[~is_deck], corners, grid.shape)
@@ -65,8 +69,11 @@ class Terrain:
         if is_deck.any():
             near = KDTree(known[is_deck][:, :2]).query(corners)[0].reshape(grid.shape) < DECK_MASK
             near &= _inside_high_areas(layout, grid, heights)
-            deck[near] = _interpolate(known[is_deck], corners, grid.shape)[near]
-            deck[deck < heights + 0.5] = np.nan
+            over = _interpolate(known[is_deck], corners, grid.shape)
+            # one corner more around, on the ground itself, so that decks begin without a step
+            clear = near & (over > heights + DECK_CLEARANCE)
+            near &= cv2.dilate(clear.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+            deck[near] = np.where(clear, over, heights)[near]
         return Terrain(heights=heights, place=np.array([*grid.origin, grid.resolution]), deck=deck)
 
     def height(self, xy: np.ndarray) -> np.ndarray:
@@ -86,9 +93,18 @@ class Terrain:
 _FLAT = Terrain(heights=np.zeros((0, 0)), place=np.array([0.0, 0.0, 1.0]), deck=np.zeros((0, 0)))
 
 
-def _sample(lines: Sequence[np.ndarray]) -> np.ndarray:
+def _known_points(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Points [n, 3] of which the layout tells heights, and which of them belong to roads, bool [n]."""
+    roads, others = list(layout.lines()), []
+    for area, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
+        (others if kind == AreaKind.OTHER else roads).append(np.concatenate([area, area[:1]]))
+    parts = [sample_lines(lines) for lines in (roads, others)]
+    return np.concatenate(parts), np.repeat([True, False], [len(part) for part in parts])
+
+
+def sample_lines(lines: Sequence[np.ndarray]) -> np.ndarray:
     """Points [n, 3] on polylines, not farther apart than SAMPLE_STEP."""
-    parts = []
+    parts = [np.zeros((0, 3))]
     for line in lines:
         if len(line) < 2:
             continue
@@ -114,6 +130,14 @@ def _above_others(points: np.ndarray) -> np.ndarray:
     return points[:, 2] - around[cells[:, 0], cells[:, 1]] > DECK_HEIGHT + 0.12 * DECK_REACH
 
 
+def _continues(points: np.ndarray, deck: np.ndarray) -> np.ndarray:
+    """Which points [n, 3] continue a deck [k, 3], bool [n]; ground beside houses may climb as steeply."""
+    if not len(deck):
+        return np.zeros(len(points), bool)
+    distance, nearest = KDTree(deck[:, :2]).query(points[:, :2])
+    return (distance < DECK_REACH) & (np.abs(points[:, 2] - deck[nearest, 2]) < STEP)
+
+
 def _corners(grid: GroundGrid) -> np.ndarray:
     rows, columns = np.mgrid[0 : grid.shape[0], 0 : grid.shape[1]]
     return np.stack([columns.ravel(), rows.ravel()], axis=1) * grid.resolution + grid.origin
@@ -121,12 +145,12 @@ def _corners(grid: GroundGrid) -> np.ndarray:
 
 def _interpolate(known: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Heights [rows, columns] at corners: linear between known points [n, 3], beyond them those of the nearest."""
-    tree = KDTree(known[:, :2])
-    distance, nearest = tree.query(corners)
+    places, corners = known[:, :2] - corners[0], corners - corners[0]  # triangles lose precision far from the origin
+    distance, nearest = KDTree(places).query(corners)
     heights = known[nearest, 2]
     close = distance < 15.0
-    if len(known) > 3 and np.linalg.matrix_rank(known[:, :2] - known[0, :2]) == 2:
-        linear = LinearNDInterpolator(known[:, :2], known[:, 2])(corners[close])
+    if len(known) > 3 and np.linalg.matrix_rank(places - places[0]) == 2:
+        linear = LinearNDInterpolator(places, known[:, 2])(corners[close])
         heights[close] = np.where(np.isfinite(linear), linear, heights[close])
     image, away = heights.reshape(shape), distance.reshape(shape)
     # far from what is known the steps between nearest points become hills
@@ -138,11 +162,12 @@ def _interpolate(known: np.ndarray, corners: np.ndarray, shape: tuple[int, int])
 
 
 def _inside_high_areas(layout: Layout, grid: GroundGrid, heights: np.ndarray) -> np.ndarray:
-    """Which corners lie in areas that pass over the base somewhere, bool [rows, columns]."""
+    """Which corners lie in areas that pass over the base somewhere, or next to them, bool [rows, columns]."""
     mask = np.zeros(grid.shape, np.uint8)
     base = Terrain(heights=heights, place=np.array([*grid.origin, grid.resolution]), deck=heights)
     for outline, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
-        line = _sample([np.concatenate([outline, outline[:1]])])
+        line = sample_lines([np.concatenate([outline, outline[:1]])])
         if kind != AreaKind.OTHER and (line[:, 2] - base.height(line[:, :2])).max() > DECK_HEIGHT:
             grid.fill(mask, outline + 0.5 * grid.resolution, 1, smooth=False)
-    return mask > 0
+    # whole cells carry the edges of the road
+    return cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0

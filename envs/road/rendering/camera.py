@@ -125,7 +125,7 @@ class Camera:
         turn = view.yaw % (2 * np.pi) * PANORAMA_WIDTH / (2 * np.pi)
         shading.shade(
             canvas.camera, config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
-            canvas.attributes, canvas.paints, ground.texels, ground.levels, ground.place, ground.border, shadow.image,
+            canvas.attributes, canvas.paints, ground.texels, ground.levels, ground.places, ground.borders, shadow.image,
             shadow.place, contact, self._sky_map(view.grade), sky_panorama(weather), turn, numbers,
             _fog_table(weather), frame,
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -12,8 +12,10 @@ from envs.road.rendering.weather import smooth_noise
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, LineColor
 from worldsim.gbuffer.classes import SemanticClass
-from worldsim.gbuffer.ground import OVERDRAW, SEAM, GroundGrid
+from worldsim.gbuffer.decks import DeckTile
+from worldsim.gbuffer.ground_grid import OVERDRAW, SEAM, GroundGrid, pyramids
 from worldsim.gbuffer.paint import paint_patches, ribbon
+from worldsim.gbuffer.primitives import DECK_COLOR
 
 FINEST_RESOLUTION = 0.1
 """[m/px] of level 0, coarser where the town would take more than MAX_PIXELS."""
@@ -27,6 +29,8 @@ TRACK_WIDTH = 0.55
 """Of the darker tracks of tyres [m]."""
 SHADE_SCALE = 8
 """Texture pixels in one of the shade's."""
+_Coat = Callable[[np.ndarray, GroundGrid], None]
+"""Paints on an image [rows, columns, 3] of a grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,55 +51,71 @@ class GroundColors:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class GroundTexture:
-    """Colours of the ground seen from above; rows grow with y, columns with x.
+    """Colours of the ground seen from above, in sheets: of the base, and of each tile of its decks.
+
+    Rows grow with y, columns with x.
 
     Args:
-        texels: level after level, row after row, RGB, uint8 [n, 3].
-        levels: first texel, rows and columns of each level, int64 [k, 3]; each has half the resolution of the last.
-        place: x and y of the outer corner of the first texel, and its size, float64 [3] [m].
-        border: colour beyond the painted area, RGB, float64 [3].
+        texels: sheet after sheet, level after level, row after row, RGB, uint8 [n, 3].
+        levels: first texel, rows and columns of each level of each sheet, int64 [sheets, k, 3]; each has half the
+            resolution of the last, and no rows where a sheet has no such level.
+        places: x and y of the outer corner of the first texel, and its size, float64 [sheets, 3] [m].
+        borders: colours beyond the painted areas, RGB, float64 [sheets, 3].
     """
 
     texels: np.ndarray
     levels: np.ndarray
-    place: np.ndarray
-    border: np.ndarray
+    places: np.ndarray
+    borders: np.ndarray
 
     @staticmethod
-    def paint(layout: Layout, colors: GroundColors, seed: int, tracks: Sequence[np.ndarray]) -> GroundTexture:
+    def paint(
+        layout: Layout, colors: GroundColors, seed: int, tracks: Sequence[np.ndarray], tiles: Sequence[DeckTile] = ()
+    ) -> GroundTexture:
         """Paint a town's ground.
 
         Args:
             layout: areas, lines, and boxes that shade the ground around them.
             colors: of the surfaces.
             seed: of the mottling of grass and asphalt.
-            tracks: lines that tyres have darkened, each [n, 2] [m].
+            tracks: lines that tyres have darkened, each [n, 3] [m].
+            tiles: the layout's decks.
         """
         points = np.concatenate([layout.area_points[:, :2], layout.line_points[:, :2], layout.boxes[:, :2]])
         if not len(points):
-            points = np.zeros((1, 2), np.float32)
+            points = np.zeros((1, 2))
         grid = GroundGrid.around(points.min(axis=0), points.max(axis=0), MARGIN, FINEST_RESOLUTION, MAX_PIXELS)
-        return _GroundPainter(layout, colors, seed, grid).paint(tracks)
+        on, below = [], []
+        for tile in tiles:
+            for paints, part, rows in zip((on, below), (tile.on, tile.below), tile.split(tracks), strict=True):
+                own_tracks = [tracks[k] for k in np.flatnonzero(rows).tolist()]
+                paints.append(_Paint(layout=part, colors=colors, tracks=own_tracks))
+        painter = _GroundPainter(layout, colors, seed, grid)
+        parts = [(_halvings(painter.paint(tracks, tiles, below)), grid)]
+        for tile, paint in zip(tiles, on, strict=True):
+            image, own = painter.paint_deck(tile, paint)
+            parts.append((_halvings(image), own))
+        texels, levels, places = pyramids(parts)
+        borders = np.array([colors.grass, *[DECK_COLOR] * len(tiles)], np.float64)
+        return GroundTexture(texels=texels, levels=levels, places=places, borders=borders)
 
 
-class _GroundPainter:
-    """Level 0 while it is being painted."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Paint:
+    """What is painted on a ground, in two coats: surfaces, and on these, once they are mottled, markings.
 
-    def __init__(self, layout: Layout, colors: GroundColors, seed: int, grid: GroundGrid):
-        self.layout, self.colors, self.grid = layout, colors, grid
-        self.rng = np.random.default_rng([seed, 7002])
-        self.image = self._grass(*grid.shape)
+    Args:
+        layout: of the areas and lines.
+        colors: of all.
+        tracks: lines that tyres have darkened.
+    """
 
-    def paint(self, tracks: Sequence[np.ndarray]) -> GroundTexture:
-        self._areas()
-        worn = np.array(self.colors.asphalt) * 0.94
-        for track in tracks:
-            self._fill(ribbon(np.column_stack([track, np.zeros(len(track))]), TRACK_WIDTH), worn)
-        self._mottle()
-        self._paint()
-        return self._pyramid()
+    layout: Layout
+    colors: GroundColors
+    tracks: Sequence[np.ndarray]
 
-    def _areas(self):
+    def surfaces(self, image: np.ndarray, grid: GroundGrid):
+        """Areas, and the tracks on them."""
         c = self.colors
         surfaces = {
             AreaKind.OTHER: (c.paving, 0.0),
@@ -108,21 +128,65 @@ class _GroundPainter:
         }
         outlines, kinds = self.layout.areas(), self.layout.area_kinds
         for k in np.flatnonzero(kinds == AreaKind.SIDEWALK):
-            self._fill(outlines[k], c.kerb, grow=KERB)
+            _fill(image, grid, outlines[k], c.kerb, grow=KERB)
         for kind, (color, grow) in surfaces.items():
             for k in np.flatnonzero(kinds == kind):
-                self._fill(outlines[k], color, grow=grow)
+                _fill(image, grid, outlines[k], color, grow=grow)
+        worn = np.array(c.asphalt) * 0.94
+        for track in self.tracks:
+            _fill(image, grid, ribbon(track, TRACK_WIDTH), worn)
 
-    def _paint(self):
-        """Lines and crosswalks, a little worn."""
+    def markings(self, image: np.ndarray, grid: GroundGrid):
+        """Lines and crosswalks."""
         c = self.colors
         paints = {LineColor.WHITE: c.white, LineColor.YELLOW: c.yellow, LineColor.NONE: c.kerb}
-        for patch in paint_patches(self.layout, OVERDRAW * self.grid.resolution):
-            color = c.kerb if patch.kind == SemanticClass.CURB else paints[patch.color]
-            self._fill(patch.outline, color)
+        for patch in paint_patches(self.layout, OVERDRAW * grid.resolution):
+            _fill(image, grid, patch.outline, c.kerb if patch.kind == SemanticClass.CURB else paints[patch.color])
 
-    def _fill(self, outline: np.ndarray, color: Sequence[float] | np.ndarray, grow: float = 0.0):
-        self.grid.fill(self.image, outline, [float(round(float(c))) for c in color], grow=grow)
+
+def _fill(image: np.ndarray, grid: GroundGrid, outline: np.ndarray, color: Sequence[float] | np.ndarray, grow=0.0):
+    grid.fill(image, outline, [float(round(float(c))) for c in color], grow=grow)
+
+
+class _GroundPainter:
+    """The finest level of the base while it is being painted."""
+
+    def __init__(self, layout: Layout, colors: GroundColors, seed: int, grid: GroundGrid):
+        self.layout, self.colors, self.grid = layout, colors, grid
+        self.rng = np.random.default_rng([seed, 7002])
+        self.image = self._grass(*grid.shape)
+        side = 1024
+        noise = 0.5 * smooth_noise(self.rng, side, side, 128, 128) + 0.5 * smooth_noise(self.rng, side, side, 36, 36)
+        self.noise = 128 + 22 * (noise - 0.5)
+        self.light = self._light_around_things()
+
+    def paint(self, tracks: Sequence[np.ndarray], tiles: Sequence[DeckTile], below: Sequence[_Paint]) -> np.ndarray:
+        """All of the layout, but in each tile of its decks only what is `below` it."""
+        whole = _Paint(layout=self.layout, colors=self.colors, tracks=tracks)
+        self._coat(whole.surfaces, tiles, [paint.surfaces for paint in below])
+        self._mottle(self.image)
+        self._coat(whole.markings, tiles, [paint.markings for paint in below])
+        return self.image
+
+    def paint_deck(self, tile: DeckTile, paint: _Paint) -> tuple[np.ndarray, GroundGrid]:
+        """What lies on a tile of the decks, mottled like the base, and the grid of the image."""
+        (rows, columns), part = self.grid.crop(tile.low, tile.high)
+        image = np.empty((*part.shape, 3), np.uint8)
+        image[:] = DECK_COLOR
+        paint.surfaces(image, part)
+        self._mottle(image, (rows.start, columns.start))
+        paint.markings(image, part)
+        return image, part
+
+    def _coat(self, paint: _Coat, tiles: Sequence[DeckTile], below: Sequence[_Coat]):
+        """Paint a coat over all, and below decks one of its own on what was there before."""
+        windows = [self.grid.crop(tile.low, tile.high) for tile in tiles]
+        before = [self.image[window].copy() for window, _ in windows]
+        paint(self.image, self.grid)
+        for tile, (window, part), image, paint_below in zip(tiles, windows, before, below, strict=True):
+            paint_below(image, part)
+            hidden = tile.hides(part)
+            self.image[window][hidden] = image[hidden]
 
     def _grass(self, height: int, width: int) -> np.ndarray:
         """Fresh and dry grass in large soft patches, [height, width, 3]."""
@@ -133,20 +197,19 @@ class _GroundPainter:
         painted = np.rint(grass + (dry - grass) * small).astype(np.uint8)
         return cv2.resize(painted, (width, height), interpolation=cv2.INTER_LINEAR)
 
-    def _mottle(self):
-        """Multiply fine soft noise and the shade around things into the picture, in strips to save memory."""
-        side = 1024
-        noise = 0.5 * smooth_noise(self.rng, side, side, 128, 128) + 0.5 * smooth_noise(self.rng, side, side, 36, 36)
-        tile = 128 + 22 * (noise - 0.5)
-        height, width = self.image.shape[:2]
-        light = self._light_around_things()
-        for top in range(0, height, side):
-            strip = self.image[top : top + side]
-            factor = np.tile(tile[: len(strip)], (1, -(-width // side)))[:, :width]
-            rows = (np.arange(top, top + len(strip), dtype=np.float32) + 0.5) / SHADE_SCALE - 0.5
-            dark = cv2.resize(_rows_at(light, rows), (width, len(strip)), interpolation=cv2.INTER_LINEAR)
-            factor = np.rint(factor * dark).astype(np.uint8)
-            self.image[top : top + side] = cv2.multiply(strip, cv2.merge([factor] * 3), scale=1 / 128)
+    def _mottle(self, image: np.ndarray, first: tuple[int, int] = (0, 0)):
+        """Multiply fine soft noise and the shade around things into an image whose first pixel is this one of the
+        grid's, in strips to save memory."""
+        side, width = len(self.noise), self.grid.shape[1]
+        columns = np.arange(first[1], first[1] + image.shape[1])
+        for top in range(0, len(image), side):
+            strip = image[top : top + side]
+            at = np.arange(first[0] + top, first[0] + top + len(strip))
+            rows = (at.astype(np.float32) + 0.5) / SHADE_SCALE - 0.5
+            dark = cv2.resize(_rows_at(self.light, rows), (width, len(strip)), interpolation=cv2.INTER_LINEAR)
+            factor = self.noise[np.ix_(at % side, columns % side)] * dark[:, columns]
+            factor = np.rint(factor).astype(np.uint8)
+            image[top : top + side] = cv2.multiply(strip, cv2.merge([factor] * 3), scale=1 / 128)
 
     def _light_around_things(self) -> np.ndarray:
         """Light from the sky that walls and crowns leave to the ground, float32, at the resolution over SHADE_SCALE."""
@@ -157,29 +220,22 @@ class _GroundPainter:
             shape=(height // SHADE_SCALE + 1, width // SHADE_SCALE + 1),
         )
         mask = np.zeros(coarse.shape, np.float32)
-        boxes, kinds = self.layout.boxes.astype(np.float64), self.layout.box_kinds
+        boxes, kinds = self.layout.boxes, self.layout.box_kinds
         outlines = corners(boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]])
         for kinds_of, strength in (((LayoutKind.TREE,), 0.22), ((LayoutKind.BUILDING, LayoutKind.WALL), 0.5)):
             for k in np.flatnonzero(np.isin(kinds, kinds_of)):
                 coarse.fill(mask, outlines[k], strength, smooth=False)
         return 1 - cv2.GaussianBlur(mask, (0, 0), 0.7 / coarse.resolution)
 
-    def _pyramid(self) -> GroundTexture:
-        levels, parts, first = [], [], 0
-        image = self.image
-        for _ in range(NUM_LEVELS):
-            rows, columns = image.shape[:2]
-            levels.append((first, rows, columns))
-            parts.append(image.reshape(-1, 3))
-            first += rows * columns
-            even = image[: rows - rows % 2, : columns - columns % 2]
-            image = cv2.resize(even, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
-        return GroundTexture(
-            texels=np.concatenate(parts),
-            levels=np.array(levels, np.int64),
-            place=np.array([*self.grid.origin, self.grid.resolution]),
-            border=np.array(self.colors.grass, np.float64),
-        )
+
+def _halvings(image: np.ndarray) -> list[np.ndarray]:
+    """An image and its halvings."""
+    levels = [image]
+    while len(levels) < NUM_LEVELS and min(levels[-1].shape[:2]) >= 4:
+        rows, columns = levels[-1].shape[:2]
+        even = levels[-1][: rows - rows % 2, : columns - columns % 2]
+        levels.append(cv2.resize(even, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA))
+    return levels
 
 
 def _rows_at(image: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, j
 from worldsim.gbuffer.terrain import Terrain
 
 if TYPE_CHECKING:
-    from envs.maps.geometry import RoadGeometry
+    from envs.maps.geometry import LanePolygon, RoadGeometry
     from envs.maps.opendrive.signals import Signal
     from envs.road.rendering.weather import Weather
     from worldsim.gbuffer.rasterizer import StaticWorld
@@ -40,7 +40,7 @@ class Scenery:
     Args:
         layout: all of it, without lanes' centres and edges.
         colors: of the ground.
-        tracks: lines that tyres have darkened, each [n, 2] [m].
+        tracks: lines that tyres have darkened, each [n, 3] [m].
         seed: of the ground's mottling.
     """
 
@@ -65,25 +65,19 @@ class Scenery:
         signs = signal_boxes(signals, groups, planner.free_side)
         boxes = planner.plan(signs)
         areas, lines = ground_layout(geometry)
-        pads, pad_starts = join_polylines(planner.pads)
-        areas = areas._replace(
-            points=np.concatenate([pads, areas.points]),
-            starts=np.concatenate([pad_starts[:-1], areas.starts + len(pads)]),
-            kinds=np.concatenate([np.full(len(planner.pads), AreaKind.OTHER, np.int64), areas.kinds]),
-        )
         tracks = tuple(
-            lane.left + share * (lane.right - lane.left)
+            _between(lane, share)
             for lane in geometry.lanes
             if lane.kind == "driving" and not lane.in_junction
             for share in TRACK_SHARES
         )
-        layout = _on_the_ground(with_ground(boxes, areas, lines))
+        layout = _on_the_ground(with_ground(boxes, areas, lines), planner.pads)
         return Scenery(layout=replace(layout, boxes_known=True), colors=planner.ground_colors, tracks=tracks, seed=seed)
 
     @cached_property
     def obstacles(self) -> np.ndarray:
         """Solid things, (x, y, yaw, length, width) [k, 5] [m, m, rad, m, m]: what hangs over the road is none."""
-        boxes, kinds = self.layout.boxes.astype(np.float64), self.layout.box_kinds
+        boxes, kinds = self.layout.boxes, self.layout.box_kinds
         footprints = boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]]
         footprints[kinds == LayoutKind.TREE, 3:] = TRUNK
         poles = kinds == LayoutKind.POLE
@@ -97,7 +91,7 @@ class Scenery:
     @cached_property
     def ground(self) -> GroundTexture:
         """The ground seen from above."""
-        return GroundTexture.paint(self.layout, self.colors, self.seed, self.tracks)
+        return GroundTexture.paint(self.layout, self.colors, self.seed, self.tracks, self.world.deck_tiles)
 
     def shadow_in(self, weather: Weather) -> SunShadow:
         """Shadows on the ground; those of the last NUM_SHADOWS weathers are kept, as many as there may be episodes."""
@@ -120,11 +114,23 @@ class Scenery:
         return StaticWorld(self.layout)
 
 
-def _on_the_ground(layout: Layout) -> Layout:
-    """The layout with its boxes raised to the height of the ground under them."""
+def _between(lane: LanePolygon, share: float) -> np.ndarray:
+    """The line [n, 3] at a share of the way from a lane's left edge to its right one."""
+    left, right = np.column_stack([lane.left, lane.left_z]), np.column_stack([lane.right, lane.right_z])
+    return left + share * (right - left)
+
+
+def _on_the_ground(layout: Layout, pads: Sequence[np.ndarray]) -> Layout:
+    """The layout with its boxes raised to the height of the ground under them, and paved `pads` [n, 2] as its lowest
+    areas, which lie on that ground."""
     terrain = Terrain.of_layout(layout)
-    if terrain.is_flat:
-        return layout
     boxes = layout.boxes.copy()
     boxes[:, BoxColumn.Z] += terrain.height(boxes[:, : BoxColumn.Z])
-    return replace(layout, boxes=boxes)
+    points, starts = join_polylines([np.column_stack([pad, terrain.height(pad)]) for pad in pads])
+    return replace(
+        layout,
+        boxes=boxes,
+        area_points=np.concatenate([points, layout.area_points]),
+        area_starts=np.concatenate([starts[:-1], layout.area_starts + len(points)]),
+        area_kinds=np.concatenate([np.full(len(pads), AreaKind.OTHER, np.int64), layout.area_kinds]),
+    )

@@ -243,7 +243,7 @@ class SceneryPlanner:
 def _layout(boxes: Sequence[Box]) -> Layout:
     """A layout of boxes alone."""
     return Layout(
-        boxes=np.array([box.place for box in boxes], np.float32).reshape(-1, len(BOX_NAMES)),
+        boxes=np.array([box.place for box in boxes], np.float64).reshape(-1, len(BOX_NAMES)),
         box_kinds=np.array([box.kind for box in boxes], np.int64),
         box_colors=np.array([box.color or (0, 0, 0) for box in boxes], np.uint8).reshape(-1, 3),
         box_color_valid=np.array([box.color is not None for box in boxes], bool),

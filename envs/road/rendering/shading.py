@@ -300,7 +300,7 @@ def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, 
         share *= 0.5
     footprint = max(across, along * share)
     level, texel = 0, place[2]
-    while footprint > 1.4 * texel and level + 1 < len(levels):
+    while footprint > 1.4 * texel and level + 1 < len(levels) and levels[level + 1, 1] > 0:
         level += 1
         texel *= 2.0
     first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
@@ -345,7 +345,7 @@ def _bilinear(image, x, y):
 
 @compiled
 def shade(
-    camera, supersampling, inverse_depth, surface, records, attributes, paints, texels, levels, place, border,
+    camera, supersampling, inverse_depth, surface, records, attributes, paints, texels, levels, places, borders,
     shadow, shadow_place, contact, sky_map, panorama, turn, weather, fog_table, frame,
 ):  # fmt: skip
     """Paint the frame, uint8 [h, w, 3]; see Camera for what the arrays hold."""
@@ -360,6 +360,7 @@ def shade(
     )  # fmt: skip
     sky_rows, sky_columns = panorama.shape[0], panorama.shape[1]
     lambert_up = min(max((sz + 0.15) / 1.15, 0.0), 1.0)
+    base_levels, base_place, base_border = levels[0], places[0], borders[0]
     for row in range(height):
         for column in range(width):
             top, left = row * supersampling, column * supersampling
@@ -413,7 +414,9 @@ def shade(
                         end = supersampling - 1
                         gradient = (float(inverse_depth[top + end, left]) - inverse) * focal / max(end, 1)
                         inverse = 0.5 * (inverse + float(inverse_depth[top + end, left + end]))
-                    color = _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, border)
+                    color = _ground(
+                        camera, at_x, at_y, inverse, size, gradient, texels, base_levels, base_place, base_border
+                    )
                     t = 1.0 / inverse
                     gx = (camera[POSITION] + t * dx - shadow_place[0]) / shadow_place[2] - 0.5
                     gy = (camera[POSITION + 1] + t * dy - shadow_place[1]) / shadow_place[2] - 0.5
@@ -424,6 +427,7 @@ def shade(
                     color = (dry * color[0], dry * color[1], dry * color[2])
                 else:
                     part = attributes[index, PART]
+                    shade_on = 0.0
                     color = (float(paints[index, 0]), float(paints[index, 1]), float(paints[index, 2]))
                     open_sky = 1.0
                     if attributes[index, IS_BALL]:
@@ -456,24 +460,24 @@ def shade(
                             )
                             inverse = min(max(exact, records[index, FARTHEST]), records[index, NEAREST])
                         if part == DECK:
+                            sheet = attributes[index, SEED] + 1
                             color = _ground(
-                                camera,
-                                at_x,
-                                at_y,
-                                inverse,
-                                size,
-                                records[index, INVERSE_Y],
-                                texels,
-                                levels,
-                                place,
-                                border,
-                            )
-                        color, lamp = _face(
-                            records, index, part, attributes[index, STATE], attributes[index, SEED], color, at_x, at_y,
-                            inverse, size, lamps, glass,
-                        )  # fmt: skip
-                        glow = lamp[3]
-                    lit = min(max((nx * sx + ny * sy + nz * sz + 0.15) / 1.15, 0.0), 1.0)
+                                camera, at_x, at_y, inverse, size, records[index, INVERSE_Y], texels, levels[sheet],
+                                places[sheet], borders[sheet],
+                            )  # fmt: skip
+                            dry = 1.0 - 0.3 * wetness
+                            color = (dry * color[0], dry * color[1], dry * color[2])
+                            t = 1.0 / inverse
+                            gx = (camera[POSITION] + t * dx - shadow_place[0]) / shadow_place[2] - 0.5
+                            gy = (camera[POSITION + 1] + t * dy - shadow_place[1]) / shadow_place[2] - 0.5
+                            shade_on = _bilinear(shadow, gx, gy) / 255.0
+                        else:
+                            color, lamp = _face(
+                                records, index, part, attributes[index, STATE], attributes[index, SEED], color, at_x,
+                                at_y, inverse, size, lamps, glass,
+                            )  # fmt: skip
+                            glow = lamp[3]
+                    lit = min(max((nx * sx + ny * sy + nz * sz + 0.15) / 1.15, 0.0), 1.0) * (1.0 - shade_on)
                 sky_light = (0.85 + 0.15 * nz) * open_sky
                 place_on = ray / inverse
                 step = min(place_on, 598.0)

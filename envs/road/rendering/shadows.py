@@ -9,7 +9,7 @@ import numpy as np
 
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.layout import BoxColumn, Layout, LayoutKind
-from worldsim.gbuffer.ground import GroundGrid
+from worldsim.gbuffer.ground_grid import GroundGrid
 
 RESOLUTION = 0.4
 """[m/px], coarser on large maps."""
@@ -42,7 +42,7 @@ class SunShadow:
             layout: whose boxes stand in the light.
             sun_direction: unit vector towards the sun, [3].
         """
-        boxes = layout.boxes.astype(np.float64)
+        boxes = layout.boxes
         kinds = layout.box_kinds
         if not len(boxes):
             return SunShadow(image=np.zeros((2, 2), np.uint8), place=np.array([0.0, 0.0, 1.0]))
@@ -57,17 +57,23 @@ class SunShadow:
         for k in np.flatnonzero(np.isin(kinds, (LayoutKind.BUILDING, LayoutKind.WALL, LayoutKind.OTHER))):
             # the footprint swept along the shadow
             swept = np.concatenate([outlines[k], outlines[k] + _shift(away, 0.9 * heights[k])])
-            grid.fill(image, cv2.convexHull(swept.astype(np.float32))[:, 0], 255)
+            grid.fill(image, _convex_hull(swept), 255)
         angles = np.arange(_CROWN_POINTS) * (2 * np.pi / _CROWN_POINTS)
         ring = np.stack([np.cos(angles), np.sin(angles)], axis=1)
         for k in np.flatnonzero(kinds == LayoutKind.TREE):
             radius = 0.25 * (boxes[k, BoxColumn.LENGTH] + boxes[k, BoxColumn.WIDTH])
             crown = boxes[k, :2] + radius * ring
             lower, upper = crown + _shift(away, heights[k] - 1.6 * radius), crown + _shift(away, heights[k] - radius)
-            swept = np.concatenate([lower, upper])
-            grid.fill(image, cv2.convexHull(swept.astype(np.float32))[:, 0], 215)
+            grid.fill(image, _convex_hull(np.concatenate([lower, upper])), 215)
         image = cv2.GaussianBlur(image, (0, 0), SOFTNESS / grid.resolution)
         return SunShadow(image=image, place=np.array([*grid.origin, grid.resolution]))
+
+
+def _convex_hull(points: np.ndarray) -> np.ndarray:
+    """The outline [k, 2] of the convex hull of points [n, 2]."""
+    # OpenCV takes float32, which has no decimetres far from the origin
+    near = (points - points[0]).astype(np.float32)
+    return points[cv2.convexHull(near, returnPoints=False)[:, 0]]
 
 
 def _shift(away: np.ndarray, height: float) -> np.ndarray:

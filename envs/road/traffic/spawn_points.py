@@ -96,8 +96,10 @@ class SpawnPoints:
             corners_xy = outline[:, :2]
             if (corners_xy.max(axis=0) < low).any() or (corners_xy.min(axis=0) > high).any():
                 continue
-            polygon = corners_xy.astype(np.float32).reshape(-1, 1, 2)
-            found |= [cv2.pointPolygonTest(polygon, (float(x), float(y)), False) >= 0 for x, y in xy]
+            # OpenCV takes float32, which has no decimetres far from the origin
+            polygon = (corners_xy - corners_xy[0]).astype(np.float32).reshape(-1, 1, 2)
+            near = (xy - corners_xy[0]).tolist()
+            found |= [cv2.pointPolygonTest(polygon, (x, y), False) >= 0 for x, y in near]
         return found
 
 

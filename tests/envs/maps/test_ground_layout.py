@@ -53,6 +53,8 @@ def test_paint_keeps_kind_colour_and_width(town: RoadMap) -> None:
         painted = marking.kind != "curb"
         assert LineColor(lines.colors[row]).name.lower() == (marking.color if painted else "none")
         assert lines.widths[row] == pytest.approx(marking.width)
+        broken = "broken" in marking.kind
+        assert lines.dashes[row].tolist() == ([marking.dash_length, marking.dash_gap] if broken else [0.0, 0.0])
 
 
 def test_lane_centres_run_with_the_traffic(town: RoadMap) -> None:

@@ -17,7 +17,7 @@ from worldsim.datatypes.start_clip import LAYOUT_RADIUS
 
 def lines_at(*y: float) -> Layout:
     """Straight lines along x, one at each y."""
-    ends = np.array([[(-30.0, v, 0.0), (30.0, v, 0.0)] for v in y], np.float32)
+    ends = np.array([[(-30.0, v, 0.0), (30.0, v, 0.0)] for v in y], np.float64)
     return Layout(
         line_points=ends.reshape(-1, 3),
         line_starts=2 * np.arange(len(y) + 1),

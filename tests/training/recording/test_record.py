@@ -12,7 +12,7 @@ from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
 
 STRAIGHT_ROAD = Layout(
-    area_points=np.array([[-50, -4, 0], [500, -4, 0], [500, 4, 0], [-50, 4, 0]], np.float32),
+    area_points=np.array([[-50, -4, 0], [500, -4, 0], [500, 4, 0], [-50, 4, 0]], np.float64),
     area_starts=np.array([0, 4]),
     area_kinds=np.array([int(AreaKind.DRIVABLE)]),
     boxes_known=False,

@@ -18,7 +18,7 @@ from worldsim.datatypes.layout import (
 
 
 def small_layout() -> Layout:
-    boxes = np.array([[0, 0, 0, 0, 10, 8, 6], [100, 0, 0, 1, 2, 2, 7], [50, 50, 2, 0, 0.3, 0.5, 1.3]], np.float32)
+    boxes = np.array([[0, 0, 0, 0, 10, 8, 6], [100, 0, 0, 1, 2, 2, 7], [50, 50, 2, 0, 0.3, 0.5, 1.3]], np.float64)
     square = np.array([[-5.0, -5], [5, -5], [5, 5], [-5, 5]])
     area_points, area_starts = join_polylines([square, square + 90])
     line_points, line_starts = join_polylines([np.array([[0.0, 0, 1], [200, 0, 1]]), np.array([[0.0, 50], [0, 80]])])
@@ -78,7 +78,9 @@ def test_lines_keep_their_height_and_flat_ones_lie_at_zero():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"boxes": np.zeros((3, 6), np.float32)}, "boxes must be float32"),
+        ({"boxes": np.zeros((3, 6))}, "boxes must be float64"),
+        ({"boxes": np.zeros((3, 7), np.float32)}, "boxes must be float64"),
+        ({"line_dashes": np.array([[3.0, 4.5], [3.0, 0.0]], np.float32)}, "line_dashes must be positive.*row 1"),
         ({"box_seeds": np.zeros(3, np.int64)}, "box_seeds must be uint32"),
         ({"box_kinds": np.array([0, 1, 7])}, "box_kinds must hold LayoutKind"),
         ({"box_signs": np.array([0, 0, len(SignFace)])}, "box_signs must hold SignFace"),

@@ -13,7 +13,7 @@ from worldsim.datatypes.starts import load_starts, save_starts
 
 def line_layout(x: float) -> Layout:
     return Layout(
-        line_points=np.array([[x, 0, 0], [x, 5.5, 0], [x + 1, 9, 0]], np.float32),
+        line_points=np.array([[x, 0, 0], [x, 5.5, 0], [x + 1, 9, 0]], np.float64),
         line_starts=np.array([0, 3]),
         line_kinds=np.array([int(LineKind.SOLID)]),
         line_colors=np.zeros(1, np.int64),
