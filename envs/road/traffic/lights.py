@@ -50,7 +50,6 @@ class LightPrograms:
     signs: np.ndarray
 
     @staticmethod
-    @lru_cache(maxsize=64)
     def of(road_map: RoadMap, seed: int) -> LightPrograms:
         """The programs of a map. Each junction's cycle begins at a time of its own, drawn from `seed`.
 
