@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from worldsim.compiled import compiled
+from worldsim.gbuffer.classes import Part, SemanticClass
 from worldsim.gbuffer.kernels import (
     AXES,
     CENTRE_X,
@@ -43,12 +44,12 @@ from worldsim.gbuffer.kernels import (
     V_Y,
 )
 
-DECK = 37
-"""Part: what is from here on belongs to the ground."""
+DECK = int(Part.DECK)
+"""Parts from here on belong to the ground."""
 BASE_CLASS, PAINT_CLASS, PAINT_COVERAGE = 0, 1, 2
 """Columns of a ground cell."""
-NO_GROUND = 3
-"""SemanticClass.GROUND, beyond the raster."""
+NO_GROUND = int(SemanticClass.GROUND)
+"""Class beyond the raster."""
 
 
 @compiled
@@ -144,17 +145,11 @@ def resolve(
 
             footprint = supersampling / (focal * max(inverse, 1e-6))
             kind, paint, share = 0, 0, 0.0
-            if best == GROUND:
+            if best == GROUND or (best >= 0 and attributes[best, PART] == DECK):
                 kind, paint, share = _ground_class(
                     ox + dx / inverse, oy + dy / inverse, footprint, cells, levels, place
                 )
                 base = kind
-                if share > 0.5:
-                    kind = paint
-            elif best >= 0 and attributes[best, PART] == DECK:
-                kind, paint, share = _ground_class(
-                    ox + dx / inverse, oy + dy / inverse, footprint, cells, levels, place
-                )
                 if share > 0.5:
                     kind = paint
             elif best >= 0:
@@ -164,7 +159,7 @@ def resolve(
                 continue
 
             if same:
-                if best == GROUND:
+                if best == GROUND or (best >= 0 and attributes[best, PART] == DECK):
                     covered = int(255.0 * share + 0.5)
                     coverage[row, column, base] = 255 - covered
                     if covered > 0:
@@ -178,7 +173,7 @@ def resolve(
                     part = left_over // (num - a)
                     left_over -= part
                     s = surface[i, j]
-                    if s == GROUND:
+                    if s == GROUND or (s >= 0 and attributes[s, PART] == DECK):
                         ray_x = (j + 0.5 - middle_x) / focal
                         ray_y = (i + 0.5 - middle_y) / focal
                         t = 1.0 / inverse_depth[i, j]

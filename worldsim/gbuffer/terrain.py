@@ -57,6 +57,8 @@ class Terrain:
             return _FLAT
         outlines = [np.concatenate([area, area[:1]]) for area in layout.areas()]
         known = _sample([*outlines, *layout.lines()])
+        if not len(known):  # points alone are no ground
+            return _FLAT
         is_deck = _above_others(known)
         grid = GroundGrid.around(known[:, :2].min(axis=0), known[:, :2].max(axis=0), MARGIN, CELL, MAX_CELLS)
         corners = _corners(grid)
@@ -88,7 +90,7 @@ _FLAT = Terrain(heights=np.zeros((0, 0)), place=np.array([0.0, 0.0, 1.0]), deck=
 
 def _sample(lines: Sequence[np.ndarray]) -> np.ndarray:
     """Points [n, 3] on polylines, not farther apart than SAMPLE_STEP."""
-    parts = []
+    parts = [np.zeros((0, 3))]
     for line in lines:
         if len(line) < 2:
             continue
