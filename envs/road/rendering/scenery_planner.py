@@ -72,7 +72,7 @@ class SceneryPlanner:
         return _layout([*fixed, *self.boxes])
 
     def free_side(self, point: np.ndarray, yaw: float) -> np.ndarray:
-        """The nearest place beside the road for what looks along `yaw` from a point, on traffic's own side if it can be."""
+        """The nearest place beside the road for what looks along `yaw` from a point, best on traffic's side."""
         face = np.array([np.cos(yaw), np.sin(yaw)])
         right = np.array([-face[1], face[0]])
         for step in np.arange(0.0, 14.0, 0.25):
