@@ -75,7 +75,8 @@ class LayoutAlong:
 
 
 def lanes_along(route: Route, arcs: np.ndarray, road_map: RoadMap) -> np.ndarray:
-    """ROUTE_LANE_NAMES float32 [n, 4] at arc lengths `arcs` [n] [m] of a route; edges up to EDGE_RANGE away."""
+    """ROUTE_LANE_NAMES float32 [n, 4] at arc lengths `arcs` [n] [m] of a route; edges up to EDGE_RANGE away, on its own
+    level where its lanes, and so its heights, are known."""
     index = np.clip((arcs + 0.5).astype(np.int64), 0, len(route.points) - 1)
     points, yaw = points_at(route, arcs), route.yaw[index]
     left = np.stack([-np.sin(yaw), np.cos(yaw)], axis=-1)
@@ -84,7 +85,8 @@ def lanes_along(route: Route, arcs: np.ndarray, road_map: RoadMap) -> np.ndarray
     steps = EDGE_STEP * np.arange(1, round(EDGE_RANGE / EDGE_STEP) + 1)
     offsets = np.stack([steps, -steps])
     beside = points[:, None, None] + offsets[..., None] * left[:, None, None]
-    drivable = road_map.drivable(beside.reshape(-1, 2)).reshape(beside.shape[:-1])
+    z = np.broadcast_to(route.z[index, None, None], beside.shape[:-1]).ravel() if (route.lanes >= 0).all() else None
+    drivable = road_map.drivable(beside.reshape(-1, 2), z).reshape(beside.shape[:-1])
     edges = EDGE_STEP * np.logical_and.accumulate(drivable, axis=-1).sum(-1)
 
     lanes = np.empty((len(arcs), len(ROUTE_LANE_NAMES)), np.float32)

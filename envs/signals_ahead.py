@@ -127,6 +127,11 @@ def is_fair_start(scene: SceneState) -> bool:
     return bool(scene.speed**2 <= 2 * START_BRAKING * max(float(scene.signal_distance), 0.0))
 
 
+def are_beside_light(s: np.ndarray, is_light: np.ndarray) -> np.ndarray:
+    """Which stop lines at arc lengths `s` [k] [m] are within SAME_PLACE of that of a light, bool [k]."""
+    return np.abs(s[:, None] - s[is_light]).min(-1, initial=np.inf) <= SAME_PLACE
+
+
 def rows_along(stops: RouteStops, cycles: np.ndarray, groups: np.ndarray, signs: np.ndarray) -> np.ndarray:
     """ROUTE_SIGNAL_NAMES float64 [k, 6] of the stop lines of a route.
 
@@ -140,8 +145,7 @@ def rows_along(stops: RouteStops, cycles: np.ndarray, groups: np.ndarray, signs:
     """
     group, sign = groups[stops.signals], signs[stops.signals]
     is_light = group >= 0
-    beside = np.abs(stops.s[:, None] - stops.s[is_light]).min(-1, initial=np.inf) <= SAME_PLACE
-    counts = is_light | ((sign != SignalKind.NONE) & ~beside)
+    counts = is_light | ((sign != SignalKind.NONE) & ~are_beside_light(stops.s, is_light))
     rows = np.zeros((len(stops.s), len(ROUTE_SIGNAL_NAMES)))
     rows[:, RouteSignalColumn.S] = stops.s
     rows[:, RouteSignalColumn.KIND] = np.where(is_light, int(SignalKind.RED), sign)

@@ -23,7 +23,7 @@ _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("worldsim", "envs")
 _STAMP = "compiled-code.sha256"
 _MARK = "from worldsim.compiled import compiled"
-_IMPORT = re.compile(r"^from ((?:worldsim|envs)[\w.]*) import", re.MULTILINE)
+_IMPORT = re.compile(r"^from ((?:worldsim|envs)[\w.]*) import (\([^)]*\)|.*)$", re.MULTILINE)
 
 
 def compiled(function: Function) -> Function:
@@ -59,7 +59,8 @@ def _sources_of_compiled_code(root: Path) -> list[Path]:
         path = to_do.pop()
         if path not in found:
             found.add(path)
-            modules = (root.joinpath(*name.split(".")) for name in _IMPORT.findall(texts[path]))
-            imported = (candidate for m in modules for candidate in (m.with_suffix(".py"), m / "__init__.py"))
-            to_do += [candidate for candidate in imported if candidate in texts]
+            for module, names in _IMPORT.findall(texts[path]):
+                home = root.joinpath(*module.split("."))
+                modules = [home, *(home / name for name in re.findall(r"\w+", names))]  # a name may be a module too
+                to_do += [p for m in modules for p in (m.with_suffix(".py"), m / "__init__.py") if p in texts]
     return sorted(found)

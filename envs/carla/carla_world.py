@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +19,8 @@ from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, LayoutAlong, keep_lane, k
 from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
 from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
-from envs.maps.road_map import RoadMap, load_map
+from envs.maps.opendrive.carla_text import carla_opendrive
+from envs.maps.road_map import RoadMap, load_map, read_map_source
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.scripted_actors import ScriptedActors, ScriptedPlay
@@ -160,7 +160,7 @@ class CarlaWorld:
             step = self.step(keep_lane(step.scene, self._episode.model, speed, mind_lead=scripted_actors is None))
             if step.collision > 0.5 or step.off_road > 0.5:
                 break
-        return replace(step, progress=0.0)
+        return replace(step, progress=0.0, red_light=False, stop_sign_missed=False)
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Apply control float32 [4] (CONTROL_NAMES) over one step.
@@ -259,9 +259,8 @@ class CarlaWorld:
             self._know(self._process.map_facts)
             self._asked_map = self.map_name
         if asked and asked != self._asked_map:
-            text = asked.lstrip().startswith("<")
-            if text or asked.endswith(".xodr"):
-                xodr = asked if text else Path(asked).read_text(errors="replace")
+            if "<" in asked or asked.endswith(".xodr"):
+                xodr = carla_opendrive(read_map_source(asked).xodr)  # the server has the client's parser
                 facts = self._process.call("load_opendrive", xodr, seconds=MAP_SECONDS)
             else:
                 facts = self._process.call("load_map", asked, seconds=MAP_SECONDS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envs.carla.messages import MapSignals
-from envs.signals_ahead import SAME_PLACE, SignalsAhead
+from envs.signals_ahead import SignalsAhead, are_beside_light
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.signals import ROUTE_SIGNAL_NAMES, RouteSignalColumn, SignalKind
@@ -53,8 +53,7 @@ class RouteLines:
                     rows.append((nearest + float(along), int(kind), int(light)))
         table = np.array(sorted(rows), np.float64).reshape(-1, 3)
         is_light = table[:, 2] >= 0
-        beside = np.abs(table[:, :1] - table[is_light, 0]).min(-1, initial=np.inf) <= SAME_PLACE
-        table = table[is_light | ~beside]
+        table = table[is_light | ~are_beside_light(table[:, 0], is_light)]
         return RouteLines(s=table[:, 0], kinds=table[:, 1].astype(np.int64), lights=table[:, 2].astype(np.int64))
 
     def rows(self) -> np.ndarray:

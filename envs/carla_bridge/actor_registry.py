@@ -152,12 +152,13 @@ class ActorRegistry:
         return [self._as_spawned(actor) for actor in self._spawned.values()]
 
     def _as_spawned(self, actor: BridgeActor) -> SpawnedActor:
-        (x, y, _), (_, yaw, _) = actor.location, actor.rotation
+        (x, y, z), (_, yaw, _) = actor.location, actor.rotation
         red, green, blue = (int(part) for part in actor.values.get("color", _DEFAULT_COLOR).split(","))
         return SpawnedActor(
             key=-actor.id,
             kind=actor.kind,
             pose=pose_from_carla(x, y, yaw),
+            z=z,
             size=actor.size,
             color=(red, green, blue),
             braking=bool(self.lights.get(actor.id, 0) & BRAKE_LIGHT),
@@ -300,7 +301,7 @@ class ActorRegistry:
             Motion(
                 ids=np.array(ids),
                 poses=np.concatenate([vehicle[None, :3], objects.boxes[:, :3]]),
-                heights=np.zeros(n + 1),
+                heights=np.append(tick.z, np.zeros(n) if objects.z is None else objects.z),
                 speeds=np.append(vehicle[VehicleColumn.SPEED], objects.speeds),
                 yaw_rates=np.concatenate([[yaw_rate], np.zeros(n)]),
                 accelerations=np.concatenate([ego_acceleration, np.zeros((n, 2))]),
@@ -339,7 +340,7 @@ class ActorRegistry:
         c, s = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
         dx, dy, dz = sensor.location
         pitch, own_yaw, roll = sensor.rotation
-        return [x + c * dx - s * dy, y + s * dx + c * dy, dz], [pitch, yaw + own_yaw, roll]
+        return [x + c * dx - s * dy, y + s * dx + c * dy, tick.z + dz], [pitch, yaw + own_yaw, roll]
 
     def _body_ids(self, tick: Tick) -> list[int]:
         """Ids of the road users; those that appear get new ones."""

@@ -22,6 +22,7 @@ from envs.carla_bridge.simulation import (
 )
 from envs.ground_truth import Objects, touched
 from envs.maps.opendrive.carla_text import carla_opendrive, check_with_carla
+from envs.maps.route import LEVEL_HEIGHT
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import CameraConfig, load_camera
 from envs.road.road_world import RoadWorld, RoadWorldConfig
@@ -101,7 +102,7 @@ class RoadSimulation:
         self._opendrive = xodr
 
     def _enter(self, name: str, options: dict, static_scene: StaticScene) -> None:
-        self.map_name, self._options, self._build_scene = name, options, static_scene
+        self.map_name, self._options, self._static_scene = name, options, static_scene
         self.xodr = carla_opendrive(static_scene.road_map.xodr)
         self.layout = static_scene.layout
         self.signals: tuple[ServedSignal, ...] = served_signals(static_scene.road_map)
@@ -140,7 +141,9 @@ class RoadSimulation:
         ego = np.array([*episode.vehicle[:3], self.model.length, self.model.width])
         spawned = np.array([(*other.pose, *other.size[:2]) for other in self._spawned]).reshape(-1, 5)
         taken = np.concatenate([ego[None], episode.traffic.objects.boxes, spawned])
-        if overlap(np.array([*actor.pose, *actor.size[:2]]), taken).any():
+        ground = np.concatenate([[episode.z], episode.traffic.heights_of_ground, self._heights(self._spawned)])
+        on_level = np.abs(ground - self._heights([actor])) <= LEVEL_HEIGHT
+        if (overlap(np.array([*actor.pose, *actor.size[:2]]), taken) & on_level).any():
             raise ValueError("Spawn failed because of collision at spawn position")
 
     def place(self, actors: Sequence[SpawnedActor]) -> None:
@@ -156,6 +159,7 @@ class RoadSimulation:
                     boxes=np.array([(*actor.pose, *actor.size[:2]) for actor in actors]).reshape(-1, 5),
                     speeds=np.array(speeds, np.float64),
                     kinds=np.array([int(actor.kind) for actor in actors], np.int64),
+                    z=self._heights(actors),
                 ),
                 heights=np.array([actor.size[2] for actor in actors], np.float64),
                 colors=np.array([actor.color for actor in actors], np.uint8).reshape(-1, 3),
@@ -164,6 +168,11 @@ class RoadSimulation:
         )
         self._world.restore(episode)
         self._spawned = tuple(actors)
+
+    def _heights(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
+        """Height of the road under each actor, of that nearest to the height that its client gives, [n] [m]."""
+        places = np.array([actor.pose[:2] for actor in actors]).reshape(-1, 2)
+        return self._static_scene.road_map.height_at(places, np.array([actor.z for actor in actors], np.float64))
 
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
@@ -186,11 +195,17 @@ class RoadSimulation:
         keys = keys.astype(np.int64)
 
         there = np.abs(objects.boxes[:, 0]) < NOWHERE / 2
-        hit = touched(vehicle, self.model, objects)
+        hit = touched(vehicle, self.model, objects, episode.z)
         limits = episode.route.speed_limit
         return Tick(
             vehicle=vehicle,
-            objects=Objects(boxes=objects.boxes[there], speeds=objects.speeds[there], kinds=objects.kinds[there]),
+            z=episode.z,
+            objects=Objects(
+                boxes=objects.boxes[there],
+                speeds=objects.speeds[there],
+                kinds=objects.kinds[there],
+                z=episode.traffic.heights_of_ground[there],
+            ),
             heights=episode.traffic.heights[there],
             keys=keys[there],
             collided=self._step.collision > 0.5,
@@ -200,7 +215,7 @@ class RoadSimulation:
 
     def light_states(self) -> LightStates:
         """See Simulation."""
-        road_map = self._build_scene.road_map
+        road_map = self._static_scene.road_map
         if self._step is None:
             return light_states(road_map, LightPrograms.of(road_map, self.seed), 0.0)
         traffic = self._world.snapshot().traffic

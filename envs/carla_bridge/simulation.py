@@ -83,6 +83,7 @@ class SpawnedActor:
         key: its number among the keys of a tick, negative.
         kind: never EMPTY.
         pose: x, y, yaw of its middle [m, m, rad].
+        z: height that the client gives it [m]; it says which of several roads above each other it is on.
         size: length, width, height [m].
         color: RGB.
         braking: shows brake lights.
@@ -91,6 +92,7 @@ class SpawnedActor:
     key: int
     kind: ObjectKind
     pose: tuple[float, float, float]
+    z: float
     size: tuple[float, float, float]
     color: tuple[int, int, int]
     braking: bool
@@ -143,6 +145,7 @@ class Tick:
 
     Args:
         vehicle: the ego, VEHICLE_NAMES, float64 [6].
+        z: height of the road under it [m].
         objects: all other road users, n of them.
         heights: theirs, float64 [n] [m].
         keys: a number for each, its own as long as it is there: a SpawnedActor's key, else from 0 on, int64 [n].
@@ -152,6 +155,7 @@ class Tick:
     """
 
     vehicle: np.ndarray
+    z: float
     objects: Objects
     heights: np.ndarray
     keys: np.ndarray

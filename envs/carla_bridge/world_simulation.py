@@ -140,6 +140,7 @@ class WorldSimulation:
         hit = touched(step.vehicle, self.model, objects)
         return Tick(
             vehicle=step.vehicle,
+            z=0.0,
             objects=objects,
             heights=np.array([SCRIPTED_HEIGHTS[ObjectKind(kind)] for kind in objects.kinds.tolist()]),
             keys=self._keys,

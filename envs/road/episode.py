@@ -118,6 +118,7 @@ class RoadEpisode:
         route: that the ego is to follow.
         s: where the ego is on it [m].
         script_s: where it is on the route of the scripted actors [m].
+        signals: the lights and signs along the route, and how the ego has obeyed them.
         vehicle: the ego, VEHICLE_NAMES, float64 [6].
         z: height of the road under the ego [m].
         hit_by_ego: what the ego touches, EMPTY if nothing.

@@ -24,6 +24,8 @@ from envs.road.traffic.spawn_points import SpawnPoints
 from envs.serialization import StateCodec
 from worldsim.datatypes.layout import Layout
 
+_BUILT_WITH = ("drivedit", "scenariogeneration", "numpy", "scipy", "opencv-python-headless")
+"""Distributions whose versions can change a scene."""
 MAX_BYTES = 2**29
 """Of all cached scenes together; the 64 towns of the default config take a small part of it."""
 _CODEC = StateCodec(
@@ -68,7 +70,7 @@ def _digest_of_builders() -> str:
     """Changes with the code that makes scenes: of maps, of the reference world, of what they are made of."""
     folders = [Path(str(package.__file__)).parent for package in (envs.maps, worldsim.datatypes, worldsim.gbuffer)]
     code = digest_of_code([*folders, Path(__file__).parent])
-    return digest_of(code, *(_version_of(package) for package in ("drivedit", "scenariogeneration")))
+    return digest_of(code, *(_version_of(package) for package in _BUILT_WITH))
 
 
 def _version_of(package: str) -> str:

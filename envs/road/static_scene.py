@@ -110,7 +110,7 @@ def _load_map_scene(source: MapSource) -> StaticScene:
 
 def _build_scene(road_map: RoadMap, scenery_seed: int) -> SceneParts:
     groups = LightPrograms.of(road_map, 0).groups  # the same for all seeds
-    scenery = Scenery.build(road_map.geometry, scenery_seed, road_map.signals, groups)
+    scenery = Scenery.build(road_map.geometry, scenery_seed, road_map.signals, groups, left_hand=road_map.left_hand)
     return SceneParts(road_map, SpawnPoints.find(road_map), scenery)
 
 

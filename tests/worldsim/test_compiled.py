@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import worldsim.compiled as compiled
 
 _NUMBERS = "STEP = {}\n"
@@ -25,13 +27,22 @@ def _run(root: Path) -> float:
     return float(subprocess.run([sys.executable, "-c", code], cwd=root, check=True, capture_output=True).stdout)
 
 
-def test_a_constant_of_another_file_is_compiled_in_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        pytest.param(_KERNEL, id="a name of a module"),
+        pytest.param(
+            _KERNEL.replace(".numbers import STEP", " import (\n    numbers,\n)\nSTEP = numbers.STEP"), id="a module"
+        ),
+    ],
+)
+def test_a_constant_of_another_file_is_compiled_in_anew(tmp_path: Path, kernel: str) -> None:
     for package in ("worldsim", "envs"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
     (tmp_path / "worldsim" / "compiled.py").write_text(Path(compiled.__file__).read_text())
     (tmp_path / "worldsim" / "numbers.py").write_text(_NUMBERS.format(2.0))
-    (tmp_path / "envs" / "kernel.py").write_text(_KERNEL)
+    (tmp_path / "envs" / "kernel.py").write_text(kernel)
 
     assert _run(tmp_path) == 3.0
     assert list((tmp_path / "envs").rglob("*.nbi"))

@@ -55,8 +55,12 @@ class RolloutWriter:
             layout.write_tasks(self.root, self.tasks)
             layout.write_json(self.root / layout.INFO_PATH, layout.info(self.features, fps, 0, 0, len(self.tasks)))
         found = layout.read_json(self.root / layout.INFO_PATH)
-        if found["features"] != self.features or found["fps"] != fps:
-            raise ValueError(f"{self.root} holds a dataset with other features or frame rate; record elsewhere")
+        if found["fps"] != fps:
+            raise ValueError(f"{self.root} holds a dataset of {found['fps']} frames/s, not {fps}; record elsewhere")
+        names = {**found["features"], **self.features}
+        other = [name for name in names if found["features"].get(name) != self.features.get(name)]
+        if other:
+            raise ValueError(f"{self.root} holds a dataset with other features ({', '.join(other)}); record elsewhere")
         found_tasks = layout.read_table(self.root / layout.TASKS_PATH).column("task").to_pylist()
         if found_tasks != list(self.tasks):
             raise ValueError(f"{self.root} holds a dataset with tasks {found_tasks}, not {list(self.tasks)}")

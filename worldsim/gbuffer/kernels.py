@@ -14,6 +14,8 @@ import math
 import numpy as np
 
 from worldsim.compiled import compiled
+from worldsim.datatypes.layout import BoxColumn
+from worldsim.gbuffer.classes import Part
 
 NEAR = 0.15
 """Nothing closer to the camera's plane is drawn [m]."""
@@ -39,8 +41,8 @@ POSITION, AXES, FOCAL, MIDDLE_X, MIDDLE_Y, COS_HALF, SIN_HALF, DRAW_FROM, GROWN_
 IS_FLAT, NUM_CAMERA = 19, 20
 GROUND, SKY = -1, -2
 
-POST_PART, LAMP_PART = 7, 8
-X, Y, Z, YAW, LENGTH, WIDTH = 0, 1, 2, 3, 4, 5
+POST_PART, LAMP_PART = int(Part.POST), int(Part.LAMP)
+X, Y, Z, YAW, LENGTH, WIDTH, HEIGHT = (int(column) for column in BoxColumn)
 
 
 @compiled

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from worldsim.compiled import compiled
+from worldsim.gbuffer.classes import Part, SemanticClass
 from worldsim.gbuffer.kernels import (
     AXES,
     CENTRE_X,
@@ -44,12 +45,12 @@ from worldsim.gbuffer.kernels import (
     V_Y,
 )
 
-DECK = 37
+DECK = int(Part.DECK)
 """Part: what is from here on belongs to the ground; the seed of a DECK is the number of its tile."""
 BASE_CLASS, PAINT_CLASS, PAINT_COVERAGE = 0, 1, 2
 """Columns of a ground cell."""
-NO_GROUND = 3
-"""SemanticClass.GROUND, beyond the raster."""
+NO_GROUND = int(SemanticClass.GROUND)
+"""Class beyond the raster."""
 
 
 @compiled

@@ -60,6 +60,8 @@ class Terrain:
         if not len(points) or np.abs(points[:, 2]).max() < FLAT:
             return _FLAT
         known, is_road = _known_points(layout)
+        if not len(known):  # points alone are no ground
+            return _FLAT
         is_deck = _above_others(known)
         is_deck &= is_road | _continues(known, known[is_deck & is_road])
         grid = GroundGrid.around(known[:, :2].min(axis=0), known[:, :2].max(axis=0), MARGIN, CELL, MAX_CELLS)

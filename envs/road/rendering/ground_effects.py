@@ -6,7 +6,21 @@ import math
 
 from envs.road.rendering.shading import HORIZON, WETNESS, ZENITH
 from worldsim.compiled import compiled
-from worldsim.gbuffer.kernels import AXES, FOCAL, GROUND, MIDDLE_X, MIDDLE_Y, POSITION
+from worldsim.gbuffer.kernels import (
+    AXES,
+    FOCAL,
+    GROUND,
+    HEIGHT,
+    LENGTH,
+    MIDDLE_X,
+    MIDDLE_Y,
+    POSITION,
+    WIDTH,
+    YAW,
+    X,
+    Y,
+    Z,
+)
 
 SHADOW_RANGE = 45.0
 """Road users farther than this get no shadow [m]."""
@@ -52,11 +66,11 @@ def cast_shadows(camera, supersampling, inverse_depth, surface, boxes, kinds, su
     for i in range(len(boxes)):
         if kinds[i] == 0:
             continue
-        dx, dy = boxes[i, 0] - camera[POSITION], boxes[i, 1] - camera[POSITION + 1]
-        dz = boxes[i, 2] - camera[POSITION + 2]
+        dx, dy = boxes[i, X] - camera[POSITION], boxes[i, Y] - camera[POSITION + 1]
+        dz = boxes[i, Z] - camera[POSITION + 2]
         if dx * dx + dy * dy > SHADOW_RANGE * SHADOW_RANGE:
             continue
-        length, breadth, tall = 0.5 * boxes[i, 4], 0.5 * boxes[i, 5], boxes[i, 6]
+        length, breadth, tall = 0.5 * boxes[i, LENGTH], 0.5 * boxes[i, WIDTH], boxes[i, HEIGHT]
         shift_x, shift_y = -0.5 * tall * sun[0] / level, -0.5 * tall * sun[1] / level
         shift = math.sqrt(shift_x * shift_x + shift_y * shift_y)
         radius = math.sqrt(length * length + breadth * breadth) + 0.8 + 2.0 * shift
@@ -73,7 +87,7 @@ def cast_shadows(camera, supersampling, inverse_depth, surface, boxes, kinds, su
         lift = 0.1 * radius
         top = (below - lift) / far * focal + middle_y
         bottom = (below + lift) / near * focal + middle_y
-        c, s = math.cos(boxes[i, 3]), math.sin(boxes[i, 3])
+        c, s = math.cos(boxes[i, YAW]), math.sin(boxes[i, YAW])
         for row in range(max(int(top) - 1, 0), min(int(bottom) + 2, height)):
             for column in range(max(int(left_most), 0), min(int(right_most) + 1, width)):
                 m, n = row * supersampling + supersampling // 2, column * supersampling + supersampling // 2

@@ -51,7 +51,12 @@ class Scenery:
 
     @staticmethod
     def build(
-        geometry: RoadGeometry, seed: int, signals: Sequence[Signal] = (), groups: np.ndarray | None = None
+        geometry: RoadGeometry,
+        seed: int,
+        signals: Sequence[Signal] = (),
+        groups: np.ndarray | None = None,
+        *,
+        left_hand: bool = False,
     ) -> Scenery:
         """The scenery of a map, a function of its arguments alone.
 
@@ -60,9 +65,10 @@ class Scenery:
             seed: of what stands beside them.
             signals: the map's lights and signs.
             groups: the light group of each signal, -1 for none, int64 [len(signals)]; None: every light is dark.
+            left_hand: traffic keeps to the left.
         """
-        planner = SceneryPlanner(geometry, seed)
-        signs = signal_boxes(signals, groups, planner.free_side)
+        planner = SceneryPlanner(geometry, seed, left_hand=left_hand)
+        signs = signal_boxes(signals, groups, planner.free_side, left_hand=left_hand)
         boxes = planner.plan(signs)
         areas, lines = ground_layout(geometry)
         tracks = tuple(

@@ -37,10 +37,11 @@ class SceneryPlanner:
     Args:
         geometry: the roads.
         seed: of all choices.
+        left_hand: traffic keeps to the left.
     """
 
-    def __init__(self, geometry: RoadGeometry, seed: int):
-        self.geometry, self.seed = geometry, seed
+    def __init__(self, geometry: RoadGeometry, seed: int, *, left_hand: bool = False):
+        self.geometry, self.seed, self.left_hand = geometry, seed, left_hand
         self.rng = np.random.default_rng([seed, 7005])
         x_min, y_min, x_max, y_max = geometry.bounds
         self.origin = np.array([x_min, y_min]) - 36.0
@@ -71,11 +72,11 @@ class SceneryPlanner:
         return _layout([*fixed, *self.boxes])
 
     def free_side(self, point: np.ndarray, yaw: float) -> np.ndarray:
-        """The nearest place beside the road for what looks along `yaw` from a point; preferably on traffic's right."""
+        """The nearest place beside the road for what looks along `yaw` from a point, best on traffic's side."""
         face = np.array([np.cos(yaw), np.sin(yaw)])
         right = np.array([-face[1], face[0]])
         for step in np.arange(0.0, 14.0, 0.25):
-            for side in (1.0, -1.0):
+            for side in (-1.0, 1.0) if self.left_hand else (1.0, -1.0):
                 place = point + side * step * right
                 if self._lookup(self.distance, place) >= SIGN_SETBACK:
                     return place

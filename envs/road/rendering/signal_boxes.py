@@ -39,7 +39,11 @@ class Box(NamedTuple):
 
 
 def signal_boxes(
-    signals: Sequence[Signal], groups: np.ndarray | None, free_side: Callable[[np.ndarray, float], np.ndarray]
+    signals: Sequence[Signal],
+    groups: np.ndarray | None,
+    free_side: Callable[[np.ndarray, float], np.ndarray],
+    *,
+    left_hand: bool = False,
 ) -> list[Box]:
     """The boxes of all lights and signs.
 
@@ -47,6 +51,7 @@ def signal_boxes(
         signals: of the map.
         groups: the light group of each, -1 for none; None: of none it is known.
         free_side: gives the nearest place beside the road to a point that traffic with a heading passes.
+        left_hand: traffic keeps to the left.
     """
     if not signals:
         return []
@@ -63,7 +68,7 @@ def signal_boxes(
         place = free_side(np.array([signal.x, signal.y]), signal.yaw)
         if signal.kind == SignalType.TRAFFIC_LIGHT:
             group = NO_SIGNAL if groups is None else int(groups[k])
-            boxes += _light(np.array([signal.x, signal.y]), place, signal.yaw, group)
+            boxes += _light(np.array([signal.x, signal.y]), place, signal.yaw, group, left_hand)
         else:
             size = (0.1, PLATE, PLATE_FOOT + PLATE)
             sign = faces[SignalType(signal.kind)]
@@ -71,7 +76,7 @@ def signal_boxes(
     return boxes
 
 
-def _light(at: np.ndarray, foot: np.ndarray, yaw: float, group: int) -> list[Box]:
+def _light(at: np.ndarray, foot: np.ndarray, yaw: float, group: int, left_hand: bool) -> list[Box]:
     """A pole beside the road with a head, and an arm with another head over the lanes.
 
     Args:
@@ -79,12 +84,14 @@ def _light(at: np.ndarray, foot: np.ndarray, yaw: float, group: int) -> list[Box
         foot: where the pole can stand, [2].
         yaw: direction in which the heads look.
         group: light group.
+        left_hand: traffic keeps to the left.
     """
     face = np.array([np.cos(yaw), np.sin(yaw)])
-    # seen by the traffic it is for, the road lies to the left of the pole, or on the side where the map has the light
+    # seen by the traffic it is for, the road lies to the left of the pole (right in left-hand traffic), or
+    # on the side where the map has the light
     right = np.array([-face[1], face[0]])
     side = float((at - foot) @ right)
-    towards = right if side > 0.5 else -right
+    towards = right if side > (-0.5 if left_hand else 0.5) else -right
     arm_yaw = float(np.arctan2(towards[1], towards[0]))
     middle = foot + (0.5 * ARM_LENGTH - 0.1) * towards
     pole = (*middle.tolist(), 0.0, arm_yaw, ARM_LENGTH, POST_WIDTH, HIGH_HEAD + HEAD_HEIGHT + 0.1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envs.maps.opendrive.signals import SignalType
-from envs.road.traffic.junctions import TURN_ANGLE
+from envs.road.traffic.admission import TURN_ANGLE
 from envs.road.traffic.right_of_way import are_oncoming, lanes_cross, turn_of
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES, LightCycleColumn, SignalKind, light_states
@@ -50,7 +50,6 @@ class LightPrograms:
     signs: np.ndarray
 
     @staticmethod
-    @lru_cache(maxsize=64)
     def of(road_map: RoadMap, seed: int) -> LightPrograms:
         """The programs of a map. Each junction's cycle begins at a time of its own, drawn from `seed`.
 

@@ -9,6 +9,7 @@ import numpy as np
 from envs.maps.opendrive.signals import SignalType
 from envs.road.traffic.driver_model import poses_along
 from envs.road.traffic.right_of_way import MAJOR, RightOfWay
+from envs.signals_ahead import are_beside_light
 from worldsim.datatypes.scene import RouteCommand
 
 if TYPE_CHECKING:
@@ -159,11 +160,11 @@ class Paths:
 
 
 def _one_per_line(stops: RouteStops, road_map: RoadMap) -> tuple[np.ndarray, np.ndarray]:
-    """Where the stop lines are [k] and the signal that counts at each [k]: a light before a sign."""
+    """Where the stop lines are [k] and the signal that counts at each [k]; none is a sign beside a light."""
+    is_light = np.array([road_map.signals[k].kind == SignalType.TRAFFIC_LIGHT for k in stops.signals.tolist()], bool)
+    counts = is_light | ~are_beside_light(stops.s, is_light)
     found: list[tuple[float, int]] = []
-    for s, signal in zip(stops.s.tolist(), stops.signals.tolist(), strict=True):
+    for s, signal in zip(stops.s[counts].tolist(), stops.signals[counts].tolist(), strict=True):
         if not found or s - found[-1][0] > SAME_LINE:
             found.append((s, signal))
-        elif road_map.signals[found[-1][1]].kind != SignalType.TRAFFIC_LIGHT:
-            found[-1] = (found[-1][0], signal)
     return np.array([s for s, _ in found], np.float64), np.array([k for _, k in found], np.int64)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envs.maps.opendrive.signals import SignalType
+from envs.road.traffic.admission import OPPOSITE_ANGLE, TURN_ANGLE
 from envs.road.traffic.driver_model import HEIGHT_RANGE
-from envs.road.traffic.junctions import CONFLICT_DISTANCE, OPPOSITE_ANGLE, TURN_ANGLE
+from envs.road.traffic.passages import CONFLICT_DISTANCE
 from worldsim.datatypes.boxes import wrap_angle
 
 if TYPE_CHECKING:

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 CROSSING_MARGIN = 1.5
 """Drivers mind a pedestrian on the way across this far beside their corridor [m]."""
+CROSSWALK_MARGIN = 4.0
+"""The same at a crosswalk [m]."""
 EGO_BRAKING = 4.0
 """An ego that can stop for a red light with this is expected to [m/s²]."""
 NUM_LIGHT_SEEDS = 64
 """Light programs a map has: which times the cycles begin at [1]."""
-CROSSWALK_MARGIN = 4.0
-"""The same at a crosswalk [m]."""
 SPAWN_GAP, SPAWN_HEADWAY = 14.0, 1.2
 """Vehicles appear at least this far from others, and as far as one drives at the limit in this time [m, s]."""
 SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}

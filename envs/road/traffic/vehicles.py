@@ -17,7 +17,8 @@ from envs.road.traffic.driver_model import (
     leaders,
     vehicle_boxes,
 )
-from envs.road.traffic.junctions import LINE_GAP, Drivers, RoadAhead, find_stops
+from envs.road.traffic.junctions import LINE_GAP, find_stops
+from envs.road.traffic.passages import Drivers, RoadAhead
 from envs.road.traffic.paths import Paths
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind

@@ -7,6 +7,7 @@ from places import SHARED_DATA
 from envs.ground_truth import Objects
 from envs.road.road_world import RoadWorld, RoadWorldConfig
 from envs.road.traffic.traffic import ExternalActors
+from worldsim.datatypes.route import RouteLaneColumn
 from worldsim.datatypes.scene import ObjectKind
 
 OVERPASS, SINGLE_ROAD = (SHARED_DATA.parent / f"cases/maps/xodr-{name}.xodr" for name in ("overpass", "single-road"))
@@ -90,3 +91,13 @@ def test_the_route_of_a_road_that_ends_is_kept() -> None:
     for _ in range(10):
         world.step(COAST)
     assert world.snapshot().route is route
+
+
+@pytest.mark.parametrize("start", [(-30.0, -1.75, 0.0), (1.75, -30.0, np.pi / 2)])
+def test_the_edges_of_a_road_are_those_of_its_own_level(start) -> None:
+    """Where the other road passes over it or under it they stay where they are."""
+    world = RoadWorld(EMPTY)
+    world.reset(0, {"map": str(OVERPASS), "start_pose": start})
+    lanes = world.start_clip(pictures=False).lanes[:60]
+    np.testing.assert_allclose(lanes[:, RouteLaneColumn.LEFT_EDGE], 5.25, atol=0.15)
+    np.testing.assert_allclose(lanes[:, RouteLaneColumn.RIGHT_EDGE], 1.75, atol=0.15)

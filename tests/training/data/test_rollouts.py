@@ -143,8 +143,10 @@ def test_sealing_refuses_gaps(written):
 
 
 def test_another_kind_of_dataset_is_refused(written):
-    with pytest.raises(ValueError, match="other features or frame rate"):
+    with pytest.raises(ValueError, match=r"other features \(observation\.images\.front\)"):
         RolloutWriter(written[0].root, (64, 64), 10, TASKS)
+    with pytest.raises(ValueError, match="of 10 frames/s, not 20"):
+        RolloutWriter(written[0].root, SIZE, 20, TASKS)
     with pytest.raises(ValueError, match="tasks"):
         RolloutWriter(written[0].root, SIZE, 10, ("good",))
     with pytest.raises(ValueError, match=r"meta/info\.json"):

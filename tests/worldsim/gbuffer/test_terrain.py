@@ -88,3 +88,22 @@ def test_a_bridge_is_seen_from_below_and_from_above():
     assert above.depth[int(ahead[1]), int(ahead[0])] == pytest.approx(20.0 - CAMERA.mount_x, rel=0.06)
     assert above.ids[int(ahead[1]), int(ahead[0])] == GROUND_ID
     assert above.kinds[int(ahead[1]), int(ahead[0])] == SemanticClass.ROAD
+
+
+def test_a_bridge_covers_its_pixels_as_what_is_painted_on_it():
+    """At its edges too, where a pixel shows more than one surface."""
+    layout = layout_of_roads(road_along_x(lambda x: 0.0 * x), bridge(6.0))
+    found = gbuffer(layout, View(x=40.0, y=-60.0, yaw=np.pi / 2, z=6.0))
+    on_deck = found.kinds == SemanticClass.ROAD
+    assert on_deck.sum() > 1000
+    assert not found.coverage[on_deck][:, SemanticClass.OTHER].any()
+    assert (found.coverage.sum(-1, dtype=int) == 255).all()
+
+
+def test_points_that_make_no_line_are_no_ground():
+    points, starts = join_polylines([np.array([[0.0, 0.0, 5.0]])])
+    kinds = np.zeros(1, np.int64)
+    layout = Layout(
+        line_points=points, line_starts=starts, line_kinds=kinds, line_colors=kinds, line_widths=np.ones(1, np.float32)
+    )
+    assert Terrain.of_layout(layout).is_flat

@@ -3,19 +3,9 @@
 import numpy as np
 import pytest
 
-from envs.road.traffic.junctions import (
-    Drivers,
-    Passages,
-    RoadAhead,
-    admit,
-    find_crossing,
-    find_stops,
-    follow_merging,
-    give_way,
-    goes_first,
-    signal_stops,
-    travel_time,
-)
+from envs.road.traffic.admission import admit, goes_first
+from envs.road.traffic.junctions import find_stops, follow_merging, give_way, signal_stops
+from envs.road.traffic.passages import Drivers, Passages, RoadAhead, find_crossing, travel_time
 from envs.road.traffic.right_of_way import MAJOR, MINOR
 from worldsim.datatypes.signals import SignalKind
 

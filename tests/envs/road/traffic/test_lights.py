@@ -1,15 +1,18 @@
 """Programs of traffic lights: of procedural towns as they are, and with lights taken away, added or contradicting."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_maps import through_junction
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
 from envs.maps.opendrive.sign_codes import SignalType
 from envs.maps.opendrive.signals import Signal
-from envs.maps.road_map import RoadMap, load_town
+from envs.maps.road_map import RoadMap, load_map, load_town
 from envs.road.traffic.lights import LightPrograms
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.signals import LightCycleColumn, SignalKind
@@ -131,3 +134,14 @@ def test_a_map_without_lights_has_no_cycles(town):
     programs = LightPrograms.of(with_signals(town, []), 0)
     assert programs.cycles.shape == (0, 4)
     assert programs.shown(3.0).shape == (0,)
+
+
+def test_the_programs_of_many_maps_do_not_keep_all_of_them_in_memory():
+    maps = []
+    for seed in range(12):
+        road_map = load_map(through_junction())
+        LightPrograms.of(road_map, seed)
+        maps.append(weakref.ref(road_map))
+        del road_map
+    gc.collect()
+    assert sum(road_map() is not None for road_map in maps) <= 8
