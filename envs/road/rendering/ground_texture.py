@@ -30,7 +30,7 @@ TRACK_WIDTH = 0.55
 SHADE_SCALE = 8
 """Texture pixels in one of the shade's."""
 _Coat = Callable[[np.ndarray, GroundGrid], None]
-"""Paints on an image [rows, columns, 3] of a grid."""
+"""Paints on an image [rows, columns, 4] of a grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class GroundTexture:
     Rows grow with y, columns with x.
 
     Args:
-        texels: sheet after sheet, level after level, row after row, RGB, uint8 [n, 3].
+        texels: sheet after sheet, level after level, row after row, RGB and how much of it is paint, uint8 [n, 4].
         levels: first texel, rows and columns of each level of each sheet, int64 [sheets, k, 3]; each has half the
             resolution of the last, and no rows where a sheet has no such level.
         places: x and y of the outer corner of the first texel, and its size, float64 [sheets, 3] [m].
@@ -141,11 +141,15 @@ class _Paint:
         c = self.colors
         paints = {LineColor.WHITE: c.white, LineColor.YELLOW: c.yellow, LineColor.NONE: c.kerb}
         for patch in paint_patches(self.layout, OVERDRAW * grid.resolution):
-            _fill(image, grid, patch.outline, c.kerb if patch.kind == SemanticClass.CURB else paints[patch.color])
+            color = c.kerb if patch.kind == SemanticClass.CURB else paints[patch.color]
+            _fill(image, grid, patch.outline, color, is_paint=True)
 
 
-def _fill(image: np.ndarray, grid: GroundGrid, outline: np.ndarray, color: Sequence[float] | np.ndarray, grow=0.0):
-    grid.fill(image, outline, [float(round(float(c))) for c in color], grow=grow)
+def _fill(
+    image: np.ndarray, grid: GroundGrid, outline: np.ndarray, color: Sequence[float] | np.ndarray, *,
+    grow: float = 0.0, is_paint: bool = False,
+):  # fmt: skip
+    grid.fill(image, outline, [*(float(round(float(c))) for c in color), 255.0 * is_paint], grow=grow)
 
 
 class _GroundPainter:
@@ -171,8 +175,8 @@ class _GroundPainter:
     def paint_deck(self, tile: DeckTile, paint: _Paint) -> tuple[np.ndarray, GroundGrid]:
         """What lies on a tile of the decks, mottled like the base, and the grid of the image."""
         (rows, columns), part = self.grid.crop(tile.low, tile.high)
-        image = np.empty((*part.shape, 3), np.uint8)
-        image[:] = DECK_COLOR
+        image = np.empty((*part.shape, 4), np.uint8)
+        image[:] = *DECK_COLOR, 0
         paint.surfaces(image, part)
         self._mottle(image, (rows.start, columns.start))
         paint.markings(image, part)
@@ -189,12 +193,13 @@ class _GroundPainter:
             self.image[window][hidden] = image[hidden]
 
     def _grass(self, height: int, width: int) -> np.ndarray:
-        """Fresh and dry grass in large soft patches, [height, width, 3]."""
+        """Fresh and dry grass in large soft patches, [height, width, 4]."""
         resolution = self.grid.resolution
         cells = (max(4, int(height * resolution / 14)), max(4, int(width * resolution / 14)))
         small = smooth_noise(self.rng, height // 16 + 1, width // 16 + 1, *cells)[..., None]
         grass, dry = np.array(self.colors.grass), np.array(self.colors.grass_dry)
         painted = np.rint(grass + (dry - grass) * small).astype(np.uint8)
+        painted = np.concatenate([painted, np.zeros_like(painted[..., :1])], axis=-1)
         return cv2.resize(painted, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def _mottle(self, image: np.ndarray, first: tuple[int, int] = (0, 0)):
@@ -209,7 +214,7 @@ class _GroundPainter:
             dark = cv2.resize(_rows_at(self.light, rows), (width, len(strip)), interpolation=cv2.INTER_LINEAR)
             factor = self.noise[np.ix_(at % side, columns % side)] * dark[:, columns]
             factor = np.rint(factor).astype(np.uint8)
-            image[top : top + side] = cv2.multiply(strip, cv2.merge([factor] * 3), scale=1 / 128)
+            image[top : top + side] = cv2.multiply(strip, cv2.merge([factor] * 4), scale=1 / 128)
 
     def _light_around_things(self) -> np.ndarray:
         """Light from the sky that walls and crowns leave to the ground, float32, at the resolution over SHADE_SCALE."""

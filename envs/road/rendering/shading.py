@@ -42,6 +42,11 @@ SUN_DIRECTION, SUN, AMBIENT, HORIZON, ZENITH, WETNESS, LAMPS = 0, 3, 6, 9, 12, 1
 NUM_WEATHER = 17
 CROWN, HEAD, DECK = (int(p) for p in (Part.CROWN, Part.HEAD, Part.DECK))
 
+PAINT = 3
+"""Column of a texel."""
+MAX_SHARPNESS = 4.0
+"""Edges of paint are at most so much steeper than between two texels."""
+
 
 @compiled
 def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, border):
@@ -58,6 +63,8 @@ def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, 
     while footprint > 1.4 * texel and level + 1 < len(levels) and levels[level + 1, 1] > 0:
         level += 1
         texel *= 2.0
+    # near the camera, where texels are magnified, the edges of paint are made as sharp as its pixels
+    sharpness = min(texel / footprint, MAX_SHARPNESS) if level == 0 else 1.0
     first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
     per_metre = 1.0 / texel
     ray_x = at_x * camera[AXES] + camera[AXES + 6]
@@ -82,6 +89,20 @@ def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, 
         red += a * texels[k, 0] + b * texels[k + 1, 0] + c * texels[n, 0] + d * texels[n + 1, 0]
         green += a * texels[k, 1] + b * texels[k + 1, 1] + c * texels[n, 1] + d * texels[n + 1, 1]
         blue += a * texels[k, 2] + b * texels[k + 1, 2] + c * texels[n, 2] + d * texels[n + 1, 2]
+        if sharpness > 1.0:
+            p, q, r, s = texels[k, PAINT], texels[k + 1, PAINT], texels[n, PAINT], texels[n + 1, PAINT]
+            if max(p, q, r, s) > min(p, q, r, s) + 8:
+                most, least = k, k
+                for other in (k + 1, n, n + 1):
+                    most = other if texels[other, PAINT] > texels[most, PAINT] else most
+                    least = other if texels[other, PAINT] < texels[least, PAINT] else least
+                coverage = a * p + b * q + c * r + d * s
+                sharp = min(max((coverage - 127.5) * sharpness + 127.5, 0.0), 255.0)
+                more = (sharp - coverage) / (float(texels[most, PAINT]) - texels[least, PAINT])
+                more = min(max(more, -1.0), 1.0)
+                red += more * (float(texels[most, 0]) - texels[least, 0])
+                green += more * (float(texels[most, 1]) - texels[least, 1])
+                blue += more * (float(texels[most, 2]) - texels[least, 2])
     return red * share, green * share, blue * share
 
 
