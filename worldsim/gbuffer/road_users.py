@@ -82,7 +82,6 @@ class UserTemplate(IntEnum):
 
 _DARK, _TYRE = (46.0, 47.0, 50.0), (30.0, 31.0, 33.0)
 _HAIR = (62.0, 48.0, 40.0)
-_CLOTH = (226.0, 226.0, 222.0)
 STRIDE = 0.36
 """Greatest swing of a leg over a person's height."""
 

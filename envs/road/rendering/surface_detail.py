@@ -29,8 +29,8 @@ from worldsim.gbuffer.kernels import (
     V_Y,
 )
 
-FRONT, SIDE, GABLE, FLAT_ROOF, SLOPED_ROOF = (int(p) for p in (
-    Part.FRONT, Part.SIDE, Part.GABLE, Part.FLAT_ROOF, Part.SLOPED_ROOF))  # fmt: skip
+FRONT, SIDE, GABLE, SLOPED_ROOF = (int(p) for p in (
+    Part.FRONT, Part.SIDE, Part.GABLE, Part.SLOPED_ROOF))  # fmt: skip
 TRUNK, LAMP, STOP_SIGN, YIELD_SIGN, SPEED_SIGN, OTHER_SIGN, SIGNAL_FACE, WALL = (int(p) for p in (
     Part.TRUNK, Part.LAMP, Part.STOP_SIGN, Part.YIELD_SIGN, Part.SPEED_SIGN, Part.OTHER_SIGN,
     Part.SIGNAL_FACE, Part.WALL))  # fmt: skip
