@@ -120,7 +120,7 @@ def read_map(xodr: str) -> MapContents:
     lanes = {key: _finish(lane, driving, limits[key], successors[key]) for key, lane in driving.items()}
     lane_s = {key: lane.s for key, lane in driving.items()}
     stop_lines = read_stop_lines(roads, records, lanes, lane_s)
-    placer = SignalPlacer(root, junctions, lanes, lane_s, stop_lines)
+    placer = SignalPlacer(root, roads, junctions, lanes, lane_s, stop_lines)
     signals = tuple(placer.place(record) for record in records)
     left = sum(lane.length for key, lane in lanes.items() if driving[key].road.left_hand)
     return MapContents(
