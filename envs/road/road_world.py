@@ -158,8 +158,8 @@ class RoadWorld:
             if not has_room:
                 seconds, car = (self.config.num_context - 1) * self.dt, self.config.vehicle
                 raise ValueError(
-                    f"map {stage.road_map.name}: in each of {MAX_TRIES} tries the car left the road or touched something"
-                    f" within {seconds:g} s; there must be room for a car {car.length:g} m long and {car.width:g} m wide"
+                    f"map {stage.road_map.name}: in each of {MAX_TRIES} tries the car left the road or touched"
+                    f" something within {seconds:g} s; it needs room for its {car.length:g} by {car.width:g} m"
                 )
         return replace(step, progress=0.0, red_light=False, stop_sign_missed=False)
 

@@ -18,7 +18,7 @@ from envs.maps.opendrive.road_marks import section_markings
 from envs.maps.opendrive.road_reader import read_roads
 from envs.maps.opendrive.roads import LaneRecord, Road, Section
 from envs.maps.opendrive.sign_codes import SignalType
-from envs.maps.opendrive.signals import Signal, SignalPlacer, StopLine, read_signals
+from envs.maps.opendrive.signals import Signal, SignalPlacer, StopLine, read_controllers, read_signals
 from envs.maps.opendrive.speed_limits import LaneLimits, SpeedLimits, complete_limits
 from envs.maps.opendrive.text import parse_opendrive
 
@@ -120,7 +120,7 @@ def read_map(xodr: str) -> MapContents:
     lanes = {key: _finish(lane, driving, limits[key], successors[key]) for key, lane in driving.items()}
     lane_s = {key: lane.s for key, lane in driving.items()}
     stop_lines = read_stop_lines(roads, records, lanes, lane_s)
-    placer = SignalPlacer(root, roads, junctions, lanes, lane_s, stop_lines)
+    placer = SignalPlacer(read_controllers(root, records), roads, junctions, lanes, lane_s, stop_lines)
     signals = tuple(placer.place(record) for record in records)
     left = sum(lane.length for key, lane in lanes.items() if driving[key].road.left_hand)
     return MapContents(

@@ -148,6 +148,32 @@ def read_signals(roads: Sequence[Road]) -> list[SignalRecord]:
     return records
 
 
+def read_controllers(root: ET.Element, records: Sequence[SignalRecord]) -> dict[str, str]:
+    """Id of the controller that switches a signal, by the signal's id.
+
+    Controllers that switch nothing, or what is not there, are named in a warning; a light that none switches has a
+    cycle of its own.
+    """
+    known = {record.id for record in records}
+    found: dict[str, str] = {}
+    for element in root.findall("controller"):
+        where = f"controller {element.get('id', '')!r}"
+        ids = [control.get("signalId", "") for control in element.findall("control")]
+        if not ids:
+            warnings.warn(f"{where}: it has no <control>, so it switches no signal", stacklevel=2)
+        for text in ids:
+            if text not in known:
+                warnings.warn(f"{where}: there is no signal {text!r} to control", stacklevel=2)
+            elif found.get(text, element.get("id", "")) != element.get("id", ""):
+                warnings.warn(
+                    f"{where}: signal {text!r} is already switched by controller {found[text]!r}, which counts",
+                    stacklevel=2,
+                )
+            else:
+                found[text] = element.get("id", "")
+    return found
+
+
 def _name_unreadable_limits(records: Sequence[SignalRecord]) -> None:
     names = ("country", "type", "subtype", "value", "unit")
     named: set[tuple[str, ...]] = set()
@@ -202,7 +228,7 @@ class SignalPlacer:
     """Finds where signals stand and where one stops for them.
 
     Args:
-        root: the map, for its controllers.
+        controllers: id of the controller by id of the signal.
         roads: of the map.
         junctions: of the map.
         lanes: the driving lanes.
@@ -212,7 +238,7 @@ class SignalPlacer:
 
     def __init__(
         self,
-        root: ET.Element,
+        controllers: Mapping[str, str],
         roads: Sequence[Road],
         junctions: Sequence[Junction],
         lanes: Mapping[LaneKey, Lane],
@@ -229,10 +255,7 @@ class SignalPlacer:
         for key, lane in lanes.items():
             for following in lane.successors:
                 self._before[following].append(key)
-        self._controllers: dict[str, str] = {}
-        for controller in root.findall("controller"):
-            for control in controller.findall("control"):
-                self._controllers.setdefault(control.get("signalId", ""), controller.get("id", ""))
+        self._controllers = controllers
 
     def place(self, record: SignalRecord) -> Signal:
         """The signal of a record."""

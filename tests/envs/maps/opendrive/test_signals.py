@@ -1,5 +1,7 @@
 """Lights and signs: where they stand, whom they are for, and where a route stops for them."""
 
+import re
+
 import numpy as np
 import pytest
 from small_maps import lane, opendrive, road, section, through_junction, two_roads
@@ -153,3 +155,22 @@ def test_a_position_on_a_road_that_is_not_there_is_named() -> None:
     with pytest.warns(UserWarning, match=r"'in', signal 'a': <positionRoad> names road '17', which does not exist"):
         (light,) = load_map(through_junction(signals=LIGHT_ELSEWHERE.format(place))).signals
     assert (light.x, light.y, light.z) == pytest.approx((190, -4, 2))
+
+
+CONTROLLERS = {
+    '<controller id="c"><control signalId="ghost"/></controller>':
+        "controller 'c': there is no signal 'ghost' to control",
+    '<controller id="c"/>': "controller 'c': it has no <control>, so it switches no signal",
+    '<controller id="c"><control/></controller>': "controller 'c': there is no signal '' to control",
+    '<controller id="b"><control signalId="light"/></controller>'
+    '<controller id="c"><control signalId="light"/></controller>':
+        "controller 'c': signal 'light' is already switched by controller 'b', which counts",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("controllers", CONTROLLERS)
+def test_a_controller_that_switches_nothing_is_named(controllers: str) -> None:
+    with pytest.warns(UserWarning, match=re.escape(CONTROLLERS[controllers])):
+        (light,) = load_map(through_junction(signals=LIGHT.format(s=195, o="+"), controllers=controllers)).signals
+    assert light.stops
+    assert light.controller == ("b" if 'id="b"' in controllers else "")
