@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.maps.route import LEVEL_HEIGHT
+from envs.maps.geometry import LEVEL_HEIGHT
 from worldsim.actors.route_frame import LEAD_MARGIN, LEAD_RANGE
 from worldsim.datatypes.boxes import corners, overlap, wrap_angle
 from worldsim.datatypes.route import LANE_RANGE

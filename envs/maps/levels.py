@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
-from envs.maps.geometry import PAVED_KINDS, LanePolygon, RoadGeometry
-from envs.maps.route import LEVEL_HEIGHT
+from envs.maps.geometry import LEVEL_HEIGHT, PAVED_KINDS, LanePolygon, RoadGeometry
 
 _CELL = 0.2
 _MARGIN = 12.0

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from envs.maps.geometry import Lane, LaneKey
+from envs.maps.geometry import LEVEL_HEIGHT, Lane, LaneKey
 from envs.maps.lane_search import Stretch
-from envs.maps.levels import LEVEL_HEIGHT, Levels
+from envs.maps.levels import Levels
 from envs.maps.opendrive.map_reader import MapContents, read_map
 from envs.maps.opendrive.sign_codes import SignalType
 from envs.maps.opendrive.text import read_opendrive_file

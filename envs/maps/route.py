@@ -8,9 +8,6 @@ import numpy as np
 
 from worldsim.datatypes.boxes import wrap_angle
 
-LEVEL_HEIGHT = 2.5
-"""What lies farther apart in height is on another level [m]."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RouteStops:

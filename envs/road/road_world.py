@@ -28,11 +28,11 @@ from envs.reset_options import read_reset_options
 from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
-from envs.road.traffic.driver_model import PATH_STEP
+from envs.road.traffic.driver_model import PATH_STEP, curve_speed
 from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
 from envs.scripted_actors import ScriptedActors, ego_on_route
-from envs.signals_ahead import SignalsAhead, is_fair_start, rows_along
+from envs.signals_ahead import START_BRAKING, SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import LANE_RANGE
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
 GRADE_REACH = 1.4
 """A road's grade is that between two points this far before and behind the ego, its axles [m]."""
+MAX_TRIES = 20
+"""Starts tried before the last one is kept, good or not."""
+START_LATERAL = 5.0
+"""Nobody starts before a curve that asks for more, after braking with START_BRAKING [m/s²]."""
 _PATH_ARCS = PATH_STEP * np.arange(CROSSING_POINTS)
 
 
@@ -140,14 +144,23 @@ class RoadWorld:
             load_map_scene(str(options["map"])) if "map" in options else load_town_scene(int(options.get("town", town)))
         )
         scripted_actors = options.get("scripted_actors")
-        for _ in range(20):
+        has_room = "start_pose" in options or scripted_actors is not None
+        for _ in range(MAX_TRIES):
             lane = stage.lane_under(options["start_pose"]) if "start_pose" in options else None
             if lane is None:
                 lane = stage.draw_start(0.0 if scripted_actors is None else scripted_actors.straight, rng)
             pose = options.get("start_pose", (lane.x, lane.y, lane.yaw))
             step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scripted_actors, rng)
-            if not _is_spoilt(step) and (scripted_actors is not None or is_fair_start(step.scene)):
+            if not _is_spoilt(step) and (scripted_actors is not None or self._is_fair_start(step)):
                 break
+            has_room |= step.collision <= 0.5 and step.off_road <= 0.5
+        else:
+            if not has_room:
+                seconds, car = (self.config.num_context - 1) * self.dt, self.config.vehicle
+                raise ValueError(
+                    f"map {stage.road_map.name}: in each of {MAX_TRIES} tries the car left the road or touched"
+                    f" something within {seconds:g} s; it needs room for its {car.length:g} by {car.width:g} m"
+                )
         return replace(step, progress=0.0, red_light=False, stop_sign_missed=False)
 
     def step(self, control: np.ndarray) -> WorldStep:
@@ -317,6 +330,12 @@ class RoadWorld:
             if _is_spoilt(step):
                 break
         return step
+
+    def _is_fair_start(self, step: WorldStep) -> bool:
+        """Whether the ego can still stop for what is ahead, and slow down for the curves of its route."""
+        episode = self._running()
+        fastest = curve_speed(episode.route.yaw[None], np.array([episode.s]), START_LATERAL, START_BRAKING)[0]
+        return is_fair_start(step.scene) and float(step.scene.speed) <= fastest
 
     def _show(self, view: RoadView) -> np.ndarray:
         """What the camera sees."""

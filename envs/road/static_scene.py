@@ -71,20 +71,27 @@ class StaticScene:
         On a map whose roads are too short for ROUTE_BEYOND, the drawn one with the longest road ahead.
 
         Raises:
-            ValueError: none was found in MAX_STARTS draws.
+            ValueError: none was found in MAX_STARTS draws; says what is needed and what there is.
         """
-        longest, found = straight + SHORTEST_BEYOND, None
+        needed = straight + SHORTEST_BEYOND
+        longest, found = 0.0, None
         for _ in range(MAX_STARTS):
             lane = self.spawn_points.lanes[int(rng.integers(len(self.spawn_points.lanes)))]
             route = self.road_map.route_from(lane, straight + ROUTE_BEYOND + 1.0, rng)
             follows = route.command[: int(straight) + 1] == RouteCommand.FOLLOW
             if route.length >= straight + ROUTE_BEYOND and follows.all():
                 return lane
-            if route.length >= longest and follows.all():
-                longest, found = route.length, lane
-        if found is not None:
+            # what counts is the road up to the junction, or all of it where a junction does no harm
+            free = route.length if follows.all() or straight == 0 else float(follows.argmin())
+            if free > longest:
+                longest, found = free, lane
+        if found is not None and longest >= needed:
             return found
-        raise ValueError(f"map {self.road_map.name} has no start with {straight} m without a junction")
+        until = "before a junction" if straight > 0 else "ahead"
+        raise ValueError(
+            f"map {self.road_map.name}: no lane is long enough to start on: {needed:g} m of road {until} are needed,"
+            f" the longest of {MAX_STARTS} places drawn has {longest:.0f} m"
+        )
 
 
 @lru_cache(maxsize=3)

@@ -1,6 +1,7 @@
 """The script of the README's pictures, with a small world of random weights."""
 
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,9 +20,11 @@ def make_images(monkeypatch):
     return make_images
 
 
-def test_every_picture_is_in_the_tree(make_images):
+def test_every_picture_is_in_the_tree_and_made_by_a_script(make_images):
+    import make_maps
+
     found = [*make_images.IMAGES.glob("*.jpg"), *make_images.IMAGES.glob("*.webp")]
-    assert sorted(path.stem for path in found) == sorted(make_images.PICTURES)
+    assert sorted(path.stem for path in found) == sorted([*make_images.PICTURES, Path(make_maps.PICTURE_NAME).stem])
 
 
 def test_a_picture_is_written_whole_where_the_readme_looks_for_it(make_images, tiny_checkpoint, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.maps.geometry import Lane, LaneKey, LanePolygon, Marking, RoadGeometry, corner_points
+from envs.maps.opendrive.junction_marks import ConnectingRoad, clip_markings
 from envs.maps.opendrive.junction_outlines import outline_junction
 from envs.maps.opendrive.lane_links import LaneLinks, joined
 from envs.maps.opendrive.lane_surfaces import SectionSurface, sample_section
@@ -17,7 +18,7 @@ from envs.maps.opendrive.road_marks import section_markings
 from envs.maps.opendrive.road_reader import read_roads
 from envs.maps.opendrive.roads import LaneRecord, Road, Section
 from envs.maps.opendrive.sign_codes import SignalType
-from envs.maps.opendrive.signals import Signal, SignalPlacer, StopLine, read_signals
+from envs.maps.opendrive.signals import Signal, SignalPlacer, StopLine, read_controllers, read_signals
 from envs.maps.opendrive.speed_limits import LaneLimits, SpeedLimits, complete_limits
 from envs.maps.opendrive.text import parse_opendrive
 
@@ -85,24 +86,30 @@ def read_map(xodr: str) -> MapContents:
     root = parse_opendrive(xodr)
     roads, junctions = read_roads(root)
     polygons: list[LanePolygon] = []
-    by_junction: defaultdict[int, list[LanePolygon]] = defaultdict(list)
     markings: list[Marking] = []
+    # by the number of the junction and that of the road through it
+    connecting: defaultdict[int, dict[int, ConnectingRoad]] = defaultdict(dict)
     driving: dict[LaneKey, _DrivingLane] = {}
     for road in roads:
         for section in road.sections:
             if section.is_empty:
                 continue
             surface = sample_section(road, section)
-            found = _polygons(road, section, surface)
+            found, painted = _polygons(road, section, surface), section_markings(road, section, surface)
             polygons.extend(found)
             if road.junction >= 0:
-                by_junction[road.junction].extend(found)
+                of_road = connecting[road.junction].setdefault(road.number, ConnectingRoad([], []))
+                of_road.lanes.extend(found)
+                of_road.markings.extend(painted)
+            else:
+                markings.extend(painted)
             for row, record in enumerate(section.lanes):
                 width = surface.t[row] - surface.t[row + 1]
                 if record.kind == "driving" and width.max() >= NARROWEST_LANE:
                     lane = _driving_lane(road, section, record, surface, row)
                     driving[lane.key] = lane
-            markings.extend(section_markings(road, section, surface, only_kerbs=road.junction >= 0))
+    for through in connecting.values():
+        markings.extend(clip_markings(list(through.values())))
     if not driving:
         raise ValueError("no lane of type driving; a map needs at least one")
 
@@ -113,7 +120,7 @@ def read_map(xodr: str) -> MapContents:
     lanes = {key: _finish(lane, driving, limits[key], successors[key]) for key, lane in driving.items()}
     lane_s = {key: lane.s for key, lane in driving.items()}
     stop_lines = read_stop_lines(roads, records, lanes, lane_s)
-    placer = SignalPlacer(root, junctions, lanes, lane_s, stop_lines)
+    placer = SignalPlacer(read_controllers(root, records), roads, junctions, lanes, lane_s, stop_lines)
     signals = tuple(placer.place(record) for record in records)
     left = sum(lane.length for key, lane in lanes.items() if driving[key].road.left_hand)
     return MapContents(
@@ -123,7 +130,11 @@ def read_map(xodr: str) -> MapContents:
             crosswalks=read_crosswalks(roads),
             stop_lines=_stop_lines(stop_lines, signals, lanes),
             aprons=_aprons(lanes),
-            junctions=tuple(outline for group in by_junction.values() for outline in outline_junction(group)),
+            junctions=tuple(
+                outline
+                for through in connecting.values()
+                for outline in outline_junction([lane for road in through.values() for lane in road.lanes])
+            ),
             bounds=_bounds(polygons),
         ),
         lanes=lanes,

@@ -171,7 +171,7 @@ def _read_piece(element: ET.Element, where: str) -> _Piece:
     shapes = [child for child in element if child.tag in _SHAPES]
     if len(shapes) != 1:
         found = ", ".join(f"<{child.tag}>" for child in element) or "nothing"
-        raise ValueError(f"{where}: a <geometry> holds {found}; it must hold one of {', '.join(_SHAPES)}")
+        raise ValueError(f"{where}: a <geometry> holds {found}; it must hold exactly one of {', '.join(_SHAPES)}")
     shape = shapes[0]
     length = read_number(element, "length", where, least=0.0)
     numbers: tuple[float, ...] = ()

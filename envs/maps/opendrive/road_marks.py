@@ -18,16 +18,14 @@ _YELLOW = ("yellow", "orange")
 _STANDARD_WIDTH, _BOLD_WIDTH = 0.125, 0.25
 
 
-def section_markings(road: Road, section: Section, surface: SectionSurface, *, only_kerbs: bool) -> Iterator[Marking]:
+def section_markings(road: Road, section: Section, surface: SectionSurface) -> Iterator[Marking]:
     """The markings of a lane section: each lane's lie on its outer border, those of lane 0 between 1 and -1."""
     rows = [(lane.id, lane.element, row if lane.id > 0 else row + 1) for row, lane in enumerate(section.lanes)]
     if section.centre is not None:
         rows.append((0, section.centre, surface.centre))
     for lane, element, border in rows:
         where = f"{road.where}, lane {lane}"
-        for marking in _runs(element, section, surface, border, where):
-            if marking.kind == "curb" or not only_kerbs:
-                yield marking
+        yield from _runs(element, section, surface, border, where)
 
 
 def _runs(element: ET.Element, section: Section, surface: SectionSurface, border: int, where: str) -> Iterator[Marking]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
 from envs.maps.opendrive.reference_line import LONGEST_ROAD, Cubics, ReferenceLine
@@ -39,6 +39,14 @@ _KIND_OF_TYPE = {
     "parking": "parking",
     "median": "median",
 }
+_UNREAD = {
+    "lateralProfile/crossfall": "each side is taken as level",
+    "lateralProfile/shape": "the road is taken as even across",
+    "lanes/laneSection/*/lane/height": "these lanes are taken as level with the road",
+    "surface/CRG": "the surface is taken as smooth",
+}
+"""Elements of a <road> that are not read, and what is done instead."""
+_MOST_NAMED = 5
 _OTHER_TYPES = ("none", "curb", "tram", "rail", "special1", "special2", "special3")
 
 
@@ -71,6 +79,7 @@ def read_roads(root: ET.Element) -> tuple[list[Road], list[Junction]]:
     """
     elements = root.findall("road")
     ids = [_own_id(element, "road") for element in elements]
+    _name_unread(dict(zip(ids, elements, strict=True)))
     repeated = {text for text in ids if ids.count(text) > 1} if len(set(ids)) < len(ids) else set()
     if repeated:
         raise ValueError(f"road {min(repeated)!r} is there more than once; ids must be unique")
@@ -90,6 +99,23 @@ def read_roads(root: ET.Element) -> tuple[list[Road], list[Junction]]:
     return roads, junctions
 
 
+def _name_unread(roads: Mapping[str, ET.Element]) -> None:
+    """One warning for each kind of element that is not read, with the ids of the roads that have it."""
+    for path, instead in _UNREAD.items():
+        ids = [repr(text) for text, road in roads.items() if any(map(_says_something, road.findall(path)))]
+        if not ids:
+            continue
+        named = ", ".join(ids[:_MOST_NAMED]) + (f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else "")
+        what = f"road{'s' if len(ids) > 1 else ''} {named}: <{path.rpartition('/')[2]}> is not read; {instead}"
+        warnings.warn(what, stacklevel=3)
+
+
+def _says_something(element: ET.Element) -> bool:
+    """Whether anything but the place of an element is not zero."""
+    values = [text for name, text in element.attrib.items() if name not in ("s", "sOffset", "t", "side")]
+    return any(text.strip("+-0. ") for text in values)
+
+
 def _own_id(element: ET.Element, what: str) -> str:
     text = element.get("id", "").strip()
     if not text:
@@ -105,8 +131,6 @@ def _read_road(element: ET.Element, text: str, number: int, junction: int) -> Ro
     rule = element.get("rule", "RHT").strip().upper()
     if rule not in ("RHT", "LHT"):
         raise ValueError(f"{where}: rule={rule!r}; it must be RHT or LHT")
-    if element.find("lateralProfile/shape") is not None:
-        warnings.warn(f"{where}: <shape> of the lateral profile is not read; the road is taken as even", stacklevel=2)
     return Road(
         number=number,
         id=text,

@@ -148,6 +148,32 @@ def read_signals(roads: Sequence[Road]) -> list[SignalRecord]:
     return records
 
 
+def read_controllers(root: ET.Element, records: Sequence[SignalRecord]) -> dict[str, str]:
+    """Id of the controller that switches a signal, by the signal's id.
+
+    Controllers that switch nothing, or what is not there, are named in a warning; a light that none switches has a
+    cycle of its own.
+    """
+    known = {record.id for record in records}
+    found: dict[str, str] = {}
+    for element in root.findall("controller"):
+        where = f"controller {element.get('id', '')!r}"
+        ids = [control.get("signalId", "") for control in element.findall("control")]
+        if not ids:
+            warnings.warn(f"{where}: it has no <control>, so it switches no signal", stacklevel=2)
+        for text in ids:
+            if text not in known:
+                warnings.warn(f"{where}: there is no signal {text!r} to control", stacklevel=2)
+            elif found.get(text, element.get("id", "")) != element.get("id", ""):
+                warnings.warn(
+                    f"{where}: signal {text!r} is already switched by controller {found[text]!r}, which counts",
+                    stacklevel=2,
+                )
+            else:
+                found[text] = element.get("id", "")
+    return found
+
+
 def _name_unreadable_limits(records: Sequence[SignalRecord]) -> None:
     names = ("country", "type", "subtype", "value", "unit")
     named: set[tuple[str, ...]] = set()
@@ -202,7 +228,8 @@ class SignalPlacer:
     """Finds where signals stand and where one stops for them.
 
     Args:
-        root: the map, for its controllers.
+        controllers: id of the controller by id of the signal.
+        roads: of the map.
         junctions: of the map.
         lanes: the driving lanes.
         lane_s: s of the road at each point of each driving lane.
@@ -211,13 +238,15 @@ class SignalPlacer:
 
     def __init__(
         self,
-        root: ET.Element,
+        controllers: Mapping[str, str],
+        roads: Sequence[Road],
         junctions: Sequence[Junction],
         lanes: Mapping[LaneKey, Lane],
         lane_s: Mapping[LaneKey, np.ndarray],
         stop_lines: Sequence[StopLine],
     ) -> None:
         self._lanes, self._lane_s = lanes, lane_s
+        self._roads = {road.id: road for road in roads}
         self._junctions = {junction.id: junction.number for junction in junctions}
         self._stop_lines: defaultdict[int, list[StopLine]] = defaultdict(list)
         for line in stop_lines:
@@ -226,20 +255,12 @@ class SignalPlacer:
         for key, lane in lanes.items():
             for following in lane.successors:
                 self._before[following].append(key)
-        self._controllers: dict[str, str] = {}
-        for controller in root.findall("controller"):
-            for control in controller.findall("control"):
-                self._controllers.setdefault(control.get("signalId", ""), controller.get("id", ""))
+        self._controllers = controllers
 
     def place(self, record: SignalRecord) -> Signal:
         """The signal of a record."""
         own, element, where = record.places[0], record.element, f"{record.places[0].road.where}, signal {record.id!r}"
-        s = np.array([own.s])
-        point, z = own.road.surface(s, np.array([record.t]))
-        x, y, z = float(point[0, 0]), float(point[0, 1]), float(z[0]) + read_number(element, "zOffset", where, 0.0)
-        inertial = element.find("positionInertial")
-        if inertial is not None:
-            x, y, z = (read_number(inertial, name, where) for name in ("x", "y", "z"))
+        x, y, z, yaw = self._stand(record, where)
         stops: dict[LaneKey, float] = {}
         junction = own.road.junction
         if record.kind in (SignalType.TRAFFIC_LIGHT, SignalType.STOP, SignalType.YIELD):
@@ -247,10 +268,6 @@ class SignalPlacer:
                 for key, at, leads_to in self._stops(place):
                     stops[key] = min(stops.get(key, np.inf), at)
                     junction = leads_to if junction < 0 else junction
-        heading = float(own.road.line.at(s)[1][0])
-        yaw = heading + (0.0 if own.along is False else np.pi) + read_number(element, "hOffset", where, 0.0)
-        if inertial is not None:
-            yaw = read_number(inertial, "hdg", where) + np.pi
         if stops:
             key, at = next(iter(stops.items()))
             travel = float(np.interp(at, self._lanes[key].s, self._lanes[key].yaw))
@@ -270,6 +287,31 @@ class SignalPlacer:
             controller=self._controllers.get(record.id, ""),
             junction=junction,
         )
+
+    def _stand(self, record: SignalRecord, where: str) -> tuple[float, float, float, float]:
+        """x, y, z [m] and the direction that its face looks [rad]; where it counts if the map names no other place."""
+        own, element = record.places[0], record.element
+        inertial, on_road = element.find("positionInertial"), element.find("positionRoad")
+        if inertial is not None:
+            x, y, z, heading = (read_number(inertial, name, where) for name in ("x", "y", "z", "hdg"))
+            return x, y, z, heading + np.pi
+        road, s, t = own.road, own.s, record.t
+        if on_road is not None:
+            other = self._roads.get(on_road.get("roadId", ""))
+            if other is None:
+                warnings.warn(
+                    f"{where}: <positionRoad> names road {on_road.get('roadId', '')!r}, which does not exist;"
+                    " it stands where it counts",
+                    stacklevel=3,
+                )
+            else:
+                road, element = other, on_road
+                s, t = (read_number(on_road, name, where) for name in ("s", "t"))
+        at = np.array([np.clip(s, 0.0, road.length)])
+        point, z = road.surface(at, np.array([t]))
+        heading = float(road.line.at(at)[1][0]) + read_number(element, "hOffset", where, 0.0)
+        height = float(z[0]) + read_number(element, "zOffset", where, 0.0)
+        return float(point[0, 0]), float(point[0, 1]), height, heading + (0.0 if own.along is False else np.pi)
 
     def _stops(self, place: Placement) -> Iterator[tuple[LaneKey, float, int]]:
         """Lane, arc length and junction of each stop line at a place."""

@@ -42,7 +42,9 @@ def parse_opendrive(text: str) -> ET.Element:
     try:
         root = ET.fromstring(body)
     except (ET.ParseError, ValueError) as error:
-        raise ValueError(f"not well-formed XML: {error}") from error
+        what = str(error).replace("not well-formed (invalid token)", "invalid token")
+        cut_off = what.startswith(("unclosed", "no element found"))
+        raise ValueError(f"not well-formed XML: {what}{'; is the file cut off?' if cut_off else ''}") from error
     for element in root.iter():
         element.tag = element.tag.rpartition("}")[2]
     if root.tag.lower() != "opendrive":

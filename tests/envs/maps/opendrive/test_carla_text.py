@@ -94,6 +94,8 @@ def test_a_text_that_crashes_carlas_parser_is_named(monkeypatch: pytest.MonkeyPa
 def test_carlas_towns_have_the_lanes_that_carla_says(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Town07 has one light in two controllers
+        warnings.filterwarnings("ignore", ".* is already switched by controller")
         road_map = load_map(TOWNS / f"{name}.xodr")
     keys = sorted(road_map.lanes)
     chosen = [keys[i] for i in np.random.default_rng(0).choice(len(keys), 80, replace=False)]

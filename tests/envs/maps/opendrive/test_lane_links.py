@@ -119,7 +119,7 @@ def test_lanes_with_borders_narrow_as_they_say() -> None:
         (opendrive(road("7", 100, BOTH, geometries=" ")), "road '7': no <geometry>"),
         (opendrive(road("7", 100, BOTH, rule="UHT")), "road '7': rule='UHT'; it must be RHT or LHT"),
         (opendrive(road("7", 100, BOTH, link=to_road("successor", "7", "middle"))), "contactPoint='middle'"),
-        (opendrive(road("7", 100, BOTH, shape="<bezier/>")), "<geometry> holds <bezier>; it must hold one of line"),
+        (opendrive(road("7", 100, BOTH, shape="<bezier/>")), "<geometry> holds <bezier>; it must hold exactly one"),
         (opendrive(road("7", 100, [section(0, lane(-1, "sidewalk"))])), "no lane of type driving"),
         (opendrive(road("7", 100, [section(0, lane(-1)), section(120, lane(-1))])), "sections begin at s = 0, 120 m"),
         (opendrive(road("", 100, BOTH)), "a <road> .* has no id"),

@@ -1,5 +1,7 @@
 """Lights and signs: where they stand, whom they are for, and where a route stops for them."""
 
+import re
+
 import numpy as np
 import pytest
 from small_maps import lane, opendrive, road, section, through_junction, two_roads
@@ -132,3 +134,43 @@ def test_crosswalks_from_outlines_along_the_road_and_sizes() -> None:
     first, second = road_map.geometry.crosswalks
     assert np.allclose([first.min(0), first.max(0)], [[48.5, -3.5], [51.5, 3.5]], atol=1e-6)
     assert np.allclose(second, [[78, 3.5], [78, -3.5], [82, -3.5], [82, 3.5]])
+
+
+LIGHT_ELSEWHERE = (
+    '<signal id="a" s="190" t="-4" zOffset="2" hOffset="0" orientation="+" type="1000001" subtype="-1">{}</signal>'
+)
+
+
+def test_a_signal_stands_where_its_position_on_another_road_says() -> None:
+    place = '<positionRoad roadId="out" s="5" t="-6" zOffset="3" hOffset="0.1"/>'
+    road_map = load_map(through_junction(signals=LIGHT_ELSEWHERE.format(place)))
+    (light,) = road_map.signals
+    assert (light.x, light.y, light.z) == pytest.approx((225, -6, 3))
+    assert light.yaw == pytest.approx(0.1 - np.pi)
+    assert [key for key, _ in light.stops] == [(number(road_map, "in"), 0, -1)]
+
+
+def test_a_position_on_a_road_that_is_not_there_is_named() -> None:
+    place = '<positionRoad roadId="17" s="5" t="-6" zOffset="3" hOffset="0"/>'
+    with pytest.warns(UserWarning, match=r"'in', signal 'a': <positionRoad> names road '17', which does not exist"):
+        (light,) = load_map(through_junction(signals=LIGHT_ELSEWHERE.format(place))).signals
+    assert (light.x, light.y, light.z) == pytest.approx((190, -4, 2))
+
+
+CONTROLLERS = {
+    '<controller id="c"><control signalId="ghost"/></controller>':
+        "controller 'c': there is no signal 'ghost' to control",
+    '<controller id="c"/>': "controller 'c': it has no <control>, so it switches no signal",
+    '<controller id="c"><control/></controller>': "controller 'c': there is no signal '' to control",
+    '<controller id="b"><control signalId="light"/></controller>'
+    '<controller id="c"><control signalId="light"/></controller>':
+        "controller 'c': signal 'light' is already switched by controller 'b', which counts",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("controllers", CONTROLLERS)
+def test_a_controller_that_switches_nothing_is_named(controllers: str) -> None:
+    with pytest.warns(UserWarning, match=re.escape(CONTROLLERS[controllers])):
+        (light,) = load_map(through_junction(signals=LIGHT.format(s=195, o="+"), controllers=controllers)).signals
+    assert light.stops
+    assert light.controller == ("b" if 'id="b"' in controllers else "")
