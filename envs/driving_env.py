@@ -168,7 +168,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     `make_road_env`, `make_learned_env` or `make_carla_env` take.
 
     ## Version history
-    - v0: first version.
+    - v0: first version. Until 1.0 observations and rewards may grow; CHANGELOG says when.
 
     Args:
         world: the world to drive in; the env closes it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +49,7 @@ def forget_stale_code(root: Path) -> None:
         temporary = stamp.with_suffix(".part")
         temporary.write_text(digest)
         temporary.replace(stamp)
+        print("drivedit: compiling what is used of the reference world, once; it may take a minute", file=sys.stderr)
 
 
 def _sources_of_compiled_code(root: Path) -> list[Path]:

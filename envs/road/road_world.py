@@ -140,9 +140,10 @@ class RoadWorld:
             raise ValueError("give map or town, not both")
         rng = np.random.default_rng(seed)
         town, weather_seed = int(rng.integers(self.config.num_towns)), int(rng.integers(2**31))
-        stage = (
-            load_map_scene(str(options["map"])) if "map" in options else load_town_scene(int(options.get("town", town)))
-        )
+        town = options.get("town", town)
+        if not isinstance(town, int | np.integer) or isinstance(town, bool) or town < 0:
+            raise ValueError(f"town must be the seed of a procedural town, an integer of 0 or more, got {town!r}")
+        stage = load_map_scene(str(options["map"])) if "map" in options else load_town_scene(int(town))
         scripted_actors = options.get("scripted_actors")
         has_room = "start_pose" in options or scripted_actors is not None
         for _ in range(MAX_TRIES):

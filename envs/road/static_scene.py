@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from envs.ego_route import ROUTE_BEYOND
 from envs.maps.ground_layout import add_lines, lane_lines
-from envs.maps.road_map import LanePoint, MapSource, RoadMap, load_map, load_town, read_map_source
+from envs.maps.road_map import SHORTEST_START, LanePoint, MapSource, RoadMap, load_map, load_town, read_map_source
 from envs.road.rendering.scenery import Scenery
 from envs.road.scene_cache import SceneParts, cached_map, cached_town
 from envs.road.traffic.lights import LightPrograms
@@ -19,8 +19,6 @@ from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import RouteCommand
 
-SHORTEST_BEYOND = 10.0
-"""The least of it, on maps with short roads [m]."""
 MAX_STARTS = 200
 """Starts drawn before giving up on finding one that fits."""
 
@@ -59,10 +57,11 @@ class StaticScene:
         """
         start = np.asarray(pose, np.float64)
         if start.shape != (3,) or not np.isfinite(start).all():
-            raise ValueError(f"start must be (x, y, yaw), got {pose}")
+            raise ValueError(f"start_pose must be three finite numbers (x, y, yaw), got {pose!r}")
         lane = self.road_map.lane_at(start[:2])
         if lane is None or lane.distance > lane.half_width or abs(wrap_angle(lane.yaw - start[2])) > np.pi / 2:
-            raise ValueError(f"start {tuple(start)} is not on a driving lane in its direction")
+            x, y, yaw = start.tolist()
+            raise ValueError(f"start_pose {x:g}, {y:g}, {yaw:g} is not on a driving lane in its direction")
         return lane
 
     def draw_start(self, straight: float, rng: np.random.Generator) -> LanePoint:
@@ -73,7 +72,7 @@ class StaticScene:
         Raises:
             ValueError: none was found in MAX_STARTS draws; says what is needed and what there is.
         """
-        needed = straight + SHORTEST_BEYOND
+        needed = straight + SHORTEST_START
         longest, found = 0.0, None
         for _ in range(MAX_STARTS):
             lane = self.spawn_points.lanes[int(rng.integers(len(self.spawn_points.lanes)))]

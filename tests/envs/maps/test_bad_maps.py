@@ -107,3 +107,10 @@ def test_an_endless_road_is_refused_in_time(length: str) -> None:
     text = two_roads().replace('length="300"', f'length="{length}"')
     with pytest.raises(ValueError, match=r"(reach over|at most|is linked|linked)"):
         load_map(text)
+
+
+def test_a_map_without_room_to_drive_is_refused_when_it_is_read() -> None:
+    [single_road] = (case for case in CASES if "single-road" in case.name)
+    short = single_road.read_text().replace('length="1000"', 'length="8"')
+    with pytest.raises(ValueError, match=r"no lane is long enough to start on: 10 m of road are needed, .* 8\.0 m"):
+        load_map(short)

@@ -198,3 +198,9 @@ def test_bad_controls_are_refused(world):
 def test_step_before_reset_is_refused():
     with pytest.raises(ValueError, match="reset first"):
         RoadWorld(SMALL).step(COAST)
+
+
+@pytest.mark.parametrize("town", ["a", -3, 1.5, True])
+def test_a_town_that_is_no_seed_is_refused_by_name(town) -> None:
+    with pytest.raises(ValueError, match="town must be the seed of a procedural town"):
+        RoadWorld().reset(0, {"town": town})
