@@ -21,8 +21,8 @@ from envs.carla_bridge.simulation import (
     view_of,
 )
 from envs.ground_truth import Objects, touched
+from envs.maps.geometry import LEVEL_HEIGHT
 from envs.maps.opendrive.carla_text import carla_opendrive, check_with_carla
-from envs.maps.route import LEVEL_HEIGHT
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import CameraConfig, load_camera
 from envs.road.road_world import RoadWorld, RoadWorldConfig
