@@ -14,7 +14,7 @@ def empty_world() -> RoadWorld:
 
 def test_a_map_with_roads_too_short_to_start_on_says_so() -> None:
     short = opendrive(road("1", 8, [section(0, lane(-1))]), road("2", 6, [section(0, lane(-1))], start=(0, 50, 0)))
-    message = r"no lane is long enough to start on: 10 m of road ahead are needed, the longest .* has [78] m"
+    message = r"no lane is long enough to start on: 10 m of road are needed, the longest has 8.0 m"
     with pytest.raises(ValueError, match=message):
         empty_world().reset(0, {"map": short})
 
