@@ -11,6 +11,8 @@ LaneKey = tuple[int, int, int]
 LANE_KINDS = ("driving", "restricted", "shoulder", "sidewalk", "parking", "median", "other")
 """What a lane is used for; restricted: paved, but for others than cars, such as a bus lane."""
 PAVED_KINDS = ("driving", "restricted", "parking")
+TURN_ANGLE = np.radians(35.0)
+"""Heading change through a junction from which it counts as a turn."""
 LEVEL_HEIGHT = 2.5
 """What lies farther apart in height is on another level [m]."""
 SIMPLIFY_TOLERANCE = 0.01

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from envs.maps.geometry import LEVEL_HEIGHT, Lane, LaneKey
+from envs.maps.geometry import LEVEL_HEIGHT, TURN_ANGLE, Lane, LaneKey
 from envs.maps.lane_search import Stretch
 from envs.maps.levels import Levels
 from envs.maps.opendrive.map_reader import MapContents, read_map
@@ -29,8 +29,6 @@ SHORTEST_START = 10.0
 """A map can be driven where this much road lies ahead of some place [m]."""
 COMMAND_DISTANCE = 30.0
 """A junction's command is given from this far before it [m]."""
-TURN_ANGLE = np.radians(35.0)
-"""Heading change through a junction from which it counts as a turn."""
 SEARCH_RADIUS = 30.0
 """lane_at looks this far [m]."""
 SAME_STOP = 15.0

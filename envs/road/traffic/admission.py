@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.road.traffic.driver_model import wrap
+from envs.maps.geometry import TURN_ANGLE
+from envs.maps.route_kernels import wrap
 from envs.road.traffic.passages import SLOWEST_CROSSING, crossing_speed, find_crossing, travel_time
 from worldsim.compiled import compiled
 
-TURN_ANGLE = np.radians(35.0)
-"""Heading change through a junction from which it counts as a turn."""
 OPPOSITE_ANGLE = np.radians(135.0)
 """Approaches whose headings differ by more than this are oncoming to each other."""
 COMFORTABLE, HARD = 2.5, 7.0

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.idm import IDMConfig, idm_formula
+from envs.maps.geometry import LEVEL_HEIGHT
+from envs.maps.route_kernels import wrap
 from worldsim.compiled import compiled
 
 PATH_STEP = 2
@@ -24,8 +26,6 @@ QUEUE_GAP = 2.5
 """Between vehicles that stand in a queue [m]."""
 STAND_OFF = 2.0
 """Two that have stood before each other this long do not expect the other to move [s]."""
-HEIGHT_RANGE = 2.5
-"""Road users farther apart in height than this do not meet [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +37,6 @@ class DriverConfig(IDMConfig):
     """
 
     lateral_acceleration: float = 2.2
-
-
-@compiled
-def wrap(angle):
-    """The angle [rad] in [-pi, pi)."""
-    return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
 @compiled
@@ -162,7 +156,7 @@ def _look_ahead(i, ignored, xy, yaw, z, s, sizes, boxes, box_z, speeds, margins)
 
         # where the object stands in the frame of the path point nearest to it, and how much of the path it takes up
         a = min(first + PATH_STEP * nearest, last)
-        if abs(box_z[j] - z[i, a]) > HEIGHT_RANGE:
+        if abs(box_z[j] - z[i, a]) > LEVEL_HEIGHT:
             continue
         c, sn = np.cos(yaw[i, a]), np.sin(yaw[i, a])
         dx, dy = x - xy[i, a, 0], y - xy[i, a, 1]

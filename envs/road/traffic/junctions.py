@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from envs.maps.geometry import LEVEL_HEIGHT
 from envs.road.traffic.admission import BEYOND_LINE, HARD, admit
-from envs.road.traffic.driver_model import HEIGHT_RANGE, PATH_STEP
+from envs.road.traffic.driver_model import PATH_STEP
 from envs.road.traffic.passages import CONFLICT_DISTANCE, find_crossing, find_passages
 from worldsim.compiled import compiled
 from worldsim.datatypes.signals import SignalKind
@@ -124,7 +125,7 @@ def give_way(drivers, passages, paths, path_z, path_speeds):
             own, other = -1, paths.shape[1]
             for p in range(num_points):
                 a = min(start + PATH_STEP * p, last)
-                if abs(drivers.z[i, a] - path_z[k]) > HEIGHT_RANGE:
+                if abs(drivers.z[i, a] - path_z[k]) > LEVEL_HEIGHT:
                     continue
                 for q in range(paths.shape[1]):
                     dx, dy = drivers.xy[i, a, 0] - paths[k, q, 0], drivers.xy[i, a, 1] - paths[k, q, 1]

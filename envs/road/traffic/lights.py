@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from envs.maps.geometry import TURN_ANGLE
 from envs.maps.opendrive.signals import SignalType
-from envs.road.traffic.admission import TURN_ANGLE
 from envs.road.traffic.right_of_way import are_oncoming, lanes_cross, turn_of
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES, LightCycleColumn, SignalKind, light_states

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.road.traffic.driver_model import HEIGHT_RANGE, PATH_STEP, wrap
+from envs.maps.geometry import LEVEL_HEIGHT
+from envs.maps.route_kernels import wrap
+from envs.road.traffic.driver_model import PATH_STEP
 from worldsim.compiled import compiled
 
 CONFLICT_DISTANCE = 2.6
@@ -128,7 +130,7 @@ def find_crossing(i, j, drivers, passages):
     for p in range(a, ends[0] + 1, PATH_STEP):
         for q in range(b, ends[1] + 1, PATH_STEP):
             dx, dy = drivers.xy[i, p, 0] - drivers.xy[j, q, 0], drivers.xy[i, p, 1] - drivers.xy[j, q, 1]
-            if dx * dx + dy * dy < CONFLICT_DISTANCE**2 and abs(drivers.z[i, p] - drivers.z[j, q]) < HEIGHT_RANGE:
+            if dx * dx + dy * dy < CONFLICT_DISTANCE**2 and abs(drivers.z[i, p] - drivers.z[j, q]) < LEVEL_HEIGHT:
                 first_i, last_i = min(first_i, p), max(last_i, p)
                 first_j, last_j = min(first_j, q), max(last_j, q)
     merge = last_i > ends[0] - 4 and last_j > ends[1] - 4

@@ -37,7 +37,6 @@ class Paths:
         xy: centreline, one point a metre, float64 [n, PATH_LENGTH, 2] [m].
         yaw: [n, PATH_LENGTH] [rad].
         z: height of the road [n, PATH_LENGTH] [m].
-        half_width: of the lane [n, PATH_LENGTH] [m].
         speed_limit: [n, PATH_LENGTH] [m/s].
         near_junction: in or shortly before a junction, bool [n, PATH_LENGTH].
         length: how much of the path is real [n] [m]; 0 for those that are not on the map.
@@ -61,7 +60,6 @@ class Paths:
         self.xy = np.full((n, PATH_LENGTH, 2), NOWHERE)
         self.yaw = np.zeros((n, PATH_LENGTH))
         self.z = np.zeros((n, PATH_LENGTH))
-        self.half_width = np.full((n, PATH_LENGTH), 1.75)
         self.speed_limit = np.zeros((n, PATH_LENGTH))
         self.near_junction = np.zeros((n, PATH_LENGTH), bool)
         self.length = np.zeros(n)
@@ -96,7 +94,6 @@ class Paths:
         self.xy[i] = route.points[index]
         self.yaw[i] = route.yaw[index]
         self.z[i] = route.z[index]
-        self.half_width[i] = route.half_width[index]
         self.speed_limit[i] = route.speed_limit[index]
         self.near_junction[i] = route.command[index] != RouteCommand.FOLLOW
         self.length[i] = min(PATH_LENGTH - 1, len(route.points) - 1 - first)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.road.traffic.driver_model import HEIGHT_RANGE
+from envs.maps.geometry import LEVEL_HEIGHT
 from envs.road.traffic.paths import Paths
 from envs.road.traffic.spawn_points import SpawnPoints
 from worldsim.compiled import compiled
@@ -189,7 +189,7 @@ def _time_to_nearest(x, y, z, vehicles, vehicles_z, speeds):
         distance = np.sqrt(dx * dx + dy * dy)
         towards = np.cos(vehicles[j, 2]) * dx + np.sin(vehicles[j, 2]) * dy > 0
         stands_off = speeds[j] < 0.5 and distance > 4.0
-        if towards and distance < SEEN and not stands_off and abs(vehicles_z[j] - z) < HEIGHT_RANGE:
+        if towards and distance < SEEN and not stands_off and abs(vehicles_z[j] - z) < LEVEL_HEIGHT:
             soonest = min(soonest, max(distance - vehicles[j, 3] / 2, 0.0) / max(abs(speeds[j]), 0.5))
     return soonest
 
@@ -228,7 +228,7 @@ def _is_blocked(x, y, z, vehicles, vehicles_z):
         c, sn = np.cos(vehicles[j, 2]), np.sin(vehicles[j, 2])
         along, across = abs(c * dx + sn * dy), abs(c * dy - sn * dx)
         beside = along < vehicles[j, 3] / 2 + REACH and across < vehicles[j, 4] / 2 + REACH
-        if beside and abs(vehicles_z[j] - z) < HEIGHT_RANGE:
+        if beside and abs(vehicles_z[j] - z) < LEVEL_HEIGHT:
             return True
     return False
 

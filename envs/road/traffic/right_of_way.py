@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from envs.maps.geometry import LEVEL_HEIGHT, TURN_ANGLE
 from envs.maps.opendrive.signals import SignalType
-from envs.road.traffic.admission import OPPOSITE_ANGLE, TURN_ANGLE
-from envs.road.traffic.driver_model import HEIGHT_RANGE
+from envs.road.traffic.admission import OPPOSITE_ANGLE
 from envs.road.traffic.passages import CONFLICT_DISTANCE
 from worldsim.datatypes.boxes import wrap_angle
 
@@ -107,7 +107,7 @@ def lanes_cross(a: Lane, b: Lane) -> bool:
     """Whether two lanes cross or merge on one level."""
     d = a.points[:, None] - b.points[None]
     near = np.hypot(d[..., 0], d[..., 1]) < CONFLICT_DISTANCE
-    return bool((near & (np.abs(a.z[:, None] - b.z[None]) < HEIGHT_RANGE)).any())
+    return bool((near & (np.abs(a.z[:, None] - b.z[None]) < LEVEL_HEIGHT)).any())
 
 
 def are_oncoming(a: Lane, b: Lane) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from envs.maps.geometry import LEVEL_HEIGHT
 from envs.road.traffic.driver_model import (
-    HEIGHT_RANGE,
     DriverConfig,
     advance,
     choose_acceleration,
@@ -224,7 +224,7 @@ class BackgroundVehicles:
         along, across = c * d[:, 0] + s * d[:, 1], c * d[:, 1] - s * d[:, 0]
         blocked_ahead = (along >= 0) & (along < 12.0 + 1.5 * np.maximum(self.speed[i] - speeds, 0.0))
         blocked_behind = (along < 0) & (along > -10.0 - 2.5 * np.maximum(speeds - self.speed[i], 0.0))
-        in_lane = (np.abs(across) < target.half_width + 0.5) & (np.abs(z - z[i]) < HEIGHT_RANGE)
+        in_lane = (np.abs(across) < target.half_width + 0.5) & (np.abs(z - z[i]) < LEVEL_HEIGHT)
         in_lane[i] = False
         if (in_lane & (blocked_ahead | blocked_behind)).any():
             return
