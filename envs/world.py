@@ -13,6 +13,7 @@ from gymnasium.spaces import Box
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
+from worldsim.gbuffer.camera_scene import CameraScene
 
 
 class WorldLostError(ConnectionError):
@@ -125,6 +126,19 @@ class SensorWorld(Protocol):
         "depth": along the camera's axis [m], inf where nothing is seen, float16 [h, w].
         "semantic": SemanticClass, uint8 [h, w].
         """
+        ...
+
+
+@runtime_checkable
+class CameraSceneWorld(Protocol):
+    """What a world can do that knows everything its camera sees, so that its pictures can be drawn again."""
+
+    def camera_scene(self) -> CameraScene:
+        """What the newest frame shows beside `World.layout`."""
+        ...
+
+    def light_cycles(self) -> np.ndarray | None:
+        """LIGHT_CYCLE_NAMES by light group of the layout, float64 [g, 4]; time 0 is now. None where not known."""
         ...
 
 

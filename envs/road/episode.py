@@ -26,6 +26,7 @@ from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import light_states
+from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
 
@@ -86,11 +87,19 @@ class RoadView:
         x, y, yaw = self.pose.tolist()
         return View(x=x, y=y, yaw=yaw, z=self.z, grade=self.grade)
 
-    def users(self) -> RoadUsers:
-        """Whom the camera may see."""
+    def nearby(self) -> np.ndarray:
+        """Rows of those whom the camera may see, int64 [k]."""
         boxes = self.objects.boxes
         d = to_vehicle_frame(self.pose, boxes[:, :2])
-        near = np.flatnonzero((d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE))
+        return np.flatnonzero((d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE))
+
+    def camera_scene(self) -> CameraScene:
+        """Everything that the camera may see beside the layout."""
+        return CameraScene(view=self.view(), users=self.users(), user_ids=self.nearby(), lights=self.lights())
+
+    def users(self) -> RoadUsers:
+        """Whom the camera may see."""
+        boxes, near = self.objects.boxes, self.nearby()
         shown = np.zeros((len(near), len(BOX_NAMES)))
         shown[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = boxes[near]
         shown[:, BoxColumn.HEIGHT] = self.heights[near]

@@ -36,10 +36,12 @@ from envs.signals_ahead import START_BRAKING, SignalsAhead, is_fair_start, rows_
 from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import LANE_RANGE
+from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 
 if TYPE_CHECKING:
@@ -221,6 +223,15 @@ class RoadWorld:
         episode = self._running()
         view: RoadView = episode.past[-1].view
         return self._camera.sense(names, episode.stage.scenery, view.view(), view.users(), view.lights())
+
+    def camera_scene(self) -> CameraScene:
+        """What the newest frame shows beside `layout`; of the road users those within sight."""
+        return self._running().past[-1].view.camera_scene()
+
+    def light_cycles(self) -> np.ndarray:
+        """LIGHT_CYCLE_NAMES by light group of the layout, float64 [g, 4]; time 0 is now."""
+        traffic = self._running().traffic
+        return cycles_from(traffic.lights.cycles, traffic.time)
 
     def snapshot(self) -> RoadEpisode:
         """The whole state; later steps never change it."""

@@ -33,6 +33,7 @@ INFO_PATH = "meta/info.json"
 STATS_PATH = "meta/stats.json"
 TASKS_PATH = "meta/tasks.parquet"
 LAYOUT_PATH = "meta/layouts/{digest}.npz"
+CAMERA_SCENES_PATH = "meta/camera_scenes/chunk-{chunk_index:03d}/file-{file_index:03d}.npz"
 
 VALID_COLUMN = "valid"
 EVENT_NAMES = ("collision", "off_road", "wrong_way", "progress")

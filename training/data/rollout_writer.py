@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from training.data import lerobot_layout as layout
+from training.data.camera_scenes import write_camera_scenes
 from training.data.feature_statistics import FeatureStatistics
 from training.data.layout_store import write_layout
 from training.data.rollouts import EpisodeSource, RolloutDataset, Rows
 from training.data.sensor_streams import stream_key, write_stream
 from training.data.video_io import VideoConfig, checksum, encode_video
 from worldsim.datatypes.layout import Layout
+from worldsim.gbuffer.camera_scene import CameraScene
 
 
 class RolloutWriter:
@@ -77,6 +79,8 @@ class RolloutWriter:
         source: EpisodeSource,
         static: Layout | None = None,
         pictures: Mapping[str, np.ndarray] | None = None,
+        camera_scenes: Sequence[CameraScene] = (),
+        light_cycles: np.ndarray | None = None,
     ) -> None:
         """Write an episode; its row in meta/episodes comes last and makes it exist.
 
@@ -87,6 +91,8 @@ class RolloutWriter:
             source: where it comes from.
             static: what does not move there, in the ground frame of the rows' vehicles; None where it is unknown.
             pictures: of each of the writer's sensors, as `RecordedEpisode.sensor_frames` returns them.
+            camera_scenes: what each frame shows beside `static`, in the same ground frame; none where that is unknown.
+            light_cycles: LIGHT_CYCLE_NAMES by light group of `static`, [g, 4]; time 0 is the first frame's.
 
         Raises:
             ValueError: frames, pictures and rows differ in length, the frame size is not the dataset's, something is
@@ -103,6 +109,11 @@ class RolloutWriter:
             raise ValueError(
                 f"pictures must be {frames.shape[:3]} each of {self.sensors}, got {found or set(pictures)}"
             )
+        if len(camera_scenes) not in (0, len(rows)):
+            raise ValueError(f"{len(rows)} frames must have as many camera scenes or none, got {len(camera_scenes)}")
+        if camera_scenes:
+            scenes_path = self.root / layout.episode_file(layout.CAMERA_SCENES_PATH, index)
+            write_camera_scenes(scenes_path, camera_scenes, light_cycles)
         digest = write_layout(self.root, Layout.unknown() if static is None else static)
         checksums = {f"{name}_crc32": self._write_stream(index, name, pictures[name]) for name in self.sensors}
         video_path = self.root / layout.episode_file(layout.VIDEO_PATH, index)

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from training.data import lerobot_layout as layout
+from training.data.camera_scenes import CameraScenes
 from training.data.layout_store import UNKNOWN, EpisodeLayout
 from training.data.sensor_streams import read_stream, stream_key
 from training.data.video_io import checksum, decode_video
@@ -162,6 +163,24 @@ class RecordedEpisode:
         path = self.root / layout.episode_file(layout.VIDEO_PATH, self.index, stream_key(name))
         _check_intact(path, self.sensor_checksums[name])
         return read_stream(path, name, len(self))
+
+    @property
+    def has_camera_scenes(self) -> bool:
+        """Whether it is known what each frame shows beside the layout."""
+        return (self.root / layout.episode_file(layout.CAMERA_SCENES_PATH, self.index)).is_file()
+
+    def camera_scenes(self) -> CameraScenes:
+        """What each frame shows beside the layout.
+
+        Raises:
+            ValueError: the recording does not tell, or the file is damaged; the message names it.
+        """
+        scenes = CameraScenes(self.root / layout.episode_file(layout.CAMERA_SCENES_PATH, self.index))
+        if len(scenes) != len(self):
+            raise ValueError(
+                f"{self.root}: episode {self.index} has {len(self)} frames and {len(scenes)} camera scenes"
+            )
+        return scenes
 
     @cached_property
     def frames(self) -> np.ndarray:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -18,12 +18,13 @@ from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_rou
 from envs.maps.map_files import MapFile, find_maps, read_maps
 from envs.process_pool import in_processes
 from envs.registration import WORLDS, ReferenceWorldName
-from envs.world import SensorWorld, World, WorldLostError, WorldStep
+from envs.world import CameraSceneWorld, SensorWorld, World, WorldLostError, WorldStep
 from training.data import lerobot_layout as layout
 from training.data.rollout_writer import RolloutWriter
 from training.data.rollouts import EpisodeSource, RolloutDataset, Rows, all_valid
 from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
 from worldsim.datatypes.scene import SceneState
+from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 
 if TYPE_CHECKING:
@@ -231,8 +232,17 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
         writer = _writer(config, round(1 / world.dt))
         for index in indices:
             try:
-                frames, rows, source, pictures = record_episode(world, config, index)
-                writer.write(index, frames, rows, source, world.layout(), pictures)
+                episode = record_episode(world, config, index)
+                writer.write(
+                    index,
+                    episode.frames,
+                    episode.rows,
+                    episode.source,
+                    world.layout(),
+                    episode.pictures,
+                    episode.camera_scenes,
+                    episode.light_cycles,
+                )
             except (ConnectionError, RouteError):
                 raise
             except Exception as error:
@@ -242,27 +252,38 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
     return len(indices)
 
 
-def record_episode(
-    world: World, config: RecordConfig, index: int
-) -> tuple[np.ndarray, Rows, EpisodeSource, dict[str, np.ndarray]]:
-    """Drive episode `index`: its frames, rows, source and extra pictures, a function of `config` and `index` alone."""
+class Drive(NamedTuple):
+    """A drive as it is written. pictures: further streams by name, [t, h, w] each. camera_scenes: what each frame shows
+    beside the layout, none where the world does not tell. light_cycles: LIGHT_CYCLE_NAMES by light group, float64
+    [g, 4]; time 0 is the first frame's."""
+
+    frames: np.ndarray
+    rows: Rows
+    pictures: dict[str, np.ndarray]
+    camera_scenes: list[CameraScene]
+    light_cycles: np.ndarray | None
+    source: EpisodeSource
+
+
+def record_episode(world: World, config: RecordConfig, index: int) -> Drive:
+    """Drive episode `index`, a function of `config` and `index` alone."""
     min_length = max(2, round(config.min_seconds / world.dt))
     for attempt in range(5):
         rng = np.random.default_rng([config.seed, index, attempt])
         source = config.source(index, int(rng.integers(2**31)))
-        frames, rows, pictures = _drive_to_the_end(world, config, source.seed, index, rng)
-        if len(rows) >= min_length:
+        drive = _drive_to_the_end(world, config, source, index, rng)
+        if len(drive.rows) >= min_length:
             break
-    return frames, rows, source, pictures
+    return drive
 
 
 def _drive_to_the_end(
-    world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
-) -> tuple[np.ndarray, Rows, dict[str, np.ndarray]]:
+    world: World, config: RecordConfig, source: EpisodeSource, index: int, rng: np.random.Generator
+) -> Drive:
     """Drive an episode; if the world is lost on the way, the same drive once more from its start."""
     for losses_left in reversed(range(MOST_LOSSES)):
         try:
-            return _drive(world, config, seed, index, copy.deepcopy(rng))
+            return _drive(world, config, source, index, copy.deepcopy(rng))
         except WorldLostError as error:
             if losses_left == 0:
                 raise
@@ -270,15 +291,16 @@ def _drive_to_the_end(
     raise AssertionError("the last drive returns or raises")
 
 
-def _drive(
-    world: World, config: RecordConfig, seed: int, index: int, rng: np.random.Generator
-) -> tuple[np.ndarray, Rows, dict[str, np.ndarray]]:
+def _drive(world: World, config: RecordConfig, source: EpisodeSource, index: int, rng: np.random.Generator) -> Drive:
     driver = RandomDriver(config.mixture, world.dt, rng)
     end = _EpisodeEnd(config, world.dt)
-    step = world.reset(seed, config.start_options(index))
+    step = world.reset(source.seed, config.start_options(index))
+    tells_scenes = isinstance(world, CameraSceneWorld)
+    light_cycles = world.light_cycles() if tells_scenes else None
     steps: list[WorldStep] = []
     frames: list[np.ndarray] = []
     pictures: list[dict[str, np.ndarray]] = []
+    scenes: list[CameraScene] = []
     controls: list[np.ndarray] = []
     tasks: list[int] = []
     while True:
@@ -286,11 +308,19 @@ def _drive(
         steps.append(step)
         frames.append(world.frame())
         pictures.append(_extra_pictures(world, config.extra))
+        if tells_scenes:
+            scenes.append(world.camera_scene())
         controls.append(control)
         tasks.append(task)
         if end.after(step):
-            extra = {name: np.stack([shown[name] for shown in pictures]) for name in config.extra}
-            return np.stack(frames), _rows(steps, controls, tasks), extra
+            return Drive(
+                frames=np.stack(frames),
+                rows=_rows(steps, controls, tasks),
+                pictures={name: np.stack([shown[name] for shown in pictures]) for name in config.extra},
+                camera_scenes=scenes,
+                light_cycles=light_cycles,
+                source=source,
+            )
         step = world.step(control)
 
 

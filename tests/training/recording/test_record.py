@@ -115,7 +115,8 @@ def test_control_at_row_t_makes_frame_and_vehicle_at_row_t_plus_1(tmp_path):
 
 def test_an_episode_is_a_function_of_seed_and_index(tmp_path):
     settings = config(tmp_path)
-    frames, rows, source, _ = record_episode(make_straight_world(settings), settings, 3)
+    drive = record_episode(make_straight_world(settings), settings, 3)
+    frames, rows, source = drive.frames, drive.rows, drive.source
     again, *_ = record_episode(make_straight_world(settings), config(tmp_path, num_episodes=99), 3)
     np.testing.assert_array_equal(frames, again)
     assert source.town == 1
@@ -258,8 +259,10 @@ class BreakingWorld(StraightWorld):
 
 def test_an_episode_in_which_the_world_breaks_off_is_driven_again_the_same(tmp_path):
     settings = config(tmp_path)
-    frames, rows, source, _ = record_episode(BreakingWorld(settings.frame_size, 2), settings, 1)
-    expected, expected_rows, expected_source, _ = record_episode(make_straight_world(settings), settings, 1)
+    drive = record_episode(BreakingWorld(settings.frame_size, 2), settings, 1)
+    frames, rows, source = drive.frames, drive.rows, drive.source
+    whole = record_episode(make_straight_world(settings), settings, 1)
+    expected, expected_rows, expected_source = whole.frames, whole.rows, whole.source
     assert source == expected_source
     np.testing.assert_array_equal(frames, expected)
     np.testing.assert_array_equal(rows.controls, expected_rows.controls)

@@ -1,0 +1,100 @@
+"""What an episode's pictures show beside the layout, frame by frame: one file an episode, from which any of them can be
+drawn again."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from training.data import lerobot_layout
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.view import View
+
+PLACES = 3
+"""Decimals that are kept of lengths [m] and angles [rad]."""
+
+
+def write_camera_scenes(path: Path, scenes: Sequence[CameraScene], light_cycles: np.ndarray | None) -> None:
+    """Write the scenes of consecutive frames to `path`, whole or not at all; lengths and angles to three decimals.
+
+    Args:
+        path: an .npz file.
+        scenes: one a frame.
+        light_cycles: LIGHT_CYCLE_NAMES by light group, [g, 4]; time 0 is the first frame's. None where not known.
+
+    Raises:
+        ValueError: the lights of some frames are known and of others not.
+    """
+    lights = [scene.lights for scene in scenes if scene.lights is not None]
+    if len(lights) not in (0, len(scenes)):
+        raise ValueError(f"the lights of all frames must be known or of none, got {len(lights)} of {len(scenes)}")
+    users = RoadUsers.concatenate([scene.users for scene in scenes])
+    arrays = {
+        "counts": np.array([len(scene.users.kinds) for scene in scenes]),
+        "ids": np.concatenate([scene.user_ids for scene in scenes]),
+        "kinds": users.kinds.astype(np.uint8),
+        "boxes": np.round(users.boxes, PLACES),
+        "colors": np.round(users.colors).clip(0, 255).astype(np.uint8),
+        "braking": users.braking,
+        "phases": np.round(users.phases % (2 * np.pi), PLACES).astype(np.float32),
+        "views": np.array([[s.view.x, s.view.y, s.view.yaw, s.view.z, s.view.grade] for s in scenes]),
+    }
+    if lights:
+        arrays["lights"] = np.stack(lights).astype(np.uint8)
+    if light_cycles is not None:
+        arrays["light_cycles"] = np.asarray(light_cycles, np.float64)
+    with lerobot_layout.atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+class CameraScenes:
+    """The scenes of an episode's frames, as `write_camera_scenes` wrote them.
+
+    Args:
+        path: of the file.
+
+    Attributes:
+        light_cycles: LIGHT_CYCLE_NAMES by light group, float64 [g, 4]; time 0 is the first frame's. None where not
+            known.
+
+    Raises:
+        ValueError: the file is missing or damaged; the message names it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                self._arrays = {name: file[name] for name in file.files}
+            counts = self._arrays["counts"]
+            if counts.sum() != len(self._arrays["kinds"]) or len(counts) != len(self._arrays["views"]):
+                raise ValueError(f"{counts.sum()} road users expected, {len(self._arrays['kinds'])} found")
+        except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError) as error:
+            raise ValueError(f"cannot read {path}: {error}") from error
+        self._starts = np.cumsum(counts) - counts
+        self.light_cycles: np.ndarray | None = self._arrays.get("light_cycles")
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, frame: int) -> CameraScene:
+        """The scene of a frame."""
+        arrays, first = self._arrays, int(self._starts[frame])
+        rows = slice(first, first + int(arrays["counts"][frame]))
+        x, y, yaw, z, grade = arrays["views"][frame].tolist()
+        return CameraScene(
+            view=View(x=x, y=y, yaw=yaw, z=z, grade=grade),
+            users=RoadUsers(
+                kinds=arrays["kinds"][rows].astype(np.int64),
+                boxes=arrays["boxes"][rows],
+                colors=arrays["colors"][rows].astype(np.float64),
+                braking=arrays["braking"][rows],
+                phases=arrays["phases"][rows].astype(np.float64),
+            ),
+            user_ids=arrays["ids"][rows],
+            lights=arrays["lights"][frame].astype(np.int64) if "lights" in arrays else None,
+        )
