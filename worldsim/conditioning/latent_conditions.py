@@ -28,6 +28,8 @@ ROUTE_RANGE = 64.0
 """The route is drawn so far along itself and so far from the camera [m]."""
 FLOW_SCALE = 4.0
 """Cells by which the picture has moved that count as 1."""
+LEAST_WEIGHT = 1e-3
+"""Of a quarter that was not visible, beside 1 of one that was, in saying where its cell was."""
 LEAST_MOVE = 0.01
 """A road user that has moved less from one frame to the next stands still [m], or [rad]."""
 
@@ -117,15 +119,36 @@ def draw_conditions(
     _fill_users(geometry.users, _describe_users(geometry, before), channels)
     known = np.asarray(route_valid, bool)
     if known.sum() > 1:
-        lies = (geometry.axes, geometry.position, geometry.focal, view.x, view.y, math.cos(view.yaw), math.sin(view.yaw))
+        lies = (
+            geometry.axes,
+            geometry.position,
+            geometry.focal,
+            view.x,
+            view.y,
+            math.cos(view.yaw),
+            math.sin(view.yaw),
+        )
         points = np.ascontiguousarray(route[known], np.float64)
         _fill_route(surfaces.parts, geometry.depth, *lies, points, _ROUTE_DISTANCES, channels)
 
-    grid = still_grid(channels.shape[1], channels.shape[2])
+    grid = still_grid(*channels.shape[1:])
     if before is not None:
-        quarters, visible = reproject(geometry, before, QUARTER)
-        _fill_motion(quarters, visible, channels, grid)
+        moved, visible = reproject_cells(geometry, before)
+        flow = (grid - moved) * (0.5 / FLOW_SCALE * np.array(grid.shape[1::-1], np.float32))
+        channels[ConditionChannel.FLOW : ConditionChannel.VISIBLE] = flow.clip(-1.0, 1.0).transpose(2, 0, 1)
+        channels[ConditionChannel.VISIBLE] = visible
+        grid = moved
     return ConditionMap(channels=channels, grid=grid, geometry=shrink_geometry(geometry))
+
+
+def reproject_cells(new: PictureGeometry, old: PictureGeometry) -> tuple[np.ndarray, np.ndarray]:
+    """Where in an old picture the cells of a new one were, float32 [h, w, 2], and which share of them was seen there,
+    float32 [h, w]; a cell was where those of its quarters were that were seen."""
+    quarters, visible = reproject(new, old, QUARTER)
+    height, width = visible.shape[0] // 2, visible.shape[1] // 2
+    grid, share = np.empty((height, width, 2), np.float32), np.empty((height, width), np.float32)
+    _join_quarters(quarters, visible, grid, share)
+    return grid, share
 
 
 def still_grid(height: int, width: int) -> np.ndarray:
@@ -184,9 +207,7 @@ _QUARTERS = np.array(
     ]
 )
 """Channels that are averaged over quarters of a cell and added, from, to and factor."""
-_HEADING, _MOVING, _FLOW, _VISIBLE, _ROUTE = (
-    int(c) for c in (_C.HEADING, _C.MOVING, _C.FLOW, _C.VISIBLE, _C.ROUTE)
-)
+_HEADING, _MOVING, _ROUTE = (int(c) for c in (_C.HEADING, _C.MOVING, _C.ROUTE))
 _DECK = int(Part.DECK)
 _NEAR_SCALE, _FAR_SCALE = ROUTE_SCALES
 _STRAIGHT_BACK = -10.0
@@ -237,26 +258,23 @@ def _fill_users(users, described, channels):
 
 
 @compiled
-def _fill_motion(quarters, visible, channels, grid):
-    """Fill VISIBLE, FLOW and the grid: a cell is fetched from where those of its quarters were that were visible."""
-    h, w = grid.shape[0], grid.shape[1]
+def _join_quarters(quarters, visible, grid, share):
+    """Fill the grid and the share that was visible of each cell."""
+    h, w = share.shape
     for i in range(h):
         for j in range(w):
-            x, y, total, share = 0.0, 0.0, 0.0, 0.0
-            for a in range(4):
-                r, c = 2 * i + a // 2, 2 * j + a % 2
-                weight = visible[r, c] + 1e-3
-                # by how much the quarter has moved, as the cell's middle has
-                x += weight * (quarters[r, c, 0] - ((c + 0.5) / w - 1.0))
-                y += weight * (quarters[r, c, 1] - ((r + 0.5) / h - 1.0))
-                total += weight
-                share += 0.25 * visible[r, c]
-            x, y = x / total, y / total
-            grid[i, j, 0] += x
-            grid[i, j, 1] += y
-            channels[_FLOW, i, j] = min(max(-0.5 * w * x / FLOW_SCALE, -1.0), 1.0)
-            channels[_FLOW + 1, i, j] = min(max(-0.5 * h * y / FLOW_SCALE, -1.0), 1.0)
-            channels[_VISIBLE, i, j] = share
+            x, y, total, seen = 0.0, 0.0, 0.0, 0.0
+            for r in range(2 * i, 2 * i + 2):
+                for c in range(2 * j, 2 * j + 2):
+                    weight = visible[r, c] + LEAST_WEIGHT
+                    # by how much the quarter has moved, the cell's middle is taken to have
+                    x += weight * (quarters[r, c, 0] - ((c + 0.5) / w - 1.0))
+                    y += weight * (quarters[r, c, 1] - ((r + 0.5) / h - 1.0))
+                    total += weight
+                    seen += 0.25 * visible[r, c]
+            grid[i, j, 0] = (2.0 * j + 1.0) / w - 1.0 + x / total
+            grid[i, j, 1] = (2.0 * i + 1.0) / h - 1.0 + y / total
+            share[i, j] = seen
 
 
 @compiled

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 TrustSignals = Literal["free", "full"]
 """What trust is made from: what sampling gives anyway, or also two signals that cost a pass of the network, a decoded
 frame and its encoding."""
-FREE_SIGNALS = ("flow_instability", "surprise", "style_drift")
+FREE_SIGNALS = ("flow_instability", "surprise", "unseen")
 """Of the newest latent: how far the first sampling step's estimate was from the last one's (NaN where there is but one
-step), and how far the sample was from its prior, both RMS in units of the prior's deviation; how far its style is from
-the start's, in units of the limit."""
+step), and how far the sample was from its prior, both RMS in units of the prior's deviation; how much of the picture
+was not seen a step before."""
 FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip")
 """And how far the first estimate would have been from its own under another noise, RMS in units of the prior's
 deviation; how far it is from what the encoder makes of its frame, RMS."""

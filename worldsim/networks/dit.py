@@ -81,9 +81,7 @@ class CausalDiT(nn.Module):
             2016): a third more work, far less memory. For training; stages set it.
     """
 
-    def __init__(
-        self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int], style_width: int
-    ) -> None:
+    def __init__(self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int], style_width: int) -> None:
         super().__init__()
         self.config = config
         self.latent_channels, self.latent_size = latent_channels, latent_size
