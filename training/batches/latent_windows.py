@@ -160,6 +160,12 @@ class LatentWindows:
         """`batch_size` windows, drawn with replacement."""
         return self.at(*self.draw(batch_size, rng))
 
+    def begin_early(self, firsts: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """First frames [b] of windows that begin in the same episodes, at these shares [b] of what lies before."""
+        start = self.starts[np.searchsorted(self.starts, firsts, side="right") - 1]
+        wanted = start + ((firsts - start) * shares).astype(np.int64)
+        return self.firsts[np.searchsorted(self.firsts, wanted)]
+
     def at(self, firsts: np.ndarray, hidden: np.ndarray) -> LatentBatch:
         """The windows that begin at these frames, int64 [b].
 

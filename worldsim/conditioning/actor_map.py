@@ -68,7 +68,9 @@ class ActorMap(nn.Module):
         self.register_buffer("heights", heights, persistent=False)
         self.register_buffer("columns", torch.arange(width // sample) * float(sample), persistent=False)
         self.register_buffer("rows", torch.arange(height // sample) * float(sample), persistent=False)
-        self.register_buffer("rays", torch.from_numpy(camera.with_frame_size(frame_size).cell_rays(stride)), persistent=False)
+        self.register_buffer(
+            "rays", torch.from_numpy(camera.with_frame_size(frame_size).cell_rays(stride)), persistent=False
+        )
 
     def forward(self, actors: Float[Tensor, "n s 6"], kinds: Int[Tensor, "n s"]) -> DrawnActors:
         """The picture of actors.
