@@ -129,14 +129,15 @@ class KeyFrames:
 
     def _moved(self, geometry: PictureGeometry) -> float:
         """How far a camera is from where the last key frame was taken, in units of MIN_MOVE or MIN_TURN."""
-        return float(_distances(geometry.axes, geometry.position, self._last_axes[None], self._last_position[None])[0])
+        axes, position = geometry.axes[None], geometry.position[None]
+        return _distances(axes, position, self._last_axes[None], self._last_position[None]).item()
 
     def _with(self, frames: list[KeyFrame], last: PictureGeometry) -> KeyFrames:
         axes, positions = np.stack([f.axes for f in frames]), np.stack([f.position for f in frames])
         if len(frames) > CAPACITY:
-            # how close each is to an earlier one
-            closest = [_distances(axes[k], positions[k], axes[:k], positions[:k]).min() for k in range(1, len(frames))]
-            left_out = 1 + int(np.argmin(closest))
+            apart = _distances(axes, positions, axes, positions)
+            apart[np.triu_indices(len(frames))] = np.inf  # of each from the earlier ones
+            left_out = int(np.argmin(apart.min(axis=1)))
             del frames[left_out]
             axes, positions = np.delete(axes, left_out, axis=0), np.delete(positions, left_out, axis=0)
         made = KeyFrames()
@@ -148,10 +149,10 @@ class KeyFrames:
         return made
 
 
-def _distances(axes: np.ndarray, position: np.ndarray, all_axes: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """How far a camera is from each of others, [n], in units of MIN_MOVE or MIN_TURN, whichever is more."""
-    moves = np.linalg.norm(positions - position, axis=1)
-    cosines = 0.5 * (np.einsum("nij,ij->n", all_axes, axes) - 1.0)
+def _distances(axes: np.ndarray, positions: np.ndarray, others: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """How far cameras are from others, [n, m], in units of MIN_MOVE or MIN_TURN, whichever is more."""
+    moves = np.linalg.norm(positions[:, None] - places, axis=-1)
+    cosines = 0.5 * (axes.reshape(-1, 9) @ others.reshape(-1, 9).T - 1.0)
     return np.maximum(moves / MIN_MOVE, np.arccos(cosines.clip(-1.0, 1.0)) / MIN_TURN)
 
 
