@@ -1,4 +1,4 @@
-"""What the frames of a store show, as a rasterizer draws it: recorded where the recording tells, else from SceneState."""
+"""What the frames of a store show, as a rasterizer draws it."""
 
 from __future__ import annotations
 

@@ -199,7 +199,13 @@ def unroll(
         weights.append(pixel_weights(batch.surfaces, thing_weight))
         coverage.append(coverage_of(batch.surfaces))
         kl.append(raw.kl)
-    return Unrolled(*(torch.cat(parts) for parts in (made, true, weights, coverage)), torch.stack(kl).mean())
+    return Unrolled(
+        made=torch.cat(made),
+        true=torch.cat(true),
+        weights=torch.cat(weights),
+        coverage=torch.cat(coverage),
+        kl=torch.stack(kl).mean(),
+    )
 
 
 def posterior_source(vae: VAE3D, latent_fraction: float) -> LatentSource:

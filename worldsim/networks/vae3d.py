@@ -128,8 +128,8 @@ class VAE3D(nn.Module):
         self.fine_in = Pointwise(num_known + NUM_REFERENCE_CHANNELS, fine)
         self.fine_blocks = nn.ModuleList([nn.Conv2d(fine, fine, 3, padding=1) for _ in range(3)])
         self.fine_out = nn.Conv2d(fine, 9, 3, padding=1)
-        nn.init.zeros_(self.fine_out.weight)
-        nn.init.zeros_(self.fine_out.bias)
+        for parameter in self.fine_out.parameters():
+            nn.init.zeros_(parameter)
 
         self.latent_mean: Tensor
         self.latent_std: Tensor
