@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from training.batches.memory_sampler import MemorySampler
+from training.data.array_cache import ArrayCache
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
+from worldsim.checkpoint import weights_checksum
 from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.conditioning.style import style_statistics
 from worldsim.configs import WorldModelConfig
@@ -27,32 +30,41 @@ from worldsim.networks.vae3d import VAE3D, frames_to_float
 
 @torch.no_grad()
 def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> np.ndarray:
-    """Latents float16 [n, c, h, w] of all frames, streamed episode by episode; read from `path` if they are there.
+    """Latents float16 [n, c, h, w] of all frames, streamed episode by episode; kept at `path`.
 
     A frame without a picture has zeros, and the stream begins anew after it.
     """
-    shape = (len(store.rows), vae.config.latent_channels, store.frames.shape[1] // 8, store.frames.shape[2] // 8)
-    if path.is_file():
-        latents = np.load(path, mmap_mode="r")
-        if latents.shape == shape:
-            return latents
-        raise ValueError(f"{path} holds latents {latents.shape}, the dataset needs {shape}; delete it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    latents = np.lib.format.open_memmap(temporary, "w+", np.float16, shape)
-    device = vae.latent_mean.device
-    with tqdm(total=len(store.rows), desc="encode", unit="frame") as bar:
-        for start, length in _picture_runs(store):
-            state = None
-            for first in range(start, start + length, chunk):
-                last = min(first + chunk, start + length)
-                frames = torch.from_numpy(np.array(store.frames[first:last])).to(device)
-                encoded, state = vae.encode(frames_to_float(frames)[None], state)
-                latents[first:last] = encoded[0].half().cpu().numpy()
-                bar.update(int(last - first))
-    latents.flush()
-    temporary.replace(path)
-    return np.load(path, mmap_mode="r")
+    height, width = store.frames.shape[1:3]
+    cache = ArrayCache(
+        path=path,
+        dtype=np.dtype(np.float16),
+        shape=(vae.config.latent_channels, height // 8, width // 8),
+        lengths=store.lengths.tolist(),
+        made_from={"frames": store.content, "vae": weights_checksum(vae)},
+    )
+    runs = _picture_runs(store)
+
+    def episodes(first_episode: int) -> Iterator[np.ndarray]:
+        done = int(store.starts[first_episode])
+        with tqdm(total=len(store.rows), initial=done, desc="encode", unit="frame") as bar:
+            for begin, num in zip(store.starts[first_episode:], store.lengths[first_episode:], strict=True):
+                latents = np.zeros((num, *cache.shape), np.float16)
+                for start, length in (run for run in runs if begin <= run[0] < begin + num):
+                    latents[start - begin : start - begin + length] = _encode_run(vae, store, start, length, chunk)
+                yield latents
+                bar.update(int(num))
+
+    return cache.load(episodes)
+
+
+def _encode_run(vae: VAE3D, store: FrameStore, start: int, length: int, chunk: int) -> np.ndarray:
+    """Latents of consecutive frames, streamed by so many at a time."""
+    device, state, parts = vae.latent_mean.device, None, []
+    for first in range(start, start + length, chunk):
+        frames = torch.from_numpy(np.array(store.frames[first : min(first + chunk, start + length)])).to(device)
+        encoded, state = vae.encode(frames_to_float(frames)[None], state)
+        parts.append(encoded[0].half().cpu().numpy())
+    return np.concatenate(parts)
 
 
 NUM_DRAWS = 6
