@@ -55,6 +55,7 @@ def turning_car(num: int) -> SimpleNamespace:
     return SimpleNamespace(
         rows=rows,
         frames=frames,
+        content={"num": num},
         layouts=(EpisodeLayout(root=Path("turning_car"), digest=UNKNOWN),),
         camera_scenes=lambda episode: reconstruct_scenes(rows, 0.1),
         starts=np.array([0]),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.layout_file import pack_layouts, unpack_layouts
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
@@ -56,11 +57,8 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
     arrays |= {f"scene_{name}": value for name, value in scenes.arrays().items()}
     layouts = pack_layouts([clip.layout for clip in clips])
     arrays |= {f"layout_{name}": value for name, value in layouts.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    temporary.replace(path)
 
 
 def load_starts(path: Path) -> list[StartClip]:
