@@ -81,6 +81,10 @@ class Part(IntEnum):
     DECK_SIDE = 38
 
 
+NO_PART = 255
+"""Where a pixel shows the ground, on whichever level, or the sky."""
+
+
 _BY_PART = {
     SemanticClass.BUILDING: (Part.FRONT, Part.SIDE, Part.GABLE),
     SemanticClass.ROOF: (Part.FLAT_ROOF, Part.SLOPED_ROOF),

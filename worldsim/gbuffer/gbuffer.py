@@ -14,6 +14,7 @@ class GBuffer:
     Args:
         ids: index of the box in the layout, `num_boxes` + index of the road user, GROUND_ID or SKY_ID, int32 [h, w].
         kinds: SemanticClass, uint8 [h, w].
+        parts: Part, uint8 [h, w]; NO_PART on the ground and in the sky.
         depth: along the camera's axis, float32 [h, w] [m]; inf in the sky.
         coordinates: on faces along the base and up from it; on ellipsoids around and up from the middle; on the ground
             x and y of the ground frame; float64 [h, w, 2] [m].
@@ -25,6 +26,7 @@ class GBuffer:
 
     ids: np.ndarray
     kinds: np.ndarray
+    parts: np.ndarray
     depth: np.ndarray
     coordinates: np.ndarray
     facing: np.ndarray

@@ -170,6 +170,7 @@ class Rasterizer:
         result = GBuffer(
             ids=np.empty(full, np.int32),
             kinds=np.empty((height, width) if classes else (0, 0), np.uint8),
+            parts=np.empty(full, np.uint8),
             depth=np.empty((height, width), np.float32),
             coordinates=np.zeros((*full, 2)),
             facing=np.zeros(full, np.float32),
@@ -180,8 +181,8 @@ class Rasterizer:
         resolve(
             canvas.camera, self.config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
             canvas.attributes, canvas.paints, CLASS_OF_PART, ground.cells, ground.levels, ground.places, classes,
-            everything, result.ids, result.kinds, result.depth, result.coordinates, result.facing, result.colors,
-            result.coverage,
+            everything, result.ids, result.kinds, result.parts, result.depth, result.coordinates, result.facing,
+            result.colors, result.coverage,
         )  # fmt: skip
         return result
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from worldsim.compiled import compiled
-from worldsim.gbuffer.classes import Part, SemanticClass
+from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
 from worldsim.gbuffer.kernels import (
     AXES,
     CENTRE_X,
@@ -84,7 +84,7 @@ def _ground_class(x, y, footprint, cells, levels, place):
 @compiled
 def resolve(
     camera, supersampling, inverse_depth, surface, records, attributes, paints, class_of_part,
-    cells, levels, places, classes_wanted, all_wanted, ids, kinds, depths, coordinates, facing, colors, coverage,
+    cells, levels, places, classes_wanted, all_wanted, ids, kinds, parts, depths, coordinates, facing, colors, coverage,
 ):  # fmt: skip
     """Fill the frame's arrays; those not wanted may be empty."""
     height, width = depths.shape
@@ -195,13 +195,14 @@ def resolve(
                         coverage[row, column, class_of_part[attributes[s, PART]]] += part
 
             if best < 0:
-                ids[row, column] = best
+                ids[row, column], parts[row, column] = best, NO_PART
                 if best == GROUND:
                     coordinates[row, column, 0], coordinates[row, column, 1] = ox + dx / inverse, oy + dy / inverse
                     facing[row, column] = -dz / math.sqrt(dx * dx + dy * dy + dz * dz)
                 continue
             record = records[best]
             ids[row, column] = attributes[best, OWNER] if attributes[best, PART] < DECK else GROUND
+            parts[row, column] = NO_PART if is_deck else attributes[best, PART]
             for d in range(3):
                 colors[row, column, d] = int(paints[best, d] + 0.5)
             t = 1.0 / inverse

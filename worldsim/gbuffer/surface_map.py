@@ -1,0 +1,194 @@
+"""SurfaceMap: what the learned world is told of the surfaces in a picture, as channels of a network. numpy only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from worldsim.compiled import compiled
+from worldsim.datatypes.signals import SignalKind
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
+from worldsim.gbuffer.kernels import AXES, PART, POSITION, STATE
+from worldsim.gbuffer.rasterizer import Canvas, Rasterizer, StaticWorld
+from worldsim.gbuffer.reprojection import PictureGeometry
+
+NUM_WAVES = 4
+LONGEST_WAVE = 12.0
+"""Period of the first of the waves over the surfaces, each of which has half the period of the last [m]."""
+FADE_FROM = 20.0
+"""Farther away the waves fade with depth, as pixels get too large for them [m]."""
+UNIT_DEPTH, MAX_INVERSE_DEPTH = 5.0, 2.0
+"""Inverse depth is in units of one over this depth [m]; nearer than half of it all is alike."""
+FAR_WALL = 50.0
+"""Depth that everything has at most where the layout is not known [m]."""
+
+
+class SurfaceChannel(IntEnum):
+    """First channel of each group.
+
+    COVERAGE: shares of each SemanticClass, 0 to 1.
+    INVERSE_DEPTH: 5 m over the depth, at most 2; 0 in the sky.
+    FACING: cosine between the surface's normal and the ray; 0 in the sky.
+    COLOR: RGB of boxes and road users, -1 to 1; 0 elsewhere.
+    WAVES: sines of both surface coordinates, period by period from 12 m down to 1.5 m, then the cosines likewise;
+        weaker from 20 m on, 0 in the sky.
+    SIGNAL: shares of lamps of traffic lights that show red, yellow, green.
+    BRAKING: 1 on road users whose brake lights are on.
+    PLACE: three numbers, -1 to 1, which tell boxes and road users apart; 0 on the ground and in the sky.
+    KNOWN: 1 everywhere where the layout knows its ground; and where it knows its boxes.
+    """
+
+    COVERAGE = 0
+    INVERSE_DEPTH = COVERAGE + len(SemanticClass)
+    FACING = INVERSE_DEPTH + 1
+    COLOR = FACING + 1
+    WAVES = COLOR + 3
+    SIGNAL = WAVES + 4 * NUM_WAVES
+    BRAKING = SIGNAL + 3
+    PLACE = BRAKING + 1
+    KNOWN = PLACE + 3
+
+
+NUM_SURFACE_CHANNELS = SurfaceChannel.KNOWN + 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SurfaceMap:
+    """The surfaces in a picture.
+
+    Args:
+        channels: by SurfaceChannel, float32 [NUM_SURFACE_CHANNELS, h, w].
+        parts: Part, or NO_PART on the ground and in the sky, uint8 [h, w].
+        geometry: where they are.
+    """
+
+    channels: np.ndarray
+    parts: np.ndarray
+    geometry: PictureGeometry
+
+
+def draw_surfaces(rasterizer: Rasterizer, static_world: StaticWorld, scene: CameraScene) -> SurfaceMap:
+    """Draw what a camera sees.
+
+    Args:
+        rasterizer: of the camera.
+        static_world: what stands still.
+        scene: what moves, and from where it is seen.
+    """
+    layout, users = static_world.layout, scene.users
+    canvas = rasterizer.draw(static_world, users, scene.view, scene.lights)
+    found = rasterizer.gbuffer(canvas, static_world.ground)
+    channels = np.zeros((NUM_SURFACE_CHANNELS, *found.depth.shape), np.float32)
+    rows = np.empty(found.depth.shape, np.int16)
+    _fill_channels(
+        found.ids, found.parts, found.depth, found.coordinates, found.facing, found.colors, found.coverage,
+        found.num_boxes, layout.box_seeds, scene.user_ids, users.braking, canvas.surface, canvas.attributes,
+        rasterizer.config.supersampling, channels, rows,
+    )  # fmt: skip
+    channels[SurfaceChannel.KNOWN] = layout.ground_known
+    channels[SurfaceChannel.KNOWN + 1] = layout.boxes_known
+    geometry = _geometry(rasterizer, canvas, found.depth, rows, scene, layout.ground_known and layout.boxes_known)
+    return SurfaceMap(channels=channels, parts=found.parts, geometry=geometry)
+
+
+def _geometry(
+    rasterizer: Rasterizer, canvas: Canvas, depth: np.ndarray, rows: np.ndarray, scene: CameraScene, known: bool
+) -> PictureGeometry:
+    return PictureGeometry(
+        depth=depth if known else np.minimum(depth, np.float32(FAR_WALL)),
+        users=rows,
+        user_ids=scene.user_ids,
+        user_kinds=scene.users.kinds,
+        user_boxes=scene.users.boxes,
+        axes=canvas.camera[AXES : AXES + 9].reshape(3, 3),
+        position=canvas.camera[POSITION : POSITION + 3],
+        focal=rasterizer.camera.focal,
+        known=known,
+    )
+
+
+_COVERAGE, _INVERSE_DEPTH, _FACING = (
+    int(c) for c in (SurfaceChannel.COVERAGE, SurfaceChannel.INVERSE_DEPTH, SurfaceChannel.FACING)
+)
+_COLOR, _WAVES, _SIGNAL = (int(c) for c in (SurfaceChannel.COLOR, SurfaceChannel.WAVES, SurfaceChannel.SIGNAL))
+_BRAKING, _PLACE = int(SurfaceChannel.BRAKING), int(SurfaceChannel.PLACE)
+_LIGHT, _FACE = int(SemanticClass.LIGHT), int(Part.SIGNAL_FACE)
+_FIRST_STATE, _LAST_STATE = int(SignalKind.RED), int(SignalKind.GREEN)
+_LOW_BITS = 0xFFFFFFFF
+
+
+@compiled
+def _pseudo_random(seed, k):
+    """The k-th number of a seed, -1 to 1."""
+    x = (seed ^ (seed >> 32)) & _LOW_BITS
+    x = (x + (k + 1) * 0x9E3779B9) & _LOW_BITS
+    x = ((x ^ (x >> 16)) * 0x45D9F3B) & _LOW_BITS
+    x = ((x ^ (x >> 16)) * 0x45D9F3B) & _LOW_BITS
+    return (x ^ (x >> 16)) / 2147483648.0 - 1.0
+
+
+@compiled
+def _fill_waves(channels, row, column, axis, coordinate, strength):
+    """Sines and cosines of a coordinate; that of half the period is that of twice the angle."""
+    turns = coordinate / LONGEST_WAVE
+    angle = np.float32(2.0 * math.pi * (turns - math.floor(turns + 0.5)))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    for k in range(NUM_WAVES):
+        first = _WAVES + 2 * k + axis
+        channels[first, row, column] = strength * sine
+        channels[first + 2 * NUM_WAVES, row, column] = strength * cosine
+        sine, cosine = 2.0 * sine * cosine, 1.0 - 2.0 * sine * sine
+
+
+@compiled
+def _fill_channels(
+    ids, parts, depths, coordinates, facing, colors, coverage, num_boxes, box_seeds, user_ids, braking,
+    surface, attributes, supersampling, channels, rows,
+):  # fmt: skip
+    """Fill the channels, which are zeros, all but KNOWN; and the row of the road user at each pixel, or -1."""
+    height, width = depths.shape
+    num_classes, num = coverage.shape[2], supersampling * supersampling
+    for row in range(height):
+        for column in range(width):
+            for k in range(num_classes):
+                share = coverage[row, column, k]
+                if share > 0:
+                    channels[_COVERAGE + k, row, column] = share / np.float32(255.0)
+            # a lamp may be smaller than a pixel
+            if coverage[row, column, _LIGHT] > 0:
+                for a in range(num):
+                    s = surface[row * supersampling + a // supersampling, column * supersampling + a % supersampling]
+                    if s >= 0 and attributes[s, PART] == _FACE:
+                        state = attributes[s, STATE]
+                        if _FIRST_STATE <= state <= _LAST_STATE:
+                            channels[_SIGNAL + state - _FIRST_STATE, row, column] += np.float32(1.0 / num)
+
+            rows[row, column] = -1
+            depth = depths[row, column]
+            if depth == np.inf:
+                continue
+            channels[_INVERSE_DEPTH, row, column] = min(UNIT_DEPTH / depth, MAX_INVERSE_DEPTH)
+            channels[_FACING, row, column] = facing[row, column]
+            strength = min(FADE_FROM / depth, 1.0)
+            _fill_waves(channels, row, column, 0, coordinates[row, column, 0], strength)
+            _fill_waves(channels, row, column, 1, coordinates[row, column, 1], strength)
+            if parts[row, column] == NO_PART:
+                continue
+            for d in range(3):
+                channels[_COLOR + d, row, column] = colors[row, column, d] / np.float32(127.5) - np.float32(1.0)
+            owner = ids[row, column]
+            if owner < 0:  # the side of a deck
+                continue
+            seed = np.int64(0)
+            if owner < num_boxes:
+                seed = np.int64(box_seeds[owner])
+            else:
+                rows[row, column] = owner - num_boxes
+                seed = np.int64(user_ids[owner - num_boxes])
+                channels[_BRAKING, row, column] = braking[owner - num_boxes]
+            for d in range(3):
+                channels[_PLACE + d, row, column] = _pseudo_random(seed, d)
