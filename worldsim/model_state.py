@@ -114,7 +114,7 @@ class Prediction:
 
     Args:
         tracked: what is computed and known.
-        decoded: what the generated latents show; None in a drive without pictures.
+        decoded: what the newest frames show; None where nobody asked for it.
         frames: RGB, uint8 [b, h, w, 3]; None where they were not made.
         trust: how far the pictures may be believed, and the signals behind it.
     """
@@ -126,8 +126,8 @@ class Prediction:
 
     @cached_property
     def scene(self) -> SceneState:
-        """SceneState [b]: tracked values, and decoded ones where nothing is tracked (the lane of an ego without a
-        known route)."""
+        """SceneState [b]: tracked values, and decoded ones, if there are any, where nothing is tracked (the lane of an
+        ego without a known route)."""
         if self.decoded is None:
             return self.tracked.scene
         tracked, scene = self.tracked.scene, self.decoded.scene.copy()
@@ -148,7 +148,7 @@ class Prediction:
 
     @cached_property
     def off_road(self) -> np.ndarray:
-        """Probability that the ego has left the road, float [b]. Where the road's edges are not tracked it is decoded;
-        in a state-only drive leaving one's lane counts there."""
+        """Probability that the ego has left the road, float [b]. Where the road's edges are not tracked leaving one's
+        lane counts, or what is decoded where it is."""
         unknown = self.tracked.off_lane if self.decoded is None else self.decoded.off_road
         return np.where(np.isfinite(self.tracked.off_road), self.tracked.off_road, unknown)
