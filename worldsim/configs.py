@@ -25,18 +25,25 @@ class VAEConfig:
 
     Args:
         latent_channels: channels of a latent.
-        widths: channels at 2x, 4x and 8x reduced resolution.
-        num_blocks: residual blocks at the 4x and 8x level, encoder and decoder each.
-        temporal_kernel: frames that each causal temporal convolution covers.
+        widths: channels at 4x, 8x and 16x reduced resolution.
+        fine_width: channels at full resolution.
+        num_blocks: residual blocks at each level, on the way down and on the way up.
+        temporal_kernel: frames whose latents the decoder sees.
+        style_width: numbers that describe the light and weather of a drive.
+        part_width: numbers that stand for a Part of a thing.
     """
 
     latent_channels: int = 8
-    widths: tuple[int, int, int] = (32, 64, 112)
+    widths: tuple[int, int, int] = (48, 96, 160)
+    fine_width: int = 24
     num_blocks: int = 2
     temporal_kernel: int = 3
+    style_width: int = 32
+    part_width: int = 8
 
     def __post_init__(self) -> None:
-        _positive(latent_channels=self.latent_channels, num_blocks=self.num_blocks)
+        _positive(latent_channels=self.latent_channels, num_blocks=self.num_blocks, fine_width=self.fine_width)
+        _positive(style_width=self.style_width, part_width=self.part_width)
         if len(self.widths) != 3 or any(w % 8 for w in self.widths):
             raise ValueError(f"widths must be three multiples of 8, got {self.widths}")
         if self.temporal_kernel < 1:

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from training.data import lerobot_layout as layout
+from training.data.camera_scenes import CameraScenes
 from training.data.layout_store import EpisodeLayout
 from training.data.rollouts import RecordedEpisode, RolloutDataset, Rows
 from training.data.validity import known_of
@@ -56,11 +57,16 @@ class FrameStore:
         episodes = [dataset[k] for k in range(len(dataset))]
         self.rows = Rows.concatenate([episode.rows for episode in episodes])
         self.layouts: tuple[EpisodeLayout, ...] = tuple(episode.static for episode in episodes)
+        self.episodes = episodes
         self.frames = _cached_frames(dataset, episodes, self.starts, num_threads, batch_size)
 
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.rows)
+
+    def camera_scenes(self, episode: int) -> CameraScenes:
+        """What each frame of an episode shows beside its layout."""
+        return self.episodes[episode].camera_scenes()
 
     def part(self, first: int, last: int) -> FrameStore:
         """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.

@@ -1,137 +1,293 @@
-"""The tokenizer's stage: VAE3D on short windows of frames."""
+"""The stage of the VAE3D: encoder, style and decoder, on rollouts of pictures; in the end against a critic.
+
+A decoder trained for small errors alone paints the mean of all pictures that could be: a blur. A patch critic (Isola et
+al. 2017) that sees the classes of surfaces, and its features (Wang et al. 2018), ask for one that could be real.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.batches.decoder_windows import ACTOR_LAYERS, Pictures, TruePictures, pixel_weights
+from training.batches.picture_rollouts import PictureRollouts, PictureRolloutsConfig, stack_surfaces
+from training.data.recorded_scenes import RecordedScenes
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.networks.vae3d import VAE3D
+from worldsim.gbuffer.classes import SemanticClass
+from worldsim.gbuffer.surface_map import SurfaceChannel
+from worldsim.networks.vae3d import NUM_CLASSES, VAE3D, Surfaces, frames_to_float
+
+SMALL_THINGS = (
+    SemanticClass.SIGN,
+    SemanticClass.LIGHT,
+    SemanticClass.CAR,
+    SemanticClass.TRUCK,
+    SemanticClass.PEDESTRIAN,
+    SemanticClass.BARRIER,
+)
+"""Classes whose pixels weigh more: few of them, and drivers look at them."""
+CRITIC_LEARNS = 0.55
+"""Share of patches that a critic must tell right before it has a say."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAEStageConfig:
-    """Losses and batch of the tokenizer's stage.
+    """Batch and losses of the VAE3D's stage.
 
     Args:
-        batch_size: windows a step.
-        num_frames: frames a window.
+        rollouts: how they begin and end.
+        latent_fraction: share of the frames for which the decoder is given latents; all those without a layout are.
         kl_weight: of the KL term, per latent value.
         gradient_weight: of the L1 loss on image gradients, which keeps edges.
-        latent_noise: standard deviation, up to, of noise on unit-variance latents that the decoder is trained to bear.
-        equivariance: probability that latents and target are moved and scaled together before decoding
-            (Kouzelis et al. 2025): latents that move as the picture moves are easier to predict.
-        actor_weight: added to a pixel's weight of 1 where an actor is.
-        actor_layers_rate: learning rate of the layers that read the actor map, over that of all other layers.
+        thing_weight: added to a pixel's weight of 1 where one of SMALL_THINGS is.
+        critic_from: share of training after which the critic takes part.
+        feature_weight: length of the gradient of the critic's features over that of the L1 losses'.
+        critic_weight: the same of the critic's verdict.
+        critic_width: channels of its first layer.
+        critic_rate: its learning rate over the rest's.
     """
 
     loop: LoopConfig
-    batch_size: int = 8
-    num_frames: int = 3
-    kl_weight: float = 2e-4
+    rollouts: PictureRolloutsConfig = field(default_factory=PictureRolloutsConfig)
+    latent_fraction: float = 0.5
+    kl_weight: float = 2e-3
     gradient_weight: float = 1.0
-    latent_noise: float = 0.25
-    equivariance: float = 0.5
-    actor_weight: float = 3.0
-    actor_layers_rate: float = 4.0
+    thing_weight: float = 2.0
+    critic_from: float = 0.35
+    feature_weight: float = 0.5
+    critic_weight: float = 0.5
+    critic_width: int = 32
+    critic_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("latent_fraction", "critic_from"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
+        for name in ("kl_weight", "critic_width", "critic_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
 
-def random_affine(batch: int, generator: torch.Generator) -> Float[Tensor, "b 2 3"]:
-    """Scale within 0.85 to 1.15 and shift within 6 % of the picture's size."""
-    scale = 0.85 + 0.3 * torch.rand(batch, generator=generator)
-    shift = 0.12 * (torch.rand(batch, 2, generator=generator) - 0.5) * 2
-    theta = torch.zeros(batch, 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = scale
-    theta[:, :, 2] = shift
-    return theta
+class PictureCritic(nn.Module):
+    """Tells painted patches from real ones, by what they are to show."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        w = width
+        self.layers = nn.ModuleList(
+            [
+                nn.Conv2d(3 + NUM_CLASSES, w, 4, stride=2, padding=1),
+                nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+                nn.Conv2d(2 * w, 4 * w, 4, stride=2, padding=1),
+                nn.Conv2d(4 * w, 4 * w, 3, padding=1),
+            ]
+        )
+        self.fine = nn.Conv2d(2 * w, 1, 3, padding=1)
+        self.coarse = nn.Conv2d(4 * w, 1, 3, padding=1)
+
+    def forward(
+        self, frames: Float[Tensor, "n 3 h w"], coverage: Float[Tensor, "n k h w"]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Logits of small and large patches, higher is more real, and the features of each layer."""
+        features, x = [], torch.cat([frames, coverage], dim=1)
+        for layer in self.layers:
+            x = F.leaky_relu(layer(x), 0.2)
+            features.append(x)
+        return [self.fine(features[1]), self.coarse(features[3])], features
 
 
-def resample(x: Float[Tensor, "b t c h w"], theta: Float[Tensor, "b 2 3"]) -> Float[Tensor, "b t c h w"]:
-    """`x` moved by an affine map, each window by its own."""
-    b, t = x.shape[:2]
-    flat = rearrange(x, "b t c h w -> (b t) c h w")
-    grid = F.affine_grid(theta.repeat_interleave(t, dim=0), list(flat.shape), align_corners=False)
-    moved = F.grid_sample(flat, grid, mode="bilinear", padding_mode="border", align_corners=False)
-    return rearrange(moved, "(b t) c h w -> b t c h w", b=b)
+class Painting(nn.Module):
+    """What the stage trains: the VAE3D and the critic."""
+
+    def __init__(self, vae: VAE3D, critic: PictureCritic) -> None:
+        super().__init__()
+        self.vae, self.critic = vae, critic
 
 
 def picture_loss(
-    decoded: Float[Tensor, "b t 3 h w"],
-    target: Float[Tensor, "b t 3 h w"],
-    weight: Float[Tensor, "b t 1 h w"] | None = None,
+    made: Float[Tensor, "n 3 h w"], true: Float[Tensor, "n 3 h w"], weight: Float[Tensor, "n 1 h w"]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """L1 of pixels, and of their differences to the right and below at two scales; each pixel counts by its weight."""
-    error = rearrange(decoded - target, "b t c h w -> (b t) c h w")
-    weights = torch.ones_like(error[:, :1]) if weight is None else rearrange(weight, "b t c h w -> (b t) c h w")
+    error, weights = made - true, weight
     pixels = (error.abs() * weights).mean()
     edges = pixels.new_zeros(())
     for _ in range(2):
         edges = edges + ((error[..., 1:] - error[..., :-1]).abs() * weights[..., 1:]).mean()
         edges = edges + ((error[..., 1:, :] - error[..., :-1, :]).abs() * weights[..., 1:, :]).mean()
         error, weights = F.avg_pool2d(error, 2), F.avg_pool2d(weights, 2)
-    return pixels, edges / 2
+    return pixels, edges
 
 
-def vae_losses(vae: VAE3D, pictures: Pictures, config: VAEStageConfig, generator: torch.Generator) -> dict[str, Tensor]:
-    """The named losses of a batch."""
-    target, actors = pictures
-    mean, log_variance, _ = vae.posterior(target)
-    noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-    raw = mean + (0.5 * log_variance).exp() * noise
-    kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
+def coverage_of(surfaces: Surfaces) -> Float[Tensor, "n k h w"]:
+    """Shares of the classes."""
+    return surfaces.channels[:, SurfaceChannel.COVERAGE : SurfaceChannel.COVERAGE + NUM_CLASSES]
 
-    # latents that the dynamics make are never exact
-    strength = config.latent_noise * torch.rand(len(target), 1, 1, 1, 1, generator=generator)
-    extra = torch.randn(mean.shape, generator=generator) * strength
-    raw = raw + extra.to(mean.device) * mean.detach().std().clamp(min=0.1)
 
-    if torch.rand((), generator=generator).item() < config.equivariance:
-        theta = random_affine(len(target), generator).to(target.device)
-        raw, target, actors = (resample(x, theta) for x in (raw, target, actors))
+def pixel_weights(surfaces: Surfaces, thing_weight: float) -> Float[Tensor, "n 1 h w"]:
+    """1, and `thing_weight` more where SMALL_THINGS are."""
+    return 1 + thing_weight * coverage_of(surfaces)[:, list(SMALL_THINGS)].sum(1, keepdim=True)
 
-    decoded, _ = vae.decode(vae.normalise(raw), actors=actors)
-    pixels, edges = picture_loss(decoded, target, pixel_weights(actors, config.actor_weight))
-    loss = pixels + config.gradient_weight * edges + config.kl_weight * kl
-    mse = ((decoded.detach() - target) ** 2).mean()
-    return {"loss": loss, "l1": pixels, "edges": edges, "kl": kl, "psnr": 10 * torch.log10(4 / mse)}
+
+class _Unrolled:
+    """Pictures made in one training step, with what their losses need."""
+
+    def __init__(self) -> None:
+        self.made: list[Tensor] = []
+        self.true: list[Tensor] = []
+        self.weights: list[Tensor] = []
+        self.coverage: list[Tensor] = []
+        self.kl: list[Tensor] = []
+
+
+def unroll(
+    vae: VAE3D,
+    rollouts: PictureRollouts,
+    rows: np.ndarray,
+    config: VAEStageConfig,
+    rng: np.random.Generator,
+    generator: torch.Generator,
+) -> _Unrolled:
+    """Take the rollouts some frames on."""
+    result = _Unrolled()
+    for _ in range(rollouts.config.num_frames):
+        batch = rollouts.batch(rows, rng)
+        given = torch.from_numpy(rng.random(len(rows)) < config.latent_fraction).to(batch.hidden) | batch.hidden
+
+        # the encoder is asked for those alone whose latents are used
+        raw = batch.latents.new_zeros(len(rows), *batch.latents.shape[2:])
+        if given.any():
+            mean, log_variance = vae.posterior(batch.frames[given], Surfaces(*(s[given] for s in batch.surfaces)))
+            mean, log_variance = mean.float(), log_variance.float()
+            noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+            raw = raw.index_put((given.nonzero()[:, 0],), mean + (0.5 * log_variance).exp() * noise)
+            result.kl.append(0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean() * given.float().mean())
+
+        style = vae.read_style(batch.statistics)
+        latents = torch.cat([batch.latents, raw[:, None]], dim=1)
+        made = vae.decode(latents, batch.surfaces, batch.references, style)
+        rollouts.advance(batch, made, raw)
+        result.made.append(made)
+        result.true.append(batch.frames)
+        result.weights.append(pixel_weights(batch.surfaces, config.thing_weight))
+        result.coverage.append(coverage_of(batch.surfaces))
+    return result
+
+
+def painting_losses(painting: Painting, unrolled: _Unrolled, config: VAEStageConfig, *, judged: bool) -> dict[str, Tensor]:
+    """The named losses of made pictures.
+
+    Each part reaches only those whose loss it is, so that one optimiser serves decoder and critic.
+    """
+    made, true = torch.cat(unrolled.made), torch.cat(unrolled.true)
+    weights, coverage = torch.cat(unrolled.weights), torch.cat(unrolled.coverage)
+    kl = torch.stack(unrolled.kl).mean() if unrolled.kl else made.new_zeros(())
+    mse = (made.detach() - true).square().mean((1, 2, 3))
+    values = {"kl": kl.detach(), "psnr": (10 * torch.log10(4 / mse)).mean()}
+
+    probe = made.detach().requires_grad_()
+    pixels, edges = picture_loss(probe, true, weights)
+    (pull,) = torch.autograd.grad(pixels + config.gradient_weight * edges, probe)
+    values |= {"l1": pixels.detach(), "edges": edges.detach()}
+    loss = config.kl_weight * kl
+    if judged:
+        critic_loss, right, pushes = _judge(painting.critic, probe, true, coverage, config)
+        for push, share in pushes:
+            pull = pull + share * pull.norm() / push.norm().clamp(min=1e-12) * push
+        loss = loss + critic_loss
+        values |= {"critic": critic_loss.detach(), "right": right}
+    else:  # the optimiser holds a state of every parameter
+        loss = loss + 0.0 * torch.stack([p.sum() for p in painting.critic.parameters()]).sum()
+    through = (made * pull).sum()  # its gradient is that of all the decoder's losses
+    return {"loss": loss + through - through.detach(), **values}
+
+
+def _judge(
+    critic: PictureCritic, probe: Tensor, true: Tensor, coverage: Tensor, config: VAEStageConfig
+) -> tuple[Tensor, Tensor, list[tuple[Tensor, float]]]:
+    """The critic's own loss, the share of patches it tells right, and the gradients on the pictures that it asks for,
+    each with the length it is to have."""
+    fake, _ = critic(probe.detach(), coverage)
+    real, _ = critic(true, coverage)
+    losses = [F.relu(1 + f.float()).mean() + F.relu(1 - r.float()).mean() for f, r in zip(fake, real, strict=True)]
+    right = 0.5 * ((real[1] > 0).float().mean() + (fake[1] < 0).float().mean())
+
+    critic.requires_grad_(False)
+    logits, features = critic(probe, coverage)
+    with torch.no_grad():
+        _, wanted = critic(true, coverage)
+    apart = torch.stack([(a.float() - b.float()).abs().mean() for a, b in zip(features, wanted, strict=True)]).sum()
+    (match,) = torch.autograd.grad(apart, probe, retain_graph=True)
+    (push,) = torch.autograd.grad(-torch.stack([f.float().mean() for f in logits]).sum(), probe)
+    critic.requires_grad_(True)
+    say = config.critic_weight if right > CRITIC_LEARNS else 0.0
+    return torch.stack(losses).sum() / 2, right.detach(), [(match, config.feature_weight), (push, say)]
 
 
 @torch.no_grad()
-def measure_latents(vae: VAE3D, pictures: TruePictures, rng: np.random.Generator, num_batches: int = 24) -> None:
+def measure_latents(vae: VAE3D, scenes: RecordedScenes, rng: np.random.Generator, num_batches: int = 24) -> None:
     """Set the VAE's latent_mean and latent_std from data."""
     vae.latent_mean.zero_()
     vae.latent_std.fill_(1.0)
     device = vae.latent_mean.device
     total = square = torch.zeros(vae.config.latent_channels, dtype=torch.float64, device=device)
     count = 0
+    store = scenes.store
     for _ in range(num_batches):
-        latents, _ = vae.encode(pictures.sample(8, 3, rng).frames)
-        values = rearrange(latents, "b t c h w -> c (b t h w)").double()
+        episode = int(rng.integers(len(store.lengths)))
+        positions = int(store.starts[episode]) + rng.integers(0, store.lengths[episode], 16)
+        latents = encode_frames(vae, scenes, positions)
+        values = latents.transpose(0, 1).flatten(1).double()
         total, square, count = total + values.sum(1), square + (values**2).sum(1), count + values.shape[1]
     mean = total / count
     vae.latent_mean.copy_(mean)
     vae.latent_std.copy_((square / count - mean**2).clamp(min=1e-8).sqrt())
 
 
-def train_vae(vae: VAE3D, pictures: TruePictures, config: VAEStageConfig, folder: Path) -> None:
-    """Train `vae` in place, or load the finished stage; resumable. Ends with measured latent statistics."""
+@torch.no_grad()
+def encode_frames(vae: VAE3D, scenes: RecordedScenes, positions: Sequence[int] | np.ndarray) -> Float[Tensor, "n c h w"]:
+    """Normalised latents of the frames at these positions of a store."""
+    device = vae.latent_mean.device
+    frames = np.stack([scenes.store.frames[int(k)] for k in positions])
+    surfaces = stack_surfaces([scenes.surfaces(int(k)) for k in positions], device)
+    return vae.encode(frames_to_float(torch.from_numpy(frames).to(device)), surfaces).float()
+
+
+def train_vae(
+    vae: VAE3D, scenes: RecordedScenes, blind: RecordedScenes, config: VAEStageConfig, folder: Path
+) -> None:
+    """Train `vae` in place, or load the finished stage; resumable. Ends with measured latent statistics.
+
+    Args:
+        vae: what is trained.
+        scenes: the recording.
+        blind: the same with the layout hidden.
+        config: how.
+        folder: gets the result.
+    """
     result = folder / "vae.safetensors"
     if stage_done(vae, result):
         return
+    device = vae.latent_mean.device
+    height, width = scenes.store.frames.shape[1:3]
+    shape = (vae.config.temporal_kernel - 1, vae.config.latent_channels, height // 8, width // 8)
+    rollouts = PictureRollouts(scenes, blind, shape, config.rollouts, device)
+    painting = Painting(vae, PictureCritic(config.critic_width).to(device))
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rng = step_rng(config.loop.seed, step)
-        return vae_losses(vae, pictures.sample(config.batch_size, config.num_frames, rng), config, generator)
+        rng, progress = step_rng(config.loop.seed, step), step / config.loop.num_steps
+        rows = rollouts.choose(progress, rng)
+        unrolled = unroll(vae, rollouts, rows, config, rng, generator)
+        values = painting_losses(painting, unrolled, config, judged=progress >= config.critic_from)
+        return values | {"age": rollouts.carried["age"].float().mean()}
 
-    TrainLoop(vae, loss_function, config.loop, folder, rates={ACTOR_LAYERS: config.actor_layers_rate}).run("VAE3D")
-    measure_latents(vae, pictures, np.random.default_rng([config.loop.seed, 10**6]))
+    rates = {"critic.": config.critic_rate}
+    TrainLoop(painting, loss_function, config.loop, folder, carried=rollouts.carried, rates=rates).run("VAE3D")
+    measure_latents(vae, scenes, np.random.default_rng([config.loop.seed, 10**6]))
     finish_stage(vae, result)

@@ -1,4 +1,9 @@
-"""VAE3D: frames <-> latents, 8x down in space, causal in time, whole clip or streaming with the same result."""
+"""VAE3D: frames <-> latents, 8x down in space, causal in time; the decoder paints what is known of a scene.
+
+Encoder and decoder are conditioned on the surfaces in the picture, so that latents hold what these do not tell: light,
+texture, weather. The decoder is also given earlier pictures, fetched to where their surfaces are now, and keeps of them
+what it may by a learned gate.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +11,57 @@ from typing import NamedTuple
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS
 from worldsim.configs import VAEConfig
+from worldsim.gbuffer.classes import Part, SemanticClass
+from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS, SurfaceChannel
 from worldsim.networks.layers import ConvBlock
 
-ACTOR_STRIDE = 4
-"""Pixels a cell of the ActorMap that the decoder is given."""
+NUM_CLASSES = len(SemanticClass)
+NUM_PARTS = len(Part) + 1
+"""With "no part", of the ground and the sky, at the end."""
+STEM_STRIDE = 4
+"""Pixels a cell of the finest level at which blocks compute."""
+NUM_REFERENCE_CHANNELS = 8
+"""Two pictures, each with where it was seen."""
+FAR = 0.2
+"""Inverse depth (in SurfaceChannel.INVERSE_DEPTH's units, 5 m over the depth) below which a surface is far."""
+NUM_STATISTICS = 2 * NUM_CLASSES * 10
+"""Of each class, near and far: share of the picture, mean and deviation of the colours in it, mean of those known."""
+RESIDUAL_SCALE = 0.25
+"""How much of full range a kept picture can be changed in one step."""
+
+
+class Surfaces(NamedTuple):
+    """What is known of `n` pictures before they are painted (worldsim.gbuffer.surface_map).
+
+    channels: [n, NUM_SURFACE_CHANNELS, H, W]. parts: Part of each pixel, NO_PART of ground and sky, uint8 [n, H, W].
+    """
+
+    channels: Tensor
+    parts: Tensor
+
+
+class References(NamedTuple):
+    """Earlier pictures, fetched to where their surfaces are in the new one, in [-1, 1].
+
+    last: the last picture, [n, 3, H, W]. last_visible: 1 where its pixels show the same surface, [n, 1, H, W].
+    recalled, recalled_visible: a key frame of the memory, likewise.
+    """
+
+    last: Tensor
+    last_visible: Tensor
+    recalled: Tensor
+    recalled_visible: Tensor
+
+    @staticmethod
+    def none(like: Float[Tensor, "n c H W"]) -> References:
+        """Nothing to refer to, for as many pictures of that size."""
+        picture = like.new_zeros(len(like), 3, *like.shape[2:])
+        return References(picture, picture[:, :1], picture, picture[:, :1])
 
 
 class CausalTemporalConv(nn.Module):
@@ -29,129 +75,176 @@ class CausalTemporalConv(nn.Module):
         nn.init.zeros_(self.mix.weight)
         nn.init.zeros_(self.mix.bias)
 
-    def forward(
-        self, x: Float[Tensor, "b t c h w"], past: Float[Tensor, "b k c h w"] | None
-    ) -> tuple[Float[Tensor, "b t c h w"], Float[Tensor, "b k c h w"]]:
-        """Returns the result and the `kernel - 1` newest inputs, the `past` of the frames that follow."""
-        b, t = x.shape[:2]
-        if past is None:
-            past = x[:, :1].expand(-1, self.kernel - 1, -1, -1, -1)
-        padded = torch.cat([past, x], dim=1)
-        normed = rearrange(self.norm(rearrange(padded, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t h w c", b=b)
-        taps = torch.cat([normed[:, k : k + t] for k in range(self.kernel)], dim=-1)
-        y = x + rearrange(self.mix(F.silu(taps)), "b t h w c -> b t c h w")
-        return y, padded[:, t:]
-
-
-class VAEState(NamedTuple):
-    """The past that streaming needs, [b, kernel - 1, c, h, w]."""
-
-    features: Tensor
+    def forward(self, frames: Float[Tensor, "b k c h w"]) -> Float[Tensor, "b c h w"]:
+        """The newest of `frames` (oldest first, at most `kernel` of them matter), mixed with those before it."""
+        b, k = frames.shape[:2]
+        if k < self.kernel:
+            frames = torch.cat([frames[:, :1].expand(-1, self.kernel - k, -1, -1, -1), frames], dim=1)
+        frames = frames[:, -self.kernel :]
+        normed = rearrange(self.norm(frames.flatten(0, 1)), "(b k) c h w -> b h w (k c)", b=b)
+        return frames[:, -1] + rearrange(self.mix(F.silu(normed)), "b h w c -> b c h w")
 
 
 class VAE3D(nn.Module):
-    """Causal video autoencoder. Space-to-depth stem, residual convolutions, one causal temporal convolution each way.
+    """Causal video autoencoder, conditioned on surfaces; blocks compute at 4x, 8x and 16x reduced resolution.
 
     Latents are normalised to zero mean and unit variance per channel by `latent_mean` and `latent_std`, which training
-    measures. The decoder is given the actors' boxes and colours (an ActorMap of ACTOR_STRIDE): a car 20 m ahead is
-    not much larger than the 8x8 pixels that one latent stands for.
+    measures. `style`, a vector of the drive (its light and weather), is read once from frames whose surfaces are known.
     """
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         self.config = config
-        w2, w4, w8 = config.widths
-        blocks = config.num_blocks
+        w4, w8, w16 = config.widths
+        blocks, style, fine = config.num_blocks, config.style_width, config.fine_width
+        num_known = NUM_SURFACE_CHANNELS + config.part_width
+        cell = STEM_STRIDE**2
+        self.part_embedding = nn.Embedding(NUM_PARTS, config.part_width)
 
-        self.encoder_stem = nn.Conv2d(48, w4, 3, padding=1)
-        self.encoder_4x = nn.Sequential(*[ConvBlock(w4) for _ in range(blocks)])
-        self.encoder_down = nn.Conv2d(w4, w8, 4, stride=2, padding=1)
+        self.encoder_stem = nn.Conv2d(cell * (num_known + 3), w4, 1)
+        self.encoder_4x = ConvBlock(w4)
+        self.encoder_down = nn.Conv2d(w4, w8, 2, stride=2)
         self.encoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
-        self.encoder_time = CausalTemporalConv(w8, config.temporal_kernel)
         self.encoder_out = nn.Sequential(
             nn.GroupNorm(8, w8), nn.SiLU(), nn.Conv2d(w8, 2 * config.latent_channels, 3, padding=1)
         )
 
-        self.decoder_in = nn.Conv2d(config.latent_channels, w8, 3, padding=1)
+        self.style_in = nn.Sequential(nn.Linear(NUM_STATISTICS, 96), nn.SiLU(), nn.Linear(96, 96), nn.SiLU())
+        self.style_out = nn.Linear(96, style)
+
+        self.decoder_stem = nn.Conv2d(cell * (num_known + NUM_REFERENCE_CHANNELS), w4, 1)
+        self.decoder_in_4x = ConvBlock(w4, style)
+        self.decoder_down8 = nn.Conv2d(w4, w8, 2, stride=2)
+        self.decoder_latents = nn.Conv2d(config.latent_channels, w8, 3, padding=1)
         self.decoder_time = CausalTemporalConv(w8, config.temporal_kernel)
-        self.decoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
+        self.decoder_in_8x = nn.ModuleList([ConvBlock(w8, style) for _ in range(blocks)])
+        self.decoder_down16 = nn.Conv2d(w8, w16, 2, stride=2)
+        self.decoder_16x = nn.ModuleList([ConvBlock(w16, style) for _ in range(blocks)])
+        self.decoder_up8 = nn.Conv2d(w16, 4 * w8, 1)
+        self.decoder_8x = nn.ModuleList([ConvBlock(w8, style) for _ in range(blocks)])
         self.decoder_up4 = nn.Conv2d(w8, 4 * w4, 1)
-        self.decoder_actors_4x = nn.Conv2d(NUM_PAINTED_CHANNELS, w4, 3, padding=1, bias=False)
-        self.decoder_4x = nn.Sequential(*[ConvBlock(w4) for _ in range(blocks)])
-        self.decoder_up2 = nn.Conv2d(w4, 4 * w2, 1)
-        self.decoder_actors_2x = nn.Conv2d(NUM_PAINTED_CHANNELS // 4, w2, 3, padding=1, bias=False)
-        self.decoder_2x = ConvBlock(w2)
-        self.decoder_out = nn.Conv2d(w2, 12, 3, padding=1)
+        self.decoder_4x = nn.ModuleList([ConvBlock(w4, style) for _ in range(blocks)])
+        self.decoder_up1 = nn.Conv2d(w4, cell * fine, 1)
+
+        self.fine_in = nn.Conv2d(num_known + NUM_REFERENCE_CHANNELS, fine, 1)
+        self.fine_blocks = nn.ModuleList([nn.Conv2d(fine, fine, 3, padding=1) for _ in range(3)])
+        self.fine_out = nn.Conv2d(fine, 9, 3, padding=1)
+        nn.init.zeros_(self.fine_out.weight)
+        nn.init.zeros_(self.fine_out.bias)
+
         self.latent_mean: Tensor
         self.latent_std: Tensor
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
-    def features(self, frames: Float[Tensor, "n 3 H W"]) -> Float[Tensor, "n c h w"]:
-        """Features of single frames in [-1, 1], 8x reduced, before the encoder mixes frames."""
-        x = rearrange(frames, "n c (h p) (w q) -> n (c p q) h w", p=4, q=4)
-        return self.encoder_8x(self.encoder_down(self.encoder_4x(self.encoder_stem(x))))
+    def known(self, surfaces: Surfaces) -> Float[Tensor, "n k H W"]:
+        """Channels of what is known of each pixel, its part embedded."""
+        parts = self.part_embedding(surfaces.parts.clamp(max=NUM_PARTS - 1).int())
+        return torch.cat([surfaces.channels, rearrange(parts, "n h w d -> n d h w")], dim=1)
 
     def posterior(
-        self, frames: Float[Tensor, "b t 3 H W"], state: VAEState | None = None
-    ) -> tuple[Float[Tensor, "b t c h w"], Float[Tensor, "b t c h w"], VAEState]:
-        """Mean and log variance of the raw latents of `frames` in [-1, 1], and the state to go on from."""
-        b = frames.shape[0]
-        x = self.features(rearrange(frames, "b t c h w -> (b t) c h w"))
-        x, features = self.encoder_time(
-            rearrange(x, "(b t) c h w -> b t c h w", b=b), None if state is None else state.features
-        )
-        x = self.encoder_out(rearrange(x, "b t c h w -> (b t) c h w"))
-        mean, log_variance = rearrange(x, "(b t) (two c) h w -> two b t c h w", b=b, two=2)
-        return mean, log_variance.clamp(-12.0, 4.0), VAEState(features)
+        self, frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces
+    ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
+        """Mean and log variance of the raw latents of frames in [-1, 1]."""
+        x = F.pixel_unshuffle(torch.cat([frames, self.known(surfaces)], dim=1), STEM_STRIDE)
+        x = self.encoder_8x(self.encoder_down(self.encoder_4x(self.encoder_stem(x))))
+        mean, log_variance = self.encoder_out(x).chunk(2, dim=1)
+        return mean, log_variance.clamp(-12.0, 4.0)
 
-    def normalise(self, raw: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t c h w"]:
+    def normalise(self, raw: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
         """Raw latents to zero mean, unit variance."""
         return (raw - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
 
-    def encode(
-        self, frames: Float[Tensor, "b t 3 H W"], state: VAEState | None = None
-    ) -> tuple[Float[Tensor, "b t c h w"], VAEState]:
-        """Normalised latents (the posterior's mean) of `frames` in [-1, 1]."""
-        mean, _, state = self.posterior(frames, state)
-        return self.normalise(mean), state
+    def encode(self, frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces) -> Float[Tensor, "n c h w"]:
+        """Normalised latents (the posterior's mean) of frames in [-1, 1]."""
+        return self.normalise(self.posterior(frames, surfaces)[0])
+
+    def read_style(self, statistics: Float[Tensor, "n k s"]) -> Float[Tensor, "n d"]:
+        """The style vector of drives, of which `k` frames each are given by their `picture_statistics`."""
+        return self.style_out(self.style_in(statistics).mean(1))
 
     def decode(
         self,
-        latents: Float[Tensor, "b t c h w"],
-        state: VAEState | None = None,
-        actors: Float[Tensor, "b t a h2 w2"] | None = None,
-    ) -> tuple[Float[Tensor, "b t 3 H W"], VAEState]:
-        """Frames in about [-1, 1] (not clipped) of normalised latents.
+        latents: Float[Tensor, "n k c h w"] | None,
+        surfaces: Surfaces,
+        references: References,
+        style: Float[Tensor, "n d"],
+    ) -> Float[Tensor, "n 3 H W"]:
+        """Pictures in [-1, 1].
 
         Args:
-            actors: an ActorMap of ACTOR_STRIDE in colour for each frame, None where nothing is known of them.
+            latents: normalised, those of the picture last, after up to `temporal_kernel - 1` of the pictures before;
+                None paints without.
+            surfaces: in the pictures.
+            references: earlier pictures.
+            style: of each drive.
         """
-        b = latents.shape[0]
-        x, features = self.decoder_time(self._decoder_features(latents), None if state is None else state.features)
-        x = self.decoder_8x(rearrange(x, "b t c h w -> (b t) c h w"))
+        seen = [
+            references.last * references.last_visible,
+            references.last_visible,
+            references.recalled * references.recalled_visible,
+            references.recalled_visible,
+        ]
+        x = torch.cat([self.known(surfaces), *seen], dim=1)
 
-        # actors are drawn in where the resolution is fine enough for them, twice
-        x = F.pixel_shuffle(self.decoder_up4(x), 2)
-        drawn = None if actors is None else rearrange(actors, "b t a h w -> (b t) a h w")
-        if drawn is not None:
-            x = x + self.decoder_actors_4x(drawn)
-        x = F.pixel_shuffle(self.decoder_up2(self.decoder_4x(x)), 2)
-        if drawn is not None:
-            x = x + self.decoder_actors_2x(F.pixel_shuffle(drawn, 2))
+        a = self.decoder_in_4x(self.decoder_stem(F.pixel_unshuffle(x, STEM_STRIDE)), style)
+        b = self.decoder_down8(a)
+        if latents is not None:
+            b = b + self._latent_features(latents)
+        for block in self.decoder_in_8x:
+            b = block(b, style)
+        c = self.decoder_down16(b)
+        for block in self.decoder_16x:
+            c = block(c, style)
+        b = b + F.pixel_shuffle(self.decoder_up8(c), 2)
+        for block in self.decoder_8x:
+            b = block(b, style)
+        a = a + F.pixel_shuffle(self.decoder_up4(b), 2)
+        for block in self.decoder_4x:
+            a = block(a, style)
 
-        x = self.decoder_2x(x)
-        x = F.pixel_shuffle(self.decoder_out(F.silu(x)), 2)
-        return rearrange(x, "(b t) c h w -> b t c h w", b=b), VAEState(features)
+        h = F.silu(F.pixel_shuffle(self.decoder_up1(a), STEM_STRIDE) + self.fine_in(x))
+        for conv in self.fine_blocks:
+            h = h + F.silu(conv(h))
+        return self._mix(self.fine_out(h).float(), references)
 
-    def decoder_past(self, latents: Float[Tensor, "b t c h w"]) -> VAEState:
-        """The state of decoding after `latents`, oldest first; no more than the newest `temporal_kernel - 1` matter."""
-        return VAEState(self._decoder_features(latents[:, latents.shape[1] + 1 - self.config.temporal_kernel :]))
+    def _mix(self, out: Float[Tensor, "n 9 H W"], references: References) -> Float[Tensor, "n 3 H W"]:
+        """What is painted and what is kept, pixel by pixel."""
+        painted, change, gates = out.split(3, dim=1)
+        visible = torch.cat(
+            [torch.ones_like(references.last_visible), references.last_visible, references.recalled_visible], dim=1
+        )
+        # an untrained gate keeps what was seen a step ago, and prefers it to what was seen long ago
+        bias = gates.new_tensor([0.0, 1.5, 0.0])[:, None, None]
+        gates = (gates + bias).masked_fill(visible < 0.5, -torch.inf).softmax(dim=1)
+        paint, last, recalled = gates.split(1, dim=1)
+        kept = last * references.last + recalled * references.recalled + (1 - paint) * RESIDUAL_SCALE * change
+        return kept + paint * painted.tanh()
 
-    def _decoder_features(self, latents: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t d h w"]:
+    def _latent_features(self, latents: Float[Tensor, "n k c h w"]) -> Float[Tensor, "n d h w"]:
         raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
-        x = self.decoder_in(rearrange(raw, "b t c h w -> (b t) c h w"))
-        return rearrange(x, "(b t) d h w -> b t d h w", b=latents.shape[0])
+        x = self.decoder_latents(raw.flatten(0, 1))
+        return self.decoder_time(rearrange(x, "(n k) d h w -> n k d h w", n=len(latents)))
+
+
+def picture_statistics(frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces) -> Float[Tensor, "n s"]:
+    """What frames in [-1, 1] tell of light and weather, NUM_STATISTICS numbers each: of each class of surface, near and
+    far, how much of the picture it fills, mean and deviation of its colours, and the mean of those known of it."""
+    c = surfaces.channels
+    coverage = c[:, SurfaceChannel.COVERAGE : SurfaceChannel.COVERAGE + NUM_CLASSES]
+    colors = c[:, SurfaceChannel.COLOR : SurfaceChannel.COLOR + 3]
+    far = (c[:, SurfaceChannel.INVERSE_DEPTH, None] < FAR).to(c.dtype)
+    weight = torch.cat([coverage * (1 - far), coverage * far], dim=1).flatten(2)
+    share = weight.sum(-1, keepdim=True)
+
+    def mean(x: Tensor) -> Tensor:
+        return torch.einsum("nkp,ncp->nkc", weight, x.flatten(2)) / share.clamp(min=1.0)
+
+    middle = mean(frames)
+    deviation = (mean(frames.square()) - middle.square()).clamp(min=0).sqrt()
+    size = coverage.shape[-2] * coverage.shape[-1]
+    known = (share / size).sqrt()
+    return torch.cat([known, middle, deviation, mean(colors)], dim=-1).flatten(1)
 
 
 def frames_to_float(frames: Tensor) -> Float[Tensor, "... 3 H W"]:
@@ -161,6 +254,6 @@ def frames_to_float(frames: Tensor) -> Float[Tensor, "... 3 H W"]:
     return rearrange(frames, "... h w c -> ... c h w").float() / 127.5 - 1.0
 
 
-def frames_to_uint8(frames: Float[Tensor, "... 3 H W"]) -> Tensor:
+def frames_to_uint8(frames: Float[Tensor, "... 3 H W"]) -> Int[Tensor, "... H W 3"]:
     """Float in [-1, 1] to uint8 [..., H, W, 3]: the one place where frames leave the networks."""
     return rearrange(((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8), "... c h w -> ... h w c")

@@ -1,0 +1,267 @@
+"""Rollouts of pictures that go on from training step to step, so that the decoder meets what it made of its own pictures
+hundreds of frames before (self-forcing, in pixels)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.data.recorded_scenes import RecordedScenes
+from worldsim.conditioning.fetch import fetch
+from worldsim.gbuffer.key_frames import as_key_frame
+from worldsim.gbuffer.reprojection import PictureGeometry, reproject
+from worldsim.gbuffer.surface_map import SurfaceMap
+from worldsim.networks.vae3d import (
+    NUM_STATISTICS,
+    References,
+    Surfaces,
+    frames_to_float,
+    frames_to_uint8,
+    picture_statistics,
+)
+
+STYLE_FRAMES = (0, 2, 4, 6)
+"""Frames before a rollout's first one whose light and weather it is given."""
+COARSE = 8
+"""Every so manieth pixel tells which key frame shows most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureRolloutsConfig:
+    """How rollouts begin, end, and what is hidden from them.
+
+    Args:
+        num: rollouts that are alive at a time.
+        batch_size: of them, those that a training step takes on.
+        num_frames: frames by which it does, with gradients within each frame alone.
+        oldest: frames after which a rollout begins anew, in the beginning and in the end.
+        ripening: share of training after which `oldest` has reached its end.
+        restart: probability that a rollout begins anew before that, each frame.
+        same_episode: share of the rollouts that begin in an episode which is at hand.
+        num_keys: key frames that a rollout keeps.
+        key_distance: between them [m].
+        true_recall: share of the frames that recall a true frame of the drive, as if from a lap before.
+        last_dropout: share of the frames without the last picture.
+        recall_dropout: share without a key frame.
+        layout_dropout: share of the rollouts without a layout.
+    """
+
+    num: int = 48
+    batch_size: int = 8
+    num_frames: int = 2
+    oldest: tuple[int, int] = (4, 250)
+    ripening: float = 0.4
+    restart: float = 0.02
+    same_episode: float = 0.5
+    num_keys: int = 6
+    key_distance: float = 5.0
+    true_recall: float = 0.25
+    last_dropout: float = 0.08
+    recall_dropout: float = 0.2
+    layout_dropout: float = 0.08
+
+
+class PictureBatch(NamedTuple):
+    """What the next frames of `b` rollouts are made from, and what they truly look like.
+
+    rows: of the rollouts. frames: true, [b, 3, H, W] in [-1, 1]. surfaces, references: of the frames. statistics: of
+    the drives' first frames, [b, k, s]. latents: of the frames before, [b, kernel - 1, c, h, w]. hidden: whose layout is
+    hidden, bool [b].
+    """
+
+    rows: np.ndarray
+    frames: Tensor
+    surfaces: Surfaces
+    references: References
+    statistics: Tensor
+    latents: Tensor
+    hidden: Tensor
+
+
+class PictureRollouts:
+    """Rollouts along recorded drives: motion, road users and lights are the recorded ones, pictures the model's own.
+
+    Args:
+        scenes: of the recording.
+        blind: the same with the layout hidden.
+        latent_shape: of the latents before a frame, (kernel - 1, c, h, w).
+        config: how they begin and end.
+        device: of the batches.
+
+    Attributes:
+        carried: all that a resumed training needs; written in place.
+    """
+
+    def __init__(
+        self,
+        scenes: RecordedScenes,
+        blind: RecordedScenes,
+        latent_shape: tuple[int, ...],
+        config: PictureRolloutsConfig,
+        device: torch.device,
+    ) -> None:
+        self.scenes, self.blind, self.config, self.device = scenes, blind, config, device
+        store, n, k = scenes.store, config.num, config.num_keys
+        self.store = store
+        size = store.frames.shape[1:]
+        self.last = np.repeat(store.starts + store.lengths - 1, store.lengths)
+        self.first = np.repeat(store.starts, store.lengths)
+        self.carried = {
+            "at": torch.full((n,), -1, dtype=torch.int64),
+            "age": torch.zeros(n, dtype=torch.int64),
+            "hidden": torch.zeros(n, dtype=torch.bool),
+            "pictures": torch.zeros(n, *size, dtype=torch.uint8),
+            "latents": torch.zeros(n, *latent_shape),
+            "statistics": torch.zeros(n, len(STYLE_FRAMES), NUM_STATISTICS),
+            "key_at": torch.full((n, k), -1, dtype=torch.int64),
+            "key_pictures": torch.zeros(n, k, *size, dtype=torch.uint8),
+        }
+        self._geometries: OrderedDict[tuple[int, bool], PictureGeometry] = OrderedDict()
+
+    def choose(self, progress: float, rng: np.random.Generator) -> np.ndarray:
+        """Rows [b] of the rollouts that go on now; those that are too old begin anew.
+
+        Args:
+            progress: share of training that is done.
+            rng: draws.
+        """
+        c = self.config
+        rows = rng.choice(c.num, c.batch_size, replace=False)
+        young, old = c.oldest
+        oldest = young + (old - young) * min(1.0, progress / c.ripening)
+        at, age = self.carried["at"].numpy(), self.carried["age"].numpy()
+        for row in rows:
+            ends = at[row] < 0 or at[row] + c.num_frames > self.last[at[row]]
+            if ends or age[row] >= oldest or rng.random() < c.restart:
+                self._begin(int(row), rng)
+        return rows
+
+    def batch(self, rows: np.ndarray, rng: np.random.Generator) -> PictureBatch:
+        """What the next frames of these rollouts are made from."""
+        c, at = self.config, self.carried["at"].numpy()
+        hidden = self.carried["hidden"][rows]
+        maps, last, recalled = [], [], []
+        for row in rows:
+            position, blind = int(at[row]) + 1, bool(self.carried["hidden"][row])
+            surfaces = self._surfaces(position, blind)
+            grid, visible = reproject(surfaces.geometry, self._geometry(position - 1, blind))
+            last.append((self.carried["pictures"][row], grid, visible * (rng.random() >= c.last_dropout)))
+            maps.append(surfaces)
+            recalled.append(self._recall(int(row), surfaces, visible, blind, rng))
+        surfaces = stack_surfaces(maps, self.device)
+        return PictureBatch(
+            rows=rows,
+            frames=self._true(at[rows] + 1),
+            surfaces=surfaces,
+            references=References(*self._fetch(last), *self._fetch(recalled)),
+            statistics=self.carried["statistics"][rows].to(self.device),
+            latents=self.carried["latents"][rows].to(self.device),
+            hidden=hidden.to(self.device),
+        )
+
+    def advance(self, batch: PictureBatch, pictures: Tensor, latents: Tensor) -> None:
+        """Go on with the pictures [b, 3, H, W] that were made, and the latents [b, c, h, w] that they were made of."""
+        rows, carried = torch.from_numpy(batch.rows), self.carried
+        carried["pictures"][rows] = frames_to_uint8(pictures.detach()).cpu()
+        past = torch.cat([carried["latents"][rows], latents.detach().float().cpu()[:, None]], dim=1)
+        carried["latents"][rows] = past[:, 1:]
+        carried["at"][rows] += 1
+        carried["age"][rows] += 1
+        for row in batch.rows:
+            self._keep(int(row))
+
+    def _begin(self, row: int, rng: np.random.Generator) -> None:
+        """Begin a rollout with a true frame."""
+        episodes = np.flatnonzero(self.store.lengths > 8 + self.config.num_frames)
+        at_hand = np.intersect1d(self.scenes.kept(), episodes)
+        if len(at_hand) and rng.random() < self.config.same_episode:
+            episode = int(rng.choice(at_hand))
+        else:
+            episode = int(rng.choice(episodes))
+        start, length = int(self.store.starts[episode]), int(self.store.lengths[episode])
+        # early in the episode, where there is time to grow old
+        at = start + int(rng.random() ** 1.5 * (length - 1 - self.config.num_frames))
+        carried, blind = self.carried, bool(rng.random() < self.config.layout_dropout)
+        carried["at"][row], carried["age"][row], carried["hidden"][row] = at, 0, blind
+        carried["pictures"][row] = torch.from_numpy(np.array(self.store.frames[at]))
+        carried["latents"][row] = 0
+        carried["key_at"][row] = -1
+        positions = np.maximum(at - np.array(STYLE_FRAMES), start)
+        surfaces = stack_surfaces([self._surfaces(int(k), blind) for k in positions], self.device)
+        carried["statistics"][row] = picture_statistics(self._true(positions), surfaces).cpu()
+        self._keep(row)
+
+    def _keep(self, row: int) -> None:
+        """Make the newest picture a key frame if it is far from the newest key frame."""
+        at, keys = int(self.carried["at"][row]), self.carried["key_at"][row]
+        newest = int(keys[0])
+        vehicles = self.store.rows.vehicles
+        if newest >= 0 and np.hypot(*(vehicles[at, :2] - vehicles[newest, :2])) < self.config.key_distance:
+            return
+        keys[1:] = keys[:-1].clone()
+        self.carried["key_pictures"][row, 1:] = self.carried["key_pictures"][row, :-1].clone()
+        keys[0] = at
+        self.carried["key_pictures"][row, 0] = self.carried["pictures"][row]
+
+    def _recall(
+        self, row: int, surfaces: SurfaceMap, visible: np.ndarray, blind: bool, rng: np.random.Generator
+    ) -> tuple[Tensor, np.ndarray, np.ndarray]:
+        """A key frame's picture, where its pixels are now, and which of them are visible."""
+        c, at, keys = self.config, int(self.carried["at"][row]), self.carried["key_at"][row].numpy()
+        nothing = np.zeros_like(visible)
+        picture, empty = self.carried["pictures"][row], np.zeros((*visible.shape, 2), np.float32)
+        if rng.random() < c.recall_dropout or blind:
+            return picture, empty, nothing
+        if rng.random() < c.true_recall:
+            offset = int(rng.integers(4, 50)) * int(rng.choice([-1, 1]))
+            position = int(np.clip(at + offset, self.first[at], self.last[at]))
+            grid, seen = reproject(surfaces.geometry, as_key_frame(self._geometry(position, blind)))
+            return torch.from_numpy(np.array(self.store.frames[position])), grid, seen
+
+        # the one that shows most of what the last picture does not
+        missing, best, most = 1 - visible[COARSE // 2 :: COARSE, COARSE // 2 :: COARSE], -1, 0.0
+        for k in np.flatnonzero(keys >= 0):
+            old = as_key_frame(self._geometry(int(keys[k]), blind))
+            gain = float((reproject(surfaces.geometry, old, COARSE)[1] * missing).sum())
+            if gain > most:
+                best, most = int(k), gain
+        if best < 0:
+            return picture, empty, nothing
+        grid, seen = reproject(surfaces.geometry, as_key_frame(self._geometry(int(keys[best]), blind)))
+        return self.carried["key_pictures"][row, best], grid, seen
+
+    def _surfaces(self, position: int, blind: bool) -> SurfaceMap:
+        surfaces = (self.blind if blind else self.scenes).surfaces(position)
+        self._geometries[position, blind] = surfaces.geometry
+        while len(self._geometries) > self.config.num * (self.config.num_keys + 4):
+            self._geometries.popitem(last=False)
+        return surfaces
+
+    def _geometry(self, position: int, blind: bool) -> PictureGeometry:
+        if (position, blind) not in self._geometries:
+            return self._surfaces(position, blind).geometry
+        self._geometries.move_to_end((position, blind))
+        return self._geometries[position, blind]
+
+    def _true(self, positions: np.ndarray) -> Tensor:
+        frames = np.stack([self.store.frames[int(k)] for k in positions])
+        return frames_to_float(torch.from_numpy(frames).to(self.device))
+
+    def _fetch(self, references: list[tuple[Tensor, np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
+        pictures = frames_to_float(torch.stack([picture for picture, _, _ in references]).to(self.device))
+        grid = torch.from_numpy(np.stack([grid for _, grid, _ in references])).to(self.device)
+        visible = torch.from_numpy(np.stack([seen for _, _, seen in references])).float().to(self.device)
+        return fetch(pictures, grid), visible[:, None]
+
+
+def stack_surfaces(maps: list[SurfaceMap], device: torch.device) -> Surfaces:
+    """Surfaces of many pictures on a device."""
+    return Surfaces(
+        torch.from_numpy(np.stack([surfaces.channels for surfaces in maps])).to(device),
+        torch.from_numpy(np.stack([surfaces.parts for surfaces in maps])).to(device),
+    )
