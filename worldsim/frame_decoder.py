@@ -17,7 +17,6 @@ from torch import Tensor
 from worldsim.conditioning.fetch import fetch
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.gbuffer.camera_scene import CameraScene
-from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.gbuffer.key_frames import KeyFrames
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
@@ -102,10 +101,25 @@ class PictureState(NamedTuple):
         )
 
     @property
-    def frames(self) -> np.ndarray:
-        """The newest frames, oldest first, uint8 [b, NUM_FRAMES, h, w, 3]; the first of a drive stands in for older."""
+    def newest(self) -> np.ndarray | None:
+        """The frames of the instant that the latents have come to, uint8 [b, h, w, 3]; None where they were not
+        decoded."""
+        if any(drive.latent_geometry is not drive.geometry for drive in self.drives):
+            return None
+        return np.stack([drive.frames[0] for drive in self.drives])
+
+    def clip(self) -> np.ndarray:
+        """The frames kept, oldest first, uint8 [b, NUM_FRAMES, h, w, 3]; the first of a drive stands in for older."""
         padded = [(*drive.frames, *(drive.frames[-1:] * NUM_FRAMES))[:NUM_FRAMES] for drive in self.drives]
         return np.stack([np.stack(frames[::-1]) for frames in padded])
+
+    def skip(self, surfaces: Sequence[SurfaceMap]) -> PictureState:
+        """The state when the latents have gone on to these surfaces and no picture was made."""
+        return self._replace(
+            drives=tuple(
+                replace(drive, latent_geometry=one.geometry) for drive, one in zip(self.drives, surfaces, strict=True)
+            )
+        )
 
 
 class FrameDecoder:
@@ -138,10 +152,6 @@ class FrameDecoder:
         """
         return self.rasterizer.sense(names, static_world, scene.users, scene.view, scene.lights)
 
-    def encode(self, frames: np.ndarray, surfaces: Sequence[SurfaceMap]) -> Tensor:
-        """Latents [n, c, h, w] of frames uint8 [n, h, w, 3] that show these surfaces."""
-        return self.vae.encode(self._pictures(frames), self.stack(surfaces))
-
     def begin(self, frames: np.ndarray, surfaces: Sequence[Sequence[SurfaceMap]]) -> tuple[Tensor, PictureState]:
         """Latents [b, t, c, h, w] of the context's frames uint8 [b, t, h, w, 3], and the state after them.
 
@@ -150,8 +160,8 @@ class FrameDecoder:
             surfaces: that they show, `t` of each of `b` drives.
         """
         b, t = frames.shape[:2]
-        pictures = self._pictures(frames.reshape(b * t, *frames.shape[2:]))
-        drawn = self.stack([one for drive in surfaces for one in drive])
+        pictures = frames_to_float(torch.from_numpy(frames).to(self.device)).flatten(0, 1)
+        drawn = self._stacked([one for drive in surfaces for one in drive])
         latents = self.vae.encode(pictures, drawn).unflatten(0, (b, t))
         style = self.vae.read_style(picture_statistics(pictures, drawn).unflatten(0, (b, t)))
         drives = tuple(
@@ -160,48 +170,65 @@ class FrameDecoder:
         )
         return latents, PictureState(drives, style, style.new_zeros(b), style.new_full((b,), torch.nan))
 
-    def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> References:
-        """Of each drive the last picture and the most useful key frame, where the surfaces are now."""
-        device = self.device
-        geometries = [one.geometry for one in surfaces]
-        last = [reproject(new, drive.geometry) for new, drive in zip(geometries, state.drives, strict=True)]
-        pictures = self._pictures(np.stack([drive.frames[0] for drive in state.drives]))
-        fetched, visible = fetch(pictures, _stack([grid for grid, _ in last], device)), [seen for _, seen in last]
-
-        # most drives find no key frame that shows more: only of those that do one is fetched
-        recalled, recalled_visible = torch.zeros_like(fetched), torch.zeros_like(fetched[:, :1])
-        for k, (new, drive) in enumerate(zip(geometries, state.drives, strict=True)):
-            index = drive.key_frames.retrieve(new, visible[k])
-            if index is not None:
-                picture, geometry = drive.key_frames[index]
-                grid, seen = reproject(new, geometry)
-                recalled[k] = fetch(self._pictures(picture[None]), _stack([grid], device))[0]
-                recalled_visible[k] = torch.from_numpy(seen).to(device)
-        return References(fetched, _stack(visible, device)[:, None], recalled, recalled_visible)
-
-    def decode(
-        self, latents: Tensor, surfaces: Sequence[SurfaceMap], references: References, style: Tensor
-    ) -> np.ndarray:
-        """Frames, RGB uint8 [b, h, w, 3].
+    def step(
+        self, state: PictureState, latents: Tensor, surfaces: Sequence[SurfaceMap], *, round_trip: bool = False
+    ) -> PictureState:
+        """The state one picture later.
 
         Args:
+            state: as it was.
             latents: newest first, [b, k, c, h, w].
-            surfaces: in the pictures.
-            references: earlier pictures.
-            style: [b, d].
+            surfaces: in the new pictures.
+            round_trip: also encode them.
         """
+        references, drawn = self.fetch(state, surfaces), self._stacked(surfaces)
         newest = latents[:, : self.vae.config.temporal_kernel].flip(1)
-        pictures = self.vae.decode(newest, self.stack(surfaces), references, style)
-        return frames_to_uint8(pictures).cpu().numpy()
+        pictures = self.vae.decode(newest, drawn, references, state.style)
+        frames = frames_to_uint8(pictures)
 
-    def stack(self, surfaces: Sequence[SurfaceMap]) -> Surfaces:
+        error = torch.full_like(state.round_trip, torch.nan)
+        if round_trip:
+            again = self.vae.encode(frames_to_float(frames), drawn)
+            error = (again - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
+        covered = torch.maximum(references.last_visible, references.recalled_visible).mean((1, 2, 3))
+        drives = tuple(
+            drive.append(frame.copy(), one.geometry)  # a frame in memory of its own outlives those made beside it
+            for drive, frame, one in zip(state.drives, frames.cpu().numpy(), surfaces, strict=True)
+        )
+        return PictureState(drives, state.style, 1 - covered, error)
+
+    def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> References:
+        """Of each drive the last picture and the most useful key frame, where the surfaces are now."""
+        last, recalled = [], []
+        for drive, one in zip(state.drives, surfaces, strict=True):
+            last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry)))
+            index = drive.key_frames.retrieve(one.geometry, last[-1].visible)
+            if index is None:
+                recalled.append(last[-1]._replace(visible=np.zeros_like(last[-1].visible)))
+            else:
+                picture, geometry = drive.key_frames[index]
+                recalled.append(_Fetch(picture, *reproject(one.geometry, geometry)))
+
+        fetched, visible = self._fetch(last)
+        again, visible_again = self._fetch(recalled)
+        return References(fetched, visible, again * visible_again, visible_again)
+
+    def _fetch(self, what: Sequence[_Fetch]) -> tuple[Tensor, Tensor]:
+        """Pictures [b, 3, h, w] in [-1, 1], and where they were seen, [b, 1, h, w]."""
+        pictures, grids, visible = (self._stack(arrays) for arrays in zip(*what, strict=True))
+        return fetch(frames_to_float(pictures), grids), visible[:, None]
+
+    def _stacked(self, surfaces: Sequence[SurfaceMap]) -> Surfaces:
         """Surfaces as the networks take them."""
-        device = self.device
-        return Surfaces(_stack([one.channels for one in surfaces], device), _stack([s.parts for s in surfaces], device))
+        return Surfaces(self._stack([one.channels for one in surfaces]), self._stack([one.parts for one in surfaces]))
 
-    def _pictures(self, frames: np.ndarray) -> Tensor:
-        return frames_to_float(torch.from_numpy(frames).to(self.device))
+    def _stack(self, arrays: Sequence[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(self.device)
 
 
-def _stack(arrays: Sequence[np.ndarray], device: torch.device) -> Tensor:
-    return torch.from_numpy(np.stack(arrays)).to(device)
+class _Fetch(NamedTuple):
+    """A picture uint8 [h, w, 3], where its pixels are to be sampled [h, w, 2], and where they were seen [h, w]."""
+
+    picture: np.ndarray
+    grid: np.ndarray
+    visible: np.ndarray

@@ -11,7 +11,7 @@ import numpy as np
 
 from worldsim.datatypes.scene import LANE_NAMES, SceneState
 from worldsim.dynamics.rollout import LatentState
-from worldsim.dynamics.trust import TrustScores
+from worldsim.dynamics.trust import LATENT_SIGNALS, TrustScores
 from worldsim.frame_decoder import PictureState
 from worldsim.scene_decoder import DecodedScene
 from worldsim.scene_tracker import TrackedScene, TrackedState
@@ -22,6 +22,11 @@ class GeneratedState(NamedTuple):
 
     latent: LatentState
     picture: PictureState
+
+    @property
+    def has_full_signals(self) -> bool:
+        """Whether the drive was begun with full signals of trust."""
+        return self.latent.signals.shape[-1] == len(LATENT_SIGNALS)
 
     def take(self, slots: Sequence[int]) -> GeneratedState:
         """The given slots, in that order, in memory of their own."""
