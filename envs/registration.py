@@ -159,8 +159,8 @@ def make_learned_env(
         trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
         pictures: whether the networks that make pictures run. None: only where something needs them, which is when
             pixels or latents are observed, a render mode is given, `trust_threshold` is above 0, `trust_signals` is
-            "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no frames: `info["pictures"]` is
-            0, `info["trust"]` 1, and the signals behind it are 0.
+            "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no
+            frames: `info["pictures"]` is 0, `info["trust"]` 1, and the signals behind it are 0.
         decode_scene: also read the scene off each frame, which costs time: `info` then tells how far decoded and
             tracked values are apart, which else is 0. Full signals of trust do so of themselves.
         speed: deprecated name of `backend`.
@@ -212,8 +212,8 @@ def make_learned_vector_env(
         trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
         pictures: whether the networks that make pictures run. None: only where something needs them, which is when
             pixels or latents are observed, a render mode is given, `trust_threshold` is above 0, `trust_signals` is
-            "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no frames: `info["pictures"]` is
-            0, `info["trust"]` 1, and the signals behind it are 0.
+            "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no
+            frames: `info["pictures"]` is 0, `info["trust"]` 1, and the signals behind it are 0.
         decode_scene: also read the scene off each frame, which costs time: `info` then tells how far decoded and
             tracked values are apart, which else is 0. Full signals of trust do so of themselves.
         speed: deprecated name of `backend`.

@@ -12,37 +12,25 @@ from typing import Any, get_args
 import numpy as np
 import torch
 from gymnasium.spaces import Box
-from worldsim.gbuffer.key_frames import KeyFrames
 
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
+from envs.learned.snapshot import LearnedCodec, LearnedSnapshot
 from envs.learned.threads import set_threads
-from envs.maps.route import Route, RouteStops
 from envs.reset_options import read_reset_options
-from envs.scripted_actors import ActorScript, ActorState
-from envs.serialization import ArrayLike, StateCodec
 from envs.world import WorldStep
-from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import Layout
-from worldsim.datatypes.route import LANE_RANGE, RoutePreview, Routes, centreline_of
-from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
-from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.route import LANE_RANGE, centreline_of
+from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
-from worldsim.dynamics.memory import MemoryBank
-from worldsim.dynamics.rollout import LatentState
 from worldsim.dynamics.trust import TrustSignals
-from worldsim.frame_decoder import DrivePictures, PictureState
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
-from worldsim.gbuffer.rasterizer import StaticWorld
-from worldsim.gbuffer.reprojection import PictureGeometry
 from worldsim.inference import Backend, check_backend, set_backend
-from worldsim.model_state import GeneratedState, ModelState, Prediction
-from worldsim.networks.layers import KeyValue
-from worldsim.scene_tracker import TrackedState
+from worldsim.model_state import ModelState, Prediction
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
@@ -94,15 +82,6 @@ class LearnedWorldConfig:
     def starts_path(self) -> Path:
         """Where the start clips are read from."""
         return self.starts or (self.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnedSnapshot:
-    """All a LearnedWorld needs to go on: model state, newest past and scenario; none is written to."""
-
-    state: ModelState
-    past: tuple[Instant, ...]
-    scripted: Scripted | None
 
 
 class LearnedWorld:
@@ -361,46 +340,6 @@ class LearnedWorld:
     def codec(self) -> LearnedCodec:
         """Writes snapshots, and reads them onto the model's device."""
         return LearnedCodec(self.model.device)
-
-
-_STATE_TYPES = (
-    LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DrivePictures, PictureGeometry,
-    KeyFrames, LatentState, MemoryBank, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors,
-    SceneState, Scripted, Route, RouteStops, ActorState, ObjectKind, Layout,
-)  # fmt: skip
-
-
-class LearnedCodec:
-    """Writes a snapshot as bytes: of its static world the layout, and all that changed since the start.
-
-    Args:
-        device: of tensors that are read.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        tensor = ArrayLike(
-            type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)
-        )
-        self._codec = StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_type=ActorScript)
-
-    def pack(self, value: LearnedSnapshot) -> bytes:
-        """A snapshot as bytes.
-
-        Raises:
-            ValueError: the script of an actor is no dataclass.
-        """
-        (world,) = value.state.tracked.static_worlds
-        parts = {"layout": world.layout, "snapshot": self._codec.pack(value, {"static_world": world})}
-        return self._codec.pack(parts)
-
-    def unpack(self, data: bytes) -> LearnedSnapshot:
-        """The snapshot that was packed, in memory of its own.
-
-        Raises:
-            ValueError: no such state, or damaged.
-        """
-        parts = self._codec.unpack(data)
-        return self._codec.unpack(parts["snapshot"], {"static_world": StaticWorld(parts["layout"])})
 
 
 def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray) -> list[WorldStep]:

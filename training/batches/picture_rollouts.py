@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from worldsim.gbuffer.key_frames import as_key_frame
 
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.fetch import fetch
+from worldsim.gbuffer.key_frames import as_key_frame
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
 from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.networks.vae3d import (
