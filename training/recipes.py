@@ -75,7 +75,7 @@ def debug() -> Recipe:
     """Every stage for a few steps; proves that the path runs, learns nothing worth seeing."""
     train, test = _recordings(num_episodes=8, num_towns=2, seconds=8.0, num_test=4)
     few = LoopConfig(num_steps=3, warmup_steps=1, ema_decay=0.9)
-    dit = DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1, num_retrieved=1)
+    dit = DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1, use_memory=True)
     return Recipe(
         model=WorldModelConfig(
             vae=VAEConfig(widths=(16, 32, 32), num_blocks=1),
@@ -120,7 +120,7 @@ def tiny() -> Recipe:
     """
     train, test = _recordings(num_episodes=240, num_towns=60, seconds=30.0, num_test=40)
     return Recipe(
-        model=WorldModelConfig(dit=DiTConfig(num_retrieved=2, memory_capacity=128)),
+        model=WorldModelConfig(dit=DiTConfig(use_memory=True)),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
@@ -150,7 +150,7 @@ def small() -> Recipe:
     """256x256 frames, DriveDiT's size, 256 tokens a frame, for one big GPU (80 GB) and about a day."""
     recipe = tiny()
     train, test = _recordings(num_episodes=2400, num_towns=600, seconds=30.0, num_test=80)
-    frame_size, dit = (256, 256), replace(dit_size("drivedit"), num_retrieved=2)
+    frame_size, dit = (256, 256), replace(dit_size("drivedit"), use_memory=True)
     loop = LoopConfig(
         num_steps=60_000,
         learning_rate=3e-4,

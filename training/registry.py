@@ -77,7 +77,7 @@ def _vae(run: TrainingRun) -> None:
 
 
 def _latents(run: TrainingRun) -> None:
-    _ = run.latents
+    _ = run.encoded
 
 
 def _actors(run: TrainingRun) -> None:
@@ -112,7 +112,7 @@ def _trajectories(run: TrainingRun) -> None:
     assert dynamics.trajectories is not None
     assert teacher is not None
     student.step_std.copy_(teacher.step_std)
-    student.style_limit.copy_(teacher.style_limit)
+    student.unseen_std.copy_(teacher.unseen_std)
     folder = run.folder / "dynamics" / "trajectories"
     train_distill(student, teacher, run.student_windows, dynamics.trajectories.distill, dynamics.student, folder)
 
@@ -250,9 +250,9 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="latents",
-        makes="the latents of all frames",
+        makes="the latents of all frames, and what the dynamics model is told of each",
         needs=("vae",),
-        results=("latents/train.npy",),
+        results=("latents/encoded.json",),
         run=_latents,
     ),
     Stage(

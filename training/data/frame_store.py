@@ -14,6 +14,7 @@ from tqdm import tqdm
 from training.data import lerobot_layout as layout
 from training.data.camera_scenes import CameraScenes
 from training.data.layout_store import EpisodeLayout
+from training.data.reconstructed_scenes import reconstruct_scenes
 from training.data.rollouts import RecordedEpisode, RolloutDataset, Rows
 from training.data.validity import known_of
 from worldsim.conditioning.actor_map import ActorMap
@@ -21,6 +22,7 @@ from worldsim.conditioning.appearance import tracked_colours
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.vehicle import motion_between
+from worldsim.gbuffer.camera_scene import CameraScene
 
 
 class FrameStore:
@@ -58,15 +60,20 @@ class FrameStore:
         self.rows = Rows.concatenate([episode.rows for episode in episodes])
         self.layouts: tuple[EpisodeLayout, ...] = tuple(episode.static for episode in episodes)
         self.episodes = episodes
+        self.offsets = np.zeros_like(self.starts)  # of the first frames, in their episodes
         self.frames = _cached_frames(dataset, episodes, self.starts, num_threads, batch_size)
 
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.rows)
 
-    def camera_scenes(self, episode: int) -> CameraScenes:
-        """What each frame of an episode shows beside its layout."""
-        return self.episodes[episode].camera_scenes()
+    def camera_scenes(self, episode: int) -> CameraScenes | list[CameraScene]:
+        """What each frame of an episode shows beside its layout; made of the rows where it is not recorded."""
+        recorded, start, length = self.episodes[episode], int(self.starts[episode]), int(self.lengths[episode])
+        if not recorded.has_camera_scenes:
+            return reconstruct_scenes(self.rows[start : start + length], self.dt)
+        scenes, offset = recorded.camera_scenes(), int(self.offsets[episode])
+        return scenes if length == len(recorded) else [scenes[k] for k in range(offset, offset + length)]
 
     def part(self, first: int, last: int) -> FrameStore:
         """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.
@@ -82,6 +89,8 @@ class FrameStore:
         kept = ends > begins
         part.starts = begins[kept] - first
         part.lengths = (ends - begins)[kept]
+        part.offsets = self.offsets[kept] + (begins - self.starts)[kept]
+        part.episodes = [self.episodes[k] for k in np.flatnonzero(kept)]
         part.towns = self.towns[kept]
         part.layouts = tuple(self.layouts[k] for k in np.flatnonzero(kept))
         part.rows = self.rows[first:last]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.world_model import WorldModel
 
-LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.style_embedding", "dit.memory_in", "step_std", "style_limit")
+LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.style_embedding", "step_std", "unseen_std")
 """How the names of the denoiser's tensors begin that read or write latents: worth nothing with another tokenizer."""
 
 

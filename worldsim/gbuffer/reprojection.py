@@ -83,7 +83,7 @@ def reproject(new: PictureGeometry, old: PictureGeometry, stride: int = 1) -> tu
     matches, moves = _match_users(
         new.user_ids, new.user_kinds, new.user_boxes, old.user_ids, old.user_kinds, old.user_boxes
     )
-    _reproject(
+    fill_reprojection(
         new.depth, new.users, new.axes, new.position, new.focal, old.depth, old.users, old.axes, old.position,
         old.focal, matches, moves, stride, new.known and old.known, grid, visible,
     )  # fmt: skip
@@ -136,7 +136,7 @@ def _inverse_depth_between(depth, u, v):
 
 
 @compiled
-def _reproject(
+def fill_reprojection(
     depth, users, axes, position, focal, old_depth, old_users, old_axes, old_position, old_focal,
     matches, moves, stride, known, grid, visible,
 ):  # fmt: skip

@@ -101,9 +101,9 @@ def _geometry(
     return PictureGeometry(
         depth=depth if known else np.minimum(depth, np.float32(FAR_WALL)),
         users=rows,
-        user_ids=scene.user_ids,
-        user_kinds=scene.users.kinds,
-        user_boxes=scene.users.boxes,
+        user_ids=np.ascontiguousarray(scene.user_ids, np.int64),
+        user_kinds=np.ascontiguousarray(scene.users.kinds, np.int64),
+        user_boxes=np.ascontiguousarray(scene.users.boxes, np.float64),
         axes=canvas.camera[AXES : AXES + 9].reshape(3, 3),
         position=canvas.camera[POSITION : POSITION + 3],
         focal=rasterizer.camera.focal,

@@ -1,0 +1,170 @@
+"""Surface maps: what each group of channels says, in scenes that can be worked out by hand."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from layouts import car, layout_of, users_of, with_road
+
+from worldsim.datatypes.camera import CameraGeometry, PinholeCamera
+from worldsim.datatypes.layout import Layout, LayoutKind
+from worldsim.datatypes.signals import SignalKind
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
+from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
+from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS, SurfaceChannel, SurfaceMap, draw_surfaces
+from worldsim.gbuffer.view import View
+
+HOUSE = layout_of(LayoutKind.BUILDING, (20.0, 0.0, 0.0, 0.0, 8.0, 10.0, 6.0))
+
+
+def surfaces(
+    layout: Layout, users: RoadUsers | None = None, lights: np.ndarray | None = None,
+    camera: PinholeCamera | None = None, view: View | None = None,
+) -> SurfaceMap:  # fmt: skip
+    users = users or RoadUsers.none()
+    scene = CameraScene(
+        view=view or View(x=0.0, y=0.0, yaw=0.0), users=users, user_ids=7 + np.arange(len(users.kinds)), lights=lights
+    )
+    return draw_surfaces(Rasterizer(camera or PinholeCamera()), StaticWorld(layout), scene)
+
+
+def group(found: SurfaceMap, channel: SurfaceChannel, size: int) -> np.ndarray:
+    return found.channels[channel : channel + size]
+
+
+@pytest.mark.parametrize("size", [(128, 128), (64, 96), (256, 256)])
+def test_a_map_has_the_size_of_the_frame_and_shares_that_sum_to_one(size: tuple[int, int]):
+    found = surfaces(with_road(HOUSE), users_of(car(9.0, -3.0)), camera=CameraGeometry().with_frame_size(size))
+    assert found.channels.shape == (NUM_SURFACE_CHANNELS, *size)
+    assert found.channels.dtype == np.float32
+    assert found.parts.shape == size
+    assert found.geometry.depth.shape == size
+    coverage = group(found, SurfaceChannel.COVERAGE, len(SemanticClass))
+    assert coverage.sum(axis=0) == pytest.approx(1.0, abs=1e-5)
+    for shown in (
+        SemanticClass.SKY,
+        SemanticClass.ROAD,
+        SemanticClass.MARKING,
+        SemanticClass.BUILDING,
+        SemanticClass.CAR,
+    ):
+        assert coverage[shown].max() > 0.9
+    assert np.abs(found.channels).max() <= 2.0
+
+
+def test_inverse_depth_facing_and_waves_follow_the_surface():
+    found = surfaces(with_road(Layout()))
+    depth = found.geometry.depth
+    sky = np.isinf(depth)
+    inverse = found.channels[SurfaceChannel.INVERSE_DEPTH]
+    assert inverse[~sky] == pytest.approx(np.minimum(5.0 / depth[~sky], 2.0), rel=1e-5)
+    assert (found.channels[SurfaceChannel.FACING][~sky] > 0).all()
+    for channel, size in ((SurfaceChannel.INVERSE_DEPTH, 1), (SurfaceChannel.FACING, 1), (SurfaceChannel.WAVES, 16)):
+        assert not group(found, channel, size)[:, sky].any()
+    # the ground's coordinates are those of the ground frame
+    rays = PinholeCamera().cell_rays(1).astype(float)
+    points = PinholeCamera().mount[:2] + rays[~sky][:, :2] * depth[~sky][:, None]
+    fade = np.minimum(20.0 / depth[~sky], 1.0)
+    waves = group(found, SurfaceChannel.WAVES, 16).reshape(2, 4, 2, *depth.shape)[..., ~sky]
+    near = depth[~sky] < 60.0
+    for k, period in enumerate((12.0, 6.0, 3.0, 1.5)):
+        angles = 2 * np.pi * points.T / period
+        assert waves[0, k][:, near] == pytest.approx((fade * np.sin(angles))[:, near], abs=2e-3)
+        assert waves[1, k][:, near] == pytest.approx((fade * np.cos(angles))[:, near], abs=2e-3)
+
+
+def test_waves_and_depth_do_not_depend_on_where_the_map_lies():
+    """Waves repeat every 12 m, also a thousand kilometres from the origin."""
+    far = 12.0 * 100_000
+    here, there = surfaces(Layout()), surfaces(Layout(), view=View(x=far, y=-far, yaw=0.0))
+    assert np.abs(there.channels - here.channels).max() < 1e-4
+
+
+def test_colours_parts_and_places_are_those_of_boxes_and_road_users():
+    found = surfaces(with_road(HOUSE), users_of(car(9.0, -3.0), car(9.0, 3.0), color=(255, 0, 0)))
+    nothing = found.parts == NO_PART
+    color, place = group(found, SurfaceChannel.COLOR, 3), group(found, SurfaceChannel.PLACE, 3)
+    assert not color[:, nothing].any()
+    assert not place[:, nothing].any()
+    red = color[:, found.parts == Part.CAR_REAR]
+    assert red.size > 0
+    assert red == pytest.approx(np.broadcast_to([[1.0], [-1.0], [-1.0]], red.shape))
+    users = found.geometry.users
+    places = [np.unique(place[:, users == k], axis=1) for k in range(2)]
+    house = np.unique(place[:, (users < 0) & ~nothing], axis=1)
+    assert [p.shape[1] for p in (*places, house)] == [1, 1, 1]
+    assert np.abs(places[0] - places[1]).max() > 0.05
+    assert np.abs(places[0] - house).max() > 0.05
+
+
+def test_places_are_spread_evenly():
+    """Over many seeds each of the numbers has the mean and spread of an even one, and they are not alike."""
+    boxes = [(10.0 + 4.0 * (k // 20), 2.0 * (k % 20) - 19.0, 0.0, 0.0, 1.0, 1.0, 1.0) for k in range(400)]
+    layout = dataclasses.replace(
+        layout_of(LayoutKind.OTHER, *boxes), box_seeds=np.arange(400, dtype=np.uint32) + np.uint32(2**32 - 200)
+    )
+    found = surfaces(layout, view=View(x=0.0, y=0.0, yaw=0.0, z=6.0))
+    place = np.unique(group(found, SurfaceChannel.PLACE, 3)[:, found.parts != NO_PART], axis=1)
+    assert place.shape[1] > 200
+    assert np.abs(place).max() <= 1.0
+    assert place.mean(axis=1) == pytest.approx(0.0, abs=0.12)
+    assert place.std(axis=1) == pytest.approx(1 / np.sqrt(3), abs=0.08)
+    assert np.abs(np.corrcoef(place) - np.eye(3)).max() < 0.2
+
+
+def test_a_light_shows_its_state_and_only_to_the_front():
+    layout = layout_of(LayoutKind.LIGHT, (8.0, 0.0, 2.0, np.pi, 0.3, 0.4, 1.0), signal=1)
+    for state in (SignalKind.RED, SignalKind.YELLOW, SignalKind.GREEN):
+        found = group(surfaces(layout, lights=np.array([SignalKind.NONE, state])), SurfaceChannel.SIGNAL, 3)
+        shown = state - SignalKind.RED
+        assert found[shown].max() == 1.0
+        assert not np.delete(found, shown, axis=0).any()
+    turned = dataclasses.replace(layout, boxes=layout.boxes * (1, 1, 1, 0, 1, 1, 1))
+    for dark in (surfaces(layout), surfaces(turned, lights=np.array([SignalKind.NONE, SignalKind.RED]))):
+        assert not group(dark, SurfaceChannel.SIGNAL, 3).any()
+
+
+def test_a_light_smaller_than_a_pixel_shows_its_share():
+    layout = layout_of(LayoutKind.LIGHT, (75.0, 0.0, 4.0, np.pi, 0.3, 0.4, 1.0), signal=0)
+    found = surfaces(layout, lights=np.array([SignalKind.GREEN]))
+    green = found.channels[SurfaceChannel.SIGNAL + 2]
+    assert 0.0 < green.sum() < 3.0
+    assert (green <= found.channels[SurfaceChannel.COVERAGE + SemanticClass.LIGHT] + 1e-2).all()
+
+
+def test_braking_is_told_of_those_who_brake():
+    users = RoadUsers.concatenate([users_of(car(9.0, -3.0), braking=True), users_of(car(9.0, 3.0))])
+    found = surfaces(Layout(), users)
+    braking, shown = found.channels[SurfaceChannel.BRAKING], found.geometry.users
+    assert (braking[shown == 0] == 1.0).all()
+    assert (shown == 0).sum() > 50
+    assert not braking[shown != 0].any()
+    assert (shown == 1).sum() > 50
+
+
+def test_a_road_user_behind_a_house_is_hidden():
+    hidden = surfaces(HOUSE, users_of(car(40.0)))
+    alone = surfaces(HOUSE)
+    assert (hidden.geometry.users == -1).all()
+    assert np.array_equal(hidden.channels, alone.channels)
+
+
+def test_what_the_layout_knows_is_told():
+    for ground, boxes in ((True, True), (True, False), (False, False)):
+        found = surfaces(dataclasses.replace(Layout(), ground_known=ground, boxes_known=boxes))
+        assert (found.channels[SurfaceChannel.KNOWN] == ground).all()
+        assert (found.channels[SurfaceChannel.KNOWN + 1] == boxes).all()
+        assert found.geometry.known == (ground and boxes)
+
+
+def test_without_a_layout_there_is_a_far_wall_and_still_road_users():
+    found = surfaces(Layout.unknown(), users_of(car(9.0)))
+    depth, users = found.geometry.depth, found.geometry.users
+    assert depth.max() == 50.0
+    assert (depth[:50][users[:50] < 0] == 50.0).all()
+    assert (users == 0).sum() > 50
+    assert depth[users == 0].max() < 10.0
+    assert depth[-1] == pytest.approx(surfaces(Layout()).geometry.depth[-1])
+    assert found.channels[SurfaceChannel.COVERAGE + SemanticClass.CAR].sum() > 50
