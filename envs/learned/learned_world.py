@@ -16,13 +16,15 @@ from gymnasium.spaces import Box
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
-from envs.learned.snapshot import LearnedCodec, LearnedSnapshot
+from envs.learned.snapshot import LearnedSnapshot, snapshot_codec
 from envs.learned.threads import set_threads
 from envs.reset_options import read_reset_options
+from envs.serialization import StateCodec
 from envs.world import WorldStep
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import LANE_RANGE, centreline_of
+from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
@@ -31,6 +33,8 @@ from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.inference import Backend, check_backend, set_backend
 from worldsim.model_state import ModelState, Prediction
+from worldsim.surroundings import GroundColumn
+from worldsim.tracked_pictures import known_road_users
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
@@ -130,7 +134,7 @@ class LearnedWorld:
                 "`trust` again"
             )
         self.model = model
-        self.starts = tuple(load_starts(self.config.starts_path) if starts is None else starts)
+        self.starts = load_starts(self.config.starts_path) if starts is None else tuple(starts)
         height, width = self.model.config.frame_size
         self.frame_size = (height, width)
         self.dt = self.model.config.dt
@@ -210,8 +214,8 @@ class LearnedWorld:
         Raises:
             ValueError: an unknown name.
         """
-        static_world = self._running().tracked.static_worlds[0]
-        return self.model.frame_decoder.sense(names, static_world, self.camera_scene())
+        world = self.model.tracker.static_world(self._running().tracked, 0)
+        return self.model.frame_decoder.sense(names, world, self.camera_scene())
 
     def camera_scene(self) -> CameraScene:
         """What the newest frame shows beside `layout`."""
@@ -249,11 +253,25 @@ class LearnedWorld:
         if len(route) < 2:
             route, lanes, signals = centreline_of(self._past[-1].scene), NO_LANES, None
         pictures = pictures and self.config.pictures
-        return clip_of(self._past, None, route, self.dt, lanes, signals, layout=self.layout(), pictures=pictures)
+        surroundings = tracked.surroundings[0]
+        cycles = surroundings.light_cycles
+        return clip_of(
+            self._past,
+            None,
+            route,
+            self.dt,
+            lanes,
+            signals,
+            layout=surroundings.layout,
+            light_cycles=None if cycles is None else cycles_from(cycles, float(tracked.times[0])),
+            road_users=known_road_users(tracked, 0),
+            ego_z=float(tracked.ground[0, GroundColumn.Z]),
+            pictures=pictures,
+        )
 
     def layout(self) -> Layout:
         """That of the start clip, around its route."""
-        return self._running().tracked.static_worlds[0].layout
+        return self._running().tracked.surroundings[0].layout
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
@@ -337,9 +355,9 @@ class LearnedWorld:
         return self._config_digest
 
     @property
-    def codec(self) -> LearnedCodec:
+    def codec(self) -> StateCodec:
         """Writes snapshots, and reads them onto the model's device."""
-        return LearnedCodec(self.model.device)
+        return snapshot_codec(self.model.device)
 
 
 def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray) -> list[WorldStep]:

@@ -4,7 +4,7 @@ hundreds of frames before (self-forcing, in pixels)."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.fetch import fetch
-from worldsim.gbuffer.key_frames import as_key_frame
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
 from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.networks.vae3d import (
@@ -220,19 +219,19 @@ class PictureRollouts:
         if rng.random() < c.true_recall:
             offset = int(rng.integers(4, 50)) * int(rng.choice([-1, 1]))
             position = int(np.clip(at + offset, self.first[at], self.last[at]))
-            grid, seen = reproject(surfaces.geometry, as_key_frame(self._geometry(position, blind)))
+            grid, seen = reproject(surfaces.geometry, _without_users(self._geometry(position, blind)))
             return torch.from_numpy(np.array(self.store.frames[position])), grid, seen
 
         # the one that shows most of what the last picture does not
         missing, best, most = 1 - visible[COARSE // 2 :: COARSE, COARSE // 2 :: COARSE], -1, 0.0
         for k in np.flatnonzero(keys >= 0):
-            old = as_key_frame(self._geometry(int(keys[k]), blind))
+            old = _without_users(self._geometry(int(keys[k]), blind))
             gain = float((reproject(surfaces.geometry, old, COARSE)[1] * missing).sum())
             if gain > most:
                 best, most = int(k), gain
         if best < 0:
             return picture, empty, nothing
-        grid, seen = reproject(surfaces.geometry, as_key_frame(self._geometry(int(keys[best]), blind)))
+        grid, seen = reproject(surfaces.geometry, _without_users(self._geometry(int(keys[best]), blind)))
         return self.carried["key_pictures"][row, best], grid, seen
 
     def _surfaces(self, position: int, blind: bool) -> SurfaceMap:
@@ -259,9 +258,13 @@ class PictureRollouts:
         return fetch(pictures, grid), visible[:, None]
 
 
+def _without_users(geometry: PictureGeometry) -> PictureGeometry:
+    """The geometry of a key frame: what moved then is elsewhere now."""
+    return replace(geometry, depth=np.where(geometry.users >= 0, np.float32(np.nan), geometry.depth))
+
+
 def stack_surfaces(maps: list[SurfaceMap], device: torch.device) -> Surfaces:
     """Surfaces of many pictures on a device."""
-    return Surfaces(
-        torch.from_numpy(np.stack([surfaces.channels for surfaces in maps])).to(device),
-        torch.from_numpy(np.stack([surfaces.parts for surfaces in maps])).to(device),
-    )
+    channels = np.stack([surfaces.channels.transpose(1, 2, 0) for surfaces in maps])
+    parts = np.stack([surfaces.parts for surfaces in maps])
+    return Surfaces(torch.from_numpy(channels).to(device).permute(0, 3, 1, 2), torch.from_numpy(parts).to(device))

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from worldsim.configs import VAEConfig
 from worldsim.gbuffer.classes import Part, SemanticClass
 from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS, SurfaceChannel
-from worldsim.networks.layers import ConvBlock
+from worldsim.networks.layers import ConvBlock, Pointwise
 
 NUM_CLASSES = len(SemanticClass)
 NUM_PARTS = len(Part) + 1
@@ -98,10 +98,9 @@ class VAE3D(nn.Module):
         w4, w8, w16 = config.widths
         blocks, style, fine = config.num_blocks, config.style_width, config.fine_width
         num_known = NUM_SURFACE_CHANNELS + config.part_width
-        cell = STEM_STRIDE**2
         self.part_embedding = nn.Embedding(NUM_PARTS, config.part_width)
 
-        self.encoder_stem = nn.Conv2d(cell * (num_known + 3), w4, 1)
+        self.encoder_stem = nn.Conv2d(num_known + 3, w4, STEM_STRIDE, stride=STEM_STRIDE)
         self.encoder_4x = ConvBlock(w4)
         self.encoder_down = nn.Conv2d(w4, w8, 2, stride=2)
         self.encoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
@@ -112,7 +111,7 @@ class VAE3D(nn.Module):
         self.style_in = nn.Sequential(nn.Linear(NUM_STATISTICS, 96), nn.SiLU(), nn.Linear(96, 96), nn.SiLU())
         self.style_out = nn.Linear(96, style)
 
-        self.decoder_stem = nn.Conv2d(cell * (num_known + NUM_REFERENCE_CHANNELS), w4, 1)
+        self.decoder_stem = nn.Conv2d(num_known + NUM_REFERENCE_CHANNELS, w4, STEM_STRIDE, stride=STEM_STRIDE)
         self.decoder_in_4x = ConvBlock(w4, style)
         self.decoder_down8 = nn.Conv2d(w4, w8, 2, stride=2)
         self.decoder_latents = nn.Conv2d(config.latent_channels, w8, 3, padding=1)
@@ -120,13 +119,13 @@ class VAE3D(nn.Module):
         self.decoder_in_8x = nn.ModuleList([ConvBlock(w8, style) for _ in range(blocks)])
         self.decoder_down16 = nn.Conv2d(w8, w16, 2, stride=2)
         self.decoder_16x = nn.ModuleList([ConvBlock(w16, style) for _ in range(blocks)])
-        self.decoder_up8 = nn.Conv2d(w16, 4 * w8, 1)
+        self.decoder_up8 = Pointwise(w16, 4 * w8)
         self.decoder_8x = nn.ModuleList([ConvBlock(w8, style) for _ in range(blocks)])
-        self.decoder_up4 = nn.Conv2d(w8, 4 * w4, 1)
+        self.decoder_up4 = Pointwise(w8, 4 * w4)
         self.decoder_4x = nn.ModuleList([ConvBlock(w4, style) for _ in range(blocks)])
-        self.decoder_up1 = nn.Conv2d(w4, cell * fine, 1)
+        self.decoder_up1 = Pointwise(w4, STEM_STRIDE**2 * fine)
 
-        self.fine_in = nn.Conv2d(num_known + NUM_REFERENCE_CHANNELS, fine, 1)
+        self.fine_in = Pointwise(num_known + NUM_REFERENCE_CHANNELS, fine)
         self.fine_blocks = nn.ModuleList([nn.Conv2d(fine, fine, 3, padding=1) for _ in range(3)])
         self.fine_out = nn.Conv2d(fine, 9, 3, padding=1)
         nn.init.zeros_(self.fine_out.weight)
@@ -140,14 +139,14 @@ class VAE3D(nn.Module):
     def known(self, surfaces: Surfaces) -> Float[Tensor, "n k H W"]:
         """Channels of what is known of each pixel, its part embedded."""
         parts = self.part_embedding(surfaces.parts.clamp(max=NUM_PARTS - 1).int())
-        return torch.cat([surfaces.channels, rearrange(parts, "n h w d -> n d h w")], dim=1)
+        return join_channels([surfaces.channels, rearrange(parts, "n h w d -> n d h w")])
 
     def posterior(
         self, frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
         """Mean and log variance of the raw latents of frames in [-1, 1]."""
-        x = F.pixel_unshuffle(torch.cat([frames, self.known(surfaces)], dim=1), STEM_STRIDE)
-        x = self.encoder_8x(self.encoder_down(self.encoder_4x(self.encoder_stem(x))))
+        x = self.encoder_stem(join_channels([frames, self.known(surfaces)]))
+        x = self.encoder_8x(self.encoder_down(self.encoder_4x(x)))
         mean, log_variance = self.encoder_out(x).chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
@@ -185,9 +184,9 @@ class VAE3D(nn.Module):
             references.recalled * references.recalled_visible,
             references.recalled_visible,
         ]
-        x = torch.cat([self.known(surfaces), *seen], dim=1)
+        x = join_channels([self.known(surfaces), *seen])
 
-        a = self.decoder_in_4x(self.decoder_stem(F.pixel_unshuffle(x, STEM_STRIDE)), style)
+        a = self.decoder_in_4x(self.decoder_stem(x), style)
         b = self.decoder_down8(a)
         if latents is not None:
             b = b + self._latent_features(latents)
@@ -225,6 +224,11 @@ class VAE3D(nn.Module):
         raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
         x = self.decoder_latents(raw.flatten(0, 1))
         return self.decoder_time(rearrange(x, "(n k) d h w -> n k d h w", n=len(latents)))
+
+
+def join_channels(parts: list[Tensor]) -> Float[Tensor, "n c H W"]:
+    """All channels, those of a pixel side by side in memory: convolutions at full resolution are four times faster."""
+    return torch.cat([part.permute(0, 2, 3, 1) for part in parts], dim=-1).permute(0, 3, 1, 2)
 
 
 def picture_statistics(frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces) -> Float[Tensor, "n s"]:
