@@ -51,54 +51,50 @@ class DrivePictures:
     key_frames: KeyFrames
 
     @staticmethod
-    def begin(frames: np.ndarray, geometries: Sequence[PictureGeometry]) -> DrivePictures:
-        """Of the context's frames [t, h, w, 3]."""
-        key_frames = KeyFrames.empty()
-        for frame, geometry in zip(frames, geometries, strict=True):
-            key_frames = key_frames.insert(frame, geometry)
-        newest = tuple(frame.copy() for frame in frames[: -NUM_FRAMES - 1 : -1])
+    def begin(frames: np.ndarray, geometries: Sequence[PictureGeometry], latents: np.ndarray | None) -> DrivePictures:
+        """Of the context's frames [t, h, w, 3], and their latents [t, c, h, w] if key frames are to keep them."""
+        kept, key_frames = [frame.copy() for frame in frames], KeyFrames()
+        for k, geometry in enumerate(geometries):
+            key_frames = key_frames.insert(kept[k], geometry, None if latents is None else latents[k].copy())
+        newest = tuple(kept[: -NUM_FRAMES - 1 : -1])
         return DrivePictures(
             frames=newest, geometry=geometries[-1], latent_geometry=geometries[-1], key_frames=key_frames
         )
 
-    def append(self, frame: np.ndarray, geometry: PictureGeometry) -> DrivePictures:
-        """With a new picture uint8 [h, w, 3]."""
+    def append(self, frame: np.ndarray, geometry: PictureGeometry, latent: np.ndarray | None) -> DrivePictures:
+        """With a new picture uint8 [h, w, 3], and its latent [c, h, w] if key frames are to keep it."""
         return DrivePictures(
             frames=(frame, *self.frames)[:NUM_FRAMES],
             geometry=geometry,
             latent_geometry=geometry,
-            key_frames=self.key_frames.insert(frame, geometry),
+            key_frames=self.key_frames.insert(frame, geometry, latent),
         )
 
 
 class PictureState(NamedTuple):
     """What pictures hand on, for `b` drives.
 
-    drives: of each. style: its light and weather, [b, d]. uncovered: share of the newest picture that no earlier one
-    shows, which had to be painted, [b]. round_trip: how far the newest latents are from what the encoder makes of their
-    picture, RMS [b]; NaN where nobody asked.
+    drives: of each. style: its light and weather, [b, d]. style_drift: how far that of the newest picture is from it,
+    RMS [b]. uncovered: share of the newest picture that no earlier one shows, which had to be painted, [b]. round_trip:
+    how far the newest latents are from what the encoder makes of their picture, RMS [b]; NaN where nobody asked.
     """
 
     drives: tuple[DrivePictures, ...]
     style: Tensor
+    style_drift: Tensor
     uncovered: Tensor
     round_trip: Tensor
 
     def take(self, slots: Sequence[int]) -> PictureState:
         """The given slots, in that order; a slot may be taken many times."""
         rows = list(slots)
-        drives = tuple(self.drives[k] for k in rows)
-        return PictureState(drives, self.style[rows], self.uncovered[rows], self.round_trip[rows])
+        return PictureState(tuple(self.drives[k] for k in rows), *(values[rows] for values in self[1:]))
 
     @staticmethod
     def concat(states: Sequence[PictureState]) -> PictureState:
         """The slots of all the states, in that order."""
-        return PictureState(
-            tuple(drive for state in states for drive in state.drives),
-            torch.cat([state.style for state in states]),
-            torch.cat([state.uncovered for state in states]),
-            torch.cat([state.round_trip for state in states]),
-        )
+        drives = tuple(drive for state in states for drive in state.drives)
+        return PictureState(drives, *(torch.cat(values) for values in zip(*(s[1:] for s in states), strict=True)))
 
     @property
     def newest(self) -> np.ndarray | None:
@@ -122,16 +118,28 @@ class PictureState(NamedTuple):
         )
 
 
+class Fetched(NamedTuple):
+    """What is there of new pictures before they are made.
+
+    references: earlier pictures, where the surfaces are now. key_frames: which of its key frames each drive recalls,
+    None for none, [b].
+    """
+
+    references: References
+    key_frames: tuple[int | None, ...]
+
+
 class FrameDecoder:
     """VAE3D at work, and what it is given: surfaces, and earlier pictures.
 
     Args:
         vae: the video autoencoder.
         camera: whose pictures these are.
+        keep_latents: key frames keep their latents too, for a dynamics model that is shown them.
     """
 
-    def __init__(self, vae: VAE3D, camera: PinholeCamera) -> None:
-        self.vae, self.rasterizer = vae, Rasterizer(camera)
+    def __init__(self, vae: VAE3D, camera: PinholeCamera, *, keep_latents: bool = False) -> None:
+        self.vae, self.rasterizer, self.keep_latents = vae, Rasterizer(camera), keep_latents
 
     @property
     def device(self) -> torch.device:
@@ -164,14 +172,22 @@ class FrameDecoder:
         drawn = self._stacked([one for drive in surfaces for one in drive])
         latents = self.vae.encode(pictures, drawn).unflatten(0, (b, t))
         style = self.vae.read_style(picture_statistics(pictures, drawn).unflatten(0, (b, t)))
+        kept = latents.cpu().numpy() if self.keep_latents else [None] * b
         drives = tuple(
-            DrivePictures.begin(own, [one.geometry for one in drive])
-            for own, drive in zip(frames, surfaces, strict=True)
+            DrivePictures.begin(own, [one.geometry for one in drive], of_frames)
+            for own, drive, of_frames in zip(frames, surfaces, kept, strict=True)
         )
-        return latents, PictureState(drives, style, style.new_zeros(b), style.new_full((b,), torch.nan))
+        zeros = style.new_zeros(b)
+        return latents, PictureState(drives, style, zeros, zeros, torch.full_like(zeros, torch.nan))
 
     def step(
-        self, state: PictureState, latents: Tensor, surfaces: Sequence[SurfaceMap], *, round_trip: bool = False
+        self,
+        state: PictureState,
+        latents: Tensor,
+        surfaces: Sequence[SurfaceMap],
+        references: References,
+        *,
+        round_trip: bool = False,
     ) -> PictureState:
         """The state one picture later.
 
@@ -179,9 +195,10 @@ class FrameDecoder:
             state: as it was.
             latents: newest first, [b, k, c, h, w].
             surfaces: in the new pictures.
+            references: that `fetch` found for them.
             round_trip: also encode them.
         """
-        references, drawn = self.fetch(state, surfaces), self._stacked(surfaces)
+        drawn = self._stacked(surfaces)
         newest = latents[:, : self.vae.config.temporal_kernel].flip(1)
         pictures = self.vae.decode(newest, drawn, references, state.style)
         frames = frames_to_uint8(pictures)
@@ -191,27 +208,32 @@ class FrameDecoder:
             again = self.vae.encode(frames_to_float(frames), drawn)
             error = (again - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
         covered = torch.maximum(references.last_visible, references.recalled_visible).mean((1, 2, 3))
+        kept = latents[:, 0].cpu().numpy() if self.keep_latents else [None] * len(frames)
         drives = tuple(
-            drive.append(frame.copy(), one.geometry)  # a frame in memory of its own outlives those made beside it
-            for drive, frame, one in zip(state.drives, frames.cpu().numpy(), surfaces, strict=True)
+            # copies outlive what was made beside them
+            drive.append(frame.copy(), one.geometry, None if latent is None else latent.copy())
+            for drive, frame, one, latent in zip(state.drives, frames.cpu().numpy(), surfaces, kept, strict=True)
         )
-        return PictureState(drives, state.style, 1 - covered, error)
+        own_style = self.vae.read_style(picture_statistics(pictures, drawn)[:, None])
+        drift = (own_style - state.style).square().mean(1).sqrt()
+        return PictureState(drives, state.style, drift, 1 - covered, error)
 
-    def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> References:
+    def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> Fetched:
         """Of each drive the last picture and the most useful key frame, where the surfaces are now."""
-        last, recalled = [], []
+        last, recalled, chosen = [], [], []
         for drive, one in zip(state.drives, surfaces, strict=True):
             last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry)))
             index = drive.key_frames.retrieve(one.geometry, last[-1].visible)
+            chosen.append(index)
             if index is None:
                 recalled.append(last[-1]._replace(visible=np.zeros_like(last[-1].visible)))
             else:
-                picture, geometry = drive.key_frames[index]
-                recalled.append(_Fetch(picture, *reproject(one.geometry, geometry)))
+                grid_and_visible = reproject(one.geometry, drive.key_frames.geometry(index))
+                recalled.append(_Fetch(drive.key_frames.picture(index), *grid_and_visible))
 
         fetched, visible = self._fetch(last)
         again, visible_again = self._fetch(recalled)
-        return References(fetched, visible, again * visible_again, visible_again)
+        return Fetched(References(fetched, visible, again, visible_again), tuple(chosen))
 
     def _fetch(self, what: Sequence[_Fetch]) -> tuple[Tensor, Tensor]:
         """Pictures [b, 3, h, w] in [-1, 1], and where they were seen, [b, 1, h, w]."""

@@ -13,6 +13,7 @@ from worldsim.dynamics.trust import (
     FREE_SIGNALS,
     FULL_SIGNALS,
     LATENT_SIGNALS,
+    PICTURE_SIGNALS,
     TrustModel,
     TrustScores,
 )
@@ -50,7 +51,7 @@ class TrustScorer:
             preview: where the egos are on their routes.
         """
         measured = dict(zip(LATENT_SIGNALS, latent_signals.unbind(-1), strict=False))
-        measured |= {"uncovered": picture.uncovered, "round_trip": picture.round_trip}
+        measured |= {name: getattr(picture, name) for name in PICTURE_SIGNALS}
         unknown = torch.full_like(picture.uncovered, torch.nan)
         measured |= dict.fromkeys(DISAGREEMENTS, unknown)
         if decoded is not None:

@@ -14,16 +14,19 @@ import torch
 from torch import Tensor, nn
 
 from worldsim.actors.actor_model import ActorModel
+from worldsim.actors.actors import TraitColumn
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
-from worldsim.conditioning.latent_conditions import ConditionMap, draw_conditions
+from worldsim.conditioning.latent_conditions import ConditionMap, draw_conditions, reproject_cells
 from worldsim.conditioning.object_grid import ObjectGrid
+from worldsim.conditioning.user_colors import read_user_colors
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import motion_between
 from worldsim.dynamics.denoiser import Denoiser
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import NUM_KEPT
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
-from worldsim.frame_decoder import FrameDecoder
+from worldsim.frame_decoder import Fetched, FrameDecoder, PictureState
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.latent_dynamics import LatentDynamics
@@ -67,7 +70,9 @@ class WorldModel(nn.Module):
 
         self.tracker = SceneTracker(config, self.actors)
         self.dynamics = LatentDynamics(self.denoiser, config.num_steps)
-        self.frame_decoder = FrameDecoder(self.vae, config.camera.with_frame_size(config.frame_size))
+        self.frame_decoder = FrameDecoder(
+            self.vae, config.camera.with_frame_size(config.frame_size), keep_latents=config.dit.use_memory
+        )
         self.scene_decoder = SceneDecoder(self.head, self.grid, (config.vehicle.length, config.vehicle.width))
         self.trust_scorer = TrustScorer(self.trust, self.full_trust)
 
@@ -126,17 +131,10 @@ class WorldModel(nn.Module):
         self._check(clips, seeds, pictures)
         num = min(len(clips[0].vehicles), self.config.num_context)
         clips = [clip.last(num) for clip in clips]
-        tracked = self.tracker.begin(clips, seeds)
         if not pictures:
-            return ModelState(tracked=tracked, generated=None)
+            return ModelState(tracked=self.tracker.begin(clips, seeds), generated=None)
 
-        if camera_scenes is None:
-            camera_scenes = [self.tracker.context_scenes(tracked, k, clip) for k, clip in enumerate(clips)]
-        scenes = [list(drive)[-num:] for drive in camera_scenes]
-        surfaces = [
-            self.frame_decoder.draw([world] * num, drive)
-            for world, drive in zip(tracked.static_worlds, scenes, strict=True)
-        ]
+        tracked, scenes, surfaces = self._draw_context(clips, seeds, camera_scenes)
         latents, picture = self.frame_decoder.begin(np.stack([clip.frames for clip in clips]), surfaces)
         conditions = self._context_conditions(clips, scenes, surfaces, picture.style)
         latent = self.dynamics.begin(latents, conditions, full_signals=full_signals)
@@ -183,7 +181,8 @@ class WorldModel(nn.Module):
             raise ValueError("the scene and full signals of trust are read off frames: step with decode=True")
         if camera_scenes is None:
             camera_scenes = [self.tracker.camera_scene(tracked, slot) for slot in range(state.batch_size)]
-        surfaces = self.frame_decoder.draw(tracked.static_worlds, camera_scenes)
+        static_worlds = [self.tracker.static_world(tracked, slot) for slot in range(state.batch_size)]
+        surfaces = self.frame_decoder.draw(static_worlds, camera_scenes)
         maps = [
             draw_conditions(one, drive.latent_geometry, scene.view, route, valid)
             for one, drive, scene, route, valid in zip(
@@ -191,9 +190,20 @@ class WorldModel(nn.Module):
             )
         ]
         conditions = self._step_conditions(state.tracked, tracked, controls, maps, picture.style)
-        latent = self.dynamics.step(latent, conditions, tracked.seeds, num_steps=num_steps, full_signals=full_signals)
+        fetched = self.frame_decoder.fetch(picture, surfaces) if decode or self.config.dit.use_memory else None
+        latent = self.dynamics.step(
+            latent,
+            conditions,
+            tracked.seeds,
+            retrieved=self._retrieve(fetched, picture, surfaces),
+            num_steps=num_steps,
+            full_signals=full_signals,
+        )
         if decode:
-            picture = self.frame_decoder.step(picture, latent.latents, surfaces, round_trip=full_signals)
+            assert fetched is not None
+            picture = self.frame_decoder.step(
+                picture, latent.latents, surfaces, fetched.references, round_trip=full_signals
+            )
         else:
             picture = picture.skip(surfaces)
         new = ModelState(tracked=tracked, generated=GeneratedState(latent, picture))
@@ -215,6 +225,54 @@ class WorldModel(nn.Module):
             decoded = self.scene_decoder.read(picture.clip(), tracked.ego, tracked.scene.command)
         trust = self.trust_scorer.score(latent.signals, picture, tracked, decoded, state.tracked.preview)
         return Prediction(tracked, decoded, picture.newest, trust)
+
+    def _draw_context(
+        self,
+        clips: Sequence[StartClip],
+        seeds: Sequence[int],
+        camera_scenes: Sequence[Sequence[CameraScene]] | None,
+    ) -> tuple[TrackedState, list[list[CameraScene]], list[list[SurfaceMap]]]:
+        """The tracked state at the end of clips, and what their frames show, drawn, [b][t]."""
+        unknown = np.full((len(clips), clips[0].scenes.object_kinds.shape[-1], 3), np.nan)
+        tracked = self.tracker.begin(clips, seeds, unknown)
+        drawn = self._draw_clips(tracked, clips, camera_scenes)
+        if any(clip.road_users is None for clip in clips):
+            # once it is known where they are, the frames tell what they look like
+            ids = tracked.actors.traits[:, : unknown.shape[1], TraitColumn.ID]
+            colors = [
+                read_user_colors(clip.frames, [one.geometry for one in surfaces], own)
+                for clip, surfaces, own in zip(clips, drawn[1], ids, strict=True)
+            ]
+            tracked = self.tracker.begin(clips, seeds, np.stack(colors))
+            drawn = self._draw_clips(tracked, clips, camera_scenes)
+        return tracked, *drawn
+
+    def _draw_clips(
+        self,
+        tracked: TrackedState,
+        clips: Sequence[StartClip],
+        camera_scenes: Sequence[Sequence[CameraScene]] | None,
+    ) -> tuple[list[list[CameraScene]], list[list[SurfaceMap]]]:
+        scenes, surfaces = [], []
+        for k, clip in enumerate(clips):
+            shown = self.tracker.context_scenes(tracked, k, clip) if camera_scenes is None else camera_scenes[k]
+            scenes.append(list(shown)[-len(clip.frames) :])
+            world = self.tracker.static_world(tracked, k)
+            surfaces.append(self.frame_decoder.draw([world] * len(scenes[k]), scenes[k]))
+        return scenes, surfaces
+
+    def _retrieve(
+        self, fetched: Fetched | None, picture: PictureState, surfaces: Sequence[SurfaceMap]
+    ) -> RetrievedFrames | None:
+        """Latents of the key frames that are recalled, for a dynamics model that is shown them."""
+        if fetched is None or not self.config.dit.use_memory:
+            return None
+        latents, places = [], []
+        for index, drive, one in zip(fetched.key_frames, picture.drives, surfaces, strict=True):
+            known = drive.key_frames
+            latents.append(None if index is None else known.latent(index))
+            places.append(None if index is None else reproject_cells(one.geometry, known.geometry(index)))
+        return self.dynamics.retrieved(latents, places)
 
     def _context_conditions(
         self,

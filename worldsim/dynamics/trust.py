@@ -24,6 +24,8 @@ FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip", *DISAGREEMENTS
 deviation; how far the latent is from what the encoder makes of its frame, RMS; and the disagreements."""
 LATENT_SIGNALS = ("flow_instability", "surprise", "seed_disagreement")
 """Those of them that the dynamics model measures; the last one where it is asked for."""
+PICTURE_SIGNALS = ("style_drift", "uncovered", "round_trip")
+"""Those that are measured on the picture; the last one where it is asked for."""
 FLOOR = 1e-3
 """Added before the logarithm of a signal is taken."""
 
