@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -353,15 +356,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         close = get_close_matches(name, _VERBS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"verbs: {', '.join(_VERBS)}"
         return _fail(f"unknown verb {name!r}; {hint}")
+    with _sigterm_like_ctrl_c():
+        try:
+            return _run(name, rest)
+        except KeyboardInterrupt:
+            print(f"\ndrivedit: {name} interrupted", file=sys.stderr)
+            return 130
+        except (ValueError, OSError) as error:
+            if debug:
+                raise
+            return _fail(f"{name}: {error} (--debug shows where)")
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """SIGTERM, by which service managers and batch systems end programs, raises KeyboardInterrupt within the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _run(name, rest)
-    except KeyboardInterrupt:
-        print(f"\ndrivedit: {name} interrupted", file=sys.stderr)
-        return 130
-    except (ValueError, OSError) as error:
-        if debug:
-            raise
-        return _fail(f"{name}: {error} (--debug shows where)")
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if before is None else before)
 
 
 def _run(name: str, args: Sequence[str]) -> int:

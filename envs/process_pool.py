@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -19,7 +21,7 @@ def in_processes(
 ) -> Iterator[Result]:
     """What `function` returns for each of `calls`, in the order in which they are done.
 
-    An error or Ctrl-C ends all workers at once: what was handed out before is done, nothing else is.
+    An error, Ctrl-C or SIGTERM ends all workers at once, and so does the end of this process, whatever ends it.
 
     Args:
         function: of a module; runs in processes that are started anew, one core each.
@@ -41,10 +43,20 @@ def in_processes(
 
 
 def _begin(prepare: Callable[[], None] | None) -> None:
-    """Leave Ctrl-C to the parent and one core to each worker."""
+    """Leave Ctrl-C to the parent, one core to each worker, and no worker without a parent."""
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     cv2.setNumThreads(1)
     if prepare is not None:
         prepare()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent has ended, killed perhaps: the queue of calls would keep it waiting for ever,
+    since the other workers hold its other end."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from worldsim.atomic_files import atomic_path
 
 
 def write_mp4(path: str | Path, frames: np.ndarray, fps: float, *, crf: int = 18) -> None:
@@ -24,10 +25,8 @@ def write_mp4(path: str | Path, frames: np.ndarray, fps: float, *, crf: int = 18
         ValueError: the frames have another shape or type, or fps is not positive.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_bytes(mp4_bytes(frames, fps, crf=crf))
-    temporary.replace(path)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(mp4_bytes(frames, fps, crf=crf))
 
 
 def mp4_bytes(frames: np.ndarray, fps: float, *, crf: int = 18) -> bytes:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from envs.folder_lock import lock_folder
 from envs.maps.map_files import read_maps
 from envs.process_pool import in_processes
 from policies.drive import Rollout
@@ -23,6 +24,7 @@ from scenarios.metrics.pdm import pdm_score
 from scenarios.report import checkpoint_digest, code_digest, provenance
 from scenarios.scenario import Case, place_on_maps
 from scenarios.validate import ScenarioNames, check_scenarios
+from worldsim.atomic_files import atomic_path
 
 Task = tuple[Side, str]
 """A planner, by name, in a world."""
@@ -101,13 +103,13 @@ def fidelity(config: FidelityConfig) -> int:
         "pixels": config.pixels,
         "maps": [file.label for file in maps],
     }
-    log = ResultLog(config.out / "drives.jsonl", conditions)
-    for own in config.own:
-        _make_planner(own)  # a planner that cannot be made fails here, not after hours of driving
-        log.forget(own)  # its code may have changed
-
     planners, cases = config.all_planners(), place_on_maps(_draw_cases(config), maps)
-    _drive_missing(config, planners, cases, log)
+    with lock_folder(config.out):
+        log = ResultLog(config.out / "drives.jsonl", conditions)
+        for own in config.own:
+            _make_planner(own)  # a planner that cannot be made fails here, not after hours of driving
+            log.forget(own)  # its code may have changed
+        _drive_missing(config, planners, cases, log)
 
     comparison = compare(log.drives, planners, cases)
     print_comparison(comparison)
@@ -236,10 +238,8 @@ class ResultLog:
                 continue  # cut short by an interruption
 
         # Written whole, so that a line that was cut short is gone before others are appended.
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text("\n".join([head, *(json.dumps(asdict(d)) for d in self.drives.values())]) + "\n")
-        temporary.replace(path)
+        with atomic_path(path) as temporary:
+            temporary.write_text("\n".join([head, *(json.dumps(asdict(d)) for d in self.drives.values())]) + "\n")
 
     def _keep(self, drive: Drive) -> None:
         self.drives[drive.key] = drive

@@ -6,7 +6,6 @@ import base64
 import dataclasses
 import hashlib
 import json
-import os
 import platform
 import shlex
 import sys
@@ -20,6 +19,7 @@ import jinja2
 import numpy as np
 
 from envs.maps.map_files import MapFile
+from worldsim.atomic_files import atomic_path
 
 VERSIONED = ("drivedit", "torch", "numpy", "gymnasium", "carla", "opencv-python-headless", "av", "scipy")
 """Distributions whose versions can change the numbers of a run."""
@@ -211,7 +211,5 @@ def _data_uri(kind: str, content: bytes) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from envs.registration import make_learned_vector_env
 from training.road_benchmark import NUM_ENVS, road_rows
+from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.dynamics.denoiser import shift_previous
@@ -313,7 +314,6 @@ def benchmark(config: BenchmarkConfig) -> dict[str, float]:
     rows |= cold_start_row()
     print(table(rows))
     if config.out is not None:
-        temporary = config.out.with_name(config.out.name + ".tmp")
-        temporary.write_text(json.dumps(rows, indent=2) + "\n")
-        temporary.replace(config.out)
+        with atomic_path(config.out) as temporary:
+            temporary.write_text(json.dumps(rows, indent=2) + "\n")
     return rows

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from training.batches.self_rollouts import SelfRolloutClipsConfig
 from training.data.rollouts import RolloutDataset
@@ -15,6 +16,7 @@ from training.stages.decoder import DecoderStageConfig
 from training.stages.distillation import DistillStageConfig
 from training.stages.distribution_matching import MatchStageConfig
 from training.stages.loop import LoopConfig
+from training.stages.precision import Precision
 from training.stages.scene_head import HeadStageConfig
 from training.stages.student import StudentStageConfig
 from training.stages.teacher import TeacherStageConfig
@@ -228,3 +230,18 @@ def fitted_to(recipe: Recipe, dataset: RolloutDataset, camera: CameraGeometry, v
         vehicle=vehicle,
     )
     return replace(recipe, model=model)
+
+
+Config = TypeVar("Config")
+
+
+def in_precision(config: Config, precision: Precision) -> Config:
+    """A recipe, or any dataclass in it, whose stages calculate in `precision` unless they have one of their own."""
+    changes: dict[str, Any] = {
+        f.name: in_precision(getattr(config, f.name), precision)
+        for f in fields(config)  # type: ignore[arg-type]
+        if is_dataclass(getattr(config, f.name))
+    }
+    if isinstance(config, LoopConfig) and config.precision is None:
+        changes["precision"] = precision
+    return replace(config, **changes) if changes else config  # type: ignore[type-var]

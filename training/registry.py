@@ -252,7 +252,7 @@ STAGES: tuple[Stage, ...] = (
         name="latents",
         makes="the latents of all frames, and what the dynamics model is told of each",
         needs=("vae",),
-        results=("latents/encoded.json",),
+        results=("latents/encoded.npy",),
         run=_latents,
     ),
     Stage(

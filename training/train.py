@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+from zlib import crc32
 
 import torch
 
+from envs.folder_lock import lock_folder
 from training.data.rollouts import RolloutDataset
-from training.recipes import Recipe, fitted_to, recipe_at
+from training.recipes import Recipe, fitted_to, in_precision, recipe_at
 from training.registry import STAGES, Stage, outdated, stage_named, stages_until
-from training.stages.distributed import is_first, process_device
+from training.stages.distributed import first_process_first, is_first, process_device
+from training.stages.precision import Precision, run_precision
+from training.stages.randomness import seeded
 from training.training_run import TrainingRun
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleModel
@@ -33,6 +38,8 @@ class TrainConfig:
         camera: that `data` was recorded with.
         vehicle: that `data` was recorded with, as `drivedit identify` finds it.
         device: torch device, None for a GPU if there is one.
+        precision: that losses are calculated in. None: what is faster on this machine, measured when the run begins. A
+            run keeps its precision.
         num_threads: of torch, None leaves it.
         num_workers: recording processes.
         vae_steps: instead of the recipe's.
@@ -54,6 +61,7 @@ class TrainConfig:
     camera: CameraGeometry = field(default_factory=CameraGeometry)
     vehicle: VehicleModel = field(default_factory=VehicleModel)
     device: str | None = None
+    precision: Precision | None = None
     num_threads: int | None = None
     num_workers: int = 2
     vae_steps: int | None = None
@@ -127,6 +135,7 @@ def train(config: TrainConfig) -> None:
 
     Raises:
         ValueError: the run has no stage `config.until`, or a stage cannot work on its data.
+        FolderInUseError: another process trains there.
     """
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
@@ -137,9 +146,17 @@ def train(config: TrainConfig) -> None:
     if config.list_stages:
         return
 
-    for stage in stages:
-        if not stage.when(run):  # an initial checkpoint may make a stage needless
-            continue
-        for path in outdated(stage, config.folder):
-            warnings.warn(f"{path} is older than what it was made from; delete its folder to remake it", stacklevel=2)
-        stage.run(run)
+    with lock_folder(config.folder) if is_first() else nullcontext():
+        with first_process_first():
+            precision = run_precision(config.folder, run.device, config.precision)
+        run.recipe = in_precision(run.recipe, precision)
+        for stage in stages:
+            if not stage.when(run):  # an initial checkpoint may make a stage needless
+                continue
+            for path in outdated(stage, config.folder):
+                warnings.warn(
+                    f"{path} is older than what it was made from; delete its folder to remake it", stacklevel=2
+                )
+            # new networks' weights come from global generators: let them not depend on what earlier stages drew
+            with seeded(crc32(stage.name.encode())):
+                stage.run(run)

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from training.batches.decoder_windows import TruePictures
 from training.batches.encoded_store import EncodedStore, encode_store
@@ -18,6 +17,7 @@ from training.data.rollouts import RolloutDataset
 from training.recipes import Recipe
 from training.recording.record import record
 from training.stages.distributed import first_process_first
+from training.stages.randomness import seeded
 from training.stages.teacher import Teacher
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.world_model import WorldModel
@@ -79,8 +79,8 @@ class TrainingRun:
     @cached_property
     def model(self) -> WorldModel:
         """What is trained, beginning with random weights."""
-        torch.manual_seed(0)  # initial weights; the only global seed, and it belongs to this process
-        model = WorldModel(self.recipe.model).to(self.device)
+        with seeded(0):  # initial weights
+            model = WorldModel(self.recipe.model).to(self.device)
         model.denoiser.dit.recompute = self.recipe.dynamics.student.recompute
         return model
 

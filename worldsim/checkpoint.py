@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import zlib
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from worldsim.atomic_files import atomic_path
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "weights.safetensors"
@@ -26,11 +28,25 @@ def save_weights(module: nn.Module, path: Path, dtype: torch.dtype | None = None
 
 
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write named tensors, of whatever layout in memory, to `path`, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary))
-    temporary.replace(path)
+    """Write named tensors, of whatever layout in memory, to `path`, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written, on a full disk for example; names the file.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary))
+        except SafetensorError as error:
+            raise OSError(f"cannot write {path}: {error}") from error
+
+
+def weights_checksum(module: nn.Module) -> str:
+    """CRC-32 of the module's state, by which things made with other weights are told apart."""
+    checksum = 0
+    for name, tensor in module.state_dict().items():
+        data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        checksum = zlib.crc32(data.numpy().data, zlib.crc32(name.encode(), checksum))
+    return f"{checksum:08x}"
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -18,6 +18,8 @@ from typing import Any, TypeVar, cast
 
 from numba import njit
 
+from worldsim.atomic_files import atomic_path
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ROOT = Path(__file__).parents[1]
@@ -45,10 +47,8 @@ def forget_stale_code(root: Path) -> None:
             for suffix in ("*.nbi", "*.nbc"):
                 for cache in (root / package).rglob(suffix):
                     cache.unlink(missing_ok=True)
-        stamp.parent.mkdir(exist_ok=True)
-        temporary = stamp.with_suffix(".part")
-        temporary.write_text(digest)
-        temporary.replace(stamp)
+        with atomic_path(stamp) as temporary:
+            temporary.write_text(digest)
         print("drivedit: compiling what is used of the reference world, once; it may take a minute", file=sys.stderr)
 
 

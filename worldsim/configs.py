@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -174,9 +175,8 @@ class WorldModelConfig:
 
     def save_json(self, path: Path) -> None:
         """Write to `path`, whole or not at all."""
-        temporary = path.with_name(path.name + ".tmp")
-        temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
-        temporary.replace(path)
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
 
     @staticmethod
     def from_json(path: Path) -> WorldModelConfig:

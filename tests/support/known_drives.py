@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from training.data.layout_store import UNKNOWN, EpisodeLayout
+from training.data.reconstructed_scenes import reconstruct_scenes
 from training.data.rollouts import Rows, all_valid
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
@@ -51,7 +52,13 @@ def turning_car(num: int) -> SimpleNamespace:
     scenes.objects[:, 0, 4:] = 4.5, 1.8
     frames = np.random.default_rng(1).integers(0, 255, (num, 128, 128, 3), dtype=np.uint8)
     rows = rows_of(vehicles, scenes, CONTROL)
-    layouts = (EpisodeLayout(root=Path("turning_car"), digest=UNKNOWN),)
     return SimpleNamespace(
-        rows=rows, frames=frames, layouts=layouts, starts=np.array([0]), lengths=np.array([num]), dt=0.1
+        rows=rows,
+        frames=frames,
+        content={"num": num},
+        layouts=(EpisodeLayout(root=Path("turning_car"), digest=UNKNOWN),),
+        camera_scenes=lambda episode: reconstruct_scenes(rows, 0.1),
+        starts=np.array([0]),
+        lengths=np.array([num]),
+        dt=0.1,
     )

@@ -1,5 +1,7 @@
-"""Rollouts of pictures that go on from training step to step, so that the decoder meets what it made of its own pictures
-hundreds of frames before (self-forcing, in pixels)."""
+"""Rollouts of pictures that go on from training step to step: self-forcing in pixels.
+
+The decoder meets what has become of pictures that it made hundreds of frames before.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.batches.self_rollouts import SelfRolloutClips
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.fetch import fetch
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
@@ -69,8 +72,9 @@ class PictureBatch(NamedTuple):
     """What the next frames of `b` rollouts are made from, and what they truly look like.
 
     rows: of the rollouts. frames: true, [b, 3, H, W] in [-1, 1]. surfaces, references: of the frames. statistics: of
-    the drives' first frames, [b, k, s]. latents: of the frames before, [b, kernel - 1, c, h, w]. hidden: whose layout is
-    hidden, bool [b].
+    the drives' first frames, [b, k, s]. past: raw latents of the frames before, [b, kernel - 1, c, h, w]. generated:
+    latents of these frames as the dynamics model made them, [b, c, h, w]; None where rollouts follow no clips. hidden:
+    whose layout is hidden, bool [b].
     """
 
     rows: np.ndarray
@@ -78,7 +82,8 @@ class PictureBatch(NamedTuple):
     surfaces: Surfaces
     references: References
     statistics: Tensor
-    latents: Tensor
+    past: Tensor
+    generated: Tensor | None
     hidden: Tensor
 
 
@@ -91,6 +96,7 @@ class PictureRollouts:
         latent_shape: of the latents before a frame, (kernel - 1, c, h, w).
         config: how they begin and end.
         device: of the batches.
+        clips: of the dynamics model, along which rollouts go; None: along the recorded drives, wherever.
 
     Attributes:
         carried: all that a resumed training needs; written in place.
@@ -103,8 +109,9 @@ class PictureRollouts:
         latent_shape: tuple[int, ...],
         config: PictureRolloutsConfig,
         device: torch.device,
+        clips: SelfRolloutClips | None = None,
     ) -> None:
-        self.scenes, self.blind, self.config, self.device = scenes, blind, config, device
+        self.scenes, self.blind, self.config, self.device, self.clips = scenes, blind, config, device, clips
         store, n, k = scenes.store, config.num, config.num_keys
         self.store = store
         size = store.frames.shape[1:]
@@ -112,6 +119,8 @@ class PictureRollouts:
         self.first = np.repeat(store.starts, store.lengths)
         self.carried = {
             "at": torch.full((n,), -1, dtype=torch.int64),
+            "end": torch.full((n,), -1, dtype=torch.int64),
+            "clip": torch.full((n,), -1, dtype=torch.int64),
             "age": torch.zeros(n, dtype=torch.int64),
             "hidden": torch.zeros(n, dtype=torch.bool),
             "pictures": torch.zeros(n, *size, dtype=torch.uint8),
@@ -133,10 +142,9 @@ class PictureRollouts:
         rows = rng.choice(c.num, c.batch_size, replace=False)
         young, old = c.oldest
         oldest = young + (old - young) * min(1.0, progress / c.ripening)
-        at, age = self.carried["at"].numpy(), self.carried["age"].numpy()
+        at, end, age = (self.carried[name].numpy() for name in ("at", "end", "age"))
         for row in rows:
-            ends = at[row] < 0 or at[row] + c.num_frames > self.last[at[row]]
-            if ends or age[row] >= oldest or rng.random() < c.restart:
+            if at[row] + c.num_frames > end[row] or age[row] >= oldest or rng.random() < c.restart:
                 self._begin(int(row), rng)
         return rows
 
@@ -159,7 +167,8 @@ class PictureRollouts:
             surfaces=surfaces,
             references=References(*self._fetch(last), *self._fetch(recalled)),
             statistics=self.carried["statistics"][rows].to(self.device),
-            latents=self.carried["latents"][rows].to(self.device),
+            past=self.carried["latents"][rows].to(self.device),
+            generated=self._generated(rows),
             hidden=hidden.to(self.device),
         )
 
@@ -174,26 +183,44 @@ class PictureRollouts:
         for row in batch.rows:
             self._keep(int(row))
 
+    def _generated(self, rows: np.ndarray) -> Tensor | None:
+        if self.clips is None:
+            return None
+        clip = self.carried["clip"].numpy()[rows]
+        frame = self.carried["at"].numpy()[rows] + 1 - self.clips.firsts[clip]
+        return torch.from_numpy(self.clips.latents[clip, frame].astype(np.float32)).to(self.device)
+
     def _begin(self, row: int, rng: np.random.Generator) -> None:
         """Begin a rollout with a true frame."""
-        episodes = np.flatnonzero(self.store.lengths > 8 + self.config.num_frames)
-        at_hand = np.intersect1d(self.scenes.kept(), episodes)
-        if len(at_hand) and rng.random() < self.config.same_episode:
-            episode = int(rng.choice(at_hand))
+        carried = self.carried
+        if self.clips is not None:
+            clip = int(rng.integers(len(self.clips.firsts)))
+            first = int(self.clips.firsts[clip])
+            at, end = first + self.clips.num_context - 1, first + self.clips.latents.shape[1] - 1
+            carried["clip"][row] = clip
         else:
-            episode = int(rng.choice(episodes))
-        start, length = int(self.store.starts[episode]), int(self.store.lengths[episode])
-        # early in the episode, where there is time to grow old
-        at = start + int(rng.random() ** 1.5 * (length - 1 - self.config.num_frames))
-        carried, blind = self.carried, bool(rng.random() < self.config.layout_dropout)
-        carried["at"][row], carried["age"][row], carried["hidden"][row] = at, 0, blind
+            at, end = self._draw_start(rng)
+        blind = bool(rng.random() < self.config.layout_dropout)
+        carried["at"][row], carried["end"][row] = at, end
+        carried["age"][row], carried["hidden"][row] = 0, blind
         carried["pictures"][row] = torch.from_numpy(np.array(self.store.frames[at]))
         carried["latents"][row] = 0
         carried["key_at"][row] = -1
-        positions = np.maximum(at - np.array(STYLE_FRAMES), start)
+        positions = np.maximum(at - np.array(STYLE_FRAMES), self.first[at])
         surfaces = stack_surfaces([self._surfaces(int(k), blind) for k in positions], self.device)
         carried["statistics"][row] = picture_statistics(self._true(positions), surfaces).cpu()
         self._keep(row)
+
+    def _draw_start(self, rng: np.random.Generator) -> tuple[int, int]:
+        """A frame to begin with, and the last one of its episode."""
+        episodes = np.flatnonzero(self.store.lengths > 2 * STYLE_FRAMES[-1] + self.config.num_frames)
+        at_hand = np.intersect1d(self.scenes.kept(), episodes)
+        near = len(at_hand) and rng.random() < self.config.same_episode
+        episode = int(rng.choice(at_hand if near else episodes))
+        start, length = int(self.store.starts[episode]), int(self.store.lengths[episode])
+        # early in the episode, where there is time to grow old
+        first = start + int(rng.random() ** 1.5 * (length - 1 - self.config.num_frames))
+        return first, start + length - 1
 
     def _keep(self, row: int) -> None:
         """Make the newest picture a key frame if it is far from the newest key frame."""

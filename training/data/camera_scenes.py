@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data import lerobot_layout
+from worldsim.atomic_files import atomic_path
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
@@ -48,7 +48,7 @@ def write_camera_scenes(path: Path, scenes: Sequence[CameraScene], light_cycles:
         arrays["lights"] = np.stack(lights).astype(np.uint8)
     if light_cycles is not None:
         arrays["light_cycles"] = np.asarray(light_cycles, np.float64)
-    with lerobot_layout.atomic_path(path) as temporary, temporary.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from tqdm import tqdm, trange
 
-from training.data import lerobot_layout as layout
+from training.data.array_cache import ArrayCache
 from training.data.camera_scenes import CameraScenes
 from training.data.layout_store import EpisodeLayout
 from training.data.reconstructed_scenes import reconstruct_scenes
@@ -28,24 +28,26 @@ from worldsim.gbuffer.camera_scene import CameraScene
 class FrameStore:
     """All frames and rows of a dataset, one episode after the other.
 
-    The frames are decoded once into `cache/frames.npy` beside the dataset and mapped into memory afterwards; an
-    interrupted decoding goes on where it stopped, and a dataset that has changed is decoded anew.
+    The frames are decoded once into `cache/frames.npy` beside the dataset and mapped into memory afterwards (see
+    ArrayCache); an interrupted decoding goes on where it stopped, and a dataset that has changed is decoded anew.
 
     Args:
         dataset: what to hold.
         num_threads: decoders at work while the cache is built.
-        batch_size: episodes decoded at a time; an interruption loses at most these.
+        batch_size: episodes decoded ahead.
 
     Attributes:
         frames: uint8 [n, h, w, 3], read-only.
         rows: Rows [n].
         starts: first frame of each episode, int64 [e].
         lengths: frames of each episode, int64 [e].
+        content: JSON that tells what the frames are, for caches of what is made from them.
         towns: town of each episode, int64 [e].
         layouts: what does not move around each episode, read when it is asked for.
 
     Raises:
         ValueError: the dataset is empty, or one of its files is damaged; the message names it.
+        OSError: the frames cannot be written, on a full disk for example; names their file.
     """
 
     def __init__(self, dataset: RolloutDataset, num_threads: int = 2, batch_size: int = 8) -> None:
@@ -61,7 +63,8 @@ class FrameStore:
         self.layouts: tuple[EpisodeLayout, ...] = tuple(episode.static for episode in episodes)
         self.episodes = episodes
         self.offsets = np.zeros_like(self.starts)  # of the first frames, in their episodes
-        self.frames = _cached_frames(dataset, episodes, self.starts, num_threads, batch_size)
+        self.frames = _cached_frames(dataset, episodes, num_threads, batch_size)
+        self.content = {"checksums": dataset.checksums, "first": 0, "last": len(self)}
 
     def __len__(self) -> int:
         """Number of frames."""
@@ -95,6 +98,7 @@ class FrameStore:
         part.layouts = tuple(self.layouts[k] for k in np.flatnonzero(kept))
         part.rows = self.rows[first:last]
         part.frames = self.frames[first:last]
+        part.content = self.content | {"first": self.content["first"] + first, "last": self.content["first"] + last}
         return part
 
     def split(self, tail: float) -> tuple[FrameStore, FrameStore]:
@@ -109,81 +113,53 @@ class FrameStore:
 
 def store_colours(store: FrameStore, camera: CameraGeometry, path: Path) -> np.ndarray:
     """RGB in [0, 1], float32 [n, s, 3], of all objects of a store as its frames show them, one per object and episode;
-    NaN for those never seen. Read from `path` if it is there.
-
-    Raises:
-        ValueError: the file at `path` belongs to another store.
+    NaN for those never seen. Kept at `path`.
     """
-    shape = (*store.rows.scenes.object_kinds.shape, 3)
-    if not path.is_file():
+    num_slots = store.rows.scenes.object_kinds.shape[1]
+    cache = ArrayCache(
+        path=path,
+        dtype=np.dtype(np.float32),
+        shape=(num_slots, 3),
+        lengths=store.lengths.tolist(),
+        made_from={"frames": store.content, "camera": asdict(camera)},
+    )
+
+    def episodes(first: int) -> Iterator[np.ndarray]:
         actor_map = ActorMap(camera, store.frames.shape[1:3], store.dt)
-        colours = np.empty(shape, np.float32)
         shown = known_of(store.rows.valid).picture
-        episodes = zip(store.starts, store.lengths, strict=True)
-        for start, length in tqdm(episodes, total=len(store.starts), desc="colours", unit="episode"):
-            rows = slice(int(start), int(start + length))
+        for k in trange(first, len(store.starts), desc="colours", unit="episode"):
+            rows = slice(int(store.starts[k]), int(store.starts[k] + store.lengths[k]))
             scenes = store.rows.scenes[rows]
             kinds = np.where(shown[rows, None], scenes.object_kinds, 0)
-            colours[rows] = tracked_colours(store.frames[rows], scenes.objects, kinds, actor_map)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(path.stem + ".tmp.npy")
-        np.save(temporary, colours)
-        temporary.replace(path)
-    colours = np.load(path)
-    if colours.shape != shape:
-        raise ValueError(f"{path} holds colours {colours.shape}, the dataset needs {shape}; delete it")
-    return colours
+            yield tracked_colours(store.frames[rows], scenes.objects, kinds, actor_map).astype(np.float32)
+
+    return cache.load(episodes)
 
 
 def _cached_frames(
-    dataset: RolloutDataset, episodes: Sequence[RecordedEpisode], starts: np.ndarray, num_threads: int, batch_size: int
+    dataset: RolloutDataset, episodes: Sequence[RecordedEpisode], num_threads: int, batch_size: int
 ) -> np.ndarray:
-    cache = dataset.root / "cache"
-    final, partial, manifest = cache / "frames.npy", cache / "frames.npy.tmp", cache / "frames.json"
-    content = {"episodes": dataset.indices, "lengths": dataset.lengths.tolist(), "checksums": dataset.checksums}
-    shape = (int(dataset.lengths.sum()), *dataset.frame_size, 3)
-    if not manifest.exists() or layout.read_json(manifest) != content:
-        final.unlink(missing_ok=True)
-        partial.unlink(missing_ok=True)
-        layout.write_json(manifest, content)
-    if not final.exists():
-        _decode_all(episodes, starts, partial, shape, num_threads, batch_size)
-        partial.replace(final)
-    frames = np.load(final, mmap_mode="r")
-    if frames.shape != shape:
-        raise ValueError(f"{final} is damaged: frames {shape} expected, {frames.shape} found; delete it")
-    return frames
+    cache = ArrayCache(
+        path=dataset.root / "cache" / "frames.npy",
+        dtype=np.dtype(np.uint8),
+        shape=(*dataset.frame_size, 3),
+        lengths=dataset.lengths.tolist(),
+        made_from={"episodes": dataset.indices, "checksums": dataset.checksums},
+    )
 
+    def decoded(first: int) -> Iterator[np.ndarray]:
+        done = int(dataset.lengths[:first].sum())
+        total = int(dataset.lengths.sum())
+        with (
+            ThreadPoolExecutor(num_threads) as pool,
+            tqdm(total=total, initial=done, desc="decode", unit="frame") as bar,
+        ):
+            for start in range(first, len(episodes), batch_size):
+                for frames in pool.map(RecordedEpisode.decode, episodes[start : start + batch_size]):
+                    yield frames
+                    bar.update(len(frames))
 
-def _decode_all(
-    episodes: Sequence[RecordedEpisode],
-    starts: np.ndarray,
-    path: Path,
-    shape: tuple[int, ...],
-    num_threads: int,
-    batch_size: int,
-) -> None:
-    """Decode every episode into the array file at `path`; episodes that a previous call has finished are kept."""
-    progress_path = path.with_suffix(".progress")
-    num_done = len(progress_path.read_bytes()) if path.exists() and progress_path.exists() else 0
-    if not num_done:
-        progress_path.write_bytes(b"")
-    frames = np.lib.format.open_memmap(path, "r+" if num_done else "w+", np.uint8, shape)
-    done = int(starts[num_done]) if num_done < len(episodes) else shape[0]
-    with (
-        ThreadPoolExecutor(num_threads) as pool,
-        progress_path.open("ab") as progress,
-        tqdm(total=shape[0], initial=done, desc="decode", unit="frame") as bar,
-    ):
-        for first in range(num_done, len(episodes), batch_size):
-            batch = range(first, min(first + batch_size, len(episodes)))
-            for k, decoded in zip(batch, pool.map(lambda k: episodes[k].decode(), batch), strict=True):
-                frames[starts[k] : starts[k] + len(decoded)] = decoded
-                bar.update(len(decoded))
-            frames.flush()
-            progress.write(b"." * len(batch))
-            progress.flush()
-    progress_path.unlink()
+    return cache.load(decoded)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

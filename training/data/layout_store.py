@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data import lerobot_layout
+from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.layout_file import layout_digest, pack_layouts, unpack_layouts
 
@@ -26,7 +27,7 @@ def write_layout(root: Path, layout: Layout) -> str:
     digest = layout_digest(layout)
     path = root / lerobot_layout.LAYOUT_PATH.format(digest=digest)
     if not path.exists():
-        with lerobot_layout.atomic_path(path) as temporary, temporary.open("wb") as file:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **pack_layouts([layout]))  # type: ignore[arg-type]
     return digest
 

@@ -15,6 +15,7 @@ from training.data.layout_store import write_layout
 from training.data.rollouts import EpisodeSource, RolloutDataset, Rows
 from training.data.sensor_streams import stream_key, write_stream
 from training.data.video_io import VideoConfig, checksum, encode_video
+from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.layout import Layout
 from worldsim.gbuffer.camera_scene import CameraScene
 
@@ -117,7 +118,7 @@ class RolloutWriter:
         digest = write_layout(self.root, Layout.unknown() if static is None else static)
         checksums = {f"{name}_crc32": self._write_stream(index, name, pictures[name]) for name in self.sensors}
         video_path = self.root / layout.episode_file(layout.VIDEO_PATH, index)
-        with layout.atomic_path(video_path) as temporary:
+        with atomic_path(video_path) as temporary:
             encode_video(temporary, frames, self.fps, self.video)
             crc = checksum(temporary)
         data_path = self.root / layout.episode_file(layout.DATA_PATH, index)
@@ -132,7 +133,7 @@ class RolloutWriter:
     def _write_stream(self, index: int, name: str, pictures: np.ndarray) -> int:
         """Write a stream; its CRC-32."""
         path = self.root / layout.episode_file(layout.VIDEO_PATH, index, stream_key(name))
-        with layout.atomic_path(path) as temporary:
+        with atomic_path(path) as temporary:
             write_stream(temporary, name, pictures, self.fps, self.video.gop)
             return checksum(temporary)
 
@@ -151,8 +152,8 @@ class RolloutWriter:
         first, statistics = 0, FeatureStatistics()
         for index in dataset.indices:
             path = self.root / layout.episode_file(layout.DATA_PATH, index)
-            table = layout.read_table(path)
-            first = self._number(index, table, first)
+            table = self._numbered(index, layout.read_table(path), first)
+            first += table.num_rows
             statistics.add_table(table)
             if index % max(1, len(dataset) // 100) == 0:  # colours need no more than a hundred images
                 episode = dataset[index]
@@ -163,17 +164,17 @@ class RolloutWriter:
         totals = layout.info(self.features, self.fps, len(dataset), first, len(self.tasks))
         layout.write_json(self.root / layout.INFO_PATH, totals)
 
-    def _number(self, index: int, table: pa.Table, first: int) -> int:
-        """Give the episode the global rows from `first` on; returns the first row after it."""
+    def _numbered(self, index: int, table: pa.Table, first: int) -> pa.Table:
+        """The episode's table with the global rows from `first` on, which it is also given on disk."""
         path = self.root / layout.episode_file(layout.EPISODES_PATH, index)
         row = layout.read_table(path).to_pylist()[0]
         if row["dataset_from_index"] != first:
             at = table.schema.get_field_index("index")
-            numbered = table.set_column(at, "index", pa.array(np.arange(first, first + table.num_rows)))
-            layout.write_table(self.root / layout.episode_file(layout.DATA_PATH, index), numbered)
+            table = table.set_column(at, "index", pa.array(np.arange(first, first + table.num_rows)))
+            layout.write_table(self.root / layout.episode_file(layout.DATA_PATH, index), table)
             row |= {"dataset_from_index": first, "dataset_to_index": first + table.num_rows}
             layout.write_table(path, pa.Table.from_pylist([row]))
-        return first + table.num_rows
+        return table
 
 
 def _table(rows: Rows, index: int, fps: int, masked: bool) -> pa.Table:

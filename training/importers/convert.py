@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from envs.folder_lock import lock_folder
 from training.data import lerobot_layout as layout
 from training.data.rollout_writer import RolloutWriter
 from training.data.rollouts import EpisodeSource, RolloutDataset, Rows
@@ -58,6 +59,7 @@ def import_recordings(config: ImportConfig) -> list[RolloutDataset]:
     Raises:
         ValueError: the source cannot be read (names file, line and value), holds nothing long enough, or `config.out`
             holds another dataset.
+        FolderInUseError: another process imports there.
     """
     importer = find_importer(config.source, config.format)
     splits: dict[str, list[Recording]] = {}
@@ -79,16 +81,15 @@ def _convert(recordings: Sequence[Recording], root: Path, format_name: str, conf
     plan = [(r, times) for r in recordings for times in episode_times(r.clock, config.resample)]
     if not plan:
         raise ValueError(f"{config.source} holds no {config.resample.min_seconds} s without a gap")
-    _check_manifest(root, format_name, config, plan)
-    for leftover in root.rglob(".*.tmp"):  # of an import that was stopped
-        leftover.unlink()
-    writer = RolloutWriter(root, config.frame_size, config.resample.fps, [f"driving ({format_name})"], masked=True)
-    for index, (recording, times) in enumerate(tqdm(plan, desc=f"import {root}", unit="episode")):
-        if not writer.has(index):
-            rows = rows_at(recording, times, config.resample)
-            frames = _frames(recording, times, rows, config)
-            writer.write(index, frames, rows, EpisodeSource(seed=0, town=-1))
-    writer.seal()
+    with lock_folder(root):
+        _check_manifest(root, format_name, config, plan)
+        writer = RolloutWriter(root, config.frame_size, config.resample.fps, [f"driving ({format_name})"], masked=True)
+        for index, (recording, times) in enumerate(tqdm(plan, desc=f"import {root}", unit="episode")):
+            if not writer.has(index):
+                rows = rows_at(recording, times, config.resample)
+                frames = _frames(recording, times, rows, config)
+                writer.write(index, frames, rows, EpisodeSource(seed=0, town=-1))
+        writer.seal()
     return RolloutDataset(root)
 
 

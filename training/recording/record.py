@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_routes
+from envs.folder_lock import lock_folder
 from envs.maps.map_files import MapFile, find_maps, read_maps
 from envs.process_pool import in_processes
 from envs.registration import WORLDS, ReferenceWorldName
@@ -163,12 +164,19 @@ def record(config: RecordConfig, make_world: MakeWorld | None = None) -> Rollout
     Raises:
         ValueError: a map cannot be used, or `config.out` holds a recording made with other settings.
         RouteError: a route of `config.carla_routes` cannot be driven on the server.
+        FolderInUseError: another process records there.
         ConnectionError: CARLA does not answer, or breaks off again and again; what was recorded so far is kept.
     """
     make_world = make_named_world if make_world is None else make_world
-    _check_settings(config, read_maps(config.maps))
-    for leftover in config.out.rglob(".*.tmp"):  # of a recording that was stopped
-        leftover.unlink()
+    maps = read_maps(config.maps)
+    with lock_folder(config.out):
+        _check_settings(config, maps)
+        _record_missing(config, make_world)
+    return RolloutDataset(config.out)
+
+
+def _record_missing(config: RecordConfig, make_world: MakeWorld) -> None:
+    """Record what is missing, and seal the dataset."""
     groups = _missing_by_town(config)
     done = config.num_episodes - sum(len(group) for group in groups)
     with tqdm(total=config.num_episodes, initial=done, desc=f"record {config.out}", unit="episode") as progress:
@@ -179,7 +187,6 @@ def record(config: RecordConfig, make_world: MakeWorld | None = None) -> Rollout
             _record_in_parallel(config, make_world, groups, progress)
     writer = _writer(config, RolloutDataset(config.out).fps)
     writer.seal()
-    return RolloutDataset(config.out)
 
 
 def _record_in_parallel(
@@ -243,7 +250,7 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
                     episode.camera_scenes,
                     episode.light_cycles,
                 )
-            except (ConnectionError, RouteError):
+            except (OSError, RouteError):  # a lost server, a full disk: they say what is wrong
                 raise
             except Exception as error:
                 raise RuntimeError(f"episode {index}, {config.source(index, 0)}, failed: {error}") from error

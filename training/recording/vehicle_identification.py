@@ -16,6 +16,7 @@ from training.importers.formats import find_importer, read_recordings
 from training.importers.importer import DriveOptions, SourceHints
 from training.importers.recording import Recording
 from training.importers.resample import ResampleConfig, episode_times, rows_at
+from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.scene import EGO_NAMES
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
@@ -315,5 +316,5 @@ def _plot(path: Path, windows: DriveWindows, before: VehicleModel, model: Vehicl
     speed.set(ylabel="speed [m/s]", title="windows from the median to the worst speed error")
     rate.set(ylabel="yaw rate [°/s]", xlabel="time [s]")
     speed.legend(fontsize=8)
-    with layout.atomic_path(path) as temporary:
+    with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)

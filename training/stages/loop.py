@@ -1,4 +1,4 @@
-"""The one training loop: AdamW, warm-up and cosine, EMA, clipping, AMP on a GPU, TensorBoard, exact resume, many
+"""The one training loop: AdamW, warm-up and cosine, EMA, clipping, mixed precision, TensorBoard, exact resume, many
 processes."""
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from training.stages.distributed import average_gradients, is_first, step_seed, wait_for_all
+from training.stages.interrupts import put_off_interrupts
+from training.stages.precision import Precision
+from training.stages.randomness import seeded
 from worldsim.checkpoint import load_tensors, load_weights, save_tensors, save_weights
 
 LossFunction = Callable[[int, torch.Generator], dict[str, Tensor]]
@@ -38,6 +41,8 @@ class LoopConfig:
         log_every: steps between TensorBoard points.
         seed: step k draws from a generator seeded with (seed, k), so that a resumed run repeats an uninterrupted one;
             of many processes each draws its own, and the batch of a step is that of all of them together.
+        precision: that losses are calculated in; weights, gradients and the optimiser are always float32. None: that
+            of the run; outside of a run float32 on a CPU, bfloat16 on a GPU.
     """
 
     num_steps: int
@@ -50,6 +55,7 @@ class LoopConfig:
     save_every: int = 100
     log_every: int = 10
     seed: int = 0
+    precision: Precision | None = None
 
     def __post_init__(self) -> None:
         for name in ("num_steps", "learning_rate", "clip_norm", "save_every", "log_every"):
@@ -74,6 +80,10 @@ def step_generator(seed: int, step: int) -> torch.Generator:
 
 class TrainLoop:
     """Trains a module's parameters and keeps everything needed to go on in `folder`.
+
+    A resumed run repeats an uninterrupted one to the bit. So a step may read and write nothing that is not kept: the
+    module's parameters and buffers and `carried`. It may draw random numbers from anywhere: those that come from global
+    generators, dropout's for example, follow (seed, step) too.
 
     Args:
         module: its trainable parameters are optimised in place.
@@ -119,8 +129,9 @@ class TrainLoop:
         for name, p in self.parameters.items():
             tensors[f"ema/{name}"] = self.ema[name].cpu()
             tensors[f"weight/{name}"] = p.detach().cpu().clone()
-            for key in ("exp_avg", "exp_avg_sq", "step"):
-                tensors[f"{key}/{name}"] = self.optimizer.state[p][key].detach().cpu().clone()
+            for key, value in self.optimizer.state[p].items():  # none while the parameter has had no gradient
+                tensors[f"{key}/{name}"] = value.detach().cpu().clone()
+        tensors |= {f"buffer/{name}": value.detach().cpu().clone() for name, value in self.module.named_buffers()}
         tensors |= {f"carried/{name}": value.cpu().clone() for name, value in self.carried.items()}
         save_tensors(tensors, self._optimizer_path)
 
@@ -137,15 +148,18 @@ class TrainLoop:
             for name, p in self.parameters.items():
                 p.copy_(tensors[f"weight/{name}"])
                 self.ema[name].copy_(tensors[f"ema/{name}"])
-                self.optimizer.state[p] = {
-                    "step": tensors[f"step/{name}"],
-                    "exp_avg": tensors[f"exp_avg/{name}"].to(p.device),
-                    "exp_avg_sq": tensors[f"exp_avg_sq/{name}"].to(p.device),
-                }
-            for name, value in self.carried.items():
-                if f"carried/{name}" not in tensors:
-                    raise ValueError(f"{self._optimizer_path} was written by another version: it lacks carried/{name}")
-                value.copy_(tensors[f"carried/{name}"])
+                if f"step/{name}" in tensors:
+                    self.optimizer.state[p] = {
+                        "step": tensors[f"step/{name}"],
+                        "exp_avg": tensors[f"exp_avg/{name}"].to(p.device),
+                        "exp_avg_sq": tensors[f"exp_avg_sq/{name}"].to(p.device),
+                    }
+            others = {f"buffer/{name}": value for name, value in self.module.named_buffers()}
+            others |= {f"carried/{name}": value for name, value in self.carried.items()}
+            for name, value in others.items():
+                if name not in tensors:
+                    raise ValueError(f"{self._optimizer_path} was written by another version: it lacks {name}")
+                value.copy_(tensors[name])
         self.step = int(tensors["step"])
         return True
 
@@ -160,15 +174,16 @@ class TrainLoop:
         config, device = self.config, next(iter(self.parameters.values())).device
         for group in self.optimizer.param_groups:
             group["lr"] = group["rate"] * config.learning_rate_at(self.step)
-        # no cache: weights that were cast for rollouts, without gradients, must not serve the loss
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda", cache_enabled=False):
-            values = self.loss_function(self.step, step_generator(config.seed, self.step))
-        loss = values["loss"]
-        if not torch.isfinite(loss):
-            raise ValueError(f"loss is {loss.item()} at step {self.step}: lower learning_rate or resume from a save")
-
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        precision = config.precision or ("bfloat16" if device.type == "cuda" else "float32")
+        with seeded(step_seed(config.seed, self.step)):
+            # no cache: weights that were cast for rollouts, without gradients, must not serve the loss
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False):
+                values = self.loss_function(self.step, step_generator(config.seed, self.step))
+            loss = values["loss"]
+            if not torch.isfinite(loss):
+                raise ValueError(f"loss is {loss.item()} at step {self.step}: lower learning_rate or resume")
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # draws again where activations are recomputed
         average_gradients(self.parameters.values())
         norm = nn.utils.clip_grad_norm_(list(self.parameters.values()), config.clip_norm)
         self.optimizer.step()
@@ -184,7 +199,7 @@ class TrainLoop:
     def run(self, title: str) -> None:
         """Train to the end, resuming if there is something to resume; ends with the averaged weights in the module.
 
-        Ctrl-C saves first, then interrupts.
+        Ctrl-C and SIGTERM wait for the step to end and save, then interrupt; a second one interrupts at once.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
@@ -198,24 +213,26 @@ class TrainLoop:
             mininterval=1.0,
             disable=not is_first(),
         )
-        with SummaryWriter(str(self.folder / "log")) if is_first() else nullcontext() as writer, bar:
-            try:
-                while self.step < self.config.num_steps:
-                    started = time.perf_counter()
-                    values = self.train_step()
-                    values["seconds"] = time.perf_counter() - started
-                    for name, value in values.items():
-                        smooth[name] = value if name not in smooth else 0.95 * smooth[name] + 0.05 * value
-                    bar.update()
-                    if self.step % self.config.log_every == 0:
-                        self._log(values, smooth, bar, writer)
-                    if self.step % self.config.save_every == 0:
-                        self.save()
-            except KeyboardInterrupt:
-                if self.step:
+        with (
+            SummaryWriter(str(self.folder / "log")) if is_first() else nullcontext() as writer,
+            bar,
+            put_off_interrupts() as interrupt,
+        ):
+            while self.step < self.config.num_steps and not interrupt.asked:
+                started = time.perf_counter()
+                values = self.train_step()
+                values["seconds"] = time.perf_counter() - started
+                for name, value in values.items():
+                    smooth[name] = value if name not in smooth else 0.95 * smooth[name] + 0.05 * value
+                bar.update()
+                if self.step % self.config.log_every == 0:
+                    self._log(values, smooth, bar, writer)
+                if self.step % self.config.save_every == 0 and self.step < self.config.num_steps:
                     self.save()
-                raise
-        self.save()
+            if self.step:
+                self.save()
+            if interrupt.asked:
+                raise KeyboardInterrupt
         self.use_ema()
         self.module.eval()
 
@@ -241,4 +258,5 @@ def stage_done(module: nn.Module, path: Path) -> bool:
     wait_for_all()  # all have checked before one of them may write
     if done:
         load_weights(module, path)
+        module.eval()  # as training leaves it
     return done

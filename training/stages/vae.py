@@ -6,9 +6,10 @@ al. 2017) that sees the classes of surfaces, and its features (Wang et al. 2018)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.batches.picture_rollouts import PictureRollouts, PictureRolloutsConfig, stack_surfaces
+from training.batches.picture_rollouts import PictureBatch, PictureRollouts, PictureRolloutsConfig, stack_surfaces
+from training.batches.self_rollouts import SelfRolloutClips
 from training.data.recorded_scenes import RecordedScenes
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
@@ -38,13 +40,10 @@ CRITIC_LEARNS = 0.55
 
 
 @dataclass(frozen=True, kw_only=True)
-class VAEStageConfig:
-    """Batch and losses of the VAE3D's stage.
+class PaintingConfig:
+    """How made pictures are compared with true ones.
 
     Args:
-        rollouts: how they begin and end.
-        latent_fraction: share of the frames for which the decoder is given latents; all those without a layout are.
-        kl_weight: of the KL term, per latent value.
         gradient_weight: of the L1 loss on image gradients, which keeps edges.
         thing_weight: added to a pixel's weight of 1 where one of SMALL_THINGS is.
         critic_from: share of training after which the critic takes part.
@@ -54,10 +53,6 @@ class VAEStageConfig:
         critic_rate: its learning rate over the rest's.
     """
 
-    loop: LoopConfig
-    rollouts: PictureRolloutsConfig = field(default_factory=PictureRolloutsConfig)
-    latent_fraction: float = 0.5
-    kl_weight: float = 2e-3
     gradient_weight: float = 1.0
     thing_weight: float = 2.0
     critic_from: float = 0.35
@@ -67,12 +62,35 @@ class VAEStageConfig:
     critic_rate: float = 0.5
 
     def __post_init__(self) -> None:
-        for name in ("latent_fraction", "critic_from"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)}")
-        for name in ("kl_weight", "critic_width", "critic_rate"):
+        if not 0 <= self.critic_from <= 1:
+            raise ValueError(f"critic_from must lie in [0, 1], got {self.critic_from}")
+        for name in ("critic_width", "critic_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAEStageConfig:
+    """Batch and losses of the VAE3D's stage.
+
+    Args:
+        rollouts: how they begin and end.
+        painting: how their pictures are judged.
+        latent_fraction: share of the frames for which the decoder is given latents; all those without a layout are.
+        kl_weight: of the KL term, per latent value.
+    """
+
+    loop: LoopConfig
+    rollouts: PictureRolloutsConfig = field(default_factory=PictureRolloutsConfig)
+    painting: PaintingConfig = field(default_factory=PaintingConfig)
+    latent_fraction: float = 0.5
+    kl_weight: float = 2e-3
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.latent_fraction <= 1:
+            raise ValueError(f"latent_fraction must lie in [0, 1], got {self.latent_fraction}")
+        if not self.kl_weight > 0:
+            raise ValueError(f"kl_weight must be positive, got {self.kl_weight}")
 
 
 class PictureCritic(nn.Module):
@@ -135,83 +153,112 @@ def pixel_weights(surfaces: Surfaces, thing_weight: float) -> Float[Tensor, "n 1
     return 1 + thing_weight * coverage_of(surfaces)[:, list(SMALL_THINGS)].sum(1, keepdim=True)
 
 
-class _Unrolled:
-    """Pictures made in one training step, with what their losses need."""
+class RawLatents(NamedTuple):
+    """Raw latents that a decoder is given, [b, c, h, w], and the KL term of those that came from the encoder."""
 
-    def __init__(self) -> None:
-        self.made: list[Tensor] = []
-        self.true: list[Tensor] = []
-        self.weights: list[Tensor] = []
-        self.coverage: list[Tensor] = []
-        self.kl: list[Tensor] = []
+    values: Tensor
+    kl: Tensor
+
+
+LatentSource = Callable[[PictureBatch, np.random.Generator, torch.Generator], RawLatents]
+"""Where the latents of a batch come from."""
+
+
+class Unrolled(NamedTuple):
+    """Pictures made in one training step, with what their losses need; `n` frames of `b` rollouts.
+
+    made, true: [n b, 3, H, W]. weights: of the pixels, [n b, 1, H, W]. coverage: shares of the classes, [n b, k, H, W].
+    kl: mean over the frames.
+    """
+
+    made: Tensor
+    true: Tensor
+    weights: Tensor
+    coverage: Tensor
+    kl: Tensor
 
 
 def unroll(
     vae: VAE3D,
     rollouts: PictureRollouts,
     rows: np.ndarray,
-    config: VAEStageConfig,
+    source: LatentSource,
+    thing_weight: float,
     rng: np.random.Generator,
     generator: torch.Generator,
-) -> _Unrolled:
-    """Take the rollouts some frames on."""
-    result = _Unrolled()
+) -> Unrolled:
+    """Take these rollouts some frames on, each picture made from the last one."""
+    made, true, weights, coverage, kl = [], [], [], [], []
     for _ in range(rollouts.config.num_frames):
         batch = rollouts.batch(rows, rng)
-        given = torch.from_numpy(rng.random(len(rows)) < config.latent_fraction).to(batch.hidden) | batch.hidden
+        raw = source(batch, rng, generator)
+        latents = vae.normalise(torch.cat([batch.past, raw.values[:, None]], dim=1))
+        made.append(vae.decode(latents, batch.surfaces, batch.references, vae.read_style(batch.statistics)))
+        rollouts.advance(batch, made[-1], raw.values)
+        true.append(batch.frames)
+        weights.append(pixel_weights(batch.surfaces, thing_weight))
+        coverage.append(coverage_of(batch.surfaces))
+        kl.append(raw.kl)
+    return Unrolled(
+        made=torch.cat(made),
+        true=torch.cat(true),
+        weights=torch.cat(weights),
+        coverage=torch.cat(coverage),
+        kl=torch.stack(kl).mean(),
+    )
 
-        # the encoder is asked for those alone whose latents are used
-        raw = batch.latents.new_zeros(len(rows), *batch.latents.shape[2:])
-        if given.any():
-            mean, log_variance = vae.posterior(batch.frames[given], Surfaces(*(s[given] for s in batch.surfaces)))
-            mean, log_variance = mean.float(), log_variance.float()
-            noise = torch.randn(mean.shape, generator=generator).to(mean.device)
-            raw = raw.index_put((given.nonzero()[:, 0],), mean + (0.5 * log_variance).exp() * noise)
-            result.kl.append(0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean() * given.float().mean())
 
-        style = vae.read_style(batch.statistics)
-        latents = torch.cat([batch.latents, raw[:, None]], dim=1)
-        made = vae.decode(latents, batch.surfaces, batch.references, style)
-        rollouts.advance(batch, made, raw)
-        result.made.append(made)
-        result.true.append(batch.frames)
-        result.weights.append(pixel_weights(batch.surfaces, config.thing_weight))
-        result.coverage.append(coverage_of(batch.surfaces))
-    return result
+def posterior_source(vae: VAE3D, latent_fraction: float) -> LatentSource:
+    """Latents of the true frame for a share of the rollouts, and for all without a layout; nothing, which is what the
+    prior's mean tells, for the others."""
+
+    def source(batch: PictureBatch, rng: np.random.Generator, generator: torch.Generator) -> RawLatents:
+        given = torch.from_numpy(rng.random(len(batch.rows)) < latent_fraction).to(batch.hidden) | batch.hidden
+        raw = torch.zeros_like(batch.past[:, 0])
+        if not given.any():
+            return RawLatents(raw, raw.new_zeros(()))
+        surfaces = Surfaces(*(s[given] for s in batch.surfaces))  # the encoder runs for those alone that use it
+        mean, log_variance = (v.float() for v in vae.posterior(batch.frames[given], surfaces))
+        noise = torch.randn(mean.shape, generator=generator).to(mean.device)
+        raw = raw.index_put((given.nonzero()[:, 0],), mean + (0.5 * log_variance).exp() * noise)
+        kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
+        return RawLatents(raw, kl * given.float().mean())
+
+    return source
 
 
 def painting_losses(
-    painting: Painting, unrolled: _Unrolled, config: VAEStageConfig, *, judged: bool
+    painting: Painting, unrolled: Unrolled, config: PaintingConfig, kl_weight: float, *, judged: bool
 ) -> dict[str, Tensor]:
     """The named losses of made pictures.
 
     Each part reaches only those whose loss it is, so that one optimiser serves decoder and critic.
     """
-    made, true = torch.cat(unrolled.made), torch.cat(unrolled.true)
-    weights, coverage = torch.cat(unrolled.weights), torch.cat(unrolled.coverage)
-    kl = torch.stack(unrolled.kl).mean() if unrolled.kl else made.new_zeros(())
+    made, true, weights, coverage, kl = unrolled
     mse = (made.detach() - true).square().mean((1, 2, 3))
     values = {"kl": kl.detach(), "psnr": (10 * torch.log10(4 / mse)).mean()}
 
     probe = made.detach().requires_grad_()
     pixels, edges = picture_loss(probe, true, weights)
-    (pull,) = torch.autograd.grad(pixels + config.gradient_weight * edges, probe)
+    near = pixels + config.gradient_weight * edges
+    (pull,) = torch.autograd.grad(near, probe)
     values |= {"l1": pixels.detach(), "edges": edges.detach()}
-    loss = config.kl_weight * kl
+    loss = kl_weight * kl
     if judged:
         critic_loss, right, pushes = _judge(painting.critic, probe, true, coverage, config)
+        length = pull.norm()
         for push, share in pushes:
-            pull = pull + share * pull.norm() / push.norm().clamp(min=1e-12) * push
+            pull = pull + share * length / push.norm().clamp(min=1e-12) * push
         loss = loss + critic_loss
         values |= {"critic": critic_loss.detach(), "right": right}
     else:  # the optimiser holds a state of every parameter
         loss = loss + 0.0 * torch.stack([p.sum() for p in painting.critic.parameters()]).sum()
     through = (made * pull).sum()  # its gradient is that of all the decoder's losses
-    return {"loss": loss + through - through.detach(), **values}
+    return {"loss": loss + through - through.detach() + near.detach(), **values}
 
 
 def _judge(
-    critic: PictureCritic, probe: Tensor, true: Tensor, coverage: Tensor, config: VAEStageConfig
+    critic: PictureCritic, probe: Tensor, true: Tensor, coverage: Tensor, config: PaintingConfig
 ) -> tuple[Tensor, Tensor, list[tuple[Tensor, float]]]:
     """The critic's own loss, the share of patches it tells right, and the gradients on the pictures that it asks for,
     each with the length it is to have."""
@@ -276,20 +323,45 @@ def train_vae(vae: VAE3D, scenes: RecordedScenes, blind: RecordedScenes, config:
     result = folder / "vae.safetensors"
     if stage_done(vae, result):
         return
-    device = vae.latent_mean.device
+    rollouts = begin_rollouts(vae, scenes, blind, config.rollouts)
+    source = posterior_source(vae, config.latent_fraction)
+    train_painting(vae, rollouts, source, config.painting, config.loop, folder, "VAE3D", config.kl_weight)
+    measure_latents(vae, scenes, np.random.default_rng([config.loop.seed, 10**6]))
+    finish_stage(vae, result)
+
+
+def begin_rollouts(
+    vae: VAE3D,
+    scenes: RecordedScenes,
+    blind: RecordedScenes,
+    config: PictureRolloutsConfig,
+    clips: SelfRolloutClips | None = None,
+) -> PictureRollouts:
+    """Rollouts for a VAE3D; arguments as for PictureRollouts."""
     height, width = scenes.store.frames.shape[1:3]
     shape = (vae.config.temporal_kernel - 1, vae.config.latent_channels, height // 8, width // 8)
-    rollouts = PictureRollouts(scenes, blind, shape, config.rollouts, device)
-    painting = Painting(vae, PictureCritic(config.critic_width).to(device))
+    return PictureRollouts(scenes, blind, shape, config, vae.latent_mean.device, clips)
+
+
+def train_painting(
+    vae: VAE3D,
+    rollouts: PictureRollouts,
+    source: LatentSource,
+    config: PaintingConfig,
+    loop: LoopConfig,
+    folder: Path,
+    title: str,
+    kl_weight: float = 0.0,
+) -> None:
+    """Train those parameters of `vae` that require gradients on rollouts of pictures; resumable."""
+    painting = Painting(vae, PictureCritic(config.critic_width).to(vae.latent_mean.device))
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
-        rng, progress = step_rng(config.loop.seed, step), step / config.loop.num_steps
+        rng, progress = step_rng(loop.seed, step), step / loop.num_steps
         rows = rollouts.choose(progress, rng)
-        unrolled = unroll(vae, rollouts, rows, config, rng, generator)
-        values = painting_losses(painting, unrolled, config, judged=progress >= config.critic_from)
+        unrolled = unroll(vae, rollouts, rows, source, config.thing_weight, rng, generator)
+        values = painting_losses(painting, unrolled, config, kl_weight, judged=progress >= config.critic_from)
         return values | {"age": rollouts.carried["age"].float().mean()}
 
     rates = {"critic.": config.critic_rate}
-    TrainLoop(painting, loss_function, config.loop, folder, carried=rollouts.carried, rates=rates).run("VAE3D")
-    measure_latents(vae, scenes, np.random.default_rng([config.loop.seed, 10**6]))
-    finish_stage(vae, result)
+    TrainLoop(painting, loss_function, loop, folder, carried=rollouts.carried, rates=rates).run(title)

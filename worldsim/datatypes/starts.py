@@ -10,6 +10,7 @@ from typing import overload
 
 import numpy as np
 
+from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.clip_frames import decode_frames, encode_frames
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
@@ -66,11 +67,8 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
     arrays |= {f"scene_{name}": value for name, value in scenes.arrays().items()}
     layouts = pack_layouts([clip.layout for clip in clips])
     arrays |= {f"layout_{name}": value for name, value in layouts.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    temporary.replace(path)
 
 
 class StartFile(Sequence[StartClip]):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -128,8 +128,8 @@ class VAE3D(nn.Module):
         self.fine_in = Pointwise(num_known + NUM_REFERENCE_CHANNELS, fine)
         self.fine_blocks = nn.ModuleList([nn.Conv2d(fine, fine, 3, padding=1) for _ in range(3)])
         self.fine_out = nn.Conv2d(fine, 9, 3, padding=1)
-        nn.init.zeros_(self.fine_out.weight)
-        nn.init.zeros_(self.fine_out.bias)
+        for parameter in self.fine_out.parameters():
+            nn.init.zeros_(parameter)
 
         self.latent_mean: Tensor
         self.latent_std: Tensor
@@ -188,8 +188,7 @@ class VAE3D(nn.Module):
 
         a = self.decoder_in_4x(self.decoder_stem(x), style)
         b = self.decoder_down8(a)
-        if latents is not None:
-            b = b + self._latent_features(latents)
+        b = b + self._latent_features(latents, like=b)
         for block in self.decoder_in_8x:
             b = block(b, style)
         c = self.decoder_down16(b)
@@ -220,10 +219,15 @@ class VAE3D(nn.Module):
         kept = last * references.last + recalled * references.recalled + (1 - paint) * RESIDUAL_SCALE * change
         return kept + paint * painted.tanh()
 
-    def _latent_features(self, latents: Float[Tensor, "n k c h w"]) -> Float[Tensor, "n d h w"]:
-        raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
+    def _latent_features(
+        self, latents: Float[Tensor, "n k c h w"] | None, like: Float[Tensor, "n d h w"]
+    ) -> Float[Tensor, "n d h w"]:
+        if latents is None:  # raw zeros, the prior's mean, tell nothing; training gives them as well
+            raw = like.new_zeros(len(like), 1, self.config.latent_channels, *like.shape[2:])
+        else:
+            raw = latents * self.latent_std[:, None, None] + self.latent_mean[:, None, None]
         x = self.decoder_latents(raw.flatten(0, 1))
-        return self.decoder_time(rearrange(x, "(n k) d h w -> n k d h w", n=len(latents)))
+        return self.decoder_time(rearrange(x, "(n k) d h w -> n k d h w", n=len(raw)))
 
 
 def join_channels(parts: list[Tensor]) -> Float[Tensor, "n c H W"]:
@@ -258,6 +262,6 @@ def frames_to_float(frames: Tensor) -> Float[Tensor, "... 3 H W"]:
     return rearrange(frames, "... h w c -> ... c h w").float() / 127.5 - 1.0
 
 
-def frames_to_uint8(frames: Float[Tensor, "... 3 H W"]) -> Int[Tensor, "... H W 3"]:
+def frames_to_uint8(frames: Float[Tensor, "... 3 H W"]) -> UInt8[Tensor, "... H W 3"]:
     """Float in [-1, 1] to uint8 [..., H, W, 3]: the one place where frames leave the networks."""
     return rearrange(((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8), "... c h w -> ... h w c")

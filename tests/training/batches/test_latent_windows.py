@@ -5,11 +5,11 @@ import pytest
 import torch
 from known_drives import CONTROL, turning_car
 from tiny_model import CONFIG
+from worldsim.conditioning.style import style_statistics
 
 from training.batches.latent_windows import LatentWindows
 from training.stages.loop import LoopConfig, TrainLoop
 from training.stages.student import SelfRollouts, StudentStageConfig, student_losses
-from worldsim.conditioning.style import style_statistics
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.world_model import WorldModel

@@ -9,6 +9,7 @@ import pytest
 import torch
 from known_drives import turning_car
 from tiny_model import CONFIG, random_model
+from worldsim.conditioning.style import style_statistics
 
 from training.batches.decoder_windows import TruePictures
 from training.batches.latent_windows import NUM_DRAWS, LatentWindows, encode_store
@@ -25,7 +26,6 @@ from training.stages.scene_head import HeadStageConfig, train_head
 from training.stages.trust import TrustStageConfig, rollout_signals
 from worldsim.actors.actor_model import ActorModel
 from worldsim.conditioning.actor_map import ActorMap
-from worldsim.conditioning.style import style_statistics
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, UNKNOWN_COMMAND
 from worldsim.dynamics.memory import RetrievedFrames

@@ -192,7 +192,7 @@ def test_an_interrupted_import_resumes_and_equals_an_undisturbed_one(tmp_path, m
     def failing(self, index, frames, rows, source):
         if index == 2 and not written.count(2):
             written.append(2)
-            (self.root / "videos/.file-002.mp4.1.tmp").write_bytes(b"half")
+            (self.root / "videos/.file-002.mp4.4000001.tmp").write_bytes(b"half")
             raise KeyboardInterrupt
         written.append(index)
         write(self, index, frames, rows, source)

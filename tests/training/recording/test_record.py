@@ -141,7 +141,7 @@ def test_an_interrupted_recording_resumes_with_the_same_result(tmp_path):
         record(interrupted, failing)
     assert RolloutDataset(interrupted.out).indices == [0, 1]
     stamp = next((interrupted.out / "videos").rglob("file-000.mp4")).stat().st_mtime_ns
-    (interrupted.out / "data/chunk-000/.file-002.parquet.77.tmp").write_bytes(b"half")
+    (interrupted.out / "data/chunk-000/.file-002.parquet.4000077.tmp").write_bytes(b"half")
     resumed = record(interrupted, make_straight_world)
     assert next((interrupted.out / "videos").rglob("file-000.mp4")).stat().st_mtime_ns == stamp
     assert not list(interrupted.out.rglob("*.tmp"))
@@ -296,7 +296,7 @@ def test_the_layout_of_the_world_is_recorded_once(tmp_path):
 def test_a_recording_goes_on_beside_a_layout_half_written(tmp_path):
     record(config(tmp_path, num_episodes=1), make_straight_world)
     (layout,) = (tmp_path / "data/meta/layouts").glob("*.npz")
-    layout.rename(layout.with_name(f".{layout.name}.99.tmp"))  # as one that was stopped while it wrote leaves it
+    layout.rename(layout.with_name(f".{layout.name}.4000099.tmp"))  # as one that was stopped while it wrote leaves it
 
     dataset = record(config(tmp_path, num_episodes=2), make_straight_world)
     assert dataset[1].static.read() == STRAIGHT_ROAD

@@ -9,6 +9,7 @@ import torch
 from known_drives import turning_car
 from latent_batches import one_batch
 from tiny_model import CONFIG
+from worldsim.conditioning.style import style_statistics
 
 from training.batches.latent_windows import LatentBatch, LatentWindows
 from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, build_causal_teacher
@@ -29,7 +30,6 @@ from training.stages.distribution_matching import (
 from training.stages.loop import LoopConfig
 from training.stages.student import Lookahead, StudentStageConfig, student_losses
 from training.stages.teacher import Teacher, TeacherStageConfig, noised_clips, teacher_losses, train_teacher
-from worldsim.conditioning.style import style_statistics
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.rollout import LatentRollout, roll_out
 

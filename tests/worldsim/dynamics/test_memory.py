@@ -9,9 +9,9 @@ import torch
 from known_drives import turning_car
 from latent_batches import one_batch
 from tiny_model import CONFIG, random_clip
+from worldsim.conditioning.warp import MotionWarp
 
 from training.batches.latent_windows import NUM_DRAWS, LatentWindows
-from worldsim.conditioning.warp import MotionWarp
 from worldsim.configs import DiTConfig
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 from worldsim.dynamics.memory import MemoryBank, RetrievedFrames, integrate, is_near, relative_pose, view_distance

@@ -1,16 +1,28 @@
-"""VAE3D: causal in time, streaming equals the whole clip, range conversion."""
+"""VAE3D: what its decoder keeps of earlier pictures, what latents and surfaces change, style, range conversion."""
 
 import pytest
 import torch
 
 from worldsim.configs import VAEConfig
-from worldsim.networks.vae3d import VAE3D, frames_to_float, frames_to_uint8
+from worldsim.gbuffer.classes import NO_PART, SemanticClass
+from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS, SurfaceChannel
+from worldsim.networks.vae3d import (
+    NUM_CLASSES,
+    VAE3D,
+    References,
+    Surfaces,
+    frames_to_float,
+    frames_to_uint8,
+    picture_statistics,
+)
+
+SHAPE = (32, 48)
 
 
 @pytest.fixture(scope="module")
 def vae() -> VAE3D:
     torch.manual_seed(0)
-    vae = VAE3D(VAEConfig(widths=(16, 16, 32), num_blocks=1)).eval()
+    vae = VAE3D(VAEConfig(widths=(16, 16, 32), num_blocks=1, fine_width=8)).eval()
     with torch.no_grad():  # zero-initialised branches would hide an error
         for p in vae.parameters():
             p.add_(0.05 * torch.randn(p.shape))
@@ -19,47 +31,96 @@ def vae() -> VAE3D:
     return vae.requires_grad_(False)
 
 
-def test_a_later_frame_never_changes_an_earlier_output(vae: VAE3D) -> None:
-    frames = torch.rand(1, 6, 3, 32, 32) * 2 - 1
-    changed = frames.clone()
-    changed[:, 4:] = 0
-    a, _ = vae.encode(frames)
-    b, _ = vae.encode(changed)
-    assert torch.equal(a[:, :4], b[:, :4])
-    assert not torch.allclose(a[:, 4], b[:, 4])
-    x, _ = vae.decode(a)
-    y, _ = vae.decode(b)
-    assert torch.equal(x[:, :4], y[:, :4])
+def surfaces(num: int = 1, seed: int = 0) -> Surfaces:
+    generator = torch.Generator().manual_seed(seed)
+    parts = torch.randint(0, 39, (num, *SHAPE), generator=generator).to(torch.uint8)
+    parts[:, :8] = NO_PART
+    return Surfaces(torch.rand(num, NUM_SURFACE_CHANNELS, *SHAPE, generator=generator), parts)
 
 
-def test_an_earlier_frame_does_change_a_later_output(vae: VAE3D) -> None:
-    frames = torch.rand(1, 4, 3, 32, 32) * 2 - 1
-    changed = frames.clone()
-    changed[:, 2] = 0
-    assert not torch.allclose(vae.encode(frames)[0][:, 3], vae.encode(changed)[0][:, 3])
+def picture(num: int = 1, seed: int = 1) -> torch.Tensor:
+    return torch.rand(num, 3, *SHAPE, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-@pytest.mark.parametrize("chunks", [[1] * 7, [3, 1, 3], [2, 5]])
-def test_streaming_equals_the_whole_clip(vae: VAE3D, chunks: list[int]) -> None:
-    frames = torch.rand(2, 7, 3, 32, 32) * 2 - 1
-    whole, _ = vae.encode(frames)
-    state, parts = None, []
-    for part in frames.split(chunks, dim=1):
-        latents, state = vae.encode(part, state)
-        parts.append(latents)
-    torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
-    decoded, _ = vae.decode(whole)
-    state, parts = None, []
-    for part in whole.split(chunks, dim=1):
-        pictures, state = vae.decode(part, state)
-        parts.append(pictures)
-    torch.testing.assert_close(torch.cat(parts, dim=1), decoded, atol=1e-5, rtol=1e-5)
+def latents(num: int = 1, frames: int = 3) -> torch.Tensor:
+    return torch.randn(num, frames, 8, 4, 6, generator=torch.Generator().manual_seed(2))
 
 
-def test_eight_times_smaller_and_back(vae: VAE3D) -> None:
-    latents, _ = vae.encode(torch.zeros(1, 1, 3, 48, 64))
-    assert latents.shape == (1, 1, 8, 6, 8)
-    assert vae.decode(latents)[0].shape == (1, 1, 3, 48, 64)
+STYLE = torch.randn(1, 32, generator=torch.Generator().manual_seed(3))
+
+
+def test_an_untrained_decoder_keeps_most_of_the_last_picture() -> None:
+    vae, seen = VAE3D(VAEConfig(widths=(16, 16, 32), num_blocks=1)).eval(), torch.ones(1, 1, *SHAPE)
+    references = References(picture(), seen, picture(seed=5), 0 * seen)
+    with torch.no_grad():
+        made = vae.decode(None, surfaces(), references, STYLE)
+    torch.testing.assert_close(made, torch.sigmoid(torch.tensor(1.5)) * references.last)
+
+
+def test_what_was_not_visible_has_no_say(vae: VAE3D) -> None:
+    seen = torch.zeros(1, 1, *SHAPE)
+    seen[..., 16:] = 1
+    one = References(picture(), seen, picture(seed=5), seen)
+    hidden = (seen == 0).expand(-1, 3, -1, -1)
+    other = References(one.last.masked_fill(hidden, 0.7), seen, one.recalled.masked_fill(hidden, -0.3), seen)
+    a, b = (vae.decode(latents(), surfaces(), references, STYLE) for references in (one, other))
+    assert torch.equal(a, b)
+    nothing = vae.decode(latents(), surfaces(), References.none(picture()), STYLE)
+    assert not torch.allclose(a, nothing)
+
+
+def test_slots_do_not_mix(vae: VAE3D) -> None:
+    references = References.none(picture(2))
+    both = vae.decode(latents(2), surfaces(2), references, STYLE.expand(2, -1))
+    one = vae.decode(
+        latents(2)[1:], Surfaces(*(s[1:] for s in surfaces(2))), References(*(r[1:] for r in references)), STYLE
+    )
+    torch.testing.assert_close(both[1:], one, atol=1e-5, rtol=1e-5)
+
+
+def test_latents_before_count_as_far_back_as_the_kernel_reaches(vae: VAE3D) -> None:
+    references = References.none(picture())
+    whole = vae.decode(latents(frames=4), surfaces(), references, STYLE)
+    changed = latents(frames=4)
+    changed[:, 0] = 0
+    assert torch.equal(vae.decode(changed, surfaces(), references, STYLE), whole)
+    changed[:, 1] = 0
+    assert not torch.allclose(vae.decode(changed, surfaces(), references, STYLE), whole)
+
+
+def test_no_latents_are_those_that_tell_nothing(vae: VAE3D) -> None:
+    references = References.none(picture())
+    silent = vae.normalise(torch.zeros(1, 8, 4, 6))[:, None]
+    without = vae.decode(None, surfaces(), references, STYLE)
+    torch.testing.assert_close(without, vae.decode(silent, surfaces(), references, STYLE), atol=1e-5, rtol=1e-5)
+
+
+def test_latents_are_eight_times_smaller_and_know_the_surfaces(vae: VAE3D) -> None:
+    found = vae.encode(picture(), surfaces())
+    assert found.shape == (1, 8, 4, 6)
+    assert not torch.allclose(found, vae.encode(picture(), surfaces(seed=9)))
+    assert not torch.allclose(found, vae.encode(picture(seed=9), surfaces()))
+
+
+def test_statistics_are_those_of_each_class_near_and_far() -> None:
+    frame = torch.full((1, 3, *SHAPE), -0.5)
+    frame[:, 0, :, 24:] = 0.5
+    known = torch.zeros(1, NUM_SURFACE_CHANNELS, *SHAPE)
+    known[:, SurfaceChannel.COVERAGE + SemanticClass.ROAD, :, 24:] = 1
+    known[:, SurfaceChannel.COVERAGE + SemanticClass.SKY, :, :24] = 1
+    known[:, SurfaceChannel.INVERSE_DEPTH, 16:] = 1
+    found = picture_statistics(frame, Surfaces(known, torch.zeros(1, *SHAPE))).unflatten(1, (2, NUM_CLASSES, 10))
+    near, far = found[0, :, SemanticClass.ROAD]
+    assert near[0] == far[0] == 0.5
+    torch.testing.assert_close(near[1:4], torch.tensor([0.5, -0.5, -0.5]))
+    torch.testing.assert_close(near[4:7], torch.zeros(3))
+    assert not found[0, :, SemanticClass.CAR].any()
+
+
+def test_style_is_read_from_any_number_of_frames(vae: VAE3D) -> None:
+    statistics = picture_statistics(picture(4), surfaces(4))[None]
+    assert vae.read_style(statistics).shape == (1, 32)
+    torch.testing.assert_close(vae.read_style(statistics), vae.read_style(statistics.flip(1)))
 
 
 def test_uint8_round_trip_is_exact() -> None:
