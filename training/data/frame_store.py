@@ -60,6 +60,7 @@ class FrameStore:
         self.rows = Rows.concatenate([episode.rows for episode in episodes])
         self.layouts: tuple[EpisodeLayout, ...] = tuple(episode.static for episode in episodes)
         self.episodes = episodes
+        self._cut = np.zeros_like(self.starts)  # frames that a part lacks of the beginning of each episode
         self.frames = _cached_frames(dataset, episodes, num_threads, batch_size)
         self.content = {"checksums": dataset.checksums, "first": 0, "last": len(self)}
 
@@ -67,9 +68,18 @@ class FrameStore:
         """Number of frames."""
         return len(self.rows)
 
+    def has_camera_scenes(self, episode: int) -> bool:
+        """Whether it is known what each frame of an episode shows beside its layout."""
+        return self.episodes[episode].has_camera_scenes
+
     def camera_scenes(self, episode: int) -> CameraScenes:
-        """What each frame of an episode shows beside its layout."""
-        return self.episodes[episode].camera_scenes()
+        """What each frame of an episode shows beside its layout.
+
+        Raises:
+            ValueError: the recording does not tell, or the file is damaged; the message names it.
+        """
+        first, length = int(self._cut[episode]), int(self.lengths[episode])
+        return self.episodes[episode].camera_scenes().part(first, first + length)
 
     def part(self, first: int, last: int) -> FrameStore:
         """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.
@@ -87,6 +97,8 @@ class FrameStore:
         part.lengths = (ends - begins)[kept]
         part.towns = self.towns[kept]
         part.layouts = tuple(self.layouts[k] for k in np.flatnonzero(kept))
+        part.episodes = [self.episodes[k] for k in np.flatnonzero(kept)]
+        part._cut = (self._cut + begins - self.starts)[kept]
         part.rows = self.rows[first:last]
         part.frames = self.frames[first:last]
         part.content = self.content | {"first": self.content["first"] + first, "last": self.content["first"] + last}
