@@ -58,7 +58,7 @@ def set_backend(model: WorldModel, backend: Backend) -> WorldModel:
 def _compile(model: WorldModel) -> None:
     options: Any = {"freezing": True} if model.device.type == "cpu" else {}
     model.denoiser.dit.compile(dynamic=False, options=options)
-    model.head.compile(dynamic=False, options=options)
+    model.reader.compile(dynamic=False, options=options)
     decode = torch.compile(model.vae.decode, dynamic=False, options=options)
     model.vae.decode = decode  # pyright: ignore[reportAttributeAccessIssue]
     eagerly = torch.compiler.set_stance("force_eager")  # a context is passed once, and may have any length
@@ -72,7 +72,7 @@ def _quantise(model: WorldModel) -> None:
 
 
 def _run_in_bfloat16(model: WorldModel, *, graphs: bool) -> None:
-    for module, name in ((model.denoiser.dit, "forward"), (model.head, "forward"), (model.vae, "decode")):
+    for module, name in ((model.denoiser.dit, "forward"), (model.reader, "forward"), (model.vae, "decode")):
         run = partial(_in_bfloat16, getattr(module, name), model.device.type)
         setattr(module, name, Replayed(run, is_one_step) if graphs else run)
 

@@ -28,7 +28,7 @@ from worldsim.frame_decoder import DecoderInputs, FrameDecoder, PictureState
 from worldsim.latent_dynamics import LatentDynamics
 from worldsim.model_state import GeneratedState, ModelState, Prediction
 from worldsim.networks.dit import Conditions
-from worldsim.networks.scene_head import SceneHead
+from worldsim.networks.scene_reader import CELL_STRIDE, SceneReader
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D
 from worldsim.scene_decoder import SceneDecoder
 from worldsim.scene_tracker import SceneTracker, TrackedState
@@ -59,8 +59,8 @@ class WorldModel(nn.Module):
         self.vae = VAE3D(config.vae)
         self.fine_map = ActorMap(config.camera, config.frame_size, config.dt, ACTOR_STRIDE)
         self.denoiser = Denoiser(config)
-        self.head = SceneHead(config.head, config.vae.latent_channels, config.latent_size)
-        self.grid = ObjectGrid(config.camera, config.frame_size)
+        self.reader = SceneReader(config.reader)
+        self.grid = ObjectGrid(config.camera, config.frame_size, CELL_STRIDE)
         self.actors = ActorModel(config.actors)
         self.trust = TrustModel(len(FREE_SIGNALS))
         self.full_trust = TrustModel(len(FULL_SIGNALS))
@@ -68,7 +68,7 @@ class WorldModel(nn.Module):
         self.tracker = SceneTracker(config, self.actors)
         self.dynamics = LatentDynamics(self.denoiser, config.num_steps)
         self.frame_decoder = FrameDecoder(self.vae, self.fine_map)
-        self.scene_decoder = SceneDecoder(self.head, self.grid, (config.vehicle.length, config.vehicle.width))
+        self.scene_decoder = SceneDecoder(self.reader, self.grid, (config.vehicle.length, config.vehicle.width))
         self.trust_scorer = TrustScorer(self.trust, self.full_trust)
 
     @staticmethod

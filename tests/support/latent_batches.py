@@ -2,13 +2,9 @@
 
 import numpy as np
 import torch
-from tiny_model import CONFIG
 
 from training.batches.latent_windows import LatentBatch
-from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.datatypes.scene import SceneState
 from worldsim.networks.dit import Conditions
-from worldsim.networks.scene_head import scene_to_targets
 
 
 def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
@@ -21,9 +17,6 @@ def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
     )
     known = torch.ones(b, t, dtype=torch.bool)
     known[:, 0] = False
-    scene = SceneState.empty((b, t))
-    scene.lane[..., 0] = np.linspace(-1, 1, t)
-    scene.lane_valid[:] = True
     return LatentBatch(
         latents=latents,
         conditions=Conditions(
@@ -36,9 +29,6 @@ def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
             actors=torch.zeros(b, t, 12, 6),
             actor_kinds=torch.zeros(b, t, 12, dtype=torch.long),
             style=torch.zeros(b, t, 32),
-        ),
-        targets=scene_to_targets(
-            scene, np.zeros((b, t)), np.zeros((b, t)), ObjectGrid(CONFIG.camera, CONFIG.frame_size)
         ),
         first=np.zeros(b, np.int64),
     )

@@ -1,9 +1,9 @@
-"""Latents of a store, every frame encoded once, and windows of latents with their conditions and targets."""
+"""Latents of a store, every frame encoded once, and windows of latents with their conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from training.data.array_cache import ArrayCache
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
 from worldsim.checkpoint import weights_checksum
-from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.conditioning.style import style_statistics
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.route import rotate
@@ -24,7 +23,6 @@ from worldsim.datatypes.scene import UNKNOWN_COMMAND, ObjectColumn, SceneState
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.networks.dit import Conditions
-from worldsim.networks.scene_head import SceneTargets, scene_to_targets
 from worldsim.networks.vae3d import VAE3D, frames_to_float
 
 
@@ -93,14 +91,12 @@ class LatentBatch:
         latents: [b, t, c, h, w].
         conditions: of each frame; the first one's control and motion are not known, nor what the recording does not
             know.
-        targets: of the scene head, masked likewise.
         first: store positions of the first frames [b].
         retrieved: of each frame, with its sinks; None for a model without memory.
     """
 
     latents: Tensor
     conditions: Conditions
-    targets: SceneTargets
     first: np.ndarray
     retrieved: RetrievedFrames | None = None
 
@@ -110,7 +106,6 @@ class LatentBatch:
         return LatentBatch(
             latents=self.latents.to(device),
             conditions=Conditions(*(value.to(device) for value in self.conditions)),
-            targets=self.targets.map(lambda value: value.to(device)),
             first=self.first,
             retrieved=retrieved,
         )
@@ -153,7 +148,6 @@ class LatentWindows:
         self.actor_dropout = actor_dropout
         self.starts, self.lengths = store.starts, store.lengths
         self.known = known_of(rows.valid)
-        self.grid = ObjectGrid(config.camera, config.frame_size)
         num_retrieved, num_sinks = config.dit.num_retrieved, config.dit.num_sinks
         has_memory = num_retrieved or num_sinks
         self.memory_sampler = MemorySampler(store, latents, num_retrieved, num_sinks) if has_memory else None
@@ -207,7 +201,6 @@ class LatentWindows:
         return LatentBatch(
             latents=torch.from_numpy(latents),
             conditions=self._conditions(firsts, scenes, placed, hidden),
-            targets=self._targets(scenes, index),
             first=firsts,
             retrieved=retrieved,
         )
@@ -240,16 +233,6 @@ class LatentWindows:
             actor_kinds=torch.from_numpy(np.where(shown[..., None], scenes.object_kinds, 0)),
             style=style_statistics(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
         )
-
-    def _targets(self, scenes: SceneState, index: np.ndarray) -> SceneTargets:
-        """Targets of the scene head, masked where the recording has no labels."""
-        targets = scene_to_targets(scenes, self.rows.collision[index], self.rows.off_road[index], self.grid)
-        recorded = self.known[index]
-        masks = {
-            f"{name}_valid": torch.from_numpy(getattr(recorded, name).astype(np.float32))
-            for name in ("objects", "lead", "collision", "off_road")
-        }
-        return replace(targets, **masks)
 
     def _routes(
         self, scenes: SceneState, motions: np.ndarray, known: np.ndarray, draw: np.ndarray

@@ -10,7 +10,7 @@ import numpy as np
 from training.batches.scene_pictures import ScenePictures
 from training.evaluation.image_metrics import auroc
 from worldsim.conditioning.object_grid import VISIBLE_PIXELS, VisibleObjects
-from worldsim.datatypes.scene import EgoColumn, ObjectColumn, ObjectKind, SceneState
+from worldsim.datatypes.scene import EgoColumn, ObjectKind, SceneState
 from worldsim.networks.scene_reader import NUM_READ
 from worldsim.scene_decoder import DecodedScene, SceneDecoder
 

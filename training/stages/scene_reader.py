@@ -113,7 +113,8 @@ def reader_losses(
 ) -> dict[str, Tensor]:
     """The named losses of a batch."""
     device = next(reader.parameters()).device
-    frames = spoil(frames_to_float(torch.from_numpy(batch.frames).to(device)), config.spoil, generator)
+    with torch.autocast(device.type, enabled=False):
+        frames = spoil(frames_to_float(torch.from_numpy(batch.frames).to(device)), config.spoil, generator)
     terms = scene_loss(reader(frames), batch.targets.on(device))
     return {"loss": torch.stack(list(terms.values())).sum()} | terms
 
