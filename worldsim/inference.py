@@ -58,7 +58,7 @@ def set_backend(model: WorldModel, backend: Backend) -> WorldModel:
 def _compile(model: WorldModel) -> None:
     options: Any = {"freezing": True} if model.device.type == "cpu" else {}
     model.denoiser.dit.compile(dynamic=False, options=options)
-    model.head.compile(dynamic=False, options=options)
+    model.reader.compile(dynamic=False, options=options)
     decode = torch.compile(model.vae.decode, dynamic=False, options=options)
     model.vae.decode = decode  # pyright: ignore[reportAttributeAccessIssue]
     eagerly = torch.compiler.set_stance("force_eager")  # a context is passed once, and may have any length
@@ -74,7 +74,7 @@ def _quantise(model: WorldModel) -> None:
 def _run_in_bfloat16(model: WorldModel, *, graphs: bool) -> None:
     networks = (
         (model.denoiser.dit, "forward", is_one_step),
-        (model.head, "forward", _is_anything),
+        (model.reader, "forward", _is_anything),
         (model.vae, "decode", _is_anything),
     )
     for module, name, recordable in networks:

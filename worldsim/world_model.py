@@ -32,7 +32,7 @@ from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.latent_dynamics import LatentDynamics
 from worldsim.model_state import GeneratedState, ModelState, Prediction
 from worldsim.networks.dit import Conditions
-from worldsim.networks.scene_head import SceneHead
+from worldsim.networks.scene_reader import CELL_STRIDE, SceneReader
 from worldsim.networks.vae3d import VAE3D
 from worldsim.scene_decoder import SceneDecoder
 from worldsim.scene_tracker import SceneTracker, TrackedState
@@ -62,8 +62,8 @@ class WorldModel(nn.Module):
         self.config = config
         self.vae = VAE3D(config.vae)
         self.denoiser = Denoiser(config)
-        self.head = SceneHead(config.head, config.vae.latent_channels, config.latent_size)
-        self.grid = ObjectGrid(config.camera, config.frame_size)
+        self.reader = SceneReader(config.reader)
+        self.grid = ObjectGrid(config.camera, config.frame_size, CELL_STRIDE)
         self.actors = ActorModel(config.actors)
         self.trust = TrustModel(len(FREE_SIGNALS))
         self.full_trust = TrustModel(len(FULL_SIGNALS))
@@ -73,7 +73,7 @@ class WorldModel(nn.Module):
         self.frame_decoder = FrameDecoder(
             self.vae, config.camera.with_frame_size(config.frame_size), keep_latents=config.dit.use_memory
         )
-        self.scene_decoder = SceneDecoder(self.head, self.grid, (config.vehicle.length, config.vehicle.width))
+        self.scene_decoder = SceneDecoder(self.reader, self.grid, (config.vehicle.length, config.vehicle.width))
         self.trust_scorer = TrustScorer(self.trust, self.full_trust)
 
     @staticmethod
