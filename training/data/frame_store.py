@@ -100,7 +100,6 @@ class FrameStore:
         part.episodes = [self.episodes[k] for k in np.flatnonzero(kept)]
         part.towns = self.towns[kept]
         part.layouts = tuple(self.layouts[k] for k in np.flatnonzero(kept))
-        part.episodes = [self.episodes[k] for k in np.flatnonzero(kept)]
         part.rows = self.rows[first:last]
         part.frames = self.frames[first:last]
         part.content = self.content | {"first": self.content["first"] + first, "last": self.content["first"] + last}
