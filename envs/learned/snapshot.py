@@ -19,7 +19,7 @@ from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.dynamics.rollout import LatentState
 from worldsim.frame_decoder import DrivePictures, PictureState
-from worldsim.gbuffer.key_frames import KeyFrames
+from worldsim.gbuffer.key_frames import KeyFrame, KeyFrames
 from worldsim.gbuffer.reprojection import PictureGeometry
 from worldsim.model_state import GeneratedState, ModelState
 from worldsim.networks.layers import KeyValue

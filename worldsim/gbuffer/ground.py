@@ -1,8 +1,4 @@
-"""Classes of the ground seen from above, as a pyramid of resolutions: what lies there, and paint by its coverage.
-
-A town at a tenth of a metre is tens of millions of cells, and nearly all of them lie amid others like them. So a raster
-is made of small tiles, of which each is kept once however often it occurs.
-"""
+"""Classes of the ground seen from above, as a pyramid of resolutions: what lies there, and paint by its coverage."""
 
 from __future__ import annotations
 
@@ -13,9 +9,10 @@ import cv2
 import numpy as np
 
 from worldsim.datatypes.layout import AreaKind, Layout
+from worldsim.gbuffer.blocks import BLOCK, pack_blocks
 from worldsim.gbuffer.classes import SemanticClass
 from worldsim.gbuffer.decks import DeckTile
-from worldsim.gbuffer.ground_grid import OVERDRAW, SEAM, GroundGrid
+from worldsim.gbuffer.ground_grid import OVERDRAW, SEAM, GroundGrid, pyramids
 from worldsim.gbuffer.paint import paint_patches
 
 FINEST_RESOLUTION = 0.1
@@ -24,11 +21,6 @@ MAX_CELLS = 25e6
 MARGIN = 10.0
 """Ground beyond the outermost point of the layout [m]."""
 NUM_LEVELS = 7
-TILE_BITS = 3
-TILE = 2**TILE_BITS
-"""Cells of a tile in either direction."""
-PAINT_SHIFT, BASE_MASK = 5, 31
-"""A cell's first byte holds the class of the ground in its lower bits, and that of the paint on it above these."""
 
 CLASS_OF_AREA = {
     AreaKind.OTHER: SemanticClass.GROUND,
@@ -47,16 +39,15 @@ class GroundRaster:
     """Cells of the ground in sheets: of the base, and of each tile of its decks; rows grow with y, columns with x.
 
     Args:
-        cells: of the tiles that differ: classes of ground and paint, see PAINT_SHIFT, and the paint's coverage
-            [0, 255]; uint8 [t, TILE, TILE, 2].
-        tiles: which of them lies where, sheet after sheet, level after level, row after row of tiles, int32 [n].
-        levels: index of the first tile, rows and columns of cells of each level of each sheet, int64 [sheets, k, 3]; a
-            level has half the resolution of the last, and no rows where a sheet has no such level.
+        cells: block by block: class of the ground, class of paint on it, coverage by it [0, 255]; uint8 [n, 3].
+        blocks: first cell of each block, sheet after sheet, level after level, row after row, int32 [b].
+        levels: first block, and rows and columns in cells, of each level of each sheet, int64 [sheets, k, 3]; a level
+            has half the resolution of the last, and no rows where a sheet has no such level.
         places: x and y of the outer corner of the first cell, and its size, float64 [sheets, 3] [m].
     """
 
     cells: np.ndarray
-    tiles: np.ndarray
+    blocks: np.ndarray
     levels: np.ndarray
     places: np.ndarray
 
@@ -79,7 +70,9 @@ class GroundRaster:
             hidden = tile.hides(part)
             base[window][hidden] = _cells(tile.below, part, SemanticClass.GROUND)[hidden]
             decks.append((_halvings(_cells(tile.on, part, SemanticClass.OTHER)), part))
-        return _tiled([(_halvings(base), grid), *decks])
+        cells, levels, places = pyramids([(_halvings(base), grid), *decks])
+        cells, blocks, levels = pack_blocks(cells, levels)
+        return GroundRaster(cells=cells, blocks=blocks, levels=levels, places=places)
 
 
 def _cells(layout: Layout, grid: GroundGrid, elsewhere: SemanticClass) -> np.ndarray:
@@ -108,41 +101,9 @@ def _halvings(cells: np.ndarray) -> list[np.ndarray]:
     return levels
 
 
-def _tiled(sheets: Sequence[tuple[Sequence[np.ndarray], GroundGrid]]) -> GroundRaster:
-    """The raster of sheets' levels, finest first, [rows, columns, 3] as of `_cells`, and the grid of the finest."""
-    levels = np.zeros((len(sheets), max(len(images) for images, _ in sheets), 3), np.int64)
-    tiles, num_tiles = [], 0
-    for k, (images, _) in enumerate(sheets):
-        for j, image in enumerate(images):
-            rows, columns = image.shape[:2]
-            packed = np.zeros((-(-rows // TILE) * TILE, -(-columns // TILE) * TILE, 2), np.uint8)
-            base, paint, coverage = np.moveaxis(image, -1, 0)
-            packed[:rows, :columns, 0] = base | (np.where(coverage > 0, paint, 0) << PAINT_SHIFT)
-            packed[:rows, :columns, 1] = coverage
-            level = packed.reshape(len(packed) // TILE, TILE, -1, TILE, 2).swapaxes(1, 2).reshape(-1, TILE, TILE, 2)
-            levels[k, j] = num_tiles, rows, columns
-            tiles.append(level)
-            num_tiles += len(level)
-
-    # most tiles are of one kind of cell: only the others are compared byte by byte
-    every = np.concatenate(tiles)
-    pairs = every.view(np.uint16).reshape(len(every), -1)
-    mixed = np.flatnonzero((pairs != pairs[:, :1]).any(1))
-    plain, index = np.unique(pairs[:, 0], return_inverse=True)
-    as_bytes = np.ascontiguousarray(pairs[mixed]).view(f"V{2 * TILE * TILE}").ravel()
-    _, first, which = np.unique(as_bytes, return_index=True, return_inverse=True)
-    index[mixed] = len(plain) + which
-    uniform = np.broadcast_to(plain[:, None], (len(plain), TILE * TILE))
-    cells = np.concatenate([uniform, pairs[mixed][first]]).view(np.uint8).reshape(-1, TILE, TILE, 2)
-    places = np.array([[*grid.origin, grid.resolution] for _, grid in sheets])
-    return GroundRaster(cells=cells, tiles=index.astype(np.int32), levels=levels, places=places)
-
-
-_NOTHING = _tiled(
-    [
-        (
-            [np.array([[[SemanticClass.GROUND, 0, 0]]], np.uint8)],
-            GroundGrid(origin=np.zeros(2), resolution=1.0, shape=(1, 1)),
-        )
-    ]
+_NOTHING = GroundRaster(
+    cells=np.full((BLOCK * BLOCK, 3), (SemanticClass.GROUND, 0, 0), np.uint8),
+    blocks=np.zeros(1, np.int32),
+    levels=np.array([[[0, 1, 1]]], np.int64),
+    places=np.array([[0.0, 0.0, 1.0]]),
 )

@@ -218,7 +218,7 @@ class Rasterizer:
         )
         resolve(
             canvas.camera, self.config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
-            canvas.attributes, canvas.paints, CLASS_OF_PART, ground.cells, ground.tiles, ground.levels, ground.places,
+            canvas.attributes, canvas.paints, CLASS_OF_PART, ground.cells, ground.blocks, ground.levels, ground.places,
             classes, everything, result.ids, result.kinds, result.parts, result.depth, result.coordinates,
             result.facing, result.colors, result.coverage,
         )  # fmt: skip
