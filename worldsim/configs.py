@@ -105,19 +105,30 @@ class DiTConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadConfig:
-    """SceneHead's shape.
+class ReaderConfig:
+    """SceneReader's shape.
 
     Args:
-        width: channels of its convolutions at the latents' resolution, a multiple of 8; at half of it twice as many.
+        stem_width: channels at half the picture's resolution.
+        widths: channels at 4x, 8x and 16x reduced resolution, multiples of 8.
+        num_blocks: residual blocks at each of these on the way down; there is one on the way up.
+        cell_width: hidden channels of what is said of each cell.
+        overview_width: channels in which the picture as a whole is read.
+        hidden_width: of the layer that reads them.
     """
 
-    width: int = 64
+    stem_width: int = 24
+    widths: tuple[int, int, int] = (48, 80, 104)
+    num_blocks: int = 2
+    cell_width: int = 64
+    overview_width: int = 24
+    hidden_width: int = 96
 
     def __post_init__(self) -> None:
-        _positive(width=self.width)
-        if self.width % 8:
-            raise ValueError(f"the head's width must be a multiple of 8, got {self.width}")
+        _positive(stem_width=self.stem_width, num_blocks=self.num_blocks, cell_width=self.cell_width)
+        _positive(overview_width=self.overview_width, hidden_width=self.hidden_width)
+        if len(self.widths) != 3 or any(w < 8 or w % 8 for w in self.widths):
+            raise ValueError(f"the reader's widths must be three multiples of 8, got {self.widths}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +166,7 @@ class WorldModelConfig:
     vehicle: VehicleModel = field(default_factory=VehicleModel)
     vae: VAEConfig = field(default_factory=VAEConfig)
     dit: DiTConfig = field(default_factory=DiTConfig)
-    head: HeadConfig = field(default_factory=HeadConfig)
+    reader: ReaderConfig = field(default_factory=ReaderConfig)
     actors: ActorConfig = field(default_factory=ActorConfig)
 
     def __post_init__(self) -> None:

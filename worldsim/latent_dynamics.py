@@ -13,7 +13,7 @@ from worldsim.datatypes.scene import UNKNOWN_COMMAND
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import LatentState, advance, prefill
-from worldsim.dynamics.trust import FULL_SIGNALS
+from worldsim.dynamics.trust import LATENT_SIGNALS
 from worldsim.networks.dit import Conditions
 
 
@@ -38,11 +38,11 @@ class LatentDynamics:
 
         Args:
             conditions: of the same frames.
-            full_signals: later steps compute FULL_SIGNALS of trust instead of FREE_SIGNALS.
+            full_signals: later steps compute all LATENT_SIGNALS of trust, `seed_disagreement` too.
         """
         state = prefill(self.denoiser, latents, conditions)
         if full_signals:
-            state = state._replace(signals=latents.new_zeros(len(latents), len(FULL_SIGNALS)))
+            state = state._replace(signals=latents.new_zeros(len(latents), len(LATENT_SIGNALS)))
         return state
 
     def step(

@@ -58,6 +58,7 @@ def turning_car(num: int) -> SimpleNamespace:
         content={"num": num},
         layouts=(EpisodeLayout(root=Path("turning_car"), digest=UNKNOWN),),
         camera_scenes=lambda episode: reconstruct_scenes(rows, 0.1),
+        has_camera_scenes=lambda episode: False,
         starts=np.array([0]),
         lengths=np.array([num]),
         dt=0.1,

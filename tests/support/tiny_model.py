@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from worldsim.conditioning.latent_conditions import NUM_CONDITION_CHANNELS, ConditionChannel, still_grid
-from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.configs import DiTConfig, ReaderConfig, VAEConfig, WorldModelConfig
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
@@ -17,7 +17,7 @@ from worldsim.world_model import WorldModel
 CONFIG = WorldModelConfig(
     vae=VAEConfig(widths=(16, 16, 32), num_blocks=1),
     dit=DiTConfig(width=48, depth=2, num_heads=2, conv_width=16, num_conv_blocks=1, window=4),
-    head=HeadConfig(width=16),
+    reader=ReaderConfig(stem_width=8, widths=(16, 16, 16), num_blocks=1, cell_width=16, overview_width=8),
 )
 
 

@@ -3,6 +3,7 @@ drawn again."""
 
 from __future__ import annotations
 
+import copy
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -59,8 +60,8 @@ class CameraScenes:
         path: of the file.
 
     Attributes:
-        light_cycles: LIGHT_CYCLE_NAMES by light group, float64 [g, 4]; time 0 is the first frame's. None where not
-            known.
+        light_cycles: LIGHT_CYCLE_NAMES by light group, float64 [g, 4]; time 0 is the episode's first frame. None
+            where not known.
 
     Raises:
         ValueError: the file is missing or damaged; the message names it.
@@ -76,13 +77,21 @@ class CameraScenes:
         except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError) as error:
             raise ValueError(f"cannot read {path}: {error}") from error
         self._starts = np.cumsum(counts) - counts
+        self._frames = range(len(counts))
         self.light_cycles: np.ndarray | None = self._arrays.get("light_cycles")
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._frames)
+
+    def part(self, first: int, last: int) -> CameraScenes:
+        """The scenes of the frames from `first` to before `last`; the light cycles remain those of the episode."""
+        part = copy.copy(self)
+        part._frames = self._frames[first:last]
+        return part
 
     def __getitem__(self, frame: int) -> CameraScene:
         """The scene of a frame."""
+        frame = self._frames[frame]
         arrays, first = self._arrays, int(self._starts[frame])
         rows = slice(first, first + int(arrays["counts"][frame]))
         x, y, yaw, z, grade = arrays["views"][frame].tolist()

@@ -70,6 +70,10 @@ class FrameStore:
         """Number of frames."""
         return len(self.rows)
 
+    def has_camera_scenes(self, episode: int) -> bool:
+        """Whether it is known what each frame of an episode shows beside its layout."""
+        return self.episodes[episode].has_camera_scenes
+
     def camera_scenes(self, episode: int) -> CameraScenes | list[CameraScene]:
         """What each frame of an episode shows beside its layout; made of the rows where it is not recorded."""
         recorded, start, length = self.episodes[episode], int(self.starts[episode]), int(self.lengths[episode])

@@ -26,17 +26,14 @@ def has_tokenizer_of(model: WorldModel, state: dict[str, Tensor]) -> bool:
 
 
 def initialise_from(model: WorldModel, initial: Path) -> bool:
-    """Put a checkpoint's dynamics and head into the model; with another tokenizer only what knows no latents.
+    """Put a checkpoint's dynamics and reader into the model; with another tokenizer, of the dynamics what knows no latents.
 
     Returns:
         Whether the tokenizer is the same, so that the dynamics can drive at once.
     """
     state = load_tensors(initial / WEIGHTS_NAME)
     same = has_tokenizer_of(model, state)
-    parts: list[tuple[str, nn.Module]] = [("denoiser", model.denoiser)]
-    if same:
-        parts.append(("head", model.head))
-
+    parts: tuple[tuple[str, nn.Module], ...] = (("denoiser", model.denoiser), ("reader", model.reader))
     for name, module in parts:
         part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
         if not same:

@@ -12,7 +12,7 @@ from torch import Tensor
 from worldsim.dynamics.denoiser import Denoiser, DenoiserInputs, shift_previous
 from worldsim.dynamics.flow import euler_sample
 from worldsim.dynamics.memory import RetrievedFrames
-from worldsim.dynamics.trust import FREE_SIGNALS
+from worldsim.dynamics.trust import LATENT_SIGNALS
 from worldsim.networks.dit import Conditions
 from worldsim.networks.layers import KeyValue
 
@@ -26,7 +26,7 @@ class LatentState(NamedTuple):
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
     cache: for each block that attends over frames, the keys and values of the last `window` ones.
     frames: number of each slot's newest frame, [b].
-    signals: FREE_SIGNALS or FULL_SIGNALS of the newest latent, [b, k]; 0 for a recorded one.
+    signals: LATENT_SIGNALS of the newest latent, the last one where it is asked for, [b, k]; 0 for a recorded one.
     style: light and weather of the drive, [b, d].
     """
 
@@ -148,7 +148,7 @@ def prefill(
         latents=torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1),
         cache=_newest(denoiser, out.cache),
         frames=(t - 1,) * b,
-        signals=latents.new_zeros(b, len(FREE_SIGNALS)),
+        signals=latents.new_zeros(b, len(LATENT_SIGNALS) - 1),
         style=conditions.style[:, -1],
     )
 
@@ -225,15 +225,13 @@ def _sample(
 
 
 def _measure_signals(context: FrameContext, sample: LatentSample) -> Float[Tensor, "b k"]:
-    """FREE_SIGNALS of a sample, and `seed_disagreement` where it was asked for."""
+    """LATENT_SIGNALS of a sample, the last one where it was asked for."""
     first, last, inputs = sample.estimates[0], sample.estimates[-1], context.inputs
     flow_instability = _rms(last - first, inputs.std)
     if len(sample.estimates) == 1:
         flow_instability = torch.full_like(flow_instability, torch.nan)
     surprise = _rms(sample.data - inputs.prior, inputs.std)
-    unseen = 1 - context.conditions.visible.mean((1, 2, 3))
-
-    signals = [flow_instability, surprise, unseen]
+    signals = [flow_instability, surprise]
     if sample.other_estimate is not None:
         signals.append(_rms(sample.other_estimate - first, inputs.std))
     return torch.stack(signals, dim=-1)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from worldsim.datatypes.layout import AreaKind, Layout
+from worldsim.gbuffer.blocks import BLOCK, pack_blocks
 from worldsim.gbuffer.classes import SemanticClass
 from worldsim.gbuffer.decks import DeckTile
 from worldsim.gbuffer.ground_grid import OVERDRAW, SEAM, GroundGrid, pyramids
@@ -38,14 +39,15 @@ class GroundRaster:
     """Cells of the ground in sheets: of the base, and of each tile of its decks; rows grow with y, columns with x.
 
     Args:
-        cells: sheet after sheet, level after level, row after row: class of the ground, class of paint on it, coverage
-            by it [0, 255]; uint8 [n, 3].
-        levels: first cell, rows and columns of each level of each sheet, int64 [sheets, k, 3]; a level has half the
-            resolution of the last, and no rows where a sheet has no such level.
+        cells: block by block: class of the ground, class of paint on it, coverage by it [0, 255]; uint8 [n, 3].
+        blocks: first cell of each block, sheet after sheet, level after level, row after row, int32 [b].
+        levels: first block, and rows and columns in cells, of each level of each sheet, int64 [sheets, k, 3]; a level
+            has half the resolution of the last, and no rows where a sheet has no such level.
         places: x and y of the outer corner of the first cell, and its size, float64 [sheets, 3] [m].
     """
 
     cells: np.ndarray
+    blocks: np.ndarray
     levels: np.ndarray
     places: np.ndarray
 
@@ -69,7 +71,8 @@ class GroundRaster:
             base[window][hidden] = _cells(tile.below, part, SemanticClass.GROUND)[hidden]
             decks.append((_halvings(_cells(tile.on, part, SemanticClass.OTHER)), part))
         cells, levels, places = pyramids([(_halvings(base), grid), *decks])
-        return GroundRaster(cells=cells, levels=levels, places=places)
+        cells, blocks, levels = pack_blocks(cells, levels)
+        return GroundRaster(cells=cells, blocks=blocks, levels=levels, places=places)
 
 
 def _cells(layout: Layout, grid: GroundGrid, elsewhere: SemanticClass) -> np.ndarray:
@@ -99,7 +102,8 @@ def _halvings(cells: np.ndarray) -> list[np.ndarray]:
 
 
 _NOTHING = GroundRaster(
-    cells=np.array([[SemanticClass.GROUND, 0, 0]], np.uint8),
+    cells=np.full((BLOCK * BLOCK, 3), (SemanticClass.GROUND, 0, 0), np.uint8),
+    blocks=np.zeros(1, np.int32),
     levels=np.array([[[0, 1, 1]]], np.int64),
     places=np.array([[0.0, 0.0, 1.0]]),
 )

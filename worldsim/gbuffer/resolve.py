@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from worldsim.compiled import compiled
+from worldsim.gbuffer.blocks import cell_at
 from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
 from worldsim.gbuffer.kernels import (
     AXES,
@@ -54,7 +55,7 @@ NO_GROUND = int(SemanticClass.GROUND)
 
 
 @compiled
-def _ground_class(x, y, footprint, cells, levels, place):
+def _ground_class(x, y, footprint, cells, blocks, levels, place):
     """Class of the ground, class of paint on it, and coverage of the paint, seen over `footprint` [m]."""
     level, size = 0, place[2]
     while footprint > 1.5 * size and level + 1 < len(levels) and levels[level + 1, 1] > 0:
@@ -65,7 +66,7 @@ def _ground_class(x, y, footprint, cells, levels, place):
     column, row = math.floor(at_x), math.floor(at_y)
     if column < 0 or row < 0 or column >= columns or row >= rows:
         return NO_GROUND, 0, 0.0
-    base = cells[first + row * columns + column, BASE_CLASS]
+    base = cells[cell_at(blocks, first, columns, row, column), BASE_CLASS]
     # paint between the middles of cells, bilinear
     column, row = math.floor(at_x - 0.5), math.floor(at_y - 0.5)
     share_x, share_y = at_x - 0.5 - column, at_y - 0.5 - row
@@ -73,7 +74,7 @@ def _ground_class(x, y, footprint, cells, levels, place):
     for j in range(2):
         for i in range(2):
             r, c = min(max(row + j, 0), rows - 1), min(max(column + i, 0), columns - 1)
-            cell = cells[first + r * columns + c]
+            cell = cells[cell_at(blocks, first, columns, r, c)]
             if cell[PAINT_COVERAGE] > 0:
                 weight = (share_x if i else 1.0 - share_x) * (share_y if j else 1.0 - share_y)
                 coverage += weight * cell[PAINT_COVERAGE]
@@ -84,7 +85,8 @@ def _ground_class(x, y, footprint, cells, levels, place):
 @compiled
 def resolve(
     camera, supersampling, inverse_depth, surface, records, attributes, paints, class_of_part,
-    cells, levels, places, classes_wanted, all_wanted, ids, kinds, parts, depths, coordinates, facing, colors, coverage,
+    cells, blocks, levels, places, classes_wanted, all_wanted, ids, kinds, parts, depths, coordinates, facing,
+    colors, coverage,
 ):  # fmt: skip
     """Fill the frame's arrays; those not wanted may be empty."""
     height, width = depths.shape
@@ -152,9 +154,9 @@ def resolve(
                 x, y = ox + dx / inverse, oy + dy / inverse
                 if is_deck:
                     sheet = attributes[best, SEED] + 1
-                    base, paint, share = _ground_class(x, y, footprint, cells, levels[sheet], places[sheet])
+                    base, paint, share = _ground_class(x, y, footprint, cells, blocks, levels[sheet], places[sheet])
                 else:
-                    base, paint, share = _ground_class(x, y, footprint, cells, base_levels, base_place)
+                    base, paint, share = _ground_class(x, y, footprint, cells, blocks, base_levels, base_place)
                 kind = paint if share > 0.5 else base
             elif best >= 0:
                 kind = class_of_part[attributes[best, PART]]
@@ -184,7 +186,7 @@ def resolve(
                         t = 1.0 / inverse_depth[i, j]
                         x = ox + t * (ray_x * camera[AXES] + ray_y * camera[AXES + 3] + camera[AXES + 6])
                         y = oy + t * (ray_x * camera[AXES + 1] + ray_y * camera[AXES + 4] + camera[AXES + 7])
-                        under, over, share = _ground_class(x, y, t / focal, cells, levels[sheet], places[sheet])
+                        under, over, share = _ground_class(x, y, t / focal, cells, blocks, levels[sheet], places[sheet])
                         covered = int(part * share + 0.5)
                         coverage[row, column, under] += part - covered
                         if covered > 0:

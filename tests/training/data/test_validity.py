@@ -13,7 +13,6 @@ from worldsim.conditioning.style import style_statistics
 
 from training.batches.decoder_windows import TruePictures
 from training.batches.latent_windows import NUM_DRAWS, LatentWindows, encode_store
-from training.batches.self_rollouts import SelfRolloutClips
 from training.data.frame_store import FrameWindows, store_colours
 from training.data.lerobot_layout import VALID_NAMES
 from training.data.starts import choose_starts, clip_at
@@ -22,17 +21,13 @@ from training.evaluation.metrics import control_scores, event_scores, scene_scor
 from training.evaluation.rollouts import roll_out_recorded
 from training.stages.actors import ActorStageConfig, actor_samples, find_arrivals, train_actors
 from training.stages.loop import LoopConfig
-from training.stages.scene_head import HeadStageConfig, train_head
 from training.stages.trust import TrustStageConfig, rollout_signals
 from worldsim.actors.actor_model import ActorModel
 from worldsim.conditioning.actor_map import ActorMap
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, UNKNOWN_COMMAND
 from worldsim.dynamics.memory import RetrievedFrames
-from worldsim.dynamics.rollout import NUM_KEPT
-from worldsim.networks.scene_head import scene_loss
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
-from worldsim.world_model import WorldModel
 
 NUM = 60
 SHOWN = np.array([[0.9, 0.9, 0.9, 0.5]])
@@ -126,49 +121,6 @@ def test_latents_and_colours_know_nothing_of_missing_pictures(tmp_path: Path) ->
     colours = store_colours(store, CONFIG.camera, tmp_path / "colours.npy")  # type: ignore[arg-type]
     np.testing.assert_allclose(np.delete(colours[:, 0], 30, axis=0), 200 / 255, atol=1e-6)
     assert np.isnan(colours[30]).all()
-
-
-@pytest.mark.parametrize(
-    ("unknown", "terms"),
-    [
-        ("objects", {"lead", "lead_present", "present", "kind", "objects"}),
-        ("progress", {"lead", "lead_present"}),
-        ("collision", {"collision"}),
-        ("off_road", {"off_road"}),
-    ],
-)
-def test_the_head_learns_nothing_of_what_is_unknown(unknown: str, terms: set[str]) -> None:
-    def losses(**masks: slice) -> dict[str, float]:
-        store = drive(**masks)
-        store.rows.scenes.lead_valid[:] = True
-        store.rows.scenes.lead[:] = 20, 3
-        targets = windows_of(store).at(np.array([3]), SHOWN).targets
-        torch.manual_seed(0)
-        wrong = targets.map(lambda value: value + torch.randn(value.shape))
-        return {name: term.item() for name, term in scene_loss(wrong, targets, torch.ones(1, 5)).items()}
-
-    known, masked = losses(), losses(**{unknown: slice(None)})
-    assert all(known[name] > 0 for name in terms)
-    assert {name for name in masked if masked[name] != known[name]} == terms
-    assert all(masked[name] == 0 for name in terms)
-
-
-def test_of_what_is_never_told_the_head_says_no(tmp_path: Path) -> None:
-    config = HeadStageConfig(loop=LoopConfig(num_steps=2), batch_size=4)
-    for unknown, denied in (
-        ((), set()),
-        (("objects", "collision"), {"present", "lead_present", "collision"}),
-        (("off_road",), {"off_road"}),
-    ):
-        torch.manual_seed(0)
-        head = WorldModel(CONFIG).head
-        windows = windows_of(drive(**dict.fromkeys(unknown, slice(None))), NUM_KEPT)
-        own = SelfRolloutClips(windows.firsts[:1], windows.latents[None, : NUM_KEPT + 1], NUM_KEPT)
-        train_head(head, windows, own, config, tmp_path / "-".join(unknown))
-        estimate = head(torch.randn(8, 1, NUM_KEPT, 8, 16, 16))
-        names = ("present", "lead_present", "collision", "off_road")
-        assert {name for name in names if (getattr(estimate, name) == -10).all()} == denied
-        assert estimate.lead.std() > 0
 
 
 def test_the_decoder_is_told_of_no_actors_where_they_are_unknown() -> None:
