@@ -11,7 +11,7 @@ from torch import Tensor
 
 from training.batches.encoded_store import FULL_SCALE, EncodedStore
 from training.batches.memory_sampler import MemorySampler
-from training.batches.picture_rollouts import STYLE_FRAMES
+from training.batches.vae_inputs import STYLE_FRAMES
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
 from worldsim.conditioning.latent_conditions import (

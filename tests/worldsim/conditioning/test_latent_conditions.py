@@ -104,7 +104,7 @@ def test_road_users_that_have_moved_are_told_from_those_that_stand() -> None:
     view = View(x=0, y=0, yaw=0)
     boxes = [(12.0, -3.0, 0.0, 0.0, 4.4, 1.8, 1.5), (12.0, 3.0, 0.0, 0.0, 4.4, 1.8, 1.5)]
     before = users_of(*((ObjectKind.CAR, box) for box in boxes))
-    after = dataclasses.replace(before, boxes=before.boxes + [[0.5, 0, 0, 0, 0, 0, 0], [0.0] * 7])
+    after = dataclasses.replace(before, boxes=before.boxes + np.array([[0.5, 0, 0, 0, 0, 0, 0], [0.0] * 7]))
     moving = told(view, before=seen(view, before), users=after).channels[C.MOVING]
     users = (seen(view, after).geometry.users == 0).reshape(16, 8, 16, 8).mean((1, 3))
     np.testing.assert_allclose(moving, users, atol=1e-6)
