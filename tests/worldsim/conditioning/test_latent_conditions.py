@@ -33,9 +33,7 @@ C = ConditionChannel
 
 
 def street() -> Layout:
-    return dataclasses.replace(
-        with_road(layout_of(LayoutKind.BUILDING, HOUSE)), boxes_known=True, ground_known=True
-    )
+    return dataclasses.replace(with_road(layout_of(LayoutKind.BUILDING, HOUSE)), boxes_known=True, ground_known=True)
 
 
 def seen(view: View, users: RoadUsers = NOBODY, layout: Layout | None = None) -> SurfaceMap:
