@@ -47,6 +47,8 @@ class Draw(IntEnum):
 
 
 NUM_DRAWS = len(Draw)
+NOTHING_HIDDEN = 0.999
+"""A number that hides nothing."""
 
 
 def longest_run(store: FrameStore) -> int:

@@ -55,7 +55,7 @@ def test_windows_retrieve_frames_before_them_or_as_of_another_visit_or_nothing()
     assert chosen[0] != 11  # without a picture
     later = any_time.latents[0, 0, 0, 0, 0]
     assert later < 20 or later >= 20 + 9 + 2
-    assert not retrieved_by(made, 0.5, first=1).visible.any()  # nothing lies before
+    assert not retrieved_by(made, 0.5, first=0).visible.any()  # nothing lies before
 
 
 def test_road_users_are_neither_retrieved_nor_looked_for() -> None:
