@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from envs.registration import make_learned_vector_env
 from training.road_benchmark import NUM_ENVS, road_rows
 from worldsim.atomic_files import atomic_path
-from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, ROUTE_DISTANCES
+from worldsim.conditioning.latent_conditions import NUM_CONDITION_CHANNELS, still_grid
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.dynamics.denoiser import shift_previous
 from worldsim.dynamics.rollout import prefill, select_frames
@@ -195,11 +195,10 @@ def cache_rows(model: WorldModel, config: BenchmarkConfig, num_frames: int = 16)
         motions=torch.zeros(1, num_frames, 6, device=device),
         commands=torch.zeros(1, num_frames, dtype=torch.long, device=device),
         known=torch.ones(1, num_frames, dtype=torch.bool, device=device),
-        routes=torch.zeros(1, num_frames, len(ROUTE_DISTANCES), 2, device=device),
-        routes_valid=torch.zeros(1, num_frames, len(ROUTE_DISTANCES), device=device),
-        actors=torch.zeros(1, num_frames, NUM_OBJECTS, len(OBJECT_NAMES), device=device),
-        actor_kinds=torch.zeros(1, num_frames, NUM_OBJECTS, dtype=torch.long, device=device),
-        style=torch.zeros(1, num_frames, 4 * c, device=device),
+        surfaces=torch.zeros(1, num_frames, NUM_CONDITION_CHANNELS, h, w, device=device),
+        grid=torch.from_numpy(still_grid(h, w)).to(device).expand(1, num_frames, -1, -1, -1),
+        visible=torch.ones(1, num_frames, h, w, device=device),
+        style=torch.zeros(1, num_frames, model.config.vae.style_width, device=device),
     )
     previous = shift_previous(latents, model.config.dit.num_previous)
 

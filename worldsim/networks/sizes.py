@@ -5,15 +5,15 @@ size do not change them. "dit-*" are those of Peebles and Xie 2023.
 
 | name | width | depth | heads | parameters |
 |---|---|---|---|---|
-| tiny, the default but for its memory | 256 | 4 | 4 | 5.5 M |
+| tiny, the default but for its memory | 256 | 4 | 4 | 5.6 M |
 | drivedit | 512 | 12 | 8 | 59.9 M |
 | dit-s | 384 | 12 | 6 | 33.8 M |
 | dit-b | 768 | 12 | 12 | 134.4 M |
-| dit-l | 1024 | 24 | 16 | 465.7 M |
-| dit-xl | 1152 | 28 | 16 | 685.0 M |
+| dit-l | 1024 | 24 | 16 | 465.8 M |
+| dit-xl | 1152 | 28 | 16 | 685.1 M |
 | small | 512 | 8 | 8 | 40.9 M |
 | medium | 768 | 12 | 12 | 134.4 M |
-| large | 1024 | 24 | 16 | 465.7 M |
+| large | 1024 | 24 | 16 | 465.8 M |
 | xl | 1536 | 28 | 24 | 1,216.9 M |
 """
 

@@ -11,22 +11,22 @@ from worldsim.networks.sizes import SIZES, dit_size
 from worldsim.world_model import WorldModel
 
 EXPECTED = {
-    "tiny": (256, 4, 4, 5_549_640),
-    "drivedit": (512, 12, 8, 59_891_336),
-    "dit-s": (384, 12, 6, 33_779_816),
-    "dit-b": (768, 12, 12, 134_392_520),
-    "dit-l": (1024, 24, 16, 465_730_824),
-    "dit-xl": (1152, 28, 16, 685_006_568),
-    "small": (512, 8, 8, 40_909_960),
-    "medium": (768, 12, 12, 134_392_520),
-    "large": (1024, 24, 16, 465_730_824),
-    "xl": (1536, 28, 24, 1_216_878_472),
+    "tiny": (256, 4, 4, 5_560_584),
+    "drivedit": (512, 12, 8, 59_913_224),
+    "dit-s": (384, 12, 6, 33_796_232),
+    "dit-b": (768, 12, 12, 134_425_352),
+    "dit-l": (1024, 24, 16, 465_774_600),
+    "dit-xl": (1152, 28, 16, 685_055_816),
+    "small": (512, 8, 8, 40_931_848),
+    "medium": (768, 12, 12, 134_425_352),
+    "large": (1024, 24, 16, 465_774_600),
+    "xl": (1536, 28, 24, 1_216_944_136),
 }
 
 
 def num_parameters(config: DiTConfig, latent_size: tuple[int, int] = (16, 16)) -> int:
     with torch.device("meta"):
-        return sum(p.numel() for p in CausalDiT(config, 8, latent_size).parameters())
+        return sum(p.numel() for p in CausalDiT(config, 8, latent_size, 32).parameters())
 
 
 def test_every_size_is_expected() -> None:
