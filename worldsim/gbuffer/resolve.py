@@ -166,6 +166,7 @@ def resolve(
             if not all_wanted:
                 continue
 
+            seen_paint = paint if share > 0.0 else 0
             if same:
                 if best == GROUND or is_deck:
                     covered = int(255.0 * share + 0.5)
@@ -193,6 +194,7 @@ def resolve(
                         coverage[row, column, under] += part - covered
                         if covered > 0:
                             coverage[row, column, over % YELLOW] += covered
+                            seen_paint = over
                     elif s == SKY:
                         coverage[row, column, 0] += part
                     else:
