@@ -203,6 +203,9 @@ def resolve(
             if best < 0:
                 ids[row, column], parts[row, column] = best, NO_PART
                 if best == GROUND:
+                    if seen_paint > 0:
+                        for d in range(3):
+                            colors[row, column, d] = PAINT_COLORS[min(seen_paint // YELLOW, 1), d]
                     coordinates[row, column, 0], coordinates[row, column, 1] = ox + dx / inverse, oy + dy / inverse
                     facing[row, column] = -dz / math.sqrt(dx * dx + dy * dy + dz * dz)
                 continue
