@@ -11,10 +11,11 @@ from envs.ground_truth import points_at
 from envs.history import Instant, Show, clip_of
 from envs.idm import IDMConfig, idm
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, to_vehicle_frame
 from worldsim.datatypes.scene import SceneState, control_from_action
-from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip
+from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip, cycles_of_layout, users_along
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel, pursuit_curvature
 
 if TYPE_CHECKING:
@@ -47,16 +48,46 @@ def start_clip(
     layout: Layout,
     *,
     signals: np.ndarray | None = None,
+    light_cycles: np.ndarray | None = None,
+    road_users: KnownRoadUsers | None = None,
+    ego_z: float = np.nan,
     pictures: bool = True,
 ) -> StartClip:
-    """The past, newest last, as a start clip with the route and its lanes ahead of the ego, which is at arc length `s`
-    [m], the layout around, and `signals`, ROUTE_SIGNAL_NAMES [k, 6] from there and from now on; without `pictures` a
-    state-only one."""
+    """The past, newest last, as a start clip with the route and its lanes ahead.
+
+    Args:
+        past: the instants.
+        show: makes those frames that nobody has looked at yet.
+        route: of the ego.
+        s: where the ego is on it [m].
+        dt: time between instants [s].
+        road_map: of the ground.
+        layout: around the route.
+        signals: ROUTE_SIGNAL_NAMES [k, 6] from there and from now on; None where not known.
+        light_cycles: of the whole map's light groups, LIGHT_CYCLE_NAMES [g, 4], from now on; None where not known.
+        road_users: all others now, of whom those are taken that a picture may show; None where not known.
+        ego_z: height of the road under the ego [m]; NaN where not known.
+        pictures: False makes a state-only clip.
+    """
     ahead = np.arange(CLIP_ROUTE + 1.0)
     arcs = s + ahead[s + ahead <= route.length]
     points = to_vehicle_frame(past[-1].vehicle, points_at(route, arcs))
     lanes = lanes_along(route, arcs, road_map)
-    return clip_of(past, show, points, dt, lanes, signals, layout=layout, pictures=pictures)
+    if road_users is not None:
+        road_users = users_along(road_users, past[-1].vehicle, points_at(route, arcs[::LAYOUT_STEP]))
+    return clip_of(
+        past,
+        show,
+        points,
+        dt,
+        lanes,
+        signals,
+        layout=layout,
+        light_cycles=cycles_of_layout(layout, light_cycles),
+        road_users=road_users,
+        ego_z=ego_z,
+        pictures=pictures,
+    )
 
 
 class LayoutAlong:

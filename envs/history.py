@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_FRAME, NO_LANES, StartClip
@@ -54,6 +55,9 @@ def clip_of(
     signals: np.ndarray | None = None,
     *,
     layout: Layout,
+    light_cycles: np.ndarray | None = None,
+    road_users: KnownRoadUsers | None = None,
+    ego_z: float = np.nan,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip.
@@ -66,6 +70,9 @@ def clip_of(
         lanes: ROUTE_LANE_NAMES of the route, [r, 4].
         signals: ROUTE_SIGNAL_NAMES of its stop lines, [k, 6], with time 0 now; None where they are not known.
         layout: around the route, in the ground frame.
+        light_cycles: LIGHT_CYCLE_NAMES of the layout's light groups, [g, 4], with time 0 now; None where not known.
+        road_users: all others now; None where only the scenes' objects are known.
+        ego_z: height of the road under the ego now [m]; NaN where not known.
         pictures: False leaves the frames out, and makes none.
     """
     frames = [instant.seen(show) if pictures else NO_FRAME for instant in past]
@@ -79,4 +86,7 @@ def clip_of(
         lanes=lanes,
         signals=signals,
         layout=layout,
+        light_cycles=light_cycles,
+        road_users=road_users,
+        ego_z=ego_z,
     )

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from worldsim.actors.actor_model import ActorModel
-from worldsim.actors.actors import Actors, scene_objects
+from worldsim.actors.actors import COLOR, Actors, TraitColumn
+from worldsim.actors.clip_actors import actors_of_clips, parked_in_clip
+from worldsim.actors.nearby import nearby_objects
 from worldsim.actors.route_frame import RouteFrame, find_lead, to_frenet
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.boxes import separation
@@ -22,6 +25,12 @@ from worldsim.datatypes.scene import BOX_COLUMNS, UNKNOWN_COMMAND, RouteCommand,
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
+from worldsim.surroundings import GroundColumn, Surroundings
+from worldsim.tracked_pictures import camera_scene, context_scenes
+
+if TYPE_CHECKING:
+    from worldsim.gbuffer.camera_scene import CameraScene
+    from worldsim.gbuffer.rasterizer import StaticWorld
 
 CONTACT_SCALE = 0.2
 """Distance over which a collision's probability rises, half at contact [m]."""
@@ -49,6 +58,8 @@ class TrackedState:
         times: the lights' clock, seconds since each slot's last context frame, float64 [b] [s].
         seeds: what each slot's random numbers are drawn from, [b].
         frames: number of each slot's newest frame, counted from the first of its context, [b].
+        ground: under the egos, columns as of GroundColumn, float64 [b, 2].
+        surroundings: what never changes, and is never copied, [b].
     """
 
     vehicles: np.ndarray
@@ -61,6 +72,8 @@ class TrackedState:
     times: np.ndarray
     seeds: tuple[int, ...]
     frames: tuple[int, ...]
+    ground: np.ndarray
+    surroundings: tuple[Surroundings, ...]
 
     def take(self, slots: Sequence[int]) -> TrackedState:
         """A state of the given slots, in that order, in memory of its own; a slot may be taken many times."""
@@ -76,6 +89,8 @@ class TrackedState:
             times=self.times[rows],
             seeds=tuple(self.seeds[i] for i in rows),
             frames=tuple(self.frames[i] for i in rows),
+            ground=self.ground[rows],
+            surroundings=tuple(self.surroundings[i] for i in rows),
         )
 
     @staticmethod
@@ -94,6 +109,8 @@ class TrackedState:
             times=np.concatenate([state.times for state in states]),
             seeds=tuple(seed for state in states for seed in state.seeds),
             frames=tuple(frame for state in states for frame in state.frames),
+            ground=np.concatenate([state.ground for state in states]),
+            surroundings=tuple(own for state in states for own in state.surroundings),
         )
 
 
@@ -143,13 +160,18 @@ class SceneTracker:
         Args:
             clips: recorded in any world.
             seeds: what each slot's random numbers are drawn from.
-            colours: RGB in [0, 1] of the clips' objects at their newest frames, [b, s, 3], NaN where unknown; without
-                them no road user has a colour, which only pictures need.
+            colours: RGB in [0, 1] of the clips' objects at their newest frames, [b, s, 3], NaN where unknown, for clips
+                that do not tell; without them some road users may have no colour, which only pictures need.
         """
-        actors = Actors.from_clips(clips)
+        actors = actors_of_clips(clips)
         if colours is not None:
             draws = [(seed % 2**63, 0, 2) for seed in seeds]
-            actors = self.actor_model.painted(replace(actors, colours=colours), draws)
+            actors = self.actor_model.painted(_with_colours(actors, clips, colours), draws)
+        surroundings = tuple(_surroundings_of(clip) for clip in clips)
+        ground = np.array(
+            [own.ground_under(clip.vehicles[-1], clip.ego_z) for own, clip in zip(surroundings, clips, strict=True)]
+        )
+        actors = _on_the_ground(actors, surroundings, ground)
         vehicles = np.stack([clip.vehicles[-1] for clip in clips])
         points = [to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips]
         routes = Routes.stack(points, [clip.lanes for clip in clips])
@@ -172,6 +194,8 @@ class SceneTracker:
             times=times,
             seeds=tuple(int(seed) for seed in seeds),
             frames=(len(clips[0].vehicles) - 1,) * len(clips),
+            ground=ground,
+            surroundings=surroundings,
         )
 
     def step(
@@ -194,7 +218,10 @@ class SceneTracker:
             self.dt,
             [(seed % 2**63, frame, 1) for seed, frame in zip(state.seeds, frames, strict=True)],
             actor_overrides,
+            [None if own.parked is None else own.parked_rows for own in state.surroundings],
         )
+        ground = _follow_ground(state, vehicles)
+        actors = _on_the_ground(actors, state.surroundings, ground)
         preview = preview_routes(state.routes, vehicles, state.preview.places)
         compliance = comply(
             state.signals.s,
@@ -212,7 +239,21 @@ class SceneTracker:
             compliance=compliance,
             times=state.times + self.dt,
             frames=frames,
+            ground=ground,
         )
+
+    def camera_scene(self, state: TrackedState, slot: int, replayed: CameraScene | None = None) -> CameraScene:
+        """What the picture of a slot shows beside `static_world`; road users keep their ids from step to step.
+        `replayed` are the road users and lights of a recording to show in place of the tracked ones."""
+        return camera_scene(state, slot, replayed)
+
+    def context_scenes(self, state: TrackedState, slot: int, clip: StartClip) -> list[CameraScene]:
+        """What the pictures of the clip show, frame by frame, at whose newest frame `state` is."""
+        return context_scenes(state, slot, clip)
+
+    def static_world(self, state: TrackedState, slot: int) -> StaticWorld:
+        """The layout around a slot, made ready to be drawn."""
+        return state.surroundings[slot].static_world
 
     def motions(self, vehicles: np.ndarray, controls: np.ndarray) -> np.ndarray:
         """MOTION_NAMES [..., 6] that `controls` [..., 4] cause from `vehicles` [..., 6], whatever is hit."""
@@ -236,7 +277,9 @@ class SceneTracker:
         scene.lane[scene.lane_valid] = lane[scene.lane_valid]
         scene.route[on_route], scene.route_valid[on_route] = preview.points[on_route], preview.valid[on_route]
 
-        scene.objects[:], scene.object_kinds[:] = scene_objects(state.actors, vehicles)
+        parked = [own.parked_rows for own in state.surroundings]
+        objects, kinds = nearby_objects(state.actors, vehicles, parked, state.ground[:, GroundColumn.Z])
+        scene.objects[:], scene.object_kinds[:] = objects, kinds
         size = (self.vehicle_model.length, self.vehicle_model.width)
         in_ego_frame = state.actors.in_ego_frame(vehicles)
         pose = to_frenet(RouteFrame.from_preview(preview), in_ego_frame)
@@ -254,7 +297,7 @@ class SceneTracker:
             scene=scene,
             vehicles=vehicles,
             ego=ego,
-            collision=self._collision(state),
+            collision=self._collision(objects, kinds),
             off_road=self._off_road(state),
             off_lane=beside & (state.routes.counts >= 2),
             red_light=state.compliance.red_light,
@@ -277,11 +320,10 @@ class SceneTracker:
         """Arc lengths of the egos' front bumpers on their routes [b] [m]; NaN of an ego that is far from its route."""
         return np.where(preview.on_route, preview.arcs + self.vehicle_model.length / 2, np.nan)
 
-    def _collision(self, state: TrackedState) -> np.ndarray:
-        size = (self.vehicle_model.length, self.vehicle_model.width)
-        ego = np.concatenate([state.vehicles[:, :3], np.broadcast_to(size, (len(state.vehicles), 2))], axis=-1)
-        gap = separation(ego[:, None], state.actors.states[..., BOX_COLUMNS])
-        gap = np.where(state.actors.kinds > 0, gap, np.inf).min(-1)
+    def _collision(self, objects: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+        """Probabilities [b] of a collision with one of the objects [b, s, 6] around."""
+        ego = np.array([0.0, 0.0, 0.0, self.vehicle_model.length, self.vehicle_model.width])
+        gap = np.where(kinds > 0, separation(ego, objects[..., BOX_COLUMNS]), np.inf).min(-1)
         return 1 / (1 + np.exp(np.minimum(gap / CONTACT_SCALE, 50.0)))
 
     def _off_road(self, state: TrackedState) -> np.ndarray:
@@ -302,3 +344,38 @@ class SceneTracker:
 
         off_road = np.where(known, outside, np.where(inside_lane, 0.0, np.nan))
         return np.where(preview.on_route, off_road, np.nan)
+
+
+def _surroundings_of(clip: StartClip) -> Surroundings:
+    parked, ids = parked_in_clip(clip)
+    return Surroundings(layout=clip.layout, light_cycles=clip.light_cycles, parked=parked, parked_ids=ids)
+
+
+def _with_colours(actors: Actors, clips: Sequence[StartClip], colours: np.ndarray) -> Actors:
+    """The actors, those of clips that know no colours in those of their objects, [b, n, 3]."""
+    traits = actors.traits.copy()
+    for k, clip in enumerate(clips):
+        if clip.road_users is None:  # whose actors are its objects, in that order
+            traits[k, : colours.shape[1], COLOR] = colours[k]
+    return replace(actors, traits=traits)
+
+
+def _follow_ground(state: TrackedState, vehicles: np.ndarray) -> np.ndarray:
+    """The ground [b, 2] under `vehicles` [b, 6], to which the egos have moved."""
+    if all(own.is_flat for own in state.surroundings):
+        return state.ground
+    before = state.ground[:, GroundColumn.Z].tolist()
+    slots = zip(state.surroundings, vehicles, before, strict=True)
+    return np.array([own.ground_under(vehicle, z) for own, vehicle, z in slots])
+
+
+def _on_the_ground(actors: Actors, surroundings: Sequence[Surroundings], ground: np.ndarray) -> Actors:
+    """The actors [b, s], each at the height of the level that it has been on; who has just come is on the ego's."""
+    if all(own.is_flat for own in surroundings):
+        return actors
+    traits = actors.traits.copy()
+    z = traits[..., TraitColumn.Z]
+    z[:] = np.where(np.isnan(z), ground[:, None, GroundColumn.Z], z)
+    for k, own in enumerate(surroundings):
+        z[k] = own.heights(actors.states[k, :, :2], z[k])
+    return replace(actors, traits=traits)

@@ -24,9 +24,10 @@ from envs.serialization import ArrayLike, StateCodec
 from envs.world import WorldStep
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import LANE_RANGE, RoutePreview, Routes, centreline_of
-from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
+from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance, cycles_from
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
@@ -38,6 +39,8 @@ from worldsim.inference import Backend, check_backend, set_backend
 from worldsim.model_state import GeneratedState, ModelState, Prediction
 from worldsim.networks.layers import KeyValue
 from worldsim.scene_tracker import TrackedState
+from worldsim.surroundings import GroundColumn, Surroundings
+from worldsim.tracked_pictures import known_road_users
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 
@@ -88,12 +91,11 @@ class LearnedWorldConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedSnapshot:
-    """All a LearnedWorld needs to go on: model state, newest past, scenario and layout; none is written to."""
+    """All a LearnedWorld needs to go on: model state, newest past and scenario; none is written to."""
 
     state: ModelState
     past: tuple[Instant, ...]
     scripted: Scripted | None
-    layout: Layout
 
 
 class LearnedWorld:
@@ -142,7 +144,7 @@ class LearnedWorld:
                 "`trust` again"
             )
         self.model = model
-        self.starts = tuple(load_starts(self.config.starts_path) if starts is None else starts)
+        self.starts = load_starts(self.config.starts_path) if starts is None else tuple(starts)
         height, width = self.model.config.frame_size
         self.frame_size = (height, width)
         self.dt = self.model.config.dt
@@ -152,7 +154,6 @@ class LearnedWorld:
         self._state: ModelState | None = None
         self._past: tuple[Instant, ...] = ()
         self._scripted: Scripted | None = None
-        self._layout = Layout.unknown()
         self._config_digest: str | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
@@ -179,7 +180,7 @@ class LearnedWorld:
             pictures=self.config.pictures,
         )
         self._past = _past_of(context, self.config.pictures)
-        self._scripted, self._layout = None, clip.layout
+        self._scripted = None
         if "scripted_actors" in options:
             self._state, self._scripted = begin_scripted_actors(
                 options["scripted_actors"], clip, self._state, self.model.config.vehicle
@@ -208,7 +209,7 @@ class LearnedWorld:
 
     def snapshot(self) -> LearnedSnapshot:
         """The whole state; later steps never change it."""
-        return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted, layout=self._layout)
+        return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
 
     def restore(self, snapshot: LearnedSnapshot) -> None:
         """Continue exactly from a snapshot of this world, or of one with the same model that makes pictures if and only
@@ -222,8 +223,7 @@ class LearnedWorld:
             raise ValueError(
                 f"the snapshot is of a world {theirs} pictures, this one is {ours}: make it alike (pictures=)"
             )
-        self._state, self._past = snapshot.state, snapshot.past
-        self._scripted, self._layout = snapshot.scripted, snapshot.layout
+        self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
 
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline.
@@ -239,16 +239,29 @@ class LearnedWorld:
         if len(route) < 2:
             route, lanes, signals = centreline_of(self._past[-1].scene), NO_LANES, None
         pictures = pictures and self.config.pictures
-        return clip_of(self._past, self._show, route, self.dt, lanes, signals, layout=self._layout, pictures=pictures)
+        surroundings = tracked.surroundings[0]
+        cycles = surroundings.light_cycles
+        return clip_of(
+            self._past,
+            self._show,
+            route,
+            self.dt,
+            lanes,
+            signals,
+            layout=surroundings.layout,
+            light_cycles=None if cycles is None else cycles_from(cycles, float(tracked.times[0])),
+            road_users=known_road_users(tracked, 0),
+            ego_z=float(tracked.ground[0, GroundColumn.Z]),
+            pictures=pictures,
+        )
 
     def layout(self) -> Layout:
         """That of the start clip, around its route."""
-        self._running()
-        return self._layout
+        return self._running().tracked.surroundings[0].layout
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
-        self._state, self._past, self._scripted, self._layout = None, (), None, Layout.unknown()
+        self._state, self._past, self._scripted = None, (), None
 
     def _running(self) -> ModelState:
         if self._state is None:
@@ -344,7 +357,7 @@ class LearnedWorld:
 _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DecoderInputs, LatentState,
     MemoryBank, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors, SceneState, Scripted, Route,
-    RouteStops, ActorState, ObjectKind, Layout,
+    RouteStops, ActorState, ObjectKind, Surroundings, KnownRoadUsers, Layout,
 )  # fmt: skip
 
 

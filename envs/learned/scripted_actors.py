@@ -8,7 +8,8 @@ import numpy as np
 
 from envs.maps.route import route_through
 from envs.scripted_actors import ScriptedActors, ScriptedPlay, ego_on_route, scripted_box
-from worldsim.actors.actors import ACTOR_NAMES
+from worldsim.actors.actors import ACTOR_NAMES, ActorColumn, TraitColumn
+from worldsim.datatypes.known_road_users import usual_heights
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.start_clip import StartClip
@@ -30,11 +31,11 @@ class Scripted(ScriptedPlay):
     places: tuple[int, ...]
 
     def states(self) -> np.ndarray:
-        """ACTOR_NAMES [scripts, 10] of the actors."""
+        """ACTOR_NAMES [scripts, 10] of the actors; NaN for an acceleration, which follows from their speeds."""
         rows = []
         for actor in self.actors:
             x, y, yaw, length, width = scripted_box(actor, self.route)
-            rows.append([x, y, yaw, actor.speed, length, width, 0.0, 1.0, np.nan, 0.0])
+            rows.append([x, y, yaw, actor.speed, length, width, 0.0, 1.0, np.nan, np.nan])
         return np.array(rows).reshape(len(rows), len(ACTOR_NAMES))
 
 
@@ -58,7 +59,9 @@ def begin_scripted_actors(
     )
     for vehicle in clip.vehicles[:-1]:
         scripted = scripted.stepped(vehicle, model, clip.dt)
-    states, kinds = state.tracked.actors.states.copy(), state.tracked.actors.kinds.copy()
+    actors, surroundings = state.tracked.actors, state.tracked.surroundings[0]
+    states, kinds, traits = actors.states.copy(), actors.kinds.copy(), actors.traits.copy()
+    parked = surroundings.parked_rows
     if len(scripted.actors) > len(kinds[0]):
         raise ValueError(f"the learned world has room for {len(kinds[0])} scripted actors, got {len(scripted.actors)}")
     from_ego = np.hypot(*(states[0, :, :2] - clip.vehicles[-1, :2]).T)
@@ -71,6 +74,16 @@ def begin_scripted_actors(
         merit[places] = -1.0
         place = int(np.argmax(merit))
         states[0, place], kinds[0, place] = own, int(actor.kind)
+        states[0, place, ActorColumn.ACCELERATION] = 0.0
+        if not same[place]:
+            traits[0, place, TraitColumn.HEIGHT] = usual_heights(kinds[0, place])
+            traits[0, place, [TraitColumn.Z, TraitColumn.PHASE]] = np.nan, 0.0
+            traits[0, place, TraitColumn.ID] = traits[0, :, TraitColumn.ID].max() + 1
         places.append(place)
-    actors = replace(state.tracked.actors, states=states, kinds=kinds)
-    return replace(state, tracked=replace(state.tracked, actors=actors)), replace(scripted, places=tuple(places))
+
+    # who was parked where one of them is now was that one
+    positions = states[0, places, None, :2]
+    same = (parked[:, -1] == kinds[0, places, None]) & (np.hypot(*(parked[:, :2] - positions).T).T < SAME_ACTOR)
+    actors = replace(actors, states=states, kinds=kinds, traits=traits)
+    tracked = replace(state.tracked, actors=actors, surroundings=(surroundings.without_parked(same.any(0)),))
+    return replace(state, tracked=tracked), replace(scripted, places=tuple(places))

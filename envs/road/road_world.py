@@ -278,6 +278,9 @@ class RoadWorld:
             episode.stage.road_map,
             self._layout_along.of(episode.route, self.layout()),
             signals=episode.signals.lines.ahead(0, episode.s, episode.traffic.time),
+            light_cycles=self.light_cycles(),
+            road_users=episode.traffic.known_users(),
+            ego_z=episode.z,
             pictures=pictures,
         )
 

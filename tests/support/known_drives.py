@@ -57,6 +57,7 @@ def turning_car(num: int) -> SimpleNamespace:
         frames=frames,
         content={"num": num},
         layouts=layouts,
+        has_camera_scenes=lambda _: False,
         starts=np.array([0]),
         lengths=np.array([num]),
         dt=0.1,

@@ -10,23 +10,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from worldsim.actors.actors import STANDING, ActorColumn, Actors
-from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, FrenetPose, RouteFrame, to_frenet
+from worldsim.actors.actors import COLOR, STANDING, STRIDE_LENGTH, ActorColumn, Actors, TraitColumn
+from worldsim.actors.clip_actors import LEAVE_BEHIND
+from worldsim.actors.leads import find_leads
+from worldsim.actors.route_frame import LANE_HALF_WIDTH, ROUTE_FRAME_ARCS, FrenetPose, RouteFrame, to_frenet
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.known_road_users import usual_heights
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import ObjectKind
-from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.datatypes.start_clip import USER_RANGE
+from worldsim.datatypes.vehicle import VehicleColumn
 
 ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind", "red", "green", "blue")
 """Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind; RGB in
 [0, 1], NaN where unknown."""
 LEAVE_RANGE = 68.0
-"""Actors farther from the ego leave [m]."""
-LEAVE_BEHIND = 25.0
-"""Actors farther behind the ego leave [m]."""
+"""Actors that go away from the ego leave here [m]; those who come from farther away come on."""
 ARRIVAL_GAP = 8.0
 """Nobody arrives nearer to another than this [m]."""
+PARKED_GAP = 2.5
+"""Nor nearer to one who is parked [m]."""
 ARRIVAL_TRIES = 8
 """Draws a step for all vacant places of a world."""
 START_SPEED = 0.4
@@ -38,8 +42,6 @@ LEAST_START = 0.08
 NUM_FEATURES = 25
 NEARNESS = 23
 """The feature that tells how near the one ahead is: 1 / (1 + gap / 4 m)."""
-EGO_LENGTH = VehicleModel().length
-"""What others take for the ego's length [m]."""
 RATE_SCALE = np.array([1.5, 0.2])
 """Standard size of an acceleration [m/s²] and a yaw rate [rad/s]."""
 
@@ -50,7 +52,7 @@ def actor_features(in_ego_frame: np.ndarray, kinds: np.ndarray, pose: FrenetPose
     cos, sin = np.cos(yaw), np.sin(yaw)
     ego_ahead = -cos * x - sin * y
     ego_aside = sin * x - cos * y
-    gap, lead_speed = _find_leads(in_ego_frame, kinds, pose, ego_speed)
+    gap, lead_speed = find_leads(in_ego_frame, kinds, pose, ego_speed)
     columns = [
         speed / 10,
         np.minimum(speed, 1.0),
@@ -89,43 +91,6 @@ def _route_features(pose: FrenetPose, speed: np.ndarray) -> list[np.ndarray]:
     ]
 
 
-def _find_leads(
-    in_ego_frame: np.ndarray, kinds: np.ndarray, pose: FrenetPose, ego_speed: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bumper-to-bumper gap [m] of each actor to the nearest road user or ego ahead of it, and that one's speed along
-    the actor's heading [m/s], each [n, s]; 60 m and its own speed where the way is free."""
-    n, num = kinds.shape
-
-    # everyone else and, last, the ego: [n, s + 1]; pairs are [n, s, s + 1], by who is asked and whom it meets
-    position = np.concatenate([in_ego_frame[..., :2], np.zeros((n, 1, 2))], axis=1)
-    yaw = np.concatenate([in_ego_frame[..., ActorColumn.YAW], np.zeros((n, 1))], axis=1)
-    speed = np.concatenate([in_ego_frame[..., ActorColumn.SPEED], ego_speed[:, None]], axis=1)
-    length = np.concatenate([in_ego_frame[..., ActorColumn.LENGTH], np.full((n, 1), EGO_LENGTH)], axis=1)
-    present = np.concatenate([kinds > 0, np.ones((n, 1), bool)], axis=1)
-    arc = np.concatenate([pose.s, np.zeros((n, 1))], axis=1)
-    lateral = np.concatenate([pose.lateral, np.zeros((n, 1))], axis=1)
-    on = np.concatenate([pose.on, np.ones((n, 1), bool)], axis=1)
-
-    # actors on the route meet others along it, in a bend too; those beside it straight ahead
-    cos, sin = np.cos(in_ego_frame[..., ActorColumn.YAW]), np.sin(in_ego_frame[..., ActorColumn.YAW])
-    offset = position[:, None] - in_ego_frame[:, :, None, :2]
-    ahead = cos[..., None] * offset[..., 0] + sin[..., None] * offset[..., 1]
-    aside = cos[..., None] * offset[..., 1] - sin[..., None] * offset[..., 0]
-    both_on = pose.on[..., None] & on[:, None]
-    along = np.where(np.cos(pose.heading) < 0, -1.0, 1.0)[..., None] * (arc[:, None] - arc[:, :num, None])
-    same_lane = both_on & (np.abs(lateral[:, None] - lateral[:, :num, None]) < 1.6)
-    in_way = np.where(pose.on[..., None], same_lane, np.abs(aside) < 1.6)
-
-    gap = np.where(both_on, along, ahead) - (length[:, None] + length[:, :num, None]) / 2
-    candidate = present[:, None] & in_way & (gap > 0) & ~np.eye(num, num + 1, dtype=bool)  # who is beside is not ahead
-    gap = np.where(candidate, gap, np.inf)
-    lead = gap.argmin(-1)
-    rows = np.arange(n)[:, None]
-    lead_speed = speed[rows, lead] * np.cos(yaw[rows, lead] - in_ego_frame[..., ActorColumn.YAW])
-    lead_speed = np.where(candidate.any(-1), lead_speed, in_ego_frame[..., ActorColumn.SPEED])
-    return np.clip(gap.min(-1), 0.0, 60.0), lead_speed
-
-
 class ActorModel(nn.Module):
     """How others move: each actor's acceleration and yaw rate from what it sees, when who stands starts, and arrivals.
 
@@ -155,15 +120,21 @@ class ActorModel(nn.Module):
         dt: float,
         draws: Sequence[Sequence[int]],
         overrides: np.ndarray | None = None,
+        parked: Sequence[np.ndarray | None] | None = None,
     ) -> Actors:
         """The actors a step later.
 
         Args:
+            actors: now.
             vehicles: the egos now [b, 6].
             route_frame: their routes now.
             after: the egos a step later [b, 6].
             draws: what each world's arrivals are drawn from, the entropy of a seed sequence each.
-            overrides: states [b, s, 10] after the step, NaN where actors move by themselves.
+            dt: length of the step [s].
+            overrides: states [b, s, 10] after the step, NaN where actors move by themselves; of those given an
+                acceleration of NaN stands for the change of speed.
+            parked: who is parked in each world, x and y first, [p, 7]: nobody arrives there, or to be parked himself;
+                None where that is not known.
         """
         in_ego_frame = actors.in_ego_frame(vehicles)
         pose = to_frenet(route_frame, in_ego_frame)
@@ -182,9 +153,16 @@ class ActorModel(nn.Module):
         keeps: np.ndarray = np.zeros(actors.kinds.shape, bool)
         if overrides is not None:
             keeps = np.all(np.isfinite(overrides[..., :6]), axis=-1)
+        if overrides is not None and keeps.any():
             states = np.where(keeps[..., None], overrides, states)
-        moved_on = replace(actors, states=states)
-        return self._renewed(moved_on, keeps, route_frame, vehicles, after, draws)
+            change = (states[..., ActorColumn.SPEED] - actors.states[..., ActorColumn.SPEED]) / dt
+            rate = states[..., ActorColumn.ACCELERATION]
+            states[..., ActorColumn.ACCELERATION] = np.where(np.isnan(rate), change, rate)
+        traits = actors.traits.copy()
+        strides = np.where(actors.kinds == ObjectKind.PEDESTRIAN, states[..., ActorColumn.SPEED], 0.0)
+        traits[..., TraitColumn.PHASE] += 2 * np.pi / STRIDE_LENGTH * dt * strides
+        moved_on = replace(actors, states=states, traits=traits)
+        return self._renewed(moved_on, keeps, route_frame, vehicles, after, draws, parked)
 
     def _renewed(
         self,
@@ -194,19 +172,22 @@ class ActorModel(nn.Module):
         vehicles: np.ndarray,
         after: np.ndarray,
         draws: Sequence[Sequence[int]],
+        parked: Sequence[np.ndarray | None] | None,
     ) -> Actors:
         """Without those who have left, but for those that `keeps` [b, s]; others come in their place."""
-        in_ego_frame = actors.in_ego_frame(after)
-        x, y = in_ego_frame[..., ActorColumn.X], in_ego_frame[..., ActorColumn.Y]
-        far = (np.hypot(x, y) > LEAVE_RANGE) | (x < -LEAVE_BEHIND)
-        left = far & (actors.kinds > 0) & ~keeps
-        states, kinds = np.where(left[..., None], 0.0, actors.states), np.where(left, 0, actors.kinds)
-        vacant, colours = actors.vacant | left, actors.colours.copy()
+        states, kinds, vacant = actors.states, actors.kinds, actors.vacant
+        left = _leaving(actors, vehicles, after) & (kinds > 0) & ~keeps
+        if left.any():
+            states, kinds = np.where(left[..., None], 0.0, states), np.where(left, 0, kinds)
+            # who was beyond the traffic around the ego from the first is nobody's place in it
+            vacant = vacant | (left & (actors.traits[..., TraitColumn.RECURS] > 0))
+        worlds = np.flatnonzero(vacant.any(-1) & line.known)
+        if not len(worlds):
+            return replace(actors, states=states, kinds=kinds, vacant=vacant)
         stock = self.arrivals.double().cpu().numpy()
         stock = stock[stock[:, 6] > 0]
-        worlds = np.flatnonzero(vacant.any(-1) & line.known)
-        if not len(stock) or not len(worlds):
-            return Actors(states=states, kinds=kinds, vacant=vacant, colours=colours)
+        if not len(stock):
+            return replace(actors, states=states, kinds=kinds, vacant=vacant)
 
         # all candidates of all worlds at once; few of them find room
         examples = np.stack(_draw_examples(stock, [draws[k] for k in worlds.tolist()]))
@@ -214,6 +195,9 @@ class ActorModel(nn.Module):
         others = np.where(kinds[worlds, :, None] > 0, states[worlds, :, :2], np.inf)
         taken = np.concatenate([others, after[worlds, None, :2]], axis=1)
         room = _least_distance(candidates[..., :2], taken) >= ARRIVAL_GAP
+        if parked is not None:
+            room &= _have_room_among(candidates, examples, [parked[k] for k in worlds.tolist()])
+        states, kinds, vacant, traits = states.copy(), kinds.copy(), vacant.copy(), actors.traits
         for n, k in enumerate(worlds.tolist()):
             arrived: list[np.ndarray] = []
             for state, row in zip(candidates[n, room[n]], examples[n, room[n]], strict=True):
@@ -223,22 +207,54 @@ class ActorModel(nn.Module):
                 if arrived and _least_distance(state[None, None, :2], np.stack(arrived)[None, :, :2]) < ARRIVAL_GAP:
                     continue
                 states[k, free[0]], kinds[k, free[0]], vacant[k, free[0]] = state, int(row[6]), False
-                colours[k, free[0]] = row[7:]
+                number = traits[k, :, TraitColumn.ID].max() + 1
+                height = usual_heights(kinds[k, free[0]])
+                traits[k, free[0]] = [*row[7:], height, np.nan, 0.0, number, 1.0]
                 arrived.append(state)
-        return Actors(states=states, kinds=kinds, vacant=vacant, colours=colours)
+        return Actors(states=states, kinds=kinds, vacant=vacant, traits=traits)
 
     def painted(self, actors: Actors, draws: Sequence[Sequence[int]]) -> Actors:
         """The actors, all with a colour: those of whom none is known get that of an arrival of their kind, by chance;
         free places too, for whoever a scenario puts there."""
         stock = self.arrivals.double().cpu().numpy()
         stock = stock[np.isfinite(stock).all(-1) & (stock[:, 6] > 0)]
-        colours = actors.colours.copy()
-        for k, slot in zip(*np.nonzero(np.isnan(colours).any(-1)), strict=True):
+        traits = actors.traits.copy()
+        for k, slot in zip(*np.nonzero(np.isnan(actors.colours).any(-1)), strict=True):
             kind = actors.kinds[k, slot] or ObjectKind.CAR
             same = stock[stock[:, 6] == kind]
             if len(same):
-                colours[k, slot] = same[np.random.default_rng([*draws[k], int(slot)]).integers(len(same)), 7:]
-        return replace(actors, colours=colours)
+                traits[k, slot, COLOR] = same[np.random.default_rng([*draws[k], int(slot)]).integers(len(same)), 7:]
+        return replace(actors, traits=traits)
+
+
+def _leaving(actors: Actors, vehicles: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Who is far from the egos [b, 6] after a step and goes away from them, bool [b, s]."""
+    offset = actors.states[..., :2] - after[:, None, :2]
+    yaw = after[:, None, VehicleColumn.YAW]
+    ahead = np.cos(yaw) * offset[..., 0] + np.sin(yaw) * offset[..., 1]
+    distance = np.hypot(offset[..., 0], offset[..., 1])
+    far = distance > LEAVE_RANGE
+    if far.any():
+        pace = after[:, None, VehicleColumn.SPEED], actors.states[..., ActorColumn.SPEED]
+        heading = yaw, actors.states[..., ActorColumn.YAW]
+        apart = [
+            v * (np.cos(a) * offset[..., 0] + np.sin(a) * offset[..., 1]) for v, a in zip(pace, heading, strict=True)
+        ]
+        far &= (apart[1] > apart[0]) | (distance > USER_RANGE)
+    return far | (ahead < -LEAVE_BEHIND)
+
+
+def _have_room_among(candidates: np.ndarray, examples: np.ndarray, parked: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Which candidates [n, t, 10], ARRIVAL_NAMES [n, t, 10], may come into worlds of whose parked [p, 7] one knows all,
+    bool [n, t]: none that would be parked itself, and none where one of these is."""
+    fits = np.ones(candidates.shape[:2], bool)
+    for n, rows in enumerate(parked):
+        if rows is not None:
+            _, lateral, _, speed, _, _, kind = np.moveaxis(examples[n, :, :7], -1, 0)
+            stands = (speed < STANDING) & (kind != ObjectKind.PEDESTRIAN) & (np.abs(lateral) > LANE_HALF_WIDTH)
+            near = _least_distance(candidates[n : n + 1, :, :2], rows[None, :, :2])[0] < PARKED_GAP
+            fits[n] = ~stands & ~near
+    return fits
 
 
 def _started(

@@ -1,4 +1,4 @@
-"""The tracked road users around the egos, from and to SceneStates. numpy only."""
+"""The tracked road users around the egos, and who is who from one instant to the next. numpy only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from enum import IntEnum
 
 import numpy as np
 
-from worldsim.actors.route_frame import LANE_HALF_WIDTH, RouteFrame, to_frenet
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import rotate
-from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, OBJECT_RANGE, ObjectColumn, SceneState
-from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.scene import ObjectColumn, ObjectKind, SceneState
 from worldsim.datatypes.vehicle import VehicleColumn
 
 ACTOR_NAMES = ("x", "y", "yaw", "speed", "length", "width", "yaw_rate", "drives", "lane", "acceleration")
@@ -39,6 +37,33 @@ SIZE = slice(ActorColumn.LENGTH, ActorColumn.WIDTH + 1)
 """Length and width of an actor or object."""
 STANDING = 0.15
 """Slower actors stand and do not turn [m/s]."""
+NUM_ACTORS = 16
+"""Slots of a drive: as many as SceneState lists, and some for those who are still farther away."""
+BRAKE_LIGHTS = -0.6
+"""Vehicles that accelerate less than this show brake lights, as do those that stand in traffic [m/s²]."""
+STRIDE_LENGTH = 1.4
+"""Distance walked in one cycle of the legs [m]."""
+
+TRAIT_NAMES = ("red", "green", "blue", "height", "z", "phase", "id", "recurs")
+"""RGB in [0, 1], NaN where unknown; height, and that of the ground below [m], NaN where it is not known; of a
+pedestrian's stride [rad]; who it is, and of a free slot whoever was there last; 1 for whose place another one takes."""
+
+
+class TraitColumn(IntEnum):
+    """Columns of TRAIT_NAMES."""
+
+    RED = 0
+    GREEN = 1
+    BLUE = 2
+    HEIGHT = 3
+    Z = 4
+    PHASE = 5
+    ID = 6
+    RECURS = 7
+
+
+COLOR = slice(TraitColumn.RED, TraitColumn.BLUE + 1)
+"""RGB of an actor."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +74,26 @@ class Actors:
         states: ACTOR_NAMES, float64 [b, s, 10].
         kinds: ObjectKind, EMPTY in free slots, int64 [b, s].
         vacant: free slots that a new arrival may take, bool [b, s]; the others stay free, as they were at the start.
-        colours: RGB in [0, 1], float64 [b, s, 3]; NaN where unknown.
+        traits: TRAIT_NAMES: what pictures of them need, and who they are, float64 [b, s, 8].
     """
 
     states: np.ndarray
     kinds: np.ndarray
     vacant: np.ndarray
-    colours: np.ndarray
+    traits: np.ndarray
+
+    @property
+    def colours(self) -> np.ndarray:
+        """RGB in [0, 1], float64 [b, s, 3]; NaN where unknown."""
+        return self.traits[..., COLOR]
+
+    @property
+    def braking(self) -> np.ndarray:
+        """Whose brake lights are on, bool [b, s]."""
+        speed, acceleration = self.states[..., ActorColumn.SPEED], self.states[..., ActorColumn.ACCELERATION]
+        vehicle = (self.kinds == ObjectKind.CAR) | (self.kinds == ObjectKind.TRUCK)
+        slows = (acceleration < BRAKE_LIGHTS) | (speed < STANDING)
+        return vehicle & slows & (self.states[..., ActorColumn.DRIVES] > 0)
 
     def take(self, rows: Sequence[int]) -> Actors:
         """The given worlds, in that order, in memory of their own."""
@@ -64,7 +102,7 @@ class Actors:
             states=self.states[index],
             kinds=self.kinds[index],
             vacant=self.vacant[index],
-            colours=self.colours[index],
+            traits=self.traits[index],
         )
 
     @staticmethod
@@ -74,7 +112,7 @@ class Actors:
             states=np.concatenate([actors.states for actors in many]),
             kinds=np.concatenate([actors.kinds for actors in many]),
             vacant=np.concatenate([actors.vacant for actors in many]),
-            colours=np.concatenate([actors.colours for actors in many]),
+            traits=np.concatenate([actors.traits for actors in many]),
         )
 
     def in_ego_frame(self, vehicles: np.ndarray) -> np.ndarray:
@@ -84,28 +122,6 @@ class Actors:
         local[..., :2] = rotate(self.states[..., :2] - vehicles[:, None, :2], -ego_yaw)
         local[..., ActorColumn.YAW] = wrap_angle(self.states[..., ActorColumn.YAW] - ego_yaw)
         return np.where(self.kinds[..., None] > 0, local, 0.0)
-
-    @staticmethod
-    def from_clips(clips: Sequence[StartClip]) -> Actors:
-        """The objects at the newest frames of `clips`; their rates are those since the frame before."""
-        states = np.zeros((len(clips), NUM_OBJECTS, len(ACTOR_NAMES)))
-        kinds = np.stack([clip.scenes.object_kinds[-1] for clip in clips])
-        for k, clip in enumerate(clips):
-            states[k] = object_states(clip.scenes[-1], clip.vehicles[-1])
-            if len(clip.frames) > 1:
-                before = object_states(clip.scenes[-2], clip.vehicles[-2])
-                match = match_objects(before, clip.scenes.object_kinds[-2], states[k], kinds[k], clip.dt, 1.0)
-                states[k] = with_rates(states[k], before, match, clip.dt)
-            # one that stands in a lane is waiting, one beside it is parked
-            pose = to_frenet(RouteFrame.from_scenes(clip.scenes[-1:]), clip.scenes.objects[-1:].astype(np.float64))
-            in_lane = pose.on[0] & (np.abs(pose.lateral[0]) < LANE_HALF_WIDTH)
-            states[k, :, ActorColumn.DRIVES] = in_lane | (states[k, :, ActorColumn.SPEED] > STANDING)
-        return Actors(
-            states=states,
-            kinds=kinds,
-            vacant=np.zeros(kinds.shape, bool),
-            colours=np.full((*kinds.shape, 3), np.nan),
-        )
 
 
 def object_states(scene: SceneState, vehicle: np.ndarray) -> np.ndarray:
@@ -148,15 +164,3 @@ def with_rates(states: np.ndarray, before: np.ndarray, match: np.ndarray, dt: fl
     new[..., ActorColumn.YAW_RATE] = np.where(known & moves, yaw_rate, 0.0)
     new[..., ActorColumn.ACCELERATION] = np.where(known, acceleration, 0.0)
     return new
-
-
-def scene_objects(actors: Actors, vehicles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """SceneState's objects [b, NUM_OBJECTS, 6] and kinds, nearest first and within OBJECT_RANGE."""
-    in_ego_frame = actors.in_ego_frame(vehicles)
-    distance = np.hypot(in_ego_frame[..., ActorColumn.X], in_ego_frame[..., ActorColumn.Y])
-    listed = (actors.kinds > 0) & (distance <= OBJECT_RANGE)
-    order = np.argsort(np.where(listed, distance, np.inf), axis=1, kind="stable")
-    rows = np.arange(len(in_ego_frame))[:, None]
-    kinds = np.where(listed, actors.kinds, 0)[rows, order]
-    objects = np.where(kinds[..., None] > 0, in_ego_frame[rows, order][..., : len(OBJECT_NAMES)], 0.0)
-    return objects.astype(np.float32), kinds

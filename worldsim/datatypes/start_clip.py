@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState
-from worldsim.datatypes.signals import ROUTE_SIGNAL_NAMES
+from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES, ROUTE_SIGNAL_NAMES
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 NO_FRAME = np.zeros((0, 0, 3), np.uint8)
@@ -17,7 +18,9 @@ NO_FRAME = np.zeros((0, 0, 3), np.uint8)
 NO_LANES = np.zeros((0, len(ROUTE_LANE_NAMES)), np.float32)
 """Stands for lanes of which nothing is known."""
 LAYOUT_RADIUS = 80.0
-"""How far around its route a clip's layout reaches [m]."""
+"""How far around its route a clip's layout reaches, and those of its road users who are parked [m]."""
+USER_RANGE = 150.0
+"""Road users that are not parked are in a clip up to this far from the ego [m]: farther ones are not drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,11 @@ class StartClip:
         signals: ROUTE_SIGNAL_NAMES of the stop lines along the route, in order, float32 [k, 6]; time 0 is the last
             frame's. NO_SIGNALS of a route without any; None where they are not known.
         layout: what stands and lies within LAYOUT_RADIUS of the route, in the ground frame of `vehicles`; else unknown.
+        light_cycles: LIGHT_CYCLE_NAMES by light group of the layout, float64 [g, 4], 0 of groups that no light of it
+            shows; time 0 is the last frame's. None where they are not known.
+        road_users: all others at the last frame, those parked within LAYOUT_RADIUS of the route included, in the ground
+            frame of `vehicles`. None where only the objects of `scenes` are known.
+        ego_z: height of the road under the ego at the last frame [m]; NaN where it is not known.
 
     A state-only clip has no frames: uint8 [t, 0, 0, 3]. Only a state-only drive can begin from it.
 
@@ -51,6 +59,9 @@ class StartClip:
     lanes: np.ndarray = field(default_factory=lambda: NO_LANES)
     signals: np.ndarray | None = None
     layout: Layout = field(default_factory=Layout.unknown)
+    light_cycles: np.ndarray | None = None
+    road_users: KnownRoadUsers | None = None
+    ego_z: float = np.nan
 
     def __post_init__(self) -> None:
         t = len(self.frames)
@@ -76,6 +87,13 @@ class StartClip:
                 f"signals must be [k, {len(ROUTE_SIGNAL_NAMES)}] = {', '.join(ROUTE_SIGNAL_NAMES)}, or None where they "
                 f"are not known, got {self.signals.shape}"
             )
+        if self.light_cycles is not None:
+            groups = int(self.layout.box_signals.max(initial=-1)) + 1
+            if self.light_cycles.shape[1:] != (len(LIGHT_CYCLE_NAMES),) or len(self.light_cycles) < groups:
+                raise ValueError(
+                    f"light_cycles must be [g, {len(LIGHT_CYCLE_NAMES)}] = {', '.join(LIGHT_CYCLE_NAMES)} of at least "
+                    f"the layout's {groups} light groups, got {self.light_cycles.shape}"
+                )
         if not self.dt > 0:
             raise ValueError(f"dt must be positive, got {self.dt}")
 
@@ -89,14 +107,32 @@ class StartClip:
         if not 1 <= num_frames <= len(self.frames):
             raise ValueError(f"the clip has {len(self.frames)} frames, asked for {num_frames}")
         i = len(self.frames) - num_frames
-        return StartClip(
+        return replace(
+            self,
             frames=self.frames[i:],
             controls=self.controls[i:],
             vehicles=self.vehicles[i:],
             scenes=self.scenes[i:],
-            route=self.route,
-            dt=self.dt,
-            lanes=self.lanes,
-            signals=self.signals,
-            layout=self.layout,
         )
+
+
+def cycles_of_layout(layout: Layout, cycles: np.ndarray | None) -> np.ndarray | None:
+    """Of a map's light cycles [g, 4] those that the lights of a part of its layout show, float64 [k, 4], under the same
+    group numbers; the groups in between are 0. None where they are not known."""
+    if cycles is None:
+        return None
+    shown = np.unique(layout.box_signals[layout.box_signals >= 0])
+    kept = np.zeros((int(shown.max(initial=-1)) + 1, len(LIGHT_CYCLE_NAMES)))
+    kept[shown] = cycles[shown]
+    return kept
+
+
+def users_along(users: KnownRoadUsers, vehicle: np.ndarray, route: np.ndarray) -> KnownRoadUsers:
+    """Those whom pictures of a drive may show: within USER_RANGE of `vehicle` [6] or, if parked, within LAYOUT_RADIUS
+    of the route's points [r, 2] in the ground frame."""
+    place = users.boxes[:, :2]
+    shown = np.hypot(*(place - vehicle[:2]).T) <= USER_RANGE
+    apart = np.full(len(users), np.inf)
+    for point in route:
+        apart = np.minimum(apart, np.hypot(*(place - point).T))
+    return users[np.where(users.parked & (len(route) > 0), apart <= LAYOUT_RADIUS, shown)]

@@ -17,6 +17,8 @@ from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
 from envs.scripted_actors import ActorState, ScriptedActors, scripted_box
+from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.scene import ObjectKind
 
 if TYPE_CHECKING:
@@ -276,6 +278,24 @@ class Traffic:
             walked[external] = np.where(on_foot, placed[:, 0] + placed[:, 1], 0.0)
         walked[external.stop : external.stop + len(self.pedestrians)] = self.pedestrians.walked
         return 2 * np.pi / STRIDE * walked
+
+    def known_users(self) -> KnownRoadUsers:
+        """Everyone as a start clip tells of them; those who are off the map just now are far away from it."""
+        objects = self.objects
+        boxes = np.zeros((len(objects.kinds), len(BOX_NAMES)))
+        boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = objects.boxes
+        boxes[:, BoxColumn.Z], boxes[:, BoxColumn.HEIGHT] = self.heights_of_ground, self.heights
+        parked = objects.kinds == ObjectKind.STATIC
+        parked[len(parked) - len(self.parked) :] = True
+        return KnownRoadUsers(
+            kinds=objects.kinds,
+            boxes=boxes,
+            speeds=np.asarray(objects.speeds, np.float64),
+            colors=self.colors.astype(np.float64),
+            braking=self.braking(),
+            phases=self.phases(),
+            parked=parked,
+        )
 
     def stop(self, index: int) -> None:
         """The ego has hit the road user at `index`, which stands still from now on if it is a background vehicle."""

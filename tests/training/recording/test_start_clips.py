@@ -26,6 +26,6 @@ def test_clips_are_spread_evenly_over_a_recording(tmp_path: Path) -> None:
     cut_starts(store, tmp_path / "starts.npz", num_starts=3, num_context=8)  # type: ignore[arg-type]
     clips = load_starts(tmp_path / "starts.npz")
     for clip, end in zip(clips, (7, 23, 38), strict=True):
-        assert (clip.frames == store.frames[end - 7 : end + 1]).all()
+        assert (clip.frames[-1] == store.frames[end]).all()
     with pytest.raises(ValueError, match="nowhere are picture, control and motion of 40 frames in a row known"):
         cut_starts(store, tmp_path / "none.npz", num_starts=3, num_context=40)  # type: ignore[arg-type]

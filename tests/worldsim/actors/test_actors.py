@@ -9,7 +9,9 @@ import torch
 from tiny_model import random_clip
 
 from worldsim.actors.actor_model import ARRIVAL_NAMES, ActorModel, actor_features, integrate, lane_keeping
-from worldsim.actors.actors import ACTOR_NAMES, Actors, match_objects, object_states, scene_objects
+from worldsim.actors.actors import ACTOR_NAMES, COLOR, TRAIT_NAMES, Actors, TraitColumn, match_objects, object_states
+from worldsim.actors.clip_actors import actors_of_clips
+from worldsim.actors.nearby import nearby_objects
 from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, RouteFrame, find_lead, to_frenet
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.boxes import corners, separation
@@ -28,7 +30,14 @@ def actors(*rows: np.ndarray, kinds: tuple[int, ...] = ()) -> Actors:
     states[0, : len(rows)] = rows
     kind = np.zeros((1, 12), np.int64)
     kind[0, : len(rows)] = kinds or 1
-    return Actors(states=states, kinds=kind, vacant=np.zeros((1, 12), bool), colours=np.full((1, 12, 3), 0.5))
+    traits = np.zeros((1, 12, len(TRAIT_NAMES)))
+    traits[..., COLOR], traits[..., TraitColumn.ID] = 0.5, np.arange(12)
+    traits[..., TraitColumn.RECURS] = kind > 0
+    return Actors(states=states, kinds=kind, vacant=np.zeros((1, 12), bool), traits=traits)
+
+
+def scene_objects(who: Actors, vehicles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return nearby_objects(who, vehicles, [np.zeros((0, 7))] * len(vehicles), np.zeros(len(vehicles)))
 
 
 def straight(y: float = 0.0) -> RouteFrame:
@@ -106,7 +115,7 @@ def test_the_actors_of_a_clip_are_its_objects_with_their_turning() -> None:
     objects[-2, 0, 2], objects[-1, 0, 2] = 0.0, 0.02
     objects[-2, 0, 3] = 4.9
     clip = replace(clip, scenes=replace(clip.scenes, objects=objects))
-    found = Actors.from_clips([clip])
+    found = actors_of_clips([clip])
     assert found.kinds[0, :3].tolist() == [1, 3, 0]
     assert found.states[0, 0, :2] == pytest.approx([14.0 + clip.vehicles[-1, 0], -0.3], abs=1e-5)
     assert found.states[0, 0, 6] == pytest.approx(0.2, abs=1e-4)

@@ -1,0 +1,120 @@
+"""Surroundings: what never changes in the course of a drive, and at which height its ground is."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.layout import BoxColumn, Layout
+from worldsim.datatypes.signals import light_states
+from worldsim.datatypes.vehicle import VehicleColumn
+
+if TYPE_CHECKING:
+    from worldsim.gbuffer.rasterizer import StaticWorld
+
+FLAT = 1e-3
+"""A layout whose points are all lower than this lies on the plane z = 0 [m]."""
+GRADE_REACH = 1.4
+"""A road's grade is that between two points this far before and behind the ego, its axles [m]."""
+
+
+_ROW = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH, BoxColumn.Z]
+
+
+class GroundColumn(IntEnum):
+    """Columns of the ground under the ego: height [m], and how steeply it rises in the ego's direction [rad]."""
+
+    Z = 0
+    GRADE = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Surroundings:
+    """What stands and lies around a drive; shared by its states, snapshots and branches, and never copied.
+
+    Args:
+        layout: around the route, in the ground frame.
+        light_cycles: LIGHT_CYCLE_NAMES by light group of the layout, float64 [g, 4]; time 0 is that of the last context
+            frame. None where they are not known.
+        parked: who stands beside the lanes; None where that is not known.
+        parked_ids: who each of them is, int64 [p].
+    """
+
+    layout: Layout
+    light_cycles: np.ndarray | None
+    parked: KnownRoadUsers | None
+    parked_ids: np.ndarray
+
+    @cached_property
+    def static_world(self) -> StaticWorld:
+        """The layout made ready to be drawn, once for all drives that share it."""
+        return static_world_of(self.layout)
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether the ground is the plane z = 0."""
+        points = (self.layout.area_points, self.layout.line_points)
+        return all(np.abs(each[:, 2]).max(initial=0.0) < FLAT for each in points)
+
+    @cached_property
+    def parked_rows(self) -> np.ndarray:
+        """Of the parked: x, y, yaw, length, width, z and kind, float64 [p, 7]; NaN for a z that is not known."""
+        if self.parked is None:
+            return np.zeros((0, len(_ROW) + 1))
+        boxes = self.parked.boxes.copy()
+        if self.is_flat:
+            boxes[:, BoxColumn.Z] = 0.0  # without a layout nothing is known of levels
+        return np.column_stack([boxes[:, _ROW], self.parked.kinds])
+
+    def without_parked(self, gone: np.ndarray) -> Surroundings:
+        """The same without those of the parked for whom `gone`, bool [p], is true."""
+        if self.parked is None or not gone.any():
+            return self
+        return replace(self, parked=self.parked[~gone], parked_ids=self.parked_ids[~gone])
+
+    def lights(self, time: float) -> np.ndarray | None:
+        """SignalKind that each light group shows at a time [s], int64 [g]; None where that is not known."""
+        return None if self.light_cycles is None else light_states(self.light_cycles, time)
+
+    def heights(self, xy: np.ndarray, near: np.ndarray) -> np.ndarray:
+        """Of the ground at points [n, 2]: of its levels there the one nearest to heights `near` [n] [m]; the lowest
+        where that is NaN."""
+        if self.is_flat:
+            return np.zeros(len(xy))
+        terrain = self.static_world.terrain
+        base = terrain.height(xy)
+        if terrain.is_flat or not np.isfinite(terrain.deck).any():
+            return base
+        deck = replace(terrain, heights=terrain.deck).height(xy)
+        with np.errstate(invalid="ignore"):  # no deck there, or nothing to be near to
+            return np.where(np.abs(deck - near) < np.abs(base - near), deck, base)
+
+    def ground_under(self, vehicle: np.ndarray, near: float) -> tuple[float, float]:
+        """Height [m] and grade [rad] of the ground under `vehicle` [6], on the level nearest to height `near` [m]."""
+        if self.is_flat:
+            return 0.0, 0.0
+        yaw = vehicle[VehicleColumn.YAW]
+        ahead = np.array([0.0, -GRADE_REACH, GRADE_REACH])
+        places = vehicle[:2] + ahead[:, None] * np.array([np.cos(yaw), np.sin(yaw)])
+        z = self.heights(places[:1], np.array([near]))
+        _, rear, front = self.heights(places, np.repeat(z, 3)).tolist()
+        return float(z[0]), float(np.arctan2(front - rear, 2 * GRADE_REACH))
+
+
+_static_worlds: weakref.WeakValueDictionary[int, StaticWorld] = weakref.WeakValueDictionary()
+
+
+def static_world_of(layout: Layout) -> StaticWorld:
+    """The layout made ready to be drawn; the same object as long as anybody holds it."""
+    from worldsim.gbuffer.rasterizer import StaticWorld
+
+    known = _static_worlds.get(id(layout))  # which holds the layout, so that its id is no other's
+    if known is None:
+        known = _static_worlds[id(layout)] = StaticWorld(layout)
+    return known
