@@ -99,7 +99,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | "depth" | `Box(0, inf, (h, w), float16)`: distance along the camera's axis [m], inf in the sky |
     | "semantic" | `Box(0, 19, (h, w), uint8)`: `worldsim.gbuffer.classes.SemanticClass` |
 
-    The reference world gives both; CARLA by further cameras, whose classes are coarser; the learned world refuses.
+    The reference world gives both; the learned world draws them of what it tracks; CARLA gives them by further
+    cameras, whose classes are coarser.
 
     ## Info
     `reset` and `step` return a dict of numpy values with the same keys, which a vector env stacks: np.float64,

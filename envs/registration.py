@@ -141,13 +141,14 @@ def make_learned_env(
     trust_threshold: float = 0.0,
     trust_signals: TrustSignals = "free",
     pictures: bool | None = None,
+    decode_scene: bool = False,
     speed: Backend | None = None,
 ) -> DrivingEnv:
     """The learned world: the entry point of DriveDiT-v0. Needs no download.
 
     Args:
         obs: what is observed.
-        extra_obs: refused here, as the learned world has no depth and no classes yet.
+        extra_obs: what more the camera tells, drawn of what is tracked: "depth", "semantic".
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
@@ -157,13 +158,15 @@ def make_learned_env(
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
         trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
         pictures: whether the networks that make pictures run. None: only where something needs them, which is when
-            pixels or latents are observed, a render mode is given, `trust_threshold` is above 0 or `trust_signals` is
-            "full". A state-only env is many times faster, drives the same, and shows no frames: `info["pictures"]` is
-            0, `info["trust"]` 1, and the signals behind it are 0.
+            pixels or latents are observed, a render mode is given, `trust_threshold` is above 0, `trust_signals` is
+            "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no
+            frames: `info["pictures"]` is 0, `info["trust"]` 1, and the signals behind it are 0.
+        decode_scene: also read the scene off each frame, which costs time: `info` then tells how far decoded and
+            tracked values are apart, which else is 0. Full signals of trust do so of themselves.
         speed: deprecated name of `backend`.
     """
-    shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals)
-    world = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed, shows)
+    shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals, decode_scene)
+    world = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed, shows, decode_scene)
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
     return DrivingEnv(world, config, obs=obs, extra_obs=extra_obs, render_mode=render_mode)
 
@@ -186,6 +189,7 @@ def make_learned_vector_env(
     trust_threshold: float = 0.0,
     trust_signals: TrustSignals = "free",
     pictures: bool | None = None,
+    decode_scene: bool = False,
     speed: Backend | None = None,
 ) -> DrivingVectorEnv:
     """Many drives in one learned world, one forward pass a step: `gymnasium.make_vec("DriveDiT-v0", num_envs=n)`.
@@ -196,7 +200,7 @@ def make_learned_vector_env(
         exact: pass the envs one by one, so that each is bit for bit the single env; otherwise matrix products of
             another size round differently.
         obs: what is observed.
-        extra_obs: refused here, as the learned world has no depth and no classes yet.
+        extra_obs: what more the camera tells, drawn of what is tracked: "depth", "semantic".
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
@@ -207,9 +211,11 @@ def make_learned_vector_env(
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
         trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
         pictures: whether the networks that make pictures run. None: only where something needs them, which is when
-            pixels or latents are observed, a render mode is given, `trust_threshold` is above 0 or `trust_signals` is
-            "full". A state-only env is many times faster, drives the same, and shows no frames: `info["pictures"]` is
-            0, `info["trust"]` 1, and the signals behind it are 0.
+            pixels or latents are observed, a render mode is given, `trust_threshold` is above 0, `trust_signals` is
+            "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no
+            frames: `info["pictures"]` is 0, `info["trust"]` 1, and the signals behind it are 0.
+        decode_scene: also read the scene off each frame, which costs time: `info` then tells how far decoded and
+            tracked values are apart, which else is 0. Full signals of trust do so of themselves.
         speed: deprecated name of `backend`.
 
     Raises:
@@ -220,15 +226,14 @@ def make_learned_vector_env(
 
     if num_envs < 1:
         raise ValueError(f"num_envs must be at least 1, got {num_envs}")
-    shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals)
-    first = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed, shows)
+    shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals, decode_scene)
+    first = _learned_world(checkpoint, num_sampling_steps, backend, device, trust_signals, speed, shows, decode_scene)
     max_episode_seconds = _shorter(max_episode_seconds, max_episode_steps, first.dt)
     config = DrivingEnvConfig(max_episode_seconds=max_episode_seconds, trust_threshold=trust_threshold)
 
     worlds = [first, *(copy.copy(first) for _ in range(num_envs - 1))]  # nothing has begun: they share but the model
     envs = [DrivingEnv(world, config, obs=obs, extra_obs=extra_obs, render_mode=render_mode) for world in worlds]
-    together = partial(step_together, decode=shows_pixels(obs) or trust_signals == "full")
-    return DrivingVectorEnv(envs, step_singly if exact else together, autoreset_mode)
+    return DrivingVectorEnv(envs, step_singly if exact else step_together, autoreset_mode)
 
 
 @entry_point
@@ -405,6 +410,7 @@ def _learned_world(
     trust_signals: TrustSignals,
     speed: Backend | None,
     pictures: bool,
+    decode_scene: bool,
 ) -> LearnedWorld:
     """The learned world of a factory's arguments."""
     from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
@@ -422,12 +428,18 @@ def _learned_world(
             device=device,
             trust_signals=trust_signals,
             pictures=pictures,
+            decode_scene=decode_scene,
         )
     )
 
 
 def _decide_pictures(
-    pictures: bool | None, obs: ObservationMode, render_mode: str | None, trust_threshold: float, trust_signals: str
+    pictures: bool | None,
+    obs: ObservationMode,
+    render_mode: str | None,
+    trust_threshold: float,
+    trust_signals: str,
+    decode_scene: bool,
 ) -> bool:
     """Whether a learned world must make pictures.
 
@@ -439,6 +451,7 @@ def _decide_pictures(
         f"render_mode={render_mode!r}": render_mode is not None,
         f"trust_threshold={trust_threshold}": trust_threshold > 0,
         f"trust_signals={trust_signals!r}": trust_signals == "full",
+        f"decode_scene={decode_scene}": decode_scene,
     }
     needed = [name for name, need in needs.items() if need]
     if pictures is False and needed:

@@ -17,12 +17,12 @@ from training.stages.distillation import DistillStageConfig
 from training.stages.distribution_matching import MatchStageConfig
 from training.stages.loop import LoopConfig
 from training.stages.precision import Precision
-from training.stages.scene_head import HeadStageConfig
+from training.stages.scene_reader import ReaderStageConfig
 from training.stages.student import StudentStageConfig
 from training.stages.teacher import TeacherStageConfig
 from training.stages.trust import TrustStageConfig
 from training.stages.vae import VAEStageConfig
-from worldsim.configs import CameraGeometry, DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.configs import CameraGeometry, DiTConfig, ReaderConfig, VAEConfig, WorldModelConfig
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.networks.sizes import dit_size
 
@@ -41,8 +41,8 @@ class Recipe:
         vae: the tokenizer's stage.
         actors: the stage of the model that moves other road users.
         dynamics: the stages of teacher and student.
-        self_rollouts: clips by the trained dynamics, which head and decoder learn from beside recorded ones.
-        head: the scene head's stage.
+        self_rollouts: clips by the trained dynamics, which the decoder learns from beside recorded ones.
+        reader: the scene reader's stage.
         decoder: the stage that trains the tokenizer's decoder once more, against a critic, on unchanged latents.
         trust: the stage that calibrates how far frames may be believed.
         num_starts: start clips shipped with the model.
@@ -58,7 +58,7 @@ class Recipe:
     actors: ActorStageConfig
     dynamics: DynamicsRecipe
     self_rollouts: SelfRolloutClipsConfig
-    head: HeadStageConfig
+    reader: ReaderStageConfig
     decoder: DecoderStageConfig
     trust: TrustStageConfig
     num_starts: int
@@ -77,12 +77,12 @@ def debug() -> Recipe:
     """Every stage for a few steps; proves that the path runs, learns nothing worth seeing."""
     train, test = _recordings(num_episodes=8, num_towns=2, seconds=8.0, num_test=4)
     few = LoopConfig(num_steps=3, warmup_steps=1, ema_decay=0.9)
-    dit = DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1, num_retrieved=1)
+    dit = DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1, use_memory=True)
     return Recipe(
         model=WorldModelConfig(
             vae=VAEConfig(widths=(16, 32, 32), num_blocks=1),
             dit=dit,
-            head=HeadConfig(width=32),
+            reader=ReaderConfig(stem_width=8, widths=(16, 16, 24), num_blocks=1, cell_width=16),
         ),
         train_data=train,
         test_data=test,
@@ -100,7 +100,7 @@ def debug() -> Recipe:
             distill=DistillStageConfig(loop=few),
         ),
         self_rollouts=SelfRolloutClipsConfig(num=8, num_frames=8),
-        head=HeadStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
+        reader=ReaderStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
             batch_size=2,
@@ -122,7 +122,7 @@ def tiny() -> Recipe:
     """
     train, test = _recordings(num_episodes=240, num_towns=60, seconds=30.0, num_test=40)
     return Recipe(
-        model=WorldModelConfig(dit=DiTConfig(num_retrieved=2, memory_capacity=128)),
+        model=WorldModelConfig(dit=DiTConfig(use_memory=True)),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
@@ -136,7 +136,9 @@ def tiny() -> Recipe:
             ),
         ),
         self_rollouts=SelfRolloutClipsConfig(),
-        head=HeadStageConfig(loop=LoopConfig(num_steps=1600, learning_rate=1e-3, warmup_steps=30, seed=2)),
+        reader=ReaderStageConfig(
+            loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2)
+        ),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=1800, learning_rate=6e-4, warmup_steps=20, seed=1), actor_weight=5.0
         ),
@@ -152,7 +154,7 @@ def small() -> Recipe:
     """256x256 frames, DriveDiT's size, 256 tokens a frame, for one big GPU (80 GB) and about a day."""
     recipe = tiny()
     train, test = _recordings(num_episodes=2400, num_towns=600, seconds=30.0, num_test=80)
-    frame_size, dit = (256, 256), replace(dit_size("drivedit"), num_retrieved=2)
+    frame_size, dit = (256, 256), replace(dit_size("drivedit"), use_memory=True)
     loop = LoopConfig(
         num_steps=60_000,
         learning_rate=3e-4,
@@ -171,7 +173,7 @@ def small() -> Recipe:
             frame_size=frame_size,
             vae=VAEConfig(latent_channels=16, widths=(64, 128, 224)),
             dit=dit,
-            head=HeadConfig(width=96),
+            reader=ReaderConfig(stem_width=32, widths=(64, 112, 160)),
         ),
         train_data=replace(train, frame_size=frame_size),
         test_data=replace(test, frame_size=frame_size),
@@ -188,7 +190,7 @@ def small() -> Recipe:
             distill=DistillStageConfig(loop=short),
         ),
         self_rollouts=SelfRolloutClipsConfig(num=4000),
-        head=replace(recipe.head, loop=replace(recipe.head.loop, num_steps=10_000, save_every=1000)),
+        reader=replace(recipe.reader, loop=replace(recipe.reader.loop, num_steps=40_000, save_every=1000)),
         decoder=replace(
             recipe.decoder,
             loop=replace(recipe.decoder.loop, num_steps=20_000, learning_rate=3e-4, save_every=1000),

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from training.batches.latent_windows import longest_run
+from training.batches.scene_pictures import ScenePictures
 from training.batches.self_rollouts import make_self_rollouts
 from training.data.validity import known_of
 from training.evaluation.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
@@ -25,14 +26,13 @@ from training.stages.distillation import train_distill
 from training.stages.distributed import first_process_first, is_first
 from training.stages.distribution_matching import train_match
 from training.stages.initial import initialise_from
-from training.stages.scene_head import train_head
+from training.stages.scene_reader import train_reader
 from training.stages.student import train_denoiser
 from training.stages.teacher import Teacher, train_teacher
 from training.stages.trust import train_trust
 from training.stages.vae import train_vae
 from training.training_run import TrainingRun
 from worldsim.datatypes.starts import STARTS_NAME
-from worldsim.dynamics.rollout import NUM_KEPT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def _vae(run: TrainingRun) -> None:
 
 
 def _latents(run: TrainingRun) -> None:
-    _ = run.latents
+    _ = run.encoded
 
 
 def _actors(run: TrainingRun) -> None:
@@ -112,7 +112,7 @@ def _trajectories(run: TrainingRun) -> None:
     assert dynamics.trajectories is not None
     assert teacher is not None
     student.step_std.copy_(teacher.step_std)
-    student.style_limit.copy_(teacher.style_limit)
+    student.unseen_std.copy_(teacher.unseen_std)
     folder = run.folder / "dynamics" / "trajectories"
     train_distill(student, teacher, run.student_windows, dynamics.trajectories.distill, dynamics.student, folder)
 
@@ -169,9 +169,11 @@ def _self_rollouts(run: TrainingRun) -> None:
         run.self_rollouts = make_self_rollouts(run.model.eval(), windows, config, path)
 
 
-def _head(run: TrainingRun) -> None:
-    assert run.self_rollouts is not None
-    train_head(run.model.head, run.windows(NUM_KEPT), run.self_rollouts, run.recipe.head, run.folder / "head")
+def _reader(run: TrainingRun) -> None:
+    config, folder = run.recipe.reader, run.folder / "reader"
+    with first_process_first():
+        pictures = ScenePictures(run.store, run.recipe.model, folder, config.stride)
+    train_reader(run.model.reader, pictures, None, config, folder)
 
 
 def _decoder(run: TrainingRun) -> None:
@@ -250,9 +252,9 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="latents",
-        makes="the latents of all frames",
+        makes="the latents of all frames, and what the dynamics model is told of each",
         needs=("vae",),
-        results=("latents/train.npy",),
+        results=("latents/encoded.npy",),
         run=_latents,
     ),
     Stage(
@@ -264,7 +266,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="initial",
-        makes="dynamics and scene head of an earlier checkpoint to go on from (`--initial`)",
+        makes="dynamics and scene reader of an earlier checkpoint to go on from (`--initial`)",
         needs=("vae",),
         run=_initial,
         when=lambda run: run.initial is not None,
@@ -318,17 +320,10 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="self_rollouts",
-        makes="clips by the finished dynamics model, for the two stages that read what it makes",
+        makes="clips by the finished dynamics model, which the decoder learns from",
         needs=("student", "match", "distill"),
         results=("own/clips.safetensors",),
         run=_self_rollouts,
-    ),
-    Stage(
-        name="head",
-        makes="the scene head, which decodes lane, lead and objects from latents",
-        needs=("latents", "self_rollouts"),
-        results=("head/head.safetensors",),
-        run=_head,
     ),
     Stage(
         name="decoder",
@@ -338,9 +333,16 @@ STAGES: tuple[Stage, ...] = (
         run=_decoder,
     ),
     Stage(
+        name="reader",
+        makes="the scene reader, which decodes lane, lead and objects from pictures alone",
+        needs=("record",),
+        results=("reader/reader.safetensors",),
+        run=_reader,
+    ),
+    Stage(
         name="trust",
         makes="calibrated trust; then the whole model is written to `checkpoint/`, by every run",
-        needs=("actors", "head", "decoder"),
+        needs=("actors", "decoder", "reader"),
         results=("trust/trust.safetensors", "trust/full_trust.safetensors"),
         run=_trust,
     ),

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from training.batches.decoder_windows import TruePictures
-from training.batches.latent_windows import LatentWindows, encode_store
+from training.batches.encoded_store import EncodedStore, encode_store
+from training.batches.latent_windows import LatentWindows
 from training.batches.self_rollouts import SelfRolloutClips
 from training.data.frame_store import FrameStore, store_colours
 from training.data.rollouts import RolloutDataset
@@ -95,15 +96,15 @@ class TrainingRun:
         return TruePictures(self.store, self.colours, self.model.fine_map)
 
     @cached_property
-    def latents(self) -> np.ndarray:
-        """Of the store's frames, by the tokenizer as its stage leaves it."""
+    def encoded(self) -> EncodedStore:
+        """The store's frames, by the tokenizer as its stage leaves it."""
         with first_process_first():
-            return encode_store(self.model.vae.eval(), self.store, self.folder / "latents" / "train.npy")
+            return encode_store(self.model.vae.eval(), self.store, self.recipe.model, self.folder / "latents")
 
     def windows(self, num_frames: int) -> LatentWindows:
         """Windows of so many latents, from all episodes."""
         episodes = np.arange(len(self.store.lengths))
-        return LatentWindows(self.store, self.latents, self.recipe.model, num_frames, episodes)
+        return LatentWindows(self.store, self.encoded, self.recipe.model, num_frames, episodes)
 
     @cached_property
     def student_windows(self) -> LatentWindows:

@@ -67,19 +67,13 @@ class DiTConfig:
             take turns, first within the frame, then each cell over the frames; then depth is even.
         causal: False lets every frame of a clip see every other, as a teacher does; it cannot be rolled out.
         num_previous: previous latents stacked beside the noisy one.
-        motion_warp: also stack the last latent warped by the ego's motion, and start from it.
         latent_limit: sampled latents (of unit variance) are kept within plus and minus this, so that a long rollout
             cannot run away.
         clean_cache: pass each generated latent through the network once more, clean, to fill the KV cache; otherwise
             it keeps what the last sampling pass made, which knows the latents before it; a step is then cheaper.
-        use_route: condition on the route's preview, drawn on the ground (dropped out in training).
         use_command: condition on the RouteCommand (dropped out in training); the route says more.
-        use_actors: condition on the actors around, drawn into the picture (dropped out in training).
-        use_style: condition on the drive's light and colours, as its start shows them.
-        num_retrieved: frames of the memory bank that each frame attends to; 0 for no memory.
-        memory_capacity: frames that the bank holds.
-        num_sinks: first frames of the drive, which all later ones attend to however long ago they were (attention
-            sinks, Xiao et al. 2023); at most a window of them, 0 for none.
+        use_style: condition on the drive's light and weather, as its start shows them (dropped out in training).
+        use_memory: also stack the latent of a key frame, fetched to where its surfaces are now.
     """
 
     width: int = 256
@@ -92,16 +86,11 @@ class DiTConfig:
     attention: Literal["joint", "factorised"] = "joint"
     causal: bool = True
     num_previous: int = 2
-    motion_warp: bool = True
     latent_limit: float = 3.5
     clean_cache: bool = False
-    use_route: bool = True
     use_command: bool = False
-    use_actors: bool = True
     use_style: bool = True
-    num_retrieved: int = 0
-    memory_capacity: int = 48
-    num_sinks: int = 0
+    use_memory: bool = False
 
     def __post_init__(self) -> None:
         _positive(width=self.width, depth=self.depth, num_heads=self.num_heads, window=self.window)
@@ -109,14 +98,6 @@ class DiTConfig:
         _positive(latent_limit=self.latent_limit)
         if self.width % self.num_heads or (self.width // self.num_heads) % 8:
             raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
-        if not 0 <= self.num_retrieved <= self.memory_capacity:
-            raise ValueError(
-                f"num_retrieved must lie between 0 and memory_capacity {self.memory_capacity}, got {self.num_retrieved}"
-            )
-        if self.num_retrieved and not self.motion_warp:
-            raise ValueError("retrieved frames are warped to the present view: num_retrieved > 0 needs motion_warp")
-        if not 0 <= self.num_sinks <= self.window:
-            raise ValueError(f"num_sinks must lie between 0 and window {self.window}, got {self.num_sinks}")
         if self.attention not in ("joint", "factorised"):
             raise ValueError(f'attention must be "joint" or "factorised", got {self.attention!r}')
         if self.attention == "factorised" and self.depth % 2:
@@ -124,19 +105,30 @@ class DiTConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeadConfig:
-    """SceneHead's shape.
+class ReaderConfig:
+    """SceneReader's shape.
 
     Args:
-        width: channels of its convolutions at the latents' resolution, a multiple of 8; at half of it twice as many.
+        stem_width: channels at half the picture's resolution.
+        widths: channels at 4x, 8x and 16x reduced resolution, multiples of 8.
+        num_blocks: residual blocks at each of these on the way down; there is one on the way up.
+        cell_width: hidden channels of what is said of each cell.
+        overview_width: channels in which the picture as a whole is read.
+        hidden_width: of the layer that reads them.
     """
 
-    width: int = 64
+    stem_width: int = 24
+    widths: tuple[int, int, int] = (48, 80, 104)
+    num_blocks: int = 2
+    cell_width: int = 64
+    overview_width: int = 24
+    hidden_width: int = 96
 
     def __post_init__(self) -> None:
-        _positive(width=self.width)
-        if self.width % 8:
-            raise ValueError(f"the head's width must be a multiple of 8, got {self.width}")
+        _positive(stem_width=self.stem_width, num_blocks=self.num_blocks, cell_width=self.cell_width)
+        _positive(overview_width=self.overview_width, hidden_width=self.hidden_width)
+        if len(self.widths) != 3 or any(w < 8 or w % 8 for w in self.widths):
+            raise ValueError(f"the reader's widths must be three multiples of 8, got {self.widths}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +166,7 @@ class WorldModelConfig:
     vehicle: VehicleModel = field(default_factory=VehicleModel)
     vae: VAEConfig = field(default_factory=VAEConfig)
     dit: DiTConfig = field(default_factory=DiTConfig)
-    head: HeadConfig = field(default_factory=HeadConfig)
+    reader: ReaderConfig = field(default_factory=ReaderConfig)
     actors: ActorConfig = field(default_factory=ActorConfig)
 
     def __post_init__(self) -> None:

@@ -1,132 +1,256 @@
-"""FrameDecoder: pictures from latents and tracked road users, and latents from pictures.
+"""FrameDecoder: pictures from surfaces, latents and earlier pictures, and latents from pictures.
 
-A picture is made from the newest latents and from who is tracked to be in it. `PictureState` is what pictures hand on
-from step to step.
+Surfaces are drawn of what is tracked, earlier pictures are fetched to where their surfaces are now, and the decoder
+paints from both. `PictureState` is what pictures hand on from step to step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from worldsim.conditioning.actor_map import ActorMap
-from worldsim.conditioning.appearance import tracked_colours
-from worldsim.datatypes.scene import SceneState
-from worldsim.dynamics.rollout import LatentState
-from worldsim.networks.vae3d import VAE3D, VAEState, frames_to_float, frames_to_uint8
-from worldsim.scene_tracker import TrackedState
+from worldsim.conditioning.fetch import fetch
+from worldsim.datatypes.camera import PinholeCamera
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.key_frames import KeyFrames
+from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
+from worldsim.gbuffer.reprojection import PictureGeometry, reproject
+from worldsim.gbuffer.surface_map import SurfaceMap, draw_surfaces
+from worldsim.networks.vae3d import (
+    VAE3D,
+    References,
+    Surfaces,
+    frames_to_float,
+    frames_to_uint8,
+    picture_statistics,
+)
+
+NUM_FRAMES = 3
+"""Frames that a drive keeps: whoever reads the scene off pictures needs as many."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DrivePictures:
+    """The pictures of one drive; nothing here is ever written to, so that states share it.
+
+    Args:
+        frames: the newest, newest first, RGB, at most NUM_FRAMES, uint8 [h, w, 3] each.
+        geometry: where what the newest of them shows is.
+        latent_geometry: the same of the newest latents, which are a step or more ahead where frames were not decoded.
+        key_frames: earlier pictures of places that the drive may come by again.
+    """
+
+    frames: tuple[np.ndarray, ...]
+    geometry: PictureGeometry
+    latent_geometry: PictureGeometry
+    key_frames: KeyFrames
+
+    @staticmethod
+    def begin(frames: np.ndarray, geometries: Sequence[PictureGeometry], latents: np.ndarray | None) -> DrivePictures:
+        """Of the context's frames [t, h, w, 3], and their latents [t, c, h, w] if key frames are to keep them."""
+        kept, key_frames = [frame.copy() for frame in frames], KeyFrames()
+        for k, geometry in enumerate(geometries):
+            key_frames = key_frames.insert(kept[k], geometry, None if latents is None else latents[k].copy())
+        newest = tuple(kept[: -NUM_FRAMES - 1 : -1])
+        return DrivePictures(
+            frames=newest, geometry=geometries[-1], latent_geometry=geometries[-1], key_frames=key_frames
+        )
+
+    def append(self, frame: np.ndarray, geometry: PictureGeometry, latent: np.ndarray | None) -> DrivePictures:
+        """With a new picture uint8 [h, w, 3], and its latent [c, h, w] if key frames are to keep it."""
+        return DrivePictures(
+            frames=(frame, *self.frames)[:NUM_FRAMES],
+            geometry=geometry,
+            latent_geometry=geometry,
+            key_frames=self.key_frames.insert(frame, geometry, latent),
+        )
 
 
 class PictureState(NamedTuple):
-    """What pictures hand on.
+    """What pictures hand on, for `b` drives.
 
-    encoder: what the causal encoder keeps of the frames so far, [b, kernel - 1, d, h, w], for the trust signal
-    `round_trip`; None where nobody asks for it.
+    drives: of each. style: its light and weather, [b, d]. style_drift: how far that of the newest picture is from it,
+    RMS [b]. uncovered: share of the newest picture that no earlier one shows, which had to be painted, [b]. round_trip:
+    how far the newest latents are from what the encoder makes of their picture, RMS [b]; NaN where nobody asked.
     """
 
-    encoder: Tensor | None = None
+    drives: tuple[DrivePictures, ...]
+    style: Tensor
+    style_drift: Tensor
+    uncovered: Tensor
+    round_trip: Tensor
 
     def take(self, slots: Sequence[int]) -> PictureState:
-        """The given slots, in that order, in memory of their own."""
-        return PictureState(None if self.encoder is None else self.encoder[list(slots)])
+        """The given slots, in that order; a slot may be taken many times."""
+        rows = list(slots)
+        return PictureState(tuple(self.drives[k] for k in rows), *(values[rows] for values in self[1:]))
 
     @staticmethod
     def concat(states: Sequence[PictureState]) -> PictureState:
-        """The slots of all the states, in that order.
+        """The slots of all the states, in that order."""
+        drives = tuple(drive for state in states for drive in state.drives)
+        return PictureState(drives, *(torch.cat(values) for values in zip(*(s[1:] for s in states), strict=True)))
 
-        Raises:
-            ValueError: some keep the encoder's past and some do not.
-        """
-        encoders = [state.encoder for state in states if state.encoder is not None]
-        if len(encoders) not in (0, len(states)):
-            raise ValueError(f"states to join must all have full signals of trust or none, got {len(encoders)} that do")
-        return PictureState(torch.cat(encoders) if encoders else None)
+    @property
+    def newest(self) -> np.ndarray | None:
+        """The frames of the instant that the latents have come to, uint8 [b, h, w, 3]; None where they were not
+        decoded."""
+        if any(drive.latent_geometry is not drive.geometry for drive in self.drives):
+            return None
+        return np.stack([drive.frames[0] for drive in self.drives])
+
+    def clip(self) -> np.ndarray:
+        """The frames kept, oldest first, uint8 [b, NUM_FRAMES, h, w, 3]; the first of a drive stands in for older."""
+        padded = [(*drive.frames, *(drive.frames[-1:] * NUM_FRAMES))[:NUM_FRAMES] for drive in self.drives]
+        return np.stack([np.stack(frames[::-1]) for frames in padded])
+
+    def skip(self, surfaces: Sequence[SurfaceMap]) -> PictureState:
+        """The state when the latents have gone on to these surfaces and no picture was made."""
+        return self._replace(
+            drives=tuple(
+                replace(drive, latent_geometry=one.geometry) for drive, one in zip(self.drives, surfaces, strict=True)
+            )
+        )
 
 
-class DecoderInputs(NamedTuple):
-    """What the frames of `b` slots are made from, so that they can be made later, or never.
+class Fetched(NamedTuple):
+    """What is there of new pictures before they are made.
 
-    latents: the newest, newest first, [b, NUM_KEPT, c, h, w]. objects: the road users, OBJECT_NAMES [b, s, 6] in the
-    vehicle frame. kinds: ObjectKind [b, s]. colours: RGB in [0, 1], [b, s, 3].
+    references: earlier pictures, where the surfaces are now. key_frames: which of its key frames each drive recalls,
+    None for none, [b].
     """
 
-    latents: Tensor
-    objects: np.ndarray
-    kinds: np.ndarray
-    colours: np.ndarray
+    references: References
+    key_frames: tuple[int | None, ...]
 
 
 class FrameDecoder:
-    """VAE3D at work, with the road users drawn into the camera.
+    """VAE3D at work, and what it is given: surfaces, and earlier pictures.
 
     Args:
         vae: the video autoencoder.
-        actor_map: draws road users at the decoder's resolution.
+        camera: whose pictures these are.
+        keep_latents: key frames keep their latents too, for a dynamics model that is shown them.
     """
 
-    def __init__(self, vae: VAE3D, actor_map: ActorMap) -> None:
-        self.vae, self.actor_map = vae, actor_map
+    def __init__(self, vae: VAE3D, camera: PinholeCamera, *, keep_latents: bool = False) -> None:
+        self.vae, self.rasterizer, self.keep_latents = vae, Rasterizer(camera), keep_latents
 
-    @staticmethod
-    def gather_inputs(latent: LatentState, tracked: TrackedState) -> DecoderInputs:
-        """What the newest frames are made from."""
-        return DecoderInputs(
-            latents=latent.latents,
-            objects=tracked.actors.in_ego_frame(tracked.vehicles)[..., :6],
-            kinds=tracked.actors.kinds,
-            colours=tracked.actors.colours,
-        )
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.vae.latent_mean.device
 
-    @torch.no_grad()
-    def render(self, inputs: DecoderInputs) -> np.ndarray:
-        """The frames, RGB uint8 [b, h, w, 3]."""
-        past = self.vae.decoder_past(inputs.latents[:, 1:].flip(1))
-        actors = (inputs.objects[:, None], inputs.kinds[:, None], inputs.colours[:, None])
-        decoded, _ = self.decode(inputs.latents[:, :1], *actors, past)
-        return frames_to_uint8(decoded[:, 0]).cpu().numpy()
+    def draw(self, static_worlds: Sequence[StaticWorld], scenes: Sequence[CameraScene]) -> list[SurfaceMap]:
+        """The surfaces that cameras see."""
+        return [
+            draw_surfaces(self.rasterizer, world, scene) for world, scene in zip(static_worlds, scenes, strict=True)
+        ]
 
-    def decode(
-        self,
-        latents: Tensor,
-        actors: np.ndarray,
-        kinds: np.ndarray,
-        colours: np.ndarray,
-        state: VAEState | None = None,
-    ) -> tuple[Tensor, VAEState]:
-        """Frames [b, t, 3, h, w] in about [-1, 1] of latents, and the state to go on from.
+    def sense(self, names: Sequence[str], static_world: StaticWorld, scene: CameraScene) -> dict[str, np.ndarray]:
+        """What a camera tells beside colours, by name of SENSOR_NAMES, as `envs.world.SensorWorld` has it.
+
+        Raises:
+            ValueError: an unknown name.
+        """
+        return self.rasterizer.sense(names, static_world, scene.users, scene.view, scene.lights)
+
+    def begin(self, frames: np.ndarray, surfaces: Sequence[Sequence[SurfaceMap]]) -> tuple[Tensor, PictureState]:
+        """Latents [b, t, c, h, w] of the context's frames uint8 [b, t, h, w, 3], and the state after them.
 
         Args:
-            latents: [b, t, c, h, w].
-            actors: OBJECT_NAMES [b, t, s, 6] in the vehicle frame of each frame.
-            kinds: ObjectKind [b, t, s].
-            colours: RGB in [0, 1], [b, t, s, 3], NaN where unknown.
+            frames: equally many of each drive.
+            surfaces: that they show, `t` of each of `b` drives.
         """
-        known = (actors.astype(np.float32), kinds, colours.astype(np.float32))
-        tensors = (torch.from_numpy(values).to(latents.device).flatten(0, 1) for values in known)
-        drawn = self.actor_map.in_colour(*tensors)
-        return self.vae.decode(latents, state, drawn.unflatten(0, latents.shape[:2]))
+        b, t = frames.shape[:2]
+        pictures = frames_to_float(torch.from_numpy(frames).to(self.device)).flatten(0, 1)
+        drawn = self._stacked([one for drive in surfaces for one in drive])
+        latents = self.vae.encode(pictures, drawn).unflatten(0, (b, t))
+        style = self.vae.read_style(picture_statistics(pictures, drawn).unflatten(0, (b, t)))
+        kept = latents.cpu().numpy() if self.keep_latents else [None] * b
+        drives = tuple(
+            DrivePictures.begin(own, [one.geometry for one in drive], of_frames)
+            for own, drive, of_frames in zip(frames, surfaces, kept, strict=True)
+        )
+        zeros = style.new_zeros(b)
+        return latents, PictureState(drives, style, zeros, zeros, torch.full_like(zeros, torch.nan))
 
-    def encode(
-        self, frames: np.ndarray, device: torch.device, state: VAEState | None = None
-    ) -> tuple[Tensor, VAEState]:
-        """Latents [b, t, c, h, w] of frames uint8 [b, t, h, w, 3], and the encoder's state after them."""
-        return self.vae.encode(frames_to_float(torch.from_numpy(frames).to(device)), state)
+    def step(
+        self,
+        state: PictureState,
+        latents: Tensor,
+        surfaces: Sequence[SurfaceMap],
+        references: References,
+        *,
+        round_trip: bool = False,
+    ) -> PictureState:
+        """The state one picture later.
 
-    def colours(self, frames: np.ndarray, scenes: SceneState) -> np.ndarray:
-        """RGB in [0, 1], float64 [t, s, 3], of the objects in the scenes [t] of a clip uint8 [t, h, w, 3].
-
-        NaN for those that no frame shows.
+        Args:
+            state: as it was.
+            latents: newest first, [b, k, c, h, w].
+            surfaces: in the new pictures.
+            references: that `fetch` found for them.
+            round_trip: also encode them.
         """
-        return tracked_colours(frames, scenes.objects, scenes.object_kinds, self.actor_map)
+        drawn = self._stacked(surfaces)
+        newest = latents[:, : self.vae.config.temporal_kernel].flip(1)
+        pictures = self.vae.decode(newest, drawn, references, state.style)
+        frames = frames_to_uint8(pictures)
 
-    def round_trip(self, picture: PictureState, frames: np.ndarray, latent: LatentState) -> tuple[PictureState, Tensor]:
-        """How far the newest latents are from what the encoder makes of their frames [b, h, w, 3], RMS [b], and the
-        state after that."""
-        assert picture.encoder is not None
-        again, encoder = self.encode(frames[:, None], latent.latents.device, VAEState(picture.encoder))
-        error = (again[:, 0] - latent.latents[:, 0]).square().mean((1, 2, 3)).sqrt()
-        return PictureState(encoder.features), error
+        error = torch.full_like(state.round_trip, torch.nan)
+        if round_trip:
+            again = self.vae.encode(frames_to_float(frames), drawn)
+            error = (again - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
+        covered = torch.maximum(references.last_visible, references.recalled_visible).mean((1, 2, 3))
+        kept = latents[:, 0].cpu().numpy() if self.keep_latents else [None] * len(frames)
+        drives = tuple(
+            # copies outlive what was made beside them
+            drive.append(frame.copy(), one.geometry, None if latent is None else latent.copy())
+            for drive, frame, one, latent in zip(state.drives, frames.cpu().numpy(), surfaces, kept, strict=True)
+        )
+        own_style = self.vae.read_style(picture_statistics(pictures, drawn)[:, None])
+        drift = (own_style - state.style).square().mean(1).sqrt()
+        return PictureState(drives, state.style, drift, 1 - covered, error)
+
+    def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> Fetched:
+        """Of each drive the last picture and the most useful key frame, where the surfaces are now."""
+        last, recalled, chosen = [], [], []
+        for drive, one in zip(state.drives, surfaces, strict=True):
+            last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry)))
+            index = drive.key_frames.retrieve(one.geometry, last[-1].visible)
+            chosen.append(index)
+            if index is None:
+                recalled.append(last[-1]._replace(visible=np.zeros_like(last[-1].visible)))
+            else:
+                grid_and_visible = reproject(one.geometry, drive.key_frames.geometry(index))
+                recalled.append(_Fetch(drive.key_frames.picture(index), *grid_and_visible))
+
+        fetched, visible = self._fetch(last)
+        again, visible_again = self._fetch(recalled)
+        return Fetched(References(fetched, visible, again, visible_again), tuple(chosen))
+
+    def _fetch(self, what: Sequence[_Fetch]) -> tuple[Tensor, Tensor]:
+        """Pictures [b, 3, h, w] in [-1, 1], and where they were seen, [b, 1, h, w]."""
+        pictures, grids, visible = (self._stack(arrays) for arrays in zip(*what, strict=True))
+        return fetch(frames_to_float(pictures), grids), visible[:, None]
+
+    def _stacked(self, surfaces: Sequence[SurfaceMap]) -> Surfaces:
+        """Surfaces as the networks take them."""
+        return Surfaces(self._stack([one.channels for one in surfaces]), self._stack([one.parts for one in surfaces]))
+
+    def _stack(self, arrays: Sequence[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays)).to(self.device)
+
+
+class _Fetch(NamedTuple):
+    """A picture uint8 [h, w, 3], where its pixels are to be sampled [h, w, 2], and where they were seen [h, w]."""
+
+    picture: np.ndarray
+    grid: np.ndarray
+    visible: np.ndarray

@@ -58,7 +58,7 @@ def set_backend(model: WorldModel, backend: Backend) -> WorldModel:
 def _compile(model: WorldModel) -> None:
     options: Any = {"freezing": True} if model.device.type == "cpu" else {}
     model.denoiser.dit.compile(dynamic=False, options=options)
-    model.head.compile(dynamic=False, options=options)
+    model.reader.compile(dynamic=False, options=options)
     decode = torch.compile(model.vae.decode, dynamic=False, options=options)
     model.vae.decode = decode  # pyright: ignore[reportAttributeAccessIssue]
     eagerly = torch.compiler.set_stance("force_eager")  # a context is passed once, and may have any length
@@ -72,9 +72,14 @@ def _quantise(model: WorldModel) -> None:
 
 
 def _run_in_bfloat16(model: WorldModel, *, graphs: bool) -> None:
-    for module, name in ((model.denoiser.dit, "forward"), (model.head, "forward"), (model.vae, "decode")):
+    networks = (
+        (model.denoiser.dit, "forward", is_one_step),
+        (model.reader, "forward", _is_anything),
+        (model.vae, "decode", _is_anything),
+    )
+    for module, name, recordable in networks:
         run = partial(_in_bfloat16, getattr(module, name), model.device.type)
-        setattr(module, name, Replayed(run, is_one_step) if graphs else run)
+        setattr(module, name, Replayed(run, recordable) if graphs else run)
 
 
 def map_tensors(tree: Any, function: Callable[[Tensor], Any]) -> Any:
@@ -104,6 +109,11 @@ def _in_bfloat16(function: Callable[..., Any], device: str, *args: Any) -> Any:
 def is_one_step(tree: tuple[Any, ...]) -> bool:
     """Whether these are arguments of a frame's step; a context has many frames, and is passed once a drive."""
     return tensors_of(tree)[0].shape[1] == 1
+
+
+def _is_anything(tree: tuple[Any, ...]) -> bool:
+    """Of networks that run in steps alone."""
+    return True
 
 
 MOST_GRAPHS = 24

@@ -1,4 +1,4 @@
-"""LatentDynamics: how latents go on from step to step: the denoiser, its KV cache and memory bank, and the noise."""
+"""LatentDynamics: how latents go on from step to step: the denoiser, its KV cache, and the noise."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldsim.conditioning.latent_conditions import ConditionMap
 from worldsim.datatypes.scene import UNKNOWN_COMMAND
 from worldsim.dynamics.denoiser import Denoiser
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import LatentState, advance, prefill
-from worldsim.dynamics.trust import FULL_SIGNALS
+from worldsim.dynamics.trust import LATENT_SIGNALS
 from worldsim.networks.dit import Conditions
 
 
@@ -36,11 +38,11 @@ class LatentDynamics:
 
         Args:
             conditions: of the same frames.
-            full_signals: later steps compute FULL_SIGNALS of trust instead of FREE_SIGNALS.
+            full_signals: later steps compute all LATENT_SIGNALS of trust, `seed_disagreement` too.
         """
         state = prefill(self.denoiser, latents, conditions)
         if full_signals:
-            state = state._replace(signals=latents.new_zeros(len(latents), len(FULL_SIGNALS)))
+            state = state._replace(signals=latents.new_zeros(len(latents), len(LATENT_SIGNALS)))
         return state
 
     def step(
@@ -49,6 +51,7 @@ class LatentDynamics:
         conditions: Conditions,
         seeds: Sequence[int],
         *,
+        retrieved: RetrievedFrames | None = None,
         num_steps: int | None = None,
         full_signals: bool = False,
     ) -> LatentState:
@@ -57,6 +60,7 @@ class LatentDynamics:
         Args:
             conditions: of the new frame, t = 1.
             seeds: of each slot's noise, which is a function of the seed and the frame number alone.
+            retrieved: what is retrieved for the new frame, t = 1; None for nothing.
             num_steps: sampling steps; None takes the model's own number.
             full_signals: also compute `seed_disagreement`, which takes one more pass.
         """
@@ -67,6 +71,7 @@ class LatentDynamics:
             conditions,
             self.noise(seeds, frames),
             num_steps or self.num_steps,
+            retrieved=retrieved,
             other_noise=self.noise(seeds, frames, other=True) if full_signals else None,
         )
 
@@ -92,13 +97,11 @@ class LatentDynamics:
         motions: np.ndarray,
         commands: np.ndarray,
         known: np.ndarray,
-        routes: np.ndarray,
-        routes_valid: np.ndarray,
-        actors: np.ndarray,
-        actor_kinds: np.ndarray,
+        maps: Sequence[Sequence[ConditionMap]],
         style: Tensor,
     ) -> Conditions:
-        """Conditions on the model's device, of arrays [b, t, ...] and style statistics [b, 4 c]."""
+        """Conditions on the model's device, of arrays [b, t, ...], maps of the t frames of each slot, and styles
+        [b, d]."""
 
         def tensor(a: np.ndarray, dtype: type = np.float32) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(a, dtype)).to(self.device)
@@ -110,9 +113,28 @@ class LatentDynamics:
             motions=tensor(motions),
             commands=tensor(commands, np.int64),
             known=tensor(known, bool),
-            routes=tensor(routes),
-            routes_valid=tensor(routes_valid),
-            actors=tensor(actors),
-            actor_kinds=tensor(actor_kinds, np.int64),
+            surfaces=tensor(np.stack([[m.channels for m in slot] for slot in maps])),
+            grid=tensor(np.stack([[m.grid for m in slot] for slot in maps])),
+            visible=tensor(np.stack([[m.visible for m in slot] for slot in maps])),
             style=style[:, None].expand(-1, controls.shape[1], -1),
         )
+
+    def retrieved(
+        self,
+        latents: Sequence[np.ndarray | None],
+        places: Sequence[tuple[np.ndarray, np.ndarray] | None],
+    ) -> RetrievedFrames:
+        """What is retrieved for a new frame, on the model's device.
+
+        Args:
+            latents: of each slot's key frame, [c, h, w]; None where there is none.
+            places: of its cells, as of `reproject_cells`; None likewise.
+        """
+        dit = self.denoiser.dit
+        empty = RetrievedFrames.empty(torch.zeros(len(latents), 1, dit.latent_channels, *dit.latent_size))
+        made = RetrievedFrames(*(value.clone() for value in empty))
+        for slot, (latent, place) in enumerate(zip(latents, places, strict=True)):
+            if latent is not None and place is not None:
+                made.latents[slot, 0] = torch.from_numpy(latent).to(made.latents)
+                made.grid[slot, 0], made.visible[slot, 0] = (torch.from_numpy(value) for value in place)
+        return RetrievedFrames(*(value.to(self.device) for value in made))

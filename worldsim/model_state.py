@@ -11,7 +11,7 @@ import numpy as np
 
 from worldsim.datatypes.scene import LANE_NAMES, SceneState
 from worldsim.dynamics.rollout import LatentState
-from worldsim.dynamics.trust import TrustScores
+from worldsim.dynamics.trust import LATENT_SIGNALS, TrustScores
 from worldsim.frame_decoder import PictureState
 from worldsim.scene_decoder import DecodedScene
 from worldsim.scene_tracker import TrackedScene, TrackedState
@@ -22,6 +22,11 @@ class GeneratedState(NamedTuple):
 
     latent: LatentState
     picture: PictureState
+
+    @property
+    def has_full_signals(self) -> bool:
+        """Whether the drive was begun with full signals of trust."""
+        return self.latent.signals.shape[-1] == len(LATENT_SIGNALS)
 
     def take(self, slots: Sequence[int]) -> GeneratedState:
         """The given slots, in that order, in memory of their own."""
@@ -114,7 +119,7 @@ class Prediction:
 
     Args:
         tracked: what is computed and known.
-        decoded: what the generated latents show; None in a drive without pictures.
+        decoded: what the newest frames show; None where nobody asked for it.
         frames: RGB, uint8 [b, h, w, 3]; None where they were not made.
         trust: how far the pictures may be believed, and the signals behind it.
     """
@@ -126,8 +131,8 @@ class Prediction:
 
     @cached_property
     def scene(self) -> SceneState:
-        """SceneState [b]: tracked values, and decoded ones where nothing is tracked (the lane of an ego without a
-        known route)."""
+        """SceneState [b]: tracked values, and decoded ones, if there are any, where nothing is tracked (the lane of an
+        ego without a known route)."""
         if self.decoded is None:
             return self.tracked.scene
         tracked, scene = self.tracked.scene, self.decoded.scene.copy()
@@ -148,7 +153,7 @@ class Prediction:
 
     @cached_property
     def off_road(self) -> np.ndarray:
-        """Probability that the ego has left the road, float [b]. Where the road's edges are not tracked it is decoded;
-        in a state-only drive leaving one's lane counts there."""
+        """Probability that the ego has left the road, float [b]. Where the road's edges are not tracked leaving one's
+        lane counts, or what is decoded where it is."""
         unknown = self.tracked.off_lane if self.decoded is None else self.decoded.off_road
         return np.where(np.isfinite(self.tracked.off_road), self.tracked.off_road, unknown)

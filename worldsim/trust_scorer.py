@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from worldsim.datatypes.route import RoutePreview
 from worldsim.datatypes.scene import EgoColumn
-from worldsim.dynamics.trust import DISAGREEMENTS, FREE_SIGNALS, FULL_SIGNALS, TrustModel, TrustScores
+from worldsim.dynamics.trust import (
+    DISAGREEMENTS,
+    FREE_SIGNALS,
+    FULL_SIGNALS,
+    LATENT_SIGNALS,
+    PICTURE_SIGNALS,
+    TrustModel,
+    TrustScores,
+)
+from worldsim.frame_decoder import PictureState
 from worldsim.scene_decoder import DecodedScene
 from worldsim.scene_tracker import TrackedScene
 
 
 class TrustScorer:
-    """The two TrustModels at work, beside the disagreements of decoded and tracked values.
+    """The two TrustModels at work.
 
     Args:
         free: weighs FREE_SIGNALS.
@@ -24,31 +34,48 @@ class TrustScorer:
         self.free, self.full = free, full
 
     def score(
-        self, signals: Tensor, tracked: TrackedScene, decoded: DecodedScene, preview: RoutePreview, *, full: bool
+        self,
+        latent_signals: Tensor,
+        picture: PictureState,
+        tracked: TrackedScene,
+        decoded: DecodedScene | None,
+        preview: RoutePreview,
     ) -> TrustScores:
-        """Trust in the newest frames.
+        """Trust in the newest frames, by FULL_SIGNALS where `seed_disagreement` was asked for, else by FREE_SIGNALS.
 
         Args:
-            signals: FREE_SIGNALS, or FULL_SIGNALS where `full`, [b, k].
+            latent_signals: LATENT_SIGNALS, the last one only where it was asked for, [b, k].
+            picture: of the frames.
             tracked: the scene as computed.
-            decoded: the scene as generated.
+            decoded: the scene as the frames show it, None where nobody asked: the disagreements are then 0.
             preview: where the egos are on their routes.
-            full: which signals these are.
         """
+        measured = dict(zip(LATENT_SIGNALS, latent_signals.unbind(-1), strict=False))
+        measured |= {name: getattr(picture, name) for name in PICTURE_SIGNALS}
+        unknown = torch.full_like(picture.uncovered, torch.nan)
+        measured |= dict.fromkeys(DISAGREEMENTS, unknown)
+        if decoded is not None:
+            for name, value in disagreements(tracked, decoded, preview).items():
+                measured[name] = torch.from_numpy(value).to(unknown)
+
+        full = "seed_disagreement" in measured
         names, model = (FULL_SIGNALS, self.full) if full else (FREE_SIGNALS, self.free)
-        speed = np.abs(decoded.ego[:, 0] - tracked.ego[:, EgoColumn.SPEED])
-        yaw_rate = np.abs(decoded.ego[:, 1] - tracked.ego[:, EgoColumn.YAW_RATE])
-        lateral = np.abs(decoded.scene.lateral_offset - preview.lateral_offset)
-        lateral = np.where(preview.on_route, lateral, 0.0)
-        return TrustScores(
-            trust=model(signals).cpu().numpy(),
-            signals={
-                **dict(zip(names, signals.nan_to_num(0.0).cpu().numpy().T, strict=True)),
-                **dict(zip(DISAGREEMENTS, (speed, yaw_rate, lateral), strict=True)),
-            },
-        )
+        trust = model(torch.stack([measured[name] for name in names], dim=-1))
+        shown = dict.fromkeys((*names, *DISAGREEMENTS))
+        signals = {name: measured[name].nan_to_num(0.0).cpu().numpy() for name in shown}
+        return TrustScores(trust=trust.cpu().numpy(), signals=signals)
 
     @staticmethod
     def neutral(num: int) -> TrustScores:
         """Of state-only drives: nothing is generated that could be wrong, so trust is 1 and all signals are 0."""
         return TrustScores(np.ones(num), {name: np.zeros(num) for name in (*FREE_SIGNALS, *DISAGREEMENTS)})
+
+
+def disagreements(tracked: TrackedScene, decoded: DecodedScene, preview: RoutePreview) -> dict[str, np.ndarray]:
+    """DISAGREEMENTS of what is computed and what frames show, each float [b]."""
+    lateral = np.abs(decoded.scene.lateral_offset - preview.lateral_offset)
+    return {
+        "speed_disagreement": np.abs(decoded.ego[:, 0] - tracked.ego[:, EgoColumn.SPEED]),
+        "yaw_rate_disagreement": np.abs(decoded.ego[:, 1] - tracked.ego[:, EgoColumn.YAW_RATE]),
+        "lateral_disagreement": np.where(preview.on_route, lateral, 0.0),
+    }

@@ -14,22 +14,26 @@ import torch
 from torch import Tensor, nn
 
 from worldsim.actors.actor_model import ActorModel
+from worldsim.actors.actors import TraitColumn
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
-from worldsim.conditioning.actor_map import ActorMap
+from worldsim.conditioning.latent_conditions import ConditionMap, draw_conditions, reproject_cells
 from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.conditioning.style import style_statistics
+from worldsim.conditioning.user_colors import read_user_colors
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import motion_between
 from worldsim.dynamics.denoiser import Denoiser
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import NUM_KEPT
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
-from worldsim.frame_decoder import DecoderInputs, FrameDecoder, PictureState
+from worldsim.frame_decoder import Fetched, FrameDecoder, PictureState
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.latent_dynamics import LatentDynamics
 from worldsim.model_state import GeneratedState, ModelState, Prediction
 from worldsim.networks.dit import Conditions
-from worldsim.networks.scene_head import SceneHead
-from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D
+from worldsim.networks.scene_reader import CELL_STRIDE, SceneReader
+from worldsim.networks.vae3d import VAE3D
 from worldsim.scene_decoder import SceneDecoder
 from worldsim.scene_tracker import SceneTracker, TrackedState
 from worldsim.trust_scorer import TrustScorer
@@ -43,8 +47,8 @@ class WorldModel(nn.Module):
     Attributes:
         tracker: ego motion, route, road users.
         dynamics: latents from step to step.
-        frame_decoder: pictures from latents, and latents from pictures.
-        scene_decoder: the scene as the latents show it.
+        frame_decoder: pictures from surfaces, latents and earlier pictures, and latents from pictures.
+        scene_decoder: the scene as the pictures show it.
         trust_scorer: how far the newest frames may be believed.
     """
 
@@ -57,18 +61,19 @@ class WorldModel(nn.Module):
             )
         self.config = config
         self.vae = VAE3D(config.vae)
-        self.fine_map = ActorMap(config.camera, config.frame_size, config.dt, ACTOR_STRIDE)
         self.denoiser = Denoiser(config)
-        self.head = SceneHead(config.head, config.vae.latent_channels, config.latent_size)
-        self.grid = ObjectGrid(config.camera, config.frame_size)
+        self.reader = SceneReader(config.reader)
+        self.grid = ObjectGrid(config.camera, config.frame_size, CELL_STRIDE)
         self.actors = ActorModel(config.actors)
         self.trust = TrustModel(len(FREE_SIGNALS))
         self.full_trust = TrustModel(len(FULL_SIGNALS))
 
         self.tracker = SceneTracker(config, self.actors)
         self.dynamics = LatentDynamics(self.denoiser, config.num_steps)
-        self.frame_decoder = FrameDecoder(self.vae, self.fine_map)
-        self.scene_decoder = SceneDecoder(self.head, self.grid, (config.vehicle.length, config.vehicle.width))
+        self.frame_decoder = FrameDecoder(
+            self.vae, config.camera.with_frame_size(config.frame_size), keep_latents=config.dit.use_memory
+        )
+        self.scene_decoder = SceneDecoder(self.reader, self.grid, (config.vehicle.length, config.vehicle.width))
         self.trust_scorer = TrustScorer(self.trust, self.full_trust)
 
     @staticmethod
@@ -101,7 +106,13 @@ class WorldModel(nn.Module):
 
     @torch.no_grad()
     def begin(
-        self, clips: Sequence[StartClip], seeds: Sequence[int], *, full_signals: bool = False, pictures: bool = True
+        self,
+        clips: Sequence[StartClip],
+        seeds: Sequence[int],
+        *,
+        full_signals: bool = False,
+        pictures: bool = True,
+        camera_scenes: Sequence[Sequence[CameraScene]] | None = None,
     ) -> ModelState:
         """The state after the context of `clips` (equally long); of long clips the newest frames are used.
 
@@ -112,6 +123,7 @@ class WorldModel(nn.Module):
                 FREE_SIGNALS; the frames are the same.
             pictures: False tracks alone: no network of pictures runs, now or later, and the tracked values are those
                 of the same drive with pictures.
+            camera_scenes: what each clip's frames show, where that is known better than the clips tell, [b][t].
 
         Raises:
             ValueError: sizes, lengths or time steps do not fit, or a clip without frames is asked for pictures.
@@ -122,12 +134,10 @@ class WorldModel(nn.Module):
         if not pictures:
             return ModelState(tracked=self.tracker.begin(clips, seeds), generated=None)
 
-        latents, encoder = self.frame_decoder.encode(np.stack([clip.frames for clip in clips]), self.device)
-        colours = np.stack([self.frame_decoder.colours(clip.frames, clip.scenes)[-1] for clip in clips])
-        tracked = self.tracker.begin(clips, seeds, colours)
-        conditions = self._context_conditions(clips, style_statistics(latents[:, -1]))
+        tracked, scenes, surfaces = self._draw_context(clips, seeds, camera_scenes)
+        latents, picture = self.frame_decoder.begin(np.stack([clip.frames for clip in clips]), surfaces)
+        conditions = self._context_conditions(clips, scenes, surfaces, picture.style)
         latent = self.dynamics.begin(latents, conditions, full_signals=full_signals)
-        picture = PictureState(encoder.features if full_signals else None)
         return ModelState(tracked=tracked, generated=GeneratedState(latent, picture))
 
     @torch.no_grad()
@@ -137,58 +147,140 @@ class WorldModel(nn.Module):
         controls: np.ndarray,
         *,
         decode: bool = True,
+        decode_scene: bool = False,
         num_steps: int | None = None,
         actor_overrides: np.ndarray | None = None,
+        camera_scenes: Sequence[CameraScene] | None = None,
     ) -> tuple[ModelState, Prediction]:
         """One frame on.
 
         Args:
             controls: CONTROL_NAMES, [b, 4].
-            decode: also make frames; leave it out to imagine faster. `render` makes those of any state later.
+            decode: also make frames. Without, pictures stay as they are, and the next frame is made from those that
+                there were: it is then another one.
+            decode_scene: also read the scene off the newest frames, as full signals do of themselves.
             num_steps: sampling steps, the config's if None.
             actor_overrides: where road users are after the step, ACTOR_NAMES [b, s, 10] in the ground frame; NaN where
                 they move by themselves.
+            camera_scenes: what the new frames are to show instead of what is tracked, [b].
 
         Raises:
-            ValueError: controls do not fit the state or are not finite, or the overrides do not fit the road users.
+            ValueError: controls do not fit the state or are not finite, the overrides do not fit the road users, there
+                are not as many camera scenes as slots, or something is to be read off frames that are not made.
         """
         controls = np.asarray(controls, np.float32)
-        self._check_step(state, controls, actor_overrides)
+        self._check_step(state, controls, actor_overrides, camera_scenes)
         tracked = self.tracker.step(state.tracked, controls, actor_overrides)
         if state.generated is None:
             new = ModelState(tracked=tracked, generated=None)
             return new, self.read(new)
 
         latent, picture = state.generated
-        full_signals = picture.encoder is not None
-        conditions = self._step_conditions(state.tracked, tracked, controls, latent.style)
-        latent = self.dynamics.step(latent, conditions, tracked.seeds, num_steps=num_steps, full_signals=full_signals)
-        frames = None
-        if decode or full_signals:
-            frames = self.render(self.frame_decoder.gather_inputs(latent, tracked))
-        if frames is not None and full_signals:
-            picture, error = self.frame_decoder.round_trip(picture, frames, latent)
-            latent = latent._replace(signals=torch.cat([latent.signals, error[:, None]], dim=-1))
+        full_signals = state.generated.has_full_signals
+        if not decode and (full_signals or decode_scene):
+            raise ValueError("the scene and full signals of trust are read off frames: step with decode=True")
+        if camera_scenes is None:
+            camera_scenes = [self.tracker.camera_scene(tracked, slot) for slot in range(state.batch_size)]
+        static_worlds = [self.tracker.static_world(tracked, slot) for slot in range(state.batch_size)]
+        surfaces = self.frame_decoder.draw(static_worlds, camera_scenes)
+        maps = [
+            draw_conditions(one, drive.latent_geometry, scene.view, route, valid)
+            for one, drive, scene, route, valid in zip(
+                surfaces, picture.drives, camera_scenes, tracked.preview.points, tracked.preview.valid, strict=True
+            )
+        ]
+        conditions = self._step_conditions(state.tracked, tracked, controls, maps, picture.style)
+        fetched = self.frame_decoder.fetch(picture, surfaces) if decode or self.config.dit.use_memory else None
+        latent = self.dynamics.step(
+            latent,
+            conditions,
+            tracked.seeds,
+            retrieved=self._retrieve(fetched, picture, surfaces),
+            num_steps=num_steps,
+            full_signals=full_signals,
+        )
+        if decode:
+            assert fetched is not None
+            picture = self.frame_decoder.step(
+                picture, latent.latents, surfaces, fetched.references, round_trip=full_signals
+            )
+        else:
+            picture = picture.skip(surfaces)
         new = ModelState(tracked=tracked, generated=GeneratedState(latent, picture))
-        return new, self.read(new, frames if decode else None)
-
-    def render(self, inputs: DecoderInputs) -> np.ndarray:
-        """The frames of a state's `FrameDecoder.gather_inputs`, RGB uint8 [b, h, w, 3]."""
-        return self.frame_decoder.render(inputs)
+        return new, self.read(new, decode_scene=decode_scene)
 
     @torch.no_grad()
-    def read(self, state: ModelState, frames: np.ndarray | None = None) -> Prediction:
-        """What a state answers, without a step; `frames` [b, h, w, 3] are handed on."""
+    def read(self, state: ModelState, *, decode_scene: bool = False) -> Prediction:
+        """What a state answers, without a step.
+
+        Args:
+            decode_scene: also read the scene off the newest frames, as full signals do of themselves.
+        """
         tracked = self.tracker.read(state.tracked)
         if state.generated is None:
             return Prediction(tracked, None, None, self.trust_scorer.neutral(state.batch_size))
         latent, picture = state.generated
-        decoded = self.scene_decoder.read(latent.latents, tracked.ego, tracked.scene.command)
-        full = picture.encoder is not None
-        trust = self.trust_scorer.score(latent.signals, tracked, decoded, state.tracked.preview, full=full)
-        return Prediction(tracked, decoded, frames, trust)
+        decoded = None
+        if decode_scene or state.generated.has_full_signals:
+            decoded = self.scene_decoder.read(picture.clip(), tracked.ego, tracked.scene.command)
+        trust = self.trust_scorer.score(latent.signals, picture, tracked, decoded, state.tracked.preview)
+        return Prediction(tracked, decoded, picture.newest, trust)
 
-    def _context_conditions(self, clips: Sequence[StartClip], style: Tensor) -> Conditions:
+    def _draw_context(
+        self,
+        clips: Sequence[StartClip],
+        seeds: Sequence[int],
+        camera_scenes: Sequence[Sequence[CameraScene]] | None,
+    ) -> tuple[TrackedState, list[list[CameraScene]], list[list[SurfaceMap]]]:
+        """The tracked state at the end of clips, and what their frames show, drawn, [b][t]."""
+        unknown = np.full((len(clips), clips[0].scenes.object_kinds.shape[-1], 3), np.nan)
+        tracked = self.tracker.begin(clips, seeds, unknown)
+        drawn = self._draw_clips(tracked, clips, camera_scenes)
+        if any(clip.road_users is None for clip in clips):
+            # once it is known where they are, the frames tell what they look like
+            ids = tracked.actors.traits[:, : unknown.shape[1], TraitColumn.ID]
+            colors = [
+                read_user_colors(clip.frames, [one.geometry for one in surfaces], own)
+                for clip, surfaces, own in zip(clips, drawn[1], ids, strict=True)
+            ]
+            tracked = self.tracker.begin(clips, seeds, np.stack(colors))
+            drawn = self._draw_clips(tracked, clips, camera_scenes)
+        return tracked, *drawn
+
+    def _draw_clips(
+        self,
+        tracked: TrackedState,
+        clips: Sequence[StartClip],
+        camera_scenes: Sequence[Sequence[CameraScene]] | None,
+    ) -> tuple[list[list[CameraScene]], list[list[SurfaceMap]]]:
+        scenes, surfaces = [], []
+        for k, clip in enumerate(clips):
+            shown = self.tracker.context_scenes(tracked, k, clip) if camera_scenes is None else camera_scenes[k]
+            scenes.append(list(shown)[-len(clip.frames) :])
+            world = self.tracker.static_world(tracked, k)
+            surfaces.append(self.frame_decoder.draw([world] * len(scenes[k]), scenes[k]))
+        return scenes, surfaces
+
+    def _retrieve(
+        self, fetched: Fetched | None, picture: PictureState, surfaces: Sequence[SurfaceMap]
+    ) -> RetrievedFrames | None:
+        """Latents of the key frames that are recalled, for a dynamics model that is shown them."""
+        if fetched is None or not self.config.dit.use_memory:
+            return None
+        latents, places = [], []
+        for index, drive, one in zip(fetched.key_frames, picture.drives, surfaces, strict=True):
+            known = drive.key_frames
+            latents.append(None if index is None else known.latent(index))
+            places.append(None if index is None else reproject_cells(one.geometry, known.geometry(index)))
+        return self.dynamics.retrieved(latents, places)
+
+    def _context_conditions(
+        self,
+        clips: Sequence[StartClip],
+        scenes: Sequence[Sequence[CameraScene]],
+        surfaces: Sequence[Sequence[SurfaceMap]],
+        style: Tensor,
+    ) -> Conditions:
         """Conditions of a context's frames; nothing is known to have led to the first."""
         vehicles = np.stack([clip.vehicles for clip in clips])
         controls = np.stack([clip.controls for clip in clips])
@@ -196,20 +288,35 @@ class WorldModel(nn.Module):
         known = np.ones(vehicles.shape[:2], bool)
         known[:, 0] = False
         first = ((0, 0), (1, 0), (0, 0))
+        maps = [
+            [
+                draw_conditions(
+                    drawn[t],
+                    drawn[t - 1].geometry if t else None,
+                    shown[t].view,
+                    clip.scenes.route[t],
+                    clip.scenes.route_valid[t],
+                )
+                for t in range(len(drawn))
+            ]
+            for clip, shown, drawn in zip(clips, scenes, surfaces, strict=True)
+        ]
         return self.dynamics.conditions(
             controls=np.pad(controls, first),
             motions=np.pad(motions, first),
             commands=np.stack([clip.scenes.command for clip in clips]),
             known=known,
-            routes=np.stack([clip.scenes.route for clip in clips]),
-            routes_valid=np.stack([clip.scenes.route_valid for clip in clips]),
-            actors=np.stack([clip.scenes.objects for clip in clips]),
-            actor_kinds=np.stack([clip.scenes.object_kinds for clip in clips]),
+            maps=maps,
             style=style,
         )
 
     def _step_conditions(
-        self, before: TrackedState, after: TrackedState, controls: np.ndarray, style: Tensor
+        self,
+        before: TrackedState,
+        after: TrackedState,
+        controls: np.ndarray,
+        maps: Sequence[ConditionMap],
+        style: Tensor,
     ) -> Conditions:
         """Conditions of the frame that a step leads to."""
         return self.dynamics.conditions(
@@ -217,10 +324,7 @@ class WorldModel(nn.Module):
             motions=motion_between(before.vehicles, after.vehicles)[:, None],
             commands=before.commands[:, None],
             known=np.ones((len(controls), 1), bool),
-            routes=after.preview.points[:, None],
-            routes_valid=after.preview.valid[:, None],
-            actors=after.actors.in_ego_frame(after.vehicles)[:, None, :, :6],
-            actor_kinds=after.actors.kinds[:, None],
+            maps=[[one] for one in maps],
             style=style,
         )
 
@@ -241,9 +345,17 @@ class WorldModel(nn.Module):
             if abs(clip.dt - self.config.dt) > 1e-6:
                 raise ValueError(f"the clip's dt is {clip.dt} s, the model's {self.config.dt} s")
 
-    def _check_step(self, state: ModelState, controls: np.ndarray, actor_overrides: np.ndarray | None) -> None:
+    def _check_step(
+        self,
+        state: ModelState,
+        controls: np.ndarray,
+        actor_overrides: np.ndarray | None,
+        camera_scenes: Sequence[CameraScene] | None,
+    ) -> None:
         b, wanted = state.batch_size, state.tracked.actors.states.shape
         if controls.shape != (b, 4) or not np.isfinite(controls).all():
             raise ValueError(f"controls must be finite and [{b}, 4], got shape {controls.shape}: {controls}")
         if actor_overrides is not None and actor_overrides.shape != wanted:
             raise ValueError(f"actor_overrides must be {wanted}, got {actor_overrides.shape}")
+        if camera_scenes is not None and len(camera_scenes) != b:
+            raise ValueError(f"{b} slots need as many camera_scenes, got {len(camera_scenes)}")

@@ -16,30 +16,24 @@ from gymnasium.spaces import Box
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
+from envs.learned.snapshot import LearnedSnapshot, snapshot_codec
 from envs.learned.threads import set_threads
-from envs.maps.route import Route, RouteStops
 from envs.reset_options import read_reset_options
-from envs.scripted_actors import ActorScript, ActorState
-from envs.serialization import ArrayLike, StateCodec
+from envs.serialization import StateCodec
 from envs.world import WorldStep
-from worldsim.actors.actors import Actors
 from worldsim.datatypes.boxes import wrap_angle
-from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
-from worldsim.datatypes.route import LANE_RANGE, RoutePreview, Routes, centreline_of
-from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance, cycles_from
-from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.route import LANE_RANGE, centreline_of
+from worldsim.datatypes.route_signals import cycles_from
+from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
-from worldsim.dynamics.memory import MemoryBank
-from worldsim.dynamics.rollout import LatentState
 from worldsim.dynamics.trust import TrustSignals
-from worldsim.frame_decoder import DecoderInputs, FrameDecoder, PictureState
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.inference import Backend, check_backend, set_backend
-from worldsim.model_state import GeneratedState, ModelState, Prediction
-from worldsim.networks.layers import KeyValue
-from worldsim.scene_tracker import TrackedState
-from worldsim.surroundings import GroundColumn, Surroundings
+from worldsim.model_state import ModelState, Prediction
+from worldsim.surroundings import GroundColumn
 from worldsim.tracked_pictures import known_road_users
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
@@ -58,10 +52,12 @@ class LearnedWorldConfig:
         trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.dynamics.trust`.
         pictures: False makes a state-only world: ego, route and road users are tracked as ever, and no network of
             pictures runs. It has no frames and no latents, its trust is 1 and its signals are 0.
+        decode_scene: also read the scene off each frame, which costs time and tells where decoded and tracked values
+            disagree, as full signals of trust do of themselves; and where no lane is tracked the decoded one stands in.
 
     Raises:
         ValueError: num_steps or num_threads is less than 1, the backend cannot be had on the device, there are no such
-            signals, or full signals are asked of a state-only world.
+            signals, or something that needs pictures is asked of a state-only world.
     """
 
     checkpoint: Path | None = None
@@ -72,6 +68,7 @@ class LearnedWorldConfig:
     backend: Backend = "plain"
     trust_signals: TrustSignals = "free"
     pictures: bool = True
+    decode_scene: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("num_steps (num_sampling_steps)", self.num_steps), ("num_threads", self.num_threads)):
@@ -82,20 +79,13 @@ class LearnedWorldConfig:
             raise ValueError(f"trust_signals must be one of {get_args(TrustSignals)}, got {self.trust_signals!r}")
         if self.trust_signals == "full" and not self.pictures:
             raise ValueError("trust_signals='full' are signals of pictures: they need pictures=True")
+        if self.decode_scene and not self.pictures:
+            raise ValueError("decode_scene=True reads the scene off pictures: it needs pictures=True")
 
     @property
     def starts_path(self) -> Path:
         """Where the start clips are read from."""
         return self.starts or (self.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnedSnapshot:
-    """All a LearnedWorld needs to go on: model state, newest past and scenario; none is written to."""
-
-    state: ModelState
-    past: tuple[Instant, ...]
-    scripted: Scripted | None
 
 
 class LearnedWorld:
@@ -150,6 +140,7 @@ class LearnedWorld:
         self.dt = self.model.config.dt
         limit = self.model.config.dit.latent_limit
         size = self.model.config.vae.latent_channels * math.prod(self.model.config.latent_size)
+        self.sensor_names: tuple[str, ...] = SENSOR_NAMES
         self.latent_space: Box | None = Box(-limit, limit, (size,), np.float32) if self.config.pictures else None
         self._state: ModelState | None = None
         self._past: tuple[Instant, ...] = ()
@@ -186,15 +177,15 @@ class LearnedWorld:
                 options["scripted_actors"], clip, self._state, self.model.config.vehicle
             )
         # a start is given as good: what touches the ego or lies under it is judged from the first step on
-        return self._answer(self.model.read(self._state), 0, collision=0.0, off_road=0.0, progress=0.0)
+        prediction = self.model.read(self._state, decode_scene=self.config.decode_scene)
+        return self._answer(prediction, 0, collision=0.0, off_road=0.0, progress=0.0)
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
-        decode = self.config.trust_signals == "full"  # which needs the frame anyway
-        return step_together([self], np.asarray(control, np.float32)[None], decode=decode)[0]
+        return step_together([self], np.asarray(control, np.float32)[None])[0]
 
     def frame(self) -> np.ndarray:
-        """The newest frame, RGB uint8 [h, w, 3]; decoded when first asked for.
+        """The newest frame, RGB uint8 [h, w, 3]; every step makes one, since the next is made from it.
 
         Raises:
             ValueError: this is a state-only world.
@@ -205,7 +196,30 @@ class LearnedWorld:
                 "this env is state-only and shows no frames: make it with pictures=True (the default wherever the "
                 "observation, render_mode or trust_threshold needs them)"
             )
-        return self._past[-1].seen(self._show).copy()
+        return self._past[-1].seen(None).copy()
+
+    def sensor_frames(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        """Pictures of the same instant, camera and size as `frame`, drawn of what is tracked; a state-only world has
+        them too.
+
+        Where the layout is not known there are but road users, on a flat ground of class GROUND.
+
+        Args:
+            names: of SENSOR_NAMES.
+
+        Returns:
+            "depth": along the camera's axis, float16 [h, w] [m], inf in the sky. "semantic": SemanticClass, uint8
+            [h, w].
+
+        Raises:
+            ValueError: an unknown name.
+        """
+        world = self.model.tracker.static_world(self._running().tracked, 0)
+        return self.model.frame_decoder.sense(names, world, self.camera_scene())
+
+    def camera_scene(self) -> CameraScene:
+        """What the newest frame shows beside `layout`."""
+        return self.model.tracker.camera_scene(self._running().tracked, 0)
 
     def snapshot(self) -> LearnedSnapshot:
         """The whole state; later steps never change it."""
@@ -243,7 +257,7 @@ class LearnedWorld:
         cycles = surroundings.light_cycles
         return clip_of(
             self._past,
-            self._show,
+            None,
             route,
             self.dt,
             lanes,
@@ -267,9 +281,6 @@ class LearnedWorld:
         if self._state is None:
             raise ValueError("the world has no state yet: call reset first")
         return self._state
-
-    def _show(self, view: DecoderInputs) -> np.ndarray:
-        return self.model.render(view)[0]
 
     def _choose_start(self, drawn: float, options: Mapping[str, Any]) -> StartClip:
         if {"start_clip", "start_index"} <= set(options):
@@ -295,10 +306,8 @@ class LearnedWorld:
     def _accept(self, state: ModelState, prediction: Prediction, slot: int, control: np.ndarray) -> WorldStep:
         """Go on to `state`, which `slot` of a prediction shows."""
         scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.tracked.vehicles[slot], np.float64)
-        frame = None if prediction.frames is None else prediction.frames[slot].copy()
-        needs_view = frame is None and self.config.pictures
-        view = FrameDecoder.gather_inputs(state.latent, state.tracked) if needs_view else None
-        now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame, view=view)
+        frame = None if state.generated is None else state.generated.picture.drives[0].frames[0]
+        now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame)
         self._state, self._past = state, (*self._past, now)[-self.model.config.num_context :]
         return self._answer(
             prediction,
@@ -333,7 +342,8 @@ class LearnedWorld:
     def config_digest(self) -> str:
         """Tells models apart, and how they are sampled and trusted: of their configs and weights."""
         if self._config_digest is None:
-            how = self.config.num_steps, self.config.backend, self.config.trust_signals, self.config.pictures
+            config = self.config
+            how = config.num_steps, config.backend, config.trust_signals, config.pictures, config.decode_scene
             digest = hashlib.sha256(f"{self.model.config} {how}".encode())
             for name, value in sorted(self.model.state_dict().items()):
                 digest.update(name.encode())
@@ -347,21 +357,10 @@ class LearnedWorld:
     @property
     def codec(self) -> StateCodec:
         """Writes snapshots, and reads them onto the model's device."""
-        device = self.model.device
-        tensor = ArrayLike(
-            type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)
-        )
-        return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_type=ActorScript)
+        return snapshot_codec(self.model.device)
 
 
-_STATE_TYPES = (
-    LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DecoderInputs, LatentState,
-    MemoryBank, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors, SceneState, Scripted, Route,
-    RouteStops, ActorState, ObjectKind, Surroundings, KnownRoadUsers, Layout,
-)  # fmt: skip
-
-
-def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray, *, decode: bool = False) -> list[WorldStep]:
+def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray) -> list[WorldStep]:
     """One step of many worlds that share a model, in one forward pass; each answers as if it were stepped alone, to
     within rounding.
 
@@ -370,7 +369,6 @@ def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray, *, decod
     Args:
         worlds: each at a moment of its own.
         controls: CONTROL_NAMES, float32 [worlds, 4].
-        decode: also decode all their frames in one pass, which else is done one by one when somebody looks.
 
     Raises:
         ValueError: no worlds, a world without a state, or one with another model; or controls that are not finite or
@@ -387,9 +385,13 @@ def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray, *, decod
     for group in groups.values():
         overrides = np.stack([worlds[k]._move_scripted() for k in group])
         state = ModelState.concat([worlds[k]._running() for k in group])
-        num_steps = worlds[0].config.num_steps
+        config = worlds[0].config
         state, prediction = worlds[0].model.step(
-            state, controls[group], decode=decode, num_steps=num_steps, actor_overrides=overrides
+            state,
+            controls[group],
+            decode_scene=config.decode_scene,
+            num_steps=config.num_steps,
+            actor_overrides=overrides,
         )
         for slot, k in enumerate(group):
             own = state if len(group) == 1 else state[slot]

@@ -2,13 +2,10 @@
 
 import numpy as np
 import torch
-from tiny_model import CONFIG
 
 from training.batches.latent_windows import LatentBatch
-from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.datatypes.scene import SceneState
+from worldsim.conditioning.latent_conditions import NUM_CONDITION_CHANNELS, still_grid
 from worldsim.networks.dit import Conditions
-from worldsim.networks.scene_head import scene_to_targets
 
 
 def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
@@ -21,9 +18,6 @@ def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
     )
     known = torch.ones(b, t, dtype=torch.bool)
     known[:, 0] = False
-    scene = SceneState.empty((b, t))
-    scene.lane[..., 0] = np.linspace(-1, 1, t)
-    scene.lane_valid[:] = True
     return LatentBatch(
         latents=latents,
         conditions=Conditions(
@@ -31,14 +25,10 @@ def one_batch(b: int = 2, t: int = 5) -> LatentBatch:
             motions=torch.zeros(b, t, 6),
             commands=torch.zeros(b, t, dtype=torch.long),
             known=known,
-            routes=torch.zeros(b, t, 10, 2),
-            routes_valid=torch.zeros(b, t, 10),
-            actors=torch.zeros(b, t, 12, 6),
-            actor_kinds=torch.zeros(b, t, 12, dtype=torch.long),
+            surfaces=torch.zeros(b, t, NUM_CONDITION_CHANNELS, 16, 16),
+            grid=torch.from_numpy(still_grid(16, 16)).expand(b, t, -1, -1, -1),
+            visible=torch.ones(b, t, 16, 16),
             style=torch.zeros(b, t, 32),
-        ),
-        targets=scene_to_targets(
-            scene, np.zeros((b, t)), np.zeros((b, t)), ObjectGrid(CONFIG.camera, CONFIG.frame_size)
         ),
         first=np.zeros(b, np.int64),
     )

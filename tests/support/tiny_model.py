@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.conditioning.latent_conditions import NUM_CONDITION_CHANNELS, ConditionChannel, still_grid
+from worldsim.configs import DiTConfig, ReaderConfig, VAEConfig, WorldModelConfig
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
@@ -16,18 +17,16 @@ from worldsim.world_model import WorldModel
 CONFIG = WorldModelConfig(
     vae=VAEConfig(widths=(16, 16, 32), num_blocks=1),
     dit=DiTConfig(width=48, depth=2, num_heads=2, conv_width=16, num_conv_blocks=1, window=4),
-    head=HeadConfig(width=16),
+    reader=ReaderConfig(stem_width=8, widths=(16, 16, 16), num_blocks=1, cell_width=16, overview_width=8),
 )
 
 
 CONTROL = np.array([[0.1, 0.5, 0.0, 0.0]], np.float32)
 
 
-def random_model(num_retrieved: int = 0) -> WorldModel:
+def random_model(use_memory: bool = False) -> WorldModel:
     torch.manual_seed(0)
-    model = (
-        WorldModel(replace(CONFIG, dit=replace(CONFIG.dit, num_retrieved=num_retrieved))).eval().requires_grad_(False)
-    )
+    model = WorldModel(replace(CONFIG, dit=replace(CONFIG.dit, use_memory=use_memory))).eval().requires_grad_(False)
     for p in model.parameters():  # AdaLN-Zero starts as the identity: wake every branch
         p.add_(0.05 * torch.randn(p.shape))
     return model
@@ -51,6 +50,16 @@ def random_clip(num_frames: int = 6, seed: int = 0) -> StartClip:
     )
 
 
+def random_surfaces(b: int, t: int) -> torch.Tensor:
+    """Of a known layout, with road users here and there."""
+    surfaces = torch.rand(b, t, NUM_CONDITION_CHANNELS, 16, 16) - 0.5
+    surfaces[:, :, ConditionChannel.USERS : ConditionChannel.PAINT].clamp_(min=0)
+    surfaces[:, :, ConditionChannel.SIGNAL : ConditionChannel.HEADING] = 0.0
+    surfaces[:, :, ConditionChannel.MOVING] = 0.0
+    surfaces[:, :, ConditionChannel.KNOWN :] = 1.0
+    return surfaces
+
+
 def random_conditions(b: int, t: int) -> Conditions:
     known = torch.ones(b, t, dtype=torch.bool)
     known[:, 0] = False
@@ -59,10 +68,9 @@ def random_conditions(b: int, t: int) -> Conditions:
         motions=torch.randn(b, t, 6) * 0.1,
         commands=torch.zeros(b, t, dtype=torch.long),
         known=known,
-        routes=torch.arange(10.0)[:, None] * torch.tensor([5.0, 1.0]) + torch.randn(b, t, 10, 2),
-        routes_valid=torch.ones(b, t, 10),
-        actors=torch.tensor([15.0, 1.0, 0.1, 4.0, 4.5, 1.8]) + torch.randn(b, t, 12, 6),
-        actor_kinds=torch.ones(b, t, 12, dtype=torch.long),
+        surfaces=random_surfaces(b, t),
+        grid=torch.from_numpy(still_grid(16, 16)) + 0.05 * torch.randn(b, t, 16, 16, 2),
+        visible=torch.rand(b, t, 16, 16),
         style=torch.randn(b, t, 32),
     )
 

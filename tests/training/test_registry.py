@@ -33,7 +33,7 @@ def test_each_stage_has_a_name_of_its_own_and_builds_on_earlier_ones() -> None:
     assert len(set(results)) == len(results)
     for k, stage in enumerate(STAGES):
         assert set(stage.needs) <= set(names[:k]), stage.name
-    assert {"record", "vae", "latents", "student"} <= {stage.name for stage in ancestors(stage_named("head"))}
+    assert {"record", "vae", "latents", "student"} <= {stage.name for stage in ancestors(stage_named("decoder"))}
 
 
 def test_a_run_has_the_stages_of_its_recipe(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_run_has_the_stages_of_its_recipe(tmp_path: Path) -> None:
     tiny = [stage.name for stage in stages_until(run_of("tiny", tmp_path), "trust")]
     assert tiny == [
         *("record", "colours", "vae", "latents", "actors", "student", "distill"),
-        *("self_rollouts", "head", "decoder", "trust"),
+        *("self_rollouts", "decoder", "reader", "trust"),
     ]
     with pytest.raises(ValueError, match=r"this run has no stage 'match'; it has record, colours, vae, .*distill"):
         stages_until(run_of("tiny", tmp_path), "match")
@@ -60,7 +60,7 @@ def test_a_run_says_what_is_done_and_what_will_run(tmp_path: Path, capsys: pytes
     done = [line.split()[0] for line in lines[1:] if "done" in line]
     assert done == ["vae", "student"]
     assert [line.split()[0] for line in lines[1:] if "will run" in line] == [
-        *("record", "colours", "latents", "actors", "distill", "self_rollouts", "head", "decoder", "trust")
+        *("record", "colours", "latents", "actors", "distill", "self_rollouts", "decoder", "reader", "trust")
     ]
 
 
@@ -93,7 +93,7 @@ def test_a_stage_that_the_initial_checkpoint_makes_needless_is_left_out(
 
 
 def test_results_older_than_what_they_were_made_from_are_named(tmp_path: Path) -> None:
-    stages = [stage_named(name) for name in ("student", "self_rollouts", "head", "decoder", "trust")]
+    stages = [stage_named(name) for name in ("student", "self_rollouts", "decoder", "reader", "trust")]
 
     def all_outdated() -> list[Path]:
         return [path for stage in stages for path in outdated(stage, tmp_path)]
@@ -106,13 +106,13 @@ def test_results_older_than_what_they_were_made_from_are_named(tmp_path: Path) -
     assert all_outdated() == []
     leave_results(tmp_path, "distill")
     os.utime(tmp_path / "dynamics" / "distill" / "student.safetensors", (1003, 1003))
-    assert all_outdated() == [tmp_path / "own" / "clips.safetensors", tmp_path / "head" / "head.safetensors"]
+    assert all_outdated() == [tmp_path / "own" / "clips.safetensors", tmp_path / "decoder" / "vae.safetensors"]
     leave_results(tmp_path, "record")  # sealed anew by every run
     assert len(all_outdated()) == 2
 
 
 def test_every_recipe_has_the_stages_of_the_shipped_world(tmp_path: Path) -> None:
-    shipped = {"record", "vae", "actors", "student", "distill", "head", "decoder", "trust", "starts"}
+    shipped = {"record", "vae", "actors", "student", "distill", "decoder", "reader", "trust", "starts"}
     for name in recipes.RECIPES:
         assert shipped <= {stage.name for stage in stages_until(run_of(name, tmp_path), "evaluate")}
 

@@ -51,7 +51,7 @@ def for_a_step(recipe: Recipe) -> Recipe:
         actors=replace(recipe.actors, loop=loop),
         dynamics=for_a_step_each(recipe.dynamics, loop),
         self_rollouts=SelfRolloutClipsConfig(num=1),
-        head=replace(recipe.head, loop=loop, batch_size=2),
+        reader=replace(recipe.reader, loop=loop, batch_size=2),
         decoder=replace(recipe.decoder, loop=loop, batch_size=1),
         trust=replace(recipe.trust, num_starts=1, seconds=0.3),
         num_starts=1,

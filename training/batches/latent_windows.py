@@ -1,88 +1,63 @@
-"""Latents of a store, every frame encoded once, and windows of latents with their conditions and targets."""
+"""Windows of latents with their conditions: what the dynamics model learns from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
+from enum import IntEnum
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from training.batches.encoded_store import FULL_SCALE, EncodedStore
 from training.batches.memory_sampler import MemorySampler
-from training.data.array_cache import ArrayCache
+from training.batches.vae_inputs import STYLE_FRAMES
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
-from worldsim.checkpoint import weights_checksum
-from worldsim.conditioning.object_grid import ObjectGrid
-from worldsim.conditioning.style import style_statistics
+from worldsim.conditioning.latent_conditions import (
+    NEARNESS_CHANNELS,
+    ROUTE_CHANNELS,
+    ROUTE_RANGE,
+    ConditionChannel,
+    still_grid,
+)
 from worldsim.configs import WorldModelConfig
-from worldsim.datatypes.route import rotate
-from worldsim.datatypes.scene import UNKNOWN_COMMAND, ObjectColumn, SceneState
-from worldsim.datatypes.vehicle import VehicleColumn, motion_between
+from worldsim.datatypes.scene import ROUTE_DISTANCES, UNKNOWN_COMMAND
+from worldsim.datatypes.vehicle import motion_between
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.networks.dit import Conditions
-from worldsim.networks.scene_head import SceneTargets, scene_to_targets
-from worldsim.networks.vae3d import VAE3D, frames_to_float
 
 
-@torch.no_grad()
-def encode_store(vae: VAE3D, store: FrameStore, path: Path, chunk: int = 64) -> np.ndarray:
-    """Latents float16 [n, c, h, w] of all frames, streamed episode by episode; kept at `path`.
+class Draw(IntEnum):
+    """Random numbers of a window; of the first five small ones hide something.
 
-    A frame without a picture has zeros, and the stream begins anew after it.
+    COMMAND: the route's command. ROUTE: the route, or all but its beginning. LAYOUT: the layout, with it every other
+    time the road users. MOTION: controls and motion. STYLE: light and weather. STYLE_FRAME: from which frame of the
+    episode they are read. MEMORY, PLACES: what is retrieved.
     """
-    height, width = store.frames.shape[1:3]
-    cache = ArrayCache(
-        path=path,
-        dtype=np.dtype(np.float16),
-        shape=(vae.config.latent_channels, height // 8, width // 8),
-        lengths=store.lengths.tolist(),
-        made_from={"frames": store.content, "vae": weights_checksum(vae)},
-    )
-    runs = _picture_runs(store)
 
-    def episodes(first_episode: int) -> Iterator[np.ndarray]:
-        done = int(store.starts[first_episode])
-        with tqdm(total=len(store.rows), initial=done, desc="encode", unit="frame") as bar:
-            for begin, num in zip(store.starts[first_episode:], store.lengths[first_episode:], strict=True):
-                latents = np.zeros((num, *cache.shape), np.float16)
-                for start, length in (run for run in runs if begin <= run[0] < begin + num):
-                    latents[start - begin : start - begin + length] = _encode_run(vae, store, start, length, chunk)
-                yield latents
-                bar.update(int(num))
-
-    return cache.load(episodes)
+    COMMAND = 0
+    ROUTE = 1
+    LAYOUT = 2
+    MOTION = 3
+    STYLE = 4
+    STYLE_FRAME = 5
+    MEMORY = 6
+    PLACES = 7
 
 
-def _encode_run(vae: VAE3D, store: FrameStore, start: int, length: int, chunk: int) -> np.ndarray:
-    """Latents of consecutive frames, streamed by so many at a time."""
-    device, state, parts = vae.latent_mean.device, None, []
-    for first in range(start, start + length, chunk):
-        frames = torch.from_numpy(np.array(store.frames[first : min(first + chunk, start + length)])).to(device)
-        encoded, state = vae.encode(frames_to_float(frames)[None], state)
-        parts.append(encoded[0].half().cpu().numpy())
-    return np.concatenate(parts)
-
-
-NUM_DRAWS = 6
-"""Random numbers that say what is hidden of a window."""
+NUM_DRAWS = len(Draw)
+NOTHING_HIDDEN = 0.999
+"""A number that hides nothing."""
 
 
 def longest_run(store: FrameStore) -> int:
     """Frames of the longest piece of an episode in which no picture is missing."""
-    return max(length for _, length in _picture_runs(store))
-
-
-def _picture_runs(store: FrameStore) -> list[tuple[int, int]]:
-    """First frame and length of each piece of an episode in which no picture is missing."""
     episode = np.repeat(np.arange(len(store.starts)), store.lengths)
     piece = np.where(known_of(store.rows.valid).picture, episode, -1)
     firsts = np.flatnonzero(np.diff(piece, prepend=-2))
     lengths = np.diff(firsts, append=len(piece))
-    return [(int(k), int(n)) for k, n in zip(firsts, lengths, strict=True) if piece[k] >= 0]
+    return int(max(lengths[piece[firsts] >= 0]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +68,12 @@ class LatentBatch:
         latents: [b, t, c, h, w].
         conditions: of each frame; the first one's control and motion are not known, nor what the recording does not
             know.
-        targets: of the scene head, masked likewise.
         first: store positions of the first frames [b].
-        retrieved: of each frame, with its sinks; None for a model without memory.
+        retrieved: of each frame; None for a model without memory.
     """
 
     latents: Tensor
     conditions: Conditions
-    targets: SceneTargets
     first: np.ndarray
     retrieved: RetrievedFrames | None = None
 
@@ -110,7 +83,6 @@ class LatentBatch:
         return LatentBatch(
             latents=self.latents.to(device),
             conditions=Conditions(*(value.to(device) for value in self.conditions)),
-            targets=self.targets.map(lambda value: value.to(device)),
             first=self.first,
             retrieved=retrieved,
         )
@@ -119,46 +91,59 @@ class LatentBatch:
 class LatentWindows:
     """Random windows of latents that never cross from one episode into the next.
 
+    A frame is seen from where the recorded ego was, after a collision too: whether the ego touches something is
+    tracked, so that no latent need tell it, and none may be learned beside surfaces that are not its picture's.
+
     Args:
         store: where the rows are.
-        latents: of its frames, float16 [n, c, h, w].
+        encoded: its frames.
         config: of the model that is trained.
         num_frames: length of a window.
         episodes: positions of the episodes to draw from.
         event_fraction: share of the windows that are drawn from those with a collision or off the road.
         command_dropout: share of the windows whose route command is hidden.
         route_dropout: share of the windows without a route; as many know only the beginning of it.
-        actor_dropout: share of the windows without actors.
+        layout_dropout: share of the windows without a layout.
+        motion_dropout: share of the windows without controls and motion.
+        style_dropout: share of the windows without light and weather.
     """
 
     def __init__(
         self,
         store: FrameStore,
-        latents: np.ndarray,
+        encoded: EncodedStore,
         config: WorldModelConfig,
         num_frames: int,
         episodes: np.ndarray,
         event_fraction: float = 0.15,
         command_dropout: float = 0.3,
         route_dropout: float = 0.1,
-        actor_dropout: float = 0.05,
+        layout_dropout: float = 0.1,
+        motion_dropout: float = 0.05,
+        style_dropout: float = 0.05,
     ) -> None:
-        self.rows, self.latents, self.config, self.num_frames = store.rows, latents, config, num_frames
+        self.rows, self.encoded, self.num_frames = store.rows, encoded, num_frames
+        self.latents = encoded.latents
         self.firsts = FrameWindows(store, num_frames, episodes.tolist()).firsts
+        self.hidden_firsts = self.firsts[encoded.copies[self.firsts] >= 0]
         rows = self.rows
         event = np.concatenate([[0], np.cumsum((rows.collision > 0.5) | (rows.off_road > 0.5))])
         self.event_firsts = self.firsts[event[self.firsts + num_frames] > event[self.firsts]]
         self.event_fraction = event_fraction if len(self.event_firsts) else 0.0
         self.command_dropout, self.route_dropout = command_dropout, route_dropout
-        self.actor_dropout = actor_dropout
+        self.layout_dropout = layout_dropout if len(self.hidden_firsts) else 0.0
+        self.motion_dropout, self.style_dropout = motion_dropout, style_dropout
         self.starts, self.lengths = store.starts, store.lengths
         self.known = known_of(rows.valid)
-        self.grid = ObjectGrid(config.camera, config.frame_size)
-        num_retrieved, num_sinks = config.dit.num_retrieved, config.dit.num_sinks
-        has_memory = num_retrieved or num_sinks
-        self.memory_sampler = MemorySampler(store, latents, num_retrieved, num_sinks) if has_memory else None
-        self.commanded = config.vehicle.step(rows.vehicles, rows.controls, config.dt)
-        self.motions = motion_between(rows.vehicles, self.commanded).astype(np.float32)
+        self.still = still_grid(*config.latent_size)
+        self.memory_sampler = MemorySampler(store, encoded) if config.dit.use_memory else None
+
+        # as recorded, or where poses are not known as the vehicle model has it
+        meant = motion_between(rows.vehicles, config.vehicle.step(rows.vehicles, rows.controls, config.dt))
+        made = motion_between(rows.vehicles[:-1], rows.vehicles[1:])
+        followed = self.known.pose[:-1] & self.known.pose[1:]
+        self.motions = meant.astype(np.float32)
+        self.motions[:-1][followed] = made[followed]
 
     def draw(self, batch_size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """First frames int64 [b] of `batch_size` windows, drawn with replacement, and the numbers [b, NUM_DRAWS] in
@@ -167,125 +152,91 @@ class LatentWindows:
         if self.event_fraction:
             events = rng.choice(self.event_firsts, batch_size)
             firsts = np.where(rng.random(batch_size) < self.event_fraction, events, firsts)
-        return firsts, rng.random((batch_size, NUM_DRAWS))
+        hidden = rng.random((batch_size, NUM_DRAWS))
+        if self.layout_dropout:
+            without = rng.choice(self.hidden_firsts, batch_size)
+            firsts = np.where(hidden[:, Draw.LAYOUT] < self.layout_dropout, without, firsts)
+        return firsts, hidden
 
     def sample(self, batch_size: int, rng: np.random.Generator) -> LatentBatch:
         """`batch_size` windows, drawn with replacement."""
         return self.at(*self.draw(batch_size, rng))
 
-    def begun(self, firsts: np.ndarray, hidden: np.ndarray) -> np.ndarray:
-        """The numbers for windows that rollouts go on from: with sinks, their drive has begun before `firsts` for good.
-
-        Else a rollout that passes the frame drawn as its drive's beginning would suddenly be shown true latents there.
-        """
-        if not self.config.dit.num_sinks:
-            return hidden
-        episode = np.searchsorted(self.starts, firsts, side="right") - 1
-        hidden = hidden.copy()
-        hidden[:, 3] *= (firsts - self.starts[episode]) / self.lengths[episode]
-        return hidden
+    def begin_early(self, firsts: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """First frames [b] of windows that begin in the same episodes, at these shares [b] of what lies before."""
+        start = self.starts[np.searchsorted(self.starts, firsts, side="right") - 1]
+        wanted = start + ((firsts - start) * shares).astype(np.int64)
+        return self.firsts[np.searchsorted(self.firsts, wanted)]
 
     def at(self, firsts: np.ndarray, hidden: np.ndarray) -> LatentBatch:
         """The windows that begin at these frames, int64 [b].
 
         Args:
-            hidden: in [0, 1), [b, NUM_DRAWS]; small numbers hide a window's command, all or a part of its route, its
-                actors; the fourth chooses the frame of the same episode that the style is taken from and the drive
-                began with, the others what is retrieved.
+            hidden: by Draw, in [0, 1), [b, NUM_DRAWS]. A layout is hidden only of episodes that were encoded so.
         """
-        index = firsts[:, None] + np.arange(self.num_frames)
-        recorded = self.known[index]
-        scenes = SceneState(**{name: value[index] for name, value in self.rows.scenes.arrays().items()})
-        placed = recorded.pose.copy()  # where the control meant to bring the ego is known
-        placed[:, 1:] = self.known.motion[index[:, 1:] - 1] & recorded.pose[:, :-1]
-
+        copies = self.encoded.copies[firsts]
+        encoded_firsts = np.where((hidden[:, Draw.LAYOUT] < self.layout_dropout) & (copies >= 0), copies, firsts)
         retrieved = None
         if self.memory_sampler is not None:
-            poses = np.where(placed[..., None], self._meant(index)[..., : VehicleColumn.SPEED], np.nan)
-            retrieved = self.memory_sampler.at(firsts, self.num_frames, poses, hidden[:, 3:])
-        latents = np.stack([self.latents[k : k + self.num_frames] for k in firsts]).astype(np.float32)
+            draws = hidden[:, [Draw.MEMORY, Draw.PLACES]]
+            retrieved = self.memory_sampler.at(firsts, encoded_firsts, self.num_frames, draws)
         return LatentBatch(
-            latents=torch.from_numpy(latents),
-            conditions=self._conditions(firsts, scenes, placed, hidden),
-            targets=self._targets(scenes, index),
+            latents=torch.from_numpy(self._windows(self.encoded.latents, encoded_firsts)),
+            conditions=self._conditions(firsts, encoded_firsts, hidden),
             first=firsts,
             retrieved=retrieved,
         )
 
-    def _conditions(self, firsts: np.ndarray, scenes: SceneState, placed: np.ndarray, hidden: np.ndarray) -> Conditions:
-        """The conditions of windows, of which `hidden` [b, NUM_DRAWS] hides a part.
+    def _windows(self, values: np.ndarray, firsts: np.ndarray) -> np.ndarray:
+        """Float32 [b, t, ...] of the encoded frames from these on."""
+        return np.stack([values[k : k + self.num_frames] for k in firsts]).astype(np.float32)
 
-        Args:
-            placed: frames to whose ego actors can be related, [b, t].
-        """
+    def _conditions(self, firsts: np.ndarray, encoded_firsts: np.ndarray, hidden: np.ndarray) -> Conditions:
         index = firsts[:, None] + np.arange(self.num_frames)
         before = np.maximum(index - 1, 0)
-        recorded = self.known[index]
-        known = self.known.motion[before]
+        known = self.known.motion[before] & (hidden[:, Draw.MOTION, None] >= self.motion_dropout)
         known[:, 0] = False
 
-        commanded = recorded.route & (hidden[:, :1] >= self.command_dropout)
-        commands = np.where(commanded, scenes.command, UNKNOWN_COMMAND)
-        motions = np.where(known[..., None], self.motions[before], 0).astype(np.float32)
-        routes, routes_valid = self._routes(scenes, motions, known, hidden[:, 1])
-        shown = recorded.objects & placed & (hidden[:, 2:3] >= self.actor_dropout)
+        commanded = self.known.route[index] & (hidden[:, Draw.COMMAND, None] >= self.command_dropout)
+        commands = np.where(commanded, self.rows.scenes.command[index], UNKNOWN_COMMAND)
+        surfaces = self._windows(self.encoded.maps, encoded_firsts) / FULL_SCALE
+        self._hide_route(surfaces, hidden[:, Draw.ROUTE])
+
+        # nothing is known of what comes before a window
+        grid = self._windows(self.encoded.grids, encoded_firsts)
+        grid[:, 0] = self.still
+        surfaces[:, 0, ConditionChannel.MOVING : ConditionChannel.ROUTE] = 0.0
+        style = np.where(
+            hidden[:, Draw.STYLE, None] < self.style_dropout,
+            0.0,
+            self._styles(firsts, encoded_firsts, hidden[:, Draw.STYLE_FRAME]),
+        )
         return Conditions(
             controls=torch.from_numpy(np.where(known[..., None], self.rows.controls[before], 0).astype(np.float32)),
-            motions=torch.from_numpy(motions),
+            motions=torch.from_numpy(np.where(known[..., None], self.motions[before], 0).astype(np.float32)),
             commands=torch.from_numpy(commands.astype(np.int64)),
             known=torch.from_numpy(known),
-            routes=torch.from_numpy(routes),
-            routes_valid=torch.from_numpy(routes_valid),
-            actors=torch.from_numpy(self._actors(scenes, index)),
-            actor_kinds=torch.from_numpy(np.where(shown[..., None], scenes.object_kinds, 0)),
-            style=style_statistics(self._another_frame(firsts, hidden[:, 3]))[:, None].expand(-1, self.num_frames, -1),
+            surfaces=torch.from_numpy(surfaces),
+            grid=torch.from_numpy(grid),
+            visible=torch.from_numpy(surfaces[:, :, ConditionChannel.VISIBLE].copy()),
+            style=torch.from_numpy(style.astype(np.float32))[:, None].expand(-1, self.num_frames, -1),
         )
 
-    def _targets(self, scenes: SceneState, index: np.ndarray) -> SceneTargets:
-        """Targets of the scene head, masked where the recording has no labels."""
-        targets = scene_to_targets(scenes, self.rows.collision[index], self.rows.off_road[index], self.grid)
-        recorded = self.known[index]
-        masks = {
-            f"{name}_valid": torch.from_numpy(getattr(recorded, name).astype(np.float32))
-            for name in ("objects", "lead", "collision", "off_road")
-        }
-        return replace(targets, **masks)
+    def _hide_route(self, surfaces: np.ndarray, draw: np.ndarray) -> None:
+        """Erase the route of some windows, and of as many all but its beginning, in place."""
+        for row in np.flatnonzero(draw < 2 * self.route_dropout):
+            share = np.clip((draw[row] - self.route_dropout) / self.route_dropout, 0, 1)
+            num_kept = int(share * len(ROUTE_DISTANCES))
+            reach = ROUTE_DISTANCES[num_kept - 1] if num_kept > 1 else -np.inf
+            hidden = surfaces[row, :, NEARNESS_CHANNELS] < 1.0 - reach / ROUTE_RANGE
+            for group in range(ROUTE_CHANNELS.start, ROUTE_CHANNELS.stop, 4):
+                surfaces[row, :, group : group + 4][hidden] = 0.0
 
-    def _routes(
-        self, scenes: SceneState, motions: np.ndarray, known: np.ndarray, draw: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The route's preview [b, t, 10, 2] at each frame and its validity, float32 [b, t, 10].
-
-        It is the frame before's, moved by the commanded motion where that is known: a recorded pose would give away a
-        collision that the control does not imply.
-        """
-        routes, valid = scenes.route.copy(), scenes.route_valid.astype(np.float32)
-        d = scenes.route[:, :-1] - motions[:, 1:, None, :2]
-        routes[:, 1:] = rotate(d, -motions[:, 1:, None, 2])
-        valid[:, 1:] = scenes.route_valid[:, :-1] & known[:, 1:, None]
-        share = np.clip((draw - self.route_dropout) / max(self.route_dropout, 1e-9), 0, 1)
-        kept = np.where(draw < 2 * self.route_dropout, share * valid.shape[-1], valid.shape[-1])
-        valid *= np.arange(valid.shape[-1]) < kept[:, None, None]
-        return routes.astype(np.float32), valid.astype(np.float32)
-
-    def _actors(self, scenes: SceneState, index: np.ndarray) -> np.ndarray:
-        """The objects [b, t, s, 6] around at each frame `index` [b, t], relative to where the control meant to bring
-        the ego from the frame before; float32. A recorded pose would give a collision away."""
-        yaw = VehicleColumn.YAW
-        here, meant = self.rows.vehicles[index], self._meant(index)
-        ground = here[..., None, :2] + rotate(scenes.objects[..., :2], here[..., None, yaw])
-        actors = scenes.objects.copy()
-        actors[..., :2] = rotate(ground - meant[..., None, :2], -meant[..., None, yaw])
-        actors[..., ObjectColumn.YAW] += (here[..., yaw] - meant[..., yaw])[..., None]
-        return actors
-
-    def _meant(self, index: np.ndarray) -> np.ndarray:
-        """VEHICLE_NAMES [b, t, 6] that the control meant at each frame `index` [b, t]; as recorded at the first."""
-        return np.concatenate([self.rows.vehicles[index[:, :1]], self.commanded[index[:, 1:] - 1]], axis=1)
-
-    def _another_frame(self, firsts: np.ndarray, draw: np.ndarray) -> Tensor:
-        """Latents [b, c, h, w] of frames of the same episodes; the first itself where a drawn one has no picture."""
+    def _styles(self, firsts: np.ndarray, encoded_firsts: np.ndarray, draw: np.ndarray) -> np.ndarray:
+        """Light and weather [b, d] as frames of the same episodes tell them, as many as a drive begins with; the first
+        itself where a drawn one has no picture."""
         episode = np.searchsorted(self.starts, firsts, side="right") - 1
         chosen = self.starts[episode] + (draw * self.lengths[episode]).astype(np.int64)
-        chosen = np.where(self.known.picture[chosen], chosen, firsts)
-        return torch.from_numpy(np.stack([self.latents[k] for k in chosen]).astype(np.float32))
+        index = np.maximum(chosen[:, None] - np.array(STYLE_FRAMES), self.starts[episode][:, None])
+        index = np.where(self.known.picture[index], index, firsts[:, None]) + (encoded_firsts - firsts)[:, None]
+        return np.stack([self.encoded.styles[rows].astype(np.float32).mean(0) for rows in index])

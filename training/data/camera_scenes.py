@@ -61,8 +61,8 @@ class CameraScenes:
         path: of the file.
 
     Attributes:
-        light_cycles: LIGHT_CYCLE_NAMES by light group, float64 [g, 4]; time 0 is the first frame's. None where not
-            known.
+        light_cycles: LIGHT_CYCLE_NAMES by light group, float64 [g, 4]; time 0 is the episode's first frame. None
+            where not known.
 
     Raises:
         ValueError: the file is missing or damaged; the message names it.

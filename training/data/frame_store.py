@@ -14,6 +14,7 @@ from tqdm import tqdm, trange
 from training.data.array_cache import ArrayCache
 from training.data.camera_scenes import CameraScenes
 from training.data.layout_store import EpisodeLayout
+from training.data.reconstructed_scenes import reconstruct_scenes
 from training.data.rollouts import RecordedEpisode, RolloutDataset, Rows
 from training.data.validity import known_of
 from worldsim.conditioning.actor_map import ActorMap
@@ -21,6 +22,7 @@ from worldsim.conditioning.appearance import tracked_colours
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.vehicle import motion_between
+from worldsim.gbuffer.camera_scene import CameraScene
 
 
 class FrameStore:
@@ -68,17 +70,20 @@ class FrameStore:
         """Number of frames."""
         return len(self.rows)
 
-    def camera_scenes(self, episode: int) -> CameraScenes:
-        """What each frame of an episode shows beside its layout.
-
-        Raises:
-            ValueError: the recording does not tell, or the file is damaged; the message names it.
-        """
-        return self.episodes[episode].camera_scenes().since(int(self._cuts[episode]), self.dt)
-
     def has_camera_scenes(self, episode: int) -> bool:
         """Whether it is known what each frame of an episode shows beside its layout."""
         return self.episodes[episode].has_camera_scenes
+
+    def camera_scenes(self, episode: int) -> CameraScenes | list[CameraScene]:
+        """What each frame of an episode shows beside its layout; made of the rows where it is not recorded.
+
+        Raises:
+            ValueError: the recording's file is damaged; the message names it.
+        """
+        if not self.has_camera_scenes(episode):
+            start, length = int(self.starts[episode]), int(self.lengths[episode])
+            return reconstruct_scenes(self.rows[start : start + length], self.dt)
+        return self.episodes[episode].camera_scenes().since(int(self._cuts[episode]), self.dt)
 
     def part(self, first: int, last: int) -> FrameStore:
         """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.

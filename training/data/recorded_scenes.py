@@ -1,8 +1,9 @@
-"""What the frames of a store show, as a rasterizer draws it."""
+"""What the frames of a store show, as a rasterizer draws it: as recorded, or else made of SceneState."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from training.data.camera_scenes import CameraScenes
 from training.data.frame_store import FrameStore
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.start_clip import LAYOUT_RADIUS
+from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
+from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.surface_map import SurfaceMap, draw_surfaces
+from worldsim.gbuffer.view import View
 
 PLACE_STEP = 40
 """Every so manieth frame of an episode says where its layout is wanted."""
@@ -25,13 +29,21 @@ class RecordedScenes:
         rasterizer: draws them.
         num_kept: episodes whose static world is kept in memory.
         hide_layout: draw as if no layout were known.
+        hide_users: draw as if no road users were known.
     """
 
     def __init__(
-        self, store: FrameStore, rasterizer: Rasterizer, num_kept: int = 64, *, hide_layout: bool = False
+        self,
+        store: FrameStore,
+        rasterizer: Rasterizer,
+        num_kept: int = 64,
+        *,
+        hide_layout: bool = False,
+        hide_users: bool = False,
     ) -> None:
-        self.store, self.rasterizer, self.num_kept, self.hide_layout = store, rasterizer, num_kept, hide_layout
-        self._kept: OrderedDict[int, tuple[StaticWorld, CameraScenes]] = OrderedDict()
+        self.store, self.rasterizer, self.num_kept = store, rasterizer, num_kept
+        self.hide_layout, self.hide_users = hide_layout, hide_users
+        self._kept: OrderedDict[int, tuple[StaticWorld, CameraScenes | list[CameraScene]]] = OrderedDict()
 
     def kept(self) -> list[int]:
         """Episodes that are at hand."""
@@ -41,9 +53,17 @@ class RecordedScenes:
         """What the frame at `position` of the store shows."""
         episode = int(np.searchsorted(self.store.starts, position, side="right")) - 1
         static, scenes = self._episode(episode)
-        return draw_surfaces(self.rasterizer, static, scenes[position - int(self.store.starts[episode])])
+        scene = scenes[position - int(self.store.starts[episode])]
+        if self.hide_users:
+            scene = replace(scene, users=RoadUsers.none(), user_ids=np.zeros(0, np.int64))
+        return draw_surfaces(self.rasterizer, static, scene)
 
-    def _episode(self, episode: int) -> tuple[StaticWorld, CameraScenes]:
+    def view(self, position: int) -> View:
+        """From where the frame at `position` of the store is seen."""
+        episode = int(np.searchsorted(self.store.starts, position, side="right")) - 1
+        return self._episode(episode)[1][position - int(self.store.starts[episode])].view
+
+    def _episode(self, episode: int) -> tuple[StaticWorld, CameraScenes | list[CameraScene]]:
         if episode in self._kept:
             self._kept.move_to_end(episode)
             return self._kept[episode]

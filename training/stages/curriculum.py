@@ -64,11 +64,10 @@ def build_causal_teacher(config: WorldModelConfig, recipe: TrajectoryStageConfig
     """The causal teacher for the dynamics model of a world of that config, with random weights.
 
     Raises:
-        ValueError: it reads other retrieved frames or sinks than the student.
+        ValueError: it has a memory and the student has none.
     """
-    theirs, ours = ((dit.num_retrieved, dit.num_sinks) for dit in (recipe.dit, config.dit))
-    if theirs not in ((0, 0), ours):
-        raise ValueError(f"the causal teacher needs the student's num_retrieved and num_sinks {ours}, got {theirs}")
+    if recipe.dit.use_memory and not config.dit.use_memory:
+        raise ValueError("the causal teacher has use_memory=True, and the student, whose windows it reads, has not")
     teacher = Denoiser(replace(config, dit=recipe.dit))
     teacher.dit.recompute = recipe.teacher.recompute
     return teacher

@@ -4,6 +4,10 @@ The teacher integrates the path from noise to data in many small steps. The stud
 times that it samples at when driving, and learns where the teacher's path leads from there. With a larger causal
 teacher, before the student has learned to drive, this is its initialisation on the teacher's trajectories; with a
 frozen copy of itself afterwards it is what makes fewer steps enough.
+
+A scoring rule needs no teacher: two samples of one step each are held against the truth by the energy score (Gneiting
+and Raftery 2007), which is least on average where samples are distributed as the truth is. Patch by patch, since in
+few dimensions a score of two samples tells more.
 """
 
 from __future__ import annotations
@@ -14,12 +18,16 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
 from training.batches.latent_windows import LatentBatch, LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.stages.student import SelfRollouts, StudentStageConfig
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
+
+PATCH = 4
+"""Cells across and down of a patch that is scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +42,7 @@ class DistillStageConfig:
         one_step_weight: of the same from the noise to the data in one step.
         consistency_weight: of the squared difference of both estimates of the data at z_k; it draws a leap back to the
             mean of where it may lead, so it is for a student with as many steps as its teacher.
+        score_weight: of the energy score of two samples of one step. With the other weights 0 there is no teacher.
     """
 
     loop: LoopConfig
@@ -43,6 +52,7 @@ class DistillStageConfig:
     velocity_weight: float = 1.0
     one_step_weight: float = 0.5
     consistency_weight: float = 0.0
+    score_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.student_steps or any(n < 1 or self.teacher_steps % n for n in self.student_steps):
@@ -52,6 +62,13 @@ class DistillStageConfig:
             )
         if not 0 <= self.self_rollout_fraction <= 1:
             raise ValueError(f"self_rollout_fraction must lie in [0, 1], got {self.self_rollout_fraction}")
+        if not (self.needs_teacher or self.score_weight):
+            raise ValueError("at least one of the weights must be positive, got 0 for all")
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether anything is learned from a teacher."""
+        return any((self.velocity_weight, self.one_step_weight, self.consistency_weight))
 
 
 class FrozenContext:
@@ -111,33 +128,69 @@ def distill_losses(
     batch = batch.on(device)
     context = batch.latents if self_rollout is None else self_rollout
     noise = torch.randn(batch.latents.shape, generator=generator).to(device)
-    with torch.no_grad():
-        path, estimates = sample_trajectory(FrozenContext(teacher, context, batch), noise, config.teacher_steps)
+    frozen = FrozenContext(student, context, batch)
+    at_start = frozen.predict(noise, 0.0)
+    loss, terms = torch.zeros((), device=device), {}
+    if config.needs_teacher:
+        with torch.no_grad():
+            path, estimates = sample_trajectory(FrozenContext(teacher, context, batch), noise, config.teacher_steps)
+        terms = _teacher_terms(frozen, path, estimates, at_start, config, generator)
+        loss = (
+            config.velocity_weight * terms["velocity"]
+            + config.one_step_weight * terms["one_step"]
+            + config.consistency_weight * terms["consistency"]
+        )
+    if config.score_weight:
+        other = torch.randn(noise.shape, generator=generator).to(device)
+        samples = (at_start[:, 1:], frozen.predict(other, 0.0)[:, 1:])
+        terms["score"] = energy_score(*samples, batch.latents[:, 1:], student.step_std)
+        loss = loss + config.score_weight * terms["score"]
+    return {"loss": loss} | terms
 
+
+def _teacher_terms(
+    student: FrozenContext,
+    path: list[Tensor],
+    estimates: list[Tensor],
+    at_start: Float[Tensor, "b t c h w"],
+    config: DistillStageConfig,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """The named losses against a teacher's path and its estimates; `at_start` is the student's from the noise."""
     # one of the student's steps: from `here` on the teacher's path to `there`
     num = config.student_steps[int(torch.randint(len(config.student_steps), (), generator=generator))]
     stride, k = config.teacher_steps // num, int(torch.randint(num, (), generator=generator))
     tau = k / num
     here, there = path[k * stride], path[(k + 1) * stride]
-    student_context = FrozenContext(student, context, batch)
-    data = student_context.predict(here, tau)
-    at_start = data if k == 0 else student_context.predict(path[0], 0.0)
-    std = student.step_std[:, None, None]
+    data = at_start if k == 0 else student.predict(here, tau)
+    std = student.denoiser.step_std[:, None, None]
 
     def mean_error(a: Tensor, b: Tensor) -> Tensor:
         return ((a - b) / std)[:, 1:].square().mean()
 
-    terms = {
+    return {
         "velocity": mean_error((data - here) / (1 - tau), (there - here) * num),
         "one_step": mean_error(at_start, path[-1]),
         "consistency": mean_error(data, estimates[k * stride]),
     }
-    loss = (
-        config.velocity_weight * terms["velocity"]
-        + config.one_step_weight * terms["one_step"]
-        + config.consistency_weight * terms["consistency"]
-    )
-    return {"loss": loss} | terms
+
+
+def energy_score(
+    sample: Float[Tensor, "b t c h w"],
+    other: Float[Tensor, "b t c h w"],
+    truth: Float[Tensor, "b t c h w"],
+    unit: Float[Tensor, "c"],
+) -> Float[Tensor, ""]:
+    """E|x - y| - E|x - x'| / 2 of two samples x, x' and the truth y, patch by patch; |.| is the RMS over a patch, in
+    units of `unit`."""
+
+    def mean_distance(a: Tensor, b: Tensor) -> Tensor:
+        squared = ((a - b) / unit[:, None, None]).square().mean(2).flatten(0, 1)
+        # without the summand the root of 0 has no gradient
+        return (F.avg_pool2d(squared[:, None], PATCH, ceil_mode=True) + 1e-6).sqrt().mean()
+
+    to_truth = 0.5 * (mean_distance(sample, truth) + mean_distance(other, truth))
+    return to_truth - 0.5 * mean_distance(sample, other)
 
 
 def train_distill(

@@ -65,7 +65,7 @@ def replay_last_pass(denoiser: Denoiser, rollout: LatentRollout, batch: LatentBa
     times = torch.arange(rollout.latents.shape[1], device=rollout.latents.device)
     inputs = denoiser.prepare_inputs(previous, batch.conditions, batch.retrieved)
     out = denoiser(rollout.noisy, rollout.tau, previous, batch.conditions, times, inputs=inputs)
-    made = denoiser.constrain(out.data, inputs, batch.conditions)
+    made = denoiser.constrain(out.data, inputs)
     return torch.where((rollout.tau < 1)[:, :, None, None, None], made, rollout.latents)
 
 

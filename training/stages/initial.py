@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
 from worldsim.world_model import WorldModel
 
-LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.style_embedding", "dit.memory_in", "step_std", "style_limit")
+LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.style_embedding", "step_std", "unseen_std")
 """How the names of the denoiser's tensors begin that read or write latents: worth nothing with another tokenizer."""
 
 
@@ -26,17 +26,14 @@ def has_tokenizer_of(model: WorldModel, state: dict[str, Tensor]) -> bool:
 
 
 def initialise_from(model: WorldModel, initial: Path) -> bool:
-    """Put a checkpoint's dynamics and head into the model; with another tokenizer only what knows no latents.
+    """Put a checkpoint's dynamics and reader into the model; with another tokenizer, of the dynamics what knows no latents.
 
     Returns:
         Whether the tokenizer is the same, so that the dynamics can drive at once.
     """
     state = load_tensors(initial / WEIGHTS_NAME)
     same = has_tokenizer_of(model, state)
-    parts: list[tuple[str, nn.Module]] = [("denoiser", model.denoiser)]
-    if same:
-        parts.append(("head", model.head))
-
+    parts: tuple[tuple[str, nn.Module], ...] = (("denoiser", model.denoiser), ("reader", model.reader))
     for name, module in parts:
         part = {key[len(name) + 1 :]: value for key, value in state.items() if key.startswith(name + ".")}
         if not same:

@@ -15,13 +15,19 @@ from torch import Tensor, nn
 from training.batches.latent_windows import NUM_DRAWS, LatentBatch, LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.conditioning.style import style_distance, style_statistics
 from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
 from worldsim.dynamics.flow import interpolate, sample_times
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import LatentRollout, prefill, roll_out, select_frames, select_retrieved
 from worldsim.networks.dit import Conditions
 from worldsim.networks.layers import KeyValue
+
+ROOM = 1.25
+"""Measured deviations are taken so many times."""
+OLD = 0.1
+"""Rollouts that begin anew less often than this are to grow old: they begin early in their episodes."""
+FEW = 1e-3
+"""A smaller share of cells is too small for a measurement."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +51,7 @@ class StudentStageConfig:
             first and of its last; those between lie between. The first stay young, the last learn how they drift.
         object_weight: added to the flow loss's weight of 1 where an actor lies in the picture.
         flow_weight: of the squared error of the standardised rest, summed softly.
-        reconstruction_weight: of the squared error of the estimated data, in units of step_std.
+        reconstruction_weight: of the squared error of the estimated data, in units of the prior's deviation.
         lookahead_weight: of the squared error of the change that tokens foresee (JEPA).
         lookahead_frames: how far they look.
         recompute: see CausalDiT; for networks that do not fit otherwise.
@@ -58,11 +64,11 @@ class StudentStageConfig:
     clean_fraction: float = 0.2
     previous_noise: float = 0.15
     retrieved_noise: float = 0.3
-    self_from: float = 0.45
-    self_fraction: float = 0.6
+    self_from: float = 0.1
+    self_fraction: float = 0.75
     self_ramp: float = 0.1
     self_steps: tuple[int, ...] = (1, 2)
-    restart_fractions: tuple[float, float] = (0.5, 0.08)
+    restart_fractions: tuple[float, float] = (0.4, 0.015)
     object_weight: float = 3.0
     flow_weight: float = 1.0
     reconstruction_weight: float = 0.0
@@ -148,9 +154,11 @@ class SelfRollouts:
         inside = np.isin(first.numpy() + num_new, self.windows.firsts)
         again = ~inside | (first.numpy() < 0) | (rng.random(len(first)) < self.restart)
         new_first, new_hidden = self.windows.draw(len(first), rng)
+        share = np.where(self.restart < OLD, rng.random(len(first)), 1.0)
+        new_first = self.windows.begin_early(new_first, share)
         fresh = np.flatnonzero(again)
         first[fresh] = torch.from_numpy(new_first[fresh])
-        hidden[fresh] = torch.from_numpy(self.windows.begun(new_first[fresh], new_hidden[fresh]))
+        hidden[fresh] = torch.from_numpy(new_hidden[fresh])
         going = np.flatnonzero(~again)
         first[going] += num_new
 
@@ -243,12 +251,9 @@ def draw_jitter(
     return strength * torch.randn(like.shape, generator=generator).to(like.device)
 
 
-def jitter_retrieved(
-    retrieved: RetrievedFrames, num_retrieved: int, most: float, generator: torch.Generator
-) -> RetrievedFrames:
-    """Retrieved frames with the same noise at every frame of a window."""
-    noise = draw_jitter(retrieved.latents[:, :1], most, generator)
-    noise[:, :, num_retrieved:] = 0.0  # the sinks, which are true in rollouts too
+def jitter_retrieved(retrieved: RetrievedFrames, most: float, generator: torch.Generator) -> RetrievedFrames:
+    """Retrieved latents with the same noise at every frame of a window."""
+    noise = draw_jitter(retrieved.latents[:, :1, None], most, generator)[:, :, 0]
     return retrieved._replace(latents=retrieved.latents + noise)
 
 
@@ -290,8 +295,7 @@ def student_losses(
     noisy, tau = noise_frames(frames, config.clean_fraction, generator)
     previous = frames.previous + draw_jitter(frames.previous, config.previous_noise, generator)
     if retrieved is not None:
-        num_retrieved = denoiser.dit.config.num_retrieved
-        retrieved = jitter_retrieved(retrieved, num_retrieved, config.retrieved_noise, generator)
+        retrieved = jitter_retrieved(retrieved, config.retrieved_noise, generator)
 
     inputs = denoiser.prepare_inputs(previous, frames.conditions, retrieved)
     out = denoiser(noisy, tau, previous, frames.conditions, frames.times, frames.past, inputs)
@@ -303,7 +307,7 @@ def student_losses(
     terms = {"flow": mean(flow_errors(out, truth, inputs.coverage, config.object_weight))}
     loss = config.flow_weight * terms["flow"]
     if config.reconstruction_weight:
-        scaled = (out.data - truth) / denoiser.step_std[:, None, None]
+        scaled = (out.data - truth) / inputs.std
         terms["reconstruction"] = mean(scaled.square().mean((2, 3, 4)))
         loss = loss + config.reconstruction_weight * terms["reconstruction"]
     if lookahead is not None:
@@ -315,15 +319,17 @@ def student_losses(
 
 @torch.no_grad()
 def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None:
-    """Set step_std: how far the next latent is from its prior, per channel, with room for drifted rollouts; and
-    style_limit, beyond which one frame in ten of the same drive lies."""
+    """Set step_std and unseen_std: how far the next latent is from its prior, per channel, where what is seen was seen
+    a step before and where it was not, with room for drifted rollouts."""
     batch = windows.sample(128, np.random.default_rng([seed, 10**6])).on(denoiser.step_std.device)
     latents, conditions = batch.latents, batch.conditions
     prior = denoiser.prepare_inputs(shift_previous(latents, 1), conditions).prior
-    rest = (latents - prior)[:, 1:]
-    denoiser.step_std.copy_(1.25 * (rest**2).mean((0, 1, 3, 4)).sqrt())
-    apart = style_distance(style_statistics(latents), conditions.style).abs()
-    denoiser.style_limit.copy_(apart.flatten(0, 1).quantile(0.9, dim=0))
+    squared = (latents - prior)[:, 1:].square()
+    seen = conditions.visible[:, 1:, None].expand_as(squared)
+    for std, weight in ((denoiser.step_std, seen), (denoiser.unseen_std, 1 - seen)):
+        if weight.mean() < FEW:  # of a recording without a layout everything is unseen
+            weight = torch.ones_like(weight)
+        std.copy_(ROOM * ((weight * squared).sum((0, 1, 3, 4)) / weight.sum((0, 1, 3, 4))).sqrt())
 
 
 def train_denoiser(

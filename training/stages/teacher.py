@@ -27,7 +27,7 @@ class TeacherStageConfig:
     """Shape, batch and dropout of the teacher's stage.
 
     Args:
-        dit: the teacher's shape; `causal` is set to False, `num_retrieved` and `num_sinks` to 0.
+        dit: the teacher's shape; `causal` and `use_memory` are set to False.
         batch_size: windows a step.
         num_frames: latents a window.
         most_context: a window begins with up to so many clean frames.
@@ -58,7 +58,7 @@ class Teacher(nn.Module):
 
     def __init__(self, config: WorldModelConfig, dit: DiTConfig) -> None:
         super().__init__()
-        self.denoiser = Denoiser(replace(config, dit=replace(dit, causal=False, num_retrieved=0, num_sinks=0)))
+        self.denoiser = Denoiser(replace(config, dit=replace(dit, causal=False, use_memory=False)))
 
     def posterior(self, noisy: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the data given `noisy`, latents being of zero mean and unit variance."""

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.conditioning.warp import camera_rays
 from worldsim.datatypes.camera import CameraGeometry, focal_length
 from worldsim.datatypes.scene import ObjectColumn, ObjectKind
 
@@ -69,7 +68,9 @@ class ActorMap(nn.Module):
         self.register_buffer("heights", heights, persistent=False)
         self.register_buffer("columns", torch.arange(width // sample) * float(sample), persistent=False)
         self.register_buffer("rows", torch.arange(height // sample) * float(sample), persistent=False)
-        self.register_buffer("rays", camera_rays(camera, frame_size, stride), persistent=False)
+        self.register_buffer(
+            "rays", torch.from_numpy(camera.with_frame_size(frame_size).cell_rays(stride)), persistent=False
+        )
 
     def forward(self, actors: Float[Tensor, "n s 6"], kinds: Int[Tensor, "n s"]) -> DrawnActors:
         """The picture of actors.

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
-from worldsim.conditioning.style import style_distance, style_statistics
 from worldsim.dynamics.denoiser import Denoiser, DenoiserInputs, shift_previous
 from worldsim.dynamics.flow import euler_sample
-from worldsim.dynamics.memory import MemoryBank, RetrievedFrames, integrate
-from worldsim.dynamics.trust import FREE_SIGNALS
+from worldsim.dynamics.memory import RetrievedFrames
+from worldsim.dynamics.trust import LATENT_SIGNALS
 from worldsim.networks.dit import Conditions
 from worldsim.networks.layers import KeyValue
 
@@ -28,21 +26,15 @@ class LatentState(NamedTuple):
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
     cache: for each block that attends over frames, the keys and values of the last `window` ones.
     frames: number of each slot's newest frame, [b].
-    signals: FREE_SIGNALS or FULL_SIGNALS of the newest latent, [b, k]; 0 for a recorded one.
-    poses: x, y [m], yaw [rad] of the ego at the newest frame, from its pose at the first, float64 [b, 3].
-    style: statistics that the drive's latents are held to, [b, 4 c].
-    memory: what may be retrieved; None for a model without a memory, or where callers hand in the retrieved frames.
-    sinks: the drive's first latents, zeros until they are there, [b, s, c, h, w]; None likewise.
+    signals: LATENT_SIGNALS of the newest latent, the last one where it is asked for, [b, k]; 0 for a recorded one.
+    style: light and weather of the drive, [b, d].
     """
 
     latents: Tensor
     cache: tuple[KeyValue, ...]
     frames: tuple[int, ...]
     signals: Tensor
-    poses: Tensor
     style: Tensor
-    memory: MemoryBank | None = None
-    sinks: Tensor | None = None
 
     def take(self, slots: Sequence[int]) -> LatentState:
         """The given slots, in that order, in memory of their own; a slot may be taken many times."""
@@ -53,17 +45,12 @@ class LatentState(NamedTuple):
             cache,
             tuple(self.frames[i] for i in slots),
             self.signals[index],
-            self.poses[index],
             self.style[index],
-            None if self.memory is None else self.memory.take(index),
-            None if self.sinks is None else self.sinks[index],
         )
 
     @staticmethod
     def concat(states: Sequence[LatentState]) -> LatentState:
         """The slots of all the states, in that order; their caches must be equally long."""
-        banks = [state.memory for state in states if state.memory is not None]
-        sinks = [state.sinks for state in states if state.sinks is not None]
         cache = tuple(
             KeyValue(torch.cat([kv.keys for kv in blocks]), torch.cat([kv.values for kv in blocks]))
             for blocks in zip(*(state.cache for state in states), strict=True)
@@ -73,10 +60,7 @@ class LatentState(NamedTuple):
             cache,
             tuple(f for state in states for f in state.frames),
             torch.cat([state.signals for state in states]),
-            torch.cat([state.poses for state in states]),
             torch.cat([state.style for state in states]),
-            MemoryBank.concat(banks) if len(banks) == len(states) else None,
-            torch.cat(sinks) if len(sinks) == len(states) else None,
         )
 
 
@@ -144,8 +128,7 @@ def prefill(
     """The state after clean `latents`; one parallel pass.
 
     Args:
-        retrieved: what is retrieved for these frames, and their sinks; None: they are a drive's first, nothing is
-            retrieved for them, and the state keeps sinks and a memory of its own from here on.
+        retrieved: what is retrieved for these frames; None for nothing.
 
     Raises:
         ValueError: the network is not causal.
@@ -157,34 +140,16 @@ def prefill(
     previous = shift_previous(latents, config.num_previous)
     times = torch.arange(t, device=latents.device)
 
-    sinks = None
-    if config.num_sinks and retrieved is None:
-        missing = max(0, config.num_sinks - t)
-        sinks = F.pad(latents[:, : config.num_sinks], (0, 0, 0, 0, 0, 0, 0, missing))
-
-    retrieved_and_sinks = _with_sinks(denoiser, retrieved, sinks, previous, times.expand(b, t))
-    inputs = denoiser.prepare_inputs(previous, conditions, retrieved_and_sinks)
+    inputs = denoiser.prepare_inputs(previous, conditions, retrieved)
     clean = torch.ones((b, t), device=latents.device)
     out = denoiser(latents, clean, previous, conditions, times, inputs=inputs, tokens_only=True)
-
-    memory = None
-    if config.num_retrieved and retrieved is None:
-        memory = MemoryBank.empty(latents[:, 0], config.memory_capacity)
-    poses = torch.zeros(b, 3, dtype=torch.float64, device=latents.device)
-    for k in range(t):
-        poses = integrate(poses, conditions.motions[:, k] * conditions.known[:, k, None])
-        if memory is not None:
-            memory = memory.insert(latents[:, k], poses, times[k].expand(b))
 
     return LatentState(
         latents=torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1),
         cache=_newest(denoiser, out.cache),
         frames=(t - 1,) * b,
-        signals=latents.new_zeros(b, len(FREE_SIGNALS)),
-        poses=poses,
+        signals=latents.new_zeros(b, len(LATENT_SIGNALS) - 1),
         style=conditions.style[:, -1],
-        memory=memory,
-        sinks=sinks,
     )
 
 
@@ -204,55 +169,32 @@ def advance(
     Args:
         conditions: of the new frame, t = 1.
         passes: gets the frame's last sampling pass.
-        retrieved: what is retrieved for the frame, and its sinks, if the state has neither of its own.
+        retrieved: what is retrieved for the frame; None for nothing.
         other_noise: asks for one pass and one signal more, `seed_disagreement`.
     """
     config = denoiser.dit.config
     frames = tuple(frame + 1 for frame in state.frames)
     times = torch.tensor(frames, device=noise.device)[:, None]
-    poses = integrate(state.poses, conditions.motions[:, 0] * conditions.known)
-
-    memory = state.memory
-    if memory is not None:
-        left_window = times[:, 0] - config.window
-        retrieved, memory = memory.retrieve(poses, left_window, config.num_retrieved)
-    context = _prepare_context(denoiser, state, conditions, times, retrieved)
+    previous = state.latents[:, None, : config.num_previous]
+    inputs = denoiser.prepare_inputs(previous, conditions, retrieved)
+    num_tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
+    past = tuple(kv.with_room(num_tokens) for kv in state.cache)
+    context = FrameContext(previous, conditions, times, past, inputs)
 
     sample = _sample(denoiser, context, noise, num_steps, other_noise)
     if passes is not None:
         passes.append(sample.last_pass)
-    latent = denoiser.constrain(sample.data, context.inputs, conditions)
+    latent = denoiser.constrain(sample.data, inputs)
 
     cache = sample.cache
     if config.clean_cache:  # later frames then attend to what was kept, not to what was still noisy
         cache = denoiser(latent, torch.ones(times.shape, device=noise.device), *context, tokens_only=True).cache
-    if memory is not None:
-        memory = memory.insert(latent[:, 0], poses, times[:, 0])
     return state._replace(
         latents=torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1),
         cache=_newest(denoiser, cache),
         frames=frames,
-        signals=_measure_signals(denoiser, context, sample, latent),
-        poses=poses,
-        memory=memory,
-        sinks=_fill_sinks(state.sinks, latent, times),
+        signals=_measure_signals(context, sample),
     )
-
-
-def _prepare_context(
-    denoiser: Denoiser,
-    state: LatentState,
-    conditions: Conditions,
-    times: Int[Tensor, "b 1"],
-    retrieved: RetrievedFrames | None,
-) -> FrameContext:
-    """What the passes over the frame after `state` share, with room for its keys and values in the cache."""
-    previous = state.latents[:, None, : denoiser.dit.config.num_previous]
-    retrieved_and_sinks = _with_sinks(denoiser, retrieved, state.sinks, previous, times)
-    inputs = denoiser.prepare_inputs(previous, conditions, retrieved_and_sinks)
-    num_tokens = denoiser.dit.grid[0] * denoiser.dit.grid[1]
-    past = tuple(kv.with_room(num_tokens) for kv in state.cache)
-    return FrameContext(previous, conditions, times, past, inputs)
 
 
 def _sample(
@@ -282,50 +224,21 @@ def _sample(
     return LatentSample(data, estimates, passes[-1], cache, other_estimate)
 
 
-def _measure_signals(
-    denoiser: Denoiser, context: FrameContext, sample: LatentSample, latent: Float[Tensor, "b 1 c h w"]
-) -> Float[Tensor, "b k"]:
-    """FREE_SIGNALS of a sample and the latent that it became, and `seed_disagreement` where it was asked for."""
-    first, last = sample.estimates[0], sample.estimates[-1]
-    flow_instability = _rms(last - first, denoiser.step_std)
+def _measure_signals(context: FrameContext, sample: LatentSample) -> Float[Tensor, "b k"]:
+    """LATENT_SIGNALS of a sample, the last one where it was asked for."""
+    first, last, inputs = sample.estimates[0], sample.estimates[-1], context.inputs
+    flow_instability = _rms(last - first, inputs.std)
     if len(sample.estimates) == 1:
         flow_instability = torch.full_like(flow_instability, torch.nan)
-    surprise = _rms(sample.data - context.inputs.prior, denoiser.step_std)
-    drift = style_distance(style_statistics(latent[:, 0]), context.conditions.style[:, 0]).abs() / denoiser.style_limit
-
-    signals = [flow_instability, surprise, drift.mean(-1)]
+    surprise = _rms(sample.data - inputs.prior, inputs.std)
+    signals = [flow_instability, surprise]
     if sample.other_estimate is not None:
-        signals.append(_rms(sample.other_estimate - first, denoiser.step_std))
+        signals.append(_rms(sample.other_estimate - first, inputs.std))
     return torch.stack(signals, dim=-1)
 
 
-def _fill_sinks(
-    sinks: Float[Tensor, "b s c h w"] | None, latent: Float[Tensor, "b 1 c h w"], times: Int[Tensor, "b 1"]
-) -> Float[Tensor, "b s c h w"] | None:
-    """The sinks, with the new latent in its place where it is one of its drive's first."""
-    if sinks is None:
-        return None
-    is_new = times == torch.arange(sinks.shape[1], device=times.device)
-    return torch.where(is_new[..., None, None, None], latent, sinks)
-
-
-def _with_sinks(
-    denoiser: Denoiser,
-    retrieved: RetrievedFrames | None,
-    sinks: Float[Tensor, "b s c h w"] | None,
-    previous: Float[Tensor, "b t k c h w"],
-    times: Int[Tensor, "b t"],
-) -> RetrievedFrames | None:
-    """What is retrieved for frames, and those of their drive's sinks that are older than they."""
-    if sinks is None:
-        return retrieved
-    if retrieved is None:
-        retrieved = RetrievedFrames.empty(previous[:, :, 0], denoiser.dit.config.num_retrieved)
-    return retrieved.with_sinks(sinks, torch.arange(sinks.shape[1], device=times.device) < times[..., None])
-
-
-def _rms(difference: Float[Tensor, "b t c h w"], unit: Float[Tensor, "c"]) -> Float[Tensor, "b"]:
-    return (difference / unit[:, None, None]).square().mean((1, 2, 3, 4)).sqrt()
+def _rms(difference: Float[Tensor, "b t c h w"], unit: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b"]:
+    return (difference / unit).square().mean((1, 2, 3, 4)).sqrt()
 
 
 def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
@@ -347,7 +260,7 @@ def roll_out(
     Args:
         conditions: of all t frames.
         noise: of all t frames; that of the context is not used.
-        retrieved: what is retrieved for all t frames, and their sinks; None: the rollout keeps a memory of its own.
+        retrieved: what is retrieved for all t frames; None for nothing.
     """
     k, t = context.shape[1], noise.shape[1]
     state = prefill(denoiser, context, select_frames(conditions, slice(0, k)), select_retrieved(retrieved, slice(0, k)))

@@ -11,17 +11,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 TrustSignals = Literal["free", "full"]
-"""What trust is made from: what sampling gives anyway, or also two signals that cost a pass of the network, a decoded
-frame and its encoding."""
-FREE_SIGNALS = ("flow_instability", "surprise", "style_drift")
+"""What trust is made from: what sampling and fetching give anyway, or also signals that cost a pass of the network,
+an encoding of the frame and a reading of the scene off it."""
+FREE_SIGNALS = ("flow_instability", "surprise", "style_drift", "uncovered")
 """Of the newest latent: how far the first sampling step's estimate was from the last one's (NaN where there is but one
-step), and how far the sample was from its prior, both RMS in units of the prior's deviation; how far its style is from
-the start's, in units of the limit."""
-FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip")
-"""And how far the first estimate would have been from its own under another noise, RMS in units of the prior's
-deviation; how far it is from what the encoder makes of its frame, RMS."""
+step), and how far the sample was from its prior, both RMS in units of the prior's deviation. Of the newest picture: how
+far the style read off it is from the drive's, RMS, and the share that no earlier picture shows."""
 DISAGREEMENTS = ("speed_disagreement", "yaw_rate_disagreement", "lateral_disagreement")
 """How far decoded speed [m/s], yaw rate [rad/s] and lateral offset [m] are from the tracked ones."""
+FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip", *DISAGREEMENTS)
+"""And how far the first estimate would have been from its own under another noise, RMS in units of the prior's
+deviation; how far the latent is from what the encoder makes of its frame, RMS; and the disagreements."""
+LATENT_SIGNALS = ("flow_instability", "surprise", "seed_disagreement")
+"""Those of them that the dynamics model measures; the last one where it is asked for."""
+PICTURE_SIGNALS = ("style_drift", "uncovered", "round_trip")
+"""Those that are measured on the picture; the last one where it is asked for."""
 FLOOR = 1e-3
 """Added before the logarithm of a signal is taken."""
 

@@ -28,12 +28,14 @@ class KeyFrame:
 
     Args:
         picture: uint8 [h, w, 3].
+        latent: of the picture, float32 [c, h / 8, w / 8]; None where nobody asks for it.
         depth: along the camera's axis, float16 [h, w] [m]; inf in the sky, NaN where a road user was.
         axes: of the camera, as of PictureGeometry.
         position: of the camera, as of PictureGeometry.
     """
 
     picture: np.ndarray
+    latent: np.ndarray | None
     depth: np.ndarray
     axes: np.ndarray
     position: np.ndarray
@@ -54,7 +56,7 @@ class KeyFrames:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def insert(self, picture: np.ndarray, geometry: PictureGeometry) -> KeyFrames:
+    def insert(self, picture: np.ndarray, geometry: PictureGeometry, latent: np.ndarray | None = None) -> KeyFrames:
         """These and a picture, if the camera is far enough from where the last one was taken; else these.
 
         Of more than CAPACITY the later of the two that are closest to each other is left out. Pictures of which it is
@@ -63,6 +65,7 @@ class KeyFrames:
         Args:
             picture: uint8 [h, w, 3].
             geometry: of the same size, the same for all pictures of a drive.
+            latent: to be kept beside it.
 
         Raises:
             ValueError: the sizes or focal lengths differ.
@@ -80,12 +83,16 @@ class KeyFrames:
         depth = geometry.depth.astype(np.float16)
         # a pixel beside a road user shows some of it too
         depth[cv2.dilate((geometry.users >= 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0] = np.nan
-        frame = KeyFrame(picture=picture.copy(), depth=depth, axes=geometry.axes, position=geometry.position)
+        frame = KeyFrame(picture=picture, latent=latent, depth=depth, axes=geometry.axes, position=geometry.position)
         return self._with([*self._frames, frame], geometry)
 
     def picture(self, index: int) -> np.ndarray:
         """A key frame, uint8 [h, w, 3], not to be changed."""
         return self._frames[index].picture
+
+    def latent(self, index: int) -> np.ndarray | None:
+        """The latent of a key frame, not to be changed."""
+        return self._frames[index].latent
 
     def geometry(self, index: int) -> PictureGeometry:
         """Where what it shows is; its road users are nowhere."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.layout import Layout
 from worldsim.gbuffer import kernels
-from worldsim.gbuffer.classes import CLASS_OF_PART, SemanticClass
+from worldsim.gbuffer.classes import CLASS_OF_PART, SENSOR_NAMES, SemanticClass
 from worldsim.gbuffer.decks import deck_tiles
 from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.ground import GroundRaster
@@ -159,6 +160,43 @@ class Rasterizer:
         """Depth as of `depth`, and SemanticClass uint8 [h, w]."""
         result = self._resolve(canvas, ground, True, False)
         return result.depth, result.kinds
+
+    def sense(
+        self,
+        names: Sequence[str],
+        world: StaticWorld,
+        users: RoadUsers,
+        view: View,
+        lights: np.ndarray | None = None,
+    ) -> dict[str, np.ndarray]:
+        """What the camera tells beside colours.
+
+        Args:
+            names: of SENSOR_NAMES.
+            world: as for `draw`, as are the others.
+            users: everyone else.
+            view: where the vehicle is.
+            lights: SignalKind of each light group.
+
+        Returns:
+            "depth": along the camera's axis, float16 [h, w] [m], inf in the sky. "semantic": SemanticClass, uint8
+            [h, w].
+
+        Raises:
+            ValueError: an unknown name.
+        """
+        unknown = [name for name in names if name not in SENSOR_NAMES]
+        if unknown:
+            raise ValueError(f"a camera gives {' and '.join(SENSOR_NAMES)}, got {unknown}")
+        canvas = self.draw(world, users, view, lights)
+        pictures: dict[str, np.ndarray] = {}
+        if "semantic" in names:
+            depths, pictures["semantic"] = self.depth_and_kinds(canvas, world.ground)
+        else:
+            depths = self.depth(canvas)
+        if "depth" in names:
+            pictures["depth"] = depths.astype(np.float16)
+        return pictures
 
     def gbuffer(self, canvas: Canvas, ground: GroundRaster) -> GBuffer:
         """All that the canvas tells of each frame pixel."""

@@ -9,14 +9,12 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from worldsim.conditioning.actor_map import NUM_ACTOR_CHANNELS
-from worldsim.conditioning.route_map import NUM_ROUTE_CHANNELS
+from worldsim.conditioning.latent_conditions import NUM_CONDITION_CHANNELS
 from worldsim.configs import DiTConfig
 from worldsim.datatypes.scene import UNKNOWN_COMMAND
-from worldsim.networks.layers import ConvBlock, DiTBlock, KeyValue, MemoryAttention, MemoryTokens
+from worldsim.networks.layers import ConvBlock, DiTBlock, KeyValue
 from worldsim.networks.rope import Axis, axial_angles, rotation_of
 
 MOTION_SCALE = (1.0, 0.1, 0.05, 10.0, 3.0, 0.3)
@@ -30,21 +28,19 @@ class Conditions(NamedTuple):
     motions: MOTION_NAMES of the step that led to it, [b, t, 6].
     commands: RouteCommand or UNKNOWN_COMMAND, [b, t].
     known: False where control and motion are not known (a clip's first frame), [b, t].
-    routes: the route's preview from the frame's pose, vehicle frame [m], [b, t, 10, 2].
-    routes_valid: 1 where a route point is known, [b, t, 10].
-    actors: OBJECT_NAMES of the road users around at the frame, vehicle frame, [b, t, s, 6].
-    actor_kinds: ObjectKind, EMPTY in unused slots, [b, t, s].
-    style: `style_statistics` of a latent of the same drive, [b, t, 4 c].
+    surfaces: what is in the picture, by ConditionChannel, [b, t, NUM_CONDITION_CHANNELS, h, w].
+    grid: where in the frame before what is seen was, for grid_sample(align_corners=False), [b, t, h, w, 2].
+    visible: share of a cell that was seen there, [b, t, h, w].
+    style: light and weather of the drive, as VAE3D reads them from its start; 0 where they are withheld, [b, t, d].
     """
 
     controls: Tensor
     motions: Tensor
     commands: Tensor
     known: Tensor
-    routes: Tensor
-    routes_valid: Tensor
-    actors: Tensor
-    actor_kinds: Tensor
+    surfaces: Tensor
+    grid: Tensor
+    visible: Tensor
     style: Tensor
 
 
@@ -85,38 +81,25 @@ class CausalDiT(nn.Module):
             2016): a third more work, far less memory. For training; stages set it.
     """
 
-    def __init__(self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int]) -> None:
+    def __init__(self, config: DiTConfig, latent_channels: int, latent_size: tuple[int, int], style_width: int) -> None:
         super().__init__()
         self.config = config
         self.latent_channels, self.latent_size = latent_channels, latent_size
         self.grid = (latent_size[0] // 2, latent_size[1] // 2)
         d, w = config.width, config.conv_width
-        num_stacked = (1 + config.num_previous + int(config.motion_warp)) * latent_channels
-        if config.use_route:
-            num_stacked += NUM_ROUTE_CHANNELS
-        if config.use_actors:
-            num_stacked += NUM_ACTOR_CHANNELS
-        if config.num_retrieved:
+        num_stacked = (2 + config.num_previous) * latent_channels + NUM_CONDITION_CHANNELS
+        if config.use_memory:
             num_stacked += latent_channels + 1
 
         self.time_embedding = nn.Sequential(nn.Linear(64, d), nn.SiLU(), nn.Linear(d, d))
         self.motion_embedding = nn.Sequential(nn.Linear(11, d), nn.SiLU(), nn.Linear(d, d))
         self.command_embedding = nn.Embedding(UNKNOWN_COMMAND + 1, d)
-        self.style_embedding = nn.Linear(4 * latent_channels, d) if config.use_style else None
+        self.style_embedding = nn.Linear(style_width, d) if config.use_style else None
 
         self.stem_in = nn.Conv2d(num_stacked, w, 3, padding=1)
         self.stem = nn.ModuleList([ConvBlock(w, d) for _ in range(config.num_conv_blocks)])
         self.down = nn.Conv2d(w, d, 2, stride=2)
         self.recompute = False
-
-        if config.num_retrieved or config.num_sinks:
-            self.memory_in = nn.Conv2d(latent_channels + 1, d, 2, stride=2)
-            if config.num_retrieved:
-                self.memory_place = nn.Linear(4, d)
-            if config.num_sinks:
-                self.sink_embedding = nn.Embedding(config.num_sinks, d)
-                nn.init.normal_(self.sink_embedding.weight, std=0.02)
-            self.memory_attention = MemoryAttention(d, config.num_heads)
 
         self.axes = block_axes(config)
         self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio, axis) for axis in self.axes])
@@ -161,18 +144,16 @@ class CausalDiT(nn.Module):
         times: Int[Tensor, "*slots t"],
         past: tuple[KeyValue, ...] | None = None,
         tokens_only: bool = False,
-        memory: MemoryTokens | None = None,
     ) -> DiTOutput:
         """One pass over `t` frames.
 
         Args:
-            stacked: the noisy latent, the previous ones newest first, the warped one, the route map, the actor map and
-                the nearest retrieved latent, on channels.
+            stacked: the noisy latent, the previous ones newest first, the prior, what is in the picture and the
+                retrieved latent, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames with room for these at the end; none is attended to beyond the window.
             tokens_only: leave out the convolutional head; `rest` is then empty.
-            memory: tokens of what is retrieved for each frame, and of the sinks.
 
         Raises:
             ValueError: a cache is given to a network that is not causal.
@@ -193,8 +174,6 @@ class CausalDiT(nn.Module):
         rotations = {axis: rotation_of(axial_angles(times, self.grid, head_width, axis)) for axis in set(self.axes)}
         num_past = past[0].keys.shape[2] // tokens.shape[2] - t if past else 0
         masks = {axis: self._mask(axis, t, num_past, tokens) for axis in set(self.axes)}
-        if memory is not None:
-            tokens = self._attend_to(memory, tokens)
 
         # blocks over space look at one frame alone: they have no cache
         cache: list[KeyValue] = []
@@ -217,37 +196,6 @@ class CausalDiT(nn.Module):
             x = block(x, flat_condition)
         rest = self.head_out(nn.functional.silu(self.head_norm(x)))
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
-
-    def memory_tokens(self, latents: Float[Tensor, "b t k c1 h w"], motions: Float[Tensor, "b t k 3"]) -> MemoryTokens:
-        """Tokens of retrieved latents, warped to the present view, and of sinks; the last channel is 1 where they are
-        known. The former are told apart by their poses, the latter by their numbers.
-
-        Raises:
-            ValueError: `k` is not the number of frames that the config names.
-        """
-        b, t, k = latents.shape[:3]
-        if k != self.config.num_retrieved + self.config.num_sinks:
-            raise ValueError(
-                f"a network of {self.config.num_retrieved} retrieved frames and {self.config.num_sinks} sinks got {k}"
-            )
-        tokens = rearrange(self.memory_in(latents.flatten(0, 2)), "(b t k) d h w -> b t k (h w) d", b=b, t=t)
-
-        marks = []
-        if self.config.num_retrieved:
-            dx, dy, dyaw = motions[:, :, : self.config.num_retrieved].unbind(-1)
-            marks.append(self.memory_place(torch.stack([dx / 10, dy / 10, dyaw.cos(), dyaw.sin()], dim=-1)))
-        if self.config.num_sinks:
-            marks.append(self.sink_embedding.weight.expand(b, t, -1, -1))
-
-        known = F.max_pool2d(latents[..., -1, :, :].flatten(0, 2)[:, None], 2).flatten(1) > 0.5
-        valid = rearrange(known, "(b t k) n -> b t (k n)", b=b, t=t)
-        return MemoryTokens((tokens + torch.cat(marks, dim=2)[..., None, :]).flatten(2, 3), valid)
-
-    def _attend_to(self, memory: MemoryTokens, tokens: Float[Tensor, "b t n d"]) -> Float[Tensor, "b t n d"]:
-        zero = torch.zeros(1, dtype=torch.long, device=tokens.device)
-        angles = axial_angles(zero, self.grid, self.config.width // self.config.num_heads, "space")
-        retrieved = angles.repeat(memory.tokens.shape[2] // tokens.shape[2], 1)
-        return self.memory_attention(tokens, memory, rotation_of(angles), rotation_of(retrieved))
 
     def _mask(self, axis: Axis, num_frames: int, num_past: int, tokens: Tensor) -> Tensor | None:
         """Where tokens of `num_frames` frames may attend, after `num_past` others; None: everywhere."""

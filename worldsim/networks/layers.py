@@ -92,45 +92,6 @@ class Attention(nn.Module):
         return self.out(y), key_values
 
 
-class MemoryTokens(NamedTuple):
-    """What frames attend to besides the window: tokens [b, t, m, d], and which of them count [b, t, m]."""
-
-    tokens: Tensor
-    valid: Tensor
-
-
-class MemoryAttention(nn.Module):
-    """Attention of each frame's tokens to those of its memory, gated by an output that begins at 0.
-
-    An empty token stands beside the memory, so that a frame need not attend to it, and one without a memory is left
-    exactly as it is.
-    """
-
-    def __init__(self, width: int, num_heads: int) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width, bias=False)
-        self.query_norm = RMSNorm(width // num_heads)
-        self.key_norm = RMSNorm(width // num_heads)
-        self.out = nn.Linear(width, width, bias=False)
-        nn.init.zeros_(self.out.weight)
-
-    def forward(
-        self, x: Float[Tensor, "b t n d"], memory: MemoryTokens, rotation: Rotation, memory_rotation: Rotation
-    ) -> Float[Tensor, "b t n d"]:
-        """`x` plus what its frames find in `memory`; both rotations are of positions in the picture."""
-        b, h = len(x), self.num_heads
-        q = rearrange(self.query(F.layer_norm(x, x.shape[-1:])), "b t n (h d) -> (b t) h n d", h=h)
-        pair = self.key_value(F.layer_norm(memory.tokens, x.shape[-1:]))
-        k, v = rearrange(pair, "b t m (two h d) -> two (b t) h m d", two=2, h=h)
-        q, k = rotate(self.query_norm(q), rotation), rotate(self.key_norm(k), memory_rotation)
-        k, v = (F.pad(part, (0, 0, 1, 0)) for part in (k, v))  # the empty token
-        mask = F.pad(memory.valid.flatten(0, 1), (1, 0), value=True)[:, None, None]
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return x + self.out(rearrange(y, "(b t) h n d -> b t n (h d)", b=b))
-
-
 class ConvMLP(nn.Module):
     """A GELU MLP with a depthwise 3x3 convolution over the frame between its layers."""
 

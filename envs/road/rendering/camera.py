@@ -18,7 +18,6 @@ from envs.road.rendering.weather import (
     sky_panorama,
 )
 from worldsim.datatypes.camera import PinholeCamera
-from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.rasterizer import Canvas, Rasterizer, RasterizerConfig
 from worldsim.gbuffer.road_users import RoadUsers
@@ -94,18 +93,7 @@ class Camera:
         Raises:
             ValueError: an unknown name.
         """
-        unknown = [name for name in names if name not in SENSOR_NAMES]
-        if unknown:
-            raise ValueError(f"a camera gives {' and '.join(SENSOR_NAMES)}, got {unknown}")
-        canvas = self._rasterizer.draw(scenery.world, users, view, lights)
-        pictures: dict[str, np.ndarray] = {}
-        if "semantic" in names:
-            depths, pictures["semantic"] = self._rasterizer.depth_and_kinds(canvas, scenery.world.ground)
-        else:
-            depths = self._rasterizer.depth(canvas)
-        if "depth" in names:
-            pictures["depth"] = depths.astype(np.float16)
-        return pictures
+        return self._rasterizer.sense(names, scenery.world, users, view, lights)
 
     def gbuffer(self, scenery: Scenery, view: View, users: RoadUsers, lights: np.ndarray | None = None) -> GBuffer:
         """What the frame is a shading of; arguments as for `render`."""

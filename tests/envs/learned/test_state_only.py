@@ -30,7 +30,7 @@ def make(checkpoint: Path | None = None, **options) -> gymnasium.Env:
 def test_a_state_only_step_runs_no_network_of_pictures(tiny_checkpoint: Path) -> None:
     env = make(tiny_checkpoint, obs="state")
     model = env.world.model
-    for network in (model.vae, model.denoiser, model.head, model.trust):
+    for network in (model.vae, model.denoiser, model.reader, model.trust):
         network.forward = network.encode = network.decode = None  # any use of them fails
     env.reset(seed=0)
     for _ in range(5):

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 from torch.nn import functional as F
+from worldsim.conditioning.warp import MotionWarp
 
 from worldsim.conditioning.actor_map import ActorMap
-from worldsim.conditioning.warp import MotionWarp
 from worldsim.datatypes.camera import CameraGeometry
 
 CAMERA = CameraGeometry(pitch=0.0, mount_x=0.0)

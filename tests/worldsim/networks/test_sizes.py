@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from worldsim.configs import DiTConfig, HeadConfig, VAEConfig, WorldModelConfig
+from worldsim.configs import DiTConfig, ReaderConfig, VAEConfig, WorldModelConfig
 from worldsim.networks.dit import CausalDiT
 from worldsim.networks.sizes import SIZES, dit_size
 from worldsim.world_model import WorldModel
@@ -59,15 +59,12 @@ def test_larger_frames_pass_through_all_networks(frame_size: tuple[int, int]) ->
         frame_size=frame_size,
         vae=VAEConfig(widths=(16, 16, 16), num_blocks=1),
         dit=DiTConfig(width=48, depth=2, num_heads=2, conv_width=16, num_conv_blocks=1, window=2),
-        head=HeadConfig(width=16),
+        reader=ReaderConfig(stem_width=8, widths=(16, 16, 16), num_blocks=1),
     )
     torch.manual_seed(0)
     model = WorldModel(config).eval().requires_grad_(False)
     latents, _ = model.vae.encode(torch.zeros(1, 1, 3, *frame_size))
     assert latents.shape == (1, 1, 8, *config.latent_size)
     assert model.vae.decode(latents)[0].shape == (1, 1, 3, *frame_size)
-    assert model.head(latents[:, :, None].expand(-1, -1, 3, -1, -1, -1)).present.shape == (
-        1,
-        1,
-        *model.config.latent_size,
-    )
+    present = model.reader(torch.zeros(1, 3, 3, *frame_size)).present
+    assert present.shape == (1, frame_size[0] // 4, frame_size[1] // 4)

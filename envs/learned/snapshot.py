@@ -1,0 +1,51 @@
+"""A moment of the learned world, and how it is written as bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from envs.history import Instant
+from envs.learned.scripted_actors import Scripted
+from envs.maps.route import Route, RouteStops
+from envs.scripted_actors import ActorScript, ActorState
+from envs.serialization import ArrayLike, StateCodec
+from worldsim.actors.actors import Actors
+from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.route import RoutePreview, Routes
+from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
+from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.dynamics.rollout import LatentState
+from worldsim.frame_decoder import DrivePictures, PictureState
+from worldsim.gbuffer.key_frames import KeyFrame, KeyFrames
+from worldsim.gbuffer.reprojection import PictureGeometry
+from worldsim.model_state import GeneratedState, ModelState
+from worldsim.networks.layers import KeyValue
+from worldsim.scene_tracker import TrackedState
+from worldsim.surroundings import Surroundings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedSnapshot:
+    """All a LearnedWorld needs to go on: model state, newest past and scenario; none is written to."""
+
+    state: ModelState
+    past: tuple[Instant, ...]
+    scripted: Scripted | None
+
+
+_STATE_TYPES = (
+    LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DrivePictures, PictureGeometry,
+    KeyFrames, KeyFrame, LatentState, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors,
+    SceneState, Scripted, Route, RouteStops, ActorState, ObjectKind, Surroundings, KnownRoadUsers, Layout,
+)  # fmt: skip
+
+
+def snapshot_codec(device: torch.device) -> StateCodec:
+    """Writes snapshots as bytes, and reads them onto a device."""
+    tensor = ArrayLike(
+        type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)
+    )
+    return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_type=ActorScript)
