@@ -106,10 +106,8 @@ def test_same_frames_in_another_process(model: WorldModel) -> None:
 
 def town_clip(seed: int = 0) -> StartClip:
     """On a road between houses."""
-    houses = layout_of(
-        LayoutKind.BUILDING, (18.0, 9.0, 0.0, 0.0, 12.0, 8.0, 7.0), (30.0, -9.0, 0.0, 0.0, 9.0, 8.0, 5.0)
-    )
-    return replace(random_clip(seed=seed), layout=with_road(houses))
+    houses = (18.0, 9.0, 0.0, 0.0, 12.0, 8.0, 7.0), (30.0, -9.0, 0.0, 0.0, 9.0, 8.0, 5.0)
+    return replace(random_clip(seed=seed), layout=with_road(layout_of(LayoutKind.BUILDING, *houses)))
 
 
 def test_an_undecoded_step_leaves_pictures_as_they_are_and_latents_do_not_mind(model: WorldModel) -> None:
