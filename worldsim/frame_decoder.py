@@ -21,6 +21,7 @@ from worldsim.gbuffer.key_frames import KeyFrames
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
 from worldsim.gbuffer.surface_map import SurfaceMap, draw_surfaces
+from worldsim.networks.scene_reader import NUM_READ
 from worldsim.networks.vae3d import (
     VAE3D,
     References,
@@ -30,8 +31,8 @@ from worldsim.networks.vae3d import (
     picture_statistics,
 )
 
-NUM_FRAMES = 3
-"""Frames that a drive keeps: whoever reads the scene off pictures needs as many."""
+NUM_FRAMES = NUM_READ
+"""Frames that a drive keeps: from so many the scene is read."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
