@@ -75,16 +75,17 @@ class DrivePictures:
 class PictureState(NamedTuple):
     """What pictures hand on, for `b` drives.
 
-    drives: of each. style: its light and weather, [b, d]. style_drift: how far that of the newest picture is from it,
-    RMS [b]. uncovered: share of the newest picture that no earlier one shows, which had to be painted, [b]. round_trip:
-    how far the newest latents are from what the encoder makes of their picture, RMS [b]; NaN where nobody asked.
+    drives: of each. style: its light and weather, [b, d]. uncovered: share of the newest picture that no earlier one
+    shows, which had to be painted, [b]. round_trip: how far the newest latents are from what the encoder makes of their
+    picture, RMS [b]. style_drift: how far the style of the newest picture is from the drive's, RMS [b]. The last two
+    are NaN where nobody asked.
     """
 
     drives: tuple[DrivePictures, ...]
     style: Tensor
-    style_drift: Tensor
     uncovered: Tensor
     round_trip: Tensor
+    style_drift: Tensor
 
     def take(self, slots: Sequence[int]) -> PictureState:
         """The given slots, in that order; a slot may be taken many times."""
@@ -178,8 +179,8 @@ class FrameDecoder:
             DrivePictures.begin(own, [one.geometry for one in drive], of_frames)
             for own, drive, of_frames in zip(frames, surfaces, kept, strict=True)
         )
-        zeros = style.new_zeros(b)
-        return latents, PictureState(drives, style, zeros, zeros, torch.full_like(zeros, torch.nan))
+        unknown = style.new_full((b,), torch.nan)
+        return latents, PictureState(drives, style, style.new_zeros(b), unknown, unknown)
 
     def step(
         self,
@@ -188,7 +189,7 @@ class FrameDecoder:
         surfaces: Sequence[SurfaceMap],
         references: References,
         *,
-        round_trip: bool = False,
+        full_signals: bool = False,
     ) -> PictureState:
         """The state one picture later.
 
@@ -197,17 +198,19 @@ class FrameDecoder:
             latents: newest first, [b, k, c, h, w].
             surfaces: in the new pictures.
             references: that `fetch` found for them.
-            round_trip: also encode them.
+            full_signals: also encode them, and read their style.
         """
         drawn = self._stacked(surfaces)
         newest = latents[:, : self.vae.config.temporal_kernel].flip(1)
         pictures = self.vae.decode(newest, drawn, references, state.style)
         frames = frames_to_uint8(pictures)
 
-        error = torch.full_like(state.round_trip, torch.nan)
-        if round_trip:
-            again = self.vae.encode(frames_to_float(frames), drawn)
-            error = (again - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
+        round_trip = style_drift = torch.full_like(state.uncovered, torch.nan)
+        if full_signals:
+            shown = frames_to_float(frames)
+            round_trip = (self.vae.encode(shown, drawn) - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
+            style = self.vae.read_style(picture_statistics(shown, drawn)[:, None])
+            style_drift = (style - state.style).square().mean(1).sqrt()
         covered = torch.maximum(references.last_visible, references.recalled_visible).mean((1, 2, 3))
         kept = latents[:, 0].cpu().numpy() if self.keep_latents else [None] * len(frames)
         drives = tuple(
@@ -215,26 +218,26 @@ class FrameDecoder:
             drive.append(frame.copy(), one.geometry, None if latent is None else latent.copy())
             for drive, frame, one, latent in zip(state.drives, frames.cpu().numpy(), surfaces, kept, strict=True)
         )
-        own_style = self.vae.read_style(picture_statistics(pictures, drawn)[:, None])
-        drift = (own_style - state.style).square().mean(1).sqrt()
-        return PictureState(drives, state.style, drift, 1 - covered, error)
+        return PictureState(drives, state.style, 1 - covered, round_trip, style_drift)
 
     def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> Fetched:
         """Of each drive the last picture and the most useful key frame, where the surfaces are now."""
-        last, recalled, chosen = [], [], []
-        for drive, one in zip(state.drives, surfaces, strict=True):
+        last: list[_Fetch] = []
+        recalled: dict[int, tuple[int, _Fetch]] = {}
+        for slot, (drive, one) in enumerate(zip(state.drives, surfaces, strict=True)):
             last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry)))
             index = drive.key_frames.retrieve(one.geometry, last[-1].visible)
-            chosen.append(index)
-            if index is None:
-                recalled.append(last[-1]._replace(visible=np.zeros_like(last[-1].visible)))
-            else:
+            if index is not None:
                 grid_and_visible = reproject(one.geometry, drive.key_frames.geometry(index))
-                recalled.append(_Fetch(drive.key_frames.picture(index), *grid_and_visible))
+                recalled[slot] = index, _Fetch(drive.key_frames.picture(index), *grid_and_visible)
 
-        fetched, visible = self._fetch(last)
-        again, visible_again = self._fetch(recalled)
-        return Fetched(References(fetched, visible, again, visible_again), tuple(chosen))
+        pictures, visible = self._fetch(last)
+        old_pictures, old_visible = torch.zeros_like(pictures), torch.zeros_like(visible)
+        if recalled:
+            slots = list(recalled)
+            old_pictures[slots], old_visible[slots] = self._fetch([what for _, what in recalled.values()])
+        chosen = tuple(recalled[slot][0] if slot in recalled else None for slot in range(len(surfaces)))
+        return Fetched(References(pictures, visible, old_pictures, old_visible), chosen)
 
     def _fetch(self, what: Sequence[_Fetch]) -> tuple[Tensor, Tensor]:
         """Pictures [b, 3, h, w] in [-1, 1], and where they were seen, [b, 1, h, w]."""
