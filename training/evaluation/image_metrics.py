@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 from scipy.stats import rankdata
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 CHUNK = 64
 """Frames that are looked at together; what is computed in floats takes 16 times their memory."""
@@ -25,14 +23,6 @@ def psnr(frames: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def psnr_of(squared_error: np.ndarray) -> np.ndarray:
     """PSNR [dB] of mean squared errors in grey levels; 60 at most."""
     return 10 * np.log10(255.0**2 / np.maximum(squared_error, 255.0**2 / 1e6))
-
-
-def ssim(frames: np.ndarray, truth: np.ndarray) -> float:
-    """Mean structural similarity of uint8 frames [n, h, w, 3] (Wang et al. 2004, 11 px Gaussian window)."""
-    a, b = (torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float() / 255 for x in (frames, truth))
-    value = structural_similarity_index_measure(a, b, data_range=1.0)
-    assert isinstance(value, torch.Tensor)
-    return float(value)
 
 
 def sharpness(frames: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from training.evaluation.decoded_scores import reading_scores
 from training.evaluation.frechet import clip_ends, span_scores
-from training.evaluation.image_metrics import STATISTICS
+from training.evaluation.image_metrics import STATISTICS, drift_horizon
 from training.evaluation.measures import MadeMeasures, TruthMeasures
 
 PSNR_SECONDS = (1.0, 3.0, 10.0, 60.0)
@@ -25,7 +25,7 @@ def picture_scores(truth: Sequence[TruthMeasures], made: Sequence[MadeMeasures],
 
     Returns:
         "psnr": by time the medians and the mean over drives of PSNR [dB], of repeating too. "psnr_curves": the medians
-        after every step. "statistics": by time, mean of each of STATISTICS over the truth's ("ratio"), and how far the
+        after every step. "drift_horizon_s": how long they are above those of repeating [s]. "statistics": by time, mean of each of STATISTICS over the truth's ("ratio"), and how far the
         drives are from 1 on average, whichever way ("deviation"). "frechet": `span_scores`. "decoded": `reading_scores`
         of the true and of the made frames. "pose_error_m": by time, the median.
     """
@@ -44,6 +44,7 @@ def picture_scores(truth: Sequence[TruthMeasures], made: Sequence[MadeMeasures],
         scores["pose_error_m"][f"{seconds:g}"] = float(np.nanmedian(pose_error[:, step]))
     for seconds, step in _reached(psnr, STATISTIC_SECONDS, dt):
         scores["statistics"][f"{seconds:g}"] = _statistic_scores(truth, made, step, dt)
+    scores["drift_horizon_s"] = drift_horizon(psnr, repeat, dt)
     scores["psnr_curves"] = {
         name: np.nanmedian(values, axis=0).round(3).tolist() for name, values in (("model", psnr), ("repeat", repeat))
     }

@@ -24,6 +24,10 @@ def _psnr_rows(scores: dict) -> Iterator[Row]:
         yield f"PSNR at {seconds} s", text, f"≥ {ASKED_PSNR[seconds]:g} dB"
 
 
+def _drift_rows(scores: dict) -> Iterator[Row]:
+    yield "better than repeating the last frame for", f"{scores['drift_horizon_s']:.1f} s", "all of it"
+
+
 def _statistic_rows(scores: dict) -> Iterator[Row]:
     for seconds, s in scores["statistics"].items():
         yield f"sharpness over the truth's at {seconds} s", f"{s['sharpness']['ratio']:.2f}", "0.9 to 1.1"
@@ -74,7 +78,7 @@ def picture_rows(report: dict) -> Iterator[Row]:
         scores = report.get(name)
         if scores is None:
             continue
-        for section in (_psnr_rows, _statistic_rows, _frechet_rows, _decoded_rows):
+        for section in (_psnr_rows, _drift_rows, _statistic_rows, _frechet_rows, _decoded_rows):
             for label, got, asked in section(scores):
                 yield f"{name}: {label}", got, asked
         if name == "live":
