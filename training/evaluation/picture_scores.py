@@ -24,10 +24,11 @@ def picture_scores(truth: Sequence[TruthMeasures], made: Sequence[MadeMeasures],
     """Scores of drives, one after the other the same in both.
 
     Returns:
-        "psnr": by time the medians and the mean over drives of PSNR [dB], of repeating too. "psnr_curves": the medians
-        after every step. "drift_horizon_s": how long they are above those of repeating [s]. "statistics": by time, mean of each of STATISTICS over the truth's ("ratio"), and how far the
-        drives are from 1 on average, whichever way ("deviation"). "frechet": `span_scores`. "decoded": `reading_scores`
-        of the true and of the made frames. "pose_error_m": by time, the median.
+        "psnr": by time the median and the mean over drives of PSNR [dB], of repeating too. "psnr_curves": the medians
+        after every step. "drift_horizon_s": how long they are above those of repeating [s]. "statistics": by time, mean
+        of each of STATISTICS over the truth's ("ratio"), and how far the drives are from 1 on average, whichever way
+        ("deviation"). "frechet": `span_scores`. "decoded": `reading_scores` of the true and of the made frames.
+        "pose_error_m": by time, the median.
     """
     psnr = _padded([one.psnr for one in made])
     repeat = _padded([one.repeat_psnr for one in truth])
