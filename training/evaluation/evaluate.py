@@ -206,7 +206,7 @@ def _drive_long(model: WorldModel, store: FrameStore, config: EvaluateConfig) ->
         batch_size=config.batch_size,
         num_films=config.num_films,
     )
-    known = all(store.has_camera_scenes(episode) for episode in range(len(store.lengths)))
+    known = all(episode.has_camera_scenes for episode in store.episodes)
     towns = {int(store.towns[int(np.searchsorted(store.starts, p, side="right")) - 1]) for p in positions}
     report: dict = {"towns": len(towns)}
     for mode in [*([REPLAYED] if known else []), *([LIVE] if config.live or not known else [])]:

@@ -33,6 +33,8 @@ STRAIGHT = 45.0
 """A lap begins on a lane at least this long, on which there is room for a start clip [m]."""
 SAME_PLACE, SAME_HEADING = 0.25, 0.03
 """Views no farther apart than this are the same [m], [rad]."""
+LEAST_TRAVELLED = 0.6
+"""Views of the same place count that are at least this share of a lap apart."""
 LAPS, NUM_LAPS = 1.7, 3
 """A drive goes around so often, and its route so often."""
 
@@ -123,8 +125,6 @@ def drive_loops(model: WorldModel, loops: Sequence[Loop], most_steps: int, mode:
         actors = state.tracked.actors
         alone = replace(actors, kinds=np.zeros_like(actors.kinds), vacant=np.zeros_like(actors.vacant))
         state = replace(state, tracked=replace(state.tracked, actors=alone))
-        if not mode.memory:
-            state = state.with_latent(state.latent._replace(memory=None))
 
         wanted = np.array([LAPS * loop.length for loop in loops])
         travelled, place = np.zeros(len(loops)), state.tracked.vehicles[:, :2]
@@ -178,7 +178,7 @@ def loop_closure_scores(loops: Sequence[Loop], drives: LoopDrives, rng: np.rando
         "truth_db": [],
     }
     for loop, frames, views in zip(loops, drives.frames, drives.views, strict=True):
-        now, before = same_views(views, 0.6 * loop.length).T
+        now, before = same_views(views, LEAST_TRAVELLED * loop.length).T
         if not len(now):
             continue
         size = (frames.shape[1], frames.shape[2])
@@ -194,7 +194,7 @@ def loop_closure_scores(loops: Sequence[Loop], drives: LoopDrives, rng: np.rando
 def view_rows(loop: Loop, frames: np.ndarray, views: Sequence[View], count: int = 8) -> list[np.ndarray]:
     """Up to `count` views of a drive at the first visit, and the same views a lap later, uint8 [count, h, w, 3] each;
     nothing if it did not come back."""
-    pairs = same_views(views, 0.6 * loop.length)
+    pairs = same_views(views, LEAST_TRAVELLED * loop.length)
     if not len(pairs):
         return []
     now, before = pairs[np.linspace(0, len(pairs) - 1, min(count, len(pairs))).astype(int)].T

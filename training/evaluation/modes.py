@@ -25,7 +25,7 @@ class DriveMode:
         replay: whether views, road users and lights of the pictures are those of the recording; else all but the
             controls is the learned world's own.
         layout: whether it is told what stands and lies around.
-        memory: whether it keeps latents and key frames of earlier places.
+        memory: whether it is shown key frames, latents and pictures, of earlier places.
         latents: whether pictures are decoded from latents too.
         last_picture: whether they are made from the last picture too.
     """
@@ -91,8 +91,6 @@ def drive_again(
     frames, vehicles = [], []
     with ablated(model, mode):
         state = model.begin(clips, seeds, camera_scenes=[one[:num_context] for one in scenes] or None)
-        if not mode.memory:
-            state = state.with_latent(state.latent._replace(memory=None))
         for t in range(horizon):
             controls = np.stack([drive.controls[t] for drive in drives])
             shown = [one[num_context + t] for one in scenes] or None
