@@ -10,7 +10,6 @@ from typing import Literal
 import matplotlib as mpl
 import numpy as np
 import torch
-from worldsim.networks.scene_reader import NUM_READ
 
 from envs.maps.map_files import find_maps
 from training.data import lerobot_layout as layout
@@ -33,7 +32,6 @@ from training.recording.record import RecordConfig, record
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
-from worldsim.scene_decoder import DecodedScene
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 mpl.use("Agg")
@@ -200,7 +198,12 @@ def _drive_long(model: WorldModel, store: FrameStore, config: EvaluateConfig) ->
         store=store,
         positions=positions,
         horizon=horizon,
-        instruments=_instruments(model, config),
+        instruments=Instruments(
+            store=store,
+            yardstick=load_yardstick(config.device),
+            decoder=model.scene_decoder,
+            camera=model.config.camera,
+        ),
         folder=config.out,
         identity=_identity(store, config),
         batch_size=config.batch_size,
@@ -228,19 +231,6 @@ def _ablate(runs: HeldOutRuns, modes: list[DriveMode], config: EvaluateConfig) -
         scores[mode.name] = {"title": mode.title, **picture_scores(truths, made, runs.store.dt, config.seed)}
         runs.write_sheet(config.out / f"sheet_{mode.name}.png", truths[: config.num_films], made[: config.num_films])
     return scores
-
-
-def _instruments(model: WorldModel, config: EvaluateConfig) -> Instruments:
-    def read(frames: np.ndarray) -> DecodedScene:
-        return model.scene_decoder.read(frames, np.zeros((len(frames), 4)), np.zeros(len(frames), np.int64))
-
-    return Instruments(
-        dt=model.config.dt,
-        yardstick=load_yardstick(config.device),
-        reader=read,
-        num_read=NUM_READ,
-        rasterizer=model.frame_decoder.rasterizer,
-    )
 
 
 def _identity(store: FrameStore, config: EvaluateConfig) -> str:

@@ -21,6 +21,7 @@ class HeldOutDrive:
     Args:
         town: procedural town, -1 where there is none.
         clip: what the world goes on from, of `c` frames.
+        positions: of its rows in the store, int64 [t].
         controls: CONTROL_NAMES, float32 [t, 4]; controls[k] leads to row k.
         rows: what is true after each step, [t].
         frames: what the camera then showed, uint8 [t, h, w, 3].
@@ -31,6 +32,7 @@ class HeldOutDrive:
 
     town: int
     clip: StartClip
+    positions: np.ndarray
     controls: np.ndarray
     rows: Rows
     frames: np.ndarray
@@ -95,6 +97,7 @@ def held_out_drive(store: FrameStore, position: int, num_context: int, horizon: 
     return HeldOutDrive(
         town=int(store.towns[episode]),
         clip=clip_at(store, position, num_context),
+        positions=index,
         controls=rows.controls[index - 1],
         rows=rows[index],
         frames=np.asarray(store.frames[index]),

@@ -82,7 +82,7 @@ class HeldOutRuns:
         pairs = []
         for number, drive, own, places in zip(numbers, drives, frames, vehicles, strict=True):
             truth = self._truth(number, drive)
-            made = self.instruments.measure_made(drive, truth, own, places)
+            made = self.instruments.measure_made(drive, own, places)
             save_measures(made, self._path(mode.name, number), self._digest(number, mode.name))
             if number < self.num_films:
                 num = drive.num_valid

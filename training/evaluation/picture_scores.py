@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.evaluation.decoded_scores import reading_scores
+from training.evaluation.drive_readings import join_readings, join_truth
 from training.evaluation.frechet import clip_ends, span_scores
 from training.evaluation.image_metrics import STATISTICS, drift_horizon
 from training.evaluation.measures import MadeMeasures, TruthMeasures
+from training.evaluation.scene_reading import reading_scores
 
 PSNR_SECONDS = (1.0, 3.0, 10.0, 60.0)
 STATISTIC_SECONDS = (3.0, 60.0)
@@ -56,9 +57,10 @@ def picture_scores(truth: Sequence[TruthMeasures], made: Sequence[MadeMeasures],
         "repeat": [one.repeat_features for one in truth],
     }
     scores["frechet"] = span_scores(features, clip_ends(psnr.shape[1], dt), np.random.default_rng(seed))
+    there = join_truth([one.truth for one in truth], [one.visible for one in truth])
     scores["decoded"] = {
-        "true": reading_scores(np.concatenate([one.readings for one in truth])),
-        "made": reading_scores(np.concatenate([one.readings for one in made])),
+        name: reading_scores(join_readings([one.readings for one in side]), there)
+        for name, side in (("true", truth), ("made", made))
     }
     return scores
 

@@ -53,22 +53,22 @@ def _decoded_rows(scores: dict) -> Iterator[Row]:
     """What is not known anywhere is nan, and left out."""
     true, made = scores["decoded"]["true"], scores["decoded"]["made"]
     for key, label, asked, is_share in (
-        ("found", "visible road users within 30 m", f"≥ {100 * ASKED_FOUND:.0f} %", True),
+        ("users_found", "visible road users within 30 m", f"≥ {100 * ASKED_FOUND:.0f} %", True),
         ("lane_error_m", "lane error", f"≤ {ASKED_LANE_M:g} m", False),
-        ("speed_r", "speed, r", f"≥ {ASKED_SPEED_R:g}", True),
-        ("yaw_rate_r", "yaw rate, r", f"≥ {ASKED_YAW_RATE_R:g}", True),
+        ("speed_correlation", "speed, r", f"≥ {ASKED_SPEED_R:g}", True),
+        ("yaw_rate_correlation", "yaw rate, r", f"≥ {ASKED_YAW_RATE_R:g}", True),
     ):
         a, b = true[key], made[key]
         if math.isnan(a):
             continue
         ratio = b / a if a else math.nan
         unit = "" if is_share else " m"
-        shown = [f"{100 * v:.0f} % found" if key == "found" else f"{v:.2f}{unit}" for v in (a, b)]
+        shown = [f"{100 * v:.0f} % found" if key == "users_found" else f"{v:.2f}{unit}" for v in (a, b)]
         limit = f"made ≥ {MADE_SHARE:g} of true" if is_share else f"made ≤ {MADE_ERROR:g} of true"
         text = f"true frames {shown[0]}, made {shown[1]} ({ratio:.2f} of true)"
         yield f"decoded from pictures: {label}", text, f"{asked}; {limit}"
-    if not math.isnan(true["right"]):
-        text = f"true frames {100 * true['right']:.0f} %, made {100 * made['right']:.0f} %"
+    if not math.isnan(true["users_right"]):
+        text = f"true frames {100 * true['users_right']:.0f} %, made {100 * made['users_right']:.0f} %"
         yield "decoded from pictures: road users within 30 m that are there", text, ""
 
 

@@ -13,6 +13,7 @@ from training.data.frame_store import FrameStore
 from training.data.starts import clip_at
 from training.data.validity import Known, known_of
 from worldsim.datatypes.scene import SceneState
+from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
 from worldsim.model_state import ModelState
 from worldsim.world_model import WorldModel
 
@@ -92,6 +93,7 @@ def _imagine(
     """From a state of `n` slots on under controls [n, t, 4], beside the store's frames at `index` [n, t]."""
     scenes: list[SceneState] = []
     steps: dict[str, list[np.ndarray]] = {}
+    signals = FULL_SIGNALS if model.full_trust.fitted else FREE_SIGNALS
     for t in range(controls.shape[1]):
         state, prediction = model.step(state, controls[:, t], decode_scene=True)
         assert prediction.decoded is not None
@@ -104,7 +106,7 @@ def _imagine(
             "decoded_collision": prediction.decoded.collision,
             "off_road": prediction.off_road,
             "decoded_off_road": prediction.decoded.off_road,
-            "signals": state.latent.signals.cpu().numpy(),
+            "signals": np.stack([prediction.trust.signals[name] for name in signals], axis=-1),
         }
         for name, value in now.items():
             steps.setdefault(name, []).append(value)
