@@ -131,6 +131,21 @@ class Fetched(NamedTuple):
     key_frames: tuple[int | None, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """What pictures are made from beside surfaces; what is left out shows what it is worth.
+
+    Args:
+        latents: whether they are decoded from latents.
+        last_picture: whether the last picture is fetched.
+        key_frames: whether earlier ones are.
+    """
+
+    latents: bool = True
+    last_picture: bool = True
+    key_frames: bool = True
+
+
 class FrameDecoder:
     """VAE3D at work, and what it is given: surfaces, and earlier pictures.
 
@@ -138,10 +153,14 @@ class FrameDecoder:
         vae: the video autoencoder.
         camera: whose pictures these are.
         keep_latents: key frames keep their latents too, for a dynamics model that is shown them.
+
+    Attributes:
+        ablation: what pictures are made from.
     """
 
     def __init__(self, vae: VAE3D, camera: PinholeCamera, *, keep_latents: bool = False) -> None:
         self.vae, self.rasterizer, self.keep_latents = vae, Rasterizer(camera), keep_latents
+        self.ablation = Ablation()
 
     @property
     def device(self) -> torch.device:
@@ -201,7 +220,7 @@ class FrameDecoder:
             full_signals: also encode them, and read their style.
         """
         drawn = self._stacked(surfaces)
-        newest = latents[:, : self.vae.config.temporal_kernel].flip(1)
+        newest = latents[:, : self.vae.config.temporal_kernel].flip(1) if self.ablation.latents else None
         pictures = self.vae.decode(newest, drawn, references, state.style)
         frames = frames_to_uint8(pictures)
 
@@ -226,7 +245,9 @@ class FrameDecoder:
         recalled: dict[int, tuple[int, _Fetch]] = {}
         for slot, (drive, one) in enumerate(zip(state.drives, surfaces, strict=True)):
             last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry)))
-            index = drive.key_frames.retrieve(one.geometry, last[-1].visible)
+            if not self.ablation.last_picture:
+                last[-1] = last[-1]._replace(visible=np.zeros_like(last[-1].visible))
+            index = drive.key_frames.retrieve(one.geometry, last[-1].visible) if self.ablation.key_frames else None
             if index is not None:
                 grid_and_visible = reproject(one.geometry, drive.key_frames.geometry(index))
                 recalled[slot] = index, _Fetch(drive.key_frames.picture(index), *grid_and_visible)
