@@ -10,8 +10,8 @@ from worldsim.datatypes.camera import CameraGeometry
 
 
 def encoded_store(store: SimpleNamespace, latents: np.ndarray, copies: bool = False) -> EncodedStore:
-    """Latents float16 [n, c, h, w] of a store of one episode, as a camera that goes with the ego sees a wall 10 m
-    ahead; with `copies` the whole episode once more, with negative latents and its layout hidden.
+    """Latents float16 [n, c, h, w] of a store of one episode, as a camera that goes with the ego sees the sky; with
+    `copies` the whole episode once more, with negative latents and its layout hidden.
 
     FACING tells the number of a frame, from 0 up.
     """
@@ -33,7 +33,7 @@ def encoded_store(store: SimpleNamespace, latents: np.ndarray, copies: bool = Fa
         "latents": latents.astype(np.float16),
         "maps": maps,
         "grids": grids,
-        "depths": np.full((num, h, w), 10.0, np.float16),
+        "depths": np.full((num, h, w), np.inf, np.float16),
         "cameras": cameras,
         "styles": styles,
     }

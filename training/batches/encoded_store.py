@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training.batches.picture_rollouts import stack_surfaces
+from training.batches.vae_inputs import stack_surfaces
 from training.data.array_cache import ArrayCache
 from training.data.frame_store import FrameStore
 from training.data.recorded_scenes import RecordedScenes

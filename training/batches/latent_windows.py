@@ -11,7 +11,7 @@ from torch import Tensor
 
 from training.batches.encoded_store import FULL_SCALE, EncodedStore
 from training.batches.memory_sampler import MemorySampler
-from training.batches.picture_rollouts import STYLE_FRAMES
+from training.batches.vae_inputs import STYLE_FRAMES
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
 from worldsim.conditioning.latent_conditions import (
@@ -47,6 +47,8 @@ class Draw(IntEnum):
 
 
 NUM_DRAWS = len(Draw)
+NOTHING_HIDDEN = 0.999
+"""A number that hides nothing."""
 
 
 def longest_run(store: FrameStore) -> int:

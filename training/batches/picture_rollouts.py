@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from training.batches.self_rollouts import SelfRolloutClips
+from training.batches.vae_inputs import STYLE_FRAMES, stack_surfaces
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.fetch import fetch
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
@@ -27,8 +28,6 @@ from worldsim.networks.vae3d import (
     picture_statistics,
 )
 
-STYLE_FRAMES = (0, 2, 4, 6)
-"""Frames before a rollout's first one whose light and weather it is given."""
 COARSE = 8
 """Every so manieth pixel tells which key frame shows most."""
 
@@ -288,10 +287,3 @@ class PictureRollouts:
 def _without_users(geometry: PictureGeometry) -> PictureGeometry:
     """The geometry of a key frame: what moved then is elsewhere now."""
     return replace(geometry, depth=np.where(geometry.users >= 0, np.float32(np.nan), geometry.depth))
-
-
-def stack_surfaces(maps: list[SurfaceMap], device: torch.device) -> Surfaces:
-    """Surfaces of many pictures on a device."""
-    channels = np.stack([surfaces.channels.transpose(1, 2, 0) for surfaces in maps])
-    parts = np.stack([surfaces.parts for surfaces in maps])
-    return Surfaces(torch.from_numpy(channels).to(device).permute(0, 3, 1, 2), torch.from_numpy(parts).to(device))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training.batches.latent_windows import LatentWindows
+from training.batches.latent_windows import NOTHING_HIDDEN, Draw, LatentWindows
 from worldsim.checkpoint import load_tensors, save_tensors
 from worldsim.dynamics.rollout import roll_out
 from worldsim.world_model import WorldModel
@@ -71,7 +71,9 @@ def make_self_rollouts(
         firsts, latents = [], []
         with tqdm(total=config.num, desc="self-rollouts", unit="clip") as bar:
             while bar.n < config.num:
-                batch = windows.sample(min(config.batch_size, config.num - bar.n), rng).on(model.device)
+                firsts_drawn, hidden = windows.draw(min(config.batch_size, config.num - bar.n), rng)
+                hidden[:, : Draw.STYLE_FRAME] = NOTHING_HIDDEN  # as drives do that begin with all that is known
+                batch = windows.at(firsts_drawn, hidden).on(model.device)
                 context = batch.latents[:, : config.num_context]
                 noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
                 made = roll_out(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from training.data.rollouts import Rows
-from training.data.validity import Known, known_of
+from training.data.validity import known_of
 from worldsim.actors.actors import ActorColumn, match_objects, object_states
 from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
-from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.scene import EgoColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
@@ -35,7 +35,7 @@ def reconstruct_scenes(rows: Rows, dt: float) -> list[CameraScene]:
         dt: time between frames [s].
     """
     known = known_of(rows.valid)
-    vehicles = integrate_unknown_poses(rows.vehicles, known, dt)
+    vehicles = integrate_unknown_poses(rows, dt)
     scenes: list[CameraScene] = []
     states, kinds = np.zeros((0, len(ActorColumn))), np.zeros(0, np.int64)
     ids, num_seen = np.zeros(0, np.int64), 0
@@ -54,18 +54,20 @@ def reconstruct_scenes(rows: Rows, dt: float) -> list[CameraScene]:
     return scenes
 
 
-def integrate_unknown_poses(vehicles: np.ndarray, known: Known, dt: float) -> np.ndarray:
-    """Ego motion [t, 6] of consecutive frames with poses where they are not known."""
+def integrate_unknown_poses(rows: Rows, dt: float) -> np.ndarray:
+    """Ego motion, VEHICLE_NAMES [t, 6], of consecutive frames with poses where they are not known."""
+    known, vehicles = known_of(rows.valid), rows.vehicles
     if known.pose.all():
         return vehicles
+    turning = rows.scenes.ego_valid[:, EgoColumn.YAW_RATE] & known.motion
+    yaw_rates = np.where(turning, rows.scenes.ego[:, EgoColumn.YAW_RATE], 0.0)
+    speeds = np.where(known.motion, vehicles[:, VehicleColumn.SPEED], 0.0)
     x, y, yaw = (vehicles[:, c].copy() for c in (VehicleColumn.X, VehicleColumn.Y, VehicleColumn.YAW))
     for k in np.flatnonzero(~known.pose):
         if k == 0:
             x[k] = y[k] = yaw[k] = 0.0
             continue
-        moves = known.motion[k - 1]
-        turn = dt * vehicles[k - 1, VehicleColumn.YAW_RATE] if moves else 0.0
-        step = dt * vehicles[k - 1, VehicleColumn.SPEED] if moves else 0.0
+        turn, step = dt * yaw_rates[k - 1], dt * speeds[k - 1]
         x[k] = x[k - 1] + step * np.cos(yaw[k - 1] + 0.5 * turn)
         y[k] = y[k - 1] + step * np.sin(yaw[k - 1] + 0.5 * turn)
         yaw[k] = yaw[k - 1] + turn

@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.batches.picture_rollouts import PictureBatch, PictureRollouts, PictureRolloutsConfig, stack_surfaces
+from training.batches.picture_rollouts import PictureBatch, PictureRollouts, PictureRolloutsConfig
+from training.batches.vae_inputs import stack_surfaces
 from training.batches.self_rollouts import SelfRolloutClips
 from training.data.recorded_scenes import RecordedScenes
 from training.stages.distributed import step_rng

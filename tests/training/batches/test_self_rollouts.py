@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from encoded_stores import encoded_store
 from known_drives import turning_car
 from tiny_model import CONFIG, random_model
 
@@ -14,7 +15,8 @@ LATENTS = np.random.default_rng(0).standard_normal((40, 8, 16, 16)).astype(np.fl
 
 
 def windows_of(num_frames: int) -> LatentWindows:
-    return LatentWindows(turning_car(40), LATENTS, CONFIG, num_frames, np.array([0]))  # type: ignore[arg-type]
+    store = turning_car(40)
+    return LatentWindows(store, encoded_store(store, LATENTS), CONFIG, num_frames, np.array([0]))  # type: ignore[arg-type]
 
 
 def test_clips_begin_with_the_truth_go_on_as_generated_and_are_made_once(tmp_path: Path) -> None:

@@ -1,20 +1,19 @@
 """What a recording does not know is neither told to the model nor learned from nor scored."""
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
+from encoded_stores import encoded_store
 from known_drives import turning_car
 from tiny_model import CONFIG, random_model
-from worldsim.conditioning.style import style_statistics
 
-from training.batches.decoder_windows import TruePictures
-from training.batches.latent_windows import NUM_DRAWS, LatentWindows, encode_store
+from training.batches.encoded_store import encode_store
+from training.batches.latent_windows import LatentWindows
 from training.data.frame_store import FrameWindows, store_colours
 from training.data.lerobot_layout import VALID_NAMES
+from training.data.reconstructed_scenes import integrate_unknown_poses, reconstruct_scenes
 from training.data.starts import choose_starts, clip_at
 from training.data.validity import known_of
 from training.evaluation.metrics import control_scores, event_scores, scene_scores
@@ -23,15 +22,13 @@ from training.stages.actors import ActorStageConfig, actor_samples, find_arrival
 from training.stages.loop import LoopConfig
 from training.stages.trust import TrustStageConfig, rollout_signals
 from worldsim.actors.actor_model import ActorModel
-from worldsim.conditioning.actor_map import ActorMap
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, UNKNOWN_COMMAND
-from worldsim.dynamics.memory import RetrievedFrames
-from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
+from worldsim.networks.vae3d import VAE3D
 
 NUM = 60
-SHOWN = np.array([[0.9, 0.9, 0.9, 0.5]])
-"""Hides nothing; the look is taken from the middle of the episode."""
+SHOWN = np.array([[0.9, 0.9, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5]])
+"""Hides nothing; the style is taken from the middle of the episode."""
 
 
 def drive(**unknown: slice | int) -> SimpleNamespace:
@@ -44,7 +41,7 @@ def drive(**unknown: slice | int) -> SimpleNamespace:
 
 def windows_of(store: SimpleNamespace, num_frames: int = 5) -> LatentWindows:
     latents = np.random.default_rng(0).standard_normal((NUM, 8, 16, 16)).astype(np.float16)
-    return LatentWindows(store, latents, CONFIG, num_frames, np.array([0]))  # type: ignore[arg-type]
+    return LatentWindows(store, encoded_store(store, latents), CONFIG, num_frames, np.array([0]))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["steer", "throttle", "brake", "speed", "acceleration", "steer_angle"])
@@ -53,40 +50,28 @@ def test_without_control_or_motion_the_step_is_not_known(name: str) -> None:
     assert conditions.known[0].tolist() == [False, True, True, False, True]
     assert not conditions.controls[0, 3].any()
     assert not conditions.motions[0, 3].any()
-    # route and actors are told from where the control meant to bring the ego
-    assert conditions.routes_valid[0].bool().all(-1).tolist() == [True, True, True, False, True]
-    shown = conditions.actor_kinds[0, :, 0].bool().tolist()
-    assert shown == [True, True, name != "speed", False, True]  # objects are of no use without the ego's speed
 
 
 def test_where_reverse_is_unknown_driving_is_forward() -> None:
     assert windows_of(drive(reverse=slice(None))).at(np.array([10]), SHOWN).conditions.known[0, 1:].all()
 
 
-def test_actors_are_hidden_where_objects_or_pose_are_unknown() -> None:
-    for name in ("objects", "x", "yaw"):
-        kinds = windows_of(drive(**{name: 12})).at(np.array([10]), SHOWN).conditions.actor_kinds
-        assert kinds[0, :, 0].bool().tolist() == [True, True, False, name == "objects", True], name
+def test_road_users_are_not_drawn_where_objects_are_unknown() -> None:
+    store = drive(objects=12)
+    shown = [len(scene.user_ids) for scene in reconstruct_scenes(store.rows, 0.1)]
+    assert shown == [1] * 12 + [0] + [1] * 47
 
 
-def test_nothing_is_recalled_from_or_to_an_unknown_place() -> None:
-    config = replace(CONFIG, dit=replace(CONFIG.dit, num_retrieved=2, memory_capacity=6))
-    latents = np.broadcast_to(np.arange(NUM, dtype=np.float16)[:, None, None, None], (NUM, 8, 16, 16))
-    draws = np.full((1, NUM_DRAWS), 0.5)
-
-    def retrieved(**unknown: slice | int) -> RetrievedFrames:
-        found = LatentWindows(drive(**unknown), latents, config, 5, np.array([0])).at(np.array([27]), draws).retrieved  # type: ignore[arg-type]
-        assert found is not None
-        return found
-
-    assert retrieved().valid.all()
-    assert not retrieved(x=slice(None)).valid.any()
-    assert retrieved(y=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
-    assert retrieved(brake=29).valid[0].all(-1).tolist() == [True, True, True, False, True]
-    for name in ("yaw", "frame"):
-        kept = retrieved(**{name: slice(16, 27)})
-        assert kept.valid.any()
-        assert (kept.latents[kept.valid][:, 0, 0, 0] < 16).all(), name
+def test_unknown_poses_are_integrated_and_stand_still_where_motion_is_unknown_too() -> None:
+    known, unknown = drive(), drive(x=slice(None), y=slice(None), yaw=slice(None), steer=slice(10, 12))
+    vehicles = unknown.rows.vehicles
+    unknown.rows.scenes.ego_valid[:] = True
+    unknown.rows.scenes.ego[:-1, 2] = np.diff(vehicles[:, 2]) / 0.1
+    placed = integrate_unknown_poses(unknown.rows, 0.1)
+    assert np.array_equal(placed[:, 3:], vehicles[:, 3:])
+    assert np.array_equal(integrate_unknown_poses(known.rows, 0.1), vehicles)
+    assert np.array_equal(placed[12, :3], placed[10, :3])
+    np.testing.assert_allclose(placed[:11, :3], vehicles[:11, :3] - vehicles[0, :3], atol=0.15)
 
 
 def test_a_command_without_a_route_is_unknown() -> None:
@@ -98,7 +83,7 @@ def test_frames_without_a_picture_are_in_no_window_and_give_no_look() -> None:
     windows = windows_of(drive(frame=30))
     assert windows.firsts.tolist() == [*range(26), *range(31, 56)]
     style = windows.at(np.array([3]), SHOWN).conditions.style
-    torch.testing.assert_close(style[0, 0], style_statistics(torch.from_numpy(windows.latents[3].astype(np.float32))))
+    assert (style == np.mean([3, 28, 26, 24])).all()  # the window's first frame stands in for the missing one
     with pytest.raises(ValueError, match="no episode shows 5 pictures in a row"):
         FrameWindows(drive(frame=slice(None, None, 5)), 5)  # type: ignore[arg-type]
 
@@ -107,13 +92,11 @@ def test_latents_and_colours_know_nothing_of_missing_pictures(tmp_path: Path) ->
     vae = VAE3D(CONFIG.vae).eval()
     store, gap = drive(frame=30), drive(frame=30)
     gap.frames[30] = 0
-    latents = encode_store(vae, store, tmp_path / "a.npy")  # type: ignore[arg-type]
-    np.testing.assert_array_equal(latents, encode_store(vae, gap, tmp_path / "b.npy"))  # type: ignore[arg-type]
-    assert not latents[30].any()
-    frames = frames_to_float(torch.from_numpy(store.frames[31:35]))[None]
-    with torch.no_grad():
-        expected = vae.encode(frames)[0][0].numpy()
-    np.testing.assert_allclose(latents[31:35], expected, atol=2e-3)
+    encoded, other = (encode_store(vae, one, CONFIG, tmp_path / name) for one, name in ((store, "a"), (gap, "b")))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(encoded.latents, other.latents)
+    assert not encoded.latents[30].any()
+    assert not encoded.styles[30].any()
+    assert encoded.latents[31].any()
     store.rows.scenes.object_kinds[:, 1:] = 0
     store.rows.scenes.objects[:, 0, :3] = 12, 0, 0
     store.frames[:] = 200
@@ -121,14 +104,6 @@ def test_latents_and_colours_know_nothing_of_missing_pictures(tmp_path: Path) ->
     colours = store_colours(store, CONFIG.camera, tmp_path / "colours.npy")  # type: ignore[arg-type]
     np.testing.assert_allclose(np.delete(colours[:, 0], 30, axis=0), 200 / 255, atol=1e-6)
     assert np.isnan(colours[30]).all()
-
-
-def test_the_decoder_is_told_of_no_actors_where_they_are_unknown() -> None:
-    actor_map = ActorMap(CONFIG.camera, (128, 128), 0.1, ACTOR_STRIDE)
-    colours = np.full((NUM, 12, 3), np.nan, np.float32)
-    pictures = TruePictures(drive(objects=12), colours, actor_map, actor_dropout=0.0)  # type: ignore[arg-type]
-    drawn = pictures.at(np.array([10]), 5, np.random.default_rng(0)).actors[0]
-    assert drawn.flatten(1).any(1).tolist() == [True, True, False, True, True]
 
 
 def test_nothing_is_learned_of_actors_where_they_are_unknown(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from encoded_stores import encoded_store
 from known_drives import turning_car
 from latent_batches import one_batch
 from tiny_model import CONFIG
-from worldsim.conditioning.style import style_statistics
 
 from training.batches.latent_windows import LatentBatch, LatentWindows
 from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig, build_causal_teacher
@@ -17,6 +17,7 @@ from training.stages.distillation import (
     DistillStageConfig,
     FrozenContext,
     distill_losses,
+    energy_score,
     sample_trajectory,
     train_distill,
 )
@@ -51,28 +52,28 @@ def denoiser() -> Denoiser:
 def windows(num_frames: int) -> LatentWindows:
     store = turning_car(60)
     latents = np.random.default_rng(0).standard_normal((60, 8, 16, 16)).astype(np.float16)
-    return LatentWindows(store, latents, CONFIG, num_frames, np.arange(len(store.lengths)))
+    return LatentWindows(store, encoded_store(store, latents), CONFIG, num_frames, np.array([0]))  # type: ignore[arg-type]
 
 
 def test_a_causal_teacher_that_would_be_given_what_it_does_not_read_is_refused() -> None:
     def recipe(num_cached: int) -> DynamicsRecipe:
-        with_sinks = replace(CONFIG.dit, num_sinks=1)
+        with_memory = replace(CONFIG.dit, use_memory=True)
         teacher, distill = replace(STUDENT, num_cached=num_cached), DistillStageConfig(loop=LOOP)
-        trajectories = TrajectoryStageConfig(dit=with_sinks, teacher=teacher, distill=distill)
+        trajectories = TrajectoryStageConfig(dit=with_memory, teacher=teacher, distill=distill)
         return DynamicsRecipe(student=STUDENT, trajectories=trajectories)
 
     with pytest.raises(ValueError, match="windows of 9 frames, got 11"):
         recipe(num_cached=2)
     trajectories = recipe(num_cached=0).trajectories
     assert trajectories is not None
-    with pytest.raises(ValueError, match=r"num_retrieved and num_sinks \(0, 0\), got \(0, 1\)"):
+    with pytest.raises(ValueError, match="the causal teacher has use_memory=True, and the student"):
         build_causal_teacher(CONFIG, trajectories)
 
 
 def clips() -> LatentBatch:
+    """Of an ego that stands, so that what is sampled is pulled back to its prior."""
     batch = one_batch(b=2, t=6)
-    style = style_statistics(batch.latents[:, :1]).expand(-1, 6, -1)
-    return replace(batch, conditions=batch.conditions._replace(style=style))
+    return replace(batch, conditions=batch.conditions._replace(known=torch.ones(2, 6, dtype=torch.bool)))
 
 
 def rollout_of(denoiser: Denoiser, num_steps: int) -> LatentRollout:
@@ -121,7 +122,6 @@ def test_noised_clips_begin_with_clean_frames() -> None:
 
 @pytest.mark.parametrize("num_steps", [1, 2])
 def test_the_last_pass_again_gives_the_rollout(denoiser: Denoiser, num_steps: int) -> None:
-    denoiser.style_limit.fill_(0.05)  # what sampling makes is then pulled back
     rollout = rollout_of(denoiser, num_steps)
     batch = clips()
     clip = replay_last_pass(denoiser, rollout, batch)
@@ -187,6 +187,44 @@ def test_a_trajectory_ends_at_the_data_and_distillation_learns_to_leap_along_it(
     assert exact["consistency"] < 1e-8
 
 
+def test_the_energy_score_is_least_for_samples_of_the_right_spread() -> None:
+    """The truth is 1 or -1 with equal chance: its mean, samples of its spread, too wide ones."""
+    generator = torch.Generator().manual_seed(0)
+
+    def score(spread: float) -> float:
+        a, b, truth = (torch.randint(0, 2, (4000, 1, 1, 1, 1), generator=generator) * 2.0 - 1 for _ in range(3))
+        patches = [x.expand(-1, 1, 2, 4, 4) for x in (spread * a, spread * b, truth)]
+        return energy_score(*patches, torch.ones(2)).item()
+
+    scores = {spread: score(spread) for spread in (0.0, 1.0, 2.0)}
+    assert scores[1.0] == pytest.approx(0.5, abs=0.03)  # E|x - y| = 1, E|x - x'| = 1
+    assert scores[0.0] == pytest.approx(1.0, abs=1e-3)
+    assert scores[2.0] == pytest.approx(1.0, abs=0.05)
+    assert score(1.0) == pytest.approx(scores[1.0], abs=0.05)
+
+
+def test_a_student_learns_by_the_energy_score_alone(denoiser: Denoiser) -> None:
+    """Where no past tells whether the next latent is 1 or -1 its samples become different, and their mean stays 0."""
+    batch = one_batch(b=4, t=2)
+    conditions = batch.conditions._replace(controls=torch.zeros(4, 2, 4))
+    config = DistillStageConfig(loop=LOOP, velocity_weight=0, one_step_weight=0, consistency_weight=0, score_weight=1.0)
+    optimizer = torch.optim.Adam(denoiser.parameters(), lr=3e-3)
+    history = []
+    for step in range(60):
+        generator = torch.Generator().manual_seed(step)
+        sign = torch.randint(0, 2, (4, 1, 1, 1, 1), generator=generator) * 2.0 - 1
+        latents = torch.cat([torch.zeros(4, 1, 8, 16, 16), sign.expand(-1, 1, 8, 16, 16)], dim=1)
+        terms = distill_losses(
+            denoiser, denoiser, replace(batch, latents=latents, conditions=conditions), None, config, generator
+        )
+        assert set(terms) == {"loss", "score"}
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        optimizer.step()
+        history.append(terms["score"].item())
+    assert np.mean(history[-15:]) < 0.85 * np.mean(history[:3])
+
+
 def test_weights_of_the_students_losses_count_and_tokens_learn_to_look_ahead(denoiser: Denoiser) -> None:
     batch = one_batch(b=2, t=6)
     config = replace(STUDENT, reconstruction_weight=0.5, lookahead_weight=0.25, lookahead_frames=2)
@@ -227,6 +265,8 @@ def test_stages_run_resume_and_leave_their_results(denoiser: Denoiser, tmp_path:
 def test_configs_refuse_what_cannot_be() -> None:
     with pytest.raises(ValueError, match="multiple of each of student_steps, got 4"):
         DistillStageConfig(loop=LOOP, student_steps=(3,))
+    with pytest.raises(ValueError, match="at least one of the weights must be positive"):
+        DistillStageConfig(loop=LOOP, velocity_weight=0, one_step_weight=0)
     with pytest.raises(ValueError, match=r"tau_range must be two rising numbers in \[0, 1\), got \(0.5, 0.2\)"):
         MatchStageConfig(loop=LOOP, tau_range=(0.5, 0.2))
     with pytest.raises(ValueError, match=r"most_context must lie in \[0, 9\), got 9"):

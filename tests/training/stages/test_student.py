@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from encoded_stores import encoded_store
 from known_drives import turning_car
 from latent_batches import one_batch
 from tiny_model import CONFIG, model_with, random_conditions, woken
@@ -126,7 +127,8 @@ def test_a_student_with_a_cache_overfits_one_batch() -> None:
 def test_own_rollouts_are_cached_and_learned_from_as_well() -> None:
     store = turning_car(60)
     latents = np.random.default_rng(0).standard_normal((60, 8, 16, 16)).astype(np.float16)
-    windows = LatentWindows(store, latents, CONFIG, STUDENT.window_length, np.array([0]))
+    encoded = encoded_store(store, latents)
+    windows = LatentWindows(store, encoded, CONFIG, STUDENT.window_length, np.array([0]))  # type: ignore[arg-type]
     denoiser = Denoiser(CONFIG)
     own = SelfRollouts(windows, STUDENT)
     for step in range(3):
