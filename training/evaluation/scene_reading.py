@@ -24,7 +24,7 @@ FOUND_DISTANCE, FOUND_SHARE = 2.0, 0.1
 
 
 class ReadScene(NamedTuple):
-    """What was decoded of `n` pictures: scene SceneState [n], ego speed and yaw rate [n, 2], collision, off_road [n]."""
+    """What was decoded of `n` pictures: SceneState [n], ego speed and yaw rate [n, 2], collision and off_road [n]."""
 
     scene: SceneState
     ego: np.ndarray

@@ -22,9 +22,9 @@ def visible(*objects: tuple[int, float, float, int]) -> VisibleObjects:
     """Objects (kind, x, y, pixels) in one picture."""
     return VisibleObjects(
         pictures=np.zeros(len(objects), np.int64),
-        kinds=np.array([o[0] for o in objects]),
-        objects=np.array([[o[1], o[2], 0, 0, 4, 2] for o in objects], np.float32),
-        pixels=np.array([o[3] for o in objects]),
+        kinds=np.array([o[0] for o in objects], np.int64),
+        objects=np.array([[o[1], o[2], 0, 0, 4, 2] for o in objects], np.float32).reshape(-1, 6),
+        pixels=np.array([o[3] for o in objects], np.int64),
         middles=np.zeros((len(objects), 2), np.float32),
     )
 
