@@ -53,5 +53,11 @@ def turning_car(num: int) -> SimpleNamespace:
     rows = rows_of(vehicles, scenes, CONTROL)
     layouts = (EpisodeLayout(root=Path("turning_car"), digest=UNKNOWN),)
     return SimpleNamespace(
-        rows=rows, frames=frames, layouts=layouts, starts=np.array([0]), lengths=np.array([num]), dt=0.1
+        rows=rows,
+        frames=frames,
+        layouts=layouts,
+        has_camera_scenes=lambda _: False,
+        starts=np.array([0]),
+        lengths=np.array([num]),
+        dt=0.1,
     )

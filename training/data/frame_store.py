@@ -58,6 +58,7 @@ class FrameStore:
         self.rows = Rows.concatenate([episode.rows for episode in episodes])
         self.layouts: tuple[EpisodeLayout, ...] = tuple(episode.static for episode in episodes)
         self.episodes = episodes
+        self._cuts = np.zeros(len(episodes), np.int64)  # frames left out where an episode begins
         self.frames = _cached_frames(dataset, episodes, self.starts, num_threads, batch_size)
 
     def __len__(self) -> int:
@@ -65,8 +66,16 @@ class FrameStore:
         return len(self.rows)
 
     def camera_scenes(self, episode: int) -> CameraScenes:
-        """What each frame of an episode shows beside its layout."""
-        return self.episodes[episode].camera_scenes()
+        """What each frame of an episode shows beside its layout.
+
+        Raises:
+            ValueError: the recording does not tell, or the file is damaged; the message names it.
+        """
+        return self.episodes[episode].camera_scenes().since(int(self._cuts[episode]), self.dt)
+
+    def has_camera_scenes(self, episode: int) -> bool:
+        """Whether it is known what each frame of an episode shows beside its layout."""
+        return self.episodes[episode].has_camera_scenes
 
     def part(self, first: int, last: int) -> FrameStore:
         """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.
@@ -83,6 +92,8 @@ class FrameStore:
         part.starts = begins[kept] - first
         part.lengths = (ends - begins)[kept]
         part.towns = self.towns[kept]
+        part.episodes = [self.episodes[k] for k in np.flatnonzero(kept)]
+        part._cuts = (self._cuts + begins - self.starts)[kept]
         part.layouts = tuple(self.layouts[k] for k in np.flatnonzero(kept))
         part.rows = self.rows[first:last]
         part.frames = self.frames[first:last]
