@@ -180,9 +180,7 @@ def unroll(
     return result
 
 
-def painting_losses(
-    painting: Painting, unrolled: _Unrolled, config: VAEStageConfig, *, judged: bool
-) -> dict[str, Tensor]:
+def painting_losses(painting: Painting, unrolled: _Unrolled, config: VAEStageConfig, *, judged: bool) -> dict[str, Tensor]:
     """The named losses of made pictures.
 
     Each part reaches only those whose loss it is, so that one optimiser serves decoder and critic.
@@ -253,9 +251,7 @@ def measure_latents(vae: VAE3D, scenes: RecordedScenes, rng: np.random.Generator
 
 
 @torch.no_grad()
-def encode_frames(
-    vae: VAE3D, scenes: RecordedScenes, positions: Sequence[int] | np.ndarray
-) -> Float[Tensor, "n c h w"]:
+def encode_frames(vae: VAE3D, scenes: RecordedScenes, positions: Sequence[int] | np.ndarray) -> Float[Tensor, "n c h w"]:
     """Normalised latents of the frames at these positions of a store."""
     device = vae.latent_mean.device
     frames = np.stack([scenes.store.frames[int(k)] for k in positions])
@@ -263,7 +259,9 @@ def encode_frames(
     return vae.encode(frames_to_float(torch.from_numpy(frames).to(device)), surfaces).float()
 
 
-def train_vae(vae: VAE3D, scenes: RecordedScenes, blind: RecordedScenes, config: VAEStageConfig, folder: Path) -> None:
+def train_vae(
+    vae: VAE3D, scenes: RecordedScenes, blind: RecordedScenes, config: VAEStageConfig, folder: Path
+) -> None:
     """Train `vae` in place, or load the finished stage; resumable. Ends with measured latent statistics.
 
     Args:
