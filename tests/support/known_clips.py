@@ -59,7 +59,8 @@ def ground(*roads: np.ndarray) -> Layout:
     """Roads 8 m wide along centre lines [n, 3]."""
     areas, lines = [], []
     for road in roads:
-        left, right = road + (0.0, 4.0, 0.0), road - (0.0, 4.0, 0.0)
+        aside = np.array([0.0, 4.0, 0.0])
+        left, right = road + aside, road - aside
         areas.append(np.concatenate([left, right[::-1]]))
         lines += [left, right]
     area_points, area_starts = join_polylines(areas)

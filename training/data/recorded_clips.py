@@ -44,8 +44,8 @@ _CYCLE = [RouteSignalColumn[name.upper()] for name in LIGHT_CYCLE_NAMES]
 def recorded_users(
     scenes: CameraScenes, frame: int, scene: SceneState, vehicle: np.ndarray, layout: Layout, dt: float
 ) -> KnownRoadUsers:
-    """All others at a frame of an episode: whom its picture shows, whom its scene lists beside these, and those whom any
-    of its pictures shows parked.
+    """All others at a frame of an episode: whom its picture shows, whom its scene lists beside these, and whom any of
+    its pictures shows parked.
 
     Args:
         scenes: of the whole episode.
