@@ -370,7 +370,7 @@ def _follow_ground(state: TrackedState, vehicles: np.ndarray) -> np.ndarray:
 
 def _on_the_ground(actors: Actors, surroundings: Sequence[Surroundings], ground: np.ndarray) -> Actors:
     """The actors [b, s], each at the height of the level that it has been on; who has just come is on the ego's."""
-    if all(own.is_flat for own in surroundings) and not np.any(actors.traits[..., TraitColumn.Z]):
+    if all(own.is_flat for own in surroundings):
         return actors
     traits = actors.traits.copy()
     z = traits[..., TraitColumn.Z]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from worldsim.atomic_files import atomic_path
+from worldsim.datatypes.route_signals import cycles_from
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
@@ -83,10 +84,12 @@ class CameraScenes:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def part(self, first: int, last: int) -> CameraScenes:
-        """The scenes of the frames from `first` to before `last`; the light cycles remain those of the episode."""
+    def part(self, first: int, last: int, dt: float) -> CameraScenes:
+        """The scenes of the frames from `first` to before `last`, which are `dt` apart [s]."""
         part = copy.copy(self)
         part._frames = self._frames[first:last]
+        if self.light_cycles is not None:
+            part.light_cycles = cycles_from(self.light_cycles, first * dt)
         return part
 
     def __getitem__(self, frame: int) -> CameraScene:

@@ -79,8 +79,8 @@ class FrameStore:
         recorded, start, length = self.episodes[episode], int(self.starts[episode]), int(self.lengths[episode])
         if not recorded.has_camera_scenes:
             return reconstruct_scenes(self.rows[start : start + length], self.dt)
-        scenes, offset = recorded.camera_scenes(), int(self.offsets[episode])
-        return scenes if length == len(recorded) else [scenes[k] for k in range(offset, offset + length)]
+        offset = int(self.offsets[episode])
+        return recorded.camera_scenes().part(offset, offset + length, self.dt)
 
     def part(self, first: int, last: int) -> FrameStore:
         """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.
