@@ -89,16 +89,16 @@ def _memory(roots: list[Any]) -> dict[tuple[str, int], int]:
     return found
 
 
+def measure(num_steps: int, options: dict[str, Any], num_driven: int = DRIVEN) -> dict[str, float]:
+    """CPU seconds of a step, alone and of many, and the bytes of one more env after `num_driven` steps."""
+    return {
+        "step_seconds": step_seconds(num_steps, options),
+        "vector_seconds": vector_seconds(max(3, num_steps // NUM_ENVS), options),
+        "env_bytes": env_bytes(num_driven, options),
+    }
+
+
 if __name__ == "__main__":
     request = json.loads(sys.argv[1])
     torch.set_num_threads(1)
-    options = request["options"]
-    print(
-        json.dumps(
-            {
-                "step_seconds": step_seconds(request["num_steps"], options),
-                "vector_seconds": vector_seconds(max(3, request["num_steps"] // NUM_ENVS), options),
-                "env_bytes": env_bytes(DRIVEN, options),
-            }
-        )
-    )
+    print(json.dumps(measure(request["num_steps"], request["options"])))
