@@ -16,7 +16,8 @@ from training.batches.latent_windows import longest_run
 from training.batches.scene_pictures import ScenePictures
 from training.batches.self_rollouts import make_self_rollouts
 from training.data.validity import known_of
-from training.evaluation.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
+from training.evaluation.evaluate import EvaluateConfig, evaluate
+from training.evaluation.tokenizer import evaluate_tokenizer
 from training.recording.record import record
 from training.recording.start_clips import cut_starts, make_starts
 from training.stages.actors import train_actors

@@ -41,6 +41,16 @@ def test_a_user_is_found_within_two_metres_or_a_tenth_of_its_distance() -> None:
     assert scores["users_right"] == 0
 
 
+def test_each_user_is_found_by_another_object() -> None:
+    truth = visible((CAR, 10, 0, 100), (CAR, 11, 0, 100))
+    assert user_scores(scene_with((CAR, 10.5, 0)), truth)["users_found"] == 0.5
+    twice = user_scores(scene_with((CAR, 10, 0), (CAR, 10.2, 0)), visible((CAR, 10, 0, 100)))
+    assert (twice["users_found"], twice["users_right"]) == (1, 0.5)
+    # the only assignment that finds both gives the nearest to the other one
+    truth = visible((CAR, 10, 0, 100), (CAR, 12.8, 0, 100))
+    assert user_scores(scene_with((CAR, 10.9, 0), (CAR, 8.6, 0)), truth)["users_found"] == 1
+
+
 def test_who_is_small_far_or_absent_is_not_missed_and_what_is_not_there_is_wrong() -> None:
     truth = visible((CAR, 10, 0, 29), (CAR, 31, 0, 100), (PEDESTRIAN, 8, 3, 30))
     scores = user_scores(scene_with((CAR, 10, 0), (CAR, 8, 3), (CAR, 20, 9)), truth)
