@@ -72,7 +72,7 @@ def _colours(run: TrainingRun) -> None:
 
 
 def _vae(run: TrainingRun) -> None:
-    train_vae(run.model.vae, run.pictures, run.recipe.vae, run.folder / "vae")
+    train_vae(run.model.vae, run.scenes, run.blind_scenes, run.recipe.vae, run.folder / "vae")
     if run.held_out_store is not None and is_first():
         evaluate_tokenizer(run.model.eval(), run.held_out_store, run.folder / "vae")
 
@@ -179,9 +179,8 @@ def _reader(run: TrainingRun) -> None:
 
 def _decoder(run: TrainingRun) -> None:
     assert run.self_rollouts is not None
-    windows = run.windows(run.recipe.dynamics.student.num_frames)
-    folder = run.folder / "decoder"
-    train_decoder(run.model.vae, run.pictures, windows, run.self_rollouts, run.recipe.decoder, folder)
+    folder, config = run.folder / "decoder", run.recipe.decoder
+    train_decoder(run.model.vae, run.scenes, run.blind_scenes, run.self_rollouts, config, folder)
 
 
 def _trust(run: TrainingRun) -> None:

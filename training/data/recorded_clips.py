@@ -207,7 +207,7 @@ def recorded_signals(
     rows: list[np.ndarray] = []
     for frames in _same_lines(lines, scenes.signal, told):
         row = np.zeros(len(ROUTE_SIGNAL_NAMES))
-        row[RouteSignalColumn.S] = s = lines[frames[np.argmin(np.abs(scenes.signal_distance[frames]))]]
+        row[RouteSignalColumn.S] = s = float(lines[frames[np.argmin(np.abs(scenes.signal_distance[frames]))]])
         shown = scenes.signal[frames]
         if shown[0] in _LIGHTS:
             cycle = _cycle_of(s, route, shown, frames * dt, layout, cycles)

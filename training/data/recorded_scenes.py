@@ -11,6 +11,7 @@ from training.data.camera_scenes import CameraScenes
 from training.data.frame_store import FrameStore
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.start_clip import LAYOUT_RADIUS
+from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.surface_map import SurfaceMap, draw_surfaces

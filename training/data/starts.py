@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from training.data.camera_scenes import CameraScenes
 from training.data.frame_store import FrameStore
 from training.data.recorded_clips import recorded_signals, recorded_users
 from training.data.validity import known_of
@@ -85,10 +86,10 @@ def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
 def _surroundings(store: FrameStore, position: int, route: np.ndarray, layout: Layout) -> dict[str, Any]:
     """StartClip's light cycles, road users, height of the ego and signals, with a route [r, 2] in the ground frame."""
     episode = episode_at(store, position)
-    if not store.has_camera_scenes(episode):
-        return {}
     begin, vehicle = int(store.starts[episode]), store.rows.vehicles[position]
     scenes, frame = store.camera_scenes(episode), position - begin
+    if not isinstance(scenes, CameraScenes):  # made of SceneState, which the clip holds anyway
+        return {}
     users = recorded_users(scenes, frame, store.rows.scenes[position], vehicle, layout, store.dt)
     cycles = None
     if scenes.light_cycles is not None:
