@@ -1,6 +1,8 @@
 """The face: light import, lazy names, env ids, verbs, and errors as one line."""
 
 import dataclasses
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -118,6 +120,17 @@ def test_interrupt_exits_130(monkeypatch, capsys):
     monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(KeyboardInterrupt()))
     assert drivedit.main(["demo"]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_sigterm_is_like_ctrl_c(monkeypatch, capsys):
+    def ask_to_end(config):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setitem(drivedit._VERBS, "demo", lambda: (Nothing, ask_to_end))
+    assert drivedit.main(["demo"]) == 130
+    assert capsys.readouterr().err == "\ndrivedit: demo interrupted\n"
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_exit_code_is_the_functions(monkeypatch):

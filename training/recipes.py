@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from training.batches.picture_rollouts import PictureRolloutsConfig
 from training.batches.self_rollouts import SelfRolloutClipsConfig
 from training.data.rollouts import RolloutDataset
 from training.recording.record import RecordConfig
@@ -21,7 +22,7 @@ from training.stages.scene_reader import ReaderStageConfig
 from training.stages.student import StudentStageConfig
 from training.stages.teacher import TeacherStageConfig
 from training.stages.trust import TrustStageConfig
-from training.stages.vae import VAEStageConfig
+from training.stages.vae import PaintingConfig, VAEStageConfig
 from worldsim.configs import CameraGeometry, DiTConfig, ReaderConfig, VAEConfig, WorldModelConfig
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.networks.sizes import dit_size
@@ -68,7 +69,12 @@ class Recipe:
 
 
 def _recordings(num_episodes: int, num_towns: int, seconds: float, num_test: int) -> tuple[RecordConfig, RecordConfig]:
-    train = RecordConfig(num_episodes=num_episodes, num_towns=num_towns, seconds_per_episode=seconds)
+    train = RecordConfig(
+        num_episodes=num_episodes,
+        num_towns=num_towns,
+        seconds_per_episode=seconds,
+        episodes_per_town=num_episodes // num_towns,
+    )
     test = replace(train, num_episodes=num_test, first_town=HELD_OUT_TOWNS, num_towns=max(1, num_test // 2), seed=1)
     return train, replace(test, episodes_per_town=2)
 
@@ -78,15 +84,18 @@ def debug() -> Recipe:
     train, test = _recordings(num_episodes=8, num_towns=2, seconds=8.0, num_test=4)
     few = LoopConfig(num_steps=3, warmup_steps=1, ema_decay=0.9)
     dit = DiTConfig(width=64, depth=2, num_heads=2, conv_width=32, num_conv_blocks=1, use_memory=True)
+    rollouts, painting = PictureRolloutsConfig(num=4, batch_size=2), PaintingConfig(critic_width=8)
     return Recipe(
         model=WorldModelConfig(
-            vae=VAEConfig(widths=(16, 32, 32), num_blocks=1),
+            vae=VAEConfig(widths=(16, 32, 32), fine_width=8, num_blocks=1),
             dit=dit,
             reader=ReaderConfig(stem_width=8, widths=(16, 16, 24), num_blocks=1, cell_width=16),
         ),
         train_data=train,
         test_data=test,
-        vae=VAEStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9), batch_size=4),
+        vae=VAEStageConfig(
+            loop=LoopConfig(num_steps=20, warmup_steps=5, ema_decay=0.9), rollouts=rollouts, painting=painting
+        ),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9)),
         dynamics=DynamicsRecipe(
             teacher=TeacherStageConfig(loop=few, dit=dit, batch_size=2, num_frames=6),
@@ -102,9 +111,7 @@ def debug() -> Recipe:
         self_rollouts=SelfRolloutClipsConfig(num=8, num_frames=8),
         reader=ReaderStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
         decoder=DecoderStageConfig(
-            loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9),
-            batch_size=2,
-            critic_width=8,
+            loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9), rollouts=rollouts, painting=painting
         ),
         trust=TrustStageConfig(num_starts=4, seconds=1.0),
         num_starts=4,
@@ -120,12 +127,14 @@ def tiny() -> Recipe:
     The shipped weights went through the same stages, some of them by hand and with other numbers of steps: see
     worldsim/default/README.md.
     """
-    train, test = _recordings(num_episodes=240, num_towns=60, seconds=30.0, num_test=40)
+    train, test = _recordings(num_episodes=480, num_towns=160, seconds=40.0, num_test=48)
     return Recipe(
         model=WorldModelConfig(dit=DiTConfig(use_memory=True)),
         train_data=train,
         test_data=test,
-        vae=VAEStageConfig(loop=LoopConfig(num_steps=900, learning_rate=1.5e-3)),
+        vae=VAEStageConfig(
+            loop=LoopConfig(num_steps=2200, learning_rate=1e-3, final_learning_rate=0.05, save_every=50)
+        ),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dynamics=DynamicsRecipe(
             student=StudentStageConfig(
@@ -139,9 +148,7 @@ def tiny() -> Recipe:
         reader=ReaderStageConfig(
             loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2)
         ),
-        decoder=DecoderStageConfig(
-            loop=LoopConfig(num_steps=1800, learning_rate=6e-4, warmup_steps=20, seed=1), actor_weight=5.0
-        ),
+        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=600, learning_rate=3e-4, warmup_steps=20, seed=1)),
         trust=TrustStageConfig(),
         num_starts=32,
         evaluate_starts=64,
@@ -163,7 +170,7 @@ def small() -> Recipe:
         ema_decay=0.999,
         save_every=1000,
     )
-    short = replace(loop, num_steps=10_000, learning_rate=1e-4)
+    short, rollouts = replace(loop, num_steps=10_000, learning_rate=1e-4), PictureRolloutsConfig(num=192, batch_size=32)
     student = StudentStageConfig(
         loop=loop, batch_size=32, num_frames=12, recompute=True, self_ramp=0.4, lookahead_weight=0.05
     )
@@ -171,13 +178,13 @@ def small() -> Recipe:
         recipe,
         model=WorldModelConfig(
             frame_size=frame_size,
-            vae=VAEConfig(latent_channels=16, widths=(64, 128, 224)),
+            vae=VAEConfig(latent_channels=16, widths=(64, 128, 224), fine_width=32),
             dit=dit,
             reader=ReaderConfig(stem_width=32, widths=(64, 112, 160)),
         ),
         train_data=replace(train, frame_size=frame_size),
         test_data=replace(test, frame_size=frame_size),
-        vae=VAEStageConfig(loop=LoopConfig(num_steps=40_000, learning_rate=5e-4, save_every=1000), batch_size=32),
+        vae=VAEStageConfig(loop=LoopConfig(num_steps=40_000, learning_rate=5e-4, save_every=1000), rollouts=rollouts),
         dynamics=DynamicsRecipe(
             teacher=TeacherStageConfig(loop=loop, dit=dit_size("drivedit"), batch_size=32, num_frames=12),
             trajectories=TrajectoryStageConfig(
@@ -194,7 +201,7 @@ def small() -> Recipe:
         decoder=replace(
             recipe.decoder,
             loop=replace(recipe.decoder.loop, num_steps=20_000, learning_rate=3e-4, save_every=1000),
-            batch_size=16,
+            rollouts=rollouts,
         ),
     )
 

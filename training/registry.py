@@ -16,7 +16,8 @@ from training.batches.latent_windows import longest_run
 from training.batches.scene_pictures import ScenePictures
 from training.batches.self_rollouts import make_self_rollouts
 from training.data.validity import known_of
-from training.evaluation.evaluate import EvaluateConfig, evaluate, evaluate_tokenizer
+from training.evaluation.evaluate import EvaluateConfig, evaluate
+from training.evaluation.tokenizer import evaluate_tokenizer
 from training.recording.record import record
 from training.recording.start_clips import cut_starts, make_starts
 from training.stages.actors import train_actors
@@ -71,7 +72,7 @@ def _colours(run: TrainingRun) -> None:
 
 
 def _vae(run: TrainingRun) -> None:
-    train_vae(run.model.vae, run.pictures, run.recipe.vae, run.folder / "vae")
+    train_vae(run.model.vae, run.scenes, run.blind_scenes, run.recipe.vae, run.folder / "vae")
     if run.held_out_store is not None and is_first():
         evaluate_tokenizer(run.model.eval(), run.held_out_store, run.folder / "vae")
 
@@ -178,9 +179,8 @@ def _reader(run: TrainingRun) -> None:
 
 def _decoder(run: TrainingRun) -> None:
     assert run.self_rollouts is not None
-    windows = run.windows(run.recipe.dynamics.student.num_frames)
-    folder = run.folder / "decoder"
-    train_decoder(run.model.vae, run.pictures, windows, run.self_rollouts, run.recipe.decoder, folder)
+    folder, config = run.folder / "decoder", run.recipe.decoder
+    train_decoder(run.model.vae, run.scenes, run.blind_scenes, run.self_rollouts, config, folder)
 
 
 def _trust(run: TrainingRun) -> None:

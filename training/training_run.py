@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from training.batches.decoder_windows import TruePictures
 from training.batches.encoded_store import EncodedStore, encode_store
 from training.batches.latent_windows import LatentWindows
 from training.batches.self_rollouts import SelfRolloutClips
 from training.data.frame_store import FrameStore, store_colours
+from training.data.recorded_scenes import RecordedScenes
 from training.data.rollouts import RolloutDataset
 from training.recipes import Recipe
 from training.recording.record import record
@@ -20,6 +20,7 @@ from training.stages.distributed import first_process_first
 from training.stages.randomness import seeded
 from training.stages.teacher import Teacher
 from worldsim.dynamics.denoiser import Denoiser
+from worldsim.gbuffer.rasterizer import Rasterizer
 from worldsim.world_model import WorldModel
 
 
@@ -91,9 +92,19 @@ class TrainingRun:
             return store_colours(self.store, self.recipe.model.camera, self.folder / "latents" / "colours.npy")
 
     @cached_property
-    def pictures(self) -> TruePictures:
-        """Windows of the store's frames."""
-        return TruePictures(self.store, self.colours, self.model.fine_map)
+    def scenes(self) -> RecordedScenes:
+        """What the store's frames show."""
+        return self._scenes(hide_layout=False)
+
+    @cached_property
+    def blind_scenes(self) -> RecordedScenes:
+        """The same with the layout hidden."""
+        return self._scenes(hide_layout=True)
+
+    def _scenes(self, *, hide_layout: bool) -> RecordedScenes:
+        model = self.recipe.model
+        rasterizer = Rasterizer(model.camera.with_frame_size(model.frame_size))
+        return RecordedScenes(self.store, rasterizer, 4 if hide_layout else 64, hide_layout=hide_layout)
 
     @cached_property
     def encoded(self) -> EncodedStore:

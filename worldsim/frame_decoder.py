@@ -21,6 +21,7 @@ from worldsim.gbuffer.key_frames import KeyFrames
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
 from worldsim.gbuffer.surface_map import SurfaceMap, draw_surfaces
+from worldsim.networks.scene_reader import NUM_READ
 from worldsim.networks.vae3d import (
     VAE3D,
     References,
@@ -30,8 +31,8 @@ from worldsim.networks.vae3d import (
     picture_statistics,
 )
 
-NUM_FRAMES = 3
-"""Frames that a drive keeps: whoever reads the scene off pictures needs as many."""
+NUM_FRAMES = NUM_READ
+"""Frames that a drive keeps: from so many the scene is read."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,16 +75,17 @@ class DrivePictures:
 class PictureState(NamedTuple):
     """What pictures hand on, for `b` drives.
 
-    drives: of each. style: its light and weather, [b, d]. style_drift: how far that of the newest picture is from it,
-    RMS [b]. uncovered: share of the newest picture that no earlier one shows, which had to be painted, [b]. round_trip:
-    how far the newest latents are from what the encoder makes of their picture, RMS [b]; NaN where nobody asked.
+    drives: of each. style: its light and weather, [b, d]. uncovered: share of the newest picture that no earlier one
+    shows, which had to be painted, [b]. round_trip: how far the newest latents are from what the encoder makes of their
+    picture, RMS [b]. style_drift: how far the style of the newest picture is from the drive's, RMS [b]. The last two
+    are NaN where nobody asked.
     """
 
     drives: tuple[DrivePictures, ...]
     style: Tensor
-    style_drift: Tensor
     uncovered: Tensor
     round_trip: Tensor
+    style_drift: Tensor
 
     def take(self, slots: Sequence[int]) -> PictureState:
         """The given slots, in that order; a slot may be taken many times."""
@@ -129,6 +131,21 @@ class Fetched(NamedTuple):
     key_frames: tuple[int | None, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """What pictures are made from beside surfaces; what is left out shows what it is worth.
+
+    Args:
+        latents: whether they are decoded from latents.
+        last_picture: whether the last picture is fetched.
+        key_frames: whether earlier ones are.
+    """
+
+    latents: bool = True
+    last_picture: bool = True
+    key_frames: bool = True
+
+
 class FrameDecoder:
     """VAE3D at work, and what it is given: surfaces, and earlier pictures.
 
@@ -136,10 +153,14 @@ class FrameDecoder:
         vae: the video autoencoder.
         camera: whose pictures these are.
         keep_latents: key frames keep their latents too, for a dynamics model that is shown them.
+
+    Attributes:
+        ablation: what pictures are made from.
     """
 
     def __init__(self, vae: VAE3D, camera: PinholeCamera, *, keep_latents: bool = False) -> None:
         self.vae, self.rasterizer, self.keep_latents = vae, Rasterizer(camera), keep_latents
+        self.ablation = Ablation()
 
     @property
     def device(self) -> torch.device:
@@ -177,8 +198,8 @@ class FrameDecoder:
             DrivePictures.begin(own, [one.geometry for one in drive], of_frames)
             for own, drive, of_frames in zip(frames, surfaces, kept, strict=True)
         )
-        zeros = style.new_zeros(b)
-        return latents, PictureState(drives, style, zeros, zeros, torch.full_like(zeros, torch.nan))
+        unknown = style.new_full((b,), torch.nan)
+        return latents, PictureState(drives, style, style.new_zeros(b), unknown, unknown)
 
     def step(
         self,
@@ -187,7 +208,7 @@ class FrameDecoder:
         surfaces: Sequence[SurfaceMap],
         references: References,
         *,
-        round_trip: bool = False,
+        full_signals: bool = False,
     ) -> PictureState:
         """The state one picture later.
 
@@ -196,17 +217,19 @@ class FrameDecoder:
             latents: newest first, [b, k, c, h, w].
             surfaces: in the new pictures.
             references: that `fetch` found for them.
-            round_trip: also encode them.
+            full_signals: also encode them, and read their style.
         """
         drawn = self._stacked(surfaces)
-        newest = latents[:, : self.vae.config.temporal_kernel].flip(1)
+        newest = latents[:, : self.vae.config.temporal_kernel].flip(1) if self.ablation.latents else None
         pictures = self.vae.decode(newest, drawn, references, state.style)
         frames = frames_to_uint8(pictures)
 
-        error = torch.full_like(state.round_trip, torch.nan)
-        if round_trip:
-            again = self.vae.encode(frames_to_float(frames), drawn)
-            error = (again - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
+        round_trip = style_drift = torch.full_like(state.uncovered, torch.nan)
+        if full_signals:
+            shown = frames_to_float(frames)
+            round_trip = (self.vae.encode(shown, drawn) - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
+            style = self.vae.read_style(picture_statistics(shown, drawn)[:, None])
+            style_drift = (style - state.style).square().mean(1).sqrt()
         covered = torch.maximum(references.last_visible, references.recalled_visible).mean((1, 2, 3))
         kept = latents[:, 0].cpu().numpy() if self.keep_latents else [None] * len(frames)
         drives = tuple(
@@ -214,26 +237,28 @@ class FrameDecoder:
             drive.append(frame.copy(), one.geometry, None if latent is None else latent.copy())
             for drive, frame, one, latent in zip(state.drives, frames.cpu().numpy(), surfaces, kept, strict=True)
         )
-        own_style = self.vae.read_style(picture_statistics(pictures, drawn)[:, None])
-        drift = (own_style - state.style).square().mean(1).sqrt()
-        return PictureState(drives, state.style, drift, 1 - covered, error)
+        return PictureState(drives, state.style, 1 - covered, round_trip, style_drift)
 
     def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> Fetched:
         """Of each drive the last picture and the most useful key frame, where the surfaces are now."""
-        last, recalled, chosen = [], [], []
-        for drive, one in zip(state.drives, surfaces, strict=True):
+        last: list[_Fetch] = []
+        recalled: dict[int, tuple[int, _Fetch]] = {}
+        for slot, (drive, one) in enumerate(zip(state.drives, surfaces, strict=True)):
             last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry)))
-            index = drive.key_frames.retrieve(one.geometry, last[-1].visible)
-            chosen.append(index)
-            if index is None:
-                recalled.append(last[-1]._replace(visible=np.zeros_like(last[-1].visible)))
-            else:
+            if not self.ablation.last_picture:
+                last[-1] = last[-1]._replace(visible=np.zeros_like(last[-1].visible))
+            index = drive.key_frames.retrieve(one.geometry, last[-1].visible) if self.ablation.key_frames else None
+            if index is not None:
                 grid_and_visible = reproject(one.geometry, drive.key_frames.geometry(index))
-                recalled.append(_Fetch(drive.key_frames.picture(index), *grid_and_visible))
+                recalled[slot] = index, _Fetch(drive.key_frames.picture(index), *grid_and_visible)
 
-        fetched, visible = self._fetch(last)
-        again, visible_again = self._fetch(recalled)
-        return Fetched(References(fetched, visible, again, visible_again), tuple(chosen))
+        pictures, visible = self._fetch(last)
+        old_pictures, old_visible = torch.zeros_like(pictures), torch.zeros_like(visible)
+        if recalled:
+            slots = list(recalled)
+            old_pictures[slots], old_visible[slots] = self._fetch([what for _, what in recalled.values()])
+        chosen = tuple(recalled[slot][0] if slot in recalled else None for slot in range(len(surfaces)))
+        return Fetched(References(pictures, visible, old_pictures, old_visible), chosen)
 
     def _fetch(self, what: Sequence[_Fetch]) -> tuple[Tensor, Tensor]:
         """Pictures [b, 3, h, w] in [-1, 1], and where they were seen, [b, 1, h, w]."""

@@ -108,6 +108,9 @@ class ModelState:
         halves = [state.generated for state in states if state.generated is not None]
         if not halves:
             return ModelState(tracked=tracked, generated=None)
+        num_full = sum(half.has_full_signals for half in halves)
+        if num_full not in (0, len(halves)):
+            raise ValueError(f"states to join must all have full signals of trust or none, got {num_full} that do")
         picture = PictureState.concat([half.picture for half in halves])
         latent = LatentState.concat([half.latent for half in halves])
         return ModelState(tracked=tracked, generated=GeneratedState(latent, picture))

@@ -83,12 +83,11 @@ def newest_frames(frames: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: there are none, or they are no RGB pictures of a size that the network takes.
     """
-    b, k, height, width, channels = frames.shape if frames.ndim == 5 else (0, 0, 0, 0, 0)
-    if not k or channels != 3 or height % 16 or width % 16:
+    if frames.ndim != 5 or not frames.shape[1] or frames.shape[-1] != 3 or any(n % 16 for n in frames.shape[2:4]):
         raise ValueError(
             f"pictures must be [b, k, h, w, 3] with k at least 1, h and w multiples of 16, got {frames.shape}"
         )
-    missing = max(0, NUM_READ - k)
+    missing = max(0, NUM_READ - frames.shape[1])
     return np.concatenate([np.repeat(frames[:, :1], missing, axis=1), frames[:, -NUM_READ:]], axis=1)
 
 

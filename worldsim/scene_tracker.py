@@ -242,9 +242,10 @@ class SceneTracker:
             ground=ground,
         )
 
-    def camera_scene(self, state: TrackedState, slot: int) -> CameraScene:
-        """What the picture of a slot shows beside `static_world`; road users keep their ids from step to step."""
-        return camera_scene(state, slot)
+    def camera_scene(self, state: TrackedState, slot: int, replayed: CameraScene | None = None) -> CameraScene:
+        """What the picture of a slot shows beside `static_world`; road users keep their ids from step to step.
+        `replayed` are the road users and lights of a recording to show in place of the tracked ones."""
+        return camera_scene(state, slot, replayed)
 
     def context_scenes(self, state: TrackedState, slot: int, clip: StartClip) -> list[CameraScene]:
         """What the pictures of the clip show, frame by frame, at whose newest frame `state` is."""
@@ -370,7 +371,7 @@ def _follow_ground(state: TrackedState, vehicles: np.ndarray) -> np.ndarray:
 
 def _on_the_ground(actors: Actors, surroundings: Sequence[Surroundings], ground: np.ndarray) -> Actors:
     """The actors [b, s], each at the height of the level that it has been on; who has just come is on the ego's."""
-    if all(own.is_flat for own in surroundings) and not np.any(actors.traits[..., TraitColumn.Z]):
+    if all(own.is_flat for own in surroundings):
         return actors
     traits = actors.traits.copy()
     z = traits[..., TraitColumn.Z]

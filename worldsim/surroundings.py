@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import weakref
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -107,14 +108,19 @@ class Surroundings:
         return float(z[0]), float(np.arctan2(front - rear, 2 * GRADE_REACH))
 
 
-_static_worlds: weakref.WeakValueDictionary[int, StaticWorld] = weakref.WeakValueDictionary()
+_static_worlds: weakref.WeakValueDictionary[bytes, StaticWorld] = weakref.WeakValueDictionary()
 
 
 def static_world_of(layout: Layout) -> StaticWorld:
-    """The layout made ready to be drawn; the same object as long as anybody holds it."""
+    """The layout made ready to be drawn; the same for equal layouts as long as anybody holds it: a state that is read
+    from bytes finds that of its drive."""
     from worldsim.gbuffer.rasterizer import StaticWorld
 
-    known = _static_worlds.get(id(layout))  # which holds the layout, so that its id is no other's
+    digest = hashlib.sha256()
+    for name, array in layout.arrays().items():
+        digest.update(f"{name} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    known = _static_worlds.get(digest.digest())
     if known is None:
-        known = _static_worlds[id(layout)] = StaticWorld(layout)
+        known = _static_worlds[digest.digest()] = StaticWorld(layout)
     return known

@@ -21,6 +21,9 @@ from worldsim.frame_decoder import PictureState
 from worldsim.scene_decoder import DecodedScene
 from worldsim.scene_tracker import TrackedScene
 
+ALWAYS_SHOWN = ("style_drift", *DISAGREEMENTS)
+"""Signals that are told by name, as 0, where they are not measured."""
+
 
 class TrustScorer:
     """The two TrustModels at work.
@@ -61,14 +64,14 @@ class TrustScorer:
         full = "seed_disagreement" in measured
         names, model = (FULL_SIGNALS, self.full) if full else (FREE_SIGNALS, self.free)
         trust = model(torch.stack([measured[name] for name in names], dim=-1))
-        shown = dict.fromkeys((*names, *DISAGREEMENTS))
+        shown = dict.fromkeys((*names, *ALWAYS_SHOWN))
         signals = {name: measured[name].nan_to_num(0.0).cpu().numpy() for name in shown}
         return TrustScores(trust=trust.cpu().numpy(), signals=signals)
 
     @staticmethod
     def neutral(num: int) -> TrustScores:
         """Of state-only drives: nothing is generated that could be wrong, so trust is 1 and all signals are 0."""
-        return TrustScores(np.ones(num), {name: np.zeros(num) for name in (*FREE_SIGNALS, *DISAGREEMENTS)})
+        return TrustScores(np.ones(num), {name: np.zeros(num) for name in (*FREE_SIGNALS, *ALWAYS_SHOWN)})
 
 
 def disagreements(tracked: TrackedScene, decoded: DecodedScene, preview: RoutePreview) -> dict[str, np.ndarray]:

@@ -202,7 +202,7 @@ class WorldModel(nn.Module):
         if decode:
             assert fetched is not None
             picture = self.frame_decoder.step(
-                picture, latent.latents, surfaces, fetched.references, round_trip=full_signals
+                picture, latent.latents, surfaces, fetched.references, full_signals=full_signals
             )
         else:
             picture = picture.skip(surfaces)

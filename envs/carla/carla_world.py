@@ -51,7 +51,7 @@ class _Episode:
     play: ScriptedPlay | None
     keeps_route: bool
     signals: RouteSigns
-    sensors: Mapping[str, np.ndarray]
+    moment: CarlaMoment
     past: tuple[Instant, ...] = ()
 
 
@@ -150,7 +150,7 @@ class CarlaWorld:
             play=play,
             keeps_route=keeps_route,
             signals=RouteSigns(self._signals, length, start.route, s, moving, moment.lights),
-            sensors=moment.sensors,
+            moment=moment,
         )
         speed = float(rng.uniform(0.0, 1.0) * start.speed_limit) if rng.random() < 0.85 else 0.0
         if scripted_actors is not None and scripted_actors.ego_speed is not None:
@@ -186,7 +186,7 @@ class CarlaWorld:
         progress, episode.s = float(s - episode.s), float(s)
         speed = float(moment.vehicle[VehicleColumn.SPEED])
         episode.signals.step(float(s), float(lateral), speed, moment.lights)
-        episode.sensors = moment.sensors
+        episode.moment = moment
         if not episode.keeps_route:
             episode.route, episode.s = keep_route(
                 episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
@@ -200,7 +200,7 @@ class CarlaWorld:
 
     def sensor_frames(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """See SensorWorld; those of `sensor_names` alone."""
-        sensors = self._running().sensors
+        sensors = self._running().moment.sensors
         missing = [name for name in names if name not in sensors]
         if missing:
             raise ValueError(f"this world has no cameras for {' and '.join(missing)}: CarlaWorldConfig(sensors=...)")
@@ -220,6 +220,8 @@ class CarlaWorld:
             self._map(),
             layout,
             signals=signals,
+            road_users=episode.moment.road_users,
+            ego_z=episode.moment.z,
             pictures=pictures,
         )
 

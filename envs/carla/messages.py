@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from envs.ground_truth import Objects
+from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.scene import ObjectKind
 
 
@@ -126,6 +127,8 @@ class CarlaMoment:
         yaw_rate: measured [rad/s].
         size: the ego's length and width [m].
         objects: all other vehicles, walkers and props.
+        road_users: the same, as a start clip tells of them.
+        z: height of the ground under the ego [m].
         collided_with: what the collision sensor reported for this frame, EMPTY for nothing.
         lane_invasions: kinds of the markings crossed, since the last frame.
         lights: what each of the server's lights shows, SignalKind, NONE of one that is off, int64 [n].
@@ -138,6 +141,8 @@ class CarlaMoment:
     yaw_rate: float
     size: tuple[float, float]
     objects: Objects
+    road_users: KnownRoadUsers
+    z: float
     collided_with: ObjectKind
     lane_invasions: tuple[str, ...]
     lights: np.ndarray

@@ -12,6 +12,9 @@ import numpy as np
 
 from envs.carla.coordinates import pose_from_carla
 from envs.ground_truth import Objects
+from worldsim.actors.actors import BRAKE_LIGHTS, STANDING
+from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.scene import ObjectKind
 
 _HEAVY = ("truck", "bus")
@@ -27,6 +30,8 @@ class Body:
         width: [m].
         ahead: its middle ahead of its origin [m].
         bottom: its underside above its origin [m].
+        height: [m].
+        color: of its paint, RGB [0, 255], NaN where the server does not tell.
     """
 
     kind: ObjectKind
@@ -34,6 +39,8 @@ class Body:
     width: float
     ahead: float
     bottom: float
+    height: float
+    color: tuple[float, float, float]
 
     def middle(self, actor: Any) -> tuple[float, float, float]:
         """x, y [m] and yaw [rad] of the middle of the body, of an actor or its snapshot."""
@@ -57,6 +64,29 @@ class Bodies:
         if actor.id not in self._known:
             self._known[actor.id] = _measure(actor)
         return self._known[actor.id]
+
+    def road_users(self, snapshot: carla.WorldSnapshot, ego_id: int, objects: Objects) -> KnownRoadUsers:
+        """The same of whom `objects` are made, as a start clip tells of them. Brake lights follow from their motion; of
+        who stands it is not known whether he is parked, but of props."""
+        actors = [actor for actor in snapshot if actor.id != ego_id and self._known.get(actor.id) is not None]
+        bodies = [body for actor in actors if (body := self._known[actor.id]) is not None]
+        boxes = np.zeros((len(bodies), len(BOX_NAMES)))
+        boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = objects.boxes
+        for row, (actor, body) in enumerate(zip(actors, bodies, strict=True)):
+            boxes[row, BoxColumn.Z] = actor.get_transform().location.z + body.bottom
+            boxes[row, BoxColumn.HEIGHT] = body.height
+        rates = [actor.get_acceleration().dot(actor.get_transform().get_forward_vector()) for actor in actors]
+        slows = np.array(rates) < BRAKE_LIGHTS
+        vehicle = (objects.kinds == ObjectKind.CAR) | (objects.kinds == ObjectKind.TRUCK)
+        return KnownRoadUsers(
+            kinds=objects.kinds,
+            boxes=boxes,
+            speeds=objects.speeds,
+            colors=np.array([body.color for body in bodies]).reshape(-1, 3),
+            braking=vehicle & (slows | (np.abs(objects.speeds) < STANDING)),
+            phases=np.zeros(len(bodies)),
+            parked=objects.kinds == ObjectKind.STATIC,
+        )
 
     def objects(self, snapshot: carla.WorldSnapshot, ego_id: int, speeds: Mapping[int, float]) -> Objects:
         """Everyone of a snapshot but the ego, with these speeds [m/s] by id instead of measured ones."""
@@ -96,7 +126,18 @@ def _measure(actor: Any) -> Body | None:
         width=2 * box.extent.y,
         ahead=box.location.x,
         bottom=box.location.z - box.extent.z,
+        height=2 * box.extent.z,
+        color=_color_of(actor),
     )
+
+
+def _color_of(actor: Any) -> tuple[float, float, float]:
+    """RGB [0, 255] of an actor's paint; NaN where the server does not tell."""
+    parts = actor.attributes.get("color", "").split(",")
+    if len(parts) != 3:
+        return np.nan, np.nan, np.nan
+    red, green, blue = (float(part) for part in parts)
+    return red, green, blue
 
 
 def kind_of(actor: Any) -> ObjectKind:

@@ -310,6 +310,7 @@ class CarlaSession:
             angle = self._ego.get_wheel_steer_angle(carla.VehicleWheelLocation.FL_Wheel)
             body, ego = self._bodies.of(self._ego), snapshot.find(self._ego.id)
             objects = self._bodies.objects(snapshot, self._ego.id, self._actors.speeds if self._actors else {})
+            road_users = self._bodies.road_users(snapshot, self._ego.id, objects)
         except RuntimeError as error:
             raise WorldLostError(f"CARLA broke off in frame {number}: {error}") from error
         assert body is not None, "the ego is a vehicle"
@@ -326,6 +327,8 @@ class CarlaSession:
             yaw_rate=-math.radians(ego.get_angular_velocity().z),
             size=(body.length, body.width),
             objects=objects,
+            road_users=road_users,
+            z=ego.get_transform().location.z + body.bottom,
             collided_with=self._collided_with(),
             lane_invasions=invasions,
             lights=self._signals.states(),

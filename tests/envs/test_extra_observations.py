@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
+from small_worlds import ConstantWorld, world_step
 
 import drivedit  # noqa: F401  registers the ids
 from envs.driving_env import DrivingEnv
@@ -72,17 +73,27 @@ def test_vector_envs_stack_them():
     envs.close()
 
 
-def test_what_cannot_be_shown_is_refused_by_name(tiny_world_env):
-    with pytest.raises(ValueError, match="a LearnedWorld shows no depth and no semantic"):
-        DrivingEnv(tiny_world_env.world, extra_obs=BOTH)
+@pytest.mark.parametrize("obs", ["state", "pixels"])
+def test_the_learned_world_has_the_same_keys(obs, tiny_checkpoint):
+    """Those of a state-only drive too: they are drawn of what is tracked."""
+    env = gymnasium.make("DriveDiT-v0", obs=obs, extra_obs=BOTH, checkpoint=tiny_checkpoint).unwrapped
+    check_env(env, skip_render_check=True)
+    env.reset(seed=2)
+    (branched,) = env.branch(1)
+    again = gymnasium.make("DriveDiT-v0", obs=obs, extra_obs=BOTH, checkpoint=tiny_checkpoint).unwrapped
+    again.set_state(env.get_state())
+    seen = [one.step(COAST)[0] for one in (env, branched, again)]
+    assert set(seen[0]) == {obs, *BOTH}
+    assert (seen[0]["semantic"] == SemanticClass.CAR).any()
+    for other in seen[1:]:
+        for name in BOTH:
+            np.testing.assert_array_equal(other[name], seen[0][name])
+
+
+def test_what_cannot_be_shown_is_refused_by_name():
+    with pytest.raises(ValueError, match="a ConstantWorld shows no depth and no semantic"):
+        DrivingEnv(ConstantWorld(world_step()), extra_obs=BOTH)
     with pytest.raises(ValueError, match="extra_obs may hold depth and semantic, got 'lidar'"):
         make(extra_obs=("lidar",))
     with pytest.raises(ValueError, match="got the string 'depth'"):
         make(extra_obs="depth")
-
-
-@pytest.fixture
-def tiny_world_env():
-    env = gymnasium.make("DriveDiT-v0", obs="state").unwrapped
-    yield env
-    env.close()

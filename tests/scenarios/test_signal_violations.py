@@ -9,9 +9,8 @@ from policies.drive import NO_FRAME, Rollout
 from scenarios.case_results import CaseResult
 from scenarios.metrics.signal_violations import SignalViolations, violations_text
 from scenarios.validate import summarise
-from training.evaluation.evaluate import table
-from training.evaluation.metrics import violation_scores
-from training.evaluation.rollouts import LongDrives
+from training.evaluation.closed_loop import ClosedLoopDrives, violation_scores
+from training.evaluation.report import table
 from worldsim.datatypes.scene import SceneState
 
 
@@ -70,19 +69,12 @@ def test_reports_say_how_many_how_often_or_not_known() -> None:
     assert summarise("all", results[:1]).violations is None
 
 
-def test_an_evaluation_counts_them_in_its_long_drives_or_says_that_they_are_not_known() -> None:
+def test_an_evaluation_counts_them_in_its_closed_loop_drives_or_says_that_they_are_not_known() -> None:
     scenes = SceneState.empty((2, 100))
     scenes.ego[..., 0] = 10.0
     red = np.zeros((2, 100), bool)
     red[0, 5] = True
-    drives = LongDrives(
-        frames=np.zeros((2, 100, 1, 1, 3), np.uint8),
-        scenes=scenes,
-        decoded=scenes,
-        off_road=np.zeros((2, 100)),
-        red_light=red,
-        stop_sign_missed=np.zeros((2, 100), bool),
-    )
+    drives = ClosedLoopDrives(scenes=scenes, red_light=red, stop_sign_missed=np.zeros((2, 100), bool))
     assert violation_scores(drives, 0.1) == {}
     scenes.signal_valid[0] = True
     scores = violation_scores(drives, 0.1)
@@ -90,8 +82,7 @@ def test_an_evaluation_counts_them_in_its_long_drives_or_says_that_they_are_not_
     assert scores["red_lights_run"] == {"count": 1, "per_km": pytest.approx(10.0)}
     assert scores["stop_signs_missed"] == {"count": 0, "per_km": 0.0}
 
-    empty = {"pictures": {"drift_horizon_s": 1.0, "horizons": {}}, "features": {"frechet": {}}, "actor_pictures": {}}
-    empty |= {"scene": {"tracked": {}, "decoded": {}}, "controls": {}, "events": {}}
-    assert "red lights run" not in table(empty)  # an older report
-    assert "| red lights run by the lane follower in long drives | not known |" in table(empty | {"violations": {}})
-    assert "in long drives | 1 (10.0 per km) |" in table(empty | {"violations": scores})
+    assert "red lights run" not in table({})
+    label = "red lights run by the lane follower in closed loop"
+    assert f"| {label} | not known |" in table({"violations": {}})
+    assert f"| {label} | 1 (10.0 per km) |" in table({"violations": scores})

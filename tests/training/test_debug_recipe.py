@@ -14,7 +14,7 @@ from training.train import TrainConfig, train
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_debug_recipe_runs_and_gives_a_world_to_drive_in(tmp_path: Path) -> None:
-    config = TrainConfig(recipe="debug", out=tmp_path, num_workers=0)
+    config = TrainConfig(recipe="debug", out=tmp_path, num_workers=0, precision="bfloat16")
     train(config)
     assert (tmp_path / "evaluation" / "report.json").is_file()
     weights = tmp_path / "checkpoint" / "weights.safetensors"

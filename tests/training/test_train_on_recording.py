@@ -34,6 +34,7 @@ def test_the_debug_recipe_learns_an_imported_recording(tmp_path: Path) -> None:
         vehicle=VEHICLE,
         vae_steps=3,
         dit_steps=3,
+        precision="float32",
     )
     train(config)
     checkpoint = tmp_path / "run" / "checkpoint"
@@ -63,7 +64,9 @@ def test_without_controls_there_is_a_tokenizer_and_no_more(tmp_path: Path) -> No
     options = DriveOptions(source_fps=10.0)
     source = ImportConfig(source=tmp_path / "frames", out=tmp_path / "data", frame_size=(32, 64), drive=options)
     (dataset,) = import_recordings(source)
-    config = TrainConfig(recipe="debug", data=dataset.root, held_out=0.4, out=tmp_path / "run", vae_steps=1)
+    config = TrainConfig(
+        recipe="debug", data=dataset.root, held_out=0.4, out=tmp_path / "run", vae_steps=1, precision="float32"
+    )
     with pytest.raises(ValueError, match="data does not tell how the ego moved and under which control"):
         train(config)
     assert (tmp_path / "run" / "vae" / "tokenizer.png").is_file()

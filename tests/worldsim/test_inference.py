@@ -134,7 +134,7 @@ def test_what_cannot_be_is_refused() -> None:
 
 
 def test_convolutions_are_loaded_channels_last(tiny_checkpoint: Path) -> None:
-    weight = WorldModel.load(tiny_checkpoint).vae.decoder_2x.conv1.weight
+    weight = WorldModel.load(tiny_checkpoint).vae.decoder_4x[0].conv1.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
 
 

@@ -45,23 +45,23 @@ def test_the_dynamics_draw_noise_by_seed_and_frame_whatever_else_is_in_the_batch
     assert not torch.equal(many[0], many[1])
 
 
-def test_frames_are_made_of_their_inputs_alone(model: WorldModel) -> None:
+def test_frames_are_made_of_their_own_drive_alone(model: WorldModel) -> None:
     state = model.begin([random_clip(8), random_clip(8, seed=3)], [1, 2])
-    inputs = model.frame_decoder.gather_inputs(state.latent, state.tracked)
-    both = model.frame_decoder.render(inputs)
-    second = model.frame_decoder.render(type(inputs)(*(value[1:] for value in inputs)))
-    assert np.abs(both[1].astype(int) - second[0]).max() <= 1
-    assert not np.array_equal(both[0], both[1])
+    decoder, latent, picture = model.frame_decoder, *state.generated
+    scenes = [model.tracker.camera_scene(state.tracked, slot) for slot in (0, 1)]
+    surfaces = decoder.draw([model.tracker.static_world(state.tracked, slot) for slot in (0, 1)], scenes)
+    both = decoder.step(picture, latent.latents, surfaces, decoder.fetch(picture, surfaces).references)
+    second = picture.take([1])
+    alone = decoder.step(second, latent.latents[1:], surfaces[1:], decoder.fetch(second, surfaces[1:]).references)
+    assert np.abs(both.newest[1].astype(int) - alone.newest[0]).max() <= 1
+    assert not np.array_equal(both.newest[0], both.newest[1])
 
 
-def test_what_is_decoded_depends_on_latents_and_hands_ego_and_command_on(model: WorldModel) -> None:
-    latents = torch.randn(2, 3, 8, 16, 16, generator=torch.Generator().manual_seed(0))
-    ego = np.array([[4.0, 0.5, 0.1, 0.02], [4.0, 0.5, 0.1, 0.02]])
-    decoded = model.scene_decoder.read(latents, ego, np.array([1, 1]))
-    np.testing.assert_allclose(decoded.scene.ego, ego, rtol=1e-6)
-    assert decoded.scene.command.tolist() == [1, 1]
-    assert not np.array_equal(decoded.scene.lane[0], decoded.scene.lane[1])
-    assert ((decoded.off_road > 0) & (decoded.off_road < 1)).all()
+def test_a_clip_of_frames_is_made_up_with_the_first(model: WorldModel) -> None:
+    clip = random_clip(2)
+    frames = model.begin([clip], [0]).generated.picture.clip()
+    assert frames.shape == (1, 3, 128, 128, 3)
+    np.testing.assert_array_equal(frames[0, [0, 1, 2]], clip.frames[[0, 0, 1]])
 
 
 def test_neutral_trust_has_the_signals_of_a_scored_one(model: WorldModel) -> None:

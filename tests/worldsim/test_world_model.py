@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from layouts import layout_of, with_road
 from places import environment
 from tiny_model import CONFIG, CONTROL, random_clip, random_conditions, random_model
 
+from worldsim.datatypes.layout import LayoutKind
+from worldsim.datatypes.start_clip import StartClip
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
 from worldsim.dynamics.rollout import advance, prefill, select_frames
-from worldsim.networks.vae3d import frames_to_uint8
+from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.world_model import WorldModel
 
 
@@ -101,28 +104,102 @@ def test_same_frames_in_another_process(model: WorldModel) -> None:
     assert there.stdout.strip() == here
 
 
-def test_a_frame_is_a_function_of_its_view_however_it_was_come_to(model: WorldModel) -> None:
-    """Decoded at every step, streaming as one clip, or once at the end: the same frame."""
-    state = model.begin([random_clip()], [5])
-    latents = [state.latent.latents.flip(1)]
-    for _ in range(4):
-        state, prediction = model.step(state, CONTROL)
-        latents.append(state.latent.latents[:, :1])
-    assert np.array_equal(
-        model.render(model.frame_decoder.gather_inputs(state.latent, state.tracked)), prediction.frames
-    )
-    blind = model.begin([random_clip()], [5])
-    for _ in range(4):
-        blind, empty = model.step(blind, CONTROL, decode=False)
-    assert empty.frames is None
-    assert np.array_equal(
-        model.render(model.frame_decoder.gather_inputs(blind.latent, blind.tracked)), prediction.frames
-    )
-    clip = torch.cat(latents, dim=1)
-    view = model.frame_decoder.gather_inputs(state.latent, state.tracked)
-    actors = [np.repeat(v[:, None], clip.shape[1], axis=1) for v in (view.objects, view.kinds, view.colours)]
-    streamed, _ = model.frame_decoder.decode(clip, *actors)
-    assert np.abs(frames_to_uint8(streamed[:, -1]).numpy().astype(int) - prediction.frames).max() <= 1
+def town_clip(seed: int = 0) -> StartClip:
+    """On a road between houses."""
+    houses = (18.0, 9.0, 0.0, 0.0, 12.0, 8.0, 7.0), (30.0, -9.0, 0.0, 0.0, 9.0, 8.0, 5.0)
+    return replace(random_clip(seed=seed), layout=with_road(layout_of(LayoutKind.BUILDING, *houses)))
+
+
+def test_an_undecoded_step_leaves_pictures_as_they_are_and_latents_do_not_mind(model: WorldModel) -> None:
+    begun = model.begin([town_clip()], [5])
+    looked, blind = begun, begun
+    for _ in range(3):
+        looked, _ = model.step(looked, CONTROL)
+        blind, prediction = model.step(blind, CONTROL, decode=False)
+    assert prediction.frames is None
+    assert blind.generated is not None
+    assert blind.generated.picture.drives[0].frames is begun.generated.picture.drives[0].frames
+    assert torch.equal(looked.latent.latents, blind.latent.latents)
+
+    # the next picture is fetched from where it was last seen, which was longer ago
+    (_, seen), (_, further) = (model.step(state, CONTROL) for state in (looked, blind))
+    assert not np.array_equal(seen.frames, further.frames)
+    assert further.trust.signals["uncovered"] > seen.trust.signals["uncovered"]
+    with pytest.raises(ValueError, match="read off frames: step with decode=True"):
+        model.step(looked, CONTROL, decode=False, decode_scene=True)
+
+
+def test_what_the_camera_shows_can_be_given(model: WorldModel) -> None:
+    state = model.begin([town_clip()], [5])
+    _, own = model.step(state, CONTROL)
+    scene = model.tracker.camera_scene(model.tracker.step(state.tracked, CONTROL), 0)
+    _, given = model.step(state, CONTROL, camera_scenes=[scene])
+    assert np.array_equal(own.frames, given.frames)
+    nobody = replace(scene, users=RoadUsers.none(), user_ids=np.zeros(0, np.int64))
+    _, empty = model.step(state, CONTROL, camera_scenes=[nobody])
+    assert not np.array_equal(own.frames, empty.frames)
+    assert own.scene == empty.scene
+    with pytest.raises(ValueError, match="1 slots need as many camera_scenes, got 2"):
+        model.step(state, CONTROL, camera_scenes=[scene, scene])
+
+
+def test_a_context_can_be_given_too(model: WorldModel) -> None:
+    clip, tracked = town_clip(), model.tracker.begin([town_clip()], [5])
+    scenes = model.tracker.context_scenes(tracked, 0, clip.last(CONFIG.num_context))
+    empty = [replace(scene, users=RoadUsers.none(), user_ids=np.zeros(0, np.int64)) for scene in scenes]
+    own, given = model.begin([clip], [5]), model.begin([clip], [5], camera_scenes=[empty])
+    assert not torch.equal(own.latent.latents, given.latent.latents)
+    assert (given.generated.picture.drives[0].geometry.users == -1).all()
+
+
+def test_pictures_are_shared_by_states_and_never_written_to(model: WorldModel) -> None:
+    state = model.begin([town_clip(), town_clip(1)], [5, 6])
+    drive = state.generated.picture.drives[0]
+    taken = state.take([0, 0, 1])
+    assert all(taken.generated.picture.drives[k] is drive for k in (0, 1))
+    before = drive.frames[0].copy()
+    after, _ = model.step(state, np.repeat(CONTROL, 2, axis=0))
+    assert np.array_equal(drive.frames[0], before)
+    assert after.generated.picture.drives[0].frames[1] is drive.frames[0]
+    assert after.generated.picture.drives[0].frames[0].base is None  # nor does it keep its neighbours alive
+
+
+def test_a_drive_remembers_pictures_of_where_it_was(model: WorldModel) -> None:
+    """After 12 m there are key frames, and looking back along the road one is recalled."""
+    state = model.begin([town_clip()], [5])
+    for _ in range(20):
+        state, _ = model.step(state, np.array([[0.0, 0.8, 0.0, 0.0]], np.float32))
+    picture = state.generated.picture
+    assert 2 < len(picture.drives[0].key_frames) < 8
+    vehicle = model.tracker.camera_scene(state.tracked, 0)
+    back = replace(vehicle, view=replace(vehicle.view, x=vehicle.view.x - 14.0))
+    surfaces = model.frame_decoder.draw([model.tracker.static_world(state.tracked, 0)], [back])
+    fetched = model.frame_decoder.fetch(picture, surfaces)
+    assert fetched.key_frames[0] is not None
+    assert fetched.references.recalled_visible.mean() > fetched.references.last_visible.mean()
+
+
+def test_colours_of_a_clips_road_users_are_read_off_its_frames(model: WorldModel) -> None:
+    clip = random_clip()
+    clip.frames[:, 64:, 56:72] = 10, 200, 30  # where the lead is
+    state = model.begin([clip], [0])
+    np.testing.assert_allclose(state.tracked.actors.colours[0, 0], np.array([10, 200, 30]) / 255, atol=0.01)
+
+
+def test_a_memory_of_latents_is_shown_to_a_model_that_asks_for_it() -> None:
+    remembering = random_model(use_memory=True)
+    state = remembering.begin([town_clip()], [5])
+    drive = state.generated.picture.drives[0]
+    kept = drive.key_frames.latent(0)
+    assert kept is not None
+    assert kept.shape == (8, 16, 16)
+    _, with_memory = remembering.step(state, CONTROL)
+    bare = drive.key_frames.__class__()
+    without = state.generated.picture._replace(drives=(replace(drive, key_frames=bare),))
+    forgetful = replace(state, generated=state.generated._replace(picture=without))
+    _, lost = remembering.step(forgetful, CONTROL)
+    assert with_memory.frames is not None
+    assert not np.array_equal(with_memory.frames, lost.frames)
 
 
 def test_slot_of_a_batch_equals_the_batch_of_one(model: WorldModel) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from worldsim.atomic_files import atomic_path
+from worldsim.datatypes.route_signals import cycles_from
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
@@ -76,22 +77,23 @@ class CameraScenes:
                 raise ValueError(f"{counts.sum()} road users expected, {len(self._arrays['kinds'])} found")
         except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError) as error:
             raise ValueError(f"cannot read {path}: {error}") from error
-        self._starts = np.cumsum(counts) - counts
-        self._frames = range(len(counts))
+        self._starts, self._first = np.cumsum(counts) - counts, 0
         self.light_cycles: np.ndarray | None = self._arrays.get("light_cycles")
 
     def __len__(self) -> int:
-        return len(self._frames)
+        return len(self._starts) - self._first
 
-    def part(self, first: int, last: int) -> CameraScenes:
-        """The scenes of the frames from `first` to before `last`; the light cycles remain those of the episode."""
-        part = copy.copy(self)
-        part._frames = self._frames[first:last]
-        return part
+    def since(self, frame: int, dt: float) -> CameraScenes:
+        """Those from a frame on, which is the first of them; frames are `dt` apart [s]."""
+        later = copy.copy(self)
+        later._first = self._first + frame
+        if self.light_cycles is not None:
+            later.light_cycles = cycles_from(self.light_cycles, frame * dt)
+        return later
 
     def __getitem__(self, frame: int) -> CameraScene:
         """The scene of a frame."""
-        frame = self._frames[frame]
+        frame += self._first
         arrays, first = self._arrays, int(self._starts[frame])
         rows = slice(first, first + int(arrays["counts"][frame]))
         x, y, yaw, z, grade = arrays["views"][frame].tolist()

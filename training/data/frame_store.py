@@ -62,7 +62,7 @@ class FrameStore:
         self.rows = Rows.concatenate([episode.rows for episode in episodes])
         self.layouts: tuple[EpisodeLayout, ...] = tuple(episode.static for episode in episodes)
         self.episodes = episodes
-        self.offsets = np.zeros_like(self.starts)  # of the first frames, in their episodes
+        self._cuts = np.zeros(len(episodes), np.int64)  # frames left out where an episode begins
         self.frames = _cached_frames(dataset, episodes, num_threads, batch_size)
         self.content = {"checksums": dataset.checksums, "first": 0, "last": len(self)}
 
@@ -75,12 +75,15 @@ class FrameStore:
         return self.episodes[episode].has_camera_scenes
 
     def camera_scenes(self, episode: int) -> CameraScenes | list[CameraScene]:
-        """What each frame of an episode shows beside its layout; made of the rows where it is not recorded."""
-        recorded, start, length = self.episodes[episode], int(self.starts[episode]), int(self.lengths[episode])
-        if not recorded.has_camera_scenes:
+        """What each frame of an episode shows beside its layout; made of the rows where it is not recorded.
+
+        Raises:
+            ValueError: the recording's file is damaged; the message names it.
+        """
+        if not self.has_camera_scenes(episode):
+            start, length = int(self.starts[episode]), int(self.lengths[episode])
             return reconstruct_scenes(self.rows[start : start + length], self.dt)
-        scenes, offset = recorded.camera_scenes(), int(self.offsets[episode])
-        return scenes if length == len(recorded) else [scenes[k] for k in range(offset, offset + length)]
+        return self.episodes[episode].camera_scenes().since(int(self._cuts[episode]), self.dt)
 
     def part(self, first: int, last: int) -> FrameStore:
         """The frames from `first` to before `last` as a store of their own; an episode that reaches beyond is cut.
@@ -96,9 +99,9 @@ class FrameStore:
         kept = ends > begins
         part.starts = begins[kept] - first
         part.lengths = (ends - begins)[kept]
-        part.offsets = self.offsets[kept] + (begins - self.starts)[kept]
-        part.episodes = [self.episodes[k] for k in np.flatnonzero(kept)]
         part.towns = self.towns[kept]
+        part.episodes = [self.episodes[k] for k in np.flatnonzero(kept)]
+        part._cuts = (self._cuts + begins - self.starts)[kept]
         part.layouts = tuple(self.layouts[k] for k in np.flatnonzero(kept))
         part.rows = self.rows[first:last]
         part.frames = self.frames[first:last]

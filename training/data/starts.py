@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from training.data.camera_scenes import CameraScenes
 from training.data.frame_store import FrameStore
+from training.data.recorded_clips import recorded_signals, recorded_users
 from training.data.validity import known_of
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, centreline_of, to_ground_frame, to_vehicle_frame
+from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import LANE_NAMES
-from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip
+from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip, cycles_of_layout, users_along
+from worldsim.datatypes.vehicle import VehicleModel
 
 
 def choose_starts(store: FrameStore, num: int, num_context: int, horizon: int, rng: np.random.Generator) -> np.ndarray:
@@ -54,13 +61,15 @@ def known_starts(store: FrameStore, num_context: int) -> list[np.ndarray]:
 
 
 def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
-    """The StartClip whose newest frame is at `position`."""
+    """The StartClip whose newest frame is at `position`; where camera scenes were recorded, its stop lines are those
+    that the rest of the episode tells of."""
     rows = slice(position - num_context + 1, position + 1)
     route, lanes = recorded_route(store, position)
-    layout = store.layouts[episode_at(store, position)].read()
+    episode = episode_at(store, position)
     around = np.concatenate(
         [store.rows.vehicles[position, None, :2], to_ground_frame(store.rows.vehicles[position], route)]
     )
+    layout = store.layouts[episode].read().crop(around, LAYOUT_RADIUS)
     return StartClip(
         frames=np.array(store.frames[rows]),
         controls=store.rows.controls[rows][:-1],
@@ -69,8 +78,32 @@ def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
         route=route,
         dt=store.dt,
         lanes=lanes,
-        layout=layout.crop(around, LAYOUT_RADIUS),
+        layout=layout,
+        **_surroundings(store, position, around[1:], layout),
     )
+
+
+def _surroundings(store: FrameStore, position: int, route: np.ndarray, layout: Layout) -> dict[str, Any]:
+    """StartClip's light cycles, road users, height of the ego and signals, with a route [r, 2] in the ground frame."""
+    episode = episode_at(store, position)
+    begin, vehicle = int(store.starts[episode]), store.rows.vehicles[position]
+    scenes, frame = store.camera_scenes(episode), position - begin
+    if not isinstance(scenes, CameraScenes):  # made of SceneState, which the clip holds anyway
+        return {}
+    users = recorded_users(scenes, frame, store.rows.scenes[position], vehicle, layout, store.dt)
+    cycles = None
+    if scenes.light_cycles is not None:
+        cycles = cycles_of_layout(layout, cycles_from(scenes.light_cycles, frame * store.dt))
+    rest = slice(position, begin + int(store.lengths[episode]))
+    signals = recorded_signals(
+        route, store.rows.vehicles[rest], store.rows.scenes[rest], VehicleModel().length / 2, layout, cycles, store.dt
+    )
+    return {
+        "light_cycles": cycles,
+        "road_users": users_along(users, vehicle, route),
+        "ego_z": scenes[frame].view.z,
+        "signals": signals,
+    }
 
 
 def episode_at(store: FrameStore, position: int) -> int:

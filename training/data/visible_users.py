@@ -134,7 +134,7 @@ def _camera_scene(scene: SceneState, vehicle: np.ndarray) -> CameraScene:
     boxes = np.zeros((len(kinds), len(BOX_NAMES)))
     x, y, yaw = vehicle[[VehicleColumn.X, VehicleColumn.Y, VehicleColumn.YAW]]
     own = scene.objects[:, BOX_COLUMNS].astype(np.float64)
-    boxes[:, :2] = rotate(own[:, :2], yaw) + [x, y]
+    boxes[:, :2] = rotate(own[:, :2], yaw) + np.array([x, y])
     boxes[:, BoxColumn.YAW] = own[:, 2] + yaw
     boxes[:, [BoxColumn.LENGTH, BoxColumn.WIDTH]] = own[:, 3:]
     boxes[:, BoxColumn.HEIGHT] = [HEIGHTS.get(ObjectKind(kind), 1.0) for kind in kinds.tolist()]

@@ -1,40 +1,50 @@
-"""How far generated pictures are from true ones in the features of our own VAE: paired, and Frechet over clips.
+"""How far generated pictures are from true ones in the features of the Yardstick: Frechet distance over clips.
 
-A frame's feature map is what the encoder makes of it before it looks at frames together (`VAE3D.features`). A clip of
-CLIP_FRAMES frames has three numbers a channel: the mean over space and time, the deviation over space (mean over time),
-and the deviation over time of the mean over space, by which a frozen clip differs from one that moves.
+A clip of CLIP_FRAMES frames has three numbers a channel: the mean over space and time, the deviation over space (mean
+over time), and the deviation over time of the mean over space, by which a frozen clip differs from one that moves.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import torch
-from einops import rearrange, reduce
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
-from tqdm import tqdm
 
 from training.evaluation.image_metrics import frechet_distance
-from training.evaluation.rollouts import Rollouts
-from worldsim.networks.vae3d import VAE3D, frames_to_float
+from training.evaluation.yardstick import Yardstick, load_yardstick
 
 CLIP_FRAMES = 5
-SPANS = {"up to 1 s": (0.0, 1.0), "1 to 3 s": (1.0, 3.0), "from 3 s": (3.0, np.inf)}
+SPANS = {"0-1": (0.0, 1.0), "1-3": (1.0, 3.0), "3-10": (3.0, 10.0), "10-60": (10.0, 60.0)}
 """Clips that end within these times after the start are compared with each other [s]."""
-PAIRED_SECONDS = (0.5, 1.0, 3.0)
-COMPARED = ("model", "repeat", "vae")
-"""What is held against the truth."""
+CLIPS_AT_A_TIME = 8
+"""So many go through the yardstick together."""
+DENSE_SECONDS, SPARSE_SECONDS = 10.0, 2.0
+"""So long every clip is looked at, from then on one every so many seconds [s]."""
 
 
-@torch.no_grad()
-def feature_maps(vae: VAE3D, frames: np.ndarray) -> Float[Tensor, "t c h w"]:
-    """Feature maps of uint8 frames [t, h, w, 3]."""
-    return vae.features(frames_to_float(torch.from_numpy(np.ascontiguousarray(frames)).to(vae.latent_mean.device)))
+def clip_ends(num_frames: int, dt: float) -> np.ndarray:
+    """Times after the start at which the clips end that are looked at in rollouts of so many frames, [k] [s]."""
+    length = dt * CLIP_FRAMES
+    ends = length * (1 + np.arange(num_frames // CLIP_FRAMES))
+    every = max(1, round(SPARSE_SECONDS / length))
+    order = np.arange(len(ends)) - int(DENSE_SECONDS / length + 1e-6)
+    return ends[(order < 0) | (order % every == every - 1)]
+
+
+def clips_at(frames: np.ndarray, ends: np.ndarray, dt: float) -> np.ndarray:
+    """The frames of the clips that end at these times, uint8 [k * CLIP_FRAMES, h, w, 3]; frame 0 is one step after the
+    start."""
+    last = np.round(ends / dt).astype(int) - 1
+    index = last[:, None] + np.arange(1 - CLIP_FRAMES, 1)
+    return frames[index.ravel()]
 
 
 def clip_features(maps: Float[Tensor, "t c h w"]) -> Float[Tensor, "k d"]:
-    """Features of the whole clips in `t` consecutive frames, d = 3 c."""
+    """Features of the whole clips in the feature maps of `t` frames, CLIP_FRAMES after CLIP_FRAMES; d = 3 c."""
     num = len(maps) // CLIP_FRAMES
     if not num:
         return maps.new_zeros(0, 3 * maps.shape[1])
@@ -43,13 +53,23 @@ def clip_features(maps: Float[Tensor, "t c h w"]) -> Float[Tensor, "k d"]:
     return torch.cat([means.mean(1), deviations.mean(1), means.std(1, correction=0)], dim=-1)
 
 
-def paired_distance(a: Float[Tensor, "t c h w"], b: Float[Tensor, "t c h w"]) -> Float[Tensor, "t"]:
-    """Mean squared difference of feature vectors of unit length, place by place (as in LPIPS, Zhang et al. 2018)."""
-    return reduce((F.normalize(a, dim=1) - F.normalize(b, dim=1)) ** 2, "t c h w -> t h w", "sum").mean((1, 2))
+def frames_to_features(yardstick: Yardstick, frames: np.ndarray) -> np.ndarray:
+    """Clip features, float32 [k, d], of the whole clips in uint8 frames [t, h, w, 3]."""
+    size = CLIP_FRAMES * CLIPS_AT_A_TIME
+    parts = [frames[k : k + size] for k in range(0, max(len(frames), 1), size)]
+    return np.concatenate([clip_features(yardstick.feature_maps(part)).cpu().numpy() for part in parts])
+
+
+def frechet_between(made: Sequence[np.ndarray], true: Sequence[np.ndarray], device: str = "cpu") -> float:
+    """Frechet distance of made videos from true ones, each uint8 [t, h, w, 3]; few clips make it too large, so compare
+    only distances of as many."""
+    yardstick = load_yardstick(device)
+    ours, truth = (np.concatenate([frames_to_features(yardstick, v) for v in videos]) for videos in (made, true))
+    return frechet_distance(ours, truth)
 
 
 def frechet_score(
-    ours: list[np.ndarray], truth: list[np.ndarray], rng: np.random.Generator, num_resamples: int = 100
+    ours: Sequence[np.ndarray], truth: Sequence[np.ndarray], rng: np.random.Generator, num_resamples: int = 100
 ) -> dict:
     """Frechet distance of the clips of many starts, and its 95 % interval.
 
@@ -69,56 +89,26 @@ def frechet_score(
     return {"distance": distance, "interval": [max(0.0, distance + float(low)), distance + float(high)]}
 
 
-def feature_scores(vae: VAE3D, r: Rollouts, dt: float, rng: np.random.Generator) -> dict:
-    """Distances of the rollouts, of repeating the last context frame and of the VAE alone from the truth.
+def span_scores(features: Mapping[str, Sequence[np.ndarray]], ends: np.ndarray, rng: np.random.Generator) -> dict:
+    """Distances from the truth for each of SPANS.
+
+    Args:
+        features: by name, with "truth" among them, the clip features [k, d] of each start; starts may have fewer clips
+            than there are `ends`, but as many under each name.
+        ends: when the clips end [s].
 
     Returns:
-        "frechet": for each of SPANS the number of clips and of each kind `frechet_score`; spans with fewer than two
-        starts or clips are left out. "paired": for each of PAIRED_SECONDS the median of `paired_distance`.
+        For each span the number of "clips" and of each name `frechet_score`; spans with fewer than two starts or clips
+        are left out.
     """
-    t = r.frames.shape[1]
-    clips: dict[str, list[np.ndarray]] = {name: [] for name in ("truth", *COMPARED)}
-    paired: dict[str, list[np.ndarray]] = {name: [] for name in COMPARED}
-    for n in tqdm(range(len(r.frames)), desc="features", unit="start"):
-        num = int(np.logical_and.accumulate(r.valid[n]).sum())
-        maps = _feature_maps_of_start(vae, r, n, num)
-        for name in clips:
-            clips[name].append(clip_features(maps[name]).cpu().numpy())
-        for name, values in paired.items():
-            distance = np.full(t, np.nan)
-            distance[:num] = paired_distance(maps[name], maps["truth"]).cpu().numpy()
-            values.append(distance)
-    return {"frechet": _span_scores(clips, t, dt, rng), "paired": _paired_scores(paired, r.valid, dt)}
-
-
-def _feature_maps_of_start(vae: VAE3D, r: Rollouts, n: int, num: int) -> dict[str, Tensor]:
-    """Feature maps of the first `num` frames of the truth and of each of COMPARED, from start `n`."""
-    frames = {"truth": r.truth, "model": r.frames, "vae": r.reconstructed}
-    maps = {name: feature_maps(vae, values[n, :num]) for name, values in frames.items()}
-    maps["repeat"] = feature_maps(vae, r.repeated[n, :1]).expand_as(maps["truth"])
-    return maps
-
-
-def _span_scores(clips: dict[str, list[np.ndarray]], num_frames: int, dt: float, rng: np.random.Generator) -> dict:
-    ends = dt * CLIP_FRAMES * (1 + np.arange(num_frames // CLIP_FRAMES))
     scores = {}
     for span, (first, last) in SPANS.items():
         inside = (ends > first + 1e-6) & (ends <= last + 1e-6)
-        chosen = {name: [c[inside[: len(c)]] for c in values] for name, values in clips.items()}
+        chosen = {name: [c[inside[: len(c)]] for c in values] for name, values in features.items()}
         chosen = {name: [c for c in values if len(c)] for name, values in chosen.items()}
         num_clips = sum(len(c) for c in chosen["truth"])
         if len(chosen["truth"]) < 2 or num_clips < 2:
             continue
-        distances = {name: frechet_score(chosen[name], chosen["truth"], rng) for name in COMPARED}
+        distances = {n: frechet_score(values, chosen["truth"], rng) for n, values in chosen.items() if n != "truth"}
         scores[span] = {"clips": num_clips, **distances}
-    return scores
-
-
-def _paired_scores(paired: dict[str, list[np.ndarray]], valid: np.ndarray, dt: float) -> dict:
-    scores = {}
-    for seconds in PAIRED_SECONDS:
-        at = round(seconds / dt) - 1
-        if at < valid.shape[1] and valid[:, at].any():
-            medians = {name: float(np.nanmedian(np.stack(values)[:, at])) for name, values in paired.items()}
-            scores[f"{seconds:g}"] = medians
     return scores

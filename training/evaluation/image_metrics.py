@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
 from scipy.stats import rankdata
-from torchmetrics.functional.image import structural_similarity_index_measure
+
+CHUNK = 64
+"""Frames that are looked at together; what is computed in floats takes 16 times their memory."""
 
 
 def psnr(frames: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Peak signal-to-noise ratio [dB] of uint8 frames [..., h, w, 3], shape [...]; 60 at most."""
-    error = ((frames.astype(np.float64) - truth) ** 2).mean((-3, -2, -1))
-    return 10 * np.log10(255.0**2 / np.maximum(error, 255.0**2 / 1e6))
+    flat, true = (values.reshape(-1, *values.shape[-3:]) for values in (frames, truth))
+    parts = range(0, len(flat), CHUNK)
+    error = np.concatenate(
+        [((flat[k : k + CHUNK].astype(np.float64) - true[k : k + CHUNK]) ** 2).mean((-3, -2, -1)) for k in parts]
+    )
+    return psnr_of(error).reshape(frames.shape[:-3])
 
 
-def ssim(frames: np.ndarray, truth: np.ndarray) -> float:
-    """Mean structural similarity of uint8 frames [n, h, w, 3] (Wang et al. 2004, 11 px Gaussian window)."""
-    a, b = (torch.from_numpy(np.ascontiguousarray(x)).permute(0, 3, 1, 2).float() / 255 for x in (frames, truth))
-    value = structural_similarity_index_measure(a, b, data_range=1.0)
-    assert isinstance(value, torch.Tensor)
-    return float(value)
+def psnr_of(squared_error: np.ndarray) -> np.ndarray:
+    """PSNR [dB] of mean squared errors in grey levels; 60 at most."""
+    return 10 * np.log10(255.0**2 / np.maximum(squared_error, 255.0**2 / 1e6))
 
 
 def sharpness(frames: np.ndarray) -> np.ndarray:
@@ -29,16 +31,41 @@ def sharpness(frames: np.ndarray) -> np.ndarray:
     return np.array([np.abs(cv2.Laplacian(image, cv2.CV_32F)).mean() for image in grey])
 
 
-def colour_statistics(frames: np.ndarray) -> dict[str, float]:
-    """Of uint8 frames [..., h, w, 3], all in grey levels: mean `brightness`; `contrast`, the deviation of a frame's
-    brightness over its pixels; `saturation`, how far a pixel's largest and smallest channel are apart."""
-    flat = frames.reshape(-1, *frames.shape[-3:]).astype(np.float32)
+def colour_statistics(frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Of each of uint8 frames [n, h, w, 3], in grey levels [n]: mean `brightness`; `contrast`, the deviation of the
+    brightness over the pixels; `saturation`, how far a pixel's largest and smallest channel are apart."""
+    flat = frames.astype(np.float32)
     brightness = flat.mean(-1)
     return {
-        "brightness": float(brightness.mean()),
-        "contrast": float(brightness.std((1, 2)).mean()),
-        "saturation": float((flat.max(-1) - flat.min(-1)).mean()),
+        "brightness": brightness.mean((1, 2)),
+        "contrast": brightness.std((1, 2)),
+        "saturation": (flat.max(-1) - flat.min(-1)).mean((1, 2)),
     }
+
+
+STATISTICS = ("sharpness", "brightness", "contrast", "saturation")
+"""What `frame_statistics` tells of a frame."""
+
+
+def frame_statistics(frames: np.ndarray) -> dict[str, np.ndarray]:
+    """`sharpness` and `colour_statistics` of each of uint8 frames [n, h, w, 3], [n] each."""
+    parts = [frames[k : k + CHUNK] for k in range(0, len(frames), CHUNK)]
+    found = [{"sharpness": sharpness(part), **colour_statistics(part)} for part in parts]
+    return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+
+
+def picture_metrics(made: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """How true made frames are, both uint8 [t, h, w, 3]: mean `psnr_db`, and means of `frame_statistics` over the
+    truth's.
+
+    Raises:
+        ValueError: not as many frames of one size, or none.
+    """
+    if made.shape != true.shape or made.ndim != 4 or not len(made):
+        raise ValueError(f"frames must be [t, h, w, 3], as many as true ones, got {made.shape} and {true.shape}")
+    ours, truth = frame_statistics(made), frame_statistics(true)
+    ratios = {name: float(ours[name].mean() / max(truth[name].mean(), 1e-6)) for name in ours}
+    return {"psnr_db": float(psnr(made, true).mean()), **ratios}
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

@@ -2,148 +2,200 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
+from envs.ego_route import lanes_along
+from envs.ground_truth import points_at
+from envs.maps.lane_search import Stretch, find_shortest_paths, join_stretches
+from envs.maps.road_map import RoadMap
+from envs.maps.route import Route
+from envs.road.rendering.camera import CameraConfig, load_camera
+from envs.road.rendering.weather import Weather
+from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.static_scene import load_town_scene
+from training.evaluation.closed_loop import follow_lane
 from training.evaluation.image_metrics import psnr
-from training.evaluation.rollouts import follow_lane
-from worldsim.datatypes.start_clip import NO_LANES, StartClip
-from worldsim.dynamics.memory import relative_pose, view_distance
+from training.evaluation.modes import DriveMode, ablated
+from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.route import to_vehicle_frame
+from worldsim.datatypes.signals import NO_SIGNALS
+from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip
+from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.view import View
 from worldsim.world_model import WorldModel
 
-SAME_VIEW = 1.0
-"""Views nearer than this to each other are compared [m]."""
+LAP_RANGE = (120.0, 450.0)
+"""Shortest and longest lap [m]."""
+STRAIGHT = 45.0
+"""A lap begins on a lane at least this long, on which there is room for a start clip [m]."""
+SAME_PLACE, SAME_HEADING = 0.25, 0.03
+"""Views no farther apart than this are the same [m], [rad]."""
+LEAST_TRAVELLED = 0.6
+"""Views of the same place count that are at least this share of a lap apart."""
+LAPS, NUM_LAPS = 1.7, 3
+"""A drive goes around so often, and its route so often."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LoopRoute:
-    """A rounded rectangle driven counter-clockwise, beginning in the middle of a long side.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Loop:
+    """A lap around a block of a procedural town.
 
     Args:
-        length: of the sides along the start's heading [m].
-        width: of the others [m].
-        radius: of the corners [m].
-        num_laps: times around.
+        town: its seed.
+        weather_seed: of the start.
+        clip: in which nobody else is on the road; its route goes around and around.
+        length: of a lap [m].
     """
 
-    length: float = 60.0
-    width: float = 40.0
-    radius: float = 14.0
-    num_laps: int = 2
-
-    def __post_init__(self) -> None:
-        if not 0 < 2 * self.radius <= min(self.length, self.width):
-            raise ValueError(
-                f"radius must be positive and at most half of length {self.length} and width {self.width}, "
-                f"got {self.radius}"
-            )
-        if self.num_laps < 2:
-            raise ValueError(f"num_laps must be at least 2 to come back, got {self.num_laps}")
-
-    @property
-    def lap_length(self) -> float:
-        """Length of a lap [m]."""
-        straight = 2 * (self.length + self.width) - 8 * self.radius
-        return straight + 2 * np.pi * self.radius
-
-    def points(self, spacing: float = 1.0) -> np.ndarray:
-        """Points of all laps about `spacing` [m] apart, float32 [r, 2], in the vehicle frame of the start."""
-        along, across, r = self.length / 2 - self.radius, self.width - 2 * self.radius, self.radius
-        corner = (np.pi * r / 2, 1 / r)
-        pieces = [(along, 0.0), corner, (across, 0.0), corner, (2 * along, 0.0)]
-        pieces += [corner, (across, 0.0), corner, (along, 0.0)]
-
-        s = np.arange(0.0, self.num_laps * self.lap_length + 40.0, spacing) % self.lap_length
-        points = np.zeros((len(s), 2))
-        x = y = yaw = begun = 0.0
-        for size, curvature in pieces:
-            inside = (s >= begun) & (s < begun + size)
-            points[inside] = _along(x, y, yaw, curvature, s[inside] - begun)
-            x, y = _along(x, y, yaw, curvature, np.array([size]))[0]
-            yaw, begun = yaw + curvature * size, begun + size
-        return points.astype(np.float32)
-
-
-def _along(x: float, y: float, yaw: float, curvature: float, s: np.ndarray) -> np.ndarray:
-    """Points [r, 2] at arc lengths `s` of a straight line or an arc from a pose."""
-    if curvature == 0.0:
-        return np.stack([x + s * np.cos(yaw), y + s * np.sin(yaw)], axis=-1)
-    turn = yaw + curvature * s
-    return np.stack([x + (np.sin(turn) - np.sin(yaw)) / curvature, y - (np.cos(turn) - np.cos(yaw)) / curvature], -1)
+    town: int
+    weather_seed: int
+    clip: StartClip
+    length: float
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoopDrives:
-    """`n` drives of `t` steps around a loop: frames uint8 [n, t, h, w, 3], latents float32 [n, t, c, h, w], poses
-    [n, t, 3]."""
+    """`n` drives of `t` steps around loops: frames uint8 [n, t, h, w, 3], and where each was taken from, [n][t]."""
 
     frames: np.ndarray
-    latents: np.ndarray
-    poses: np.ndarray
+    views: list[list[View]]
 
 
-def drive_loops(
-    model: WorldModel, clips: list[StartClip], route: LoopRoute, num_steps: int, with_memory: bool = True
-) -> LoopDrives:
-    """The lane follower drives around `route` from each of the clips, with nobody else on the road.
+def find_lap(road_map: RoadMap) -> list[Stretch] | None:
+    """The shortest lap that begins on a straight stretch and changes no lanes; None if the map has none."""
+    lanes, laps = road_map.lanes, []
+    for key in road_map.lane_keys:
+        if lanes[key].junction >= 0 or lanes[key].length < STRAIGHT:
+            continue
+        # it ends just before it begins: where it begins it is already
+        begin = 0.2 * lanes[key].length
+        found = find_shortest_paths(lanes, (key, begin), {key: begin - 0.5}, LAP_RANGE[1])
+        if key in found and found[key][0] >= LAP_RANGE[0] and not any(stretch.gap for stretch in found[key][1]):
+            laps.append(found[key])
+    return min(laps, key=lambda lap: lap[0])[1] if laps else None
+
+
+def make_loop(town: int, frame_size: tuple[int, int], num_context: int, seed: int) -> Loop | None:
+    """A loop in a town of the reference world; None if the town has no block to go around."""
+    scene = load_town_scene(town)
+    lap = find_lap(scene.road_map)
+    if lap is None:
+        return None
+    route = scene.road_map.route_along(join_stretches([lap] * NUM_LAPS))
+    config = RoadWorldConfig(
+        frame_size=frame_size, num_context=num_context, num_vehicles=0, num_pedestrians=0, parked_share=0.0
+    )
+    world = RoadWorld(config)
+    pose = (*route.points[0].tolist(), float(route.yaw[0]))
+    step = world.reset(seed, {"town": town, "start_pose": pose})
+    clip = _on_route(world.start_clip(), route, scene.road_map, world)
+    world.close()
+    length = scene.road_map.route_along(lap).length
+    return Loop(town=town, weather_seed=int(step.info["weather_seed"]), clip=clip, length=length)
+
+
+def _on_route(clip: StartClip, route: Route, road_map: RoadMap, world: RoadWorld) -> StartClip:
+    """The clip with another route, no signals on it, and the layout around it."""
+    vehicle = clip.vehicles[-1]
+    s, _, _ = route.project(vehicle[:2], 0.0)
+    arcs = np.arange(s, route.length)
+    return replace(
+        clip,
+        route=to_vehicle_frame(vehicle, points_at(route, arcs)).astype(np.float32),
+        lanes=lanes_along(route, arcs, road_map),
+        signals=NO_SIGNALS,
+        layout=world.layout().crop(route.points, LAYOUT_RADIUS),
+    )
+
+
+def drive_loops(model: WorldModel, loops: Sequence[Loop], most_steps: int, mode: DriveMode) -> LoopDrives:
+    """The lane follower drives around the loops, with nobody else on the road, until each has been around LAPS times.
 
     Args:
-        with_memory: False takes the model's memory bank away.
+        model: the learned world.
+        loops: driven side by side.
+        most_steps: that it may take.
+        mode: what is taken away from the model.
     """
-    clips = [replace(clip, route=route.points(), lanes=NO_LANES) for clip in clips]
-    state = model.begin(clips, list(range(len(clips))))
-    actors = state.tracked.actors
-    alone = replace(actors, kinds=np.zeros_like(actors.kinds), vacant=np.zeros_like(actors.vacant))
-    state = replace(state, tracked=replace(state.tracked, actors=alone))
-    if not with_memory:
-        state = state.with_latent(state.latent._replace(memory=None))
+    with ablated(model, mode):
+        state = model.begin([loop.clip for loop in loops], list(range(len(loops))))
+        actors = state.tracked.actors
+        alone = replace(actors, kinds=np.zeros_like(actors.kinds), vacant=np.zeros_like(actors.vacant))
+        state = replace(state, tracked=replace(state.tracked, actors=alone))
 
-    frames, latents, poses = [], [], []
-    begun = state
-    for state, prediction in follow_lane(model, begun, num_steps, "loops" if with_memory else "loops without memory"):
-        frames.append(prediction.frames)
-        latents.append(state.latent.latents[:, 0].cpu().numpy())
-        poses.append(state.tracked.vehicles[:, :3])
-    return LoopDrives(frames=np.stack(frames, 1), latents=np.stack(latents, 1), poses=np.stack(poses, 1))
+        wanted = np.array([LAPS * loop.length for loop in loops])
+        travelled, place = np.zeros(len(loops)), state.tracked.vehicles[:, :2]
+        frames: list[np.ndarray] = []
+        views: list[list[View]] = [[] for _ in loops]
+        for now, prediction in follow_lane(model, state, most_steps, f"loops, {mode.title}"):
+            assert prediction.frames is not None
+            frames.append(prediction.frames)
+            for slot, own in enumerate(views):
+                own.append(model.tracker.camera_scene(now.tracked, slot).view)
+            travelled += np.linalg.norm(now.tracked.vehicles[:, :2] - place, axis=-1)
+            place = now.tracked.vehicles[:, :2]
+            if (travelled >= wanted).all():
+                break
+    return LoopDrives(frames=np.stack(frames, axis=1), views=views)
 
 
-def same_views(drives: LoopDrives, least_travelled: float) -> np.ndarray:
-    """Drive, frame, earlier frame [p, 3] of the same view, with at least so much driving in between [m]."""
+def same_views(views: Sequence[View], least_travelled: float) -> np.ndarray:
+    """Frame and earlier frame [p, 2] of the same view, with at least so much driving in between [m]."""
+    places = np.array([[view.x, view.y] for view in views])
+    yaws = np.array([view.yaw for view in views])
+    travelled = np.append(0.0, np.linalg.norm(np.diff(places, axis=0), axis=-1).cumsum())
     pairs = []
-    for n, poses in enumerate(torch.from_numpy(drives.poses.astype(np.float64))):
-        travelled = torch.cat([torch.zeros(1), (poses[1:, :2] - poses[:-1, :2]).norm(dim=-1).cumsum(0)])
-        for t in range(len(poses)):
-            num = int((travelled <= travelled[t] - least_travelled).sum())
-            if not num:
-                continue
-            apart = view_distance(relative_pose(poses[:num], poses[t]))
-            earlier = int(apart.argmin())
-            if apart[earlier] < SAME_VIEW:
-                pairs.append((n, t, earlier))
-    return np.array(pairs, np.int64).reshape(-1, 3)
+    for t in range(len(views)):
+        num = int((travelled <= travelled[t] - least_travelled).sum())
+        if not num:
+            continue
+        apart = np.linalg.norm(places[:num] - places[t], axis=-1)
+        apart[np.abs(wrap_angle(yaws[:num] - yaws[t])) > SAME_HEADING] = np.inf
+        earlier = int(apart.argmin())
+        if apart[earlier] <= SAME_PLACE:
+            pairs.append((t, earlier))
+    return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def view_rows(drives: LoopDrives, least_travelled: float, count: int = 8) -> list[np.ndarray]:
-    """Up to `count` views at the first visit, and the same views a lap later, each uint8 [count, h, w, 3]."""
-    pairs = same_views(drives, least_travelled)
-    shown = pairs[np.linspace(0, len(pairs) - 1, count).astype(int)] if len(pairs) else pairs
-    return [drives.frames[shown[:, 0], shown[:, k]] for k in (2, 1)]
+def true_frames(loop: Loop, views: Sequence[View], frame_size: tuple[int, int]) -> np.ndarray:
+    """What the reference world's camera sees there, with nobody on the road, uint8 [t, h, w, 3]."""
+    height, width = frame_size
+    camera = load_camera(CameraConfig(height_px=height, width_px=width))
+    scenery, weather = load_town_scene(loop.town).scenery, Weather.from_seed(loop.weather_seed)
+    return np.stack([camera.render(scenery, weather, view, RoadUsers.none()) for view in views])
 
 
-def loop_closure_scores(drives: LoopDrives, least_travelled: float, rng: np.random.Generator) -> dict:
-    """How alike frames of the same view are, a lap after each other, and frames of the drive chosen at random."""
-    n, now, before = same_views(drives, least_travelled).T
-    if not len(n):
-        return {"pairs": 0}
-    other = rng.integers(0, now)
+def loop_closure_scores(loops: Sequence[Loop], drives: LoopDrives, rng: np.random.Generator) -> dict:
+    """How alike frames of the same view are, a lap after each other [dB], beside true frames of the same two places,
+    which are not quite the same, and beside frames of the drive chosen at random; and how true they are then."""
+    found: dict[str, list[np.ndarray]] = {
+        "same_view_db": [],
+        "true_same_view_db": [],
+        "other_view_db": [],
+        "truth_db": [],
+    }
+    for loop, frames, views in zip(loops, drives.frames, drives.views, strict=True):
+        now, before = same_views(views, LEAST_TRAVELLED * loop.length).T
+        if not len(now):
+            continue
+        size = (frames.shape[1], frames.shape[2])
+        true_now, true_before = (true_frames(loop, [views[k] for k in index], size) for index in (now, before))
+        found["same_view_db"].append(psnr(frames[now], frames[before]))
+        found["true_same_view_db"].append(psnr(true_now, true_before))
+        found["other_view_db"].append(psnr(frames[now], frames[rng.integers(0, now)]))
+        found["truth_db"].append(psnr(frames[now], true_now))
+    pairs = {"loops": len(found["same_view_db"]), "pairs": sum(len(values) for values in found["same_view_db"])}
+    return pairs | {name: float(np.concatenate(values).mean()) for name, values in found.items() if values}
 
-    def likeness(then: np.ndarray) -> dict:
-        difference = drives.latents[n, now] - drives.latents[n, then]
-        return {
-            "psnr_db": float(psnr(drives.frames[n, now], drives.frames[n, then]).mean()),
-            "latent_rms": float(np.sqrt((difference**2).mean())),
-        }
 
-    return {"pairs": len(n), "same_view": likeness(before), "other_view": likeness(other)}
+def view_rows(loop: Loop, frames: np.ndarray, views: Sequence[View], count: int = 8) -> list[np.ndarray]:
+    """Up to `count` views of a drive at the first visit, and the same views a lap later, uint8 [count, h, w, 3] each;
+    nothing if it did not come back."""
+    pairs = same_views(views, LEAST_TRAVELLED * loop.length)
+    if not len(pairs):
+        return []
+    now, before = pairs[np.linspace(0, len(pairs) - 1, min(count, len(pairs))).astype(int)].T
+    return [frames[before], frames[now]]

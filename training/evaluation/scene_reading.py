@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from training.batches.scene_pictures import ScenePictures
 from training.evaluation.image_metrics import auroc
@@ -23,7 +24,7 @@ FOUND_DISTANCE, FOUND_SHARE = 2.0, 0.1
 
 
 class ReadScene(NamedTuple):
-    """What was decoded of `n` pictures: scene SceneState [n], ego speed and yaw rate [n, 2], collision, off_road [n]."""
+    """What was decoded of `n` pictures: SceneState [n], ego speed and yaw rate [n, 2], collision and off_road [n]."""
 
     scene: SceneState
     ego: np.ndarray
@@ -128,11 +129,13 @@ def user_scores(scene: SceneState, visible: VisibleObjects) -> dict:
         true = np.flatnonzero(visible.pictures == n)
         a, b = scene.objects[n, ours, :2], visible.objects[true, :2]
         near = np.hypot(a[:, :1] - b[:, 0], a[:, 1:] - b[:, 1])
-        hit = near <= limit[true]
+        close = near <= limit[true]
+        hit = np.zeros_like(close)
+        pairs = linear_sum_assignment(~close)  # each is found by another one
+        hit[pairs] = close[pairs]
         found[true] = hit.any(0)
         if len(ours):
-            best = near.argmin(0)
-            is_kind[true] = hit.any(0) & (scene.object_kinds[n, ours][best] == visible.kinds[true])
+            is_kind[true] = (hit & (scene.object_kinds[n, ours][:, None] == visible.kinds[true])).any(0)
             errors.append(near.min(0)[wanted[true]])
         in_range = np.hypot(a[:, 0], a[:, 1]) <= RANGE
         right.append(hit[in_range].any(1) if len(true) else np.zeros(in_range.sum(), bool))

@@ -26,7 +26,8 @@ def has_tokenizer_of(model: WorldModel, state: dict[str, Tensor]) -> bool:
 
 
 def initialise_from(model: WorldModel, initial: Path) -> bool:
-    """Put a checkpoint's dynamics and reader into the model; with another tokenizer, of the dynamics what knows no latents.
+    """Put a checkpoint's dynamics and reader into the model; of the dynamics, with another tokenizer, what knows no
+    latents.
 
     Returns:
         Whether the tokenizer is the same, so that the dynamics can drive at once.

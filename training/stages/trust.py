@@ -16,7 +16,7 @@ from training.data.frame_store import FrameStore
 from training.data.starts import choose_starts, clip_at
 from training.data.validity import known_of
 from training.stages.loop import finish_stage, stage_done
-from worldsim.dynamics.trust import FLOOR, TrustModel
+from worldsim.dynamics.trust import FLOOR, FULL_SIGNALS, TrustModel
 from worldsim.world_model import WorldModel
 
 WORST = 0.95
@@ -69,7 +69,8 @@ def rollout_signals(model: WorldModel, store: FrameStore, config: TrustStageConf
                 error = torch.from_numpy(((np.asarray(prediction.frames) - truth) ** 2).mean((1, 2, 3)))
 
                 compared = inside & torch.from_numpy(known.picture[index])
-                signals.append(state.latent.signals.cpu()[compared])
+                measured = np.stack([prediction.trust.signals[name] for name in FULL_SIGNALS], axis=-1)
+                signals.append(torch.from_numpy(measured).float()[compared])
                 errors.append(error[compared])
                 bar.update(len(at))
     return torch.cat(signals), torch.cat(errors)

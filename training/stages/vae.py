@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.batches.picture_rollouts import PictureBatch, PictureRollouts, PictureRolloutsConfig
-from training.batches.vae_inputs import stack_surfaces
 from training.batches.self_rollouts import SelfRolloutClips
+from training.batches.vae_inputs import stack_surfaces
 from training.data.recorded_scenes import RecordedScenes
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from worldsim.actors.actors import COLOR, STANDING, STRIDE_LENGTH, ActorColumn, Actors, TraitColumn
 from worldsim.actors.clip_actors import LEAVE_BEHIND
+from worldsim.actors.leads import find_leads
 from worldsim.actors.route_frame import LANE_HALF_WIDTH, ROUTE_FRAME_ARCS, FrenetPose, RouteFrame, to_frenet
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.boxes import wrap_angle
@@ -19,7 +20,7 @@ from worldsim.datatypes.known_road_users import usual_heights
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.start_clip import USER_RANGE
-from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn
 
 ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind", "red", "green", "blue")
 """Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind; RGB in
@@ -41,8 +42,6 @@ LEAST_START = 0.08
 NUM_FEATURES = 25
 NEARNESS = 23
 """The feature that tells how near the one ahead is: 1 / (1 + gap / 4 m)."""
-EGO_LENGTH = VehicleModel().length
-"""What others take for the ego's length [m]."""
 RATE_SCALE = np.array([1.5, 0.2])
 """Standard size of an acceleration [m/s²] and a yaw rate [rad/s]."""
 
@@ -53,7 +52,7 @@ def actor_features(in_ego_frame: np.ndarray, kinds: np.ndarray, pose: FrenetPose
     cos, sin = np.cos(yaw), np.sin(yaw)
     ego_ahead = -cos * x - sin * y
     ego_aside = sin * x - cos * y
-    gap, lead_speed = _find_leads(in_ego_frame, kinds, pose, ego_speed)
+    gap, lead_speed = find_leads(in_ego_frame, kinds, pose, ego_speed)
     columns = [
         speed / 10,
         np.minimum(speed, 1.0),
@@ -90,43 +89,6 @@ def _route_features(pose: FrenetPose, speed: np.ndarray) -> list[np.ndarray]:
         on * pose.bend_far * speed / 16 / RATE_SCALE[1],
         on * np.clip(pose.s / 50, -1, 1.3),
     ]
-
-
-def _find_leads(
-    in_ego_frame: np.ndarray, kinds: np.ndarray, pose: FrenetPose, ego_speed: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bumper-to-bumper gap [m] of each actor to the nearest road user or ego ahead of it, and that one's speed along
-    the actor's heading [m/s], each [n, s]; 60 m and its own speed where the way is free."""
-    n, num = kinds.shape
-
-    # everyone else and, last, the ego: [n, s + 1]; pairs are [n, s, s + 1], by who is asked and whom it meets
-    position = np.concatenate([in_ego_frame[..., :2], np.zeros((n, 1, 2))], axis=1)
-    yaw = np.concatenate([in_ego_frame[..., ActorColumn.YAW], np.zeros((n, 1))], axis=1)
-    speed = np.concatenate([in_ego_frame[..., ActorColumn.SPEED], ego_speed[:, None]], axis=1)
-    length = np.concatenate([in_ego_frame[..., ActorColumn.LENGTH], np.full((n, 1), EGO_LENGTH)], axis=1)
-    present = np.concatenate([kinds > 0, np.ones((n, 1), bool)], axis=1)
-    arc = np.concatenate([pose.s, np.zeros((n, 1))], axis=1)
-    lateral = np.concatenate([pose.lateral, np.zeros((n, 1))], axis=1)
-    on = np.concatenate([pose.on, np.ones((n, 1), bool)], axis=1)
-
-    # actors on the route meet others along it, in a bend too; those beside it straight ahead
-    cos, sin = np.cos(in_ego_frame[..., ActorColumn.YAW]), np.sin(in_ego_frame[..., ActorColumn.YAW])
-    offset = position[:, None] - in_ego_frame[:, :, None, :2]
-    ahead = cos[..., None] * offset[..., 0] + sin[..., None] * offset[..., 1]
-    aside = cos[..., None] * offset[..., 1] - sin[..., None] * offset[..., 0]
-    both_on = pose.on[..., None] & on[:, None]
-    along = np.where(np.cos(pose.heading) < 0, -1.0, 1.0)[..., None] * (arc[:, None] - arc[:, :num, None])
-    same_lane = both_on & (np.abs(lateral[:, None] - lateral[:, :num, None]) < 1.6)
-    in_way = np.where(pose.on[..., None], same_lane, np.abs(aside) < 1.6)
-
-    gap = np.where(both_on, along, ahead) - (length[:, None] + length[:, :num, None]) / 2
-    candidate = present[:, None] & in_way & (gap > 0) & ~np.eye(num, num + 1, dtype=bool)  # who is beside is not ahead
-    gap = np.where(candidate, gap, np.inf)
-    lead = gap.argmin(-1)
-    rows = np.arange(n)[:, None]
-    lead_speed = speed[rows, lead] * np.cos(yaw[rows, lead] - in_ego_frame[..., ActorColumn.YAW])
-    lead_speed = np.where(candidate.any(-1), lead_speed, in_ego_frame[..., ActorColumn.SPEED])
-    return np.clip(gap.min(-1), 0.0, 60.0), lead_speed
 
 
 class ActorModel(nn.Module):
@@ -191,6 +153,7 @@ class ActorModel(nn.Module):
         keeps: np.ndarray = np.zeros(actors.kinds.shape, bool)
         if overrides is not None:
             keeps = np.all(np.isfinite(overrides[..., :6]), axis=-1)
+        if overrides is not None and keeps.any():
             states = np.where(keeps[..., None], overrides, states)
             change = (states[..., ActorColumn.SPEED] - actors.states[..., ActorColumn.SPEED]) / dt
             rate = states[..., ActorColumn.ACCELERATION]

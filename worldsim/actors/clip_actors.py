@@ -97,7 +97,8 @@ def _fill_from_known(states: np.ndarray, kinds: np.ndarray, traits: np.ndarray, 
 
     traits[:n, COLOR] = chosen.colors / 255
     traits[:n, TraitColumn.HEIGHT] = chosen.heights
-    traits[:n, TraitColumn.Z] = chosen.boxes[:, BoxColumn.Z]
+    if clip.layout.ground_known:  # else nothing is known of levels
+        traits[:n, TraitColumn.Z] = chosen.boxes[:, BoxColumn.Z]
     traits[:n, TraitColumn.PHASE] = chosen.phases
     # parked ones have the ids of their rows too; who comes later is numbered on from here
     traits[:, TraitColumn.ID] = len(users)

@@ -55,10 +55,11 @@ def _encode_video(frames: np.ndarray) -> bytes:
 
 def _decode_video(data: bytes) -> list[np.ndarray]:
     import av
+    from av.error import FFmpegError
 
     try:
         with av.open(io.BytesIO(data), format="h264") as container:
             container.streams.video[0].codec_context.thread_count = 1
             return [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
-    except av.error.FFmpegError as error:
+    except FFmpegError as error:
         raise ValueError(f"the {len(data)} bytes of a clip's frames are no video: {error}") from error

@@ -71,13 +71,14 @@ class RouteSignals(NamedTuple):
         return RouteSignals(*(np.concatenate(values) for values in zip(*padded, strict=True)))
 
     def _padded(self, k: int) -> RouteSignals:
-        after = ((0, 0), (0, k - self.s.shape[1]))
-        return RouteSignals(
-            s=np.pad(self.s, after, constant_values=np.inf),
-            kinds=np.pad(self.kinds, after),
-            cycles=np.pad(self.cycles, (*after, (0, 0))),
-            known=self.known,
+        b, own = self.s.shape
+        if own == k:
+            return self
+        padded = RouteSignals(
+            s=np.full((b, k), np.inf), kinds=np.zeros((b, k), np.int64), cycles=np.zeros((b, k, 4)), known=self.known
         )
+        padded.s[:, :own], padded.kinds[:, :own], padded.cycles[:, :own] = self.s, self.kinds, self.cycles
+        return padded
 
     def shown(self, time: np.ndarray) -> np.ndarray:
         """What each light and sign shows at the times [b] [s]: SignalKind, int64 [b, k]."""

@@ -219,7 +219,7 @@ def _write_road_users(clips: Sequence[StartClip]) -> dict[str, np.ndarray]:
     for own, clip in zip(boxes, clips, strict=True):
         own[:, :2] -= clip.vehicles[-1, :2]
     colors = np.concatenate([users.colors for users in known])
-    valid: np.ndarray = np.isfinite(colors).all(axis=1)
+    valid = np.isfinite(colors.sum(axis=1))
     return {
         "users_known": np.array([clip.road_users is not None for clip in clips]),
         "user_counts": np.array([len(users) for users in known]),

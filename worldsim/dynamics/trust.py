@@ -13,19 +13,19 @@ from torch import Tensor, nn
 TrustSignals = Literal["free", "full"]
 """What trust is made from: what sampling and fetching give anyway, or also signals that cost a pass of the network,
 an encoding of the frame and a reading of the scene off it."""
-FREE_SIGNALS = ("flow_instability", "surprise", "style_drift", "uncovered")
+FREE_SIGNALS = ("flow_instability", "surprise", "uncovered")
 """Of the newest latent: how far the first sampling step's estimate was from the last one's (NaN where there is but one
-step), and how far the sample was from its prior, both RMS in units of the prior's deviation. Of the newest picture: how
-far the style read off it is from the drive's, RMS, and the share that no earlier picture shows."""
+step), and how far the sample was from its prior, both RMS in units of the prior's deviation. Of the newest picture: the
+share that no earlier picture shows."""
 DISAGREEMENTS = ("speed_disagreement", "yaw_rate_disagreement", "lateral_disagreement")
 """How far decoded speed [m/s], yaw rate [rad/s] and lateral offset [m] are from the tracked ones."""
-FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip", *DISAGREEMENTS)
+FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip", "style_drift", *DISAGREEMENTS)
 """And how far the first estimate would have been from its own under another noise, RMS in units of the prior's
-deviation; how far the latent is from what the encoder makes of its frame, RMS; and the disagreements."""
+deviation; how far the latent is from what the encoder makes of its picture, RMS; how far the style read off the picture
+is from the drive's, RMS; and the disagreements."""
 LATENT_SIGNALS = ("flow_instability", "surprise", "seed_disagreement")
-"""Those of them that the dynamics model measures; the last one where it is asked for."""
-PICTURE_SIGNALS = ("style_drift", "uncovered", "round_trip")
-"""Those that are measured on the picture; the last one where it is asked for."""
+PICTURE_SIGNALS = ("uncovered", "round_trip", "style_drift")
+"""Those that are measured on latents, the last one where it is asked for, and on pictures, the last two likewise."""
 FLOOR = 1e-3
 """Added before the logarithm of a signal is taken."""
 

@@ -105,5 +105,7 @@ CLASS_OF_PART = np.zeros(len(Part), np.uint8)
 for _semantic, _parts in _BY_PART.items():
     CLASS_OF_PART[list(_parts)] = _semantic
 
+YELLOW = 64
+"""Added to the SemanticClass of yellow paint in cells of the ground."""
 SKY_ID, GROUND_ID = -2, -1
 """Instances that are no box and no road user."""

@@ -19,7 +19,8 @@ class GBuffer:
         coordinates: on faces along the base and up from it; on ellipsoids around and up from the middle; on the ground
             x and y of the ground frame; float64 [h, w, 2] [m].
         facing: cosine between surface normal and ray, float32 [h, w]; 0 in the sky.
-        colors: of the surface, without light and detail, RGB, uint8 [h, w, 3]; 0 on the ground and in the sky.
+        colors: of the surface, without light and detail, RGB, uint8 [h, w, 3]; on the ground of the paint there,
+            0 where there is none and in the sky.
         coverage: shares of the classes, 255 together, uint8 [h, w, len(SemanticClass)].
         num_boxes: boxes in the layout.
     """

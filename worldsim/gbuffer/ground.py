@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from worldsim.datatypes.layout import AreaKind, Layout
+from worldsim.datatypes.layout import AreaKind, Layout, LineColor
 from worldsim.gbuffer.blocks import BLOCK, pack_blocks
-from worldsim.gbuffer.classes import SemanticClass
+from worldsim.gbuffer.classes import YELLOW, SemanticClass
 from worldsim.gbuffer.decks import DeckTile
 from worldsim.gbuffer.ground_grid import OVERDRAW, SEAM, GroundGrid, pyramids
 from worldsim.gbuffer.paint import paint_patches
@@ -39,7 +39,8 @@ class GroundRaster:
     """Cells of the ground in sheets: of the base, and of each tile of its decks; rows grow with y, columns with x.
 
     Args:
-        cells: block by block: class of the ground, class of paint on it, coverage by it [0, 255]; uint8 [n, 3].
+        cells: block by block: class of the ground, class of paint on it, plus YELLOW if it is, coverage by it [0, 255];
+            uint8 [n, 3].
         blocks: first cell of each block, sheet after sheet, level after level, row after row, int32 [b].
         levels: first block, and rows and columns in cells, of each level of each sheet, int64 [sheets, k, 3]; a level
             has half the resolution of the last, and no rows where a sheet has no such level.
@@ -85,7 +86,8 @@ def _cells(layout: Layout, grid: GroundGrid, elsewhere: SemanticClass) -> np.nda
     paint, coverage = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
     for patch in paint_patches(layout, OVERDRAW * grid.resolution):
         grid.fill(coverage, patch.outline, 255)
-        grid.fill(paint, patch.outline, int(patch.kind), grow=grid.resolution, smooth=False)
+        kind = int(patch.kind) + (YELLOW if patch.color == LineColor.YELLOW else 0)
+        grid.fill(paint, patch.outline, kind, grow=grid.resolution, smooth=False)
     return np.stack([base, paint, coverage], axis=-1)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from worldsim.compiled import compiled
 from worldsim.gbuffer.blocks import cell_at
-from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
+from worldsim.gbuffer.classes import NO_PART, YELLOW, Part, SemanticClass
 from worldsim.gbuffer.kernels import (
     AXES,
     CENTRE_X,
@@ -50,13 +50,15 @@ DECK = int(Part.DECK)
 """Part: what is from here on belongs to the ground; the seed of a DECK is the number of its tile."""
 BASE_CLASS, PAINT_CLASS, PAINT_COVERAGE = 0, 1, 2
 """Columns of a ground cell."""
+PAINT_COLORS = np.array([[255, 255, 255], [255, 200, 0]], np.uint8)
+"""White and yellow."""
 NO_GROUND = int(SemanticClass.GROUND)
 """Class beyond the raster."""
 
 
 @compiled
 def _ground_class(x, y, footprint, cells, blocks, levels, place):
-    """Class of the ground, class of paint on it, and coverage of the paint, seen over `footprint` [m]."""
+    """Class of the ground, class of paint on it (plus YELLOW), and coverage of the paint, seen over `footprint` [m]."""
     level, size = 0, place[2]
     while footprint > 1.5 * size and level + 1 < len(levels) and levels[level + 1, 1] > 0:
         level += 1
@@ -157,19 +159,20 @@ def resolve(
                     base, paint, share = _ground_class(x, y, footprint, cells, blocks, levels[sheet], places[sheet])
                 else:
                     base, paint, share = _ground_class(x, y, footprint, cells, blocks, base_levels, base_place)
-                kind = paint if share > 0.5 else base
+                kind = paint % YELLOW if share > 0.5 else base
             elif best >= 0:
                 kind = class_of_part[attributes[best, PART]]
             kinds[row, column] = kind
             if not all_wanted:
                 continue
 
+            seen_paint = paint if share > 0.0 else 0
             if same:
                 if best == GROUND or is_deck:
                     covered = int(255.0 * share + 0.5)
                     coverage[row, column, base] = 255 - covered
                     if covered > 0:
-                        coverage[row, column, paint] += covered
+                        coverage[row, column, paint % YELLOW] += covered
                 else:
                     coverage[row, column, kind] = 255
             else:
@@ -190,7 +193,8 @@ def resolve(
                         covered = int(part * share + 0.5)
                         coverage[row, column, under] += part - covered
                         if covered > 0:
-                            coverage[row, column, over] += covered
+                            coverage[row, column, over % YELLOW] += covered
+                            seen_paint = over
                     elif s == SKY:
                         coverage[row, column, 0] += part
                     else:
@@ -199,6 +203,9 @@ def resolve(
             if best < 0:
                 ids[row, column], parts[row, column] = best, NO_PART
                 if best == GROUND:
+                    if seen_paint > 0:
+                        for d in range(3):
+                            colors[row, column, d] = PAINT_COLORS[min(seen_paint // YELLOW, 1), d]
                     coordinates[row, column, 0], coordinates[row, column, 1] = ox + dx / inverse, oy + dy / inverse
                     facing[row, column] = -dz / math.sqrt(dx * dx + dy * dy + dz * dz)
                 continue

@@ -33,7 +33,7 @@ class SurfaceChannel(IntEnum):
     COVERAGE: shares of each SemanticClass, 0 to 1.
     INVERSE_DEPTH: 5 m over the depth, at most 2; 0 in the sky.
     FACING: cosine between the surface's normal and the ray; 0 in the sky.
-    COLOR: RGB of boxes and road users, -1 to 1; 0 elsewhere.
+    COLOR: RGB of boxes and road users, -1 to 1; on the ground that of paint, times its share; 0 elsewhere.
     WAVES: sines of both surface coordinates, period by period from 12 m down to 1.5 m, then the cosines likewise;
         weaker from 20 m on, 0 in the sky.
     SIGNAL: shares of lamps of traffic lights that show red, yellow, green.
@@ -119,6 +119,7 @@ _COLOR, _WAVES, _SIGNAL = (int(c) for c in (SurfaceChannel.COLOR, SurfaceChannel
 _BRAKING, _PLACE = int(SurfaceChannel.BRAKING), int(SurfaceChannel.PLACE)
 _LIGHT, _FACE = int(SemanticClass.LIGHT), int(Part.SIGNAL_FACE)
 _FIRST_STATE, _LAST_STATE = int(SignalKind.RED), int(SignalKind.GREEN)
+_FIRST_PAINT, _LAST_PAINT = int(SemanticClass.MARKING), int(SemanticClass.STOP_LINE)
 _LOW_BITS = 0xFFFFFFFF
 
 
@@ -178,6 +179,13 @@ def _fill_channels(
             _fill_waves(channels, row, column, 0, coordinates[row, column, 0], strength)
             _fill_waves(channels, row, column, 1, coordinates[row, column, 1], strength)
             if parts[row, column] == NO_PART:
+                painted = np.float32(0.0)
+                for k in range(_FIRST_PAINT, _LAST_PAINT + 1):
+                    painted += channels[_COVERAGE + k, row, column]
+                if painted > 0.0:
+                    for d in range(3):
+                        color = colors[row, column, d] / np.float32(127.5) - np.float32(1.0)
+                        channels[_COLOR + d, row, column] = painted * color
                 continue
             for d in range(3):
                 channels[_COLOR + d, row, column] = colors[row, column, d] / np.float32(127.5) - np.float32(1.0)

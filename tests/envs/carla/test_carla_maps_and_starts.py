@@ -7,6 +7,7 @@ from envs.carla.carla_world import CarlaWorld
 from envs.carla.config import CarlaWorldConfig
 from envs.carla.messages import CarlaMoment, MapFacts, MapSignals
 from envs.ground_truth import Objects
+from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.signals import SignalKind
 
@@ -43,6 +44,8 @@ class Server:
             yaw_rate=0.0,
             size=(4.0, 1.8),
             objects=Objects.none(),
+            road_users=KnownRoadUsers.none(),
+            z=0.0,
             collided_with=ObjectKind.EMPTY,
             lane_invasions=(),
             lights=np.array([int(SignalKind.RED)]),

@@ -10,17 +10,22 @@ import numpy as np
 import pytest
 from answers import shown
 from gymnasium.utils.env_checker import check_env
+from layouts import layout_of, with_road
 from places import environment
 from shipped_world import shipped
 from tiny_model import random_clip, random_model
 
 import drivedit
 from envs.driving_env import DrivingEnv
-from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig, step_together
 from envs.scripted_actors import ScriptedActors
+from envs.world import SensorWorld, branch
 from scenarios.actors import BrakingLead, CrossingPedestrian
+from worldsim.datatypes.layout import LayoutKind
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.dynamics.trust import DISAGREEMENTS
+from worldsim.gbuffer.classes import SENSOR_NAMES, SemanticClass
 
 CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
 
@@ -95,6 +100,65 @@ def test_bad_options_are_named(world: LearnedWorld) -> None:
         LearnedWorld(model=world.model, starts=[]).step(CONTROL)
     with pytest.raises(ValueError, match="num_steps"):
         LearnedWorldConfig(num_steps=0)
+
+
+def test_a_drive_shows_the_same_frames_whoever_looks_and_when(world: LearnedWorld) -> None:
+    """Every step makes its frame, since the next one is made from it."""
+    world.reset(4, {"start_index": 1})
+    looked = []
+    for _ in range(4):
+        world.step(CONTROL)
+        looked.append(world.frame())
+    twin = branch(world)
+    world.reset(4, {"start_index": 1})
+    for _ in range(4):
+        world.step(CONTROL)
+    assert np.array_equal(world.frame(), looked[-1])
+    np.testing.assert_array_equal(world.start_clip().frames, looked)
+    assert np.array_equal(twin.frame(), looked[-1])
+
+    # in a batch too, beside a drive at another moment
+    other = branch(world)
+    other.reset(9, {"start_index": 0})
+    world.reset(4, {"start_index": 1})
+    for frame in looked:
+        step_together([other, world], np.stack([CONTROL * 0.5, CONTROL]))
+        assert np.abs(world.frame().astype(int) - frame).max() <= 2
+
+
+def test_depth_and_classes_are_drawn_of_what_is_tracked(world: LearnedWorld) -> None:
+    layout = with_road(layout_of(LayoutKind.BUILDING, (18.0, 9.0, 0.0, 0.0, 12.0, 8.0, 7.0)))
+    clip = replace(random_clip(8), layout=layout)
+    blind = LearnedWorld(LearnedWorldConfig(pictures=False), model=world.model, starts=world.starts)
+    seen = []
+    for one in (world, blind):
+        one.reset(0, {"start_clip": clip})
+        one.step(CONTROL)
+        assert isinstance(one, SensorWorld)
+        seen.append(one.sensor_frames(SENSOR_NAMES))
+    for name in SENSOR_NAMES:
+        np.testing.assert_array_equal(seen[0][name], seen[1][name])
+    depth, classes = seen[0]["depth"], seen[0]["semantic"]
+    assert (depth.dtype, classes.dtype) == (np.float16, np.uint8)
+    assert {SemanticClass.ROAD, SemanticClass.BUILDING, SemanticClass.CAR} < set(np.unique(classes).tolist())
+    assert np.isinf(depth[classes == SemanticClass.SKY]).mean() > 0.9
+    lead = depth[classes == SemanticClass.CAR].astype(float)
+    assert np.median(lead) == pytest.approx(14.0 - 4.4 / 2 - 1.2, abs=1.0)
+
+
+def test_the_scene_is_read_off_frames_where_that_is_asked_for(world: LearnedWorld) -> None:
+    reading = LearnedWorld(LearnedWorldConfig(decode_scene=True), model=world.model, starts=world.starts)
+    answers = []
+    for one in (world, reading):
+        one.reset(0, {"start_index": 0})
+        answers.append(one.step(CONTROL))
+    plain, read = answers
+    assert np.array_equal(world.frame(), reading.frame())
+    assert list(plain.info) == list(read.info)
+    assert all(plain.info[name] == 0 < read.info[name] for name in DISAGREEMENTS)
+    # what is tracked stays; what nobody tracks, as the lane's width of this clip, is decoded
+    assert plain.scene.lateral_offset == read.scene.lateral_offset
+    assert (plain.scene.lane_valid[2], read.scene.lane_valid[2]) == (False, True)
 
 
 @shipped
@@ -188,7 +252,7 @@ def test_driving_into_an_actor_is_a_collision(world: LearnedWorld) -> None:
 def test_the_lane_is_the_routes_and_what_is_decoded_stays_beside_it(world: LearnedWorld) -> None:
     """The clip's route lies 0.1 m to the left of the ego, straight on."""
     state = world.model.begin([random_clip(8)], [0])
-    _, prediction = world.model.step(state, np.array([[0.0, 0.4, 0.0, 0.0]], np.float32))
+    _, prediction = world.model.step(state, np.array([[0.0, 0.4, 0.0, 0.0]], np.float32), decode_scene=True)
     assert prediction.scene.lateral_offset[0] == pytest.approx(-0.1, abs=1e-3)
     assert prediction.scene.heading_error[0] == pytest.approx(0.0, abs=1e-3)
     assert prediction.scene.route[0, :, 1] == pytest.approx(np.full(10, 0.1), abs=1e-3)
@@ -220,7 +284,9 @@ def test_every_condition_changes_the_picture(world: LearnedWorld, name: str) -> 
     control = np.array([[0.0, 0.4, 0.0, 0.0]], np.float32)
     states = [model.begin([clip], [0]), model.begin([other], [0])]
     if name == "style":
-        states[1] = states[1].with_latent(states[1].latent._replace(style=states[1].latent.style + 1))
+        picture = states[1].generated.picture
+        changed = states[1].generated._replace(picture=picture._replace(style=picture.style + 1))
+        states[1] = replace(states[1], generated=changed)
     frames = [model.step(state, control)[1].frames for state in states]
     assert not np.array_equal(frames[0], frames[1])
 
@@ -230,7 +296,7 @@ def test_an_ego_inside_its_lane_is_on_the_road_whatever_is_decoded(world: Learne
     for shift, inside in ((0.0, True), (1.5, False)):
         clip = random_clip(8)
         clip = replace(clip, route=clip.route + np.array([0.0, shift], np.float32))
-        _, prediction = world.model.step(world.model.begin([clip], [0]), control)
+        _, prediction = world.model.step(world.model.begin([clip], [0]), control, decode_scene=True)
         assert prediction.decoded.off_road[0] > 0
         assert (prediction.off_road[0] == 0) == inside
         assert inside or prediction.off_road[0] == prediction.decoded.off_road[0]
@@ -249,5 +315,5 @@ def test_a_scenario_finds_room_in_full_traffic_at_the_cost_of_the_farthest(world
     assert (after.object_kinds == ObjectKind.PEDESTRIAN).sum() == 1
     assert (after.object_kinds == ObjectKind.CAR).sum() == 11
     assert after.objects[after.object_kinds == ObjectKind.CAR, 0].max() < 51.0
-    with pytest.raises(ValueError, match="room for 12 scripted actors, got 13"):
-        world.reset(0, {"start_clip": clip, "scripted_actors": ScriptedActors(scripts=(walker,) * 13)})
+    with pytest.raises(ValueError, match="room for 16 scripted actors, got 17"):
+        world.reset(0, {"start_clip": clip, "scripted_actors": ScriptedActors(scripts=(walker,) * 17)})

@@ -1,17 +1,19 @@
-"""Frechet distance, calibration and colours on sets with known answers; feature scores of rollouts."""
-
-from dataclasses import replace
+"""Frechet distance on sets with known answers, and the network in whose features it is taken."""
 
 import numpy as np
 import pytest
 import torch
-from known_drives import turning_car
-from tiny_model import random_model
 
-from training.evaluation.frechet import clip_features, feature_scores, frechet_score, paired_distance
-from training.evaluation.image_metrics import calibration, colour_statistics, frechet_distance
-from training.evaluation.metrics import event_scores
-from training.evaluation.rollouts import Rollouts, roll_out_recorded
+from training.evaluation.frechet import (
+    clip_ends,
+    clip_features,
+    clips_at,
+    frechet_between,
+    frechet_score,
+    span_scores,
+)
+from training.evaluation.image_metrics import frechet_distance
+from training.evaluation.yardstick import YARDSTICK_PATH, load_yardstick
 
 
 def gaussian(n: int, d: int = 3, seed: int = 0) -> np.ndarray:
@@ -72,59 +74,44 @@ def test_a_frozen_clip_differs_in_what_changes_over_time_alone() -> None:
     assert clip_features(maps[:3]).shape == (0, 12)
 
 
-def test_paired_distance_of_turned_features() -> None:
-    a = torch.zeros(1, 2, 3, 3)
-    a[:, 0] = 5.0
-    assert paired_distance(a, 2 * a).tolist() == [0.0]
-    assert paired_distance(a, a.flip(1)).tolist() == pytest.approx([2.0])
+def test_clips_are_dense_at_first_and_sparse_later() -> None:
+    ends = clip_ends(600, 0.1)
+    assert ends[:3] == pytest.approx([0.5, 1.0, 1.5])
+    assert ends[19:22] == pytest.approx([10.0, 12.0, 14.0])
+    assert ends[-1] == pytest.approx(60.0)
+    assert clip_ends(4, 0.1).tolist() == []
+    frames = np.zeros((30, 2, 2, 3), np.uint8)
+    frames[:] = np.arange(30)[:, None, None, None]
+    assert clips_at(frames, np.array([0.5, 3.0]), 0.1)[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 25, 26, 27, 28, 29]
 
 
-def known_rollouts() -> Rollouts:
-    store = turning_car(60)
-    return roll_out_recorded(random_model(), store, np.array([10, 20, 30, 52]), 12, 4, shuffle=False)  # type: ignore[arg-type]
+def test_spans_hold_the_clips_that_end_in_them() -> None:
+    truth = [gaussian(21, seed=k) for k in range(6)]
+    late = [np.concatenate([values[:6], values[6:] + 2.0]) for values in truth]  # wrong from 3 s on
+    truth[5], late[5] = truth[5][:4], late[5][:4]
+    features = {"truth": truth, "model": late, "repeat": [values + 5.0 for values in truth]}
+    scores = span_scores(features, clip_ends(240, 0.1), np.random.default_rng(0))
+    assert list(scores) == ["0-1", "1-3", "3-10", "10-60"]
+    assert [s["clips"] for s in scores.values()] == [12, 5 * 4 + 2, 5 * 14, 5]
+    assert scores["1-3"]["model"]["distance"] == pytest.approx(0, abs=1e-9)
+    assert scores["3-10"]["model"]["distance"] == pytest.approx(12.0)
+    assert scores["0-1"]["repeat"]["distance"] == pytest.approx(75.0)
 
 
-def test_feature_scores_of_rollouts() -> None:
-    r = known_rollouts()
-    vae = random_model().vae
-    scores = feature_scores(vae, replace(r, frames=r.truth), 0.1, np.random.default_rng(0))
-    span = scores["frechet"]["up to 1 s"]
-    assert span["clips"] == 2 * 3 + 1  # the last start has but 7 valid frames
-    assert span["model"]["distance"] == pytest.approx(0, abs=1e-6)
-    assert span["repeat"]["distance"] > 1e-4
-    assert list(scores["frechet"]) == ["up to 1 s"]  # of 12 frames no clip ends later
-    assert scores["paired"]["0.5"]["model"] == 0
-    assert scores["paired"]["1"]["repeat"] > 0
-    assert set(scores["paired"]) == {"0.5", "1"}
+def test_the_yardstick_is_what_it_has_always_been() -> None:
+    """These numbers must never change: reports of different worlds are compared by them."""
+    assert YARDSTICK_PATH.stat().st_size < 3e6
+    yardstick = load_yardstick()
+    ramp = np.linspace(0, 255, 64 * 64 * 3).reshape(1, 64, 64, 3).astype(np.uint8)
+    maps = yardstick.feature_maps(ramp)
+    assert maps.shape == (1, 112, 8, 8)
+    assert float(maps.mean()) == pytest.approx(-0.5701, abs=1e-3)
+    assert float(maps.std()) == pytest.approx(5.7709, abs=1e-3)
+    assert not any(p.requires_grad for p in yardstick.parameters())
 
 
-def test_calibration_of_known_probabilities() -> None:
-    labels = np.arange(100) % 2 == 0
-    sure = calibration(np.full(100, 0.9), labels)
-    assert sure["expected_calibration_error"] == pytest.approx(0.4)
-    assert sure["bins"] == [{"from": 0.9, "to": 1.0, "count": 100, "probability": pytest.approx(0.9), "frequency": 0.5}]
-    right = calibration(np.full(100, 0.5), labels)
-    assert right["expected_calibration_error"] == pytest.approx(0)
-    mixed = calibration(np.array([0.0, 0.0, 1.0, 1.0]), np.array([0, 1, 1, 1]))
-    assert mixed["expected_calibration_error"] == pytest.approx(0.25)
-    assert [b["count"] for b in mixed["bins"]] == [2, 2]
-    assert np.isnan(calibration(np.zeros(0), np.zeros(0))["expected_calibration_error"])
-
-
-def test_events_are_scored_with_their_calibration() -> None:
-    r = known_rollouts()
-    hit = np.zeros(r.valid.shape)
-    hit[:2, 5:] = 1.0
-    scores = event_scores(replace(r, true_collision=hit, collision=0.8 * hit + 0.1), 0.1)["collision"]
-    assert scores["auroc"] == 1
-    assert scores["positives"] == 14
-    assert scores["calibration"]["expected_calibration_error"] == pytest.approx(0.1)
-
-
-def test_colours_of_known_frames() -> None:
-    grey = np.full((2, 4, 4, 3), 60, np.uint8)
-    assert colour_statistics(grey) == {"brightness": 60.0, "contrast": 0.0, "saturation": 0.0}
-    half = grey.copy()
-    half[:, :2] = 100, 60, 80
-    statistics = colour_statistics(half)
-    assert statistics == {"brightness": 70.0, "contrast": 10.0, "saturation": 20.0}
+def test_made_videos_are_far_from_true_ones_as_they_differ() -> None:
+    rng = np.random.default_rng(0)
+    true = [rng.integers(0, 255, (10, 32, 32, 3), dtype=np.uint8) for _ in range(2)]
+    assert frechet_between(true, true) == pytest.approx(0, abs=1e-4)
+    assert frechet_between([video // 2 for video in true], true) > 0.1

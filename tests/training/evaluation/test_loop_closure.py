@@ -1,62 +1,69 @@
-"""Loop closure: the route comes back, the same views are found, scores have known answers."""
+"""Loop closure: laps around blocks of real towns, the same views of them, and scores with known answers."""
 
 import numpy as np
 import pytest
-from tiny_model import random_clip, random_model
 
+from envs.road.static_scene import load_town_scene
 from training.evaluation.loop_closure import (
+    LAP_RANGE,
     LoopDrives,
-    LoopRoute,
-    drive_loops,
+    find_lap,
     loop_closure_scores,
+    make_loop,
     same_views,
+    true_frames,
     view_rows,
 )
+from worldsim.gbuffer.view import View
 
 
-def test_a_loop_comes_back_to_where_it_began() -> None:
-    loop = LoopRoute(length=60.0, width=40.0, radius=10.0, num_laps=2)
-    route = loop.points(spacing=0.5)
-    assert route[0].tolist() == [0, 0]
-    steps = np.hypot(*np.diff(route, axis=0).T)
-    assert steps.max() < 0.51
-    assert np.abs(route[:, 0]).max() == pytest.approx(30.0, abs=0.01)
-    assert route[:, 1].min() == pytest.approx(0.0, abs=1e-4)
-    assert route[:, 1].max() == pytest.approx(40.0, abs=0.01)
-    again = round(loop.lap_length / 0.5)
-    assert np.hypot(*(route[again] - route[0])) < 0.5
-    with pytest.raises(ValueError, match="radius must be positive and at most half of length 60"):
-        LoopRoute(length=60.0, width=40.0, radius=25.0)
+def test_a_lap_comes_back_to_where_it_began_and_the_clip_is_on_it() -> None:
+    lap = find_lap(load_town_scene(3).road_map)
+    assert lap is not None
+    route = load_town_scene(3).road_map.route_along(lap)
+    assert LAP_RANGE[0] <= route.length <= LAP_RANGE[1]
+    assert np.linalg.norm(route.points[-1] - route.points[0]) < 2.0
+
+    loop = make_loop(3, (32, 32), 4, seed=0)
+    assert loop is not None
+    assert loop.clip.frames.shape == (4, 32, 32, 3)
+    assert loop.length == pytest.approx(route.length)
+    assert np.linalg.norm(loop.clip.route[0]) < 1.0
+    around = loop.clip.route[round(loop.length)] - loop.clip.route[0]
+    assert np.linalg.norm(around) < 2.0
+    assert loop.clip.layout.ground_known
+    assert len(loop.clip.layout.boxes)
+
+    # the camera of the town sees there what the clip shows: nobody is on the road
+    x, y, yaw = loop.clip.vehicles[-1, :3].tolist()
+    again = true_frames(loop, [View(x=x, y=y, yaw=yaw)], (32, 32))[0]
+    assert np.abs(again.astype(int) - loop.clip.frames[-1]).mean() < 2.0
 
 
-def drives_of(brightness: list[int]) -> LoopDrives:
-    """Four places, one metre and a half apart, visited twice; a frame of one brightness each."""
-    x = np.array([0, 3, 6, 9, 6, 3, 0, 3], float)
-    poses = np.stack([x, np.zeros(8), np.zeros(8)], axis=-1)[None]
-    frames = np.broadcast_to(np.array(brightness, np.uint8)[None, :, None, None, None], (1, 8, 4, 4, 3))
-    latents = np.array(brightness, np.float32)[None, :, None, None, None] / 10
-    return LoopDrives(frames=frames, latents=latents, poses=poses)
+def views_there_and_back() -> list[View]:
+    """Four places a metre and a half apart, visited twice, and once more looking elsewhere."""
+    return [View(x=x, y=0.0, yaw=yaw) for x, yaw in zip([0, 3, 6, 9, 6, 3, 0.1, 3], [0.0] * 7 + [0.1], strict=True)]
 
 
-def test_the_same_views_are_paired_and_compared() -> None:
-    drives = drives_of([10, 20, 30, 40, 30, 20, 10, 20])
-    pairs = same_views(drives, 6.0)
-    assert pairs.tolist() == [[0, 4, 2], [0, 5, 1], [0, 6, 0], [0, 7, 1]]
-    first, later = view_rows(drives, 6.0, count=4)
-    assert first[:, 0, 0, 0].tolist() == later[:, 0, 0, 0].tolist() == [30, 20, 10, 20]
-    scores = loop_closure_scores(drives, 6.0, np.random.default_rng(0))
-    assert scores["pairs"] == 4
-    assert scores["same_view"] == pytest.approx({"psnr_db": 60.0, "latent_rms": 0.0})
-    assert scores["other_view"]["psnr_db"] < 40
-    assert loop_closure_scores(drives, 100.0, np.random.default_rng(0)) == {"pairs": 0}
+def test_the_same_views_are_paired_and_compared(monkeypatch) -> None:
+    views = views_there_and_back()
+    assert same_views(views, 6.0).tolist() == [[4, 2], [5, 1], [6, 0]]
+    frames = np.zeros((8, 4, 4, 3), np.uint8)
+    frames[:] = np.array([10, 20, 30, 40, 30, 20, 10, 20])[:, None, None, None]
+    loop = make_loop(3, (32, 32), 4, seed=0)
+    assert loop is not None
+    monkeypatch.setattr("training.evaluation.loop_closure.LEAST_TRAVELLED", 6.0 / loop.length)
+    first, later = view_rows(loop, frames, views)
+    assert first[:, 0, 0, 0].tolist() == later[:, 0, 0, 0].tolist() == [30, 20, 10]
+    scores = loop_closure_scores([loop], LoopDrives(frames=frames[None], views=[views]), np.random.default_rng(0))
+    assert (scores["loops"], scores["pairs"]) == (1, 3)
+    assert scores["same_view_db"] == 60.0
+    assert scores["other_view_db"] < 40
+    assert scores["truth_db"] < 20
 
-
-def test_loops_are_driven_alone_and_with_or_without_a_memory() -> None:
-    model = random_model(num_retrieved=1)
-    clip = random_clip(4)
-    with_memory = drive_loops(model, [clip], LoopRoute(), 30)
-    without = drive_loops(model, [clip], LoopRoute(), 30, with_memory=False)
-    assert with_memory.frames.shape == (1, 30, 128, 128, 3)
-    assert with_memory.latents.shape[:2] == (1, 30)
-    np.testing.assert_allclose(with_memory.poses, without.poses, atol=0.5)
-    assert np.abs(with_memory.latents - without.latents).max() > 0
+    monkeypatch.setattr("training.evaluation.loop_closure.LEAST_TRAVELLED", 1.0)
+    assert view_rows(loop, frames, views) == []
+    assert loop_closure_scores([loop], LoopDrives(frames=frames[None], views=[views]), np.random.default_rng(0)) == {
+        "loops": 0,
+        "pairs": 0,
+    }

@@ -22,9 +22,9 @@ def visible(*objects: tuple[int, float, float, int]) -> VisibleObjects:
     """Objects (kind, x, y, pixels) in one picture."""
     return VisibleObjects(
         pictures=np.zeros(len(objects), np.int64),
-        kinds=np.array([o[0] for o in objects]),
-        objects=np.array([[o[1], o[2], 0, 0, 4, 2] for o in objects], np.float32),
-        pixels=np.array([o[3] for o in objects]),
+        kinds=np.array([o[0] for o in objects], np.int64),
+        objects=np.array([[o[1], o[2], 0, 0, 4, 2] for o in objects], np.float32).reshape(-1, 6),
+        pixels=np.array([o[3] for o in objects], np.int64),
         middles=np.zeros((len(objects), 2), np.float32),
     )
 
@@ -39,6 +39,16 @@ def test_a_user_is_found_within_two_metres_or_a_tenth_of_its_distance() -> None:
     scores = user_scores(scene_with((CAR, 12.1, 0), (CAR, 24.9, 0)), truth)
     assert scores["users_found"] == 0
     assert scores["users_right"] == 0
+
+
+def test_each_user_is_found_by_another_object() -> None:
+    truth = visible((CAR, 10, 0, 100), (CAR, 11, 0, 100))
+    assert user_scores(scene_with((CAR, 10.5, 0)), truth)["users_found"] == 0.5
+    twice = user_scores(scene_with((CAR, 10, 0), (CAR, 10.2, 0)), visible((CAR, 10, 0, 100)))
+    assert (twice["users_found"], twice["users_right"]) == (1, 0.5)
+    # the only assignment that finds both gives the nearest to the other one
+    truth = visible((CAR, 10, 0, 100), (CAR, 12.8, 0, 100))
+    assert user_scores(scene_with((CAR, 10.9, 0), (CAR, 8.6, 0)), truth)["users_found"] == 1
 
 
 def test_who_is_small_far_or_absent_is_not_missed_and_what_is_not_there_is_wrong() -> None:

@@ -1,8 +1,12 @@
 """Recording: alignment of controls and frames, determinism, resuming, ends of episodes; behaviours on known scenes."""
 
+import os
+
 import numpy as np
 import pytest
+from faults import files_of_at_most, on_linux
 
+from envs.folder_lock import FolderInUseError
 from envs.world import WorldLostError, WorldStep
 from training.data.rollouts import RolloutDataset
 from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
@@ -322,3 +326,35 @@ def test_the_reference_world_is_recorded_with_layout_depth_and_classes(tmp_path)
     assert len(layout.boxes) > 50
     with pytest.raises(ValueError, match="recorded with extra="):
         record(config(tmp_path, num_episodes=2, num_towns=1, seconds_per_episode=2.5, min_seconds=0.5))
+
+
+def test_a_second_recording_into_the_folder_is_refused_and_harms_nothing(tmp_path):
+    refused = []
+
+    class WatchedWorld(StraightWorld):
+        def reset(self, seed, options):
+            with pytest.raises(FolderInUseError, match=f"process {os.getpid()} .* is writing to this folder") as caught:
+                record(config(tmp_path), make_straight_world)
+            refused.append(caught.value)
+            return super().reset(seed, options)
+
+    recorded = record(config(tmp_path), lambda settings: WatchedWorld(settings.frame_size))
+    assert refused
+    assert recorded.checksums == record(config(tmp_path, out=tmp_path / "alone"), make_straight_world).checksums
+
+
+@on_linux
+def test_a_full_disk_is_one_error_that_names_the_file_and_the_same_call_goes_on(tmp_path):
+    full = config(tmp_path)
+    with files_of_at_most(3000), pytest.raises(OSError, match=f"File too large: '{full.out}/"):
+        record(full, make_straight_world)
+    assert not list(full.out.rglob("*.tmp"))
+    whole = record(config(tmp_path, out=tmp_path / "whole"), make_straight_world)
+    assert record(full, make_straight_world).checksums == whole.checksums
+
+
+def test_sealing_again_changes_nothing(tmp_path):
+    first = record(config(tmp_path), make_straight_world)
+    files = {path: path.read_bytes() for path in first.root.rglob("*") if path.is_file()}
+    record(config(tmp_path), make_straight_world)
+    assert {path: path.read_bytes() for path in first.root.rglob("*") if path.is_file()} == files

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 from known_drives import turning_car
-from tiny_model import CONFIG
 
 from training.batches.scene_pictures import MadePictures, ScenePictures, SceneTargets, SpoilConfig
 from training.data.lerobot_layout import VALID_NAMES
 from training.stages.loop import LoopConfig
 from training.stages.scene_reader import ReaderStageConfig, mixed_batch, reader_losses, scene_loss, train_reader
+from worldsim.configs import ReaderConfig, WorldModelConfig
 from worldsim.networks.scene_reader import NUM_READ, SceneEstimate, SceneReader
 
+CONFIG = WorldModelConfig(reader=ReaderConfig(stem_width=8, widths=(16, 16, 16), num_blocks=1, cell_width=16))
 NUM = 40
 LOOP = LoopConfig(num_steps=2)
 

@@ -7,7 +7,7 @@ import pytest
 from layouts import car, layout_of, users_of, with_road
 
 from worldsim.datatypes.camera import CameraGeometry, PinholeCamera
-from worldsim.datatypes.layout import Layout, LayoutKind
+from worldsim.datatypes.layout import Layout, LayoutKind, LineColor, LineKind
 from worldsim.datatypes.signals import SignalKind
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
@@ -86,7 +86,8 @@ def test_colours_parts_and_places_are_those_of_boxes_and_road_users():
     found = surfaces(with_road(HOUSE), users_of(car(9.0, -3.0), car(9.0, 3.0), color=(255, 0, 0)))
     nothing = found.parts == NO_PART
     color, place = group(found, SurfaceChannel.COLOR, 3), group(found, SurfaceChannel.PLACE, 3)
-    assert not color[:, nothing].any()
+    paint = found.channels[[SemanticClass.MARKING, SemanticClass.CROSSWALK, SemanticClass.STOP_LINE]].sum(0)
+    assert not color[:, nothing & (paint == 0)].any()
     assert not place[:, nothing].any()
     red = color[:, found.parts == Part.CAR_REAR]
     assert red.size > 0
@@ -97,6 +98,22 @@ def test_colours_parts_and_places_are_those_of_boxes_and_road_users():
     assert [p.shape[1] for p in (*places, house)] == [1, 1, 1]
     assert np.abs(places[0] - places[1]).max() > 0.05
     assert np.abs(places[0] - house).max() > 0.05
+
+
+@pytest.mark.parametrize(("color", "rgb"), [(LineColor.WHITE, (1.0, 1.0, 1.0)), (LineColor.YELLOW, (1.0, 0.57, -1.0))])
+def test_paint_tells_its_colour_by_its_share(color: LineColor, rgb: tuple[float, float, float]):
+    line = np.array([[-5.0, 0.0, 0.0], [60.0, 0.0, 0.0]])
+    layout = Layout(
+        line_points=line,
+        line_starts=np.array([0, 2]),
+        line_kinds=np.array([int(LineKind.SOLID)]),
+        line_colors=np.array([int(color)]),
+        line_widths=np.array([0.3], np.float32),
+    )
+    found = surfaces(layout)
+    share, shown = found.channels[SemanticClass.MARKING], group(found, SurfaceChannel.COLOR, 3)
+    assert share.max() > 0.9
+    assert np.abs(shown - share * np.array(rgb)[:, None, None]).max() < 0.02
 
 
 def test_places_are_spread_evenly():

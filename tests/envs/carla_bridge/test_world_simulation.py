@@ -1,0 +1,40 @@
+"""Any world behind the bridge: the learned one serves depth and classes beside colours."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from envs.carla_bridge.simulation import view_of
+from envs.carla_bridge.world_simulation import WorldSimulation
+from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from worldsim.datatypes.camera import CameraGeometry
+from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.gbuffer.classes import SemanticClass
+
+
+@pytest.fixture(scope="module")
+def simulation(tiny_checkpoint: Path) -> WorldSimulation:
+    world = LearnedWorld(LearnedWorldConfig(checkpoint=tiny_checkpoint))
+    served = WorldSimulation(world, VehicleModel(), {"Start_000": {"start_index": 0}})
+    x, y, yaw = served.spawn_poses[0].tolist()
+    served.begin((x, y, yaw), seed=0, traffic=True)
+    served.step(np.array([0.0, 0.5, 0.0, 0.0], np.float32))
+    return served
+
+
+def test_every_picture_of_the_learned_world_is_served(simulation: WorldSimulation) -> None:
+    for picture, dtype in (("rgb", np.uint8), ("depth", np.float16), ("semantic", np.uint8)):
+        simulation.check_camera(simulation.camera, picture)
+        shown = simulation.image(simulation.camera, picture)
+        assert shown.dtype == dtype
+        assert shown.shape[:2] == (128, 128)
+    assert (simulation.image(simulation.camera, "semantic") == SemanticClass.CAR).any()
+
+
+def test_a_client_may_ask_for_another_size(simulation: WorldSimulation) -> None:
+    small = view_of(CameraGeometry().with_frame_size((48, 64)))
+    simulation.check_camera(small, "semantic")
+    classes = simulation.image(small, "semantic")
+    assert classes.shape == (48, 64)
+    assert set(np.unique(classes).tolist()) <= set(SemanticClass)

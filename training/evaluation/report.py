@@ -1,0 +1,170 @@
+"""The report of an evaluation as a Markdown table: what was measured, and what is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+Row = tuple[str, str, str]
+"""Measure, what was measured, what is asked for."""
+
+ASKED_PSNR = {"1": 27.0, "3": 25.5, "10": 24.0, "60": 23.5}
+ASKED_FOUND, ASKED_LANE_M, ASKED_SPEED_R, ASKED_YAW_RATE_R = 0.75, 0.08, 0.9, 0.97
+"""Of what is decoded from true frames."""
+MADE_SHARE, MADE_ERROR = 0.9, 1.2
+"""Made frames: shares at least so much of those of true frames, errors at most so many times theirs."""
+ASKED_FRECHET = 1 / 3
+"""Of the distance of repeating."""
+ASKED_LOOP_DB = 27.0
+
+
+def _psnr_rows(scores: dict) -> Iterator[Row]:
+    for seconds, s in scores["psnr"].items():
+        text = f"{s['model']:.1f} dB (repeating {s['repeat']:.1f})"
+        yield f"PSNR at {seconds} s", text, f"≥ {ASKED_PSNR[seconds]:g} dB"
+
+
+def _drift_rows(scores: dict) -> Iterator[Row]:
+    yield "better than repeating the last frame for", f"{scores['drift_horizon_s']:.1f} s", "all of it"
+
+
+def _statistic_rows(scores: dict) -> Iterator[Row]:
+    for seconds, s in scores["statistics"].items():
+        yield f"sharpness over the truth's at {seconds} s", f"{s['sharpness']['ratio']:.2f}", "0.9 to 1.1"
+    if scores["statistics"]:
+        seconds, s = list(scores["statistics"].items())[-1]
+        names = ("brightness", "contrast", "saturation")
+        ratios = " / ".join(f"{s[name]['ratio']:.2f}" for name in names)
+        apart = " / ".join(f"{100 * s[name]['deviation']:.0f} %" for name in names)
+        text = f"{ratios} (a drive is off by {apart})"
+        yield f"brightness / contrast / saturation over the truth's after {seconds} s", text, "0.95 to 1.05"
+
+
+def _frechet_rows(scores: dict) -> Iterator[Row]:
+    for span, s in scores["frechet"].items():
+        model, repeat = s["model"], s["repeat"]["distance"]
+        low, high = model["interval"]
+        share = model["distance"] / repeat if repeat else math.nan
+        text = f"{model['distance']:.3g} ({low:.3g} to {high:.3g}), {share:.2f} of repeating's {repeat:.3g}"
+        yield f"Fréchet distance of {s['clips']} clips, {span} s", text, f"≤ {ASKED_FRECHET:.2f} of repeating's"
+
+
+def _decoded_rows(scores: dict) -> Iterator[Row]:
+    """What is not known anywhere is nan, and left out."""
+    true, made = scores["decoded"]["true"], scores["decoded"]["made"]
+    for key, label, asked, is_share in (
+        ("users_found", "visible road users within 30 m", f"≥ {100 * ASKED_FOUND:.0f} %", True),
+        ("lane_error_m", "lane error", f"≤ {ASKED_LANE_M:g} m", False),
+        ("speed_correlation", "speed, r", f"≥ {ASKED_SPEED_R:g}", True),
+        ("yaw_rate_correlation", "yaw rate, r", f"≥ {ASKED_YAW_RATE_R:g}", True),
+    ):
+        a, b = true[key], made[key]
+        if math.isnan(a):
+            continue
+        ratio = b / a if a else math.nan
+        unit = "" if is_share else " m"
+        shown = [f"{100 * v:.0f} % found" if key == "users_found" else f"{v:.2f}{unit}" for v in (a, b)]
+        limit = f"made ≥ {MADE_SHARE:g} of true" if is_share else f"made ≤ {MADE_ERROR:g} of true"
+        text = f"true frames {shown[0]}, made {shown[1]} ({ratio:.2f} of true)"
+        yield f"decoded from pictures: {label}", text, f"{asked}; {limit}"
+    if not math.isnan(true["users_right"]):
+        text = f"true frames {100 * true['users_right']:.0f} %, made {100 * made['users_right']:.0f} %"
+        yield "decoded from pictures: road users within 30 m that are there", text, ""
+
+
+def picture_rows(report: dict) -> Iterator[Row]:
+    """Of drives with road users and lights replayed, then live."""
+    for name in ("replayed", "live"):
+        scores = report.get(name)
+        if scores is None:
+            continue
+        for section in (_psnr_rows, _drift_rows, _statistic_rows, _frechet_rows, _decoded_rows):
+            for label, got, asked in section(scores):
+                yield f"{name}: {label}", got, asked
+        if name == "live":
+            apart = ", ".join(f"{value:.2f} m at {seconds} s" for seconds, value in scores["pose_error_m"].items())
+            yield "live: how far the ego is from where it was", apart, ""
+
+
+def ablation_rows(report: dict) -> Iterator[Row]:
+    """Of drives without something, beside the same drives with everything."""
+    for scores in report.get("ablations", {}).values():
+        psnr = " / ".join(f"{s['model']:.1f}" for s in scores["psnr"].values())
+        sharp = " / ".join(f"{s['sharpness']['ratio']:.2f}" for s in scores["statistics"].values())
+        times = " / ".join(scores["psnr"])
+        yield f"{scores['title']}: PSNR at {times} s, sharpness", f"{psnr} dB, {sharp}", ""
+
+
+def loop_rows(report: dict) -> Iterator[Row]:
+    """Of loops."""
+    for s in report.get("loops", {}).values():
+        if not s["pairs"]:
+            continue
+        text = f"{s['same_view_db']:.1f} dB (true frames {s['true_same_view_db']:.1f}, other views "
+        text += f"{s['other_view_db']:.1f}), {s['truth_db']:.1f} dB from the truth"
+        yield f"the same view a lap later, {s['title']}", text, f"≥ {ASKED_LOOP_DB:g} dB"
+
+
+def tracked_rows(report: dict) -> Iterator[Row]:
+    """Of what is tracked, against the truth."""
+    at = report.get("tracked", {}).get("2")
+    if at is None:
+        return
+    objects = f"{100 * at['objects_found']:.0f} % found, {100 * at['objects_right']:.0f} % right"
+    rows = [
+        ("lateral offset error", f"{at['lateral_offset_m']:.2f} m", "≤ 0.3 m"),
+        ("heading error", f"{at['heading_deg']:.1f}°", "≤ 3°"),
+        ("lead gap error", f"{100 * at['lead_gap_relative']:.0f} %", "≤ 10 %"),
+        ("lead there or not", f"{100 * at['lead_presence_accuracy']:.0f} % right", ""),
+        ("objects within 30 m", objects, ""),
+    ]
+    for label, got, asked in rows:
+        if not got.startswith("nan"):
+            yield f"{label} at 2 s, tracked", got, asked
+
+
+def event_rows(report: dict) -> Iterator[Row]:
+    """Of collisions and departures from the road."""
+    for name, s in report.get("events", {}).items():
+        error = s["calibration"]["expected_calibration_error"]
+        text = f"{s['auroc']:.2f}, calibration error {error:.3f}"
+        yield f"{name} AUROC ({s['positives']} positive frames)", text, "≥ 0.95"
+
+
+def trust_rows(report: dict) -> Iterator[Row]:
+    """Of trust."""
+    for name, label in (("trust", "trust"), ("full_trust", "trust by full signals")):
+        if name in report:
+            s = report[name]
+            text = f"{s['auroc']:.2f}, mean trust {s['mean_of_worst']:.2f} against {s['mean_of_others']:.2f}"
+            yield f"{label}: AUROC for the worst twentieth of the frames", text, "≥ 0.9"
+
+
+def violation_rows(report: dict) -> Iterator[Row]:
+    """Of closed-loop drives."""
+    scores = report.get("violations")
+    if scores is None:
+        return
+    for name, label in (("red_lights_run", "red lights run"), ("stop_signs_missed", "stop signs missed")):
+        s = scores.get(name)
+        text = "not known" if s is None else f"{s['count']} ({s['per_km']:.1f} per km)"
+        yield f"{label} by the lane follower in closed loop", text, "0"
+
+
+SECTIONS: tuple[Callable[[dict], Iterator[Row]], ...] = (
+    picture_rows,
+    loop_rows,
+    ablation_rows,
+    tracked_rows,
+    event_rows,
+    trust_rows,
+    violation_rows,
+)
+"""Of the table, in this order."""
+
+
+def table(report: dict) -> str:
+    """The report's headline numbers as a Markdown table, without those of which there is no truth."""
+    rows = [row for section in SECTIONS for row in section(report)]
+    lines = ["| measure | got | asked |", "|---|---|---|"] + [f"| {a} | {b} | {c} |" for a, b, c in rows]
+    return "\n".join(lines)
