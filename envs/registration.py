@@ -162,7 +162,8 @@ def make_learned_env(
             "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no
             frames: `info["pictures"]` is 0, `info["trust"]` 1, and the signals behind it are 0.
         decode_scene: also read the scene off each frame, which costs time: `info` then tells how far decoded and
-            tracked values are apart, which else is 0. Full signals of trust do so of themselves.
+            tracked values are apart, which else is 0 unless trust is made from full signals; and where no lane is
+            tracked the decoded one stands in.
         speed: deprecated name of `backend`.
     """
     shows = _decide_pictures(pictures, obs, render_mode, trust_threshold, trust_signals, decode_scene)
@@ -215,7 +216,8 @@ def make_learned_vector_env(
             "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no
             frames: `info["pictures"]` is 0, `info["trust"]` 1, and the signals behind it are 0.
         decode_scene: also read the scene off each frame, which costs time: `info` then tells how far decoded and
-            tracked values are apart, which else is 0. Full signals of trust do so of themselves.
+            tracked values are apart, which else is 0 unless trust is made from full signals; and where no lane is
+            tracked the decoded one stands in.
         speed: deprecated name of `backend`.
 
     Raises:

@@ -158,7 +158,7 @@ class WorldModel(nn.Module):
             controls: CONTROL_NAMES, [b, 4].
             decode: also make frames. Without, pictures stay as they are, and the next frame is made from those that
                 there were: it is then another one.
-            decode_scene: also read the scene off the newest frames, as full signals do of themselves.
+            decode_scene: also read the scene off the newest frames; where nothing is tracked it then stands in.
             num_steps: sampling steps, the config's if None.
             actor_overrides: where road users are after the step, ACTOR_NAMES [b, s, 10] in the ground frame; NaN where
                 they move by themselves.
@@ -214,7 +214,7 @@ class WorldModel(nn.Module):
         """What a state answers, without a step.
 
         Args:
-            decode_scene: also read the scene off the newest frames, as full signals do of themselves.
+            decode_scene: also read the scene off the newest frames; where nothing is tracked it then stands in.
         """
         tracked = self.tracker.read(state.tracked)
         if state.generated is None:
@@ -224,7 +224,8 @@ class WorldModel(nn.Module):
         if decode_scene or state.generated.has_full_signals:
             decoded = self.scene_decoder.read(picture.clip(), tracked.ego, tracked.scene.command)
         trust = self.trust_scorer.score(latent.signals, picture, tracked, decoded, state.tracked.preview)
-        return Prediction(tracked, decoded, picture.newest, trust)
+        # what trust is made from does not change what is answered
+        return Prediction(tracked, decoded if decode_scene else None, picture.newest, trust)
 
     def _draw_context(
         self,

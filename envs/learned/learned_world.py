@@ -53,7 +53,7 @@ class LearnedWorldConfig:
         pictures: False makes a state-only world: ego, route and road users are tracked as ever, and no network of
             pictures runs. It has no frames and no latents, its trust is 1 and its signals are 0.
         decode_scene: also read the scene off each frame, which costs time and tells where decoded and tracked values
-            disagree, as full signals of trust do of themselves; and where no lane is tracked the decoded one stands in.
+            disagree; and where no lane is tracked the decoded one stands in.
 
     Raises:
         ValueError: num_steps or num_threads is less than 1, the backend cannot be had on the device, there are no such
