@@ -17,6 +17,7 @@ from training.stages.decoder import DecoderStageConfig
 from training.stages.distillation import DistillStageConfig
 from training.stages.distribution_matching import MatchStageConfig
 from training.stages.loop import LoopConfig
+from training.stages.made_pictures import MadePicturesConfig
 from training.stages.precision import Precision
 from training.stages.scene_reader import ReaderStageConfig
 from training.stages.student import StudentStageConfig
@@ -109,7 +110,11 @@ def debug() -> Recipe:
             distill=DistillStageConfig(loop=few),
         ),
         self_rollouts=SelfRolloutClipsConfig(num=8, num_frames=8),
-        reader=ReaderStageConfig(loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9), batch_size=8),
+        reader=ReaderStageConfig(
+            loop=LoopConfig(num_steps=10, warmup_steps=2, ema_decay=0.9),
+            batch_size=8,
+            made=MadePicturesConfig(num_steps=8, rollouts=rollouts),
+        ),
         decoder=DecoderStageConfig(
             loop=LoopConfig(num_steps=5, warmup_steps=2, ema_decay=0.9), rollouts=rollouts, painting=painting
         ),
@@ -146,7 +151,8 @@ def tiny() -> Recipe:
         ),
         self_rollouts=SelfRolloutClipsConfig(),
         reader=ReaderStageConfig(
-            loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2)
+            loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2),
+            batch_size=16,
         ),
         decoder=DecoderStageConfig(loop=LoopConfig(num_steps=600, learning_rate=3e-4, warmup_steps=20, seed=1)),
         trust=TrustStageConfig(),

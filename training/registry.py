@@ -27,6 +27,7 @@ from training.stages.distillation import train_distill
 from training.stages.distributed import first_process_first, is_first
 from training.stages.distribution_matching import train_match
 from training.stages.initial import initialise_from
+from training.stages.made_pictures import make_pictures
 from training.stages.scene_reader import train_reader
 from training.stages.student import train_denoiser
 from training.stages.teacher import Teacher, train_teacher
@@ -174,7 +175,9 @@ def _reader(run: TrainingRun) -> None:
     config, folder = run.recipe.reader, run.folder / "reader"
     with first_process_first():
         pictures = ScenePictures(run.store, run.recipe.model, folder, config.stride)
-    train_reader(run.model.reader, pictures, None, config, folder)
+        path = folder / "made_pictures.safetensors"
+        made = make_pictures(run.model.vae.eval(), run.scenes, pictures.positions, config.made, path)
+    train_reader(run.model.reader, pictures, made, config, folder)
 
 
 def _decoder(run: TrainingRun) -> None:
@@ -334,8 +337,8 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="reader",
-        makes="the scene reader, which decodes lane, lead and objects from pictures alone",
-        needs=("record",),
+        makes="the scene reader, which decodes lane, lead and objects from pictures alone, recorded and made ones",
+        needs=("record", "decoder"),
         results=("reader/reader.safetensors",),
         run=_reader,
     ),

@@ -12,10 +12,12 @@ from tiny_model import CONTROL, random_clip
 
 from envs.registration import make_learned_env
 from training import recipes
+from training.batches.picture_rollouts import PictureRolloutsConfig
 from training.batches.self_rollouts import SelfRolloutClipsConfig
 from training.recipes import Recipe
 from training.stages.curriculum import DynamicsRecipe
 from training.stages.loop import LoopConfig
+from training.stages.made_pictures import MadePicturesConfig
 from training.train import TrainConfig, train
 from worldsim.world_model import WorldModel
 
@@ -51,7 +53,12 @@ def for_a_step(recipe: Recipe) -> Recipe:
         actors=replace(recipe.actors, loop=loop),
         dynamics=for_a_step_each(recipe.dynamics, loop),
         self_rollouts=SelfRolloutClipsConfig(num=1),
-        reader=replace(recipe.reader, loop=loop, batch_size=2),
+        reader=replace(
+            recipe.reader,
+            loop=loop,
+            batch_size=2,
+            made=MadePicturesConfig(num_steps=8, rollouts=PictureRolloutsConfig(num=2, batch_size=2)),
+        ),
         decoder=replace(recipe.decoder, loop=loop, batch_size=1),
         trust=replace(recipe.trust, num_starts=1, seconds=0.3),
         num_starts=1,

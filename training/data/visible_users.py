@@ -9,53 +9,35 @@ import torch
 from tqdm import tqdm
 
 from training.data.frame_store import FrameStore
-from training.data.validity import known_of
 from worldsim.checkpoint import load_tensors, save_tensors
 from worldsim.conditioning.object_grid import VisibleObjects
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.camera import CameraGeometry
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn, Layout
+from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.route import rotate
-from worldsim.datatypes.scene import BOX_COLUMNS, ObjectColumn, ObjectKind, SceneState
-from worldsim.datatypes.vehicle import VehicleColumn
+from worldsim.datatypes.scene import ObjectColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.ground import GroundRaster
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
-from worldsim.gbuffer.road_users import RoadUsers
-from worldsim.gbuffer.view import View
-
-HEIGHTS = {ObjectKind.EMPTY: 0.0, ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: 1.75}
-"""Heights by kind, which a SceneState does not hold [m]; other kinds are 1 m high."""
 
 
 def find_visible_users(store: FrameStore, positions: np.ndarray, camera: CameraGeometry) -> VisibleObjects:
-    """The road users in frames of a store, those of which at least a pixel is visible; recordings that do not tell what
-    each frame shows are drawn from their SceneState on flat, empty ground.
+    """The road users in frames of a store, those of which at least a pixel is visible.
 
     Args:
         positions: of the frames in the store, int64 [n], growing; `pictures` of the result counts them from 0 on.
         camera: that took the frames.
     """
     rasterizer = Rasterizer(camera.with_frame_size(store.frames.shape[1:3]))
-    listed = known_of(store.rows.valid).objects
     episodes = np.searchsorted(store.starts, positions, side="right") - 1
     found: list[VisibleObjects] = []
     for episode in tqdm(np.unique(episodes), desc="visible road users", unit="episode"):
+        scenes, static = store.camera_scenes(episode), StaticWorld(store.layouts[episode].read())
         here = np.flatnonzero(episodes == episode)
-        start = int(store.starts[episode])
-        if store.has_camera_scenes(episode):
-            scenes, static = store.camera_scenes(episode), StaticWorld(store.layouts[episode].read())
-            frames = (positions[here] - start).tolist()
-            length = int(store.lengths[episode])
-            speeds = [_speeds(scenes[max(k - 1, 0)], scenes[min(k + 1, length - 1)], store.dt) for k in frames]
-            drawn = [scenes[k] for k in frames]
-        else:
-            here, static = here[listed[positions[here]]], StaticWorld(Layout.unknown())
-            drawn = [_camera_scene(store.rows.scenes[k], store.rows.vehicles[k]) for k in positions[here]]
-            speeds = [store.rows.scenes.objects[k, :, ObjectColumn.SPEED] for k in positions[here]]
-            speeds = [dict(enumerate(speed.tolist())) for speed in speeds]
-        for picture, scene, speed in zip(here.tolist(), drawn, speeds, strict=True):
-            found.append(_visible_in(scene, speed, static, rasterizer, picture))
+        for picture, frame in zip(here.tolist(), (positions[here] - store.starts[episode]).tolist(), strict=True):
+            before, after = max(frame - 1, 0), min(frame + 1, len(scenes) - 1)
+            speeds = _speeds(scenes[before], scenes[after], (after - before) * store.dt)
+            found.append(_visible_in(scenes[frame], speeds, static, rasterizer, picture))
     return concatenate(found)
 
 
@@ -114,36 +96,14 @@ def _visible_in(
     )
 
 
-def _speeds(before: CameraScene, after: CameraScene, dt: float) -> dict[int, float]:
+def _speeds(before: CameraScene, after: CameraScene, seconds: float) -> dict[int, float]:
     """Speeds along their headings [m/s] of those who are in both scenes, by their ids."""
-    steps = 1 if before is after else 2
     then = {int(k): row for row, k in enumerate(before.user_ids)}
     rows = [(then[int(k)], row) for row, k in enumerate(after.user_ids) if int(k) in then]
-    if not rows:
+    if not rows or not seconds:
         return {}
     a, b = np.array(rows).T
     moved = after.users.boxes[b, :2] - before.users.boxes[a, :2]
     yaw = after.users.boxes[b, BoxColumn.YAW]
-    speed = (moved[:, 0] * np.cos(yaw) + moved[:, 1] * np.sin(yaw)) / (steps * dt)
+    speed = (moved[:, 0] * np.cos(yaw) + moved[:, 1] * np.sin(yaw)) / seconds
     return dict(zip(after.user_ids[b].tolist(), speed.tolist(), strict=True))
-
-
-def _camera_scene(scene: SceneState, vehicle: np.ndarray) -> CameraScene:
-    """What a picture of a SceneState's objects shows, as seen from a vehicle [6]; their ids are their slots."""
-    kinds = scene.object_kinds
-    boxes = np.zeros((len(kinds), len(BOX_NAMES)))
-    x, y, yaw = vehicle[[VehicleColumn.X, VehicleColumn.Y, VehicleColumn.YAW]]
-    own = scene.objects[:, BOX_COLUMNS].astype(np.float64)
-    boxes[:, :2] = rotate(own[:, :2], yaw) + np.array([x, y])
-    boxes[:, BoxColumn.YAW] = own[:, 2] + yaw
-    boxes[:, [BoxColumn.LENGTH, BoxColumn.WIDTH]] = own[:, 3:]
-    boxes[:, BoxColumn.HEIGHT] = [HEIGHTS.get(ObjectKind(kind), 1.0) for kind in kinds.tolist()]
-    users = RoadUsers(
-        kinds=kinds.astype(np.int64),
-        boxes=boxes,
-        colors=np.zeros((len(kinds), 3)),
-        braking=np.zeros(len(kinds), bool),
-        phases=np.zeros(len(kinds)),
-    )
-    view = View(x=float(x), y=float(y), yaw=float(yaw))
-    return CameraScene(view=view, users=users, user_ids=np.arange(len(kinds)))

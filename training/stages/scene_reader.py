@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from training.batches.scene_pictures import MadePictures, PictureBatch, ScenePictures, SceneTargets, SpoilConfig, spoil
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.stages.made_pictures import MadePicturesConfig
 from worldsim.conditioning.object_grid import SPEED_VALUE
 from worldsim.networks.scene_reader import SceneEstimate, SceneReader
 from worldsim.networks.vae3d import frames_to_float
@@ -32,13 +33,15 @@ class ReaderStageConfig:
     Args:
         batch_size: pictures a step, each with the ones before it.
         stride: every so manieth recorded frame is one of the pictures.
-        made_fraction: share of the pictures that the world made, where there are such.
+        made: how the world makes pictures.
+        made_fraction: share of the pictures that it made.
         spoil: how pictures are spoilt.
     """
 
     loop: LoopConfig
     batch_size: int = 32
     stride: int = 4
+    made: MadePicturesConfig = field(default_factory=MadePicturesConfig)
     made_fraction: float = 0.25
     spoil: SpoilConfig = field(default_factory=SpoilConfig)
 
