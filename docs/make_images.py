@@ -31,6 +31,8 @@ DRIVE_START, DRIVE_SECONDS = 10, 10.0
 """Start clip and length of the drive that README shows [s]: a street with a car ahead."""
 APPROACH_START = 9
 """Start clip of the approach: a straight road, and a car that one can tell from it."""
+LOOP_TOWNS = (100_000, 100_002, 100_004, 100_006)
+"""Towns that training has not seen, in which blocks are driven around."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,15 +109,17 @@ def approach(config: ImagesConfig) -> np.ndarray:
 
 def revisits(config: ImagesConfig) -> np.ndarray:
     """Around a block and back, four drives: views as first seen and a lap later, without the memory and with it."""
-    from training.evaluation.loop_closure import LoopRoute, drive_loops, view_rows
-    from worldsim.datatypes.starts import STARTS_NAME, load_starts
-    from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
+    from training.evaluation.loop_closure import drive_loops, make_loop, view_rows
+    from training.evaluation.modes import LIVE, WITHOUT_MEMORY
+    from worldsim.world_model import WorldModel
 
-    model, route = WorldModel.load(config.checkpoint), LoopRoute()
-    clips = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)[:4]
-    rows = []
-    for remember in (False, True):
-        rows += view_rows(drive_loops(model, clips, route, 450, remember), 0.6 * route.lap_length)
+    model, rows = WorldModel.load(config.checkpoint), []
+    towns = (make_loop(town, model.config.frame_size, model.config.num_context, 0) for town in LOOP_TOWNS)
+    loops = [loop for loop in towns if loop is not None]
+    for mode in (WITHOUT_MEMORY, LIVE):
+        drives = drive_loops(model, loops, 1200, mode)
+        for loop, frames, views in zip(loops, drives.frames, drives.views, strict=True):
+            rows += view_rows(loop, frames, views, count=4)
     return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
 
 

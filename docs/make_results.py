@@ -19,13 +19,13 @@ from typing import Any
 import tyro
 
 from training import benchmark
-from training.evaluation import evaluate
+from training.evaluation import report as evaluation_report
 
 DOCS = Path(__file__).parent
 PAGE_NAME, FOLDER_NAME = "results.md", "results"
 EARLIER_NAME = "measured_earlier.md"
 """Numbers measured before reports were kept, as text; the page has it below what is rendered."""
-PATH_OPTIONS = ("data", "out", "checkpoint", "carla_routes")
+PATH_OPTIONS = ("data", "long_data", "out", "checkpoint", "carla_routes")
 """Options of an evaluation that only mean something on the machine it ran on."""
 
 
@@ -95,7 +95,7 @@ SECTIONS = (
         name="evaluation",
         title="How true the learned world is",
         command="drivedit evaluate --data runs/tiny/data/test",
-        table=evaluate.table,
+        table=evaluation_report.table,
     ),
     Section(
         name="benchmark",

@@ -128,7 +128,7 @@ def test_both_worlds_of_fidelity_start_on_the_maps(folder: Path, tmp_path: Path,
 def test_evaluate_records_the_maps_first(folder: Path, tmp_path: Path, tiny_checkpoint: Path):
     args = ["--world", "road", "--maps", folder, "--data", tmp_path / "data", "--out", tmp_path / "out"]
     args += ["--checkpoint", tiny_checkpoint, "--num-episodes", 2, "--seconds-per-episode", 3, "--num-starts", 2]
-    args += ["--seconds", 1, "--long-starts", 0]
+    args += ["--seconds", 1, "--long-starts", 0, "--loops", 0, "--closed-loop-starts", 0]
     assert main(["evaluate", *map(str, args)]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["config"]["maps"] == [file.label for file in find_maps([folder])]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from training.batches.picture_rollouts import PictureRolloutsConfig
 from training.batches.self_rollouts import SelfRolloutClipsConfig
 from training.data.rollouts import RolloutDataset
+from training.recording.behaviours import BehaviourMixture
 from training.recording.record import RecordConfig
 from training.stages.actors import ActorStageConfig
 from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig
@@ -30,6 +31,8 @@ from worldsim.networks.sizes import dit_size
 
 HELD_OUT_TOWNS = 100_000
 """Towns from this seed on are never trained on."""
+LONG_DRIVES = 48
+"""At most so many recorded drives are driven again for their pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,19 @@ class Recipe:
     evaluate_starts: int
     evaluate_seconds: float
     long_seconds: float
+
+    @property
+    def long_data(self) -> RecordConfig:
+        """Recording of held-out towns by the lane follower alone, with room for the evaluation's long drives."""
+        num = min(LONG_DRIVES, self.evaluate_starts)
+        return replace(
+            self.test_data,
+            out=self.test_data.out.with_name("long"),
+            num_episodes=num,
+            num_towns=max(1, num // 2),
+            seconds_per_episode=max(1.25 * self.long_seconds, self.test_data.min_seconds + 1.0),
+            mixture=BehaviourMixture.only("lane_following"),
+        )
 
 
 def _recordings(num_episodes: int, num_towns: int, seconds: float, num_test: int) -> tuple[RecordConfig, RecordConfig]:

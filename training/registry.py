@@ -18,6 +18,7 @@ from training.batches.self_rollouts import make_self_rollouts
 from training.data.validity import known_of
 from training.evaluation.evaluate import EvaluateConfig, evaluate
 from training.evaluation.tokenizer import evaluate_tokenizer
+from training.recipes import LONG_DRIVES
 from training.recording.record import record
 from training.recording.start_clips import cut_starts, make_starts
 from training.stages.actors import train_actors
@@ -215,16 +216,20 @@ def _evaluate(run: TrainingRun) -> None:
     recipe, own_data = run.recipe, run.recording is None
     if own_data:
         record(recipe.test_data)
+        record(recipe.long_data)
     evaluate(
         EvaluateConfig(
             data=recipe.test_data.out if own_data else run.dataset.root,
+            long_data=recipe.long_data.out if own_data else None,
             tail=1.0 if own_data else run.held_out,
             out=run.folder / "evaluation",
             checkpoint=run.folder / "checkpoint",
             num_starts=recipe.evaluate_starts,
             seconds=recipe.evaluate_seconds,
-            long_starts=min(8, recipe.evaluate_starts),
+            long_starts=min(LONG_DRIVES, recipe.evaluate_starts),
             long_seconds=recipe.long_seconds,
+            loops=min(8, recipe.evaluate_starts) if own_data else 0,
+            closed_loop_starts=min(8, recipe.evaluate_starts),
             device=run.device,
         )
     )

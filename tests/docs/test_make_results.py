@@ -38,19 +38,15 @@ def test_a_benchmark_is_kept_with_its_hardware_and_shown(make_results, tmp_path)
 def test_an_evaluation_is_kept_without_its_paths_and_shown_as_the_command_prints_it(make_results, tmp_path):
     report = {
         "config": {"data": "/somewhere/test", "num_starts": 48},
-        "pictures": {"drift_horizon_s": 5.4, "horizons": {}},
-        "features": {"frechet": {}},
-        "actor_pictures": {},
-        "scene": {"tracked": {}, "decoded": {}},
-        "controls": {"speed": {"correlation": 0.56, "shuffled_over_own_error": 1.2}},
-        "events": {},
+        "violations": {"red_lights_run": {"count": 1, "per_km": 0.4}},
+        "trust": {"auroc": 0.91, "mean_of_worst": 0.2, "mean_of_others": 0.9},
     }
     source, docs = tmp_path / "report.json", tmp_path / "docs"
     source.write_text(json.dumps(report))
     make_results.make_results(make_results.ResultsConfig(evaluation=source, hardware="an abacus", docs=docs))
     page = (docs / "results.md").read_text()
-    assert "| drift horizon | 5.4 s | ≥ 3 s |" in page
-    assert "r = 0.56, shuffled controls ×1.2" in page
+    assert "| red lights run by the lane follower in closed loop | 1 (0.4 per km) | 0 |" in page
+    assert "0.91, mean trust 0.20 against 0.90 | ≥ 0.9 |" in page
     assert "/somewhere" not in (docs / "results" / "evaluation.json").read_text()
 
 

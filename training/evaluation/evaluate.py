@@ -15,10 +15,10 @@ from envs.maps.map_files import find_maps
 from training.data import lerobot_layout as layout
 from training.data.frame_store import FrameStore
 from training.data.rollouts import RolloutDataset
-from training.data.starts import choose_starts
+from training.data.starts import choose_starts, episode_at
 from training.evaluation.closed_loop import drive_closed_loop, violation_scores
 from training.evaluation.films import write_sheet
-from training.evaluation.held_out import choose_long_starts
+from training.evaluation.held_out import choose_long_starts, steps_ahead
 from training.evaluation.held_out_runs import HeldOutRuns
 from training.evaluation.loop_closure import drive_loops, loop_closure_scores, make_loop, view_rows
 from training.evaluation.measures import Instruments
@@ -193,6 +193,7 @@ def _drive_long(model: WorldModel, store: FrameStore, config: EvaluateConfig) ->
     dt, horizon = model.config.dt, round(config.long_seconds / model.config.dt)
     rng = np.random.default_rng(config.seed)
     positions = choose_long_starts(store, config.long_starts, model.config.num_context, horizon, rng)
+    horizon = min(horizon, int(steps_ahead(store, positions).max()))
     runs = HeldOutRuns(
         model=model,
         store=store,
@@ -210,7 +211,7 @@ def _drive_long(model: WorldModel, store: FrameStore, config: EvaluateConfig) ->
         num_films=config.num_films,
     )
     known = all(episode.has_camera_scenes for episode in store.episodes)
-    towns = {int(store.towns[int(np.searchsorted(store.starts, p, side="right")) - 1]) for p in positions}
+    towns = {int(store.towns[episode_at(store, position)]) for position in positions.tolist()}
     report: dict = {"towns": len(towns)}
     for mode in [*([REPLAYED] if known else []), *([LIVE] if config.live or not known else [])]:
         truths, made = runs.run(mode, config.long_starts)

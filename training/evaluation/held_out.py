@@ -86,6 +86,12 @@ def choose_long_starts(
     return np.array([int(rng.choice(fitting[episodes[k % len(episodes)]])) for k in range(num)])
 
 
+def steps_ahead(store: FrameStore, positions: np.ndarray) -> np.ndarray:
+    """How many steps their episodes go on for after positions [n] in the store, [n]."""
+    episodes = np.array([episode_at(store, position) for position in positions.tolist()])
+    return (store.starts + store.lengths - 1)[episodes] - positions
+
+
 def held_out_drive(store: FrameStore, position: int, num_context: int, horizon: int) -> HeldOutDrive:
     """The drive of `horizon` steps whose last context frame is at a position in the store."""
     episode = episode_at(store, position)

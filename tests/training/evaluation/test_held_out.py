@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from known_drives import turning_car
 
-from training.evaluation.held_out import choose_long_starts, held_out_drive
+from training.evaluation.held_out import choose_long_starts, held_out_drive, steps_ahead
 
 
 def recording(num: int = 60) -> SimpleNamespace:
@@ -47,6 +47,7 @@ def test_starts_are_spread_over_towns_before_episodes_and_leave_room() -> None:
 
     none_fits = choose_long_starts(store, 3, 8, 80, np.random.default_rng(0))  # type: ignore[arg-type]
     assert set(none_fits % 60) == {7}
+    assert set(steps_ahead(store, none_fits)) <= {52, 12}  # type: ignore[arg-type]
     assert len(choose_long_starts(store, 20, 8, 40, np.random.default_rng(0))) == 20  # type: ignore[arg-type]
     store.rows.valid[:] = False
     with pytest.raises(ValueError, match="of 8 frames in a row known"):
