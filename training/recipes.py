@@ -46,6 +46,8 @@ class Recipe:
         vae: the tokenizer's stage.
         actors: the stage of the model that moves other road users.
         dynamics: the stages of teacher and student.
+        dynamics_episodes: of the recording, those that they learn from, the first ones; None for all. To encode a
+            frame takes about as long as to learn from it once.
         self_rollouts: clips by the trained dynamics, which the decoder learns from beside recorded ones.
         reader: the scene reader's stage.
         decoder: the stage that trains the tokenizer's decoder once more, against a critic, on unchanged latents.
@@ -70,6 +72,7 @@ class Recipe:
     evaluate_starts: int
     evaluate_seconds: float
     long_seconds: float
+    dynamics_episodes: int | None = None
 
     @property
     def long_data(self) -> RecordConfig:

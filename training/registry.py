@@ -166,7 +166,7 @@ def _distill(run: TrainingRun) -> None:
 
 def _self_rollouts(run: TrainingRun) -> None:
     config = run.recipe.self_rollouts
-    windows = run.windows(min(config.num_frames, longest_run(run.store)))
+    windows = run.windows(min(config.num_frames, longest_run(run.dynamics_store)))
     with first_process_first():
         path = run.folder / "own" / "clips.safetensors"
         run.self_rollouts = make_self_rollouts(run.model.eval(), windows, config, path)

@@ -107,15 +107,23 @@ class TrainingRun:
         return RecordedScenes(self.store, rasterizer, 4 if hide_layout else 64, hide_layout=hide_layout)
 
     @cached_property
+    def dynamics_store(self) -> FrameStore:
+        """The first frames of the store, as many episodes as the dynamics model learns from."""
+        store, most = self.store, self.recipe.dynamics_episodes
+        if most is None or most >= len(store.lengths):
+            return store
+        return store.part(0, int(store.starts[most]))
+
+    @cached_property
     def encoded(self) -> EncodedStore:
-        """The store's frames, by the tokenizer as its stage leaves it."""
+        """These frames, by the tokenizer as its stage leaves it."""
         with first_process_first():
-            return encode_store(self.model.vae.eval(), self.store, self.recipe.model, self.folder / "latents")
+            return encode_store(self.model.vae.eval(), self.dynamics_store, self.recipe.model, self.folder / "latents")
 
     def windows(self, num_frames: int) -> LatentWindows:
-        """Windows of so many latents, from all episodes."""
-        episodes = np.arange(len(self.store.lengths))
-        return LatentWindows(self.store, self.encoded, self.recipe.model, num_frames, episodes)
+        """Windows of so many latents, from all episodes of `dynamics_store`."""
+        episodes = np.arange(len(self.dynamics_store.lengths))
+        return LatentWindows(self.dynamics_store, self.encoded, self.recipe.model, num_frames, episodes)
 
     @cached_property
     def student_windows(self) -> LatentWindows:
