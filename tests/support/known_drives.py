@@ -1,9 +1,11 @@
 """Recordings whose every number is known, for tests of what learns from them."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
+from training.data.layout_store import UNKNOWN, EpisodeLayout
 from training.data.reconstructed_scenes import reconstruct_scenes
 from training.data.rollouts import Rows, all_valid
 from worldsim.datatypes.route import rotate
@@ -54,7 +56,7 @@ def turning_car(num: int) -> SimpleNamespace:
         rows=rows,
         frames=frames,
         content={"num": num},
-        layouts=layouts,
+        layouts=(EpisodeLayout(root=Path("turning_car"), digest=UNKNOWN),),
         camera_scenes=lambda episode: reconstruct_scenes(rows, 0.1),
         has_camera_scenes=lambda episode: False,
         starts=np.array([0]),
