@@ -1,9 +1,11 @@
 """Recordings whose every number is known, for tests of what learns from them."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
+from training.data.layout_store import UNKNOWN, EpisodeLayout
 from training.data.reconstructed_scenes import reconstruct_scenes
 from training.data.rollouts import Rows, all_valid
 from worldsim.datatypes.route import rotate
@@ -50,6 +52,7 @@ def turning_car(num: int) -> SimpleNamespace:
     scenes.objects[:, 0, 4:] = 4.5, 1.8
     frames = np.random.default_rng(1).integers(0, 255, (num, 128, 128, 3), dtype=np.uint8)
     rows = rows_of(vehicles, scenes, CONTROL)
+    layouts = (EpisodeLayout(root=Path("turning_car"), digest=UNKNOWN),)
     return SimpleNamespace(
         rows=rows,
         frames=frames,

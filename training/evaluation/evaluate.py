@@ -214,7 +214,7 @@ def _drive_long(model: WorldModel, store: FrameStore, config: EvaluateConfig) ->
         batch_size=config.batch_size,
         num_films=config.num_films,
     )
-    known = all(episode.has_camera_scenes for episode in store.episodes)
+    known = all(store.has_camera_scenes(episode) for episode in range(len(store.lengths)))
     towns = {int(store.towns[episode_at(store, position)]) for position in positions.tolist()}
     report: dict = {"towns": len(towns)}
     for mode in [*([REPLAYED] if known else []), *([LIVE] if config.live or not known else [])]:
