@@ -32,6 +32,7 @@ from training.recording.record import RecordConfig, record
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
+from worldsim.inference import Backend, check_backend, set_backend
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 mpl.use("Agg")
@@ -71,6 +72,7 @@ class EvaluateConfig:
         num_films: so many of the drives become films.
         batch_size: drives side by side; memory grows with it, about 0.1 GB for each of 60 s.
         device: torch device.
+        backend: how the model runs.
         num_threads: of torch, None leaves it.
         seed: of starts and noise.
     """
@@ -99,6 +101,7 @@ class EvaluateConfig:
     num_films: int = 6
     batch_size: int = 8
     device: str = "cpu"
+    backend: Backend = "plain"
     num_threads: int | None = None
     seed: int = 0
 
@@ -111,6 +114,7 @@ class EvaluateConfig:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 < self.tail <= 1:
             raise ValueError(f"tail must lie in (0, 1], got {self.tail}")
+        check_backend(self.backend, self.device)
         if self.maps and self.world != "road":
             raise ValueError(f"maps are for world 'road', got them for {self.world!r}")
         if self.world == "road" and not self.maps:
@@ -148,22 +152,22 @@ def evaluate(config: EvaluateConfig) -> dict:
     """
     if config.num_threads:
         torch.set_num_threads(config.num_threads)
-    model = WorldModel.load(config.checkpoint, config.device)
+    model = set_backend(WorldModel.load(config.checkpoint, config.device), config.backend)
     store = _held_out_frames(model, config)
     long_store = store if config.long_data is None else _open(model, config.long_data)
     config.out.mkdir(parents=True, exist_ok=True)
 
     report = {"config": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()}}
     report["config"]["maps"] = [file.label for file in find_maps(config.maps)]
-    if config.long_starts:
-        report |= _drive_long(model, long_store, config)
-    if config.loops:
-        report |= _close_loops(model, long_store, config)
-    if config.num_starts:
-        report |= _roll_out(model, store, config)
-    if config.closed_loop_starts:
-        report |= _drive_closed_loop(model, config)
-    layout.write_json(config.out / "report.json", report)
+    for wanted, part in (
+        (config.long_starts, lambda: _drive_long(model, long_store, config)),
+        (config.loops, lambda: _close_loops(model, long_store, config)),
+        (config.num_starts, lambda: _roll_out(model, store, config)),
+        (config.closed_loop_starts, lambda: _drive_closed_loop(model, config)),
+    ):
+        if wanted:
+            report |= part()
+            layout.write_json(config.out / "report.json", report)  # after each part: they take long
     print(table(report))
     return report
 
@@ -210,13 +214,13 @@ def _drive_long(model: WorldModel, store: FrameStore, config: EvaluateConfig) ->
         batch_size=config.batch_size,
         num_films=config.num_films,
     )
-    known = all(episode.has_camera_scenes for episode in store.episodes)
+    known = all(store.has_camera_scenes(episode) for episode in range(len(store.lengths)))
     towns = {int(store.towns[episode_at(store, position)]) for position in positions.tolist()}
     report: dict = {"towns": len(towns)}
     for mode in [*([REPLAYED] if known else []), *([LIVE] if config.live or not known else [])]:
         truths, made = runs.run(mode, config.long_starts)
         report[mode.name] = picture_scores(truths, made, dt, config.seed)
-        runs.write_sheet(config.out / f"sheet_{mode.name}.png", truths[: config.num_films], made[: config.num_films])
+        runs.write_sheet(config.out / f"sheet_{mode.name}.png", truths, made)
         _plot(config.out / f"psnr_{mode.name}.png", report[mode.name]["psnr_curves"], dt)
     if config.ablation_starts:
         modes = [REPLAYED, *ABLATIONS] if known else [LIVE, *(mode.live() for mode in ABLATIONS)]
@@ -225,18 +229,21 @@ def _drive_long(model: WorldModel, store: FrameStore, config: EvaluateConfig) ->
 
 
 def _ablate(runs: HeldOutRuns, modes: list[DriveMode], config: EvaluateConfig) -> dict:
-    """Scores of the first drives in modes; writes a sheet for each."""
+    """Scores of the first drives in modes, the first of which takes nothing away; writes a sheet for each other one."""
     scores, num = {}, min(config.ablation_starts, config.long_starts)
     for mode in modes:
         truths, made = runs.run(mode, num)
         scores[mode.name] = {"title": mode.title, **picture_scores(truths, made, runs.store.dt, config.seed)}
-        runs.write_sheet(config.out / f"sheet_{mode.name}.png", truths[: config.num_films], made[: config.num_films])
+        if mode is not modes[0]:
+            runs.write_sheet(
+                config.out / f"sheet_{mode.name}.png", truths[: config.num_films], made[: config.num_films]
+            )
     return scores
 
 
 def _identity(store: FrameStore, config: EvaluateConfig) -> str:
     """Of the model and the recording, by their contents."""
-    digest = hashlib.sha256(store.lengths.tobytes() + store.rows.vehicles.tobytes())
+    digest = hashlib.sha256(store.lengths.tobytes() + store.rows.vehicles.tobytes() + config.backend.encode())
     for name in (CONFIG_NAME, WEIGHTS_NAME):
         digest.update((config.checkpoint_folder / name).read_bytes())
     return digest.hexdigest()

@@ -114,7 +114,7 @@ def held_out_drive(store: FrameStore, position: int, num_context: int, horizon: 
 
 def _camera_scenes(store: FrameStore, episode: int, index: np.ndarray) -> tuple[CameraScene, ...] | None:
     """What the frames at these positions of an episode show; None where it is not known."""
-    if not store.episodes[episode].has_camera_scenes:
+    if not store.has_camera_scenes(episode):
         return None
     scenes, first = store.camera_scenes(episode), int(store.starts[episode])
     return tuple(scenes[int(position) - first] for position in index)

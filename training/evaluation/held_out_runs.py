@@ -66,8 +66,9 @@ class HeldOutRuns:
         return truths, made
 
     def write_sheet(self, path: Path, truths: Sequence[TruthMeasures], made: Sequence[MadeMeasures]) -> None:
-        """A picture of the drives at VIEW_SECONDS, of each a row of truth above one as it was made."""
-        write_sheet(path, [row for pair in zip(truths, made, strict=True) for row in (pair[0].views, pair[1].views)])
+        """A picture of the drives that become films, at VIEW_SECONDS: of each a row of truth above what was made."""
+        pairs = list(zip(truths, made, strict=True))[: max(1, self.num_films)]
+        write_sheet(path, [row for truth, ours in pairs for row in (truth.views, ours.views)])
 
     def _load(self, number: int, mode: DriveMode) -> tuple[TruthMeasures, MadeMeasures] | None:
         truth = load_measures(TruthMeasures, self._path("truth", number), self._digest(number, "truth"))

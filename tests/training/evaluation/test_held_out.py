@@ -13,7 +13,7 @@ def recording(num: int = 60) -> SimpleNamespace:
     """One episode of which it is known what its frames show: scene k of it is k."""
     store = turning_car(num)
     store.towns = np.array([7])
-    store.episodes = [SimpleNamespace(has_camera_scenes=True)]
+    store.has_camera_scenes = lambda episode: True
     store.camera_scenes = lambda episode: list(range(num))
     return store
 
@@ -27,7 +27,7 @@ def test_a_drive_goes_on_where_its_clip_ends_and_stops_with_its_episode() -> Non
     assert np.array_equal(drive.rows.vehicles[18], store.rows.vehicles[59])
     assert drive.camera_scenes[:9] == tuple(range(33, 42))  # type: ignore[index]
     assert drive.camera_scenes[-1] == 59  # type: ignore[index]
-    store.episodes[0].has_camera_scenes = False
+    store.has_camera_scenes = lambda episode: False
     assert held_out_drive(store, 40, 8, 30).camera_scenes is None  # type: ignore[arg-type]
 
 

@@ -24,7 +24,7 @@ def recording() -> SimpleNamespace:
     """One episode of noise on an empty road with a house."""
     store = turning_car(40)
     store.towns = np.array([0])
-    store.episodes = [SimpleNamespace(has_camera_scenes=True)]
+    store.has_camera_scenes = lambda episode: True
     house = (30.0, 10.0, 0.0, 0.0, 12.0, 8.0, 9.0)
     street = with_road(layout_of(LayoutKind.BUILDING, house))
     store.layouts = (SimpleNamespace(read=lambda: street),)

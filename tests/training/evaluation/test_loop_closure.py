@@ -17,6 +17,7 @@ from training.evaluation.loop_closure import (
 from worldsim.gbuffer.view import View
 
 
+@pytest.mark.timeout(900)  # the camera of the town is compiled first
 def test_a_lap_comes_back_to_where_it_began_and_the_clip_is_on_it() -> None:
     lap = find_lap(load_town_scene(3).road_map)
     assert lap is not None
