@@ -153,7 +153,7 @@ def tiny() -> Recipe:
     """
     train, test = _recordings(num_episodes=480, num_towns=160, seconds=40.0, num_test=48)
     return Recipe(
-        model=WorldModelConfig(dit=DiTConfig(use_memory=True)),
+        model=WorldModelConfig(dit=DiTConfig(depth=2, use_memory=True), num_steps=1),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(
@@ -162,13 +162,11 @@ def tiny() -> Recipe:
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dynamics=DynamicsRecipe(
             student=StudentStageConfig(
-                loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9
-            ),
-            distill=DistillStageConfig(
-                loop=LoopConfig(num_steps=500, learning_rate=3e-4, warmup_steps=15, weight_decay=0.02, seed=11)
+                loop=LoopConfig(num_steps=700, learning_rate=1e-3, weight_decay=0.02), num_frames=9
             ),
         ),
-        self_rollouts=SelfRolloutClipsConfig(),
+        dynamics_episodes=120,
+        self_rollouts=SelfRolloutClipsConfig(num=96, num_frames=120),
         reader=ReaderStageConfig(
             loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2),
             batch_size=16,
