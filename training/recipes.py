@@ -31,6 +31,8 @@ from worldsim.networks.sizes import dit_size
 
 HELD_OUT_TOWNS = 100_000
 """Towns from this seed on are never trained on."""
+START_TOWNS = 200_000
+"""Towns from this seed on are those of start clips, which are neither trained on nor evaluated."""
 LONG_DRIVES = 48
 """At most so many recorded drives are driven again for their pictures."""
 
@@ -173,8 +175,8 @@ def tiny() -> Recipe:
         ),
         decoder=DecoderStageConfig(loop=LoopConfig(num_steps=600, learning_rate=3e-4, warmup_steps=20, seed=1)),
         trust=TrustStageConfig(),
-        num_starts=32,
-        evaluate_starts=64,
+        num_starts=64,
+        evaluate_starts=48,
         evaluate_seconds=6.0,
         long_seconds=60.0,
     )
