@@ -1,1 +1,2 @@
-"""The learned world: latents, dynamics, heads and the state that crosses packages. Importing it loads no torch."""
+"""The learned world: what it tracks, draws, generates and reads, and the state that crosses packages. Importing it loads no
+torch."""

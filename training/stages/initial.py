@@ -1,4 +1,5 @@
-"""Going on from another checkpoint: dynamics and head, or, with another tokenizer, the layers that read no latents."""
+"""Going on from another checkpoint: scene reader and dynamics, of these, with another tokenizer, the layers that read no
+latents."""
 
 from __future__ import annotations
 

@@ -1,1 +1,2 @@
-"""What the dynamics are conditioned on, drawn into the camera: motion, route, actors, style."""
+"""What networks are told of a picture before it is made, and asked of it afterwards: conditions, fetched pictures, colours,
+objects as cells."""
