@@ -1,2 +1,1 @@
-"""The learned world: what it tracks, draws, generates and reads, and the state that crosses packages. Importing it loads no
-torch."""
+"""The learned world: what it tracks, draws, generates and reads off its pictures. Importing it loads no torch."""

@@ -1,5 +1,4 @@
-"""Going on from another checkpoint: scene reader and dynamics, of these, with another tokenizer, the layers that read no
-latents."""
+"""Going on from another checkpoint: scene reader and dynamics, with another tokenizer what of these reads no latents."""
 
 from __future__ import annotations
 

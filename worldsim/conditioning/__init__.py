@@ -1,2 +1,1 @@
-"""What networks are told of a picture before it is made, and asked of it afterwards: conditions, fetched pictures, colours,
-objects as cells."""
+"""What networks are told of a picture before it is made, and what they are asked of it afterwards."""
