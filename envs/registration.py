@@ -156,7 +156,7 @@ def make_learned_env(
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
-        trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
+        trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs six more.
         pictures: whether the networks that make pictures run. None: only where something needs them, which is when
             pixels or latents are observed, a render mode is given, `trust_threshold` is above 0, `trust_signals` is
             "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no
@@ -210,7 +210,7 @@ def make_learned_vector_env(
         max_episode_seconds: simulated time until truncation [s].
         max_episode_steps: steps until truncation, if they are over sooner; None or -1 leaves it to the time.
         trust_threshold: an episode is truncated when `info["trust"]` falls below; 0 never.
-        trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs two more.
+        trust_signals: what `info["trust"]` is made from: "free", or "full" for a dearer one that weighs six more.
         pictures: whether the networks that make pictures run. None: only where something needs them, which is when
             pixels or latents are observed, a render mode is given, `trust_threshold` is above 0, `trust_signals` is
             "full" or the scene is decoded. A state-only env is many times faster, drives the same, and shows no

@@ -31,6 +31,8 @@ from worldsim.networks.sizes import dit_size
 
 HELD_OUT_TOWNS = 100_000
 """Towns from this seed on are never trained on."""
+START_TOWNS = 200_000
+"""Towns from this seed on are those of start clips, which are neither trained on nor evaluated."""
 LONG_DRIVES = 48
 """At most so many recorded drives are driven again for their pictures."""
 
@@ -153,7 +155,7 @@ def tiny() -> Recipe:
     """
     train, test = _recordings(num_episodes=480, num_towns=160, seconds=40.0, num_test=48)
     return Recipe(
-        model=WorldModelConfig(dit=DiTConfig(use_memory=True)),
+        model=WorldModelConfig(dit=DiTConfig(depth=2, use_memory=True), num_steps=1),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(
@@ -162,21 +164,19 @@ def tiny() -> Recipe:
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dynamics=DynamicsRecipe(
             student=StudentStageConfig(
-                loop=LoopConfig(num_steps=1250, learning_rate=1e-3, weight_decay=0.02), num_frames=9
-            ),
-            distill=DistillStageConfig(
-                loop=LoopConfig(num_steps=500, learning_rate=3e-4, warmup_steps=15, weight_decay=0.02, seed=11)
+                loop=LoopConfig(num_steps=700, learning_rate=1e-3, weight_decay=0.02), num_frames=9
             ),
         ),
-        self_rollouts=SelfRolloutClipsConfig(),
+        dynamics_episodes=120,
+        self_rollouts=SelfRolloutClipsConfig(num=96, num_frames=120),
         reader=ReaderStageConfig(
             loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2),
             batch_size=16,
         ),
         decoder=DecoderStageConfig(loop=LoopConfig(num_steps=600, learning_rate=3e-4, warmup_steps=20, seed=1)),
         trust=TrustStageConfig(),
-        num_starts=32,
-        evaluate_starts=64,
+        num_starts=64,
+        evaluate_starts=48,
         evaluate_seconds=6.0,
         long_seconds=60.0,
     )

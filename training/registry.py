@@ -18,7 +18,7 @@ from training.data.frame_store import picture_runs
 from training.data.validity import known_of
 from training.evaluation.evaluate import EvaluateConfig, evaluate
 from training.evaluation.tokenizer import evaluate_tokenizer
-from training.recipes import LONG_DRIVES
+from training.recipes import LONG_DRIVES, START_TOWNS
 from training.recording.record import record
 from training.recording.start_clips import cut_starts, make_starts
 from training.stages.actors import train_actors
@@ -198,8 +198,8 @@ def _starts(run: TrainingRun) -> None:
         make_starts(
             path,
             num_starts=recipe.num_starts,
-            first_town=recipe.train_data.first_town,
-            num_towns=recipe.train_data.num_towns,
+            first_town=START_TOWNS,
+            num_towns=max(1, recipe.num_starts // 2),
             frame_size=recipe.train_data.frame_size,
             num_context=recipe.model.num_context,
         )

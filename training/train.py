@@ -45,8 +45,8 @@ class TrainConfig:
         vae_steps: instead of the recipe's.
         dit_steps: of the student, instead of the recipe's.
         initial: checkpoint folder that training goes on from, instead of from random weights. With this run's
-            tokenizer: dynamics and head, the model's own rollouts begin at once, at half the learning rate. With
-            another one: the dynamics' body, all but the layers that read or write latents.
+            tokenizer: dynamics and scene reader, the model's own rollouts begin at once, at half the learning rate.
+            With another one: the scene reader, and of the dynamics all but the layers that read or write latents.
         until: last stage to run, one of STAGES.
         list_stages: show the run's stages and which of them are done, and run none.
 

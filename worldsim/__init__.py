@@ -1,1 +1,1 @@
-"""The learned world: latents, dynamics, heads and the state that crosses packages. Importing it loads no torch."""
+"""The learned world: what it tracks, draws, generates and reads off its pictures. Importing it loads no torch."""

@@ -49,7 +49,7 @@ def forget_stale_code(root: Path) -> None:
                     cache.unlink(missing_ok=True)
         with atomic_path(stamp) as temporary:
             temporary.write_text(digest)
-        print("drivedit: compiling what is used of the reference world, once; it may take a minute", file=sys.stderr)
+        print("drivedit: compiling inner loops, once; it may take a minute", file=sys.stderr)
 
 
 def _sources_of_compiled_code(root: Path) -> list[Path]:

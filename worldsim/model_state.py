@@ -47,7 +47,7 @@ class ModelState:
 
     @property
     def latent(self) -> LatentState:
-        """The generated half's latents, KV cache and memory.
+        """The generated half's latents and KV cache.
 
         Raises:
             ValueError: a state-only drive has none.
@@ -57,7 +57,7 @@ class ModelState:
         return self.generated.latent
 
     def with_latent(self, latent: LatentState) -> ModelState:
-        """The same state with other latents, KV cache or memory."""
+        """The same state with other latents or KV cache."""
         assert self.generated is not None
         return replace(self, generated=self.generated._replace(latent=latent))
 

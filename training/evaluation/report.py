@@ -78,6 +78,7 @@ def picture_rows(report: dict) -> Iterator[Row]:
         scores = report.get(name)
         if scores is None:
             continue
+        yield f"{name}: drives", f"{scores['drives']} in {report['towns']} towns", "48 in ≥ 20 towns"
         for section in (_psnr_rows, _drift_rows, _statistic_rows, _frechet_rows, _decoded_rows):
             for label, got, asked in section(scores):
                 yield f"{name}: {label}", got, asked

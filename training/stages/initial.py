@@ -1,4 +1,4 @@
-"""Going on from another checkpoint: dynamics and head, or, with another tokenizer, the layers that read no latents."""
+"""Going on from another checkpoint: scene reader and dynamics, with another tokenizer what of these reads no latents."""
 
 from __future__ import annotations
 

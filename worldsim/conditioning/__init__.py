@@ -1,1 +1,1 @@
-"""What the dynamics are conditioned on, drawn into the camera: motion, route, actors, style."""
+"""What networks are told of a picture before it is made, and what they are asked of it afterwards."""

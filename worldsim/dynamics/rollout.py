@@ -17,7 +17,7 @@ from worldsim.networks.dit import Conditions
 from worldsim.networks.layers import KeyValue
 
 NUM_KEPT = 3
-"""Latents the state keeps: the head reads three, the denoiser stacks fewer."""
+"""Latents the state keeps: the decoder sees so many at most, the denoiser stacks fewer."""
 
 
 class LatentState(NamedTuple):

@@ -98,7 +98,10 @@ def test_scores_of_drives_are_those_of_their_measures() -> None:
 def test_the_table_tells_what_is_asked_beside_what_is_there() -> None:
     truth = [truth_of(seed) for seed in range(3)]
     scores = picture_scores(truth, [made_of(one) for one in truth], 0.1)
-    shown = table({"replayed": scores, "ablations": {"without_latents": {"title": "without latents", **scores}}})
+    shown = table(
+        {"towns": 2, "replayed": scores, "ablations": {"without_latents": {"title": "without latents", **scores}}}
+    )
+    assert "| replayed: drives | 3 in 2 towns | 48 in ≥ 20 towns |" in shown
     assert "| replayed: PSNR at 3 s | 25.0 dB (repeating 15.1) | ≥ 25.5 dB |" in shown
     assert "| replayed: sharpness over the truth's at 3 s | 0.80 | 0.9 to 1.1 |" in shown
     assert "1.00 / 1.00 / 1.00 (a drive is off by 0 % / 0 % / 0 %) | 0.95 to 1.05 |" in shown
