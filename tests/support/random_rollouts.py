@@ -3,7 +3,7 @@
 import numpy as np
 
 from training.data.rollouts import Rows, all_valid
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import ObjectKind, SceneState
 
 SIZE = (32, 48)
 
@@ -14,6 +14,7 @@ def random_rows(length: int, rng: np.random.Generator) -> Rows:
     for name, empty in SceneState.empty((length,)).arrays().items():
         values = rng.normal(size=empty.shape) * 10
         scenes[name] = (values > 0) if empty.dtype == bool else np.abs(values).astype(empty.dtype)
+    scenes["object_kinds"] %= len(ObjectKind)
     return Rows(
         controls=rng.uniform(-1, 1, (length, 4)).astype(np.float32),
         vehicles=rng.normal(size=(length, 6)) * 1000,

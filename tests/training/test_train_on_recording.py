@@ -42,7 +42,8 @@ def test_the_debug_recipe_learns_an_imported_recording(tmp_path: Path) -> None:
     assert (learned.frame_size, learned.dt, learned.camera, learned.vehicle) == ((32, 64), 0.1, CAMERA, VEHICLE)
     store = FrameStore(dataset)
     num = len(store) - round(0.3 * len(store))
-    assert len(np.load(tmp_path / "run" / "latents" / "train.npy")) == num
+    encoded = np.load(tmp_path / "run" / "latents" / "encoded.npy", mmap_mode="r")
+    assert len(encoded) == 2 * num  # once more with the layout hidden
     for clip in load_starts(checkpoint / "starts.npz"):
         assert any(np.array_equal(clip.frames[-1], frame) for frame in store.frames[:num])
         assert len(clip.route) == 0

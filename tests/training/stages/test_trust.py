@@ -35,7 +35,10 @@ def test_full_trust_finds_the_weights_of_all_signals_and_the_free_one_looks_away
     """Frames are wrong by a known logistic law of the signals' logarithms."""
     generator = torch.Generator().manual_seed(1)
     logs = torch.randn(40_000, len(FULL_SIGNALS), generator=generator)
-    known = torch.tensor([0.0, 0.0, 0.5, 1.0, 1.5])
+    known = torch.zeros(len(FULL_SIGNALS))
+    known[[FULL_SIGNALS.index(name) for name in ("seed_disagreement", "style_drift", "speed_disagreement")]] = (
+        torch.tensor([0.5, 1.0, 1.5])
+    )
     draw = torch.rand(len(logs), generator=generator).logit()
     free, full = TrustModel(len(FREE_SIGNALS)), TrustModel(len(FULL_SIGNALS))
     for trust in (free, full):
@@ -51,7 +54,8 @@ def test_signals_and_errors_are_of_the_frames_within_the_episode(tmp_path: Path)
     assert signals.shape == (len(errors), len(FULL_SIGNALS))
     assert len(errors) <= 5 * 6
     assert ((errors > 100) & (errors < 255**2)).all()  # of noise, in grey levels
-    assert (signals[:, [0, 1, 3, 4]] > 0).all()
+    measured = ("flow_instability", "surprise", "seed_disagreement", "round_trip", "style_drift")
+    assert (signals[:, [FULL_SIGNALS.index(name) for name in measured]] > 0).all()
     train_trust(model, store, STAGE, tmp_path)  # type: ignore[arg-type]
     again = random_model()
     train_trust(again, store, replace(STAGE, num_starts=1), tmp_path)  # type: ignore[arg-type]
@@ -64,7 +68,6 @@ def test_signals_and_errors_are_of_the_frames_within_the_episode(tmp_path: Path)
 
 def test_a_recorded_frame_is_believed_and_one_sampling_step_has_no_instability() -> None:
     model = random_model()
-    model.denoiser.style_limit.fill_(1.0)
     model.trust.weight.fill_(1.0)
     model.trust.bias.zero_()
     state = model.begin([random_clip()], [0])
