@@ -1,4 +1,4 @@
-"""Going on from another checkpoint: scene reader and dynamics, with another tokenizer what of these reads no latents."""
+"""Going on from another checkpoint's scene reader and dynamics; with another tokenizer, from what reads no latents."""
 
 from __future__ import annotations
 
