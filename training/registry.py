@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from training.batches.latent_windows import longest_run
 from training.batches.scene_pictures import ScenePictures
 from training.batches.self_rollouts import make_self_rollouts
+from training.data.frame_store import picture_runs
 from training.data.validity import known_of
 from training.evaluation.evaluate import EvaluateConfig, evaluate
 from training.evaluation.tokenizer import evaluate_tokenizer
@@ -69,10 +69,6 @@ def _record(run: TrainingRun) -> None:
     _ = run.dataset
 
 
-def _colours(run: TrainingRun) -> None:
-    _ = run.colours
-
-
 def _vae(run: TrainingRun) -> None:
     train_vae(run.model.vae, run.scenes, run.blind_scenes, run.recipe.vae, run.folder / "vae")
     if run.held_out_store is not None and is_first():
@@ -88,7 +84,7 @@ def _actors(run: TrainingRun) -> None:
         raise ValueError(
             f"{run.dataset.root} does not tell how the ego moved and under which control: train --until vae"
         )
-    train_actors(run.model.actors, run.store, run.colours, run.recipe.actors, run.folder / "actors")
+    train_actors(run.model.actors, run.scenes, run.recipe.actors, run.folder / "actors")
 
 
 def _initial(run: TrainingRun) -> None:
@@ -166,7 +162,8 @@ def _distill(run: TrainingRun) -> None:
 
 def _self_rollouts(run: TrainingRun) -> None:
     config = run.recipe.self_rollouts
-    windows = run.windows(min(config.num_frames, longest_run(run.dynamics_store)))
+    _, lengths = picture_runs(run.dynamics_store)
+    windows = run.windows(min(config.num_frames, int(lengths.max())))
     with first_process_first():
         path = run.folder / "own" / "clips.safetensors"
         run.self_rollouts = make_self_rollouts(run.model.eval(), windows, config, path)
@@ -245,16 +242,9 @@ STAGES: tuple[Stage, ...] = (
         repeats=True,  # it goes on with episodes that are missing
     ),
     Stage(
-        name="colours",
-        makes="the colour of every road user, as its frames show it",
-        needs=("record",),
-        results=("latents/colours.npy",),
-        run=_colours,
-    ),
-    Stage(
         name="vae",
         makes="the tokenizer, a video autoencoder (VAE3D)",
-        needs=("record", "colours"),
+        needs=("record",),
         results=("vae/vae.safetensors",),
         run=_vae,
     ),
@@ -268,7 +258,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="actors",
         makes="the model that moves other road users",
-        needs=("record", "colours"),
+        needs=("record",),
         results=("actors/actors.safetensors",),
         run=_actors,
     ),

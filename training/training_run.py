@@ -11,7 +11,7 @@ import numpy as np
 from training.batches.encoded_store import EncodedStore, encode_store
 from training.batches.latent_windows import LatentWindows
 from training.batches.self_rollouts import SelfRolloutClips
-from training.data.frame_store import FrameStore, store_colours
+from training.data.frame_store import FrameStore
 from training.data.recorded_scenes import RecordedScenes
 from training.data.rollouts import RolloutDataset
 from training.recipes import Recipe
@@ -84,12 +84,6 @@ class TrainingRun:
             model = WorldModel(self.recipe.model).to(self.device)
         model.denoiser.dit.recompute = self.recipe.dynamics.student.recompute
         return model
-
-    @cached_property
-    def colours(self) -> np.ndarray:
-        """Of all objects of the store, [n, s, 3]."""
-        with first_process_first():
-            return store_colours(self.store, self.recipe.model.camera, self.folder / "latents" / "colours.npy")
 
     @cached_property
     def scenes(self) -> RecordedScenes:

@@ -52,7 +52,6 @@ def turning_car(num: int) -> SimpleNamespace:
     scenes.objects[:, 0, 4:] = 4.5, 1.8
     frames = np.random.default_rng(1).integers(0, 255, (num, 128, 128, 3), dtype=np.uint8)
     rows = rows_of(vehicles, scenes, CONTROL)
-    layouts = (EpisodeLayout(root=Path("turning_car"), digest=UNKNOWN),)
     return SimpleNamespace(
         rows=rows,
         frames=frames,

@@ -10,14 +10,14 @@ from known_drives import turning_car
 from latent_batches import one_batch
 from tiny_model import CONFIG
 from torch import nn
-
 from training.batches.decoder_windows import Pictures, TruePictures
+from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
+
 from training.evaluation.image_metrics import auroc, drift_horizon, psnr
 from training.stages.initial import initialise_from
 from training.stages.loop import LoopConfig, TrainLoop
 from training.stages.student import StudentStageConfig, student_losses
 from training.stages.vae import VAEStageConfig, measure_latents, vae_losses
-from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.dynamics.denoiser import shift_previous
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel

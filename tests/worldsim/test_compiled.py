@@ -40,7 +40,8 @@ def test_a_constant_of_another_file_is_compiled_in_anew(tmp_path: Path, kernel: 
     for package in ("worldsim", "envs"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
-    (tmp_path / "worldsim" / "compiled.py").write_text(Path(compiled.__file__).read_text())
+    for name in ("compiled.py", "atomic_files.py"):
+        (tmp_path / "worldsim" / name).write_text(Path(compiled.__file__).with_name(name).read_text())
     (tmp_path / "worldsim" / "numbers.py").write_text(_NUMBERS.format(2.0))
     (tmp_path / "envs" / "kernel.py").write_text(kernel)
 

@@ -51,15 +51,6 @@ NOTHING_HIDDEN = 0.999
 """A number that hides nothing."""
 
 
-def longest_run(store: FrameStore) -> int:
-    """Frames of the longest piece of an episode in which no picture is missing."""
-    episode = np.repeat(np.arange(len(store.starts)), store.lengths)
-    piece = np.where(known_of(store.rows.valid).picture, episode, -1)
-    firsts = np.flatnonzero(np.diff(piece, prepend=-2))
-    lengths = np.diff(firsts, append=len(piece))
-    return int(max(lengths[piece[firsts] >= 0]))
-
-
 @dataclass(frozen=True, kw_only=True)
 class LatentBatch:
     """`b` windows of `t` latents with all that is known of them.

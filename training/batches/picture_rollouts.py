@@ -6,7 +6,7 @@ The decoder meets what has become of pictures that it made hundreds of frames be
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from training.batches.self_rollouts import SelfRolloutClips
 from training.batches.vae_inputs import STYLE_FRAMES, stack_surfaces
+from training.data.frame_store import picture_runs
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.fetch import fetch
+from worldsim.gbuffer.key_frames import without_road_users
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
 from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.networks.vae3d import (
@@ -43,7 +45,7 @@ class PictureRolloutsConfig:
         oldest: frames after which a rollout begins anew, in the beginning and in the end.
         ripening: share of training after which `oldest` has reached its end.
         restart: probability that a rollout begins anew before that, each frame.
-        same_episode: share of the rollouts that begin in an episode which is at hand.
+        same_episode: share of the rollouts that begin in an episode in which another one is, so that it is at hand.
         num_keys: key frames that a rollout keeps.
         key_distance: between them [m].
         true_recall: share of the frames that recall a true frame of the drive, as if from a lap before.
@@ -114,8 +116,14 @@ class PictureRollouts:
         store, n, k = scenes.store, config.num, config.num_keys
         self.store = store
         size = store.frames.shape[1:]
-        self.last = np.repeat(store.starts + store.lengths - 1, store.lengths)
-        self.first = np.repeat(store.starts, store.lengths)
+        # each frame's piece of its episode without a missing picture, -1 where its own is missing
+        self.firsts, self.lengths = picture_runs(store)
+        self.run_of = np.full(len(store.rows), -1, np.int64)
+        for run, (first, length) in enumerate(zip(self.firsts, self.lengths, strict=True)):
+            self.run_of[first : first + length] = run
+        if clips is None and not self._long_enough().size:
+            longest = self.lengths.max(initial=0)
+            raise ValueError(f"rollouts need more than {self._least()} pictures in a row, the recording has {longest}")
         self.carried = {
             "at": torch.full((n,), -1, dtype=torch.int64),
             "end": torch.full((n,), -1, dtype=torch.int64),
@@ -205,21 +213,28 @@ class PictureRollouts:
         carried["pictures"][row] = torch.from_numpy(np.array(self.store.frames[at]))
         carried["latents"][row] = 0
         carried["key_at"][row] = -1
-        positions = np.maximum(at - np.array(STYLE_FRAMES), self.first[at])
+        positions = np.maximum(at - np.array(STYLE_FRAMES), self.firsts[self.run_of[at]])
         surfaces = stack_surfaces([self._surfaces(int(k), blind) for k in positions], self.device)
         carried["statistics"][row] = picture_statistics(self._true(positions), surfaces).cpu()
         self._keep(row)
 
     def _draw_start(self, rng: np.random.Generator) -> tuple[int, int]:
-        """A frame to begin with, and the last one of its episode."""
-        episodes = np.flatnonzero(self.store.lengths > 2 * STYLE_FRAMES[-1] + self.config.num_frames)
-        at_hand = np.intersect1d(self.scenes.kept(), episodes)
+        """A frame to begin with, and the last one that a rollout can reach from it."""
+        runs, at = self._long_enough(), self.carried["at"].numpy()
+        at_hand = np.intersect1d(self.run_of[at[at >= 0]], runs)
         near = len(at_hand) and rng.random() < self.config.same_episode
-        episode = int(rng.choice(at_hand if near else episodes))
-        start, length = int(self.store.starts[episode]), int(self.store.lengths[episode])
+        run = int(rng.choice(at_hand if near else runs))
+        start, length = int(self.firsts[run]), int(self.lengths[run])
         # early in the episode, where there is time to grow old
         first = start + int(rng.random() ** 1.5 * (length - 1 - self.config.num_frames))
         return first, start + length - 1
+
+    def _least(self) -> int:
+        return 2 * STYLE_FRAMES[-1] + self.config.num_frames
+
+    def _long_enough(self) -> np.ndarray:
+        """Runs of pictures that rollouts can begin in."""
+        return np.flatnonzero(self.lengths > self._least())
 
     def _keep(self, row: int) -> None:
         """Make the newest picture a key frame if it is far from the newest key frame."""
@@ -244,20 +259,21 @@ class PictureRollouts:
             return picture, empty, nothing
         if rng.random() < c.true_recall:
             offset = int(rng.integers(4, 50)) * int(rng.choice([-1, 1]))
-            position = int(np.clip(at + offset, self.first[at], self.last[at]))
-            grid, seen = reproject(surfaces.geometry, _without_users(self._geometry(position, blind)))
+            run = self.run_of[at]
+            position = int(np.clip(at + offset, self.firsts[run], self.firsts[run] + self.lengths[run] - 1))
+            grid, seen = reproject(surfaces.geometry, without_road_users(self._geometry(position, blind)))
             return torch.from_numpy(np.array(self.store.frames[position])), grid, seen
 
         # the one that shows most of what the last picture does not
         missing, best, most = 1 - visible[COARSE // 2 :: COARSE, COARSE // 2 :: COARSE], -1, 0.0
         for k in np.flatnonzero(keys >= 0):
-            old = _without_users(self._geometry(int(keys[k]), blind))
+            old = without_road_users(self._geometry(int(keys[k]), blind))
             gain = float((reproject(surfaces.geometry, old, COARSE)[1] * missing).sum())
             if gain > most:
                 best, most = int(k), gain
         if best < 0:
             return picture, empty, nothing
-        grid, seen = reproject(surfaces.geometry, _without_users(self._geometry(int(keys[best]), blind)))
+        grid, seen = reproject(surfaces.geometry, without_road_users(self._geometry(int(keys[best]), blind)))
         return self.carried["key_pictures"][row, best], grid, seen
 
     def _surfaces(self, position: int, blind: bool) -> SurfaceMap:
@@ -282,8 +298,3 @@ class PictureRollouts:
         grid = torch.from_numpy(np.stack([grid for _, grid, _ in references])).to(self.device)
         visible = torch.from_numpy(np.stack([seen for _, _, seen in references])).float().to(self.device)
         return fetch(pictures, grid), visible[:, None]
-
-
-def _without_users(geometry: PictureGeometry) -> PictureGeometry:
-    """The geometry of a key frame: what moved then is elsewhere now."""
-    return replace(geometry, depth=np.where(geometry.users >= 0, np.float32(np.nan), geometry.depth))

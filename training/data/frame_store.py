@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm, trange
+from tqdm import tqdm
 
 from training.data.array_cache import ArrayCache
 from training.data.camera_scenes import CameraScenes
@@ -17,9 +16,6 @@ from training.data.layout_store import EpisodeLayout
 from training.data.reconstructed_scenes import reconstruct_scenes
 from training.data.rollouts import RecordedEpisode, RolloutDataset, Rows
 from training.data.validity import known_of
-from worldsim.conditioning.actor_map import ActorMap
-from worldsim.conditioning.appearance import tracked_colours
-from worldsim.configs import CameraGeometry
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.vehicle import motion_between
 from worldsim.gbuffer.camera_scene import CameraScene
@@ -118,29 +114,14 @@ class FrameStore:
         return self.part(0, first), self.part(first, len(self))
 
 
-def store_colours(store: FrameStore, camera: CameraGeometry, path: Path) -> np.ndarray:
-    """RGB in [0, 1], float32 [n, s, 3], of all objects of a store as its frames show them, one per object and episode;
-    NaN for those never seen. Kept at `path`.
-    """
-    num_slots = store.rows.scenes.object_kinds.shape[1]
-    cache = ArrayCache(
-        path=path,
-        dtype=np.dtype(np.float32),
-        shape=(num_slots, 3),
-        lengths=store.lengths.tolist(),
-        made_from={"frames": store.content, "camera": asdict(camera)},
-    )
-
-    def episodes(first: int) -> Iterator[np.ndarray]:
-        actor_map = ActorMap(camera, store.frames.shape[1:3], store.dt)
-        shown = known_of(store.rows.valid).picture
-        for k in trange(first, len(store.starts), desc="colours", unit="episode"):
-            rows = slice(int(store.starts[k]), int(store.starts[k] + store.lengths[k]))
-            scenes = store.rows.scenes[rows]
-            kinds = np.where(shown[rows, None], scenes.object_kinds, 0)
-            yield tracked_colours(store.frames[rows], scenes.objects, kinds, actor_map).astype(np.float32)
-
-    return cache.load(episodes)
+def picture_runs(store: FrameStore) -> tuple[np.ndarray, np.ndarray]:
+    """First frame and length, int64 [r] each, of the pieces of episodes in which no picture is missing."""
+    episode = np.repeat(np.arange(len(store.starts)), store.lengths)
+    piece = np.where(known_of(store.rows.valid).picture, episode, -1)
+    firsts = np.flatnonzero(np.diff(piece, prepend=-2))
+    lengths = np.diff(firsts, append=len(piece))
+    shown = piece[firsts] >= 0
+    return firsts[shown], lengths[shown]
 
 
 def _cached_frames(

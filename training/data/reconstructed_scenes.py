@@ -7,6 +7,7 @@ import numpy as np
 from training.data.rollouts import Rows
 from training.data.validity import known_of
 from worldsim.actors.actors import ActorColumn, match_objects, object_states
+from worldsim.datatypes.known_road_users import usual_heights
 from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.scene import EgoColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn
@@ -14,8 +15,6 @@ from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
 
-HEIGHTS = {ObjectKind.CAR: 1.55, ObjectKind.TRUCK: 3.1, ObjectKind.PEDESTRIAN: 1.75, ObjectKind.STATIC: 1.0}
-"""Of road users whose height is not known [m]."""
 NO_COLOR = 127.5
 """Stands for a colour that is not known: it is 0 in a SurfaceMap."""
 SAME_WITHIN = 1.0
@@ -80,7 +79,7 @@ def _scene(vehicle: np.ndarray, states: np.ndarray, kinds: np.ndarray, ids: np.n
     n = len(kinds)
     boxes = np.zeros((n, len(BOX_NAMES)))
     boxes[:, _BOX] = states[:, _STATE]
-    boxes[:, BoxColumn.HEIGHT] = [HEIGHTS[ObjectKind(kind)] for kind in kinds]
+    boxes[:, BoxColumn.HEIGHT] = usual_heights(kinds)
     x, y, yaw = (float(vehicle[c]) for c in (VehicleColumn.X, VehicleColumn.Y, VehicleColumn.YAW))
     return CameraScene(
         view=View(x=x, y=y, yaw=yaw),

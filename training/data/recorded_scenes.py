@@ -45,10 +45,6 @@ class RecordedScenes:
         self.hide_layout, self.hide_users = hide_layout, hide_users
         self._kept: OrderedDict[int, tuple[StaticWorld, CameraScenes | list[CameraScene]]] = OrderedDict()
 
-    def kept(self) -> list[int]:
-        """Episodes that are at hand."""
-        return list(self._kept)
-
     def surfaces(self, position: int) -> SurfaceMap:
         """What the frame at `position` of the store shows."""
         episode = int(np.searchsorted(self.store.starts, position, side="right")) - 1

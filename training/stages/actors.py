@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.data.frame_store import FrameStore
+from training.data.object_colors import read_object_colors
+from training.data.recorded_scenes import RecordedScenes
 from training.data.validity import known_of
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
@@ -139,23 +141,21 @@ def _mean_rates(now: np.ndarray, then: np.ndarray, seconds: float) -> np.ndarray
     return np.stack([change[:, ActorColumn.SPEED], wrap_angle(change[:, ActorColumn.YAW])], axis=-1) / seconds
 
 
-def find_arrivals(store: FrameStore, colours: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
+def find_arrivals(scenes: RecordedScenes, num: int, rng: np.random.Generator) -> np.ndarray:
     """ARRIVAL_NAMES [num, 10]: actors near the route, far ahead, that were not listed in the frame before.
 
     Rows of 0 where there are not as many. Actors that stand in the ego's lane or drive across it are left out: two that
     wait for each other would wait for ever.
-
-    Args:
-        colours: of all objects of the store, [n, s, 3].
     """
-    rows = store.rows
+    store, rows = scenes.store, scenes.store.rows
     states = object_states(rows.scenes, rows.vehicles)
     kinds = _known_kinds(store)
     known = known_of(rows.valid)
     positions = _pairs(store, 1)
     positions = positions[known.objects[positions] & (known.objects & known.route)[positions + 1]]
 
-    found = [np.zeros((0, len(ARRIVAL_NAMES)))]
+    num_placed = len(ARRIVAL_NAMES) - 3
+    found, places = [np.zeros((0, num_placed))], [np.zeros((0, 2), np.int64)]
     for at in (positions[k : k + 2048] for k in range(0, len(positions), 2048)):
         later = at + 1
         objects = rows.scenes[later].objects.astype(np.float64)
@@ -166,13 +166,14 @@ def find_arrivals(store: FrameStore, colours: np.ndarray, num: int, rng: np.rand
 
         placement = [pose.s[n, slot], pose.lateral[n, slot], pose.heading[n, slot]]
         speed_and_size = objects[n, slot, ObjectColumn.SPEED :].T
-        colour = colours[later][n, slot].T
-        found.append(np.stack([*placement, *speed_and_size, kinds[later][n, slot], *colour], axis=-1))
+        found.append(np.stack([*placement, *speed_and_size, kinds[later][n, slot]], axis=-1))
+        places.append(np.stack([later[n], slot], axis=-1))
 
-    all_found = np.concatenate(found)
-    kept = all_found[rng.permutation(len(all_found))[:num]]
+    all_found, all_places = np.concatenate(found), np.concatenate(places)
+    kept = rng.permutation(len(all_found))[:num]
     arrivals = np.zeros((num, len(ARRIVAL_NAMES)), np.float32)
-    arrivals[: len(kept)] = kept
+    arrivals[: len(kept), :num_placed] = all_found[kept]
+    arrivals[: len(kept), num_placed:] = read_object_colors(scenes, *all_places[kept].T)
     return arrivals
 
 
@@ -209,15 +210,16 @@ def actor_losses(
     return {"loss": loss, "acceleration": acceleration, "yaw_rate": yaw_rate, "start": start}
 
 
-def train_actors(
-    model: ActorModel, store: FrameStore, colours: np.ndarray, config: ActorStageConfig, folder: Path
-) -> None:
+def train_actors(model: ActorModel, scenes: RecordedScenes, config: ActorStageConfig, folder: Path) -> None:
     """Train the model in place, or load the finished stage; resumable.
 
     A recording without known objects teaches nothing: no actors will arrive in its world.
 
     Args:
-        colours: of all objects of the store, [n, s, 3].
+        model: what is trained.
+        scenes: of the recording.
+        config: how.
+        folder: gets the result.
 
     Raises:
         ValueError: the recording shows no actors, or too short episodes.
@@ -225,11 +227,12 @@ def train_actors(
     result = folder / "actors.safetensors"
     if stage_done(model, result):
         return
+    store = scenes.store
     if not known_of(store.rows.valid).objects.any():
         finish_stage(model, result)
         return
     seed = config.loop.seed
-    arrivals = find_arrivals(store, colours, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
+    arrivals = find_arrivals(scenes, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
     model.arrivals.copy_(torch.from_numpy(arrivals))
     samples = actor_samples(store, config.ahead)
     if not len(samples.rates):

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from training.batches.picture_rollouts import PictureBatch, PictureRollouts, PictureRolloutsConfig
 from training.batches.self_rollouts import SelfRolloutClips
 from training.batches.vae_inputs import stack_surfaces
+from training.data.frame_store import picture_runs
 from training.data.recorded_scenes import RecordedScenes
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
@@ -288,10 +289,10 @@ def measure_latents(vae: VAE3D, scenes: RecordedScenes, rng: np.random.Generator
     device = vae.latent_mean.device
     total = square = torch.zeros(vae.config.latent_channels, dtype=torch.float64, device=device)
     count = 0
-    store = scenes.store
+    starts, lengths = picture_runs(scenes.store)
     for _ in range(num_batches):
-        episode = int(rng.integers(len(store.lengths)))
-        positions = int(store.starts[episode]) + rng.integers(0, store.lengths[episode], 16)
+        run = int(rng.integers(len(lengths)))
+        positions = int(starts[run]) + rng.integers(0, lengths[run], 16)
         latents = encode_frames(vae, scenes, positions)
         values = latents.transpose(0, 1).flatten(1).double()
         total, square, count = total + values.sum(1), square + (values**2).sum(1), count + values.shape[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -41,6 +41,20 @@ class KeyFrame:
     position: np.ndarray
 
 
+def without_road_users(geometry: PictureGeometry) -> PictureGeometry:
+    """The geometry of a picture that is to be recalled: it is not known what was where road users were."""
+    # a pixel beside a road user shows some of it too
+    hidden = cv2.dilate((geometry.users >= 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return replace(
+        geometry,
+        depth=np.where(hidden, np.float32(np.nan), geometry.depth),
+        users=np.full_like(geometry.users, -1),
+        user_ids=np.zeros(0, np.int64),
+        user_kinds=np.zeros(0, np.int64),
+        user_boxes=np.zeros((0, len(BOX_NAMES))),
+    )
+
+
 class KeyFrames:
     """The key frames of a drive so far. Immutable: inserting one makes another memory, which shares the pictures."""
 
@@ -63,7 +77,7 @@ class KeyFrames:
         not known what they show are not kept.
 
         Args:
-            picture: uint8 [h, w, 3].
+            picture: uint8 [h, w, 3]; kept, not copied.
             geometry: of the same size, the same for all pictures of a drive.
             latent: to be kept beside it.
 
@@ -80,9 +94,7 @@ class KeyFrames:
             )
         if not geometry.known or (self._frames and self._moved(geometry) < 1.0):
             return self
-        depth = geometry.depth.astype(np.float16)
-        # a pixel beside a road user shows some of it too
-        depth[cv2.dilate((geometry.users >= 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0] = np.nan
+        depth = without_road_users(geometry).depth.astype(np.float16)
         frame = KeyFrame(picture=picture, latent=latent, depth=depth, axes=geometry.axes, position=geometry.position)
         return self._with([*self._frames, frame], geometry)
 

@@ -5,18 +5,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from encoded_stores import encoded_store
 from known_drives import turning_car
 from tiny_model import CONFIG, random_model
 
 from training.batches.encoded_store import encode_store
 from training.batches.latent_windows import LatentWindows
-from training.data.frame_store import FrameWindows, store_colours
+from training.batches.picture_rollouts import PictureRollouts, PictureRolloutsConfig
+from training.data.frame_store import FrameWindows, picture_runs
 from training.data.lerobot_layout import VALID_NAMES
+from training.data.object_colors import read_object_colors
 from training.data.reconstructed_scenes import integrate_unknown_poses, reconstruct_scenes
+from training.data.recorded_scenes import RecordedScenes
 from training.data.starts import choose_starts, clip_at
 from training.data.validity import known_of
-from training.evaluation.metrics import control_scores, event_scores, scene_scores
+from training.evaluation.metrics import event_scores, tracked_scores
 from training.evaluation.rollouts import roll_out_recorded
 from training.stages.actors import ActorStageConfig, actor_samples, find_arrivals, train_actors
 from training.stages.loop import LoopConfig
@@ -24,9 +28,11 @@ from training.stages.trust import TrustStageConfig, rollout_signals
 from worldsim.actors.actor_model import ActorModel
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, UNKNOWN_COMMAND
+from worldsim.gbuffer.rasterizer import Rasterizer
 from worldsim.networks.vae3d import VAE3D
 
 NUM = 60
+ROLLOUTS = PictureRolloutsConfig(num=3, batch_size=2)
 SHOWN = np.array([[0.9, 0.9, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5]])
 """Hides nothing; the style is taken from the middle of the episode."""
 
@@ -37,6 +43,10 @@ def drive(**unknown: slice | int) -> SimpleNamespace:
     for name, rows in unknown.items():
         store.rows.valid[rows, VALID_NAMES.index(name)] = False
     return store
+
+
+def scenes_of(store: SimpleNamespace) -> RecordedScenes:
+    return RecordedScenes(store, Rasterizer(CONFIG.camera.with_frame_size((128, 128))))  # type: ignore[arg-type]
 
 
 def windows_of(store: SimpleNamespace, num_frames: int = 5) -> LatentWindows:
@@ -97,13 +107,30 @@ def test_latents_and_colours_know_nothing_of_missing_pictures(tmp_path: Path) ->
     assert not encoded.latents[30].any()
     assert not encoded.styles[30].any()
     assert encoded.latents[31].any()
-    store.rows.scenes.object_kinds[:, 1:] = 0
+
     store.rows.scenes.objects[:, 0, :3] = 12, 0, 0
     store.frames[:] = 200
     store.frames[30] = 0
-    colours = store_colours(store, CONFIG.camera, tmp_path / "colours.npy")  # type: ignore[arg-type]
-    np.testing.assert_allclose(np.delete(colours[:, 0], 30, axis=0), 200 / 255, atol=1e-6)
-    assert np.isnan(colours[30]).all()
+    nowhere, somewhere = np.array([30, 31]), np.zeros(2, np.int64)
+    colors = read_object_colors(scenes_of(store), nowhere, somewhere)
+    np.testing.assert_allclose(colors, 200 / 255, atol=1e-6)
+    store.rows.valid[:] &= np.arange(len(VALID_NAMES)) != VALID_NAMES.index("frame")
+    assert np.isnan(read_object_colors(scenes_of(store), nowhere, somewhere)).all()
+
+
+def test_no_picture_run_holds_a_missing_picture() -> None:
+    firsts, lengths = picture_runs(drive(frame=slice(10, 13)))  # type: ignore[arg-type]
+    assert (firsts.tolist(), lengths.tolist()) == ([0, 13], [10, NUM - 13])
+    scenes = scenes_of(drive(frame=slice(20, NUM)))
+    rollouts = PictureRollouts(scenes, scenes, (2, 8, 16, 16), ROLLOUTS, torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        batch = rollouts.batch(rollouts.choose(1.0, rng), rng)
+        rollouts.advance(batch, batch.frames, torch.zeros(2, 8, 16, 16))
+    assert rollouts.carried["at"].max() < 20
+    scenes = scenes_of(drive(frame=slice(None, None, 10)))
+    with pytest.raises(ValueError, match="more than 14 pictures in a row, the recording has 9"):
+        PictureRollouts(scenes, scenes, (2, 8, 16, 16), ROLLOUTS, torch.device("cpu"))
 
 
 def test_nothing_is_learned_of_actors_where_they_are_unknown(tmp_path: Path) -> None:
@@ -116,13 +143,13 @@ def test_nothing_is_learned_of_actors_where_they_are_unknown(tmp_path: Path) -> 
         store.rows.scenes.object_kinds[:30] = 0  # comes into range at frame 30
         store.rows.scenes.objects[30:, 0, :4] = 40, 3.5, 0, 5
         store.rows.scenes.route[:] = np.stack([ROUTE_DISTANCES, np.zeros(10)], axis=-1)
-        return find_arrivals(store, np.zeros((NUM, 12, 3)), 4, np.random.default_rng(0))  # type: ignore[arg-type]
+        return find_arrivals(scenes_of(store), 4, np.random.default_rng(0))
 
     assert arrivals(drive())[:, 6].sum() == 1
     for unknown in ("objects", "progress"):
         assert not arrivals(drive(**{unknown: slice(29, 31)})).any(), unknown
     model, config = ActorModel(ActorConfig()), ActorStageConfig(loop=LoopConfig(num_steps=1))
-    train_actors(model, drive(objects=slice(None)), np.zeros((NUM, 12, 3)), config, tmp_path)  # type: ignore[arg-type]
+    train_actors(model, scenes_of(drive(objects=slice(None))), config, tmp_path)
     assert not model.arrivals.any()
     assert (tmp_path / "actors.safetensors").is_file()
 
@@ -148,7 +175,7 @@ def test_a_start_without_a_route_has_none() -> None:
 def test_rollouts_and_trust_end_where_the_control_is_unknown_and_skip_missing_pictures() -> None:
     store = drive(throttle=15, frame=12)
     model, positions = random_model(), np.array([10])
-    r = roll_out_recorded(model, store, positions, 6, 1, shuffle=False)  # type: ignore[arg-type]
+    r = roll_out_recorded(model, store, positions, 6, 1)  # type: ignore[arg-type]
     assert r.valid.tolist() == [[True, False, True, True, True, False]]
     stage, store = TrustStageConfig(num_starts=6, seconds=0.6, batch_size=6), drive(throttle=slice(10, None))
     _, errors = rollout_signals(model, store, stage)  # type: ignore[arg-type]
@@ -161,10 +188,9 @@ def test_scores_leave_out_what_is_unknown() -> None:
     store = drive(objects=slice(None), collision=slice(None), progress=slice(None))
     store.rows.scenes.ego_valid[:, :2] = True
     store.rows.scenes.ego[:, 0] = store.rows.vehicles[:, 3]
-    r = roll_out_recorded(random_model(), store, np.array([10, 20]), 6, 2, shuffle=False)  # type: ignore[arg-type]
-    at = scene_scores(r.tracked, r, 0.1)["0.5"]
+    r = roll_out_recorded(random_model(), store, np.array([10, 20]), 6, 2)  # type: ignore[arg-type]
+    at = tracked_scores(r, 0.1)["0.5"]
     unknown = ("lateral_offset_m", "lead_gap_relative", "lead_presence_accuracy", "objects_found", "objects_right")
     assert all(np.isnan(at[name]) for name in unknown)
-    assert set(control_scores(r, r, 0.1)) == {"speed"}
     assert set(event_scores(r, 0.1)) == {"off_road", "decoded_off_road"}
     assert known_of(store.rows.valid).off_road.all()

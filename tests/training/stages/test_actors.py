@@ -1,5 +1,6 @@
 """The actors' stage: what is read from recorded traffic, on an episode whose answers are known."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,13 +8,20 @@ import numpy as np
 import pytest
 import torch
 from known_drives import rows_of
+from tiny_model import CONFIG
 
+from training.data.reconstructed_scenes import reconstruct_scenes
+from training.data.recorded_scenes import RecordedScenes
 from training.stages.actors import ActorStageConfig, actor_losses, actor_samples, find_arrivals, train_actors
 from training.stages.loop import LoopConfig
 from worldsim.actors.actor_model import RATE_SCALE, START_SECONDS, ActorModel
 from worldsim.configs import ActorConfig
+from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.rasterizer import Rasterizer
+from worldsim.gbuffer.road_users import RoadUsers
 
 NUM, DT = 60, 0.1
 
@@ -42,7 +50,29 @@ def store() -> SimpleNamespace:
         scenes.object_kinds[:, slot] = 1
     scenes.object_kinds[:30, 3] = 0
     rows = rows_of(vehicles, scenes, np.zeros(4, np.float32))
-    return SimpleNamespace(rows=rows, starts=np.array([0]), lengths=np.array([NUM]), dt=DT)
+    return SimpleNamespace(
+        rows=rows,
+        starts=np.array([0]),
+        lengths=np.array([NUM]),
+        dt=DT,
+        camera_scenes=lambda episode: coloured(reconstruct_scenes(rows, DT)),
+        has_camera_scenes=lambda episode: True,
+    )
+
+
+def coloured(scenes: list[CameraScene]) -> list[CameraScene]:
+    """Those, in which the recording tells the colour of the car that comes into range and hides the others."""
+    found = []
+    for scene in scenes:
+        shown = np.isclose(scene.users.boxes[:, BoxColumn.LENGTH], 4.8)
+        users = RoadUsers(**{name: values[shown] for name, values in vars(scene.users).items()})
+        users.colors[:] = 51, 102, 153
+        found.append(replace(scene, users=users, user_ids=scene.user_ids[shown]))
+    return found
+
+
+def scenes_of(store: SimpleNamespace) -> RecordedScenes:
+    return RecordedScenes(store, Rasterizer(CONFIG.camera.with_frame_size((128, 128))))  # type: ignore[arg-type]
 
 
 def test_rates_are_those_driven_and_waiting_is_told_from_parking(store: SimpleNamespace) -> None:
@@ -59,9 +89,7 @@ def test_rates_are_those_driven_and_waiting_is_told_from_parking(store: SimpleNa
 
 
 def test_arrivals_are_those_who_came_into_range(store: SimpleNamespace) -> None:
-    colours = np.full((NUM, 12, 3), np.nan)
-    colours[30, 3] = 0.2, 0.4, 0.6
-    arrivals = find_arrivals(store, colours, 4, np.random.default_rng(0))  # type: ignore[arg-type]
+    arrivals = find_arrivals(scenes_of(store), 4, np.random.default_rng(0))
     assert (arrivals[:, 6] > 0).sum() == 1
     assert arrivals[0] == pytest.approx([45.0, 3.5, 0.0, 10.0, 4.8, 1.8, 1.0, 0.2, 0.4, 0.6], abs=1e-3)
 
@@ -87,11 +115,7 @@ def test_a_recording_without_actors_is_refused(store: SimpleNamespace, tmp_path:
     alone = SimpleNamespace(**{**vars(store), "rows": rows_of(store.rows.vehicles, scenes, np.zeros(4, np.float32))})
     with pytest.raises(ValueError, match="no actor twice"):
         train_actors(
-            ActorModel(ActorConfig()),
-            alone,  # type: ignore[arg-type]
-            np.zeros((NUM, 12, 3)),
-            ActorStageConfig(loop=LoopConfig(num_steps=1)),
-            tmp_path,
+            ActorModel(ActorConfig()), scenes_of(alone), ActorStageConfig(loop=LoopConfig(num_steps=1)), tmp_path
         )
     alone.lengths = np.array([4])
     with pytest.raises(ValueError, match="longer than 5 frames"):

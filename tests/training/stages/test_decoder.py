@@ -8,8 +8,9 @@ import pytest
 import torch
 from known_drives import turning_car
 from tiny_model import CONFIG
-
 from training.batches.decoder_windows import Pictures, TruePictures, pixel_weights
+from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
+
 from training.batches.latent_windows import LatentWindows
 from training.batches.self_rollouts import SelfRolloutClipsConfig, make_self_rollouts
 from training.stages.decoder import (
@@ -21,7 +22,6 @@ from training.stages.decoder import (
 )
 from training.stages.loop import LoopConfig
 from training.stages.vae import picture_loss
-from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D
 from worldsim.world_model import WorldModel
 

@@ -50,9 +50,7 @@ def test_a_picture_is_kept_after_four_metres_or_a_turn():
 
 def test_a_memory_is_not_changed_by_one_made_from_it():
     before = drive((0.0, 0.0))
-    frame = picture(9)
-    after = before.insert(frame, geometry(5.0))
-    frame[:] = 0
+    after = before.insert(picture(9), geometry(5.0))
     assert (len(before), len(after)) == (1, 2)
     assert after.picture(0) is before.picture(0)
     assert numbers(after) == [0, 9]

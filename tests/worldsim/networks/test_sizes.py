@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from worldsim.configs import DiTConfig, ReaderConfig, VAEConfig, WorldModelConfig
+from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS
 from worldsim.networks.dit import CausalDiT
 from worldsim.networks.sizes import SIZES, dit_size
+from worldsim.networks.vae3d import References, Surfaces
 from worldsim.world_model import WorldModel
 
 EXPECTED = {
@@ -63,8 +65,13 @@ def test_larger_frames_pass_through_all_networks(frame_size: tuple[int, int]) ->
     )
     torch.manual_seed(0)
     model = WorldModel(config).eval().requires_grad_(False)
-    latents, _ = model.vae.encode(torch.zeros(1, 1, 3, *frame_size))
-    assert latents.shape == (1, 1, 8, *config.latent_size)
-    assert model.vae.decode(latents)[0].shape == (1, 1, 3, *frame_size)
+    frames = torch.zeros(1, 3, *frame_size)
+    surfaces = Surfaces(
+        torch.zeros(1, NUM_SURFACE_CHANNELS, *frame_size), torch.zeros(1, *frame_size, dtype=torch.uint8)
+    )
+    latents = model.vae.encode(frames, surfaces)
+    assert latents.shape == (1, 8, *config.latent_size)
+    style = torch.zeros(1, config.vae.style_width)
+    assert model.vae.decode(latents[None], surfaces, References.none(frames), style).shape == frames.shape
     present = model.reader(torch.zeros(1, 3, 3, *frame_size)).present
     assert present.shape == (1, frame_size[0] // 4, frame_size[1] // 4)
