@@ -173,7 +173,7 @@ def tiny() -> Recipe:
             loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2),
             batch_size=16,
         ),
-        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=600, learning_rate=3e-4, warmup_steps=20, seed=1)),
+        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=300, learning_rate=3e-4, warmup_steps=20, seed=1)),
         trust=TrustStageConfig(),
         num_starts=64,
         evaluate_starts=48,
