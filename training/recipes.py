@@ -150,8 +150,7 @@ def debug() -> Recipe:
 def tiny() -> Recipe:
     """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes.
 
-    The shipped weights went through the same stages, some of them by hand and with other numbers of steps: see
-    worldsim/default/README.md.
+    How far the shipped weights are those of one run is in worldsim/default/README.md.
     """
     train, test = _recordings(num_episodes=480, num_towns=160, seconds=40.0, num_test=48)
     return Recipe(
