@@ -44,12 +44,13 @@ def for_a_step_each(dynamics: DynamicsRecipe, loop: LoopConfig) -> DynamicsRecip
 def for_a_step(recipe: Recipe) -> Recipe:
     """The same world, a step or two of training on next to no data."""
     loop = LoopConfig(num_steps=2, warmup_steps=1)
+    rollouts = PictureRolloutsConfig(num=2, batch_size=2)
     few = {"num_episodes": 2, "num_towns": 1, "seconds_per_episode": 4.0}
     return replace(
         recipe,
         train_data=replace(recipe.train_data, **few),
         test_data=replace(recipe.test_data, **few),
-        vae=replace(recipe.vae, loop=loop, batch_size=1),
+        vae=replace(recipe.vae, loop=loop, rollouts=rollouts),
         actors=replace(recipe.actors, loop=loop),
         dynamics=for_a_step_each(recipe.dynamics, loop),
         self_rollouts=SelfRolloutClipsConfig(num=1),
@@ -57,9 +58,9 @@ def for_a_step(recipe: Recipe) -> Recipe:
             recipe.reader,
             loop=loop,
             batch_size=2,
-            made=MadePicturesConfig(num_steps=8, rollouts=PictureRolloutsConfig(num=2, batch_size=2)),
+            made=MadePicturesConfig(num_steps=8, rollouts=rollouts),
         ),
-        decoder=replace(recipe.decoder, loop=loop, batch_size=1),
+        decoder=replace(recipe.decoder, loop=loop, rollouts=rollouts),
         trust=replace(recipe.trust, num_starts=1, seconds=0.3),
         num_starts=1,
         evaluate_starts=1,

@@ -6,20 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from known_drives import turning_car
 from latent_batches import one_batch
 from tiny_model import CONFIG
 from torch import nn
-from training.batches.decoder_windows import Pictures, TruePictures
-from worldsim.conditioning.actor_map import NUM_PAINTED_CHANNELS, ActorMap
 
 from training.evaluation.image_metrics import auroc, drift_horizon, psnr
 from training.stages.initial import initialise_from
 from training.stages.loop import LoopConfig, TrainLoop
 from training.stages.student import StudentStageConfig, student_losses
-from training.stages.vae import VAEStageConfig, measure_latents, vae_losses
 from worldsim.dynamics.denoiser import shift_previous
-from worldsim.networks.vae3d import ACTOR_STRIDE, VAE3D, frames_to_float
 from worldsim.world_model import WorldModel
 
 
@@ -68,42 +63,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="step 0"):
         TrainLoop(module, loss_function, LoopConfig(num_steps=1), tmp_path).train_step()
-
-
-def no_actors(frames: torch.Tensor) -> torch.Tensor:
-    b, t, _, h, w = frames.shape
-    return torch.zeros(b, t, NUM_PAINTED_CHANNELS, h // ACTOR_STRIDE, w // ACTOR_STRIDE)
-
-
-def test_vae_overfits_one_batch() -> None:
-    torch.manual_seed(0)
-    vae = VAE3D(CONFIG.vae)
-    rng = np.random.default_rng(0)
-    blocks = rng.uniform(-1, 1, (2, 1, 3, 4, 4)).repeat(8, axis=3).repeat(8, axis=4).repeat(2, axis=1)
-    frames = torch.from_numpy(blocks).float()
-    config = VAEStageConfig(loop=LoopConfig(num_steps=1), equivariance=0.0, latent_noise=0.0)
-    optimizer = torch.optim.Adam(vae.parameters(), lr=5e-3)
-    history = []
-    for step in range(80):
-        losses = vae_losses(vae, Pictures(frames, no_actors(frames)), config, torch.Generator().manual_seed(step))
-        optimizer.zero_grad()
-        losses["loss"].backward()
-        optimizer.step()
-        history.append(losses["psnr"].item())
-    assert history[0] < 12
-    assert history[-1] > 24
-
-
-def test_latents_are_normalised_by_what_is_measured() -> None:
-    torch.manual_seed(0)
-    vae = VAE3D(CONFIG.vae).eval()
-
-    store = turning_car(40)
-    pictures = TruePictures(store, np.zeros((40, 12, 3)), ActorMap(CONFIG.camera, (128, 128), 0.1, ACTOR_STRIDE))  # type: ignore[arg-type]
-    measure_latents(vae, pictures, np.random.default_rng(0), num_batches=4)
-    latents, _ = vae.encode(frames_to_float(torch.from_numpy(store.frames[None, :16])))
-    assert latents.mean((0, 1, 3, 4)).abs().max() < 0.3
-    assert (latents.std((0, 1, 3, 4)) - 1).abs().max() < 0.3
 
 
 @pytest.mark.parametrize("use_own", [False, True])

@@ -18,7 +18,7 @@ from training.batches.vae_inputs import STYLE_FRAMES, stack_surfaces
 from training.data.frame_store import picture_runs
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.fetch import fetch
-from worldsim.gbuffer.key_frames import without_road_users
+from worldsim.gbuffer.key_frames import STRIDE, WEIGHT_OF_SEEN, without_road_users
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
 from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.networks.vae3d import (
@@ -29,9 +29,6 @@ from worldsim.networks.vae3d import (
     frames_to_uint8,
     picture_statistics,
 )
-
-COARSE = 8
-"""Every so manieth pixel tells which key frame shows most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,11 +261,13 @@ class PictureRollouts:
             grid, seen = reproject(surfaces.geometry, without_road_users(self._geometry(position, blind)))
             return torch.from_numpy(np.array(self.store.frames[position])), grid, seen
 
-        # the one that shows most of what the last picture does not
-        missing, best, most = 1 - visible[COARSE // 2 :: COARSE, COARSE // 2 :: COARSE], -1, 0.0
+        # the one that shows most of what the last picture does not, as in a drive
+        height, width = visible.shape
+        missing = 1 - visible.reshape(height // STRIDE, STRIDE, width // STRIDE, STRIDE).mean((1, 3))
+        weight, best, most = missing + WEIGHT_OF_SEEN * (1 - missing), -1, 0.0
         for k in np.flatnonzero(keys >= 0):
             old = without_road_users(self._geometry(int(keys[k]), blind))
-            gain = float((reproject(surfaces.geometry, old, COARSE)[1] * missing).sum())
+            gain = float((reproject(surfaces.geometry, old, STRIDE)[1] * weight).sum())
             if gain > most:
                 best, most = int(k), gain
         if best < 0:

@@ -1,4 +1,4 @@
-"""Going on from another checkpoint's scene reader and dynamics; with another tokenizer, from what reads no latents."""
+"""Going on from another checkpoint: scene reader and dynamics, of these only what reads no latents of another VAE3D."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.style_embedding", "step_std
 def has_tokenizer_of(model: WorldModel, state: dict[str, Tensor]) -> bool:
     """Whether the latents of a checkpoint's weights mean what the model's mean; its decoder may differ."""
     for name, own in model.vae.named_parameters():
-        if not name.startswith("encoder"):
+        if not name.startswith(("encoder", "part_embedding")):
             continue
         other = state.get(f"vae.{name}")
         if other is None or other.shape != own.shape or not torch.allclose(other.to(own), own, rtol=2e-3, atol=2e-4):

@@ -150,7 +150,7 @@ class VAE3D(nn.Module):
         mean, log_variance = self.encoder_out(x).chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
-    def normalise(self, raw: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    def normalise(self, raw: Float[Tensor, "... c h w"]) -> Float[Tensor, "... c h w"]:
         """Raw latents to zero mean, unit variance."""
         return (raw - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
 
