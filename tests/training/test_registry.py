@@ -41,10 +41,9 @@ def test_a_run_has_the_stages_of_its_recipe(tmp_path: Path) -> None:
     assert names == [stage.name for stage in STAGES if stage.name != "initial"]
     tiny = [stage.name for stage in stages_until(run_of("tiny", tmp_path), "trust")]
     assert tiny == [
-        *("record", "colours", "vae", "latents", "actors", "student", "distill"),
-        *("self_rollouts", "decoder", "reader", "trust"),
+        *("record", "vae", "latents", "actors", "student", "self_rollouts", "decoder", "reader", "trust"),
     ]
-    with pytest.raises(ValueError, match=r"this run has no stage 'match'; it has record, colours, vae, .*distill"):
+    with pytest.raises(ValueError, match=r"this run has no stage 'match'; it has record, vae, .*decoder"):
         stages_until(run_of("tiny", tmp_path), "match")
     with pytest.raises(ValueError, match=r"no training stage 'dynamics'; there are record, .*student, .*evaluate"):
         TrainConfig(until="dynamics")
@@ -60,11 +59,11 @@ def test_a_run_says_what_is_done_and_what_will_run(tmp_path: Path, capsys: pytes
     done = [line.split()[0] for line in lines[1:] if "done" in line]
     assert done == ["vae", "student"]
     assert [line.split()[0] for line in lines[1:] if "will run" in line] == [
-        *("record", "colours", "latents", "actors", "distill", "self_rollouts", "decoder", "reader", "trust")
+        *("record", "latents", "actors", "self_rollouts", "decoder", "reader", "trust")
     ]
 
 
-@pytest.mark.parametrize("last", ["record", "colours"])
+@pytest.mark.parametrize("last", ["record", "vae"])
 def test_training_stops_after_the_last_stage_that_is_asked_for(
     last: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +71,7 @@ def test_training_stops_after_the_last_stage_that_is_asked_for(
     made = tuple(replace(stage, run=lambda run, name=stage.name: asked.append(name)) for stage in STAGES)
     monkeypatch.setattr("training.registry.STAGES", made)
     train(TrainConfig(recipe="tiny", out=tmp_path, until=last))
-    assert asked == ["record", "colours"][: 1 + (last == "colours")]
+    assert asked == ["record", "vae"][: 1 + (last == "vae")]
 
 
 def test_a_stage_that_the_initial_checkpoint_makes_needless_is_left_out(
@@ -89,7 +88,7 @@ def test_a_stage_that_the_initial_checkpoint_makes_needless_is_left_out(
     )
     monkeypatch.setattr("training.registry.STAGES", made)
     train(TrainConfig(recipe="debug", out=tmp_path, until="student", initial=tmp_path))
-    assert asked == ["record", "colours", "vae", "latents", "actors", "student"]
+    assert asked == ["record", "vae", "latents", "actors", "student"]
 
 
 def test_results_older_than_what_they_were_made_from_are_named(tmp_path: Path) -> None:
@@ -112,7 +111,7 @@ def test_results_older_than_what_they_were_made_from_are_named(tmp_path: Path) -
 
 
 def test_every_recipe_has_the_stages_of_the_shipped_world(tmp_path: Path) -> None:
-    shipped = {"record", "vae", "actors", "student", "distill", "decoder", "reader", "trust", "starts"}
+    shipped = {"record", "vae", "actors", "student", "decoder", "reader", "trust", "starts"}
     for name in recipes.RECIPES:
         assert shipped <= {stage.name for stage in stages_until(run_of(name, tmp_path), "evaluate")}
 
