@@ -150,8 +150,7 @@ def debug() -> Recipe:
 def tiny() -> Recipe:
     """The default world: 128x128, 64 tokens a frame, for two CPU cores and a few hours, or a GPU and minutes.
 
-    The shipped weights went through the same stages, some of them by hand and with other numbers of steps: see
-    worldsim/default/README.md.
+    How far the shipped weights are those of one run is in worldsim/default/README.md.
     """
     train, test = _recordings(num_episodes=480, num_towns=160, seconds=40.0, num_test=48)
     return Recipe(
@@ -173,7 +172,7 @@ def tiny() -> Recipe:
             loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2),
             batch_size=16,
         ),
-        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=600, learning_rate=3e-4, warmup_steps=20, seed=1)),
+        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=300, learning_rate=3e-4, warmup_steps=20, seed=1)),
         trust=TrustStageConfig(),
         num_starts=64,
         evaluate_starts=48,

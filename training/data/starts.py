@@ -87,9 +87,10 @@ def _surroundings(store: FrameStore, position: int, route: np.ndarray, layout: L
     """StartClip's light cycles, road users, height of the ego and signals, with a route [r, 2] in the ground frame."""
     episode = episode_at(store, position)
     begin, vehicle = int(store.starts[episode]), store.rows.vehicles[position]
-    scenes, frame = store.camera_scenes(episode), position - begin
-    if not isinstance(scenes, CameraScenes):  # made of SceneState, which the clip holds anyway
+    if not store.has_camera_scenes(episode):
         return {}
+    scenes, frame = store.camera_scenes(episode), position - begin
+    assert isinstance(scenes, CameraScenes), "recorded, not made of SceneState"
     users = recorded_users(scenes, frame, store.rows.scenes[position], vehicle, layout, store.dt)
     cycles = None
     if scenes.light_cycles is not None:

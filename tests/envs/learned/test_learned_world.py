@@ -175,7 +175,7 @@ def test_the_shipped_world_turns_when_steered_and_stays_a_picture() -> None:
     env = gymnasium.make("DriveDiT-v0")
     base = env.unwrapped
     assert isinstance(base, DrivingEnv)
-    base.reset(seed=0)
+    base.reset(seed=2)  # on the move
     start = base.snapshot()
     yaws, last = [], []
     for steer in (0.1, -0.1):
