@@ -90,7 +90,8 @@ def _surroundings(store: FrameStore, position: int, route: np.ndarray, layout: L
     if not store.has_camera_scenes(episode):
         return {}
     scenes, frame = store.camera_scenes(episode), position - begin
-    assert isinstance(scenes, CameraScenes), "recorded, not made of SceneState"
+    if not isinstance(scenes, CameraScenes):  # made of SceneState, which the clip holds anyway
+        return {}
     users = recorded_users(scenes, frame, store.rows.scenes[position], vehicle, layout, store.dt)
     cycles = None
     if scenes.light_cycles is not None:
