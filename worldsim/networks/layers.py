@@ -140,8 +140,8 @@ class DiTBlock(nn.Module):
 
 
 class Pointwise(nn.Linear):
-    """A 1x1 convolution, as a matrix product over channels that lie side by side in memory (channels_last): 0.9 ms where
-    torch's takes 1.1 for 66 channels at 128x128 with one thread, as fast elsewhere."""
+    """A 1x1 convolution, as a matrix product over channels that lie side by side in memory (channels_last); with one
+    thread and 66 channels at 128x128 it takes 0.9 ms, torch's own 1.1."""
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         """Mix the channels of each cell."""
