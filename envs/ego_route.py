@@ -51,6 +51,7 @@ def start_clip(
     light_cycles: np.ndarray | None = None,
     road_users: KnownRoadUsers | None = None,
     ego_z: float = np.nan,
+    sun: np.ndarray | None = None,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip with the route and its lanes ahead.
@@ -67,6 +68,7 @@ def start_clip(
         light_cycles: of the whole map's light groups, LIGHT_CYCLE_NAMES [g, 4], from now on; None where not known.
         road_users: all others now, of whom those are taken that a picture may show; None where not known.
         ego_z: height of the road under the ego [m]; NaN where not known.
+        sun: unit vector towards the sun in the ground frame, [3]; None where not known.
         pictures: False makes a state-only clip.
     """
     ahead = np.arange(CLIP_ROUTE + 1.0)
@@ -86,6 +88,7 @@ def start_clip(
         light_cycles=cycles_of_layout(layout, light_cycles),
         road_users=road_users,
         ego_z=ego_z,
+        sun=sun,
         pictures=pictures,
     )
 

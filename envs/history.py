@@ -58,6 +58,7 @@ def clip_of(
     light_cycles: np.ndarray | None = None,
     road_users: KnownRoadUsers | None = None,
     ego_z: float = np.nan,
+    sun: np.ndarray | None = None,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip.
@@ -73,6 +74,7 @@ def clip_of(
         light_cycles: LIGHT_CYCLE_NAMES of the layout's light groups, [g, 4], with time 0 now; None where not known.
         road_users: all others now; None where only the scenes' objects are known.
         ego_z: height of the road under the ego now [m]; NaN where not known.
+        sun: unit vector towards the sun in the ground frame, [3]; None where not known.
         pictures: False leaves the frames out, and makes none.
     """
     frames = [instant.seen(show) if pictures else NO_FRAME for instant in past]
@@ -89,4 +91,5 @@ def clip_of(
         light_cycles=light_cycles,
         road_users=road_users,
         ego_z=ego_z,
+        sun=sun,
     )

@@ -348,7 +348,7 @@ class SceneTracker:
 
 def _surroundings_of(clip: StartClip) -> Surroundings:
     parked, ids = parked_in_clip(clip)
-    return Surroundings(layout=clip.layout, light_cycles=clip.light_cycles, parked=parked, parked_ids=ids)
+    return Surroundings(layout=clip.layout, light_cycles=clip.light_cycles, parked=parked, parked_ids=ids, sun=clip.sun)
 
 
 def _with_colours(actors: Actors, clips: Sequence[StartClip], colours: np.ndarray) -> Actors:

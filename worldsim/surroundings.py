@@ -45,12 +45,14 @@ class Surroundings:
             frame. None where they are not known.
         parked: who stands beside the lanes; None where that is not known.
         parked_ids: who each of them is, int64 [p].
+        sun: unit vector towards the sun in the ground frame, float64 [3]; None where it is not known.
     """
 
     layout: Layout
     light_cycles: np.ndarray | None
     parked: KnownRoadUsers | None
     parked_ids: np.ndarray
+    sun: np.ndarray | None
 
     @cached_property
     def static_world(self) -> StaticWorld:

@@ -126,6 +126,7 @@ def _scene(
         ),
         user_ids=ids[near],
         lights=own.lights(time),
+        sun=own.sun,
     )
 
 

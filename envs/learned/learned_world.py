@@ -266,6 +266,7 @@ class LearnedWorld:
             light_cycles=None if cycles is None else cycles_from(cycles, float(tracked.times[0])),
             road_users=known_road_users(tracked, 0),
             ego_z=float(tracked.ground[0, GroundColumn.Z]),
+            sun=surroundings.sun,
             pictures=pictures,
         )
 

@@ -93,9 +93,9 @@ class RoadView:
         d = to_vehicle_frame(self.pose, boxes[:, :2])
         return np.flatnonzero((d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE))
 
-    def camera_scene(self) -> CameraScene:
-        """Everything that the camera may see beside the layout."""
-        return CameraScene(view=self.view(), users=self.users(), user_ids=self.nearby(), lights=self.lights())
+    def camera_scene(self, sun: np.ndarray) -> CameraScene:
+        """Everything that the camera may see beside the layout, under the sun in that direction, [3]."""
+        return CameraScene(view=self.view(), users=self.users(), user_ids=self.nearby(), lights=self.lights(), sun=sun)
 
     def users(self) -> RoadUsers:
         """Whom the camera may see."""

@@ -226,7 +226,8 @@ class RoadWorld:
 
     def camera_scene(self) -> CameraScene:
         """What the newest frame shows beside `layout`; of the road users those within sight."""
-        return self._running().past[-1].view.camera_scene()
+        episode = self._running()
+        return episode.past[-1].view.camera_scene(episode.look.sun_direction)
 
     def light_cycles(self) -> np.ndarray:
         """LIGHT_CYCLE_NAMES by light group of the layout, float64 [g, 4]; time 0 is now."""
@@ -281,6 +282,7 @@ class RoadWorld:
             light_cycles=self.light_cycles(),
             road_users=episode.traffic.known_users(),
             ego_z=episode.z,
+            sun=episode.look.sun_direction,
             pictures=pictures,
         )
 

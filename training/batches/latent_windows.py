@@ -18,6 +18,7 @@ from worldsim.conditioning.latent_conditions import (
     NEARNESS_CHANNELS,
     ROUTE_CHANNELS,
     ROUTE_RANGE,
+    SUN_KNOWN,
     ConditionChannel,
     still_grid,
 )
@@ -29,11 +30,11 @@ from worldsim.networks.dit import Conditions
 
 
 class Draw(IntEnum):
-    """Random numbers of a window; of the first five small ones hide something.
+    """Random numbers of a window; of the first six small ones hide something.
 
     COMMAND: the route's command. ROUTE: the route, or all but its beginning. LAYOUT: the layout, with it every other
-    time the road users. MOTION: controls and motion. STYLE: light and weather. STYLE_FRAME: from which frame of the
-    episode they are read. MEMORY, PLACES: what is retrieved.
+    time the road users. MOTION: controls and motion. STYLE: light and weather. SUN: where it stands. STYLE_FRAME: from
+    which frame of the episode light and weather are read. MEMORY, PLACES: what is retrieved.
     """
 
     COMMAND = 0
@@ -41,9 +42,10 @@ class Draw(IntEnum):
     LAYOUT = 2
     MOTION = 3
     STYLE = 4
-    STYLE_FRAME = 5
-    MEMORY = 6
-    PLACES = 7
+    SUN = 5
+    STYLE_FRAME = 6
+    MEMORY = 7
+    PLACES = 8
 
 
 NUM_DRAWS = len(Draw)
@@ -97,6 +99,7 @@ class LatentWindows:
         layout_dropout: share of the windows without a layout.
         motion_dropout: share of the windows without controls and motion.
         style_dropout: share of the windows without light and weather.
+        sun_dropout: share of the windows that do not know where the sun stands.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class LatentWindows:
         layout_dropout: float = 0.1,
         motion_dropout: float = 0.05,
         style_dropout: float = 0.05,
+        sun_dropout: float = 0.1,
     ) -> None:
         self.rows, self.encoded, self.num_frames = store.rows, encoded, num_frames
         self.latents = encoded.latents
@@ -123,7 +127,7 @@ class LatentWindows:
         self.event_fraction = event_fraction if len(self.event_firsts) else 0.0
         self.command_dropout, self.route_dropout = command_dropout, route_dropout
         self.layout_dropout = layout_dropout if len(self.hidden_firsts) else 0.0
-        self.motion_dropout, self.style_dropout = motion_dropout, style_dropout
+        self.motion_dropout, self.style_dropout, self.sun_dropout = motion_dropout, style_dropout, sun_dropout
         self.starts, self.lengths = store.starts, store.lengths
         self.known = known_of(rows.valid)
         self.still = still_grid(*config.latent_size)
@@ -192,6 +196,8 @@ class LatentWindows:
         commands = np.where(commanded, self.rows.scenes.command[index], UNKNOWN_COMMAND)
         surfaces = self._windows(self.encoded.maps, encoded_firsts) / FULL_SCALE
         self._hide_route(surfaces, hidden[:, Draw.ROUTE])
+        sunless = hidden[:, Draw.SUN] < self.sun_dropout
+        surfaces[sunless, :, ConditionChannel.SUNLIGHT] = surfaces[sunless, :, SUN_KNOWN] = 0.0
 
         # nothing is known of what comes before a window
         grid = self._windows(self.encoded.grids, encoded_firsts)

@@ -48,7 +48,8 @@ class PictureRolloutsConfig:
         true_recall: share of the frames that recall a true frame of the drive, as if from a lap before.
         last_dropout: share of the frames without the last picture.
         recall_dropout: share without a key frame.
-        layout_dropout: share of the rollouts without a layout.
+        layout_dropout: share of the rollouts without a layout and without a sun.
+        sun_dropout: share of the others that do not know where the sun stands.
     """
 
     num: int = 48
@@ -64,6 +65,7 @@ class PictureRolloutsConfig:
     last_dropout: float = 0.08
     recall_dropout: float = 0.2
     layout_dropout: float = 0.08
+    sun_dropout: float = 0.08
 
 
 class PictureBatch(NamedTuple):
@@ -127,6 +129,7 @@ class PictureRollouts:
             "clip": torch.full((n,), -1, dtype=torch.int64),
             "age": torch.zeros(n, dtype=torch.int64),
             "hidden": torch.zeros(n, dtype=torch.bool),
+            "sunless": torch.zeros(n, dtype=torch.bool),
             "pictures": torch.zeros(n, *size, dtype=torch.uint8),
             "latents": torch.zeros(n, *latent_shape),
             "statistics": torch.zeros(n, len(STYLE_FRAMES), NUM_STATISTICS),
@@ -162,7 +165,7 @@ class PictureRollouts:
             surfaces = self._surfaces(position, blind)
             grid, visible = reproject(surfaces.geometry, self._geometry(position - 1, blind))
             last.append((self.carried["pictures"][row], grid, visible * (rng.random() >= c.last_dropout)))
-            maps.append(surfaces)
+            maps.append(surfaces.without_sun() if self.carried["sunless"][row] else surfaces)
             recalled.append(self._recall(int(row), surfaces, visible, blind, rng))
         surfaces = stack_surfaces(maps, self.device)
         return PictureBatch(
@@ -205,13 +208,15 @@ class PictureRollouts:
         else:
             at, end = self._draw_start(rng)
         blind = bool(rng.random() < self.config.layout_dropout)
+        sunless = bool(rng.random() < self.config.sun_dropout)
         carried["at"][row], carried["end"][row] = at, end
-        carried["age"][row], carried["hidden"][row] = 0, blind
+        carried["age"][row], carried["hidden"][row], carried["sunless"][row] = 0, blind, sunless
         carried["pictures"][row] = torch.from_numpy(np.array(self.store.frames[at]))
         carried["latents"][row] = 0
         carried["key_at"][row] = -1
         positions = np.maximum(at - np.array(STYLE_FRAMES), self.firsts[self.run_of[at]])
-        surfaces = stack_surfaces([self._surfaces(int(k), blind) for k in positions], self.device)
+        maps = [self._surfaces(int(k), blind) for k in positions]
+        surfaces = stack_surfaces([one.without_sun() if sunless else one for one in maps], self.device)
         carried["statistics"][row] = picture_statistics(self._true(positions), surfaces).cpu()
         self._keep(row)
 

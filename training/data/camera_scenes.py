@@ -30,11 +30,14 @@ def write_camera_scenes(path: Path, scenes: Sequence[CameraScene], light_cycles:
         light_cycles: LIGHT_CYCLE_NAMES by light group, [g, 4]; time 0 is the first frame's. None where not known.
 
     Raises:
-        ValueError: the lights of some frames are known and of others not.
+        ValueError: the lights of some frames are known and of others not, or not all have the same sun.
     """
     lights = [scene.lights for scene in scenes if scene.lights is not None]
     if len(lights) not in (0, len(scenes)):
         raise ValueError(f"the lights of all frames must be known or of none, got {len(lights)} of {len(scenes)}")
+    suns = {None if scene.sun is None else tuple(scene.sun.tolist()) for scene in scenes}
+    if len(suns) > 1:
+        raise ValueError(f"all frames of an episode must have one sun, got {len(suns)}: {sorted(map(str, suns))[:3]}")
     users = RoadUsers.concatenate([scene.users for scene in scenes])
     arrays = {
         "counts": np.array([len(scene.users.kinds) for scene in scenes]),
@@ -48,6 +51,8 @@ def write_camera_scenes(path: Path, scenes: Sequence[CameraScene], light_cycles:
     }
     if lights:
         arrays["lights"] = np.stack(lights).astype(np.uint8)
+    if scenes[0].sun is not None:
+        arrays["sun"] = scenes[0].sun
     if light_cycles is not None:
         arrays["light_cycles"] = np.asarray(light_cycles, np.float64)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -63,6 +68,7 @@ class CameraScenes:
     Attributes:
         light_cycles: LIGHT_CYCLE_NAMES by light group, float64 [g, 4]; time 0 is the episode's first frame. None
             where not known.
+        sun: unit vector towards the sun, float64 [3]; None where not known.
 
     Raises:
         ValueError: the file is missing or damaged; the message names it.
@@ -79,6 +85,7 @@ class CameraScenes:
             raise ValueError(f"cannot read {path}: {error}") from error
         self._starts, self._first = np.cumsum(counts) - counts, 0
         self.light_cycles: np.ndarray | None = self._arrays.get("light_cycles")
+        self.sun: np.ndarray | None = self._arrays.get("sun")
 
     def __len__(self) -> int:
         return len(self._starts) - self._first
@@ -108,4 +115,5 @@ class CameraScenes:
             ),
             user_ids=arrays["ids"][rows],
             lights=arrays["lights"][frame].astype(np.int64) if "lights" in arrays else None,
+            sun=self.sun,
         )

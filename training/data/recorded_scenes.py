@@ -28,7 +28,7 @@ class RecordedScenes:
         store: the recording.
         rasterizer: draws them.
         num_kept: episodes whose static world is kept in memory.
-        hide_layout: draw as if no layout were known.
+        hide_layout: draw as if no layout were known, nor where the sun stands.
         hide_users: draw as if no road users were known.
     """
 
@@ -50,6 +50,8 @@ class RecordedScenes:
         episode = int(np.searchsorted(self.store.starts, position, side="right")) - 1
         static, scenes = self._episode(episode)
         scene = scenes[position - int(self.store.starts[episode])]
+        if self.hide_layout:
+            scene = replace(scene, sun=None)
         if self.hide_users:
             scene = replace(scene, users=RoadUsers.none(), user_ids=np.zeros(0, np.int64))
         return draw_surfaces(self.rasterizer, static, scene)

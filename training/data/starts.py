@@ -84,7 +84,8 @@ def clip_at(store: FrameStore, position: int, num_context: int) -> StartClip:
 
 
 def _surroundings(store: FrameStore, position: int, route: np.ndarray, layout: Layout) -> dict[str, Any]:
-    """StartClip's light cycles, road users, height of the ego and signals, with a route [r, 2] in the ground frame."""
+    """StartClip's light cycles, road users, height of the ego, sun and signals, with a route [r, 2] in the ground
+    frame."""
     episode = episode_at(store, position)
     begin, vehicle = int(store.starts[episode]), store.rows.vehicles[position]
     if not store.has_camera_scenes(episode):
@@ -104,6 +105,7 @@ def _surroundings(store: FrameStore, position: int, route: np.ndarray, layout: L
         "light_cycles": cycles,
         "road_users": users_along(users, vehicle, route),
         "ego_z": scenes[frame].view.z,
+        "sun": scenes.sun,
         "signals": signals,
     }
 

@@ -42,6 +42,7 @@ class ConditionChannel(IntEnum):
     PAINT: quarters; share of markings, crosswalks and stop lines.
     INVERSE_DEPTH: quarters; 2.5 m over the depth, at most 1, 0 in the sky.
     FACING: cosine between the surface's normal and the ray.
+    SUNLIGHT: how the sun shines on the surfaces, and in the sky how near it is.
     COLOR: RGB of boxes and road users, times their share.
     PLACE: what tells boxes and road users apart, times their share.
     SIGNAL: whether lamps show red, yellow, green; the most of any pixel.
@@ -52,7 +53,7 @@ class ConditionChannel(IntEnum):
     VISIBLE: share of what was seen a step ago.
     ROUTE: quarters; distance from the route to the left at each of ROUTE_SCALES, -1 to 1, and how near along the
         route, 1 at the ego and 0 at ROUTE_RANGE; 0 where the ground or the route is not seen.
-    KNOWN: whether the layout knows its ground; and its boxes.
+    KNOWN: whether the layout knows its ground; its boxes; and whether it is known where the sun stands.
     """
 
     COVERAGE = 0
@@ -60,7 +61,8 @@ class ConditionChannel(IntEnum):
     PAINT = USERS + 4
     INVERSE_DEPTH = PAINT + 4
     FACING = INVERSE_DEPTH + 4
-    COLOR = FACING + 1
+    SUNLIGHT = FACING + 1
+    COLOR = SUNLIGHT + 1
     PLACE = COLOR + 3
     SIGNAL = PLACE + 3
     BRAKING = SIGNAL + 3
@@ -72,7 +74,11 @@ class ConditionChannel(IntEnum):
     KNOWN = ROUTE + 4 * (len(ROUTE_SCALES) + 1)
 
 
-NUM_CONDITION_CHANNELS = ConditionChannel.KNOWN + 2
+NUM_CONDITION_CHANNELS = ConditionChannel.KNOWN + 3
+LAYOUT_KNOWN = slice(ConditionChannel.KNOWN, ConditionChannel.KNOWN + 2)
+"""Those that say what is known of the layout."""
+SUN_KNOWN = ConditionChannel.KNOWN + 2
+"""That which says whether the sun is."""
 ROUTE_CHANNELS = slice(ConditionChannel.ROUTE, ConditionChannel.KNOWN)
 NEARNESS_CHANNELS = slice(ConditionChannel.KNOWN - 4, ConditionChannel.KNOWN)
 """Those of ROUTE that say how near along the route."""
@@ -189,9 +195,10 @@ _MEANS = np.array(
     [
         *((_S.COVERAGE + k, _C.COVERAGE + k) for k in range(len(SemanticClass))),
         (_S.FACING, _C.FACING),
+        (_S.SUNLIGHT, _C.SUNLIGHT),
         *((_S.COLOR + k, _C.COLOR + k) for k in range(3)),
         *((_S.PLACE + k, _C.PLACE + k) for k in range(3)),
-        *((_S.KNOWN + k, _C.KNOWN + k) for k in range(2)),
+        *((_S.KNOWN + k, _C.KNOWN + k) for k in range(3)),
     ]
 )
 """Channels that are averaged over a cell, from and to."""

@@ -11,6 +11,7 @@ from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES, ROUTE_SIGNAL_NAMES
+from worldsim.datatypes.sun import check_sun
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 NO_FRAME = np.zeros((0, 0, 3), np.uint8)
@@ -43,6 +44,7 @@ class StartClip:
         road_users: all others at the last frame, those parked within LAYOUT_RADIUS of the route included, in the ground
             frame of `vehicles`. None where only the objects of `scenes` are known.
         ego_z: height of the road under the ego at the last frame [m]; NaN where it is not known.
+        sun: unit vector towards the sun in the ground frame of `vehicles`, float64 [3]; None where it is not known.
 
     A state-only clip has no frames: uint8 [t, 0, 0, 3]. Only a state-only drive can begin from it.
 
@@ -62,6 +64,7 @@ class StartClip:
     light_cycles: np.ndarray | None = None
     road_users: KnownRoadUsers | None = None
     ego_z: float = np.nan
+    sun: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         t = len(self.frames)
@@ -94,6 +97,8 @@ class StartClip:
                     f"light_cycles must be [g, {len(LIGHT_CYCLE_NAMES)}] = {', '.join(LIGHT_CYCLE_NAMES)} of at least "
                     f"the layout's {groups} light groups, got {self.light_cycles.shape}"
                 )
+        if self.sun is not None:
+            check_sun(self.sun)
         if not self.dt > 0:
             raise ValueError(f"dt must be positive, got {self.dt}")
 

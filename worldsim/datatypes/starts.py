@@ -58,6 +58,7 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
         "signals_known": np.array([clip.signals is not None for clip in clips]),
         "dt": np.array([clip.dt for clip in clips]),
         "ego_z": np.array([clip.ego_z for clip in clips]),
+        "suns": np.array([np.full(3, np.nan) if clip.sun is None else clip.sun for clip in clips]),
     }
     if clips[0].has_frames:
         arrays |= _write_frames([clip.frames for clip in clips])
@@ -145,6 +146,7 @@ def _read_clips(arrays: dict[str, np.ndarray]) -> list[dict]:
     road_users = _read_road_users(arrays) if "users_known" in arrays else nothing
     cycles = _read_cycles(arrays) if "cycle_counts" in arrays else nothing
     ego_z = arrays.get("ego_z", np.full(num, np.nan))
+    suns = arrays.get("suns", np.full((num, 3), np.nan))
     return [
         {
             "controls": arrays["controls"][i],
@@ -158,6 +160,7 @@ def _read_clips(arrays: dict[str, np.ndarray]) -> list[dict]:
             "light_cycles": cycles[i],
             "road_users": road_users[i],
             "ego_z": float(ego_z[i]),
+            "sun": suns[i] if np.isfinite(suns[i]).all() else None,
         }
         for i in range(num)
     ]

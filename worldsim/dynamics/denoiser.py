@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.conditioning.latent_conditions import ConditionChannel
+from worldsim.conditioning.latent_conditions import LAYOUT_KNOWN, ConditionChannel
 from worldsim.configs import WorldModelConfig
 from worldsim.dynamics.flow import posterior
 from worldsim.dynamics.memory import RetrievedFrames, fetch_latents
@@ -124,7 +124,7 @@ class Denoiser(nn.Module):
         lamps = surfaces[:, :, ConditionChannel.SIGNAL : ConditionChannel.HEADING].amax(2)
 
         # without a layout nobody can say what comes into view: then nothing is ever visible
-        told = surfaces[:, :, ConditionChannel.KNOWN :].amin(2)
+        told = surfaces[:, :, LAYOUT_KNOWN].amin(2)
         unseen = told * (1 - conditions.visible)
         return torch.stack([rate[..., None, None].expand_as(moving), moving, lamps, unseen]).amax(0)
 

@@ -18,7 +18,10 @@ class GBuffer:
         depth: along the camera's axis, float32 [h, w] [m]; inf in the sky.
         coordinates: on faces along the base and up from it; on ellipsoids around and up from the middle; on the ground
             x and y of the ground frame; float64 [h, w, 2] [m].
+        on_face: where on its flat face a point lies, across from left to right and up, -1 to 1, float32 [h, w, 2]; 0 on
+            ellipsoids, the ground and in the sky.
         facing: cosine between surface normal and ray, float32 [h, w]; 0 in the sky.
+        normals: outward unit normals in the ground frame, float32 [h, w, 3]; in the sky the ray's direction.
         colors: of the surface, without light and detail, RGB, uint8 [h, w, 3]; on the ground of the paint there,
             0 where there is none and in the sky.
         coverage: shares of the classes, 255 together, uint8 [h, w, len(SemanticClass)].
@@ -30,7 +33,9 @@ class GBuffer:
     parts: np.ndarray
     depth: np.ndarray
     coordinates: np.ndarray
+    on_face: np.ndarray
     facing: np.ndarray
+    normals: np.ndarray
     colors: np.ndarray
     coverage: np.ndarray
     num_boxes: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,11 +19,15 @@ from worldsim.gbuffer.ground import GroundRaster
 from worldsim.gbuffer.primitives import Primitives
 from worldsim.gbuffer.resolve import resolve
 from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.sun_shadow import SunShadow
 from worldsim.gbuffer.terrain import Terrain
 from worldsim.gbuffer.view import View
 
 DRAW_RANGE, GROW_RANGE = 150.0, 115.0
 """Things appear at the first distance, flat on the ground, and have their full height from the second one [m]."""
+NUM_SHADOWS = 32
+"""Suns whose shadows are kept of a static world, as many as there may be drives in it; of a town they take less than a
+megabyte each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +68,7 @@ class StaticWorld:
         self.deck_tiles = deck_tiles(layout, self.terrain)
         self.decks = Primitives.of_decks(self.terrain, self.deck_tiles)
         self._ground: GroundRaster | None = None
+        self._shadows: OrderedDict[bytes, SunShadow] = OrderedDict()
 
     @property
     def ground(self) -> GroundRaster:
@@ -70,6 +76,16 @@ class StaticWorld:
         if self._ground is None:
             self._ground = GroundRaster.of_layout(self.layout, self.deck_tiles)
         return self._ground
+
+    def shadow(self, sun: np.ndarray) -> SunShadow:
+        """Shadows on the ground under the sun in the direction of unit vector `sun` [3]; the last ones are kept."""
+        key = np.asarray(sun, np.float64).tobytes()
+        if key not in self._shadows:
+            self._shadows[key] = SunShadow.cast(self.layout, sun)
+            while len(self._shadows) > NUM_SHADOWS:
+                self._shadows.popitem(last=False)
+        self._shadows.move_to_end(key)
+        return self._shadows[key]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -211,7 +227,9 @@ class Rasterizer:
             parts=np.empty(full, np.uint8),
             depth=np.empty((height, width), np.float32),
             coordinates=np.zeros((*full, 2)),
+            on_face=np.zeros((*full, 2), np.float32),
             facing=np.zeros(full, np.float32),
+            normals=np.zeros((*full, 3), np.float32),
             colors=np.zeros((*full, 3), np.uint8),
             coverage=np.zeros((*full, len(SemanticClass)), np.uint8),
             num_boxes=canvas.num_boxes,
@@ -220,7 +238,7 @@ class Rasterizer:
             canvas.camera, self.config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
             canvas.attributes, canvas.paints, CLASS_OF_PART, ground.cells, ground.blocks, ground.levels, ground.places,
             classes, everything, result.ids, result.kinds, result.parts, result.depth, result.coordinates,
-            result.facing, result.colors, result.coverage,
+            result.on_face, result.facing, result.normals, result.colors, result.coverage,
         )  # fmt: skip
         return result
 

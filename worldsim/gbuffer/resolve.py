@@ -11,6 +11,7 @@ from worldsim.gbuffer.blocks import cell_at
 from worldsim.gbuffer.classes import NO_PART, YELLOW, Part, SemanticClass
 from worldsim.gbuffer.kernels import (
     AXES,
+    BASE,
     CENTRE_X,
     CENTRE_Y,
     CENTRE_Z,
@@ -33,9 +34,12 @@ from worldsim.gbuffer.kernels import (
     PART,
     POSITION,
     RADIUS,
+    RISE,
     SEED,
     SHARE,
     SKY,
+    TOP_LEFT,
+    TOP_RIGHT,
     U_0,
     U_1,
     U_X,
@@ -85,10 +89,20 @@ def _ground_class(x, y, footprint, cells, blocks, levels, place):
 
 
 @compiled
+def _on_face(record, u, v):
+    """Where a point with these coordinates [m] lies on its face, across from left to right and up, -1 to 1."""
+    up = min(max(v * record[SHARE] / max(record[RISE], 1e-6), 0.0), 1.0)
+    left = record[TOP_LEFT] * up
+    right = record[BASE] + (record[TOP_RIGHT] - record[BASE]) * up
+    across = min(max((u - left) / max(right - left, 1e-3), 0.0), 1.0)
+    return 2.0 * across - 1.0, 2.0 * up - 1.0
+
+
+@compiled
 def resolve(
     camera, supersampling, inverse_depth, surface, records, attributes, paints, class_of_part,
-    cells, blocks, levels, places, classes_wanted, all_wanted, ids, kinds, parts, depths, coordinates, facing,
-    colors, coverage,
+    cells, blocks, levels, places, classes_wanted, all_wanted, ids, kinds, parts, depths, coordinates, on_face,
+    facing, normals, colors, coverage,
 ):  # fmt: skip
     """Fill the frame's arrays; those not wanted may be empty."""
     height, width = depths.shape
@@ -202,12 +216,17 @@ def resolve(
 
             if best < 0:
                 ids[row, column], parts[row, column] = best, NO_PART
+                ray = math.sqrt(dx * dx + dy * dy + dz * dz)
                 if best == GROUND:
                     if seen_paint > 0:
                         for d in range(3):
                             colors[row, column, d] = PAINT_COLORS[min(seen_paint // YELLOW, 1), d]
                     coordinates[row, column, 0], coordinates[row, column, 1] = ox + dx / inverse, oy + dy / inverse
-                    facing[row, column] = -dz / math.sqrt(dx * dx + dy * dy + dz * dz)
+                    facing[row, column] = -dz / ray
+                    normals[row, column, 2] = 1.0
+                else:
+                    normals[row, column, 0], normals[row, column, 1] = dx / ray, dy / ray
+                    normals[row, column, 2] = dz / ray
                 continue
             record = records[best]
             ids[row, column] = attributes[best, OWNER] if attributes[best, PART] < DECK else GROUND
@@ -219,6 +238,8 @@ def resolve(
                 u = t * (record[U_X] * at_x + record[U_Y] * at_y + record[U_1]) - record[U_0]
                 v = (t * (record[V_X] * at_x + record[V_Y] * at_y + record[V_1]) - record[V_0]) / record[SHARE]
                 nx, ny, nz = record[NORMAL_X], record[NORMAL_Y], record[NORMAL_Z]
+                if not is_deck:
+                    on_face[row, column, 0], on_face[row, column, 1] = _on_face(record, u, v)
             else:
                 nx = (t * dx - record[CENTRE_X]) / record[RADIUS]
                 ny = (t * dy - record[CENTRE_Y]) / record[RADIUS]
@@ -230,4 +251,5 @@ def resolve(
             if is_deck:
                 u, v = ox + t * dx, oy + t * dy
             coordinates[row, column, 0], coordinates[row, column, 1] = u, v
+            normals[row, column, 0], normals[row, column, 1], normals[row, column, 2] = nx, ny, nz
             facing[row, column] = abs(nx * dx + ny * dy + nz * dz) / math.sqrt(dx * dx + dy * dy + dz * dz)

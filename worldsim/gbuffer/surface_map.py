@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -12,9 +12,23 @@ from worldsim.compiled import compiled
 from worldsim.datatypes.signals import SignalKind
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
-from worldsim.gbuffer.kernels import AXES, PART, POSITION, STATE
+from worldsim.gbuffer.kernels import (
+    AXES,
+    FOCAL,
+    MIDDLE_X,
+    MIDDLE_Y,
+    PART,
+    POSITION,
+    RISE,
+    STATE,
+    V_0,
+    V_1,
+    V_X,
+    V_Y,
+)
 from worldsim.gbuffer.rasterizer import Canvas, Rasterizer, StaticWorld
 from worldsim.gbuffer.reprojection import PictureGeometry
+from worldsim.gbuffer.sunlight import fill_sunlight
 
 NUM_WAVES = 4
 LONGEST_WAVE = 12.0
@@ -33,27 +47,36 @@ class SurfaceChannel(IntEnum):
     COVERAGE: shares of each SemanticClass, 0 to 1.
     INVERSE_DEPTH: 5 m over the depth, at most 2; 0 in the sky.
     FACING: cosine between the surface's normal and the ray; 0 in the sky.
-    COLOR: RGB of boxes and road users, -1 to 1; on the ground that of paint, times its share; 0 elsewhere.
+    NORMAL: the surface's unit normal in the ground frame; in the sky the direction of the ray.
+    SUNLIGHT: cosine between normal and sun, on the ground less what shadows take of it; in the sky how near the sun is
+        (worldsim.gbuffer.sunlight). 0 where it is not known where the sun stands.
+    COLOR: RGB of boxes, road users and lit lamps, -1 to 1; on the ground that of paint, times its share; 0 elsewhere.
     WAVES: sines of both surface coordinates, period by period from 12 m down to 1.5 m, then the cosines likewise;
         weaker from 20 m on, 0 in the sky.
-    SIGNAL: shares of lamps of traffic lights that show red, yellow, green.
+    FACE: where on its flat face a point lies, across from left to right and up, -1 to 1; 0 elsewhere.
+    SIGNAL: shares of lit lamps of traffic lights, red, yellow, green.
     BRAKING: 1 on road users whose brake lights are on.
     PLACE: three numbers, -1 to 1, which tell boxes and road users apart; 0 on the ground and in the sky.
-    KNOWN: 1 everywhere where the layout knows its ground; and where it knows its boxes.
+    KNOWN: 1 everywhere where the layout knows its ground; where it knows its boxes; and where the sun is known.
     """
 
     COVERAGE = 0
     INVERSE_DEPTH = COVERAGE + len(SemanticClass)
     FACING = INVERSE_DEPTH + 1
-    COLOR = FACING + 1
+    NORMAL = FACING + 1
+    SUNLIGHT = NORMAL + 3
+    COLOR = SUNLIGHT + 1
     WAVES = COLOR + 3
-    SIGNAL = WAVES + 4 * NUM_WAVES
+    FACE = WAVES + 4 * NUM_WAVES
+    SIGNAL = FACE + 2
     BRAKING = SIGNAL + 3
     PLACE = BRAKING + 1
     KNOWN = PLACE + 3
 
 
-NUM_SURFACE_CHANNELS = SurfaceChannel.KNOWN + 2
+SUN_KNOWN = SurfaceChannel.KNOWN + 2
+"""That which says whether it is known where the sun stands."""
+NUM_SURFACE_CHANNELS = SurfaceChannel.KNOWN + 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,6 +92,12 @@ class SurfaceMap:
     channels: np.ndarray
     parts: np.ndarray
     geometry: PictureGeometry
+
+    def without_sun(self) -> SurfaceMap:
+        """The same where it is not known where the sun stands."""
+        channels = self.channels.copy("K")
+        channels[SurfaceChannel.SUNLIGHT] = channels[SUN_KNOWN] = 0.0
+        return replace(self, channels=channels)
 
 
 def draw_surfaces(rasterizer: Rasterizer, static_world: StaticWorld, scene: CameraScene) -> SurfaceMap:
@@ -86,12 +115,16 @@ def draw_surfaces(rasterizer: Rasterizer, static_world: StaticWorld, scene: Came
     channels = np.zeros((*found.depth.shape, NUM_SURFACE_CHANNELS), np.float32).transpose(2, 0, 1)
     rows = np.empty(found.depth.shape, np.int16)
     _fill_channels(
-        found.ids, found.parts, found.depth, found.coordinates, found.facing, found.colors, found.coverage,
-        found.num_boxes, layout.box_seeds, scene.user_ids, users.braking, canvas.surface, canvas.attributes,
-        rasterizer.config.supersampling, channels, rows,
+        canvas.camera, found.ids, found.parts, found.depth, found.coordinates, found.on_face, found.facing,
+        found.normals, found.colors, found.coverage, found.num_boxes, layout.box_seeds, scene.user_ids, users.braking,
+        canvas.inverse_depth, canvas.surface, canvas.records, canvas.attributes, rasterizer.config.supersampling,
+        channels, rows,
     )  # fmt: skip
-    channels[SurfaceChannel.KNOWN] = layout.ground_known
-    channels[SurfaceChannel.KNOWN + 1] = layout.boxes_known
+    if scene.sun is not None:
+        lit = channels[SurfaceChannel.SUNLIGHT]
+        fill_sunlight(lit, scene.sun, static_world, users, canvas, found, rasterizer.config.supersampling)
+    known = (layout.ground_known, layout.boxes_known, scene.sun is not None)
+    channels[SurfaceChannel.KNOWN : SurfaceChannel.KNOWN + 3] = np.array(known, np.float32)[:, None, None]
     geometry = _geometry(rasterizer, canvas, found.depth, rows, scene, layout.ground_known and layout.boxes_known)
     return SurfaceMap(channels=channels, parts=found.parts, geometry=geometry)
 
@@ -115,9 +148,12 @@ def _geometry(
 _COVERAGE, _INVERSE_DEPTH, _FACING = (
     int(c) for c in (SurfaceChannel.COVERAGE, SurfaceChannel.INVERSE_DEPTH, SurfaceChannel.FACING)
 )
+_NORMAL = int(SurfaceChannel.NORMAL)
 _COLOR, _WAVES, _SIGNAL = (int(c) for c in (SurfaceChannel.COLOR, SurfaceChannel.WAVES, SurfaceChannel.SIGNAL))
 _BRAKING, _PLACE = int(SurfaceChannel.BRAKING), int(SurfaceChannel.PLACE)
-_LIGHT, _FACE = int(SemanticClass.LIGHT), int(Part.SIGNAL_FACE)
+_FACE, _LIGHT, _SIGNAL_FACE = int(SurfaceChannel.FACE), int(SemanticClass.LIGHT), int(Part.SIGNAL_FACE)
+_LAMPS = np.array([[1.0, -0.65, -0.75], [1.0, 0.45, -0.7], [-0.65, 0.9, 0.0]], np.float32)
+"""Colours of lit lamps, red, yellow and green."""
 _FIRST_STATE, _LAST_STATE = int(SignalKind.RED), int(SignalKind.GREEN)
 _FIRST_PAINT, _LAST_PAINT = int(SemanticClass.MARKING), int(SemanticClass.STOP_LINE)
 _LOW_BITS = 0xFFFFFFFF
@@ -147,57 +183,86 @@ def _fill_waves(channels, row, column, axis, coordinate, strength):
 
 
 @compiled
+def _lamp_at(record, state, at_x, at_y, inverse):
+    """Whether a ray meets the third of a traffic light's face that is lit: red above, green below."""
+    t = 1.0 / inverse
+    up = (t * (record[V_X] * at_x + record[V_Y] * at_y + record[V_1]) - record[V_0]) / max(record[RISE], 1e-6)
+    return int(min(max(3.0 * (1.0 - up), 0.0), 2.0)) == state - _FIRST_STATE
+
+
+@compiled
+def _fill_lamps(row, column, camera, inverse_depth, surface, records, attributes, supersampling, channels):
+    """Fill SIGNAL, and blend the colours of lit lamps into COLOR; a lamp may be smaller than a pixel."""
+    num, lit = supersampling * supersampling, np.float32(0.0)
+    for a in range(num):
+        i, j = row * supersampling + a // supersampling, column * supersampling + a % supersampling
+        s = surface[i, j]
+        if s < 0 or attributes[s, PART] != _SIGNAL_FACE:
+            continue
+        state = attributes[s, STATE]
+        at_x, at_y = (j + 0.5 - camera[MIDDLE_X]) / camera[FOCAL], (i + 0.5 - camera[MIDDLE_Y]) / camera[FOCAL]
+        if _FIRST_STATE <= state <= _LAST_STATE and _lamp_at(records[s], state, at_x, at_y, inverse_depth[i, j]):
+            channels[_SIGNAL + state - _FIRST_STATE, row, column] += np.float32(1.0 / num)
+            lit += np.float32(1.0 / num)
+    for d in range(3):
+        color = channels[_COLOR + d, row, column] * (np.float32(1.0) - lit)
+        for k in range(3):
+            color += _LAMPS[k, d] * channels[_SIGNAL + k, row, column]
+        channels[_COLOR + d, row, column] = color
+
+
+@compiled
+def _fill_paint(row, column, colors, channels):
+    """Fill COLOR with that of paint on the ground."""
+    painted = np.float32(0.0)
+    for k in range(_FIRST_PAINT, _LAST_PAINT + 1):
+        painted += channels[_COVERAGE + k, row, column]
+    if painted > 0.0:
+        for d in range(3):
+            color = colors[row, column, d] / np.float32(127.5) - np.float32(1.0)
+            channels[_COLOR + d, row, column] = painted * color
+
+
+@compiled
 def _fill_channels(
-    ids, parts, depths, coordinates, facing, colors, coverage, num_boxes, box_seeds, user_ids, braking,
-    surface, attributes, supersampling, channels, rows,
+    camera, ids, parts, depths, coordinates, on_face, facing, normals, colors, coverage, num_boxes, box_seeds, user_ids,
+    braking, inverse_depth, surface, records, attributes, supersampling, channels, rows,
 ):  # fmt: skip
-    """Fill the channels, which are zeros, all but KNOWN; and the row of the road user at each pixel, or -1."""
+    """Fill the channels, which are zeros, all but SUNLIGHT and KNOWN; and the row of the road user at each pixel, or
+    -1."""
     height, width = depths.shape
-    num_classes, num = coverage.shape[2], supersampling * supersampling
+    num_classes = coverage.shape[2]
     for row in range(height):
         for column in range(width):
             for k in range(num_classes):
                 share = coverage[row, column, k]
                 if share > 0:
                     channels[_COVERAGE + k, row, column] = share / np.float32(255.0)
-            # a lamp may be smaller than a pixel
-            if coverage[row, column, _LIGHT] > 0:
-                for a in range(num):
-                    s = surface[row * supersampling + a // supersampling, column * supersampling + a % supersampling]
-                    if s >= 0 and attributes[s, PART] == _FACE:
-                        state = attributes[s, STATE]
-                        if _FIRST_STATE <= state <= _LAST_STATE:
-                            channels[_SIGNAL + state - _FIRST_STATE, row, column] += np.float32(1.0 / num)
-
+            for d in range(3):
+                channels[_NORMAL + d, row, column] = normals[row, column, d]
             rows[row, column] = -1
             depth = depths[row, column]
-            if depth == np.inf:
-                continue
-            channels[_INVERSE_DEPTH, row, column] = min(UNIT_DEPTH / depth, MAX_INVERSE_DEPTH)
-            channels[_FACING, row, column] = facing[row, column]
-            strength = min(FADE_FROM / depth, 1.0)
-            _fill_waves(channels, row, column, 0, coordinates[row, column, 0], strength)
-            _fill_waves(channels, row, column, 1, coordinates[row, column, 1], strength)
-            if parts[row, column] == NO_PART:
-                painted = np.float32(0.0)
-                for k in range(_FIRST_PAINT, _LAST_PAINT + 1):
-                    painted += channels[_COVERAGE + k, row, column]
-                if painted > 0.0:
+            if depth < np.inf:
+                channels[_INVERSE_DEPTH, row, column] = min(UNIT_DEPTH / depth, MAX_INVERSE_DEPTH)
+                channels[_FACING, row, column] = facing[row, column]
+                strength = min(FADE_FROM / depth, 1.0)
+                _fill_waves(channels, row, column, 0, coordinates[row, column, 0], strength)
+                _fill_waves(channels, row, column, 1, coordinates[row, column, 1], strength)
+                if parts[row, column] == NO_PART:
+                    _fill_paint(row, column, colors, channels)
+                else:
                     for d in range(3):
                         color = colors[row, column, d] / np.float32(127.5) - np.float32(1.0)
-                        channels[_COLOR + d, row, column] = painted * color
-                continue
-            for d in range(3):
-                channels[_COLOR + d, row, column] = colors[row, column, d] / np.float32(127.5) - np.float32(1.0)
-            owner = ids[row, column]
-            if owner < 0:  # the side of a deck
-                continue
-            seed = np.int64(0)
-            if owner < num_boxes:
-                seed = np.int64(box_seeds[owner])
-            else:
-                rows[row, column] = owner - num_boxes
-                seed = np.int64(user_ids[owner - num_boxes])
-                channels[_BRAKING, row, column] = braking[owner - num_boxes]
-            for d in range(3):
-                channels[_PLACE + d, row, column] = _pseudo_random(seed, d)
+                        channels[_COLOR + d, row, column] = color
+                    for d in range(2):
+                        channels[_FACE + d, row, column] = on_face[row, column, d]
+                    owner = ids[row, column]
+                    if owner >= num_boxes:
+                        rows[row, column] = owner - num_boxes
+                        channels[_BRAKING, row, column] = braking[owner - num_boxes]
+                    if owner >= 0:  # not the side of a deck
+                        seed = np.int64(box_seeds[owner] if owner < num_boxes else user_ids[owner - num_boxes])
+                        for d in range(3):
+                            channels[_PLACE + d, row, column] = _pseudo_random(seed, d)
+            if coverage[row, column, _LIGHT] > 0:
+                _fill_lamps(row, column, camera, inverse_depth, surface, records, attributes, supersampling, channels)

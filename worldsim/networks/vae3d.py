@@ -29,8 +29,11 @@ NUM_REFERENCE_CHANNELS = 8
 """Two pictures, each with where it was seen."""
 FAR = 0.2
 """Inverse depth (in SurfaceChannel.INVERSE_DEPTH's units, 5 m over the depth) below which a surface is far."""
-NUM_STATISTICS = 2 * NUM_CLASSES * 10
-"""Of each class, near and far: share of the picture, mean and deviation of the colours in it, mean of those known."""
+LIT = 0.05
+"""SurfaceChannel.SUNLIGHT from which on a surface is in the sun."""
+NUM_STATISTICS = 4 * NUM_CLASSES * 10
+"""Of each class, near, far, in the sun and out of it: share of the picture, mean and deviation of the colours in it,
+mean of those known."""
 RESIDUAL_SCALE = 0.25
 """How much of full range a kept picture can be changed in one step."""
 
@@ -127,7 +130,7 @@ class VAE3D(nn.Module):
 
         self.fine_in = Pointwise(num_known + NUM_REFERENCE_CHANNELS, fine)
         self.fine_blocks = nn.ModuleList([nn.Conv2d(fine, fine, 3, padding=1) for _ in range(3)])
-        self.fine_out = nn.Conv2d(fine, 9, 3, padding=1)
+        self.fine_out = nn.Conv2d(fine, 12, 3, padding=1)
         for parameter in self.fine_out.parameters():
             nn.init.zeros_(parameter)
 
@@ -204,11 +207,15 @@ class VAE3D(nn.Module):
         h = F.silu(F.pixel_shuffle(self.decoder_up1(a), STEM_STRIDE) + self.fine_in(x))
         for conv in self.fine_blocks:
             h = h + F.silu(conv(h))
-        return self._mix(self.fine_out(h).float(), references)
+        return self._mix(self.fine_out(h).float(), surfaces, references)
 
-    def _mix(self, out: Float[Tensor, "n 9 H W"], references: References) -> Float[Tensor, "n 3 H W"]:
+    def _mix(
+        self, out: Float[Tensor, "n 12 H W"], surfaces: Surfaces, references: References
+    ) -> Float[Tensor, "n 3 H W"]:
         """What is painted and what is kept, pixel by pixel."""
-        painted, change, gates = out.split(3, dim=1)
+        painted, light, change, gates = out.split(3, dim=1)
+        # colours that are known need not be found, only the light that falls on them
+        painted = painted.tanh() + light * known_colors(surfaces)
         visible = torch.cat(
             [torch.ones_like(references.last_visible), references.last_visible, references.recalled_visible], dim=1
         )
@@ -217,7 +224,7 @@ class VAE3D(nn.Module):
         gates = (gates + bias).masked_fill(visible < 0.5, -torch.inf).softmax(dim=1)
         paint, last, recalled = gates.split(1, dim=1)
         kept = last * references.last + recalled * references.recalled + (1 - paint) * RESIDUAL_SCALE * change
-        return kept + paint * painted.tanh()
+        return kept + paint * painted
 
     def _latent_features(
         self, latents: Float[Tensor, "n k c h w"] | None, like: Float[Tensor, "n d h w"]
@@ -230,19 +237,27 @@ class VAE3D(nn.Module):
         return self.decoder_time(rearrange(x, "(n k) d h w -> n k d h w", n=len(raw)))
 
 
+def known_colors(surfaces: Surfaces) -> Float[Tensor, "n 3 H W"]:
+    """Those of boxes and road users under full light, 0 to 1; 0 on the ground and in the sky."""
+    colors = surfaces.channels[:, SurfaceChannel.COLOR : SurfaceChannel.COLOR + 3]
+    return 0.5 * (colors + 1) * (surfaces.parts < NUM_PARTS - 1)[:, None]
+
+
 def join_channels(parts: list[Tensor]) -> Float[Tensor, "n c H W"]:
     """All channels, those of a pixel side by side in memory: the decoder's stem is four times faster."""
     return torch.cat([part.permute(0, 2, 3, 1) for part in parts], dim=-1).permute(0, 3, 1, 2)
 
 
 def picture_statistics(frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces) -> Float[Tensor, "n s"]:
-    """What frames in [-1, 1] tell of light and weather, NUM_STATISTICS numbers each: of each class of surface, near and
-    far, how much of the picture it fills, mean and deviation of its colours, and the mean of those known of it."""
+    """What frames in [-1, 1] tell of light and weather, NUM_STATISTICS numbers each: of each class of surface, near,
+    far, in the sun and out of it, how much of the picture it fills, mean and deviation of its colours, and the mean of
+    those known of it."""
     c = surfaces.channels
     coverage = c[:, SurfaceChannel.COVERAGE : SurfaceChannel.COVERAGE + NUM_CLASSES]
     colors = c[:, SurfaceChannel.COLOR : SurfaceChannel.COLOR + 3]
     far = (c[:, SurfaceChannel.INVERSE_DEPTH, None] < FAR).to(c.dtype)
-    weight = torch.cat([coverage * (1 - far), coverage * far], dim=1).flatten(2)
+    lit = (c[:, SurfaceChannel.SUNLIGHT, None] > LIT).to(c.dtype)
+    weight = torch.cat([coverage * part for part in (1 - far, far, lit, 1 - lit)], dim=1).flatten(2)
     share = weight.sum(-1, keepdim=True)
 
     def mean(x: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from worldsim.datatypes.camera import PinholeCamera
 from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.rasterizer import Canvas, Rasterizer, RasterizerConfig
 from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.user_shadows import cast_shadows
 from worldsim.gbuffer.view import View
 
 FOG_TABLE_LENGTH = 600
@@ -102,10 +103,10 @@ class Camera:
 
     def _shade(self, canvas: Canvas, scenery: Scenery, weather: Weather, view: View, users: RoadUsers) -> np.ndarray:
         config, ground = self.config, scenery.ground
-        shadow, numbers = scenery.shadow_in(weather), _weather_numbers(weather)
+        shadow, numbers = scenery.world.shadow(weather.sun_direction), _weather_numbers(weather)
         contact = np.ones((config.height_px, config.width_px), np.float32)
         sun = np.array([*weather.sun_direction, CAST_SHADOW])
-        ground_effects.cast_shadows(
+        cast_shadows(
             canvas.camera, config.supersampling, canvas.inverse_depth, canvas.surface, users.boxes, users.kinds, sun,
             contact,
         )  # fmt: skip

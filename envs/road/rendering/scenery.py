@@ -12,7 +12,6 @@ import numpy as np
 from envs.maps.ground_layout import ground_layout, with_ground
 from envs.road.rendering.ground_texture import GroundColors, GroundTexture
 from envs.road.rendering.scenery_planner import SceneryPlanner
-from envs.road.rendering.shadows import SunShadow
 from envs.road.rendering.signal_boxes import signal_boxes
 from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, join_polylines
 from worldsim.gbuffer.terrain import Terrain
@@ -20,17 +19,12 @@ from worldsim.gbuffer.terrain import Terrain
 if TYPE_CHECKING:
     from envs.maps.geometry import LanePolygon, RoadGeometry
     from envs.maps.opendrive.signals import Signal
-    from envs.road.rendering.weather import Weather
     from worldsim.gbuffer.rasterizer import StaticWorld
 
 TRACK_SHARES = (0.28, 0.72)
 """Where tyres run, from the left to the right edge of a lane."""
 TRUNK, POST = 0.5, 0.25
 """Of a tree and a pole only so much is solid, length and width [m]."""
-
-
-NUM_SHADOWS = 32
-"""Shadows that are kept of a scenery; of a town they take less than a megabyte each."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,18 +92,6 @@ class Scenery:
     def ground(self) -> GroundTexture:
         """The ground seen from above."""
         return GroundTexture.paint(self.layout, self.colors, self.seed, self.tracks, self.world.deck_tiles)
-
-    def shadow_in(self, weather: Weather) -> SunShadow:
-        """Shadows on the ground; those of the last NUM_SHADOWS weathers are kept, as many as there may be episodes."""
-        if weather not in self._shadows:
-            if len(self._shadows) == NUM_SHADOWS:
-                self._shadows.pop(next(iter(self._shadows)))
-            self._shadows[weather] = SunShadow.cast(self.layout, weather.sun_direction)
-        return self._shadows[weather]
-
-    @cached_property
-    def _shadows(self) -> dict[Weather, SunShadow]:
-        return {}
 
     @cached_property
     def world(self) -> StaticWorld:

@@ -1,4 +1,4 @@
-"""Shadows that buildings, trees and walls cast on the ground in one weather, as a coarse raster."""
+"""Shadows that buildings, trees and walls cast on the ground under one sun, as a coarse raster."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SunShadow:
         """
         boxes = layout.boxes
         kinds = layout.box_kinds
-        if not len(boxes):
+        if not len(boxes) or sun_direction[2] <= 0:  # by night there is no sun's light to keep away
             return SunShadow(image=np.zeros((2, 2), np.uint8), place=np.array([0.0, 0.0, 1.0]))
         low, high = boxes[:, :2].min(axis=0), boxes[:, :2].max(axis=0)
         grid = GroundGrid.around(low, high, MARGIN, RESOLUTION, MAX_PIXELS)
