@@ -1,7 +1,8 @@
 """The stage of the VAE3D: encoder, style and decoder, on rollouts of pictures; in the end against a critic.
 
 A decoder trained for small errors alone paints the mean of all pictures that could be: a blur. A patch critic (Isola et
-al. 2017) that sees the classes of surfaces, and its features (Wang et al. 2018), ask for one that could be real.
+al. 2017) that sees the classes of surfaces and compares made with true pictures of one scene (Jolicoeur-Martineau 2019),
+and its features (Wang et al. 2018), ask for one that could be real.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SMALL_THINGS = (
 )
 """Classes whose pixels weigh more: few of them, and drivers look at them."""
 CRITIC_LEARNS = 0.55
-"""Share of patches that a critic must tell right before it has a say."""
+"""Share of patches of which a critic must know the real ones before it has a say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,8 +267,10 @@ def _judge(
     each with the length it is to have."""
     fake, _ = critic(probe.detach(), coverage)
     real, _ = critic(true, coverage)
-    losses = [F.relu(1 + f.float()).mean() + F.relu(1 - r.float()).mean() for f, r in zip(fake, real, strict=True)]
-    right = 0.5 * ((real[1] > 0).float().mean() + (fake[1] < 0).float().mean())
+    # of two pictures of one scene the true one must be the more real: what the scene shows cancels out
+    ahead = [r.float() - f.float() for f, r in zip(fake, real, strict=True)]
+    losses = [F.relu(1 - each).mean() for each in ahead]
+    right = torch.stack([(each > 0).float().mean() for each in ahead]).mean()
 
     critic.requires_grad_(False)
     logits, features = critic(probe, coverage)
