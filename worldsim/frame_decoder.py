@@ -244,12 +244,12 @@ class FrameDecoder:
         last: list[_Fetch] = []
         recalled: dict[int, tuple[int, _Fetch]] = {}
         for slot, (drive, one) in enumerate(zip(state.drives, surfaces, strict=True)):
-            last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry)))
+            last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry, pure=True)))
             if not self.ablation.last_picture:
                 last[-1] = last[-1]._replace(visible=np.zeros_like(last[-1].visible))
             index = drive.key_frames.retrieve(one.geometry, last[-1].visible) if self.ablation.key_frames else None
             if index is not None:
-                grid_and_visible = reproject(one.geometry, drive.key_frames.geometry(index))
+                grid_and_visible = reproject(one.geometry, drive.key_frames.geometry(index), pure=True)
                 recalled[slot] = index, _Fetch(drive.key_frames.picture(index), *grid_and_visible)
 
         pictures, visible = self._fetch(last)

@@ -74,6 +74,7 @@ class EncodedStore:
         return PictureGeometry(
             depth=np.where(covered, np.float32(np.nan), depth) if key_frame else np.abs(depth),
             users=np.where(covered & (not key_frame), 0, -1).astype(np.int16),
+            mixed=np.zeros(depth.shape, bool),
             user_ids=np.zeros(n, np.int64),
             user_kinds=np.ones(n, np.int64),
             user_boxes=np.zeros((n, len(BOX_NAMES))),

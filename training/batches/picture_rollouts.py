@@ -163,7 +163,7 @@ class PictureRollouts:
         for row in rows:
             position, blind = int(at[row]) + 1, bool(self.carried["hidden"][row])
             surfaces = self._surfaces(position, blind)
-            grid, visible = reproject(surfaces.geometry, self._geometry(position - 1, blind))
+            grid, visible = reproject(surfaces.geometry, self._geometry(position - 1, blind), pure=True)
             last.append((self.carried["pictures"][row], grid, visible * (rng.random() >= c.last_dropout)))
             maps.append(surfaces.without_sun() if self.carried["sunless"][row] else surfaces)
             recalled.append(self._recall(int(row), surfaces, visible, blind, rng))
@@ -263,7 +263,7 @@ class PictureRollouts:
             offset = int(rng.integers(4, 50)) * int(rng.choice([-1, 1]))
             run = self.run_of[at]
             position = int(np.clip(at + offset, self.firsts[run], self.firsts[run] + self.lengths[run] - 1))
-            grid, seen = reproject(surfaces.geometry, without_road_users(self._geometry(position, blind)))
+            grid, seen = reproject(surfaces.geometry, without_road_users(self._geometry(position, blind)), pure=True)
             return torch.from_numpy(np.array(self.store.frames[position])), grid, seen
 
         # the one that shows most of what the last picture does not, as in a drive
@@ -277,7 +277,8 @@ class PictureRollouts:
                 best, most = int(k), gain
         if best < 0:
             return picture, empty, nothing
-        grid, seen = reproject(surfaces.geometry, without_road_users(self._geometry(int(keys[best]), blind)))
+        old = without_road_users(self._geometry(int(keys[best]), blind))
+        grid, seen = reproject(surfaces.geometry, old, pure=True)
         return self.carried["key_pictures"][row, best], grid, seen
 
     def _surfaces(self, position: int, blind: bool) -> SurfaceMap:

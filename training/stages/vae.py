@@ -1,8 +1,8 @@
 """The stage of the VAE3D: encoder, style and decoder, on rollouts of pictures; in the end against a critic.
 
 A decoder trained for small errors alone paints the mean of all pictures that could be: a blur. A patch critic (Isola et
-al. 2017) that sees the classes of surfaces and compares made with true pictures of one scene (Jolicoeur-Martineau 2019),
-and its features (Wang et al. 2018), ask for one that could be real.
+al. 2017) that sees the classes of surfaces and compares made with true pictures of one scene (Jolicoeur-Martineau
+2019), and its features (Wang et al. 2018), ask for one that could be real.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ SMALL_THINGS = (
     SemanticClass.BARRIER,
 )
 """Classes whose pixels weigh more: few of them, and drivers look at them."""
-CRITIC_LEARNS = 0.55
+TONES = 8
+"""Pixels, both ways, over which tones are compared."""
+CRITIC_LEARNS = 0.6
 """Share of patches of which a critic must know the real ones before it has a say."""
 
 
@@ -48,6 +50,7 @@ class PaintingConfig:
 
     Args:
         gradient_weight: of the L1 loss on image gradients, which keeps edges.
+        tone_weight: of the L1 loss on means over TONES pixels, which keeps light and colours.
         thing_weight: added to a pixel's weight of 1 where one of SMALL_THINGS is.
         critic_from: share of training after which the critic takes part.
         feature_weight: length of the gradient of the critic's features over that of the L1 losses'.
@@ -57,6 +60,7 @@ class PaintingConfig:
     """
 
     gradient_weight: float = 1.0
+    tone_weight: float = 1.0
     thing_weight: float = 2.0
     critic_from: float = 0.35
     feature_weight: float = 0.5
@@ -134,16 +138,18 @@ class Painting(nn.Module):
 
 def picture_loss(
     made: Float[Tensor, "n 3 h w"], true: Float[Tensor, "n 3 h w"], weight: Float[Tensor, "n 1 h w"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """L1 of pixels, and of their differences to the right and below at two scales; each pixel counts by its weight."""
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, ""]]:
+    """L1 of pixels, of their differences to the right and below at two scales, and of means over TONES pixels; each
+    pixel counts by its weight."""
     error, weights = made - true, weight
     pixels = (error.abs() * weights).mean()
+    tones = F.avg_pool2d(error, TONES).abs().mean()
     edges = pixels.new_zeros(())
     for _ in range(2):
         edges = edges + ((error[..., 1:] - error[..., :-1]).abs() * weights[..., 1:]).mean()
         edges = edges + ((error[..., 1:, :] - error[..., :-1, :]).abs() * weights[..., 1:, :]).mean()
         error, weights = F.avg_pool2d(error, 2), F.avg_pool2d(weights, 2)
-    return pixels, edges
+    return pixels, edges, tones
 
 
 def coverage_of(surfaces: Surfaces) -> Float[Tensor, "n k h w"]:
@@ -242,10 +248,10 @@ def painting_losses(
     values = {"kl": kl.detach(), "psnr": (10 * torch.log10(4 / mse)).mean()}
 
     probe = made.detach().requires_grad_()
-    pixels, edges = picture_loss(probe, true, weights)
-    near = pixels + config.gradient_weight * edges
+    pixels, edges, tones = picture_loss(probe, true, weights)
+    near = pixels + config.gradient_weight * edges + config.tone_weight * tones
     (pull,) = torch.autograd.grad(near, probe)
-    values |= {"l1": pixels.detach(), "edges": edges.detach()}
+    values |= {"l1": pixels.detach(), "edges": edges.detach(), "tones": tones.detach()}
     loss = kl_weight * kl
     if judged:
         critic_loss, right, pushes = _judge(painting.critic, probe, true, coverage, config)
@@ -280,8 +286,8 @@ def _judge(
     (match,) = torch.autograd.grad(apart, probe, retain_graph=True)
     (push,) = torch.autograd.grad(-torch.stack([f.float().mean() for f in logits]).sum(), probe)
     critic.requires_grad_(True)
-    say = config.critic_weight if right > CRITIC_LEARNS else 0.0
-    return torch.stack(losses).sum() / 2, right.detach(), [(match, config.feature_weight), (push, say)]
+    pushes = [(match, config.feature_weight), (push, config.critic_weight)] if right > CRITIC_LEARNS else []
+    return torch.stack(losses).sum() / 2, right.detach(), pushes
 
 
 @torch.no_grad()

@@ -170,6 +170,7 @@ def shrink_geometry(geometry: PictureGeometry) -> PictureGeometry:
         geometry,
         depth=geometry.depth[middle, middle].copy(),
         users=geometry.users[middle, middle].copy(),
+        mixed=np.zeros_like(geometry.mixed[middle, middle]),
         focal=geometry.focal / STRIDE,
     )
 

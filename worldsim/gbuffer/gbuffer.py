@@ -22,6 +22,7 @@ class GBuffer:
             ellipsoids, the ground and in the sky.
         facing: cosine between surface normal and ray, float32 [h, w]; 0 in the sky.
         normals: outward unit normals in the ground frame, float32 [h, w, 3]; in the sky the ray's direction.
+        mixed: pixels that show parts of things one before the other, bool [h, w].
         colors: of the surface, without light and detail, RGB, uint8 [h, w, 3]; on the ground of the paint there,
             0 where there is none and in the sky.
         coverage: shares of the classes, 255 together, uint8 [h, w, len(SemanticClass)].
@@ -36,6 +37,7 @@ class GBuffer:
     on_face: np.ndarray
     facing: np.ndarray
     normals: np.ndarray
+    mixed: np.ndarray
     colors: np.ndarray
     coverage: np.ndarray
     num_boxes: int

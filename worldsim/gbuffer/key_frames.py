@@ -29,7 +29,8 @@ class KeyFrame:
     Args:
         picture: uint8 [h, w, 3].
         latent: of the picture, float32 [c, h / 8, w / 8]; None where nobody asks for it.
-        depth: along the camera's axis, float16 [h, w] [m]; inf in the sky, NaN where a road user was.
+        depth: along the camera's axis, float16 [h, w] [m]; inf in the sky, NaN where a road user was and where
+            a pixel showed several things.
         axes: of the camera, as of PictureGeometry.
         position: of the camera, as of PictureGeometry.
     """
@@ -45,10 +46,12 @@ def without_road_users(geometry: PictureGeometry) -> PictureGeometry:
     """The geometry of a picture that is to be recalled: it is not known what was where road users were."""
     # a pixel beside a road user shows some of it too
     hidden = cv2.dilate((geometry.users >= 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    hidden |= geometry.mixed
     return replace(
         geometry,
         depth=np.where(hidden, np.float32(np.nan), geometry.depth),
         users=np.full_like(geometry.users, -1),
+        mixed=np.zeros_like(geometry.mixed),
         user_ids=np.zeros(0, np.int64),
         user_kinds=np.zeros(0, np.int64),
         user_boxes=np.zeros((0, len(BOX_NAMES))),
@@ -112,6 +115,7 @@ class KeyFrames:
         return PictureGeometry(
             depth=frame.depth.astype(np.float32),
             users=np.full(frame.depth.shape, -1, np.int16),
+            mixed=np.zeros(frame.depth.shape, bool),
             user_ids=np.zeros(0, np.int64),
             user_kinds=np.zeros(0, np.int64),
             user_boxes=np.zeros((0, len(BOX_NAMES))),

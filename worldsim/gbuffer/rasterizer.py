@@ -230,15 +230,17 @@ class Rasterizer:
             on_face=np.zeros((*full, 2), np.float32),
             facing=np.zeros(full, np.float32),
             normals=np.zeros((*full, 3), np.float32),
+            mixed=np.zeros(full, bool),
             colors=np.zeros((*full, 3), np.uint8),
             coverage=np.zeros((*full, len(SemanticClass)), np.uint8),
             num_boxes=canvas.num_boxes,
         )
         resolve(
             canvas.camera, self.config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
-            canvas.attributes, canvas.paints, CLASS_OF_PART, ground.cells, ground.blocks, ground.levels, ground.places,
-            classes, everything, result.ids, result.kinds, result.parts, result.depth, result.coordinates,
-            result.on_face, result.facing, result.normals, result.colors, result.coverage,
+            canvas.attributes, canvas.paints, CLASS_OF_PART, canvas.num_boxes, ground.cells, ground.blocks,
+            ground.levels, ground.places, classes, everything, result.ids, result.kinds, result.parts, result.depth,
+            result.coordinates, result.on_face, result.facing, result.normals, result.mixed, result.colors,
+            result.coverage,
         )  # fmt: skip
         return result
 

@@ -12,6 +12,10 @@ from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 
 DEPTH_TOLERANCE, DEPTH_SLACK = 0.08, 0.3
 """Depths agree that differ by less than this share of them, and so much more [m]."""
+ALIKE = 0.3
+"""Pixels side by side show one thing if their depths differ by no more than this share, beside the slack."""
+LEAST_SHARE = 0.1
+"""Pixels with less weight in an interpolated colour do not matter."""
 SIZE_TOLERANCE = 0.1
 """A road user's length, width and height change by less [m]."""
 MAX_MOVE = 5.0
@@ -29,6 +33,7 @@ class PictureGeometry:
     Args:
         depth: along the camera's axis, float32 [h, w] [m]; inf in the sky, NaN where it is not known.
         users: row of the road user that a pixel shows, -1 for what does not move, int16 [h, w].
+        mixed: pixels that also show what is behind it, or before it, bool [h, w].
         user_ids: int64 [n].
         user_kinds: ObjectKind, int64 [n].
         user_boxes: BOX_NAMES, float64 [n, 7].
@@ -43,6 +48,7 @@ class PictureGeometry:
 
     depth: np.ndarray
     users: np.ndarray
+    mixed: np.ndarray
     user_ids: np.ndarray
     user_kinds: np.ndarray
     user_boxes: np.ndarray
@@ -52,21 +58,26 @@ class PictureGeometry:
     known: bool
 
     def __post_init__(self) -> None:
-        if self.depth.ndim != 2 or self.users.shape != self.depth.shape:
-            raise ValueError(f"depth and users must be [h, w] alike, got {self.depth.shape} and {self.users.shape}")
+        if self.depth.ndim != 2 or not self.users.shape == self.mixed.shape == self.depth.shape:
+            shapes = (self.depth.shape, self.users.shape, self.mixed.shape)
+            raise ValueError(f"depth, users and mixed must be [h, w] alike, got {shapes}")
         n = len(self.user_ids)
         if self.user_kinds.shape != (n,) or self.user_boxes.shape != (n, len(BOX_NAMES)):
             shapes = (self.user_kinds.shape, self.user_boxes.shape)
             raise ValueError(f"{n} road users must have as many kinds and boxes, got {shapes}")
 
 
-def reproject(new: PictureGeometry, old: PictureGeometry, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def reproject(
+    new: PictureGeometry, old: PictureGeometry, stride: int = 1, *, pure: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Where in an old picture the surfaces of a new one were: static ones by the camera's motion, road users by theirs.
 
     Args:
         new: of height and width that are multiples of `stride`.
         old: may have another size.
         stride: pixels of the new picture to a cell, for whose middle the answer is given.
+        pure: what is seen must have been seen there in all pixels that a colour is interpolated from, and nothing else
+            in them: colours of one thing must not stick to another.
 
     Returns:
         Grid float32 [h / stride, w / stride, 2] for torch's grid_sample(align_corners=False); and 1.0 where what is
@@ -87,6 +98,8 @@ def reproject(new: PictureGeometry, old: PictureGeometry, stride: int = 1) -> tu
         new.depth, new.users, new.axes, new.position, new.focal, old.depth, old.users, old.axes, old.position,
         old.focal, matches, moves, stride, new.known and old.known, grid, visible,
     )  # fmt: skip
+    if pure:
+        _keep_pure(old.depth, old.users, old.mixed, grid, visible)
     return grid, visible
 
 
@@ -201,3 +214,30 @@ def fill_reprojection(
                             between = 1.0 / _inverse_depth_between(old_depth, u, v)
                             seen = abs(between - z_there) < tolerance
             visible[r, c] = 1.0 if seen else 0.0
+
+
+@compiled
+def _keep_pure(depth, users, mixed, grid, visible):
+    """Erase from `visible` what is interpolated from pixels of different things: the nearest is of the right one."""
+    height, width = depth.shape
+    for r in range(grid.shape[0]):
+        for c in range(grid.shape[1]):
+            if visible[r, c] == 0.0:
+                continue
+            u, v = 0.5 * (grid[r, c, 0] + 1.0) * width, 0.5 * (grid[r, c, 1] + 1.0) * height
+            row, column = min(max(int(v), 0), height - 1), min(max(int(u), 0), width - 1)
+            z, user = depth[row, column], users[row, column]
+            # the neighbours that it is interpolated from
+            aside_x, aside_y = u - (column + 0.5), v - (row + 0.5)
+            pure = not mixed[row, column]
+            for i in range(2):
+                for j in range(2):
+                    share = (abs(aside_y) if i else 1.0 - abs(aside_y)) * (abs(aside_x) if j else 1.0 - abs(aside_x))
+                    k = min(max(row + (i if aside_y > 0 else -i), 0), height - 1)
+                    m = min(max(column + (j if aside_x > 0 else -j), 0), width - 1)
+                    if share < LEAST_SHARE or (k == row and m == column):
+                        continue
+                    alike = depth[k, m] == z or abs(depth[k, m] - z) < ALIKE * min(depth[k, m], z) + DEPTH_SLACK
+                    pure = pure and alike and users[k, m] == user and not mixed[k, m]
+            if not pure:
+                visible[r, c] = 0.0

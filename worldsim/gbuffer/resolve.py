@@ -56,6 +56,8 @@ BASE_CLASS, PAINT_CLASS, PAINT_COVERAGE = 0, 1, 2
 """Columns of a ground cell."""
 PAINT_COLORS = np.array([[255, 255, 255], [255, 200, 0]], np.uint8)
 """White and yellow."""
+APART = 0.1
+"""Samples whose inverse depths differ by more than this share are of things one before the other."""
 NO_GROUND = int(SemanticClass.GROUND)
 """Class beyond the raster."""
 
@@ -99,10 +101,24 @@ def _on_face(record, u, v):
 
 
 @compiled
+def _is_mixed(top, left, supersampling, best, nearest, inverse_depth, surface, attributes, num_boxes):
+    """Whether samples of a pixel show another road user than `best`, or what is elsewhere than that."""
+    owner = attributes[best, OWNER] if best >= 0 else best
+    for i in range(top, top + supersampling):
+        for j in range(left, left + supersampling):
+            s = surface[i, j]
+            other = attributes[s, OWNER] if s >= 0 else s
+            apart = abs(inverse_depth[i, j] - nearest) > APART * nearest
+            if other != owner and (apart or owner >= num_boxes or other >= num_boxes):
+                return True
+    return False
+
+
+@compiled
 def resolve(
     camera, supersampling, inverse_depth, surface, records, attributes, paints, class_of_part,
-    cells, blocks, levels, places, classes_wanted, all_wanted, ids, kinds, parts, depths, coordinates, on_face,
-    facing, normals, colors, coverage,
+    num_boxes, cells, blocks, levels, places, classes_wanted, all_wanted, ids, kinds, parts, depths, coordinates,
+    on_face, facing, normals, mixed, colors, coverage,
 ):  # fmt: skip
     """Fill the frame's arrays; those not wanted may be empty."""
     height, width = depths.shape
@@ -180,6 +196,9 @@ def resolve(
             if not all_wanted:
                 continue
 
+            mixed[row, column] = not same and _is_mixed(
+                top, left, supersampling, best, nearest, inverse_depth, surface, attributes, num_boxes
+            )
             seen_paint = paint if share > 0.0 else 0
             if same:
                 if best == GROUND or is_deck:

@@ -12,6 +12,7 @@ from worldsim.compiled import compiled
 from worldsim.datatypes.signals import SignalKind
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
+from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.kernels import (
     AXES,
     FOCAL,
@@ -125,16 +126,17 @@ def draw_surfaces(rasterizer: Rasterizer, static_world: StaticWorld, scene: Came
         fill_sunlight(lit, scene.sun, static_world, users, canvas, found, rasterizer.config.supersampling)
     known = (layout.ground_known, layout.boxes_known, scene.sun is not None)
     channels[SurfaceChannel.KNOWN : SurfaceChannel.KNOWN + 3] = np.array(known, np.float32)[:, None, None]
-    geometry = _geometry(rasterizer, canvas, found.depth, rows, scene, layout.ground_known and layout.boxes_known)
+    geometry = _geometry(rasterizer, canvas, found, rows, scene, layout.ground_known and layout.boxes_known)
     return SurfaceMap(channels=channels, parts=found.parts, geometry=geometry)
 
 
 def _geometry(
-    rasterizer: Rasterizer, canvas: Canvas, depth: np.ndarray, rows: np.ndarray, scene: CameraScene, known: bool
+    rasterizer: Rasterizer, canvas: Canvas, found: GBuffer, rows: np.ndarray, scene: CameraScene, known: bool
 ) -> PictureGeometry:
     return PictureGeometry(
-        depth=depth if known else np.minimum(depth, np.float32(FAR_WALL)),
+        depth=found.depth if known else np.minimum(found.depth, np.float32(FAR_WALL)),
         users=rows,
+        mixed=found.mixed,
         user_ids=np.ascontiguousarray(scene.user_ids, np.int64),
         user_kinds=np.ascontiguousarray(scene.users.kinds, np.int64),
         user_boxes=np.ascontiguousarray(scene.users.boxes, np.float64),
