@@ -88,8 +88,7 @@ class WorldModel(nn.Module):
         if not (folder / CONFIG_NAME).is_file():
             raise FileNotFoundError(f"no checkpoint in {folder}: {CONFIG_NAME} is missing")
         model = WorldModel(WorldModelConfig.from_json(folder / CONFIG_NAME))
-        model.full_trust.bias.fill_(torch.nan)  # stays so in an older checkpoint: not fitted
-        load_weights(model, folder / WEIGHTS_NAME, new_part="full_trust")
+        load_weights(model, folder / WEIGHTS_NAME)
         model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return model.eval().requires_grad_(False)
 

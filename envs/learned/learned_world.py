@@ -105,8 +105,7 @@ class LearnedWorld:
 
     Raises:
         FileNotFoundError: the checkpoint or the start clips are not there.
-        ValueError: the checkpoint is refused, a backend is asked of a model that is given, or full signals of one whose
-            trust was not fitted to them.
+        ValueError: the checkpoint is refused, or a backend is asked of a model that is given.
     """
 
     def __init__(
@@ -128,11 +127,6 @@ class LearnedWorld:
                     f"device {self.config.device!r} cannot be had: this torch finds no CUDA device; take 'cpu'"
                 )
             model = set_backend(WorldModel.load(self.config.checkpoint, self.config.device), self.config.backend)
-        if self.config.trust_signals == "full" and not model.full_trust.fitted:
-            raise ValueError(
-                "this checkpoint has no calibration of full signals: take trust_signals='free', or train its stage "
-                "`trust` again"
-            )
         self.model = model
         self.starts = load_starts(self.config.starts_path) if starts is None else tuple(starts)
         height, width = self.model.config.frame_size
