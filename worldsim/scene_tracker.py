@@ -242,10 +242,9 @@ class SceneTracker:
             ground=ground,
         )
 
-    def camera_scene(self, state: TrackedState, slot: int, replayed: CameraScene | None = None) -> CameraScene:
-        """What the picture of a slot shows beside `static_world`; road users keep their ids from step to step.
-        `replayed` are the road users and lights of a recording to show in place of the tracked ones."""
-        return camera_scene(state, slot, replayed)
+    def camera_scene(self, state: TrackedState, slot: int) -> CameraScene:
+        """What the picture of a slot shows beside `static_world`; road users keep their ids from step to step."""
+        return camera_scene(state, slot)
 
     def context_scenes(self, state: TrackedState, slot: int, clip: StartClip) -> list[CameraScene]:
         """What the pictures of the clip show, frame by frame, at whose newest frame `state` is."""

@@ -36,19 +36,8 @@ _STATE = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, Act
 _BOX = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]
 
 
-def camera_scene(state: TrackedState, slot: int, replayed: CameraScene | None = None) -> CameraScene:
-    """What the picture of a slot shows beside its surroundings' layout; road users keep their ids from step to step.
-
-    Args:
-        state: of the drive.
-        slot: of the state.
-        replayed: shown in place of the tracked road users and lights, from where the tracked ego stands, as in a
-            comparison with a recording.
-    """
-    if replayed is not None:
-        x, y, yaw = state.vehicles[slot, :3].tolist()
-        z, grade = state.ground[slot, [GroundColumn.Z, GroundColumn.GRADE]].tolist()
-        return replace(replayed, view=View(x=x, y=y, yaw=yaw, z=z, grade=grade))
+def camera_scene(state: TrackedState, slot: int) -> CameraScene:
+    """What the picture of a slot shows beside its surroundings' layout; road users keep their ids from step to step."""
     own, time = state.surroundings[slot], float(state.times[slot])
     actors, ids = _actors(state, slot)
     z, grade = state.ground[slot, [GroundColumn.Z, GroundColumn.GRADE]].tolist()

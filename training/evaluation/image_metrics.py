@@ -54,20 +54,6 @@ def frame_statistics(frames: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
 
-def picture_metrics(made: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """How true made frames are, both uint8 [t, h, w, 3]: mean `psnr_db`, and means of `frame_statistics` over the
-    truth's.
-
-    Raises:
-        ValueError: not as many frames of one size, or none.
-    """
-    if made.shape != true.shape or made.ndim != 4 or not len(made):
-        raise ValueError(f"frames must be [t, h, w, 3], as many as true ones, got {made.shape} and {true.shape}")
-    ours, truth = frame_statistics(made), frame_statistics(true)
-    ratios = {name: float(ours[name].mean() / max(truth[name].mean(), 1e-6)) for name in ours}
-    return {"psnr_db": float(psnr(made, true).mean()), **ratios}
-
-
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Squared Frechet distance of Gaussians fitted to features [n, d] and [m, d] (Dowson and Landau 1982).
 

@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from training.batches.scene_pictures import ScenePictures
 from training.evaluation.image_metrics import auroc
 from worldsim.conditioning.object_grid import VISIBLE_PIXELS, VisibleObjects
 from worldsim.datatypes.scene import EgoColumn, ObjectKind, SceneState
-from worldsim.networks.scene_reader import NUM_READ
 from worldsim.scene_decoder import DecodedScene, SceneDecoder
 
 RANGE = 30.0
@@ -67,22 +65,6 @@ def read_pictures(decoder: SceneDecoder, frames: np.ndarray, chunk: int = 32) ->
         collision=np.concatenate([part.collision for part in parts]),
         off_road=np.concatenate([part.off_road for part in parts]),
     )
-
-
-def true_scene(pictures: ScenePictures, chosen: np.ndarray) -> TrueScene:
-    """What is true of the pictures of these numbers, int64 [n]."""
-    rows, positions = pictures.store.rows, pictures.positions[chosen]
-    return TrueScene(
-        scene=rows.scenes[positions],
-        visible=pictures.objects(chosen),
-        collision=rows.collision[positions] > 0.5,
-        off_road=rows.off_road[positions] > 0.5,
-    )
-
-
-def recorded_frames(pictures: ScenePictures, chosen: np.ndarray) -> np.ndarray:
-    """The recorded pictures of these numbers with those before them, uint8 [n, NUM_READ, h, w, 3]."""
-    return np.stack([pictures.store.frames[k - NUM_READ + 1 : k + 1] for k in pictures.positions[chosen]])
 
 
 def reading_scores(read: ReadScene, truth: TrueScene) -> dict:
