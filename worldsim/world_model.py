@@ -233,19 +233,28 @@ class WorldModel(nn.Module):
         camera_scenes: Sequence[Sequence[CameraScene]] | None,
     ) -> tuple[TrackedState, list[list[CameraScene]], list[list[SurfaceMap]]]:
         """The tracked state at the end of clips, and what their frames show, drawn, [b][t]."""
-        unknown = np.full((len(clips), clips[0].scenes.object_kinds.shape[-1], 3), np.nan)
-        tracked = self.tracker.begin(clips, seeds, unknown)
-        drawn = self._draw_clips(tracked, clips, camera_scenes)
-        if any(clip.road_users is None for clip in clips):
-            # once it is known where they are, the frames tell what they look like
-            ids = tracked.actors.traits[:, : unknown.shape[1], TraitColumn.ID]
-            colors = [
-                read_user_colors(clip.frames, [one.geometry for one in surfaces], own)
-                for clip, surfaces, own in zip(clips, drawn[1], ids, strict=True)
-            ]
-            tracked = self.tracker.begin(clips, seeds, np.stack(colors))
-            drawn = self._draw_clips(tracked, clips, camera_scenes)
-        return tracked, *drawn
+        tracked = self.tracker.begin(clips, seeds)
+        tracked = self.tracker.paint(tracked, self._read_colors(tracked, clips, camera_scenes))
+        return tracked, *self._draw_clips(tracked, clips, camera_scenes)
+
+    def _read_colors(
+        self,
+        tracked: TrackedState,
+        clips: Sequence[StartClip],
+        camera_scenes: Sequence[Sequence[CameraScene]] | None,
+    ) -> list[np.ndarray | None]:
+        """Of each clip the colours of its objects, RGB in [0, 1], [s, 3], as its frames show them; None of a clip that
+        tells of its road users."""
+        if all(clip.road_users is not None for clip in clips):
+            return [None] * len(clips)
+        # once it is known where they are, the frames tell what they look like
+        _, drawn = self._draw_clips(tracked, clips, camera_scenes)
+        found: list[np.ndarray | None] = []
+        for clip, surfaces, traits in zip(clips, drawn, tracked.actors.traits, strict=True):
+            ids = traits[: clip.scenes.object_kinds.shape[-1], TraitColumn.ID]  # the first actors are the objects
+            geometries = [one.geometry for one in surfaces]
+            found.append(None if clip.road_users is not None else read_user_colors(clip.frames, geometries, ids))
+        return found
 
     def _draw_clips(
         self,

@@ -183,7 +183,7 @@ def test_colours_of_a_clips_road_users_are_read_off_its_frames(model: WorldModel
     clip = random_clip()
     clip.frames[:, 64:, 56:72] = 10, 200, 30  # where the lead is
     state = model.begin([clip], [0])
-    np.testing.assert_allclose(state.tracked.actors.colours[0, 0], np.array([10, 200, 30]) / 255, atol=0.01)
+    np.testing.assert_allclose(state.tracked.actors.colors[0, 0], np.array([10, 200, 30]) / 255, atol=0.01)
 
 
 def test_a_memory_of_latents_is_shown_to_a_model_that_asks_for_it() -> None:

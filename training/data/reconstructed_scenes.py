@@ -12,11 +12,9 @@ from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.scene import EgoColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.gbuffer.camera_scene import CameraScene
-from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.road_users import UNKNOWN_COLOR, RoadUsers
 from worldsim.gbuffer.view import View
 
-NO_COLOR = 127.5
-"""Stands for a colour that is not known: it is 0 in a SurfaceMap."""
 SAME_WITHIN = 1.0
 """A road user is found again so far from where its speed would have brought it [m]."""
 _STATE = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
@@ -86,7 +84,7 @@ def _scene(vehicle: np.ndarray, states: np.ndarray, kinds: np.ndarray, ids: np.n
         users=RoadUsers(
             kinds=kinds.astype(np.int64),
             boxes=boxes,
-            colors=np.full((n, 3), NO_COLOR),
+            colors=np.full((n, 3), UNKNOWN_COLOR),
             braking=np.zeros(n, bool),
             phases=np.zeros(n),
         ),

@@ -219,7 +219,7 @@ class ActorModel(nn.Module):
         stock = self.arrivals.double().cpu().numpy()
         stock = stock[np.isfinite(stock).all(-1) & (stock[:, 6] > 0)]
         traits = actors.traits.copy()
-        for k, slot in zip(*np.nonzero(np.isnan(actors.colours).any(-1)), strict=True):
+        for k, slot in zip(*np.nonzero(np.isnan(actors.colors).any(-1)), strict=True):
             kind = actors.kinds[k, slot] or ObjectKind.CAR
             same = stock[stock[:, 6] == kind]
             if len(same):

@@ -83,7 +83,7 @@ class Actors:
     traits: np.ndarray
 
     @property
-    def colours(self) -> np.ndarray:
+    def colors(self) -> np.ndarray:
         """RGB in [0, 1], float64 [b, s, 3]; NaN where unknown."""
         return self.traits[..., COLOR]
 
