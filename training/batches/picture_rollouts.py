@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.batches.latent_windows import STYLE_FRAMES
 from training.batches.self_rollouts import SelfRolloutClips
-from training.batches.vae_inputs import STYLE_FRAMES, stack_surfaces
 from training.data.frame_store import picture_runs
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.fetch import fetch
@@ -164,7 +164,7 @@ class PictureRollouts:
             last.append((self.carried["pictures"][row], grid, visible * (rng.random() >= c.last_dropout)))
             maps.append(surfaces)
             recalled.append(self._recall(int(row), surfaces, visible, blind, rng))
-        surfaces = stack_surfaces(maps, self.device)
+        surfaces = Surfaces.stack(maps, self.device)
         return PictureBatch(
             rows=rows,
             frames=self._true(at[rows] + 1),
@@ -211,7 +211,7 @@ class PictureRollouts:
         carried["latents"][row] = 0
         carried["key_at"][row] = -1
         positions = np.maximum(at - np.array(STYLE_FRAMES), self.firsts[self.run_of[at]])
-        surfaces = stack_surfaces([self._surfaces(int(k), blind) for k in positions], self.device)
+        surfaces = Surfaces.stack([self._surfaces(int(k), blind) for k in positions], self.device)
         carried["statistics"][row] = picture_statistics(self._true(positions), surfaces).cpu()
         self._keep(row)
 
