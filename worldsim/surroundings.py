@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from worldsim.datatypes.known_road_users import KnownRoadUsers
-from worldsim.datatypes.layout import BoxColumn, Layout
+from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn, Layout
 from worldsim.datatypes.signals import light_states
 from worldsim.datatypes.vehicle import VehicleColumn
 
@@ -23,9 +23,7 @@ FLAT = 1e-3
 """A layout whose points are all lower than this lies on the plane z = 0 [m]."""
 GRADE_REACH = 1.4
 """A road's grade is that between two points this far before and behind the ego, its axles [m]."""
-
-
-_ROW = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH, BoxColumn.Z]
+_ROW = [*FOOTPRINT_COLUMNS, BoxColumn.Z]
 
 
 class GroundColumn(IntEnum):

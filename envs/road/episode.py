@@ -21,7 +21,7 @@ from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec
 from envs.signals_ahead import SignalsAhead
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
 from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
@@ -101,7 +101,7 @@ class RoadView:
         """Whom the camera may see."""
         boxes, near = self.objects.boxes, self.nearby()
         shown = np.zeros((len(near), len(BOX_NAMES)))
-        shown[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = boxes[near]
+        shown[:, FOOTPRINT_COLUMNS] = boxes[near]
         shown[:, BoxColumn.HEIGHT] = self.heights[near]
         if self.objects.z is not None:
             shown[:, BoxColumn.Z] = self.objects.z[near]

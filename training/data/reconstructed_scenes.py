@@ -8,8 +8,8 @@ from training.data.rollouts import Rows
 from training.data.validity import known_of
 from worldsim.actors.actors import ActorColumn, match_objects, object_states
 from worldsim.datatypes.known_road_users import usual_heights
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
-from worldsim.datatypes.scene import EgoColumn, ObjectKind
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
+from worldsim.datatypes.scene import BOX_COLUMNS, EgoColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import UNKNOWN_COLOR, RoadUsers
@@ -17,8 +17,6 @@ from worldsim.gbuffer.view import View
 
 SAME_WITHIN = 1.0
 """A road user is found again so far from where its speed would have brought it [m]."""
-_STATE = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
-_BOX = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]
 
 
 def reconstruct_scenes(rows: Rows, dt: float) -> list[CameraScene]:
@@ -76,7 +74,7 @@ def integrate_unknown_poses(rows: Rows, dt: float) -> np.ndarray:
 def _scene(vehicle: np.ndarray, states: np.ndarray, kinds: np.ndarray, ids: np.ndarray) -> CameraScene:
     n = len(kinds)
     boxes = np.zeros((n, len(BOX_NAMES)))
-    boxes[:, _BOX] = states[:, _STATE]
+    boxes[:, FOOTPRINT_COLUMNS] = states[:, BOX_COLUMNS]
     boxes[:, BoxColumn.HEIGHT] = usual_heights(kinds)
     x, y, yaw = (float(vehicle[c]) for c in (VehicleColumn.X, VehicleColumn.Y, VehicleColumn.YAW))
     return CameraScene(

@@ -59,7 +59,7 @@ def roll_out_recorded(
     joined = {name: np.concatenate([b.arrays[name] for b in batches]) for name in batches[0].arrays}
     return Rollouts(
         **joined,
-        tracked=_concatenate([b.tracked for b in batches]),
+        tracked=SceneState.concatenate([b.tracked for b in batches]),
         true_scenes=store.rows.scenes[index],
         true_collision=store.rows.collision[index],
         true_off_road=store.rows.off_road[index],
@@ -111,10 +111,6 @@ def _imagine(
             steps.setdefault(name, []).append(value)
         bar.update(len(controls))
     return _Imagined(over_time(scenes), {name: np.stack(values, axis=1) for name, values in steps.items()})
-
-
-def _concatenate(parts: Sequence[SceneState]) -> SceneState:
-    return SceneState(**{name: np.concatenate([s.arrays()[name] for s in parts]) for name in parts[0].arrays()})
 
 
 def over_time(steps: Sequence[SceneState]) -> SceneState:

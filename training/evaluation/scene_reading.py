@@ -58,9 +58,8 @@ def read_pictures(decoder: SceneDecoder, frames: np.ndarray, chunk: int = 32) ->
     for first in range(0, len(frames), chunk):
         some = frames[first : first + chunk]
         parts.append(decoder.read(some, np.zeros((len(some), 4)), np.zeros(len(some), np.int64)))
-    scenes = [part.scene.arrays() for part in parts]
     return ReadScene(
-        scene=SceneState(**{name: np.concatenate([s[name] for s in scenes]) for name in scenes[0]}),
+        scene=SceneState.concatenate([part.scene for part in parts]),
         ego=np.concatenate([part.ego for part in parts]),
         collision=np.concatenate([part.collision for part in parts]),
         off_road=np.concatenate([part.off_road for part in parts]),

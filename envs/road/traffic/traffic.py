@@ -18,7 +18,7 @@ from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
 from envs.scripted_actors import ActorState, ScriptedActors, scripted_box
 from worldsim.datatypes.known_road_users import KnownRoadUsers
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
 from worldsim.datatypes.scene import ObjectKind
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ class Traffic:
         """Everyone as a start clip tells of them; those who are off the map just now are far away from it."""
         objects = self.objects
         boxes = np.zeros((len(objects.kinds), len(BOX_NAMES)))
-        boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = objects.boxes
+        boxes[:, FOOTPRINT_COLUMNS] = objects.boxes
         boxes[:, BoxColumn.Z], boxes[:, BoxColumn.HEIGHT] = self.heights_of_ground, self.heights
         parked = objects.kinds == ObjectKind.STATIC
         parked[len(parked) - len(self.parked) :] = True
