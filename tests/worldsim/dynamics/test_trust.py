@@ -19,7 +19,8 @@ from small_envs import going_on
 from tiny_model import CONTROL, random_clip, random_model
 
 from envs.driving_env import DrivingEnv
-from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from envs.learned.config import LearnedWorldConfig
+from envs.learned.learned_world import LearnedWorld
 from envs.serialization import read_snapshot, write_snapshot
 from worldsim.checkpoint import WEIGHTS_NAME
 from worldsim.datatypes.layout import LayoutKind
