@@ -125,9 +125,12 @@ class WorldModel(nn.Module):
             camera_scenes: what each clip's frames show, where that is known better than the clips tell, [b][t].
 
         Raises:
-            ValueError: sizes, lengths or time steps do not fit, or a clip without frames is asked for pictures.
+            ValueError: sizes, lengths or time steps do not fit, there are not as many lists of camera scenes as clips,
+                or a clip without frames is asked for pictures.
         """
         self._check(clips, seeds, pictures)
+        if camera_scenes is not None and len(camera_scenes) != len(clips):
+            raise ValueError(f"{len(clips)} clips need as many lists of camera_scenes, got {len(camera_scenes)}")
         num = min(len(clips[0].vehicles), self.config.num_context)
         clips = [clip.last(num) for clip in clips]
         if not pictures:

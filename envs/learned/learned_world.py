@@ -27,6 +27,7 @@ from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import load_starts
+from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.inference import set_backend
@@ -256,7 +257,7 @@ class LearnedWorld:
             slot,
             collision=float(prediction.collision[slot]),
             off_road=float(prediction.off_road[slot]),
-            progress=_distance_along_lane(scene, float(vehicle[3]), self.dt),
+            progress=_distance_along_lane(scene, float(vehicle[VehicleColumn.SPEED]), self.dt),
         )
 
     def _answer(

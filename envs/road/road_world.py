@@ -143,7 +143,7 @@ class RoadWorld:
             episode.script_s = on_script_route.s
         ego = Ego(
             box=ego_box(before, model),
-            speed=float(before[3]),
+            speed=float(before[VehicleColumn.SPEED]),
             path=episode.expected_path,
             on_script_route=on_script_route,
             z=episode.z,
@@ -333,7 +333,8 @@ class RoadWorld:
         elif len(touching(ego_box(episode.vehicle, model), episode.stage.obstacles)):
             episode.hit_by_ego = ObjectKind.STATIC
         if episode.hit_by_ego:
-            episode.vehicle = np.array([*episode.vehicle[:3], 0.0, 0.0, episode.vehicle[5]])
+            episode.vehicle = episode.vehicle.copy()
+            episode.vehicle[[VehicleColumn.SPEED, VehicleColumn.ACCELERATION]] = 0.0
             for index in hit:
                 episode.traffic.stop(int(index))
 

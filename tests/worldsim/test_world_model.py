@@ -148,6 +148,8 @@ def test_a_context_can_be_given_too(model: WorldModel) -> None:
     scenes = model.tracker.context_scenes(tracked, 0, clip.last(CONFIG.num_context))
     empty = [replace(scene, users=RoadUsers.none(), user_ids=np.zeros(0, np.int64)) for scene in scenes]
     own, given = model.begin([clip], [5]), model.begin([clip], [5], camera_scenes=[empty])
+    with pytest.raises(ValueError, match="1 clips need as many lists of camera_scenes, got 2"):
+        model.begin([clip], [5], camera_scenes=[empty, empty])
     assert not torch.equal(own.latent.latents, given.latent.latents)
     assert (given.generated.picture.drives[0].geometry.users == -1).all()
 
@@ -232,8 +234,9 @@ def test_noise_depends_on_seed_and_frame_alone(model: WorldModel) -> None:
 
 def test_a_latent_cannot_run_away(model: WorldModel) -> None:
     state = model.begin([random_clip()], [0])
-    wild = state.with_latent(state.latent._replace(latents=state.latent.latents * 1000))
-    after, _ = model.step(wild, CONTROL)
+    wild = state.latent._replace(latents=state.latent.latents * 1000)
+    state = replace(state, generated=state.generated._replace(latent=wild))
+    after, _ = model.step(state, CONTROL)
     assert after.latent.latents[:, 0].abs().max() <= CONFIG.dit.latent_limit
 
 

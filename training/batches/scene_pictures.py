@@ -183,7 +183,7 @@ class SpoilConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction <= 1 or not 0 <= self.light < 1:
-            raise ValueError(f"fraction and light must lie in [0, 1), got {self.fraction}, {self.light}")
+            raise ValueError(f"fraction must lie in [0, 1], light in [0, 1), got {self.fraction}, {self.light}")
         if self.blur < 0 or self.noise < 0:
             raise ValueError(f"blur and noise must not be negative, got {self.blur}, {self.noise}")
 

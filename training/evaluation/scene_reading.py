@@ -131,8 +131,8 @@ def user_scores(scene: SceneState, visible: VisibleObjects) -> dict:
     for kind in ObjectKind:
         if kind != ObjectKind.EMPTY:
             scores[f"{kind.name.lower()}_found"] = _share(found[wanted & (visible.kinds == kind)])
-    for near_, far in ((0, 10), (10, 20), (20, 30)):
-        scores[f"found_{near_}_{far}_m"] = _share(found[wanted & (distance >= near_) & (distance < far)])
+    for low, high in ((0, 10), (10, 20), (20, 30)):
+        scores[f"found_{low}_{high}_m"] = _share(found[wanted & (distance >= low) & (distance < high)])
     faint = (visible.pixels >= VISIBLE_PIXELS) & (visible.pixels < LEAST_PIXELS) & (distance <= RANGE)
     return scores | {"faint_users_found": _share(found[faint])}
 

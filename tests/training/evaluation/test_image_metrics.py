@@ -6,7 +6,7 @@ import pytest
 from training.evaluation.image_metrics import (
     STATISTICS,
     calibration,
-    colour_statistics,
+    color_statistics,
     frame_statistics,
     psnr,
     sharpness,
@@ -23,7 +23,7 @@ def stripes(strength: int) -> np.ndarray:
 def test_colours_of_known_frames() -> None:
     half = np.full((2, 4, 4, 3), 60, np.uint8)
     half[1, :2] = 100, 60, 80
-    statistics = colour_statistics(half)
+    statistics = color_statistics(half)
     assert statistics["brightness"].tolist() == [60.0, 70.0]
     assert statistics["contrast"].tolist() == [0.0, 10.0]
     assert statistics["saturation"].tolist() == [0.0, 20.0]
