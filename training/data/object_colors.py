@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.data.recorded_clips import SAME_SIZE
 from training.data.recorded_scenes import RecordedScenes
 from training.data.validity import known_of
 from worldsim.conditioning.user_colors import read_user_colors
@@ -11,8 +12,6 @@ from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.scene import ObjectColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 
-SAME_SIZE = 2e-3
-"""Lengths and widths that differ by less are of one road user [m]."""
 MOST_PICTURES = 8
 """Pictures of a road user of which its colour is read: those in which it is nearest."""
 
