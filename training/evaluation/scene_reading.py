@@ -74,13 +74,15 @@ def reading_scores(read: ReadScene, truth: TrueScene) -> dict:
     in_lane = true.lane_valid[:, 0]
     both = true.lead_valid & ours.lead_valid
     gap = np.abs(ours.lead[:, 0] - true.lead[:, 0]) / np.maximum(true.lead[:, 0], 2.0)
+    # where no picture has a lead, leads are not known: the reader denies them then, and would be right throughout
+    agrees = true.lead_valid == ours.lead_valid if true.lead_valid.any() else np.zeros(0, bool)
     scores = {
         **user_scores(ours, truth.visible),
         "lane_error_m": _median(lane[in_lane, 0]),
         "lane_error_mean_m": float(lane[in_lane, 0].mean()) if in_lane.any() else float("nan"),
         "heading_error_deg": _median(np.degrees(lane[in_lane, 1])),
         "lead_gap_relative": _median(gap[both]),
-        "lead_presence_accuracy": float((true.lead_valid == ours.lead_valid).mean()),
+        "lead_presence_accuracy": _share(agrees),
     }
     for k, (name, column) in enumerate((("speed", EgoColumn.SPEED), ("yaw_rate", EgoColumn.YAW_RATE))):
         known = true.ego_valid[:, column]
