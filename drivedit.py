@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv as DrivingEnv
     from envs.driving_env import DrivingEnvConfig as DrivingEnvConfig
     from envs.driving_env import TruncationReason as TruncationReason
+    from envs.learned.config import LearnedWorldConfig as LearnedWorldConfig
     from envs.learned.learned_world import LearnedWorld as LearnedWorld
-    from envs.learned.learned_world import LearnedWorldConfig as LearnedWorldConfig
     from envs.maps.road_map import RoadMap as RoadMap
     from envs.maps.road_map import load_map as load_map
     from envs.maps.road_map import load_town as load_town
@@ -59,8 +59,8 @@ if TYPE_CHECKING:
     from envs.registration import make_learned_env as make_learned_env
     from envs.registration import make_learned_vector_env as make_learned_vector_env
     from envs.registration import make_road_env as make_road_env
+    from envs.road.config import RoadWorldConfig as RoadWorldConfig
     from envs.road.road_world import RoadWorld as RoadWorld
-    from envs.road.road_world import RoadWorldConfig as RoadWorldConfig
     from envs.scripted_actors import ActorScript as ActorScript
     from envs.scripted_actors import ActorState as ActorState
     from envs.scripted_actors import ScriptedActors as ScriptedActors
@@ -132,10 +132,12 @@ _HOME_OF = {
         "envs.carla.leaderboard_routes": ("LeaderboardRoute", "read_routes", "route_on_map"),
         "envs.carla.carla_world": ("CarlaWorld",),
         "envs.counterfactual": ("Counterfactuals", "counterfactuals"),
-        "envs.learned.learned_world": ("LearnedWorld", "LearnedWorldConfig"),
+        "envs.learned.config": ("LearnedWorldConfig",),
+        "envs.learned.learned_world": ("LearnedWorld",),
         "envs.driving_env": ("DrivingEnv", "DrivingEnvConfig", "TruncationReason"),
         "envs.registration": ("make_carla_env", "make_learned_env", "make_learned_vector_env", "make_road_env"),
-        "envs.road.road_world": ("RoadWorld", "RoadWorldConfig"),
+        "envs.road.config": ("RoadWorldConfig",),
+        "envs.road.road_world": ("RoadWorld",),
         "envs.maps.road_map": ("RoadMap", "load_map", "load_town"),
         "envs.scripted_actors": ("ActorScript", "ActorState", "ScriptedActors"),
         "envs.vector_env": ("DrivingVectorEnv",),
@@ -198,7 +200,8 @@ def _demo():
 def _play():
     """Drive the learned or the reference world yourself, in a window."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    from envs.viewer.window import PlayConfig, play
+    from envs.viewer.config import PlayConfig
+    from envs.viewer.window import play
     from policies.registry import make_policy
 
     def run(config: PlayConfig) -> None:

@@ -126,7 +126,8 @@ def revisits(config: ImagesConfig) -> np.ndarray:
 def viewer(config: ImagesConfig) -> np.ndarray:
     """The viewer with both worlds, three seconds after the learned one began in the reference world."""
     os.environ["SDL_VIDEODRIVER"] = "dummy"
-    from envs.viewer.window import PlayConfig, play
+    from envs.viewer.config import PlayConfig
+    from envs.viewer.window import play
     from policies.registry import make_policy
 
     with TemporaryDirectory() as folder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, cast
@@ -13,9 +13,10 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from envs.config_values import plain_spec
-from envs.rewards import NO_REWARD, Reward, RewardConfig, reward
+from envs.rewards import NO_REWARD, RewardConfig, reward
 from envs.serialization import SavedWorld, StateCodec, read_snapshot, write_snapshot
 from envs.spaces import ObservationMode, Observer, action_space
+from envs.step_info import step_info
 from envs.world import Restorable, World, WorldStep, branch
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
@@ -240,7 +241,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         self._last, self._num_steps = None, 0  # should the world refuse the options, no episode is left half begun
         self._last = self.world.reset(world_seed, {} if options is None else options)
         state = self._last.scene.to_vector()
-        return self._observer(self._last, state), _info(self._last, state, NO_REWARD, TruncationReason.NONE)
+        return self._observer(self._last, state), step_info(self._last, state, NO_REWARD, int(TruncationReason.NONE))
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Drive one step of `world.dt` seconds.
@@ -268,7 +269,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
             reason = TruncationReason.TRUST
         truncated = reason != TruncationReason.NONE
         state = after.scene.to_vector()
-        info = _info(after, state, terms, reason)
+        info = step_info(after, state, terms, int(reason))
         return self._observer(after, state), float(terms.total), bool(terminated), truncated, info
 
     def render(self) -> np.ndarray | None:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -364,44 +365,4 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         return other
 
 
-_REWARD_KEYS = tuple(f"reward_{name}" for name in Reward._fields)
 _CODEC = StateCodec(types=(EnvSnapshot, WorldStep, SceneState))
-
-
-def _info(step: WorldStep, state: np.ndarray, terms: Reward, reason: TruncationReason) -> dict[str, Any]:
-    """What the env says beside the observation, all of it numpy; `state` is the vector of the scene."""
-    values = {
-        **step.info,
-        "scene": state,
-        "vehicle": step.vehicle.copy(),
-        "collision": step.collision,
-        "off_road": step.off_road,
-        "wrong_way": step.wrong_way,
-        "signal": int(step.scene.signal),
-        "signal_distance": float(step.scene.signal_distance),
-        "signal_valid": bool(step.scene.signal_valid),
-        "red_light": step.red_light,
-        "stop_sign_missed": step.stop_sign_missed,
-        "route_done": step.route_done,
-        "progress": step.progress,
-        "trust": step.trust,
-        "truncation_reason": int(reason),
-        **dict(zip(_REWARD_KEYS, terms, strict=True)),
-    }
-    return {name: _NUMPY_OF.get(type(value), _as_numpy)(value) for name, value in values.items()}
-
-
-def _as_numpy(value: bool | int | float | np.ndarray) -> np.ndarray | np.generic:
-    """A number as a numpy scalar of 64 bits.
-
-    A truth value becomes an array without dimensions: Gymnasium's vector envs stack a np.bool_ as an object.
-    """
-    if isinstance(value, (bool, np.bool_)):
-        return np.array(value)
-    if isinstance(value, (int, np.integer)):
-        return np.int64(value)
-    return value if isinstance(value, np.ndarray) else np.float64(value)
-
-
-_NUMPY_OF: dict[type, Callable[[Any], Any]] = {float: np.float64, bool: np.array, int: np.int64}
-"""`_as_numpy` of the most common types, in a tenth of the time."""

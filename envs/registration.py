@@ -1,118 +1,32 @@
-"""The worlds one can drive in, by name: their env ids, their titles, and the factories that make their envs."""
+"""The factories that make the envs of all worlds, and their registration with Gymnasium."""
 
 from __future__ import annotations
 
 import copy
-import importlib
-import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
-
-import gymnasium
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from envs.config_values import config_from_values
 from envs.deprecation import warn_renamed
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.spaces import ObservationMode, shows_pixels
+from envs.worlds import WORLDS
 
 if TYPE_CHECKING:  # a world's module is imported when the world is made, and not before: some load torch
     from gymnasium.vector import AutoresetMode
 
     from envs.carla.config import CarlaWorldConfig
     from envs.learned.learned_world import LearnedWorld
-    from envs.road.road_world import RoadWorldConfig
+    from envs.road.config import RoadWorldConfig
     from envs.vector_env import DrivingVectorEnv, VectorEnvBase
     from worldsim.dynamics.trust import TrustSignals
     from worldsim.inference import Backend
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorldEntry:
-    """A world that can be driven in.
-
-    Args:
-        env_id: its id in Gymnasium's registry.
-        title: its name in reports and windows.
-        factory: "module:function" that makes its env; the function's keywords are the options it knows.
-        vector_factory: the same for many drives in one pass; None where a world has no such thing.
-        reference: the world knows the truth, so that it can be recorded and can judge the learned one.
-        remote: it runs in a server of its own, which must be there.
-    """
-
-    env_id: str
-    title: str
-    factory: str
-    vector_factory: str | None = None
-    reference: bool = False
-    remote: bool = False
-
-    @property
-    def options(self) -> tuple[str, ...]:
-        """The keywords that `make` takes."""
-        return tuple(inspect.signature(self._load_factory()).parameters)
-
-    def make(self, **options: Any) -> DrivingEnv:
-        """The env of this world, without Gymnasium's wrappers.
-
-        Raises:
-            ValueError: an option that this world does not know, or a value that it refuses.
-        """
-        unknown = sorted(set(options) - set(self.options))
-        if unknown:
-            raise ValueError(f"{self.env_id} has no options {unknown}; it knows {', '.join(self.options)}")
-        return self._load_factory()(**options)
-
-    def register(self) -> None:
-        """Make the id known to Gymnasium; an id that is there already stays as it is."""
-        if self.env_id not in gymnasium.registry:
-            gymnasium.register(id=self.env_id, entry_point=self.factory, vector_entry_point=self.vector_factory)
-
-    def _load_factory(self) -> Callable[..., DrivingEnv]:
-        module, _, function = self.factory.partition(":")
-        return getattr(importlib.import_module(module), function)
-
-
-WORLDS: Mapping[str, WorldEntry] = {
-    "learned": WorldEntry(
-        env_id="DriveDiT-v0",
-        title="Learned world",
-        factory="envs.registration:make_learned_env",
-        vector_factory="envs.registration:make_learned_vector_env",
-    ),
-    "road": WorldEntry(
-        env_id="DriveDiT-Road-v0",
-        title="Reference world",
-        factory="envs.registration:make_road_env",
-        vector_factory="envs.registration:make_road_vector_env",
-        reference=True,
-    ),
-    "carla": WorldEntry(
-        env_id="DriveDiT-Carla-v0",
-        title="CARLA",
-        factory="envs.registration:make_carla_env",
-        reference=True,
-        remote=True,
-    ),
-}
-"""Every world by the name it has on the command line. A new world is its module, with a factory, and an entry here."""
-
-REFERENCE_WORLDS = tuple(name for name, entry in WORLDS.items() if entry.reference)
-"""Worlds that can be recorded."""
-LOCAL_WORLDS = tuple(name for name, entry in WORLDS.items() if not entry.remote)
-"""Worlds that need no server."""
-
-if TYPE_CHECKING:
-    WorldName = ReferenceWorldName = LocalWorldName = str
-else:  # the choices of the command line
-    WorldName = Literal[tuple(WORLDS)]
-    ReferenceWorldName = Literal[REFERENCE_WORLDS]
-    LocalWorldName = Literal[LOCAL_WORLDS]
 
 
 def register_envs() -> None:
@@ -205,7 +119,7 @@ def make_learned_vector_env(
         render_mode: None or "rgb_array".
         checkpoint: folder of the world model; None takes the one that ships with the package.
         num_sampling_steps: of a frame; 1 is the fastest, None takes the model's own.
-        backend: "plain", "compiled" or "int8", see `worldsim.inference`.
+        backend: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
         device: torch device of the model.
         max_episode_seconds: simulated time until truncation [s].
         max_episode_steps: steps until truncation, if they are over sooner; None or -1 leaves it to the time.
@@ -266,7 +180,8 @@ def make_road_env(
     Raises:
         ValueError: there are no such signals, or the config is refused.
     """
-    from envs.road.road_world import RoadWorld, RoadWorldConfig
+    from envs.road.config import RoadWorldConfig
+    from envs.road.road_world import RoadWorld
 
     _check_signals(trust_signals)
     world_config = config_from_values(RoadWorldConfig, world_config)
@@ -317,7 +232,7 @@ def make_road_vector_env(
         ValueError: a count that is too small, or an argument that the envs refuse.
     """
     from envs.process_vector_env import ProcessVectorEnv
-    from envs.road.road_world import RoadWorldConfig
+    from envs.road.config import RoadWorldConfig
     from envs.vector_env import DrivingVectorEnv, step_singly
 
     if num_envs < 1:
@@ -415,7 +330,8 @@ def _learned_world(
     decode_scene: bool,
 ) -> LearnedWorld:
     """The learned world of a factory's arguments."""
-    from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+    from envs.learned.config import LearnedWorldConfig
+    from envs.learned.learned_world import LearnedWorld
 
     if speed is not None:
         if backend != "plain":

@@ -9,7 +9,7 @@ import numpy as np
 
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -96,8 +96,8 @@ def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length
     return ActorState(
         s=float(s),
         lateral=float(lateral),
-        speed=float(vehicle[3]),
-        heading=float(wrap_angle(vehicle[2] - yaw)),
+        speed=float(vehicle[VehicleColumn.SPEED]),
+        heading=float(wrap_angle(vehicle[VehicleColumn.YAW] - yaw)),
         length=length,
         width=width,
     )

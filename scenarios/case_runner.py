@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import gymnasium
 
 from envs.carla.leaderboard_routes import RouteError, read_routes
-from envs.registration import WORLDS, WorldName
 from envs.world import WorldLostError
+from envs.worlds import WORLDS, WorldName
 from policies.drive import Rollout, drive
 from policies.policy import Policy
 from scenarios.metrics.collision import THRESHOLD

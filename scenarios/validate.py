@@ -11,8 +11,8 @@ import tyro
 from tqdm import tqdm
 
 from envs.maps.map_files import read_maps
-from envs.registration import WORLDS, WorldName
 from envs.video import write_mp4
+from envs.worlds import WORLDS, WorldName
 from policies.drive import Rollout
 from policies.registry import POLICIES, POLICY_HELP, make_policy
 from policies.sampling_mpc import SamplingPlannerConfig

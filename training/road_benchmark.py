@@ -14,7 +14,8 @@ import numpy as np
 
 from envs.ego_route import keep_lane
 from envs.registration import make_road_vector_env
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.config import RoadWorldConfig
+from envs.road.road_world import RoadWorld
 from envs.spaces import ObservationMode
 from training.recording.record import RecordConfig, record
 from worldsim.datatypes.vehicle import VehicleModel

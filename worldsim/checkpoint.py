@@ -14,8 +14,6 @@ from worldsim.atomic_files import atomic_path
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "weights.safetensors"
-RENAMED_PARTS = {"look_limit": "style_limit", "look_embedding": "style_embedding"}
-"""Parts of tensor names in older checkpoints, and what they are called now."""
 
 
 def save_weights(module: nn.Module, path: Path, dtype: torch.dtype | None = None) -> None:
@@ -59,20 +57,13 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}")
     try:
-        return {_current_name(name): tensor for name, tensor in load_file(str(path)).items()}
+        return load_file(str(path))
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path}: damaged, not a safetensors file: {error}") from error
 
 
-def _current_name(name: str) -> str:
-    return ".".join(RENAMED_PARTS.get(part, part) for part in name.split("."))
-
-
-def load_weights(module: nn.Module, path: Path, new_part: str | None = None) -> None:
+def load_weights(module: nn.Module, path: Path) -> None:
     """Read what save_weights wrote into `module`.
-
-    Args:
-        new_part: a part of the module that older files lack; it then keeps its values.
 
     Raises:
         FileNotFoundError: no such file.
@@ -80,8 +71,6 @@ def load_weights(module: nn.Module, path: Path, new_part: str | None = None) -> 
     """
     state = load_tensors(path)
     own = module.state_dict()
-    if new_part is not None and not any(name.startswith(f"{new_part}.") for name in state):
-        state |= {name: tensor for name, tensor in own.items() if name.startswith(f"{new_part}.")}
     wrong = [f"{name} is missing" for name in own if name not in state]
     wrong += [f"{name} is unknown" for name in state if name not in own]
     wrong += [

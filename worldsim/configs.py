@@ -197,17 +197,9 @@ class WorldModelConfig:
             ValueError: not JSON, or a field is unknown or unfit; names the file and the field.
         """
         try:
-            return build(WorldModelConfig, json.loads(path.read_text(), object_hook=_with_current_names))
+            return build(WorldModelConfig, json.loads(path.read_text()))
         except (json.JSONDecodeError, ValueError, TypeError) as error:
             raise ValueError(f"{path}: not a WorldModelConfig: {error}") from error
-
-
-RENAMED_FIELDS = {"use_look": "use_style", "num_recalled": "num_retrieved"}
-"""Fields of older config files, and what they are called now."""
-
-
-def _with_current_names(values: dict[str, object]) -> dict[str, object]:
-    return {RENAMED_FIELDS.get(name, name): value for name, value in values.items()}
 
 
 _Config = typing.TypeVar("_Config")

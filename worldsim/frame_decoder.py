@@ -190,7 +190,7 @@ class FrameDecoder:
         """
         b, t = frames.shape[:2]
         pictures = frames_to_float(torch.from_numpy(frames).to(self.device)).flatten(0, 1)
-        drawn = self._stacked([one for drive in surfaces for one in drive])
+        drawn = Surfaces.stack([one for drive in surfaces for one in drive], self.device)
         latents = self.vae.encode(pictures, drawn).unflatten(0, (b, t))
         style = self.vae.read_style(picture_statistics(pictures, drawn).unflatten(0, (b, t)))
         kept = latents.cpu().numpy() if self.keep_latents else [None] * b
@@ -219,7 +219,7 @@ class FrameDecoder:
             references: that `fetch` found for them.
             full_signals: also encode them, and read their style.
         """
-        drawn = self._stacked(surfaces)
+        drawn = Surfaces.stack(surfaces, self.device)
         newest = latents[:, : self.vae.config.temporal_kernel].flip(1) if self.ablation.latents else None
         pictures = self.vae.decode(newest, drawn, references, state.style)
         frames = frames_to_uint8(pictures)
@@ -264,10 +264,6 @@ class FrameDecoder:
         """Pictures [b, 3, h, w] in [-1, 1], and where they were seen, [b, 1, h, w]."""
         pictures, grids, visible = (self._stack(arrays) for arrays in zip(*what, strict=True))
         return fetch(frames_to_float(pictures), grids), visible[:, None]
-
-    def _stacked(self, surfaces: Sequence[SurfaceMap]) -> Surfaces:
-        """Surfaces as the networks take them."""
-        return Surfaces(self._stack([one.channels for one in surfaces]), self._stack([one.parts for one in surfaces]))
 
     def _stack(self, arrays: Sequence[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).to(self.device)

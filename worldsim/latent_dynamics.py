@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from worldsim.conditioning.latent_conditions import ConditionMap
-from worldsim.datatypes.scene import UNKNOWN_COMMAND
 from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import LatentState, advance, prefill
@@ -106,8 +105,6 @@ class LatentDynamics:
         def tensor(a: np.ndarray, dtype: type = np.float32) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(a, dtype)).to(self.device)
 
-        if not self.denoiser.dit.config.use_command:
-            commands = np.full_like(commands, UNKNOWN_COMMAND)
         return Conditions(
             controls=tensor(controls),
             motions=tensor(motions),

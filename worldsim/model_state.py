@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -55,11 +55,6 @@ class ModelState:
         if self.generated is None:
             raise ValueError("a state-only drive has no latents: begin it with pictures=True")
         return self.generated.latent
-
-    def with_latent(self, latent: LatentState) -> ModelState:
-        """The same state with other latents or KV cache."""
-        assert self.generated is not None
-        return replace(self, generated=self.generated._replace(latent=latent))
 
     @property
     def batch_size(self) -> int:

@@ -152,26 +152,19 @@ class SceneTracker:
         self.vehicle_model, self.dt = config.vehicle, config.dt
         self.actor_model = actor_model
 
-    def begin(
-        self, clips: Sequence[StartClip], seeds: Sequence[int], colours: np.ndarray | None = None
-    ) -> TrackedState:
-        """The state at the newest frames of equally long clips.
+    def begin(self, clips: Sequence[StartClip], seeds: Sequence[int]) -> TrackedState:
+        """The state at the newest frames of equally long clips; road users of whom these do not tell a colour have
+        none, which only pictures need.
 
         Args:
             clips: recorded in any world.
             seeds: what each slot's random numbers are drawn from.
-            colours: RGB in [0, 1] of the clips' objects at their newest frames, [b, s, 3], NaN where unknown, for clips
-                that do not tell; without them some road users may have no colour, which only pictures need.
         """
-        actors = actors_of_clips(clips)
-        if colours is not None:
-            draws = [(seed % 2**63, 0, 2) for seed in seeds]
-            actors = self.actor_model.painted(_with_colours(actors, clips, colours), draws)
         surroundings = tuple(_surroundings_of(clip) for clip in clips)
         ground = np.array(
             [own.ground_under(clip.vehicles[-1], clip.ego_z) for own, clip in zip(surroundings, clips, strict=True)]
         )
-        actors = _on_the_ground(actors, surroundings, ground)
+        actors = _on_the_ground(actors_of_clips(clips), surroundings, ground)
         vehicles = np.stack([clip.vehicles[-1] for clip in clips])
         points = [to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips]
         routes = Routes.stack(points, [clip.lanes for clip in clips])
@@ -197,6 +190,20 @@ class SceneTracker:
             ground=ground,
             surroundings=surroundings,
         )
+
+    def paint(self, state: TrackedState, colors: Sequence[np.ndarray | None]) -> TrackedState:
+        """A state that has just begun, in which all road users have a colour.
+
+        Args:
+            state: of a drive that has just begun.
+            colors: of each slot's first actors, RGB in [0, 1], [k, 3], NaN where unknown; None where the clip tells.
+        """
+        traits = state.actors.traits.copy()
+        for own, known in zip(traits, colors, strict=True):
+            if known is not None:
+                own[: len(known), COLOR] = known
+        draws = [(seed % 2**63, 0, 2) for seed in state.seeds]
+        return replace(state, actors=self.actor_model.painted(replace(state.actors, traits=traits), draws))
 
     def step(
         self, state: TrackedState, controls: np.ndarray, actor_overrides: np.ndarray | None = None
@@ -242,10 +249,9 @@ class SceneTracker:
             ground=ground,
         )
 
-    def camera_scene(self, state: TrackedState, slot: int, replayed: CameraScene | None = None) -> CameraScene:
-        """What the picture of a slot shows beside `static_world`; road users keep their ids from step to step.
-        `replayed` are the road users and lights of a recording to show in place of the tracked ones."""
-        return camera_scene(state, slot, replayed)
+    def camera_scene(self, state: TrackedState, slot: int) -> CameraScene:
+        """What the picture of a slot shows beside `static_world`; road users keep their ids from step to step."""
+        return camera_scene(state, slot)
 
     def context_scenes(self, state: TrackedState, slot: int, clip: StartClip) -> list[CameraScene]:
         """What the pictures of the clip show, frame by frame, at whose newest frame `state` is."""
@@ -349,15 +355,6 @@ class SceneTracker:
 def _surroundings_of(clip: StartClip) -> Surroundings:
     parked, ids = parked_in_clip(clip)
     return Surroundings(layout=clip.layout, light_cycles=clip.light_cycles, parked=parked, parked_ids=ids, sun=clip.sun)
-
-
-def _with_colours(actors: Actors, clips: Sequence[StartClip], colours: np.ndarray) -> Actors:
-    """The actors, those of clips that know no colours in those of their objects, [b, n, 3]."""
-    traits = actors.traits.copy()
-    for k, clip in enumerate(clips):
-        if clip.road_users is None:  # whose actors are its objects, in that order
-            traits[k, : colours.shape[1], COLOR] = colours[k]
-    return replace(actors, traits=traits)
 
 
 def _follow_ground(state: TrackedState, vehicles: np.ndarray) -> np.ndarray:

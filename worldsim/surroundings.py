@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from worldsim.actors.actors import PARKED_NAMES
 from worldsim.datatypes.known_road_users import KnownRoadUsers
-from worldsim.datatypes.layout import BoxColumn, Layout
+from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn, Layout
 from worldsim.datatypes.signals import light_states
 from worldsim.datatypes.vehicle import VehicleColumn
 
@@ -23,9 +24,6 @@ FLAT = 1e-3
 """A layout whose points are all lower than this lies on the plane z = 0 [m]."""
 GRADE_REACH = 1.4
 """A road's grade is that between two points this far before and behind the ego, its axles [m]."""
-
-
-_ROW = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH, BoxColumn.Z]
 
 
 class GroundColumn(IntEnum):
@@ -67,13 +65,13 @@ class Surroundings:
 
     @cached_property
     def parked_rows(self) -> np.ndarray:
-        """Of the parked: x, y, yaw, length, width, z and kind, float64 [p, 7]; NaN for a z that is not known."""
+        """Of the parked: PARKED_NAMES, float64 [p, 7]."""
         if self.parked is None:
-            return np.zeros((0, len(_ROW) + 1))
+            return np.zeros((0, len(PARKED_NAMES)))
         boxes = self.parked.boxes.copy()
         if self.is_flat:
             boxes[:, BoxColumn.Z] = 0.0  # without a layout nothing is known of levels
-        return np.column_stack([boxes[:, _ROW], self.parked.kinds])
+        return np.column_stack([boxes[:, [*FOOTPRINT_COLUMNS, BoxColumn.Z]], self.parked.kinds])
 
     def without_parked(self, gone: np.ndarray) -> Surroundings:
         """The same without those of the parked for whom `gone`, bool [p], is true."""

@@ -19,36 +19,20 @@ from worldsim.actors.actors import (
 )
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.known_road_users import KnownRoadUsers
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
-from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
+from worldsim.datatypes.scene import BOX_COLUMNS, ObjectKind
 from worldsim.datatypes.start_clip import USER_RANGE, StartClip
 from worldsim.gbuffer.camera_scene import CameraScene
-from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.road_users import UNKNOWN_COLOR, RoadUsers
 from worldsim.gbuffer.view import View
 from worldsim.surroundings import GroundColumn, Surroundings
 
 if TYPE_CHECKING:
     from worldsim.scene_tracker import TrackedState
 
-UNKNOWN_COLOR = 128.0
-"""Red, green and blue of road users whose colour nobody knows."""
-_STATE = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
-_BOX = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]
 
-
-def camera_scene(state: TrackedState, slot: int, replayed: CameraScene | None = None) -> CameraScene:
-    """What the picture of a slot shows beside its surroundings' layout; road users keep their ids from step to step.
-
-    Args:
-        state: of the drive.
-        slot: of the state.
-        replayed: shown in place of the tracked road users and lights, from where the tracked ego stands, as in a
-            comparison with a recording.
-    """
-    if replayed is not None:
-        x, y, yaw = state.vehicles[slot, :3].tolist()
-        z, grade = state.ground[slot, [GroundColumn.Z, GroundColumn.GRADE]].tolist()
-        return replace(replayed, view=View(x=x, y=y, yaw=yaw, z=z, grade=grade))
+def camera_scene(state: TrackedState, slot: int) -> CameraScene:
+    """What the picture of a slot shows beside its surroundings' layout; road users keep their ids from step to step."""
     own, time = state.surroundings[slot], float(state.times[slot])
     actors, ids = _actors(state, slot)
     z, grade = state.ground[slot, [GroundColumn.Z, GroundColumn.GRADE]].tolist()
@@ -85,7 +69,7 @@ def _actors(state: TrackedState, slot: int) -> tuple[KnownRoadUsers, np.ndarray]
     rows = np.flatnonzero(state.actors.kinds[slot] > 0)
     states, traits = state.actors.states[slot, rows], state.actors.traits[slot, rows]
     boxes = np.zeros((len(rows), len(BOX_NAMES)))
-    boxes[:, _BOX] = states[:, _STATE]
+    boxes[:, FOOTPRINT_COLUMNS] = states[:, BOX_COLUMNS]
     z = traits[:, TraitColumn.Z]
     boxes[:, BoxColumn.Z] = np.where(np.isfinite(z), z, state.ground[slot, GroundColumn.Z])
     boxes[:, BoxColumn.HEIGHT] = traits[:, TraitColumn.HEIGHT]
@@ -133,7 +117,7 @@ def _scene(
 def _moved_back(users: KnownRoadUsers, clip: StartClip, frame: int, own: Surroundings) -> KnownRoadUsers:
     """Road users at `frame` of a clip, who are given as they are one frame later."""
     now = np.zeros((len(users), len(ActorColumn)))
-    now[:, _STATE], now[:, ActorColumn.SPEED] = users.boxes[:, _BOX], users.speeds
+    now[:, BOX_COLUMNS], now[:, ActorColumn.SPEED] = users.boxes[:, FOOTPRINT_COLUMNS], users.speeds
     listed = object_states(clip.scenes[frame], clip.vehicles[frame])
     match = match_objects(listed, clip.scenes.object_kinds[frame], now, users.kinds, clip.dt, 1.0)
     heading = np.stack([np.cos(now[:, ActorColumn.YAW]), np.sin(now[:, ActorColumn.YAW])], axis=-1)
@@ -143,7 +127,7 @@ def _moved_back(users: KnownRoadUsers, clip: StartClip, frame: int, own: Surroun
     before[match >= 0] = listed[match[match >= 0]]
     speeds = before[:, ActorColumn.SPEED]
     boxes = users.boxes.copy()
-    boxes[:, _BOX] = before[:, _STATE]
+    boxes[:, FOOTPRINT_COLUMNS] = before[:, BOX_COLUMNS]
     boxes[:, BoxColumn.YAW] = wrap_angle(boxes[:, BoxColumn.YAW])
     boxes[:, BoxColumn.Z] = own.heights(boxes[:, :2], boxes[:, BoxColumn.Z])
     slows = ((users.speeds - speeds) / clip.dt < BRAKE_LIGHTS) | (speeds < STANDING)

@@ -88,8 +88,7 @@ class WorldModel(nn.Module):
         if not (folder / CONFIG_NAME).is_file():
             raise FileNotFoundError(f"no checkpoint in {folder}: {CONFIG_NAME} is missing")
         model = WorldModel(WorldModelConfig.from_json(folder / CONFIG_NAME))
-        model.full_trust.bias.fill_(torch.nan)  # stays so in an older checkpoint: not fitted
-        load_weights(model, folder / WEIGHTS_NAME, new_part="full_trust")
+        load_weights(model, folder / WEIGHTS_NAME)
         model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return model.eval().requires_grad_(False)
 
@@ -126,9 +125,12 @@ class WorldModel(nn.Module):
             camera_scenes: what each clip's frames show, where that is known better than the clips tell, [b][t].
 
         Raises:
-            ValueError: sizes, lengths or time steps do not fit, or a clip without frames is asked for pictures.
+            ValueError: sizes, lengths or time steps do not fit, there are not as many lists of camera scenes as clips,
+                or a clip without frames is asked for pictures.
         """
         self._check(clips, seeds, pictures)
+        if camera_scenes is not None and len(camera_scenes) != len(clips):
+            raise ValueError(f"{len(clips)} clips need as many lists of camera_scenes, got {len(camera_scenes)}")
         num = min(len(clips[0].vehicles), self.config.num_context)
         clips = [clip.last(num) for clip in clips]
         if not pictures:
@@ -234,19 +236,28 @@ class WorldModel(nn.Module):
         camera_scenes: Sequence[Sequence[CameraScene]] | None,
     ) -> tuple[TrackedState, list[list[CameraScene]], list[list[SurfaceMap]]]:
         """The tracked state at the end of clips, and what their frames show, drawn, [b][t]."""
-        unknown = np.full((len(clips), clips[0].scenes.object_kinds.shape[-1], 3), np.nan)
-        tracked = self.tracker.begin(clips, seeds, unknown)
-        drawn = self._draw_clips(tracked, clips, camera_scenes)
-        if any(clip.road_users is None for clip in clips):
-            # once it is known where they are, the frames tell what they look like
-            ids = tracked.actors.traits[:, : unknown.shape[1], TraitColumn.ID]
-            colors = [
-                read_user_colors(clip.frames, [one.geometry for one in surfaces], own)
-                for clip, surfaces, own in zip(clips, drawn[1], ids, strict=True)
-            ]
-            tracked = self.tracker.begin(clips, seeds, np.stack(colors))
-            drawn = self._draw_clips(tracked, clips, camera_scenes)
-        return tracked, *drawn
+        tracked = self.tracker.begin(clips, seeds)
+        tracked = self.tracker.paint(tracked, self._read_colors(tracked, clips, camera_scenes))
+        return tracked, *self._draw_clips(tracked, clips, camera_scenes)
+
+    def _read_colors(
+        self,
+        tracked: TrackedState,
+        clips: Sequence[StartClip],
+        camera_scenes: Sequence[Sequence[CameraScene]] | None,
+    ) -> list[np.ndarray | None]:
+        """Of each clip the colours of its objects, RGB in [0, 1], [s, 3], as its frames show them; None of a clip that
+        tells of its road users."""
+        if all(clip.road_users is not None for clip in clips):
+            return [None] * len(clips)
+        # once it is known where they are, the frames tell what they look like
+        _, drawn = self._draw_clips(tracked, clips, camera_scenes)
+        found: list[np.ndarray | None] = []
+        for clip, surfaces, traits in zip(clips, drawn, tracked.actors.traits, strict=True):
+            ids = traits[: clip.scenes.object_kinds.shape[-1], TraitColumn.ID]  # the first actors are the objects
+            geometries = [one.geometry for one in surfaces]
+            found.append(None if clip.road_users is not None else read_user_colors(clip.frames, geometries, ids))
+        return found
 
     def _draw_clips(
         self,

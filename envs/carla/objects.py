@@ -14,7 +14,7 @@ from envs.carla.coordinates import pose_from_carla
 from envs.ground_truth import Objects
 from worldsim.actors.actors import BRAKE_LIGHTS, STANDING
 from worldsim.datatypes.known_road_users import KnownRoadUsers
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
 from worldsim.datatypes.scene import ObjectKind
 
 _HEAVY = ("truck", "bus")
@@ -71,7 +71,7 @@ class Bodies:
         actors = [actor for actor in snapshot if actor.id != ego_id and self._known.get(actor.id) is not None]
         bodies = [body for actor in actors if (body := self._known[actor.id]) is not None]
         boxes = np.zeros((len(bodies), len(BOX_NAMES)))
-        boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = objects.boxes
+        boxes[:, FOOTPRINT_COLUMNS] = objects.boxes
         for row, (actor, body) in enumerate(zip(actors, bodies, strict=True)):
             boxes[row, BoxColumn.Z] = actor.get_transform().location.z + body.bottom
             boxes[row, BoxColumn.HEIGHT] = body.height

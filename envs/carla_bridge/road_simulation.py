@@ -23,9 +23,10 @@ from envs.carla_bridge.simulation import (
 from envs.ground_truth import Objects, touched
 from envs.maps.geometry import LEVEL_HEIGHT
 from envs.maps.opendrive.carla_text import carla_opendrive, check_with_carla
+from envs.road.config import RoadWorldConfig
 from envs.road.episode import RoadView
 from envs.road.rendering.camera import CameraConfig, load_camera
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.road_world import RoadWorld
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import NOWHERE

@@ -12,7 +12,7 @@ from envs.carla_bridge.faults import Fault
 from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.methods import methods_of
 from envs.carla_bridge.simulation import Simulation
-from envs.registration import WORLDS, LocalWorldName
+from envs.worlds import WORLDS, LocalWorldName
 from worldsim.datatypes.vehicle import VehicleModel
 
 
@@ -90,7 +90,8 @@ def make_simulation(config: ServeConfig) -> Simulation:
 
 def _learned(config: ServeConfig) -> Simulation:
     from envs.carla_bridge.world_simulation import WorldSimulation
-    from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+    from envs.learned.config import LearnedWorldConfig
+    from envs.learned.learned_world import LearnedWorld
 
     world = LearnedWorld(LearnedWorldConfig(checkpoint=config.checkpoint, device=config.device))
     starts = {f"Start_{index:03d}": {"start_index": index} for index in range(len(world.starts))}
@@ -99,7 +100,7 @@ def _learned(config: ServeConfig) -> Simulation:
 
 def _road(config: ServeConfig) -> Simulation:
     from envs.carla_bridge.road_simulation import RoadSimulation
-    from envs.road.road_world import RoadWorldConfig
+    from envs.road.config import RoadWorldConfig
 
     world = RoadWorldConfig(
         frame_size=config.frame_size, num_vehicles=config.num_vehicles, num_pedestrians=config.num_pedestrians

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +13,7 @@ from gymnasium.spaces import Box
 
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
+from envs.learned.config import LearnedWorldConfig
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
 from envs.learned.snapshot import LearnedSnapshot, snapshot_codec
 from envs.learned.threads import set_threads
@@ -27,65 +26,15 @@ from worldsim.datatypes.route import LANE_RANGE, centreline_of
 from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
-from worldsim.datatypes.starts import STARTS_NAME, load_starts
-from worldsim.dynamics.trust import TrustSignals
+from worldsim.datatypes.starts import load_starts
+from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
-from worldsim.inference import Backend, check_backend, set_backend
+from worldsim.inference import set_backend
 from worldsim.model_state import ModelState, Prediction
 from worldsim.surroundings import GroundColumn
 from worldsim.tracked_pictures import known_road_users
-from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearnedWorldConfig:
-    """Which learned world, and how it runs.
-
-    Args:
-        checkpoint: folder of the world model; None takes the one that ships with the package.
-        starts: file of start clips to draw from; None takes the checkpoint's own.
-        num_steps: sampling steps a frame; None takes the model's own.
-        device: torch device of the model.
-        num_threads: CPU threads torch may use in this process; None leaves torch as it is.
-        backend: how the model runs: "plain", "compiled", "int8", "bf16" or "graphs", see `worldsim.inference`.
-        trust_signals: what trust is made from, "free" or "full"; the latter costs time, see `worldsim.dynamics.trust`.
-        pictures: False makes a state-only world: ego, route and road users are tracked as ever, and no network of
-            pictures runs. It has no frames and no latents, its trust is 1 and its signals are 0.
-        decode_scene: also read the scene off each frame, which costs time and tells where decoded and tracked values
-            disagree; and where no lane is tracked the decoded one stands in.
-
-    Raises:
-        ValueError: num_steps or num_threads is less than 1, the backend cannot be had on the device, there are no such
-            signals, or something that needs pictures is asked of a state-only world.
-    """
-
-    checkpoint: Path | None = None
-    starts: Path | None = None
-    num_steps: int | None = None
-    device: str = "cpu"
-    num_threads: int | None = None
-    backend: Backend = "plain"
-    trust_signals: TrustSignals = "free"
-    pictures: bool = True
-    decode_scene: bool = False
-
-    def __post_init__(self) -> None:
-        for name, value in (("num_steps (num_sampling_steps)", self.num_steps), ("num_threads", self.num_threads)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be at least 1 or None, got {value}")
-        check_backend(self.backend, self.device)
-        if self.trust_signals not in get_args(TrustSignals):
-            raise ValueError(f"trust_signals must be one of {get_args(TrustSignals)}, got {self.trust_signals!r}")
-        if self.trust_signals == "full" and not self.pictures:
-            raise ValueError("trust_signals='full' are signals of pictures: they need pictures=True")
-        if self.decode_scene and not self.pictures:
-            raise ValueError("decode_scene=True reads the scene off pictures: it needs pictures=True")
-
-    @property
-    def starts_path(self) -> Path:
-        """Where the start clips are read from."""
-        return self.starts or (self.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME
+from worldsim.world_model import WorldModel
 
 
 class LearnedWorld:
@@ -105,8 +54,7 @@ class LearnedWorld:
 
     Raises:
         FileNotFoundError: the checkpoint or the start clips are not there.
-        ValueError: the checkpoint is refused, a backend is asked of a model that is given, or full signals of one whose
-            trust was not fitted to them.
+        ValueError: the checkpoint is refused, or a backend is asked of a model that is given.
     """
 
     def __init__(
@@ -128,11 +76,6 @@ class LearnedWorld:
                     f"device {self.config.device!r} cannot be had: this torch finds no CUDA device; take 'cpu'"
                 )
             model = set_backend(WorldModel.load(self.config.checkpoint, self.config.device), self.config.backend)
-        if self.config.trust_signals == "full" and not model.full_trust.fitted:
-            raise ValueError(
-                "this checkpoint has no calibration of full signals: take trust_signals='free', or train its stage "
-                "`trust` again"
-            )
         self.model = model
         self.starts = load_starts(self.config.starts_path) if starts is None else tuple(starts)
         height, width = self.model.config.frame_size
@@ -315,7 +258,7 @@ class LearnedWorld:
             slot,
             collision=float(prediction.collision[slot]),
             off_road=float(prediction.off_road[slot]),
-            progress=_distance_along_lane(scene, float(vehicle[3]), self.dt),
+            progress=_distance_along_lane(scene, float(vehicle[VehicleColumn.SPEED]), self.dt),
         )
 
     def _answer(

@@ -8,7 +8,7 @@ import numpy as np
 
 from envs.maps.route import route_through
 from envs.scripted_actors import ScriptedActors, ScriptedPlay, ego_on_route, scripted_box
-from worldsim.actors.actors import ACTOR_NAMES, ActorColumn, TraitColumn
+from worldsim.actors.actors import ACTOR_NAMES, ActorColumn, ParkedColumn, TraitColumn
 from worldsim.datatypes.known_road_users import usual_heights
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectKind
@@ -83,7 +83,8 @@ def begin_scripted_actors(
 
     # who was parked where one of them is now was that one
     positions = states[0, places, None, :2]
-    same = (parked[:, -1] == kinds[0, places, None]) & (np.hypot(*(parked[:, :2] - positions).T).T < SAME_ACTOR)
+    distance = np.hypot(*(parked[:, :2] - positions).T).T
+    same = (parked[:, ParkedColumn.KIND] == kinds[0, places, None]) & (distance < SAME_ACTOR)
     actors = replace(actors, states=states, kinds=kinds, traits=traits)
     tracked = replace(state.tracked, actors=actors, surroundings=(surroundings.without_parked(same.any(0)),))
     return replace(state, tracked=tracked), replace(scripted, places=tuple(places))

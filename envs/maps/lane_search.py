@@ -121,3 +121,18 @@ def join_stretches(paths: list[list[Stretch]]) -> list[Stretch]:
         else:
             result.append(stretch)
     return result
+
+
+def longest_road(lanes: Mapping[LaneKey, Lane], enough: float) -> float:
+    """Length of the longest way along lanes [m], where it is less than `enough`."""
+    ahead = {key: lane.length for key, lane in lanes.items()}
+    for _ in range(len(lanes)):
+        longest = max(ahead.values())
+        further = {
+            key: lane.length + max((ahead[k] for k in lane.successors if k in lanes), default=0.0)
+            for key, lane in lanes.items()
+        }
+        if longest >= enough or further == ahead:
+            return longest
+        ahead = further
+    return max(ahead.values())

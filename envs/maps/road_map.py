@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from envs.maps.geometry import LEVEL_HEIGHT, TURN_ANGLE, Lane, LaneKey
-from envs.maps.lane_search import Stretch
+from envs.maps.lane_search import Stretch, longest_road
 from envs.maps.levels import Levels
 from envs.maps.opendrive.map_reader import MapContents, read_map
 from envs.maps.opendrive.sign_codes import SignalType
@@ -384,25 +384,10 @@ def _load(name: str, source: str, text: str) -> RoadMap:
         raise ValueError(f"map {source} cannot be used: {error}") from error
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         warnings.warn(f"map {source}: {message}", stacklevel=3)
-    longest = _longest_road(contents.lanes, SHORTEST_START)
+    longest = longest_road(contents.lanes, SHORTEST_START)
     if longest < SHORTEST_START:
         raise ValueError(
             f"map {source} cannot be used: no lane is long enough to start on: {SHORTEST_START:g} m of road are "
             f"needed, the longest has {longest:.1f} m"
         )
     return RoadMap(name, text, contents)
-
-
-def _longest_road(lanes: Mapping[LaneKey, Lane], enough: float) -> float:
-    """Length of the longest way along lanes [m], where it is less than `enough`."""
-    ahead = {key: lane.length for key, lane in lanes.items()}
-    for _ in range(len(lanes)):
-        longest = max(ahead.values())
-        further = {
-            key: lane.length + max((ahead[k] for k in lane.successors if k in lanes), default=0.0)
-            for key, lane in lanes.items()
-        }
-        if longest >= enough or further == ahead:
-            return longest
-        ahead = further
-    return max(ahead.values())

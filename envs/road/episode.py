@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from envs.ground_truth import Objects
+from envs.ground_truth import Objects, points_at
 from envs.history import Instant
 from envs.maps.route import Route, RouteStops
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
-from envs.road.traffic.driver_model import DriverConfig
+from envs.road.traffic.config import TrafficConfig
+from envs.road.traffic.driver_model import PATH_STEP, DriverConfig
+from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import Paths
 from envs.road.traffic.pedestrians import Pedestrians
-from envs.road.traffic.traffic import ExternalActors, Traffic, TrafficConfig
+from envs.road.traffic.traffic import ExternalActors, Traffic
 from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec
 from envs.signals_ahead import SignalsAhead
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
-from worldsim.datatypes.route import to_vehicle_frame
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
+from worldsim.datatypes.route import LANE_RANGE, to_vehicle_frame
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import light_states
+from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
+from worldsim.surroundings import GRADE_REACH
 
 VIEW_RANGE = 150.0
 """Road users farther than this are not drawn [m]."""
+_PATH_ARCS = PATH_STEP * np.arange(CROSSING_POINTS)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,7 +107,7 @@ class RoadView:
         """Whom the camera may see."""
         boxes, near = self.objects.boxes, self.nearby()
         shown = np.zeros((len(near), len(BOX_NAMES)))
-        shown[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = boxes[near]
+        shown[:, FOOTPRINT_COLUMNS] = boxes[near]
         shown[:, BoxColumn.HEIGHT] = self.heights[near]
         if self.objects.z is not None:
             shown[:, BoxColumn.Z] = self.objects.z[near]
@@ -152,6 +158,42 @@ class RoadEpisode:
     def time(self) -> float:
         """The clock of lights and scripts [s]; 0 where the start clip ends."""
         return self.traffic.time
+
+    @property
+    def expected_path(self) -> np.ndarray:
+        """Where other drivers expect the ego to go: along its route while it is near it, else straight on;
+        [CROSSING_POINTS, 2], PATH_STEP apart [m]."""
+        on_route = points_at(self.route, self.s + _PATH_ARCS)
+        (x, y), (ego_x, ego_y, yaw, *_) = on_route[0].tolist(), self.vehicle.tolist()
+        if math.hypot(x - ego_x, y - ego_y) < 2.0:
+            return on_route
+        return self.vehicle[:2] + _PATH_ARCS[:, None] * np.array([np.cos(yaw), np.sin(yaw)])
+
+    def road_height(self, s: float, lateral: float) -> float:
+        """Height of the road under the ego: its route's where it is on it, else of the level it has been on [m].
+
+        Args:
+            s: arc length of the ego on its route [m].
+            lateral: its distance from the route, to the left [m].
+        """
+        if abs(lateral) <= LANE_RANGE and 0.0 <= s <= self.route.length:
+            return self.route.height_at(s)
+        return float(self.stage.road_map.height_at(self.vehicle[None, :2], np.array([self.z]))[0])
+
+    def grade(self, scene: SceneState) -> float:
+        """How steeply the road under the ego rises in its direction [rad]; `scene` is what is true of it now."""
+        if self.stage.road_map.is_flat:
+            return 0.0
+        vehicle, reach = self.vehicle, np.array([-GRADE_REACH, GRADE_REACH])
+        if scene.lane_valid.all():
+            rear, front = (self.route.height_at(self.s + ahead) for ahead in reach.tolist())
+            rise = (front - rear) * float(np.cos(scene.heading_error))
+        else:
+            yaw = vehicle[VehicleColumn.YAW]
+            axles = vehicle[:2] + np.outer(reach, [np.cos(yaw), np.sin(yaw)])
+            rear, front = self.stage.road_map.height_at(axles, np.full(2, self.z)).tolist()
+            rise = front - rear
+        return float(np.arctan2(rise, 2 * GRADE_REACH))
 
     def copy(self) -> RoadEpisode:
         """An independent copy; arrays in it are never written to, the stage is shared."""

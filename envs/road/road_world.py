@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from envs.ground_truth import (
     ego_box,
     is_off_road,
     is_wrong_way,
-    points_at,
     scene_from_truth,
     touched,
     touching,
@@ -25,17 +23,17 @@ from envs.history import Instant
 from envs.maps.road_map import LanePoint
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
+from envs.road.config import RoadWorldConfig
 from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
-from envs.road.traffic.driver_model import PATH_STEP, curve_speed
-from envs.road.traffic.junctions import CROSSING_POINTS
-from envs.road.traffic.traffic import Ego, Traffic, TrafficConfig
+from envs.road.traffic.config import TrafficConfig
+from envs.road.traffic.driver_model import curve_speed
+from envs.road.traffic.traffic import Ego, Traffic
 from envs.scripted_actors import ScriptedActors, ego_on_route
 from envs.signals_ahead import START_BRAKING, SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
-from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind
@@ -47,50 +45,10 @@ from worldsim.gbuffer.classes import SENSOR_NAMES
 if TYPE_CHECKING:
     from envs.road.rendering.camera import Camera
 
-GRADE_REACH = 1.4
-"""A road's grade is that between two points this far before and behind the ego, its axles [m]."""
 MAX_TRIES = 20
 """Starts tried before the last one is kept, good or not."""
 START_LATERAL = 5.0
 """Nobody starts before a curve that asks for more, after braking with START_BRAKING [m/s²]."""
-_PATH_ARCS = PATH_STEP * np.arange(CROSSING_POINTS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoadWorldConfig:
-    """What the reference world is like.
-
-    Args:
-        frame_size: height and width of frames [px].
-        dt: step length [s].
-        num_context: frames in a start clip; the world drives that many minus one before an episode begins.
-        num_vehicles: driving vehicles around the ego.
-        num_pedestrians: around the ego.
-        parked_share: of the map's parking places that are taken, [0, 1].
-        num_towns: without another choice, reset draws one of the towns 0 to num_towns - 1.
-        vehicle: the ego's dynamics and size.
-
-    Raises:
-        ValueError: a size or count is too small.
-    """
-
-    frame_size: tuple[int, int] = (128, 128)
-    dt: float = 0.1
-    num_context: int = 8
-    num_vehicles: int = 12
-    num_pedestrians: int = 8
-    parked_share: float = 0.5
-    num_towns: int = 64
-    vehicle: VehicleModel = VehicleModel()  # noqa: RUF009 (frozen)
-
-    def __post_init__(self) -> None:
-        if min(self.frame_size) < 16:
-            raise ValueError(f"frame_size must be at least 16 x 16, got {self.frame_size}")
-        if not 0 < self.dt <= 0.5:
-            raise ValueError(f"dt must be in (0, 0.5] s, got {self.dt}")
-        for name in ("num_context", "num_towns"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 class RoadWorld:
@@ -185,8 +143,8 @@ class RoadWorld:
             episode.script_s = on_script_route.s
         ego = Ego(
             box=ego_box(before, model),
-            speed=float(before[3]),
-            path=self._expected_path(before),
+            speed=float(before[VehicleColumn.SPEED]),
+            path=episode.expected_path,
             on_script_route=on_script_route,
             z=episode.z,
             red_light=_red_light(episode.past[-1].scene, model) if episode.past else np.inf,
@@ -194,7 +152,7 @@ class RoadWorld:
         episode.vehicle = model.step(before, control, self.dt)
         episode.traffic.step(ego, self.dt, episode.rng)
         s, lateral, _ = episode.route.project(episode.vehicle[:2], episode.s)
-        episode.z = self._height(s, lateral)
+        episode.z = episode.road_height(s, lateral)
         objects = episode.traffic.objects
         self._collide(objects)
         progress, episode.s = s - episode.s, s
@@ -367,15 +325,6 @@ class RoadWorld:
         height, width = self.frame_size
         return load_camera(CameraConfig(height_px=height, width_px=width))
 
-    def _expected_path(self, vehicle: np.ndarray) -> np.ndarray:
-        """Where other drivers expect the ego to go: along its route while it is near it, else straight on."""
-        episode = self._running()
-        on_route = points_at(episode.route, episode.s + _PATH_ARCS)
-        (x, y), (ego_x, ego_y, yaw, *_) = on_route[0].tolist(), vehicle.tolist()
-        if math.hypot(x - ego_x, y - ego_y) < 2.0:
-            return on_route
-        return vehicle[:2] + _PATH_ARCS[:, None] * np.array([np.cos(yaw), np.sin(yaw)])
-
     def _collide(self, objects: Objects) -> None:
         """An ego that touches something stands, and so does the driver it touches."""
         episode, model = self._running(), self.config.vehicle
@@ -386,32 +335,10 @@ class RoadWorld:
         elif len(touching(ego_box(episode.vehicle, model), episode.stage.obstacles)):
             episode.hit_by_ego = ObjectKind.STATIC
         if episode.hit_by_ego:
-            episode.vehicle = np.array([*episode.vehicle[:3], 0.0, 0.0, episode.vehicle[5]])
+            episode.vehicle = episode.vehicle.copy()
+            episode.vehicle[[VehicleColumn.SPEED, VehicleColumn.ACCELERATION]] = 0.0
             for index in hit:
                 episode.traffic.stop(int(index))
-
-    def _height(self, s: float, lateral: float) -> float:
-        """Height of the road under the ego: its route's where it is on it, else of the level it has been on [m]."""
-        episode = self._running()
-        if abs(lateral) <= LANE_RANGE and 0.0 <= s <= episode.route.length:
-            return episode.route.height_at(s)
-        return float(episode.stage.road_map.height_at(episode.vehicle[None, :2], np.array([episode.z]))[0])
-
-    def _grade(self, scene: SceneState) -> float:
-        """How steeply the road under the ego rises in its direction [rad]."""
-        episode = self._running()
-        if episode.stage.road_map.is_flat:
-            return 0.0
-        vehicle, reach = episode.vehicle, np.array([-GRADE_REACH, GRADE_REACH])
-        if scene.lane_valid.all():
-            rear, front = (episode.route.height_at(episode.s + ahead) for ahead in reach.tolist())
-            rise = (front - rear) * float(np.cos(scene.heading_error))
-        else:
-            yaw = vehicle[VehicleColumn.YAW]
-            axles = vehicle[:2] + np.outer(reach, [np.cos(yaw), np.sin(yaw)])
-            rear, front = episode.stage.road_map.height_at(axles, np.full(2, episode.z)).tolist()
-            rise = front - rear
-        return float(np.arctan2(rise, 2 * GRADE_REACH))
 
     def _keep_route(self, lateral: float) -> None:
         """A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
@@ -436,7 +363,7 @@ class RoadWorld:
         )
         episode.signals.fill(scene)
         stage = episode.stage
-        view = RoadView.of(episode.traffic, episode.vehicle, episode.z, self._grade(scene))
+        view = RoadView.of(episode.traffic, episode.vehicle, episode.z, episode.grade(scene))
         instant = Instant(control=control, vehicle=episode.vehicle, scene=scene, view=view)
         episode.past = (*episode.past, instant)[-self.config.num_context :]
         return WorldStep(

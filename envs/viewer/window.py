@@ -8,21 +8,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pygame
 
 from envs.maps.map_files import MapFile, read_maps
-from envs.registration import WORLDS, LocalWorldName, make_learned_env, make_road_env
-from envs.road.road_world import RoadWorldConfig
+from envs.registration import make_learned_env, make_road_env
+from envs.road.config import RoadWorldConfig
 from envs.viewer.action_smoothing import ActionSmoother
+from envs.viewer.config import PlayConfig
 from envs.viewer.input import Inputs
 from envs.viewer.layout import Layout, Status, arrange
 from envs.viewer.session import Driver, Session, View
 from envs.viewer.window_renderer import WindowRenderer
+from envs.worlds import WORLDS
 from worldsim.datatypes.camera import CameraGeometry
 
 if TYPE_CHECKING:
@@ -38,66 +39,6 @@ MESSAGE_TIME = 5.0
 """How long a message stays [s]."""
 USUAL_SCREEN = (1920, 1080)
 """On a screen so large [px] text and instruments have their usual size."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlayConfig:
-    """What to drive and how.
-
-    Args:
-        world: the learned world, the reference world it was learned from, or both: the start is the reference world's,
-            and the learned world goes on from it under the same controls.
-        seed: seed of the first drive.
-        policy: name of a policy that drives until you take over with M; none by default. Of both worlds it sees the
-            reference world.
-        checkpoint: learned world to drive; the shipped one by default.
-        num_sampling_steps: of a frame of the learned world; 1 is the fastest, None takes the model's own.
-        maps: OpenDRIVE files, or folders of them, for the reference world: the drive begins on the first, digits
-            take the others. Procedural towns by default.
-        trust_threshold: a picture that is trusted less gets a red border, [0, 1]; the drive goes on.
-        pace: time in the world over time on the wall at the start; below 1 is slow motion, and beyond what the machine
-            can do it goes as fast as it can.
-        window: width and height of the window at the start, in units of `scale` [px].
-        scale: size of the window, its text and its instruments; by default 1, and larger on a large screen.
-        output: folder for videos and screenshots.
-        screenshot: save the window here as PNG after `steps` steps, and quit.
-        steps: steps before the screenshot.
-
-    Raises:
-        ValueError: a window, scale, threshold or number of steps that cannot be, or an option of the other world.
-    """
-
-    world: LocalWorldName | Literal["both"] = "learned"
-    seed: int = 0
-    policy: str | None = None
-    checkpoint: Path | None = None
-    num_sampling_steps: int | None = None
-    maps: tuple[Path, ...] = ()
-    trust_threshold: float = 0.5
-    pace: float = 1.0
-    window: tuple[int, int] = (1120, 780)
-    scale: float | None = None
-    output: Path = Path("runs/play")
-    screenshot: Path | None = None
-    steps: int = 50
-
-    def __post_init__(self) -> None:
-        if min(self.window) < 200:
-            raise ValueError(f"the window must be at least 200 x 200 px, got {self.window}")
-        if self.scale is not None and not 0.5 <= self.scale <= 4:
-            raise ValueError(f"scale must be in [0.5, 4], got {self.scale}")
-        if not 0 <= self.trust_threshold <= 1:
-            raise ValueError(f"trust_threshold must be in [0, 1], got {self.trust_threshold}")
-        if not self.pace > 0:
-            raise ValueError(f"pace must be positive, got {self.pace}")
-        if self.steps < 0:
-            raise ValueError(f"steps must not be negative, got {self.steps}")
-        if self.maps and self.world == "learned":
-            raise ValueError("a map is for the reference world: add --world road or --world both")
-        if self.checkpoint is not None and self.world == "road":
-            raise ValueError("a checkpoint is for the learned world: leave out --world road")
-        if self.num_sampling_steps is not None and self.world == "road":
-            raise ValueError("sampling steps are for the learned world: leave out --world road")
 
 
 def play(config: PlayConfig, make_driver: Callable[[str], Driver]) -> None:

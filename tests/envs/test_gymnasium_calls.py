@@ -17,8 +17,8 @@ from tiny_model import random_clip
 
 from envs.carla.config import CarlaWorldConfig
 from envs.config_values import config_from_values, plain_values
-from envs.registration import WORLDS
-from envs.road.road_world import RoadWorldConfig
+from envs.road.config import RoadWorldConfig
+from envs.worlds import WORLDS
 from worldsim.datatypes.vehicle import VehicleModel
 
 IDS = ["DriveDiT-v0", "DriveDiT-Road-v0"]

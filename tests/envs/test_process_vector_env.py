@@ -17,7 +17,7 @@ from places import environment
 
 import drivedit  # noqa: F401 (registers the ids)
 from envs.registration import make_road_env, make_road_vector_env
-from envs.road.road_world import RoadWorldConfig
+from envs.road.config import RoadWorldConfig
 from envs.vector_env import DrivingVectorEnv
 
 CONFIG = RoadWorldConfig(frame_size=(32, 32), num_vehicles=3, num_pedestrians=2, num_context=2)

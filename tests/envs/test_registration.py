@@ -11,8 +11,8 @@ import tyro
 from small_worlds import ConstantWorld, world_step
 
 from envs.driving_env import DrivingEnv
-from envs.registration import LOCAL_WORLDS, REFERENCE_WORLDS, WORLDS, WorldEntry
-from envs.viewer.window import PlayConfig
+from envs.viewer.config import PlayConfig
+from envs.worlds import LOCAL_WORLDS, REFERENCE_WORLDS, WORLDS, WorldEntry
 from scenarios.validate import ValidateConfig
 from training.recording.record import RecordConfig, make_named_world
 

@@ -6,7 +6,8 @@ import pytest
 from small_worlds import SMALL
 
 import drivedit  # noqa: F401 (registers the ids)
-from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from envs.learned.config import LearnedWorldConfig
+from envs.learned.learned_world import LearnedWorld
 from envs.maps.route import RouteStops
 from envs.road.road_world import RoadWorld
 from envs.signals_ahead import SignalsAhead, is_fair_start, rows_along

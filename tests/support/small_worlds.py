@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from envs.road.road_world import RoadWorldConfig
+from envs.road.config import RoadWorldConfig
 from envs.world import WorldStep
 from worldsim.datatypes.scene import SceneState
 

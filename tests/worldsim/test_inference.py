@@ -11,7 +11,8 @@ import torch
 from places import environment
 from tiny_model import CONTROL, random_clip, random_model
 
-from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from envs.learned.config import LearnedWorldConfig
+from envs.learned.learned_world import LearnedWorld
 from envs.serialization import read_snapshot, write_snapshot
 from worldsim.inference import Backend, Replayed, is_one_step, map_tensors, set_backend, tensors_of
 from worldsim.networks.layers import KeyValue

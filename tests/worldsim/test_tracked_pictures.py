@@ -211,18 +211,6 @@ def test_states_share_what_never_changes():
     assert {id(tracked.static_world(both, slot)) for slot in range(3)} == {id(world)}
 
 
-def test_a_recordings_road_users_and_lights_are_shown_from_where_the_ego_is():
-    tracked = tracker()
-    recorded = tracked.camera_scene(tracked.begin([clip_with(road_users=users((20, 0, 0, 9.0, False)))], [0]), 0)
-    recorded = replace(recorded, lights=np.array([int(SignalKind.GREEN)]))
-    state = tracked.step(tracked.begin([clip_with(speed=10.0)], [0]), STILL)
-    shown = tracked.camera_scene(state, 0, recorded)
-
-    assert shown.users is recorded.users
-    assert shown.lights.tolist() == [SignalKind.GREEN]
-    assert shown.view.x == state.vehicles[0, 0] > 0.9
-
-
 def test_more_than_the_slots_hold_leaves_out_the_farthest():
     many = users(*[(10.0 + 5.0 * k, 0, 0, 5.0, False) for k in range(20)])
     actors = actors_of_clips([clip_with(road_users=many)])

@@ -148,6 +148,8 @@ def test_a_context_can_be_given_too(model: WorldModel) -> None:
     scenes = model.tracker.context_scenes(tracked, 0, clip.last(CONFIG.num_context))
     empty = [replace(scene, users=RoadUsers.none(), user_ids=np.zeros(0, np.int64)) for scene in scenes]
     own, given = model.begin([clip], [5]), model.begin([clip], [5], camera_scenes=[empty])
+    with pytest.raises(ValueError, match="1 clips need as many lists of camera_scenes, got 2"):
+        model.begin([clip], [5], camera_scenes=[empty, empty])
     assert not torch.equal(own.latent.latents, given.latent.latents)
     assert (given.generated.picture.drives[0].geometry.users == -1).all()
 
@@ -183,7 +185,7 @@ def test_colours_of_a_clips_road_users_are_read_off_its_frames(model: WorldModel
     clip = random_clip()
     clip.frames[:, 64:, 56:72] = 10, 200, 30  # where the lead is
     state = model.begin([clip], [0])
-    np.testing.assert_allclose(state.tracked.actors.colours[0, 0], np.array([10, 200, 30]) / 255, atol=0.01)
+    np.testing.assert_allclose(state.tracked.actors.colors[0, 0], np.array([10, 200, 30]) / 255, atol=0.01)
 
 
 def test_a_memory_of_latents_is_shown_to_a_model_that_asks_for_it() -> None:
@@ -232,8 +234,9 @@ def test_noise_depends_on_seed_and_frame_alone(model: WorldModel) -> None:
 
 def test_a_latent_cannot_run_away(model: WorldModel) -> None:
     state = model.begin([random_clip()], [0])
-    wild = state.with_latent(state.latent._replace(latents=state.latent.latents * 1000))
-    after, _ = model.step(wild, CONTROL)
+    wild = state.latent._replace(latents=state.latent.latents * 1000)
+    state = replace(state, generated=state.generated._replace(latent=wild))
+    after, _ = model.step(state, CONTROL)
     assert after.latent.latents[:, 0].abs().max() <= CONFIG.dit.latent_limit
 
 

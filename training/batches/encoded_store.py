@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training.batches.vae_inputs import stack_surfaces
 from training.data.array_cache import ArrayCache
 from training.data.frame_store import FrameStore
 from training.data.recorded_scenes import RecordedScenes
@@ -27,7 +26,7 @@ from worldsim.datatypes.layout import BOX_NAMES
 from worldsim.gbuffer.rasterizer import Rasterizer
 from worldsim.gbuffer.reprojection import PictureGeometry
 from worldsim.gbuffer.surface_map import SurfaceMap
-from worldsim.networks.vae3d import VAE3D, frames_to_float, picture_statistics
+from worldsim.networks.vae3d import VAE3D, Surfaces, frames_to_float, picture_statistics
 
 CACHE_NAME = "encoded.npy"
 HIDDEN_EVERY = 8
@@ -200,6 +199,6 @@ def _encode(vae: VAE3D, pictures: np.ndarray, maps: tuple[SurfaceMap, ...]) -> t
     """Latents [k, c, h, w] and styles [k, d] of pictures uint8 [k, H, W, 3]."""
     device = vae.latent_mean.device
     frames = frames_to_float(torch.from_numpy(np.array(pictures)).to(device))
-    surfaces = stack_surfaces(list(maps), device)
+    surfaces = Surfaces.stack(maps, device)
     latents, styles = vae.encode(frames, surfaces), vae.read_style(picture_statistics(frames, surfaces)[:, None])
     return latents.float().cpu().numpy(), styles.float().cpu().numpy()

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from training.batches.encoded_store import FULL_SCALE, EncodedStore
 from training.batches.memory_sampler import MemorySampler
-from training.batches.vae_inputs import STYLE_FRAMES
 from training.data.frame_store import FrameStore, FrameWindows
 from training.data.validity import known_of
 from worldsim.conditioning.latent_conditions import (
@@ -51,6 +50,8 @@ class Draw(IntEnum):
 NUM_DRAWS = len(Draw)
 NOTHING_HIDDEN = 0.999
 """A number that hides nothing."""
+STYLE_FRAMES = (0, 2, 4, 6)
+"""How many frames before a frame those are, itself one of them, whose light and weather stand for its drive's."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -9,9 +11,30 @@ from training.batches.encoded_store import FULL_SCALE, EncodedStore
 from training.data.frame_store import FrameStore
 from training.data.validity import known_of
 from worldsim.conditioning.latent_conditions import ConditionChannel
-from worldsim.dynamics.memory import RetrievedFrames, is_near, relative_pose
+from worldsim.datatypes.vehicle import motion_between
+from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.gbuffer.key_frames import MIN_MOVE, WEIGHT_OF_SEEN
 from worldsim.gbuffer.reprojection import reproject
+
+TURN_ARM = 8.0
+"""A turn by an angle counts as this far times the angle [m]."""
+SIDE_WEIGHT = 2.0
+"""A metre to the side counts as so many ahead or behind: what is beside the road is near."""
+NEAR_VIEWS = 24.0
+"""Views farther than this are not near [m]."""
+MOST_TURN = math.radians(75.0)
+"""Nor are those that face elsewhere [rad]."""
+
+
+def view_distance(motions: np.ndarray) -> np.ndarray:
+    """How different two views are, by MOTION_NAMES [..., 6] from one to the other, [...] [m]."""
+    dx, dy, dyaw = np.moveaxis(motions[..., :3], -1, 0)
+    return np.hypot(dx, SIDE_WEIGHT * dy) + TURN_ARM * np.abs(dyaw)
+
+
+def is_near(motions: np.ndarray) -> np.ndarray:
+    """Whether views are near enough to show much of the same, bool [...]; NaN is not."""
+    return (view_distance(motions) < NEAR_VIEWS) & (np.abs(motions[..., 2]) < MOST_TURN)
 
 
 class MemorySampler:
@@ -35,9 +58,9 @@ class MemorySampler:
         self.empty_fraction, self.revisit_fraction = empty_fraction, revisit_fraction
         self.starts, self.lengths = store.starts, store.lengths
         known = known_of(store.rows.valid)
-        poses = store.rows.vehicles[:, :3].astype(np.float64)
-        self.poses = np.where((known.pose & known.picture)[:, None], poses, np.nan)
-        step = np.hypot(*np.diff(self.poses[:, :2], axis=0, prepend=self.poses[:1, :2]).T)
+        vehicles = store.rows.vehicles
+        self.vehicles = np.where((known.pose & known.picture)[:, None], vehicles, np.nan)
+        step = np.hypot(*np.diff(self.vehicles[:, :2], axis=0, prepend=self.vehicles[:1, :2]).T)
         step[self.starts] = 0.0
         step[np.isnan(step)] = 0.0
         self.travelled = np.cumsum(step)
@@ -78,8 +101,7 @@ class MemorySampler:
         # the memory keeps one frame for every MIN_MOVE driven
         places = np.floor(self.travelled[index] / MIN_MOVE + draw[1])
         index = index[np.diff(places, prepend=-1.0) != 0]
-        motions = relative_pose(torch.from_numpy(self.poses[index]), torch.from_numpy(self.poses[last]))
-        index = index[is_near(motions).numpy()]
+        index = index[is_near(motion_between(self.vehicles[index], self.vehicles[np.full_like(index, last)]))]
 
         new = self.encoded.geometry(last)
         missing = 1.0 - self.encoded.maps[last, ConditionChannel.VISIBLE] / FULL_SCALE

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.batches.latent_windows import STYLE_FRAMES
 from training.batches.self_rollouts import SelfRolloutClips
-from training.batches.vae_inputs import STYLE_FRAMES, stack_surfaces
 from training.data.frame_store import picture_runs
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.fetch import fetch
@@ -167,7 +167,7 @@ class PictureRollouts:
             last.append((self.carried["pictures"][row], grid, visible * (rng.random() >= c.last_dropout)))
             maps.append(surfaces.without_sun() if self.carried["sunless"][row] else surfaces)
             recalled.append(self._recall(int(row), surfaces, visible, blind, rng))
-        surfaces = stack_surfaces(maps, self.device)
+        surfaces = Surfaces.stack(maps, self.device)
         return PictureBatch(
             rows=rows,
             frames=self._true(at[rows] + 1),
@@ -216,7 +216,7 @@ class PictureRollouts:
         carried["key_at"][row] = -1
         positions = np.maximum(at - np.array(STYLE_FRAMES), self.firsts[self.run_of[at]])
         maps = [self._surfaces(int(k), blind) for k in positions]
-        surfaces = stack_surfaces([one.without_sun() if sunless else one for one in maps], self.device)
+        surfaces = Surfaces.stack([one.without_sun() if sunless else one for one in maps], self.device)
         carried["statistics"][row] = picture_statistics(self._true(positions), surfaces).cpu()
         self._keep(row)
 

@@ -56,7 +56,7 @@ class SceneTargets(NamedTuple):
         return SceneTargets(*(value.to(device) for value in self))
 
 
-class PictureBatch(NamedTuple):
+class SceneBatch(NamedTuple):
     """Frames uint8 [b, NUM_READ, h, w, 3], oldest first, and what is true of the newest."""
 
     frames: np.ndarray
@@ -109,7 +109,7 @@ class ScenePictures:
         """Number of pictures."""
         return len(self.positions)
 
-    def sample(self, batch_size: int, rng: np.random.Generator) -> PictureBatch:
+    def sample(self, batch_size: int, rng: np.random.Generator) -> SceneBatch:
         """`batch_size` pictures, drawn with replacement."""
         return self.at(self.draw(batch_size, rng))
 
@@ -121,11 +121,11 @@ class ScenePictures:
             chosen = np.where(rng.random(batch_size) < self.event_fraction, event, chosen)
         return chosen
 
-    def at(self, chosen: np.ndarray) -> PictureBatch:
+    def at(self, chosen: np.ndarray) -> SceneBatch:
         """The pictures of these numbers, int64 [b]."""
         positions = self.positions[chosen]
         frames = np.stack([self.store.frames[k - NUM_READ + 1 : k + 1] for k in positions])
-        return PictureBatch(frames, self.targets(chosen))
+        return SceneBatch(frames, self.targets(chosen))
 
     def objects(self, chosen: np.ndarray) -> VisibleObjects:
         """The objects in the pictures of these numbers, int64 [b], which they count from 0 on."""
@@ -183,7 +183,7 @@ class SpoilConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction <= 1 or not 0 <= self.light < 1:
-            raise ValueError(f"fraction and light must lie in [0, 1), got {self.fraction}, {self.light}")
+            raise ValueError(f"fraction must lie in [0, 1], light in [0, 1), got {self.fraction}, {self.light}")
         if self.blur < 0 or self.noise < 0:
             raise ValueError(f"blur and noise must not be negative, got {self.blur}, {self.noise}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.data.recorded_clips import SAME_SIZE
 from training.data.recorded_scenes import RecordedScenes
 from training.data.validity import known_of
 from worldsim.conditioning.user_colors import read_user_colors
@@ -11,9 +12,7 @@ from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.scene import ObjectColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 
-SAME_SIZE = 2e-3
-"""Lengths and widths that differ by less are of one road user [m]."""
-NUM_READ = 8
+MOST_PICTURES = 8
 """Pictures of a road user of which its colour is read: those in which it is nearest."""
 
 
@@ -68,7 +67,7 @@ def _read_color(
         ahead += np.sin(scene.view.yaw) * (box[BoxColumn.Y] - scene.view.y)
         return float(ahead) if ahead > 0 else np.inf
 
-    nearest = sorted(frames, key=distance)[:NUM_READ]
+    nearest = sorted(frames, key=distance)[:MOST_PICTURES]
     geometries = [scenes.surfaces(start + frame).geometry for frame in nearest]
     pictures = scenes.store.frames[start + np.array(nearest)]
     # who is lost out of sight for a while comes back under another number

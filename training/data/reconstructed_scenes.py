@@ -8,19 +8,15 @@ from training.data.rollouts import Rows
 from training.data.validity import known_of
 from worldsim.actors.actors import ActorColumn, match_objects, object_states
 from worldsim.datatypes.known_road_users import usual_heights
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
-from worldsim.datatypes.scene import EgoColumn, ObjectKind
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
+from worldsim.datatypes.scene import BOX_COLUMNS, EgoColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.gbuffer.camera_scene import CameraScene
-from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.road_users import UNKNOWN_COLOR, RoadUsers
 from worldsim.gbuffer.view import View
 
-NO_COLOR = 127.5
-"""Stands for a colour that is not known: it is 0 in a SurfaceMap."""
 SAME_WITHIN = 1.0
 """A road user is found again so far from where its speed would have brought it [m]."""
-_STATE = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
-_BOX = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]
 
 
 def reconstruct_scenes(rows: Rows, dt: float) -> list[CameraScene]:
@@ -78,7 +74,7 @@ def integrate_unknown_poses(rows: Rows, dt: float) -> np.ndarray:
 def _scene(vehicle: np.ndarray, states: np.ndarray, kinds: np.ndarray, ids: np.ndarray) -> CameraScene:
     n = len(kinds)
     boxes = np.zeros((n, len(BOX_NAMES)))
-    boxes[:, _BOX] = states[:, _STATE]
+    boxes[:, FOOTPRINT_COLUMNS] = states[:, BOX_COLUMNS]
     boxes[:, BoxColumn.HEIGHT] = usual_heights(kinds)
     x, y, yaw = (float(vehicle[c]) for c in (VehicleColumn.X, VehicleColumn.Y, VehicleColumn.YAW))
     return CameraScene(
@@ -86,7 +82,7 @@ def _scene(vehicle: np.ndarray, states: np.ndarray, kinds: np.ndarray, ids: np.n
         users=RoadUsers(
             kinds=kinds.astype(np.int64),
             boxes=boxes,
-            colors=np.full((n, 3), NO_COLOR),
+            colors=np.full((n, 3), UNKNOWN_COLOR),
             braking=np.zeros(n, bool),
             phases=np.zeros(n),
         ),

@@ -281,14 +281,12 @@ def _roll_out(model: WorldModel, store: FrameStore, config: EvaluateConfig) -> d
     rng = np.random.default_rng(config.seed)
     positions = choose_starts(store, config.num_starts, model.config.num_context, horizon, rng)
     rollouts = roll_out_recorded(model, store, positions, horizon, config.batch_size)
-    scores = {
+    return {
         "tracked": tracked_scores(rollouts, dt),
         "events": event_scores(rollouts, dt),
         "trust": trust_scores(rollouts, model.trust),
+        "full_trust": trust_scores(rollouts, model.full_trust),
     }
-    if model.full_trust.fitted:
-        scores["full_trust"] = trust_scores(rollouts, model.full_trust)
-    return scores
 
 
 def _drive_closed_loop(model: WorldModel, config: EvaluateConfig) -> dict:

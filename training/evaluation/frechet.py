@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from training.evaluation.image_metrics import frechet_distance
-from training.evaluation.yardstick import Yardstick, load_yardstick
+from training.evaluation.yardstick import Yardstick
 
 CLIP_FRAMES = 5
 SPANS = {"0-1": (0.0, 1.0), "1-3": (1.0, 3.0), "3-10": (3.0, 10.0), "10-60": (10.0, 60.0)}
@@ -58,14 +58,6 @@ def frames_to_features(yardstick: Yardstick, frames: np.ndarray) -> np.ndarray:
     size = CLIP_FRAMES * CLIPS_AT_A_TIME
     parts = [frames[k : k + size] for k in range(0, max(len(frames), 1), size)]
     return np.concatenate([clip_features(yardstick.feature_maps(part)).cpu().numpy() for part in parts])
-
-
-def frechet_between(made: Sequence[np.ndarray], true: Sequence[np.ndarray], device: str = "cpu") -> float:
-    """Frechet distance of made videos from true ones, each uint8 [t, h, w, 3]; few clips make it too large, so compare
-    only distances of as many."""
-    yardstick = load_yardstick(device)
-    ours, truth = (np.concatenate([frames_to_features(yardstick, v) for v in videos]) for videos in (made, true))
-    return frechet_distance(ours, truth)
 
 
 def frechet_score(

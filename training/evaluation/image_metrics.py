@@ -31,7 +31,7 @@ def sharpness(frames: np.ndarray) -> np.ndarray:
     return np.array([np.abs(cv2.Laplacian(image, cv2.CV_32F)).mean() for image in grey])
 
 
-def colour_statistics(frames: np.ndarray) -> dict[str, np.ndarray]:
+def color_statistics(frames: np.ndarray) -> dict[str, np.ndarray]:
     """Of each of uint8 frames [n, h, w, 3], in grey levels [n]: mean `brightness`; `contrast`, the deviation of the
     brightness over the pixels; `saturation`, how far a pixel's largest and smallest channel are apart."""
     flat = frames.astype(np.float32)
@@ -48,24 +48,10 @@ STATISTICS = ("sharpness", "brightness", "contrast", "saturation")
 
 
 def frame_statistics(frames: np.ndarray) -> dict[str, np.ndarray]:
-    """`sharpness` and `colour_statistics` of each of uint8 frames [n, h, w, 3], [n] each."""
+    """`sharpness` and `color_statistics` of each of uint8 frames [n, h, w, 3], [n] each."""
     parts = [frames[k : k + CHUNK] for k in range(0, len(frames), CHUNK)]
-    found = [{"sharpness": sharpness(part), **colour_statistics(part)} for part in parts]
+    found = [{"sharpness": sharpness(part), **color_statistics(part)} for part in parts]
     return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
-
-
-def picture_metrics(made: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """How true made frames are, both uint8 [t, h, w, 3]: mean `psnr_db`, and means of `frame_statistics` over the
-    truth's.
-
-    Raises:
-        ValueError: not as many frames of one size, or none.
-    """
-    if made.shape != true.shape or made.ndim != 4 or not len(made):
-        raise ValueError(f"frames must be [t, h, w, 3], as many as true ones, got {made.shape} and {true.shape}")
-    ours, truth = frame_statistics(made), frame_statistics(true)
-    ratios = {name: float(ours[name].mean() / max(truth[name].mean(), 1e-6)) for name in ours}
-    return {"psnr_db": float(psnr(made, true).mean()), **ratios}
 
 
 def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:

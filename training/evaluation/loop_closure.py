@@ -12,9 +12,10 @@ from envs.ground_truth import points_at
 from envs.maps.lane_search import Stretch, find_shortest_paths, join_stretches
 from envs.maps.road_map import RoadMap
 from envs.maps.route import Route
+from envs.road.config import RoadWorldConfig
 from envs.road.rendering.camera import CameraConfig, load_camera
 from envs.road.rendering.weather import Weather
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.road_world import RoadWorld
 from envs.road.static_scene import load_town_scene
 from training.evaluation.closed_loop import follow_lane
 from training.evaluation.image_metrics import psnr

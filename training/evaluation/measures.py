@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
@@ -167,5 +168,5 @@ def load_measures(kind: type[Measures], path: Path, digest: str) -> Measures | N
                     file[name] if part is None else part(**{own: file[f"{name}.{own}"] for own in _NAMES[part]})
                 )
             return kind(**values)
-    except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, OSError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError):
         return None

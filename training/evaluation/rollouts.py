@@ -13,7 +13,7 @@ from training.data.frame_store import FrameStore
 from training.data.starts import clip_at
 from training.data.validity import Known, known_of
 from worldsim.datatypes.scene import SceneState
-from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS
+from worldsim.dynamics.trust import FULL_SIGNALS
 from worldsim.model_state import ModelState
 from worldsim.world_model import WorldModel
 
@@ -25,7 +25,7 @@ class Rollouts:
 
     errors: mean squared error of the frames in grey levels, [n, t]. tracked: what the world answers with, true_scenes:
     SceneState [n, t]. collision, off_road: as the world answers; both as decoded, and the truth, and valid [n, t].
-    signals: FULL_SIGNALS of trust, or FREE_SIGNALS of a model without `full_trust`, [n, t, k].
+    signals: FULL_SIGNALS of trust, [n, t, k].
     """
 
     errors: np.ndarray
@@ -53,13 +53,13 @@ def roll_out_recorded(
         for first in range(0, len(positions), batch_size):
             batch = slice(first, first + batch_size)
             clips = [clip_at(store, int(p), model.config.num_context) for p in positions[batch]]
-            state = model.begin(clips, positions[batch].tolist(), full_signals=model.full_trust.fitted)
+            state = model.begin(clips, positions[batch].tolist(), full_signals=True)
             batches.append(_imagine(model, state, controls[batch], store, index[batch], bar))
 
     joined = {name: np.concatenate([b.arrays[name] for b in batches]) for name in batches[0].arrays}
     return Rollouts(
         **joined,
-        tracked=_concatenate([b.tracked for b in batches]),
+        tracked=SceneState.concatenate([b.tracked for b in batches]),
         true_scenes=store.rows.scenes[index],
         true_collision=store.rows.collision[index],
         true_off_road=store.rows.off_road[index],
@@ -93,7 +93,6 @@ def _imagine(
     """From a state of `n` slots on under controls [n, t, 4], beside the store's frames at `index` [n, t]."""
     scenes: list[SceneState] = []
     steps: dict[str, list[np.ndarray]] = {}
-    signals = FULL_SIGNALS if model.full_trust.fitted else FREE_SIGNALS
     for t in range(controls.shape[1]):
         state, prediction = model.step(state, controls[:, t], decode_scene=True)
         assert prediction.decoded is not None
@@ -106,16 +105,12 @@ def _imagine(
             "decoded_collision": prediction.decoded.collision,
             "off_road": prediction.off_road,
             "decoded_off_road": prediction.decoded.off_road,
-            "signals": np.stack([prediction.trust.signals[name] for name in signals], axis=-1),
+            "signals": np.stack([prediction.trust.signals[name] for name in FULL_SIGNALS], axis=-1),
         }
         for name, value in now.items():
             steps.setdefault(name, []).append(value)
         bar.update(len(controls))
     return _Imagined(over_time(scenes), {name: np.stack(values, axis=1) for name, values in steps.items()})
-
-
-def _concatenate(parts: Sequence[SceneState]) -> SceneState:
-    return SceneState(**{name: np.concatenate([s.arrays()[name] for s in parts]) for name in parts[0].arrays()})
 
 
 def over_time(steps: Sequence[SceneState]) -> SceneState:

@@ -8,11 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from training.batches.scene_pictures import ScenePictures
 from training.evaluation.image_metrics import auroc
 from worldsim.conditioning.object_grid import VISIBLE_PIXELS, VisibleObjects
 from worldsim.datatypes.scene import EgoColumn, ObjectKind, SceneState
-from worldsim.networks.scene_reader import NUM_READ
 from worldsim.scene_decoder import DecodedScene, SceneDecoder
 
 RANGE = 30.0
@@ -60,29 +58,12 @@ def read_pictures(decoder: SceneDecoder, frames: np.ndarray, chunk: int = 32) ->
     for first in range(0, len(frames), chunk):
         some = frames[first : first + chunk]
         parts.append(decoder.read(some, np.zeros((len(some), 4)), np.zeros(len(some), np.int64)))
-    scenes = [part.scene.arrays() for part in parts]
     return ReadScene(
-        scene=SceneState(**{name: np.concatenate([s[name] for s in scenes]) for name in scenes[0]}),
+        scene=SceneState.concatenate([part.scene for part in parts]),
         ego=np.concatenate([part.ego for part in parts]),
         collision=np.concatenate([part.collision for part in parts]),
         off_road=np.concatenate([part.off_road for part in parts]),
     )
-
-
-def true_scene(pictures: ScenePictures, chosen: np.ndarray) -> TrueScene:
-    """What is true of the pictures of these numbers, int64 [n]."""
-    rows, positions = pictures.store.rows, pictures.positions[chosen]
-    return TrueScene(
-        scene=rows.scenes[positions],
-        visible=pictures.objects(chosen),
-        collision=rows.collision[positions] > 0.5,
-        off_road=rows.off_road[positions] > 0.5,
-    )
-
-
-def recorded_frames(pictures: ScenePictures, chosen: np.ndarray) -> np.ndarray:
-    """The recorded pictures of these numbers with those before them, uint8 [n, NUM_READ, h, w, 3]."""
-    return np.stack([pictures.store.frames[k - NUM_READ + 1 : k + 1] for k in pictures.positions[chosen]])
 
 
 def reading_scores(read: ReadScene, truth: TrueScene) -> dict:
@@ -93,13 +74,15 @@ def reading_scores(read: ReadScene, truth: TrueScene) -> dict:
     in_lane = true.lane_valid[:, 0]
     both = true.lead_valid & ours.lead_valid
     gap = np.abs(ours.lead[:, 0] - true.lead[:, 0]) / np.maximum(true.lead[:, 0], 2.0)
+    # where no picture has a lead, leads are not known: the reader denies them then, and would be right throughout
+    agrees = true.lead_valid == ours.lead_valid if true.lead_valid.any() else np.zeros(0, bool)
     scores = {
         **user_scores(ours, truth.visible),
         "lane_error_m": _median(lane[in_lane, 0]),
         "lane_error_mean_m": float(lane[in_lane, 0].mean()) if in_lane.any() else float("nan"),
         "heading_error_deg": _median(np.degrees(lane[in_lane, 1])),
         "lead_gap_relative": _median(gap[both]),
-        "lead_presence_accuracy": float((true.lead_valid == ours.lead_valid).mean()),
+        "lead_presence_accuracy": _share(agrees),
     }
     for k, (name, column) in enumerate((("speed", EgoColumn.SPEED), ("yaw_rate", EgoColumn.YAW_RATE))):
         known = true.ego_valid[:, column]
@@ -150,8 +133,8 @@ def user_scores(scene: SceneState, visible: VisibleObjects) -> dict:
     for kind in ObjectKind:
         if kind != ObjectKind.EMPTY:
             scores[f"{kind.name.lower()}_found"] = _share(found[wanted & (visible.kinds == kind)])
-    for near_, far in ((0, 10), (10, 20), (20, 30)):
-        scores[f"found_{near_}_{far}_m"] = _share(found[wanted & (distance >= near_) & (distance < far)])
+    for low, high in ((0, 10), (10, 20), (20, 30)):
+        scores[f"found_{low}_{high}_m"] = _share(found[wanted & (distance >= low) & (distance < high)])
     faint = (visible.pixels >= VISIBLE_PIXELS) & (visible.pixels < LEAST_PIXELS) & (distance <= RANGE)
     return scores | {"faint_users_found": _share(found[faint])}
 

@@ -22,11 +22,7 @@ from worldsim.world_model import WorldModel
 def reconstruct(model: WorldModel, frames: np.ndarray, surfaces: list[SurfaceMap]) -> np.ndarray:
     """Consecutive frames uint8 [t, h, w, 3] that show these surfaces, from their latents, without earlier pictures."""
     vae, kernel = model.vae, model.config.vae.temporal_kernel
-    channels, parts = (
-        torch.from_numpy(np.stack(arrays)).to(model.device)
-        for arrays in zip(*((one.channels, one.parts) for one in surfaces), strict=True)
-    )
-    shown = Surfaces(channels, parts)
+    shown = Surfaces.stack(surfaces, model.device)
     pictures = frames_to_float(torch.from_numpy(np.array(frames)).to(model.device))
     style = vae.read_style(picture_statistics(pictures, shown)[None]).expand(len(frames), -1)
     latents = vae.encode(pictures, shown)

@@ -18,8 +18,8 @@ from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_rou
 from envs.folder_lock import lock_folder
 from envs.maps.map_files import MapFile, find_maps, read_maps
 from envs.process_pool import in_processes
-from envs.registration import WORLDS, ReferenceWorldName
 from envs.world import CameraSceneWorld, SensorWorld, World, WorldLostError, WorldStep
+from envs.worlds import WORLDS, ReferenceWorldName
 from training.data import lerobot_layout as layout
 from training.data.rollout_writer import RolloutWriter
 from training.data.rollouts import EpisodeSource, RolloutDataset, Rows, all_valid

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.config import RoadWorldConfig
+from envs.road.road_world import RoadWorld
 from training.data.frame_store import FrameStore
 from training.data.starts import clip_at, known_starts
 from worldsim.datatypes.scene import LeadColumn, ObjectColumn, ObjectKind, SceneState

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.batches.scene_pictures import MadePictures, PictureBatch, ScenePictures, SceneTargets, SpoilConfig, spoil
+from training.batches.scene_pictures import MadePictures, SceneBatch, ScenePictures, SceneTargets, SpoilConfig, spoil
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.stages.made_pictures import MadePicturesConfig
@@ -98,7 +98,7 @@ def _focal_loss(logit: Tensor, near: Tensor, counted: Tensor) -> Tensor:
 
 def mixed_batch(
     pictures: ScenePictures, made: MadePictures | None, config: ReaderStageConfig, rng: np.random.Generator
-) -> PictureBatch:
+) -> SceneBatch:
     """Recorded pictures, `made_fraction` of them in their place as the world made them, with the recorded targets."""
     chosen = pictures.draw(config.batch_size, rng)
     num_made = 0 if made is None else round(config.made_fraction * config.batch_size)
@@ -112,7 +112,7 @@ def mixed_batch(
 
 
 def reader_losses(
-    reader: SceneReader, batch: PictureBatch, config: ReaderStageConfig, generator: torch.Generator
+    reader: SceneReader, batch: SceneBatch, config: ReaderStageConfig, generator: torch.Generator
 ) -> dict[str, Tensor]:
     """The named losses of a batch."""
     device = next(reader.parameters()).device

@@ -20,7 +20,6 @@ from torch.nn import functional as F
 
 from training.batches.picture_rollouts import PictureBatch, PictureRollouts, PictureRolloutsConfig
 from training.batches.self_rollouts import SelfRolloutClips
-from training.batches.vae_inputs import stack_surfaces
 from training.data.frame_store import picture_runs
 from training.data.recorded_scenes import RecordedScenes
 from training.stages.distributed import step_rng
@@ -317,7 +316,7 @@ def encode_frames(
     """Normalised latents of the frames at these positions of a store."""
     device = vae.latent_mean.device
     frames = np.stack([scenes.store.frames[int(k)] for k in positions])
-    surfaces = stack_surfaces([scenes.surfaces(int(k)) for k in positions], device)
+    surfaces = Surfaces.stack([scenes.surfaces(int(k)) for k in positions], device)
     return vae.encode(frames_to_float(torch.from_numpy(frames).to(device)), surfaces).float()
 
 

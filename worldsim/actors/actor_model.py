@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import IntEnum
 
 import numpy as np
 import torch
@@ -25,6 +26,25 @@ from worldsim.datatypes.vehicle import VehicleColumn
 ARRIVAL_NAMES = ("s", "lateral", "heading", "speed", "length", "width", "kind", "red", "green", "blue")
 """Who comes into range: place on the ego's route, heading relative to it; [m, m, rad, m/s, m, m], ObjectKind; RGB in
 [0, 1], NaN where unknown."""
+
+
+class ArrivalColumn(IntEnum):
+    """Columns of ARRIVAL_NAMES."""
+
+    S = 0
+    LATERAL = 1
+    HEADING = 2
+    SPEED = 3
+    LENGTH = 4
+    WIDTH = 5
+    KIND = 6
+    RED = 7
+    GREEN = 8
+    BLUE = 9
+
+
+ARRIVAL_COLOR = slice(ArrivalColumn.RED, ArrivalColumn.BLUE + 1)
+"""RGB of an arrival."""
 LEAVE_RANGE = 68.0
 """Actors that go away from the ego leave here [m]; those who come from farther away come on."""
 ARRIVAL_GAP = 8.0
@@ -133,7 +153,7 @@ class ActorModel(nn.Module):
             dt: length of the step [s].
             overrides: states [b, s, 10] after the step, NaN where actors move by themselves; of those given an
                 acceleration of NaN stands for the change of speed.
-            parked: who is parked in each world, x and y first, [p, 7]: nobody arrives there, or to be parked himself;
+            parked: who is parked in each world, PARKED_NAMES [p, 7]: nobody arrives there, or to be parked himself;
                 None where that is not known.
         """
         in_ego_frame = actors.in_ego_frame(vehicles)
@@ -185,7 +205,7 @@ class ActorModel(nn.Module):
         if not len(worlds):
             return replace(actors, states=states, kinds=kinds, vacant=vacant)
         stock = self.arrivals.double().cpu().numpy()
-        stock = stock[stock[:, 6] > 0]
+        stock = stock[stock[:, ArrivalColumn.KIND] > 0]
         if not len(stock):
             return replace(actors, states=states, kinds=kinds, vacant=vacant)
 
@@ -206,10 +226,10 @@ class ActorModel(nn.Module):
                     break
                 if arrived and _least_distance(state[None, None, :2], np.stack(arrived)[None, :, :2]) < ARRIVAL_GAP:
                     continue
-                states[k, free[0]], kinds[k, free[0]], vacant[k, free[0]] = state, int(row[6]), False
+                states[k, free[0]], kinds[k, free[0]], vacant[k, free[0]] = state, int(row[ArrivalColumn.KIND]), False
                 number = traits[k, :, TraitColumn.ID].max() + 1
                 height = usual_heights(kinds[k, free[0]])
-                traits[k, free[0]] = [*row[7:], height, np.nan, 0.0, number, 1.0]
+                traits[k, free[0]] = [*row[ARRIVAL_COLOR], height, np.nan, 0.0, number, 1.0]
                 arrived.append(state)
         return Actors(states=states, kinds=kinds, vacant=vacant, traits=traits)
 
@@ -217,13 +237,14 @@ class ActorModel(nn.Module):
         """The actors, all with a colour: those of whom none is known get that of an arrival of their kind, by chance;
         free places too, for whoever a scenario puts there."""
         stock = self.arrivals.double().cpu().numpy()
-        stock = stock[np.isfinite(stock).all(-1) & (stock[:, 6] > 0)]
+        stock = stock[np.isfinite(stock).all(-1) & (stock[:, ArrivalColumn.KIND] > 0)]
         traits = actors.traits.copy()
-        for k, slot in zip(*np.nonzero(np.isnan(actors.colours).any(-1)), strict=True):
+        for k, slot in zip(*np.nonzero(np.isnan(actors.colors).any(-1)), strict=True):
             kind = actors.kinds[k, slot] or ObjectKind.CAR
-            same = stock[stock[:, 6] == kind]
+            same = stock[stock[:, ArrivalColumn.KIND] == kind]
             if len(same):
-                traits[k, slot, COLOR] = same[np.random.default_rng([*draws[k], int(slot)]).integers(len(same)), 7:]
+                drawn = np.random.default_rng([*draws[k], int(slot)]).integers(len(same))
+                traits[k, slot, COLOR] = same[drawn, ARRIVAL_COLOR]
         return replace(actors, traits=traits)
 
 
@@ -250,7 +271,8 @@ def _have_room_among(candidates: np.ndarray, examples: np.ndarray, parked: Seque
     fits = np.ones(candidates.shape[:2], bool)
     for n, rows in enumerate(parked):
         if rows is not None:
-            _, lateral, _, speed, _, _, kind = np.moveaxis(examples[n, :, :7], -1, 0)
+            speed, lateral = examples[n, :, ArrivalColumn.SPEED], examples[n, :, ArrivalColumn.LATERAL]
+            kind = examples[n, :, ArrivalColumn.KIND]
             stands = (speed < STANDING) & (kind != ObjectKind.PEDESTRIAN) & (np.abs(lateral) > LANE_HALF_WIDTH)
             near = _least_distance(candidates[n : n + 1, :, :2], rows[None, :, :2])[0] < PARKED_GAP
             fits[n] = ~stands & ~near
@@ -338,7 +360,7 @@ def _least_distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:
 def _arriving(rows: np.ndarray, points: np.ndarray, vehicles: np.ndarray) -> np.ndarray:
     """ACTOR_NAMES [n, t, 10] of arrivals ARRIVAL_NAMES [n, t, 10] at their places on the routes [n, p, 2] in front of
     `vehicles` [n, 6]."""
-    s, lateral, heading, speed, length, width = np.moveaxis(rows[..., :6], -1, 0)
+    s, lateral, heading, speed, length, width = np.moveaxis(rows[..., : ArrivalColumn.KIND], -1, 0)
     at = np.clip(np.searchsorted(ROUTE_FRAME_ARCS, s, side="right") - 1, 0, points.shape[1] - 2)
     n = np.arange(len(points))[:, None]
     d = points[n, at + 1] - points[n, at]

@@ -44,6 +44,23 @@ BRAKE_LIGHTS = -0.6
 STRIDE_LENGTH = 1.4
 """Distance walked in one cycle of the legs [m]."""
 
+PARKED_NAMES = ("x", "y", "yaw", "length", "width", "z", "kind")
+"""Who stands beside the lanes, in the ground frame: [m, m, rad, m, m], height of the ground below [m], NaN where it is
+not known; ObjectKind."""
+
+
+class ParkedColumn(IntEnum):
+    """Columns of PARKED_NAMES; the first five make a box of `worldsim.datatypes.boxes`."""
+
+    X = 0
+    Y = 1
+    YAW = 2
+    LENGTH = 3
+    WIDTH = 4
+    Z = 5
+    KIND = 6
+
+
 TRAIT_NAMES = ("red", "green", "blue", "height", "z", "phase", "id", "recurs")
 """RGB in [0, 1], NaN where unknown; height, and that of the ground below [m], NaN where it is not known; of a
 pedestrian's stride [rad]; who it is, and of a free slot whoever was there last; 1 for whose place another one takes."""
@@ -83,7 +100,7 @@ class Actors:
     traits: np.ndarray
 
     @property
-    def colours(self) -> np.ndarray:
+    def colors(self) -> np.ndarray:
         """RGB in [0, 1], float64 [b, s, 3]; NaN where unknown."""
         return self.traits[..., COLOR]
 

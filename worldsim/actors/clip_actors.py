@@ -21,16 +21,14 @@ from worldsim.actors.actors import (
 )
 from worldsim.actors.route_frame import LANE_HALF_WIDTH, RouteFrame, to_frenet
 from worldsim.datatypes.known_road_users import KnownRoadUsers, usual_heights
-from worldsim.datatypes.layout import BoxColumn
-from worldsim.datatypes.scene import OBJECT_RANGE
+from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn
+from worldsim.datatypes.scene import BOX_COLUMNS, OBJECT_RANGE
 from worldsim.datatypes.start_clip import USER_RANGE, StartClip
 
 LEAVE_BEHIND = 25.0
 """Actors farther behind the ego leave [m]."""
 BRAKES = -1.0
 """Taken for the acceleration of who shows brake lights, where it is not known [m/s²]."""
-_STATE = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]
-_STATE_COLUMNS = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
 
 
 def actors_of_clips(clips: Sequence[StartClip]) -> Actors:
@@ -87,7 +85,7 @@ def _fill_from_known(states: np.ndarray, kinds: np.ndarray, traits: np.ndarray, 
 
     kinds[:n] = chosen.kinds
     rowed = np.zeros((n, len(ACTOR_NAMES)))
-    rowed[:, _STATE_COLUMNS] = chosen.boxes[:, _STATE]
+    rowed[:, BOX_COLUMNS] = chosen.boxes[:, FOOTPRINT_COLUMNS]
     rowed[:, ActorColumn.SPEED], rowed[:, ActorColumn.LANE] = chosen.speeds, np.nan
     rowed = _with_rates(rowed, kinds[:n], clip)
     unseen = chosen.braking & (chosen.speeds > STANDING) & (rowed[:, ActorColumn.ACCELERATION] == 0.0)

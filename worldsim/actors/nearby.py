@@ -6,13 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from worldsim.actors.actors import Actors, TraitColumn
+from worldsim.actors.actors import ActorColumn, Actors, ParkedColumn, TraitColumn
 from worldsim.compiled import compiled
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, OBJECT_RANGE
+from worldsim.datatypes.vehicle import VehicleColumn
 
 LEVEL_HEIGHT = 2.5
 """Who is this much higher or lower than the ego is on another level of the road [m]."""
+# of egos, actors and objects alike; the last three of actors and objects
+_X, _Y, _YAW = int(VehicleColumn.X), int(VehicleColumn.Y), int(VehicleColumn.YAW)
+_SPEED, _LENGTH, _WIDTH = int(ActorColumn.SPEED), int(ActorColumn.LENGTH), int(ActorColumn.WIDTH)
 _Z = int(TraitColumn.Z)
+_PARKED_X, _PARKED_Y, _PARKED_YAW = int(ParkedColumn.X), int(ParkedColumn.Y), int(ParkedColumn.YAW)
+_PARKED_LENGTH, _PARKED_WIDTH = int(ParkedColumn.LENGTH), int(ParkedColumn.WIDTH)
+_PARKED_Z, _PARKED_KIND = int(ParkedColumn.Z), int(ParkedColumn.KIND)
 
 
 def nearby_objects(
@@ -24,7 +31,7 @@ def nearby_objects(
     Args:
         actors: around `b` egos.
         vehicles: the egos, [b, 6].
-        parked: `Surroundings.parked_rows` of each, [p, 7].
+        parked: beside the lanes around each, PARKED_NAMES [p, 7].
         ego_z: heights of the ground under the egos, [b] [m].
     """
     objects = np.zeros((len(vehicles), NUM_OBJECTS, len(OBJECT_NAMES)))
@@ -41,17 +48,17 @@ def _list(states, actor_kinds, traits, parked, ends, vehicles, ego_z, objects, k
     distances = np.empty(NUM_OBJECTS)
     begin = 0
     for b in range(len(vehicles)):
-        x, y, yaw, z = vehicles[b, 0], vehicles[b, 1], vehicles[b, 2], ego_z[b]
+        x, y, yaw, z = vehicles[b, _X], vehicles[b, _Y], vehicles[b, _YAW], ego_z[b]
         cos, sin = np.cos(yaw), np.sin(yaw)
         count = 0
         for k in range(num + ends[b] - begin):
             is_actor = k < num
             row = begin + k - num
-            kind = actor_kinds[b, k] if is_actor else int(parked[row, 6])
-            dx = (states[b, k, 0] if is_actor else parked[row, 0]) - x
-            dy = (states[b, k, 1] if is_actor else parked[row, 1]) - y
+            kind = actor_kinds[b, k] if is_actor else int(parked[row, _PARKED_KIND])
+            dx = (states[b, k, _X] if is_actor else parked[row, _PARKED_X]) - x
+            dy = (states[b, k, _Y] if is_actor else parked[row, _PARKED_Y]) - y
             distance = np.hypot(dx, dy)
-            above = (traits[b, k, _Z] if is_actor else parked[row, 5]) - z
+            above = (traits[b, k, _Z] if is_actor else parked[row, _PARKED_Z]) - z
             # a height that is not known is that of the ego
             if kind == 0 or distance > OBJECT_RANGE or abs(above) > LEVEL_HEIGHT:
                 continue
@@ -66,11 +73,11 @@ def _list(states, actor_kinds, traits, parked, ends, vehicles, ego_z, objects, k
                 kinds[b, j] = kinds[b, j - 1]
             count = min(count + 1, NUM_OBJECTS)
             distances[at], kinds[b, at] = distance, kind
-            objects[b, at, 0] = cos * dx + sin * dy
-            objects[b, at, 1] = cos * dy - sin * dx
-            turn = (states[b, k, 2] if is_actor else parked[row, 2]) - yaw
-            objects[b, at, 2] = (turn + np.pi) % (2 * np.pi) - np.pi
-            objects[b, at, 3] = states[b, k, 3] if is_actor else 0.0
-            objects[b, at, 4] = states[b, k, 4] if is_actor else parked[row, 3]
-            objects[b, at, 5] = states[b, k, 5] if is_actor else parked[row, 4]
+            objects[b, at, _X] = cos * dx + sin * dy
+            objects[b, at, _Y] = cos * dy - sin * dx
+            turn = (states[b, k, _YAW] if is_actor else parked[row, _PARKED_YAW]) - yaw
+            objects[b, at, _YAW] = (turn + np.pi) % (2 * np.pi) - np.pi
+            objects[b, at, _SPEED] = states[b, k, _SPEED] if is_actor else 0.0
+            objects[b, at, _LENGTH] = states[b, k, _LENGTH] if is_actor else parked[row, _PARKED_LENGTH]
+            objects[b, at, _WIDTH] = states[b, k, _WIDTH] if is_actor else parked[row, _PARKED_WIDTH]
         begin = ends[b]

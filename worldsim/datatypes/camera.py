@@ -105,11 +105,6 @@ class PinholeCamera(CameraGeometry):
         """Focal length [px]."""
         return focal_length(self.fov, self.width_px)
 
-    @property
-    def horizon(self) -> float:
-        """Row of the horizon [px]."""
-        return 0.5 * self.height_px - self.focal * math.tan(self.pitch)
-
     def project(self, points_vehicle: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where points of the vehicle frame appear.
 
@@ -126,20 +121,3 @@ class PinholeCamera(CameraGeometry):
         scale = np.full(len(points), np.nan)
         np.divide(self.focal, depth, out=scale, where=depth > 1e-6)
         return np.stack([right * scale + 0.5 * self.width_px, down * scale + 0.5 * self.height_px], axis=1), depth
-
-    def row_rays(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Forward and up components of rays of unit depth through pixel rows, in the vehicle frame; same shape."""
-        rise = (0.5 * self.height_px - rows) / self.focal
-        c, s = math.cos(self.pitch), math.sin(self.pitch)
-        return c + s * rise, c * rise - s
-
-    def column_rays(self, columns: np.ndarray) -> np.ndarray:
-        """Left components of rays of unit depth through pixel columns, in the vehicle frame; same shape."""
-        return (0.5 * self.width_px - columns) / self.focal
-
-    def cell_rays(self, stride: int) -> np.ndarray:
-        """Rays of unit depth through the middle of each cell of `stride` pixels, vehicle frame, float32 [h, w, 3]."""
-        rows = (np.arange(self.height_px // stride, dtype=np.float32) + 0.5) * stride
-        columns = (np.arange(self.width_px // stride, dtype=np.float32) + 0.5) * stride
-        forward, up = self.row_rays(rows[:, None])
-        return np.stack(np.broadcast_arrays(forward, self.column_rays(columns[None]), up), axis=-1)

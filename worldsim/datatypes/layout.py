@@ -31,6 +31,10 @@ class BoxColumn(IntEnum):
     HEIGHT = 6
 
 
+FOOTPRINT_COLUMNS = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]
+"""Columns of BOX_NAMES that make a box of `worldsim.datatypes.boxes`."""
+
+
 class LayoutKind(IntEnum):
     """What a box is. Its geometry follows from kind, size and seed alone (worldsim.gbuffer).
 

@@ -164,7 +164,16 @@ def preview_routes(routes: Routes, vehicles: np.ndarray, places: np.ndarray) -> 
     ended = (place == last) & (fraction[rows, nearest] >= 1.0)
     on_route = exists & (np.abs(lateral) <= LANE_RANGE) & ~ended
 
-    # the points ahead
+    points, valid = _points_ahead(routes, vehicles, arcs, on_route)
+    return RoutePreview(points, valid, lateral, heading, place, arcs, on_route)
+
+
+def _points_ahead(
+    routes: Routes, vehicles: np.ndarray, arcs: np.ndarray, on_route: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points at ROUTE_DISTANCES from arc lengths [b] on, float32 [b, r, 2] in the vehicle frame, and which of them
+    there are, bool [b, r]: none of an ego that is not `on_route`, bool [b]."""
+    rows = np.arange(len(arcs))
     wanted = arcs[:, None] + np.asarray(ROUTE_DISTANCES)
     length = routes.arcs[rows, np.maximum(routes.counts - 1, 0)]
     valid = on_route[:, None] & (wanted <= length[:, None] + 1e-9)
@@ -175,8 +184,7 @@ def preview_routes(routes: Routes, vehicles: np.ndarray, places: np.ndarray) -> 
         share = (wanted - begin) / np.maximum(end - begin, 1e-9)
         ground = here + share[..., None] * (there - here)
         points = rotate(ground - vehicles[:, None, :2], -vehicles[:, None, VehicleColumn.YAW])
-    points = np.where(valid[..., None], points, 0.0).astype(np.float32)
-    return RoutePreview(points, valid, lateral, heading, place, arcs, on_route)
+    return np.where(valid[..., None], points, 0.0).astype(np.float32), valid
 
 
 def centreline_of(scene: SceneState) -> np.ndarray:

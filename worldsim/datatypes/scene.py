@@ -72,7 +72,7 @@ class ObjectColumn(IntEnum):
 
 
 BOX_COLUMNS = [ObjectColumn.X, ObjectColumn.Y, ObjectColumn.YAW, ObjectColumn.LENGTH, ObjectColumn.WIDTH]
-"""Columns of OBJECT_NAMES that make a box of `worldsim.datatypes.boxes`."""
+"""Columns of OBJECT_NAMES, and of ACTOR_NAMES, that make a box of `worldsim.datatypes.boxes`."""
 
 ROUTE_DISTANCES = tuple(float(d) for d in (3, 6, 9, 12, 16, 20, 25, 30, 40, 50))
 """Arc length ahead of the ego's projection on the route at which route points are given [m]."""
@@ -258,6 +258,11 @@ class SceneState:
             lead_valid=np.zeros(b, bool),
             **unknown_signals(b),
         )
+
+    @staticmethod
+    def concatenate(parts: Sequence[SceneState]) -> SceneState:
+        """All of them, in that order, along the first dim."""
+        return SceneState(**{name: np.concatenate([getattr(s, name) for s in parts]) for name in _FIELDS})
 
     @staticmethod
     def stack(states: Sequence[SceneState]) -> SceneState:

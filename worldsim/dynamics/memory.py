@@ -6,22 +6,12 @@ beside its picture: what is kept, thinned and retrieved is decided once for both
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
-
-TURN_ARM = 8.0
-"""A turn by an angle counts as this far times the angle [m]."""
-SIDE_WEIGHT = 2.0
-"""A metre to the side counts as so many ahead or behind: what is beside the road is near."""
-RETRIEVAL_RANGE = 24.0
-"""Views farther than this are not near [m]."""
-MOST_TURN = math.radians(75.0)
-"""Nor are those that face elsewhere [rad]."""
 
 
 class RetrievedFrames(NamedTuple):
@@ -50,23 +40,3 @@ def fetch_latents(latents: Float[Tensor, "b t c h w"], grid: Float[Tensor, "b t 
         latents.flatten(0, 1), grid.flatten(0, 1).to(latents), padding_mode="border", align_corners=False
     )
     return flat.unflatten(0, latents.shape[:2])
-
-
-def relative_pose(poses: Float[Tensor, "*b m 3"], pose: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b m 3"]:
-    """The motion from each of `poses` (x, y [m], yaw [rad], ground frame) to `pose`, in the frame of each."""
-    dx, dy, dyaw = (pose[..., None, :] - poses).unbind(-1)
-    yaw = poses[..., 2]
-    cos, sin = yaw.cos(), yaw.sin()
-    turn = torch.remainder(dyaw + math.pi, 2 * math.pi) - math.pi
-    return torch.stack([cos * dx + sin * dy, cos * dy - sin * dx, turn], dim=-1)
-
-
-def view_distance(motions: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b"]:
-    """How different two views are, by the motion from one to the other [m]."""
-    dx, dy, dyaw = motions.unbind(-1)
-    return torch.sqrt(dx**2 + (SIDE_WEIGHT * dy) ** 2) + TURN_ARM * dyaw.abs()
-
-
-def is_near(motions: Float[Tensor, "*b 3"]) -> Bool[Tensor, "*b"]:
-    """Whether a view is near enough to show much of the same; NaN is not."""
-    return (view_distance(motions) < RETRIEVAL_RANGE) & (motions[..., 2].abs() < MOST_TURN)

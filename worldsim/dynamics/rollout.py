@@ -27,14 +27,12 @@ class LatentState(NamedTuple):
     cache: for each block that attends over frames, the keys and values of the last `window` ones.
     frames: number of each slot's newest frame, [b].
     signals: LATENT_SIGNALS of the newest latent, the last one where it is asked for, [b, k]; 0 for a recorded one.
-    style: light and weather of the drive, [b, d].
     """
 
     latents: Tensor
     cache: tuple[KeyValue, ...]
     frames: tuple[int, ...]
     signals: Tensor
-    style: Tensor
 
     def take(self, slots: Sequence[int]) -> LatentState:
         """The given slots, in that order, in memory of their own; a slot may be taken many times."""
@@ -45,7 +43,6 @@ class LatentState(NamedTuple):
             cache,
             tuple(self.frames[i] for i in slots),
             self.signals[index],
-            self.style[index],
         )
 
     @staticmethod
@@ -60,7 +57,6 @@ class LatentState(NamedTuple):
             cache,
             tuple(f for state in states for f in state.frames),
             torch.cat([state.signals for state in states]),
-            torch.cat([state.style for state in states]),
         )
 
 
@@ -149,7 +145,6 @@ def prefill(
         cache=_newest(denoiser, out.cache),
         frames=(t - 1,) * b,
         signals=latents.new_zeros(b, len(LATENT_SIGNALS) - 1),
-        style=conditions.style[:, -1],
     )
 
 

@@ -50,11 +50,6 @@ class TrustModel(nn.Module):
         self.register_buffer("weight", torch.zeros(num_signals))
         self.register_buffer("bias", torch.tensor(-3.0))
 
-    @property
-    def fitted(self) -> bool:
-        """False in a model of an older checkpoint, which lacks this trust: it then is NaN."""
-        return bool(self.bias.isfinite())
-
     def standardised(self, signals: Float[Tensor, "*b k"]) -> Float[Tensor, "*b j"]:
         """Logarithms of the signals it weighs, with zero mean and unit variance over rollouts; NaN, unknown ones, are
         0."""

@@ -25,6 +25,9 @@ from worldsim.gbuffer.templates import (
     TemplateBuilder,
 )
 
+UNKNOWN_COLOR = 127.5
+"""Red, green and blue of road users whose colour is not known: 0 in a SurfaceMap."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RoadUsers:

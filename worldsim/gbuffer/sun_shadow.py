@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from worldsim.datatypes.boxes import corners
-from worldsim.datatypes.layout import BoxColumn, Layout, LayoutKind
+from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn, Layout, LayoutKind
 from worldsim.gbuffer.ground_grid import GroundGrid
 
 RESOLUTION = 0.4
@@ -50,7 +50,7 @@ class SunShadow:
         grid = GroundGrid.around(low, high, MARGIN, RESOLUTION, MAX_PIXELS)
         image = np.zeros(grid.shape, np.uint8)
         away = -sun_direction[:2] / max(float(sun_direction[2]), 0.05)
-        footprints = boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]]
+        footprints = boxes[:, FOOTPRINT_COLUMNS]
         heights = boxes[:, BoxColumn.HEIGHT]
         outlines = corners(footprints)
 

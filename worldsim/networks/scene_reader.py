@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -48,10 +48,6 @@ class SceneEstimate(NamedTuple):
     present: Tensor
     kind: Tensor
     values: Tensor
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> SceneEstimate:
-        """`function` applied to every tensor."""
-        return SceneEstimate(*(function(value) for value in self))
 
 
 class SceneReader(nn.Module):

@@ -7,8 +7,10 @@ what it may by a learned gate.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float, UInt8
@@ -17,7 +19,7 @@ from torch.nn import functional as F
 
 from worldsim.configs import VAEConfig
 from worldsim.gbuffer.classes import Part, SemanticClass
-from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS, SurfaceChannel
+from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS, SurfaceChannel, SurfaceMap
 from worldsim.networks.layers import ConvBlock, Pointwise
 
 NUM_CLASSES = len(SemanticClass)
@@ -46,6 +48,12 @@ class Surfaces(NamedTuple):
 
     channels: Tensor
     parts: Tensor
+
+    @staticmethod
+    def stack(maps: Sequence[SurfaceMap], device: torch.device) -> Surfaces:
+        """Those of many pictures of one size, on a device."""
+        channels, parts = np.stack([one.channels for one in maps]), np.stack([one.parts for one in maps])
+        return Surfaces(torch.from_numpy(channels).to(device), torch.from_numpy(parts).to(device))
 
 
 class References(NamedTuple):

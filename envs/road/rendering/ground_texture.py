@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.road.rendering.weather import smooth_noise
 from worldsim.datatypes.boxes import corners
-from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, LineColor
+from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, AreaKind, Layout, LayoutKind, LineColor
 from worldsim.gbuffer.classes import SemanticClass
 from worldsim.gbuffer.decks import DeckTile
 from worldsim.gbuffer.ground_grid import OVERDRAW, SEAM, GroundGrid, pyramids
@@ -226,7 +226,7 @@ class _GroundPainter:
         )
         mask = np.zeros(coarse.shape, np.float32)
         boxes, kinds = self.layout.boxes, self.layout.box_kinds
-        outlines = corners(boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]])
+        outlines = corners(boxes[:, FOOTPRINT_COLUMNS])
         for kinds_of, strength in (((LayoutKind.TREE,), 0.22), ((LayoutKind.BUILDING, LayoutKind.WALL), 0.5)):
             for k in np.flatnonzero(np.isin(kinds, kinds_of)):
                 coarse.fill(mask, outlines[k], strength, smooth=False)

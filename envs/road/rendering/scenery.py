@@ -13,7 +13,7 @@ from envs.maps.ground_layout import ground_layout, with_ground
 from envs.road.rendering.ground_texture import GroundColors, GroundTexture
 from envs.road.rendering.scenery_planner import SceneryPlanner
 from envs.road.rendering.signal_boxes import signal_boxes
-from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, join_polylines
+from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, AreaKind, BoxColumn, Layout, LayoutKind, join_polylines
 from worldsim.gbuffer.terrain import Terrain
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Scenery:
     def obstacles(self) -> np.ndarray:
         """Solid things, (x, y, yaw, length, width) [k, 5] [m, m, rad, m, m]: what hangs over the road is none."""
         boxes, kinds = self.layout.boxes, self.layout.box_kinds
-        footprints = boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]]
+        footprints = boxes[:, FOOTPRINT_COLUMNS]
         footprints[kinds == LayoutKind.TREE, 3:] = TRUNK
         poles = kinds == LayoutKind.POLE
         # the post stands at the rear end of its arm

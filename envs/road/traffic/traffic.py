@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from envs.ground_truth import Objects, points_at
-from envs.road.traffic.driver_model import PATH_STEP, DriverConfig
+from envs.road.traffic.config import TrafficConfig
+from envs.road.traffic.driver_model import PATH_STEP
 from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import NOWHERE
@@ -18,7 +19,7 @@ from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
 from envs.scripted_actors import ActorState, ScriptedActors, scripted_box
 from worldsim.datatypes.known_road_users import KnownRoadUsers
-from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
 from worldsim.datatypes.scene import ObjectKind
 
 if TYPE_CHECKING:
@@ -37,52 +38,6 @@ SPAWN_GAP, SPAWN_HEADWAY = 14.0, 1.2
 """Vehicles appear at least this far from others, and as far as one drives at the limit in this time [m, s]."""
 SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}
 """Heights of scripted actors [m]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrafficConfig:
-    """How much traffic there is and where.
-
-    Args:
-        num_vehicles: driving vehicles around the ego.
-        num_pedestrians: around the ego.
-        parked_share: of the map's parking places that are taken, [0, 1].
-        truck_share: of the driving vehicles, [0, 1].
-        spawn_range: road users first appear at this distance from the ego [m].
-        respawn_range: road users appear later at this distance [m].
-        leave_range: road users farther from the ego are taken away [m].
-        patience: drivers standing longer are taken away when out of spawn_range's lower end [s].
-        lead_share: episodes that begin with a vehicle ahead of the ego in its lane, [0, 1].
-        lane_changes: considered per second, all vehicles together [1/s].
-        driver: how they drive.
-
-    Raises:
-        ValueError: a count is negative, a share is outside [0, 1] or a range is empty.
-    """
-
-    num_vehicles: int = 12
-    num_pedestrians: int = 8
-    parked_share: float = 0.5
-    truck_share: float = 0.12
-    spawn_range: tuple[float, float] = (12.0, 110.0)
-    respawn_range: tuple[float, float] = (65.0, 120.0)
-    leave_range: float = 135.0
-    patience: float = 90.0
-    lead_share: float = 0.45
-    lane_changes: float = 1.0
-    driver: DriverConfig = DriverConfig()  # noqa: RUF009 (frozen)
-
-    def __post_init__(self) -> None:
-        for name in ("num_vehicles", "num_pedestrians"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
-        for name in ("parked_share", "truck_share", "lead_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be in [0, 1], got {getattr(self, name)}")
-        for name in ("spawn_range", "respawn_range"):
-            low, high = getattr(self, name)
-            if not 0 <= low < high <= self.leave_range:
-                raise ValueError(f"{name} must rise within [0, leave_range], got {(low, high)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,7 +238,7 @@ class Traffic:
         """Everyone as a start clip tells of them; those who are off the map just now are far away from it."""
         objects = self.objects
         boxes = np.zeros((len(objects.kinds), len(BOX_NAMES)))
-        boxes[:, [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]] = objects.boxes
+        boxes[:, FOOTPRINT_COLUMNS] = objects.boxes
         boxes[:, BoxColumn.Z], boxes[:, BoxColumn.HEIGHT] = self.heights_of_ground, self.heights
         parked = objects.kinds == ObjectKind.STATIC
         parked[len(parked) - len(self.parked) :] = True

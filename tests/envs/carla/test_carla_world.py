@@ -24,7 +24,8 @@ from envs.carla_bridge.road_simulation import STANDING_START
 from envs.carla_bridge.serve import ServeConfig
 from envs.maps.opendrive.signals import SignalType
 from envs.maps.towns.procedural_towns import town_xodr
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.config import RoadWorldConfig
+from envs.road.road_world import RoadWorld
 from envs.road.static_scene import load_town_scene
 from envs.scripted_actors import ScriptedActors, ego_on_route, scripted_box
 from envs.world import Restorable, WorldLostError

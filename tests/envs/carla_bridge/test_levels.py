@@ -8,7 +8,7 @@ from envs.carla_bridge.actor_registry import ActorRegistry
 from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.road_simulation import RoadSimulation
 from envs.carla_bridge.simulation import SpawnedActor
-from envs.road.road_world import RoadWorldConfig
+from envs.road.config import RoadWorldConfig
 from worldsim.datatypes.scene import ObjectKind
 
 OVERPASS = SHARED_DATA.parent / "cases/maps/xodr-overpass.xodr"

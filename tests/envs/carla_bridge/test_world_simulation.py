@@ -7,7 +7,8 @@ import pytest
 
 from envs.carla_bridge.simulation import view_of
 from envs.carla_bridge.world_simulation import WorldSimulation
-from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from envs.learned.config import LearnedWorldConfig
+from envs.learned.learned_world import LearnedWorld
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.gbuffer.classes import SemanticClass

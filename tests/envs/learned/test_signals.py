@@ -8,7 +8,8 @@ import pytest
 from tiny_model import random_clip
 
 import drivedit  # noqa: F401 (registers the ids)
-from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from envs.learned.config import LearnedWorldConfig
+from envs.learned.learned_world import LearnedWorld
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.signals import SignalKind
 

@@ -10,7 +10,8 @@ import torch
 from tiny_model import CONTROL, random_clip, random_model
 
 import drivedit  # noqa: F401 (registers the ids)
-from envs.learned.learned_world import LearnedWorld, LearnedWorldConfig
+from envs.learned.config import LearnedWorldConfig
+from envs.learned.learned_world import LearnedWorld
 from policies.rule_based import LaneFollower
 from worldsim.datatypes.route import RouteLaneColumn
 

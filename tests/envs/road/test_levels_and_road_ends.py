@@ -5,7 +5,8 @@ import pytest
 from places import SHARED_DATA
 
 from envs.ground_truth import Objects
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.config import RoadWorldConfig
+from envs.road.road_world import RoadWorld
 from envs.road.traffic.traffic import ExternalActors
 from worldsim.datatypes.route import RouteLaneColumn
 from worldsim.datatypes.scene import ObjectKind

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from answers import shown
 
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.config import RoadWorldConfig
+from envs.road.road_world import RoadWorld
 from envs.scripted_actors import ActorState, ScriptedActors
 from worldsim.datatypes.scene import ObjectKind
 
@@ -19,7 +20,8 @@ EMPTY_ROAD = ScriptedActors(scripts=(), ego_speed=8.0, straight=60.0)
 
 FINGERPRINT = """
 import hashlib, numpy as np
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.road_world import RoadWorld
+from envs.road.config import RoadWorldConfig
 world = RoadWorld(RoadWorldConfig(frame_size=(48, 48), num_vehicles=6, num_pedestrians=4, parked_share=0.3))
 digest = hashlib.sha256()
 step = world.reset(5, {"town": 1})

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from envs.road import static_scene
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.config import RoadWorldConfig
+from envs.road.road_world import RoadWorld
 from envs.road.static_scene import load_map_scene, load_town_scene
 
 CONTROL = np.array([0.0, 0.5, 0.0, 0.0], np.float32)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from small_maps import lane, opendrive, road, section
 
-from envs.road.road_world import START_LATERAL, RoadWorld, RoadWorldConfig
+from envs.road.config import RoadWorldConfig
+from envs.road.road_world import START_LATERAL, RoadWorld
 from envs.road.static_scene import load_map_scene
 
 

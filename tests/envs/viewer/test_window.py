@@ -13,9 +13,10 @@ import pytest
 from places import ROOT
 from viewer_worlds import FullThrottle, StraightEnv, session_on
 
+from envs.viewer.config import PlayConfig
 from envs.viewer.layout import Status, arrange
 from envs.viewer.theme import ALARM, BACKGROUND
-from envs.viewer.window import PlayConfig, Window, make_session, next_pace, play, screen_scale
+from envs.viewer.window import Window, make_session, next_pace, play, screen_scale
 from envs.viewer.window_renderer import WindowRenderer
 
 

@@ -13,13 +13,12 @@ from tiny_model import CONFIG
 
 from training.batches import encoded_store
 from training.batches.encoded_store import FULL_SCALE, EncodedStore, encode_store
-from training.batches.vae_inputs import stack_surfaces
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.conditioning.latent_conditions import ConditionChannel, draw_conditions
 from worldsim.datatypes.layout import LayoutKind
 from worldsim.gbuffer.rasterizer import Rasterizer
 from worldsim.gbuffer.reprojection import reproject
-from worldsim.networks.vae3d import VAE3D, frames_to_float
+from worldsim.networks.vae3d import VAE3D, Surfaces, frames_to_float
 
 C = ConditionChannel
 NUM = 12
@@ -55,7 +54,7 @@ def test_rows_are_those_of_the_frames(encoded: EncodedStore) -> None:
     np.testing.assert_allclose(encoded.grids[7], expected.grid, atol=2e-3)
     with torch.no_grad():
         frames = frames_to_float(torch.from_numpy(store.frames[7:8]))
-        latents = vae.encode(frames, stack_surfaces([now], torch.device("cpu")))
+        latents = vae.encode(frames, Surfaces.stack([now], torch.device("cpu")))
     np.testing.assert_allclose(encoded.latents[7], latents[0], atol=5e-3)
     assert not encoded.maps[0, C.MOVING : C.ROUTE].any()  # nothing came before
     assert encoded.maps[1:NUM, C.VISIBLE].mean() > 0.5 * FULL_SCALE

@@ -68,8 +68,11 @@ def test_measures_are_kept_and_only_those_of_the_same_thing_are_read(tmp_path) -
     assert np.array_equal(again.visible.pictures, truth.visible.pictures)
     assert load_measures(TruthMeasures, path, "other") is None
     assert load_measures(MadeMeasures, path, "one") is None
-    path.write_bytes(path.read_bytes()[:-40])
-    assert load_measures(TruthMeasures, path, "one") is None
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    for damaged in (whole[:-40], whole[:half] + bytes(64) + whole[half + 64 :]):
+        path.write_bytes(damaged)
+        assert load_measures(TruthMeasures, path, "one") is None
 
 
 def test_scores_of_drives_are_those_of_their_measures() -> None:

@@ -90,3 +90,6 @@ def test_errors_and_correlations_are_those_of_what_is_known() -> None:
     assert scores["lead_presence_accuracy"] == 1
     assert scores["collision_auroc"] == 1
     assert np.isnan(scores["off_road_auroc"])
+    true.lead_valid[:] = ours.lead_valid[:] = False
+    scores = reading_scores(ReadScene(ours, ego, truth.collision * 0.9, np.zeros(n)), truth)
+    assert np.isnan(scores["lead_presence_accuracy"])

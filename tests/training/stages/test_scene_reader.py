@@ -43,7 +43,7 @@ def test_the_loss_is_zero_at_the_truth_and_above_it_elsewhere(tmp_path: Path) ->
     right = scene_loss(sure_estimate(targets), targets)
     assert sum(right.values()).item() == pytest.approx(0, abs=1e-4)  # type: ignore[union-attr]
     torch.manual_seed(0)
-    wrong = scene_loss(sure_estimate(targets).map(lambda v: v + 30 * torch.randn(v.shape)), targets)
+    wrong = scene_loss(SceneEstimate(*(v + 30 * torch.randn(v.shape) for v in sure_estimate(targets))), targets)
     assert all(term.item() > 0.01 for term in wrong.values())
 
 
@@ -60,7 +60,7 @@ def test_nothing_is_learned_of_what_is_unknown(unknown: str, terms: set[str], tm
     def losses(name: str, **masks: slice) -> dict[str, float]:
         targets = pictures_of(tmp_path / name, **masks).targets(np.arange(5))
         torch.manual_seed(0)
-        wrong = sure_estimate(targets).map(lambda value: torch.randn(value.shape))
+        wrong = SceneEstimate(*(torch.randn(value.shape) for value in sure_estimate(targets)))
         return {name: term.item() for name, term in scene_loss(wrong, targets).items()}
 
     known, masked = losses("known"), losses("masked", **{unknown: slice(None)})

@@ -186,7 +186,7 @@ def test_who_leaves_is_followed_by_an_arrival_on_the_road(model: ActorModel) -> 
     assert place.s[0, 0] == pytest.approx(40.0, abs=0.5)
     assert place.lateral[0, 0] == pytest.approx(3.5, abs=0.1)
     assert np.cos(place.heading[0, 0]) == pytest.approx(-1, abs=0.01)
-    assert after.colours[0, 1] == pytest.approx([0.1, 0.2, 0.3])
+    assert after.colors[0, 1] == pytest.approx([0.1, 0.2, 0.3])
     again = step(model, actors(actor(20, 0), actor(-26, 0)), turning(40.0), seed=3)
     np.testing.assert_array_equal(again.states, after.states)
 
@@ -199,12 +199,12 @@ def test_actors_of_unknown_colour_get_that_of_an_arrival_of_their_kind(model: Ac
     model.arrivals.copy_(arrivals)
     who = actors(actor(20, 0), actor(25, 0), actor(30, 0))
     who.kinds[0, 1] = 2
-    who.colours[0, 1:] = np.nan
+    who.colors[0, 1:] = np.nan
     after = model.painted(who, [(7,)])
-    assert after.colours[0, 0] == pytest.approx(0.5)  # known
-    assert after.colours[0, 1] == pytest.approx([0.7, 0.8, 0.9])
-    assert after.colours[0, 2] == pytest.approx([0.1, 0.2, 0.3])
-    assert np.isfinite(after.colours).all()
+    assert after.colors[0, 0] == pytest.approx(0.5)  # known
+    assert after.colors[0, 1] == pytest.approx([0.7, 0.8, 0.9])
+    assert after.colors[0, 2] == pytest.approx([0.1, 0.2, 0.3])
+    assert np.isfinite(after.colors).all()
 
 
 def test_nobody_arrives_on_top_of_another_or_where_places_were_free_from_the_start(model: ActorModel) -> None:

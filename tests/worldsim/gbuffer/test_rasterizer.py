@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from camera_rays import pixel_rays
 from layouts import car, layout_of, users_of, with_road
 from places import environment
 
@@ -32,20 +33,15 @@ def gbuffer(
     return rasterizer.gbuffer(rasterizer.draw(world, users or RoadUsers.none(), view), world.ground)
 
 
-def rays(camera: PinholeCamera) -> np.ndarray:
-    """Of unit depth through pixel middles, vehicle frame, [h, w, 3]."""
-    return camera.cell_rays(1).astype(float)
-
-
 def test_an_empty_scene_is_ground_and_sky_with_the_depth_of_a_plane():
     found = gbuffer(Layout())
-    up = rays(CAMERA)[..., 2]
+    up = pixel_rays(CAMERA)[..., 2]
     ground = found.ids == GROUND_ID
     expected = CAMERA.mount_height / -up[ground]
     assert found.depth[ground] == pytest.approx(expected, rel=1e-5)
     assert np.isinf(found.depth[found.ids == SKY_ID]).all()
     assert (ground == (CAMERA.mount_height / np.maximum(-up, 1e-9) < 600.0)).mean() > 0.999
-    at = CAMERA.mount[:2] + rays(CAMERA)[..., :2] * found.depth[..., None]
+    at = CAMERA.mount[:2] + pixel_rays(CAMERA)[..., :2] * found.depth[..., None]
     assert found.coordinates[ground] == pytest.approx(at[ground], rel=1e-4, abs=1e-4)
 
 
@@ -55,7 +51,7 @@ def test_a_box_has_the_depth_of_its_planes(pose: tuple[float, float, float]):
     layout = layout_of(LayoutKind.OTHER, (22.0, 0.0, 0.0, 0.0, 4.0, 8.0, 5.0))
     found = gbuffer(layout, view=View(x=pose[0], y=pose[1], yaw=pose[2]))
     c, s = np.cos(pose[2]), np.sin(pose[2])
-    direction = rays(CAMERA) @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+    direction = pixel_rays(CAMERA) @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
     origin = np.array([pose[0] + c * CAMERA.mount_x, pose[1] + s * CAMERA.mount_x, CAMERA.mount_height])
     t = (20.0 - origin[0]) / direction[..., 0]
     point = origin + t[..., None] * direction
@@ -75,7 +71,7 @@ def test_the_crown_of_a_tree_has_the_depth_of_an_ellipsoid():
     layout = layout_of(LayoutKind.TREE, (15.0, 0.0, 0.0, 0.0, 4.0, 4.0, 8.0), seed=1)
     found = gbuffer(layout, camera=LEVEL)
     top = 8.0 - 0.8 * 2.0  # the middle of the uppermost ellipsoid, of radius 0.8 * 2
-    direction = rays(LEVEL)
+    direction = pixel_rays(LEVEL)
     offset = np.array([15.0 - LEVEL.mount_x, 0.0, top - LEVEL.mount_height])
     b = direction @ offset
     a = (direction**2).sum(-1)
@@ -114,7 +110,7 @@ def test_a_house_hides_what_is_behind_it_and_shows_what_is_before_it():
 def test_a_road_user_fills_its_box_and_no_more(kind, semantic, size, yaw):
     found = gbuffer(Layout(), users_of((kind, (12.0, 0.5, 0.0, yaw, *size))))
     shown = found.kinds == semantic
-    point = CAMERA.mount + rays(CAMERA) * np.where(np.isfinite(found.depth), found.depth, 0.0)[..., None]
+    point = CAMERA.mount + pixel_rays(CAMERA) * np.where(np.isfinite(found.depth), found.depth, 0.0)[..., None]
     local = (point[shown] - (12.0, 0.5, 0.0)) @ np.array(
         [[np.cos(yaw), -np.sin(yaw), 0.0], [np.sin(yaw), np.cos(yaw), 0.0], [0.0, 0.0, 1.0]]
     )
@@ -178,9 +174,9 @@ def test_a_wall_through_the_near_plane_is_cut_not_dropped():
     """The camera stands 0.5 m beside a long wall, which begins behind it."""
     layout = layout_of(LayoutKind.WALL, (0.0, -0.65, 0.0, 0.0, 60.0, 0.3, 3.0))
     found = gbuffer(layout)
-    right = rays(CAMERA)[..., 1] < 0
-    t = -0.5 / np.minimum(rays(CAMERA)[..., 1], -1e-9)
-    z = CAMERA.mount_height + t * rays(CAMERA)[..., 2]
+    right = pixel_rays(CAMERA)[..., 1] < 0
+    t = -0.5 / np.minimum(pixel_rays(CAMERA)[..., 1], -1e-9)
+    z = CAMERA.mount_height + t * pixel_rays(CAMERA)[..., 2]
     x = CAMERA.mount_x + t
     clear = right & (z > 0.2) & (z < 2.8) & (x < 28.0)
     assert clear.sum() > 1000

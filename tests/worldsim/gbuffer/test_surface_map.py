@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from camera_rays import pixel_rays
 from layouts import car, layout_of, users_of, with_road
 
 from worldsim.datatypes.camera import CameraGeometry, PinholeCamera
@@ -64,7 +65,7 @@ def test_inverse_depth_facing_and_waves_follow_the_surface():
     for channel, size in ((SurfaceChannel.INVERSE_DEPTH, 1), (SurfaceChannel.FACING, 1), (SurfaceChannel.WAVES, 16)):
         assert not group(found, channel, size)[:, sky].any()
     # the ground's coordinates are those of the ground frame
-    rays = PinholeCamera().cell_rays(1).astype(float)
+    rays = pixel_rays(PinholeCamera())
     points = PinholeCamera().mount[:2] + rays[~sky][:, :2] * depth[~sky][:, None]
     fade = np.minimum(20.0 / depth[~sky], 1.0)
     waves = group(found, SurfaceChannel.WAVES, 16).reshape(2, 4, 2, *depth.shape)[..., ~sky]

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from camera_rays import pixel_rays
 
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.layout import AreaKind, Layout, join_polylines
@@ -54,7 +55,7 @@ def test_flat_ground_is_told_from_hills():
 def test_a_slope_has_the_depth_of_its_plane(slope: float):
     layout = layout_of_roads(road_along_x(lambda x: slope * x + 2.0))
     found = gbuffer(layout, View(x=0.0, y=0.0, yaw=0.0, z=2.0))
-    rays = CAMERA.cell_rays(1).astype(float)
+    rays = pixel_rays(CAMERA)
     t = (CAMERA.mount_height - slope * CAMERA.mount_x) / (slope * rays[..., 0] - rays[..., 2])
     point = CAMERA.mount + rays * t[..., None]
     on_road = (t > 0) & (np.abs(point[..., 1]) < 4.5) & (point[..., 0] < 80.0)
@@ -76,7 +77,7 @@ def test_on_a_slope_with_its_grade_the_picture_is_that_of_flat_ground():
 def test_a_bridge_is_seen_from_below_and_from_above():
     layout = layout_of_roads(road_along_x(lambda x: 0.0 * x), bridge(6.0))
     below = gbuffer(layout, View(x=0.0, y=0.0, yaw=0.0))
-    rays = CAMERA.cell_rays(1).astype(float)
+    rays = pixel_rays(CAMERA)
     # straight ahead the road goes on below the bridge
     row = int(CAMERA.project(np.array([[60.0, 0.0, 0.0]]))[0][0, 1])
     assert below.depth[row, 64] == pytest.approx(-CAMERA.mount_height / rays[row, 64, 2], rel=0.02)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from envs.idm import idm
+from envs.road.traffic.config import TrafficConfig
 from envs.road.traffic.driver_model import (
     CORRIDOR_MARGIN,
     PATH_POINTS,
@@ -20,7 +21,6 @@ from envs.road.traffic.driver_model import (
     leaders,
     poses_along,
 )
-from envs.road.traffic.traffic import TrafficConfig
 from envs.scripted_actors import ActorState, ScriptedActors
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.scene import ObjectKind
@@ -191,7 +191,8 @@ def test_actor_states_are_checked():
 
 
 def test_traffic_moves_and_does_not_drive_through_itself():
-    from envs.road.road_world import RoadWorld, RoadWorldConfig
+    from envs.road.config import RoadWorldConfig
+    from envs.road.road_world import RoadWorld
 
     world = RoadWorld(RoadWorldConfig(frame_size=(16, 16), parked_share=0.3))
     touching, moved = 0, []
@@ -241,7 +242,8 @@ def test_nobody_below_a_bridge_brakes_for_the_ego_on_it():
 DIGEST = """
 import hashlib
 import numpy as np
-from envs.road.road_world import RoadWorld, RoadWorldConfig
+from envs.road.road_world import RoadWorld
+from envs.road.config import RoadWorldConfig
 world = RoadWorld(RoadWorldConfig(frame_size=(16, 16)))
 world.reset(3, {"town": 1})
 digest = hashlib.sha256()
@@ -259,7 +261,8 @@ def test_traffic_is_the_same_to_the_bit_in_every_process_and_after_a_restore():
     ]
     assert runs[0].stdout == runs[1].stdout
 
-    from envs.road.road_world import RoadWorld, RoadWorldConfig
+    from envs.road.config import RoadWorldConfig
+    from envs.road.road_world import RoadWorld
 
     world = RoadWorld(RoadWorldConfig(frame_size=(16, 16)))
     world.reset(3, {"town": 1})

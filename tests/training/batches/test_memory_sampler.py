@@ -1,6 +1,5 @@
 """What windows of a recording retrieve: key frames of their episode, as if the camera had been there before."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,20 +10,25 @@ from known_drives import turning_car
 from tiny_model import CONFIG
 
 from training.batches.latent_windows import NUM_DRAWS, Draw, LatentWindows
+from training.batches.memory_sampler import is_near, view_distance
 from worldsim.conditioning.latent_conditions import ConditionChannel
-from worldsim.dynamics.memory import RetrievedFrames, is_near, relative_pose, view_distance
+from worldsim.dynamics.memory import RetrievedFrames
 
 WITH_MEMORY = replace(CONFIG, dit=replace(CONFIG.dit, use_memory=True))
 
 
-def test_motions_between_poses_and_how_far_they_are() -> None:
-    poses, pose = torch.tensor([[1.0, 2.0, math.pi / 2]]), torch.tensor([1.0, 5.0, math.pi])
-    torch.testing.assert_close(relative_pose(poses, pose), torch.tensor([[3.0, 0.0, math.pi / 2]]))
-    assert view_distance(torch.tensor([3.0, 0.0, 0.0])) == 3.0
-    assert view_distance(torch.tensor([0.0, 0.0, 0.5])) == pytest.approx(4.0)
-    assert is_near(torch.tensor([20.0, 0.0, 0.0]))
-    assert not is_near(torch.tensor([1.0, 0.0, 2.0]))
-    assert not is_near(torch.tensor([torch.nan, 0, 0]))
+def motion(*values: float) -> np.ndarray:
+    """MOTION_NAMES of a motion by dx, dy, dyaw."""
+    return np.array([*values, 0.0, 0.0, 0.0])
+
+
+def test_how_far_views_are_from_each_other() -> None:
+    assert view_distance(motion(3.0, 0.0, 0.0)) == 3.0
+    assert view_distance(motion(0.0, 3.0, 0.0)) == 6.0
+    assert view_distance(motion(0.0, 0.0, 0.5)) == pytest.approx(4.0)
+    assert is_near(motion(20.0, 0.0, 0.0))
+    assert not is_near(motion(1.0, 0.0, 2.0))
+    assert not is_near(motion(np.nan, 0, 0))
 
 
 def windows(copies: bool = False) -> LatentWindows:
