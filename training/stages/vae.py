@@ -39,6 +39,8 @@ SMALL_THINGS = (
 """Classes whose pixels weigh more: few of them, and drivers look at them."""
 TONES = 8
 """Pixels, both ways, over which tones are compared."""
+DETAIL, DETAIL_GAIN = 9, 4.0
+"""Pixels, both ways, over which a critic takes means away, and how much it magnifies what is left."""
 CRITIC_LEARNS = 0.6
 """Share of patches of which a critic must know the real ones before it has a say."""
 
@@ -100,7 +102,7 @@ class VAEStageConfig:
 
 
 class PictureCritic(nn.Module):
-    """Tells painted patches from real ones, by what they are to show."""
+    """Tells painted patches from real ones, by their detail and what they are to show; tones are the picture loss's."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -120,7 +122,8 @@ class PictureCritic(nn.Module):
         self, frames: Float[Tensor, "n 3 h w"], coverage: Float[Tensor, "n k h w"]
     ) -> tuple[list[Tensor], list[Tensor]]:
         """Logits of small and large patches, higher is more real, and the features of each layer."""
-        features, x = [], torch.cat([frames, coverage], dim=1)
+        detail = DETAIL_GAIN * (frames - F.avg_pool2d(frames, DETAIL, 1, DETAIL // 2, count_include_pad=False))
+        features, x = [], torch.cat([detail, coverage], dim=1)
         for layer in self.layers:
             x = F.leaky_relu(layer(x), 0.2)
             features.append(x)
@@ -270,10 +273,10 @@ def _judge(
 ) -> tuple[Tensor, Tensor, list[tuple[Tensor, float]]]:
     """The critic's own loss, the share of patches it tells right, and the gradients on the pictures that it asks for,
     each with the length it is to have."""
-    fake, _ = critic(probe.detach(), coverage)
-    real, _ = critic(true, coverage)
-    # of two pictures of one scene the true one must be the more real: what the scene shows cancels out
-    ahead = [r.float() - f.float() for f, r in zip(fake, real, strict=True)]
+    # of two pictures of one scene the true one must be the more real: what the scene shows cancels out, in float32
+    with torch.autocast(probe.device.type, enabled=False):
+        scores, _ = critic(torch.cat([true, probe.detach()]), torch.cat([coverage, coverage]))
+        ahead = [real - fake for real, fake in (each.chunk(2) for each in scores)]
     losses = [F.relu(1 - each).mean() for each in ahead]
     right = torch.stack([(each > 0).float().mean() for each in ahead]).mean()
 
