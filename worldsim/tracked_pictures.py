@@ -23,15 +23,13 @@ from worldsim.datatypes.layout import BOX_NAMES, BoxColumn
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.start_clip import USER_RANGE, StartClip
 from worldsim.gbuffer.camera_scene import CameraScene
-from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.road_users import UNKNOWN_COLOR, RoadUsers
 from worldsim.gbuffer.view import View
 from worldsim.surroundings import GroundColumn, Surroundings
 
 if TYPE_CHECKING:
     from worldsim.scene_tracker import TrackedState
 
-UNKNOWN_COLOR = 128.0
-"""Red, green and blue of road users whose colour nobody knows."""
 _STATE = [ActorColumn.X, ActorColumn.Y, ActorColumn.YAW, ActorColumn.LENGTH, ActorColumn.WIDTH]
 _BOX = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]
 

@@ -16,7 +16,7 @@ from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on
 from envs.carla.messages import CarlaMoment, MapFacts, MapSignals, Opening, Placed
 from envs.carla.route_lines import RouteSigns
 from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
-from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
+from envs.ground_truth import Objects, is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
 from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
 from envs.maps.opendrive.carla_text import carla_opendrive
@@ -25,16 +25,21 @@ from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.scripted_actors import ScriptedActors, ScriptedPlay
 from envs.world import WorldLostError, WorldStep
-from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.layout import BoxColumn, Layout
 from worldsim.datatypes.scene import EgoColumn, RouteCommand
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.road_users import UNKNOWN_COLOR, RoadUsers
+from worldsim.gbuffer.view import View
 
 if TYPE_CHECKING:
     from envs.carla.process import CarlaProcess
 
 MAP_SECONDS = 180.0
 """A map change that takes longer has hung [s]."""
+VIEW_RANGE = 150.0
+"""Road users farther than this are not told to be in a picture [m]."""
 NUM_SPAWN_TRIES = 20
 """Starts tried before the server is said to have no room."""
 
@@ -57,9 +62,10 @@ class _Episode:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Start:
-    """A place for the ego, and the route from there on."""
+    """A place for the ego on a road at height z [m], None for the nearest one, and the route from there on."""
 
     pose: tuple[float, float, float]
+    z: float | None
     route: Route
     speed_limit: float
 
@@ -103,7 +109,7 @@ class CarlaWorld:
         self._asked_map, self.map_name = "", ""
         self.first_frame = 0
         self._road_map: RoadMap | None = None
-        self._spawns = np.zeros((0, 3))
+        self._spawns, self._spawn_heights = np.zeros((0, 3)), np.zeros(0)
         self._signals: MapSignals | None = None
         self._episode: _Episode | None = None
         self._layout: Layout | None = None
@@ -189,7 +195,7 @@ class CarlaWorld:
         episode.moment = moment
         if not episode.keeps_route:
             episode.route, episode.s = keep_route(
-                episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
+                episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng, moment.z
             )
             episode.signals.follow(episode.route, episode.s, speed, moment.lights)
         return self._answer(control, moment, progress)
@@ -205,6 +211,35 @@ class CarlaWorld:
         if missing:
             raise ValueError(f"this world has no cameras for {' and '.join(missing)}: CarlaWorldConfig(sensors=...)")
         return {name: sensors[name].copy() for name in names}
+
+    def camera_scene(self) -> CameraScene:
+        """What the newest frame shows beside `layout`; of the road users those within sight."""
+        moment = self._running().moment
+        x, y, yaw = moment.vehicle[: VehicleColumn.YAW + 1].tolist()
+        view, users = View(x=x, y=y, yaw=yaw, z=moment.z, grade=moment.pitch), moment.road_users
+        near = view.rows_in_sight(users.boxes[:, :2], users.boxes[:, BoxColumn.LENGTH], VIEW_RANGE)
+        shown = users[near]
+        return CameraScene(
+            view=view,
+            users=RoadUsers(
+                kinds=shown.kinds,
+                boxes=shown.boxes,
+                colors=np.where(np.isnan(shown.colors), UNKNOWN_COLOR, shown.colors),
+                braking=shown.braking,
+                phases=shown.phases,
+            ),
+            user_ids=moment.user_ids[near],
+            lights=moment.lights,
+        )
+
+    @property
+    def sun_direction(self) -> np.ndarray:
+        """Unit vector towards the sun in the ground frame, float64 [3], as the server tells its weather."""
+        return self._running().moment.sun_direction
+
+    def light_cycles(self) -> None:
+        """Not known: the API tells how long a light is green, but not when its turn comes."""
+        return None
 
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
@@ -272,7 +307,9 @@ class CarlaWorld:
 
     def _know(self, facts: MapFacts) -> None:
         """The server's present map."""
-        self._spawns, self._road_map, self.map_name = facts.spawns, _server_map(facts.xodr), facts.name
+        self._road_map, self.map_name = _server_map(facts.xodr), facts.name
+        self._spawns = facts.spawns
+        self._spawn_heights = self._road_map.height_at(facts.spawns[:, :2], facts.spawn_heights)
         self._signals, self._layout = facts.signals, None
 
     def _follow(self, route: LeaderboardRoute, map_name: str) -> Route:
@@ -290,15 +327,19 @@ class CarlaWorld:
 
         Of these, only those whose route follows the lane for the first `straight` metres.
         """
+        places: list[tuple[tuple[float, float, float], float | None]]
         if start is None and route is not None:
-            start = route.pose_at(0.0, 0.0, 0.0)
-        given = start is not None
-        poses = [start] if given else self._spawns[rng.permutation(len(self._spawns))].tolist()
-        if not poses:
+            places = [(route.pose_at(0.0, 0.0, 0.0), float(route.height_at(0.0)))]
+        elif start is not None:
+            places = [(start, None)]
+        else:
+            order = rng.permutation(len(self._spawns))
+            places = [(tuple(self._spawns[k].tolist()), float(self._spawn_heights[k])) for k in order]
+        if not places:
             raise ValueError(f"map {self.map_name} has no spawn points: pass options={{'start_pose': (x, y, yaw)}}")
-        found = False
-        for pose in poses:
-            lane = self._map().lane_at(np.array(pose[:2]))
+        given, found = start is not None or route is not None, False
+        for pose, z in places:
+            lane = self._map().lane_at(np.array(pose[:2]), z)
             if lane is None:
                 if given:
                     raise ValueError(f"start_pose {tuple(pose)} is not within 30 m of a driving lane")
@@ -307,8 +348,8 @@ class CarlaWorld:
             follows = (drawn.command[: int(straight) + 1] == RouteCommand.FOLLOW).all()
             if given or (straight == 0.0 or (follows and drawn.length >= straight + ROUTE_BEYOND)):
                 found = True
-                x, y, yaw = pose
-                yield _Start(pose=(x, y, yaw), route=drawn if route is None else route, speed_limit=lane.speed_limit)
+                own_route = drawn if route is None else route
+                yield _Start(pose=pose, z=z, route=own_route, speed_limit=lane.speed_limit)
         if not found:
             raise ValueError(f"map {self.map_name} has no spawn point with {straight} m without a junction")
 
@@ -324,6 +365,7 @@ class CarlaWorld:
             play = None if scripted_actors is None else self._play(scripted_actors, start)
             opening = Opening(
                 pose=start.pose,
+                z=start.z,
                 speed=None if scripted_actors is None else scripted_actors.ego_speed,
                 actors=_placed(play),
                 traffic=scripted_actors is None or scripted_actors.ambient_traffic,
@@ -353,7 +395,12 @@ class CarlaWorld:
         """The world as it is now, remembered for the start clip."""
         episode, road_map = self._running(), self._map()
         scene = scene_from_truth(
-            vehicle=moment.vehicle, model=episode.model, route=episode.route, objects=moment.objects, hint_s=episode.s
+            vehicle=moment.vehicle,
+            model=episode.model,
+            route=episode.route,
+            objects=Objects.of(moment.road_users),
+            hint_s=episode.s,
+            z=moment.z,
         )
         scene.ego[EgoColumn.YAW_RATE] = moment.yaw_rate
         episode.signals.fill(scene)
@@ -363,8 +410,8 @@ class CarlaWorld:
             scene=scene.copy(),
             vehicle=moment.vehicle.copy(),
             collision=float(bool(moment.collided_with)),
-            off_road=float(is_off_road(moment.vehicle, episode.model, road_map)),
-            wrong_way=is_wrong_way(scene, moment.vehicle, road_map),
+            off_road=float(is_off_road(moment.vehicle, episode.model, road_map, moment.z)),
+            wrong_way=is_wrong_way(scene, moment.vehicle, road_map, moment.z),
             red_light=episode.signals.now.red_light,
             stop_sign_missed=episode.signals.now.stop_sign_missed,
             progress=progress,

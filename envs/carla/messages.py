@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.ground_truth import Objects
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.scene import ObjectKind
 
@@ -68,6 +67,7 @@ class Opening:
 
     Args:
         pose: of the ego, x, y, yaw [m, m, rad].
+        z: height of the road there [m]; None takes that of the nearest lane.
         speed: that it is given when it has settled, which takes one more frame; None leaves it standing [m/s].
         actors: scripted ones, where they are until the first `step`.
         traffic: whether there is any other.
@@ -76,6 +76,7 @@ class Opening:
     """
 
     pose: tuple[float, float, float]
+    z: float | None
     speed: float | None
     actors: tuple[Placed, ...]
     traffic: bool
@@ -106,12 +107,14 @@ class MapFacts:
         name: the server's.
         xodr: OpenDRIVE text.
         spawns: spawn points x, y, yaw, float64 [n, 3] [m, m, rad].
+        spawn_heights: theirs, above the road by as much as CARLA has them, float64 [n] [m].
         signals: its lights and signs.
     """
 
     name: str
     xodr: str
     spawns: np.ndarray
+    spawn_heights: np.ndarray
     signals: MapSignals
 
 
@@ -126,9 +129,11 @@ class CarlaMoment:
         vehicle: the ego, VEHICLE_NAMES, float64 [6].
         yaw_rate: measured [rad/s].
         size: the ego's length and width [m].
-        objects: all other vehicles, walkers and props.
-        road_users: the same, as a start clip tells of them.
+        road_users: all other vehicles, walkers and props; braking are those whose brake lights are on.
+        user_ids: CARLA's ids of the same, int64 [n].
         z: height of the ground under the ego [m].
+        pitch: of the ego, and with it of its camera, nose up positive [rad].
+        sun_direction: unit vector towards the sun, float64 [3].
         collided_with: what the collision sensor reported for this frame, EMPTY for nothing.
         lane_invasions: kinds of the markings crossed, since the last frame.
         lights: what each of the server's lights shows, SignalKind, NONE of one that is off, int64 [n].
@@ -140,9 +145,11 @@ class CarlaMoment:
     vehicle: np.ndarray
     yaw_rate: float
     size: tuple[float, float]
-    objects: Objects
     road_users: KnownRoadUsers
+    user_ids: np.ndarray
     z: float
+    pitch: float
+    sun_direction: np.ndarray
     collided_with: ObjectKind
     lane_invasions: tuple[str, ...]
     lights: np.ndarray

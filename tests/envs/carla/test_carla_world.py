@@ -1,6 +1,7 @@
 """CarlaWorld over the real client over the bridge over the reference world, beside that world itself; faults."""
 
 import contextlib
+import dataclasses
 import re
 import signal
 import socket
@@ -30,10 +31,13 @@ from envs.scripted_actors import ScriptedActors, ego_on_route, scripted_box
 from envs.world import Restorable, WorldLostError
 from scenarios.actors import BrakingLead, CrossingPedestrian
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.layout import BoxColumn, LayoutKind
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
+from worldsim.gbuffer.road_users import UNKNOWN_COLOR
 
 BRAKE = np.array([0, 0, 1, 0], np.float32)
 GO = np.array([0.02, 0.6, 0, 0], np.float32)
@@ -90,6 +94,23 @@ def assert_same(through_carla, direct):
     assert [getattr(through_carla, name) for name in events] == [getattr(direct, name) for name in events]
 
 
+def assert_same_scene(carla_world, direct):
+    """What pictures show, but for the clothes of pedestrians and how far they are in their stride."""
+    ours, theirs = carla_world.camera_scene(), direct.camera_scene()
+    np.testing.assert_allclose(dataclasses.astuple(ours.view), dataclasses.astuple(theirs.view), atol=2e-4)
+    assert len(set(ours.user_ids.tolist())) == len(ours.user_ids)
+    rows, expected = (np.lexsort(scene.users.boxes[:, :2].T.round(1)) for scene in (ours, theirs))
+    ours, theirs = ours.users, theirs.users
+    np.testing.assert_array_equal(ours.kinds[rows], theirs.kinds[expected])
+    gap = ours.boxes[rows] - theirs.boxes[expected]
+    gap[:, BoxColumn.YAW] = wrap_angle(gap[:, BoxColumn.YAW])
+    np.testing.assert_allclose(gap, 0.0, atol=2e-3)
+    np.testing.assert_array_equal(ours.braking[rows], theirs.braking[expected])
+    painted = (theirs.kinds[expected] == ObjectKind.CAR) | (theirs.kinds[expected] == ObjectKind.TRUCK)
+    np.testing.assert_allclose(ours.colors[rows][painted], theirs.colors[expected][painted], atol=0.51)
+    assert (ours.colors[rows][~painted] == UNKNOWN_COLOR).all()
+
+
 def compare_episode(carla_world, seed, controls):
     """Drive both worlds by the same controls; returns the number of frames found equal."""
     direct = RoadWorld(DIRECT)
@@ -100,10 +121,13 @@ def compare_episode(carla_world, seed, controls):
         expected = direct.step(BRAKE)
     step = carla_world.reset(seed, {"start_pose": pose, "route": direct.snapshot().route})
     assert_same(shown(carla_world, step), shown(direct, expected))
+    sun = carla_world.sun_direction
+    np.testing.assert_allclose(sun, direct.snapshot().look.sun_direction, atol=1e-5)
     number = step.info["frame_number"]
     for k, control in enumerate(controls, start=1):
         step, expected = carla_world.step(control), direct.step(control)
         assert_same(shown(carla_world, step), shown(direct, expected))
+        assert_same_scene(carla_world, direct)
         assert step.info["frame_number"] == number + k
     clip, expected_clip = carla_world.start_clip(), direct.start_clip()
     np.testing.assert_array_equal(clip.frames, expected_clip.frames)
@@ -138,12 +162,24 @@ def test_lights_and_signs_through_carla_are_the_direct_ones(carla_world):
             assert step.scene.signal_valid
             assert step.scene.signal == expected.scene.signal
             assert step.scene.signal_distance == pytest.approx(float(expected.scene.signal_distance), abs=0.1)
+            assert_same_lights(carla_world, direct)
             assert (step.red_light, step.stop_sign_missed) == (expected.red_light, expected.stop_sign_missed)
             seen.add((int(expected.scene.signal), expected.red_light))
             control = np.array([*_steer(expected), 0.7, 0, 0], np.float32)
             step, expected = carla_world.step(control), direct.step(control)
     assert {signal for signal, _ in seen} & {SignalKind.RED, SignalKind.YELLOW, SignalKind.GREEN}
     assert line <= lane.length
+
+
+def assert_same_lights(carla_world, direct):
+    """Every head of the layout shows the same, though the groups are counted otherwise."""
+    shown_by_head = []
+    for world in (carla_world, direct):
+        layout, scene = world.layout(), world.camera_scene()
+        heads = layout.box_kinds == LayoutKind.LIGHT
+        rows = np.lexsort(layout.boxes[heads, :2].T.round(2))
+        shown_by_head.append(scene.lights[layout.box_signals[heads][rows]])
+    np.testing.assert_array_equal(*shown_by_head)
 
 
 def _lane_with_a_light(road_map):
@@ -199,6 +235,17 @@ def test_depth_and_classes_through_carla_are_the_direct_ones():
         np.testing.assert_array_equal(np.isfinite(seen["depth"]), known)
         np.testing.assert_allclose(seen["depth"][known], expected["depth"][known], rtol=2e-3)
         np.testing.assert_array_equal(seen["semantic"], semantic_of(semantic_pixels(expected["semantic"])))
+
+        # what is told of the scene, drawn again, is what the server's cameras see
+        world = env.world
+        scene, rasterizer = world.camera_scene(), Rasterizer(CameraGeometry().with_frame_size((48, 48)))
+        drawn = rasterizer.sense(
+            ("depth", "semantic"), StaticWorld(world.layout()), scene.users, scene.view, scene.lights
+        )
+        assert (semantic_of(semantic_pixels(drawn["semantic"])) == seen["semantic"]).mean() > 0.98
+        near = known & np.isfinite(drawn["depth"])
+        assert near.sum() > 0.98 * known.sum()
+        assert np.median(np.abs(drawn["depth"][near] / expected["depth"][near] - 1.0)) < 2e-3
 
 
 @pytest.mark.slow
