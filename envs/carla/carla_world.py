@@ -13,6 +13,7 @@ from gymnasium.spaces import Box
 
 from envs.carla.config import WEATHERS, CarlaWorldConfig
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on_map
+from envs.carla.light_clock import LightClock
 from envs.carla.messages import CarlaMoment, MapFacts, MapSignals, Opening, Placed
 from envs.carla.route_lines import RouteSigns
 from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
@@ -89,7 +90,7 @@ class CarlaWorld:
     in this step).
 
     Lights and signs are the API's: a light counts at its stop waypoints, stop and yield signs where their landmarks
-    (types 206 and 205) stand. Start clips do not know the lights' cycles.
+    (types 206 and 205) stand. The lights' cycles are learned by watching them (`light_cycles`).
 
     Attributes:
         map_name: the server's name of the map, "" before the first reset.
@@ -111,6 +112,7 @@ class CarlaWorld:
         self._road_map: RoadMap | None = None
         self._spawns, self._spawn_heights = np.zeros((0, 3)), np.zeros(0)
         self._signals: MapSignals | None = None
+        self._clock: LightClock | None = None
         self._episode: _Episode | None = None
         self._layout: Layout | None = None
         self._layout_along = LayoutAlong()
@@ -237,15 +239,18 @@ class CarlaWorld:
         """Unit vector towards the sun in the ground frame, float64 [3], as the server tells its weather."""
         return self._running().moment.sun_direction
 
-    def light_cycles(self) -> None:
-        """Not known: the API tells how long a light is green, but not when its turn comes."""
-        return None
+    def light_cycles(self) -> np.ndarray | None:
+        """LIGHT_CYCLE_NAMES of the server's lights, float64 [n, 4]; time 0 is now. None until all of them have been
+        seen to turn red and green again, for the API does not tell when a light's turn comes."""
+        self._running()
+        assert self._clock is not None, "an episode has a map"
+        return self._clock.cycles()
 
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
         layout = self._layout_along.of(episode.route, self.layout())
-        signals = episode.signals.lines.ahead(episode.s)
+        cycles = self.light_cycles()
         return start_clip(
             episode.past,
             None,
@@ -254,7 +259,8 @@ class CarlaWorld:
             self.dt,
             self._map(),
             layout,
-            signals=signals,
+            signals=episode.signals.lines.ahead(episode.s, cycles),
+            light_cycles=cycles,
             road_users=episode.moment.road_users,
             ego_z=episode.moment.z,
             pictures=pictures,
@@ -311,6 +317,7 @@ class CarlaWorld:
         self._spawns = facts.spawns
         self._spawn_heights = self._road_map.height_at(facts.spawns[:, :2], facts.spawn_heights)
         self._signals, self._layout = facts.signals, None
+        self._clock = LightClock(facts.signals.greens, facts.signals.yellows, self.dt)
 
     def _follow(self, route: LeaderboardRoute, map_name: str) -> Route:
         """The route on the map, which is entered for it."""
@@ -394,6 +401,8 @@ class CarlaWorld:
     def _answer(self, control: np.ndarray, moment: CarlaMoment, progress: float) -> WorldStep:
         """The world as it is now, remembered for the start clip."""
         episode, road_map = self._running(), self._map()
+        assert self._clock is not None, "an episode has a map"
+        self._clock.watch(moment.number * self.dt, moment.lights)
         scene = scene_from_truth(
             vehicle=moment.vehicle,
             model=episode.model,

@@ -92,11 +92,15 @@ class MapSignals:
         poses: x, y, yaw of the lane's centre there, in its direction of travel, float64 [k, 3] [m, m, rad].
         kinds: SignalKind, RED of a light whatever it shows, int64 [k].
         lights: index of the light in CarlaMoment.lights, -1 of a sign, int64 [k].
+        greens: how long each of the lights is green, float64 [n] [s].
+        yellows: and yellow.
     """
 
     poses: np.ndarray
     kinds: np.ndarray
     lights: np.ndarray
+    greens: np.ndarray
+    yellows: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

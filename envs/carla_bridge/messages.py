@@ -126,12 +126,16 @@ def weather_parameters(layout: WireLayout, weather: ShownWeather) -> list[float]
 
 
 def environment_objects(boxes: Layout, tag: int) -> list:
-    """EnvironmentObject on the wire of each box that a semantic tag asks for, ANY_TAG for all."""
-    return [
-        [[foot, rotation], box, number + 1, f"{LayoutKind(kind).name.title()}_{number}", TAG_OF_KIND[LayoutKind(kind)]]
-        for number, (kind, foot, rotation, box) in enumerate(_boxes(boxes))
-        if tag in (ANY_TAG, TAG_OF_KIND[LayoutKind(kind)])
-    ]
+    """EnvironmentObject on the wire of each box that a semantic tag asks for, ANY_TAG for all. The lower half of its id
+    is the box's seed, of which clients of this project make the surface's detail."""
+    ids = np.arange(1, len(boxes.boxes) + 1, dtype=np.uint64) << np.uint64(32) | boxes.box_seeds.astype(np.uint64)
+    found = []
+    for number, (kind, foot, rotation, box) in enumerate(_boxes(boxes)):
+        label = LayoutKind(kind)
+        if tag in (ANY_TAG, TAG_OF_KIND[label]):
+            name = f"{label.name.title()}_{number}"
+            found.append([[foot, rotation], box, int(ids[number]), name, TAG_OF_KIND[label]])
+    return found
 
 
 def level_boxes(boxes: Layout, tag: int) -> list:

@@ -25,7 +25,13 @@ class Server:
     alive = True
 
     def __init__(self, *_: object) -> None:
-        signals = MapSignals(poses=np.array([[14.0, -1.75, 0.0]]), kinds=np.array([1]), lights=np.array([0]))
+        signals = MapSignals(
+            poses=np.array([[14.0, -1.75, 0.0]]),
+            kinds=np.array([1]),
+            lights=np.array([0]),
+            greens=np.array([10.0]),
+            yellows=np.array([3.0]),
+        )
         self.map_facts = MapFacts(
             name="Street",
             xodr=STREET,

@@ -211,6 +211,12 @@ def test_the_layout_through_carla_is_the_direct_one(carla_world):
         np.testing.assert_allclose(np.delete(ours, BoxColumn.YAW, 1), np.delete(theirs, BoxColumn.YAW, 1), atol=2e-3)
         turned = wrap_angle(ours[:, BoxColumn.YAW] - theirs[:, BoxColumn.YAW])
         np.testing.assert_allclose(turned, 0.0, atol=1e-4)
+        if kind != LayoutKind.LIGHT:
+            seeds = (np.sort(one.box_seeds[one.box_kinds == kind]) for one in (layout, direct))
+            np.testing.assert_array_equal(*seeds)
+        if kind == LayoutKind.SIGN:
+            signs = (np.sort(one.box_signs[one.box_kinds == kind]) for one in (layout, direct))
+            np.testing.assert_array_equal(*signs)
     assert not layout.box_color_valid.any()
     assert set(layout.box_signals[layout.box_kinds == LayoutKind.LIGHT]) == set(range(4))
     assert carla_world.layout() is layout
