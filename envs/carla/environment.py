@@ -37,8 +37,8 @@ one box around post, arm and heads: of these the heads alone are told, as `get_l
 
 FACES = {"206": SignFace.STOP, "205": SignFace.YIELD, "274": SignFace.SPEED_LIMIT}
 """What signs show, by the OpenDRIVE types of their landmarks."""
-SAME_SIGN = 1.5
-"""A landmark nearer to a sign's post than this is that sign's [m]."""
+SAME_SIGN = 3.0
+"""A landmark nearer to a sign's post than this is that sign's; CARLA moves landmarks aside that stand on a lane [m]."""
 
 
 def environment_boxes(world: carla.World, lights: Iterable[Any]) -> Layout:

@@ -15,6 +15,7 @@ from answers import shown
 from bridge_process import SMALL_ROAD, serving
 from gymnasium.utils.env_checker import check_env
 from leaderboard_files import write_route
+from small_maps import lane, opendrive, road, section
 
 import drivedit  # noqa: F401  registers the ids
 from envs.carla.cameras import DEPTH_FAR, semantic_of, semantic_pixels
@@ -111,12 +112,12 @@ def assert_same_scene(carla_world, direct):
     assert (ours.colors[rows][~painted] == UNKNOWN_COLOR).all()
 
 
-def compare_episode(carla_world, seed, controls):
-    """Drive both worlds by the same controls; returns the number of frames found equal."""
-    direct = RoadWorld(DIRECT)
-    drawn = direct.reset(seed, {"town": 0}).vehicle[:3]
-    pose = float32_pose(drawn)
-    expected = direct.reset(seed, {"town": 0, "start_pose": pose, "scripted_actors": STANDING_START})
+def compare_episode(carla_world, seed, controls, place=None, pose=None):
+    """Drive both worlds by the same controls in town 0, or a place of the reference world's options, where the seed
+    draws or at a pose; returns the number of frames found equal."""
+    direct, place = RoadWorld(DIRECT), {"town": 0} if place is None else place
+    pose = float32_pose(direct.reset(seed, place).vehicle[:3] if pose is None else pose)
+    expected = direct.reset(seed, {**place, "start_pose": pose, "scripted_actors": STANDING_START})
     for _ in range(NUM_WARMUP):
         expected = direct.step(BRAKE)
     step = carla_world.reset(seed, {"start_pose": pose, "route": direct.snapshot().route})
@@ -144,6 +145,27 @@ def wandering_controls(num, seed):
 
 def test_recording_through_carla_equals_the_direct_one(carla_world):
     assert compare_episode(carla_world, 3, wandering_controls(50, 0)) == 51
+
+
+def test_heights_and_grades_through_carla_are_the_direct_ones(tmp_path):
+    """Over a hump, with another road below it."""
+    hump = '<elevation s="0" a="0" b="0.1066667" c="-0.000355556" d="0"/>'
+    lanes = section(0, lane(1), lane(-1))
+    path = tmp_path / "hump.xodr"
+    path.write_text(
+        opendrive(
+            road("1", 300, [lanes], start=(-150, 0, 0)),
+            road("2", 300, [lanes], start=(0, -150, np.pi / 2), elevation=hump),
+        )
+    )
+    with serving(*SMALL_ROAD, "--maps", str(path)) as own, contextlib.ExitStack() as stack:
+        world = CarlaWorld(carla_config(own.port))
+        stack.callback(world.close)
+        drive = np.tile(GO * [0.0, 1.0, 1.0, 1.0], (40, 1)).astype(np.float32)
+        assert compare_episode(world, 1, drive, {"map": str(path)}, (1.75, -60.0, np.pi / 2)) == 41
+        view = world.camera_scene().view
+        assert view.z > 6.0
+        assert view.grade > 0.01
 
 
 def test_lights_and_signs_through_carla_are_the_direct_ones(carla_world):
