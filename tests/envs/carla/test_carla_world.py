@@ -34,8 +34,9 @@ from scenarios.actors import BrakingLead, CrossingPedestrian
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.layout import BoxColumn, LayoutKind
+from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import ObjectKind
-from worldsim.datatypes.signals import SignalKind
+from worldsim.datatypes.signals import SignalKind, light_states
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.road_users import UNKNOWN_COLOR
@@ -193,15 +194,43 @@ def test_lights_and_signs_through_carla_are_the_direct_ones(carla_world):
     assert line <= lane.length
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_cycles_of_lights_are_learned_by_watching(carla_world):
+    direct, place = RoadWorld(DIRECT), {"town": 0}
+    pose = float32_pose(direct.reset(1, place).vehicle[:3])
+    direct.reset(1, {**place, "start_pose": pose, "scripted_actors": STANDING_START})
+    for _ in range(NUM_WARMUP):
+        direct.step(BRAKE)
+    carla_world.reset(1, {"start_pose": pose, "route": direct.snapshot().route})
+    assert carla_world.light_cycles() is None
+    steps = 0
+    while carla_world.light_cycles() is None and steps < 1000:
+        carla_world.step(BRAKE)
+        steps += 1
+    found, truth = carla_world.light_cycles(), cycles_from(direct.light_cycles(), steps * direct.dt)
+    assert found is not None
+    ahead = np.arange(0.0, 60.0, 0.5)[:, None]
+    shown = [
+        light_states(cycles, ahead)[:, heads_of(world)] for world, cycles in ((carla_world, found), (direct, truth))
+    ]
+    assert (shown[0] == shown[1]).mean() > 0.97  # but for a step around each change
+    clip = carla_world.start_clip(pictures=False)
+    assert clip.light_cycles is not None
+    assert clip.signals is not None
+
+
+def heads_of(world):
+    """The group of each head of a light in the layout, in the order of their places."""
+    layout = world.layout()
+    heads = layout.box_kinds == LayoutKind.LIGHT
+    return layout.box_signals[heads][np.lexsort(layout.boxes[heads, :2].T.round(2))]
+
+
 def assert_same_lights(carla_world, direct):
     """Every head of the layout shows the same, though the groups are counted otherwise."""
-    shown_by_head = []
-    for world in (carla_world, direct):
-        layout, scene = world.layout(), world.camera_scene()
-        heads = layout.box_kinds == LayoutKind.LIGHT
-        rows = np.lexsort(layout.boxes[heads, :2].T.round(2))
-        shown_by_head.append(scene.lights[layout.box_signals[heads][rows]])
-    np.testing.assert_array_equal(*shown_by_head)
+    shown = [world.camera_scene().lights[heads_of(world)] for world in (carla_world, direct)]
+    np.testing.assert_array_equal(*shown)
 
 
 def _lane_with_a_light(road_map):
