@@ -16,7 +16,8 @@ from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on
 from envs.carla.light_clock import LightClock
 from envs.carla.messages import CarlaMoment, MapFacts, MapSignals, Opening, Placed
 from envs.carla.route_lines import RouteSigns
-from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
+from envs.carla.starts import SpawnPoints, Start
+from envs.ego_route import LayoutAlong, keep_lane, keep_route, start_clip
 from envs.ground_truth import Objects, is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
 from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
@@ -26,21 +27,17 @@ from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.scripted_actors import ScriptedActors, ScriptedPlay
 from envs.world import WorldLostError, WorldStep
-from worldsim.datatypes.layout import BoxColumn, Layout
-from worldsim.datatypes.scene import EgoColumn, RouteCommand
+from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.scene import EgoColumn
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 from worldsim.gbuffer.camera_scene import CameraScene
-from worldsim.gbuffer.road_users import UNKNOWN_COLOR, RoadUsers
-from worldsim.gbuffer.view import View
 
 if TYPE_CHECKING:
     from envs.carla.process import CarlaProcess
 
 MAP_SECONDS = 180.0
 """A map change that takes longer has hung [s]."""
-VIEW_RANGE = 150.0
-"""Road users farther than this are not told to be in a picture [m]."""
 NUM_SPAWN_TRIES = 20
 """Starts tried before the server is said to have no room."""
 
@@ -59,16 +56,6 @@ class _Episode:
     signals: RouteSigns
     moment: CarlaMoment
     past: tuple[Instant, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Start:
-    """A place for the ego on a road at height z [m], None for the nearest one, and the route from there on."""
-
-    pose: tuple[float, float, float]
-    z: float | None
-    route: Route
-    speed_limit: float
 
 
 class CarlaWorld:
@@ -110,7 +97,7 @@ class CarlaWorld:
         self._asked_map, self.map_name = "", ""
         self.first_frame = 0
         self._road_map: RoadMap | None = None
-        self._spawns, self._spawn_heights = np.zeros((0, 3)), np.zeros(0)
+        self._spawn_points: SpawnPoints | None = None
         self._signals: MapSignals | None = None
         self._clock: LightClock | None = None
         self._episode: _Episode | None = None
@@ -142,7 +129,8 @@ class CarlaWorld:
             self._enter(str(options.get("map", self._asked_map)))
         weather = self.config.weather or WEATHERS[int(rng.integers(len(WEATHERS)))]
         straight = 0.0 if scripted_actors is None else scripted_actors.straight
-        starts = self._starts(options.get("start_pose"), route, straight, rng)
+        assert self._spawn_points is not None, "a map was entered"
+        starts = self._spawn_points.starts(options.get("start_pose"), route, straight, rng)
         start, play, moment = self._begin(starts, scripted_actors, seed, weather)
         self.first_frame = moment.number
         length, width = moment.size
@@ -216,23 +204,7 @@ class CarlaWorld:
 
     def camera_scene(self) -> CameraScene:
         """What the newest frame shows beside `layout`; of the road users those within sight."""
-        moment = self._running().moment
-        x, y, yaw = moment.vehicle[: VehicleColumn.YAW + 1].tolist()
-        view, users = View(x=x, y=y, yaw=yaw, z=moment.z, grade=moment.pitch), moment.road_users
-        near = view.rows_in_sight(users.boxes[:, :2], users.boxes[:, BoxColumn.LENGTH], VIEW_RANGE)
-        shown = users[near]
-        return CameraScene(
-            view=view,
-            users=RoadUsers(
-                kinds=shown.kinds,
-                boxes=shown.boxes,
-                colors=np.where(np.isnan(shown.colors), UNKNOWN_COLOR, shown.colors),
-                braking=shown.braking,
-                phases=shown.phases,
-            ),
-            user_ids=moment.user_ids[near],
-            lights=moment.lights,
-        )
+        return self._running().moment.camera_scene()
 
     @property
     def sun_direction(self) -> np.ndarray:
@@ -314,8 +286,7 @@ class CarlaWorld:
     def _know(self, facts: MapFacts) -> None:
         """The server's present map."""
         self._road_map, self.map_name = _server_map(facts.xodr), facts.name
-        self._spawns = facts.spawns
-        self._spawn_heights = self._road_map.height_at(facts.spawns[:, :2], facts.spawn_heights)
+        self._spawn_points = SpawnPoints(facts, self._road_map)
         self._signals, self._layout = facts.signals, None
         self._clock = LightClock(facts.signals.greens, facts.signals.yellows, self.dt)
 
@@ -327,42 +298,9 @@ class CarlaWorld:
             raise RouteError(f"{route.source}: {error}") from error
         return route_on_map(road_map, route)
 
-    def _starts(
-        self, start: tuple[float, float, float] | None, route: Route | None, straight: float, rng: np.random.Generator
-    ) -> Iterator[_Start]:
-        """Where the ego may begin: where it is asked to, or at the map's spawn points in the order drawn.
-
-        Of these, only those whose route follows the lane for the first `straight` metres.
-        """
-        places: list[tuple[tuple[float, float, float], float | None]]
-        if start is None and route is not None:
-            places = [(route.pose_at(0.0, 0.0, 0.0), float(route.height_at(0.0)))]
-        elif start is not None:
-            places = [(start, None)]
-        else:
-            order = rng.permutation(len(self._spawns))
-            places = [(tuple(self._spawns[k].tolist()), float(self._spawn_heights[k])) for k in order]
-        if not places:
-            raise ValueError(f"map {self.map_name} has no spawn points: pass options={{'start_pose': (x, y, yaw)}}")
-        given, found = start is not None or route is not None, False
-        for pose, z in places:
-            lane = self._map().lane_at(np.array(pose[:2]), z)
-            if lane is None:
-                if given:
-                    raise ValueError(f"start_pose {tuple(pose)} is not within 30 m of a driving lane")
-                continue
-            drawn = self._map().route_from(lane, ROUTE_LENGTH, rng)
-            follows = (drawn.command[: int(straight) + 1] == RouteCommand.FOLLOW).all()
-            if given or (straight == 0.0 or (follows and drawn.length >= straight + ROUTE_BEYOND)):
-                found = True
-                own_route = drawn if route is None else route
-                yield _Start(pose=pose, z=z, route=own_route, speed_limit=lane.speed_limit)
-        if not found:
-            raise ValueError(f"map {self.map_name} has no spawn point with {straight} m without a junction")
-
     def _begin(
-        self, starts: Iterator[_Start], scripted_actors: ScriptedActors | None, seed: int, weather: str
-    ) -> tuple[_Start, ScriptedPlay | None, CarlaMoment]:
+        self, starts: Iterator[Start], scripted_actors: ScriptedActors | None, seed: int, weather: str
+    ) -> tuple[Start, ScriptedPlay | None, CarlaMoment]:
         """The first of the starts at which the server has room, what is played there, and its first moment."""
         assert self._process is not None, "connected before"
         frames = self.config.num_warmup + 3
@@ -386,7 +324,7 @@ class CarlaWorld:
         assert refused is not None, "there is a start, or an error that says why not"
         raise refused
 
-    def _play(self, scripted_actors: ScriptedActors, start: _Start) -> ScriptedPlay:
+    def _play(self, scripted_actors: ScriptedActors, start: Start) -> ScriptedPlay:
         """The scripted actors at the first moment, by which the ego's given speed has taken it on by a frame."""
         ego_s = float(start.route.project(np.array(start.pose[:2]), None)[0])
         ego_s += (scripted_actors.ego_speed or 0.0) * self.dt

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.vehicle import VehicleColumn
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.road_users import UNKNOWN_COLOR, RoadUsers
+from worldsim.gbuffer.view import View
+
+VIEW_RANGE = 150.0
+"""Road users farther than this are not told to be in a picture [m]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,3 +165,22 @@ class CarlaMoment:
     collided_with: ObjectKind
     lane_invasions: tuple[str, ...]
     lights: np.ndarray
+
+    def camera_scene(self) -> CameraScene:
+        """What the image shows beside the layout; of the road users those within sight."""
+        x, y, yaw = self.vehicle[: VehicleColumn.YAW + 1].tolist()
+        view, users = View(x=x, y=y, yaw=yaw, z=self.z, grade=self.pitch), self.road_users
+        near = view.rows_in_sight(users.boxes[:, :2], users.boxes[:, BoxColumn.LENGTH], VIEW_RANGE)
+        shown = users[near]
+        return CameraScene(
+            view=view,
+            users=RoadUsers(
+                kinds=shown.kinds,
+                boxes=shown.boxes,
+                colors=np.where(np.isnan(shown.colors), UNKNOWN_COLOR, shown.colors),
+                braking=shown.braking,
+                phases=shown.phases,
+            ),
+            user_ids=self.user_ids[near],
+            lights=self.lights,
+        )
