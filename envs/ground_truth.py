@@ -13,6 +13,8 @@ import numpy as np
 from envs.maps.geometry import LEVEL_HEIGHT
 from worldsim.actors.route_frame import LEAD_MARGIN, LEAD_RANGE
 from worldsim.datatypes.boxes import corners, overlap, wrap_angle
+from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_RANGE, ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
@@ -63,6 +65,14 @@ class Objects:
     def none() -> Objects:
         """An empty street."""
         return Objects(boxes=np.zeros((0, 5)), speeds=np.zeros(0), kinds=np.zeros(0, np.int64))
+
+    @staticmethod
+    def of(users: KnownRoadUsers) -> Objects:
+        """Road users whose heights are known."""
+        columns = [BoxColumn.X, BoxColumn.Y, BoxColumn.YAW, BoxColumn.LENGTH, BoxColumn.WIDTH]
+        return Objects(
+            boxes=users.boxes[:, columns], speeds=users.speeds, kinds=users.kinds, z=users.boxes[:, BoxColumn.Z]
+        )
 
 
 def scene_from_truth(

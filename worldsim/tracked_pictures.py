@@ -92,15 +92,14 @@ def _scene(
     x, y, yaw = vehicle[:3].tolist()
     if own.parked is not None:
         users, ids = KnownRoadUsers.concatenate([users, own.parked]), np.concatenate([ids, own.parked_ids])
-    d = users.boxes[:, :2] - (x, y)
-    ahead = np.cos(yaw) * d[:, 0] + np.sin(yaw) * d[:, 1]
-    near = np.flatnonzero((ahead > -users.boxes[:, BoxColumn.LENGTH]) & (np.hypot(d[:, 0], d[:, 1]) < USER_RANGE))
+    view = View(x=x, y=y, yaw=yaw, z=z, grade=grade)
+    near = view.rows_in_sight(users.boxes[:, :2], users.boxes[:, BoxColumn.LENGTH], USER_RANGE)
     shown = users[near]
     boxes = shown.boxes
     boxes[:, BoxColumn.HEIGHT] = shown.heights
     boxes[:, BoxColumn.Z] = 0.0 if own.is_flat else np.where(np.isnan(boxes[:, BoxColumn.Z]), z, boxes[:, BoxColumn.Z])
     return CameraScene(
-        view=View(x=x, y=y, yaw=yaw, z=z, grade=grade),
+        view=view,
         users=RoadUsers(
             kinds=shown.kinds,
             boxes=boxes,

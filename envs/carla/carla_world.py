@@ -13,10 +13,12 @@ from gymnasium.spaces import Box
 
 from envs.carla.config import WEATHERS, CarlaWorldConfig
 from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, route_on_map
+from envs.carla.light_clock import LightClock
 from envs.carla.messages import CarlaMoment, MapFacts, MapSignals, Opening, Placed
 from envs.carla.route_lines import RouteSigns
-from envs.ego_route import ROUTE_BEYOND, ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
-from envs.ground_truth import is_off_road, is_wrong_way, scene_from_truth
+from envs.carla.starts import SpawnPoints, Start
+from envs.ego_route import LayoutAlong, keep_lane, keep_route, start_clip
+from envs.ground_truth import Objects, is_off_road, is_wrong_way, scene_from_truth
 from envs.history import Instant
 from envs.maps.ground_layout import ground_layout, join_lines, lane_lines, with_ground
 from envs.maps.opendrive.carla_text import carla_opendrive
@@ -26,9 +28,10 @@ from envs.reset_options import read_reset_options
 from envs.scripted_actors import ScriptedActors, ScriptedPlay
 from envs.world import WorldLostError, WorldStep
 from worldsim.datatypes.layout import Layout
-from worldsim.datatypes.scene import EgoColumn, RouteCommand
+from worldsim.datatypes.scene import EgoColumn
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.gbuffer.camera_scene import CameraScene
 
 if TYPE_CHECKING:
     from envs.carla.process import CarlaProcess
@@ -55,15 +58,6 @@ class _Episode:
     past: tuple[Instant, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Start:
-    """A place for the ego, and the route from there on."""
-
-    pose: tuple[float, float, float]
-    route: Route
-    speed_limit: float
-
-
 class CarlaWorld:
     """CARLA in synchronous mode: one ego with a front camera, collision and lane invasion sensors, among traffic.
 
@@ -83,7 +77,7 @@ class CarlaWorld:
     in this step).
 
     Lights and signs are the API's: a light counts at its stop waypoints, stop and yield signs where their landmarks
-    (types 206 and 205) stand. Start clips do not know the lights' cycles.
+    (types 206 and 205) stand. The lights' cycles are learned by watching them (`light_cycles`).
 
     Attributes:
         map_name: the server's name of the map, "" before the first reset.
@@ -103,8 +97,9 @@ class CarlaWorld:
         self._asked_map, self.map_name = "", ""
         self.first_frame = 0
         self._road_map: RoadMap | None = None
-        self._spawns = np.zeros((0, 3))
+        self._spawn_points: SpawnPoints | None = None
         self._signals: MapSignals | None = None
+        self._clock: LightClock | None = None
         self._episode: _Episode | None = None
         self._layout: Layout | None = None
         self._layout_along = LayoutAlong()
@@ -134,7 +129,8 @@ class CarlaWorld:
             self._enter(str(options.get("map", self._asked_map)))
         weather = self.config.weather or WEATHERS[int(rng.integers(len(WEATHERS)))]
         straight = 0.0 if scripted_actors is None else scripted_actors.straight
-        starts = self._starts(options.get("start_pose"), route, straight, rng)
+        assert self._spawn_points is not None, "a map was entered"
+        starts = self._spawn_points.starts(options.get("start_pose"), route, straight, rng)
         start, play, moment = self._begin(starts, scripted_actors, seed, weather)
         self.first_frame = moment.number
         length, width = moment.size
@@ -189,7 +185,7 @@ class CarlaWorld:
         episode.moment = moment
         if not episode.keeps_route:
             episode.route, episode.s = keep_route(
-                episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng
+                episode.route, episode.s, float(lateral), moment.vehicle, self._map(), episode.rng, moment.z
             )
             episode.signals.follow(episode.route, episode.s, speed, moment.lights)
         return self._answer(control, moment, progress)
@@ -206,11 +202,22 @@ class CarlaWorld:
             raise ValueError(f"this world has no cameras for {' and '.join(missing)}: CarlaWorldConfig(sensors=...)")
         return {name: sensors[name].copy() for name in names}
 
+    def camera_scene(self) -> CameraScene:
+        """What the newest frame shows beside `layout`; of the road users those within sight."""
+        return self._running().moment.camera_scene()
+
+    def light_cycles(self) -> np.ndarray | None:
+        """LIGHT_CYCLE_NAMES of the server's lights, float64 [n, 4]; time 0 is now. None until all of them have been
+        seen to turn red and green again, for the API does not tell when a light's turn comes."""
+        self._running()
+        assert self._clock is not None, "an episode has a map"
+        return self._clock.cycles()
+
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames with their controls, SceneState and route; without `pictures` a state-only clip."""
         episode = self._running()
         layout = self._layout_along.of(episode.route, self.layout())
-        signals = episode.signals.lines.ahead(episode.s)
+        cycles = self.light_cycles()
         return start_clip(
             episode.past,
             None,
@@ -219,9 +226,11 @@ class CarlaWorld:
             self.dt,
             self._map(),
             layout,
-            signals=signals,
+            signals=episode.signals.lines.ahead(episode.s, cycles),
+            light_cycles=cycles,
             road_users=episode.moment.road_users,
             ego_z=episode.moment.z,
+            sun=episode.moment.sun_direction,
             pictures=pictures,
         )
 
@@ -272,8 +281,10 @@ class CarlaWorld:
 
     def _know(self, facts: MapFacts) -> None:
         """The server's present map."""
-        self._spawns, self._road_map, self.map_name = facts.spawns, _server_map(facts.xodr), facts.name
+        self._road_map, self.map_name = _server_map(facts.xodr), facts.name
+        self._spawn_points = SpawnPoints(facts, self._road_map)
         self._signals, self._layout = facts.signals, None
+        self._clock = LightClock(facts.signals.greens, facts.signals.yellows, self.dt)
 
     def _follow(self, route: LeaderboardRoute, map_name: str) -> Route:
         """The route on the map, which is entered for it."""
@@ -283,38 +294,9 @@ class CarlaWorld:
             raise RouteError(f"{route.source}: {error}") from error
         return route_on_map(road_map, route)
 
-    def _starts(
-        self, start: tuple[float, float, float] | None, route: Route | None, straight: float, rng: np.random.Generator
-    ) -> Iterator[_Start]:
-        """Where the ego may begin: where it is asked to, or at the map's spawn points in the order drawn.
-
-        Of these, only those whose route follows the lane for the first `straight` metres.
-        """
-        if start is None and route is not None:
-            start = route.pose_at(0.0, 0.0, 0.0)
-        given = start is not None
-        poses = [start] if given else self._spawns[rng.permutation(len(self._spawns))].tolist()
-        if not poses:
-            raise ValueError(f"map {self.map_name} has no spawn points: pass options={{'start_pose': (x, y, yaw)}}")
-        found = False
-        for pose in poses:
-            lane = self._map().lane_at(np.array(pose[:2]))
-            if lane is None:
-                if given:
-                    raise ValueError(f"start_pose {tuple(pose)} is not within 30 m of a driving lane")
-                continue
-            drawn = self._map().route_from(lane, ROUTE_LENGTH, rng)
-            follows = (drawn.command[: int(straight) + 1] == RouteCommand.FOLLOW).all()
-            if given or (straight == 0.0 or (follows and drawn.length >= straight + ROUTE_BEYOND)):
-                found = True
-                x, y, yaw = pose
-                yield _Start(pose=(x, y, yaw), route=drawn if route is None else route, speed_limit=lane.speed_limit)
-        if not found:
-            raise ValueError(f"map {self.map_name} has no spawn point with {straight} m without a junction")
-
     def _begin(
-        self, starts: Iterator[_Start], scripted_actors: ScriptedActors | None, seed: int, weather: str
-    ) -> tuple[_Start, ScriptedPlay | None, CarlaMoment]:
+        self, starts: Iterator[Start], scripted_actors: ScriptedActors | None, seed: int, weather: str
+    ) -> tuple[Start, ScriptedPlay | None, CarlaMoment]:
         """The first of the starts at which the server has room, what is played there, and its first moment."""
         assert self._process is not None, "connected before"
         frames = self.config.num_warmup + 3
@@ -324,6 +306,7 @@ class CarlaWorld:
             play = None if scripted_actors is None else self._play(scripted_actors, start)
             opening = Opening(
                 pose=start.pose,
+                z=start.z,
                 speed=None if scripted_actors is None else scripted_actors.ego_speed,
                 actors=_placed(play),
                 traffic=scripted_actors is None or scripted_actors.ambient_traffic,
@@ -337,7 +320,7 @@ class CarlaWorld:
         assert refused is not None, "there is a start, or an error that says why not"
         raise refused
 
-    def _play(self, scripted_actors: ScriptedActors, start: _Start) -> ScriptedPlay:
+    def _play(self, scripted_actors: ScriptedActors, start: Start) -> ScriptedPlay:
         """The scripted actors at the first moment, by which the ego's given speed has taken it on by a frame."""
         ego_s = float(start.route.project(np.array(start.pose[:2]), None)[0])
         ego_s += (scripted_actors.ego_speed or 0.0) * self.dt
@@ -352,8 +335,15 @@ class CarlaWorld:
     def _answer(self, control: np.ndarray, moment: CarlaMoment, progress: float) -> WorldStep:
         """The world as it is now, remembered for the start clip."""
         episode, road_map = self._running(), self._map()
+        assert self._clock is not None, "an episode has a map"
+        self._clock.watch(moment.number * self.dt, moment.lights)
         scene = scene_from_truth(
-            vehicle=moment.vehicle, model=episode.model, route=episode.route, objects=moment.objects, hint_s=episode.s
+            vehicle=moment.vehicle,
+            model=episode.model,
+            route=episode.route,
+            objects=Objects.of(moment.road_users),
+            hint_s=episode.s,
+            z=moment.z,
         )
         scene.ego[EgoColumn.YAW_RATE] = moment.yaw_rate
         episode.signals.fill(scene)
@@ -363,8 +353,8 @@ class CarlaWorld:
             scene=scene.copy(),
             vehicle=moment.vehicle.copy(),
             collision=float(bool(moment.collided_with)),
-            off_road=float(is_off_road(moment.vehicle, episode.model, road_map)),
-            wrong_way=is_wrong_way(scene, moment.vehicle, road_map),
+            off_road=float(is_off_road(moment.vehicle, episode.model, road_map, moment.z)),
+            wrong_way=is_wrong_way(scene, moment.vehicle, road_map, moment.z),
             red_light=episode.signals.now.red_light,
             stop_sign_missed=episode.signals.now.stop_sign_missed,
             progress=progress,

@@ -35,6 +35,12 @@ KIND_OF_LABEL = {
 one box around post, arm and heads: of these the heads alone are told, as `get_light_boxes` has them."""
 
 
+FACES = {"206": SignFace.STOP, "205": SignFace.YIELD, "274": SignFace.SPEED_LIMIT}
+"""What signs show, by the OpenDRIVE types of their landmarks."""
+SAME_SIGN = 3.0
+"""A landmark nearer to a sign's post than this is that sign's; CARLA moves landmarks aside that stand on a lane [m]."""
+
+
 def environment_boxes(world: carla.World, lights: Iterable[Any]) -> Layout:
     """The boxes of a Layout whose ground is unknown; colours are unknown too.
 
@@ -57,16 +63,33 @@ def environment_boxes(world: carla.World, lights: Iterable[Any]) -> Layout:
             seeds.append(light.id)
             signals.append(index)
     n = len(boxes)
+    table, all_kinds = np.array(boxes, np.float64).reshape(n, len(BOX_NAMES)), np.array(kinds, np.int64)
+    signs = np.full(n, int(SignFace.NONE))
+    is_sign = all_kinds == LayoutKind.SIGN
+    signs[is_sign] = _sign_faces(world.get_map(), table[is_sign][:, [BoxColumn.X, BoxColumn.Y]])
     return Layout(
-        boxes=np.array(boxes, np.float64).reshape(n, len(BOX_NAMES)),
-        box_kinds=np.array(kinds, np.int64),
+        boxes=table,
+        box_kinds=all_kinds,
         box_colors=np.zeros((n, 3), np.uint8),
         box_color_valid=np.zeros(n, bool),
         box_seeds=np.array(seeds, np.uint32),
         box_signals=np.array(signals, np.int64),
-        box_signs=np.full(n, int(SignFace.NONE)),
+        box_signs=signs,
         ground_known=False,
     )
+
+
+def _sign_faces(world_map: carla.Map, xy: np.ndarray) -> np.ndarray:
+    """SignFace of the signs at `xy` [n, 2] [m], by the landmarks nearest to them, int64 [n]."""
+    marks = [(mark, face) for kind, face in FACES.items() for mark in world_map.get_all_landmarks_of_type(kind)]
+    if not marks or not len(xy):
+        return np.full(len(xy), int(SignFace.OTHER))
+    places = [mark.transform.location for mark, _ in marks]
+    gap = xy[:, None] - np.array([pose_from_carla(place.x, place.y, 0.0)[:2] for place in places])
+    away = np.hypot(gap[..., 0], gap[..., 1])
+    nearest = away.argmin(axis=-1)
+    faces = np.array([int(face) for _, face in marks])[nearest]
+    return np.where(away[np.arange(len(xy)), nearest] < SAME_SIGN, faces, int(SignFace.OTHER))
 
 
 def _row(box: carla.BoundingBox) -> list[float]:

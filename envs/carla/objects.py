@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,9 @@ import carla
 import numpy as np
 
 from envs.carla.coordinates import pose_from_carla
-from envs.ground_truth import Objects
-from worldsim.actors.actors import BRAKE_LIGHTS, STANDING
+from worldsim.actors.actors import STRIDE_LENGTH
 from worldsim.datatypes.known_road_users import KnownRoadUsers
-from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
+from worldsim.datatypes.layout import BOX_NAMES
 from worldsim.datatypes.scene import ObjectKind
 
 _HEAVY = ("truck", "bus")
@@ -58,6 +57,7 @@ class Bodies:
     def __init__(self, world: carla.World) -> None:
         self._world = world
         self._known: dict[int, Body | None] = {}
+        self._walked: dict[int, float] = {}
 
     def of(self, actor: Any) -> Body | None:
         """The body of an actor; None for those that cannot be touched."""
@@ -65,49 +65,53 @@ class Bodies:
             self._known[actor.id] = _measure(actor)
         return self._known[actor.id]
 
-    def road_users(self, snapshot: carla.WorldSnapshot, ego_id: int, objects: Objects) -> KnownRoadUsers:
-        """The same of whom `objects` are made, as a start clip tells of them. Brake lights follow from their motion; of
-        who stands it is not known whether he is parked, but of props."""
-        actors = [actor for actor in snapshot if actor.id != ego_id and self._known.get(actor.id) is not None]
-        bodies = [body for actor in actors if (body := self._known[actor.id]) is not None]
-        boxes = np.zeros((len(bodies), len(BOX_NAMES)))
-        boxes[:, FOOTPRINT_COLUMNS] = objects.boxes
-        for row, (actor, body) in enumerate(zip(actors, bodies, strict=True)):
-            boxes[row, BoxColumn.Z] = actor.get_transform().location.z + body.bottom
-            boxes[row, BoxColumn.HEIGHT] = body.height
-        rates = [actor.get_acceleration().dot(actor.get_transform().get_forward_vector()) for actor in actors]
-        slows = np.array(rates) < BRAKE_LIGHTS
-        vehicle = (objects.kinds == ObjectKind.CAR) | (objects.kinds == ObjectKind.TRUCK)
-        return KnownRoadUsers(
-            kinds=objects.kinds,
-            boxes=boxes,
-            speeds=objects.speeds,
-            colors=np.array([body.color for body in bodies]).reshape(-1, 3),
-            braking=vehicle & (slows | (np.abs(objects.speeds) < STANDING)),
-            phases=np.zeros(len(bodies)),
-            parked=objects.kinds == ObjectKind.STATIC,
-        )
-
-    def objects(self, snapshot: carla.WorldSnapshot, ego_id: int, speeds: Mapping[int, float]) -> Objects:
-        """Everyone of a snapshot but the ego, with these speeds [m/s] by id instead of measured ones."""
+    def others(self, snapshot: carla.WorldSnapshot, ego_id: int) -> list[tuple[Any, Body]]:
+        """Snapshots and bodies of everyone in a snapshot but the ego."""
         new = [actor.id for actor in snapshot if actor.id not in self._known]
         if new:
             for actor in self._world.get_actors(new):
                 self.of(actor)
-        boxes, found, kinds = [], [], []
-        for actor in snapshot:
-            body = self._known.get(actor.id)
-            if body is None or actor.id == ego_id:
-                continue
-            boxes.append((*body.middle(actor), body.length, body.width))
-            measured = actor.get_velocity().dot(actor.get_transform().get_forward_vector())
-            found.append(speeds.get(actor.id, measured))
-            kinds.append(int(body.kind))
-        return Objects(
-            boxes=np.array(boxes, np.float64).reshape(-1, 5),
-            speeds=np.array(found, np.float64),
-            kinds=np.array(kinds, np.int64),
+        found = ((actor, self._known.get(actor.id)) for actor in snapshot if actor.id != ego_id)
+        return [(actor, body) for actor, body in found if body is not None]
+
+    def road_users(
+        self, others: Sequence[tuple[Any, Body]], speeds: Mapping[int, float], seconds: float
+    ) -> KnownRoadUsers:
+        """The others as a start clip tells of them. Of who stands it is not known whether he is parked, but of props.
+
+        CARLA does not tell of strides: pedestrians take theirs from where they are first seen.
+
+        Args:
+            others: as the method of that name gives them.
+            speeds: by id instead of measured ones [m/s].
+            seconds: since the last call.
+        """
+        n = len(others)
+        kinds = np.array([int(body.kind) for _, body in others], np.int64)
+        boxes, found = np.zeros((n, len(BOX_NAMES))), np.zeros(n)
+        for row, (actor, body) in enumerate(others):
+            place = actor.get_transform()
+            z = place.location.z + body.bottom
+            boxes[row] = [*body.middle(actor)[:2], z, body.middle(actor)[2], body.length, body.width, body.height]
+            found[row] = speeds.get(actor.id, actor.get_velocity().dot(place.get_forward_vector()))
+        states = self._world.get_vehicles_light_states()
+        shown = [int(states.get(actor.id, carla.VehicleLightState.NONE)) for actor, _ in others]
+        return KnownRoadUsers(
+            kinds=kinds,
+            boxes=boxes,
+            speeds=found,
+            colors=np.array([body.color for _, body in others]).reshape(-1, 3),
+            braking=(np.array(shown, np.int64) & int(carla.VehicleLightState.Brake)) != 0,
+            phases=self._strides([actor.id for actor, _ in others], kinds, found * seconds),
+            parked=kinds == ObjectKind.STATIC,
         )
+
+    def _strides(self, ids: list[int], kinds: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """Phases of the strides [n] [rad] of those who have moved by `steps` [n] [m]; 0 of all who do not walk."""
+        for actor, kind, step in zip(ids, kinds.tolist(), steps.tolist(), strict=True):
+            if kind == ObjectKind.PEDESTRIAN:
+                self._walked[actor] = self._walked.get(actor, 0.0) + step
+        return 2 * np.pi / STRIDE_LENGTH * np.array([self._walked.get(actor, 0.0) for actor in ids])
 
 
 def pose_of(transform: carla.Transform) -> tuple[float, float, float]:

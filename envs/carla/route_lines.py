@@ -56,10 +56,14 @@ class RouteLines:
         table = table[is_light | ~are_beside_light(table[:, 0], is_light)]
         return RouteLines(s=table[:, 0], kinds=table[:, 1].astype(np.int64), lights=table[:, 2].astype(np.int64))
 
-    def rows(self) -> np.ndarray:
-        """ROUTE_SIGNAL_NAMES float64 [k, 6], without the cycles, which the API does not tell."""
+    def rows(self, cycles: np.ndarray | None = None) -> np.ndarray:
+        """ROUTE_SIGNAL_NAMES float64 [k, 6]; with LIGHT_CYCLE_NAMES of all of the server's lights [n, 4], else without
+        cycles."""
         rows = np.zeros((len(self.s), len(ROUTE_SIGNAL_NAMES)))
         rows[:, RouteSignalColumn.S], rows[:, RouteSignalColumn.KIND] = self.s, self.kinds
+        if cycles is not None:
+            is_light = self.lights >= 0
+            rows[is_light, RouteSignalColumn.PERIOD :] = cycles[self.lights[is_light]]
         return rows
 
     def shown(self, light_states: np.ndarray) -> np.ndarray:
@@ -73,12 +77,12 @@ class RouteLines:
         shown[is_light] = light_states[self.lights[is_light]]
         return shown
 
-    def ahead(self, s: float) -> np.ndarray | None:
+    def ahead(self, s: float, cycles: np.ndarray | None) -> np.ndarray | None:
         """ROUTE_SIGNAL_NAMES float32 [k, 6] of a start clip whose route begins at arc length `s`; None where a light is
-        among them, whose cycle is not known."""
-        left = self.rows()[self.s >= s].astype(np.float32)
+        among them and its cycle, of LIGHT_CYCLE_NAMES `cycles` [n, 4], is not known."""
+        left = self.rows(cycles)[self.s >= s].astype(np.float32)
         left[:, RouteSignalColumn.S] -= s
-        return None if (left[:, RouteSignalColumn.KIND] == SignalKind.RED).any() else left
+        return None if cycles is None and (left[:, RouteSignalColumn.KIND] == SignalKind.RED).any() else left
 
 
 class RouteSigns:

@@ -25,6 +25,7 @@ from envs.carla.objects import Bodies, kind_of, pose_of
 from envs.carla.scripted_actors import CarlaActors
 from envs.carla.signals import ServerSignals
 from envs.carla.traffic import CarlaTraffic
+from envs.carla.weather import sun_direction
 from envs.world import WorldLostError
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.layout import Layout
@@ -65,6 +66,7 @@ class CarlaSession:
         self._traffic: CarlaTraffic | None = None
         self._actors: CarlaActors | None = None
         self._bodies = Bodies(self._world)
+        self._sun = np.zeros(3)
         self._images: queue.Queue[Any] = queue.Queue()
         self._sensor_images: dict[str, queue.Queue[Any]] = {name: queue.Queue() for name in config.sensors}
         self._collisions: deque[ObjectKind] = deque()
@@ -106,11 +108,13 @@ class CarlaSession:
     def map_facts(self) -> MapFacts:
         """The present map."""
         world_map = self._world.get_map()
-        spawns = [pose_of(transform) for transform in world_map.get_spawn_points()]
+        transforms = world_map.get_spawn_points()
+        spawns = [pose_of(transform) for transform in transforms]
         return MapFacts(
             name=world_map.name.rsplit("/", 1)[-1],
             xodr=world_map.to_opendrive(),
             spawns=np.array(spawns, np.float64).reshape(-1, 3),
+            spawn_heights=np.array([transform.location.z for transform in transforms], np.float64),
             signals=self._signals.places(),
         )
 
@@ -164,6 +168,7 @@ class CarlaSession:
             self._traffic.begin(self.config.num_vehicles, carla.Location(x=x, y=y), opening.seed)
         self._ego.apply_control(carla.VehicleControl(brake=1.0))
         number = self._tick()
+        self._sun = sun_direction(self._world.get_weather())
         for _ in range(self.config.num_warmup - 1):
             number = self._tick()
         if opening.speed is not None:
@@ -228,17 +233,24 @@ class CarlaSession:
             blueprint.set_attribute("seed", str(opening.seed))
             blueprint.set_attribute("traffic", str(opening.traffic).lower())
         x, y, yaw = pose_to_carla(*opening.pose)
-        ground = self._world.get_map().get_waypoint(carla.Location(x=x, y=y))
-        z = SPAWN_HEIGHT + (ground.transform.location.z if ground is not None else 0.0)
-        transform = carla.Transform(carla.Location(x=x, y=y, z=z), carla.Rotation(yaw=yaw))
+        z = self._road_height(x, y) if opening.z is None else opening.z
+        transform = carla.Transform(carla.Location(x=x, y=y, z=z + SPAWN_HEIGHT), carla.Rotation(yaw=yaw))
         try:
             self._ego = self._world.spawn_actor(blueprint, transform)
         except RuntimeError as error:
             raise ValueError(f"no ego at {tuple(round(v, 2) for v in opening.pose)}: {error}") from error
         return has_own_traffic
 
+    def _road_height(self, x: float, y: float) -> float:
+        """Height of the lane nearest to a place in CARLA's frame [m]."""
+        ground = self._world.get_map().get_waypoint(carla.Location(x=x, y=y))
+        return ground.transform.location.z if ground is not None else 0.0
+
     def _attach_sensors(self) -> None:
-        """The camera comes last: its image is sent after the events of its frame."""
+        """The camera comes last: its image is sent after the events of its frame.
+
+        Cameras are mounted by the ego's middle and the ground under it, as its poses are told.
+        """
         images, collisions, invasions = self._images, self._collisions, self._invasions
 
         def collided(event: Any) -> None:
@@ -250,14 +262,16 @@ class CarlaSession:
         self._attach("sensor.other.collision", {}, carla.Transform(), collided)
         self._attach("sensor.other.lane_invasion", {}, carla.Transform(), invaded)
         height, width = self.config.frame_size
-        camera = CameraGeometry()
+        camera, body = CameraGeometry(), self._bodies.of(self._ego)
+        assert body is not None, "the ego is a vehicle"
         attributes = {
             "image_size_x": str(width),
             "image_size_y": str(height),
             "fov": str(math.degrees(camera.fov)),
         }
         mount = carla.Transform(
-            carla.Location(x=camera.mount_x, z=camera.mount_height), carla.Rotation(pitch=-math.degrees(camera.pitch))
+            carla.Location(x=camera.mount_x + body.ahead, z=camera.mount_height + body.bottom),
+            carla.Rotation(pitch=-math.degrees(camera.pitch)),
         )
         for name, sensor_images in self._sensor_images.items():
             self._attach(SENSOR_BLUEPRINTS[name], attributes, mount, sensor_images.put)
@@ -309,8 +323,9 @@ class CarlaSession:
         try:
             angle = self._ego.get_wheel_steer_angle(carla.VehicleWheelLocation.FL_Wheel)
             body, ego = self._bodies.of(self._ego), snapshot.find(self._ego.id)
-            objects = self._bodies.objects(snapshot, self._ego.id, self._actors.speeds if self._actors else {})
-            road_users = self._bodies.road_users(snapshot, self._ego.id, objects)
+            others = self._bodies.others(snapshot, self._ego.id)
+            speeds = self._actors.speeds if self._actors else {}
+            road_users = self._bodies.road_users(others, speeds, self.config.dt)
         except RuntimeError as error:
             raise WorldLostError(f"CARLA broke off in frame {number}: {error}") from error
         assert body is not None, "the ego is a vehicle"
@@ -326,9 +341,11 @@ class CarlaSession:
             vehicle=np.array(vehicle, np.float64),
             yaw_rate=-math.radians(ego.get_angular_velocity().z),
             size=(body.length, body.width),
-            objects=objects,
             road_users=road_users,
+            user_ids=np.array([actor.id for actor, _ in others], np.int64),
             z=ego.get_transform().location.z + body.bottom,
+            pitch=math.radians(ego.get_transform().rotation.pitch),
+            sun_direction=self._sun,
             collided_with=self._collided_with(),
             lane_invasions=invasions,
             lights=self._signals.states(),

@@ -49,6 +49,8 @@ class ServerSignals:
             poses=table[:, :3],
             kinds=table[:, 3].astype(np.int64),
             lights=table[:, 4].astype(np.int64),
+            greens=np.array([light.get_green_time() for light in self.lights], np.float64),
+            yellows=np.array([light.get_yellow_time() for light in self.lights], np.float64),
         )
 
     def states(self) -> np.ndarray:

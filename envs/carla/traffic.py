@@ -52,6 +52,7 @@ class CarlaTraffic:
             self._manager.set_random_device_seed(seed)
             for vehicle in self._vehicles:
                 vehicle.set_autopilot(True, self._port)
+                self._manager.update_vehicle_lights(vehicle, True)  # else nobody shows brake lights
 
     def end(self) -> None:
         """Autopilots off, vehicles away, a frame, the manager down: another order can end the process."""

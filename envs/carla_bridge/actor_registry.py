@@ -84,6 +84,7 @@ class ActorRegistry:
         self._spawned: dict[int, BridgeActor] = {}
         self._id_of_key: dict[int, int] = {}
         self.lights: dict[int, int] = {}
+        self._braking: set[int] = set()
         self.signals: dict[int, BridgeActor] = {}
         self.enter_map()
 
@@ -290,6 +291,7 @@ class ActorRegistry:
         if tick is None or self.ego is None:
             return standing
         body_ids = self._body_ids(tick)
+        self._braking = {i for i, brakes in zip(body_ids, tick.braking.tolist(), strict=True) if brakes}
         ids = [self.ego.id, *body_ids]
         vehicle, objects = tick.vehicle, tick.objects
         n = len(body_ids)
@@ -305,7 +307,7 @@ class ActorRegistry:
                 speeds=np.append(vehicle[VehicleColumn.SPEED], objects.speeds),
                 yaw_rates=np.concatenate([[yaw_rate], np.zeros(n)]),
                 accelerations=np.concatenate([ego_acceleration, np.zeros((n, 2))]),
-                pitches=np.zeros(n + 1),
+                pitches=np.append(tick.grade, np.zeros(n)),
             ),
         )
 
@@ -339,19 +341,23 @@ class ActorRegistry:
         x, y, yaw = poses_to_carla(tick.vehicle[None, :3])[0].tolist()
         c, s = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
         dx, dy, dz = sensor.location
+        level, climb = math.cos(tick.grade), math.sin(tick.grade)
+        dx, dz = level * dx - climb * dz, climb * dx + level * dz
         pitch, own_yaw, roll = sensor.rotation
-        return [x + c * dx - s * dy, y + s * dx + c * dy, tick.z + dz], [pitch, yaw + own_yaw, roll]
+        rotation = [pitch + math.degrees(tick.grade), yaw + own_yaw, roll]
+        return [x + c * dx - s * dy, y + s * dx + c * dy, tick.z + dz], rotation
 
     def _body_ids(self, tick: Tick) -> list[int]:
         """Ids of the road users; those that appear get new ones."""
         ids = []
-        for key, kind, box, height in zip(
-            tick.keys.tolist(), tick.objects.kinds.tolist(), tick.objects.boxes, tick.heights, strict=True
+        for key, kind, box, height, color in zip(
+            tick.keys.tolist(), tick.objects.kinds.tolist(), tick.objects.boxes, tick.heights, tick.colors, strict=True
         ):
             if key not in self._id_of_key:
                 body = BridgeActor(
                     id=self._new_id(),
                     blueprint=blueprints.OF_KIND[ObjectKind(kind)],
+                    values={"color": ",".join(f"{part:.0f}" for part in color)} if np.isfinite(color).all() else {},
                     size=(float(box[3]), float(box[4]), float(height)),
                     kind=ObjectKind(kind),
                 )
@@ -363,7 +369,14 @@ class ActorRegistry:
         """Vehicle light states on the wire."""
         vehicles = [b.id for b in self._bodies.values() if b.blueprint.id.startswith("vehicle.")]
         ids = vehicles if self.ego is None else [self.ego.id, *vehicles]
-        return [[i, self.lights.get(i, 0)] for i in ids]
+        return [[i, self._light_state(i)] for i in ids]
+
+    def light_state(self, actor: BridgeActor) -> int:
+        """CARLA's flags of a vehicle's lights: those that a client has set, and the brakes of this world's own."""
+        return self._light_state(actor.id)
+
+    def _light_state(self, actor_id: int) -> int:
+        return self.lights.get(actor_id, 0) | (BRAKE_LIGHT if actor_id in self._braking else 0)
 
 
 def _view(values: dict[str, str], location: tuple, rotation: tuple) -> CameraView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ import msgpack
 import numpy as np
 
 from envs.carla.coordinates import poses_to_carla
+from envs.carla.weather import sun_angles
 from envs.carla_bridge.layouts import WireLayout
+from envs.carla_bridge.simulation import ShownWeather
 from worldsim.datatypes.layout import BoxColumn, Layout, LayoutKind
 
 ACTIVE = 1
@@ -19,6 +22,8 @@ MAP_CHANGED = 1
 """State bit: a client reads the map again."""
 
 
+FOGGY = 150.0
+"""Visibility at which a fog's density is 37 of CARLA's 100 [m]."""
 ANY_TAG = 255
 """Semantic tag that asks for objects of every kind."""
 TAG_OF_KIND = {
@@ -58,9 +63,9 @@ class Motion:
         ids: int64 [n].
         poses: x, y, yaw, float64 [n, 3] [m, m, rad].
         heights: z, float64 [n] [m].
-        speeds: along the own yaw, float64 [n] [m/s].
+        speeds: along the own nose, float64 [n] [m/s].
         yaw_rates: float64 [n] [rad/s].
-        accelerations: along and to the left of the own yaw, float64 [n, 2] [m/s²].
+        accelerations: along the own nose and to its left, float64 [n, 2] [m/s²].
         pitches: upwards, float64 [n] [rad].
     """
 
@@ -77,15 +82,17 @@ def actor_records(layout: WireLayout, motion: Motion) -> np.ndarray:
     """Records [n] of the episode state, vehicle fields still zero."""
     records = np.zeros(len(motion.ids), layout.actor)
     x, y, yaw = poses_to_carla(motion.poses).T
+    level, climb = np.cos(motion.pitches), np.sin(motion.pitches)
     c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
     along, right = motion.accelerations[:, 0], -motion.accelerations[:, 1]
     zeros = np.zeros_like(x)
     records["id"], records["state"] = motion.ids, ACTIVE
     records["location"] = np.stack([x, y, motion.heights], -1)
     records["rotation"] = np.stack([np.degrees(motion.pitches), yaw, zeros], -1)
-    records["velocity"] = np.stack([motion.speeds * c, motion.speeds * s, zeros], -1)
+    records["velocity"] = motion.speeds[:, None] * np.stack([level * c, level * s, climb], -1)
     records["angular_velocity"] = np.stack([zeros, zeros, -np.degrees(motion.yaw_rates)], -1)
-    records["acceleration"] = np.stack([along * c - right * s, along * s + right * c, zeros], -1)
+    ahead = along * level
+    records["acceleration"] = np.stack([ahead * c - right * s, ahead * s + right * c, along * climb], -1)
     return records
 
 
@@ -105,13 +112,30 @@ def image(layout: WireLayout, kind: str, stamp: Stamp, pixels: np.ndarray, fov: 
     return _header(layout, kind, stamp) + layout.image_header.pack(width, height, fov) + pixels.tobytes()
 
 
+def weather_parameters(layout: WireLayout, weather: ShownWeather) -> list[float]:
+    """WeatherParameters on the wire. CARLA's fog has no unit: the density falls off with how far one can see."""
+    azimuth, altitude = sun_angles(weather.sun_direction)
+    values = {
+        "cloudiness": 100.0 * weather.cloudiness,
+        "sun_azimuth_angle": azimuth,
+        "sun_altitude_angle": altitude,
+        "fog_density": 100.0 * math.exp(-weather.visibility / FOGGY),
+        "wetness": 100.0 * weather.wetness,
+    }
+    return [values.get(name, 0.0) for name in layout.weather]
+
+
 def environment_objects(boxes: Layout, tag: int) -> list:
-    """EnvironmentObject on the wire of each box that a semantic tag asks for, ANY_TAG for all."""
-    return [
-        [[foot, rotation], box, number + 1, f"{LayoutKind(kind).name.title()}_{number}", TAG_OF_KIND[LayoutKind(kind)]]
-        for number, (kind, foot, rotation, box) in enumerate(_boxes(boxes))
-        if tag in (ANY_TAG, TAG_OF_KIND[LayoutKind(kind)])
-    ]
+    """EnvironmentObject on the wire of each box that a semantic tag asks for, ANY_TAG for all. The lower half of its id
+    is the box's seed, of which clients of this project make the surface's detail."""
+    ids = np.arange(1, len(boxes.boxes) + 1, dtype=np.uint64) << np.uint64(32) | boxes.box_seeds.astype(np.uint64)
+    found = []
+    for number, (kind, foot, rotation, box) in enumerate(_boxes(boxes)):
+        label = LayoutKind(kind)
+        if tag in (ANY_TAG, TAG_OF_KIND[label]):
+            name = f"{label.name.title()}_{number}"
+            found.append([[foot, rotation], box, int(ids[number]), name, TAG_OF_KIND[label]])
+    return found
 
 
 def level_boxes(boxes: Layout, tag: int) -> list:

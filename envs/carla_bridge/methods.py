@@ -84,10 +84,14 @@ class _Session:
         return self._bridge.cue()
 
     def get_weather_parameters(self) -> list:
-        return self._bridge.weather
+        """That of the pictures; what a client has set where the served world does not know its own."""
+        shown = self._bridge.simulation.weather()
+        if shown is None:
+            return self._bridge.weather
+        return messages.weather_parameters(self._bridge.layout, shown)
 
     def set_weather_parameters(self, weather: list) -> None:
-        """Stored and returned, but not shown: the served worlds draw their weather from the seed."""
+        """Stored, but not shown: the served worlds draw their weather from the seed."""
         self._bridge.weather = [float(value) for value in weather]
 
     def draw_debug_shape(self, shape: list) -> None:
@@ -121,7 +125,9 @@ class _Maps:
     def get_map_info(self) -> list:
         simulation = self._bridge.simulation
         poses = poses_to_carla(simulation.spawn_poses).tolist()
-        return [simulation.map_name, [[[x, y, SPAWN_HEIGHT], [0.0, yaw, 0.0]] for x, y, yaw in poses]]
+        heights = (simulation.spawn_heights + SPAWN_HEIGHT).tolist()
+        points = [[[x, y, z], [0.0, yaw, 0.0]] for (x, y, yaw), z in zip(poses, heights, strict=True)]
+        return [simulation.map_name, points]
 
     def get_map_data(self) -> str:
         return self._bridge.simulation.xodr
@@ -236,8 +242,7 @@ class _Actors:
         return [*engine, 1500.0, 0.3, [0.0, 0.0, 0.0], curve, wheels, False]
 
     def get_vehicle_light_state(self, actor: int) -> list:
-        self._registry.get(actor)
-        return [self._registry.lights.get(actor, 0)]
+        return [self._registry.light_state(self._registry.get(actor))]
 
     def get_vehicle_light_states(self) -> list:
         return self._registry.light_states()

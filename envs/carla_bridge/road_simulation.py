@@ -16,6 +16,7 @@ from envs.carla_bridge.simulation import (
     Keys,
     LightStates,
     ServedSignal,
+    ShownWeather,
     SpawnedActor,
     Tick,
     view_of,
@@ -109,6 +110,7 @@ class RoadSimulation:
         self.signals: tuple[ServedSignal, ...] = served_signals(static_scene.road_map)
         lanes = static_scene.spawn_points.lanes[:NUM_SPAWNS]
         self.spawn_poses = np.array([[lane.x, lane.y, lane.yaw] for lane in lanes])
+        self.spawn_heights = np.array([lane.z for lane in lanes])
         self.end()
 
     def set_dt(self, dt: float) -> None:
@@ -201,6 +203,7 @@ class RoadSimulation:
         return Tick(
             vehicle=vehicle,
             z=episode.z,
+            grade=episode.past[-1].view.grade,
             objects=Objects(
                 boxes=objects.boxes[there],
                 speeds=objects.speeds[there],
@@ -208,6 +211,8 @@ class RoadSimulation:
                 z=episode.traffic.heights_of_ground[there],
             ),
             heights=episode.traffic.heights[there],
+            colors=episode.traffic.colors[there].astype(np.float64),
+            braking=episode.traffic.braking()[there],
             keys=keys[there],
             collided=self._step.collision > 0.5,
             collided_with=int(keys[hit[0]]) if len(hit) else -1,
@@ -221,6 +226,18 @@ class RoadSimulation:
             return light_states(road_map, LightPrograms.of(road_map, self.seed), 0.0)
         traffic = self._world.snapshot().traffic
         return light_states(road_map, traffic.lights, traffic.time)
+
+    def weather(self) -> ShownWeather | None:
+        """See Simulation."""
+        if self._step is None:
+            return None
+        look = self._world.snapshot().look
+        return ShownWeather(
+            sun_direction=look.sun_direction,
+            cloudiness=look.cloudiness,
+            visibility=look.visibility,
+            wetness=look.wetness,
+        )
 
     def image(self, view: CameraView, picture: str) -> np.ndarray:
         """See Simulation."""

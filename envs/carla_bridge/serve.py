@@ -7,13 +7,17 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.faults import Fault
 from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.methods import methods_of
 from envs.carla_bridge.simulation import Simulation
 from envs.worlds import WORLDS, LocalWorldName
+from worldsim.datatypes.scene import CONTROL_NAMES
 from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.gbuffer.classes import SENSOR_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,9 @@ def serve(config: ServeConfig) -> None:
         ValueError: the world cannot be made.
     """
     faults = [Fault.parse(fault) for fault in config.faults]
-    bridge = Bridge(make_simulation(config), layout_of(config.version), faults)
+    simulation = make_simulation(config)
+    _warm_up(simulation)
+    bridge = Bridge(simulation, layout_of(config.version), faults)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(bridge.run(config.host, config.port, methods_of(bridge)))
 
@@ -86,6 +92,19 @@ def make_simulation(config: ServeConfig) -> Simulation:
 
     world = WORLDS[config.world].make().world
     return WorldSimulation(world, VehicleModel(), {"Start_000": {}}, config.seed)
+
+
+def _warm_up(simulation: Simulation) -> None:
+    """Drive a step and take every picture, for code that is compiled when it is first used keeps a client waiting
+    longer than its timeout."""
+    with contextlib.suppress(ValueError):  # no room there, or no such picture: a client will be told
+        simulation.begin(tuple(simulation.spawn_poses[0]), simulation.seed, True)
+        simulation.step(np.zeros(len(CONTROL_NAMES), np.float32))
+        simulation.observe()
+        for picture in ("rgb", *SENSOR_NAMES):
+            simulation.check_camera(simulation.camera, picture)
+            simulation.image(simulation.camera, picture)
+    simulation.end()
 
 
 def _learned(config: ServeConfig) -> Simulation:

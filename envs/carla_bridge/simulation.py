@@ -140,14 +140,34 @@ class LightStates:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ShownWeather:
+    """The weather in a world's pictures.
+
+    Args:
+        sun_direction: unit vector towards the sun in the ground frame, float64 [3].
+        cloudiness: share of the sky under clouds, [0, 1].
+        visibility: distance at which fog hides all but 5 % [m].
+        wetness: of the ground, [0, 1].
+    """
+
+    sun_direction: np.ndarray
+    cloudiness: float
+    visibility: float
+    wetness: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Tick:
     """The state of the world after a step.
 
     Args:
         vehicle: the ego, VEHICLE_NAMES, float64 [6].
         z: height of the road under it [m].
+        grade: how steeply that road rises in the ego's direction [rad].
         objects: all other road users, n of them.
         heights: theirs, float64 [n] [m].
+        colors: of their paint, RGB [0, 255], float64 [n, 3]; NaN where this world does not tell.
+        braking: who of them shows brake lights, bool [n].
         keys: a number for each, its own as long as it is there: a SpawnedActor's key, else from 0 on, int64 [n].
         collided: the ego touches something.
         collided_with: key of what it touches, -1 when that is not among the objects.
@@ -156,8 +176,11 @@ class Tick:
 
     vehicle: np.ndarray
     z: float
+    grade: float
     objects: Objects
     heights: np.ndarray
+    colors: np.ndarray
+    braking: np.ndarray
     keys: np.ndarray
     collided: bool
     collided_with: int
@@ -174,6 +197,7 @@ class Simulation(Protocol):
         map_name: the present one.
         xodr: its OpenDRIVE text.
         spawn_poses: where an ego may begin, x, y, yaw, float64 [n, 3] [m, m, rad].
+        spawn_heights: of the road there, float64 [n] [m].
         seed: of the next `begin` when the client names none.
         camera: the world's own view, shown without resampling.
         signals: lights and signs of the present map.
@@ -186,6 +210,7 @@ class Simulation(Protocol):
     map_name: str
     xodr: str
     spawn_poses: np.ndarray
+    spawn_heights: np.ndarray
     seed: int
     camera: CameraView
     signals: tuple[ServedSignal, ...]
@@ -241,6 +266,10 @@ class Simulation(Protocol):
 
     def light_states(self) -> LightStates:
         """What the lights show now, or without an ego when an episode would begin."""
+        ...
+
+    def weather(self) -> ShownWeather | None:
+        """The weather of the pictures; None where it is not known, or there is no ego."""
         ...
 
 

@@ -9,7 +9,16 @@ import cv2
 import numpy as np
 
 from envs.carla_bridge.one_road_map import route_xodr
-from envs.carla_bridge.simulation import NO_LIGHTS, CameraView, LightStates, ServedSignal, SpawnedActor, Tick, view_of
+from envs.carla_bridge.simulation import (
+    NO_LIGHTS,
+    CameraView,
+    LightStates,
+    ServedSignal,
+    ShownWeather,
+    SpawnedActor,
+    Tick,
+    view_of,
+)
 from envs.ground_truth import Objects, touched
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
 from envs.world import SensorWorld, World, WorldStep
@@ -66,7 +75,7 @@ class WorldSimulation:
         route = to_ground_frame(step.vehicle, clip.route.astype(np.float64))
         half_width = float(step.scene.half_width) if step.scene.lane_valid[2] else 1.75
         self.xodr = route_xodr(route, half_width, name)
-        self.spawn_poses = step.vehicle[None, :3]
+        self.spawn_poses, self.spawn_heights = step.vehicle[None, :3], np.zeros(1)
         self.layout = self._world.layout()
 
     def add_opendrive(self, xodr: str) -> None:
@@ -141,8 +150,11 @@ class WorldSimulation:
         return Tick(
             vehicle=step.vehicle,
             z=0.0,
+            grade=0.0,
             objects=objects,
             heights=np.array([SCRIPTED_HEIGHTS[ObjectKind(kind)] for kind in objects.kinds.tolist()]),
+            colors=np.full((len(objects.kinds), 3), np.nan),
+            braking=np.zeros(len(objects.kinds), bool),
             keys=self._keys,
             collided=step.collision > 0.5,
             collided_with=int(self._keys[hit[0]]) if len(hit) else -1,
@@ -168,6 +180,10 @@ class WorldSimulation:
     def light_states(self) -> LightStates:
         """See Simulation: of a map with nothing but a road there are none."""
         return NO_LIGHTS
+
+    def weather(self) -> ShownWeather | None:
+        """See Simulation: a World does not tell."""
+        return None
 
     @property
     def _sensor_names(self) -> tuple[str, ...]:

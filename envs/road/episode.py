@@ -25,7 +25,7 @@ from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec
 from envs.signals_ahead import SignalsAhead
 from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
-from worldsim.datatypes.route import LANE_RANGE, to_vehicle_frame
+from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import light_states
@@ -96,8 +96,7 @@ class RoadView:
     def nearby(self) -> np.ndarray:
         """Rows of those whom the camera may see, int64 [k]."""
         boxes = self.objects.boxes
-        d = to_vehicle_frame(self.pose, boxes[:, :2])
-        return np.flatnonzero((d[:, 0] > -boxes[:, 3]) & (np.hypot(d[:, 0], d[:, 1]) < VIEW_RANGE))
+        return self.view().rows_in_sight(boxes[:, :2], boxes[:, 3], VIEW_RANGE)
 
     def camera_scene(self, sun: np.ndarray) -> CameraScene:
         """Everything that the camera may see beside the layout, under the sun in that direction, [3]."""

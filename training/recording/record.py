@@ -24,6 +24,7 @@ from training.data import lerobot_layout as layout
 from training.data.rollout_writer import RolloutWriter
 from training.data.rollouts import EpisodeSource, RolloutDataset, Rows, all_valid
 from training.recording.behaviours import BEHAVIOURS, BehaviourMixture, RandomDriver
+from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import SceneState
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
@@ -320,6 +321,8 @@ def _drive(world: World, config: RecordConfig, source: EpisodeSource, index: int
         controls.append(control)
         tasks.append(task)
         if end.after(step):
+            if tells_scenes and light_cycles is None:  # a world that learns them may know them by now
+                light_cycles = _cycles_since(world.light_cycles(), (len(steps) - 1) * world.dt)
             return Drive(
                 frames=np.stack(frames),
                 rows=_rows(steps, controls, tasks),
@@ -329,6 +332,11 @@ def _drive(world: World, config: RecordConfig, source: EpisodeSource, index: int
                 source=source,
             )
         step = world.step(control)
+
+
+def _cycles_since(cycles: np.ndarray | None, seconds: float) -> np.ndarray | None:
+    """The cycles [g, 4] for a clock that began `seconds` ago."""
+    return None if cycles is None else cycles_from(cycles, -seconds)
 
 
 def _extra_pictures(world: World, names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -73,6 +73,10 @@ class RoadUsers:
         )
 
 
+UNKNOWN_COLOR = 128.0
+"""Red, green and blue of road users whose colour nobody knows."""
+
+
 class UserTemplate(IntEnum):
     """Index of a template in USER_TEMPLATES; -1 draws nothing."""
 

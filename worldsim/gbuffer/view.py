@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from worldsim.datatypes.route import rotate
+
 
 @dataclass(frozen=True, kw_only=True)
 class View:
@@ -31,3 +33,14 @@ class View:
     def __post_init__(self) -> None:
         if not np.isfinite([self.x, self.y, self.yaw, self.z, self.grade]).all():
             raise ValueError(f"a pose must be finite, got {self}")
+
+    def rows_in_sight(self, xy: np.ndarray, lengths: np.ndarray, reach: float) -> np.ndarray:
+        """Which road users a camera that looks ahead may show, int64 [k].
+
+        Args:
+            xy: where their middles are in the ground frame, [n, 2] [m].
+            lengths: theirs, [n] [m].
+            reach: how far it sees [m].
+        """
+        gap = rotate(xy - np.array([self.x, self.y]), -self.yaw)
+        return np.flatnonzero((gap[:, 0] > -lengths) & (np.hypot(gap[:, 0], gap[:, 1]) < reach))

@@ -6,7 +6,6 @@ import pytest
 from envs.carla.carla_world import CarlaWorld
 from envs.carla.config import CarlaWorldConfig
 from envs.carla.messages import CarlaMoment, MapFacts, MapSignals
-from envs.ground_truth import Objects
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.signals import SignalKind
@@ -26,8 +25,20 @@ class Server:
     alive = True
 
     def __init__(self, *_: object) -> None:
-        signals = MapSignals(poses=np.array([[14.0, -1.75, 0.0]]), kinds=np.array([1]), lights=np.array([0]))
-        self.map_facts = MapFacts(name="Street", xodr=STREET, spawns=np.array([[10.0, -1.75, 0.0]]), signals=signals)
+        signals = MapSignals(
+            poses=np.array([[14.0, -1.75, 0.0]]),
+            kinds=np.array([1]),
+            lights=np.array([0]),
+            greens=np.array([10.0]),
+            yellows=np.array([3.0]),
+        )
+        self.map_facts = MapFacts(
+            name="Street",
+            xodr=STREET,
+            spawns=np.array([[10.0, -1.75, 0.0]]),
+            spawn_heights=np.array([0.5]),
+            signals=signals,
+        )
         self.given: list[str] = []
         self.x = 10.0
 
@@ -43,9 +54,11 @@ class Server:
             vehicle=np.array([self.x, -1.75, 0.0, 20.0, 0.0, 0.0]),
             yaw_rate=0.0,
             size=(4.0, 1.8),
-            objects=Objects.none(),
             road_users=KnownRoadUsers.none(),
+            user_ids=np.zeros(0, np.int64),
             z=0.0,
+            pitch=0.0,
+            sun_direction=np.array([0.0, 0.0, 1.0]),
             collided_with=ObjectKind.EMPTY,
             lane_invasions=(),
             lights=np.array([int(SignalKind.RED)]),

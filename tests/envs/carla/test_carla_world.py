@@ -1,6 +1,7 @@
 """CarlaWorld over the real client over the bridge over the reference world, beside that world itself; faults."""
 
 import contextlib
+import dataclasses
 import re
 import signal
 import socket
@@ -14,6 +15,7 @@ from answers import shown
 from bridge_process import SMALL_ROAD, serving
 from gymnasium.utils.env_checker import check_env
 from leaderboard_files import write_route
+from small_maps import lane, opendrive, road, section
 
 import drivedit  # noqa: F401  registers the ids
 from envs.carla.cameras import DEPTH_FAR, semantic_of, semantic_pixels
@@ -31,10 +33,14 @@ from envs.scripted_actors import ScriptedActors, ego_on_route, scripted_box
 from envs.world import Restorable, WorldLostError
 from scenarios.actors import BrakingLead, CrossingPedestrian
 from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.layout import BoxColumn, LayoutKind
+from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import ObjectKind
-from worldsim.datatypes.signals import SignalKind
+from worldsim.datatypes.signals import SignalKind, light_states
 from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
+from worldsim.gbuffer.road_users import UNKNOWN_COLOR
 
 BRAKE = np.array([0, 0, 1, 0], np.float32)
 GO = np.array([0.02, 0.6, 0, 0], np.float32)
@@ -91,20 +97,40 @@ def assert_same(through_carla, direct):
     assert [getattr(through_carla, name) for name in events] == [getattr(direct, name) for name in events]
 
 
-def compare_episode(carla_world, seed, controls):
-    """Drive both worlds by the same controls; returns the number of frames found equal."""
-    direct = RoadWorld(DIRECT)
-    drawn = direct.reset(seed, {"town": 0}).vehicle[:3]
-    pose = float32_pose(drawn)
-    expected = direct.reset(seed, {"town": 0, "start_pose": pose, "scripted_actors": STANDING_START})
+def assert_same_scene(carla_world, direct):
+    """What pictures show, but for the clothes of pedestrians and how far they are in their stride."""
+    ours, theirs = carla_world.camera_scene(), direct.camera_scene()
+    np.testing.assert_allclose(dataclasses.astuple(ours.view), dataclasses.astuple(theirs.view), atol=2e-4)
+    assert len(set(ours.user_ids.tolist())) == len(ours.user_ids)
+    rows, expected = (np.lexsort(scene.users.boxes[:, :2].T.round(1)) for scene in (ours, theirs))
+    ours, theirs = ours.users, theirs.users
+    np.testing.assert_array_equal(ours.kinds[rows], theirs.kinds[expected])
+    gap = ours.boxes[rows] - theirs.boxes[expected]
+    gap[:, BoxColumn.YAW] = wrap_angle(gap[:, BoxColumn.YAW])
+    np.testing.assert_allclose(gap, 0.0, atol=2e-3)
+    np.testing.assert_array_equal(ours.braking[rows], theirs.braking[expected])
+    painted = (theirs.kinds[expected] == ObjectKind.CAR) | (theirs.kinds[expected] == ObjectKind.TRUCK)
+    np.testing.assert_allclose(ours.colors[rows][painted], theirs.colors[expected][painted], atol=0.51)
+    assert (ours.colors[rows][~painted] == UNKNOWN_COLOR).all()
+
+
+def compare_episode(carla_world, seed, controls, place=None, pose=None):
+    """Drive both worlds by the same controls in town 0, or a place of the reference world's options, where the seed
+    draws or at a pose; returns the number of frames found equal."""
+    direct, place = RoadWorld(DIRECT), {"town": 0} if place is None else place
+    pose = float32_pose(direct.reset(seed, place).vehicle[:3] if pose is None else pose)
+    expected = direct.reset(seed, {**place, "start_pose": pose, "scripted_actors": STANDING_START})
     for _ in range(NUM_WARMUP):
         expected = direct.step(BRAKE)
     step = carla_world.reset(seed, {"start_pose": pose, "route": direct.snapshot().route})
     assert_same(shown(carla_world, step), shown(direct, expected))
+    sun = carla_world.sun_direction
+    np.testing.assert_allclose(sun, direct.snapshot().look.sun_direction, atol=1e-5)
     number = step.info["frame_number"]
     for k, control in enumerate(controls, start=1):
         step, expected = carla_world.step(control), direct.step(control)
         assert_same(shown(carla_world, step), shown(direct, expected))
+        assert_same_scene(carla_world, direct)
         assert step.info["frame_number"] == number + k
     clip, expected_clip = carla_world.start_clip(), direct.start_clip()
     np.testing.assert_array_equal(clip.frames, expected_clip.frames)
@@ -123,6 +149,27 @@ def test_recording_through_carla_equals_the_direct_one(carla_world):
     assert compare_episode(carla_world, 3, wandering_controls(50, 0)) == 51
 
 
+def test_heights_and_grades_through_carla_are_the_direct_ones(tmp_path):
+    """Over a hump, with another road below it."""
+    hump = '<elevation s="0" a="0" b="0.1066667" c="-0.000355556" d="0"/>'
+    lanes = section(0, lane(1), lane(-1))
+    path = tmp_path / "hump.xodr"
+    path.write_text(
+        opendrive(
+            road("1", 300, [lanes], start=(-150, 0, 0)),
+            road("2", 300, [lanes], start=(0, -150, np.pi / 2), elevation=hump),
+        )
+    )
+    with serving(*SMALL_ROAD, "--maps", str(path)) as own, contextlib.ExitStack() as stack:
+        world = CarlaWorld(carla_config(own.port))
+        stack.callback(world.close)
+        drive = np.tile(GO * [0.0, 1.0, 1.0, 1.0], (40, 1)).astype(np.float32)
+        assert compare_episode(world, 1, drive, {"map": str(path)}, (1.75, -60.0, np.pi / 2)) == 41
+        view = world.camera_scene().view
+        assert view.z > 6.0
+        assert view.grade > 0.01
+
+
 def test_lights_and_signs_through_carla_are_the_direct_ones(carla_world):
     """Straight at a light, on red or not, over its line and on."""
     direct = RoadWorld(DIRECT)
@@ -139,12 +186,52 @@ def test_lights_and_signs_through_carla_are_the_direct_ones(carla_world):
             assert step.scene.signal_valid
             assert step.scene.signal == expected.scene.signal
             assert step.scene.signal_distance == pytest.approx(float(expected.scene.signal_distance), abs=0.1)
+            assert_same_lights(carla_world, direct)
             assert (step.red_light, step.stop_sign_missed) == (expected.red_light, expected.stop_sign_missed)
             seen.add((int(expected.scene.signal), expected.red_light))
             control = np.array([*_steer(expected), 0.7, 0, 0], np.float32)
             step, expected = carla_world.step(control), direct.step(control)
     assert {signal for signal, _ in seen} & {SignalKind.RED, SignalKind.YELLOW, SignalKind.GREEN}
     assert line <= lane.length
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_cycles_of_lights_are_learned_by_watching(carla_world):
+    direct, place = RoadWorld(DIRECT), {"town": 0}
+    pose = float32_pose(direct.reset(1, place).vehicle[:3])
+    direct.reset(1, {**place, "start_pose": pose, "scripted_actors": STANDING_START})
+    for _ in range(NUM_WARMUP):
+        direct.step(BRAKE)
+    carla_world.reset(1, {"start_pose": pose, "route": direct.snapshot().route})
+    assert carla_world.light_cycles() is None
+    steps = 0
+    while carla_world.light_cycles() is None and steps < 1000:
+        carla_world.step(BRAKE)
+        steps += 1
+    found, truth = carla_world.light_cycles(), cycles_from(direct.light_cycles(), steps * direct.dt)
+    assert found is not None
+    ahead = np.arange(0.0, 60.0, 0.5)[:, None]
+    shown = [
+        light_states(cycles, ahead)[:, heads_of(world)] for world, cycles in ((carla_world, found), (direct, truth))
+    ]
+    assert (shown[0] == shown[1]).mean() > 0.97  # but for a step around each change
+    clip = carla_world.start_clip(pictures=False)
+    assert clip.light_cycles is not None
+    assert clip.signals is not None
+
+
+def heads_of(world):
+    """The group of each head of a light in the layout, in the order of their places."""
+    layout = world.layout()
+    heads = layout.box_kinds == LayoutKind.LIGHT
+    return layout.box_signals[heads][np.lexsort(layout.boxes[heads, :2].T.round(2))]
+
+
+def assert_same_lights(carla_world, direct):
+    """Every head of the layout shows the same, though the groups are counted otherwise."""
+    shown = [world.camera_scene().lights[heads_of(world)] for world in (carla_world, direct)]
+    np.testing.assert_array_equal(*shown)
 
 
 def _lane_with_a_light(road_map):
@@ -176,6 +263,12 @@ def test_the_layout_through_carla_is_the_direct_one(carla_world):
         np.testing.assert_allclose(np.delete(ours, BoxColumn.YAW, 1), np.delete(theirs, BoxColumn.YAW, 1), atol=2e-3)
         turned = wrap_angle(ours[:, BoxColumn.YAW] - theirs[:, BoxColumn.YAW])
         np.testing.assert_allclose(turned, 0.0, atol=1e-4)
+        if kind != LayoutKind.LIGHT:
+            seeds = (np.sort(one.box_seeds[one.box_kinds == kind]) for one in (layout, direct))
+            np.testing.assert_array_equal(*seeds)
+        if kind == LayoutKind.SIGN:
+            signs = (np.sort(one.box_signs[one.box_kinds == kind]) for one in (layout, direct))
+            np.testing.assert_array_equal(*signs)
     assert not layout.box_color_valid.any()
     assert set(layout.box_signals[layout.box_kinds == LayoutKind.LIGHT]) == set(range(4))
     assert carla_world.layout() is layout
@@ -200,6 +293,17 @@ def test_depth_and_classes_through_carla_are_the_direct_ones():
         np.testing.assert_array_equal(np.isfinite(seen["depth"]), known)
         np.testing.assert_allclose(seen["depth"][known], expected["depth"][known], rtol=2e-3)
         np.testing.assert_array_equal(seen["semantic"], semantic_of(semantic_pixels(expected["semantic"])))
+
+        # what is told of the scene, drawn again, is what the server's cameras see
+        world = env.world
+        scene, rasterizer = world.camera_scene(), Rasterizer(CameraGeometry().with_frame_size((48, 48)))
+        drawn = rasterizer.sense(
+            ("depth", "semantic"), StaticWorld(world.layout()), scene.users, scene.view, scene.lights
+        )
+        assert (semantic_of(semantic_pixels(drawn["semantic"])) == seen["semantic"]).mean() > 0.98
+        near = known & np.isfinite(drawn["depth"])
+        assert near.sum() > 0.98 * known.sum()
+        assert np.median(np.abs(drawn["depth"][near] / expected["depth"][near] - 1.0)) < 2e-3
 
 
 @pytest.mark.slow

@@ -18,7 +18,14 @@ ROUTE = route_through(np.stack([np.arange(0.0, 201.0), np.zeros(201)], axis=1))
 def signals(*rows):
     """x, y, yaw, kind, light of each."""
     table = np.array(rows, np.float64).reshape(-1, 5)
-    return MapSignals(poses=table[:, :3], kinds=table[:, 3].astype(np.int64), lights=table[:, 4].astype(np.int64))
+    num_lights = int(table[:, 4].max(initial=-1)) + 1
+    return MapSignals(
+        poses=table[:, :3],
+        kinds=table[:, 3].astype(np.int64),
+        lights=table[:, 4].astype(np.int64),
+        greens=np.full(num_lights, 10.0),
+        yellows=np.full(num_lights, 3.0),
+    )
 
 
 def test_only_lines_on_the_route_in_its_direction_count():
@@ -79,6 +86,9 @@ def test_a_stop_sign_asks_for_a_stop(speed, missed):
 
 def test_start_clips_know_signs_but_no_cycles():
     signs = RouteLines.of(ROUTE, signals((60, 0, 0, STOP, -1)))
-    np.testing.assert_allclose(signs.ahead(20.0), [[40.0, STOP, 0, 0, 0, 0]])
-    assert len(signs.ahead(70.0)) == 0
-    assert RouteLines.of(ROUTE, signals((60, 0, 0, RED, 0))).ahead(20.0) is None
+    np.testing.assert_allclose(signs.ahead(20.0, None), [[40.0, STOP, 0, 0, 0, 0]])
+    assert len(signs.ahead(70.0, None)) == 0
+    light = RouteLines.of(ROUTE, signals((60, 0, 0, RED, 0)))
+    assert light.ahead(20.0, None) is None
+    cycles = np.array([[30.0, 2.0, 10.0, 3.0]])
+    np.testing.assert_allclose(light.ahead(20.0, cycles), [[40.0, RED, 30.0, 2.0, 10.0, 3.0]])

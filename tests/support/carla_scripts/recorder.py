@@ -100,7 +100,7 @@ def main(port, num_frames):
                 "worst_motion": worst_motion,
                 "shapes": {name: picture.shape for name, picture in pictures.items()},
                 "spread": {name: float(picture.std()) for name, picture in pictures.items()},
-                "weather": world.get_weather() == carla.WeatherParameters.WetSunset,
+                "sun_altitude": world.get_weather().sun_altitude_angle,
                 "vehicles": len(world.get_actors().filter("vehicle.*")),
                 "sensors": len(world.get_actors().filter("sensor.*")),
                 "collisions": sorted({event.other_actor.type_id for event in collisions}),

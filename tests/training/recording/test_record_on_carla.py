@@ -60,6 +60,9 @@ def test_a_recording_killed_in_an_episode_loses_only_that(tmp_path):
     for index in range(3):
         episode = dataset[index]
         assert episode.source.town == -1
+        scenes = episode.camera_scenes()
+        assert len(scenes) == len(episode.rows)
+        np.testing.assert_allclose([scenes[0].view.x, scenes[0].view.y], episode.rows.vehicles[0, :2], atol=1e-3)
         assert len(episode.rows) >= 5
         assert episode.rows.scenes.ego_valid.all()
         np.testing.assert_allclose(episode.rows.scenes.speed, episode.rows.vehicles[:, 3], atol=1e-4)
