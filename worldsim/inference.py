@@ -17,9 +17,9 @@ Backend = Literal["plain", "compiled", "int8", "bf16", "graphs"]
 """How a model runs. "compiled": its networks go through torch.compile, which needs a C++ compiler on a CPU and takes
 minutes at the first step, and again for every new number of slots. "int8": the weights of the transformer's linear
 layers are kept in 8 bits and their inputs rounded to 8 bits as they come (CPU only). "bf16": its networks compute in
-bfloat16 where torch's autocast holds that to be safe, states stay in float32; five times slower on a CPU that has no
-instructions for it. "graphs": that, and what a step launches is recorded once as CUDA graphs and replayed, again for
-every new number of slots (CUDA only). All but the first change the numbers a little."""
+bfloat16 where torch's autocast holds that to be safe, and keep their weights so, states stay in float32; five times
+slower on a CPU that has no instructions for it. "graphs": that, and what a step launches is recorded once as CUDA
+graphs and replayed, again for every new number of slots (CUDA only). All but the first change the numbers a little."""
 
 WARM_UPS = 3
 """Calls before a graph is recorded, in which libraries choose their kernels and take their memory."""
@@ -77,6 +77,12 @@ def _run_in_bfloat16(model: WorldModel, *, graphs: bool) -> None:
         (model.reader, "forward", _is_anything),
         (model.vae, "decode", _is_anything),
     )
+    # autocast would round the weights anew in each call
+    vae = [part for name, part in model.vae.named_children() if name.startswith(("decoder_", "fine_"))]
+    for network in (model.denoiser.dit, model.reader, *vae):
+        for part in network.modules():
+            if isinstance(part, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+                part.to(torch.bfloat16)
     for module, name, recordable in networks:
         run = partial(_in_bfloat16, getattr(module, name), model.device.type)
         setattr(module, name, Replayed(run, recordable) if graphs else run)

@@ -39,7 +39,7 @@ class LatentDynamics:
             conditions: of the same frames.
             full_signals: later steps compute all LATENT_SIGNALS of trust, `seed_disagreement` too.
         """
-        state = prefill(self.denoiser, latents, conditions)
+        state = _compacted(prefill(self.denoiser, latents, conditions))
         if full_signals:
             state = state._replace(signals=latents.new_zeros(len(latents), len(LATENT_SIGNALS)))
         return state
@@ -64,7 +64,7 @@ class LatentDynamics:
             full_signals: also compute `seed_disagreement`, which takes one more pass.
         """
         frames = [frame + 1 for frame in state.frames]
-        return advance(
+        new = advance(
             self.denoiser,
             state,
             conditions,
@@ -73,6 +73,7 @@ class LatentDynamics:
             retrieved=retrieved,
             other_noise=self.noise(seeds, frames, other=True) if full_signals else None,
         )
+        return _compacted(new)
 
     def noise(self, seeds: Sequence[int], frames: Sequence[int], *, other: bool = False) -> Tensor:
         """Standard normal [b, 1, c, h, w], a function of each slot's seed and frame number alone.
@@ -135,3 +136,8 @@ class LatentDynamics:
                 made.latents[slot, 0] = torch.from_numpy(latent).to(made.latents)
                 made.grid[slot, 0], made.visible[slot, 0] = (torch.from_numpy(value) for value in place)
         return RetrievedFrames(*(value.to(self.device) for value in made))
+
+
+def _compacted(state: LatentState) -> LatentState:
+    """The state with its KV cache in float16, half the memory: keys are normed, and values are no larger."""
+    return state._replace(cache=tuple(kv.half() for kv in state.cache))

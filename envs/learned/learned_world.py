@@ -294,7 +294,8 @@ class LearnedWorld:
                 for part in value if isinstance(value, tuple) else (value,):  # int8 weights come with their bias
                     if isinstance(part, torch.Tensor):
                         numbers = part.int_repr() if part.is_quantized else part
-                        digest.update(numbers.detach().cpu().contiguous().numpy().tobytes())
+                        # numpy knows no bfloat16
+                        digest.update(numbers.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
             self._config_digest = digest.hexdigest()[:16]
         return self._config_digest
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from training import side_by_side, speed_probe
+from training.benchmark import BenchmarkConfig
 
 
 def test_memory_is_counted_once_and_whole() -> None:
@@ -30,18 +31,45 @@ def test_the_probe_measures_envs_by_their_id(tiny_checkpoint) -> None:
 def test_costs_are_ratios_of_the_best_of_two_rounds(monkeypatch, tmp_path) -> None:
     costs = {tmp_path: iter([4.0, 5.0]), side_by_side.ROOT: iter([2.0, 3.0, 1.0, 1.0])}
 
-    def probe(root, num_steps, options=None):
+    def probe(root, num_steps, options=None, names=speed_probe.NAMES):
         cost = next(costs[root])
         return {"step_seconds": cost, "vector_seconds": cost / 10, "env_bytes": 1e6 * cost}
 
     monkeypatch.setattr(side_by_side, "probe", probe)
-    monkeypatch.setattr(side_by_side, "cold_start_seconds", lambda root=side_by_side.ROOT: 3.0)
+    monkeypatch.setattr(side_by_side, "cold_start_seconds", lambda root=side_by_side.ROOT: (9.0, 3.0))
     rows = side_by_side.compare(tmp_path, 3, bfloat16=True)
     assert rows["step_over_beside"] == pytest.approx(1.0 / 4.0)
     assert rows["step_over_beside_bf16"] == pytest.approx(1.0 / 4.0)
     assert rows["vector_over_beside"] == pytest.approx(4.0)
     assert rows["env_megabytes"] == 1.0
     assert rows["cold_start_over_beside"] == 1.0
+
+
+def test_rows_are_measured_alone_when_they_are_named(monkeypatch, tmp_path) -> None:
+    asked = []
+
+    def probe(root, num_steps, options=None, names=speed_probe.NAMES):
+        asked.append(list(names))
+        return dict.fromkeys(names, 2.0)
+
+    monkeypatch.setattr(side_by_side, "probe", probe)
+    monkeypatch.setattr(side_by_side, "cold_start_seconds", lambda root: (9.0, 3.0))
+    assert side_by_side.compare(tmp_path, 3, bfloat16=True, names=["env_bytes"]).keys() == {
+        "env_megabytes", "env_memory_over_beside"
+    }  # fmt: skip
+    assert asked == [["env_bytes"]] * 4
+    assert side_by_side.compare(tmp_path, 3, bfloat16=True, names=["cold_start"]) == {"cold_start_over_beside": 1.0}
+    assert len(asked) == 4
+
+
+def test_a_row_against_another_checkout_needs_one() -> None:
+    with pytest.raises(ValueError, match="only=beside-step compares with another checkout"):
+        BenchmarkConfig(only=("cache", "beside-step"))
+    config = BenchmarkConfig(only=("cache",))
+    assert config.wants("cache")
+    assert not config.wants("step")
+    assert BenchmarkConfig().wants("step")
+    assert not BenchmarkConfig().wants("beside-step")
 
 
 def test_a_checkout_that_cannot_run_is_named(monkeypatch, tmp_path) -> None:

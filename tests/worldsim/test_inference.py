@@ -68,6 +68,14 @@ def test_bfloat16_stays_near_and_keeps_float32_states() -> None:
     assert {t.dtype for t in tensors_of(b.latent)} == {t.dtype for t in tensors_of(a.latent)}
 
 
+def test_bfloat16_rounds_weights_once_where_nothing_else_needs_them() -> None:
+    model = set_backend(random_model(), "bf16")
+    assert model.vae.decoder_stem.weight.dtype == model.denoiser.dit.stem_in.weight.dtype == torch.bfloat16
+    assert model.vae.encoder_stem.weight.dtype == torch.float32
+    digests = {LearnedWorld(model=one, starts=()).config_digest for one in (model, random_model())}
+    assert len(digests) == 2
+
+
 def test_trees_of_tensors_are_mapped() -> None:
     one = torch.ones(2)
     tree = (one, None, KeyValue(one, 2 * one), (3, one), {"not": one})

@@ -51,6 +51,14 @@ def test_advance_fills_the_cache_as_the_full_forward_over_what_it_generated(mode
         torch.testing.assert_close(ours.values[:, :, -64:], whole.values[:, :, -64:], atol=1e-4, rtol=1e-4)
 
 
+def test_a_drive_keeps_its_cache_in_half_the_memory(model: WorldModel) -> None:
+    state = model.begin([random_clip()], [3])
+    for _ in range(2):
+        assert {part.dtype for kv in state.latent.cache for part in kv} == {torch.float16}
+        assert all(part.untyped_storage().nbytes() == 2 * part.numel() for kv in state.latent.cache for part in kv)
+        state, _ = model.step(state, CONTROL)
+
+
 def test_network_is_causal_by_bits(model: WorldModel) -> None:
     latents, conditions = torch.randn(1, 6, 8, 16, 16), random_conditions(1, 6)
     changed = latents.clone()

@@ -24,7 +24,7 @@ class LatentState(NamedTuple):
     """What the next latent depends on.
 
     latents: the newest, newest first, [b, NUM_KEPT, c, h, w].
-    cache: for each block that attends over frames, the keys and values of the last `window` ones.
+    cache: for each block that attends over frames, the keys and values of the last `window` ones; float16 in a drive.
     frames: number of each slot's newest frame, [b].
     signals: LATENT_SIGNALS of the newest latent, the last one where it is asked for, [b, k]; 0 for a recorded one.
     """

@@ -1,4 +1,5 @@
-"""Pyramids of cells kept in blocks, of which those of one value are kept once: most of a map is plain ground."""
+"""Pyramids of cells kept in blocks of tiles, of which those that are alike are kept once: most of a map is plain
+ground, and the edges of roads and their paint look alike in many places."""
 
 from __future__ import annotations
 
@@ -7,10 +8,14 @@ import numpy as np
 from worldsim.compiled import compiled
 from worldsim.gbuffer.classes import SemanticClass
 
-SHIFT = 4
-BLOCK = 1 << SHIFT
-"""Cells of a block along either side."""
+SHIFT, TILE_SHIFT = 4, 2
+BLOCK, TILE = 1 << SHIFT, 1 << TILE_SHIFT
+"""Cells of a block and of a tile along either side."""
+TILES = (BLOCK // TILE) ** 2
+"""Of a block."""
 _NUM_CLASSES = len(SemanticClass)
+_ACROSS_SHIFT = SHIFT - TILE_SHIFT
+_HASH = 0x9E3779B1
 
 
 def pack_blocks(cells: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -21,30 +26,63 @@ def pack_blocks(cells: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.n
         levels: first cell, rows and columns of each level, int64 [sheets, k, 3].
 
     Returns:
-        Cells block by block, uint8 [m, 3]; first cell of each block, level by level and row by row, int32 [b]; first
-        block, and rows and columns in cells, of each level, int64 [sheets, k, 3].
+        Cells tile by tile, uint8 [m, 3]; of each block, level by level and row by row, where its TILES entries are that
+        follow in the same array: the first cell of each of its tiles, row by row; int32 [b]; first block, and rows and
+        columns in cells, of each level, int64 [sheets, k, 3].
     """
     across = -(-levels[..., 1:] // BLOCK)
     num_blocks = int(across.prod(axis=-1).sum())
-    packed = np.empty((num_blocks * BLOCK * BLOCK, cells.shape[1]), np.uint8)  # what is not filled takes no memory
-    blocks, packed_levels = np.empty(num_blocks, np.int32), levels.copy()
-    used = _pack(cells, packed_levels, packed, blocks)
-    return packed[:used].copy(), blocks, packed_levels
+    num_tiles = TILES * _count_kept(cells, levels)
+    # what is not filled takes no memory
+    packed = np.empty((num_tiles * TILE * TILE, cells.shape[1]), np.uint8)
+    blocks, packed_levels = np.empty(num_blocks + num_tiles, np.int32), levels.copy()
+    known = np.full(1 << (2 * num_tiles).bit_length(), -1, np.int32)
+    used, entries = _pack(cells, packed_levels, packed, blocks, num_blocks, known)
+    return packed[:used].copy(), blocks[:entries].copy(), packed_levels
 
 
 @compiled
 def cell_at(blocks, first, columns, row, column):
     """Index of a cell of the level that begins with block `first` and has so many columns."""
     across = (columns + BLOCK - 1) >> SHIFT
-    block = blocks[first + (row >> SHIFT) * across + (column >> SHIFT)]
-    return block + ((row & (BLOCK - 1)) << SHIFT) + (column & (BLOCK - 1))
+    entry = blocks[first + (row >> SHIFT) * across + (column >> SHIFT)]
+    inner_row, inner_column = (row & (BLOCK - 1)) >> TILE_SHIFT, (column & (BLOCK - 1)) >> TILE_SHIFT
+    tile = blocks[entry + (inner_row << _ACROSS_SHIFT) + inner_column]
+    return tile + ((row & (TILE - 1)) << TILE_SHIFT) + (column & (TILE - 1))
 
 
 @compiled
-def _pack(cells, levels, packed, blocks):
-    """Fill blocks and their cells, turn levels' first cells into first blocks; returns how many cells there are."""
+def _count_kept(cells, levels):
+    """How many blocks have cells that differ, or are the first of plain ones of their kind."""
+    plain = np.zeros((_NUM_CLASSES, _NUM_CLASSES, 256), np.bool_)
+    count = 0
+    for sheet in range(levels.shape[0]):
+        for level in range(levels.shape[1]):
+            first, rows, columns = levels[sheet, level, 0], levels[sheet, level, 1], levels[sheet, level, 2]
+            for top in range(0, rows, BLOCK):
+                for left in range(0, columns, BLOCK):
+                    corner = cells[first + top * columns + left]
+                    a, b, c = corner[0], corner[1], corner[2]
+                    if not _is_plain(cells, first, rows, columns, top, left):
+                        count += 1
+                    elif not plain[a, b, c]:
+                        plain[a, b, c] = True
+                        count += 1
+    return count
+
+
+@compiled
+def _pack(cells, levels, packed, blocks, num_blocks, known):
+    """Fill blocks, their entries and cells, turn levels' first cells into first blocks.
+
+    Args:
+        known: first cells of the tiles that there are, by hash, -1 where none is.
+
+    Returns:
+        How many cells there are, and how many blocks and entries.
+    """
     plain = np.full((_NUM_CLASSES, _NUM_CLASSES, 256), -1, np.int32)
-    used, count = 0, 0
+    used, count, entries = 0, 0, num_blocks
     for sheet in range(levels.shape[0]):
         for level in range(levels.shape[1]):
             first, rows, columns = levels[sheet, level, 0], levels[sheet, level, 1], levels[sheet, level, 2]
@@ -53,21 +91,52 @@ def _pack(cells, levels, packed, blocks):
                 for left in range(0, columns, BLOCK):
                     corner = cells[first + top * columns + left]
                     a, b, c = corner[0], corner[1], corner[2]
-                    known = plain[a, b, c] if _is_plain(cells, first, rows, columns, top, left) else -2
-                    if known >= 0:
-                        blocks[count] = known
+                    is_plain = _is_plain(cells, first, rows, columns, top, left)
+                    if is_plain and plain[a, b, c] >= 0:
+                        blocks[count] = plain[a, b, c]
                     else:
-                        if known == -1:
-                            plain[a, b, c] = used
-                        blocks[count] = used
-                        for r in range(BLOCK):
-                            for k in range(BLOCK):
-                                # beyond the edge, which nobody asks for, the block goes on
-                                row, column = min(top + r, rows - 1), min(left + k, columns - 1)
-                                packed[used + r * BLOCK + k] = cells[first + row * columns + column]
-                        used += BLOCK * BLOCK
+                        if is_plain:
+                            plain[a, b, c] = entries
+                        blocks[count] = entries
+                        for r in range(top, top + BLOCK, TILE):
+                            for k in range(left, left + BLOCK, TILE):
+                                _copy_tile(cells, first, rows, columns, r, k, packed, used)
+                                blocks[entries] = _find_tile(packed, used, known)
+                                if blocks[entries] == used:
+                                    used += TILE * TILE
+                                entries += 1
                     count += 1
-    return used
+    return used, entries
+
+
+@compiled
+def _copy_tile(cells, first, rows, columns, top, left, packed, at):
+    for r in range(TILE):
+        for k in range(TILE):
+            # beyond the edge, which nobody asks for, the tile goes on
+            row, column = min(top + r, rows - 1), min(left + k, columns - 1)
+            packed[at + r * TILE + k] = cells[first + row * columns + column]
+
+
+@compiled
+def _find_tile(packed, at, known):
+    """First cell of the tile that is like the one at `at`: that one itself if it is new."""
+    num, mask = TILE * TILE, len(known) - 1
+    place = np.int64(0)
+    for i in range(num):
+        for j in range(packed.shape[1]):
+            place = ((place ^ packed[at + i, j]) * _HASH) & 0xFFFFFFFF
+    place = (place ^ (place >> 15)) & mask
+    while known[place] >= 0:
+        other, same = known[place], True
+        for i in range(num):
+            for j in range(packed.shape[1]):
+                same = same and packed[at + i, j] == packed[other + i, j]
+        if same:
+            return other
+        place = (place + 1) & mask
+    known[place] = at
+    return at
 
 
 @compiled

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from worldsim.datatypes.layout import AreaKind, Layout, LineColor
-from worldsim.gbuffer.blocks import BLOCK, pack_blocks
+from worldsim.gbuffer.blocks import TILE, TILES, pack_blocks
 from worldsim.gbuffer.classes import YELLOW, SemanticClass
 from worldsim.gbuffer.decks import DeckTile
 from worldsim.gbuffer.ground_grid import OVERDRAW, SEAM, GroundGrid, pyramids
@@ -39,9 +39,10 @@ class GroundRaster:
     """Cells of the ground in sheets: of the base, and of each tile of its decks; rows grow with y, columns with x.
 
     Args:
-        cells: block by block: class of the ground, class of paint on it, plus YELLOW if it is, coverage by it [0, 255];
+        cells: tile by tile: class of the ground, class of paint on it, plus YELLOW if it is, coverage by it [0, 255];
             uint8 [n, 3].
-        blocks: first cell of each block, sheet after sheet, level after level, row after row, int32 [b].
+        blocks: of each block, sheet after sheet, level after level, row after row, where the first cells of its tiles
+            are told in the same array, int32 [b]; as `cell_at` reads them.
         levels: first block, and rows and columns in cells, of each level of each sheet, int64 [sheets, k, 3]; a level
             has half the resolution of the last, and no rows where a sheet has no such level.
         places: x and y of the outer corner of the first cell, and its size, float64 [sheets, 3] [m].
@@ -104,8 +105,8 @@ def _halvings(cells: np.ndarray) -> list[np.ndarray]:
 
 
 _NOTHING = GroundRaster(
-    cells=np.full((BLOCK * BLOCK, 3), (SemanticClass.GROUND, 0, 0), np.uint8),
-    blocks=np.zeros(1, np.int32),
+    cells=np.full((TILE * TILE, 3), (SemanticClass.GROUND, 0, 0), np.uint8),
+    blocks=np.array([1, *[0] * TILES], np.int32),
     levels=np.array([[[0, 1, 1]]], np.int64),
     places=np.array([[0.0, 0.0, 1.0]]),
 )

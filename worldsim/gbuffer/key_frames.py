@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
 
 import cv2
@@ -18,26 +19,27 @@ REACH = 80.0
 """Key frames from farther away are not tried [m]."""
 STRIDE, COARSENESS = 8, 4
 """What a key frame shows is counted at every eighth pixel and a quarter of its resolution, both ways."""
+_DEFLATE_LEVEL = 1
 WEIGHT_OF_SEEN = 0.01
 """What the last picture shows as well counts so much: it decides where key frames show equally much that is new."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KeyFrame:
-    """A picture without its road users.
+    """A picture without its road users, packed: a drive keeps many and looks at one a step.
 
     Args:
-        picture: uint8 [h, w, 3].
-        latent: of the picture, float32 [c, h / 8, w / 8]; None where nobody asks for it.
-        depth: along the camera's axis, float16 [h, w] [m]; inf in the sky, NaN where a road user was and where
-            a pixel showed several things.
+        picture: uint8 [h, w, 3] as PNG.
+        latent: of the picture, float16 [c, h / 8, w / 8]; None where nobody asks for it.
+        depth: along the camera's axis [m], inf in the sky, NaN where a road user was and where a pixel showed several
+            things; float16 [h, w], deflated.
         axes: of the camera, as of PictureGeometry.
         position: of the camera, as of PictureGeometry.
     """
 
-    picture: np.ndarray
+    picture: bytes
     latent: np.ndarray | None
-    depth: np.ndarray
+    depth: bytes
     axes: np.ndarray
     position: np.ndarray
 
@@ -63,7 +65,7 @@ class KeyFrames:
 
     def __init__(self) -> None:
         self._frames: tuple[KeyFrame, ...] = ()
-        self._focal = 0.0
+        self._focal, self._size = 0.0, (0, 0)
         # of the last one inserted, which may have been left out again since
         self._last_axes, self._last_position = np.eye(3), np.zeros(3)
         # of all, one after the other
@@ -80,7 +82,7 @@ class KeyFrames:
         not known what they show are not kept.
 
         Args:
-            picture: uint8 [h, w, 3]; kept, not copied.
+            picture: uint8 [h, w, 3].
             geometry: of the same size, the same for all pictures of a drive.
             latent: to be kept beside it.
 
@@ -90,32 +92,41 @@ class KeyFrames:
         size = geometry.depth.shape
         if picture.shape != (*size, 3) or picture.dtype != np.uint8:
             raise ValueError(f"the picture must be uint8 {[*size, 3]}, got {picture.dtype} {list(picture.shape)}")
-        if self._frames and (self._frames[0].depth.shape, self._focal) != (size, geometry.focal):
+        if self._frames and (self._size, self._focal) != (size, geometry.focal):
             raise ValueError(
-                f"key frames have {self._frames[0].depth.shape} px and a focal length of {self._focal:.1f} px, so they "
+                f"key frames have {self._size} px and a focal length of {self._focal:.1f} px, so they "
                 f"cannot take one of {size} px and {geometry.focal:.1f} px"
             )
         if not geometry.known or (self._frames and self._moved(geometry) < 1.0):
             return self
         depth = without_road_users(geometry).depth.astype(np.float16)
-        frame = KeyFrame(picture=picture, latent=latent, depth=depth, axes=geometry.axes, position=geometry.position)
-        return self._with([*self._frames, frame], geometry)
+        frame = KeyFrame(
+            picture=cv2.imencode(".png", picture)[1].tobytes(),
+            latent=None if latent is None else latent.astype(np.float16),
+            depth=zlib.compress(depth.tobytes(), _DEFLATE_LEVEL),
+            axes=geometry.axes,
+            position=geometry.position,
+        )
+        return self._with(frame, depth, geometry)
 
     def picture(self, index: int) -> np.ndarray:
-        """A key frame, uint8 [h, w, 3], not to be changed."""
-        return self._frames[index].picture
+        """A key frame, uint8 [h, w, 3]."""
+        picture = cv2.imdecode(np.frombuffer(self._frames[index].picture, np.uint8), cv2.IMREAD_COLOR)
+        assert picture is not None
+        return picture
 
     def latent(self, index: int) -> np.ndarray | None:
-        """The latent of a key frame, not to be changed."""
+        """The latent of a key frame, float16 [c, h / 8, w / 8], not to be changed."""
         return self._frames[index].latent
 
     def geometry(self, index: int) -> PictureGeometry:
         """Where what it shows is; its road users are nowhere."""
         frame = self._frames[index]
+        depth = np.frombuffer(zlib.decompress(frame.depth), np.float16).reshape(self._size)
         return PictureGeometry(
-            depth=frame.depth.astype(np.float32),
-            users=np.full(frame.depth.shape, -1, np.int16),
-            mixed=np.zeros(frame.depth.shape, bool),
+            depth=depth.astype(np.float32),
+            users=np.full(self._size, -1, np.int16),
+            mixed=np.zeros(self._size, bool),
             user_ids=np.zeros(0, np.int64),
             user_kinds=np.zeros(0, np.int64),
             user_boxes=np.zeros((0, len(BOX_NAMES))),
@@ -155,7 +166,11 @@ class KeyFrames:
         axes, position = geometry.axes[None], geometry.position[None]
         return _distances(axes, position, self._last_axes[None], self._last_position[None]).item()
 
-    def _with(self, frames: list[KeyFrame], last: PictureGeometry) -> KeyFrames:
+    def _with(self, frame: KeyFrame, depth: np.ndarray, last: PictureGeometry) -> KeyFrames:
+        """These and one more, whose depth is float16 [h, w]."""
+        frames, middle = [*self._frames, frame], COARSENESS // 2
+        coarse = depth[None, middle::COARSENESS, middle::COARSENESS].astype(np.float32)
+        depths = np.concatenate([self._depths, coarse]) if self._frames else coarse
         axes, positions = np.stack([f.axes for f in frames]), np.stack([f.position for f in frames])
         if len(frames) > CAPACITY:
             apart = _distances(axes, positions, axes, positions)
@@ -163,12 +178,11 @@ class KeyFrames:
             left_out = int(np.argmin(apart.min(axis=1)))
             del frames[left_out]
             axes, positions = np.delete(axes, left_out, axis=0), np.delete(positions, left_out, axis=0)
+            depths = np.delete(depths, left_out, axis=0)
         made = KeyFrames()
-        middle = COARSENESS // 2
-        made._frames, made._focal = tuple(frames), last.focal
+        made._frames, made._focal, made._size = tuple(frames), last.focal, depth.shape
         made._last_axes, made._last_position = last.axes, last.position
-        made._depths = np.stack([f.depth[middle::COARSENESS, middle::COARSENESS] for f in frames]).astype(np.float32)
-        made._axes, made._positions = axes, positions
+        made._depths, made._axes, made._positions = depths, axes, positions
         return made
 
 

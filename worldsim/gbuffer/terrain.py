@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import KDTree
 
 from worldsim.datatypes.layout import AreaKind, Layout
@@ -147,6 +146,8 @@ def _corners(grid: GroundGrid) -> np.ndarray:
 
 def _interpolate(known: np.ndarray, corners: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Heights [rows, columns] at corners: linear between known points [n, 3], beyond them those of the nearest."""
+    from scipy.interpolate import LinearNDInterpolator  # takes half a second, and flat ground needs none
+
     places, corners = known[:, :2] - corners[0], corners - corners[0]  # triangles lose precision far from the origin
     distance, nearest = KDTree(places).query(corners)
     heights = known[nearest, 2]

@@ -26,14 +26,20 @@ class RMSNorm(nn.Module):
 
 
 class KeyValue(NamedTuple):
-    """Keys (rotated to their absolute time) and values of frames, both [b, heads, frames * tokens, d]."""
+    """Keys (rotated to their absolute time) and values of frames, both [b, heads, frames * tokens, d]; float16 in what
+    a drive keeps."""
 
     keys: Tensor
     values: Tensor
 
     def with_room(self, num: int) -> KeyValue:
-        """A copy with `num` empty slots at the end, for Attention to write into."""
-        return KeyValue(F.pad(self.keys, (0, 0, 0, num)), F.pad(self.values, (0, 0, 0, num)))
+        """A copy with `num` empty slots at the end, for Attention to write into; of float16 one in float32."""
+        keys, values = (F.pad(part, (0, 0, 0, num)) for part in self)
+        return KeyValue(keys.float(), values.float()) if keys.dtype == torch.float16 else KeyValue(keys, values)
+
+    def half(self) -> KeyValue:
+        """The same in float16, in memory of their own."""
+        return KeyValue(self.keys.half(), self.values.half())
 
     def newest(self, num: int) -> KeyValue:
         """The last `num` tokens, sharing memory."""

@@ -147,16 +147,16 @@ class VAE3D(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
-    def known(self, surfaces: Surfaces) -> Float[Tensor, "n k H W"]:
-        """Channels of what is known of each pixel, its part embedded."""
+    def known(self, surfaces: Surfaces) -> list[Float[Tensor, "n _ H W"]]:
+        """Channels of what is known of each pixel, and its part embedded; to be joined."""
         parts = self.part_embedding(surfaces.parts.clamp(max=NUM_PARTS - 1).int())
-        return join_channels([surfaces.channels, rearrange(parts, "n h w d -> n d h w")])
+        return [surfaces.channels, rearrange(parts, "n h w d -> n d h w")]
 
     def posterior(
         self, frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
         """Mean and log variance of the raw latents of frames in [-1, 1]."""
-        x = self.encoder_stem(join_channels([frames, self.known(surfaces)]))
+        x = self.encoder_stem(join_channels([frames, *self.known(surfaces)]))
         x = self.encoder_8x(self.encoder_down(self.encoder_4x(x)))
         mean, log_variance = self.encoder_out(x).chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 4.0)
@@ -195,7 +195,7 @@ class VAE3D(nn.Module):
             references.recalled * references.recalled_visible,
             references.recalled_visible,
         ]
-        x = join_channels([self.known(surfaces), *seen])
+        x = join_channels([*self.known(surfaces), *seen])
 
         a = self.decoder_in_4x(self.decoder_stem(x), style)
         b = self.decoder_down8(a)
@@ -221,7 +221,8 @@ class VAE3D(nn.Module):
         self, out: Float[Tensor, "n 12 H W"], surfaces: Surfaces, references: References
     ) -> Float[Tensor, "n 3 H W"]:
         """What is painted and what is kept, pixel by pixel."""
-        painted, light, change, gates = out.split(3, dim=1)
+        # the channels of a pixel apart again: what follows is computed channel by channel
+        painted, light, change, gates = out.contiguous().split(3, dim=1)
         # colours that are known need not be found, only the light that falls on them
         painted = painted.tanh() + light * known_colors(surfaces)
         visible = torch.cat(

@@ -124,7 +124,7 @@ def compare_episode(carla_world, seed, controls, place=None, pose=None):
         expected = direct.step(BRAKE)
     step = carla_world.reset(seed, {"start_pose": pose, "route": direct.snapshot().route})
     assert_same(shown(carla_world, step), shown(direct, expected))
-    sun = carla_world.sun_direction
+    sun = carla_world.camera_scene().sun
     np.testing.assert_allclose(sun, direct.snapshot().look.sun_direction, atol=1e-5)
     number = step.info["frame_number"]
     for k, control in enumerate(controls, start=1):

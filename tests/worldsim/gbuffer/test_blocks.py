@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from worldsim.gbuffer.blocks import BLOCK, cell_at, pack_blocks
+from worldsim.gbuffer.blocks import BLOCK, TILE, TILES, cell_at, pack_blocks
 
 
 def test_every_cell_is_found_again():
@@ -28,9 +28,12 @@ def test_every_cell_is_found_again():
             assert np.array_equal(cells[at], image.reshape(-1, 3))
 
 
-def test_plain_blocks_are_kept_once():
-    cells = np.full((BLOCK * BLOCK * 100, 3), (3, 0, 0), np.uint8)
-    cells[5] = (1, 4, 80)
-    packed, blocks, _ = pack_blocks(cells, np.array([[[0, 10 * BLOCK, 10 * BLOCK]]]))
-    assert len(packed) == 2 * BLOCK * BLOCK
-    assert blocks.tolist() == [0, *[BLOCK * BLOCK] * 99]
+def test_what_is_alike_is_kept_once():
+    side = 10 * BLOCK
+    image = np.full((side, side, 3), (3, 0, 0), np.uint8)
+    image[0, 5] = image[0, 5 + 3 * TILE] = image[BLOCK, 5] = (1, 4, 80)  # the same place of three tiles in two blocks
+    packed, blocks, levels = pack_blocks(image.reshape(-1, 3), np.array([[[0, side, side]]]))
+    assert len(packed) == 2 * TILE * TILE
+    assert len(blocks) == 100 + 4 * TILES  # plain ones share their entries
+    found = [cell_at(blocks, levels[0, 0, 0], side, r, c) for r, c in ((0, 5), (0, 17), (16, 5), (0, 6), (150, 150))]
+    assert packed[found].tolist() == [[1, 4, 80]] * 3 + [[3, 0, 0]] * 2

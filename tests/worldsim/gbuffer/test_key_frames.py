@@ -52,8 +52,18 @@ def test_a_memory_is_not_changed_by_one_made_from_it():
     before = drive((0.0, 0.0))
     after = before.insert(picture(9), geometry(5.0))
     assert (len(before), len(after)) == (1, 2)
-    assert after.picture(0) is before.picture(0)
+    assert after._frames[0] is before._frames[0]
     assert numbers(after) == [0, 9]
+
+
+def test_a_key_frame_is_packed_and_comes_out_the_same():
+    shown, seen = np.random.default_rng(0).integers(0, 40, (*SIZE, 3), np.uint8), geometry(0.0)
+    memory = KeyFrames().insert(shown, seen, np.full((8, 8, 8), 0.1, np.float32))
+    np.testing.assert_array_equal(memory.picture(0), shown)
+    np.testing.assert_array_equal(memory.geometry(0).depth, seen.depth.astype(np.float16))
+    np.testing.assert_allclose(memory.latent(0), 0.1, rtol=1e-3)
+    kept = memory._frames[0]
+    assert len(kept.picture) + len(kept.depth) < 0.7 * (shown.nbytes + seen.depth.nbytes / 2)
 
 
 def test_what_a_key_frame_shows_is_fetched_as_from_any_picture():
