@@ -158,12 +158,12 @@ def tiny() -> Recipe:
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(
-            loop=LoopConfig(num_steps=2200, learning_rate=1e-3, final_learning_rate=0.05, save_every=50)
+            loop=LoopConfig(num_steps=5000, learning_rate=1e-3, final_learning_rate=0.05, save_every=50)
         ),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=6000, learning_rate=3e-3, save_every=2000, log_every=100)),
         dynamics=DynamicsRecipe(
             student=StudentStageConfig(
-                loop=LoopConfig(num_steps=700, learning_rate=1e-3, weight_decay=0.02), num_frames=9
+                loop=LoopConfig(num_steps=3200, learning_rate=1e-3, weight_decay=0.02), num_frames=9
             ),
         ),
         dynamics_episodes=120,
@@ -172,7 +172,7 @@ def tiny() -> Recipe:
             loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2),
             batch_size=16,
         ),
-        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=300, learning_rate=3e-4, warmup_steps=20, seed=1)),
+        decoder=DecoderStageConfig(loop=LoopConfig(num_steps=600, learning_rate=3e-4, warmup_steps=20, seed=1)),
         trust=TrustStageConfig(),
         num_starts=64,
         evaluate_starts=48,

@@ -55,9 +55,9 @@ class PictureRolloutsConfig:
     num: int = 48
     batch_size: int = 8
     num_frames: int = 2
-    oldest: tuple[int, int] = (4, 250)
+    oldest: tuple[int, int] = (4, 300)
     ripening: float = 0.4
-    restart: float = 0.02
+    restart: float = 0.01
     same_episode: float = 0.5
     num_keys: int = 6
     key_distance: float = 5.0

@@ -16,6 +16,10 @@ from training.stages.vae import LatentSource, PaintingConfig, RawLatents, begin_
 from worldsim.networks.vae3d import VAE3D
 
 
+KNOWN_TO_DYNAMICS = ("encoder", "part_embedding", "style")
+"""Beginnings of the names of parameters on which depends what the dynamics model is given."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DecoderStageConfig:
     """Batch and losses of the decoder's stage.
@@ -28,7 +32,7 @@ class DecoderStageConfig:
 
     loop: LoopConfig
     rollouts: PictureRolloutsConfig = field(default_factory=PictureRolloutsConfig)
-    painting: PaintingConfig = field(default_factory=lambda: PaintingConfig(critic_from=0.0))
+    painting: PaintingConfig = field(default_factory=lambda: PaintingConfig(critic_from=0.0, critic_rate=3.0))
     latent_dropout: float = 0.1
 
     def __post_init__(self) -> None:
@@ -56,10 +60,11 @@ def train_decoder(
     config: DecoderStageConfig,
     folder: Path,
 ) -> None:
-    """Train the decoder in place on unchanged latents, or load the finished stage; resumable.
+    """Train the decoder in place, or load the finished stage; resumable. Latents and styles, which the dynamics model
+    knows, stay what they are.
 
     Args:
-        vae: of which the decoder and the style are trained.
+        vae: of which the decoder is trained.
         scenes: the recording.
         blind: the same with the layout hidden.
         clips: of the dynamics model, on that recording.
@@ -70,7 +75,7 @@ def train_decoder(
     if stage_done(vae, result):
         return
     for name, p in vae.named_parameters():
-        p.requires_grad_(not name.startswith(("encoder", "part_embedding")))
+        p.requires_grad_(not name.startswith(KNOWN_TO_DYNAMICS))
     rollouts = begin_rollouts(vae, scenes, blind, config.rollouts, clips)
     source = clip_source(vae, config.latent_dropout)
     train_painting(vae, rollouts, source, config.painting, config.loop, folder, "decoder")

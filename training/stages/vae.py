@@ -63,11 +63,11 @@ class PaintingConfig:
     gradient_weight: float = 1.0
     tone_weight: float = 1.0
     thing_weight: float = 2.0
-    critic_from: float = 0.35
+    critic_from: float = 0.5
     feature_weight: float = 0.5
     critic_weight: float = 0.5
     critic_width: int = 32
-    critic_rate: float = 0.5
+    critic_rate: float = 2.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.critic_from <= 1:
