@@ -14,7 +14,7 @@ size do not change them. "dit-*" are those of Peebles and Xie 2023.
 | small | 512 | 8 | 8 | 40.9 M |
 | medium | 768 | 12 | 12 | 134.4 M |
 | large | 1024 | 24 | 16 | 465.8 M |
-| xl | 1536 | 28 | 24 | 1,216.9 M |
+| xl | 1536 | 28 | 24 | 1,217.0 M |
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from tiny_model import CONFIG
 from training.batches import encoded_store
 from training.batches.encoded_store import FULL_SCALE, EncodedStore, encode_store
 from training.data.recorded_scenes import RecordedScenes
-from worldsim.conditioning.latent_conditions import ConditionChannel, draw_conditions
+from worldsim.conditioning.latent_conditions import SUN_KNOWN, ConditionChannel, draw_conditions
 from worldsim.datatypes.layout import LayoutKind
 from worldsim.gbuffer.rasterizer import Rasterizer
 from worldsim.gbuffer.reprojection import reproject
@@ -22,15 +22,18 @@ from worldsim.networks.vae3d import VAE3D, Surfaces, frames_to_float
 
 C = ConditionChannel
 NUM = 12
+SUN = np.array([0.0, 0.6, 0.8])
 
 
 def street() -> SimpleNamespace:
-    """A turning car beside another that stands on a road with a house."""
+    """A turning car beside another that stands on a road with a house, under the sun."""
     store = turning_car(NUM)
     house = with_road(layout_of(LayoutKind.BUILDING, (30.0, 12.0, 0.0, 0.0, 20.0, 10.0, 8.0)))
     layout = dataclasses.replace(house, boxes_known=True, ground_known=True)
     store.layouts = (SimpleNamespace(read=lambda: layout),)
     store.rows.scenes.objects[:, 0, 0] -= 25
+    scenes = [dataclasses.replace(scene, sun=SUN) for scene in store.camera_scenes(0)]
+    store.camera_scenes = lambda episode: scenes
     return store
 
 
@@ -60,11 +63,13 @@ def test_rows_are_those_of_the_frames(encoded: EncodedStore) -> None:
     assert encoded.maps[1:NUM, C.VISIBLE].mean() > 0.5 * FULL_SCALE
 
 
-def test_the_layout_is_hidden_of_copies(encoded: EncodedStore) -> None:
+def test_the_layout_and_the_sun_are_hidden_of_copies(encoded: EncodedStore) -> None:
     assert encoded.copies.tolist() == list(range(NUM, 2 * NUM))
     assert (encoded.maps[:NUM, C.KNOWN :] == FULL_SCALE).all()
     assert not encoded.maps[NUM:, C.KNOWN :].any()
     assert not encoded.maps[NUM:, C.VISIBLE].any()
+    assert encoded.maps[:NUM, C.SUNLIGHT].any(axis=(1, 2)).all()
+    assert not encoded.maps[NUM:, C.SUNLIGHT].any()
     assert (
         encoded.maps[NUM : NUM + 9, C.USERS : C.PAINT].max(axis=(1, 2, 3)).min() == FULL_SCALE
     )  # road users are there
@@ -84,6 +89,13 @@ def test_kept_geometry_tells_where_surfaces_were(encoded: EncodedStore) -> None:
     near = same & (np.abs(whole) < 1).all(-1)
     np.testing.assert_allclose(grid[near], whole[near], atol=0.03)
     assert not encoded.geometry(NUM + 9).known
+
+
+def test_a_layout_is_known_where_the_sun_is_not(encoded: EncodedStore) -> None:
+    sunless = dataclasses.replace(encoded, maps=encoded.maps.copy())
+    sunless.maps[:, SUN_KNOWN] = 0
+    assert sunless.geometry(9).known
+    assert not sunless.geometry(NUM + 9).known
 
 
 def test_every_other_copy_shows_no_road_users_and_most_episodes_have_none(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tiny_model import CONFIG
 from training.batches.latent_windows import NUM_DRAWS, Draw, LatentBatch, LatentWindows
 from training.stages.loop import LoopConfig, TrainLoop
 from training.stages.student import SelfRollouts, StudentStageConfig, measure_steps, student_losses
-from worldsim.conditioning.latent_conditions import ROUTE_RANGE, ConditionChannel, still_grid
+from worldsim.conditioning.latent_conditions import ROUTE_RANGE, SUN_KNOWN, ConditionChannel, still_grid
 from worldsim.datatypes.scene import ROUTE_DISTANCES, UNKNOWN_COMMAND
 from worldsim.datatypes.vehicle import motion_between
 from worldsim.dynamics.denoiser import Denoiser
@@ -96,6 +96,15 @@ def test_small_numbers_hide_what_they_are_for(windows: LatentWindows) -> None:
     for conditions in (unmoved, at(windows, 5, COMMAND=0.0, STYLE=0.0).conditions):
         assert torch.equal(conditions.surfaces, whole.surfaces)
         assert torch.equal(conditions.grid, whole.grid)
+
+
+def test_a_small_number_hides_the_sun_alone(windows: LatentWindows) -> None:
+    shown, hidden = at(windows, 5).conditions.surfaces, at(windows, 5, SUN=0.05).conditions.surfaces
+    assert shown[:, :, SUN_KNOWN].all()
+    assert shown[:, :, C.SUNLIGHT].any()
+    assert not hidden[:, :, [C.SUNLIGHT, SUN_KNOWN]].any()
+    shown[:, :, [C.SUNLIGHT, SUN_KNOWN]] = 0.0
+    assert torch.equal(shown, hidden)
 
 
 def test_small_numbers_hide_the_route_or_its_far_part(windows: LatentWindows) -> None:

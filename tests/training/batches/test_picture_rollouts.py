@@ -8,7 +8,7 @@ from painted_streets import painted_street, rollouts_of, share_of
 from training.batches.picture_rollouts import PictureBatch, PictureRollouts
 from training.batches.self_rollouts import SelfRolloutClips
 from worldsim.gbuffer.classes import SemanticClass
-from worldsim.gbuffer.surface_map import SurfaceChannel
+from worldsim.gbuffer.surface_map import SUN_KNOWN, SurfaceChannel
 from worldsim.networks.vae3d import frames_to_float
 
 STORE = painted_street()
@@ -96,7 +96,7 @@ def test_true_frames_are_recalled_as_if_from_a_lap_before() -> None:
 
 def test_what_is_to_be_hidden_is_hidden() -> None:
     rng = np.random.default_rng(0)
-    known = slice(SurfaceChannel.KNOWN, SurfaceChannel.KNOWN + 2)
+    known = [SurfaceChannel.KNOWN, SurfaceChannel.KNOWN + 1]
     (batch,) = go_on(rollouts_of(STORE, last_dropout=1.0), rng)
     assert not batch.references.last_visible.any()
     assert batch.surfaces.channels[:, known].all()
@@ -104,8 +104,32 @@ def test_what_is_to_be_hidden_is_hidden() -> None:
     assert not batch.references.recalled_visible.any()
     (batch,) = go_on(rollouts_of(STORE, layout_dropout=1.0), rng)
     assert batch.hidden.all()
-    assert not batch.surfaces.channels[:, known].any()
+    assert not batch.surfaces.channels[:, [*known, SUN_KNOWN, SurfaceChannel.SUNLIGHT]].any()
     assert not batch.references.last_visible.any()
+
+
+def test_where_the_sun_stands_is_hidden_of_whole_rollouts() -> None:
+    def told(sun_dropout: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which frames know the sun, and what is known of light and weather."""
+        rng, rollouts = np.random.default_rng(0), rollouts_of(STORE, sun_dropout=sun_dropout)
+        batches = go_on(rollouts, rng, 6)
+        for batch in batches:
+            channels = batch.surfaces.channels
+            known = channels[:, SUN_KNOWN].flatten(1).all(1)
+            assert torch.equal(known, channels[:, SurfaceChannel.SUNLIGHT].flatten(1).any(1))
+            assert torch.equal(~known, rollouts.carried["sunless"][batch.rows])
+            assert channels[:, SurfaceChannel.KNOWN].all()
+            assert not batch.hidden.any()
+        known = torch.cat([batch.surfaces.channels[:, SUN_KNOWN].flatten(1).all(1) for batch in batches])
+        lit = rollouts.carried["statistics"].unflatten(-1, (4, -1))[..., 2, :]
+        return known, lit
+
+    known, lit = told(0.0)
+    assert known.all()
+    assert lit.any()
+    known, lit = told(1.0)
+    assert not known.any()
+    assert not lit.any()
 
 
 def test_rollouts_end_when_they_are_old_and_grow_older_as_training_goes_on() -> None:
@@ -140,7 +164,7 @@ def test_clips_are_followed_to_their_end() -> None:
 
 
 def test_what_is_carried_is_all_that_the_next_steps_depend_on() -> None:
-    going = {"oldest": (3, 3), "restart": 0.3, "true_recall": 0.3, "layout_dropout": 0.3}
+    going = {"oldest": (3, 3), "restart": 0.3, "true_recall": 0.3, "layout_dropout": 0.3, "sun_dropout": 0.3}
     store = painted_street(60)
     store.starts, store.lengths = np.array([0, 20, 40]), np.array([20, 20, 20])
     store.layouts, scenes = store.layouts * 3, store.camera_scenes(0)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from painted_streets import VAE, painted_street, rollouts_of, share_of
 
+from training.stages import vae as vae_stage
 from training.stages.decoder import clip_source
 from training.stages.loop import LoopConfig
 from training.stages.vae import (
@@ -47,6 +48,15 @@ def gradients(module: torch.nn.Module) -> list[torch.Tensor]:
     return [torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in module.parameters()]
 
 
+def test_the_loss_of_tones_is_of_light_and_not_of_detail() -> None:
+    true, weight = torch.zeros(1, 3, 16, 16), torch.full((1, 1, 16, 16), 2.0)
+    checked = torch.ones(16, 16)
+    checked[::2, ::2] = checked[1::2, 1::2] = -1
+    flat = picture_loss(true + 0.3, true, weight)
+    torch.testing.assert_close(torch.stack(flat), torch.tensor([0.6, 0.0, 0.3]))
+    assert picture_loss(true + 0.3 * checked, true, weight)[2] == pytest.approx(0.0, abs=1e-6)
+
+
 @pytest.mark.parametrize("judged", [False, True])
 def test_a_critic_that_cannot_tell_leaves_the_decoder_to_the_other_losses(painting: Painting, judged: bool) -> None:
     for p in painting.critic.parameters():
@@ -55,13 +65,17 @@ def test_a_critic_that_cannot_tell_leaves_the_decoder_to_the_other_losses(painti
     found = gradients(painting.vae)
     painting.zero_grad()
     again = unrolled(painting)
-    pixels, edges = picture_loss(again.made, again.true, again.weights)
-    (pixels + CONFIG.gradient_weight * edges + 0.1 * again.kl).backward()
+    pixels, edges, tones = picture_loss(again.made, again.true, again.weights)
+    (pixels + CONFIG.gradient_weight * edges + CONFIG.tone_weight * tones + 0.1 * again.kl).backward()
     for a, b in zip(found, gradients(painting.vae), strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
 
 
-def test_a_critic_that_can_tell_changes_what_the_decoder_learns_by_as_much_as_it_may(painting: Painting) -> None:
+@pytest.mark.parametrize("says", [True, False])
+def test_a_critic_that_can_tell_changes_what_the_decoder_learns_by_as_much_as_it_may(
+    painting: Painting, monkeypatch: pytest.MonkeyPatch, says: bool
+) -> None:
+    monkeypatch.setattr(vae_stage, "CRITIC_LEARNS", 0.0 if says else 1.0)
     made = torch.nn.Parameter(unrolled(painting).made.detach())
     one = unrolled(painting)._replace(made=made, kl=torch.zeros(()))
 
@@ -72,8 +86,9 @@ def test_a_critic_that_can_tell_changes_what_the_decoder_learns_by_as_much_as_it
         return made.grad
 
     alone = pull(feature_weight=0.0, critic_weight=0.0)
-    asked = pull(feature_weight=0.5, critic_weight=0.0) - alone
-    assert asked.norm().item() == pytest.approx(0.5 * alone.norm().item(), rel=1e-3)
+    for weights in ((0.5, 0.0), (0.0, 0.5)):
+        asked = pull(feature_weight=weights[0], critic_weight=weights[1]) - alone
+        assert asked.norm().item() == pytest.approx(says * 0.5 * alone.norm().item(), rel=1e-3, abs=1e-9)
 
 
 def test_the_critic_learns_to_tell_and_is_not_moved_by_the_decoders_losses(painting: Painting) -> None:
@@ -97,7 +112,7 @@ def test_the_critic_learns_to_tell_and_is_not_moved_by_the_decoders_losses(paint
     painting.zero_grad()
     real, _ = painting.critic(one.true, one.coverage)
     fake, _ = painting.critic(one.made, one.coverage)
-    own = sum(torch.relu(1 + f).mean() + torch.relu(1 - r).mean() for f, r in zip(fake, real, strict=True)) / 2
+    own = sum(torch.relu(1 - (r - f)).mean() for f, r in zip(fake, real, strict=True)) / 2
     painting_losses(painting, one, CONFIG, 0.0, judged=True)["loss"].backward()
     found = gradients(painting.critic)
     painting.zero_grad()

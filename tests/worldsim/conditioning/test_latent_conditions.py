@@ -8,8 +8,10 @@ from layouts import layout_of, users_of, with_road
 
 from worldsim.conditioning.latent_conditions import (
     FLOW_SCALE,
+    LAYOUT_KNOWN,
     NUM_CONDITION_CHANNELS,
     ROUTE_RANGE,
+    SUN_KNOWN,
     ConditionChannel,
     ConditionMap,
     draw_conditions,
@@ -27,6 +29,7 @@ from worldsim.gbuffer.view import View
 
 RASTERIZER = Rasterizer(CameraGeometry().with_frame_size((128, 128)))
 STRAIGHT = np.stack([np.array(ROUTE_DISTANCES), np.zeros(10)], axis=-1)
+SUN = np.array([0.0, 0.6, 0.8])
 NOBODY = RoadUsers.none()
 HOUSE = (30.0, 12.0, 0.0, 0.0, 20.0, 10.0, 8.0)
 C = ConditionChannel
@@ -38,7 +41,7 @@ def street() -> Layout:
 
 def seen(view: View, users: RoadUsers = NOBODY, layout: Layout | None = None) -> SurfaceMap:
     ids = np.arange(len(users.kinds)) + 7
-    scene = CameraScene(view=view, users=users, user_ids=ids)
+    scene = CameraScene(view=view, users=users, user_ids=ids, sun=SUN)
     return draw_surfaces(RASTERIZER, StaticWorld(street() if layout is None else layout), scene)
 
 
@@ -59,8 +62,11 @@ def test_surfaces_are_pooled_over_cells_and_their_quarters() -> None:
     assert conditions.shape == (NUM_CONDITION_CHANNELS, 16, 16)
     assert np.abs(conditions).max() <= 1.0
     whole = surfaces.channels.reshape(-1, 16, 8, 16, 8)
+    color = whole[SurfaceChannel.COLOR : SurfaceChannel.COLOR + 3]
     np.testing.assert_allclose(conditions[C.COVERAGE : C.USERS], whole[:20].mean((2, 4)), atol=1e-5)
-    np.testing.assert_allclose(conditions[C.COLOR : C.PLACE], whole[22:25].mean((2, 4)), atol=1e-5)
+    np.testing.assert_allclose(conditions[C.COLOR : C.PLACE], color.mean((2, 4)), atol=1e-5)
+    np.testing.assert_allclose(conditions[C.SUNLIGHT], whole[SurfaceChannel.SUNLIGHT].mean((1, 3)), atol=1e-5)
+    assert conditions[C.SUNLIGHT].min() < 0.1 < 0.5 < conditions[C.SUNLIGHT].max()
     np.testing.assert_allclose(conditions[C.BRAKING], whole[SurfaceChannel.BRAKING].max((1, 3)), atol=1e-6)
     assert (conditions[C.KNOWN :] == 1).all()
 
@@ -134,7 +140,8 @@ def test_without_a_layout_road_users_and_route_are_drawn_and_nothing_is_visible(
     views = View(x=0, y=0, yaw=0), View(x=1, y=0, yaw=0)
     conditions = told(views[1], seen(views[0], car, Layout.unknown()), car, layout=Layout.unknown())
     channels = conditions.channels
-    assert not channels[C.KNOWN :].any()
+    assert not channels[LAYOUT_KNOWN].any()
+    assert channels[SUN_KNOWN].all()
     assert not conditions.visible.any()
     assert channels[C.USERS : C.PAINT].max() == 1
     assert (channels[C.ROUTE + 8 : C.KNOWN] > 0).any()
@@ -144,7 +151,7 @@ def test_without_a_layout_road_users_and_route_are_drawn_and_nothing_is_visible(
 def test_pictures_of_other_sizes_are_refused() -> None:
     surfaces = seen(View(x=0, y=0, yaw=0))
     geometry = dataclasses.replace(
-        surfaces.geometry, depth=surfaces.geometry.depth[:100], users=surfaces.geometry.users[:100]
+        surfaces.geometry, **{name: getattr(surfaces.geometry, name)[:100] for name in ("depth", "users", "mixed")}
     )
     with pytest.raises(ValueError, match="multiples of 8 px, got 100 x 128"):
         draw_conditions(

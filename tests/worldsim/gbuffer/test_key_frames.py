@@ -147,3 +147,19 @@ def test_what_does_not_fit_is_refused():
         memory.retrieve(one, np.zeros((8, 8), np.float32))
     with pytest.raises(ValueError, match="road users"):
         dataclasses.replace(one, user_ids=np.zeros(2, np.int64))
+
+
+def test_pixels_that_show_several_things_are_not_recalled():
+    """A pole before the sky covers parts of pixels; what else a key frame shows, it shows."""
+    pole = StaticWorld(layout_of(LayoutKind.POLE, (12.0, 0.35, 0.0, 0.0, 0.2, 0.2, 5.0)))
+    seen = geometry(0.0, world=pole)
+    memory = KeyFrames().insert(picture(), seen)
+    assert seen.mixed.sum() > 10
+    depth = memory.geometry(0).depth
+    assert np.isnan(depth[seen.mixed]).all()
+    assert not np.isnan(depth[~seen.mixed]).any()
+    assert not memory.geometry(0).mixed.any()
+    for pure in (False, True):
+        _, visible = reproject(seen, memory.geometry(0), pure=pure)
+        assert not visible[seen.mixed].any()
+        assert visible[~seen.mixed].mean() > 0.95

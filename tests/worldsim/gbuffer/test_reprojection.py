@@ -187,3 +187,89 @@ def test_bad_geometry_is_refused():
     with pytest.raises(ValueError, match="1 road users"):
         dataclasses.replace(one, user_ids=np.zeros(1, np.int64))
     assert one.focal == PinholeCamera().focal
+
+
+def flat(depth: np.ndarray, **changes) -> PictureGeometry:
+    """Seen from the origin along the third axis, with a focal length of 10 px and no road users."""
+    plain = PictureGeometry(
+        depth=depth.astype(np.float32),
+        users=np.full(depth.shape, -1, np.int16),
+        mixed=np.zeros(depth.shape, bool),
+        user_ids=np.arange(2),
+        user_kinds=np.ones(2, np.int64),
+        user_boxes=np.tile([0.0, 0.0, 0.0, 0.0, 4.0, 2.0, 1.5], (2, 1)),
+        axes=np.eye(3),
+        position=np.zeros(3),
+        focal=10.0,
+        known=True,
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+WALL_DEPTH = np.full((4, 8), 10.0)
+ASIDE = np.array([0.45, 0.0, 0.0])
+"""So far to the right the camera moves, for a wall 10 m away to move by 0.45 pixels to the left."""
+
+COS, SIN = np.cos(0.04), np.sin(0.04)
+"""Of a turn by 0.4 pixels, in the picture's middle."""
+
+
+def seen_columns(new: PictureGeometry, old: PictureGeometry, *, pure: bool = True) -> list[bool]:
+    _, visible = reproject(new, old, pure=pure)
+    assert (visible == visible[0]).all()
+    return (visible[0] > 0).tolist()
+
+
+def test_inside_a_face_what_is_fetched_is_pure() -> None:
+    new, old = flat(WALL_DEPTH, position=ASIDE), flat(WALL_DEPTH)
+    assert seen_columns(new, old) == seen_columns(new, old, pure=False) == [True] * 8
+    # on the slanting ground too, where neighbours are a fifth deeper
+    slope = np.repeat(10.0 * 1.2 ** np.arange(8)[::-1, None], 8, axis=1)
+    turned = np.array([[1, 0, 0], [0, COS, -SIN], [0, SIN, COS]])
+    new = flat(slope, axes=turned, position=np.array([0.0, 0.0, 0.1]))
+    assert reproject(new, flat(slope))[1].sum() > 40
+    assert np.array_equal(reproject(new, flat(slope), pure=True)[1], reproject(new, flat(slope))[1])
+
+
+def test_at_an_edge_nothing_is_fetched_that_is_interpolated_across_it() -> None:
+    edge = np.where(np.arange(8) < 4, 10.0, 30.0) * np.ones((4, 1))
+    old = flat(edge)
+    # where nothing moved, every pixel is its own
+    assert seen_columns(old, old) == [True] * 8
+    # a little aside, the last of the near ones lies between both
+    near = flat(WALL_DEPTH, position=ASIDE)
+    assert seen_columns(near, old, pure=False) == [True] * 4 + [False] * 4
+    assert seen_columns(near, old) == [True] * 3 + [False] * 5
+
+
+def test_the_sky_beside_a_pole_is_not_fetched_with_some_of_the_pole_in_it() -> None:
+    pole = np.where(np.arange(8) == 4, 8.0, np.inf) * np.ones((4, 1))
+    axes = np.array([[COS, 0, -SIN], [0, 1, 0], [SIN, 0, COS]])
+    new, old = flat(np.full((4, 8), np.inf), axes=axes), flat(pole)
+    assert seen_columns(new, old, pure=False) == [True] * 4 + [False] + [True] * 3
+    assert seen_columns(new, old) == [True] * 3 + [False] * 2 + [True] * 3
+
+
+def test_neither_mixed_pixels_nor_those_of_other_road_users_are_interpolated_from() -> None:
+    new, mixed = flat(WALL_DEPTH, position=ASIDE), np.zeros(WALL_DEPTH.shape, bool)
+    mixed[:, 4] = True
+    assert seen_columns(new, flat(WALL_DEPTH, mixed=mixed), pure=False) == [True] * 8
+    assert seen_columns(new, flat(WALL_DEPTH, mixed=mixed)) == [True] * 3 + [False] * 2 + [True] * 3
+
+    users = np.where(np.arange(8) < 4, 0, 1).astype(np.int16) * np.ones((4, 1), np.int16)
+    both = [flat(WALL_DEPTH, users=users, position=at) for at in (ASIDE, np.zeros(3))]
+    assert seen_columns(*both, pure=False) == [True] * 8
+    assert seen_columns(*both) == [True] * 3 + [False] + [True] * 4
+
+
+def test_a_pixel_that_hardly_counts_does_not_matter() -> None:
+    mixed = np.zeros(WALL_DEPTH.shape, bool)
+    mixed[:, 4] = True
+    for share, expected in ((0.05, True), (0.2, False)):  # of the pixel to the right
+        new = flat(WALL_DEPTH, position=np.array([share, 0.0, 0.0]))
+        assert seen_columns(new, flat(WALL_DEPTH, mixed=mixed))[3] == expected
+
+
+def test_planes_of_a_geometry_have_one_shape() -> None:
+    with pytest.raises(ValueError, match=r"depth, users and mixed must be \[h, w\] alike, got \(\(4, 8\), .*\(2, 8\)\)"):
+        flat(WALL_DEPTH, mixed=np.zeros((2, 8), bool))

@@ -14,7 +14,7 @@ from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.road_users import RoadUsers
-from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS, SurfaceChannel, SurfaceMap, draw_surfaces
+from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS, SUN_KNOWN, SurfaceChannel, SurfaceMap, draw_surfaces
 from worldsim.gbuffer.view import View
 
 HOUSE = layout_of(LayoutKind.BUILDING, (20.0, 0.0, 0.0, 0.0, 8.0, 10.0, 6.0))
@@ -132,6 +132,86 @@ def test_places_are_spread_evenly():
     assert np.abs(np.corrcoef(place) - np.eye(3)).max() < 0.2
 
 
+def points_of(found: SurfaceMap, camera: PinholeCamera) -> np.ndarray:
+    """Points of the vehicle frame at the pixels; those of the sky a metre away, [h, w, 3]."""
+    depth = found.geometry.depth
+    return camera.mount + pixel_rays(camera) * np.where(np.isinf(depth), 1.0, depth)[..., None]
+
+
+def test_normals_are_unit_vectors_of_the_ground_frame():
+    layout = layout_of(LayoutKind.WALL, (20.0, 2.0, 0.0, 0.25, 2.0, 12.0, 3.0))
+    tree = layout_of(LayoutKind.TREE, (15.0, -5.0, 0.0, 0.0, 4.0, 4.0, 6.0))
+    found = surfaces(layout, users_of(car(9.0, -2.0)), view=View(x=0.0, y=0.0, yaw=0.1))
+    normals, sky = group(found, SurfaceChannel.NORMAL, 3), np.isinf(found.geometry.depth)
+    assert np.linalg.norm(normals, axis=0) == pytest.approx(1.0, abs=1e-5)
+    ground = (found.parts == NO_PART) & ~sky
+    assert (normals[:, ground] == np.array([[0.0], [0.0], [1.0]])).all()
+    wall = found.parts == Part.WALL
+    assert wall.sum() > 100
+    assert normals[:, wall].T == pytest.approx(np.tile([-np.cos(0.25), -np.sin(0.25), 0.0], (wall.sum(), 1)), abs=1e-5)
+    rear = found.parts == Part.CAR_REAR
+    assert normals[:, rear].T == pytest.approx(np.tile([-1.0, 0.0, 0.0], (rear.sum(), 1)), abs=1e-5)
+
+    # round things turn their sides away, and the sky's is the ray
+    found = surfaces(tree)
+    normals, sky = group(found, SurfaceChannel.NORMAL, 3), np.isinf(found.geometry.depth)
+    rays = np.moveaxis(pixel_rays(PinholeCamera()), -1, 0)
+    rays = rays / np.linalg.norm(rays, axis=0)
+    assert np.abs(normals - rays)[:, sky].max() < 1e-5
+    assert np.linalg.norm(normals, axis=0) == pytest.approx(1.0, abs=1e-5)
+    crown = found.parts == Part.CROWN
+    left = np.isin(np.arange(128), np.flatnonzero(crown.any(0))[:3])
+    assert normals[1][crown & left].min() > 0.5
+    facing = found.channels[SurfaceChannel.FACING]
+    assert facing[crown] == pytest.approx(np.abs((normals * rays).sum(0))[crown], abs=1e-4)
+
+
+def test_a_point_on_a_face_lies_so_far_across_and_up():
+    """The wall's face is 10 m wide and 3 m high."""
+    found = surfaces(layout_of(LayoutKind.WALL, (20.0, 0.0, 0.0, 0.0, 2.0, 10.0, 3.0)), users_of(car(9.0, -3.0)))
+    face, wall = group(found, SurfaceChannel.FACE, 2), found.parts == Part.WALL
+    assert wall.sum() > 300
+    points = points_of(found, PinholeCamera())[wall]
+    assert face[0][wall] == pytest.approx((-points[:, 1] / 5.0).clip(-1, 1), abs=2e-3)
+    assert face[1][wall] == pytest.approx((points[:, 2] / 1.5 - 1.0).clip(-1, 1), abs=2e-3)
+    assert not face[:, found.parts == NO_PART].any()
+    rear = found.parts == Part.CAR_REAR
+    columns = np.broadcast_to(np.arange(128), rear.shape)[rear]
+    assert np.corrcoef(face[0][rear], columns)[0, 1] > 0.99
+    assert np.abs(face).max() <= 1.0
+
+
+def test_round_things_have_no_face():
+    found = surfaces(layout_of(LayoutKind.TREE, (15.0, -3.0, 0.0, 0.0, 4.0, 4.0, 6.0)))
+    assert (found.parts == Part.CROWN).sum() > 100
+    assert not group(found, SurfaceChannel.FACE, 2)[:, found.parts == Part.CROWN].any()
+
+
+@pytest.mark.parametrize(("state", "third", "color"), [
+    (SignalKind.RED, 2, (1.0, -0.65, -0.75)), (SignalKind.YELLOW, 1, (1.0, 0.45, -0.7)),
+    (SignalKind.GREEN, 0, (-0.65, 0.9, 0.0)),
+])  # fmt: skip
+def test_only_the_lit_third_of_a_lights_face_shines_and_in_its_colour(
+    state: SignalKind, third: int, color: tuple[float, float, float]
+):
+    """Heads are drawn 1.35 times as large as they are, around their middle."""
+    layout = layout_of(LayoutKind.LIGHT, (6.0, 0.0, 1.2, np.pi, 0.3, 0.4, 0.8), signal=0)
+    camera = CameraGeometry().with_frame_size((256, 256))
+    found, dark = (surfaces(layout, lights=np.array([s]), camera=camera) for s in (state, SignalKind.NONE))
+    face = (found.parts == Part.SIGNAL_FACE) & ~found.geometry.mixed
+    up = (points_of(found, camera)[..., 2] - (1.6 - 0.54)) / 0.36
+    shown = found.channels[SurfaceChannel.SIGNAL + state - SignalKind.RED]
+    inside = face & (up > third + 0.15) & (up < third + 0.85)
+    outside = face & ((up < third - 0.15) | (up > third + 1.15))
+    assert inside.sum() > 20
+    assert (shown[inside] == 1.0).all()
+    assert outside.sum() > 40
+    assert not shown[outside].any()
+    told = group(found, SurfaceChannel.COLOR, 3)
+    assert told[:, inside].T == pytest.approx(np.tile(color, (inside.sum(), 1)), abs=1e-6)
+    assert np.array_equal(told[:, outside], group(dark, SurfaceChannel.COLOR, 3)[:, outside])
+
+
 def test_a_light_shows_its_state_and_only_to_the_front():
     layout = layout_of(LayoutKind.LIGHT, (8.0, 0.0, 2.0, np.pi, 0.3, 0.4, 1.0), signal=1)
     for state in (SignalKind.RED, SignalKind.YELLOW, SignalKind.GREEN):
@@ -150,6 +230,12 @@ def test_a_light_smaller_than_a_pixel_shows_its_share():
     green = found.channels[SurfaceChannel.SIGNAL + 2]
     assert 0.0 < green.sum() < 3.0
     assert (green <= found.channels[SurfaceChannel.COVERAGE + SemanticClass.LIGHT] + 1e-2).all()
+    # its colour is blended into what else the pixel shows
+    dark = group(surfaces(layout, lights=np.array([SignalKind.NONE])), SurfaceChannel.COLOR, 3)
+    lamp = np.array([-0.65, 0.9, 0.0])[:, None, None]
+    assert group(found, SurfaceChannel.COLOR, 3) == pytest.approx(dark * (1 - green) + lamp * green, abs=1e-6)
+    assert (0 < green).sum() <= 2
+    assert green.max() < 1
 
 
 def test_braking_is_told_of_those_who_brake():
@@ -172,9 +258,31 @@ def test_a_road_user_behind_a_house_is_hidden():
 def test_what_the_layout_knows_is_told():
     for ground, boxes in ((True, True), (True, False), (False, False)):
         found = surfaces(dataclasses.replace(Layout(), ground_known=ground, boxes_known=boxes))
+        assert not found.channels[SUN_KNOWN].any()
         assert (found.channels[SurfaceChannel.KNOWN] == ground).all()
         assert (found.channels[SurfaceChannel.KNOWN + 1] == boxes).all()
         assert found.geometry.known == (ground and boxes)
+
+
+def test_pixels_that_show_things_one_before_the_other_are_mixed():
+    house = layout_of(LayoutKind.WALL, (20.0, 0.0, 0.0, 0.0, 2.0, 10.0, 6.0))
+    found = surfaces(house, users_of(car(9.0, -2.0)))
+    mixed, users = found.geometry.mixed, found.geometry.users
+    shares = group(found, SurfaceChannel.COVERAGE, len(SemanticClass))
+    wall, sky, car_share = (shares[k] for k in (SemanticClass.WALL, SemanticClass.SKY, SemanticClass.CAR))
+    # part wall and part sky, part car and part anything
+    assert mixed[(wall > 0) & (sky > 0)].all()
+    assert ((wall > 0) & (sky > 0)).sum() > 20
+    assert mixed[(car_share > 0) & (car_share < 1)].all()
+    # what is shown alone is not, nor is a wall where it stands on the ground
+    alone = (shares.max(0) == 1.0) & (users < 0)
+    assert not mixed[alone].any()
+    aslant = surfaces(layout_of(LayoutKind.WALL, (20.0, 0.0, 0.0, 0.4, 2.0, 10.0, 6.0)))
+    wall = aslant.channels[SemanticClass.WALL]
+    columns = np.flatnonzero((wall == 1.0).any(0))[2:-2]
+    foot = (wall > 0) & (wall < 1) & (aslant.channels[SemanticClass.GROUND] > 0)
+    assert foot[:, columns].sum() > 10
+    assert not aslant.geometry.mixed[:, columns][foot[:, columns]].any()
 
 
 def test_without_a_layout_there_is_a_far_wall_and_still_road_users():

@@ -13,6 +13,7 @@ from worldsim.networks.vae3d import (
     Surfaces,
     frames_to_float,
     frames_to_uint8,
+    known_colors,
     picture_statistics,
 )
 
@@ -109,12 +110,46 @@ def test_statistics_are_those_of_each_class_near_and_far() -> None:
     known[:, SurfaceChannel.COVERAGE + SemanticClass.ROAD, :, 24:] = 1
     known[:, SurfaceChannel.COVERAGE + SemanticClass.SKY, :, :24] = 1
     known[:, SurfaceChannel.INVERSE_DEPTH, 16:] = 1
-    found = picture_statistics(frame, Surfaces(known, torch.zeros(1, *SHAPE))).unflatten(1, (2, NUM_CLASSES, 10))
-    near, far = found[0, :, SemanticClass.ROAD]
+    found = picture_statistics(frame, Surfaces(known, torch.zeros(1, *SHAPE))).unflatten(1, (4, NUM_CLASSES, 10))
+    near, far, _, _ = found[0, :, SemanticClass.ROAD]
     assert near[0] == far[0] == 0.5
     torch.testing.assert_close(near[1:4], torch.tensor([0.5, -0.5, -0.5]))
     torch.testing.assert_close(near[4:7], torch.zeros(3))
     assert not found[0, :, SemanticClass.CAR].any()
+
+
+def test_statistics_are_those_of_each_class_in_the_sun_and_out_of_it() -> None:
+    frame = torch.full((1, 3, *SHAPE), -0.5)
+    frame[..., :12] = 0.5
+    known = torch.zeros(1, NUM_SURFACE_CHANNELS, *SHAPE)
+    known[:, SurfaceChannel.COVERAGE + SemanticClass.ROAD] = 1
+    known[:, SurfaceChannel.SUNLIGHT] = 0.04  # hardly any
+    known[:, SurfaceChannel.SUNLIGHT, :, :12] = 0.06
+    surfaces = Surfaces(known, torch.zeros(1, *SHAPE))
+    found = picture_statistics(frame, surfaces).unflatten(1, (4, NUM_CLASSES, 10))
+    _, _, lit, unlit = found[0, :, SemanticClass.ROAD]
+    torch.testing.assert_close(torch.stack([lit[0], unlit[0]]), torch.tensor([0.25, 0.75]).sqrt())
+    torch.testing.assert_close(lit[1:7], torch.tensor([0.5, 0.5, 0.5, 0.0, 0.0, 0.0]))
+    torch.testing.assert_close(unlit[1:7], torch.tensor([-0.5, -0.5, -0.5, 0.0, 0.0, 0.0]))
+
+
+def test_known_colours_are_painted_times_the_light_that_falls_on_them() -> None:
+    vae, told = VAE3D(VAEConfig(widths=(16, 16, 32), num_blocks=1)).eval(), surfaces()
+    known = 0.5 * (told.channels[:, SurfaceChannel.COLOR : SurfaceChannel.COLOR + 3] + 1)
+    known = known.masked_fill((told.parts == NO_PART)[:, None], 0.0)
+    assert known[..., 8:, :].min() >= 0.5
+    torch.testing.assert_close(known_colors(told), known)
+
+    def made(paint: float, light: list[float]) -> torch.Tensor:
+        vae.fine_out.bias.data = torch.tensor([paint] * 3 + light + [0.0] * 6)
+        with torch.no_grad():
+            return vae.decode(None, told, References.none(picture()), STYLE)
+
+    torch.testing.assert_close(made(0.0, [0.5, 1.0, 0.0]), known * torch.tensor([0.5, 1.0, 0.0])[:, None, None])
+    # without light there is the paint alone, and the ground and the sky have no other
+    paint = torch.full_like(known, 0.3).tanh()
+    torch.testing.assert_close(made(0.3, [0.0] * 3), paint)
+    torch.testing.assert_close(made(0.3, [1.0] * 3)[..., :8, :], paint[..., :8, :])
 
 
 def test_style_is_read_from_any_number_of_frames(vae: VAE3D) -> None:
