@@ -32,6 +32,16 @@ def test_a_picture_shows_all_road_users_of_the_clip_in_view_under_their_rows():
     assert scene.users.kinds.tolist() == [ObjectKind.CAR] * 3
 
 
+def test_the_sun_stands_where_it_stood_in_the_clip():
+    sun = np.array([0.48, -0.64, 0.6])
+    tracked = tracker()
+    for given in (sun, None):
+        clip = clip_with(road_users=KnownRoadUsers.none(), sun=given)
+        state = tracked.begin([clip], [0])
+        shown = [tracked.camera_scene(tracked.step(state, GAS), 0), *context_scenes(state, 0, clip)]
+        assert all((one.sun is None) if given is None else np.array_equal(one.sun, given) for one in shown)
+
+
 def test_road_users_keep_their_numbers_and_who_is_parked_stands():
     known = users((20, -4, 0, 0, True), (30, 0, 0, 5.0, False))
     tracked = tracker()

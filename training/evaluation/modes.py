@@ -85,8 +85,11 @@ def drive_again(
     Returns:
         Frames uint8 [n, t, h, w, 3], and the ego's motion VEHICLE_NAMES [n, t, 6].
     """
-    clips = [drive.clip if mode.layout else replace(drive.clip, layout=Layout.unknown()) for drive in drives]
+    clips = [drive.clip for drive in drives]
     scenes = [drive.camera_scenes for drive in drives if drive.camera_scenes is not None] if mode.replay else []
+    if not mode.layout:  # the sun is hidden with it, as in training
+        clips = [replace(clip, layout=Layout.unknown(), sun=None) for clip in clips]
+        scenes = [tuple(replace(scene, sun=None) for scene in one) for one in scenes]
     num_context, horizon = drives[0].num_context, len(drives[0])
     frames, vehicles = [], []
     with ablated(model, mode):

@@ -1,4 +1,4 @@
-"""The learned world keeps the layout of its start clip: through steps, states and the clips it hands on."""
+"""The learned world keeps the layout and the sun of its start clip: through steps, states and the clips it hands on."""
 
 from dataclasses import replace
 
@@ -44,6 +44,20 @@ def test_states_hold_the_layout(env, clip):
     env.set_state(state)
     assert env.world.layout() == clip.layout
     assert env.branch(1)[0].world.layout() == clip.layout
+
+
+def test_the_sun_is_that_of_the_start_clip_in_states_and_branches_too(env, clip):
+    env.reset(seed=0, options={"start_clip": clip})
+    env.step(np.zeros(2, np.float32))
+    assert np.array_equal(env.start_clip().sun, clip.sun)
+
+    state = env.get_state()
+    env.reset(seed=1, options={"start_clip": replace(clip, sun=None)})
+    assert env.start_clip().sun is None
+    env.set_state(state)
+    for one in (env, env.branch(1)[0]):
+        one.step(np.zeros(2, np.float32))
+        assert np.array_equal(one.start_clip().sun, clip.sun)
 
 
 def test_starts_without_a_layout_know_none(env):

@@ -13,6 +13,8 @@ from worldsim.networks.vae3d import frames_to_float
 
 STORE = painted_street()
 LATENTS = torch.zeros(2, 8, 4, 4)
+IN_THE_HOUSE = 23
+"""Frame from which on the street's car has driven through the wall of its house."""
 
 
 def go_on(rollouts: PictureRollouts, rng: np.random.Generator, steps: int = 1, picture: float | None = None):
@@ -44,9 +46,11 @@ def test_rollouts_begin_with_true_frames_and_look_for_the_next() -> None:
 
 def test_the_last_picture_is_fetched_to_where_its_surfaces_are() -> None:
     rollouts, rng = rollouts_of(STORE), np.random.default_rng(0)
-    for batch in go_on(rollouts, rng, 6):
+    for _ in range(6):
+        (batch,) = go_on(rollouts, rng)
         seen = batch.references.last_visible.bool()
-        assert seen.float().mean() > 0.7
+        outside = rollouts.carried["at"][batch.rows] < IN_THE_HOUSE
+        assert seen[outside].float().mean((1, 2, 3)).min() > 0.85
         off = (batch.references.last - batch.frames).abs().mean(1, keepdim=True)
         assert off[seen].mean() < 0.06
 

@@ -109,7 +109,7 @@ def test_spoilt_pictures_are_the_same_ones_in_other_light_some_of_them_soft_and_
     some = spoil(frames, SpoilConfig(fraction=0.5, light=0), torch.Generator().manual_seed(0))
     changed = (some != frames).flatten(1).any(1)
     assert 0 < changed.sum() < 8
-    with pytest.raises(ValueError, match=r"fraction and light must lie in \[0, 1\), got 2, 0\.15"):
+    with pytest.raises(ValueError, match=r"fraction must lie in \[0, 1\], light in \[0, 1\), got 2, 0\.15"):
         SpoilConfig(fraction=2)
     with pytest.raises(ValueError, match=r"blur and noise must not be negative, got -1, 0\.12"):
         SpoilConfig(blur=-1)

@@ -1,9 +1,13 @@
 """Where a recording can be started from, and the clips cut there, on recordings whose answers are known."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from known_drives import turning_car
 
+from training.data.camera_scenes import CameraScenes, write_camera_scenes
 from training.data.starts import choose_starts, clip_at, recorded_route
 
 
@@ -38,3 +42,11 @@ def test_a_clip_ends_at_its_position() -> None:
     assert (clip.frames == store.frames[13:21]).all()
     assert len(clip.controls) == 7
     assert (clip.vehicles == store.rows.vehicles[13:21]).all()
+    assert clip.sun is None
+
+
+def test_a_clip_knows_the_sun_of_its_camera_scenes(tmp_path: Path) -> None:
+    store, sun = turning_car(40), np.array([0.48, -0.64, 0.6])
+    write_camera_scenes(tmp_path / "scenes.npz", [replace(one, sun=sun) for one in store.camera_scenes(0)], None)
+    store.camera_scenes, store.has_camera_scenes = lambda _: CameraScenes(tmp_path / "scenes.npz"), lambda _: True
+    assert np.array_equal(clip_at(store, 20, 8).sun, sun)  # type: ignore[arg-type]

@@ -1,4 +1,5 @@
-"""Start clips keep in a file what pictures are drawn from: road users, light cycles, the ego's height, their frames."""
+"""Start clips keep in a file what pictures are drawn from: road users, light cycles, the ego's height, the sun, their
+frames."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,15 @@ def test_road_users_cycles_and_height_come_back(tmp_path: Path) -> None:
     assert again[0] is again[0]
 
 
+def test_the_sun_comes_back(tmp_path: Path) -> None:
+    suns = [np.array([0.48, -0.64, 0.6]), None, np.array([0.0, 0.6, -0.8])]
+    save_starts([clip_with(sun=sun) for sun in suns], tmp_path / "starts.npz")
+    again = load_starts(tmp_path / "starts.npz")
+    assert again[1].sun is None
+    for k in (0, 2):
+        assert np.array_equal(again[k].sun, suns[k])
+
+
 def test_frames_come_back_the_last_exactly_and_the_others_as_they_look(tmp_path: Path) -> None:
     y, x = np.mgrid[:64, :96]
     wave = [127 + 60 * np.sin((x + 4 * k) / 9) * np.cos(y / 7) for k in range(4)]
@@ -58,12 +68,12 @@ def test_frames_come_back_the_last_exactly_and_the_others_as_they_look(tmp_path:
 def test_older_files_are_read(tmp_path: Path) -> None:
     path = tmp_path / "starts.npz"
     frames = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), np.uint8)
-    save_starts([replace(clip_with(), frames=frames)], path)
+    save_starts([replace(clip_with(), frames=frames, sun=np.array([0.0, 0.6, 0.8]))], path)
     with np.load(path) as file:
         older = {
             name: file[name]
             for name in file.files
-            if not name.startswith(("frame_", "user_", "users_", "cycle", "ego_"))
+            if not name.startswith(("frame_", "user_", "users_", "cycle", "ego_", "suns"))
         }
     differences = frames[None].copy()
     differences[:, 1:] -= differences[:, :-1].copy()
@@ -74,6 +84,7 @@ def test_older_files_are_read(tmp_path: Path) -> None:
     assert clip.road_users is None
     assert clip.light_cycles is None
     assert np.isnan(clip.ego_z)
+    assert clip.sun is None
 
 
 def test_damaged_frames_are_named(tmp_path: Path) -> None:
@@ -99,6 +110,12 @@ def test_of_a_maps_road_users_those_are_taken_that_a_drive_may_show() -> None:
     route = np.stack([np.arange(0.0, 500.0, 8.0), np.zeros(63)], axis=-1)
     taken = users_along(everyone, np.zeros(6), route)
     assert taken.boxes[:, :2].tolist() == [[149, 0], [400, 79]]
+
+
+def test_a_sun_that_is_no_direction_is_refused() -> None:
+    for sun in (np.array([0.0, 3.0, 4.0]), np.full(3, np.nan), np.zeros((1, 3)), np.zeros(2)):
+        with pytest.raises(ValueError, match=r"sun must be a unit vector \[3\] towards the sun, got "):
+            clip_with(sun=sun)
 
 
 def test_road_users_are_checked() -> None:

@@ -271,5 +271,5 @@ def test_a_pixel_that_hardly_counts_does_not_matter() -> None:
 
 
 def test_planes_of_a_geometry_have_one_shape() -> None:
-    with pytest.raises(ValueError, match=r"depth, users and mixed must be \[h, w\] alike, got \(\(4, 8\), .*\(2, 8\)\)"):
+    with pytest.raises(ValueError, match=r"depth, users and mixed must be \[h, w\] alike, got .*\(2, 8\)\)"):
         flat(WALL_DEPTH, mixed=np.zeros((2, 8), bool))

@@ -148,9 +148,9 @@ def test_normals_are_unit_vectors_of_the_ground_frame():
     assert (normals[:, ground] == np.array([[0.0], [0.0], [1.0]])).all()
     wall = found.parts == Part.WALL
     assert wall.sum() > 100
-    assert normals[:, wall].T == pytest.approx(np.tile([-np.cos(0.25), -np.sin(0.25), 0.0], (wall.sum(), 1)), abs=1e-5)
+    assert pytest.approx(np.tile([-np.cos(0.25), -np.sin(0.25), 0.0], (wall.sum(), 1)), abs=1e-5) == normals[:, wall].T
     rear = found.parts == Part.CAR_REAR
-    assert normals[:, rear].T == pytest.approx(np.tile([-1.0, 0.0, 0.0], (rear.sum(), 1)), abs=1e-5)
+    assert pytest.approx(np.tile([-1.0, 0.0, 0.0], (rear.sum(), 1)), abs=1e-5) == normals[:, rear].T
 
     # round things turn their sides away, and the sky's is the ray
     found = surfaces(tree)
@@ -208,7 +208,7 @@ def test_only_the_lit_third_of_a_lights_face_shines_and_in_its_colour(
     assert outside.sum() > 40
     assert not shown[outside].any()
     told = group(found, SurfaceChannel.COLOR, 3)
-    assert told[:, inside].T == pytest.approx(np.tile(color, (inside.sum(), 1)), abs=1e-6)
+    assert pytest.approx(np.tile(color, (inside.sum(), 1)), abs=1e-6) == told[:, inside].T
     assert np.array_equal(told[:, outside], group(dark, SurfaceChannel.COLOR, 3)[:, outside])
 
 
@@ -234,7 +234,7 @@ def test_a_light_smaller_than_a_pixel_shows_its_share():
     dark = group(surfaces(layout, lights=np.array([SignalKind.NONE])), SurfaceChannel.COLOR, 3)
     lamp = np.array([-0.65, 0.9, 0.0])[:, None, None]
     assert group(found, SurfaceChannel.COLOR, 3) == pytest.approx(dark * (1 - green) + lamp * green, abs=1e-6)
-    assert (0 < green).sum() <= 2
+    assert (green > 0).sum() <= 2
     assert green.max() < 1
 
 
