@@ -1,14 +1,17 @@
 """The pictures of README and docs, made anew: `python docs/make_images.py`. Needs neither a display nor a recording.
 
-Each is a function of the shipped world alone; `--only viewer approach` makes some of them. Pictures that move are
-animated WebP, the others JPEG.
+Each is a function of the shipped world alone; `--only viewer approach` makes some of them. What is held against truth
+is recorded first, in towns that training has not seen; `--data` takes a recording that is there. Pictures that move
+are animated WebP, the others JPEG.
 """
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, get_args
@@ -24,15 +27,41 @@ import drivedit
 from policies.rule_based import LaneFollower
 from scenarios.actors import BrakingLead
 from scenarios.overlay import annotate_rollout
+from training.data.frame_store import FrameStore
+from training.evaluation.closed_loop import follow_lane
+from training.evaluation.evaluate import open_recording
+from training.evaluation.films import arrange_sheet
+from training.evaluation.held_out import choose_long_starts, held_out_drive
+from training.evaluation.loop_closure import drive_loops, make_loop, view_rows
+from training.evaluation.measures import view_frames
+from training.evaluation.modes import LIVE, REPLAYED, WITHOUT_MEMORY, drive_again
+from training.recipes import HELD_OUT_TOWNS
+from training.recording.behaviours import BehaviourMixture
+from training.recording.record import RecordConfig, record
+from worldsim.atomic_files import atomic_path
+from worldsim.datatypes.starts import STARTS_NAME, load_starts
+from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
-Name = Literal["drive", "side_by_side", "long", "approach", "revisits", "viewer", "reference", "traffic"]
+Name = Literal[
+    "drive", "side_by_side", "side_by_side_256", "long", "approach", "revisits", "viewer", "reference", "traffic"
+]
 IMAGES = Path(__file__).parent / "images"
-DRIVE_START, DRIVE_SECONDS = 10, 10.0
-"""Start clip and length of the drive that README shows [s]: a street with a car ahead."""
+DRIVE_START, DRIVE_SECONDS = 8, 10.0
+"""Start clip and length of the drive that README shows [s]: by day, and it turns."""
 APPROACH_START = 9
 """Start clip of the approach: a straight road, and a car that one can tell from it."""
-LOOP_TOWNS = (100_000, 100_002, 100_004, 100_006)
-"""Towns that training has not seen, in which blocks are driven around."""
+LOOP_TOWNS = tuple(HELD_OUT_TOWNS + k for k in (0, 2, 4, 6))
+"""Towns in which blocks are driven around."""
+NUM_RECORDED, RECORDED_SECONDS = 3, 60.0
+"""Drives beside truth in frames of the model's size, and their length [s]."""
+LARGE_FRAME, NUM_LARGE, LARGE_SECONDS = (256, 256), 2, 20.0
+"""Larger frames than the model was trained on [px]; drives in them, and their length [s]."""
+NUM_LONG, LONG_STEPS, LONG_INTERVAL = 6, 600, 50
+"""Drives without truth, their steps, and the steps between two frames that are shown."""
+MOST_BYTES = {".jpg": 300_000, ".webp": 700_000}
+"""How large a picture may be: they are part of the repository."""
+QUALITIES = (88, 82, 76, 70, 64, 56, 48)
+"""Of which a picture is written in the first one that makes it small enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +72,13 @@ class ImagesConfig:
         only: these and no others.
         out: folder for them.
         checkpoint: folder of the world model; None takes the one that ships with the package.
+        data: recording of long drives in frames of the model's size, for side_by_side; None records some first.
     """
 
     only: tuple[Name, ...] = get_args(Name)
     out: Path = IMAGES
     checkpoint: Path | None = None
+    data: Path | None = None
 
 
 def drive(config: ImagesConfig) -> np.ndarray:
@@ -58,35 +89,72 @@ def drive(config: ImagesConfig) -> np.ndarray:
 
 
 def side_by_side(config: ImagesConfig) -> np.ndarray:
-    """The reference world above, the learned world below, from the same start under the same controls; 6 s each."""
+    """Recorded drives above, the learned world below."""
+    return _beside_truth(WorldModel.load(config.checkpoint), config.data, NUM_RECORDED, RECORDED_SECONDS)
+
+
+def side_by_side_256(config: ImagesConfig) -> np.ndarray:
+    """The same in larger frames, of which the networks saw none in training."""
+    trained = WorldModel.load(config.checkpoint)
+    model = WorldModel(replace(trained.config, frame_size=LARGE_FRAME))
+    model.load_state_dict(trained.state_dict())
+    return _beside_truth(model.eval().requires_grad_(False), None, NUM_LARGE, LARGE_SECONDS)
+
+
+def _beside_truth(model: WorldModel, data: Path | None, num: int, seconds: float) -> np.ndarray:
+    """Held-out drives, road users and lights replayed: of each a row of truth above what was made, at VIEW_SECONDS.
+
+    Raises:
+        ValueError: the recording does not tell what its frames show, or has other frames than the model.
+    """
+    horizon, num_context = round(seconds / model.config.dt), model.config.num_context
+    with _recording(model, data, num, seconds) as store:
+        positions = choose_long_starts(store, num, num_context, horizon, np.random.default_rng(0)).tolist()
+        drives = [held_out_drive(store, position, num_context, horizon) for position in positions]
+        if any(drive.camera_scenes is None for drive in drives):
+            raise ValueError(f"{data} has no camera scenes: what its frames show cannot be replayed")
+        with tqdm(total=num * horizon, desc=f"beside truth, {model.config.frame_size[0]} px", unit="frame") as bar:
+            made, _ = drive_again(model, drives, positions, REPLAYED, bar)
     rows = []
-    for seed in (3, 5, 8):
-        road, learned = gymnasium.make("DriveDiT-Road-v0"), _learned(config)
-        frame, info = road.reset(seed=seed)
-        learned.reset(seed=seed, options={"start_clip": road.unwrapped.start_clip()})
-        driver, pairs = LaneFollower(), []
-        for step in tqdm(range(60), desc=f"side by side, seed {seed}"):
-            action = driver.act(frame, info)
-            frame, *_, info = road.step(action)
-            imagined = learned.step(action)[0]
-            if step % 6 == 5:
-                pairs.append(np.concatenate([frame, imagined]))
-        rows.append(np.concatenate(pairs, axis=1))
-    return np.concatenate(rows)
+    for drive, own in zip(drives, made, strict=True):
+        rows += [view_frames(frames[: drive.num_valid], model.config.dt) for frames in (drive.frames, own)]
+    return arrange_sheet(rows)
+
+
+@contextmanager
+def _recording(model: WorldModel, data: Path | None, num: int, seconds: float) -> Iterator[FrameStore]:
+    """The recording `data`, or one of that many drives of the lane follower in as many held-out towns."""
+    with TemporaryDirectory() as folder:
+        if data is None:
+            least = seconds + (model.config.num_context + 1) * model.config.dt
+            made = RecordConfig(
+                out=Path(folder) / "held_out",
+                num_episodes=num,
+                seconds_per_episode=1.25 * least,
+                min_seconds=least,
+                first_town=HELD_OUT_TOWNS,
+                num_towns=num,
+                episodes_per_town=1,
+                frame_size=model.config.frame_size,
+                num_workers=0,
+                seed=1,
+                mixture=BehaviourMixture.only("lane_following"),
+            )
+            record(made)
+        yield open_recording(model, made.out if data is None else data)
 
 
 def long(config: ImagesConfig) -> np.ndarray:
-    """Six drives of 60 s under the lane follower, a frame every 5 s, a drive a row."""
-    rows = []
-    for start in range(6):
-        env, driver, frames = _learned(config), LaneFollower(), []
-        frame, info = env.reset(seed=start, options={"start_index": start})
-        for step in tqdm(range(600), desc=f"long, start {start}"):
-            if step % 50 == 0:
-                frames.append(frame)
-            frame, *_, info = env.step(driver.act(frame, info))
-        rows.append(np.concatenate(frames, axis=1))
-    return np.concatenate(rows)
+    """Drives of 60 s under the lane follower from the first start clips on, a drive a row, every 5 s."""
+    model = WorldModel.load(config.checkpoint)
+    starts = load_starts((config.checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)
+    clips = [starts[k] for k in range(NUM_LONG)]
+    columns = [np.stack([clip.frames[-1] for clip in clips])]
+    state = model.begin(clips, list(range(NUM_LONG)))
+    for step, (_, prediction) in enumerate(follow_lane(model, state, LONG_STEPS, "long"), start=1):
+        if step % LONG_INTERVAL == 0:
+            columns.append(prediction.frames)
+    return arrange_sheet(list(np.stack(columns, axis=1)))
 
 
 def approach(config: ImagesConfig) -> np.ndarray:
@@ -108,19 +176,16 @@ def approach(config: ImagesConfig) -> np.ndarray:
 
 
 def revisits(config: ImagesConfig) -> np.ndarray:
-    """Around a block and back, four drives: views as first seen and a lap later, without the memory and with it."""
-    from training.evaluation.loop_closure import drive_loops, make_loop, view_rows
-    from training.evaluation.modes import LIVE, WITHOUT_MEMORY
-    from worldsim.world_model import WorldModel
-
-    model, rows = WorldModel.load(config.checkpoint), []
+    """Around blocks and back, two views of each: as first seen and a lap later, without the memory and with it."""
+    model = WorldModel.load(config.checkpoint)
     towns = (make_loop(town, model.config.frame_size, model.config.num_context, 0) for town in LOOP_TOWNS)
     loops = [loop for loop in towns if loop is not None]
+    rows = []
     for mode in (WITHOUT_MEMORY, LIVE):
         drives = drive_loops(model, loops, 1200, mode)
-        for loop, frames, views in zip(loops, drives.frames, drives.views, strict=True):
-            rows += view_rows(loop, frames, views, count=4)
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows])
+        pairs = [view_rows(*one, count=2) for one in zip(loops, drives.frames, drives.views, strict=True)]
+        rows += [np.concatenate(row) for row in zip(*(pair for pair in pairs if pair), strict=True)]
+    return arrange_sheet(rows)
 
 
 def viewer(config: ImagesConfig) -> np.ndarray:
@@ -185,6 +250,7 @@ def _learned(config: ImagesConfig) -> gymnasium.Env:
 PICTURES: dict[Name, Callable[[ImagesConfig], np.ndarray]] = {
     "drive": drive,
     "side_by_side": side_by_side,
+    "side_by_side_256": side_by_side_256,
     "long": long,
     "approach": approach,
     "revisits": revisits,
@@ -200,18 +266,36 @@ def make_images(config: ImagesConfig) -> None:
     for name in config.only:
         picture = PICTURES[name](config)
         suffix = ".webp" if picture.ndim == 4 else ".jpg"
-        unfinished = config.out / f".{name}{suffix}"
-        if picture.ndim == 4:
-            write_film(unfinished, picture)
-        else:
-            cv2.imwrite(str(unfinished), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-        unfinished.replace(config.out / f"{name}{suffix}")
+        with atomic_path(config.out / f"{name}{suffix}") as unfinished:
+            unfinished.write_bytes(compress(picture, suffix, MOST_BYTES[suffix]))
 
 
-def write_film(path: Path, frames: np.ndarray) -> None:
-    """Write uint8 [t, h, w, 3], 10 a second, as an animated WebP that begins again at its end."""
+def compress(picture: np.ndarray, suffix: str, most_bytes: int) -> bytes:
+    """A picture as ".jpg" or a film of 10 frames a second as ".webp", in the best of QUALITIES that is small enough.
+
+    Raises:
+        ValueError: none is.
+    """
+    data = b""
+    for quality in QUALITIES:
+        data = _film(picture, quality) if suffix == ".webp" else _still(picture, quality)
+        if len(data) <= most_bytes:
+            return data
+    raise ValueError(
+        f"a picture {picture.shape} takes {len(data)} bytes at quality {QUALITIES[-1]}: at most {most_bytes} are wanted"
+    )
+
+
+def _still(picture: np.ndarray, quality: int) -> bytes:
+    return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def _film(frames: np.ndarray, quality: int) -> bytes:
+    """An animated WebP that begins again at its end."""
     first, *others = (Image.fromarray(frame) for frame in frames)
-    first.save(path, save_all=True, append_images=others, duration=100, loop=0, quality=75, method=6)
+    file = io.BytesIO()
+    first.save(file, "WEBP", save_all=True, append_images=others, duration=100, loop=0, quality=quality, method=6)
+    return file.getvalue()
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from training.evaluation import report as evaluation_report
 
 DOCS = Path(__file__).parent
 PAGE_NAME, FOLDER_NAME = "results.md", "results"
-EARLIER_NAME = "measured_earlier.md"
-"""Numbers measured before reports were kept, as text; the page has it below what is rendered."""
+PICTURES_NAME, EARLIER_NAME = "pictures.md", "measured_earlier.md"
+"""What pictures show, and what was measured in earlier worlds, as text; the page has both below the reports."""
 PATH_OPTIONS = ("data", "long_data", "out", "checkpoint", "carla_routes")
 """Options of an evaluation that only mean something on the machine it ran on."""
 
@@ -127,24 +127,23 @@ def keep(source: Path, target: Path, config: ResultsConfig) -> None:
 
 
 def render(folder: Path) -> str:
-    """The page, from the reports and the earlier numbers in `folder`."""
+    """The page, from the reports and texts in `folder`."""
     parts = [
         "<!-- Written by docs/make_results.py from docs/results/. Change those files, not this page. -->",
         "# Results",
-        "The first part is rendered from the reports of `drivedit evaluate` and `drivedit benchmark`; below it is what "
-        "was measured before reports were kept. The [glossary](glossary.md) explains the words.",
+        "Rendered from the reports of `drivedit evaluate` and `drivedit benchmark`. Below them are pictures, and what "
+        "was measured in earlier worlds alone. The [glossary](glossary.md) explains the words.",
         *(_render_section(section, folder / f"{section.name}.json") for section in SECTIONS),
     ]
-    earlier = folder / EARLIER_NAME
-    if earlier.is_file():
-        parts.append(earlier.read_text().strip())
+    texts = (folder / PICTURES_NAME, folder / EARLIER_NAME)
+    parts += [text.read_text().strip() for text in texts if text.is_file()]
     return "\n\n".join(parts) + "\n"
 
 
 def _render_section(section: Section, path: Path) -> str:
     heading = f"## {section.title}"
     if not path.is_file():
-        return f"{heading}\n\nNo report of `{section.command}` is kept yet; earlier numbers are below."
+        return f"{heading}\n\nNo report of `{section.command}` is kept yet."
     kept = Measurement(**json.loads(path.read_text()))
     origin = f"`{section.command}`, on {kept.hardware}, {kept.measured}:"
     return f"{heading}\n\n{origin}\n\n{section.table(kept.report)}"

@@ -4,13 +4,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from layouts import layout_of, with_road
 
 from training.data.layout_store import UNKNOWN, EpisodeLayout
 from training.data.reconstructed_scenes import reconstruct_scenes
 from training.data.rollouts import Rows, all_valid
+from worldsim.datatypes.layout import LayoutKind
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.gbuffer.camera_scene import CameraScene
+from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.view import View
 
 CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
 
@@ -63,3 +68,19 @@ def turning_car(num: int) -> SimpleNamespace:
         lengths=np.array([num]),
         dt=0.1,
     )
+
+
+def car_in_a_street(num: int) -> SimpleNamespace:
+    """The same with camera scenes, in which the road is empty, and a layout: a house beside a street."""
+    store = turning_car(num)
+    store.towns = np.array([0])
+    store.has_camera_scenes = lambda episode: True
+    house = (30.0, 10.0, 0.0, 0.0, 12.0, 8.0, 9.0)
+    street = with_road(layout_of(LayoutKind.BUILDING, house))
+    store.layouts = (SimpleNamespace(read=lambda: street),)
+    scenes = [
+        CameraScene(view=View(x=x, y=y, yaw=yaw), users=RoadUsers.none(), user_ids=np.zeros(0, np.int64))
+        for x, y, yaw in store.rows.vehicles[:, :3].tolist()
+    ]
+    store.camera_scenes = lambda episode: scenes
+    return store

@@ -154,7 +154,7 @@ def evaluate(config: EvaluateConfig) -> dict:
         torch.set_num_threads(config.num_threads)
     model = set_backend(WorldModel.load(config.checkpoint, config.device), config.backend)
     store = _held_out_frames(model, config)
-    long_store = store if config.long_data is None else _open(model, config.long_data)
+    long_store = store if config.long_data is None else open_recording(model, config.long_data)
     config.out.mkdir(parents=True, exist_ok=True)
 
     report = {"config": {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()}}
@@ -172,8 +172,12 @@ def evaluate(config: EvaluateConfig) -> dict:
     return report
 
 
-def _open(model: WorldModel, data: Path) -> FrameStore:
-    """A recording that has the model's frames at the model's rate."""
+def open_recording(model: WorldModel, data: Path) -> FrameStore:
+    """A recording that has the model's frames at the model's rate.
+
+    Raises:
+        ValueError: it has other frames or another rate.
+    """
     store = FrameStore(RolloutDataset(data))
     if store.frames.shape[1:3] != model.config.frame_size:
         raise ValueError(f"{data} has frames {store.frames.shape[1:3]}, the model {model.config.frame_size}")
@@ -188,7 +192,7 @@ def _held_out_frames(model: WorldModel, config: EvaluateConfig) -> FrameStore:
         if model.config.camera != CameraGeometry():
             raise ValueError(f"worlds are recorded with {CameraGeometry()}, the model has {model.config.camera}")
         record(config.recording(model.config.frame_size))
-    store = _open(model, config.data)
+    store = open_recording(model, config.data)
     return store if config.tail == 1 else store.split(config.tail)[1]
 
 

@@ -22,10 +22,14 @@ def write_film(path: Path, true: np.ndarray, made: np.ndarray, fps: float) -> No
     write_mp4(path, np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC) for frame in frames]), fps)
 
 
-def write_sheet(path: Path, rows: Sequence[np.ndarray]) -> None:
-    """Write a picture of frames uint8 [n, h, w, 3] a row; shorter rows end in black."""
+def arrange_sheet(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """A picture of frames uint8 [n, h, w, 3] a row; shorter rows end in black."""
     columns = max(len(row) for row in rows)
     padded = [np.concatenate([row, np.zeros((columns - len(row), *row.shape[1:]), np.uint8)]) for row in rows]
-    sheet = np.concatenate([np.concatenate(list(row), axis=1) for row in padded], axis=0)
+    return np.concatenate([np.concatenate(list(row), axis=1) for row in padded], axis=0)
+
+
+def write_sheet(path: Path, rows: Sequence[np.ndarray]) -> None:
+    """Write the sheet of these rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    cv2.imwrite(str(path), cv2.cvtColor(arrange_sheet(rows), cv2.COLOR_RGB2BGR))

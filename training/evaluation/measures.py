@@ -102,7 +102,7 @@ class Instruments:
             truth=true_readings(self.store, drive.positions[steps]),
             visible=visible_users(self.store, drive.positions[steps], self.camera),
             readings=read_drive(self.decoder, frames, steps),
-            views=self._views(frames),
+            views=view_frames(frames, self.store.dt),
         )
 
     def measure_made(self, drive: HeldOutDrive, frames: np.ndarray, vehicles: np.ndarray) -> MadeMeasures:
@@ -122,15 +122,17 @@ class Instruments:
             features=self._features(frames, clip_ends(num, self.store.dt)),
             readings=read_drive(self.decoder, frames, reading_steps(num, self.store.dt)),
             pose_error=np.linalg.norm(apart, axis=-1).astype(np.float32),
-            views=self._views(frames),
+            views=view_frames(frames, self.store.dt),
         )
 
     def _features(self, frames: np.ndarray, ends: np.ndarray) -> np.ndarray:
         return frames_to_features(self.yardstick, clips_at(frames, ends, self.store.dt))
 
-    def _views(self, frames: np.ndarray) -> np.ndarray:
-        steps = [round(seconds / self.store.dt) - 1 for seconds in VIEW_SECONDS]
-        return frames[[step for step in steps if step < len(frames)]]
+
+def view_frames(frames: np.ndarray, dt: float) -> np.ndarray:
+    """Of a drive's frames [t, h, w, 3] those at VIEW_SECONDS, as far as the drive goes."""
+    steps = [round(seconds / dt) - 1 for seconds in VIEW_SECONDS]
+    return frames[[step for step in steps if step < len(frames)]]
 
 
 def _statistics(frames: np.ndarray) -> np.ndarray:

@@ -1,43 +1,21 @@
 """Held-out drives are driven again in every mode, kept, and taken up again; with a world of random weights."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from known_drives import turning_car
-from layouts import layout_of, with_road
+from known_drives import car_in_a_street
 from tiny_model import random_model
 
 from training.evaluation.held_out_runs import HeldOutRuns
 from training.evaluation.measures import Instruments
 from training.evaluation.modes import ABLATIONS, LIVE, REPLAYED, ablated
 from training.evaluation.yardstick import load_yardstick
-from worldsim.datatypes.layout import LayoutKind
-from worldsim.gbuffer.camera_scene import CameraScene
-from worldsim.gbuffer.road_users import RoadUsers
-from worldsim.gbuffer.view import View
 from worldsim.world_model import WorldModel
 
 
-def recording() -> SimpleNamespace:
-    """One episode of noise on an empty road with a house."""
-    store = turning_car(40)
-    store.towns = np.array([0])
-    store.has_camera_scenes = lambda episode: True
-    house = (30.0, 10.0, 0.0, 0.0, 12.0, 8.0, 9.0)
-    street = with_road(layout_of(LayoutKind.BUILDING, house))
-    store.layouts = (SimpleNamespace(read=lambda: street),)
-    scenes = [
-        CameraScene(view=View(x=x, y=y, yaw=yaw), users=RoadUsers.none(), user_ids=np.zeros(0, np.int64))
-        for x, y, yaw in store.rows.vehicles[:, :3].tolist()
-    ]
-    store.camera_scenes = lambda episode: scenes
-    return store
-
-
 def runs_of(model: WorldModel, folder: Path, identity: str = "one") -> HeldOutRuns:
-    store = recording()
+    store = car_in_a_street(40)
     return HeldOutRuns(
         model=model,
         store=store,  # type: ignore[arg-type]
