@@ -46,8 +46,8 @@ Name = Literal[
     "drive", "side_by_side", "side_by_side_256", "long", "approach", "revisits", "viewer", "reference", "traffic"
 ]
 IMAGES = Path(__file__).parent / "images"
-DRIVE_START, DRIVE_SECONDS = 8, 10.0
-"""Start clip and length of the drive that README shows [s]: by day, and it turns."""
+DRIVE_START, DRIVE_SECONDS = 28, 10.0
+"""Start clip and length of the drive that README shows [s]: by day, and it turns left at a green light."""
 APPROACH_START = 9
 """Start clip of the approach: a straight road, and a car that one can tell from it."""
 LOOP_TOWNS = tuple(HELD_OUT_TOWNS + k for k in (0, 2, 4, 6))
@@ -60,7 +60,7 @@ NUM_LONG, LONG_STEPS, LONG_INTERVAL = 6, 600, 50
 """Drives without truth, their steps, and the steps between two frames that are shown."""
 MOST_BYTES = {".jpg": 300_000, ".webp": 700_000}
 """How large a picture may be: they are part of the repository."""
-QUALITIES = (88, 82, 76, 70, 64, 56, 48)
+QUALITIES = (88, 76, 64, 52, 40)
 """Of which a picture is written in the first one that makes it small enough."""
 
 
@@ -294,7 +294,7 @@ def _film(frames: np.ndarray, quality: int) -> bytes:
     """An animated WebP that begins again at its end."""
     first, *others = (Image.fromarray(frame) for frame in frames)
     file = io.BytesIO()
-    first.save(file, "WEBP", save_all=True, append_images=others, duration=100, loop=0, quality=quality, method=6)
+    first.save(file, "WEBP", save_all=True, append_images=others, duration=100, loop=0, quality=quality, method=4)
     return file.getvalue()
 
 
