@@ -15,7 +15,6 @@ from training.stages.loop import LoopConfig, finish_stage, stage_done
 from training.stages.vae import LatentSource, PaintingConfig, RawLatents, begin_rollouts, train_painting
 from worldsim.networks.vae3d import VAE3D
 
-
 KNOWN_TO_DYNAMICS = ("encoder", "part_embedding", "style")
 """Beginnings of the names of parameters on which depends what the dynamics model is given."""
 
