@@ -81,11 +81,11 @@ def test_the_vae_stage_moves_all_and_measures_latents(tmp_path: Path) -> None:
     assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.3
 
 
-def test_the_decoders_stage_leaves_the_latents_as_they_are(tmp_path: Path) -> None:
+def test_the_decoders_stage_leaves_latents_and_styles_as_they_are(tmp_path: Path) -> None:
     before, vae = fresh(), train("decoder", tmp_path)
     moved = {n for n, p in vae.named_parameters() if not torch.equal(p, before.get_parameter(n))}
-    assert {"decoder_latents.weight", "fine_out.weight", "style_out.weight"} <= moved
-    assert not any(name.startswith(("encoder", "part_embedding")) for name in moved)
+    assert {"decoder_latents.weight", "fine_out.weight"} <= moved
+    assert not any(name.startswith(("encoder", "part_embedding", "style")) for name in moved)
     assert all(p.requires_grad for p in vae.parameters())
     assert torch.equal(encode_frames(vae, SCENES, [5]), encode_frames(before, SCENES, [5]))
 

@@ -9,7 +9,7 @@ from layouts import car, layout_of, users_of, with_road
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.layout import Layout, LayoutKind
 from worldsim.gbuffer.camera_scene import CameraScene
-from worldsim.gbuffer.key_frames import CAPACITY, KeyFrames
+from worldsim.gbuffer.key_frames import CAPACITY, KeyFrames, without_road_users
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
 from worldsim.gbuffer.road_users import RoadUsers
@@ -60,7 +60,7 @@ def test_a_key_frame_is_packed_and_comes_out_the_same():
     shown, seen = np.random.default_rng(0).integers(0, 40, (*SIZE, 3), np.uint8), geometry(0.0)
     memory = KeyFrames().insert(shown, seen, np.full((8, 8, 8), 0.1, np.float32))
     np.testing.assert_array_equal(memory.picture(0), shown)
-    np.testing.assert_array_equal(memory.geometry(0).depth, seen.depth.astype(np.float16))
+    np.testing.assert_array_equal(memory.geometry(0).depth, without_road_users(seen).depth.astype(np.float16))
     np.testing.assert_allclose(memory.latent(0), 0.1, rtol=1e-3)
     kept = memory._frames[0]
     assert len(kept.picture) + len(kept.depth) < 0.7 * (shown.nbytes + seen.depth.nbytes / 2)
