@@ -25,7 +25,8 @@ def fill_sunlight(
     supersampling: int,
 ) -> None:
     """Fill `lit`, float32 [h, w]: the cosine between a surface's normal and the sun's direction, on the ground less
-    what shadows take of it; in the sky 1 in the sun's direction, less 1 for each quarter of a turn away from it.
+    what shadows take of it, and nothing above 0 by night; in the sky 1 in the sun's direction, less 1 for each quarter
+    of a turn away from it.
 
     Args:
         lit: is filled.

@@ -36,6 +36,7 @@ from worldsim.gbuffer.kernels import (
     SKY,
     STATE,
 )
+from worldsim.gbuffer.sunlight import sample_shadow
 
 # of the weather's numbers
 SUN_DIRECTION, SUN, AMBIENT, HORIZON, ZENITH, WETNESS, LAMPS = 0, 3, 6, 9, 12, 15, 16
@@ -104,19 +105,6 @@ def _ground(camera, at_x, at_y, inverse, size, gradient, texels, levels, place, 
                 green += more * (float(texels[most, 1]) - texels[least, 1])
                 blue += more * (float(texels[most, 2]) - texels[least, 2])
     return red * share, green * share, blue * share
-
-
-@compiled
-def _bilinear(image, x, y):
-    """A value of an image in [0, 255] at fractional pixels, 0 beyond."""
-    rows, columns = image.shape
-    if x < 0.0 or y < 0.0 or x >= columns - 1 or y >= rows - 1:
-        return 0.0
-    column, row = int(x), int(y)
-    fx, fy = x - column, y - row
-    top = image[row, column] * (1.0 - fx) + image[row, column + 1] * fx
-    bottom = image[row + 1, column] * (1.0 - fx) + image[row + 1, column + 1] * fx
-    return top * (1.0 - fy) + bottom * fy
 
 
 @compiled
@@ -194,16 +182,15 @@ def shade(
                         camera, at_x, at_y, inverse, size, gradient, texels, base_levels, base_place, base_border
                     )
                     t = 1.0 / inverse
-                    gx = (camera[POSITION] + t * dx - shadow_place[0]) / shadow_place[2] - 0.5
-                    gy = (camera[POSITION + 1] + t * dy - shadow_place[1]) / shadow_place[2] - 0.5
-                    lit = lambert_up * (1.0 - _bilinear(shadow, gx, gy) / 255.0) * contact[row, column]
+                    gx, gy = camera[POSITION] + t * dx, camera[POSITION + 1] + t * dy
+                    lit = lambert_up * sample_shadow(shadow, shadow_place, gx, gy) * contact[row, column]
                     nz = 1.0
                     open_sky = 0.5 + 0.5 * contact[row, column]
                     dry = 1.0 - 0.3 * wetness
                     color = (dry * color[0], dry * color[1], dry * color[2])
                 else:
                     part = attributes[index, PART]
-                    shade_on = 0.0
+                    left_over = 1.0
                     color = (float(paints[index, 0]), float(paints[index, 1]), float(paints[index, 2]))
                     open_sky = 1.0
                     if attributes[index, IS_BALL]:
@@ -244,16 +231,15 @@ def shade(
                             dry = 1.0 - 0.3 * wetness
                             color = (dry * color[0], dry * color[1], dry * color[2])
                             t = 1.0 / inverse
-                            gx = (camera[POSITION] + t * dx - shadow_place[0]) / shadow_place[2] - 0.5
-                            gy = (camera[POSITION + 1] + t * dy - shadow_place[1]) / shadow_place[2] - 0.5
-                            shade_on = _bilinear(shadow, gx, gy) / 255.0
+                            gx, gy = camera[POSITION] + t * dx, camera[POSITION + 1] + t * dy
+                            left_over = sample_shadow(shadow, shadow_place, gx, gy)
                         else:
                             color, lamp = face_detail(
                                 records, index, part, attributes[index, STATE], attributes[index, SEED], color, at_x,
                                 at_y, inverse, size, lamps, glass,
                             )  # fmt: skip
                             glow = lamp[3]
-                    lit = min(max((nx * sx + ny * sy + nz * sz + 0.15) / 1.15, 0.0), 1.0) * (1.0 - shade_on)
+                    lit = min(max((nx * sx + ny * sy + nz * sz + 0.15) / 1.15, 0.0), 1.0) * left_over
                 sky_light = (0.85 + 0.15 * nz) * open_sky
                 place_on = ray / inverse
                 step = min(place_on, 598.0)
