@@ -25,15 +25,15 @@ def save_weights(module: nn.Module, path: Path, dtype: torch.dtype | None = None
     save_tensors(state, path)
 
 
-def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write named tensors, of whatever layout in memory, to `path`, whole or not at all.
+def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write named tensors, of whatever layout in memory, to `path`, whole or not at all; `metadata` is said of them.
 
     Raises:
         OSError: it cannot be written, on a full disk for example; names the file.
     """
     with atomic_path(path) as temporary:
         try:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary))
+            save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary), metadata)
         except SafetensorError as error:
             raise OSError(f"cannot write {path}: {error}") from error
 

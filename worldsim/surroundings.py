@@ -20,8 +20,6 @@ from worldsim.datatypes.vehicle import VehicleColumn
 if TYPE_CHECKING:
     from worldsim.gbuffer.rasterizer import StaticWorld
 
-FLAT = 1e-3
-"""A layout whose points are all lower than this lies on the plane z = 0 [m]."""
 GRADE_REACH = 1.4
 """A road's grade is that between two points this far before and behind the ego, its axles [m]."""
 
@@ -60,8 +58,7 @@ class Surroundings:
     @cached_property
     def is_flat(self) -> bool:
         """Whether the ground is the plane z = 0."""
-        points = (self.layout.area_points, self.layout.line_points)
-        return all(np.abs(each[:, 2]).max(initial=0.0) < FLAT for each in points)
+        return self.layout.is_flat
 
     @cached_property
     def parked_rows(self) -> np.ndarray:
@@ -122,5 +119,5 @@ def static_world_of(layout: Layout) -> StaticWorld:
         digest.update(np.ascontiguousarray(array).tobytes())
     known = _static_worlds.get(digest.digest())
     if known is None:
-        known = _static_worlds[digest.digest()] = StaticWorld(layout)
+        known = _static_worlds[digest.digest()] = StaticWorld(layout, windowed=True)
     return known

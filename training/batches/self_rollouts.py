@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from training.batches.latent_windows import NOTHING_HIDDEN, Draw, LatentWindows
-from worldsim.checkpoint import load_tensors, save_tensors
+from training.data.stored_tensors import make_or_load
+from worldsim.checkpoint import weights_checksum
 from worldsim.dynamics.rollout import roll_out
 from worldsim.world_model import WorldModel
 
@@ -58,34 +60,36 @@ class SelfRolloutClips(NamedTuple):
 def make_self_rollouts(
     model: WorldModel, windows: LatentWindows, config: SelfRolloutClipsConfig, path: Path
 ) -> SelfRolloutClips:
-    """Make clips as long as the windows, or read them from `path` if they are there.
+    """Make clips as long as the windows, or read them from `path` if the same model and config made them.
 
     Raises:
-        ValueError: the windows have no room for a generated frame, or the clips at `path` have another length.
+        ValueError: the windows have no room for a generated frame, or the file at `path` is damaged.
     """
     if windows.num_frames <= config.num_context:
         raise ValueError(f"windows of {windows.num_frames} frames are too short for num_context {config.num_context}")
-    if not path.is_file():
-        rng = np.random.default_rng([config.seed, 10**6])
-        generator = torch.Generator().manual_seed(config.seed)
-        firsts, latents = [], []
-        with tqdm(total=config.num, desc="self-rollouts", unit="clip") as bar:
-            while bar.n < config.num:
-                firsts_drawn, hidden = windows.draw(min(config.batch_size, config.num - bar.n), rng)
-                hidden[:, : Draw.STYLE_FRAME] = NOTHING_HIDDEN  # as drives do that begin with all that is known
-                batch = windows.at(firsts_drawn, hidden).on(model.device)
-                context = batch.latents[:, : config.num_context]
-                noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
-                made = roll_out(
-                    model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.retrieved
-                )
-                firsts.append(torch.from_numpy(batch.first))
-                latents.append(made.latents.half().cpu())
-                bar.update(len(batch.first))
-        save_tensors({"first": torch.cat(firsts), "latents": torch.cat(latents)}, path)
-    made = load_tensors(path)
-    if made["latents"].shape[1] != windows.num_frames:
-        raise ValueError(
-            f"{path} holds clips of {made['latents'].shape[1]} frames, {windows.num_frames} are needed; delete it"
-        )
+    made_from = asdict(config) | {
+        "num_frames": windows.num_frames,
+        "num_steps": model.config.num_steps,
+        "dynamics": weights_checksum(model.denoiser),
+    }
+    made = make_or_load(path, made_from, lambda: _roll_out(model, windows, config))
     return SelfRolloutClips(made["first"].numpy(), made["latents"].numpy(), config.num_context)
+
+
+def _roll_out(model: WorldModel, windows: LatentWindows, config: SelfRolloutClipsConfig) -> dict[str, Tensor]:
+    """Where clips begin in the store, int64 [n], and their latents, float16 [n, t, c, h, w]."""
+    rng = np.random.default_rng([config.seed, 10**6])
+    generator = torch.Generator().manual_seed(config.seed)
+    firsts, latents = [], []
+    with tqdm(total=config.num, desc="self-rollouts", unit="clip") as bar:
+        while bar.n < config.num:
+            firsts_drawn, hidden = windows.draw(min(config.batch_size, config.num - bar.n), rng)
+            hidden[:, : Draw.STYLE_FRAME] = NOTHING_HIDDEN  # as drives do that begin with all that is known
+            batch = windows.at(firsts_drawn, hidden).on(model.device)
+            context = batch.latents[:, : config.num_context]
+            noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
+            made = roll_out(model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.retrieved)
+            firsts.append(torch.from_numpy(batch.first))
+            latents.append(made.latents.half().cpu())
+            bar.update(len(batch.first))
+    return {"first": torch.cat(firsts), "latents": torch.cat(latents)}

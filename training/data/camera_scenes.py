@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from worldsim.atomic_files import atomic_path
+from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.route_signals import cycles_from
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
 
+FASTEST = 60.0
+"""Who seems to be faster is someone else: numbers are used anew for those who come after others have left [m/s]."""
 PLACES = 3
 """Decimals that are kept of lengths [m] and angles [rad]."""
 
@@ -57,6 +60,25 @@ def write_camera_scenes(path: Path, scenes: Sequence[CameraScene], light_cycles:
         arrays["light_cycles"] = np.asarray(light_cycles, np.float64)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def speeds_between(before: CameraScene, after: CameraScene, seconds: float) -> np.ndarray:
+    """Mean speeds along their headings of the road users in `after`, float64 [n] [m/s]; NaN of whom `before` does not
+    show.
+
+    Args:
+        before: scene of the same episode.
+        after: scene `seconds` later.
+        seconds: positive [s].
+    """
+    then = {number: row for row, number in enumerate(before.user_ids.tolist())}
+    rows = np.array([then.get(number, -1) for number in after.user_ids.tolist()], np.int64)
+    known = rows >= 0
+    moved = after.users.boxes[known, :2] - before.users.boxes[rows[known], :2]
+    yaw = after.users.boxes[known, BoxColumn.YAW]
+    speeds = np.full(len(rows), np.nan)
+    speeds[known] = (np.cos(yaw) * moved[:, 0] + np.sin(yaw) * moved[:, 1]) / seconds
+    return np.where(np.abs(speeds) < FASTEST, speeds, np.nan)
 
 
 class CameraScenes:

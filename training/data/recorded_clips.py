@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from training.data.camera_scenes import CameraScenes
+from training.data.camera_scenes import CameraScenes, speeds_between
 from worldsim.actors.actors import STANDING, ActorColumn, object_states
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.known_road_users import KnownRoadUsers
@@ -59,11 +59,11 @@ def recorded_users(
     parked = everyone.parked_ids(layout)
     now, then = scenes[frame], scenes[max(frame - 1, 0)]
     absent = everyone.rows_of(np.setdiff1d(parked, now.user_ids))
-    speeds = _speeds(now.user_ids, now.users.boxes, then.user_ids, then.users.boxes, dt)
+    speeds = speeds_between(then, now, dt)
     in_picture = KnownRoadUsers(
         kinds=now.users.kinds,
         boxes=now.users.boxes,
-        speeds=speeds,
+        speeds=np.where(np.isnan(speeds), 0.0, speeds),
         colors=now.users.colors,
         braking=now.users.braking,
         phases=now.users.phases,
@@ -145,21 +145,6 @@ def _with_scene(users: KnownRoadUsers, scene: SceneState, vehicle: np.ndarray, e
         )
     users = KnownRoadUsers(**{**vars(users), "speeds": speeds})
     return KnownRoadUsers.concatenate([users, *more])
-
-
-def _speeds(
-    ids: np.ndarray, boxes: np.ndarray, ids_before: np.ndarray, boxes_before: np.ndarray, dt: float
-) -> np.ndarray:
-    """Along the own heading since the frame before, float64 [n] [m/s]; 0 of whom that does not show."""
-    speeds = np.zeros(len(ids))
-    for row, number in enumerate(ids.tolist()):
-        before = np.flatnonzero(ids_before == number)
-        if len(before):
-            dx, dy = (boxes[row, :2] - boxes_before[before[0], :2]).tolist()
-            yaw = float(boxes[row, BoxColumn.YAW])
-            speeds[row] = (np.cos(yaw) * dx + np.sin(yaw) * dy) / dt
-    # a number is used anew for who comes after one who has left
-    return np.where(np.abs(speeds) < 60.0, speeds, 0.0)
 
 
 def _on_lanes(places: np.ndarray, layout: Layout) -> np.ndarray:

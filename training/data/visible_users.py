@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from training.data.camera_scenes import speeds_between
 from training.data.frame_store import FrameStore
 from worldsim.checkpoint import load_tensors, save_tensors
 from worldsim.conditioning.object_grid import VisibleObjects
@@ -36,7 +37,7 @@ def find_visible_users(store: FrameStore, positions: np.ndarray, camera: CameraG
         here = np.flatnonzero(episodes == episode)
         for picture, frame in zip(here.tolist(), (positions[here] - store.starts[episode]).tolist(), strict=True):
             before, after = max(frame - 1, 0), min(frame + 1, len(scenes) - 1)
-            speeds = _speeds(scenes[before], scenes[after], (after - before) * store.dt)
+            speeds = _speeds_by_id(scenes[before], scenes[after], (after - before) * store.dt)
             found.append(_visible_in(scenes[frame], speeds, static, rasterizer, picture))
     return concatenate(found)
 
@@ -96,14 +97,8 @@ def _visible_in(
     )
 
 
-def _speeds(before: CameraScene, after: CameraScene, seconds: float) -> dict[int, float]:
-    """Speeds along their headings [m/s] of those who are in both scenes, by their ids."""
-    then = {int(k): row for row, k in enumerate(before.user_ids)}
-    rows = [(then[int(k)], row) for row, k in enumerate(after.user_ids) if int(k) in then]
-    if not rows or not seconds:
+def _speeds_by_id(before: CameraScene, after: CameraScene, seconds: float) -> dict[int, float]:
+    """Speeds [m/s] of who is in `after`, by their ids; none of them of an episode of one frame."""
+    if not seconds:
         return {}
-    a, b = np.array(rows).T
-    moved = after.users.boxes[b, :2] - before.users.boxes[a, :2]
-    yaw = after.users.boxes[b, BoxColumn.YAW]
-    speed = (moved[:, 0] * np.cos(yaw) + moved[:, 1] * np.sin(yaw)) / seconds
-    return dict(zip(after.user_ids[b].tolist(), speed.tolist(), strict=True))
+    return dict(zip(after.user_ids.tolist(), speeds_between(before, after, seconds).tolist(), strict=True))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import zlib
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from tqdm import tqdm
 from training.batches.picture_rollouts import PictureRolloutsConfig
 from training.batches.scene_pictures import MadePictures
 from training.data.recorded_scenes import RecordedScenes
+from training.data.stored_tensors import make_or_load
 from training.stages.vae import begin_rollouts, posterior_source, unroll
-from worldsim.checkpoint import load_tensors, save_tensors
+from worldsim.checkpoint import weights_checksum
 from worldsim.networks.scene_reader import NUM_READ
 from worldsim.networks.vae3d import VAE3D, frames_to_uint8
 
@@ -50,21 +52,30 @@ def make_pictures(
     vae: VAE3D, scenes: RecordedScenes, positions: np.ndarray, config: MadePicturesConfig, path: Path
 ) -> MadePictures:
     """Pictures that are up to hundreds of frames old, of recorded frames at some of `positions` [n] of the store; read
-    from `path` if they are there.
+    from `path` if the same weights and config made them for the same positions.
 
     Raises:
-        ValueError: none of what was made is at one of these positions.
+        ValueError: none of what was made is at one of these positions, or the file at `path` is damaged.
     """
-    if not path.is_file():
-        rollouts = _Rollouts(vae, scenes, config)
-        found = [rollouts.go_on() for _ in tqdm(range(config.num_steps), desc="made pictures", unit="step")]
-        at, frames = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        asked = np.isin(at, positions)
-        if not asked.any():
-            raise ValueError(f"none of {len(at)} made pictures is at one of the positions: num_steps is too small")
-        save_tensors({"positions": torch.from_numpy(at[asked]), "frames": torch.from_numpy(frames[asked])}, path)
-    made = {name: value.numpy() for name, value in load_tensors(path).items()}
-    return MadePictures(positions=made["positions"], frames=made["frames"])
+    made_from = asdict(config) | {
+        "positions": zlib.crc32(np.ascontiguousarray(positions, np.int64).tobytes()),
+        "vae": weights_checksum(vae),
+    }
+    made = make_or_load(path, made_from, lambda: _make(vae, scenes, positions, config))
+    return MadePictures(positions=made["positions"].numpy(), frames=made["frames"].numpy())
+
+
+def _make(
+    vae: VAE3D, scenes: RecordedScenes, positions: np.ndarray, config: MadePicturesConfig
+) -> dict[str, torch.Tensor]:
+    """Positions int64 [k] and frames uint8 [k, NUM_READ, h, w, 3] of MadePictures."""
+    rollouts = _Rollouts(vae, scenes, config)
+    found = [rollouts.go_on() for _ in tqdm(range(config.num_steps), desc="made pictures", unit="step")]
+    at, frames = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    asked = np.isin(at, positions)
+    if not asked.any():
+        raise ValueError(f"none of {len(at)} made pictures is at one of the positions: num_steps is too small")
+    return {"positions": torch.from_numpy(at[asked]), "frames": torch.from_numpy(frames[asked])}
 
 
 class _Rollouts:

@@ -111,6 +111,8 @@ class LineColor(IntEnum):
     NONE = 2
 
 
+FLAT = 1e-3
+"""Heights smaller than this are none [m]."""
 NO_SIGNAL = -1
 """In `Layout.box_signals`: shows no light that is known."""
 
@@ -212,6 +214,11 @@ class Layout:
     def unknown() -> Layout:
         """A layout of which nothing is known."""
         return Layout(boxes_known=False, ground_known=False)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether its ground is the plane z = 0, as that of a layout without any is."""
+        return all(np.abs(points[:, 2]).max(initial=0.0) < FLAT for points in (self.area_points, self.line_points))
 
     def areas(self) -> list[np.ndarray]:
         """Outlines, float64 [k, 3] each."""

@@ -107,7 +107,7 @@ UNKNOWN_COMMAND = len(RouteCommand)
 def unknown_signals(batch_shape: Sequence[int] = ()) -> dict[str, np.ndarray]:
     """The fields of SceneState that tell of lights and signs, [...], where nothing is known of them.
 
-    Recordings and start clips from before there were such fields are read with these.
+    Recordings from before there were such fields are read with these.
     """
     b = tuple(batch_shape)
     return {

@@ -123,11 +123,21 @@ class StartClip:
 
 def cycles_of_layout(layout: Layout, cycles: np.ndarray | None) -> np.ndarray | None:
     """Of a map's light cycles [g, 4] those that the lights of a part of its layout show, float64 [k, 4], under the same
-    group numbers; the groups in between are 0. None where they are not known."""
+    group numbers; the groups in between are 0. None where they are not known.
+
+    Raises:
+        ValueError: a light of the layout shows a group that has no cycle, or cycles have other columns.
+    """
     if cycles is None:
         return None
     shown = np.unique(layout.box_signals[layout.box_signals >= 0])
-    kept = np.zeros((int(shown.max(initial=-1)) + 1, len(LIGHT_CYCLE_NAMES)))
+    groups = int(shown.max(initial=-1)) + 1
+    if cycles.shape[1:] != (len(LIGHT_CYCLE_NAMES),) or len(cycles) < groups:
+        raise ValueError(
+            f"the light cycles of a map must be [g, {len(LIGHT_CYCLE_NAMES)}] = {', '.join(LIGHT_CYCLE_NAMES)} of at "
+            f"least the {groups} light groups that its layout shows, got {cycles.shape}"
+        )
+    kept = np.zeros((groups, len(LIGHT_CYCLE_NAMES)))
     kept[shown] = cycles[shown]
     return kept
 

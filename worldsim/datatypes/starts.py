@@ -16,7 +16,7 @@ from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.layout_file import pack_layouts, unpack_layouts
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
-from worldsim.datatypes.scene import SceneState, unknown_signals
+from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES, ROUTE_SIGNAL_NAMES, RouteSignalColumn
 from worldsim.datatypes.start_clip import NO_FRAME, StartClip
 
@@ -91,7 +91,11 @@ class StartFile(Sequence[StartClip]):
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             self._clips, self._frames = _read_clips(arrays), _FrameReader(arrays)
-        except (zipfile.BadZipFile, zlib.error, KeyError, TypeError, ValueError, OSError, EOFError) as error:
+        except KeyError as error:
+            raise ValueError(
+                f"{path}: no file of start clips of this version, it lacks {error}: cut the starts anew"
+            ) from error
+        except (zipfile.BadZipFile, zlib.error, TypeError, ValueError, OSError, EOFError) as error:
             raise ValueError(f"{path}: damaged, not a file of start clips: {error}") from error
         self._read: dict[int, StartClip] = {}
 
@@ -132,21 +136,11 @@ def load_starts(path: Path) -> Sequence[StartClip]:
 def _read_clips(arrays: dict[str, np.ndarray]) -> list[dict]:
     """Everything of each clip but its frames, as StartClip's arguments."""
     vehicles = arrays["vehicles"]
-    known = {name[6:]: value for name, value in arrays.items() if name.startswith("scene_")}
-    # files from before lights and signs were tracked know nothing of them
-    scenes = SceneState(**(unknown_signals(vehicles.shape[:2]) | known))
-    if "lanes" not in arrays:  # written before lanes were tracked: nothing is known of them
-        arrays["lanes"] = np.full((*arrays["routes"].shape[:2], len(ROUTE_LANE_NAMES)), np.nan, np.float32)
+    scenes = SceneState(**{name[6:]: value for name, value in arrays.items() if name.startswith("scene_")})
     routes = [route[np.isfinite(route[:, 0])] for route in arrays["routes"]]
     num = len(vehicles)
-    nothing = [None] * num
-    signals = _read_signals(arrays) if "signals" in arrays else nothing
-    layouts = _read_layouts(arrays, num)
-    # files from before pictures were drawn from what a clip tells know nothing of these
-    road_users = _read_road_users(arrays) if "users_known" in arrays else nothing
-    cycles = _read_cycles(arrays) if "cycle_counts" in arrays else nothing
-    ego_z = arrays.get("ego_z", np.full(num, np.nan))
-    suns = arrays.get("suns", np.full((num, 3), np.nan))
+    signals, layouts = _read_signals(arrays), _read_layouts(arrays, num)
+    road_users, cycles, suns = _read_road_users(arrays), _read_cycles(arrays), arrays["suns"]
     return [
         {
             "controls": arrays["controls"][i],
@@ -159,7 +153,7 @@ def _read_clips(arrays: dict[str, np.ndarray]) -> list[dict]:
             "layout": layouts[i],
             "light_cycles": cycles[i],
             "road_users": road_users[i],
-            "ego_z": float(ego_z[i]),
+            "ego_z": float(arrays["ego_z"][i]),
             "sun": suns[i] if np.isfinite(suns[i]).all() else None,
         }
         for i in range(num)
@@ -174,15 +168,12 @@ def _write_frames(clips: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
 
 
 class _FrameReader:
-    """The frames of each clip, uint8 [t, h, w, 3]; older files hold them as differences."""
+    """The frames of each clip, uint8 [t, h, w, 3]."""
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
-        self._whole = self._data = None
-        if "frame_differences" in arrays:
-            self._whole = np.cumsum(arrays["frame_differences"], axis=1, dtype=np.uint8)
-            return
+        self._data = None
         self._num = int(arrays["frame_shape"][0])
-        if "frame_sizes" not in arrays:
+        if "frame_sizes" not in arrays:  # of state-only clips
             return
         self._data, sizes = arrays["frame_data"], arrays["frame_sizes"]
         self._ends = np.cumsum(sizes.ravel()).reshape(-1, 2)
@@ -191,8 +182,6 @@ class _FrameReader:
             raise ValueError(f"{len(self._data)} bytes of frames, {self._ends[-1, -1]} of {len(sizes)} clips expected")
 
     def read(self, clip: int) -> np.ndarray:
-        if self._whole is not None:
-            return self._whole[clip]
         if self._data is None:
             return np.stack([NO_FRAME] * self._num)
         begins, ends = self._begins[clip].tolist(), self._ends[clip].tolist()
@@ -264,9 +253,9 @@ def _read_signals(arrays: dict[str, np.ndarray]) -> list[np.ndarray | None]:
 
 
 def _read_layouts(arrays: dict[str, np.ndarray], num_clips: int) -> list[Layout]:
-    """The layout of each clip; a file from before there were layouts knows none."""
+    """The layout of each clip."""
     packed = {name.removeprefix("layout_"): value for name, value in arrays.items() if name.startswith("layout_")}
-    layouts = unpack_layouts(packed) if packed else [Layout.unknown()] * num_clips
+    layouts = unpack_layouts(packed)
     if len(layouts) != num_clips:
         raise ValueError(f"{num_clips} clips have {len(layouts)} layouts")
     return layouts

@@ -16,6 +16,10 @@ TILES = (BLOCK // TILE) ** 2
 _NUM_CLASSES = len(SemanticClass)
 _ACROSS_SHIFT = SHIFT - TILE_SHIFT
 _HASH = 0x9E3779B1
+FIRST, ROWS, COLUMNS, TOP, LEFT, ACROSS = range(6)
+"""Of a level: its first block, its rows and columns in cells, and in blocks which part of it is there: the first row
+and column, and how many columns. Its blocks lie row after row."""
+NUM_LEVEL = 6
 
 
 def pack_blocks(cells: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -27,28 +31,93 @@ def pack_blocks(cells: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.n
 
     Returns:
         Cells tile by tile, uint8 [m, 3]; of each block, level by level and row by row, where its TILES entries are that
-        follow in the same array: the first cell of each of its tiles, row by row; int32 [b]; first block, and rows and
-        columns in cells, of each level, int64 [sheets, k, 3].
+        follow in the same array: the first cell of each of its tiles, row by row; int32 [b]; FIRST to ACROSS of each
+        level, which is there as a whole, int64 [sheets, k, NUM_LEVEL].
     """
     across = -(-levels[..., 1:] // BLOCK)
     num_blocks = int(across.prod(axis=-1).sum())
     num_tiles = TILES * _count_kept(cells, levels)
     # what is not filled takes no memory
     packed = np.empty((num_tiles * TILE * TILE, cells.shape[1]), np.uint8)
-    blocks, packed_levels = np.empty(num_blocks + num_tiles, np.int32), levels.copy()
+    blocks, packed_levels = (
+        np.empty(num_blocks + num_tiles, np.int32),
+        np.zeros((*levels.shape[:2], NUM_LEVEL), np.int64),
+    )
+    packed_levels[..., :TOP], packed_levels[..., ACROSS] = levels, across[..., 1]
     known = np.full(1 << (2 * num_tiles).bit_length(), -1, np.int32)
     used, entries = _pack(cells, packed_levels, packed, blocks, num_blocks, known)
     return packed[:used].copy(), blocks[:entries].copy(), packed_levels
 
 
+def crop_blocks(
+    cells: np.ndarray, blocks: np.ndarray, levels: np.ndarray, parts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A part of each level.
+
+    Args:
+        cells: as `pack_blocks` returns them.
+        blocks: likewise.
+        levels: likewise, of whole levels.
+        parts: rectangles of blocks that are kept: first row and column, and those after the last ones, int64
+            [sheets, k, 4].
+
+    Returns:
+        The same three, in memory of their own.
+    """
+    size = np.maximum(parts[..., 2:] - parts[..., :2], 0)
+    num = int(size.prod(axis=-1).sum())
+    cropped = levels.copy()
+    cropped[..., TOP], cropped[..., LEFT], cropped[..., ACROSS] = parts[..., 0], parts[..., 1], size[..., 1]
+    entry_of, tile_of = np.full(len(blocks), -1, np.int32), np.full(len(cells) // (TILE * TILE), -1, np.int32)
+    kept, tiles = np.empty(len(blocks), np.int32), np.empty(len(tile_of), np.int32)
+    num_entries, num_tiles = _crop(blocks, levels, cropped, size, num, entry_of, tile_of, kept, tiles)
+    tiles = cells.reshape(-1, TILE * TILE, cells.shape[1])[tiles[:num_tiles]]
+    return tiles.reshape(-1, cells.shape[1]), kept[:num_entries].copy(), cropped
+
+
 @compiled
-def cell_at(blocks, first, columns, row, column):
-    """Index of a cell of the level that begins with block `first` and has so many columns."""
-    across = (columns + BLOCK - 1) >> SHIFT
-    entry = blocks[first + (row >> SHIFT) * across + (column >> SHIFT)]
+def cell_at(blocks, levels, level, row, column):
+    """Index of a cell of a level of a sheet, which must be there."""
+    block_row, block_column = (row >> SHIFT) - levels[level, TOP], (column >> SHIFT) - levels[level, LEFT]
+    entry = blocks[levels[level, FIRST] + block_row * levels[level, ACROSS] + block_column]
     inner_row, inner_column = (row & (BLOCK - 1)) >> TILE_SHIFT, (column & (BLOCK - 1)) >> TILE_SHIFT
     tile = blocks[entry + (inner_row << _ACROSS_SHIFT) + inner_column]
     return tile + ((row & (TILE - 1)) << TILE_SHIFT) + (column & (TILE - 1))
+
+
+@compiled
+def _crop(blocks, levels, cropped, size, num_blocks, entry_of, tile_of, kept, tiles):
+    """Fill the blocks and entries that are kept, and the numbers of their tiles, turn levels' first blocks into theirs.
+
+    Args:
+        entry_of: where entries of blocks are now, by where they were, -1 where they are not yet.
+        tile_of: likewise which tile one is now.
+
+    Returns:
+        How many blocks and entries there are, and how many tiles.
+    """
+    count, entries, used = 0, num_blocks, 0
+    for sheet in range(levels.shape[0]):
+        for level in range(levels.shape[1]):
+            top, left = cropped[sheet, level, TOP], cropped[sheet, level, LEFT]
+            first, across = levels[sheet, level, FIRST], levels[sheet, level, ACROSS]
+            cropped[sheet, level, FIRST] = count
+            for row in range(top, top + size[sheet, level, 0]):
+                for column in range(left, left + size[sheet, level, 1]):
+                    entry = blocks[first + row * across + column]
+                    if entry_of[entry] < 0:
+                        entry_of[entry] = entries
+                        for k in range(TILES):
+                            tile = blocks[entry + k] // (TILE * TILE)
+                            if tile_of[tile] < 0:
+                                tile_of[tile] = used
+                                tiles[used] = tile
+                                used += 1
+                            kept[entries] = tile_of[tile] * (TILE * TILE)
+                            entries += 1
+                    kept[count] = entry_of[entry]
+                    count += 1
+    return entries, used
 
 
 @compiled
@@ -85,8 +154,9 @@ def _pack(cells, levels, packed, blocks, num_blocks, known):
     used, count, entries = 0, 0, num_blocks
     for sheet in range(levels.shape[0]):
         for level in range(levels.shape[1]):
-            first, rows, columns = levels[sheet, level, 0], levels[sheet, level, 1], levels[sheet, level, 2]
-            levels[sheet, level, 0] = count
+            first = levels[sheet, level, FIRST]
+            rows, columns = levels[sheet, level, ROWS], levels[sheet, level, COLUMNS]
+            levels[sheet, level, FIRST] = count
             for top in range(0, rows, BLOCK):
                 for left in range(0, columns, BLOCK):
                     corner = cells[first + top * columns + left]

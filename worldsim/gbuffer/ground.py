@@ -21,6 +21,8 @@ MAX_CELLS = 25e6
 MARGIN = 10.0
 """Ground beyond the outermost point of the layout [m]."""
 NUM_LEVELS = 7
+COARSER = 1.5
+"""A level serves for what is seen over so many of its cells, and the next one beyond."""
 
 CLASS_OF_AREA = {
     AreaKind.OTHER: SemanticClass.GROUND,
@@ -43,8 +45,8 @@ class GroundRaster:
             uint8 [n, 3].
         blocks: of each block, sheet after sheet, level after level, row after row, where the first cells of its tiles
             are told in the same array, int32 [b]; as `cell_at` reads them.
-        levels: first block, and rows and columns in cells, of each level of each sheet, int64 [sheets, k, 3]; a level
-            has half the resolution of the last, and no rows where a sheet has no such level.
+        levels: FIRST to ACROSS of each level of each sheet, int64 [sheets, k, NUM_LEVEL]; a level has half the
+            resolution of the last, and no rows where a sheet has no such level.
         places: x and y of the outer corner of the first cell, and its size, float64 [sheets, 3] [m].
     """
 
@@ -107,6 +109,6 @@ def _halvings(cells: np.ndarray) -> list[np.ndarray]:
 _NOTHING = GroundRaster(
     cells=np.full((TILE * TILE, 3), (SemanticClass.GROUND, 0, 0), np.uint8),
     blocks=np.array([1, *[0] * TILES], np.int32),
-    levels=np.array([[[0, 1, 1]]], np.int64),
+    levels=np.array([[[0, 1, 1, 0, 0, 1]]], np.int64),
     places=np.array([[0.0, 0.0, 1.0]]),
 )

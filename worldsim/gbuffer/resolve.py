@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from worldsim.compiled import compiled
-from worldsim.gbuffer.blocks import cell_at
+from worldsim.gbuffer.blocks import COLUMNS, ROWS, cell_at
 from worldsim.gbuffer.classes import NO_PART, YELLOW, Part, SemanticClass
+from worldsim.gbuffer.ground import COARSER
 from worldsim.gbuffer.kernels import (
     AXES,
     BASE,
@@ -66,15 +67,15 @@ NO_GROUND = int(SemanticClass.GROUND)
 def _ground_class(x, y, footprint, cells, blocks, levels, place):
     """Class of the ground, class of paint on it (plus YELLOW), and coverage of the paint, seen over `footprint` [m]."""
     level, size = 0, place[2]
-    while footprint > 1.5 * size and level + 1 < len(levels) and levels[level + 1, 1] > 0:
+    while footprint > COARSER * size and level + 1 < len(levels) and levels[level + 1, ROWS] > 0:
         level += 1
         size *= 2.0
-    first, rows, columns = levels[level, 0], levels[level, 1], levels[level, 2]
+    rows, columns = levels[level, ROWS], levels[level, COLUMNS]
     at_x, at_y = (x - place[0]) / size, (y - place[1]) / size
     column, row = math.floor(at_x), math.floor(at_y)
     if column < 0 or row < 0 or column >= columns or row >= rows:
         return NO_GROUND, 0, 0.0
-    base = cells[cell_at(blocks, first, columns, row, column), BASE_CLASS]
+    base = cells[cell_at(blocks, levels, level, row, column), BASE_CLASS]
     # paint between the middles of cells, bilinear
     column, row = math.floor(at_x - 0.5), math.floor(at_y - 0.5)
     share_x, share_y = at_x - 0.5 - column, at_y - 0.5 - row
@@ -82,7 +83,7 @@ def _ground_class(x, y, footprint, cells, blocks, levels, place):
     for j in range(2):
         for i in range(2):
             r, c = min(max(row + j, 0), rows - 1), min(max(column + i, 0), columns - 1)
-            cell = cells[cell_at(blocks, first, columns, r, c)]
+            cell = cells[cell_at(blocks, levels, level, r, c)]
             if cell[PAINT_COVERAGE] > 0:
                 weight = (share_x if i else 1.0 - share_x) * (share_y if j else 1.0 - share_y)
                 coverage += weight * cell[PAINT_COVERAGE]

@@ -10,6 +10,7 @@ import numpy as np
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn, Layout, LayoutKind
 from worldsim.gbuffer.ground_grid import GroundGrid
+from worldsim.gbuffer.sparse_image import SparseImage, pack_image
 
 RESOLUTION = 0.4
 """[m/px], coarser on large maps."""
@@ -27,11 +28,11 @@ class SunShadow:
     """How much of the sun's light is kept from the ground.
 
     Args:
-        image: 255 is all of it, uint8 [rows, columns]; rows grow with y, columns with x.
+        image: 255 is all of it; rows grow with y, columns with x.
         place: x and y of the outer corner of the first pixel, and its size, float64 [3] [m].
     """
 
-    image: np.ndarray
+    image: SparseImage
     place: np.ndarray
 
     @staticmethod
@@ -45,7 +46,7 @@ class SunShadow:
         boxes = layout.boxes
         kinds = layout.box_kinds
         if not len(boxes) or sun_direction[2] <= 0:  # by night there is no sun's light to keep away
-            return SunShadow(image=np.zeros((2, 2), np.uint8), place=np.array([0.0, 0.0, 1.0]))
+            return SunShadow(image=pack_image(np.zeros((2, 2), np.uint8)), place=np.array([0.0, 0.0, 1.0]))
         low, high = boxes[:, :2].min(axis=0), boxes[:, :2].max(axis=0)
         grid = GroundGrid.around(low, high, MARGIN, RESOLUTION, MAX_PIXELS)
         image = np.zeros(grid.shape, np.uint8)
@@ -66,7 +67,7 @@ class SunShadow:
             lower, upper = crown + _shift(away, heights[k] - 1.6 * radius), crown + _shift(away, heights[k] - radius)
             grid.fill(image, _convex_hull(np.concatenate([lower, upper])), 215)
         image = cv2.GaussianBlur(image, (0, 0), SOFTNESS / grid.resolution)
-        return SunShadow(image=image, place=np.array([*grid.origin, grid.resolution]))
+        return SunShadow(image=pack_image(image), place=np.array([*grid.origin, grid.resolution]))
 
 
 def _convex_hull(points: np.ndarray) -> np.ndarray:

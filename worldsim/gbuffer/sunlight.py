@@ -12,6 +12,7 @@ from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.kernels import AXES, FOCAL, MIDDLE_X, MIDDLE_Y, POSITION
 from worldsim.gbuffer.rasterizer import Canvas, StaticWorld
 from worldsim.gbuffer.road_users import RoadUsers
+from worldsim.gbuffer.sparse_image import pixel_at
 from worldsim.gbuffer.user_shadows import cast_shadows
 
 
@@ -54,14 +55,13 @@ def fill_sunlight(
 @compiled
 def sample_shadow(image, place, x, y):
     """How much of the sun's light a ground point gets, 0 to 1; all of it beyond the image."""
-    rows, columns = image.shape
     x, y = (x - place[0]) / place[2] - 0.5, (y - place[1]) / place[2] - 0.5
-    if x < 0.0 or y < 0.0 or x >= columns - 1 or y >= rows - 1:
+    if x < 0.0 or y < 0.0 or x >= image.columns - 1 or y >= image.rows - 1:
         return 1.0
     column, row = int(x), int(y)
     fx, fy = x - column, y - row
-    top = image[row, column] * (1.0 - fx) + image[row, column + 1] * fx
-    bottom = image[row + 1, column] * (1.0 - fx) + image[row + 1, column + 1] * fx
+    top = pixel_at(image, row, column) * (1.0 - fx) + pixel_at(image, row, column + 1) * fx
+    bottom = pixel_at(image, row + 1, column) * (1.0 - fx) + pixel_at(image, row + 1, column + 1) * fx
     return 1.0 - (top * (1.0 - fy) + bottom * fy) / 255.0
 
 

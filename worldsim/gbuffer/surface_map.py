@@ -111,7 +111,7 @@ def draw_surfaces(rasterizer: Rasterizer, static_world: StaticWorld, scene: Came
     """
     layout, users = static_world.layout, scene.users
     canvas = rasterizer.draw(static_world, users, scene.view, scene.lights)
-    found = rasterizer.gbuffer(canvas, static_world.ground)
+    found = rasterizer.gbuffer(canvas, static_world.ground(canvas.camera))
     # those of a pixel side by side in memory, as convolutions like them
     channels = np.zeros((*found.depth.shape, NUM_SURFACE_CHANNELS), np.float32).transpose(2, 0, 1)
     rows = np.empty(found.depth.shape, np.int16)

@@ -29,8 +29,6 @@ DECK_CLEARANCE = 0.05
 """So far above the base a deck is drawn [m]."""
 STEP = 0.5
 """What lies beside a deck belongs to it if it is no more than this higher or lower [m]."""
-FLAT = 1e-3
-"""Heights smaller than this are none [m]."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,8 +53,7 @@ class Terrain:
     @staticmethod
     def of_layout(layout: Layout) -> Terrain:
         """The terrain that a layout's areas and lines lie on; in between and beyond it goes on smoothly."""
-        points = np.concatenate([layout.area_points, layout.line_points])
-        if not len(points) or np.abs(points[:, 2]).max() < FLAT:
+        if layout.is_flat:
             return _FLAT
         known, is_road = _known_points(layout)
         if not len(known):  # points alone are no ground

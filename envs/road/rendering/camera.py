@@ -99,7 +99,7 @@ class Camera:
     def gbuffer(self, scenery: Scenery, view: View, users: RoadUsers, lights: np.ndarray | None = None) -> GBuffer:
         """What the frame is a shading of; arguments as for `render`."""
         canvas = self._rasterizer.draw(scenery.world, users, view, lights)
-        return self._rasterizer.gbuffer(canvas, scenery.world.ground)
+        return self._rasterizer.gbuffer(canvas, scenery.world.ground(canvas.camera))
 
     def _shade(self, canvas: Canvas, scenery: Scenery, weather: Weather, view: View, users: RoadUsers) -> np.ndarray:
         config, ground = self.config, scenery.ground

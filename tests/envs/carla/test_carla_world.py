@@ -1,37 +1,25 @@
-"""CarlaWorld over the real client over the bridge over the reference world, beside that world itself; faults."""
+"""CarlaWorld over the real client over the bridge over the reference world, beside that world itself."""
 
 import contextlib
 import dataclasses
-import re
-import signal
-import socket
-import threading
 
 import gymnasium
-import msgpack
 import numpy as np
 import pytest
 from answers import shown
 from bridge_process import SMALL_ROAD, serving
-from gymnasium.utils.env_checker import check_env
-from leaderboard_files import write_route
+from carla_worlds import GO, NUM_WARMUP, carla_config
 from small_maps import lane, opendrive, road, section
 
 import drivedit  # noqa: F401  registers the ids
 from envs.carla.cameras import DEPTH_FAR, semantic_of, semantic_pixels
-from envs.carla.carla_world import CarlaWorld, CarlaWorldConfig
+from envs.carla.carla_world import CarlaWorld
 from envs.carla.coordinates import pose_from_carla, pose_to_carla
-from envs.carla.leaderboard_routes import RouteError, read_routes
 from envs.carla_bridge.road_simulation import STANDING_START
-from envs.carla_bridge.serve import ServeConfig
 from envs.maps.opendrive.signals import SignalType
-from envs.maps.towns.procedural_towns import town_xodr
 from envs.road.config import RoadWorldConfig
 from envs.road.road_world import RoadWorld
 from envs.road.static_scene import load_town_scene
-from envs.scripted_actors import ScriptedActors, ego_on_route, scripted_box
-from envs.world import Restorable, WorldLostError
-from scenarios.actors import BrakingLead, CrossingPedestrian
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.layout import BoxColumn, LayoutKind
@@ -43,38 +31,9 @@ from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.road_users import UNKNOWN_COLOR
 
 BRAKE = np.array([0, 0, 1, 0], np.float32)
-GO = np.array([0.02, 0.6, 0, 0], np.float32)
-NUM_WARMUP = 2
 STOP_TOLERANCE = 0.5
 """CARLA tells where to stop by a waypoint of its own map [m]."""
 DIRECT = RoadWorldConfig(frame_size=(48, 48), num_vehicles=3, num_pedestrians=2, num_context=1)
-
-
-def carla_config(port: int, **changes) -> CarlaWorldConfig:
-    settings = {
-        "port": port,
-        "frame_size": (48, 48),
-        "num_context": 1,
-        "num_warmup": NUM_WARMUP,
-        "num_vehicles": 0,
-        "connect_seconds": 30.0,
-        "tick_seconds": 30.0,
-        "image_seconds": 20.0,
-    }
-    return CarlaWorldConfig(**(settings | changes))
-
-
-@pytest.fixture(scope="module")
-def bridge():
-    with serving(*SMALL_ROAD) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def carla_world(bridge):
-    world = CarlaWorld(carla_config(bridge.port))
-    yield world
-    world.close()
 
 
 def float32_pose(pose):
@@ -311,269 +270,3 @@ def test_depth_and_classes_through_carla_are_the_direct_ones():
 def test_a_thousand_frames_through_carla_equal_the_direct_ones(carla_world):
     frames = sum(compare_episode(carla_world, seed, wandering_controls(200, seed)) for seed in range(5))
     assert frames == 1005
-
-
-LEAD = BrakingLead(gap=12.0, speed=8.0, brake_at=0.5, deceleration=6.0)
-WALKER = CrossingPedestrian(distance=30.0, offset=4.0, start_at=0.0, speed=1.4)
-STRAIGHT = ScriptedActors(scripts=(LEAD, WALKER), ego_speed=8.0, straight=60.0)
-
-
-def nearest(scene, kind):
-    """x, y, yaw, speed of the nearest object of a kind in the vehicle frame, None without one."""
-    rows = np.flatnonzero(scene.object_valid & (scene.object_kinds == kind))
-    return scene.objects[rows[0]] if len(rows) else None
-
-
-def test_scripted_actors_play_as_in_the_embedded_world(carla_world):
-    """The lead's way through CARLA is the script's, replayed here; hitting it is told; nobody else is there."""
-    step = carla_world.reset(5, {"map": "Town_000", "scripted_actors": STRAIGHT})
-    route, s = carla_world._episode.route, float(carla_world._episode.s)
-    assert step.scene.speed == pytest.approx(8.0, abs=0.3)
-    assert step.scene.lead[0] == pytest.approx(12.0, abs=0.1)
-    model, dt = VehicleModel(), carla_world.dt
-    lead, walker = LEAD.initial(route, s), WALKER.initial(route, s)
-    assert step.scene.object_valid.sum() == 2
-    hold = np.array([0.0, model.acceleration_command(0.0, 8.0), 0.0, 0.0], np.float32)
-    for k in range(60):
-        ego = ego_on_route(step.vehicle, route, s, model.length, model.width)
-        lead, walker = (script.step(k * dt, ego, own, dt) for script, own in ((LEAD, lead), (WALKER, walker)))
-        step = carla_world.step(hold)
-        assert step.scene.object_valid.sum() == 2
-        for actor, kind in ((lead, ObjectKind.CAR), (walker, ObjectKind.PEDESTRIAN)):
-            x, y = scripted_box(actor, route)[:2]
-            c, sn = np.cos(step.vehicle[2]), np.sin(step.vehicle[2])
-            dx, dy = x - step.vehicle[0], y - step.vehicle[1]
-            found = nearest(step.scene, kind)
-            np.testing.assert_allclose(found[:2], [c * dx + sn * dy, c * dy - sn * dx], atol=0.1)
-            assert found[3] == pytest.approx(actor.speed, abs=1e-4)
-        if step.collision > 0.5:
-            break
-    assert step.info["collided_with"] == ObjectKind.CAR
-    assert step.scene.speed == 0.0
-
-
-def test_a_scripted_actor_is_seen_and_leaves_with_the_episode(carla_world):
-    lead = ScriptedActors(scripts=(BrakingLead(gap=6.0, speed=0.0, brake_at=0.0, deceleration=5.0),), ego_speed=0.0)
-    alone = ScriptedActors(scripts=(), ego_speed=0.0)
-    with_lead = shown(carla_world, carla_world.reset(1, {"scripted_actors": lead}))
-    without = shown(carla_world, carla_world.reset(1, {"scripted_actors": alone}))
-    np.testing.assert_allclose(with_lead.vehicle, without.vehicle, atol=1e-4)
-    difference = np.abs(with_lead.frame.astype(int) - without.frame).max(axis=2)
-    assert (difference > 10).mean() > 0.02
-    assert with_lead.scene.lead_valid
-    assert not without.scene.object_valid.any()
-
-
-def test_a_scenario_without_room_is_refused(carla_world):
-    inside = ScriptedActors(scripts=(BrakingLead(gap=-3.0, speed=0.0, brake_at=0.0, deceleration=5.0),))
-    with pytest.raises(ValueError, match=r"no room for scripted actor 0, a CAR, at .*collision at spawn position"):
-        carla_world.reset(0, {"scripted_actors": inside})
-    with pytest.raises(ValueError, match=r"no spawn point with 5000\.0 m without a junction"):
-        carla_world.reset(0, {"scripted_actors": ScriptedActors(scripts=(), straight=5000.0)})
-
-
-def test_a_leaderboard_route_is_driven_from_its_beginning(carla_world, tmp_path):
-    drawn = load_town_scene(1).road_map
-    rng = np.random.default_rng(4)
-    route = drawn.route_from(drawn.random_lane_point(rng), 150.0, rng)
-    path = write_route(tmp_path / "routes.xml", "Town_001", route.points[::50])
-    read = read_routes(path)[0]
-    step = carla_world.reset(0, {"route": read})
-    assert carla_world.map_name == "Town_001"
-    np.testing.assert_allclose(step.vehicle[:2], route.points[0], atol=1.0)
-    followed = carla_world._episode.route
-    assert followed.length == pytest.approx(150.0, abs=3.0)
-    offsets = [abs(followed.project(point)[1]) for point in route.points]
-    assert max(offsets) < 0.3  # sparse waypoints, the same lanes between them
-    carla_world.step(GO)
-    assert carla_world._episode.route is followed  # not prolonged
-    elsewhere = write_route(tmp_path / "elsewhere.xml", "Town99", route.points[::50])
-    with pytest.raises(RouteError, match=r"elsewhere\.xml, route 7: the server has no map 'Town99'"):
-        carla_world.reset(0, {"route": read_routes(elsewhere)[0]})
-    carla_world.reset(0, {"map": "Town_000"})
-
-
-def drive(world, num_steps):
-    """Instants of an episode, and what ended it, "" when nothing did."""
-    instants = [shown(world, world.reset(0, {}))]
-    try:
-        for _ in range(num_steps):
-            instants.append(shown(world, world.step(GO)))
-    except WorldLostError as error:
-        return instants, str(error)
-    return instants, ""
-
-
-def assert_unbroken(instants):
-    """Frame numbers rise by one and, in a moving car, no image comes twice."""
-    numbers = [instant.info["frame_number"] for instant in instants]
-    assert np.diff(numbers).tolist() == [1] * (len(instants) - 1)
-    moving = [instant.frame.tobytes() for instant in instants if instant.vehicle[3] > 0.5]
-    assert len(set(moving)) == len(moving)
-
-
-@pytest.mark.timeout(900)
-def test_each_fault_has_its_outcome_and_a_reset_goes_on():
-    """One bridge with many faults; an ego's first NUM_WARMUP frames are over when reset returns."""
-    harmless = ("late_image@8:0.3", "duplicated_image@10", "late_frame@12:0.3")
-    harmful = ("dropped_image@20", "late_image@30:4", "rpc_error@40", "kill@50")
-    with serving(*SMALL_ROAD, "--faults", *harmless, *harmful) as bridge:
-        world = CarlaWorld(carla_config(bridge.port, image_seconds=2.0))
-        instants, error = drive(world, 30)
-        assert_unbroken(instants)
-        assert len(instants) == 20 - NUM_WARMUP  # through the harmless ones, up to the first harmful one
-        assert re.search(r"the image of frame \d+ did not come within 2 s", error)
-        with pytest.raises(ValueError, match="reset first"):
-            world.step(GO)
-        for num_frames, message in (
-            (10, r"the image of frame \d+ did not come within 2 s"),
-            (11, r"CARLA gave no frame after \d+: injected error in tick_cue"),  # after frame 40, not in it
-            (10, r"CARLA gave no frame after \d+: time-out"),
-        ):
-            instants, error = drive(world, 30)
-            assert_unbroken(instants)
-            assert re.search(message, error)
-            assert len(instants) == num_frames - NUM_WARMUP
-        assert bridge.process.wait(10) == -signal.SIGKILL
-        assert [line.split()[1] for line in bridge.lines if line.startswith("fault: ")] == [
-            fault.partition("@")[0] for fault in (*harmless, *harmful)
-        ]
-        world.close()
-
-
-def test_a_frame_that_never_comes_is_an_error():
-    with serving(*SMALL_ROAD, "--faults", "late_frame@8:1000") as bridge:
-        world = CarlaWorld(carla_config(bridge.port, tick_seconds=3.0, connect_seconds=10.0))
-        instants, error = drive(world, 12)
-        assert len(instants) == 8 - NUM_WARMUP
-        assert "CARLA gave no frame after" in error
-        assert "time-out" in error
-        with pytest.raises(ConnectionError, match="no CARLA server answers"):
-            world.reset(0, {})
-        world.close()
-
-
-@pytest.mark.parametrize("text", ["late_image", "frogs@3", "late_image@0", "late_frame@3:-1", "late_frame@x"])
-def test_a_fault_that_is_none_is_refused(text):
-    with pytest.raises(ValueError, match=r"fault|at must|seconds"):
-        ServeConfig(faults=(text,))
-
-
-def test_a_client_that_hangs_is_ended(carla_world):
-    carla_world.reset(0, {})
-    child = carla_world._process._child
-    child.send_signal(signal.SIGSTOP)  # what a dead-lock in C++ looks like from outside
-    with pytest.raises(WorldLostError, match=r"hung in step for 0\.5 s and was ended"):
-        carla_world._process.call("step", GO, seconds=0.5)
-    assert child.poll() == -signal.SIGKILL
-    assert carla_world.reset(0, {}).vehicle[3] == 0.0  # what the dead one had left in the server was cleared away
-
-
-def test_a_client_that_crashes_is_reported(carla_world):
-    carla_world.reset(0, {})
-    carla_world._process._child.send_signal(signal.SIGSEGV)
-    with pytest.raises(WorldLostError, match="ended in step with exit code -11"):
-        carla_world.step(GO)
-
-
-def test_no_server_is_a_clear_error():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with pytest.raises(ConnectionError, match=f"no CARLA server answers at 127.0.0.1:{port}"):
-        CarlaWorld(carla_config(port, connect_seconds=1.0)).reset(0, {})
-
-
-def test_a_server_of_another_version_is_refused():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()
-
-        def answer():
-            connection, _ = listener.accept()
-            unpacker = msgpack.Unpacker()
-            while data := connection.recv(4096):
-                unpacker.feed(data)
-                for _, number, _, _ in unpacker:
-                    connection.sendall(msgpack.packb([1, number, None, [[1, "0.9.15"]]]))
-
-        threading.Thread(target=answer, daemon=True).start()
-        world = CarlaWorld(carla_config(listener.getsockname()[1]))
-        with pytest.raises(ConnectionError, match=r"is CARLA 0\.9\.15, the installed client is 0\.9\.16"):
-            world.reset(0, {})
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"map": "Town99"}, "the server has no map 'Town99'"),
-        ({"start_pose": (5000.0, 0.0, 0.0)}, "not within 30 m of a driving lane"),
-        ({"wether": 1}, "wether"),
-    ],
-)
-def test_bad_options_are_refused(carla_world, options, message):
-    with pytest.raises(ValueError, match=message):
-        carla_world.reset(0, options)
-
-
-def test_bad_settings_and_orders_are_refused():
-    for changes in ({"dt": 0.0}, {"weather": "Frogs"}, {"num_warmup": 0}, {"port": 0}, {"frame_size": (8, 8)}):
-        with pytest.raises(ValueError, match=str(next(iter(changes)))):
-            CarlaWorldConfig(**changes)
-    world = CarlaWorld()
-    with pytest.raises(ValueError, match="reset first"):
-        world.step(GO)
-    assert not isinstance(world, Restorable)
-    world.close()
-
-
-def test_the_env_is_registered_and_drives_from_a_full_context(bridge):
-    config = CarlaWorldConfig(num_vehicles=0, num_warmup=2, num_context=4, tick_seconds=30.0, connect_seconds=30.0)
-    env = gymnasium.make("DriveDiT-Carla-v0", port=bridge.port, frame_size=(32, 48), world_config=config)
-    frame, info = env.reset(seed=2)
-    assert env.observation_space.contains(frame)
-    assert {"scene", "weather", "frame_number", "collided_with", "lane_invasions"} <= set(info)
-    clip = env.unwrapped.start_clip()
-    assert clip.frames.shape == (4, 32, 48, 3)
-    _, again = env.reset(seed=2)
-    assert again["weather"] == info["weather"]
-    np.testing.assert_array_equal(again["scene"], info["scene"])
-    env.close()
-
-
-@pytest.fixture
-def carla_env(bridge):
-    env = gymnasium.make("DriveDiT-Carla-v0", world_config=carla_config(bridge.port, num_context=2), obs="both")
-    yield env
-    env.close()
-
-
-@pytest.mark.filterwarnings("error")
-def test_gymnasiums_checker_has_no_complaint(carla_env):
-    check_env(carla_env.unwrapped)
-
-
-@pytest.mark.filterwarnings("error")
-def test_stable_baselines3s_checker_has_no_complaint(carla_env):
-    pytest.importorskip("stable_baselines3.common.env_checker").check_env(carla_env.unwrapped)
-
-
-def test_torchrls_checker_has_no_complaint(carla_env):
-    pytest.importorskip("torchrl")
-    from torchrl.envs import GymWrapper
-    from torchrl.envs.utils import check_env_specs
-
-    check_env_specs(GymWrapper(carla_env))
-
-
-def test_maps_are_changed_by_name_and_by_text(carla_world):
-    carla_world.reset(0, {"map": "Town_001"})
-    assert carla_world.map_name == "Town_001"
-    named = carla_world.start_clip().route
-    carla_world.reset(0, {"map": town_xodr(1)})
-    assert carla_world.map_name == "OpenDriveMap"
-    np.testing.assert_allclose(carla_world.start_clip().route, named, atol=1e-3)  # the same town, the same start
-    carla_world.reset(0, {"map": "Town_000"})
-    assert carla_world.map_name == "Town_000"
-    carla_world.reset(1, {})
-    assert carla_world.map_name == "Town_000"

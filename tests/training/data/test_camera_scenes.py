@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from layouts import car, users_of
 
-from training.data.camera_scenes import CameraScenes, write_camera_scenes
+from training.data.camera_scenes import CameraScenes, speeds_between, write_camera_scenes
+from worldsim.datatypes.layout import BoxColumn
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
 
 SUN = np.array([0.48, -0.64, 0.6])
+HERE = View(x=0.0, y=0.0, yaw=0.0)
 
 
 def scenes(sun: np.ndarray | None, num: int = 3) -> list[CameraScene]:
@@ -55,3 +57,12 @@ def test_an_episode_has_one_sun(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="all frames of an episode must have one sun, got 2"):
         write_camera_scenes(tmp_path / "scenes.npz", later, None)
     assert not (tmp_path / "scenes.npz").exists()
+
+
+def test_speeds_are_along_the_heading_and_unknown_of_who_has_just_come_or_is_someone_else() -> None:
+    before = CameraScene(view=HERE, users=users_of(car(20.0), car(30.0), car(40.0)), user_ids=np.array([7, 4, 9]))
+    moved = RoadUsers.concatenate([users_of(car(29.0)), users_of(car(21.5)), users_of(car(5.0)), users_of(car(90.0))])
+    after = CameraScene(view=HERE, users=moved, user_ids=np.array([4, 7, 5, 9]))
+    yaw = float(moved.boxes[0, BoxColumn.YAW])
+    expected = np.array([-1.0, 1.5, np.nan, np.nan]) * np.cos(yaw) / 0.5
+    np.testing.assert_allclose(speeds_between(before, after, 0.5), expected, atol=1e-9)

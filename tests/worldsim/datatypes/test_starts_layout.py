@@ -38,17 +38,6 @@ def test_layouts_come_back_from_a_file_clip_by_clip(tmp_path: Path) -> None:
         assert again.layout == clip.layout
 
 
-def test_a_file_without_layouts_knows_none(tmp_path: Path) -> None:
-    path = tmp_path / "starts.npz"
-    save_starts([replace(random_clip(3), layout=line_layout(2.0))], path)
-    with np.load(path) as file:
-        older = {name: file[name] for name in file.files if not name.startswith("layout_")}
-    np.savez_compressed(path, **older)
-
-    (clip,) = load_starts(path)
-    assert clip.layout == Layout.unknown()
-
-
 def test_a_file_with_a_damaged_layout_is_named(tmp_path: Path) -> None:
     path = tmp_path / "starts.npz"
     save_starts([replace(random_clip(3), layout=line_layout(2.0))], path)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from worldsim.gbuffer.blocks import BLOCK, TILE, TILES, cell_at, pack_blocks
+from worldsim.gbuffer.blocks import BLOCK, FIRST, TILE, TILES, TOP, cell_at, crop_blocks, pack_blocks
 
 
-def test_every_cell_is_found_again():
+def random_images() -> tuple[list[list[np.ndarray]], np.ndarray, np.ndarray]:
+    """Two sheets of up to two levels, with plain parts: images, and what `pack_blocks` takes."""
     rng = np.random.default_rng(0)
     sizes = [[(50, 37), (25, 18)], [(5, 16), (0, 0)]]
     images = [[rng.integers(0, 8, (*size, 3), np.uint8) for size in sheet] for sheet in sizes]
@@ -16,16 +17,44 @@ def test_every_cell_is_found_again():
         for level in range(2):
             levels[sheet, level] = first, *sizes[sheet][level]
             first += images[sheet][level].size // 3
-    cells, blocks, packed = pack_blocks(np.concatenate([i.reshape(-1, 3) for s in images for i in s]), levels)
-    assert np.array_equal(packed[..., 1:], levels[..., 1:])
+    return images, np.concatenate([i.reshape(-1, 3) for s in images for i in s]), levels
+
+
+def cells_of(
+    packed: tuple[np.ndarray, np.ndarray, np.ndarray], sheet: int, level: int, rows: slice, columns: slice
+) -> np.ndarray:
+    """Cells of a level, [rows, columns, 3]."""
+    cells, blocks, levels = packed
+    at = [
+        [cell_at(blocks, levels[sheet], level, r, c) for c in range(columns.start, columns.stop)]
+        for r in range(rows.start, rows.stop)
+    ]
+    return cells[at]
+
+
+def test_every_cell_is_found_again():
+    images, cells, levels = random_images()
+    packed = pack_blocks(cells, levels)
+    assert np.array_equal(packed[2][..., 1:TOP], levels[..., 1:])
     for sheet in range(2):
         for level, image in enumerate(images[sheet]):
-            rows, columns = np.mgrid[0 : image.shape[0], 0 : image.shape[1]]
-            at = [
-                cell_at(blocks, packed[sheet, level, 0], image.shape[1], r, c)
-                for r, c in zip(rows.ravel().tolist(), columns.ravel().tolist(), strict=True)
-            ]
-            assert np.array_equal(cells[at], image.reshape(-1, 3))
+            rows, columns = (slice(0, n) for n in image.shape[:2])
+            assert np.array_equal(cells_of(packed, sheet, level, rows, columns).reshape(image.shape), image)
+
+
+def test_parts_of_levels_hold_the_same_cells_and_nothing_else():
+    images, cells, levels = random_images()
+    packed = pack_blocks(cells, levels)
+    parts = np.zeros((2, 2, 4), np.int64)
+    parts[0, 0] = 1, 0, 3, 2
+    parts[0, 1] = 0, 1, 1, 2
+    part = crop_blocks(*packed, parts)
+    assert np.array_equal(cells_of(part, 0, 0, slice(16, 48), slice(0, 32)), images[0][0][16:48, :32])
+    assert np.array_equal(cells_of(part, 0, 1, slice(0, 16), slice(16, 18)), images[0][1][:16, 16:18])
+    assert part[2][0, :, FIRST].tolist() == [0, 4]
+    assert len(part[1]) == 5 + 4 * TILES  # five blocks, two of which are plain
+    assert len(part[0]) <= (3 * TILES + 1) * TILE * TILE
+    assert len(part[0]) < len(packed[0])
 
 
 def test_what_is_alike_is_kept_once():
@@ -35,5 +64,5 @@ def test_what_is_alike_is_kept_once():
     packed, blocks, levels = pack_blocks(image.reshape(-1, 3), np.array([[[0, side, side]]]))
     assert len(packed) == 2 * TILE * TILE
     assert len(blocks) == 100 + 4 * TILES  # plain ones share their entries
-    found = [cell_at(blocks, levels[0, 0, 0], side, r, c) for r, c in ((0, 5), (0, 17), (16, 5), (0, 6), (150, 150))]
+    found = [cell_at(blocks, levels[0], 0, r, c) for r, c in ((0, 5), (0, 17), (16, 5), (0, 6), (150, 150))]
     assert packed[found].tolist() == [[1, 4, 80]] * 3 + [[3, 0, 0]] * 2

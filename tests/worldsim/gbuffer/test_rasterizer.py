@@ -30,7 +30,8 @@ def gbuffer(
     supersampling: int = 2,
 ) -> GBuffer:  # fmt: skip
     rasterizer, world = Rasterizer(camera, RasterizerConfig(supersampling=supersampling)), StaticWorld(layout)
-    return rasterizer.gbuffer(rasterizer.draw(world, users or RoadUsers.none(), view), world.ground)
+    canvas = rasterizer.draw(world, users or RoadUsers.none(), view)
+    return rasterizer.gbuffer(canvas, world.ground(canvas.camera))
 
 
 def test_an_empty_scene_is_ground_and_sky_with_the_depth_of_a_plane():

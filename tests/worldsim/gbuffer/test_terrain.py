@@ -38,7 +38,8 @@ def bridge(z: float) -> np.ndarray:
 
 def gbuffer(layout: Layout, view: View) -> GBuffer:
     rasterizer, world = Rasterizer(CAMERA), StaticWorld(layout)
-    return rasterizer.gbuffer(rasterizer.draw(world, RoadUsers.none(), view), world.ground)
+    canvas = rasterizer.draw(world, RoadUsers.none(), view)
+    return rasterizer.gbuffer(canvas, world.ground(canvas.camera))
 
 
 def test_flat_ground_is_told_from_hills():
