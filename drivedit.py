@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     from worldsim.datatypes.scene import SceneState as SceneState
     from worldsim.datatypes.start_clip import StartClip as StartClip
     from worldsim.datatypes.vehicle import VehicleModel as VehicleModel
+    from worldsim.editing import edit as edit
     from worldsim.model_state import Prediction as Prediction
     from worldsim.world_model import WorldModel as WorldModel
 
@@ -113,6 +114,7 @@ __all__ = [
     "WorldStep",
     "counterfactuals",
     "drive",
+    "edit",
     "load_map",
     "load_town",
     "main",
@@ -157,6 +159,8 @@ _HOME_OF = {
 }
 
 
+_MODULES = {"edit": "worldsim.editing.edit"}
+"""Modules that are public under a name of their own."""
 _RENAMED = {
     "DreamWorld": "LearnedWorld",
     "DreamWorldConfig": "LearnedWorldConfig",
@@ -171,6 +175,9 @@ def __getattr__(name: str) -> Any:
     if name in _RENAMED:
         warn_renamed(f"drivedit.{name}", f"drivedit.{_RENAMED[name]}", "name")
         return getattr(sys.modules[__name__], _RENAMED[name])
+    if name in _MODULES:
+        globals()[name] = importlib.import_module(_MODULES[name])
+        return globals()[name]
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME_OF[name]), name)

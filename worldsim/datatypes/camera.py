@@ -121,3 +121,10 @@ class PinholeCamera(CameraGeometry):
         scale = np.full(len(points), np.nan)
         np.divide(self.focal, depth, out=scale, where=depth > 1e-6)
         return np.stack([right * scale + 0.5 * self.width_px, down * scale + 0.5 * self.height_px], axis=1), depth
+
+    def unproject(self, pixels: np.ndarray, depths: np.ndarray) -> np.ndarray:
+        """The points of the vehicle frame [n, 3] [m] that appear at pixels [n, 2] in depths along the camera's axis
+        [n] [m]; inverts `project`."""
+        centre = np.array([0.5 * self.width_px, 0.5 * self.height_px])
+        rays = np.column_stack([(np.asarray(pixels, float) - centre) / self.focal, np.ones(len(depths))])
+        return self.mount + (np.asarray(depths, float)[:, None] * rays) @ self.axes

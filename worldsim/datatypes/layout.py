@@ -8,7 +8,7 @@ from their origin, where float32 has steps of half a metre.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from functools import partial
 from typing import Any
@@ -259,6 +259,15 @@ class Layout:
             if f.name not in parts and group in kept and not f.name.endswith("_known"):
                 parts[f.name] = getattr(self, f.name)[kept[group]]
         return Layout(**parts, boxes_known=self.boxes_known, ground_known=self.ground_known)
+
+    def with_boxes_of(self, other: Layout) -> Layout:
+        """This ground, and the boxes of another layout on it."""
+        names = [f.name for f in fields(self) if f.name.startswith("box")]
+        return replace(self, **{name: getattr(other, name) for name in names})
+
+    def boxes_alone(self) -> Layout:
+        """The boxes, without areas and lines."""
+        return Layout(ground_known=False).with_boxes_of(self)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Field name to array, in declaration order, for a file; `from_arrays` is the inverse."""

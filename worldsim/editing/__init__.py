@@ -1,0 +1,1 @@
+"""Changes of what stands beside and on the road, as values, and what a world looks like after them."""
