@@ -17,9 +17,10 @@ from envs.rewards import NO_REWARD, RewardConfig, reward
 from envs.serialization import SavedWorld, StateCodec, read_snapshot, write_snapshot
 from envs.spaces import ObservationMode, Observer, action_space
 from envs.step_info import step_info
-from envs.world import Restorable, World, WorldStep, branch
+from envs.world import EditableWorld, Restorable, World, WorldStep, branch
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
+from worldsim.editing.edits import Edit, read_edits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -295,6 +296,23 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
             pictures: False leaves the frames out, which is cheaper: only state-only drives can go on from such a clip.
         """
         return self.world.start_clip(pictures=pictures)
+
+    def edit(self, edits: Sequence[Edit]) -> tuple[Any, dict[str, Any]]:
+        """Put things, take them away, repaint them or change the look, now; see `drivedit.edit`.
+
+        Returns:
+            Observation and info of the same instant, as `reset` returns them.
+
+        Raises:
+            ValueError: one of the edits cannot be made, and none is; or there is no episode, or a world without edits.
+        """
+        if self._last is None:
+            raise ValueError("call reset before edit")
+        if not isinstance(self.world, EditableWorld):
+            raise ValueError(f"a {type(self.world).__name__} cannot be edited; the reference and the learned world can")
+        self._last = self.world.edit(read_edits(edits))
+        state = self._last.scene.to_vector()
+        return self._observer(self._last, state), step_info(self._last, state, NO_REWARD, int(TruncationReason.NONE))
 
     def snapshot(self) -> EnvSnapshot:
         """The whole state of the env, for this process; later steps never change it.

@@ -94,17 +94,22 @@ def start_clip(
 
 
 class LayoutAlong:
-    """A map's layout around the ego's route, cut out anew only when the route is another."""
+    """A map's layout around the ego's route, cut out anew only when the route or the layout is another."""
 
     def __init__(self) -> None:
         self._route: Route | None = None
+        self._whole: Layout | None = None
         self._layout = Layout.unknown()
 
     def of(self, route: Route, layout: Layout) -> Layout:
         """What of `layout` lies within LAYOUT_RADIUS of the route."""
-        if self._route is not route:
+        if self._route is not route or self._whole is not layout:
             places = route.points[::LAYOUT_STEP]
-            self._route, self._layout = route, layout.crop(places, LAYOUT_RADIUS + 0.5 * LAYOUT_STEP)
+            self._route, self._whole, self._layout = (
+                route,
+                layout,
+                layout.crop(places, LAYOUT_RADIUS + 0.5 * LAYOUT_STEP),
+            )
         return self._layout
 
 

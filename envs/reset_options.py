@@ -9,7 +9,9 @@ import numpy as np
 
 from envs.deprecation import with_new_names
 from envs.scripted_actors import ScriptedActors
+from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.start_clip import StartClip
+from worldsim.editing.edits import Edit, read_edits
 
 
 def read_reset_options(
@@ -57,6 +59,15 @@ def _read_actors(value: Any) -> ScriptedActors:
     return value
 
 
+def _read_layout(value: Any) -> Layout | tuple[Edit, ...]:
+    if isinstance(value, Layout):
+        return value
+    try:
+        return read_edits(value)
+    except ValueError as error:
+        raise ValueError(f"layout must be a Layout, such as env.unwrapped.world.layout(), or edits: {error}") from error
+
+
 def _read_index(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise ValueError(f"start_index must be an integer, got {value!r}")
@@ -68,4 +79,5 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "start_index": _read_index,
     "start_pose": _read_pose,
     "scripted_actors": _read_actors,
+    "layout": _read_layout,
 }

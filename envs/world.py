@@ -13,6 +13,7 @@ from gymnasium.spaces import Box
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
+from worldsim.editing.edits import Edit
 from worldsim.gbuffer.camera_scene import CameraScene
 
 
@@ -139,6 +140,20 @@ class CameraSceneWorld(Protocol):
 
     def light_cycles(self) -> np.ndarray | None:
         """LIGHT_CYCLE_NAMES by light group of the layout, float64 [g, 4]; time 0 is now. None where not known."""
+        ...
+
+
+@runtime_checkable
+class EditableWorld(Protocol):
+    """What a world can do in which something can be put, taken away and repainted: its reset option `layout` does it at
+    the start, `edit` at any moment."""
+
+    def edit(self, edits: Sequence[Edit]) -> WorldStep:
+        """Make the edits now, all of them or none; the world's answer is of the same instant, with progress 0.
+
+        Raises:
+            ValueError: one of them cannot be made; names the thing, its place and what would be right.
+        """
         ...
 
 

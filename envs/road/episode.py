@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import StateCodec
 from envs.signals_ahead import SignalsAhead
-from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
+from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn, Layout
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
@@ -84,6 +84,29 @@ class RoadView:
             time=traffic.time,
         )
 
+    def with_parked(self, num_before: int, traffic: Traffic) -> RoadView:
+        """The same instant, had those stood there who are parked in `traffic` now, not the last `num_before` rows."""
+        rows, now = slice(len(self.heights) - num_before), traffic.parked_rows
+
+        def joined(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+            return np.concatenate([before[rows], after[now]])
+
+        mine, theirs = self.objects, traffic.objects
+        assert mine.z is not None
+        return replace(
+            self,
+            objects=Objects(
+                boxes=joined(mine.boxes, theirs.boxes),
+                speeds=joined(mine.speeds, theirs.speeds),
+                kinds=joined(mine.kinds, theirs.kinds),
+                z=joined(mine.z, traffic.heights_of_ground),
+            ),
+            heights=joined(self.heights, traffic.heights),
+            colors=joined(self.colors, traffic.colors),
+            braking=joined(self.braking, traffic.braking()),
+            phases=joined(self.phases, traffic.phases()),
+        )
+
     def lights(self) -> np.ndarray:
         """SignalKind that each light group shows, int64 [g]."""
         return light_states(self.cycles, self.time)
@@ -126,7 +149,7 @@ class RoadEpisode:
     Args:
         stage: the map and what stands on it.
         look: sun, sky and weather.
-        weather_seed: what `look` was drawn from.
+        weather_seed: what `look` was drawn from, -1 of one that was asked for.
         rng: draws all that is random from here on.
         traffic: all road users but the ego.
         route: that the ego is to follow.
@@ -210,6 +233,8 @@ _CODEC = StateCodec(
     open_type=ActorScript,
 )  # fmt: skip
 
+_BOXES_CODEC = StateCodec(types=(Layout,))
+
 
 def _given(stage: StaticScene) -> dict[str, object]:
     """What an episode on this stage points to and a state does not hold."""
@@ -217,7 +242,8 @@ def _given(stage: StaticScene) -> dict[str, object]:
 
 
 class EpisodeCodec:
-    """Writes an episode as bytes: its town's number, or its map's OpenDRIVE text, and what changed since the start."""
+    """Writes an episode as bytes: its town's number, or its map's OpenDRIVE text, what stands there if that was edited,
+    and what changed since the start."""
 
     def pack(self, value: RoadEpisode) -> bytes:
         """An episode as bytes.
@@ -230,6 +256,7 @@ class EpisodeCodec:
             {
                 "town": stage.town,
                 "map": "" if stage.town >= 0 else stage.road_map.xodr,
+                "boxes": _BOXES_CODEC.pack(stage.layout.boxes_alone()) if stage.edited else b"",
                 "episode": _CODEC.pack(value, _given(stage)),
             }
         )
@@ -242,4 +269,6 @@ class EpisodeCodec:
         """
         parts = StateCodec().unpack(data)
         stage = load_town_scene(parts["town"]) if parts["town"] >= 0 else load_map_scene(parts["map"])
+        if parts["boxes"]:
+            stage = stage.with_boxes_of(_BOXES_CODEC.unpack(parts["boxes"]))
         return _CODEC.unpack(parts["episode"], _given(stage))

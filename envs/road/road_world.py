@@ -24,6 +24,7 @@ from envs.maps.road_map import LanePoint
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
 from envs.road.config import RoadWorldConfig
+from envs.road.editing import edit_episode
 from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
@@ -39,6 +40,7 @@ from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.editing.edits import Edit
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 
@@ -62,9 +64,11 @@ class RoadWorld:
         map: path or text of an .xodr file; excludes `town`.
         start_pose: (x, y, yaw) on a driving lane [m, m, rad]; without it the seed draws one.
         scripted_actors: ScriptedActors.
+        layout: edits of `drivedit.edit`, made when the start is there, or a Layout with this map's ground and other
+            boxes. The start's frames show them too; the car has driven there without minding them.
 
-    info of a step: `town` (-1 for a map), `weather_seed`, `collided_with` (ObjectKind of what the ego touches, EMPTY if
-    nothing).
+    info of a step: `town` (-1 for a map), `weather_seed` (-1 after a Look), `collided_with` (ObjectKind of what the ego
+    touches, EMPTY if nothing).
 
     Args:
         config: what the world is like.
@@ -87,12 +91,12 @@ class RoadWorld:
         """A new start, a function of `seed` and `options` alone.
 
         Raises:
-            ValueError: an unknown option, a map that cannot be used, a pose that is on no lane, or scripted actors for
-                which the map has no start.
+            ValueError: an unknown option, a map that cannot be used, a pose that is on no lane, scripted actors for
+                which the map has no start, or a layout that cannot be.
         """
         options = read_reset_options(
             options,
-            known=("map", "town", "start_pose", "scripted_actors"),
+            known=("map", "town", "start_pose", "scripted_actors", "layout"),
             world="the reference world",
             renamed={"start": "start_pose", "scenario": "scripted_actors"},
         )
@@ -122,7 +126,26 @@ class RoadWorld:
                     f"map {stage.road_map.name}: in each of {MAX_TRIES} tries the car left the road or touched"
                     f" something within {seconds:g} s; it needs room for its {car.length:g} by {car.width:g} m"
                 )
+        if "layout" in options:
+            try:
+                step = self.edit(options["layout"])
+            except ValueError:
+                self._episode = None  # no episode without what was asked for
+                raise
         return replace(step, progress=0.0, red_light=False, stop_sign_missed=False)
+
+    def edit(self, edits: Sequence[Edit] | Layout) -> WorldStep:
+        """Put, take away and repaint things, or change the look, now; the last frames show it as if it had been so.
+
+        Raises:
+            ValueError: one of the edits cannot be made, and none is.
+        """
+        edit_episode(self._running(), edits, self.config.vehicle)
+        # the newest instant, in which something stands or looks otherwise now
+        episode = self._running()
+        control, episode.past = episode.past[-1].control, episode.past[:-1]
+        step = self._answer(control, episode.traffic.objects, 0.0)
+        return replace(step, red_light=False, stop_sign_missed=False)
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Apply control float32 [4] (CONTROL_NAMES) over one step.

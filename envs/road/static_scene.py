@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -32,12 +32,14 @@ class StaticScene:
         spawn_points: where road users appear.
         scenery: what stands beside the roads.
         town: seed of the procedural town, -1 for a map.
+        edited: other things stand on it than on that town or map.
     """
 
     road_map: RoadMap
     spawn_points: SpawnPoints
     scenery: Scenery
     town: int
+    edited: bool = False
 
     @cached_property
     def layout(self) -> Layout:
@@ -48,6 +50,12 @@ class StaticScene:
     def obstacles(self) -> np.ndarray:
         """Boxes [k, 5] of the solid things beside the roads."""
         return self.scenery.obstacles
+
+    def with_boxes_of(self, layout: Layout) -> StaticScene:
+        """The same roads with the boxes of another layout."""
+        other = replace(self, scenery=self.scenery.with_boxes_of(layout), edited=True)
+        vars(other)["layout"] = self.layout.with_boxes_of(layout)
+        return other
 
     def lane_under(self, pose: ArrayLike) -> LanePoint:
         """The driving lane under a pose (x, y, yaw).

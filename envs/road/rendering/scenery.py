@@ -13,7 +13,8 @@ from envs.maps.ground_layout import ground_layout, with_ground
 from envs.road.rendering.ground_texture import GroundColors, GroundTexture
 from envs.road.rendering.scenery_planner import SceneryPlanner
 from envs.road.rendering.signal_boxes import signal_boxes
-from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, AreaKind, BoxColumn, Layout, LayoutKind, join_polylines
+from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, join_polylines
+from worldsim.datatypes.solid_boxes import solid_footprints
 from worldsim.gbuffer.terrain import Terrain
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 TRACK_SHARES = (0.28, 0.72)
 """Where tyres run, from the left to the right edge of a lane."""
-TRUNK, POST = 0.5, 0.25
-"""Of a tree and a pole only so much is solid, length and width [m]."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,19 +73,17 @@ class Scenery:
         layout = _on_the_ground(with_ground(boxes, areas, lines), planner.pads)
         return Scenery(layout=replace(layout, boxes_known=True), colors=planner.ground_colors, tracks=tracks, seed=seed)
 
+    def with_boxes_of(self, layout: Layout) -> Scenery:
+        """The scenery with the boxes of another layout; the picture of the ground is shared if it is there already."""
+        other = replace(self, layout=self.layout.with_boxes_of(layout))
+        if "ground" in vars(self):
+            vars(other)["ground"] = self.ground
+        return other
+
     @cached_property
     def obstacles(self) -> np.ndarray:
         """Solid things, (x, y, yaw, length, width) [k, 5] [m, m, rad, m, m]: what hangs over the road is none."""
-        boxes, kinds = self.layout.boxes, self.layout.box_kinds
-        footprints = boxes[:, FOOTPRINT_COLUMNS]
-        footprints[kinds == LayoutKind.TREE, 3:] = TRUNK
-        poles = kinds == LayoutKind.POLE
-        # the post stands at the rear end of its arm
-        back = np.maximum(0.5 * footprints[poles, 3] - 0.1, 0.0)
-        footprints[poles, 0] -= back * np.cos(footprints[poles, 2])
-        footprints[poles, 1] -= back * np.sin(footprints[poles, 2])
-        footprints[poles, 3:] = POST
-        return footprints[np.isin(kinds, (LayoutKind.SIGN, LayoutKind.LIGHT), invert=True)]
+        return solid_footprints(self.layout)[0]
 
     @cached_property
     def ground(self) -> GroundTexture:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, get_args
 
 import cv2
 import numpy as np
+
+from worldsim.editing.edits import LookName
 
 Color = tuple[float, float, float]
 """RGB in [0, 255] for surfaces and skies, in units of full light for sun and ambient."""
@@ -73,6 +77,10 @@ class Weather:
         mixed["cloud_seed"] = int(rng.integers(2**31))
         return Weather(**mixed)
 
+    def changed_to(self, look: LookName) -> Weather:
+        """The weather of a name, with this one's clouds and the sun in the same direction."""
+        return replace(LOOKS[look], sun_azimuth=self.sun_azimuth, cloud_seed=self.cloud_seed)
+
     @property
     def sun_direction(self) -> np.ndarray:
         """Unit vector towards the sun in the ground frame, [3]."""
@@ -117,6 +125,8 @@ _DUSK = Weather(
 
 WEATHERS: tuple[Weather, ...] = (_NOON, _EVENING, _OVERCAST, _FOG, _RAIN, _DUSK)
 """Clear noon, golden evening, overcast, fog, light rain, dusk."""
+LOOKS: Mapping[LookName, Weather] = MappingProxyType(dict(zip(get_args(LookName), WEATHERS, strict=True)))
+"""The same by name."""
 WEATHER_SHARES = (0.34, 0.20, 0.16, 0.08, 0.12, 0.10)
 
 

@@ -18,6 +18,7 @@ from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
 from envs.scripted_actors import ActorState, ScriptedActors, scripted_box
+from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
 from worldsim.datatypes.scene import ObjectKind
@@ -102,6 +103,8 @@ class Traffic:
         colors: theirs, uint8 [m, 3].
         kinds: theirs, ObjectKind, int64 [m].
         external: the rows placed from outside.
+        parked: boxes of those who stand beside the road, or where an edit has put them, [k, 5].
+        in_the_way: which of them stand on the road, int64 [w].
         lights: programs of the map's traffic lights.
         time: the clock of lights and scripts [s].
 
@@ -142,6 +145,7 @@ class Traffic:
         taken = rng.random(len(spawn_points.parking)) < (config.parked_share if ambient else 0.0)
         self.parked = spawn_points.parking[taken]
         self.parked_z = spawn_points.parking_z[taken]
+        self.in_the_way = np.zeros(0, np.int64)
         self.pedestrians = Pedestrians(num_pedestrians, road_map, rng)
         self.vehicles = BackgroundVehicles(num_vehicles, config.truck_share, road_map, config.driver, rng)
         self.kinds = np.concatenate(
@@ -181,6 +185,24 @@ class Traffic:
         self.kinds = np.concatenate([self.kinds[: old.start], external.objects.kinds, self.kinds[old.stop :]])
         self.external = external
         self.objects = self._objects()
+
+    def park(self, users: KnownRoadUsers) -> None:
+        """Replace all who are parked; drivers and pedestrians mind those of them who stand on the road."""
+        first = len(self.heights) - len(self.parked)
+        self.heights = np.concatenate([self.heights[:first], users.heights])
+        self.colors = np.concatenate([self.colors[:first], users.colors.astype(np.uint8)])
+        self.kinds = np.concatenate([self.kinds[:first], users.kinds])
+        self.parked, self.parked_z = users.boxes[:, FOOTPRINT_COLUMNS], users.boxes[:, BoxColumn.Z]
+        points = np.concatenate([corners(self.parked), self.parked[:, None, :2]], axis=1)
+        z = None if self.road_map.is_flat else np.repeat(self.parked_z, points.shape[1])
+        on_road = self.road_map.drivable(points.reshape(-1, 2), z).reshape(points.shape[:2])
+        self.in_the_way = np.flatnonzero(on_road.any(axis=1))
+        self.objects = self._objects()
+
+    @property
+    def parked_rows(self) -> slice:
+        """Rows of the parked among the objects."""
+        return slice(len(self.heights) - len(self.parked), len(self.heights))
 
     @property
     def external_rows(self) -> slice:
@@ -277,9 +299,9 @@ class Traffic:
             self.pedestrians.step(
                 objects.boxes[walkers],
                 z[walkers],
-                np.concatenate([objects.boxes[:solid], ego.box[None]]),
-                np.append(z[:solid], ego.z),
-                np.append(objects.speeds[:solid], ego.speed),
+                np.concatenate([objects.boxes[:solid], self.parked[self.in_the_way], ego.box[None]]),
+                np.concatenate([z[:solid], self.parked_z[self.in_the_way], [ego.z]]),
+                np.concatenate([objects.speeds[:solid], np.zeros(len(self.in_the_way)), [ego.speed]]),
                 shown,
                 dt,
                 rng,
@@ -304,17 +326,21 @@ class Traffic:
         return len(self.vehicles) + len(self.scripted) + len(self.external.heights)
 
     def _obstacles(self, ego: Ego) -> Obstacles:
-        """What the background vehicles give way to: the ego, scripted and external actors, crossing pedestrians.
+        """What the background vehicles give way to: the ego, scripted and external actors, crossing pedestrians, and
+        what has been put on the road.
 
         Other pedestrians and parked cars keep off the road.
         """
         objects, z, n, solid = self.objects, self.heights_of_ground, len(self.vehicles), self._num_solid
         walkers = np.flatnonzero(self.pedestrians.crossing)
-        crossing = slice(n, solid) if not len(walkers) else np.append(np.arange(n, solid), solid + walkers)
-        margins = np.zeros(solid - n + len(walkers) + 1)
+        standing = self.parked_rows.start + self.in_the_way
+        crossing: slice | np.ndarray = slice(n, solid)
+        if len(walkers) or len(standing):
+            crossing = np.concatenate([np.arange(n, solid), standing, solid + walkers])
+        margins = np.zeros(solid - n + len(standing) + len(walkers) + 1)
         if len(walkers):
             on_crosswalk = self.pedestrians.on_crosswalk[walkers]
-            margins[solid - n : -1] = np.where(on_crosswalk, CROSSWALK_MARGIN, CROSSING_MARGIN)
+            margins[solid - n + len(standing) : -1] = np.where(on_crosswalk, CROSSWALK_MARGIN, CROSSING_MARGIN)
         ahead = PATH_STEP * np.arange(CROSSING_POINTS)
         paths = [points_at(self.script_route, a.s + np.cos(a.heading) * ahead) for a in self.scripted]
         return Obstacles(
@@ -350,7 +376,7 @@ class Traffic:
         candidates = np.flatnonzero((squared > ring[0] ** 2) & (squared < ring[1] ** 2))
         if len(candidates) == 0:
             return
-        taken = np.concatenate([objects.boxes[:solid, :2], ego[None, :2]])
+        taken = np.concatenate([objects.boxes[:solid, :2], ego[None, :2], self.parked[self.in_the_way, :2]])
         for i in missing.tolist():
             point = int(candidates[int(rng.integers(len(candidates)))])
             d = taken - points.xy[point]
