@@ -146,7 +146,7 @@ class Prediction:
 
     @property
     def collision(self) -> np.ndarray:
-        """Probability that the ego touches a road user, float [b]; tracked."""
+        """Probability that the ego touches a road user or a solid thing beside the road, float [b]; tracked."""
         return self.tracked.collision
 
     @cached_property

@@ -15,8 +15,9 @@ import numpy as np
 from worldsim.actors.actor_model import ActorModel
 from worldsim.actors.actors import COLOR, Actors, TraitColumn
 from worldsim.actors.clip_actors import actors_of_clips, parked_in_clip
-from worldsim.actors.nearby import nearby_objects
+from worldsim.actors.nearby import nearby_objects, with_standing
 from worldsim.actors.route_frame import RouteFrame, find_lead, to_frenet
+from worldsim.actors.solids import gap_to_solids
 from worldsim.configs import WorldModelConfig
 from worldsim.datatypes.boxes import separation
 from worldsim.datatypes.route import RouteLaneColumn, RoutePreview, Routes, preview_routes, rotate, to_ground_frame
@@ -122,7 +123,7 @@ class TrackedScene:
         scene: SceneState [b]; invalid where nothing is tracked, as the lane of an ego far from its route.
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
         ego: EGO_NAMES, float64 [b, 4].
-        collision: probability by the distance to the nearest road user, float [b].
+        collision: probability by the distance to the nearest road user or solid thing beside the road, float [b].
         off_road: 1 where a corner of the ego lies outside the road's tracked edges, else 0, float [b]; NaN where
             these are not known, unless the ego is wholly inside its lane.
         off_lane: the ego's centre is beside the lane of its route, bool [b]; False without a route.
@@ -226,6 +227,7 @@ class SceneTracker:
             [(seed % 2**63, frame, 1) for seed, frame in zip(state.seeds, frames, strict=True)],
             actor_overrides,
             [None if own.parked is None else own.parked_rows for own in state.surroundings],
+            [own.in_the_way for own in state.surroundings],
         )
         ground = _follow_ground(state, vehicles)
         actors = _on_the_ground(actors, state.surroundings, ground)
@@ -287,9 +289,12 @@ class SceneTracker:
         objects, kinds = nearby_objects(state.actors, vehicles, parked, state.ground[:, GroundColumn.Z])
         scene.objects[:], scene.object_kinds[:] = objects, kinds
         size = (self.vehicle_model.length, self.vehicle_model.width)
-        in_ego_frame = state.actors.in_ego_frame(vehicles)
+        in_the_way = [own.in_the_way for own in state.surroundings]
+        in_ego_frame, all_kinds = with_standing(
+            state.actors.in_ego_frame(vehicles), state.actors.kinds, in_the_way, vehicles
+        )
         pose = to_frenet(RouteFrame.from_preview(preview), in_ego_frame)
-        gap, speed, scene.lead_valid[:] = find_lead(pose, in_ego_frame, state.actors.kinds, size)
+        gap, speed, scene.lead_valid[:] = find_lead(pose, in_ego_frame, all_kinds, size)
         scene.lead[:] = np.stack([gap, speed], axis=-1)
 
         signal, distance = next_signal(
@@ -303,7 +308,7 @@ class SceneTracker:
             scene=scene,
             vehicles=vehicles,
             ego=ego,
-            collision=self._collision(objects, kinds),
+            collision=self._collision(state, objects, kinds),
             off_road=self._off_road(state),
             off_lane=beside & (state.routes.counts >= 2),
             red_light=state.compliance.red_light,
@@ -326,10 +331,14 @@ class SceneTracker:
         """Arc lengths of the egos' front bumpers on their routes [b] [m]; NaN of an ego that is far from its route."""
         return np.where(preview.on_route, preview.arcs + self.vehicle_model.length / 2, np.nan)
 
-    def _collision(self, objects: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-        """Probabilities [b] of a collision with one of the objects [b, s, 6] around."""
-        ego = np.array([0.0, 0.0, 0.0, self.vehicle_model.length, self.vehicle_model.width])
+    def _collision(self, state: TrackedState, objects: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+        """Probabilities [b] of a collision with one of the objects [b, s, 6] around, or a solid box of the layout."""
+        size = (self.vehicle_model.length, self.vehicle_model.width)
+        ego = np.array([0.0, 0.0, 0.0, *size])
         gap = np.where(kinds > 0, separation(ego, objects[..., BOX_COLUMNS]), np.inf).min(-1)
+        boxes = [np.array([*vehicle[: VehicleColumn.YAW + 1].tolist(), *size]) for vehicle in state.vehicles]
+        solid = [gap_to_solids(box, own.solids) for own, box in zip(state.surroundings, boxes, strict=True)]
+        gap = np.minimum(gap, solid)
         return 1 / (1 + np.exp(np.minimum(gap / CONTACT_SCALE, 50.0)))
 
     def _off_road(self, state: TrackedState) -> np.ndarray:

@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worldsim.actors.actors import PARKED_NAMES
+from worldsim.actors.actors import PARKED_NAMES, ParkedColumn
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn, Layout
 from worldsim.datatypes.signals import light_states
+from worldsim.datatypes.solid_boxes import solid_footprints
 from worldsim.datatypes.vehicle import VehicleColumn
+from worldsim.editing.apply import stand_on_road
 
 if TYPE_CHECKING:
     from worldsim.gbuffer.rasterizer import StaticWorld
 
 GRADE_REACH = 1.4
 """A road's grade is that between two points this far before and behind the ego, its axles [m]."""
+
+
+PARKED_BOX = [ParkedColumn.X, ParkedColumn.Y, ParkedColumn.YAW, ParkedColumn.LENGTH, ParkedColumn.WIDTH]
 
 
 class GroundColumn(IntEnum):
@@ -69,6 +74,17 @@ class Surroundings:
         if self.is_flat:
             boxes[:, BoxColumn.Z] = 0.0  # without a layout nothing is known of levels
         return np.column_stack([boxes[:, [*FOOTPRINT_COLUMNS, BoxColumn.Z]], self.parked.kinds])
+
+    @cached_property
+    def in_the_way(self) -> np.ndarray:
+        """Of the parked those who stand on the road, as in `parked_rows`, float64 [w, 7]."""
+        rows = self.parked_rows
+        return rows[stand_on_road(self.layout, rows[:, PARKED_BOX])]
+
+    @cached_property
+    def solids(self) -> np.ndarray:
+        """Boxes [k, 5] of what is solid in the layout."""
+        return solid_footprints(self.layout)[0]
 
     def without_parked(self, gone: np.ndarray) -> Surroundings:
         """The same without those of the parked for whom `gone`, bool [p], is true."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from gymnasium.spaces import Box
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.config import LearnedWorldConfig
+from envs.learned.editing import looks_otherwise, move_to, surroundings_after, surroundings_with
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
 from envs.learned.snapshot import LearnedSnapshot, snapshot_codec
 from envs.learned.threads import set_threads
@@ -28,6 +30,7 @@ from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import load_starts
 from worldsim.datatypes.vehicle import VehicleColumn
+from worldsim.editing.edits import Edit
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.inference import set_backend
@@ -46,6 +49,8 @@ class LearnedWorld:
         scripted_actors: ScriptedActors whose clock began with the start's first frame; those that its last frame does
             not show appear in the first step, if need be in place of the actor that is farthest away. The other actors
             stay, whatever `ambient_traffic` says.
+        layout: edits of `drivedit.edit`, or a Layout with the ground of the start's and other boxes. The start's frames
+            are painted anew where they show them.
 
     Args:
         config: which model, and how it runs.
@@ -95,11 +100,11 @@ class LearnedWorld:
 
         Raises:
             ValueError: an unknown option, a start index out of range, a clip of another frame size or time step, too
-                many scripted actors, or a start without a route for them.
+                many scripted actors, a start without a route for them, or a layout that cannot be.
         """
         options = read_reset_options(
             options,
-            known=("start_clip", "start_index", "scripted_actors"),
+            known=("start_clip", "start_index", "scripted_actors", "layout"),
             world="the learned world",
             renamed={"start": "start_clip", "scenario": "scripted_actors"},
         )
@@ -119,9 +124,19 @@ class LearnedWorld:
             self._state, self._scripted = begin_scripted_actors(
                 options["scripted_actors"], clip, self._state, self.model.config.vehicle
             )
-        # a start is given as good: what touches the ego or lies under it is judged from the first step on
-        prediction = self.model.read(self._state, decode_scene=self.config.decode_scene)
-        return self._answer(prediction, 0, collision=0.0, off_road=0.0, progress=0.0)
+        try:
+            return self._change(options.get("layout", ()))
+        except ValueError:
+            self.close()  # no episode without what was asked for
+            raise
+
+    def edit(self, edits: Sequence[Edit]) -> WorldStep:
+        """Put, take away and repaint things now; the last frames are painted anew where they show them.
+
+        Raises:
+            ValueError: one of the edits cannot be made, and none is; a Look is none that this world can make.
+        """
+        return self._change(edits)
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
@@ -237,6 +252,28 @@ class LearnedWorld:
         if not 0 <= index < len(self.starts):
             raise ValueError(f"start_index must be in [0, {len(self.starts)}), got {index}")
         return self.starts[index]
+
+    def _change(self, layout: Layout | Sequence[Edit]) -> WorldStep:
+        """The newest instant, with these boxes or after these edits, if there are any.
+
+        A start is given as good: what touches the ego or lies under it is judged from the first step on.
+        """
+        state = self._running()
+        forget = isinstance(layout, Layout) or looks_otherwise(layout)
+        if isinstance(layout, Layout):
+            surroundings = surroundings_with(state.tracked, layout, self.model)
+        else:
+            surroundings = surroundings_after(state.tracked, layout, self.model) if layout else None
+        if surroundings is not None:
+            clip = self.start_clip()
+            self._state, frames = move_to(self.model, state, surroundings, clip, forget=forget)
+            if self.config.pictures:
+                pairs = zip(self._past, frames, strict=True)
+                self._past = tuple(replace(instant, frame=frame.copy()) for instant, frame in pairs)
+        prediction = self.model.read(self._running(), decode_scene=self.config.decode_scene)
+        if surroundings is not None:
+            self._past = (*self._past[:-1], replace(self._past[-1], scene=prediction.scene[0].copy()))
+        return self._answer(prediction, 0, collision=0.0, off_road=0.0, progress=0.0)
 
     def _move_scripted(self) -> np.ndarray:
         """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from worldsim.actors.actors import COLOR, STANDING, STRIDE_LENGTH, ActorColumn, Actors, TraitColumn
 from worldsim.actors.clip_actors import LEAVE_BEHIND
 from worldsim.actors.leads import find_leads
+from worldsim.actors.nearby import with_standing
 from worldsim.actors.route_frame import LANE_HALF_WIDTH, ROUTE_FRAME_ARCS, FrenetPose, RouteFrame, to_frenet
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.boxes import wrap_angle
@@ -141,6 +142,7 @@ class ActorModel(nn.Module):
         draws: Sequence[Sequence[int]],
         overrides: np.ndarray | None = None,
         parked: Sequence[np.ndarray | None] | None = None,
+        standing: Sequence[np.ndarray] | None = None,
     ) -> Actors:
         """The actors a step later.
 
@@ -155,10 +157,14 @@ class ActorModel(nn.Module):
                 acceleration of NaN stands for the change of speed.
             parked: who is parked in each world, PARKED_NAMES [p, 7]: nobody arrives there, or to be parked himself;
                 None where that is not known.
+            standing: who of them stands on the road, where others have to mind him, PARKED_NAMES [w, 7].
         """
-        in_ego_frame = actors.in_ego_frame(vehicles)
-        pose = to_frenet(route_frame, in_ego_frame)
-        inputs = actor_features(in_ego_frame, actors.kinds, pose, vehicles[:, VehicleColumn.SPEED])
+        in_ego_frame, kinds = actors.in_ego_frame(vehicles), actors.kinds
+        if standing is not None:
+            in_ego_frame, kinds = with_standing(in_ego_frame, kinds, standing, vehicles)
+        pose, num = to_frenet(route_frame, in_ego_frame), actors.kinds.shape[1]
+        inputs = actor_features(in_ego_frame, kinds, pose, vehicles[:, VehicleColumn.SPEED])[:, :num]
+        pose = FrenetPose(*(value[:, :num] for value in pose))
         estimate = self(torch.from_numpy(inputs).to(self.arrivals.device)).double().cpu().numpy()
 
         rates = estimate[..., :2] * RATE_SCALE

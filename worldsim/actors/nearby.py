@@ -8,6 +8,8 @@ import numpy as np
 
 from worldsim.actors.actors import ActorColumn, Actors, ParkedColumn, TraitColumn
 from worldsim.compiled import compiled
+from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import NUM_OBJECTS, OBJECT_NAMES, OBJECT_RANGE
 from worldsim.datatypes.vehicle import VehicleColumn
 
@@ -40,6 +42,31 @@ def nearby_objects(
     ends = np.cumsum(np.array([len(own) for own in parked]))
     _list(actors.states, actors.kinds, actors.traits, rows, ends, vehicles, ego_z, objects, kinds)
     return objects, kinds
+
+
+def with_standing(
+    in_ego_frame: np.ndarray, kinds: np.ndarray, standing: Sequence[np.ndarray], vehicles: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Actors [b, s, 10] in the vehicle frame and their kinds [b, s], and after them those who stand on the road.
+
+    Args:
+        in_ego_frame: the actors.
+        kinds: theirs.
+        standing: on the road of each of `b` egos, PARKED_NAMES [w, 7].
+        vehicles: the egos, [b, 6].
+    """
+    most = max(len(rows) for rows in standing)
+    if most == 0:
+        return in_ego_frame, kinds
+    added = np.zeros((len(kinds), most, in_ego_frame.shape[-1]))
+    added_kinds = np.zeros((len(kinds), most), np.int64)
+    for own, own_kinds, rows, vehicle in zip(added, added_kinds, standing, vehicles, strict=True):
+        n = len(rows)
+        own[:n, [ActorColumn.X, ActorColumn.Y]] = to_vehicle_frame(vehicle, rows[:, :2])
+        own[:n, ActorColumn.YAW] = wrap_angle(rows[:, ParkedColumn.YAW] - vehicle[VehicleColumn.YAW])
+        own[:n, [ActorColumn.LENGTH, ActorColumn.WIDTH]] = rows[:, [ParkedColumn.LENGTH, ParkedColumn.WIDTH]]
+        own_kinds[:n] = rows[:, ParkedColumn.KIND]
+    return np.concatenate([in_ego_frame, added], axis=1), np.concatenate([kinds, added_kinds], axis=1)
 
 
 @compiled

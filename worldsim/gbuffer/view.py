@@ -34,6 +34,12 @@ class View:
         if not np.isfinite([self.x, self.y, self.yaw, self.z, self.grade]).all():
             raise ValueError(f"a pose must be finite, got {self}")
 
+    def to_ground_frame(self, points: np.ndarray) -> np.ndarray:
+        """Points [n, 3] of the vehicle frame in the ground frame [m]."""
+        level = np.stack([rotate(points[:, [0, 2]], self.grade)[:, 0], points[:, 1]], axis=-1)
+        up = rotate(points[:, [0, 2]], self.grade)[:, 1]
+        return np.column_stack([np.array([self.x, self.y]) + rotate(level, self.yaw), self.z + up])
+
     def rows_in_sight(self, xy: np.ndarray, lengths: np.ndarray, reach: float) -> np.ndarray:
         """Which road users a camera that looks ahead may show, int64 [k].
 
