@@ -61,6 +61,15 @@ class Layout:
     footer: Box | None
     scale: float
 
+    def pixel_at(self, point: tuple[int, int], frame_size: tuple[int, int]) -> tuple[int, float, float] | None:
+        """The view under `point`, and column and row of its frame of `frame_size`, height and width, there."""
+        for index, box in enumerate(self.views):
+            if box.contains(point):
+                height, width = frame_size
+                column = (point[0] + 0.5 - box.x) * width / box.w
+                return index, column, (point[1] + 0.5 - box.y) * height / box.h
+        return None
+
     def button_at(self, point: tuple[int, int]) -> str | None:
         """The button under `point`."""
         return next((name for name, box in self.buttons.items() if box.contains(point)), None)
@@ -146,6 +155,7 @@ class Status:
         trust_threshold: a picture below it gets a red border, [0, 1].
         overlay: lane and objects are drawn into the pictures.
         help: the keys' help is shown.
+        tool: what a click in the picture does; "" steers.
     """
 
     paused: bool
@@ -161,6 +171,7 @@ class Status:
     trust_threshold: float
     overlay: bool
     help: bool
+    tool: str = ""
 
 
 class Readout(NamedTuple):

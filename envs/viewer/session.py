@@ -14,6 +14,7 @@ import numpy as np
 
 from envs.driving_env import DrivingEnv, TruncationReason
 from envs.video import write_mp4
+from envs.viewer.placing import Tool, edit_at
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import SceneState
 
@@ -229,6 +230,26 @@ class Session:
         due = self._history[-1].moments[0].time + SNAPSHOT_INTERVAL
         if self.leading.time >= due - 1e-6 and not self.ended:
             self._history.append(self._save_moment())
+
+    def change(self, index: int, pixel: tuple[float, float], tool: Tool) -> None:
+        """Put something where a view's frame shows a pixel, or take it away, in every world; a message says what came
+        of it. All worlds change, or none."""
+        before = [view.env.snapshot() for view in self.views]
+        try:
+            view = self.views[index]
+            edit = edit_at(view.env.world, view.camera, pixel, tool)
+            answers = [view.env.edit([edit]) for view in self.views]
+        except ValueError as error:
+            for view, snapshot in zip(self.views, before, strict=True):
+                view.env.restore(snapshot)
+            self.message = str(error)
+            return
+        self._info = answers[0][1]
+        self.moments = tuple(
+            replace(moment, frame=frame, scene=SceneState.from_vector(info["scene"]))
+            for moment, (frame, info) in zip(self.moments, answers, strict=True)
+        )
+        self.message = "taken away" if tool == "remove" else f"put a {tool}"
 
     def rewind(self) -> None:
         """Go back by REWIND_TIME, or to the oldest saved moment."""

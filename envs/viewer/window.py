@@ -21,6 +21,7 @@ from envs.viewer.action_smoothing import ActionSmoother
 from envs.viewer.config import PlayConfig
 from envs.viewer.input import Inputs
 from envs.viewer.layout import Layout, Status, arrange
+from envs.viewer.placing import Tool, describe_tool, next_tool
 from envs.viewer.session import Driver, Session, View
 from envs.viewer.window_renderer import WindowRenderer
 from envs.worlds import WORLDS
@@ -183,6 +184,7 @@ class Window:
         self._pace, self._input_time = config.pace, 0.0
         self._paused = self._done = False
         self._shown: set[str] = set()
+        self._tool: Tool | None = None
         self._message, self._message_since, self._last_message = "", 0.0, ""
 
     def run(self) -> None:
@@ -193,6 +195,8 @@ class Window:
                 seconds = clock.tick(POLL_RATE) / 1000
                 layout = self._layout()
                 for event in pygame.event.get():
+                    if self._click(event, layout):
+                        continue
                     name = self._inputs.command(event, layout)
                     if name is not None:
                         self._command(name)
@@ -213,6 +217,17 @@ class Window:
         size = self._surface.get_size()
         return arrange(size, frame_size, num_views=num_views, clean="clean" in self._shown, scale=self._scale)
 
+    def _click(self, event: pygame.event.Event, layout: Layout) -> bool:
+        """Whether an event is a click that puts something into a picture, or takes it away; it waits for its turn."""
+        if self._tool is None or self._session is None or event.type != pygame.MOUSEBUTTONDOWN or event.button != 1:
+            return False
+        where = layout.pixel_at(event.pos, self._session.frame_size)
+        if where is None:
+            return False
+        (index, column, row), tool = where, self._tool
+        self._commands.append(lambda session: session.change(index, (column, row), tool))
+        return True
+
     def _command(self, name: str) -> None:
         """Do what a key or a button asks; what concerns the session waits for its turn on the worker."""
         if name == "quit":
@@ -221,6 +236,9 @@ class Window:
             self._shown ^= {name}
         elif name == "pause":
             self._paused = not self._paused
+        elif name == "tool":
+            self._tool = next_tool(self._tool)
+            self._say("the mouse steers" if self._tool is None else describe_tool(self._tool))
         elif name in ("slower", "faster"):
             self._pace = next_pace(self._pace, 1 if name == "faster" else -1)
             self._say(f"{self._pace:g} times as fast as time")
@@ -321,6 +339,7 @@ class Window:
             trust_threshold=config.trust_threshold,
             overlay="overlay" in self._shown,
             help="help" in self._shown,
+            tool="" if self._tool is None else describe_tool(self._tool),
         )
 
 

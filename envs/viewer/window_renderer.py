@@ -69,8 +69,11 @@ class WindowRenderer:
             self._draw_button(surface, box, name, status)
         line = layout.views[0][:2] if layout.footer is None else layout.footer[:2]
         if status.message or layout.footer is not None:
-            text = status.message or "H help   Tab nothing but the picture   Esc quit"
-            self._theme.text(surface, self._theme.small, text, TEXT if status.message else DIM, line)
+            usual = (
+                f"{status.tool}   E the next tool" if status.tool else "H help   Tab nothing but the picture   Esc quit"
+            )
+            told = bool(status.message or status.tool)
+            self._theme.text(surface, self._theme.small, status.message or usual, TEXT if told else DIM, line)
 
     def _draw_view(self, surface: pygame.Surface, box: Box, moment: Moment, status: Status) -> None:
         theme, px = self._theme, self._theme.px
