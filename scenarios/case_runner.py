@@ -61,9 +61,7 @@ class ReferenceCaseRunner:
         Raises:
             WorldLostError: the world was lost in each of MAX_ATTEMPTS attempts.
         """
-        options = case.reference_options()
-        if self.places:
-            options = {**self.places[case.seed % len(self.places)], "scripted_actors": case.actors}
+        options = case.reference_options(self.places[case.seed % len(self.places)] if self.places else None)
         for attempts_left in reversed(range(MAX_ATTEMPTS)):
             try:
                 reference_start(self.env, case, options)

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from scenarios.actors import BrakingLead, CrossingPedestrian, CutIn
+from scenarios.actors import EGO_HALF_LENGTH, BrakingLead, CrossingPedestrian, CutIn
 from scenarios.scenario import CONTEXT, Scenario, Situation, SituationFactory
+from worldsim.editing.edits import AlongRoute, Put
 
 NOTICE = 0.5
 """The event begins this long before time 0, so that the start shows it [s]."""
@@ -21,6 +22,10 @@ HELD_OUT_TOWNS = tuple(range(200_000, 200_004))
 LANE_WIDTH = 3.5
 """Between the centres of neighbouring lanes [m]."""
 KMH = 1 / 3.6
+VAN = (6.5, 2.2, 2.8)
+"""Length, width and height of the truck that hides somebody [m]."""
+STEP_OUT, KERB_GAP = 1.0, 0.15
+"""A pedestrian steps out so far before a parked truck, which stands so far beside the lane [m]."""
 
 SCENARIOS: dict[str, Scenario] = {}
 """Name to scenario, in the report's order."""
@@ -146,6 +151,34 @@ def pedestrian_crossing(rng: np.random.Generator, town: int) -> Situation:
         duration=6.0,
         min_progress=0.3 * (distance - speed * CONTEXT),
         parameters={"ego speed [km/h]": speed / KMH, "time to arrival [s]": arrival, "from the left": float(side > 0)},
+    )
+
+
+@scenario(
+    title="Pedestrian steps out from behind a truck",
+    tags=("scripted", "occlusion"),
+    samples={"ego speed [km/h]": "30 to 50 km/h", "time to arrival [s]": "2.0 to 2.5 s"},
+)
+def occluded_crossing(rng: np.random.Generator, town: int) -> Situation:
+    """A pedestrian runs onto the road at 8 km/h from behind a truck that is parked on the right, timed to meet an ego
+    that does not brake. Its pair is the same crossing without the truck."""
+    speed, arrival = rng.uniform(30, 50) * KMH, rng.uniform(2.0, 2.5)
+    run = 8.0 * KMH
+    distance = speed * (CONTEXT - NOTICE + arrival)
+    crossing = EGO_HALF_LENGTH + distance - speed * CONTEXT  # ahead of where the policy takes over
+    length, width, _ = VAN
+    truck = Put(
+        thing="truck",
+        size=VAN,
+        place=AlongRoute(ahead=crossing - STEP_OUT - length / 2, left=-(LANE_WIDTH / 2 + KERB_GAP + width / 2)),
+    )
+    return Situation(
+        ego_speed=speed,
+        scripts=(CrossingPedestrian(distance=distance, offset=-run * arrival, start_at=-NOTICE, speed=run),),
+        duration=6.0,
+        min_progress=0.3 * (distance - speed * CONTEXT),
+        parameters={"ego speed [km/h]": speed / KMH, "time to arrival [s]": arrival},
+        edits=(truck,),
     )
 
 

@@ -38,7 +38,8 @@ class FidelityConfig:
     Args:
         planners: names in `policies.variants`; all of them by default. The lane follower always takes part.
         own: planners of your own to rank as well, as module:Name or file.py:Name; they drive again in every run.
-        scenarios: names in the catalogue; starts are drawn from these.
+        scenarios: names in the catalogue; starts are drawn from these. By default all but occlusions, which hide
+            nothing from planners that are told of every road user.
         num_seeds: starts per scenario.
         first_seed: seeds count up from here across all scenarios, so that no two starts share a seed and a place.
         maps: OpenDRIVE files, or folders of them, that starts take turns on instead of procedural towns.
@@ -56,7 +57,7 @@ class FidelityConfig:
 
     planners: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
-    scenarios: ScenarioNames = tuple(SCENARIOS)
+    scenarios: ScenarioNames = tuple(name for name, entry in SCENARIOS.items() if "occlusion" not in entry.tags)
     num_seeds: int = 13
     first_seed: int = 0
     maps: tuple[Path, ...] = ()

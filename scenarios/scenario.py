@@ -11,6 +11,7 @@ import numpy as np
 
 from envs.maps.map_files import MapFile
 from envs.scripted_actors import ActorScript, ScriptedActors
+from worldsim.editing.edits import Edit
 
 CONTEXT = 0.7
 """The worlds drive this long before the policy takes over at time 0, so that a start clip shows motion [s]."""
@@ -29,6 +30,8 @@ class Situation:
         min_progress: a pass needs at least this distance, so that standing still is no way to pass [m].
         parameters: the sampled values, name with unit to value.
         ambient_traffic: keeps the town's own traffic; the start may then lie on any road, not just a straight one.
+        edits: of `drivedit.edit`: what stands there otherwise than in the town; along the route, 0 is where the policy
+            takes over.
     """
 
     ego_speed: float
@@ -37,6 +40,7 @@ class Situation:
     min_progress: float
     parameters: Mapping[str, float]
     ambient_traffic: bool = False
+    edits: tuple[Edit, ...] = ()
 
     def actors(self) -> ScriptedActors:
         """The world's reset option: its actors, and how much straight road the scripts need."""
@@ -61,6 +65,7 @@ class Case:
         duration: the policy drives at most this long [s].
         min_progress: a pass needs at least this distance, so that standing still is no way to pass [m].
         map: where instead of the town.
+        edits: what stands there otherwise than on the map.
 
     Raises:
         ValueError: the duration is not positive.
@@ -75,15 +80,22 @@ class Case:
     duration: float
     min_progress: float
     map: MapFile | None = None
+    edits: tuple[Edit, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.duration > 0:
             raise ValueError(f"duration must be positive, got {self.duration}")
 
-    def reference_options(self) -> dict[str, Any]:
-        """Reset options of a world with actors."""
-        place = {"town": self.town} if self.map is None else self.map.reset_options
-        return {**place, "scripted_actors": self.actors}
+    def reference_options(self, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Reset options of a world with actors; `place` are those that say where, instead of the case's own."""
+        if place is None:
+            place = {"town": self.town} if self.map is None else self.map.reset_options
+        edits = {"layout": self.edits} if self.edits else {}
+        return {**place, "scripted_actors": self.actors, **edits}
+
+    def without_edits(self) -> Case:
+        """The same situation where nothing stands otherwise than on the map."""
+        return replace(self, edits=())
 
 
 def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
@@ -149,4 +161,5 @@ class Scenario:
             ego_speed=float(situation.ego_speed),
             duration=situation.duration,
             min_progress=float(situation.min_progress),
+            edits=situation.edits,
         )

@@ -80,13 +80,14 @@ def test_every_scenario_says_what_it_is(name):
 def test_the_command_line_offers_exactly_the_catalogue(verb, capsys):
     with pytest.raises(SystemExit):
         main([verb, "--help"])
-    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert f"{{{','.join(SCENARIOS)}}}" in words
-    assert all(f"{name}: {entry.title}" in words for name, entry in SCENARIOS.items())
+    # lines are broken anywhere, within a long list of names too
+    shown = "".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"{{{','.join(SCENARIOS)}}}" in shown
+    assert all(f"{name}:{entry.title.replace(' ', '')}" in shown for name, entry in SCENARIOS.items())
 
 
-def test_validation_runs_the_benchmark_and_fidelity_everything():
+def test_validation_runs_the_benchmark_and_fidelity_everything_but_occlusions():
     assert ValidateConfig().scenarios == scenarios_tagged("benchmark")
-    assert FidelityConfig().scenarios == tuple(SCENARIOS)
+    assert FidelityConfig().scenarios == tuple(name for name in SCENARIOS if name != "occluded_crossing")
     with pytest.raises(ValueError, match="no scenario is named tornado; there are lead_braking, cut_in"):
         ValidateConfig(scenarios=("tornado",))
