@@ -26,10 +26,13 @@ def make_images(monkeypatch):
 
 
 def test_every_picture_is_in_the_tree_and_made_by_a_script(make_images):
+    import make_editing
     import make_maps
 
     found = [*make_images.IMAGES.glob("*.jpg"), *make_images.IMAGES.glob("*.webp")]
-    assert sorted(path.stem for path in found) == sorted([*make_images.PICTURES, Path(make_maps.PICTURE_NAME).stem])
+    assert sorted(path.stem for path in found) == sorted(
+        [*make_images.PICTURES, *make_editing.PICTURES, Path(make_maps.PICTURE_NAME).stem]
+    )
 
 
 def test_a_picture_is_written_whole_where_the_readme_looks_for_it(make_images, tiny_checkpoint, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The blocks of README, quickstart and the page on the environment are run as they stand there, in an empty folder."""
+"""The blocks of README, quickstart and the pages on env and edits are run as they stand there, in an empty folder."""
 
 import re
 import shlex
@@ -11,7 +11,9 @@ from places import ROOT
 
 import drivedit
 
-README, QUICKSTART, ENVIRONMENT = (ROOT / name for name in ("README.md", "docs/quickstart.md", "docs/environment.md"))
+README, QUICKSTART, ENVIRONMENT, EDITING = (
+    ROOT / name for name in ("README.md", "docs/quickstart.md", "docs/environment.md", "docs/editing.md")
+)
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -50,6 +52,10 @@ def test_the_readme_shows_both_ways_to_make_an_env():
 
 def test_the_page_on_the_environment_runs_from_top_to_bottom(tmp_path):
     run_program("\n".join(blocks(ENVIRONMENT, "python")), tmp_path)
+
+
+def test_the_page_on_editing_runs_from_top_to_bottom(tmp_path):
+    run_program("\n".join(blocks(EDITING, "python")), tmp_path)
 
 
 def test_every_python_block_runs(tmp_path):
