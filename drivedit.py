@@ -279,6 +279,13 @@ def _train():
     return TrainConfig, train
 
 
+def _clone():
+    """Train the pixel planners, which imitate the lane follower from camera frames; resumes."""
+    from training.clone import CloneConfig, clone
+
+    return CloneConfig, clone
+
+
 def _evaluate():
     """Measure a world model on held-out towns."""
     from training.evaluation.evaluate import EvaluateConfig, evaluate
@@ -313,6 +320,7 @@ _VERBS: dict[str, Verb] = {
         _import_map,
         _identify,
         _train,
+        _clone,
         _evaluate,
         _benchmark,
         _serve,

@@ -110,12 +110,18 @@ class LaneFollower:
             min_lookahead=self.config.min_lookahead,
             offset=self.config.offset,
         )
-        acceleration = choose_acceleration(scenes, self.config)
-        pedal = self.vehicle_model.acceleration_command(acceleration, scenes.speed)
+        pedal = choose_pedal(choose_acceleration(scenes, self.config), scenes.speed, self.vehicle_model)
+        return np.stack([steer, pedal], axis=-1).astype(np.float32)
 
-        # A car at rest coasts under a pedal near zero, so it would creep; hold it with the brake.
-        holds = (scenes.speed < STANDSTILL_SPEED) & (acceleration < STANDSTILL_ACCELERATION)
-        return np.stack([steer, np.where(holds, STANDSTILL_PEDAL, pedal)], axis=-1).astype(np.float32)
+
+def choose_pedal(
+    acceleration: np.ndarray | float, speed: np.ndarray | float, vehicle_model: VehicleModel
+) -> np.ndarray:
+    """Pedal in [-1, 1] that yields `acceleration` [m/s²] at `speed` [m/s], and holds a car at rest."""
+    pedal = vehicle_model.acceleration_command(acceleration, speed)
+    # A car at rest coasts under a pedal near zero, so it would creep; hold it with the brake.
+    holds = (np.asarray(speed) < STANDSTILL_SPEED) & (np.asarray(acceleration) < STANDSTILL_ACCELERATION)
+    return np.where(holds, STANDSTILL_PEDAL, pedal)
 
 
 def steer_along_route(

@@ -65,7 +65,7 @@ class ReferenceCaseRunner:
         for attempts_left in reversed(range(MAX_ATTEMPTS)):
             try:
                 reference_start(self.env, case, options)
-                return drive(self.env, policy, case.seed, options, _num_steps(self.env, case))
+                return drive(self.env, case.driver(policy), case.seed, options, _num_steps(self.env, case))
             except WorldLostError as error:
                 if attempts_left == 0:
                     raise
@@ -95,7 +95,7 @@ class LearnedCaseRunner:
         """See CaseRunner."""
         clip = reference_start(self.recorder, case, case.reference_options(), pictures=self.pictures)
         options = {"start_clip": clip, "scripted_actors": case.actors}
-        return drive(self.env, policy, case.seed, options, _num_steps(self.env, case))
+        return drive(self.env, case.driver(policy), case.seed, options, _num_steps(self.env, case))
 
     def close(self) -> None:
         """Release both worlds."""

@@ -7,10 +7,12 @@ of UN R157 annex 5, within what the towns' streets allow.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from policies.disturbance import Disturbance
 from scenarios.actors import EGO_HALF_LENGTH, BrakingLead, CrossingPedestrian, CutIn
 from scenarios.scenario import CONTEXT, Scenario, Situation, SituationFactory
 from worldsim.editing.edits import AlongRoute, Put
@@ -198,6 +200,24 @@ def traffic(rng: np.random.Generator, town: int) -> Situation:
         min_progress=0.0,
         parameters={"ego speed [km/h]": speed / KMH, "town": float(town)},
         ambient_traffic=True,
+    )
+
+
+@scenario(
+    title="Pushed off the lane's centre",
+    tags=("recovery",),
+    samples={"ego speed [km/h]": "20 to 40 km/h", "to the left": "yes or no"},
+)
+def lane_recovery(rng: np.random.Generator, town: int) -> Situation:
+    """On an empty straight road the car is pushed 0.5 m and 4° off its lane before the policy takes over."""
+    speed, side = rng.uniform(20, 40) * KMH, rng.choice([-1.0, 1.0])
+    return Situation(
+        ego_speed=speed,
+        scripts=(),
+        duration=7.0,
+        min_progress=0.5 * speed * 7.0,
+        parameters={"ego speed [km/h]": speed / KMH, "to the left": float(side > 0)},
+        disturbance=Disturbance(offset=0.5 * side, heading=math.radians(4.0)),
     )
 
 

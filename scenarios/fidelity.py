@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from tqdm import tqdm
 
@@ -13,22 +13,36 @@ from envs.folder_lock import lock_folder
 from envs.maps.map_files import read_maps
 from envs.process_pool import in_processes
 from policies.drive import Rollout
+from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.policy import Policy
 from policies.registry import make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.case_results import measure
 from scenarios.case_runner import CaseRunner, InvalidStartError, make_case_runner
 from scenarios.catalogue import SCENARIOS
-from scenarios.fidelity_report import SIDES, Drive, Side, compare, print_comparison, write_comparison
+from scenarios.fidelity_drives import SIDES, Drive, ResultLog, Side
+from scenarios.fidelity_report import compare, print_comparison, write_comparison
 from scenarios.metrics.pdm import pdm_score
-from scenarios.report import checkpoint_digest, code_digest, provenance
+from scenarios.metrics.recovery import recovery_time
+from scenarios.recovery import LONGEST, compare_recovery
+from scenarios.recovery import SCENARIO as RECOVERY_SCENARIO
+from scenarios.report import checkpoint_digest, code_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
 from scenarios.validate import ScenarioNames, check_scenarios
-from worldsim.atomic_files import atomic_path
 
 Task = tuple[Side, str]
 """A planner, by name, in a world."""
 CASES_PER_JOB = 8
+RANKING_SCENARIOS = tuple(name for name, entry in SCENARIOS.items() if not {"recovery", "occlusion"} & {*entry.tags})
+"""By default, starts to rank planners from are drawn from these."""
+PLANNERS: Mapping[str, Mapping[str, Callable[[], Policy]]] = {
+    "state": VARIANTS,
+    "pixels": {
+        REFERENCE_PLANNER: VARIANTS[REFERENCE_PLANNER],
+        **{name: entry.load for name, entry in PIXEL_PLANNERS.items()},
+    },
+}
+"""What planners observe to those that there are, name to factory; the reference planner always observes the state."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +50,13 @@ class FidelityConfig:
     """Which planners are ranked, and from which starts.
 
     Args:
-        planners: names in `policies.variants`; all of them by default. The lane follower always takes part.
+        observe: what the planners to rank observe: "state", those of `policies.variants`; "pixels", those of
+            `policies.pixels.catalogue`, which is slower, since frames are made.
+        planners: names of these; all of them by default. The lane follower always drives, as the yardstick of progress;
+            among planners that observe the state it is ranked too.
         own: planners of your own to rank as well, as module:Name or file.py:Name; they drive again in every run.
-        scenarios: names in the catalogue; starts are drawn from these. By default all but occlusions, which hide
-            nothing from planners that are told of every road user.
+        scenarios: names in the catalogue; starts are drawn from these. By default all but pushes off the lane and
+            occlusions, which hide nothing from planners that are told of every road user.
         num_seeds: starts per scenario.
         first_seed: seeds count up from here across all scenarios, so that no two starts share a seed and a place.
         maps: OpenDRIVE files, or folders of them, that starts take turns on instead of procedural towns.
@@ -48,16 +65,18 @@ class FidelityConfig:
         device: torch device of the learned world.
         num_sampling_steps: denoising steps per frame of the learned world; 1 is the fastest and changes what is
             generated, not how tracked states are computed.
-        pixels: planners see camera frames, which those of `policies.variants` ignore; slower.
+        recovery_starts: of planners that observe pixels, further starts at which they are pushed off their lane, and
+            how fast they come back is compared; 0 for none.
         num_workers: processes that drive, each with worlds of its own.
 
     Raises:
         ValueError: a count is too small, a name is unknown, there is no scenario, or there are fewer than 3 planners.
     """
 
+    observe: Literal["state", "pixels"] = "state"
     planners: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
-    scenarios: ScenarioNames = tuple(name for name, entry in SCENARIOS.items() if "occlusion" not in entry.tags)
+    scenarios: ScenarioNames = RANKING_SCENARIOS
     num_seeds: int = 13
     first_seed: int = 0
     maps: tuple[Path, ...] = ()
@@ -65,27 +84,38 @@ class FidelityConfig:
     checkpoint: Path | None = None
     device: str = "cpu"
     num_sampling_steps: int | None = None
-    pixels: bool = False
+    recovery_starts: int = 24
     num_workers: int = 1
 
     def __post_init__(self) -> None:
-        for name, least in (("num_seeds", 1), ("num_workers", 1), ("first_seed", 0)):
+        for name, least in (("num_seeds", 1), ("num_workers", 1), ("first_seed", 0), ("recovery_starts", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         check_scenarios(self.scenarios)
         for own in self.own:
             if ":" not in own or self.own.count(own) > 1:
                 raise ValueError(f"own must be different module:Name or file.py:Name, got {', '.join(self.own)}")
-        unknown = sorted(set(self.planners) - set(VARIANTS))
+        offered = PLANNERS[self.observe]
+        unknown = sorted(set(self.planners) - set(offered))
         if unknown:
-            raise ValueError(f"no planner is named {', '.join(unknown)}; there are {', '.join(VARIANTS)}")
-        if len(self.all_planners()) < 3:
-            raise ValueError(f"a ranking needs at least 3 planners, got {', '.join(self.all_planners())}")
+            raise ValueError(f"no planner is named {', '.join(unknown)}; there are {', '.join(offered)}")
+        if len(self.ranked_planners()) < 3:
+            raise ValueError(f"a ranking needs at least 3 planners, got {', '.join(self.ranked_planners())}")
+
+    @property
+    def pixels(self) -> bool:
+        """Whether frames are made."""
+        return self.observe == "pixels"
 
     def all_planners(self) -> tuple[str, ...]:
-        """Names of all planners, the reference planner first."""
-        chosen = [name for name in VARIANTS if name == REFERENCE_PLANNER or name in (self.planners or VARIANTS)]
+        """Names of all planners that drive, the reference planner first."""
+        offered = PLANNERS[self.observe]
+        chosen = [name for name in offered if name == REFERENCE_PLANNER or name in (self.planners or offered)]
         return (*chosen, *self.own)
+
+    def ranked_planners(self) -> tuple[str, ...]:
+        """Names of those that are ranked: not the reference planner where it observes other things than they do."""
+        return tuple(name for name in self.all_planners() if name != REFERENCE_PLANNER or not self.pixels)
 
 
 def fidelity(config: FidelityConfig) -> int:
@@ -101,20 +131,22 @@ def fidelity(config: FidelityConfig) -> int:
         "checkpoint": checkpoint_digest(config.checkpoint),
         "code": code_digest(),
         "num_sampling_steps": config.num_sampling_steps,
-        "pixels": config.pixels,
+        "observe": config.observe,
+        "planners": planners_digest(),
         "maps": [file.label for file in maps],
     }
-    planners, cases = config.all_planners(), place_on_maps(_draw_cases(config), maps)
+    planners, ranked = config.all_planners(), config.ranked_planners()
+    cases, pushed = (place_on_maps(drawn, maps) for drawn in (_draw_cases(config), _draw_pushed_cases(config)))
     with lock_folder(config.out):
         log = ResultLog(config.out / "drives.jsonl", conditions)
         for own in config.own:
-            _make_planner(own)  # a planner that cannot be made fails here, not after hours of driving
+            _make_planner(config, own)  # a planner that cannot be made fails here, not after hours of driving
             log.forget(own)  # its code may have changed
-        _drive_missing(config, planners, cases, log)
+        _drive_missing(config, planners, [*cases, *pushed], log)
 
-    comparison = compare(log.drives, planners, cases)
+    comparison = compare(log.drives, ranked, cases, compare_recovery(log.drives, planners, pushed))
     print_comparison(comparison)
-    seeds = sorted(case.seed for case in cases)
+    seeds = sorted({case.seed for case in (*cases, *pushed)})
     facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
     write_comparison(config.out, comparison, asdict(config), facts)
     print(f"{comparison.verdict}: {config.out / 'report.html'}")
@@ -143,8 +175,14 @@ def _draw_cases(config: FidelityConfig) -> list[Case]:
     return [SCENARIOS[name].draw(next(seeds)) for name in config.scenarios for _ in range(config.num_seeds)]
 
 
-def _make_planner(name: str) -> Policy:
-    return VARIANTS[name]() if name in VARIANTS else make_policy(name)
+def _draw_pushed_cases(config: FidelityConfig) -> list[Case]:
+    num = config.recovery_starts if config.pixels else 0
+    return [SCENARIOS[RECOVERY_SCENARIO].draw(config.first_seed + k) for k in range(num)]
+
+
+def _make_planner(config: FidelityConfig, name: str) -> Policy:
+    offered = PLANNERS[config.observe]
+    return offered[name]() if name in offered else make_policy(name)
 
 
 def _drive_tasks(config: FidelityConfig, tasks: dict[Task, list[Case]], log: ResultLog) -> Iterable[list[Drive]]:
@@ -185,7 +223,7 @@ def _drive_cases(
             pixels=config.pixels,
         )
 
-    runner, policy = _RUNNERS[key], _make_planner(planner)
+    runner, policy = _RUNNERS[key], _make_planner(config, planner)
     drives = []
     for case, reference in zip(cases, reference_progress, strict=True):
         try:
@@ -197,11 +235,13 @@ def _drive_cases(
 
 
 def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout | None, reference: float | None) -> Drive:
-    outcome, progress, score = "invalid", 0.0, 0.0
+    outcome, progress, score, recovered = "invalid", 0.0, 0.0, None
     if rollout is not None:
         progress = float(rollout.progress.sum())
         outcome = measure(case, rollout).outcome
         score = pdm_score(rollout, progress if reference is None else reference).score
+        if case.disturbance is not None:
+            recovered = recovery_time(rollout.scenes, case.disturbance, rollout.dt, LONGEST)
     return Drive(
         world=world,
         planner=planner,
@@ -210,57 +250,5 @@ def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout | None,
         outcome=outcome,
         progress=progress,
         score=score,
+        recovery_time=recovered,
     )
-
-
-class ResultLog:
-    """The drives done so far, one JSON line each, in a file from which an interrupted run resumes.
-
-    Args:
-        path: of the file.
-        conditions: what every drive in the file depends on: world model, code, settings.
-
-    Raises:
-        ValueError: the file was written under other conditions.
-    """
-
-    def __init__(self, path: Path, conditions: dict[str, object]) -> None:
-        self.path = path
-        self.drives: dict[tuple, Drive] = {}
-
-        head = json.dumps(conditions)
-        first, *lines = path.read_text().splitlines() if path.is_file() else [head]
-        if first != head:
-            raise ValueError(f"{path} was written with another world model, settings or code; choose another --out")
-        for line in lines:
-            try:
-                self._keep(Drive(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError):
-                continue  # cut short by an interruption
-
-        # Written whole, so that a line that was cut short is gone before others are appended.
-        with atomic_path(path) as temporary:
-            temporary.write_text("\n".join([head, *(json.dumps(asdict(d)) for d in self.drives.values())]) + "\n")
-
-    def _keep(self, drive: Drive) -> None:
-        self.drives[drive.key] = drive
-
-    def has(self, world: Side, planner: str, case: Case) -> bool:
-        """Whether a planner has driven a case in a world."""
-        return (world, planner, case.scenario, case.seed) in self.drives
-
-    def add(self, drives: Sequence[Drive]) -> None:
-        """Append drives to the log."""
-        with self.path.open("a") as file:
-            for drive in drives:
-                file.write(json.dumps(asdict(drive)) + "\n")
-                self._keep(drive)
-
-    def forget(self, planner: str) -> None:
-        """Drop a planner's drives, so that it drives again."""
-        self.drives = {key: drive for key, drive in self.drives.items() if drive.planner != planner}
-
-    def reference_progress(self, world: Side, cases: Sequence[Case]) -> list[float | None]:
-        """The reference planner's progress in each case [m], None while it has not driven."""
-        found = [self.drives.get((world, REFERENCE_PLANNER, case.scenario, case.seed)) for case in cases]
-        return [None if drive is None else drive.progress for drive in found]

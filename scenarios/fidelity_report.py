@@ -5,49 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from scenarios.catalogue import SCENARIOS
+from scenarios.fidelity_drives import SIDES, Drive, Side
 from scenarios.plots import agreement_figure
+from scenarios.recovery import Recovery, print_recovery, recovery_content, recovery_section
 from scenarios.report import Figure, Page, Section, Stat, Table, write_json, write_page
 from scenarios.scenario import Case
 from scenarios.statistics import Agreement, Interval, agreement
 
-Side = Literal["road", "learned"]
-SIDES: tuple[Side, ...] = ("road", "learned")
-"""The reference world, and the learned world that is compared with it."""
 TARGET = 0.9
 """Rank correlation (Spearman) above which the learned world may be used to choose between planners."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drive:
-    """The result of one planner in one world from one start.
-
-    Args:
-        world: "road" or "learned".
-        planner: name.
-        scenario: of the start.
-        seed: of the start.
-        outcome: as in CaseResult; "invalid" if there is no usable start.
-        progress: along the route [m].
-        score: NAVSIM's PDM score, in [0, 1].
-    """
-
-    world: Side
-    planner: str
-    scenario: str
-    seed: int
-    outcome: str
-    progress: float
-    score: float
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        """Identifies the drive among all."""
-        return self.world, self.planner, self.scenario, self.seed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +32,7 @@ class Comparison:
         failed: whether a drive ended in a collision or off the road, bool [planners, starts] in each world.
         agreement: over all starts.
         by_scenario: over the starts of each scenario that has at least two.
+        recovery: from pushes off the lane, if there were any.
     """
 
     planners: Sequence[str]
@@ -69,6 +41,7 @@ class Comparison:
     failed: Mapping[Side, np.ndarray]
     agreement: Agreement
     by_scenario: Mapping[str, Agreement]
+    recovery: Recovery | None = None
 
     @property
     def rankings_agree(self) -> bool:
@@ -98,13 +71,19 @@ class Comparison:
         return float((~self.failed["road"][learned]).mean()) if learned.any() else None
 
 
-def compare(drives: Mapping[tuple, Drive], planners: Sequence[str], cases: Sequence[Case]) -> Comparison:
+def compare(
+    drives: Mapping[tuple, Drive],
+    planners: Sequence[str],
+    cases: Sequence[Case],
+    recovery: Recovery | None = None,
+) -> Comparison:
     """Compare the scores of both worlds.
 
     Args:
         drives: by their keys; every planner's from every case in both worlds.
         planners: names.
         cases: the starts.
+        recovery: handed on.
 
     Raises:
         ValueError: fewer than two starts can be driven in both worlds.
@@ -136,6 +115,7 @@ def compare(drives: Mapping[tuple, Drive], planners: Sequence[str], cases: Seque
         failed=failed,
         agreement=agreement_over(range(len(kept)), 2000),
         by_scenario={name: agreement_over(chosen, 500) for name, chosen in parts.items() if len(chosen) >= 2},
+        recovery=recovery,
     )
 
 
@@ -151,6 +131,10 @@ def print_comparison(comparison: Comparison) -> None:
         f"Spearman {_format(a.spearman)}, Kendall {_format(a.kendall)}, Pearson {_format(a.pearson)}, "
         f"MMRV {_format(a.mmrv, 3)}"
     )
+    found, made_up = map(_share, (comparison.failures_found, comparison.failures_made_up))
+    print(f"failures found {found}, made up {made_up}; same outcome {_share(comparison.same_verdict)}")
+    if comparison.recovery is not None:
+        print_recovery(comparison.recovery)
 
 
 def write_comparison(
@@ -168,6 +152,7 @@ def write_comparison(
         "same_verdict": comparison.same_verdict,
         "failures_found": comparison.failures_found,
         "failures_made_up": comparison.failures_made_up,
+        "recovery": None if comparison.recovery is None else recovery_content(comparison.recovery),
         "provenance": provenance,
     }
     write_json(out / "report.json", content)
@@ -180,7 +165,7 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
     order = np.argsort(-means["road"], kind="stable").tolist()
 
     shares = (comparison.same_verdict, comparison.failures_found, comparison.failures_made_up)
-    same, found, made_up = ("–" if share is None else f"{share:.0%}" for share in shares)
+    same, found, made_up = map(_share, shares)
 
     return Page(
         title="Does the learned world rank planners as the reference world does?",
@@ -202,7 +187,11 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
         "the lane follower's in the same world. Intervals: 95 %, by a bootstrap over planners and starts. Scores are "
         "computed from tracked states in both worlds; a planner that uses camera frames sees generated ones in the "
         "learned world. A real failure is one in the reference world.",
-        sections=[_scores_section(comparison, names), _scenario_section(comparison)],
+        sections=[
+            _scores_section(comparison, names),
+            _scenario_section(comparison),
+            *([] if comparison.recovery is None else [recovery_section(comparison.recovery)]),
+        ],
         provenance=provenance,
     )
 
@@ -228,6 +217,10 @@ def _scenario_section(comparison: Comparison) -> Section:
         text="Agreement over the starts of one scenario. Fewer starts, so wider intervals.",
         table=Table(header=["scenario", "Spearman", "Pearson", "MMRV"], rows=rows),
     )
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
 
 
 def _format(interval: Interval, digits: int = 2) -> str:

@@ -168,6 +168,13 @@ def checkpoint_digest(checkpoint: Path | None) -> str:
     return _folder_digest(checkpoint or DEFAULT_CHECKPOINT)
 
 
+def planners_digest() -> str:
+    """SHA-256 of the pixel planners' weights."""
+    from policies.pixels.catalogue import WEIGHTS
+
+    return _folder_digest(WEIGHTS)
+
+
 def code_digest() -> str:
     """SHA-256 of the sources that determine a drive and its score: worlds, policies, scenarios."""
     digest = hashlib.sha256()

@@ -12,6 +12,8 @@ import numpy as np
 from envs.maps.map_files import MapFile
 from envs.scripted_actors import ActorScript, ScriptedActors
 from worldsim.editing.edits import Edit
+from policies.disturbance import Disturbance, DisturbedPolicy
+from policies.policy import Policy
 
 CONTEXT = 0.7
 """The worlds drive this long before the policy takes over at time 0, so that a start clip shows motion [s]."""
@@ -32,6 +34,7 @@ class Situation:
         ambient_traffic: keeps the town's own traffic; the start may then lie on any road, not just a straight one.
         edits: of `drivedit.edit`: what stands there otherwise than in the town; along the route, 0 is where the policy
             takes over.
+        disturbance: what the ego suffers before the policy takes over; its time counts to `duration`.
     """
 
     ego_speed: float
@@ -41,6 +44,7 @@ class Situation:
     parameters: Mapping[str, float]
     ambient_traffic: bool = False
     edits: tuple[Edit, ...] = ()
+    disturbance: Disturbance | None = None
 
     def actors(self) -> ScriptedActors:
         """The world's reset option: its actors, and how much straight road the scripts need."""
@@ -66,6 +70,7 @@ class Case:
         min_progress: a pass needs at least this distance, so that standing still is no way to pass [m].
         map: where instead of the town.
         edits: what stands there otherwise than on the map.
+        disturbance: what the ego suffers before the policy takes over; its time counts to `duration`.
 
     Raises:
         ValueError: the duration is not positive.
@@ -81,6 +86,7 @@ class Case:
     min_progress: float
     map: MapFile | None = None
     edits: tuple[Edit, ...] = ()
+    disturbance: Disturbance | None = None
 
     def __post_init__(self) -> None:
         if not self.duration > 0:
@@ -96,6 +102,10 @@ class Case:
     def without_edits(self) -> Case:
         """The same situation where nothing stands otherwise than on the map."""
         return replace(self, edits=())
+
+    def driver(self, policy: Policy) -> Policy:
+        """The policy, behind the disturbance if there is one."""
+        return policy if self.disturbance is None else DisturbedPolicy(policy, self.disturbance)
 
 
 def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
@@ -162,4 +172,5 @@ class Scenario:
             duration=situation.duration,
             min_progress=float(situation.min_progress),
             edits=situation.edits,
+            disturbance=situation.disturbance,
         )

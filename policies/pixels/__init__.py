@@ -1,0 +1,1 @@
+"""Pixel planners: small networks that imitate the lane follower from camera frames, speed and route command."""
