@@ -1,4 +1,4 @@
-"""Recovery from a push off the lane's centre, in both worlds: does the learned world show what a planner needs to see?"""
+"""Recovery from a push off the lane's centre, in both worlds: does the learned one show what a planner needs?"""
 
 from __future__ import annotations
 

@@ -73,9 +73,7 @@ def fit_frame(frame: np.ndarray) -> np.ndarray:
     """
     height, width = frame.shape[:2]
     if not height or height != width:
-        raise ValueError(
-            f"a pixel planner needs square camera frames, as of an env with obs='pixels', got {frame.shape}"
-        )
+        raise ValueError(f"a pixel planner needs square frames, as of an env with obs='pixels', got {frame.shape}")
     if (height, width) == FRAME_SIZE:
         return frame
     return cv2.resize(frame, FRAME_SIZE[::-1], interpolation=cv2.INTER_AREA)
