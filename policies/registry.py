@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from policies.own import load_own_policy
+from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.policy import ConstantPolicy, Policy, RandomPolicy
 from policies.rule_based import LaneFollower
 
@@ -67,6 +68,11 @@ POLICIES: dict[str, PolicyEntry] = {
             title="searches action sequences in the learned world (CEM)",
             factory=_make_sampling_planner,
             uses_world_model=True,
+        ),
+        PolicyEntry(
+            name="pixels",
+            title="sees camera frames, its speed and the route command; imitates the lane follower",
+            factory=lambda settings: PIXEL_PLANNERS["pixels"].load(),
         ),
         PolicyEntry(name="constant", title="coasts straight on", factory=lambda settings: ConstantPolicy()),
         PolicyEntry(name="random", title="random actions", factory=lambda settings: RandomPolicy()),

@@ -48,7 +48,7 @@ def compare_recovery(drives: Mapping[tuple, Drive], planners: Sequence[str], cas
         planners: names.
         cases: of SCENARIO.
     """
-    table = {
+    table: dict[Side, np.ndarray] = {
         world: np.array(
             [[drives[(world, p, case.scenario, case.seed)].recovery_time for case in cases] for p in planners],
             np.float64,

@@ -101,7 +101,7 @@ def clone(config: CloneConfig) -> None:
         for name in config.planners:
             stage = in_precision(config.stage(name), precision)
             part = first_episodes(store, stage.num_episodes)
-            samples = PixelSamples(part, accelerations[: len(part)], PIXEL_PLANNERS[name].vision)
+            samples = PixelSamples(part, accelerations[: len(part.rows)], PIXEL_PLANNERS[name].vision)
             with seeded(crc32(name.encode())):
                 network = PixelNetwork().to(device)
                 if stage.begins_from is not None:

@@ -77,7 +77,7 @@ class PixelSamples:
         self.usable, self.eventful = np.flatnonzero(usable), np.flatnonzero(usable & eventful)
         if not len(self.eventful):
             raise ValueError(
-                f"of {len(store)} recorded moments {len(self.usable)} are known well enough to imitate an expert in, "
+                f"of {len(rows)} recorded moments {len(self.usable)} are known well enough to imitate an expert in, "
                 f"and none of them has a bend ahead or asks for braking"
             )
 
