@@ -12,7 +12,7 @@ from envs.folder_lock import lock_folder
 from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.pixels.network import PixelNetwork
 from policies.rule_based import LaneFollowerConfig
-from training.batches.pixel_samples import PixelSamples, expert_accelerations
+from training.batches.pixel_samples import PixelSamples, label_scenes
 from training.data.frame_store import FrameStore
 from training.data.rollouts import RolloutDataset
 from training.recipes import in_precision
@@ -31,16 +31,27 @@ def _stage(num_steps: int, num_episodes: int | None = None, begins_from: str | N
 
 
 PLANNER_STAGES: dict[str, CloneStageConfig] = {
-    "pixels": _stage(2500),
-    "pixels_grey": _stage(300, begins_from="pixels"),
-    "pixels_delayed": _stage(300, begins_from="pixels"),
-    "pixels_narrow": _stage(300, begins_from="pixels"),
-    "pixels_blurred": _stage(300, begins_from="pixels"),
-    "pixels_brief": _stage(120),
-    "pixels_little_data": _stage(500, num_episodes=24),
-    "pixels_least_data": _stage(500, num_episodes=6),
+    "pixels": _stage(1600),
+    "pixels_grey": _stage(150, begins_from="pixels"),
+    "pixels_delayed": _stage(150, begins_from="pixels"),
+    "pixels_narrow": _stage(150, begins_from="pixels"),
+    "pixels_blurred": _stage(150, begins_from="pixels"),
+    "pixels_brief": _stage(60),
+    "pixels_little_data": _stage(250, num_episodes=24),
+    "pixels_least_data": _stage(250, num_episodes=6),
 }
 """Name in PIXEL_PLANNERS to how it is trained; one that others begin from comes before them."""
+
+
+def planner_table() -> str:
+    """The planners and their training as a Markdown table."""
+    lines = ["| planner | what sets it apart | steps |", "|---|---|---|"]
+    for name, stage in PLANNER_STAGES.items():
+        steps = f"{stage.loop.num_steps:,}"
+        if stage.begins_from is not None:
+            steps += f", from those of `{stage.begins_from}` on"
+        lines.append(f"| `{name}` | {PIXEL_PLANNERS[name].title} | {steps} |")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +108,11 @@ def clone(config: CloneConfig) -> None:
     with lock_folder(config.out):
         precision = run_precision(config.out, device, config.precision)
         store = FrameStore(RolloutDataset(config.data))
-        accelerations = expert_accelerations(store.rows.scenes, LaneFollowerConfig())
+        labels = label_scenes(store.rows.scenes, LaneFollowerConfig())
         for name in config.planners:
             stage = in_precision(config.stage(name), precision)
             part = first_episodes(store, stage.num_episodes)
-            samples = PixelSamples(part, accelerations[: len(part.rows)], PIXEL_PLANNERS[name].vision)
+            samples = PixelSamples(part, labels.first(len(part.rows)), PIXEL_PLANNERS[name].vision)
             with seeded(crc32(name.encode())):
                 network = PixelNetwork().to(device)
                 if stage.begins_from is not None:

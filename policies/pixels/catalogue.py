@@ -45,12 +45,12 @@ class PixelPlannerEntry:
 PIXEL_PLANNERS: dict[str, PixelPlannerEntry] = {
     entry.name: entry
     for entry in (
-        PixelPlannerEntry(name="pixels", title="all of the data, full training"),
+        PixelPlannerEntry(name="pixels", title="no handicap"),
         PixelPlannerEntry(name="pixels_grey", title="sees no colours", vision=Vision(grey=True)),
         PixelPlannerEntry(name="pixels_delayed", title="sees 0.4 s late", vision=Vision(delay=4)),
         PixelPlannerEntry(name="pixels_narrow", title="sees the middle third", vision=Vision(width=1 / 3)),
         PixelPlannerEntry(name="pixels_blurred", title="sees squares of 8 px", vision=Vision(blur=8)),
-        PixelPlannerEntry(name="pixels_brief", title="a thirtieth of the training"),
+        PixelPlannerEntry(name="pixels_brief", title="trained briefly"),
         PixelPlannerEntry(name="pixels_little_data", title="24 of 480 episodes"),
         PixelPlannerEntry(name="pixels_least_data", title="6 of 480 episodes"),
     )

@@ -14,8 +14,8 @@ from worldsim.datatypes.scene import ROUTE_DISTANCES, RouteCommand
 
 WIDTHS = (32, 48, 64)
 """Channels at 1/4, 1/8 and 1/16 of the picture's resolution."""
-CELL_WIDTH, HIDDEN_WIDTH = 16, 96
-"""Channels a cell keeps for the dense layers, and width of these."""
+CELL_WIDTH, HIDDEN_WIDTH, PACE_WIDTH = 16, 96, 48
+"""Channels a cell keeps for the dense layers, width of the first of these, and of the one that is about speed alone."""
 SPEED_UNIT, ACCELERATION_UNIT = 10.0, 2.0
 """Speed [m/s] and acceleration [m/s²] that become 1."""
 
@@ -26,14 +26,19 @@ class Intention(NamedTuple):
     Args:
         route: points (x, y) at ROUTE_DISTANCES on the route, in the vehicle frame, [b, 10, 2] [m].
         acceleration: [b] [m/s²].
+        nearness: of what it keeps its distance to, [b], 1 where it is touched, 0 on a free road; not driven by, but
+            learned along, so that acceleration is about what is seen.
     """
 
     route: Tensor
     acceleration: Tensor
+    nearness: Tensor
 
 
 class PixelNetwork(nn.Module):
     """A convolutional network with one output layer a RouteCommand (conditional imitation, Codevilla et al. 2018).
+
+    Acceleration is asked of one layer for all commands: braking is rare, and the same everywhere.
 
     No normalisation layers: a picture's answer depends on that picture alone, and the network is shallow.
     """
@@ -52,7 +57,9 @@ class PixelNetwork(nn.Module):
         self.mix16 = nn.Conv2d(c16, c16, 3, padding=1)
         self.cells = nn.Conv2d(c16, CELL_WIDTH, 1)
         self.hidden = nn.Linear(CELL_WIDTH * height * width + 1, HIDDEN_WIDTH)
-        self.heads = nn.Linear(HIDDEN_WIDTH + 1, len(RouteCommand) * (2 * len(ROUTE_DISTANCES) + 1))
+        self.routes = nn.Linear(HIDDEN_WIDTH + 1, len(RouteCommand) * 2 * len(ROUTE_DISTANCES))
+        self.pace_hidden = nn.Linear(HIDDEN_WIDTH + 1, PACE_WIDTH)
+        self.pace = nn.Linear(PACE_WIDTH, 2)
 
         # straight on is 0; a point's unit grows with its distance, as its spread does
         distances = torch.tensor(ROUTE_DISTANCES)
@@ -76,11 +83,17 @@ class PixelNetwork(nn.Module):
         x = F.relu(self.down16(x))
         x = x + F.relu(self.mix16(x))
 
-        pace = speed[:, None] / SPEED_UNIT
+        speed = speed[:, None] / SPEED_UNIT
         cells = F.relu(self.cells(x)).flatten(1)
-        hidden = F.relu(self.hidden(torch.cat([cells, pace], dim=-1)))
-        answers = self.heads(torch.cat([hidden, pace], dim=-1)).float()
-        answers = rearrange(answers, "b (commands n) -> b commands n", commands=len(RouteCommand))
-        chosen = answers[torch.arange(len(command), device=command.device), command]
-        points = rearrange(chosen[:, :-1], "b (r xy) -> b r xy", xy=2)
-        return Intention(self.route_origin + self.route_unit * points, ACCELERATION_UNIT * chosen[:, -1])
+        hidden = torch.cat([F.relu(self.hidden(torch.cat([cells, speed], dim=-1))), speed], dim=-1)
+
+        routes = rearrange(
+            self.routes(hidden).float(), "b (commands r xy) -> b commands r xy", commands=len(RouteCommand), xy=2
+        )
+        points = routes[torch.arange(len(command), device=command.device), command]
+        pace = self.pace(F.relu(self.pace_hidden(hidden))).float()
+        return Intention(
+            route=self.route_origin + self.route_unit * points,
+            acceleration=ACCELERATION_UNIT * pace[:, 0],
+            nearness=pace[:, 1],
+        )

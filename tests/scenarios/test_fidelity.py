@@ -108,6 +108,31 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
         fidelity(FidelityConfig(num_seeds=1, out=tmp_path, checkpoint=tiny_checkpoint, num_sampling_steps=1))
 
 
+def test_planners_that_look_are_ranked_without_the_reference_planner_and_pushed(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    config = FidelityConfig(
+        observe="pixels",
+        planners=("pixels", "pixels_grey", "pixels_least_data"),
+        scenarios=("lead_braking", "cut_in"),
+        num_seeds=1,
+        recovery_starts=1,
+        out=tmp_path,
+        checkpoint=tiny_checkpoint,
+    )
+    fidelity(config)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert list(report["planners"]) == list(config.planners)
+    drives = [json.loads(line) for line in (tmp_path / "drives.jsonl").read_text().splitlines()[1:]]
+    assert len(drives) == 4 * 2 * 3
+    pushed = [drive for drive in drives if drive["scenario"] == "lane_recovery"]
+    assert len(pushed) == 4 * 2
+    assert all((drive["recovery_time"] is None) == (drive["scenario"] != "lane_recovery") for drive in drives)
+    assert report["recovery"]["num_starts"] == 1
+    assert report["recovery"]["planners"]["lane_follower"]["recovered"]["road"] == 1.0
+    assert "Recovery" in (tmp_path / "report.html").read_text()
+
+
 def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="num_seeds must be at least 1, got 0"):
         FidelityConfig(num_seeds=0)
@@ -119,6 +144,12 @@ def test_what_cannot_be_compared_is_refused() -> None:
         FidelityConfig(planners=("best",))
     with pytest.raises(ValueError, match="at least 3 planners, got lane_follower, blind"):
         FidelityConfig(planners=("blind",))
+    with pytest.raises(ValueError, match="at least 3 planners, got pixels, pixels_grey"):
+        FidelityConfig(observe="pixels", planners=("pixels", "pixels_grey"))
+    with pytest.raises(ValueError, match="no planner is named blind; there are lane_follower, pixels"):
+        FidelityConfig(observe="pixels", planners=("blind",))
+    with pytest.raises(ValueError, match="recovery_starts must be at least 0, got -1"):
+        FidelityConfig(recovery_starts=-1)
 
 
 def refuse(number: int) -> int:

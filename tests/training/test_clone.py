@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 from known_drives import turning_car
+from places import ROOT
 
 import training.clone as clone_module
 from policies.pixels.catalogue import PIXEL_PLANNERS
-from training.clone import PLANNER_STAGES, CloneConfig, clone, first_episodes
+from training.clone import PLANNER_STAGES, CloneConfig, clone, first_episodes, planner_table
 
 
 @pytest.fixture
@@ -17,6 +18,7 @@ def recording(monkeypatch: pytest.MonkeyPatch) -> None:
     scenes = store.rows.scenes
     scenes.ego[:, 0], scenes.ego_valid[:], scenes.lane_valid[:] = 8.0, True, True
     scenes.lane[:] = 0, 0, 1.75, 8.33
+    scenes.lead[3], scenes.lead_valid[3] = (4.0, 0.0), True
     monkeypatch.setattr(clone_module, "RolloutDataset", lambda root: root)
     monkeypatch.setattr(clone_module, "FrameStore", lambda dataset: store)
 
@@ -51,6 +53,10 @@ def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
         CloneConfig(num_steps=0)
     with pytest.raises(FileNotFoundError, match=r"pixels.planner\.safetensors"):
         clone(CloneConfig(out=tmp_path, planners=("pixels_grey",), num_steps=1, device="cpu", precision="float32"))
+
+
+def test_the_docs_show_the_planners() -> None:
+    assert planner_table() in (ROOT / "docs" / "training.md").read_text()
 
 
 def test_the_first_episodes_are_a_part() -> None:

@@ -43,7 +43,7 @@ class CloneStageConfig:
 
 
 def imitation_losses(network: PixelNetwork, batch: PixelBatch, pictures: Tensor) -> dict[str, Tensor]:
-    """Smooth L1 of route points, in their units, and of the acceleration in its unit.
+    """Smooth L1 of route points, in their units, of the acceleration in its unit, and of nearness.
 
     Args:
         network: that imitates.
@@ -51,14 +51,17 @@ def imitation_losses(network: PixelNetwork, batch: PixelBatch, pictures: Tensor)
         pictures: what it sees, [b, k, h, w, 3]: those of the batch, or as they are augmented.
     """
     device = network.route_unit.device
-    speed, command, route, acceleration = (
-        torch.from_numpy(x).to(device) for x in (batch.speed, batch.command, batch.route, batch.acceleration)
+    speed, command, route, acceleration, nearness = (
+        torch.from_numpy(x).to(device)
+        for x in (batch.speed, batch.command, batch.route, batch.acceleration, batch.nearness)
     )
     intention = network(pictures, speed, command)
     unit = network.route_unit
     points = F.smooth_l1_loss(intention.route / unit, route / unit, beta=0.1)
     pace = F.smooth_l1_loss(intention.acceleration / ACCELERATION_UNIT, acceleration / ACCELERATION_UNIT, beta=0.2)
-    return {"loss": 5.0 * points + pace, "route": points.detach(), "acceleration": pace.detach()}
+    near = F.smooth_l1_loss(intention.nearness, nearness, beta=0.05)
+    loss = 5.0 * points + 2.0 * pace + 5.0 * near
+    return {"loss": loss, "route": points.detach(), "acceleration": pace.detach(), "nearness": near.detach()}
 
 
 def train_pixel_planner(network: PixelNetwork, samples: PixelSamples, config: CloneStageConfig, folder: Path) -> None:

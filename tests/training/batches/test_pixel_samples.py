@@ -6,9 +6,9 @@ from known_drives import turning_car
 
 from policies.pixels.vision import Vision
 from policies.rule_based import LaneFollower, LaneFollowerConfig, choose_pedal
-from training.batches.pixel_samples import PixelSamples, expert_accelerations
+from training.batches.pixel_samples import NEARNESS_GAP, PixelSamples, label_scenes
 from training.data.lerobot_layout import VALID_NAMES
-from worldsim.datatypes.scene import LaneColumn
+from worldsim.datatypes.scene import LaneColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
 
 NUM = 40
@@ -19,27 +19,36 @@ def known_drive():
     scenes = store.rows.scenes
     scenes.ego[:, 0], scenes.ego_valid[:], scenes.lane_valid[:] = 8.0, True, True
     scenes.lane[:, LaneColumn.SPEED_LIMIT] = 8.33
+    scenes.lead[3], scenes.lead_valid[3] = (4.0, 0.0), True
     store.rows.collision[30:] = 1
     return store
 
 
 def samples_of(store, vision: Vision | None = None) -> PixelSamples:
-    accelerations = expert_accelerations(store.rows.scenes, LaneFollowerConfig())
-    return PixelSamples(store, accelerations, vision or Vision())
+    return PixelSamples(store, label_scenes(store.rows.scenes, LaneFollowerConfig()), vision or Vision())
 
 
 def test_labels_are_the_lane_followers_own_function_of_the_state() -> None:
     store = known_drive()
     scenes = store.rows.scenes
     scenes.lead[:], scenes.lead_valid[::2] = (9.0, 2.0), True
-    accelerations = expert_accelerations(scenes, LaneFollowerConfig())
-    pedals = choose_pedal(accelerations, scenes.speed, VehicleModel())
+    labels = label_scenes(scenes, LaneFollowerConfig())
+    pedals = choose_pedal(labels.acceleration, scenes.speed, VehicleModel())
     actions = np.stack([LaneFollower().action(scenes[k]) for k in range(NUM)])
     np.testing.assert_allclose(pedals, actions[:, 1], atol=1e-6)
     assert np.ptp(actions[:, 1]) > 0.5
     batch = samples_of(store).at(np.arange(5, 10))
     np.testing.assert_array_equal(batch.route, scenes.route[5:10])
-    np.testing.assert_allclose(batch.acceleration, accelerations[5:10], rtol=1e-6)
+    np.testing.assert_array_equal(batch.acceleration, labels.acceleration[5:10])
+
+
+def test_nearness_is_of_the_first_thing_to_keep_clear_of() -> None:
+    scenes = known_drive().rows.scenes
+    scenes.lead[:], scenes.lead_valid[::2] = (NEARNESS_GAP, 2.0), True
+    scenes.lead_valid[3] = False
+    np.testing.assert_allclose(label_scenes(scenes, LaneFollowerConfig()).nearness[:4], [0.5, 0.0, 0.5, 0.0])
+    scenes.object_kinds[1, 0], scenes.objects[1, 0] = ObjectKind.PEDESTRIAN, (7.3, 0.0, 0.0, 0.0, 0.6, 0.6)
+    assert label_scenes(scenes, LaneFollowerConfig()).nearness[1] == pytest.approx(10 / 14.7, abs=0.02)
 
 
 def test_pictures_are_of_their_age_within_the_episode() -> None:
@@ -59,14 +68,14 @@ def test_moments_that_tell_nothing_are_left_out() -> None:
     assert usable.max() < 30
 
 
-def test_moments_with_something_to_do_come_more_often() -> None:
+def test_bends_and_braking_come_more_often() -> None:
     store = known_drive()
-    store.rows.scenes.lead[2], store.rows.scenes.lead_valid[2] = (4.0, 0.0), True
-    store.rows.scenes.route[:, :, 1] = 0
     samples = samples_of(store)
-    assert samples.eventful.tolist() == [2]
-    batch = samples.sample(10, np.random.default_rng(0))
-    assert (batch.acceleration < -1).sum() >= 4
-    store.rows.scenes.lead_valid[2] = False
-    with pytest.raises(ValueError, match=r"of 40 recorded moments 30 are known well enough .* none of them has a bend"):
+    assert samples.braking.tolist() == [3]
+    assert 0 < len(samples.bends) < len(samples.usable)
+    batch = samples.sample(20, np.random.default_rng(0))
+    assert (batch.acceleration < -1).sum() >= 8
+    assert (np.abs(batch.route[:, 3, 1]) > 1).sum() >= 5
+    store.rows.scenes.lead_valid[3] = False
+    with pytest.raises(ValueError, match=r"of 40 recorded moments 30 are known well .* and 0 ask for braking"):
         samples_of(store)

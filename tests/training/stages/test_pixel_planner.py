@@ -10,7 +10,7 @@ from known_drives import turning_car
 from policies.pixels.network import PixelNetwork
 from policies.pixels.vision import Vision
 from policies.rule_based import LaneFollowerConfig
-from training.batches.pixel_samples import PixelSamples, expert_accelerations
+from training.batches.pixel_samples import PixelSamples, label_scenes
 from training.stages.loop import LoopConfig
 from training.stages.pixel_planner import CloneStageConfig, imitation_losses, result_path, train_pixel_planner
 
@@ -20,7 +20,8 @@ def known_samples() -> PixelSamples:
     scenes = store.rows.scenes
     scenes.ego[:, 0], scenes.ego_valid[:], scenes.lane_valid[:] = 8.0, True, True
     scenes.lane[:] = 0, 0, 1.75, 8.33
-    return PixelSamples(store, expert_accelerations(scenes, LaneFollowerConfig()), Vision())  # type: ignore[arg-type]
+    scenes.lead[3], scenes.lead_valid[3] = (4.0, 0.0), True
+    return PixelSamples(store, label_scenes(scenes, LaneFollowerConfig()), Vision())  # type: ignore[arg-type]
 
 
 def test_a_batch_is_learnt_by_heart() -> None:
@@ -29,12 +30,12 @@ def test_a_batch_is_learnt_by_heart() -> None:
     pictures = torch.from_numpy(batch.pictures)
     optimizer = torch.optim.Adam(network.parameters(), 2e-3)
     first = imitation_losses(network, batch, pictures)["loss"].item()
-    for _ in range(60):
+    for _ in range(150):
         loss = imitation_losses(network, batch, pictures)["loss"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert loss.item() < 0.05 * first
+    assert loss.item() < 0.1 * first
     intention = network(pictures, torch.from_numpy(batch.speed), torch.from_numpy(batch.command))
     np.testing.assert_allclose(intention.route.detach().numpy()[:, 2, 1], batch.route[:, 2, 1], atol=0.3)
 
