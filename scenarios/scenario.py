@@ -11,9 +11,9 @@ import numpy as np
 
 from envs.maps.map_files import MapFile
 from envs.scripted_actors import ActorScript, ScriptedActors
-from worldsim.editing.edits import Edit
 from policies.disturbance import Disturbance, DisturbedPolicy
 from policies.policy import Policy
+from worldsim.editing.edits import Edit
 
 CONTEXT = 0.7
 """The worlds drive this long before the policy takes over at time 0, so that a start clip shows motion [s]."""
