@@ -37,8 +37,8 @@ PLANNER_STAGES: dict[str, CloneStageConfig] = {
     "pixels_narrow": _stage(150, begins_from="pixels"),
     "pixels_blurred": _stage(150, begins_from="pixels"),
     "pixels_brief": _stage(200),
-    "pixels_little_data": _stage(400, num_episodes=24),
-    "pixels_least_data": _stage(300, num_episodes=6),
+    "pixels_little_data": _stage(250, num_episodes=24),
+    "pixels_least_data": _stage(250, num_episodes=6),
 }
 """Name in PIXEL_PLANNERS to how it is trained; one that others begin from comes before them."""
 
