@@ -105,7 +105,8 @@ CLASS_OF_PART = np.zeros(len(Part), np.uint8)
 for _semantic, _parts in _BY_PART.items():
     CLASS_OF_PART[list(_parts)] = _semantic
 
-YELLOW = 64
-"""Added to the SemanticClass of yellow paint in cells of the ground."""
+YELLOW, PAINT = 8, 16
+"""Cells of the ground tell in one number what lies there and what is painted on it: a SemanticClass, and PAINT times
+that of the paint, to which YELLOW is added if it is."""
 SKY_ID, GROUND_ID = -2, -1
 """Instances that are no box and no road user."""

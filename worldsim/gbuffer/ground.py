@@ -10,7 +10,7 @@ import numpy as np
 
 from worldsim.datatypes.layout import AreaKind, Layout, LineColor
 from worldsim.gbuffer.blocks import TILE, TILES, pack_blocks
-from worldsim.gbuffer.classes import YELLOW, SemanticClass
+from worldsim.gbuffer.classes import PAINT, YELLOW, SemanticClass
 from worldsim.gbuffer.decks import DeckTile
 from worldsim.gbuffer.ground_grid import OVERDRAW, SEAM, GroundGrid, pyramids
 from worldsim.gbuffer.paint import paint_patches
@@ -41,10 +41,10 @@ class GroundRaster:
     """Cells of the ground in sheets: of the base, and of each tile of its decks; rows grow with y, columns with x.
 
     Args:
-        cells: tile by tile: class of the ground, class of paint on it, plus YELLOW if it is, coverage by it [0, 255];
-            uint8 [n, 3].
-        blocks: of each block, sheet after sheet, level after level, row after row, where the first cells of its tiles
-            are told in the same array, int32 [b]; as `cell_at` reads them.
+        cells: tile by tile: class of the ground plus PAINT times that of paint on it, coverage by it [0, 255]; uint8
+            [n, 2].
+        blocks: which tiles each block consists of, sheet after sheet, level after level, row after row, uint16 or int32
+            [b]; as `cell_at` reads them.
         levels: FIRST to ACROSS of each level of each sheet, int64 [sheets, k, NUM_LEVEL]; a level has half the
             resolution of the last, and no rows where a sheet has no such level.
         places: x and y of the outer corner of the first cell, and its size, float64 [sheets, 3] [m].
@@ -73,14 +73,14 @@ class GroundRaster:
             window, part = grid.crop(tile.low, tile.high)
             hidden = tile.hides(part)
             base[window][hidden] = _cells(tile.below, part, SemanticClass.GROUND)[hidden]
-            decks.append((_halvings(_cells(tile.on, part, SemanticClass.OTHER)), part))
-        cells, levels, places = pyramids([(_halvings(base), grid), *decks])
+            decks.append((_pyramid(_cells(tile.on, part, SemanticClass.OTHER)), part))
+        cells, levels, places = pyramids([(_pyramid(base), grid), *decks])
         cells, blocks, levels = pack_blocks(cells, levels)
         return GroundRaster(cells=cells, blocks=blocks, levels=levels, places=places)
 
 
 def _cells(layout: Layout, grid: GroundGrid, elsewhere: SemanticClass) -> np.ndarray:
-    """Columns of GroundRaster.cells at the finest resolution, uint8 [rows, columns, 3]."""
+    """Class of the ground, class of paint and coverage by it at the finest resolution, uint8 [rows, columns, 3]."""
     base = np.full(grid.shape, elsewhere, np.uint8)
     outlines = layout.areas()
     for kind, semantic in CLASS_OF_AREA.items():
@@ -92,6 +92,15 @@ def _cells(layout: Layout, grid: GroundGrid, elsewhere: SemanticClass) -> np.nda
         kind = int(patch.kind) + (YELLOW if patch.color == LineColor.YELLOW else 0)
         grid.fill(paint, patch.outline, kind, grow=grid.resolution, smooth=False)
     return np.stack([base, paint, coverage], axis=-1)
+
+
+def _pyramid(cells: np.ndarray) -> list[np.ndarray]:
+    """Columns of GroundRaster.cells of all levels, uint8 [rows, columns, 2] each, of what `_cells` makes."""
+    made = []
+    for base, paint, coverage in (np.moveaxis(level, -1, 0) for level in _halvings(cells)):
+        # where nothing is covered nobody asks by which paint, and tiles without that are more alike
+        made.append(np.stack([base + PAINT * np.where(coverage > 0, paint, np.uint8(0)), coverage], axis=-1))
+    return made
 
 
 def _halvings(cells: np.ndarray) -> list[np.ndarray]:
@@ -107,8 +116,8 @@ def _halvings(cells: np.ndarray) -> list[np.ndarray]:
 
 
 _NOTHING = GroundRaster(
-    cells=np.full((TILE * TILE, 3), (SemanticClass.GROUND, 0, 0), np.uint8),
-    blocks=np.array([1, *[0] * TILES], np.int32),
-    levels=np.array([[[0, 1, 1, 0, 0, 1]]], np.int64),
+    cells=np.full((TILE * TILE, 2), (SemanticClass.GROUND, 0), np.uint8),
+    blocks=np.zeros(TILES + 1, np.uint16),
+    levels=np.array([[[TILES, 1, 1, 0, 0, 1]]], np.int64),
     places=np.array([[0.0, 0.0, 1.0]]),
 )

@@ -1,5 +1,5 @@
-"""Ground that is kept deflated, and as a raster where cameras are: most of a layout is never near enough to be seen as
-finely as it is told."""
+"""Ground that is kept deflated, and as a raster where cameras look: most of a layout is behind them, or too far away to
+be seen as finely as it is told."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import numpy as np
 
 from worldsim.gbuffer.blocks import BLOCK, COLUMNS, ROWS, crop_blocks
 from worldsim.gbuffer.ground import COARSER, GroundRaster
-from worldsim.gbuffer.kernels import FOCAL, MIDDLE_X, MIDDLE_Y, POSITION
+from worldsim.gbuffer.kernels import AXES, COS_HALF, FOCAL, MIDDLE_X, MIDDLE_Y, POSITION
 
 SQUARE = 16.0
-"""A window serves all cameras in a square so large [m]."""
+"""A window serves all cameras in a square so large [m] ..."""
+SECTOR = math.pi / 4
+"""... that look into one sector of the horizon so wide [rad]."""
 
 
 @dataclass
 class _Window:
-    """What cameras in one square see, and which one of all questions asked for it last."""
+    """What cameras in one square see in one sector, and which one of all questions asked for it last."""
 
     ground: GroundRaster
     asked: int
@@ -33,16 +35,17 @@ class GroundWindows:
     """
 
     def __init__(self, ground: GroundRaster) -> None:
-        self._cells, self._cell_shape = zlib.compress(ground.cells.tobytes()), ground.cells.shape
-        self._blocks = zlib.compress(ground.blocks.tobytes())
+        # values of one column are more alike than those of one cell
+        self._columns = [zlib.compress(column.tobytes()) for column in ground.cells.T]
+        self._blocks, self._blocks_type = zlib.compress(ground.blocks.tobytes()), ground.blocks.dtype
         self._levels, self._places = ground.levels, ground.places
-        self._windows: dict[tuple[int, int, float], _Window] = {}
+        self._windows: dict[tuple[int, int, int, float, float], _Window] = {}
         self._asked = 0
 
     def whole(self) -> GroundRaster:
         """All of the ground."""
-        cells = np.frombuffer(zlib.decompress(self._cells), np.uint8).reshape(self._cell_shape)
-        blocks = np.frombuffer(zlib.decompress(self._blocks), np.int32)
+        columns = [np.frombuffer(zlib.decompress(column), np.uint8) for column in self._columns]
+        cells, blocks = np.stack(columns, axis=1), np.frombuffer(zlib.decompress(self._blocks), self._blocks_type)
         return GroundRaster(cells=cells, blocks=blocks, levels=self._levels, places=self._places)
 
     def near(self, camera: np.ndarray) -> GroundRaster:
@@ -53,10 +56,13 @@ class GroundWindows:
         """
         x, y, focal = camera[POSITION], camera[POSITION + 1], camera[FOCAL]
         reach = focal * math.sqrt(1.0 + (camera[MIDDLE_X] ** 2 + camera[MIDDLE_Y] ** 2) / focal**2)
-        key = (math.floor(x / SQUARE), math.floor(y / SQUARE), reach)
+        heading = math.atan2(camera[AXES + 7], camera[AXES + 6])
+        sector = round(heading / SECTOR) % round(2 * math.pi / SECTOR)
+        key = (math.floor(x / SQUARE), math.floor(y / SQUARE), sector, reach, camera[COS_HALF])
         self._asked += 1
         if key not in self._windows:
-            self._windows[key] = _Window(self._crop(SQUARE * np.array(key[:2]), reach), self._asked)
+            corner, ahead = SQUARE * np.array(key[:2]), _box_ahead(SECTOR * sector, camera[COS_HALF])
+            self._windows[key] = _Window(self._crop(corner, ahead, reach), self._asked)
         self._windows[key].asked = self._asked
         # drives in the same layout ask by turns: a window that nobody has asked for in a round has been left
         left = [old for old, window in self._windows.items() if self._asked - window.asked > len(self._windows)]
@@ -64,9 +70,10 @@ class GroundWindows:
             del self._windows[old]
         return self._windows[key].ground
 
-    def _crop(self, corner: np.ndarray, reach: float) -> GroundRaster:
-        """What cameras see in the square with its first corner at x, y; `reach` is how far a thing that is seen over a
-        metre by a sample of the canvas is away at most."""
+    def _crop(self, corner: np.ndarray, ahead: tuple[np.ndarray, np.ndarray], reach: float) -> GroundRaster:
+        """What cameras see from the square with its first corner at x, y, if they see no more than what is `ahead`
+        times as far as they see; `reach` is how far a thing that is seen over a metre by a sample of the canvas is away
+        at most."""
         whole = self.whole()
         parts = np.zeros((*whole.levels.shape[:2], 4), np.int64)
         for sheet, (levels, place) in enumerate(zip(whole.levels, whole.places, strict=True)):
@@ -77,10 +84,22 @@ class GroundWindows:
                 parts[sheet, level, 2:] = last
                 if level + 1 < num:  # the coarsest one goes on for ever
                     # paint is interpolated between cells
-                    margin = COARSER * size * reach + 2 * size
-                    low = np.floor((corner - margin - place[:2]) / size / BLOCK)
-                    high = np.floor((corner + SQUARE + margin - place[:2]) / size / BLOCK) + 1
+                    low, high = (COARSER * size * reach * side for side in ahead)
+                    low = np.floor((corner + low - 2 * size - place[:2]) / size / BLOCK)
+                    high = np.floor((corner + SQUARE + high + 2 * size - place[:2]) / size / BLOCK) + 1
                     parts[sheet, level, :2] = np.clip(low[::-1], 0, last)
                     parts[sheet, level, 2:] = np.clip(high[::-1], 0, last)
         cells, blocks, levels = crop_blocks(whole.cells, whole.blocks, whole.levels, parts)
         return GroundRaster(cells=cells, blocks=blocks, levels=levels, places=whole.places)
+
+
+def _box_ahead(heading: float, cos_half: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest x and y, [2] each, of what cameras see up to a distance of 1, whose heading differs by no more
+    than half a SECTOR from this one [rad], and whose rays turn away from it as their `kernels.COS_HALF` tells."""
+    # a camera that looks down sees behind itself too
+    half = math.acos(cos_half) + 0.5 * SECTOR if cos_half > 1e-6 else math.pi
+    # the outermost points lie at the ends of the arc, on an axis, or where the camera is
+    angles = np.array([-half, half, *(0.5 * math.pi * np.arange(-8, 9) - heading)])
+    angles = heading + angles[np.abs(angles) <= half]
+    points = np.concatenate([np.zeros((1, 2)), np.stack([np.cos(angles), np.sin(angles)], axis=1)])
+    return points.min(axis=0), points.max(axis=0)

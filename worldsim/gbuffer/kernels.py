@@ -208,6 +208,28 @@ def _extent(x, z, xx, xz, zz):
 
 
 @compiled
+def share_of_height(boxes, i, camera):
+    """How much of its height an owner is drawn with, 0 where it is not in view."""
+    dx, dy = boxes[i, X] - camera[POSITION], boxes[i, Y] - camera[POSITION + 1]
+    level = math.sqrt(camera[AXES + 6] * camera[AXES + 6] + camera[AXES + 7] * camera[AXES + 7])
+    forward_x, forward_y = camera[AXES + 6] / level, camera[AXES + 7] / level
+    draw_from, grown_from = camera[DRAW_FROM], camera[GROWN_FROM]
+    ahead = forward_x * dx + forward_y * dy
+    reach = 0.5 * math.sqrt(boxes[i, LENGTH] ** 2 + boxes[i, WIDTH] ** 2) + SLACK
+    if ahead < -reach or ahead - reach > draw_from:
+        return 0.0
+    beside = abs(forward_x * dy - forward_y * dx)
+    if beside * camera[COS_HALF] - ahead * camera[SIN_HALF] > reach:
+        return 0.0
+    c, s = math.cos(boxes[i, YAW]), math.sin(boxes[i, YAW])
+    along = max(abs(c * dx + s * dy) - 0.5 * boxes[i, LENGTH], 0.0)
+    across = max(abs(c * dy - s * dx) - 0.5 * boxes[i, WIDTH], 0.0)
+    distance = math.sqrt(along * along + across * across)
+    share = min((draw_from - distance) / (draw_from - grown_from), 1.0)
+    return share * share * (3.0 - 2.0 * share) if share > 0.0 else 0.0
+
+
+@compiled
 def draw(
     boxes, seeds, states, first_id, corners, parts, colors, face_starts, balls, ball_parts, ball_colors, ball_starts,
     camera, inverse_depth, surface, records, attributes, paints, count,
@@ -216,34 +238,17 @@ def draw(
     height, width = inverse_depth.shape
     ox, oy, oz = camera[POSITION], camera[POSITION + 1], camera[POSITION + 2]
     focal, middle_x, middle_y = camera[FOCAL], camera[MIDDLE_X], camera[MIDDLE_Y]
-    cos_half, sin_half = camera[COS_HALF], camera[SIN_HALF]
     r00, r01, r02 = camera[AXES], camera[AXES + 1], camera[AXES + 2]
     r10, r11, r12 = camera[AXES + 3], camera[AXES + 4], camera[AXES + 5]
     r20, r21, r22 = camera[AXES + 6], camera[AXES + 7], camera[AXES + 8]
-    level = math.sqrt(r20 * r20 + r21 * r21)
-    forward_x, forward_y = r20 / level, r21 / level
-    draw_from, grown_from = camera[DRAW_FROM], camera[GROWN_FROM]
     p = np.empty((4, 3))
     q = np.empty((4, 3))
     xs, ys = np.empty(8), np.empty(8)
 
     for i in range(len(boxes)):
-        dx, dy = boxes[i, X] - ox, boxes[i, Y] - oy
-        ahead = forward_x * dx + forward_y * dy
-        reach = 0.5 * math.sqrt(boxes[i, LENGTH] ** 2 + boxes[i, WIDTH] ** 2) + SLACK
-        if ahead < -reach or ahead - reach > draw_from:
-            continue
-        beside = abs(forward_x * dy - forward_y * dx)
-        if beside * cos_half - ahead * sin_half > reach:
-            continue
-        c, s = math.cos(boxes[i, YAW]), math.sin(boxes[i, YAW])
-        along = max(abs(c * dx + s * dy) - 0.5 * boxes[i, LENGTH], 0.0)
-        across = max(abs(c * dy - s * dx) - 0.5 * boxes[i, WIDTH], 0.0)
-        distance = math.sqrt(along * along + across * across)
-        share = min((draw_from - distance) / (draw_from - grown_from), 1.0)
+        share = share_of_height(boxes, i, camera)
         if share <= 0.0:
             continue
-        share = share * share * (3.0 - 2.0 * share)
         foot = boxes[i, Z]
 
         for f in range(face_starts[i], face_starts[i + 1]):

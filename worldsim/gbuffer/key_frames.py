@@ -69,7 +69,7 @@ class KeyFrames:
         # of the last one inserted, which may have been left out again since
         self._last_axes, self._last_position = np.eye(3), np.zeros(3)
         # of all, one after the other
-        self._depths = np.zeros((0, 0, 0), np.float32)
+        self._depths = np.zeros((0, 0, 0), np.float16)
         self._axes, self._positions = np.zeros((0, 3, 3)), np.zeros((0, 3))
 
     def __len__(self) -> int:
@@ -156,7 +156,7 @@ class KeyFrames:
             return None
         shown = _count_shown(
             new.depth, new.users, new.axes, new.position, new.focal, len(new.user_ids), visible,
-            self._depths, self._axes, self._positions, self._focal / COARSENESS,
+            self._depths.astype(np.float32), self._axes, self._positions, self._focal / COARSENESS,
         )  # fmt: skip
         best = int(np.argmax(shown))
         return best if shown[best] > 0.0 else None
@@ -169,8 +169,8 @@ class KeyFrames:
     def _with(self, frame: KeyFrame, depth: np.ndarray, last: PictureGeometry) -> KeyFrames:
         """These and one more, whose depth is float16 [h, w]."""
         frames, middle = [*self._frames, frame], COARSENESS // 2
-        coarse = depth[None, middle::COARSENESS, middle::COARSENESS].astype(np.float32)
-        depths = np.concatenate([self._depths, coarse]) if self._frames else coarse
+        coarse = depth[None, middle::COARSENESS, middle::COARSENESS]
+        depths = np.concatenate([self._depths, coarse]) if self._frames else coarse.copy()
         axes, positions = np.stack([f.axes for f in frames]), np.stack([f.position for f in frames])
         if len(frames) > CAPACITY:
             apart = _distances(axes, positions, axes, positions)

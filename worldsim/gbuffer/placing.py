@@ -7,7 +7,14 @@ import math
 import numpy as np
 
 from worldsim.compiled import compiled
-from worldsim.gbuffer.kernels import YAW, X, Y, Z
+from worldsim.gbuffer.kernels import YAW, X, Y, Z, share_of_height
+
+
+@compiled
+def choose_in_view(templates, boxes, camera, chosen):
+    """Fill `chosen` with the templates of owners in view, -1 for the others."""
+    for i in range(len(templates)):
+        chosen[i] = templates[i] if share_of_height(boxes, i, camera) > 0.0 else -1
 
 
 @compiled

@@ -17,7 +17,7 @@ from worldsim.gbuffer.decks import deck_tiles
 from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.ground import GroundRaster
 from worldsim.gbuffer.ground_windows import GroundWindows
-from worldsim.gbuffer.primitives import Primitives
+from worldsim.gbuffer.primitives import Instances, Primitives
 from worldsim.gbuffer.resolve import resolve
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.sun_shadow import SunShadow
@@ -66,7 +66,7 @@ class StaticWorld:
 
     def __init__(self, layout: Layout, *, windowed: bool = False) -> None:
         self.layout, self.windowed = layout, windowed
-        self.primitives = Primitives.of_layout(layout)
+        self.boxes = Instances.of_layout(layout)
         self.terrain = Terrain.of_layout(layout)
         self.deck_tiles = deck_tiles(layout, self.terrain)
         self.decks = Primitives.of_decks(self.terrain, self.deck_tiles)
@@ -140,8 +140,8 @@ class Rasterizer:
             view: where it is.
             lights: SignalKind of each light group, int64 [g]; None: all are dark.
         """
-        static, moving, decks = world.primitives, Primitives.of_road_users(users), world.decks
         camera, ss = self._camera(view, world.terrain.is_flat), self.config.supersampling
+        static, moving, decks = world.boxes.in_view(camera), Primitives.of_road_users(users), world.decks
         shape = (self.camera.height_px * ss, self.camera.width_px * ss)
         size = static.size + moving.size + decks.size
         inverse_depth, surface = np.empty(shape, np.float32), np.empty(shape, np.int32)

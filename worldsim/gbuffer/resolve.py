@@ -8,7 +8,7 @@ import numpy as np
 
 from worldsim.compiled import compiled
 from worldsim.gbuffer.blocks import COLUMNS, ROWS, cell_at
-from worldsim.gbuffer.classes import NO_PART, YELLOW, Part, SemanticClass
+from worldsim.gbuffer.classes import NO_PART, PAINT, YELLOW, Part, SemanticClass
 from worldsim.gbuffer.ground import COARSER
 from worldsim.gbuffer.kernels import (
     AXES,
@@ -53,7 +53,7 @@ from worldsim.gbuffer.kernels import (
 
 DECK = int(Part.DECK)
 """Part: what is from here on belongs to the ground; the seed of a DECK is the number of its tile."""
-BASE_CLASS, PAINT_CLASS, PAINT_COVERAGE = 0, 1, 2
+BASE_AND_PAINT, PAINT_COVERAGE = 0, 1
 """Columns of a ground cell."""
 PAINT_COLORS = np.array([[255, 255, 255], [255, 200, 0]], np.uint8)
 """White and yellow."""
@@ -75,7 +75,7 @@ def _ground_class(x, y, footprint, cells, blocks, levels, place):
     column, row = math.floor(at_x), math.floor(at_y)
     if column < 0 or row < 0 or column >= columns or row >= rows:
         return NO_GROUND, 0, 0.0
-    base = cells[cell_at(blocks, levels, level, row, column), BASE_CLASS]
+    base = cells[cell_at(blocks, levels, level, row, column), BASE_AND_PAINT] % PAINT
     # paint between the middles of cells, bilinear
     column, row = math.floor(at_x - 0.5), math.floor(at_y - 0.5)
     share_x, share_y = at_x - 0.5 - column, at_y - 0.5 - row
@@ -87,7 +87,7 @@ def _ground_class(x, y, footprint, cells, blocks, levels, place):
             if cell[PAINT_COVERAGE] > 0:
                 weight = (share_x if i else 1.0 - share_x) * (share_y if j else 1.0 - share_y)
                 coverage += weight * cell[PAINT_COVERAGE]
-                paint = max(paint, cell[PAINT_CLASS])
+                paint = max(paint, cell[BASE_AND_PAINT] // PAINT)
     return base, paint, coverage / 255.0
 
 

@@ -1,4 +1,4 @@
-"""Images that are the same value nearly everywhere, kept in tiles of which plain ones take no room."""
+"""Images that are the same value nearly everywhere, of which plain parts take no room."""
 
 from __future__ import annotations
 
@@ -7,44 +7,31 @@ from typing import NamedTuple
 import numpy as np
 
 from worldsim.compiled import compiled
-
-SHIFT = 3
-TILE = 1 << SHIFT
-"""Pixels of a tile along either side."""
+from worldsim.gbuffer.blocks import cell_at, pack_blocks
 
 
 class SparseImage(NamedTuple):
     """An image of one channel; compiled code takes it as it is.
 
-    tiles: those that differ, and one of each plain kind, uint8 [n, TILE, TILE]. places: which of them stands where,
-    int32 [rows / TILE, columns / TILE], rounded up. rows, columns: size of the image [px].
+    pixels: tile by tile, uint8 [n, 1]. blocks: which tiles its blocks consist of, as `cell_at` reads them. levels: the
+    only one, int64 [1, NUM_LEVEL]. rows, columns: size of the image [px].
     """
 
-    tiles: np.ndarray
-    places: np.ndarray
+    pixels: np.ndarray
+    blocks: np.ndarray
+    levels: np.ndarray
     rows: int
     columns: int
 
 
 def pack_image(image: np.ndarray) -> SparseImage:
-    """The same image, uint8 [rows, columns], in tiles."""
+    """The same image, uint8 [rows, columns], in blocks."""
     rows, columns = image.shape
-    padded = np.pad(image, ((0, -rows % TILE), (0, -columns % TILE)), mode="edge")
-    across = padded.shape[1] // TILE
-    tiles = padded.reshape(-1, TILE, across, TILE).swapaxes(1, 2).reshape(-1, TILE, TILE)
-
-    corners = tiles[:, 0, 0]
-    is_plain = (tiles == corners[:, None, None]).all(axis=(1, 2))
-    kinds, first = np.unique(corners[is_plain], return_index=True)
-    differing = np.flatnonzero(~is_plain)
-    places = np.empty(len(tiles), np.int32)
-    places[is_plain] = np.searchsorted(kinds, corners[is_plain])
-    places[differing] = len(kinds) + np.arange(len(differing))
-    kept = np.concatenate([np.flatnonzero(is_plain)[first], differing])
-    return SparseImage(tiles[kept], places.reshape(-1, across), rows, columns)
+    pixels, blocks, levels = pack_blocks(image.reshape(-1, 1), np.array([[[0, rows, columns]]], np.int64))
+    return SparseImage(pixels, blocks, levels[0], rows, columns)
 
 
 @compiled
 def pixel_at(image, row, column):
     """A pixel of a SparseImage."""
-    return image.tiles[image.places[row >> SHIFT, column >> SHIFT], row & (TILE - 1), column & (TILE - 1)]
+    return image.pixels[cell_at(image.blocks, image.levels, 0, row, column), 0]
