@@ -7,7 +7,7 @@ from tests.support.layouts import with_road
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.layout import AreaKind, Layout, LineColor, LineKind, join_polylines
 from worldsim.gbuffer.ground import GroundRaster
-from worldsim.gbuffer.ground_windows import SQUARE, GroundWindows
+from worldsim.gbuffer.ground_windows import SECTOR, SQUARE, GroundWindows
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
@@ -35,13 +35,16 @@ def painted_town() -> Layout:
 
 TOWN = painted_town()
 VIEWS = [View(x=x, y=y, yaw=yaw) for x, y, yaw in ((150.0, 150.0, 0.3), (159.9, 160.1, 2.5), (40.0, 260.0, -1.0))]
+VIEWS += [View(x=150.0 + k, y=150.0 - k, yaw=k * 0.49 * SECTOR) for k in range(0, 17, 3)]
 
 
 def size_of(ground: GroundRaster) -> int:
     return ground.cells.nbytes + ground.blocks.nbytes
 
 
-@pytest.mark.parametrize("camera", [CAMERA, PinholeCamera(width_px=256, height_px=192, fov=0.6, pitch=0.4)])
+@pytest.mark.parametrize(
+    "camera", [CAMERA, PinholeCamera(width_px=256, height_px=192, fov=0.6, pitch=0.4), PinholeCamera(pitch=1.4)]
+)
 def test_a_camera_sees_the_same(camera: PinholeCamera) -> None:
     rasterizer, whole, windowed = Rasterizer(camera), StaticWorld(TOWN), StaticWorld(TOWN, windowed=True)
     for view in VIEWS:
@@ -54,25 +57,25 @@ def test_a_camera_sees_the_same(camera: PinholeCamera) -> None:
 def test_of_what_is_far_little_is_at_hand() -> None:
     canvas = Rasterizer(CAMERA).draw(StaticWorld(TOWN), RoadUsers.none(), VIEWS[0])
     whole = GroundRaster.of_layout(TOWN)
-    assert size_of(GroundWindows(whole).near(canvas.camera)) < 0.3 * size_of(whole)
+    assert size_of(GroundWindows(whole).near(canvas.camera)) < 0.2 * size_of(whole)
 
 
 def test_windows_that_cameras_have_left_are_let_go() -> None:
     windows, rasterizer = GroundWindows(GroundRaster.of_layout(TOWN)), Rasterizer(CAMERA)
     world = StaticWorld(with_road(Layout()))
 
-    def at(x: float) -> np.ndarray:
-        return rasterizer.draw(world, RoadUsers.none(), View(x=x, y=0.0, yaw=0.0)).camera
+    def at(x: float, yaw: float = 0.0) -> np.ndarray:
+        return rasterizer.draw(world, RoadUsers.none(), View(x=x, y=0.5 * SQUARE, yaw=yaw)).camera
 
     first = windows.near(at(0.0))
-    assert windows.near(at(1.0)) is first
+    assert windows.near(at(1.0, 0.4 * SECTOR)) is windows.near(at(1.0, -0.4 * SECTOR)) is first
     # two drives ask by turns: both windows stay
     other = windows.near(at(5 * SQUARE))
     for _ in range(5):
         assert windows.near(at(0.0)) is first
         assert windows.near(at(5 * SQUARE)) is other
-    for _ in range(4):
-        windows.near(at(5 * SQUARE))
+    for k in range(4):
+        assert windows.near(at(5 * SQUARE, SECTOR * (k % 2))) is not first
     assert windows.near(at(0.0)) is not first
 
 

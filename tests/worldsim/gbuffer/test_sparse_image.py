@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from worldsim.gbuffer.sparse_image import TILE, pack_image, pixel_at
+from worldsim.gbuffer.blocks import BLOCK, TILE
+from worldsim.gbuffer.sparse_image import pack_image, pixel_at
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3 * TILE, 2 * TILE), (45, 70)])
@@ -16,7 +17,7 @@ def test_every_pixel_is_found_again(shape: tuple[int, int]) -> None:
 
 
 def test_plain_tiles_are_kept_once() -> None:
-    image = np.zeros((10 * TILE, 10 * TILE), np.uint8)
-    image[: 2 * TILE] = 255
-    image[5 * TILE, 5 * TILE] = 7
-    assert len(pack_image(image).tiles) == 3
+    image = np.zeros((10 * BLOCK, 10 * BLOCK), np.uint8)
+    image[: 2 * BLOCK] = 255
+    image[5 * BLOCK, 5 * BLOCK] = 7
+    assert len(pack_image(image).pixels) == 3 * TILE * TILE
