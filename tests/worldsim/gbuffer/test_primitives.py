@@ -1,8 +1,8 @@
 """Boxes are made faces of when a camera sees them, and stay who they are."""
 
 import numpy as np
-from layouts import layout_of
 
+from tests.support.layouts import layout_of
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.layout import LayoutKind
 from worldsim.gbuffer.primitives import Instances
