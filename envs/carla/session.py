@@ -128,7 +128,7 @@ class CarlaSession:
         Raises:
             ValueError: the server has no such map.
         """
-        self.end()
+        self.end(self.config.tick_seconds)
         known = [path.rsplit("/", 1)[-1] for path in self._client.get_available_maps()]
         if name not in known:
             raise ValueError(f"the server has no map {name!r}; it has {', '.join(sorted(known))}")
@@ -136,7 +136,7 @@ class CarlaSession:
 
     def load_opendrive(self, xodr: str) -> MapFacts:
         """Change to a map given as OpenDRIVE text."""
-        self.end()
+        self.end(self.config.tick_seconds)
         return self._enter(lambda: self._client.generate_opendrive_world(xodr))
 
     def _enter(self, load: Callable[[], carla.World]) -> MapFacts:
@@ -155,7 +155,7 @@ class CarlaSession:
             ValueError: the server has no room there, no such blueprint or no such weather.
             WorldLostError: the server broke off.
         """
-        self.end()
+        self.end(self.config.tick_seconds)
         self._bodies = Bodies(self._world)
         self._world.set_weather(getattr(carla.WeatherParameters, opening.weather))
         has_own_traffic = self._spawn_ego(opening)
@@ -190,8 +190,13 @@ class CarlaSession:
         self._actors.place(actors)
         return self._moment(self._tick())
 
-    def end(self) -> None:
-        """Take away everything that was spawned: sensors stopped first, then traffic, then actors, then the ego."""
+    def end(self, tick_seconds: float) -> None:
+        """Take away everything that was spawned: sensors stopped first, then traffic, then actors, then the ego.
+
+        Args:
+            tick_seconds: longest wait for the frame in which they are gone. A frame that comes later lacks what is
+                spawned meanwhile, which the client then takes for dead.
+        """
         for sensor in self._sensors:
             with contextlib.suppress(RuntimeError):
                 sensor.stop()
@@ -207,7 +212,7 @@ class CarlaSession:
         if self._ego is not None:
             with contextlib.suppress(RuntimeError):
                 self._ego.destroy()
-                self._world.tick(CLOSING_SECONDS)
+                self._world.tick(tick_seconds)
             self._ego = None
         self._images, self._collisions, self._invasions = queue.Queue(), deque(), deque()
         self._sensor_images = {name: queue.Queue() for name in self.config.sensors}
@@ -215,7 +220,7 @@ class CarlaSession:
     def close(self) -> None:
         """End, and give the server back the settings it had; without synchronous mode nobody can freeze it."""
         self._client.set_timeout(CLOSING_SECONDS)  # a dead server must not hold up the end
-        self.end()
+        self.end(CLOSING_SECONDS)
         settings = self._found_settings
         settings.synchronous_mode, settings.fixed_delta_seconds = False, None
         with contextlib.suppress(RuntimeError):

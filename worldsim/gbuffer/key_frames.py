@@ -20,6 +20,8 @@ REACH = 80.0
 STRIDE, COARSENESS = 8, 4
 """What a key frame shows is counted at every eighth pixel and a quarter of its resolution, both ways."""
 _DEFLATE_LEVEL = 1
+_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+"""A tenth smaller than by OpenCV's own settings, a quarter of a ms slower to write and as fast to read."""
 WEIGHT_OF_SEEN = 0.01
 """What the last picture shows as well counts so much: it decides where key frames show equally much that is new."""
 
@@ -101,7 +103,7 @@ class KeyFrames:
             return self
         depth = without_road_users(geometry).depth.astype(np.float16)
         frame = KeyFrame(
-            picture=cv2.imencode(".png", picture)[1].tobytes(),
+            picture=cv2.imencode(".png", picture, _PNG)[1].tobytes(),
             latent=None if latent is None else latent.astype(np.float16),
             depth=zlib.compress(depth.tobytes(), _DEFLATE_LEVEL),
             axes=geometry.axes,
