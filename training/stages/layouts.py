@@ -119,6 +119,7 @@ def fit_tables(model: LayoutModel, towns: Sequence[RecordedTown]) -> None:
             model.measure_bins[kind, k] = torch.from_numpy(fit_bins(measures[own, k], config.num_bins))
         model.palette[kind] = torch.from_numpy(_palette(colors[own], config.num_colors))
 
+    model.yellow_share.fill_(float(np.mean([town.has_yellow_lines for town in towns])))
     streets = [street for town in towns for street in town.streets]
     turns = np.concatenate([_section_turns(street) for street in streets])
     model.turn_bins.copy_(torch.from_numpy(fit_bins(np.concatenate([turns, -turns]), config.num_turns)))

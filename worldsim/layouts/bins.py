@@ -5,11 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 
+TAIL = np.array([0.0, 0.001, 0.003, 0.007, 0.015, 0.03])
+"""Where the outermost bins begin, in shares of all values: a tail within one bin would be spread evenly over it."""
+
+
 def fit_bins(values: np.ndarray, num_bins: int) -> np.ndarray:
-    """Edges [num_bins + 1] of bins that hold equally many of `values` [n]; zeros of no values."""
+    """Edges [num_bins + 1] of bins that hold equally many of `values` [n] but in the tails; zeros of no values.
+
+    Raises:
+        ValueError: too few bins for the tails.
+    """
+    if num_bins < 2 * len(TAIL):
+        raise ValueError(f"num_bins must be at least {2 * len(TAIL)}, got {num_bins}")
     if not len(values):
         return np.zeros(num_bins + 1)
-    return np.quantile(values, np.linspace(0.0, 1.0, num_bins + 1))
+    middle = np.linspace(TAIL[-1], 1 - TAIL[-1], num_bins + 3 - 2 * len(TAIL))[1:-1]
+    return np.quantile(values, np.concatenate([TAIL, middle, 1 - TAIL[::-1]]))
 
 
 def bin_of(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -101,9 +101,9 @@ class LayoutModelConfig:
     """
 
     num_styles: int
-    style_width: int = 16
+    style_width: int = 24
     width: int = 96
-    num_bins: int = 24
+    num_bins: int = 32
     num_colors: int = 24
     num_turns: int = 33
 
@@ -174,7 +174,7 @@ class Sequence(nn.Module):
         self.inputs = nn.Linear(num_features + style_width, width)
         self.start = nn.Parameter(torch.zeros(width))
         self.cell = nn.GRU(width, width, batch_first=True)
-        self.skip = nn.Linear(width, width)
+        self.skip = nn.Linear(width + style_width, width)
         self.heads = TokenHeads(width, sizes)
 
     def encode(
@@ -195,7 +195,7 @@ class Sequence(nn.Module):
         styles = style[:, None].expand(-1, features.shape[1], -1)
         inputs = nn.functional.silu(self.inputs(torch.cat([features, styles], dim=-1)) + before)
         outputs, state = self.cell(inputs, state)
-        return outputs + self.skip(inputs), state
+        return outputs + self.skip(torch.cat([inputs, styles], dim=-1)), state
 
     def forward(
         self, features: Float[Tensor, "b t f"], style: Float[Tensor, "b s"], tokens: Int[Tensor, "b t k"]
@@ -223,6 +223,7 @@ class LayoutModel(nn.Module):
         reach_bins: from mouths to their node, [bins / 2 + 1] [m].
         width_bins: of lanes, [bins / 2 + 1] [m].
         bend_bins: from Exit's direction, [bins / 2 + 1] [rad].
+        yellow_share: of towns in which the line between directions is yellow, [].
         speed_limits: of streets with one and two lanes each way, drawn with equal probability, [2, 16] [m/s].
     """
 
@@ -232,6 +233,7 @@ class LayoutModel(nn.Module):
     reach_bins: Tensor
     width_bins: Tensor
     bend_bins: Tensor
+    yellow_share: Tensor
     speed_limits: Tensor
 
     def __init__(self, config: LayoutModelConfig) -> None:
@@ -252,6 +254,7 @@ class LayoutModel(nn.Module):
         self.register_buffer("turn_bins", torch.zeros(config.num_turns + 1))
         for name in ("reach_bins", "width_bins", "bend_bins"):
             self.register_buffer(name, torch.zeros(half + 1))
+        self.register_buffer("yellow_share", torch.zeros(()))
         self.register_buffer("speed_limits", torch.full((2, 16), 50 / 3.6))
 
     @staticmethod
@@ -270,5 +273,5 @@ class LayoutModel(nn.Module):
         return model.double().eval().requires_grad_(False)
 
     def save(self, path: Path) -> None:
-        """Write the weights, as float16 but for bins and colours, which are read as they are."""
+        """Write the weights."""
         save_weights(self, path)

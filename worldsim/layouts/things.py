@@ -51,6 +51,8 @@ class ThingColumn(IntEnum):
 
 
 SIZE = slice(ThingColumn.LENGTH, ThingColumn.HEIGHT + 1)
+TRUNK, POST = 0.5, 0.25
+"""Of a tree and a lamp only so much is solid, length and width [m]."""
 _LAYOUT_KIND = {
     ThingKind.FLAT_HOUSE: LayoutKind.BUILDING,
     ThingKind.GABLED_HOUSE: LayoutKind.BUILDING,
@@ -176,3 +178,20 @@ def _half_depth(kinds: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 def _towards_road(street: Street, s: np.ndarray, side: int) -> np.ndarray:
     """Heading from a side of a street to its centre line [n] [rad]."""
     return street.poses(s)[:, 2] - side * np.pi / 2
+
+
+def footprints(boxes: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """The solid part of things on the ground, (x, y, yaw, length, width) [n, 5]: of trees the trunk, of lamps the post
+    at the rear end of the arm.
+
+    Args:
+        boxes: the same five of the whole things, [n, 5].
+        kinds: ThingKind [n].
+    """
+    solid = boxes.copy()
+    trees, lamps = np.isin(kinds, (ThingKind.BROADLEAF, ThingKind.CONIFER)), kinds == ThingKind.LAMP
+    back = 0.5 * solid[lamps, 3] - 0.1
+    solid[lamps, 0] -= back * np.cos(solid[lamps, 2])
+    solid[lamps, 1] -= back * np.sin(solid[lamps, 2])
+    solid[trees, 3:], solid[lamps, 3:] = TRUNK, POST
+    return solid

@@ -41,6 +41,10 @@ def measures_of(street: Street, things: Things) -> np.ndarray:
     return rows
 
 
+DIGITS = 3
+"""Lengths are drawn to the millimetre."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Vocabulary:
     """The bins and colours of a LayoutModel, as its attributes."""
@@ -75,7 +79,7 @@ class Vocabulary:
         for k, (token, column) in enumerate(zip(MEASURES, _COLUMNS, strict=True)):
             row[column] = value_in(self.measure_bins[tokens[ThingToken.KIND], k], int(tokens[token]), float(shares[k]))
         row[ThingColumn.S] += last
-        return row
+        return np.round(row, DIGITS)
 
     def color(self, tokens: np.ndarray) -> np.ndarray:
         """RGB uint8 [3]."""

@@ -1,0 +1,182 @@
+"""An endless drive: stretch after stretch of a made town, ahead of the ego and forgotten behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from worldsim.datatypes.layout import BoxColumn, Layout
+from worldsim.datatypes.scene import RouteCommand
+from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES
+from worldsim.layouts.assembly import bare_street, join_layouts, junction_layout, street_layout
+from worldsim.layouts.draws import draws_of
+from worldsim.layouts.layout_model import Exit, LayoutModel
+from worldsim.layouts.route_lanes import COMMANDS, RoutePiece, street_piece
+from worldsim.layouts.street import Street
+from worldsim.layouts.town import MadeTown, Root, Way
+
+BACK = 2
+"""So many streets behind the ego's are kept."""
+AHEAD = 200.0
+"""A stretch goes on at least this far beyond the end of the ego's street [m]: what is farther is not drawn."""
+COMMAND_RANGE = 30.0
+"""The route's command tells of a junction from this far before it [m]."""
+GAP = 1.0
+"""What was there before a made street goes where it is nearer to it than this [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EndlessDrive:
+    """Everything that an endless drive's streets depend on, but for the model that draws them.
+
+    Args:
+        seed: of everything that is drawn.
+        root: where the made town begins.
+        commands: RouteCommand at its junctions, one after the other, int64 [c]; where a junction has no such way out,
+            and after the last one, it is drawn.
+        first_lane: lane in which the route begins, counted from 0 at the middle.
+        layout: what was there before, around the route to the root.
+        light_cycles: its LIGHT_CYCLE_NAMES, float64 [g, 4].
+        route: to the root; its last point is that where the made town begins.
+    """
+
+    seed: int
+    root: Root
+    commands: np.ndarray
+    first_lane: int
+    layout: Layout
+    light_cycles: np.ndarray
+    route: RoutePiece
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stretch:
+    """What is around the ego while it is on one of the streets of an endless drive.
+
+    Args:
+        index: of the street, counted from 0.
+        layout: of what is around.
+        light_cycles: LIGHT_CYCLE_NAMES by light group, float64 [g, 4]; time 0 is that of the drive's beginning.
+        route: from behind the ego to the end of what is made.
+        next_at: arc length on the route from which on the next stretch is needed [m].
+    """
+
+    index: int
+    layout: Layout
+    light_cycles: np.ndarray
+    route: RoutePiece
+    next_at: float
+
+
+class EndlessTown:
+    """Makes the stretches of an endless drive; each is a function of the drive, its index and the model alone.
+
+    Args:
+        model: that draws, in float64.
+        drive: along which.
+    """
+
+    def __init__(self, model: LayoutModel, drive: EndlessDrive) -> None:
+        self.drive = drive
+        self.town = MadeTown(model, drive.seed, drive.root)
+        self._ways: list[Way] = [()]
+        self._pieces: list[tuple[RoutePiece, int]] = []
+
+    def way(self, index: int) -> Way:
+        """The way to the street of that index on the route."""
+        while len(self._ways) <= index:
+            k = len(self._ways) - 1
+            self._ways.append((*self._ways[k], self._turn(k)))
+        return self._ways[index]
+
+    def stretch(self, index: int) -> Stretch:
+        """What is around while the ego is on the street of that index."""
+        first, last = max(0, index - BACK), index + 1
+        ahead = self.town.street(self.way(last)).length
+        while ahead < AHEAD:
+            last += 1
+            ahead += self.town.street(self.way(last)).length
+        layouts, cycles = [], [self.drive.light_cycles if first == 0 else np.zeros((0, len(LIGHT_CYCLE_NAMES)))]
+        ground: list[Street] = []
+        for way, is_end in self._around(first, last):
+            layouts.append(street_layout(self.town, way))
+            ground.append(self.town.street(way))
+            made, own = junction_layout(self.town, way, sum(len(one) for one in cycles))
+            layouts.append(made)
+            cycles.append(own)
+            if is_end:
+                beyond = [self.town.course((*way, one)) for one in self.town.junction(way).streets]
+                layouts += [bare_street(self.town, street) for street in beyond]
+                ground += beyond
+        if first == 0:
+            layouts.insert(0, _clear_of(self.drive.layout, ground))
+        pieces = [self._piece(k) for k in range(first, last + 1)]
+        if first == 0:
+            pieces.insert(0, self.drive.route)
+        route = RoutePiece.join(pieces)
+        done = sum(piece.length for piece in pieces[: index - first + 1 + (first == 0)])
+        self.town.forget(first - 1)
+        return Stretch(
+            index=index,
+            layout=join_layouts(layouts),
+            light_cycles=np.concatenate(cycles),
+            route=route,
+            next_at=done,
+        )
+
+    def _around(self, first: int, last: int) -> Iterator[tuple[Way, bool]]:
+        """The streets of a stretch, and whether those beyond its end are only hinted at."""
+        for k in range(first, last + 1):
+            way = self.way(k)
+            yield way, k == last
+            if k < last:
+                for one in self.town.junction(way).streets:
+                    if (*way, one) != self.way(k + 1):
+                        yield (*way, one), True
+
+    def _turn(self, index: int) -> Exit:
+        """The turn at the end of the street of that index."""
+        exits = list(self.town.junction(self._ways[index]).streets)
+        if index < len(self.drive.commands):
+            for one in exits:
+                if COMMANDS[one] == self.drive.commands[index]:
+                    return one
+        return exits[int(draws_of(self.drive.seed, "turn", *self._ways[index]).integers(len(exits)))]
+
+    def _piece(self, index: int) -> RoutePiece:
+        while len(self._pieces) <= index:
+            k = len(self._pieces)
+            way = self.way(k)
+            lane = self._pieces[-1][1] if self._pieces else self.drive.first_lane
+            limits = self.town.model.speed_limits[min(self.town.street(way).num_lanes, 2) - 1].tolist()
+            limit = limits[int(draws_of(self.drive.seed, "limit", *way).integers(len(limits)))]
+            _, cycles = junction_layout(self.town, way, 0)
+            self._pieces.append(street_piece(self.town, way, self.way(k + 1)[-1], lane, limit, cycles))
+        return self._pieces[index][0]
+
+
+def command_at(turns: np.ndarray, arc: float) -> RouteCommand:
+    """The command of a route at an arc length [m]; `turns` as in RoutePiece."""
+    near = (turns[:, 0] - COMMAND_RANGE <= arc) & (arc < turns[:, 1])
+    return RouteCommand(int(turns[np.argmax(near), 2])) if near.any() else RouteCommand.FOLLOW
+
+
+def _clear_of(layout: Layout, streets: list[Street]) -> Layout:
+    """A layout without its boxes, areas and lines that lie on made streets."""
+    boxes = layout.boxes
+    reach = 0.5 * np.hypot(boxes[:, BoxColumn.LENGTH], boxes[:, BoxColumn.WIDTH])
+    box_on, area_on, line_on = np.zeros(len(boxes), bool), [], []
+    distances = [street.coordinates(boxes[:, : BoxColumn.Z])[2] - street.edge for street in streets]
+    for gap in distances:
+        box_on |= gap < reach + GAP
+    for pieces, found in ((layout.areas(), area_on), (layout.lines(), line_on)):
+        for piece in pieces:
+            # pieces that only touch a street where it begins are those that it goes on from
+            found.append(
+                any(np.mean(street.coordinates(piece[:, :2])[2] < street.half_width) > 0.5 for street in streets)
+            )
+    return layout.select(~box_on, ~np.array(area_on, bool), ~np.array(line_on, bool))
+
+
