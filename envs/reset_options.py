@@ -10,6 +10,7 @@ import numpy as np
 from envs.deprecation import with_new_names
 from envs.scripted_actors import ScriptedActors
 from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.scene import RouteCommand
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.editing.edits import Edit, read_edits
 
@@ -74,10 +75,25 @@ def _read_index(value: Any) -> int:
     return int(value)
 
 
+def _read_flag(value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"endless must be True or False, got {value!r}")
+    return bool(value)
+
+
+def _read_commands(value: Any) -> np.ndarray:
+    try:
+        return np.array([RouteCommand(command) for command in value], np.int64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"commands must be a sequence of RouteCommand, got {value!r}") from error
+
+
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "start_clip": _read_clip,
     "start_index": _read_index,
     "start_pose": _read_pose,
     "scripted_actors": _read_actors,
     "layout": _read_layout,
+    "endless": _read_flag,
+    "commands": _read_commands,
 }

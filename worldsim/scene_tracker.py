@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from worldsim.datatypes.scene import BOX_COLUMNS, UNKNOWN_COMMAND, RouteCommand,
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
+from worldsim.endless_drives import EndlessDrives, enter, route_of
+from worldsim.layouts.drive import EndlessPlace, command_at
 from worldsim.surroundings import GroundColumn, Surroundings
 from worldsim.tracked_pictures import camera_scene, context_scenes
 
@@ -147,21 +149,31 @@ class SceneTracker:
     Args:
         config: of the learned world.
         actor_model: how the road users move.
+        endless_drives: what makes roads without end; None: every drive's route ends.
     """
 
-    def __init__(self, config: WorldModelConfig, actor_model: ActorModel) -> None:
+    def __init__(
+        self, config: WorldModelConfig, actor_model: ActorModel, endless_drives: EndlessDrives | None = None
+    ) -> None:
         self.vehicle_model, self.dt = config.vehicle, config.dt
-        self.actor_model = actor_model
+        self.actor_model, self.endless_drives = actor_model, endless_drives
 
-    def begin(self, clips: Sequence[StartClip], seeds: Sequence[int]) -> TrackedState:
+    def begin(
+        self,
+        clips: Sequence[StartClip],
+        seeds: Sequence[int],
+        endless: Sequence[EndlessPlace | None] | None = None,
+    ) -> TrackedState:
         """The state at the newest frames of equally long clips; road users of whom these do not tell a colour have
         none, which only pictures need.
 
         Args:
             clips: recorded in any world.
             seeds: what each slot's random numbers are drawn from.
+            endless: where endless drives begin, of which the clips tell; None of drives whose routes end.
         """
-        surroundings = tuple(_surroundings_of(clip) for clip in clips)
+        places = [None] * len(clips) if endless is None else endless
+        surroundings = tuple(_surroundings_of(clip, place) for clip, place in zip(clips, places, strict=True))
         ground = np.array(
             [own.ground_under(clip.vehicles[-1], clip.ego_z) for own, clip in zip(surroundings, clips, strict=True)]
         )
@@ -240,7 +252,7 @@ class SceneTracker:
             vehicles[:, VehicleColumn.SPEED],
             state.compliance.stopped,
         )
-        return replace(
+        after = replace(
             state,
             vehicles=vehicles,
             preview=preview,
@@ -249,6 +261,32 @@ class SceneTracker:
             times=state.times + self.dt,
             frames=frames,
             ground=ground,
+        )
+        return self._go_on(after)
+
+    def _go_on(self, state: TrackedState) -> TrackedState:
+        """The state with the next stretch of each endless drive that has come to it."""
+        for slot, own in enumerate(state.surroundings):
+            place = own.endless
+            if place is not None and state.preview.arcs[slot] >= place.next_at:
+                state = self._enter_stretch(state, slot, place)
+        return state
+
+    def _enter_stretch(self, state: TrackedState, slot: int, place: EndlessPlace) -> TrackedState:
+        assert self.endless_drives is not None
+        stretch = self.endless_drives.next_stretch(place)
+        own, signals, nearest = route_of(stretch, state.routes, slot, int(state.preview.places[slot]))
+        routes = _with_slot(Routes, state.routes, slot, own)
+        places = state.preview.places.copy()
+        places[slot] = nearest
+        surroundings = list(state.surroundings)
+        surroundings[slot] = enter(surroundings[slot], place.drive, stretch)
+        return replace(
+            state,
+            routes=routes,
+            signals=_with_slot(RouteSignals, state.signals, slot, signals),
+            preview=preview_routes(routes, state.vehicles, places),
+            surroundings=tuple(surroundings),
         )
 
     def camera_scene(self, state: TrackedState, slot: int) -> CameraScene:
@@ -275,7 +313,11 @@ class SceneTracker:
         ego = self._ego(vehicles)
         scene.ego[:] = ego
         scene.ego_valid[:] = True
-        scene.command[:] = np.where(state.commands == UNKNOWN_COMMAND, RouteCommand.FOLLOW, state.commands)
+        commands = np.where(state.commands == UNKNOWN_COMMAND, RouteCommand.FOLLOW, state.commands)
+        scene.command[:] = [
+            command if own.endless is None else command_at(own.endless.turns, float(arc))
+            for command, own, arc in zip(commands, state.surroundings, state.preview.arcs, strict=True)
+        ]
 
         on_route = preview.on_route
         lanes = state.routes.lanes_at(preview.arcs[:, None])[:, 0]
@@ -361,9 +403,26 @@ class SceneTracker:
         return np.where(preview.on_route, off_road, np.nan)
 
 
-def _surroundings_of(clip: StartClip) -> Surroundings:
+def _surroundings_of(clip: StartClip, endless: EndlessPlace | None) -> Surroundings:
     parked, ids = parked_in_clip(clip)
-    return Surroundings(layout=clip.layout, light_cycles=clip.light_cycles, parked=parked, parked_ids=ids, sun=clip.sun)
+    return Surroundings(
+        layout=clip.layout,
+        light_cycles=clip.light_cycles,
+        parked=parked,
+        parked_ids=ids,
+        sun=clip.sun,
+        endless=endless,
+    )
+
+
+_Slots = TypeVar("_Slots", Routes, RouteSignals)
+
+
+def _with_slot(kind: type[_Slots], many: _Slots, slot: int, own: _Slots) -> _Slots:
+    """Many with another one for one slot."""
+    rows = list(range(len(many.counts if isinstance(many, Routes) else many.known)))
+    before, after = many.take(rows[:slot]), many.take(rows[slot + 1 :])
+    return kind.concat([before, own, after])
 
 
 def _follow_ground(state: TrackedState, vehicles: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from worldsim.datatypes.signals import light_states
 from worldsim.datatypes.solid_boxes import solid_footprints
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.editing.apply import stand_on_road
+from worldsim.layouts.drive import EndlessPlace
 
 if TYPE_CHECKING:
     from worldsim.gbuffer.rasterizer import StaticWorld
@@ -47,6 +48,7 @@ class Surroundings:
         parked: who stands beside the lanes; None where that is not known.
         parked_ids: who each of them is, int64 [p].
         sun: unit vector towards the sun in the ground frame, float64 [3]; None where it is not known.
+        endless: how far an endless drive has come; None of a drive whose route ends.
     """
 
     layout: Layout
@@ -54,6 +56,7 @@ class Surroundings:
     parked: KnownRoadUsers | None
     parked_ids: np.ndarray
     sun: np.ndarray | None
+    endless: EndlessPlace | None = None
 
     @cached_property
     def static_world(self) -> StaticWorld:

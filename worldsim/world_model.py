@@ -26,10 +26,13 @@ from worldsim.dynamics.denoiser import Denoiser
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import NUM_KEPT
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS, TrustModel
+from worldsim.endless_drives import EndlessDrives
 from worldsim.frame_decoder import Fetched, FrameDecoder, PictureState
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.latent_dynamics import LatentDynamics
+from worldsim.layouts.drive import EndlessPlace
+from worldsim.layouts.layout_model import LAYOUTS_NAME, LayoutModel
 from worldsim.model_state import GeneratedState, ModelState, Prediction
 from worldsim.networks.dit import Conditions
 from worldsim.networks.scene_reader import CELL_STRIDE, SceneReader
@@ -89,6 +92,8 @@ class WorldModel(nn.Module):
             raise FileNotFoundError(f"no checkpoint in {folder}: {CONFIG_NAME} is missing")
         model = WorldModel(WorldModelConfig.from_json(folder / CONFIG_NAME))
         load_weights(model, folder / WEIGHTS_NAME)
+        if (folder / LAYOUTS_NAME).is_file():
+            model.tracker.endless_drives = EndlessDrives(LayoutModel.load(folder / LAYOUTS_NAME))
         model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return model.eval().requires_grad_(False)
 
@@ -112,6 +117,7 @@ class WorldModel(nn.Module):
         full_signals: bool = False,
         pictures: bool = True,
         camera_scenes: Sequence[Sequence[CameraScene]] | None = None,
+        endless: Sequence[EndlessPlace | None] | None = None,
     ) -> ModelState:
         """The state after the context of `clips` (equally long); of long clips the newest frames are used.
 
@@ -123,6 +129,7 @@ class WorldModel(nn.Module):
             pictures: False tracks alone: no network of pictures runs, now or later, and the tracked values are those
                 of the same drive with pictures.
             camera_scenes: what each clip's frames show, where that is known better than the clips tell, [b][t].
+            endless: where endless drives begin, of which the clips tell; None of drives whose routes end.
 
         Raises:
             ValueError: sizes, lengths or time steps do not fit, there are not as many lists of camera scenes as clips,
@@ -134,9 +141,9 @@ class WorldModel(nn.Module):
         num = min(len(clips[0].vehicles), self.config.num_context)
         clips = [clip.last(num) for clip in clips]
         if not pictures:
-            return ModelState(tracked=self.tracker.begin(clips, seeds), generated=None)
+            return ModelState(tracked=self.tracker.begin(clips, seeds, endless), generated=None)
 
-        tracked, scenes, surfaces = self._draw_context(clips, seeds, camera_scenes)
+        tracked, scenes, surfaces = self._draw_context(clips, seeds, camera_scenes, endless)
         latents, picture = self.frame_decoder.begin(np.stack([clip.frames for clip in clips]), surfaces)
         conditions = self._context_conditions(clips, scenes, surfaces, picture.style)
         latent = self.dynamics.begin(latents, conditions, full_signals=full_signals)
@@ -234,9 +241,10 @@ class WorldModel(nn.Module):
         clips: Sequence[StartClip],
         seeds: Sequence[int],
         camera_scenes: Sequence[Sequence[CameraScene]] | None,
+        endless: Sequence[EndlessPlace | None] | None,
     ) -> tuple[TrackedState, list[list[CameraScene]], list[list[SurfaceMap]]]:
         """The tracked state at the end of clips, and what their frames show, drawn, [b][t]."""
-        tracked = self.tracker.begin(clips, seeds)
+        tracked = self.tracker.begin(clips, seeds, endless)
         tracked = self.tracker.paint(tracked, self._read_colors(tracked, clips, camera_scenes))
         return tracked, *self._draw_clips(tracked, clips, camera_scenes)
 

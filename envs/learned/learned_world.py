@@ -34,6 +34,7 @@ from worldsim.editing.edits import Edit
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.inference import set_backend
+from worldsim.layouts.drive import EndlessPlace
 from worldsim.model_state import ModelState, Prediction
 from worldsim.surroundings import GroundColumn
 from worldsim.tracked_pictures import known_road_users
@@ -51,6 +52,10 @@ class LearnedWorld:
             stay, whatever `ambient_traffic` says.
         layout: edits of `drivedit.edit`, or a Layout with the ground of the start's and other boxes. The start's frames
             are painted anew where they show them.
+        endless: True lets the road go on without end, through a town that the seed tells; a start without a route has
+            none to go on from.
+        commands: of an endless drive, RouteCommand at its junctions, one after the other; where a junction has no such
+            way out, and after the last one, it is drawn.
 
     Args:
         config: which model, and how it runs.
@@ -104,19 +109,21 @@ class LearnedWorld:
         """
         options = read_reset_options(
             options,
-            known=("start_clip", "start_index", "scripted_actors", "layout"),
+            known=("start_clip", "start_index", "scripted_actors", "layout", "endless", "commands"),
             world="the learned world",
             renamed={"start": "start_clip", "scenario": "scripted_actors"},
         )
         rng = np.random.default_rng(seed)
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
+        clip, place = self._made_endless(clip, noise_seed, options)
         context = clip.last(min(len(clip.vehicles), self.model.config.num_context))
         self._state = self.model.begin(
             [context],
             [noise_seed],
             full_signals=self.config.trust_signals == "full",
             pictures=self.config.pictures,
+            endless=[place],
         )
         self._past = _past_of(context, self.config.pictures)
         self._scripted = None
@@ -274,6 +281,19 @@ class LearnedWorld:
         if surroundings is not None:
             self._past = (*self._past[:-1], replace(self._past[-1], scene=prediction.scene[0].copy()))
         return self._answer(prediction, 0, collision=0.0, off_road=0.0, progress=0.0)
+
+    def _made_endless(
+        self, clip: StartClip, seed: int, options: Mapping[str, Any]
+    ) -> tuple[StartClip, EndlessPlace | None]:
+        """The clip as an endless drive begins from it, and its place, if the options ask for one."""
+        if not options.get("endless", False):
+            if "commands" in options:
+                raise ValueError("commands are of an endless drive: give endless=True with them")
+            return clip, None
+        drives = self.model.tracker.endless_drives
+        if drives is None:
+            raise ValueError("this world's checkpoint has no layout model, by which an endless drive is made")
+        return drives.begin(clip, seed, options.get("commands", np.zeros(0, np.int64)))
 
     def _move_scripted(self) -> np.ndarray:
         """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""

@@ -13,7 +13,7 @@ from envs.scripted_actors import ActorScript, ActorState
 from envs.serialization import ArrayLike, StateCodec
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.known_road_users import KnownRoadUsers
-from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.layout import Layout, LineKind
 from worldsim.datatypes.route import RoutePreview, Routes
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
 from worldsim.datatypes.scene import ObjectKind, SceneState
@@ -21,6 +21,7 @@ from worldsim.dynamics.rollout import LatentState
 from worldsim.frame_decoder import DrivePictures, PictureState
 from worldsim.gbuffer.key_frames import KeyFrame, KeyFrames
 from worldsim.gbuffer.reprojection import PictureGeometry
+from worldsim.layouts.drive import EndlessDrive, EndlessPlace, Root, RoutePiece, StreetKind
 from worldsim.model_state import GeneratedState, ModelState
 from worldsim.networks.layers import KeyValue
 from worldsim.scene_tracker import TrackedState
@@ -40,6 +41,7 @@ _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DrivePictures, PictureGeometry,
     KeyFrames, KeyFrame, LatentState, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors,
     SceneState, Scripted, Route, RouteStops, ActorState, ObjectKind, Surroundings, KnownRoadUsers, Layout,
+    EndlessPlace, EndlessDrive, Root, StreetKind, LineKind, RoutePiece,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How made streets compare with recorded ones: counts, spacings, sizes, colours, and a classifier that tells them apart.
+"""How made streets compare with recorded ones: counts, spacings, sizes, colours, and how well a network tells them.
 
 Streets are cut into sections; each becomes a row of measures. What a measure's spread is among recorded towns says how
 far made ones may lie from their mean.

@@ -204,9 +204,9 @@ def _reversed(things: Things, street: Street) -> Things:
     """Things along a side as they follow one another in the other direction of the street."""
     rows = things.rows.copy()
     rows[:, 0] = street.length - rows[:, 0]
-    return Things(
-        rows=rows, kinds=things.kinds, variants=things.variants, colors=things.colors, seeds=things.seeds
-    )[np.argsort(rows[:, 0], kind="stable")]
+    return Things(rows=rows, kinds=things.kinds, variants=things.variants, colors=things.colors, seeds=things.seeds)[
+        np.argsort(rows[:, 0], kind="stable")
+    ]
 
 
 def _course_sample(model: LayoutModel, street: Street) -> tuple[np.ndarray, np.ndarray]:
@@ -215,9 +215,7 @@ def _course_sample(model: LayoutModel, street: Street) -> tuple[np.ndarray, np.n
     tokens[-1, CourseToken.ENDS] = 1
     tokens[:, CourseToken.TURN] = bin_of(turns, model.turn_bins.double().numpy())
     headings = np.concatenate([[0.0], np.cumsum(turns)[:-1]])
-    features = course_features(
-        np.arange(len(turns)), headings, street.num_lanes, street.lane_width, street.openings[0]
-    )
+    features = course_features(np.arange(len(turns)), headings, street.num_lanes, street.lane_width, street.openings[0])
     return features, tokens
 
 
@@ -273,8 +271,6 @@ def layout_losses(
     narrow = 1e-3 * model.styles.square().mean()
     loss = strip + 0.1 * course + 0.1 * junction + narrow
     return {"loss": loss, "strip": strip, "course": course, "junction": junction}  # type: ignore[dict-item]
-
-
 
 
 def _cross_entropy(logits: Tensor, tokens: Tensor, mask: Tensor, counted: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 TAIL = np.array([0.0, 0.001, 0.003, 0.007, 0.015, 0.03])
 """Where the outermost bins begin, in shares of all values: a tail within one bin would be spread evenly over it."""
 

@@ -10,6 +10,7 @@ import torch
 from worldsim.datatypes.layout import LineKind
 from worldsim.layouts.bins import value_in
 from worldsim.layouts.draws import draw_class
+from worldsim.layouts.drive import StreetKind
 from worldsim.layouts.layout_model import SECTION, Control, CourseToken, Exit, ExitToken, JunctionToken, LayoutModel
 from worldsim.layouts.street import STEP, Street
 from worldsim.layouts.vocabulary import CENTRE_LINES
@@ -18,15 +19,6 @@ EXIT_ANGLES = {Exit.STRAIGHT: 0.0, Exit.LEFT: np.pi / 2, Exit.RIGHT: -np.pi / 2}
 """How far each way out turns [rad]."""
 MAX_SECTIONS = 60
 """A street has no more sections than this."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StreetKind:
-    """What a street is like from end to end: lanes each way, their width [m], the paint between its directions."""
-
-    num_lanes: int
-    lane_width: float
-    centre_line: LineKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +101,7 @@ def draw_course(
     headings = [0.0]
     for k in range(MAX_SECTIONS):
         features = course_features(np.array([k]), np.array(headings[-1:]), kind.num_lanes, kind.lane_width, openings)
-        hidden, state = network.encode(
-            torch.from_numpy(features)[None], model.styles[style][None], before, state
-        )
+        hidden, state = network.encode(torch.from_numpy(features)[None], model.styles[style][None], before, state)
         tokens = torch.zeros((1, 0), dtype=torch.int64)
         for share in rng.random(len(CourseToken)).tolist():
             chosen = draw_class(network.heads.logits(hidden[:, 0], tokens)[0].numpy(), share)

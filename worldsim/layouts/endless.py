@@ -3,71 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from worldsim.datatypes.layout import BoxColumn, Layout
-from worldsim.datatypes.scene import RouteCommand
 from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES
 from worldsim.layouts.assembly import bare_street, join_layouts, junction_layout, street_layout
 from worldsim.layouts.draws import draws_of
+from worldsim.layouts.drive import EndlessDrive, Stretch
 from worldsim.layouts.layout_model import Exit, LayoutModel
 from worldsim.layouts.route_lanes import COMMANDS, RoutePiece, street_piece
 from worldsim.layouts.street import Street
-from worldsim.layouts.town import MadeTown, Root, Way
+from worldsim.layouts.town import MadeTown, Way
 
 BACK = 2
 """So many streets behind the ego's are kept."""
 AHEAD = 200.0
 """A stretch goes on at least this far beyond the end of the ego's street [m]: what is farther is not drawn."""
-COMMAND_RANGE = 30.0
-"""The route's command tells of a junction from this far before it [m]."""
+STUB = 12.0
+"""So much is shown of the streets beyond the end of one that the route does not take [m]."""
 GAP = 1.0
 """What was there before a made street goes where it is nearer to it than this [m]."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EndlessDrive:
-    """Everything that an endless drive's streets depend on, but for the model that draws them.
-
-    Args:
-        seed: of everything that is drawn.
-        root: where the made town begins.
-        commands: RouteCommand at its junctions, one after the other, int64 [c]; where a junction has no such way out,
-            and after the last one, it is drawn.
-        first_lane: lane in which the route begins, counted from 0 at the middle.
-        layout: what was there before, around the route to the root.
-        light_cycles: its LIGHT_CYCLE_NAMES, float64 [g, 4].
-        route: to the root; its last point is that where the made town begins.
-    """
-
-    seed: int
-    root: Root
-    commands: np.ndarray
-    first_lane: int
-    layout: Layout
-    light_cycles: np.ndarray
-    route: RoutePiece
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Stretch:
-    """What is around the ego while it is on one of the streets of an endless drive.
-
-    Args:
-        index: of the street, counted from 0.
-        layout: of what is around.
-        light_cycles: LIGHT_CYCLE_NAMES by light group, float64 [g, 4]; time 0 is that of the drive's beginning.
-        route: from behind the ego to the end of what is made.
-        next_at: arc length on the route from which on the next stretch is needed [m].
-    """
-
-    index: int
-    layout: Layout
-    light_cycles: np.ndarray
-    route: RoutePiece
-    next_at: float
 
 
 class EndlessTown:
@@ -107,7 +63,10 @@ class EndlessTown:
             layouts.append(made)
             cycles.append(own)
             if is_end:
+                # what branches off elsewhere keeps clear of streets, but not of those beyond their ends
+                whole = way == self.way(last)
                 beyond = [self.town.course((*way, one)) for one in self.town.junction(way).streets]
+                beyond = [street if whole else street.first(STUB) for street in beyond]
                 layouts += [bare_street(self.town, street) for street in beyond]
                 ground += beyond
         if first == 0:
@@ -157,12 +116,6 @@ class EndlessTown:
         return self._pieces[index][0]
 
 
-def command_at(turns: np.ndarray, arc: float) -> RouteCommand:
-    """The command of a route at an arc length [m]; `turns` as in RoutePiece."""
-    near = (turns[:, 0] - COMMAND_RANGE <= arc) & (arc < turns[:, 1])
-    return RouteCommand(int(turns[np.argmax(near), 2])) if near.any() else RouteCommand.FOLLOW
-
-
 def _clear_of(layout: Layout, streets: list[Street]) -> Layout:
     """A layout without its boxes, areas and lines that lie on made streets."""
     boxes = layout.boxes
@@ -178,5 +131,3 @@ def _clear_of(layout: Layout, streets: list[Street]) -> Layout:
                 any(np.mean(street.coordinates(piece[:, :2])[2] < street.half_width) > 0.5 for street in streets)
             )
     return layout.select(~box_on, ~np.array(area_on, bool), ~np.array(line_on, bool))
-
-

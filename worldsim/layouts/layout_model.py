@@ -142,9 +142,7 @@ class TokenHeads(nn.Module):
 
     def embed(self, tokens: Int[Tensor, "n k"]) -> Float[Tensor, "n w"]:
         """The sum of the embeddings of the first `k` tokens."""
-        return sum(
-            (table(tokens[:, k]) for k, table in enumerate(self.embeddings[: tokens.shape[1]])), torch.zeros(())
-        )  # type: ignore[return-value]
+        return sum((table(tokens[:, k]) for k, table in enumerate(self.embeddings[: tokens.shape[1]])), torch.zeros(()))  # type: ignore[return-value]
 
     def logits(self, hidden: Float[Tensor, "n w"], tokens: Int[Tensor, "n k"]) -> Float[Tensor, "n size"]:
         """Of token `k`, where those before it are known."""
@@ -265,10 +263,19 @@ class LayoutModel(nn.Module):
             FileNotFoundError: no such file.
             ValueError: damaged, or not of a LayoutModel of this shape.
         """
-        styles = load_tensors(path).get("styles")
-        if styles is None or styles.dim() != 2:
-            raise ValueError(f"{path} is not of a LayoutModel: it has no styles [towns, numbers]")
-        model = LayoutModel(LayoutModelConfig(num_styles=styles.shape[0], style_width=styles.shape[1]))
+        shapes = {name: tensor.shape for name, tensor in load_tensors(path).items()}
+        try:
+            config = LayoutModelConfig(
+                num_styles=shapes["styles"][0],
+                style_width=shapes["styles"][1],
+                width=shapes["strip.start"][0],
+                num_bins=shapes["measure_bins"][-1] - 1,
+                num_colors=shapes["palette"][1],
+                num_turns=shapes["turn_bins"][0] - 1,
+            )
+        except (KeyError, IndexError) as error:
+            raise ValueError(f"{path} is not of a LayoutModel: {error} is missing or of another shape") from error
+        model = LayoutModel(config)
         load_weights(model, path)
         return model.double().eval().requires_grad_(False)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
 from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn
 from worldsim.datatypes.scene import RouteCommand
 from worldsim.datatypes.signals import ROUTE_SIGNAL_NAMES, RouteSignalColumn, SignalKind
+from worldsim.layouts.drive import RoutePiece
 from worldsim.layouts.ground import LIGHT_STOP, SIGN_STOP, way_through
 from worldsim.layouts.layout_model import Control, Exit
 from worldsim.layouts.street import Street, resample
@@ -22,43 +20,6 @@ LANE_CHANGE = (0.25, 0.75)
 EDGE_RANGE, EDGE_STEP = 20.0, 0.25
 """How far and how finely the edges of a junction are sought beside the route [m]."""
 COMMANDS = {Exit.STRAIGHT: RouteCommand.STRAIGHT, Exit.LEFT: RouteCommand.LEFT, Exit.RIGHT: RouteCommand.RIGHT}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RoutePiece:
-    """A route along one street and through the junction at its end, or any other piece of a route.
-
-    Args:
-        points: float64 [r, 2], ROUTE_STEP apart, the first of them where the piece before it ended [m].
-        lanes: ROUTE_LANE_NAMES at each of them, float64 [r, 4].
-        signals: ROUTE_SIGNAL_NAMES, arc lengths from the first point, float64 [k, 6].
-        turns: arc lengths at which junctions begin and end, and the RouteCommand there, float64 [j, 3].
-    """
-
-    points: np.ndarray
-    lanes: np.ndarray
-    signals: np.ndarray
-    turns: np.ndarray
-
-    @property
-    def length(self) -> float:
-        """[m]."""
-        return float(np.hypot(*np.diff(self.points, axis=0).T).sum())
-
-    @staticmethod
-    def join(pieces: Sequence[RoutePiece]) -> RoutePiece:
-        """The pieces one after the other."""
-        starts = np.concatenate([[0.0], np.cumsum([piece.length for piece in pieces])])
-        signals = [piece.signals + np.eye(len(ROUTE_SIGNAL_NAMES))[0] * s for piece, s in zip(pieces, starts, strict=False)]
-        turns = [piece.turns + np.array([s, s, 0.0]) for piece, s in zip(pieces, starts, strict=False)]
-        # the first point of a piece is the last one of the piece before it
-        firsts = [0 if k == 0 else 1 for k in range(len(pieces))]
-        return RoutePiece(
-            points=np.concatenate([piece.points[k:] for piece, k in zip(pieces, firsts, strict=True)]),
-            lanes=np.concatenate([piece.lanes[k:] for piece, k in zip(pieces, firsts, strict=True)]),
-            signals=np.concatenate(signals),
-            turns=np.concatenate(turns),
-        )
 
 
 def street_piece(

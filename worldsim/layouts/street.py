@@ -101,6 +101,11 @@ class Street:
         arcs = np.arange(-self.reaches[0], self.length + self.reaches[1] + 0.5 * STEP, STEP)
         return KDTree(self.poses(arcs)[:, :2]), arcs
 
+    def first(self, length: float) -> Street:
+        """The street up to an arc length [m]."""
+        count = max(2, round(min(length, self.length) / STEP) + 1)
+        return replace(self, points=self.points[:count], yaws=self.yaws[:count])
+
     def reversed(self) -> Street:
         """The same street in the other direction."""
         return replace(

@@ -69,5 +69,3 @@ def strip_features(street: Street, side: int, things: Things) -> np.ndarray:
         before.append(history.features())
     s = np.concatenate([[-street.reaches[0]], things.rows[:, ThingColumn.S]])
     return np.concatenate([road_features(street, side, s), np.stack(before)], axis=1)
-
-

@@ -102,5 +102,3 @@ def _draw_tokens(model: LayoutModel, hidden: torch.Tensor, shares: np.ndarray) -
         if tokens[0, 0] == NUM_KINDS:
             break
     return tokens
-
-

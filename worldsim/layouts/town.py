@@ -14,8 +14,9 @@ from scipy.spatial import KDTree
 
 from worldsim.datatypes.boxes import corners, separation, wrap_angle
 from worldsim.datatypes.layout import FOOTPRINT_COLUMNS
-from worldsim.layouts.course import DrawnExit, DrawnJunction, StreetKind, draw_course, draw_junction
+from worldsim.layouts.course import DrawnExit, DrawnJunction, draw_course, draw_junction
 from worldsim.layouts.draws import draws_of
+from worldsim.layouts.drive import Root, StreetKind
 from worldsim.layouts.junction import JunctionShape, Leg
 from worldsim.layouts.layout_model import Control, Exit, LayoutModel
 from worldsim.layouts.street import LEFT, RIGHT, Street
@@ -37,27 +38,6 @@ MEMORY = 350.0
 """Streets that lie farther back along the way than this are forgotten: others may pass where they were [m]."""
 MARGIN = 0.5
 """Between what stands beside a street and the outer edge of the sidewalk of another one [m]."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Root:
-    """Where a made town begins.
-
-    Args:
-        x: of the centre line's first point [m].
-        y: likewise.
-        yaw: of the first street there [rad].
-        kind: of the first street.
-        occupied: points of what was there before, which streets keep clear of, float64 [n, 2] [m].
-        footprints: of what stood there before, which nothing is put on, (x, y, yaw, length, width) float64 [k, 5].
-    """
-
-    x: float
-    y: float
-    yaw: float
-    kind: StreetKind
-    occupied: np.ndarray
-    footprints: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -180,6 +160,9 @@ class MadeTown:
             made = self._make_exit(way, exit_way, exit_, drawn, node, yaw, street.points)
             streets[exit_way] = made if made is not None else self._straight_on(exit_, drawn, node, yaw)
         drawn = replace(drawn, exits={one: drawn.exits[one] for one in streets})
+        if len(streets) == 1:  # the street goes on, and nothing crosses it
+            drawn = replace(drawn, control=Control.YIELD, has_priority=True)
+            streets = {one: replace(only, lit=(False, False)) for one, only in streets.items()}
         streets = {one: self._with_openings(one, streets) for one in streets}
         legs = [_leg(street, at_end=True), *(_leg(one, at_end=False) for one in streets.values())]
         return MadeJunction(drawn=drawn, node=node, streets=streets, shape=JunctionShape(legs=tuple(legs)))
@@ -289,9 +272,7 @@ class MadeTown:
                 return all(shape.gap(points).min() > 0.0 for shape in shapes)
 
             rng = draws_of(self.seed, "things", *way, side)
-            self._proposals[key] = draw_things(
-                self.model, self.vocabulary, street, side, self.style, rng, is_free
-            )
+            self._proposals[key] = draw_things(self.model, self.vocabulary, street, side, self.style, rng, is_free)
         return self._proposals[key]
 
     def _solid(self, way: Way, side: int) -> np.ndarray:
@@ -322,6 +303,4 @@ def _leg(street: Street, *, at_end: bool) -> Leg:
     row = -1 if at_end else 0
     x, y = street.points[row].tolist()
     yaw = float(wrap_angle(street.yaws[row] + (np.pi if at_end else 0.0)))
-    return Leg(
-        x=x, y=y, yaw=yaw, num_lanes=street.num_lanes, lane_width=street.lane_width, sidewalk=street.sidewalk
-    )
+    return Leg(x=x, y=y, yaw=yaw, num_lanes=street.num_lanes, lane_width=street.lane_width, sidewalk=street.sidewalk)
