@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from training.stages.curriculum import DynamicsRecipe, TrajectoryStageConfig
 from training.stages.decoder import DecoderStageConfig
 from training.stages.distillation import DistillStageConfig
 from training.stages.distribution_matching import MatchStageConfig
+from training.stages.layouts import LayoutStageConfig
 from training.stages.loop import LoopConfig
 from training.stages.made_pictures import MadePicturesConfig
 from training.stages.precision import Precision
@@ -58,6 +59,7 @@ class Recipe:
         evaluate_starts: starts of the evaluation.
         evaluate_seconds: length of its rollouts [s].
         long_seconds: length of its long drives [s].
+        layouts: the stage of the model that makes towns.
     """
 
     model: WorldModelConfig
@@ -75,6 +77,11 @@ class Recipe:
     evaluate_seconds: float
     long_seconds: float
     dynamics_episodes: int | None = None
+    layouts: LayoutStageConfig = field(
+        default_factory=lambda: LayoutStageConfig(
+            loop=LoopConfig(num_steps=1300, learning_rate=4e-3, save_every=300, log_every=50)
+        )
+    )
 
     @property
     def long_data(self) -> RecordConfig:
@@ -119,6 +126,7 @@ def debug() -> Recipe:
             loop=LoopConfig(num_steps=20, warmup_steps=5, ema_decay=0.9), rollouts=rollouts, painting=painting
         ),
         actors=ActorStageConfig(loop=LoopConfig(num_steps=40, warmup_steps=5, ema_decay=0.9)),
+        layouts=LayoutStageConfig(loop=few),
         dynamics=DynamicsRecipe(
             teacher=TeacherStageConfig(loop=few, dit=dit, batch_size=2, num_frames=6),
             trajectories=TrajectoryStageConfig(

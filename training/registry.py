@@ -12,6 +12,7 @@ from pathlib import Path
 from training import stage_runs
 from training.training_run import TrainingRun
 from worldsim.datatypes.starts import STARTS_NAME
+from worldsim.layouts.layout_model import LAYOUTS_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,14 @@ STAGES: tuple[Stage, ...] = (
         needs=("record",),
         results=("actors/actors.safetensors",),
         run=stage_runs.run_actors,
+    ),
+    Stage(
+        name="layouts",
+        makes="the model that makes towns, for endless drives",
+        needs=("record",),
+        results=(f"layouts/{LAYOUTS_NAME}", f"checkpoint/{LAYOUTS_NAME}"),
+        run=stage_runs.run_layouts,
+        when=lambda run: run.has_layouts,
     ),
     Stage(
         name="initial",

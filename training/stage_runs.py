@@ -23,7 +23,9 @@ from training.stages.distillation import train_distill
 from training.stages.distributed import first_process_first, is_first
 from training.stages.distribution_matching import train_match
 from training.stages.initial import initialise_from
+from training.stages.layouts import train_layouts
 from training.stages.made_pictures import make_pictures
+from training.stages.randomness import seeded
 from training.stages.scene_reader import train_reader
 from training.stages.student import train_denoiser
 from training.stages.teacher import Teacher, train_teacher
@@ -31,6 +33,7 @@ from training.stages.trust import train_trust
 from training.stages.vae import train_vae
 from training.training_run import TrainingRun
 from worldsim.datatypes.starts import STARTS_NAME
+from worldsim.layouts.layout_model import LAYOUTS_NAME, LayoutModel, LayoutModelConfig
 
 
 def run_record(run: TrainingRun) -> None:
@@ -141,6 +144,17 @@ def run_distill(run: TrainingRun) -> None:
     assert dynamics.distill is not None
     before, folder = copy.deepcopy(student), run.folder / "dynamics" / "distill"
     train_distill(student, before, run.student_windows, dynamics.distill, dynamics.student, folder)
+
+
+def run_layouts(run: TrainingRun) -> None:
+    """What stands along roads; it is ready at once, and written to the checkpoint beside the world model."""
+    if not is_first():
+        return
+    towns, limits = read_towns(run.store)
+    with seeded(0):  # initial weights
+        model = LayoutModel(LayoutModelConfig(num_styles=len(towns)))
+    train_layouts(model, towns, np.concatenate(limits), run.recipe.layouts, run.folder / "layouts")
+    model.save(run.folder / "checkpoint" / LAYOUTS_NAME)
 
 
 def run_self_rollouts(run: TrainingRun) -> None:

@@ -12,6 +12,7 @@ from training.batches.encoded_store import EncodedStore, encode_store
 from training.batches.latent_windows import LatentWindows
 from training.batches.self_rollouts import SelfRolloutClips
 from training.data.frame_store import FrameStore
+from training.data.layout_store import UNKNOWN
 from training.data.recorded_scenes import RecordedScenes
 from training.data.rollouts import RolloutDataset
 from training.recipes import Recipe
@@ -71,6 +72,11 @@ class TrainingRun:
     def store(self) -> FrameStore:
         """Frames to train on."""
         return self._stores[0]
+
+    @property
+    def has_layouts(self) -> bool:
+        """Whether the recording tells what stands and lies along its roads; the recipe's own does."""
+        return self.recording is None or any(layout.digest != UNKNOWN for layout in self.store.layouts)
 
     @property
     def held_out_store(self) -> FrameStore | None:

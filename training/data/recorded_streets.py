@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
+from training.data.frame_store import FrameStore
+from training.data.layout_store import UNKNOWN
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, LineColor, LineKind, SignFace
+from worldsim.datatypes.scene import LaneColumn, SceneState
 from worldsim.layouts.street import LEFT, RIGHT, Street, resample
 from worldsim.layouts.things import Things, thing_kinds, things_beside
 
@@ -18,6 +21,7 @@ THING_RANGE = 45.0
 """What stands farther from every street than this belongs to none [m]."""
 SIDEWALK_WIDTH = 2.0
 """Where a layout has none beside a street's lanes that could be measured [m]."""
+_LIMIT_STRIDE = 20
 _END_GAP = 16.0
 _LANE_GAP = 5.0
 _SIGN_RANGE = 14.0
@@ -224,3 +228,36 @@ def _things_of(layout: Layout, streets: list[Street]) -> dict[tuple[int, int], T
             own = (owner == k) & (kinds >= 0) & (nearest < THING_RANGE) & (np.sign(t) == side)
             things[k, side] = things_beside(layout, np.flatnonzero(own), street, side)
     return things
+
+
+def read_towns(store: FrameStore) -> tuple[list[RecordedTown], list[np.ndarray]]:
+    """The towns of a recording, each once, and for each the limits that were driven under there: lanes each way of a
+    street and its limit, float64 [k, 2] [-, m/s]. Episodes of which the layout is not known tell nothing."""
+    towns: dict[str, RecordedTown] = {}
+    limits: dict[str, list[np.ndarray]] = {}
+    for episode, (layout, start, length) in enumerate(zip(store.layouts, store.starts, store.lengths, strict=True)):
+        if layout.digest == UNKNOWN:
+            continue
+        if layout.digest not in towns:
+            whole = store.layouts[episode].read()
+            if not (whole.ground_known and whole.boxes_known):
+                continue
+            towns[layout.digest] = read_town(whole)
+        rows = np.arange(start, start + length, _LIMIT_STRIDE)
+        found = _limits_at(towns[layout.digest], store.rows.vehicles[rows], store.rows.scenes[rows])
+        limits.setdefault(layout.digest, []).append(found)
+    return list(towns.values()), [np.concatenate(limits[digest]) for digest in towns]
+
+
+def _limits_at(town: RecordedTown, vehicles: np.ndarray, scenes: SceneState) -> np.ndarray:
+    """Lanes each way and speed limit where vehicles [n, 6] are on streets, [k, 2]."""
+    known = scenes.lane_valid[:, LaneColumn.SPEED_LIMIT]
+    places, limits = vehicles[known, :2], scenes.lane[known, LaneColumn.SPEED_LIMIT]
+    if not len(places):
+        return np.zeros((0, 2))
+    found = []
+    for street in town.streets:
+        gap, at = KDTree(street.points).query(places)
+        inside = (gap < street.half_width) & (at > 5) & (at < len(street.points) - 5)
+        found.append(np.column_stack([np.full(int(inside.sum()), street.num_lanes), limits[inside]]))
+    return np.concatenate(found)

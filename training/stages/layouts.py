@@ -139,6 +139,16 @@ def fit_tables(model: LayoutModel, towns: Sequence[RecordedTown]) -> None:
     model.bend_bins.copy_(torch.from_numpy(fit_bins(bends, half)))
 
 
+def fit_limits(model: LayoutModel, limits: np.ndarray) -> None:
+    """Set the speed limits of a model to those that were driven under: lanes each way and limit, [n, 2] [-, m/s]."""
+    shares = (np.arange(model.speed_limits.shape[1]) + 0.5) / model.speed_limits.shape[1]
+    for row in range(2):
+        own = limits[np.minimum(limits[:, 0], 2) == row + 1, 1]
+        if len(own):
+            drawn = np.quantile(own, shares, method="nearest")
+            model.speed_limits[row] = torch.from_numpy(drawn)
+
+
 def _palette(colors: np.ndarray, num: int) -> np.ndarray:
     """Colours [num, 3] that stand for `colors` [n, 3]."""
     unique = np.unique(colors, axis=0)
@@ -285,12 +295,19 @@ def _rows(arrays: tuple[np.ndarray, ...], num: int, rng: np.random.Generator) ->
     return [array[chosen] for array in arrays]
 
 
-def train_layouts(model: LayoutModel, towns: Sequence[RecordedTown], config: LayoutStageConfig, folder: Path) -> None:
+def train_layouts(
+    model: LayoutModel,
+    towns: Sequence[RecordedTown],
+    limits: np.ndarray,
+    config: LayoutStageConfig,
+    folder: Path,
+) -> None:
     """Train the model in place, or load the finished stage; resumable.
 
     Args:
         model: what is trained, with as many styles as there are towns.
         towns: recorded.
+        limits: lanes each way and speed limit where there was driven, [n, 2] [-, m/s].
         config: how.
         folder: gets the result.
 
@@ -303,6 +320,7 @@ def train_layouts(model: LayoutModel, towns: Sequence[RecordedTown], config: Lay
     if stage_done(model, result):
         return
     fit_tables(model, towns)
+    fit_limits(model, limits)
     samples = layout_samples(model, towns)
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
