@@ -250,7 +250,7 @@ def read_towns(store: FrameStore) -> tuple[list[RecordedTown], list[np.ndarray]]
 
 
 def _limits_at(town: RecordedTown, vehicles: np.ndarray, scenes: SceneState) -> np.ndarray:
-    """Lanes each way and speed limit where vehicles [n, 6] are on streets, [k, 2]."""
+    """Lanes each way and speed limit of the streets that vehicles [n, 6] are on, [k, 2]."""
     known = scenes.lane_valid[:, LaneColumn.SPEED_LIMIT]
     places, limits = vehicles[known, :2], scenes.lane[known, LaneColumn.SPEED_LIMIT]
     if not len(places):
@@ -259,5 +259,6 @@ def _limits_at(town: RecordedTown, vehicles: np.ndarray, scenes: SceneState) -> 
     for street in town.streets:
         gap, at = KDTree(street.points).query(places)
         inside = (gap < street.half_width) & (at > 5) & (at < len(street.points) - 5)
-        found.append(np.column_stack([np.full(int(inside.sum()), street.num_lanes), limits[inside]]))
-    return np.concatenate(found)
+        if inside.any():
+            found.append((street.num_lanes, float(np.median(limits[inside]))))
+    return np.array(found, np.float64).reshape(-1, 2)
