@@ -22,6 +22,8 @@ TRIES = 6
 """A thing that finds no room is drawn again so often, then left out."""
 GAP = 0.2
 """Between the solid parts of two things [m]."""
+TEMPERATURES = {ThingToken.TURN: 0.6, ThingToken.OFFSET: 0.85, ThingToken.COLOR: 0.75}
+"""Logits of these are divided by so much: a small network spreads them more widely than they are."""
 _LOOK_BACK = 40
 """Only so many of the last things may be in the way of the next."""
 
@@ -96,8 +98,9 @@ def draw_things(
 def _draw_tokens(model: LayoutModel, hidden: torch.Tensor, shares: np.ndarray) -> torch.Tensor:
     """The tokens of the next thing, int64 [1, 9]."""
     tokens = torch.zeros((1, 0), dtype=torch.int64)
-    for share in shares.tolist():
-        chosen = draw_class(model.strip.heads.logits(hidden, tokens)[0].numpy(), share)
+    for token, share in zip(ThingToken, shares.tolist(), strict=True):
+        logits = model.strip.heads.logits(hidden, tokens)[0].numpy() / TEMPERATURES.get(token, 1.0)
+        chosen = draw_class(logits, share)
         tokens = torch.cat([tokens, torch.tensor([[chosen]])], dim=1)
         if tokens[0, 0] == NUM_KINDS:
             break

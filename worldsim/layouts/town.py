@@ -30,7 +30,7 @@ SIDEWALK = 2.0
 """Width of the sidewalks of made streets [m]."""
 COURSE_TRIES = 8
 """A course that comes too near to other streets is drawn again so often, then the junction has no such way out."""
-CLEARANCE = 40.0
+CLEARANCE = 50.0
 """Between the centre lines of streets that do not meet [m]."""
 MEETING_RANGE = 45.0
 """Streets of one junction may be nearer to each other up to this far from its node [m]."""
