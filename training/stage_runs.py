@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from training.batches.scene_pictures import ScenePictures
 from training.batches.self_rollouts import make_self_rollouts
 from training.data.frame_store import picture_runs
+from training.data.recorded_streets import read_towns
 from training.data.validity import known_of
 from training.evaluation.evaluate import EvaluateConfig, evaluate
 from training.evaluation.tokenizer import evaluate_tokenizer

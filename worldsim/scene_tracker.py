@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -276,7 +276,9 @@ class SceneTracker:
         assert self.endless_drives is not None
         stretch = self.endless_drives.next_stretch(place)
         own, signals, nearest = route_of(stretch, state.routes, slot, int(state.preview.places[slot]))
-        routes = _with_slot(Routes, state.routes, slot, own)
+        slots = range(len(state.seeds))
+        before, after = slots[:slot], slots[slot + 1 :]
+        routes = Routes.concat([state.routes.take(before), own, state.routes.take(after)])
         places = state.preview.places.copy()
         places[slot] = nearest
         surroundings = list(state.surroundings)
@@ -284,7 +286,7 @@ class SceneTracker:
         return replace(
             state,
             routes=routes,
-            signals=_with_slot(RouteSignals, state.signals, slot, signals),
+            signals=RouteSignals.concat([state.signals.take(before), signals, state.signals.take(after)]),
             preview=preview_routes(routes, state.vehicles, places),
             surroundings=tuple(surroundings),
         )
@@ -413,16 +415,6 @@ def _surroundings_of(clip: StartClip, endless: EndlessPlace | None) -> Surroundi
         sun=clip.sun,
         endless=endless,
     )
-
-
-_Slots = TypeVar("_Slots", Routes, RouteSignals)
-
-
-def _with_slot(kind: type[_Slots], many: _Slots, slot: int, own: _Slots) -> _Slots:
-    """Many with another one for one slot."""
-    rows = list(range(len(many.counts if isinstance(many, Routes) else many.known)))
-    before, after = many.take(rows[:slot]), many.take(rows[slot + 1 :])
-    return kind.concat([before, own, after])
 
 
 def _follow_ground(state: TrackedState, vehicles: np.ndarray) -> np.ndarray:

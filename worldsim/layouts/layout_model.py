@@ -192,8 +192,8 @@ class Sequence(nn.Module):
         """
         styles = style[:, None].expand(-1, features.shape[1], -1)
         inputs = nn.functional.silu(self.inputs(torch.cat([features, styles], dim=-1)) + before)
-        outputs, state = self.cell(inputs, state)
-        return outputs + self.skip(torch.cat([inputs, styles], dim=-1)), state
+        outputs, after = self.cell(inputs, state)
+        return outputs + self.skip(torch.cat([inputs, styles], dim=-1)), after
 
     def forward(
         self, features: Float[Tensor, "b t f"], style: Float[Tensor, "b s"], tokens: Int[Tensor, "b t k"]
