@@ -156,7 +156,7 @@ def _palette(colors: np.ndarray, num: int) -> np.ndarray:
         return np.zeros((num, 3))
     if len(unique) <= num:
         return np.concatenate([unique, np.repeat(unique[-1:], num - len(unique), axis=0)])
-    return kmeans2(colors, num, minit="++", rng=0)[0]
+    return kmeans2(colors, num, minit="++", seed=0)[0]  # pyright: ignore[reportCallIssue]
 
 
 def _section_turns(street: Street) -> np.ndarray:
