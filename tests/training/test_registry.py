@@ -59,7 +59,7 @@ def test_a_run_says_what_is_done_and_what_will_run(tmp_path: Path, capsys: pytes
     done = [line.split()[0] for line in lines[1:] if "done" in line]
     assert done == ["vae", "student"]
     assert [line.split()[0] for line in lines[1:] if "will run" in line] == [
-        *("record", "latents", "actors", "self_rollouts", "decoder", "reader", "trust")
+        *("record", "latents", "actors", "layouts", "self_rollouts", "decoder", "reader", "trust")
     ]
 
 
@@ -88,7 +88,7 @@ def test_a_stage_that_the_initial_checkpoint_makes_needless_is_left_out(
     )
     monkeypatch.setattr("training.registry.STAGES", made)
     train(TrainConfig(recipe="debug", out=tmp_path, until="student", initial=tmp_path))
-    assert asked == ["record", "vae", "latents", "actors", "student"]
+    assert asked == ["record", "vae", "latents", "actors", "layouts", "student"]
 
 
 def test_results_older_than_what_they_were_made_from_are_named(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from einops import rearrange
-from scipy.cluster.vq import kmeans2
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -107,17 +106,16 @@ class LayoutSamples:
 
 
 def fit_tables(model: LayoutModel, towns: Sequence[RecordedTown]) -> None:
-    """Set the bins and colours of a model to what is recorded."""
+    """Set the bins and palettes of a model to what is recorded."""
     config = model.config
     every = [(town.streets[k], things) for town in towns for (k, _), things in town.things.items()]
     measures = np.concatenate([measures_of(street, things) for street, things in every])
     kinds = np.concatenate([things.kinds for _, things in every])
-    colors = np.concatenate([things.colors for _, things in every]).astype(np.float64)
     for kind in range(NUM_KINDS):
         own = kinds == kind
         for k in range(NUM_MEASURES):
             model.measure_bins[kind, k] = torch.from_numpy(fit_bins(measures[own, k], config.num_bins))
-        model.palette[kind] = torch.from_numpy(_palette(colors[own], config.num_colors))
+    fit_palettes(model, towns)
 
     model.yellow_share.fill_(float(np.mean([town.has_yellow_lines for town in towns])))
     streets = [street for town in towns for street in town.streets]
@@ -149,14 +147,26 @@ def fit_limits(model: LayoutModel, limits: np.ndarray) -> None:
             model.speed_limits[row] = torch.from_numpy(drawn)
 
 
+def fit_palettes(model: LayoutModel, towns: Sequence[RecordedTown]) -> None:
+    """Set the palettes of a model to the colours of each town's things; where a town has none of a kind, to those of
+    all towns."""
+    kinds = [np.concatenate([things.kinds for things in town.things.values()]) for town in towns]
+    colors = [np.concatenate([things.colors for things in town.things.values()]) for town in towns]
+    every_kind, every_color = np.concatenate(kinds), np.concatenate(colors)
+    for kind in range(NUM_KINDS):
+        usual = _palette(every_color[every_kind == kind], model.config.num_colors)
+        for style, (own_kinds, own_colors) in enumerate(zip(kinds, colors, strict=True)):
+            own = own_colors[own_kinds == kind]
+            palette = _palette(own, model.config.num_colors) if len(own) else usual
+            model.palettes[style, kind] = torch.from_numpy(palette)
+
+
 def _palette(colors: np.ndarray, num: int) -> np.ndarray:
-    """Colours [num, 3] that stand for `colors` [n, 3]."""
-    unique = np.unique(colors, axis=0)
-    if len(unique) == 0:
-        return np.zeros((num, 3))
-    if len(unique) <= num:
-        return np.concatenate([unique, np.repeat(unique[-1:], num - len(unique), axis=0)])
-    return kmeans2(colors, num, minit="++", seed=0)[0]  # pyright: ignore[reportCallIssue]
+    """Colours [num, 3] in the shares in which they come among `colors` [n, 3]; black of none."""
+    if not len(colors):
+        return np.zeros((num, 3), np.uint8)
+    in_order = colors[np.lexsort(colors.T[::-1])]
+    return in_order[((np.arange(num) + 0.5) / num * len(colors)).astype(np.int64)]
 
 
 def _section_turns(street: Street) -> np.ndarray:

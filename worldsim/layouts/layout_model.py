@@ -38,8 +38,7 @@ class ThingToken(IntEnum):
     WIDTH = 4
     HEIGHT = 5
     TURN = 6
-    COLOR = 7
-    VARIANT = 8
+    VARIANT = 7
 
 
 class CourseToken(IntEnum):
@@ -93,7 +92,7 @@ class LayoutModelConfig:
         style_width: numbers of a style.
         width: of hidden layers.
         num_bins: of a thing's measures.
-        num_colors: of a kind of thing.
+        num_colors: of each kind of thing in a town.
         num_turns: bins of a section's change of heading.
 
     Raises:
@@ -104,7 +103,7 @@ class LayoutModelConfig:
     style_width: int = 24
     width: int = 96
     num_bins: int = 32
-    num_colors: int = 24
+    num_colors: int = 16
     num_turns: int = 33
 
     def __post_init__(self) -> None:
@@ -115,7 +114,7 @@ class LayoutModelConfig:
     @property
     def thing_sizes(self) -> tuple[int, ...]:
         """Classes of each ThingToken."""
-        return (NUM_KINDS + 1, *(self.num_bins,) * NUM_MEASURES, self.num_colors, NUM_VARIANTS)
+        return (NUM_KINDS + 1, *(self.num_bins,) * NUM_MEASURES, NUM_VARIANTS)
 
     @property
     def junction_sizes(self) -> tuple[int, ...]:
@@ -216,7 +215,7 @@ class LayoutModel(nn.Module):
 
     Attributes:
         measure_bins: edges of a thing's measures by kind, [kinds, NUM_MEASURES, bins + 1] [m], [rad].
-        palette: RGB by kind in [0, 255], [kinds, colors, 3].
+        palettes: RGB of each town's things by kind, drawn with equal probability, uint8 [styles, kinds, colors, 3].
         turn_bins: of a section's change of heading, [turns + 1] [rad].
         reach_bins: from mouths to their node, [bins / 2 + 1] [m].
         width_bins: of lanes, [bins / 2 + 1] [m].
@@ -226,7 +225,7 @@ class LayoutModel(nn.Module):
     """
 
     measure_bins: Tensor
-    palette: Tensor
+    palettes: Tensor
     turn_bins: Tensor
     reach_bins: Tensor
     width_bins: Tensor
@@ -248,7 +247,8 @@ class LayoutModel(nn.Module):
             nn.Linear(config.width, config.width),
         )
         self.register_buffer("measure_bins", torch.zeros(NUM_KINDS, NUM_MEASURES, config.num_bins + 1))
-        self.register_buffer("palette", torch.zeros(NUM_KINDS, config.num_colors, 3))
+        colors = torch.zeros(config.num_styles, NUM_KINDS, config.num_colors, 3, dtype=torch.uint8)
+        self.register_buffer("palettes", colors)
         self.register_buffer("turn_bins", torch.zeros(config.num_turns + 1))
         for name in ("reach_bins", "width_bins", "bend_bins"):
             self.register_buffer(name, torch.zeros(half + 1))
@@ -270,7 +270,7 @@ class LayoutModel(nn.Module):
                 style_width=shapes["styles"][1],
                 width=shapes["strip.start"][0],
                 num_bins=shapes["measure_bins"][-1] - 1,
-                num_colors=shapes["palette"][1],
+                num_colors=shapes["palettes"][2],
                 num_turns=shapes["turn_bins"][0] - 1,
             )
         except (KeyError, IndexError) as error:

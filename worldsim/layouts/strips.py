@@ -22,8 +22,6 @@ TRIES = 6
 """A thing that finds no room is drawn again so often, then left out."""
 GAP = 0.2
 """Between the solid parts of two things [m]."""
-TEMPERATURES = {ThingToken.TURN: 0.6, ThingToken.OFFSET: 0.85, ThingToken.COLOR: 0.75}
-"""Logits of these are divided by so much: a small network spreads them more widely than they are."""
 _LOOK_BACK = 40
 """Only so many of the last things may be in the way of the next."""
 
@@ -60,7 +58,7 @@ def draw_things(
         for _ in range(TRIES):
             tokens = _draw_tokens(model, hidden[:, 0], rng.random(len(ThingToken)))
             kind = int(tokens[0, ThingToken.KIND])
-            shares, detail = rng.random(NUM_MEASURES), int(rng.integers(2**24))
+            shares, color_share, detail = rng.random(NUM_MEASURES), float(rng.random()), int(rng.integers(2**24))
             if kind == NUM_KINDS:
                 break
             drawn = tokens[0].numpy()
@@ -69,7 +67,7 @@ def draw_things(
                 rows=row[None],
                 kinds=np.array([kind]),
                 variants=drawn[ThingToken.VARIANT :][:1],
-                colors=vocabulary.color(drawn)[None],
+                colors=vocabulary.color(style, kind, color_share)[None],
                 seeds=np.array([seed_of(kind, int(drawn[ThingToken.VARIANT]), detail)], np.uint32),
             )
             footprint = footprints(to_layout(thing, street, side).boxes[:, FOOTPRINT_COLUMNS], thing.kinds)[0]
@@ -96,12 +94,11 @@ def draw_things(
 
 
 def _draw_tokens(model: LayoutModel, hidden: torch.Tensor, shares: np.ndarray) -> torch.Tensor:
-    """The tokens of the next thing, int64 [1, 9]."""
-    tokens = torch.zeros((1, 0), dtype=torch.int64)
-    for token, share in zip(ThingToken, shares.tolist(), strict=True):
-        logits = model.strip.heads.logits(hidden, tokens)[0].numpy() / TEMPERATURES.get(token, 1.0)
-        chosen = draw_class(logits, share)
-        tokens = torch.cat([tokens, torch.tensor([[chosen]])], dim=1)
-        if tokens[0, 0] == NUM_KINDS:
+    """The tokens of the next thing, int64 [1, 8], or of the end, [1, 1]."""
+    network, tokens = model.strip.heads, []
+    for head, table, share in zip(network.heads, network.embeddings, shares.tolist(), strict=True):
+        tokens.append(draw_class(head(hidden)[0].numpy(), share))
+        if tokens[0] == NUM_KINDS:
             break
-    return tokens
+        hidden = hidden + table.weight[tokens[-1]]  # pyright: ignore[reportIndexIssue]
+    return torch.tensor([tokens])

@@ -1,4 +1,4 @@
-"""What tokens stand for: things to tokens and back, with the bins and colours of a LayoutModel. numpy only."""
+"""What tokens stand for: things to tokens and back, with the bins of a LayoutModel. numpy only."""
 
 from __future__ import annotations
 
@@ -50,16 +50,15 @@ class Vocabulary:
     """The bins and colours of a LayoutModel, as its attributes."""
 
     measure_bins: np.ndarray
-    palette: np.ndarray
+    palettes: np.ndarray
 
     @staticmethod
     def of(model: LayoutModel) -> Vocabulary:
         """That of a model."""
-        bins, palette = (value.double().cpu().numpy() for value in (model.measure_bins, model.palette))
-        return Vocabulary(measure_bins=bins, palette=palette)
+        return Vocabulary(measure_bins=model.measure_bins.double().numpy(), palettes=model.palettes.numpy())
 
     def tokens(self, street: Street, things: Things) -> np.ndarray:
-        """ThingToken of the things along a side and of the end, int64 [n + 1, 9]."""
+        """ThingToken of the things along a side and of the end, int64 [n + 1, 8]."""
         found = np.zeros((len(things) + 1, len(ThingToken)), np.int64)
         found[:-1, ThingToken.KIND], found[-1, ThingToken.KIND] = things.kinds, NUM_KINDS
         found[:-1, ThingToken.VARIANT] = things.variants
@@ -68,12 +67,10 @@ class Vocabulary:
             rows = np.flatnonzero(things.kinds == kind)
             for k, token in enumerate(MEASURES):
                 found[rows, token] = bin_of(measures[rows, k], self.measure_bins[kind, k])
-            gaps = np.linalg.norm(things.colors[rows, None].astype(float) - self.palette[kind], axis=-1)
-            found[rows, ThingToken.COLOR] = gaps.argmin(-1)
         return found
 
     def row(self, tokens: np.ndarray, last: float, shares: np.ndarray) -> np.ndarray:
-        """THING_NAMES [6] that tokens [9] stand for after a thing at arc length `last`, at `shares` [6] of the way
+        """THING_NAMES [6] that tokens [8] stand for after a thing at arc length `last`, at `shares` [6] of the way
         through their bins."""
         row = np.zeros(len(ThingColumn))
         for k, (token, column) in enumerate(zip(MEASURES, _COLUMNS, strict=True)):
@@ -81,6 +78,7 @@ class Vocabulary:
         row[ThingColumn.S] += last
         return np.round(row, DIGITS)
 
-    def color(self, tokens: np.ndarray) -> np.ndarray:
-        """RGB uint8 [3]."""
-        return np.rint(self.palette[tokens[ThingToken.KIND], tokens[ThingToken.COLOR]]).astype(np.uint8)
+    def color(self, style: int, kind: int, share: float) -> np.ndarray:
+        """RGB uint8 [3] of a thing in the town of a style, at `share` in [0, 1) of the way through its palette."""
+        palette = self.palettes[style, kind]
+        return palette[int(share * len(palette))]

@@ -1,14 +1,17 @@
-"""The layouts' stage: what is read off a town, its tokens, and one town learned."""
+"""The layouts' stage: what is read off a town, its tokens and colours, and one town learned."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from envs.registration import make_road_env
+from envs.road.static_scene import load_town_scene
 from training.data.recorded_streets import RecordedTown, read_town
 from training.stages.layouts import (
     LayoutStageConfig,
     fit_limits,
+    fit_palettes,
     fit_tables,
     layout_losses,
     layout_samples,
@@ -17,14 +20,13 @@ from training.stages.layouts import (
 from training.stages.loop import LoopConfig
 from worldsim.datatypes.layout import Layout, LayoutKind
 from worldsim.layouts.layout_model import LayoutModel, LayoutModelConfig
+from worldsim.layouts.things import ThingKind
 from worldsim.layouts.vocabulary import Vocabulary, measures_of
 
 
 @pytest.fixture(scope="module")
 def layout() -> Layout:
-    env = make_road_env(obs="state", world_config={"num_towns": 1})
-    env.reset(seed=0)
-    return env.unwrapped.world.layout()
+    return load_town_scene(0).layout
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,26 @@ def test_limits_are_those_that_were_driven_under():
     fit_limits(model, np.array([[1, 8.0], [1, 8.0], [1, 14.0], [1, 14.0], [2, 20.0]]))
     assert set(model.speed_limits[0].tolist()) == {8.0, 14.0}
     assert set(model.speed_limits[1].tolist()) == {20.0}
+
+
+def test_a_palette_has_the_colours_of_its_town_in_their_shares(town: RecordedTown):
+    model = LayoutModel(LayoutModelConfig(num_styles=1))
+    fit_palettes(model, [town])
+    kinds = np.concatenate([things.kinds for things in town.things.values()])
+    colors = np.concatenate([things.colors for things in town.things.values()])
+    walls, counts = np.unique(colors[kinds == ThingKind.FLAT_HOUSE], axis=0, return_counts=True)
+    palette = model.palettes[0, ThingKind.FLAT_HOUSE].numpy()
+    shares = [(palette == color).all(-1).mean() for color in walls]
+    np.testing.assert_allclose(shares, counts / counts.sum(), atol=1 / len(palette))
+    assert not model.palettes[0, ThingKind.OTHER].any()
+
+
+def test_a_kind_that_a_town_lacks_has_the_colours_of_the_others(town: RecordedTown):
+    bare = replace(town, things={key: things[things.kinds != ThingKind.HEDGE] for key, things in town.things.items()})
+    model = LayoutModel(LayoutModelConfig(num_styles=2))
+    fit_palettes(model, [bare, town])
+    assert (model.palettes[0, ThingKind.HEDGE] == model.palettes[1, ThingKind.HEDGE]).all()
+    assert model.palettes[0, ThingKind.HEDGE].any()
 
 
 def test_a_town_is_learned(town: RecordedTown):

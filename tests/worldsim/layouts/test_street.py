@@ -42,7 +42,7 @@ def test_curvature_is_that_of_the_turn():
 def test_in_the_other_direction_left_is_right():
     street, turned = bend(), bend().reversed()
     np.testing.assert_allclose(
-        turned.offset(np.array([10.0]), 4.0), street.offset([street.length - 10], -4.0), atol=0.05
+        turned.offset(np.array([10.0]), 4.0), street.offset(np.array([street.length - 10]), -4.0), atol=0.05
     )
     assert turned.openings.tolist() == [[True, False], [False, True]]
     assert turned.lit == (False, True)
