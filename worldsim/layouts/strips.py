@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,8 +19,11 @@ from worldsim.layouts.vocabulary import Vocabulary
 
 MAX_THINGS = 400
 """On a side of a street."""
+SHIFTS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+"""A thing that others are in the way of is put so much farther along [m]: drawn again at once, houses would lie 1.5 m
+farther apart than recorded."""
 TRIES = 6
-"""A thing that finds no room is drawn again so often, then left out."""
+"""A thing that finds no room even so is drawn again so often, then left out."""
 GAP = 0.2
 """Between the solid parts of two things [m]."""
 _LOOK_BACK = 40
@@ -48,7 +52,7 @@ def draw_things(
     """
     history, state = StripHistory(street, side), None
     before = model.strip.start[None, None]
-    rows, kinds, variants, colors, seeds = [], [], [], [], []
+    found: list[Things] = []
     solid: list[np.ndarray] = []
     for _ in range(MAX_THINGS):
         features = np.concatenate([road_features(street, side, np.array([history.s]))[0], history.features()])
@@ -57,40 +61,51 @@ def draw_things(
         )
         for _ in range(TRIES):
             tokens = _draw_tokens(model, hidden[:, 0], rng.random(len(ThingToken)))
-            kind = int(tokens[0, ThingToken.KIND])
             shares, color_share, detail = rng.random(NUM_MEASURES), float(rng.random()), int(rng.integers(2**24))
+            drawn = tokens[0].numpy()
+            kind = int(drawn[ThingToken.KIND])
             if kind == NUM_KINDS:
                 break
-            drawn = tokens[0].numpy()
-            row = vocabulary.row(drawn, history.s, shares)
+            variant = int(drawn[ThingToken.VARIANT])
             thing = Things(
-                rows=row[None],
+                rows=vocabulary.row(drawn, history.s, shares)[None],
                 kinds=np.array([kind]),
-                variants=drawn[ThingToken.VARIANT :][:1],
+                variants=np.array([variant]),
                 colors=vocabulary.color(style, kind, color_share)[None],
-                seeds=np.array([seed_of(kind, int(drawn[ThingToken.VARIANT]), detail)], np.uint32),
+                seeds=np.array([seed_of(kind, variant, detail)], np.uint32),
             )
-            footprint = footprints(to_layout(thing, street, side).boxes[:, FOOTPRINT_COLUMNS], thing.kinds)[0]
-            fits = not solid or separation(footprint, np.stack(solid[-_LOOK_BACK:])).min() > GAP
-            if fits and is_free(footprint):
-                rows.append(row)
-                kinds.append(kind)
-                variants.append(int(drawn[ThingToken.VARIANT]))
-                colors.append(thing.colors[0])
-                seeds.append(int(thing.seeds[0]))
+            placed = _place(thing, street, side, solid[-_LOOK_BACK:], is_free)
+            if placed is not None:
+                thing, footprint = placed
+                found.append(thing)
                 solid.append(footprint)
                 break
         if kind == NUM_KINDS or history.s > street.length + street.reaches[1]:
             break
         before = model.strip.heads.embed(tokens)[None]
-        history.add(kind, row)
+        history.add(kind, thing.rows[0])
     return Things(
-        rows=np.array(rows).reshape(-1, len(ThingColumn)),
-        kinds=np.array(kinds, np.int64),
-        variants=np.array(variants, np.int64),
-        colors=np.array(colors, np.uint8).reshape(-1, 3),
-        seeds=np.array(seeds, np.uint32),
+        rows=np.concatenate([np.zeros((0, len(ThingColumn))), *(one.rows for one in found)]),
+        kinds=np.array([one.kinds[0] for one in found], np.int64),
+        variants=np.array([one.variants[0] for one in found], np.int64),
+        colors=np.array([one.colors[0] for one in found], np.uint8).reshape(-1, 3),
+        seeds=np.array([one.seeds[0] for one in found], np.uint32),
     )
+
+
+def _place(
+    thing: Things, street: Street, side: int, others: list[np.ndarray], is_free: Callable[[np.ndarray], bool]
+) -> tuple[Things, np.ndarray] | None:
+    """A thing, by itself, at the first place from its own one on where it is clear of footprints of `others`, and its
+    footprint there; None if there is none near, or it may not stand there."""
+    for shift in SHIFTS:
+        rows = thing.rows.copy()
+        rows[:, ThingColumn.S] += shift
+        moved = replace(thing, rows=rows)
+        footprint = footprints(to_layout(moved, street, side).boxes[:, FOOTPRINT_COLUMNS], moved.kinds)[0]
+        if not others or separation(footprint, np.stack(others)).min() > GAP:
+            return (moved, footprint) if is_free(footprint) else None
+    return None
 
 
 def _draw_tokens(model: LayoutModel, hidden: torch.Tensor, shares: np.ndarray) -> torch.Tensor:

@@ -261,7 +261,7 @@ class MadeTown:
                 if not self._room(footprint[None], self.root.footprints)[0]:
                     return False
                 points = np.concatenate([corners(footprint), footprint[None, :2]])
-                if own.query(points)[0].min() < street.half_width + 0.3:
+                if own.query(points)[0].min() < street.edge:
                     return False
                 away = float(own.query(footprint[None, :2])[0][0])
                 for other, tree in zip(others, trees, strict=True):
