@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
-from worldsim.datatypes.route import Routes
+from worldsim.datatypes.route import RoutePreview, Routes, preview_routes
 from worldsim.datatypes.route_signals import RouteSignals
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.layouts.beginning import begin_endless
-from worldsim.layouts.drive import EndlessDrive, EndlessPlace, Stretch
+from worldsim.layouts.carried_edits import carry_edits
+from worldsim.layouts.drive import EndlessPlace, Stretch
 from worldsim.layouts.endless import EndlessTown
 from worldsim.layouts.layout_model import LayoutModel
 from worldsim.surroundings import Surroundings
 
 NUM_TOWNS = 32
 """Made towns that are kept, as many as there may be drives at once; one that is not is made again, the same."""
+
+
+class OnNextStretch(NamedTuple):
+    """What a tracked state has anew on the next stretch of one of its drives, for all slots."""
+
+    routes: Routes
+    signals: RouteSignals
+    preview: RoutePreview
+    surroundings: tuple[Surroundings, ...]
 
 
 class EndlessDrives:
@@ -37,35 +49,62 @@ class EndlessDrives:
         self._keep(town)
         return told, EndlessPlace.of(town.drive, stretch)
 
-    def next_stretch(self, place: EndlessPlace) -> Stretch:
-        """The stretch after that of a place."""
+    def go_on(
+        self,
+        slot: int,
+        routes: Routes,
+        signals: RouteSignals,
+        preview: RoutePreview,
+        vehicles: np.ndarray,
+        surroundings: Sequence[Surroundings],
+    ) -> OnNextStretch:
+        """What changes where the endless drive of a slot comes to its next stretch.
+
+        Args:
+            slot: of the drive.
+            routes: of all slots, as are the others.
+            signals: along them.
+            preview: of them.
+            vehicles: VEHICLE_NAMES of the egos, float64 [b, 6].
+            surroundings: of each.
+        """
+        own = surroundings[slot]
+        assert own.endless is not None
+        before, stretch = self._stretches(own.endless)
+
+        # the route begins anew, behind the ego; its points are those of the route before where both have some
+        points = stretch.route.points
+        places = preview.places.copy()
+        places[slot] = np.hypot(*(points - routes.points[slot, places[slot]]).T).argmin()
+        first, rest = range(slot), range(slot + 1, len(surroundings))
+        mine = Routes.stack([points], [stretch.route.lanes])
+        routes = Routes.concat([routes.take(first), mine, routes.take(rest)])
+        ruled = RouteSignals.stack([stretch.route.signals])
+
+        entered = replace(
+            own,
+            layout=carry_edits(before.layout, own.layout, stretch.layout),
+            light_cycles=stretch.light_cycles,
+            endless=EndlessPlace.of(own.endless.drive, stretch),
+        )
+        return OnNextStretch(
+            routes=routes,
+            signals=RouteSignals.concat([signals.take(first), ruled, signals.take(rest)]),
+            preview=preview_routes(routes, vehicles, places),
+            surroundings=(*surroundings[:slot], entered, *surroundings[slot + 1 :]),
+        )
+
+    def _stretches(self, place: EndlessPlace) -> tuple[Stretch, Stretch]:
+        """That of a place, and the next one."""
         town = self._towns.get(id(place.drive))
         if town is None or town.drive is not place.drive:
             town = EndlessTown(self.model, place.drive)
             self._keep(town)
         self._towns.move_to_end(id(place.drive))
-        return town.stretch(place.index + 1)
+        return town.stretch(place.index), town.stretch(place.index + 1)
 
     def _keep(self, town: EndlessTown) -> None:
         # the town holds its drive, whose id is therefore no other's
         self._towns[id(town.drive)] = town
         while len(self._towns) > NUM_TOWNS:
             self._towns.popitem(last=False)
-
-
-def enter(surroundings: Surroundings, drive: EndlessDrive, stretch: Stretch) -> Surroundings:
-    """The surroundings of a drive that has come to a stretch."""
-    return replace(
-        surroundings,
-        layout=stretch.layout,
-        light_cycles=stretch.light_cycles,
-        endless=EndlessPlace.of(drive, stretch),
-    )
-
-
-def route_of(stretch: Stretch, before: Routes, slot: int, place: int) -> tuple[Routes, RouteSignals, int]:
-    """The route of a stretch, its lights and signs, and which of its points is point `place` of the route before."""
-    points = stretch.route.points
-    routes = Routes.stack([points], [stretch.route.lanes])
-    nearest = int(np.hypot(*(points - before.points[slot, place]).T).argmin())
-    return routes, RouteSignals.stack([stretch.route.signals]), nearest

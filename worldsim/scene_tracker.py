@@ -26,7 +26,7 @@ from worldsim.datatypes.scene import BOX_COLUMNS, UNKNOWN_COMMAND, RouteCommand,
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
-from worldsim.endless_drives import EndlessDrives, enter, route_of
+from worldsim.endless_drives import EndlessDrives
 from worldsim.layouts.drive import EndlessPlace, command_at
 from worldsim.surroundings import GroundColumn, Surroundings
 from worldsim.tracked_pictures import camera_scene, context_scenes
@@ -267,29 +267,13 @@ class SceneTracker:
     def _go_on(self, state: TrackedState) -> TrackedState:
         """The state with the next stretch of each endless drive that has come to it."""
         for slot, own in enumerate(state.surroundings):
-            place = own.endless
-            if place is not None and state.preview.arcs[slot] >= place.next_at:
-                state = self._enter_stretch(state, slot, place)
+            if own.endless is not None and state.preview.arcs[slot] >= own.endless.next_at:
+                assert self.endless_drives is not None  # it made the drive's beginning
+                changed = self.endless_drives.go_on(
+                    slot, state.routes, state.signals, state.preview, state.vehicles, state.surroundings
+                )
+                state = replace(state, **changed._asdict())
         return state
-
-    def _enter_stretch(self, state: TrackedState, slot: int, place: EndlessPlace) -> TrackedState:
-        assert self.endless_drives is not None
-        stretch = self.endless_drives.next_stretch(place)
-        own, signals, nearest = route_of(stretch, state.routes, slot, int(state.preview.places[slot]))
-        slots = range(len(state.seeds))
-        before, after = slots[:slot], slots[slot + 1 :]
-        routes = Routes.concat([state.routes.take(before), own, state.routes.take(after)])
-        places = state.preview.places.copy()
-        places[slot] = nearest
-        surroundings = list(state.surroundings)
-        surroundings[slot] = enter(surroundings[slot], place.drive, stretch)
-        return replace(
-            state,
-            routes=routes,
-            signals=RouteSignals.concat([state.signals.take(before), signals, state.signals.take(after)]),
-            preview=preview_routes(routes, state.vehicles, places),
-            surroundings=tuple(surroundings),
-        )
 
     def camera_scene(self, state: TrackedState, slot: int) -> CameraScene:
         """What the picture of a slot shows beside `static_world`; road users keep their ids from step to step."""

@@ -16,6 +16,7 @@ from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.config import LearnedWorldConfig
 from envs.learned.editing import looks_otherwise, move_to, surroundings_after, surroundings_with
+from envs.learned.endless_start import begin_if_endless
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
 from envs.learned.snapshot import LearnedSnapshot, snapshot_codec
 from envs.learned.threads import set_threads
@@ -34,7 +35,6 @@ from worldsim.editing.edits import Edit
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.inference import set_backend
-from worldsim.layouts.drive import EndlessPlace
 from worldsim.model_state import ModelState, Prediction
 from worldsim.surroundings import GroundColumn
 from worldsim.tracked_pictures import known_road_users
@@ -116,7 +116,7 @@ class LearnedWorld:
         rng = np.random.default_rng(seed)
         drawn, noise_seed = float(rng.random()), int(rng.integers(2**31))
         clip = self._choose_start(drawn, options)
-        clip, place = self._made_endless(clip, noise_seed, options)
+        clip, place = begin_if_endless(self.model, clip, noise_seed, options)
         context = clip.last(min(len(clip.vehicles), self.model.config.num_context))
         self._state = self.model.begin(
             [context],
@@ -281,19 +281,6 @@ class LearnedWorld:
         if surroundings is not None:
             self._past = (*self._past[:-1], replace(self._past[-1], scene=prediction.scene[0].copy()))
         return self._answer(prediction, 0, collision=0.0, off_road=0.0, progress=0.0)
-
-    def _made_endless(
-        self, clip: StartClip, seed: int, options: Mapping[str, Any]
-    ) -> tuple[StartClip, EndlessPlace | None]:
-        """The clip as an endless drive begins from it, and its place, if the options ask for one."""
-        if not options.get("endless", False):
-            if "commands" in options:
-                raise ValueError("commands are of an endless drive: give endless=True with them")
-            return clip, None
-        drives = self.model.tracker.endless_drives
-        if drives is None:
-            raise ValueError("this world's checkpoint has no layout model, by which an endless drive is made")
-        return drives.begin(clip, seed, options.get("commands", np.zeros(0, np.int64)))
 
     def _move_scripted(self) -> np.ndarray:
         """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""

@@ -21,6 +21,7 @@ class PlayConfig:
             reference world.
         checkpoint: learned world to drive; the shipped one by default.
         num_sampling_steps: of a frame of the learned world; 1 is the fastest, None takes the model's own.
+        endless: in the learned world the road goes on without end, through a made town.
         maps: OpenDRIVE files, or folders of them, for the reference world: the drive begins on the first, digits
             take the others. Procedural towns by default.
         trust_threshold: a picture that is trusted less gets a red border, [0, 1]; the drive goes on.
@@ -41,6 +42,7 @@ class PlayConfig:
     policy: str | None = None
     checkpoint: Path | None = None
     num_sampling_steps: int | None = None
+    endless: bool = False
     maps: tuple[Path, ...] = ()
     trust_threshold: float = 0.5
     pace: float = 1.0
@@ -63,6 +65,8 @@ class PlayConfig:
             raise ValueError(f"steps must not be negative, got {self.steps}")
         if self.maps and self.world == "learned":
             raise ValueError("a map is for the reference world: add --world road or --world both")
+        if self.endless and self.world != "learned":
+            raise ValueError(f"endless drives are the learned world's alone: leave out --world {self.world}")
         if self.checkpoint is not None and self.world == "road":
             raise ValueError("a checkpoint is for the learned world: leave out --world road")
         if self.num_sampling_steps is not None and self.world == "road":

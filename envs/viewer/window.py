@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -34,6 +35,8 @@ REFRESH_RATE = 30
 """The window is drawn this often [1/s]; the worlds step at their own time step, `pace` times as fast."""
 POLL_RATE = 120
 """Input is read, and a world that is ready gets its next step, this often [1/s]."""
+USUAL_SECONDS = 60.0
+"""A drive of the learned world is over after this, unless it is endless [s]."""
 PACES = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Simulated time over wall-clock time."""
 MESSAGE_TIME = 5.0
@@ -76,7 +79,7 @@ def make_session(config: PlayConfig, make_driver: Callable[[str], Driver]) -> Se
     return Session(
         views,
         seed=config.seed,
-        options=maps[0].reset_options if maps else {},
+        options=_first_options(config, maps),
         start_options=partial(_start_options, config, maps),
         driver=driver,
         video_folder=config.output,
@@ -97,7 +100,11 @@ def _road_view(world: RoadWorldConfig) -> View:
 
 def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
     """The learned world, and a reference world in whose drives it can go on. One core is left to the window."""
-    env = make_learned_env(checkpoint=config.checkpoint, num_sampling_steps=config.num_sampling_steps)
+    env = make_learned_env(
+        checkpoint=config.checkpoint,
+        num_sampling_steps=config.num_sampling_steps,
+        max_episode_seconds=math.inf if config.endless else USUAL_SECONDS,
+    )
     import torch  # which the env has loaded
 
     torch.set_num_threads(max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) - 1)))
@@ -105,6 +112,11 @@ def _learned_view(config: PlayConfig) -> tuple[View, RoadWorldConfig]:
     camera = model.camera.with_frame_size(model.frame_size)
     alike = RoadWorldConfig(frame_size=model.frame_size, dt=model.dt, num_context=model.num_context)
     return View(name="Learned", env=env, camera=camera), alike
+
+
+def _first_options(config: PlayConfig, maps: Sequence[MapFile]) -> dict[str, Any]:
+    """Reset options of all drives, but for what those of a start say."""
+    return {**maps[0].reset_options} if maps else {"endless": True} if config.endless else {}
 
 
 def _start_options(config: PlayConfig, maps: Sequence[MapFile], digit: int) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class EndlessTown:
         self.town = MadeTown(model, drive.seed, drive.root)
         self._ways: list[Way] = [()]
         self._pieces: list[tuple[RoutePiece, int]] = []
+        self._stretches: dict[int, Stretch] = {}
 
     def way(self, index: int) -> Way:
         """The way to the street of that index on the route."""
@@ -48,7 +49,13 @@ class EndlessTown:
         return self._ways[index]
 
     def stretch(self, index: int) -> Stretch:
-        """What is around while the ego is on the street of that index."""
+        """What is around while the ego is on the street of that index; that and the one before are kept."""
+        if index not in self._stretches:
+            self._stretches = {k: one for k, one in self._stretches.items() if abs(k - index) == 1}
+            self._stretches[index] = self._make(index)
+        return self._stretches[index]
+
+    def _make(self, index: int) -> Stretch:
         first, last = max(0, index - BACK), index + 1
         ahead = self.town.street(self.way(last)).length
         while ahead < AHEAD:
@@ -120,14 +127,30 @@ def _clear_of(layout: Layout, streets: list[Street]) -> Layout:
     """A layout without its boxes, areas and lines that lie on made streets."""
     boxes = layout.boxes
     reach = 0.5 * np.hypot(boxes[:, BoxColumn.LENGTH], boxes[:, BoxColumn.WIDTH])
-    box_on, area_on, line_on = np.zeros(len(boxes), bool), [], []
-    distances = [street.coordinates(boxes[:, : BoxColumn.Z])[2] - street.edge for street in streets]
-    for gap in distances:
-        box_on |= gap < reach + GAP
-    for pieces, found in ((layout.areas(), area_on), (layout.lines(), line_on)):
-        for piece in pieces:
-            # pieces that only touch a street where it begins are those that it goes on from
-            found.append(
-                any(np.mean(street.coordinates(piece[:, :2])[2] < street.half_width) > 0.5 for street in streets)
-            )
-    return layout.select(~box_on, ~np.array(area_on, bool), ~np.array(line_on, bool))
+    places = boxes[:, : BoxColumn.Z]
+    box_on = _least([street.coordinates(places)[2] - street.edge for street in streets], len(boxes)) < reach + GAP
+    area_on, line_on = (
+        _mostly_on(points[:, :2], starts, streets)
+        for points, starts in (
+            (layout.area_points, layout.area_starts),
+            (layout.line_points, layout.line_starts),
+        )
+    )
+    return layout.select(~box_on, ~area_on, ~line_on)
+
+
+def _mostly_on(points: np.ndarray, starts: np.ndarray, streets: list[Street]) -> np.ndarray:
+    """Whether more than half of the points of each polyline lie on the carriageway of some street, bool [k]: what only
+    touches a street where it begins is what the street goes on from."""
+    counts = np.diff(starts)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    found = np.zeros(len(counts), bool)
+    for street in streets:
+        inside = street.coordinates(points)[2] < street.half_width if len(points) else np.zeros(0, bool)
+        found |= np.bincount(owner[inside], minlength=len(counts)) > 0.5 * counts
+    return found
+
+
+def _least(values: list[np.ndarray], count: int) -> np.ndarray:
+    """The least of each of `count`, inf of none [count]."""
+    return np.min([np.full(count, np.inf), *values], axis=0)

@@ -27,7 +27,7 @@ def road_features(street: Street, side: int, s: np.ndarray) -> np.ndarray:
         opening, lit = float(street.openings[at_end, column]), float(street.lit[at_end])
         columns += [np.minimum(gap, FAR) / FAR, near, opening * near, np.full_like(near, opening), lit * near]
     columns += [np.full_like(s, street.num_lanes - 1.0), np.full_like(s, 4.0 * (street.lane_width - 3.4))]
-    ahead = np.stack([side * street.curvature(s + by) for by in LOOK_AHEAD], axis=-1)
+    ahead = side * street.curvature((s[:, None] + LOOK_AHEAD).ravel()).reshape(len(s), -1)
     return np.column_stack([*columns, np.clip(30.0 * ahead, -3.0, 3.0)])
 
 

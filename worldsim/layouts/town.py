@@ -32,6 +32,8 @@ COURSE_TRIES = 8
 """A course that comes too near to other streets is drawn again so often, then the junction has no such way out."""
 CLEARANCE = 50.0
 """Between the centre lines of streets that do not meet [m]."""
+ROOM_AHEAD = 110.0
+"""So far straight on from its end a street must have room: else it might lead to where there is no way on [m]."""
 MEETING_RANGE = 45.0
 """Streets of one junction may be nearer to each other up to this far from its node [m]."""
 MEMORY = 350.0
@@ -183,9 +185,7 @@ class MadeTown:
         openings = np.array([exit_way != Exit.LEFT, exit_way != Exit.RIGHT])
         tree = _tree_of(others[np.hypot(*(others - node).T) > MEETING_RANGE])
         for course in self._candidates((*way, exit_way), exit_.kind, openings, mouth, out):
-            far = course.points[np.hypot(*(course.points - node).T) > MEETING_RANGE][::4]
-            returns = len(far) and np.hypot(*(course.points[60:] - node).T).min(initial=np.inf) < MEETING_RANGE
-            if tree is None or not len(far) or (tree.query(far)[0].min() > CLEARANCE and not returns):
+            if _has_room(course, node, tree):
                 lit = drawn.control == Control.LIGHTS
                 return replace(course, reaches=(drawn.reach, 0.0), lit=(lit, False))
         return None
@@ -285,6 +285,17 @@ class MadeTown:
         if not len(own) or not len(taken):
             return np.ones(len(own), bool)
         return separation(own[:, None], taken[None]).min(1) > 0.0
+
+
+def _has_room(course: Street, node: np.ndarray, others: KDTree | None) -> bool:
+    """Whether a street out of a node keeps clear of others and of itself, and leaves room to go on at its end."""
+    ahead = course.offset(course.length + np.arange(0.0, ROOM_AHEAD, 10.0), 0.0)
+    far = np.concatenate([course.points[np.hypot(*(course.points - node).T) > MEETING_RANGE][::4], ahead])
+    own = np.concatenate([node[None], course.points[: -int(ROOM_AHEAD)]])
+    itself = np.hypot(*(ahead[:, None] - own).T).min()
+    returns = np.hypot(*(course.points[60:] - node).T).min(initial=np.inf)
+    clear = others is None or others.query(far)[0].min() > CLEARANCE
+    return bool(clear and itself > CLEARANCE and returns > MEETING_RANGE)
 
 
 def _tree_of(points: np.ndarray) -> KDTree | None:

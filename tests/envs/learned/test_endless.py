@@ -7,9 +7,12 @@ import pytest
 
 from envs.learned.config import LearnedWorldConfig
 from envs.learned.learned_world import LearnedWorld
+from envs.learned.snapshot import LearnedSnapshot
 from envs.serialization import read_snapshot, write_snapshot
+from worldsim.datatypes.layout import BoxColumn, LayoutKind
 from worldsim.datatypes.scene import ROUTE_DISTANCES, RouteCommand
 from worldsim.datatypes.vehicle import VehicleColumn
+from worldsim.editing import edits as edit
 from worldsim.layouts.drive import EndlessPlace
 
 OPTIONS = {"endless": True, "start_index": 0}
@@ -17,8 +20,18 @@ COAST = np.zeros(4, np.float32)
 
 
 @pytest.fixture(scope="module")
-def world() -> LearnedWorld:
-    return LearnedWorld(LearnedWorldConfig(pictures=False))
+def fresh() -> tuple[LearnedWorld, LearnedSnapshot]:
+    world = LearnedWorld(LearnedWorldConfig(pictures=False))
+    world.reset(1, OPTIONS)
+    return world, world.snapshot()
+
+
+@pytest.fixture
+def world(fresh: tuple[LearnedWorld, LearnedSnapshot]) -> LearnedWorld:
+    """At the beginning of an endless drive."""
+    world, begun = fresh
+    world.restore(begun)
+    return world
 
 
 def place_of(world: LearnedWorld) -> EndlessPlace:
@@ -48,7 +61,6 @@ def drive_over_the_end_of_a_stretch(world: LearnedWorld) -> None:
 
 
 def test_the_route_never_ends(world: LearnedWorld):
-    world.reset(1, OPTIONS)
     for index in range(1, 4):
         drive_over_the_end_of_a_stretch(world)
         assert place_of(world).index == index
@@ -60,7 +72,6 @@ def test_the_route_never_ends(world: LearnedWorld):
 
 
 def test_where_a_stretch_begins_nothing_jumps(world: LearnedWorld):
-    world.reset(1, OPTIONS)
     put_on_route(world, place_of(world).next_at - 3.0)
     before = world.step(COAST)
     while place_of(world).index == 0:
@@ -73,7 +84,6 @@ def test_where_a_stretch_begins_nothing_jumps(world: LearnedWorld):
 
 
 def test_a_return_finds_the_same_road(world: LearnedWorld):
-    world.reset(1, OPTIONS)
     begun = world.snapshot()
     drive_over_the_end_of_a_stretch(world)
     first = world.layout()
@@ -82,8 +92,23 @@ def test_a_return_finds_the_same_road(world: LearnedWorld):
     assert world.layout() == first
 
 
+def test_what_was_taken_away_and_repainted_stays_so_where_a_stretch_begins(world: LearnedWorld):
+    layout, place = world.layout(), place_of(world)
+    put_on_route(world, place.next_at - 3.0)
+    ego = world.snapshot().state.tracked.vehicles[0, :2]
+    trees = layout.boxes[layout.box_kinds == LayoutKind.TREE, : BoxColumn.Z]
+    first, second = trees[np.argsort(np.hypot(*(trees - ego).T))[:2]].tolist()
+    gone, red = edit.OnMap(x=first[0], y=first[1]), edit.OnMap(x=second[0], y=second[1])
+    world.edit([edit.Remove(place=gone), edit.Repaint(place=red, color=(200, 10, 10))])
+    drive_over_the_end_of_a_stretch(world)
+    after = world.layout()
+    assert place_of(world).index == 1
+    assert np.hypot(*(after.boxes[:, : BoxColumn.Z] - first).T).min() > 0.1
+    here = np.hypot(*(after.boxes[:, : BoxColumn.Z] - second).T) < 0.1
+    assert after.box_colors[here].tolist() == [[200, 10, 10]]
+
+
 def test_a_state_from_bytes_goes_on_alike_in_another_world(world: LearnedWorld):
-    world.reset(1, OPTIONS)
     data = write_snapshot(world)
     drive_over_the_end_of_a_stretch(world)
     other = LearnedWorld(LearnedWorldConfig(pictures=False))
@@ -97,7 +122,6 @@ def test_a_state_from_bytes_goes_on_alike_in_another_world(world: LearnedWorld):
 
 
 def test_the_command_tells_of_the_junction_ahead(world: LearnedWorld):
-    world.reset(1, OPTIONS | {"commands": (RouteCommand.RIGHT, RouteCommand.RIGHT)})
     begin, end, command = place_of(world).turns[0]
     put_on_route(world, begin - ROUTE_DISTANCES[-1])
     assert world.step(COAST).scene.command == RouteCommand.FOLLOW
@@ -110,6 +134,8 @@ def test_the_command_tells_of_the_junction_ahead(world: LearnedWorld):
 def test_what_cannot_be_is_said(world: LearnedWorld):
     with pytest.raises(ValueError, match="commands are of an endless drive"):
         world.reset(0, {"commands": (RouteCommand.LEFT,)})
+    with pytest.raises(ValueError, match="commands must be a sequence of RouteCommand, got 'left'"):
+        world.reset(0, {"endless": True, "commands": "left"})
     with pytest.raises(ValueError, match="endless must be True or False, got 'yes'"):
         world.reset(0, {"endless": "yes"})
     clip = world.starts[0]

@@ -43,6 +43,20 @@ def test_window_steps_pauses_at_the_end_and_shoots(surface, tmp_path):
     assert image.std() > 10
 
 
+def test_an_endless_drive_is_asked_for_at_every_start(tmp_path, monkeypatch):
+    env = StraightEnv()
+    monkeypatch.setattr("envs.viewer.window._learned_view", lambda config: (session_on(env, tmp_path).views[0], None))
+    session = make_session(PlayConfig(endless=True, output=tmp_path), pytest.fail)
+    assert env.reset_with[1] == {"endless": True}
+    session.pick_start(3)
+    assert env.reset_with[1] == {"endless": True, "start_index": 2}
+
+
+def test_the_reference_world_is_not_endless():
+    with pytest.raises(ValueError, match="endless drives are the learned world's alone: leave out --world road"):
+        PlayConfig(endless=True, world="road")
+
+
 def test_window_pauses_and_single_steps(surface, tmp_path):
     env = StraightEnv()
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=3)
