@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, Layout
 from worldsim.datatypes.route import RoutePreview, Routes, preview_routes
 from worldsim.datatypes.route_signals import RouteSignals
 from worldsim.datatypes.start_clip import StartClip
+from worldsim.editing.apply import stand_on_road
 from worldsim.layouts.beginning import begin_endless
 from worldsim.layouts.carried_edits import carry_edits
 from worldsim.layouts.drive import EndlessPlace, Stretch
@@ -44,9 +47,14 @@ class EndlessDrives:
         self._towns: OrderedDict[int, EndlessTown] = OrderedDict()
 
     def begin(self, clip: StartClip, seed: int, commands: np.ndarray) -> tuple[StartClip, EndlessPlace]:
-        """A clip that goes on in a made town, and where its drive begins; as `begin_endless`."""
+        """A clip that goes on in a made town, and where its drive begins; as `begin_endless`. Of those who are parked
+        beside its road nobody is left on a made one."""
         told, town, stretch = begin_endless(clip, self.model, seed, commands)
         self._keep(town)
+        if told.road_users is not None:
+            users = told.road_users
+            on_made = users.parked & _come_to_be_on_road(users, clip.layout, stretch.layout)
+            told = replace(told, road_users=users[~on_made])
         return told, EndlessPlace.of(town.drive, stretch)
 
     def go_on(
@@ -69,8 +77,9 @@ class EndlessDrives:
             surroundings: of each.
         """
         own = surroundings[slot]
-        assert own.endless is not None
-        before, stretch = self._stretches(own.endless)
+        place = own.endless
+        assert place is not None
+        before, stretch = self._stretches(place)
 
         # the route begins anew, behind the ego; its points are those of the route before where both have some
         points = stretch.route.points
@@ -81,11 +90,14 @@ class EndlessDrives:
         routes = Routes.concat([routes.take(first), mine, routes.take(rest)])
         ruled = RouteSignals.stack([stretch.route.signals])
 
+        layout = carry_edits(before.layout, own.layout, stretch.layout)
+        if own.parked is not None:
+            own = own.without_parked(_come_to_be_on_road(own.parked, own.layout, layout))
         entered = replace(
             own,
-            layout=carry_edits(before.layout, own.layout, stretch.layout),
+            layout=layout,
             light_cycles=stretch.light_cycles,
-            endless=EndlessPlace.of(own.endless.drive, stretch),
+            endless=EndlessPlace.of(place.drive, stretch),
         )
         return OnNextStretch(
             routes=routes,
@@ -108,3 +120,9 @@ class EndlessDrives:
         self._towns[id(town.drive)] = town
         while len(self._towns) > NUM_TOWNS:
             self._towns.popitem(last=False)
+
+
+def _come_to_be_on_road(users: KnownRoadUsers, before: Layout, after: Layout) -> np.ndarray:
+    """Who of road users stands on the road of one layout and did not on that of the one before, bool [n]."""
+    footprints = users.boxes[:, FOOTPRINT_COLUMNS]
+    return stand_on_road(after, footprints) & ~stand_on_road(before, footprints)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from worldsim.actors.actor_model import ActorModel
-from worldsim.actors.actors import COLOR, Actors, TraitColumn
-from worldsim.actors.clip_actors import actors_of_clips, parked_in_clip
+from worldsim.actors.actors import COLOR, Actors
+from worldsim.actors.clip_actors import actors_of_clips
 from worldsim.actors.nearby import nearby_objects, with_standing
 from worldsim.actors.route_frame import RouteFrame, find_lead, to_frenet
 from worldsim.actors.solids import gap_to_solids
@@ -28,7 +28,7 @@ from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
 from worldsim.endless_drives import EndlessDrives
 from worldsim.layouts.drive import EndlessPlace, command_at
-from worldsim.surroundings import GroundColumn, Surroundings
+from worldsim.surroundings import GroundColumn, Surroundings, follow_ground, put_on_ground
 from worldsim.tracked_pictures import camera_scene, context_scenes
 
 if TYPE_CHECKING:
@@ -173,11 +173,11 @@ class SceneTracker:
             endless: where endless drives begin, of which the clips tell; None of drives whose routes end.
         """
         places = [None] * len(clips) if endless is None else endless
-        surroundings = tuple(_surroundings_of(clip, place) for clip, place in zip(clips, places, strict=True))
+        surroundings = tuple(Surroundings.of_clip(clip, place) for clip, place in zip(clips, places, strict=True))
         ground = np.array(
             [own.ground_under(clip.vehicles[-1], clip.ego_z) for own, clip in zip(surroundings, clips, strict=True)]
         )
-        actors = _on_the_ground(actors_of_clips(clips), surroundings, ground)
+        actors = put_on_ground(actors_of_clips(clips), surroundings, ground)
         vehicles = np.stack([clip.vehicles[-1] for clip in clips])
         points = [to_ground_frame(clip.vehicles[-1], clip.route) for clip in clips]
         routes = Routes.stack(points, [clip.lanes for clip in clips])
@@ -241,8 +241,8 @@ class SceneTracker:
             [None if own.parked is None else own.parked_rows for own in state.surroundings],
             [own.in_the_way for own in state.surroundings],
         )
-        ground = _follow_ground(state, vehicles)
-        actors = _on_the_ground(actors, state.surroundings, ground)
+        ground = follow_ground(state.surroundings, vehicles, state.ground)
+        actors = put_on_ground(actors, state.surroundings, ground)
         preview = preview_routes(state.routes, vehicles, state.preview.places)
         compliance = comply(
             state.signals.s,
@@ -387,36 +387,3 @@ class SceneTracker:
 
         off_road = np.where(known, outside, np.where(inside_lane, 0.0, np.nan))
         return np.where(preview.on_route, off_road, np.nan)
-
-
-def _surroundings_of(clip: StartClip, endless: EndlessPlace | None) -> Surroundings:
-    parked, ids = parked_in_clip(clip)
-    return Surroundings(
-        layout=clip.layout,
-        light_cycles=clip.light_cycles,
-        parked=parked,
-        parked_ids=ids,
-        sun=clip.sun,
-        endless=endless,
-    )
-
-
-def _follow_ground(state: TrackedState, vehicles: np.ndarray) -> np.ndarray:
-    """The ground [b, 2] under `vehicles` [b, 6], to which the egos have moved."""
-    if all(own.is_flat for own in state.surroundings):
-        return state.ground
-    before = state.ground[:, GroundColumn.Z].tolist()
-    slots = zip(state.surroundings, vehicles, before, strict=True)
-    return np.array([own.ground_under(vehicle, z) for own, vehicle, z in slots])
-
-
-def _on_the_ground(actors: Actors, surroundings: Sequence[Surroundings], ground: np.ndarray) -> Actors:
-    """The actors [b, s], each at the height of the level that it has been on; who has just come is on the ego's."""
-    if all(own.is_flat for own in surroundings):
-        return actors
-    traits = actors.traits.copy()
-    z = traits[..., TraitColumn.Z]
-    z[:] = np.where(np.isnan(z), ground[:, None, GroundColumn.Z], z)
-    for k, own in enumerate(surroundings):
-        z[k] = own.heights(actors.states[k, :, :2], z[k])
-    return replace(actors, traits=traits)

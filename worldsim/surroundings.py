@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cached_property
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worldsim.actors.actors import PARKED_NAMES, ParkedColumn
+from worldsim.actors.actors import PARKED_NAMES, Actors, ParkedColumn, TraitColumn
+from worldsim.actors.clip_actors import parked_in_clip
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn, Layout
 from worldsim.datatypes.signals import light_states
 from worldsim.datatypes.solid_boxes import solid_footprints
+from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.editing.apply import stand_on_road
 from worldsim.layouts.drive import EndlessPlace
@@ -57,6 +60,19 @@ class Surroundings:
     parked_ids: np.ndarray
     sun: np.ndarray | None
     endless: EndlessPlace | None = None
+
+    @staticmethod
+    def of_clip(clip: StartClip, endless: EndlessPlace | None) -> Surroundings:
+        """Those that a clip tells of; of an endless drive also where it begins."""
+        parked, ids = parked_in_clip(clip)
+        return Surroundings(
+            layout=clip.layout,
+            light_cycles=clip.light_cycles,
+            parked=parked,
+            parked_ids=ids,
+            sun=clip.sun,
+            endless=endless,
+        )
 
     @cached_property
     def static_world(self) -> StaticWorld:
@@ -122,6 +138,26 @@ class Surroundings:
         z = self.heights(places[:1], np.array([near]))
         _, rear, front = self.heights(places, np.repeat(z, 3)).tolist()
         return float(z[0]), float(np.arctan2(front - rear, 2 * GRADE_REACH))
+
+
+def follow_ground(surroundings: Sequence[Surroundings], vehicles: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """The ground [b, 2] under `vehicles` [b, 6], to which the egos have moved from where it was `before` [b, 2]."""
+    if all(own.is_flat for own in surroundings):
+        return before
+    slots = zip(surroundings, vehicles, before[:, GroundColumn.Z].tolist(), strict=True)
+    return np.array([own.ground_under(vehicle, z) for own, vehicle, z in slots])
+
+
+def put_on_ground(actors: Actors, surroundings: Sequence[Surroundings], ground: np.ndarray) -> Actors:
+    """The actors [b, s], each at the height of the level that it has been on; who has just come is on the ego's."""
+    if all(own.is_flat for own in surroundings):
+        return actors
+    traits = actors.traits.copy()
+    z = traits[..., TraitColumn.Z]
+    z[:] = np.where(np.isnan(z), ground[:, None, GroundColumn.Z], z)
+    for k, own in enumerate(surroundings):
+        z[k] = own.heights(actors.states[k, :, :2], z[k])
+    return replace(actors, traits=traits)
 
 
 _static_worlds: weakref.WeakValueDictionary[bytes, StaticWorld] = weakref.WeakValueDictionary()

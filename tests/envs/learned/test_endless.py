@@ -83,6 +83,14 @@ def test_where_a_stretch_begins_nothing_jumps(world: LearnedWorld):
         before = after
 
 
+def test_nobody_is_parked_on_a_made_road(world: LearnedWorld):
+    parked = world.starts[0].road_users
+    assert parked is not None
+    left = world.snapshot().state.tracked.surroundings[0]
+    assert len(left.in_the_way) == 0
+    assert 0 < len(left.parked_ids) < parked.parked.sum()
+
+
 def test_a_return_finds_the_same_road(world: LearnedWorld):
     begun = world.snapshot()
     drive_over_the_end_of_a_stretch(world)
