@@ -27,11 +27,11 @@ def test_importing_loads_nothing_heavy():
 
 @pytest.mark.parametrize("name", drivedit.__all__)
 def test_public_name_is_there(name):
-    assert getattr(drivedit, name).__name__ == name
+    assert getattr(drivedit, name).__name__ == drivedit._MODULES.get(name, name)
 
 
 def test_lazy_names_are_the_public_names():
-    assert {*drivedit._HOME_OF, "main"} == set(drivedit.__all__)
+    assert {*drivedit._HOME_OF, *drivedit._MODULES, "main"} == set(drivedit.__all__)
     with pytest.raises(AttributeError, match="Nothing"):
         _ = drivedit.Nothing
 
