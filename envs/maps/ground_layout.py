@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.spatial import KDTree
 
-from worldsim.datatypes.layout import AreaKind, Layout, LineColor, LineKind, join_polylines
+from worldsim.datatypes.layout import AreaKind, GroundLine, Layout, LineColor, LineKind, join_polylines
 
 if TYPE_CHECKING:
     from envs.maps.geometry import LanePolygon, Marking, RoadGeometry
@@ -67,14 +67,6 @@ class Lines(NamedTuple):
     dashes: np.ndarray
 
 
-class _Line(NamedTuple):
-    points: np.ndarray
-    kind: LineKind
-    color: LineColor = LineColor.NONE
-    width: float = 0.0
-    dashes: tuple[float, float] = (0.0, 0.0)
-
-
 def ground_layout(geometry: RoadGeometry) -> tuple[Areas, Lines]:
     """The surfaces of a map and what is painted on them, in the order of the geometry.
 
@@ -87,7 +79,9 @@ def ground_layout(geometry: RoadGeometry) -> tuple[Areas, Lines]:
         areas += [(kind, _raised(outline, places, heights)) for outline in outlines]
     points, starts = join_polylines([outline for _, outline in areas])
     kinds = np.array([int(kind) for kind, _ in areas], np.int64)
-    stop_lines = [_Line(line, LineKind.STOP_LINE, LineColor.WHITE, STOP_LINE_WIDTH) for line in geometry.stop_lines]
+    stop_lines = [
+        GroundLine(line, LineKind.STOP_LINE, LineColor.WHITE, STOP_LINE_WIDTH) for line in geometry.stop_lines
+    ]
     return Areas(points, starts, kinds), _lines_of([*map(_marking, geometry.markings), *stop_lines])
 
 
@@ -142,20 +136,20 @@ def with_ground(layout: Layout, areas: Areas, lines: Lines) -> Layout:
     )
 
 
-def _marking(marking: Marking) -> _Line:
+def _marking(marking: Marking) -> GroundLine:
     kind = _LINE_OF_MARK.get(marking.kind, LineKind.OTHER)
     color = LineColor.YELLOW if marking.color == "yellow" else LineColor.WHITE
     points = np.column_stack([marking.points, marking.z])
     dashes = (marking.dash_length, marking.dash_gap) if "broken" in marking.kind else (0.0, 0.0)
-    return _Line(points, kind, LineColor.NONE if kind == LineKind.CURB else color, marking.width, dashes)
+    return GroundLine(points, kind, LineColor.NONE if kind == LineKind.CURB else color, marking.width, dashes)
 
 
-def _lane_centres(road_map: RoadMap) -> Iterator[_Line]:
+def _lane_centres(road_map: RoadMap) -> Iterator[GroundLine]:
     for _, lane in sorted(road_map.lanes.items()):
-        yield _Line(_thinned(np.column_stack([lane.points, lane.z])), LineKind.LANE_CENTRE)
+        yield GroundLine(_thinned(np.column_stack([lane.points, lane.z])), LineKind.LANE_CENTRE)
 
 
-def _edges(road_map: RoadMap) -> Iterator[_Line]:
+def _edges(road_map: RoadMap) -> Iterator[GroundLine]:
     """The sides of paved surfaces beyond which nothing is paved; of junctions those of the whole surface."""
     from envs.maps.geometry import PAVED_KINDS
 
@@ -173,7 +167,7 @@ def _edges(road_map: RoadMap) -> Iterator[_Line]:
         middles = 0.5 * (points[1:] + points[:-1])
         is_edge = ~road_map.drivable(middles[:, :2] + BEYOND_EDGE * outward, middles[:, 2]) & (sizes > 1e-6)
         for first, end in _runs(is_edge):
-            yield _Line(_thinned(points[first : end + 1]), LineKind.EDGE)
+            yield GroundLine(_thinned(points[first : end + 1]), LineKind.EDGE)
 
 
 def _runs(flags: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -234,7 +228,7 @@ def _thinned(points: np.ndarray) -> np.ndarray:
     return points[keep]
 
 
-def _lines_of(lines: Iterable[_Line]) -> Lines:
+def _lines_of(lines: Iterable[GroundLine]) -> Lines:
     lines = list(lines)
     points, starts = join_polylines([line.points for line in lines])
     return Lines(

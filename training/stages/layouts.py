@@ -23,10 +23,10 @@ from worldsim.layouts.layout_model import (
     LAYOUTS_NAME,
     NUM_MEASURES,
     SECTION,
-    Control,
     CourseToken,
     Exit,
     ExitToken,
+    JunctionControl,
     JunctionToken,
     LayoutModel,
     ThingToken,
@@ -250,8 +250,8 @@ def _junction_sample(
     street = town.streets[leg[0]]
     tokens = np.zeros(len(model.config.junction_sizes), np.int64)
     tokens[JunctionToken.EXITS] = sum(2**way for way in exits)
-    rules = Control.STOP if SignFace.STOP in junction.signs else Control.YIELD
-    tokens[JunctionToken.CONTROL] = Control.LIGHTS if junction.lit else rules
+    rules = JunctionControl.STOP if SignFace.STOP in junction.signs else JunctionControl.YIELD
+    tokens[JunctionToken.CONTROL] = JunctionControl.LIGHTS if junction.lit else rules
     tokens[JunctionToken.HAS_PRIORITY] = int(sign == SignFace.NONE)
     tokens[JunctionToken.REACH] = bin_of(np.array([street.reaches[leg[1]]]), model.reach_bins.double().numpy())[0]
     for way, ((k, _), turn) in exits.items():

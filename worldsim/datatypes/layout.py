@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -304,6 +304,17 @@ _KINDS: dict[str, type[IntEnum]] = {
     "line_kinds": LineKind,
     "line_colors": LineColor,
 }
+
+
+class GroundLine(NamedTuple):
+    """One line before a Layout joins them: points [n, 2] or [n, 3], kind, colour, width of a stripe [m], dash and gap
+    [m]."""
+
+    points: np.ndarray
+    kind: LineKind
+    color: LineColor = LineColor.NONE
+    width: float = 0.0
+    dashes: tuple[float, float] = (0.0, 0.0)
 
 
 def join_polylines(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import overload
 
@@ -136,7 +137,7 @@ def load_starts(path: Path) -> Sequence[StartClip]:
 def _read_clips(arrays: dict[str, np.ndarray]) -> list[dict]:
     """Everything of each clip but its frames, as StartClip's arguments."""
     vehicles = arrays["vehicles"]
-    scenes = SceneState(**{name[6:]: value for name, value in arrays.items() if name.startswith("scene_")})
+    scenes = SceneState(**{field.name: arrays[f"scene_{field.name}"] for field in fields(SceneState)})
     routes = [route[np.isfinite(route[:, 0])] for route in arrays["routes"]]
     num = len(vehicles)
     signals, layouts = _read_signals(arrays), _read_layouts(arrays, num)

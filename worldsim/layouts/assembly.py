@@ -18,7 +18,7 @@ from worldsim.layouts.ground import (
     street_areas,
     street_lines,
 )
-from worldsim.layouts.layout_model import Control, Exit
+from worldsim.layouts.layout_model import Exit, JunctionControl
 from worldsim.layouts.ruling import draw_cycles, lights, sign
 from worldsim.layouts.street import LEFT, RIGHT, Street
 from worldsim.layouts.things import to_layout
@@ -67,11 +67,11 @@ def junction_layout(town: MadeTown, way: Way, group: int) -> tuple[Layout, np.nd
     stops, boxes = [], []
     for leg, is_across in zip(shape.legs, across, strict=True):
         gives_way = is_across == drawn.has_priority
-        if drawn.control == Control.LIGHTS:
+        if drawn.control == JunctionControl.LIGHTS:
             stops.append(LIGHT_STOP)
             boxes.append(lights(leg, group + int(is_across)))
         elif gives_way:
-            is_stop = drawn.control == Control.STOP
+            is_stop = drawn.control == JunctionControl.STOP
             stops.append(SIGN_STOP if is_stop else np.nan)
             boxes.append(sign(leg, SignFace.STOP if is_stop else SignFace.YIELD))
         else:

@@ -11,7 +11,15 @@ from worldsim.datatypes.layout import LineKind
 from worldsim.layouts.bins import value_in
 from worldsim.layouts.draws import draw_class
 from worldsim.layouts.drive import StreetKind
-from worldsim.layouts.layout_model import SECTION, Control, CourseToken, Exit, ExitToken, JunctionToken, LayoutModel
+from worldsim.layouts.layout_model import (
+    SECTION,
+    CourseToken,
+    Exit,
+    ExitToken,
+    JunctionControl,
+    JunctionToken,
+    LayoutModel,
+)
 from worldsim.layouts.street import STEP, Street
 from worldsim.layouts.vocabulary import CENTRE_LINES
 
@@ -40,7 +48,7 @@ class DrawnJunction:
         exits: its ways out.
     """
 
-    control: Control
+    control: JunctionControl
     has_priority: bool
     reach: float
     exits: dict[Exit, DrawnExit]
@@ -161,7 +169,7 @@ def draw_junction(model: LayoutModel, style: int, street: Street, rng: np.random
                 ),
             )
     return DrawnJunction(
-        control=Control(drawn[JunctionToken.CONTROL]),
+        control=JunctionControl(drawn[JunctionToken.CONTROL]),
         has_priority=bool(drawn[JunctionToken.HAS_PRIORITY]),
         reach=value_in(model.reach_bins.numpy(), drawn[JunctionToken.REACH], float(shares[0, 0])),
         exits=exits,

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from worldsim.datatypes.layout import AreaKind, Layout, LineColor, LineKind, join_polylines
+from worldsim.datatypes.layout import AreaKind, GroundLine, Layout, LineColor, LineKind, join_polylines
 from worldsim.layouts.junction import JunctionShape, Leg, curve
-from worldsim.layouts.layout_model import Control
+from worldsim.layouts.layout_model import JunctionControl
 from worldsim.layouts.street import Street
 
 LINE_WIDTH, STOP_LINE_WIDTH = 0.15, 0.4
@@ -28,16 +28,6 @@ AREA_STEP = 2.0
 """Distance of the points of areas and lines along a street [m]."""
 
 
-class Line(NamedTuple):
-    """One line of a Layout: points [n, 2], kind, colour, width of a stripe [m], dash and gap [m]."""
-
-    points: np.ndarray
-    kind: LineKind
-    color: LineColor = LineColor.NONE
-    width: float = 0.0
-    dashes: tuple[float, float] = (0.0, 0.0)
-
-
 class Area(NamedTuple):
     """One area of a Layout: its outline [n, 2], and its kind."""
 
@@ -45,7 +35,7 @@ class Area(NamedTuple):
     kind: AreaKind
 
 
-def ground_of(areas: Sequence[Area], lines: Sequence[Line]) -> Layout:
+def ground_of(areas: Sequence[Area], lines: Sequence[GroundLine]) -> Layout:
     """A layout of areas and lines alone, at z = 0; what comes later lies on top."""
     area_points, area_starts = join_polylines([area.outline for area in areas])
     line_points, line_starts = join_polylines([line.points for line in lines])
@@ -73,7 +63,7 @@ def street_areas(street: Street) -> Iterator[Area]:
         yield Area(np.concatenate([left, right[::-1]]), AreaKind.SIDEWALK if is_walk else AreaKind.DRIVABLE)
 
 
-def street_lines(street: Street, color: LineColor) -> Iterator[Line]:
+def street_lines(street: Street, color: LineColor) -> Iterator[GroundLine]:
     """Paint, then lanes' centres and edges.
 
     Args:
@@ -87,19 +77,19 @@ def street_lines(street: Street, color: LineColor) -> Iterator[Line]:
         if k == 0:
             yield from _centre_line(street, first, street.length - last, color)
         elif abs(k) == street.num_lanes:
-            yield Line(points, LineKind.SOLID, LineColor.WHITE, LINE_WIDTH)
+            yield GroundLine(points, LineKind.SOLID, LineColor.WHITE, LINE_WIDTH)
         else:
-            yield Line(points, LineKind.BROKEN, LineColor.WHITE, LINE_WIDTH, DASHES)
+            yield GroundLine(points, LineKind.BROKEN, LineColor.WHITE, LINE_WIDTH, DASHES)
     s = _arcs(street, 0.0, street.length)
     for side in (1, -1):
         for lane in range(street.num_lanes):
             points = street.offset(s, np.full(len(s), side * (lane + 0.5) * street.lane_width))
-            yield Line(points[::-1] if side > 0 else points, LineKind.LANE_CENTRE)
+            yield GroundLine(points[::-1] if side > 0 else points, LineKind.LANE_CENTRE)
         edge = street.offset(s, np.full(len(s), side * street.half_width))
-        yield Line(edge[::-1] if side > 0 else edge, LineKind.EDGE)
+        yield GroundLine(edge[::-1] if side > 0 else edge, LineKind.EDGE)
 
 
-def _centre_line(street: Street, first: float, last: float, color: LineColor) -> Iterator[Line]:
+def _centre_line(street: Street, first: float, last: float, color: LineColor) -> Iterator[GroundLine]:
     kind = street.centre_line
     pieces = [(first, last, kind)]
     if kind == LineKind.BROKEN and street.length > 3 * SOLID_LENGTH:
@@ -108,7 +98,7 @@ def _centre_line(street: Street, first: float, last: float, color: LineColor) ->
     for start, end, one in pieces:
         s = _arcs(street, start, end)
         dashes = DASHES if one == LineKind.BROKEN else (0.0, 0.0)
-        yield Line(street.offset(s, np.zeros(len(s))), one, color, LINE_WIDTH, dashes)
+        yield GroundLine(street.offset(s, np.zeros(len(s))), one, color, LINE_WIDTH, dashes)
 
 
 def _arcs(street: Street, first: float, last: float) -> np.ndarray:
@@ -116,12 +106,12 @@ def _arcs(street: Street, first: float, last: float) -> np.ndarray:
     return np.linspace(first, last, max(2, round((last - first) / AREA_STEP) + 1))
 
 
-def junction_areas(shape: JunctionShape, control: Control) -> Iterator[Area]:
+def junction_areas(shape: JunctionShape, control: JunctionControl) -> Iterator[Area]:
     """Its sidewalks, its surface, and crosswalks where lights rule."""
     for outline in shape.sidewalks():
         yield Area(outline, AreaKind.SIDEWALK)
     yield Area(shape.outline(), AreaKind.JUNCTION)
-    if control == Control.LIGHTS:
+    if control == JunctionControl.LIGHTS:
         near, far = CROSSWALK
         for leg in shape.legs:
             half = leg.half_width
@@ -129,7 +119,7 @@ def junction_areas(shape: JunctionShape, control: Control) -> Iterator[Area]:
             yield Area(np.stack(corners), AreaKind.CROSSWALK)
 
 
-def junction_lines(shape: JunctionShape, stops: Sequence[float]) -> Iterator[Line]:
+def junction_lines(shape: JunctionShape, stops: Sequence[float]) -> Iterator[GroundLine]:
     """Kerbs, stop lines, the lanes through, edges.
 
     Args:
@@ -137,17 +127,17 @@ def junction_lines(shape: JunctionShape, stops: Sequence[float]) -> Iterator[Lin
         stops: how far before the junction each leg's stop line lies, NaN where there is none [m].
     """
     for corner in shape.corners(0.0):
-        yield Line(corner, LineKind.CURB, width=LINE_WIDTH)
-        yield Line(corner[::-1], LineKind.EDGE)
+        yield GroundLine(corner, LineKind.CURB, width=LINE_WIDTH)
+        yield GroundLine(corner[::-1], LineKind.EDGE)
     for leg, stop in zip(shape.legs, stops, strict=True):
         if np.isfinite(stop):
             line = np.stack([leg.point(stop, 0.1), leg.point(stop, leg.half_width - 0.1)])
-            yield Line(line, LineKind.STOP_LINE, LineColor.WHITE, STOP_LINE_WIDTH)
+            yield GroundLine(line, LineKind.STOP_LINE, LineColor.WHITE, STOP_LINE_WIDTH)
     for into in shape.legs:
         for out in shape.legs:
             if out is not into:
                 for lane in range(min(into.num_lanes, out.num_lanes)):
-                    yield Line(way_through(into, lane, out, lane), LineKind.LANE_CENTRE)
+                    yield GroundLine(way_through(into, lane, out, lane), LineKind.LANE_CENTRE)
 
 
 def way_through(into: Leg, lane_in: int, out: Leg, lane_out: int) -> np.ndarray:

@@ -56,7 +56,7 @@ class Exit(IntEnum):
     RIGHT = 2
 
 
-class Control(IntEnum):
+class JunctionControl(IntEnum):
     """What rules a junction."""
 
     LIGHTS = 0
@@ -120,7 +120,7 @@ class LayoutModelConfig:
     def junction_sizes(self) -> tuple[int, ...]:
         """Classes of each JunctionToken, and of the exits' tokens."""
         bins = self.num_bins // 2
-        return (2 ** len(Exit), len(Control), 2, bins, *((2, bins, bins, 3) * len(Exit)))
+        return (2 ** len(Exit), len(JunctionControl), 2, bins, *((2, bins, bins, 3) * len(Exit)))
 
 
 class TokenHeads(nn.Module):
@@ -156,7 +156,7 @@ class TokenHeads(nn.Module):
         return found
 
 
-class Sequence(nn.Module):
+class TokenSequence(nn.Module):
     """A recurrent network over items of tokens: what it knows before each of them.
 
     Args:
@@ -238,8 +238,8 @@ class LayoutModel(nn.Module):
         self.config = config
         half = config.num_bins // 2
         self.styles = nn.Parameter(0.3 * torch.randn(config.num_styles, config.style_width))
-        self.strip = Sequence(NUM_FEATURES, config.style_width, config.width, config.thing_sizes)
-        self.course = Sequence(COURSE_FEATURES, config.style_width, config.width // 2, (2, config.num_turns))
+        self.strip = TokenSequence(NUM_FEATURES, config.style_width, config.width, config.thing_sizes)
+        self.course = TokenSequence(COURSE_FEATURES, config.style_width, config.width // 2, (2, config.num_turns))
         self.junction = TokenHeads(config.width, config.junction_sizes)
         self.junction_inputs = nn.Sequential(
             nn.Linear(JUNCTION_FEATURES + config.style_width, config.width),

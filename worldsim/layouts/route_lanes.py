@@ -9,7 +9,7 @@ from worldsim.datatypes.scene import RouteCommand
 from worldsim.datatypes.signals import ROUTE_SIGNAL_NAMES, RouteSignalColumn, SignalKind
 from worldsim.layouts.drive import RoutePiece
 from worldsim.layouts.ground import LIGHT_STOP, SIGN_STOP, way_through
-from worldsim.layouts.layout_model import Control, Exit
+from worldsim.layouts.layout_model import Exit, JunctionControl
 from worldsim.layouts.street import Street, resample
 from worldsim.layouts.town import MadeTown, Way
 
@@ -52,10 +52,10 @@ def street_piece(
     crossing = float(np.hypot(*np.diff(through, axis=0).T).sum())
     drawn = junction.drawn
     signals = np.zeros((0, len(ROUTE_SIGNAL_NAMES)))
-    if drawn.control == Control.LIGHTS:
+    if drawn.control == JunctionControl.LIGHTS:
         signals = np.array([[length - LIGHT_STOP, SignalKind.RED, *cycles[0]]])
     elif not drawn.has_priority:
-        kind = SignalKind.STOP if drawn.control == Control.STOP else SignalKind.YIELD
+        kind = SignalKind.STOP if drawn.control == JunctionControl.STOP else SignalKind.YIELD
         signals = np.array([[length - SIGN_STOP, kind, 0.0, 0.0, 0.0, 0.0]])
     signals[:, RouteSignalColumn.S] = np.maximum(signals[:, RouteSignalColumn.S], 0.0)
     piece = RoutePiece(

@@ -18,7 +18,7 @@ from worldsim.layouts.course import DrawnExit, DrawnJunction, draw_course, draw_
 from worldsim.layouts.draws import draws_of
 from worldsim.layouts.drive import Root, StreetKind
 from worldsim.layouts.junction import JunctionShape, Leg
-from worldsim.layouts.layout_model import Control, Exit, LayoutModel
+from worldsim.layouts.layout_model import Exit, JunctionControl, LayoutModel
 from worldsim.layouts.street import LEFT, RIGHT, Street
 from worldsim.layouts.strips import draw_things
 from worldsim.layouts.things import Things, footprints, to_layout
@@ -93,7 +93,7 @@ class MadeTown:
             course,
             reaches=(course.reaches[0], junction.drawn.reach),
             openings=openings,
-            lit=(course.lit[0], junction.drawn.control == Control.LIGHTS),
+            lit=(course.lit[0], junction.drawn.control == JunctionControl.LIGHTS),
         )
 
     def junction(self, way: Way) -> MadeJunction:
@@ -163,7 +163,7 @@ class MadeTown:
             streets[exit_way] = made if made is not None else self._straight_on(exit_, drawn, node, yaw)
         drawn = replace(drawn, exits={one: drawn.exits[one] for one in streets})
         if len(streets) == 1:  # the street goes on, and nothing crosses it
-            drawn = replace(drawn, control=Control.YIELD, has_priority=True)
+            drawn = replace(drawn, control=JunctionControl.YIELD, has_priority=True)
             streets = {one: replace(only, lit=(False, False)) for one, only in streets.items()}
         streets = {one: self._with_openings(one, streets) for one in streets}
         legs = [_leg(street, at_end=True), *(_leg(one, at_end=False) for one in streets.values())]
@@ -186,7 +186,7 @@ class MadeTown:
         tree = _tree_of(others[np.hypot(*(others - node).T) > MEETING_RANGE])
         for course in self._candidates((*way, exit_way), exit_.kind, openings, mouth, out):
             if _has_room(course, node, tree):
-                lit = drawn.control == Control.LIGHTS
+                lit = drawn.control == JunctionControl.LIGHTS
                 return replace(course, reaches=(drawn.reach, 0.0), lit=(lit, False))
         return None
 
@@ -203,7 +203,7 @@ class MadeTown:
             sidewalk=SIDEWALK,
             reaches=(drawn.reach, 0.0),
             openings=np.zeros((2, 2), bool),
-            lit=(drawn.control == Control.LIGHTS, False),
+            lit=(drawn.control == JunctionControl.LIGHTS, False),
             centre_line=exit_.kind.centre_line,
         )
 

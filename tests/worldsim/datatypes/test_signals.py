@@ -69,7 +69,7 @@ def test_a_file_from_before_signals_is_refused(tmp_path: Path) -> None:
     with np.load(path) as file:
         old = {name: file[name] for name in file.files if "signal" not in name and "layout" not in name}
     np.savez_compressed(path, **old)
-    with pytest.raises(ValueError, match=r"starts.npz: .*signal"):
+    with pytest.raises(ValueError, match=r"starts.npz: .* it lacks 'scene_signal"):
         load_starts(path)
 
 
