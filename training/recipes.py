@@ -162,7 +162,7 @@ def tiny() -> Recipe:
     """
     train, test = _recordings(num_episodes=480, num_towns=160, seconds=40.0, num_test=48)
     return Recipe(
-        model=WorldModelConfig(dit=DiTConfig(depth=2, use_memory=True), num_steps=1),
+        model=WorldModelConfig(dit=DiTConfig(depth=2, use_memory=True, latent_limit=5.0), num_steps=1),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(
@@ -177,7 +177,7 @@ def tiny() -> Recipe:
         dynamics_episodes=120,
         self_rollouts=SelfRolloutClipsConfig(num=96, num_frames=120),
         reader=ReaderStageConfig(
-            loop=LoopConfig(num_steps=4500, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2),
+            loop=LoopConfig(num_steps=7000, learning_rate=1.5e-3, warmup_steps=100, weight_decay=0.02, seed=2),
             batch_size=16,
         ),
         decoder=DecoderStageConfig(loop=LoopConfig(num_steps=600, learning_rate=3e-4, warmup_steps=20, seed=1)),

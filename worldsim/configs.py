@@ -36,7 +36,7 @@ class VAEConfig:
 
     latent_channels: int = 8
     widths: tuple[int, int, int] = (48, 96, 160)
-    fine_width: int = 24
+    fine_width: int = 16
     num_blocks: int = 2
     temporal_kernel: int = 3
     style_width: int = 32

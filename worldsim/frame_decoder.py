@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldsim.conditioning.fetch import fetch
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.key_frames import KeyFrames
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
-from worldsim.gbuffer.reprojection import PictureGeometry, reproject
+from worldsim.gbuffer.reprojection import PictureGeometry
 from worldsim.gbuffer.surface_map import SurfaceMap, draw_surfaces
 from worldsim.networks.scene_reader import NUM_READ
 from worldsim.networks.vae3d import (
@@ -30,6 +29,7 @@ from worldsim.networks.vae3d import (
     frames_to_uint8,
     picture_statistics,
 )
+from worldsim.picture_references import Fetch, fetch_all, refer_to_previous
 
 NUM_FRAMES = NUM_READ
 """Frames that a drive keeps: from so many the scene is read."""
@@ -191,7 +191,13 @@ class FrameDecoder:
         b, t = frames.shape[:2]
         pictures = frames_to_float(torch.from_numpy(frames).to(self.device)).flatten(0, 1)
         drawn = Surfaces.stack([one for drive in surfaces for one in drive], self.device)
-        latents = self.vae.encode(pictures, drawn).unflatten(0, (b, t))
+        references = References.join(
+            [
+                refer_to_previous([own[0], *own], [None, *(one.geometry for one in drive)], self.device)
+                for own, drive in zip(frames, surfaces, strict=True)
+            ]
+        )
+        latents = self.vae.encode(pictures, drawn, references).unflatten(0, (b, t))
         style = self.vae.read_style(picture_statistics(pictures, drawn).unflatten(0, (b, t)))
         kept = latents.cpu().numpy() if self.keep_latents else [None] * b
         drives = tuple(
@@ -227,7 +233,7 @@ class FrameDecoder:
         round_trip = style_drift = torch.full_like(state.uncovered, torch.nan)
         if full_signals:
             shown = frames_to_float(frames)
-            round_trip = (self.vae.encode(shown, drawn) - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
+            round_trip = (self.vae.encode(shown, drawn, references) - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
             style = self.vae.read_style(picture_statistics(shown, drawn)[:, None])
             style_drift = (style - state.style).square().mean(1).sqrt()
         covered = torch.maximum(references.last_visible, references.recalled_visible).mean((1, 2, 3))
@@ -241,37 +247,21 @@ class FrameDecoder:
 
     def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> Fetched:
         """Of each drive the last picture and the most useful key frame, where the surfaces are now."""
-        last: list[_Fetch] = []
-        recalled: dict[int, tuple[int, _Fetch]] = {}
+        last: list[Fetch] = []
+        recalled: dict[int, tuple[int, Fetch]] = {}
         for slot, (drive, one) in enumerate(zip(state.drives, surfaces, strict=True)):
-            last.append(_Fetch(drive.frames[0], *reproject(one.geometry, drive.geometry, pure=True)))
+            last.append(Fetch.between(one.geometry, drive.geometry, drive.frames[0]))
             if not self.ablation.last_picture:
                 last[-1] = last[-1]._replace(visible=np.zeros_like(last[-1].visible))
             index = drive.key_frames.retrieve(one.geometry, last[-1].visible) if self.ablation.key_frames else None
             if index is not None:
-                grid_and_visible = reproject(one.geometry, drive.key_frames.geometry(index), pure=True)
-                recalled[slot] = index, _Fetch(drive.key_frames.picture(index), *grid_and_visible)
+                old = drive.key_frames.geometry(index)
+                recalled[slot] = index, Fetch.between(one.geometry, old, drive.key_frames.picture(index))
 
-        pictures, visible = self._fetch(last)
+        pictures, visible = fetch_all(last, self.device)
         old_pictures, old_visible = torch.zeros_like(pictures), torch.zeros_like(visible)
         if recalled:
             slots = list(recalled)
-            old_pictures[slots], old_visible[slots] = self._fetch([what for _, what in recalled.values()])
+            old_pictures[slots], old_visible[slots] = fetch_all([what for _, what in recalled.values()], self.device)
         chosen = tuple(recalled[slot][0] if slot in recalled else None for slot in range(len(surfaces)))
         return Fetched(References(pictures, visible, old_pictures, old_visible), chosen)
-
-    def _fetch(self, what: Sequence[_Fetch]) -> tuple[Tensor, Tensor]:
-        """Pictures [b, 3, h, w] in [-1, 1], and where they were seen, [b, 1, h, w]."""
-        pictures, grids, visible = (self._stack(arrays) for arrays in zip(*what, strict=True))
-        return fetch(frames_to_float(pictures), grids), visible[:, None]
-
-    def _stack(self, arrays: Sequence[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.stack(arrays)).to(self.device)
-
-
-class _Fetch(NamedTuple):
-    """A picture uint8 [h, w, 3], where its pixels are to be sampled [h, w, 2], and where they were seen [h, w]."""
-
-    picture: np.ndarray
-    grid: np.ndarray
-    visible: np.ndarray

@@ -81,7 +81,7 @@ def test_student_overfits_one_batch(use_own: bool) -> None:
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-        ratio.append((losses["copy_ratio_self"] if use_own and step > 20 else losses["copy_ratio"]).item())
+        ratio.append((losses["prior_ratio_self"] if use_own and step > 20 else losses["prior_ratio"]).item())
         flow.append(losses["loss"].item())
     assert ratio[0] > 0.8
     assert np.mean(ratio[-20:]) < 0.4

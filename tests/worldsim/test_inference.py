@@ -70,8 +70,8 @@ def test_bfloat16_stays_near_and_keeps_float32_states() -> None:
 
 def test_bfloat16_rounds_weights_once_where_nothing_else_needs_them() -> None:
     model = set_backend(random_model(), "bf16")
-    assert model.vae.decoder_stem.weight.dtype == model.denoiser.dit.stem_in.weight.dtype == torch.bfloat16
-    assert model.vae.encoder_stem.weight.dtype == torch.float32
+    assert model.vae.decoder_stem.surfaces.weight.dtype == model.denoiser.dit.stem_in.weight.dtype == torch.bfloat16
+    assert model.vae.encoder_stem.surfaces.weight.dtype == torch.float32
     digests = {LearnedWorld(model=one, starts=()).config_digest for one in (model, random_model())}
     assert len(digests) == 2
 

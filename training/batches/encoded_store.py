@@ -26,7 +26,8 @@ from worldsim.datatypes.layout import BOX_NAMES
 from worldsim.gbuffer.rasterizer import Rasterizer
 from worldsim.gbuffer.reprojection import PictureGeometry
 from worldsim.gbuffer.surface_map import SurfaceMap
-from worldsim.networks.vae3d import VAE3D, Surfaces, frames_to_float, picture_statistics
+from worldsim.networks.vae3d import VAE3D, References, Surfaces, frames_to_float, picture_statistics
+from worldsim.picture_references import refer_to_previous
 
 CACHE_NAME = "encoded.npy"
 HIDDEN_EVERY = 8
@@ -164,13 +165,21 @@ def _encode_pieces(
     with tqdm(total=sum(piece.length for piece in pieces), desc="encode", unit="frame", mininterval=1.0) as bar:
         for piece in pieces:
             scenes = RecordedScenes(store, rasterizer, 1, hide_layout=piece.hide_layout, hide_users=piece.hide_users)
-            rows, drawn = np.zeros(piece.length, dtype), _draw(store, scenes, piece)
+            rows, drawn, before = np.zeros(piece.length, dtype), _draw(store, scenes, piece), None
             for first in range(0, piece.length, chunk):
                 last = min(first + chunk, piece.length)
                 surfaces, conditions = zip(*(next(drawn) for _ in range(first, last)), strict=True)
                 _put_conditions(rows[first:last], conditions)
-                where = slice(piece.start + first, piece.start + last)
-                rows["latents"][first:last], rows["styles"][first:last] = _encode(vae, store.frames[where], surfaces)
+                where = np.arange(piece.start + first, piece.start + last)
+                geometries = [one.geometry if pictured[k] else None for one, k in zip(surfaces, where, strict=True)]
+                pictures = np.array(store.frames[where[0] : where[-1] + 1])
+                references = refer_to_previous(
+                    [pictures[0] if first == 0 else store.frames[where[0] - 1], *pictures],
+                    [before, *geometries],
+                    vae.latent_mean.device,
+                )
+                rows["latents"][first:last], rows["styles"][first:last] = _encode(vae, pictures, surfaces, references)
+                before = geometries[-1]
                 bar.update(last - first)
             missing = ~pictured[piece.start : piece.start + piece.length]
             rows["latents"][missing], rows["styles"][missing] = 0, 0
@@ -195,10 +204,15 @@ def _put_conditions(rows: np.ndarray, conditions: tuple[ConditionMap, ...]) -> N
 
 
 @torch.no_grad()
-def _encode(vae: VAE3D, pictures: np.ndarray, maps: tuple[SurfaceMap, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _encode(
+    vae: VAE3D, pictures: np.ndarray, maps: tuple[SurfaceMap, ...], references: References
+) -> tuple[np.ndarray, np.ndarray]:
     """Latents [k, c, h, w] and styles [k, d] of pictures uint8 [k, H, W, 3]."""
     device = vae.latent_mean.device
-    frames = frames_to_float(torch.from_numpy(np.array(pictures)).to(device))
+    frames = frames_to_float(torch.from_numpy(pictures).to(device))
     surfaces = Surfaces.stack(maps, device)
-    latents, styles = vae.encode(frames, surfaces), vae.read_style(picture_statistics(frames, surfaces)[:, None])
+    latents, styles = (
+        vae.encode(frames, surfaces, references),
+        vae.read_style(picture_statistics(frames, surfaces)[:, None]),
+    )
     return latents.float().cpu().numpy(), styles.float().cpu().numpy()

@@ -17,7 +17,6 @@ from training.batches.latent_windows import STYLE_FRAMES
 from training.batches.self_rollouts import SelfRolloutClips
 from training.data.frame_store import picture_runs
 from training.data.recorded_scenes import RecordedScenes
-from worldsim.conditioning.fetch import fetch
 from worldsim.gbuffer.key_frames import STRIDE, WEIGHT_OF_SEEN, without_road_users
 from worldsim.gbuffer.reprojection import PictureGeometry, reproject
 from worldsim.gbuffer.surface_map import SurfaceMap
@@ -29,6 +28,7 @@ from worldsim.networks.vae3d import (
     frames_to_uint8,
     picture_statistics,
 )
+from worldsim.picture_references import Fetch, fetch_all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,16 +163,18 @@ class PictureRollouts:
         for row in rows:
             position, blind = int(at[row]) + 1, bool(self.carried["hidden"][row])
             surfaces = self._surfaces(position, blind)
-            grid, visible = reproject(surfaces.geometry, self._geometry(position - 1, blind), pure=True)
-            last.append((self.carried["pictures"][row], grid, visible * (rng.random() >= c.last_dropout)))
+            picture = self.carried["pictures"][row].numpy()
+            found = Fetch.between(surfaces.geometry, self._geometry(position - 1, blind), picture)
+            kept = np.float32(rng.random() >= c.last_dropout)
+            last.append(found._replace(visible=kept * found.visible))
             maps.append(surfaces.without_sun() if self.carried["sunless"][row] else surfaces)
-            recalled.append(self._recall(int(row), surfaces, visible, blind, rng))
+            recalled.append(self._recall(int(row), surfaces, found.visible, blind, rng))
         surfaces = Surfaces.stack(maps, self.device)
         return PictureBatch(
             rows=rows,
             frames=self._true(at[rows] + 1),
             surfaces=surfaces,
-            references=References(*self._fetch(last), *self._fetch(recalled)),
+            references=References(*fetch_all(last, self.device), *fetch_all(recalled, self.device)),
             statistics=self.carried["statistics"][rows].to(self.device),
             past=self.carried["latents"][rows].to(self.device),
             generated=self._generated(rows),
@@ -252,19 +254,18 @@ class PictureRollouts:
 
     def _recall(
         self, row: int, surfaces: SurfaceMap, visible: np.ndarray, blind: bool, rng: np.random.Generator
-    ) -> tuple[Tensor, np.ndarray, np.ndarray]:
+    ) -> Fetch:
         """A key frame's picture, where its pixels are now, and which of them are visible."""
         c, at, keys = self.config, int(self.carried["at"][row]), self.carried["key_at"][row].numpy()
-        nothing = np.zeros_like(visible)
-        picture, empty = self.carried["pictures"][row], np.zeros((*visible.shape, 2), np.float32)
+        nothing = Fetch.nothing(self.carried["pictures"][row].numpy())
         if rng.random() < c.recall_dropout or blind:
-            return picture, empty, nothing
+            return nothing
         if rng.random() < c.true_recall:
             offset = int(rng.integers(4, 50)) * int(rng.choice([-1, 1]))
             run = self.run_of[at]
             position = int(np.clip(at + offset, self.firsts[run], self.firsts[run] + self.lengths[run] - 1))
-            grid, seen = reproject(surfaces.geometry, without_road_users(self._geometry(position, blind)), pure=True)
-            return torch.from_numpy(np.array(self.store.frames[position])), grid, seen
+            old = without_road_users(self._geometry(position, blind))
+            return Fetch.between(surfaces.geometry, old, np.array(self.store.frames[position]))
 
         # the one that shows most of what the last picture does not, as in a drive
         height, width = visible.shape
@@ -276,10 +277,9 @@ class PictureRollouts:
             if gain > most:
                 best, most = int(k), gain
         if best < 0:
-            return picture, empty, nothing
+            return nothing
         old = without_road_users(self._geometry(int(keys[best]), blind))
-        grid, seen = reproject(surfaces.geometry, old, pure=True)
-        return self.carried["key_pictures"][row, best], grid, seen
+        return Fetch.between(surfaces.geometry, old, self.carried["key_pictures"][row, best].numpy())
 
     def _surfaces(self, position: int, blind: bool) -> SurfaceMap:
         surfaces = (self.blind if blind else self.scenes).surfaces(position)
@@ -297,9 +297,3 @@ class PictureRollouts:
     def _true(self, positions: np.ndarray) -> Tensor:
         frames = np.stack([self.store.frames[int(k)] for k in positions])
         return frames_to_float(torch.from_numpy(frames).to(self.device))
-
-    def _fetch(self, references: list[tuple[Tensor, np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
-        pictures = frames_to_float(torch.stack([picture for picture, _, _ in references]).to(self.device))
-        grid = torch.from_numpy(np.stack([grid for _, grid, _ in references])).to(self.device)
-        visible = torch.from_numpy(np.stack([seen for _, _, seen in references])).float().to(self.device)
-        return fetch(pictures, grid), visible[:, None]

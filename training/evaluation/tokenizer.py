@@ -25,9 +25,10 @@ def reconstruct(model: WorldModel, frames: np.ndarray, surfaces: list[SurfaceMap
     shown = Surfaces.stack(surfaces, model.device)
     pictures = frames_to_float(torch.from_numpy(np.array(frames)).to(model.device))
     style = vae.read_style(picture_statistics(pictures, shown)[None]).expand(len(frames), -1)
-    latents = vae.encode(pictures, shown)
+    nothing = References.none(pictures)
+    latents = vae.encode(pictures, shown, nothing)
     newest = torch.stack([latents[[max(0, t - k) for k in range(kernel - 1, -1, -1)]] for t in range(len(frames))])
-    return frames_to_uint8(vae.decode(newest, shown, References.none(pictures), style)).cpu().numpy()
+    return frames_to_uint8(vae.decode(newest, shown, nothing, style)).cpu().numpy()
 
 
 def evaluate_tokenizer(model: WorldModel, store: FrameStore, out: Path, num_frames: int = 16) -> None:

@@ -192,14 +192,13 @@ class TrainedFrames(NamedTuple):
     """The frames of windows that the loss is taken on: those after the cached ones.
 
     latents: the truth, [b, t, c, h, w]. context: the truth or a self-rollout, of the same shape. previous: latents of
-    the context before each frame, [b, t, k, c, h, w]. copied: the true latent before each. times: [t]. past: keys and
+    the context before each frame, [b, t, k, c, h, w]. times: [t]. past: keys and
     values of the cached frames.
     """
 
     latents: Tensor
     context: Tensor
     previous: Tensor
-    copied: Tensor
     conditions: Conditions
     retrieved: RetrievedFrames | None
     times: Tensor
@@ -213,14 +212,12 @@ def split_windows(
     context = batch.latents if self_rollout is None else self_rollout
     past = cache_before(denoiser, context, batch, num_cached)
     previous = shift_previous(context, denoiser.dit.config.num_previous)
-    copied = shift_previous(batch.latents, 1)[:, :, 0]
 
     trained = slice(num_cached, None)
     return TrainedFrames(
         latents=batch.latents[:, trained],
         context=context[:, trained],
         previous=previous[:, trained],
-        copied=copied[:, trained],
         conditions=select_frames(batch.conditions, trained),
         retrieved=select_retrieved(batch.retrieved, trained),
         times=torch.arange(context.shape[1], device=context.device)[trained],
@@ -268,12 +265,11 @@ def flow_errors(
 
 
 @torch.no_grad()
-def copy_ratio(data: Float[Tensor, "b t c h w"], frames: TrainedFrames, tau: Float[Tensor, "b t"]) -> Float[Tensor, ""]:
-    """Squared error of the one-step estimate from pure noise over that of repeating the previous latent."""
+def prior_ratio(out: Denoised, truth: Float[Tensor, "b t c h w"], prior: Tensor, tau: Tensor) -> Float[Tensor, ""]:
+    """Squared error of the one-step estimate from pure noise over that of the prior; `tau` is [b, t]."""
     start = (tau == 0).float()
-    error = ((data - frames.latents) ** 2).mean((2, 3, 4))
-    copy = ((frames.copied - frames.latents) ** 2).mean((2, 3, 4))
-    return (error * start).sum() / (copy * start).sum().clamp(min=1e-6)
+    made, known = ((each - truth).square().mean((2, 3, 4)) for each in (out.data, prior))
+    return (made * start).sum() / (known * start).sum().clamp(min=1e-6)
 
 
 def student_losses(
@@ -287,8 +283,8 @@ def student_losses(
     """The named losses of a batch, each frame at a flow time of its own (diffusion forcing), and their weighted sum.
 
     The context of each frame (previous latents, clean frames) is the truth, or the model's rollout of it,
-    [b, t, c, h, w]; the target is always the truth. The first `num_cached` frames are context alone. "copy_ratio", or
-    with a rollout "copy_ratio_self", is logged: see `copy_ratio`.
+    [b, t, c, h, w]; the target is always the truth. The first `num_cached` frames are context alone. "prior_ratio", or
+    with a rollout "prior_ratio_self", is logged: see `prior_ratio`.
     """
     frames = split_windows(denoiser, batch.on(denoiser.step_std.device), self_rollout, config.num_cached)
     truth, retrieved = frames.latents, frames.retrieved
@@ -313,8 +309,8 @@ def student_losses(
     if lookahead is not None:
         terms["lookahead"] = lookahead(out.tokens, truth, config.lookahead_frames)
         loss = loss + config.lookahead_weight * terms["lookahead"]
-    ratio_name = "copy_ratio" if self_rollout is None else "copy_ratio_self"
-    return {"loss": loss, **terms, ratio_name: copy_ratio(out.data, frames, tau)}
+    ratio_name = "prior_ratio" if self_rollout is None else "prior_ratio_self"
+    return {"loss": loss, **terms, ratio_name: prior_ratio(out, truth, inputs.prior, tau)}
 
 
 @torch.no_grad()

@@ -26,7 +26,8 @@ from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.gbuffer.classes import SemanticClass
 from worldsim.gbuffer.surface_map import SurfaceChannel
-from worldsim.networks.vae3d import NUM_CLASSES, VAE3D, Surfaces, frames_to_float
+from worldsim.networks.vae3d import NUM_CLASSES, VAE3D, References, Surfaces, frames_to_float
+from worldsim.picture_references import refer_to_previous
 
 SMALL_THINGS = (
     SemanticClass.SIGN,
@@ -229,7 +230,8 @@ def posterior_source(vae: VAE3D, latent_fraction: float) -> LatentSource:
         if not given.any():
             return RawLatents(raw, raw.new_zeros(()))
         surfaces = Surfaces(*(s[given] for s in batch.surfaces))  # the encoder runs for those alone that use it
-        mean, log_variance = (v.float() for v in vae.posterior(batch.frames[given], surfaces))
+        references = batch.references.of(given)
+        mean, log_variance = (v.float() for v in vae.posterior(batch.frames[given], surfaces, references))
         noise = torch.randn(mean.shape, generator=generator).to(mean.device)
         raw = raw.index_put((given.nonzero()[:, 0],), mean + (0.5 * log_variance).exp() * noise)
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).mean()
@@ -303,7 +305,7 @@ def measure_latents(vae: VAE3D, scenes: RecordedScenes, rng: np.random.Generator
     starts, lengths = picture_runs(scenes.store)
     for _ in range(num_batches):
         run = int(rng.integers(len(lengths)))
-        positions = int(starts[run]) + rng.integers(0, lengths[run], 16)
+        positions = int(starts[run]) + rng.integers(min(1, lengths[run] - 1), lengths[run], 16)
         latents = encode_frames(vae, scenes, positions)
         values = latents.transpose(0, 1).flatten(1).double()
         total, square, count = total + values.sum(1), square + (values**2).sum(1), count + values.shape[1]
@@ -316,11 +318,19 @@ def measure_latents(vae: VAE3D, scenes: RecordedScenes, rng: np.random.Generator
 def encode_frames(
     vae: VAE3D, scenes: RecordedScenes, positions: Sequence[int] | np.ndarray
 ) -> Float[Tensor, "n c h w"]:
-    """Normalised latents of the frames at these positions of a store."""
-    device = vae.latent_mean.device
-    frames = np.stack([scenes.store.frames[int(k)] for k in positions])
-    surfaces = Surfaces.stack([scenes.surfaces(int(k)) for k in positions], device)
-    return vae.encode(frames_to_float(torch.from_numpy(frames).to(device)), surfaces).float()
+    """Normalised latents of the frames at these positions of a store, each told of the one before it in its episode."""
+    device, store = vae.latent_mean.device, scenes.store
+    without_previous = set(picture_runs(store)[0].tolist())
+    frames, maps, references = [], [], []
+    for position in map(int, positions):
+        maps.append(scenes.surfaces(position))
+        before = max(position - 1, 0)
+        old = None if position in without_previous else scenes.surfaces(before).geometry
+        pair = [np.array(store.frames[k]) for k in (before, position)]
+        references.append(refer_to_previous(pair, [old, maps[-1].geometry], device))
+        frames.append(pair[1])
+    pictures = frames_to_float(torch.from_numpy(np.stack(frames)).to(device))
+    return vae.encode(pictures, Surfaces.stack(maps, device), References.join(references)).float()
 
 
 def train_vae(vae: VAE3D, scenes: RecordedScenes, blind: RecordedScenes, config: VAEStageConfig, folder: Path) -> None:

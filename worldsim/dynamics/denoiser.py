@@ -1,4 +1,8 @@
-"""Denoiser: the network and the path put together; estimates a clean latent from a noisy one and its past."""
+"""Denoiser: the network and the path put together; estimates a clean latent from a noisy one and its past.
+
+A latent tells what is new in a picture, so its prior is 0. Without a layout nobody can say where things of earlier
+pictures are now: then a latent tells all of its picture, and its prior is the latent before it.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +44,14 @@ class Denoised(NamedTuple):
 class DenoiserInputs(NamedTuple):
     """What is known of frames before they are sampled.
 
-    prior: the previous latent, fetched to where its surfaces are now, [b, t, c, h, w]. std: how far the next latent is
-    from that, farther where less of a cell was visible, [b, t, c, h, w]. known: what is in the picture, and the
-    retrieved latent, [b, t, r, h, w]. coverage: share of a cell that road users cover, [b, t, h, w]. change: how far
-    the next latent may leave its prior, 1 where something moves or comes into view and LEAST_CHANGE where nothing
-    does, [b, t, h, w].
+    fetched: the previous latent, where its surfaces are now, [b, t, c, h, w]. prior: 0, or without a layout that,
+    [b, t, c, h, w]. std: how far the next latent is from its prior, farther where less of a cell was visible,
+    [b, t, c, h, w]. known: what is in the picture, and the retrieved latent, [b, t, r, h, w]. coverage: share of a cell
+    that road users cover, [b, t, h, w]. change: how far the next latent may leave its prior, 1 where something moves or
+    comes into view and LEAST_CHANGE where nothing does, [b, t, h, w].
     """
 
+    fetched: Tensor
     prior: Tensor
     std: Tensor
     known: Tensor
@@ -62,8 +67,13 @@ def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Fl
     return torch.stack([padded[:, num_previous - k : num_previous - k + t] for k in range(1, num_previous + 1)], dim=2)
 
 
+def _told(conditions: Conditions) -> Float[Tensor, "b t"]:
+    """1 where the layout is known, else 0; it is everywhere in a picture or nowhere."""
+    return conditions.surfaces[:, :, LAYOUT_KNOWN, 0, 0].amin(2)
+
+
 class Denoiser(nn.Module):
-    """CausalDiT with its prior: the previous latent, fetched to where its surfaces are now.
+    """CausalDiT with its prior: nothing new, or without a layout the previous latent.
 
     How far the next latent is from it is measured by training, per channel: `step_std` where what is seen was seen
     before, `unseen_std` where it was not.
@@ -90,7 +100,7 @@ class Denoiser(nn.Module):
             retrieved: what is retrieved for them; None for nothing.
         """
         newest = previous[:, :, 0]
-        prior = fetch_latents(newest, conditions.grid)
+        fetched = fetch_latents(newest, conditions.grid)
         known = [conditions.surfaces]
         if self.dit.config.use_memory:
             if retrieved is None:
@@ -100,7 +110,8 @@ class Denoiser(nn.Module):
 
         users = slice(ConditionChannel.USERS, ConditionChannel.PAINT)
         return DenoiserInputs(
-            prior=prior,
+            fetched=fetched,
+            prior=fetched * (1 - _told(conditions)[..., None, None, None]),
             std=self.prior_std(conditions.visible),
             known=torch.cat(known, dim=2),
             coverage=conditions.surfaces[:, :, users].mean(2),
@@ -124,8 +135,7 @@ class Denoiser(nn.Module):
         lamps = surfaces[:, :, ConditionChannel.SIGNAL : ConditionChannel.HEADING].amax(2)
 
         # without a layout nobody can say what comes into view: then nothing is ever visible
-        told = surfaces[:, :, LAYOUT_KNOWN].amin(2)
-        unseen = told * (1 - conditions.visible)
+        unseen = _told(conditions)[..., None, None] * (1 - conditions.visible)
         return torch.stack([rate[..., None, None].expand_as(moving), moving, lamps, unseen]).amax(0)
 
     def constrain(self, data: Float[Tensor, "b t c h w"], inputs: DenoiserInputs) -> Float[Tensor, "b t c h w"]:
@@ -138,7 +148,7 @@ class Denoiser(nn.Module):
     ) -> Float[Tensor, "b t sc h w"]:
         """What the network sees of each frame, on channels."""
         before = rearrange(previous, "b t k c h w -> b t (k c) h w")
-        return torch.cat([noisy, before, inputs.prior, inputs.known], dim=2)
+        return torch.cat([noisy, before, inputs.fetched, inputs.known], dim=2)
 
     def forward(
         self,

@@ -20,6 +20,7 @@ class GBuffer:
             x and y of the ground frame; float64 [h, w, 2] [m].
         on_face: where on its flat face a point lies, across from left to right and up, -1 to 1, float32 [h, w, 2]; 0 on
             ellipsoids, the ground and in the sky.
+        details: shares of the pixel, by face_details.Detail, float32 [h, w, NUM_DETAILS]; 0 on what has none.
         facing: cosine between surface normal and ray, float32 [h, w]; 0 in the sky.
         normals: outward unit normals in the ground frame, float32 [h, w, 3]; in the sky the ray's direction.
         mixed: pixels that show parts of things one before the other, bool [h, w].
@@ -35,6 +36,7 @@ class GBuffer:
     depth: np.ndarray
     coordinates: np.ndarray
     on_face: np.ndarray
+    details: np.ndarray
     facing: np.ndarray
     normals: np.ndarray
     mixed: np.ndarray

@@ -110,7 +110,8 @@ def _halvings(cells: np.ndarray) -> list[np.ndarray]:
         rows, columns = levels[-1].shape[:2]
         base, paint, coverage = np.moveaxis(levels[-1][: rows - rows % 2, : columns - columns % 2], -1, 0)
         coverage = cv2.resize(np.ascontiguousarray(coverage), (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
-        paint = paint.reshape(rows // 2, 2, columns // 2, 2).max(axis=(1, 3))
+        upper, lower = np.maximum(paint[::2, ::2], paint[::2, 1::2]), np.maximum(paint[1::2, ::2], paint[1::2, 1::2])
+        paint = np.maximum(upper, lower)
         levels.append(np.stack([base[::2, ::2], paint, coverage], axis=-1))
     return levels
 

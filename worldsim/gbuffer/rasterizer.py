@@ -14,6 +14,7 @@ from worldsim.datatypes.layout import Layout
 from worldsim.gbuffer import kernels
 from worldsim.gbuffer.classes import CLASS_OF_PART, SENSOR_NAMES, SemanticClass
 from worldsim.gbuffer.decks import deck_tiles
+from worldsim.gbuffer.face_details import NUM_DETAILS
 from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.ground import GroundRaster
 from worldsim.gbuffer.ground_windows import GroundWindows
@@ -235,6 +236,7 @@ class Rasterizer:
             depth=np.empty((height, width), np.float32),
             coordinates=np.zeros((*full, 2)),
             on_face=np.zeros((*full, 2), np.float32),
+            details=np.zeros((*full, NUM_DETAILS), np.float32),
             facing=np.zeros(full, np.float32),
             normals=np.zeros((*full, 3), np.float32),
             mixed=np.zeros(full, bool),
@@ -246,8 +248,8 @@ class Rasterizer:
             canvas.camera, self.config.supersampling, canvas.inverse_depth, canvas.surface, canvas.records,
             canvas.attributes, canvas.paints, CLASS_OF_PART, canvas.num_boxes, ground.cells, ground.blocks,
             ground.levels, ground.places, classes, everything, result.ids, result.kinds, result.parts, result.depth,
-            result.coordinates, result.on_face, result.facing, result.normals, result.mixed, result.colors,
-            result.coverage,
+            result.coordinates, result.on_face, result.details, result.facing, result.normals, result.mixed,
+            result.colors, result.coverage,
         )  # fmt: skip
         return result
 

@@ -9,6 +9,7 @@ import numpy as np
 from worldsim.compiled import compiled
 from worldsim.gbuffer.blocks import COLUMNS, ROWS, cell_at
 from worldsim.gbuffer.classes import NO_PART, PAINT, YELLOW, Part, SemanticClass
+from worldsim.gbuffer.face_details import fill_details, has_details
 from worldsim.gbuffer.ground import COARSER
 from worldsim.gbuffer.kernels import (
     AXES,
@@ -39,6 +40,7 @@ from worldsim.gbuffer.kernels import (
     SEED,
     SHARE,
     SKY,
+    STATE,
     TOP_LEFT,
     TOP_RIGHT,
     U_0,
@@ -119,7 +121,7 @@ def _is_mixed(top, left, supersampling, best, nearest, inverse_depth, surface, a
 def resolve(
     camera, supersampling, inverse_depth, surface, records, attributes, paints, class_of_part,
     num_boxes, cells, blocks, levels, places, classes_wanted, all_wanted, ids, kinds, parts, depths, coordinates,
-    on_face, facing, normals, mixed, colors, coverage,
+    on_face, details, facing, normals, mixed, colors, coverage,
 ):  # fmt: skip
     """Fill the frame's arrays; those not wanted may be empty."""
     height, width = depths.shape
@@ -260,6 +262,10 @@ def resolve(
                 nx, ny, nz = record[NORMAL_X], record[NORMAL_Y], record[NORMAL_Z]
                 if not is_deck:
                     on_face[row, column, 0], on_face[row, column, 1] = _on_face(record, u, v)
+                part = attributes[best, PART]
+                if has_details(part):
+                    size = supersampling / focal
+                    fill_details(record, part, attributes[best, STATE], at_x, at_y, inverse, size, details[row, column])
             else:
                 nx = (t * dx - record[CENTRE_X]) / record[RADIUS]
                 ny = (t * dy - record[CENTRE_Y]) / record[RADIUS]

@@ -12,6 +12,7 @@ from worldsim.compiled import compiled
 from worldsim.datatypes.signals import SignalKind
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import NO_PART, Part, SemanticClass
+from worldsim.gbuffer.face_details import NUM_DETAILS
 from worldsim.gbuffer.gbuffer import GBuffer
 from worldsim.gbuffer.kernels import (
     AXES,
@@ -55,6 +56,7 @@ class SurfaceChannel(IntEnum):
     WAVES: sines of both surface coordinates, period by period from 12 m down to 1.5 m, then the cosines likewise;
         weaker from 20 m on, 0 in the sky.
     FACE: where on its flat face a point lies, across from left to right and up, -1 to 1; 0 elsewhere.
+    DETAILS: by face_details.Detail, the shares of what is on the faces of houses and vehicles.
     SIGNAL: shares of lit lamps of traffic lights, red, yellow, green.
     BRAKING: 1 on road users whose brake lights are on.
     PLACE: three numbers, -1 to 1, which tell boxes and road users apart; 0 on the ground and in the sky.
@@ -69,7 +71,8 @@ class SurfaceChannel(IntEnum):
     COLOR = SUNLIGHT + 1
     WAVES = COLOR + 3
     FACE = WAVES + 4 * NUM_WAVES
-    SIGNAL = FACE + 2
+    DETAILS = FACE + 2
+    SIGNAL = DETAILS + NUM_DETAILS
     BRAKING = SIGNAL + 3
     PLACE = BRAKING + 1
     KNOWN = PLACE + 3
@@ -116,10 +119,10 @@ def draw_surfaces(rasterizer: Rasterizer, static_world: StaticWorld, scene: Came
     channels = np.zeros((*found.depth.shape, NUM_SURFACE_CHANNELS), np.float32).transpose(2, 0, 1)
     rows = np.empty(found.depth.shape, np.int16)
     _fill_channels(
-        canvas.camera, found.ids, found.parts, found.depth, found.coordinates, found.on_face, found.facing,
-        found.normals, found.colors, found.coverage, found.num_boxes, layout.box_seeds, scene.user_ids, users.braking,
-        canvas.inverse_depth, canvas.surface, canvas.records, canvas.attributes, rasterizer.config.supersampling,
-        channels, rows,
+        canvas.camera, found.ids, found.parts, found.depth, found.coordinates, found.on_face, found.details,
+        found.facing, found.normals, found.colors, found.coverage, found.num_boxes, layout.box_seeds, scene.user_ids,
+        users.braking, canvas.inverse_depth, canvas.surface, canvas.records, canvas.attributes,
+        rasterizer.config.supersampling, channels, rows,
     )  # fmt: skip
     if scene.sun is not None:
         lit = channels[SurfaceChannel.SUNLIGHT]
@@ -153,6 +156,7 @@ _COVERAGE, _INVERSE_DEPTH, _FACING = (
 _NORMAL = int(SurfaceChannel.NORMAL)
 _COLOR, _WAVES, _SIGNAL = (int(c) for c in (SurfaceChannel.COLOR, SurfaceChannel.WAVES, SurfaceChannel.SIGNAL))
 _BRAKING, _PLACE = int(SurfaceChannel.BRAKING), int(SurfaceChannel.PLACE)
+_DETAILS = int(SurfaceChannel.DETAILS)
 _FACE, _LIGHT, _SIGNAL_FACE = int(SurfaceChannel.FACE), int(SemanticClass.LIGHT), int(Part.SIGNAL_FACE)
 _LAMPS = np.array([[1.0, -0.65, -0.75], [1.0, 0.45, -0.7], [-0.65, 0.9, 0.0]], np.float32)
 """Colours of lit lamps, red, yellow and green."""
@@ -227,8 +231,8 @@ def _fill_paint(row, column, colors, channels):
 
 @compiled
 def _fill_channels(
-    camera, ids, parts, depths, coordinates, on_face, facing, normals, colors, coverage, num_boxes, box_seeds, user_ids,
-    braking, inverse_depth, surface, records, attributes, supersampling, channels, rows,
+    camera, ids, parts, depths, coordinates, on_face, details, facing, normals, colors, coverage, num_boxes, box_seeds,
+    user_ids, braking, inverse_depth, surface, records, attributes, supersampling, channels, rows,
 ):  # fmt: skip
     """Fill the channels, which are zeros, all but SUNLIGHT and KNOWN; and the row of the road user at each pixel, or
     -1."""
@@ -258,6 +262,8 @@ def _fill_channels(
                         channels[_COLOR + d, row, column] = color
                     for d in range(2):
                         channels[_FACE + d, row, column] = on_face[row, column, d]
+                    for d in range(NUM_DETAILS):
+                        channels[_DETAILS + d, row, column] = details[row, column, d]
                     owner = ids[row, column]
                     if owner >= num_boxes:
                         rows[row, column] = owner - num_boxes

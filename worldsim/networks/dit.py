@@ -148,8 +148,8 @@ class CausalDiT(nn.Module):
         """One pass over `t` frames.
 
         Args:
-            stacked: the noisy latent, the previous ones newest first, the prior, what is in the picture and the
-                retrieved latent, on channels.
+            stacked: the noisy latent, the previous ones newest first, the newest where its surfaces are now, what is in
+                the picture and the retrieved latent, on channels.
             tau: flow time of each frame; 1 is clean.
             times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames with room for these at the end; none is attended to beyond the window.

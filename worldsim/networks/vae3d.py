@@ -1,8 +1,8 @@
 """VAE3D: frames <-> latents, 8x down in space, causal in time; the decoder paints what is known of a scene.
 
-Encoder and decoder are conditioned on the surfaces in the picture, so that latents hold what these do not tell: light,
-texture, weather. The decoder is also given earlier pictures, fetched to where their surfaces are now, and keeps of them
-what it may by a learned gate.
+Encoder and decoder are told alike of the surfaces in the picture and of earlier pictures, fetched to where their
+surfaces are now, so that latents hold what is new: light, texture and weather of what comes into view, what neither the
+layout nor the past knows. The decoder keeps of the earlier pictures what it may by a learned gate.
 """
 
 from __future__ import annotations
@@ -68,11 +68,47 @@ class References(NamedTuple):
     recalled: Tensor
     recalled_visible: Tensor
 
+    def seen(self) -> list[Tensor]:
+        """NUM_REFERENCE_CHANNELS channels: both pictures, where they are visible, and where that is."""
+        return [
+            self.last * self.last_visible,
+            self.last_visible,
+            self.recalled * self.recalled_visible,
+            self.recalled_visible,
+        ]
+
+    def of(self, chosen: Tensor) -> References:
+        """Those of some pictures."""
+        return References(*(part[chosen] for part in self))
+
+    @staticmethod
+    def join(some: Sequence[References]) -> References:
+        """Those of several batches as of one."""
+        return References(*(torch.cat(parts) for parts in zip(*some, strict=True)))
+
     @staticmethod
     def none(like: Float[Tensor, "n c H W"]) -> References:
         """Nothing to refer to, for as many pictures of that size."""
         picture = like.new_zeros(len(like), 3, *like.shape[2:])
         return References(picture, picture[:, :1], picture, picture[:, :1])
+
+
+class Stem(nn.Module):
+    """The first layer over pixels: a convolution of the surfaces' channels and one of `num_others` more, added.
+
+    One convolution of all of them joined would do the same; to join them takes longer than to convolve them.
+    """
+
+    def __init__(self, num_others: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.surfaces, self.others = (
+            Pointwise(num, width) if stride == 1 else nn.Conv2d(num, width, stride, stride=stride)
+            for num in (NUM_SURFACE_CHANNELS, num_others)
+        )
+
+    def forward(self, surfaces: Float[Tensor, "n s H W"], others: Float[Tensor, "n o H W"]) -> Float[Tensor, "n d h w"]:
+        """Features at the resolution that is left."""
+        return self.surfaces(surfaces) + self.others(others)
 
 
 class CausalTemporalConv(nn.Module):
@@ -108,10 +144,9 @@ class VAE3D(nn.Module):
         self.config = config
         w4, w8, w16 = config.widths
         blocks, style, fine = config.num_blocks, config.style_width, config.fine_width
-        num_known = NUM_SURFACE_CHANNELS + config.part_width
         self.part_embedding = nn.Embedding(NUM_PARTS, config.part_width)
 
-        self.encoder_stem = nn.Conv2d(num_known + 3, w4, STEM_STRIDE, stride=STEM_STRIDE)
+        self.encoder_stem = Stem(3 + NUM_REFERENCE_CHANNELS + config.part_width, w4, STEM_STRIDE)
         self.encoder_4x = ConvBlock(w4)
         self.encoder_down = nn.Conv2d(w4, w8, 2, stride=2)
         self.encoder_8x = nn.Sequential(*[ConvBlock(w8) for _ in range(blocks)])
@@ -122,7 +157,7 @@ class VAE3D(nn.Module):
         self.style_in = nn.Sequential(nn.Linear(NUM_STATISTICS, 96), nn.SiLU(), nn.Linear(96, 96), nn.SiLU())
         self.style_out = nn.Linear(96, style)
 
-        self.decoder_stem = nn.Conv2d(num_known + NUM_REFERENCE_CHANNELS, w4, STEM_STRIDE, stride=STEM_STRIDE)
+        self.decoder_stem = Stem(NUM_REFERENCE_CHANNELS + config.part_width, w4, STEM_STRIDE)
         self.decoder_in_4x = ConvBlock(w4, style)
         self.decoder_down8 = nn.Conv2d(w4, w8, 2, stride=2)
         self.decoder_latents = nn.Conv2d(config.latent_channels, w8, 3, padding=1)
@@ -136,7 +171,7 @@ class VAE3D(nn.Module):
         self.decoder_4x = nn.ModuleList([ConvBlock(w4, style) for _ in range(blocks)])
         self.decoder_up1 = Pointwise(w4, STEM_STRIDE**2 * fine)
 
-        self.fine_in = Pointwise(num_known + NUM_REFERENCE_CHANNELS, fine)
+        self.fine_in = Stem(NUM_REFERENCE_CHANNELS + config.part_width, fine, stride=1)
         self.fine_blocks = nn.ModuleList([nn.Conv2d(fine, fine, 3, padding=1) for _ in range(3)])
         self.fine_out = nn.Conv2d(fine, 12, 3, padding=1)
         for parameter in self.fine_out.parameters():
@@ -147,16 +182,19 @@ class VAE3D(nn.Module):
         self.register_buffer("latent_mean", torch.zeros(config.latent_channels))
         self.register_buffer("latent_std", torch.ones(config.latent_channels))
 
-    def known(self, surfaces: Surfaces) -> list[Float[Tensor, "n _ H W"]]:
-        """Channels of what is known of each pixel, and its part embedded; to be joined."""
+    def _beside_surfaces(
+        self, pictures: Sequence[Float[Tensor, "n _ H W"]], surfaces: Surfaces
+    ) -> Float[Tensor, "n c H W"]:
+        """What else is told of pixels, joined: pictures, and what their parts stand for."""
         parts = self.part_embedding(surfaces.parts.clamp(max=NUM_PARTS - 1).int())
-        return [surfaces.channels, rearrange(parts, "n h w d -> n d h w")]
+        return join_channels([*pictures, rearrange(parts, "n h w d -> n d h w")])
 
     def posterior(
-        self, frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces
+        self, frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces, references: References
     ) -> tuple[Float[Tensor, "n c h w"], Float[Tensor, "n c h w"]]:
         """Mean and log variance of the raw latents of frames in [-1, 1]."""
-        x = self.encoder_stem(join_channels([frames, *self.known(surfaces)]))
+        others = self._beside_surfaces([frames, *references.seen()], surfaces)
+        x = self.encoder_stem(surfaces.channels, others)
         x = self.encoder_8x(self.encoder_down(self.encoder_4x(x)))
         mean, log_variance = self.encoder_out(x).chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 4.0)
@@ -165,9 +203,12 @@ class VAE3D(nn.Module):
         """Raw latents to zero mean, unit variance."""
         return (raw - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
 
-    def encode(self, frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces) -> Float[Tensor, "n c h w"]:
-        """Normalised latents (the posterior's mean) of frames in [-1, 1]."""
-        return self.normalise(self.posterior(frames, surfaces)[0])
+    def encode(
+        self, frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces, references: References
+    ) -> Float[Tensor, "n c h w"]:
+        """Normalised latents (the posterior's mean) of frames in [-1, 1]: what these tell beyond their surfaces and the
+        earlier pictures."""
+        return self.normalise(self.posterior(frames, surfaces, references)[0])
 
     def read_style(self, statistics: Float[Tensor, "n k s"]) -> Float[Tensor, "n d"]:
         """The style vector of drives, of which `k` frames each are given by their `picture_statistics`."""
@@ -189,15 +230,13 @@ class VAE3D(nn.Module):
             references: earlier pictures.
             style: of each drive.
         """
-        seen = [
-            references.last * references.last_visible,
-            references.last_visible,
-            references.recalled * references.recalled_visible,
-            references.recalled_visible,
-        ]
-        x = join_channels([*self.known(surfaces), *seen])
+        # to the type of the weights once, which two layers want and a third of a stem's time is
+        dtype = self.decoder_stem.surfaces.weight.dtype
+        known, seen = (
+            each.to(dtype) for each in (surfaces.channels, self._beside_surfaces(references.seen(), surfaces))
+        )
 
-        a = self.decoder_in_4x(self.decoder_stem(x), style)
+        a = self.decoder_in_4x(self.decoder_stem(known, seen), style)
         b = self.decoder_down8(a)
         b = b + self._latent_features(latents, like=b)
         for block in self.decoder_in_8x:
@@ -212,7 +251,7 @@ class VAE3D(nn.Module):
         for block in self.decoder_4x:
             a = block(a, style)
 
-        h = F.silu(F.pixel_shuffle(self.decoder_up1(a), STEM_STRIDE) + self.fine_in(x))
+        h = F.silu(F.pixel_shuffle(self.decoder_up1(a), STEM_STRIDE) + self.fine_in(known, seen))
         for conv in self.fine_blocks:
             h = h + F.silu(conv(h))
         return self._mix(self.fine_out(h).float(), surfaces, references)
@@ -266,17 +305,20 @@ def picture_statistics(frames: Float[Tensor, "n 3 H W"], surfaces: Surfaces) -> 
     colors = c[:, SurfaceChannel.COLOR : SurfaceChannel.COLOR + 3]
     far = (c[:, SurfaceChannel.INVERSE_DEPTH, None] < FAR).to(c.dtype)
     lit = (c[:, SurfaceChannel.SUNLIGHT, None] > LIT).to(c.dtype)
-    weight = torch.cat([coverage * part for part in (1 - far, far, lit, 1 - lit)], dim=1).flatten(2)
-    share = weight.sum(-1, keepdim=True)
 
-    def mean(x: Tensor) -> Tensor:
-        return torch.einsum("nkp,ncp->nkc", weight, x.flatten(2)) / share.clamp(min=1.0)
+    # one product sums all; what is near and what is not lit are the rest of all
+    seen = torch.cat([torch.ones_like(far), frames, frames.square(), colors], dim=1)
+    seen = join_channels([seen, seen * far, seen * lit])
+    with torch.autocast(frames.device.type, enabled=False):  # differences of sums need all their digits
+        sums = rearrange(coverage, "n k h w -> n k (h w)") @ rearrange(seen, "n c h w -> n (h w) c")
+    whole, far_sums, lit_sums = sums.chunk(3, dim=-1)
+    sums = torch.cat([whole - far_sums, far_sums, lit_sums, whole - lit_sums], dim=1)
 
-    middle = mean(frames)
-    deviation = (mean(frames.square()) - middle.square()).clamp(min=0).sqrt()
+    share = sums[..., :1].clamp(min=0)
+    middle, square, known_color = (sums[..., 1:] / share.clamp(min=1.0)).split(3, dim=-1)
+    deviation = (square - middle.square()).clamp(min=0).sqrt()
     size = coverage.shape[-2] * coverage.shape[-1]
-    known = (share / size).sqrt()
-    return torch.cat([known, middle, deviation, mean(colors)], dim=-1).flatten(1)
+    return torch.cat([(share / size).sqrt(), middle, deviation, known_color], dim=-1).flatten(1)
 
 
 def frames_to_float(frames: Tensor) -> Float[Tensor, "... 3 H W"]:

@@ -18,7 +18,8 @@ from worldsim.conditioning.latent_conditions import SUN_KNOWN, ConditionChannel,
 from worldsim.datatypes.layout import LayoutKind
 from worldsim.gbuffer.rasterizer import Rasterizer
 from worldsim.gbuffer.reprojection import reproject
-from worldsim.networks.vae3d import VAE3D, Surfaces, frames_to_float
+from worldsim.networks.vae3d import VAE3D, References, Surfaces, frames_to_float
+from worldsim.picture_references import refer_to_previous
 
 C = ConditionChannel
 NUM = 12
@@ -57,8 +58,13 @@ def test_rows_are_those_of_the_frames(encoded: EncodedStore) -> None:
     np.testing.assert_allclose(encoded.grids[7], expected.grid, atol=2e-3)
     with torch.no_grad():
         frames = frames_to_float(torch.from_numpy(store.frames[7:8]))
-        latents = vae.encode(frames, Surfaces.stack([now], torch.device("cpu")))
+        cpu = torch.device("cpu")
+        references = refer_to_previous(store.frames[6:8], [before.geometry, now.geometry], cpu)
+        latents, first = (
+            vae.encode(frames, Surfaces.stack([now], cpu), known) for known in (references, References.none(frames))
+        )
     np.testing.assert_allclose(encoded.latents[7], latents[0], atol=5e-3)
+    assert np.abs(encoded.latents[7] - first[0].numpy()).max() > 0.01
     assert not encoded.maps[0, C.MOVING : C.ROUTE].any()  # nothing came before
     assert encoded.maps[1:NUM, C.VISIBLE].mean() > 0.5 * FULL_SCALE
 

@@ -117,8 +117,8 @@ def test_a_student_with_a_cache_overfits_one_batch() -> None:
         losses["loss"].backward()
         optimizer.step()
         flow.append(losses["loss"].item())
-        if losses["copy_ratio"] > 0:  # some frame began from pure noise
-            ratio.append(losses["copy_ratio"].item())
+        if losses["prior_ratio"] > 0:  # some frame began from pure noise
+            ratio.append(losses["prior_ratio"].item())
     assert ratio[0] > 0.8
     assert np.mean(ratio[-10:]) < 0.4
     assert np.mean(flow[-10:]) < 0.7 * flow[0]

@@ -28,7 +28,7 @@ def with_channel(conditions, channel: int, value: float):
     return conditions._replace(surfaces=surfaces)
 
 
-def test_the_prior_is_fetched_from_where_the_grid_says() -> None:
+def test_without_a_layout_the_prior_is_fetched_from_where_the_grid_says_and_with_one_nothing_is_new() -> None:
     latents = torch.randn(2, 3, 8, 16, 16, generator=torch.Generator().manual_seed(0))
     grid = torch.from_numpy(still_grid(16, 16)).expand(2, 3, -1, -1, -1)
     torch.testing.assert_close(fetch_latents(latents, grid), latents, atol=1e-5, rtol=1e-5)
@@ -37,8 +37,11 @@ def test_the_prior_is_fetched_from_where_the_grid_says() -> None:
     torch.testing.assert_close(moved[..., -1], latents[..., -1], atol=1e-5, rtol=1e-5)  # the border is repeated
     conditions = random_conditions(2, 3)
     previous = shift_previous(latents, 2)
-    prior = Denoiser(CONFIG).prepare_inputs(previous, conditions).prior
-    assert torch.equal(prior, fetch_latents(previous[:, :, 0], conditions.grid))
+    surfaces = conditions.surfaces.clone()
+    surfaces[0, :, ConditionChannel.KNOWN :], surfaces[1, :, ConditionChannel.KNOWN :] = 0.0, 1.0
+    prior = Denoiser(CONFIG).prepare_inputs(previous, conditions._replace(surfaces=surfaces)).prior
+    assert torch.equal(prior[0], fetch_latents(previous[:, :, 0], conditions.grid)[0])
+    assert not prior[1].any()
 
 
 def test_the_prior_is_the_less_certain_the_less_was_visible() -> None:

@@ -127,12 +127,13 @@ def test_seeds_agree_where_the_noise_is_the_same(model: WorldModel, monkeypatch)
 
 
 def test_the_round_trip_encodes_what_is_shown(model: WorldModel) -> None:
-    state = model.begin([random_clip()], [5], full_signals=True)
-    state, prediction = model.step(state, CONTROL)
+    before = model.begin([random_clip()], [5], full_signals=True)
+    state, prediction = model.step(before, CONTROL)
     scene = model.tracker.camera_scene(state.tracked, 0)
     (surfaces,) = model.frame_decoder.draw([model.tracker.static_world(state.tracked, 0)], [scene])
     drawn = Surfaces(torch.from_numpy(surfaces.channels)[None], torch.from_numpy(surfaces.parts)[None])
-    again = model.vae.encode(frames_to_float(torch.from_numpy(prediction.frames)), drawn)
+    references = model.frame_decoder.fetch(before.generated.picture, [surfaces]).references
+    again = model.vae.encode(frames_to_float(torch.from_numpy(prediction.frames)), drawn, references)
     apart = (again - state.latent.latents[:, 0]).square().mean().sqrt()
     assert prediction.trust.signals["round_trip"][0] == pytest.approx(float(apart), rel=1e-4)
 

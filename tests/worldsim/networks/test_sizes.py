@@ -69,7 +69,7 @@ def test_larger_frames_pass_through_all_networks(frame_size: tuple[int, int]) ->
     surfaces = Surfaces(
         torch.zeros(1, NUM_SURFACE_CHANNELS, *frame_size), torch.zeros(1, *frame_size, dtype=torch.uint8)
     )
-    latents = model.vae.encode(frames, surfaces)
+    latents = model.vae.encode(frames, surfaces, References.none(frames))
     assert latents.shape == (1, 8, *config.latent_size)
     style = torch.zeros(1, config.vae.style_width)
     assert model.vae.decode(latents[None], surfaces, References.none(frames), style).shape == frames.shape

@@ -10,6 +10,7 @@ from worldsim.networks.vae3d import (
     NUM_CLASSES,
     VAE3D,
     References,
+    Stem,
     Surfaces,
     frames_to_float,
     frames_to_uint8,
@@ -96,11 +97,14 @@ def test_no_latents_are_those_that_tell_nothing(vae: VAE3D) -> None:
     torch.testing.assert_close(without, vae.decode(silent, surfaces(), references, STYLE), atol=1e-5, rtol=1e-5)
 
 
-def test_latents_are_eight_times_smaller_and_know_the_surfaces(vae: VAE3D) -> None:
-    found = vae.encode(picture(), surfaces())
+def test_latents_are_eight_times_smaller_and_know_the_surfaces_and_the_past(vae: VAE3D) -> None:
+    nothing, seen = References.none(picture()), torch.ones(1, 1, *SHAPE)
+    found = vae.encode(picture(), surfaces(), nothing)
     assert found.shape == (1, 8, 4, 6)
-    assert not torch.allclose(found, vae.encode(picture(), surfaces(seed=9)))
-    assert not torch.allclose(found, vae.encode(picture(seed=9), surfaces()))
+    assert not torch.allclose(found, vae.encode(picture(), surfaces(seed=9), nothing))
+    assert not torch.allclose(found, vae.encode(picture(seed=9), surfaces(), nothing))
+    for past in (nothing._replace(last_visible=seen), nothing._replace(recalled=picture(), recalled_visible=seen)):
+        assert not torch.allclose(found, vae.encode(picture(), surfaces(), past))
 
 
 def test_statistics_are_those_of_each_class_near_and_far() -> None:
@@ -163,3 +167,16 @@ def test_uint8_round_trip_is_exact() -> None:
     assert torch.equal(frames_to_uint8(frames_to_float(frames)), frames)
     with pytest.raises(ValueError, match=r"float32"):
         frames_to_float(torch.zeros(1, 4, 4, 3))
+
+
+@pytest.mark.parametrize("stride", [1, 4])
+def test_a_stem_is_one_convolution_of_all_channels(stride: int) -> None:
+    stem = Stem(5, 12, stride)
+    channels, others = surfaces().channels, torch.randn(1, 5, *SHAPE)
+    joined = torch.nn.functional.conv2d(
+        torch.cat([channels, others], dim=1),
+        torch.cat([layer.weight.reshape(12, -1, stride, stride) for layer in (stem.surfaces, stem.others)], dim=1),
+        stem.surfaces.bias + stem.others.bias,
+        stride=stride,
+    )
+    torch.testing.assert_close(stem(channels, others), joined, atol=1e-4, rtol=1e-4)
