@@ -237,6 +237,7 @@ class FrameDecoder:
             style = self.vae.read_style(picture_statistics(shown, drawn)[:, None])
             style_drift = (style - state.style).square().mean(1).sqrt()
         covered = torch.maximum(references.last_visible, references.recalled_visible).mean((1, 2, 3))
+        covered = covered * drawn.told()  # what is fetched by guessed depths may be anything
         kept = latents[:, 0].cpu().numpy() if self.keep_latents else [None] * len(frames)
         drives = tuple(
             # copies outlive what was made beside them

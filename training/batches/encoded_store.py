@@ -16,7 +16,6 @@ from training.data.recorded_scenes import RecordedScenes
 from training.data.validity import known_of
 from worldsim.checkpoint import weights_checksum
 from worldsim.conditioning.latent_conditions import (
-    LAYOUT_KNOWN,
     NUM_CONDITION_CHANNELS,
     ConditionMap,
     draw_conditions,
@@ -81,7 +80,6 @@ class EncodedStore:
             axes=self.cameras[position, 3:].reshape(3, 3),
             position=self.cameras[position, :3],
             focal=self.focal,
-            known=bool(self.maps[position, LAYOUT_KNOWN, 0, 0].all()),
         )
 
 

@@ -73,8 +73,7 @@ class PictureBatch(NamedTuple):
 
     rows: of the rollouts. frames: true, [b, 3, H, W] in [-1, 1]. surfaces, references: of the frames. statistics: of
     the drives' first frames, [b, k, s]. past: raw latents of the frames before, [b, kernel - 1, c, h, w]. generated:
-    latents of these frames as the dynamics model made them, [b, c, h, w]; None where rollouts follow no clips. hidden:
-    whose layout is hidden, bool [b].
+    latents of these frames as the dynamics model made them, [b, c, h, w]; None where rollouts follow no clips.
     """
 
     rows: np.ndarray
@@ -84,7 +83,6 @@ class PictureBatch(NamedTuple):
     statistics: Tensor
     past: Tensor
     generated: Tensor | None
-    hidden: Tensor
 
 
 class PictureRollouts:
@@ -158,7 +156,6 @@ class PictureRollouts:
     def batch(self, rows: np.ndarray, rng: np.random.Generator) -> PictureBatch:
         """What the next frames of these rollouts are made from."""
         c, at = self.config, self.carried["at"].numpy()
-        hidden = self.carried["hidden"][rows]
         maps, last, recalled = [], [], []
         for row in rows:
             position, blind = int(at[row]) + 1, bool(self.carried["hidden"][row])
@@ -178,7 +175,6 @@ class PictureRollouts:
             statistics=self.carried["statistics"][rows].to(self.device),
             past=self.carried["latents"][rows].to(self.device),
             generated=self._generated(rows),
-            hidden=hidden.to(self.device),
         )
 
     def advance(self, batch: PictureBatch, pictures: Tensor, latents: Tensor) -> None:
@@ -258,7 +254,7 @@ class PictureRollouts:
         """A key frame's picture, where its pixels are now, and which of them are visible."""
         c, at, keys = self.config, int(self.carried["at"][row]), self.carried["key_at"][row].numpy()
         nothing = Fetch.nothing(self.carried["pictures"][row].numpy())
-        if rng.random() < c.recall_dropout or blind:
+        if rng.random() < c.recall_dropout:
             return nothing
         if rng.random() < c.true_recall:
             offset = int(rng.integers(4, 50)) * int(rng.choice([-1, 1]))

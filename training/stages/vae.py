@@ -85,7 +85,7 @@ class VAEStageConfig:
     Args:
         rollouts: how they begin and end.
         painting: how their pictures are judged.
-        latent_fraction: share of the frames for which the decoder is given latents; all those without a layout are.
+        latent_fraction: share of the frames for which the decoder is given latents.
         kl_weight: of the KL term, per latent value.
     """
 
@@ -221,12 +221,12 @@ def unroll(
 
 
 def posterior_source(vae: VAE3D, latent_fraction: float) -> LatentSource:
-    """Latents of the true frame for a share of the rollouts, and for all without a layout; nothing, which is what the
-    prior's mean tells, for the others."""
+    """Latents of the true frame for a share of the rollouts; nothing, which is what the prior's mean tells, for the
+    others."""
 
     def source(batch: PictureBatch, rng: np.random.Generator, generator: torch.Generator) -> RawLatents:
-        given = torch.from_numpy(rng.random(len(batch.rows)) < latent_fraction).to(batch.hidden) | batch.hidden
         raw = torch.zeros_like(batch.past[:, 0])
+        given = torch.from_numpy(rng.random(len(batch.rows)) < latent_fraction).to(raw.device)
         if not given.any():
             return RawLatents(raw, raw.new_zeros(()))
         surfaces = Surfaces(*(s[given] for s in batch.surfaces))  # the encoder runs for those alone that use it

@@ -80,8 +80,7 @@ class KeyFrames:
     def insert(self, picture: np.ndarray, geometry: PictureGeometry, latent: np.ndarray | None = None) -> KeyFrames:
         """These and a picture, if the camera is far enough from where the last one was taken; else these.
 
-        Of more than CAPACITY the later of the two that are closest to each other is left out. Pictures of which it is
-        not known what they show are not kept.
+        Of more than CAPACITY the later of the two that are closest to each other is left out.
 
         Args:
             picture: uint8 [h, w, 3].
@@ -99,7 +98,7 @@ class KeyFrames:
                 f"key frames have {self._size} px and a focal length of {self._focal:.1f} px, so they "
                 f"cannot take one of {size} px and {geometry.focal:.1f} px"
             )
-        if not geometry.known or (self._frames and self._moved(geometry) < 1.0):
+        if self._frames and self._moved(geometry) < 1.0:
             return self
         depth = without_road_users(geometry).depth.astype(np.float16)
         frame = KeyFrame(
@@ -135,7 +134,6 @@ class KeyFrames:
             axes=frame.axes,
             position=frame.position,
             focal=self._focal,
-            known=True,
         )
 
     def retrieve(self, new: PictureGeometry, visible: np.ndarray) -> int | None:
@@ -154,7 +152,7 @@ class KeyFrames:
                 f"the picture must be a multiple of {STRIDE} px and as large as what is visible of it, got {height} x "
                 f"{width} and {visible.shape}"
             )
-        if not self._frames or not new.known:
+        if not self._frames:
             return None
         shown = _count_shown(
             new.depth, new.users, new.axes, new.position, new.focal, len(new.user_ids), visible,
@@ -218,7 +216,7 @@ def _count_shown(
             continue
         fill_reprojection(
             depth, users, axes, position, focal, key_depths[k], nobody, key_axes[k], key_positions[k], key_focal,
-            matches, moves, STRIDE, True, grid, seen,
+            matches, moves, STRIDE, grid, seen,
         )  # fmt: skip
         for row in range(rows):
             for column in range(columns):

@@ -40,7 +40,6 @@ class PictureGeometry:
         axes: right, down and forward of the camera in the ground frame, rows, float64 [3, 3].
         position: of the camera in the ground frame, float64 [3] [m].
         focal: focal length [px].
-        known: whether depths are those of what is really there.
 
     Raises:
         ValueError: the shapes do not match.
@@ -55,7 +54,6 @@ class PictureGeometry:
     axes: np.ndarray
     position: np.ndarray
     focal: float
-    known: bool
 
     def __post_init__(self) -> None:
         if self.depth.ndim != 2 or not self.users.shape == self.mixed.shape == self.depth.shape:
@@ -96,7 +94,7 @@ def reproject(
     )
     fill_reprojection(
         new.depth, new.users, new.axes, new.position, new.focal, old.depth, old.users, old.axes, old.position,
-        old.focal, matches, moves, stride, new.known and old.known, grid, visible,
+        old.focal, matches, moves, stride, grid, visible,
     )  # fmt: skip
     if pure:
         _keep_pure(old.depth, old.users, old.mixed, grid, visible)
@@ -151,7 +149,7 @@ def _inverse_depth_between(depth, u, v):
 @compiled
 def fill_reprojection(
     depth, users, axes, position, focal, old_depth, old_users, old_axes, old_position, old_focal,
-    matches, moves, stride, known, grid, visible,
+    matches, moves, stride, grid, visible,
 ):  # fmt: skip
     """Fill grid and visible."""
     height, width = depth.shape
@@ -199,7 +197,7 @@ def fill_reprojection(
             grid[r, c, 1] = min(max(2.0 * (v + scale * aside) / old_height - 1.0, -OUTSIDE), OUTSIDE)
 
             seen = False
-            if known and z_there > NEAR and 0.0 <= u < old_width and 0.0 <= v < old_height:
+            if z_there > NEAR and 0.0 <= u < old_width and 0.0 <= v < old_height:
                 i, j = int(v), int(u)
                 there = old_depth[i, j]
                 expected_user = matches[user] if user >= 0 else -1

@@ -40,7 +40,7 @@ FADE_FROM = 20.0
 UNIT_DEPTH, MAX_INVERSE_DEPTH = 5.0, 2.0
 """Inverse depth is in units of one over this depth [m]; nearer than half of it all is alike."""
 FAR_WALL = 50.0
-"""Depth that everything has at most where the layout is not known [m]."""
+"""Where the layout is not known, the ground is taken to be flat and all else to be this far away [m]."""
 
 
 class SurfaceChannel(IntEnum):
@@ -146,7 +146,6 @@ def _geometry(
         axes=canvas.camera[AXES : AXES + 9].reshape(3, 3),
         position=canvas.camera[POSITION : POSITION + 3],
         focal=rasterizer.camera.focal,
-        known=known,
     )
 
 

@@ -49,6 +49,10 @@ class Surfaces(NamedTuple):
     channels: Tensor
     parts: Tensor
 
+    def told(self) -> Float[Tensor, "n"]:
+        """1 where the layout is known, else 0; it is everywhere in a picture or nowhere."""
+        return self.channels[:, SurfaceChannel.KNOWN : SurfaceChannel.KNOWN + 2, 0, 0].amin(1)
+
     @staticmethod
     def stack(maps: Sequence[SurfaceMap], device: torch.device) -> Surfaces:
         """Those of many pictures of one size, on a device."""

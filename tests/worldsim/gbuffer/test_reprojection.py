@@ -201,7 +201,6 @@ def flat(depth: np.ndarray, **changes) -> PictureGeometry:
         axes=np.eye(3),
         position=np.zeros(3),
         focal=10.0,
-        known=True,
     )
     return dataclasses.replace(plain, **changes)
 
