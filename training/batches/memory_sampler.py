@@ -70,7 +70,7 @@ class MemorySampler:
 
         Args:
             firsts: positions of their first frames in the store, int64 [b].
-            encoded_firsts: and among the encoded frames; where the layout is hidden nothing is retrieved.
+            encoded_firsts: and among the encoded frames, of which some episodes are once more with their layout hidden.
             num_frames: their length.
             draws: in [0, 1), [b, 2]: the first says which frames are candidates, the second at which places the memory
                 has stored them.
@@ -79,7 +79,7 @@ class MemorySampler:
         latents = np.zeros((b, num_frames, c, h, w), np.float32)
         grids, visible = np.zeros((b, num_frames, h, w, 2), np.float32), np.zeros((b, num_frames, h, w), np.float32)
         for row, (first, here, draw) in enumerate(zip(firsts, encoded_firsts, draws, strict=True)):
-            chosen = self._choose(int(first), int(here), num_frames, draw)
+            chosen = self._choose(int(first), int(here - first), num_frames, draw)
             if chosen is None:
                 continue
             latents[row] = self.encoded.latents[chosen]
@@ -88,9 +88,10 @@ class MemorySampler:
                 grids[row, t], visible[row, t] = reproject(self.encoded.geometry(int(here) + t), old)
         return RetrievedFrames(torch.from_numpy(latents), torch.from_numpy(grids), torch.from_numpy(visible))
 
-    def _choose(self, first: int, here: int, num_frames: int, draw: np.ndarray) -> int | None:
-        """The frame that shows most of what the window's last frame shows and the one before that does not."""
-        if first != here or draw[0] < self.empty_fraction:
+    def _choose(self, first: int, offset: int, num_frames: int, draw: np.ndarray) -> int | None:
+        """The encoded frame that shows most of what the window's last frame shows and the one before that does not;
+        encoded frames of the episode lie `offset` after those of the store."""
+        if draw[0] < self.empty_fraction:
             return None
         last = first + num_frames - 1
         episode = int(np.searchsorted(self.starts, first, side="right")) - 1
@@ -103,12 +104,13 @@ class MemorySampler:
         index = index[np.diff(places, prepend=-1.0) != 0]
         index = index[is_near(motion_between(self.vehicles[index], self.vehicles[np.full_like(index, last)]))]
 
-        new = self.encoded.geometry(last)
-        missing = 1.0 - self.encoded.maps[last, ConditionChannel.VISIBLE] / FULL_SCALE
+        new = self.encoded.geometry(last + offset)
+        missing = 1.0 - self.encoded.maps[last + offset, ConditionChannel.VISIBLE] / FULL_SCALE
         weight = missing + WEIGHT_OF_SEEN * (1.0 - missing)
         shown = [
-            float((weight * reproject(new, self.encoded.geometry(int(k), key_frame=True))[1]).sum()) for k in index
+            float((weight * reproject(new, self.encoded.geometry(int(k), key_frame=True))[1]).sum())
+            for k in index + offset
         ]
         if not shown or max(shown) == 0.0:
             return None
-        return int(index[int(np.argmax(shown))])
+        return int(index[int(np.argmax(shown))]) + offset

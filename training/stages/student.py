@@ -265,11 +265,13 @@ def flow_errors(
 
 
 @torch.no_grad()
-def prior_ratio(out: Denoised, truth: Float[Tensor, "b t c h w"], prior: Tensor, tau: Tensor) -> Float[Tensor, ""]:
-    """Squared error of the one-step estimate from pure noise over that of the prior; `tau` is [b, t]."""
+def prior_ratio(
+    data: Float[Tensor, "b t c h w"], truth: Float[Tensor, "b t c h w"], tau: Float[Tensor, "b t"]
+) -> Float[Tensor, ""]:
+    """Squared error of the one-step estimate from pure noise over that of the prior, which is 0."""
     start = (tau == 0).float()
-    made, known = ((each - truth).square().mean((2, 3, 4)) for each in (out.data, prior))
-    return (made * start).sum() / (known * start).sum().clamp(min=1e-6)
+    made, nothing = (each.square().mean((2, 3, 4)) for each in (data - truth, truth))
+    return (made * start).sum() / (nothing * start).sum().clamp(min=1e-6)
 
 
 def student_losses(
@@ -310,17 +312,15 @@ def student_losses(
         terms["lookahead"] = lookahead(out.tokens, truth, config.lookahead_frames)
         loss = loss + config.lookahead_weight * terms["lookahead"]
     ratio_name = "prior_ratio" if self_rollout is None else "prior_ratio_self"
-    return {"loss": loss, **terms, ratio_name: prior_ratio(out, truth, inputs.prior, tau)}
+    return {"loss": loss, **terms, ratio_name: prior_ratio(out.data, truth, tau)}
 
 
 @torch.no_grad()
 def measure_steps(denoiser: Denoiser, windows: LatentWindows, seed: int) -> None:
-    """Set step_std and unseen_std: how far the next latent is from its prior, per channel, where what is seen was seen
-    a step before and where it was not, with room for drifted rollouts."""
+    """Set step_std and unseen_std: how large latents are, per channel, where what is seen was seen a step before and
+    where it was not, with room for drifted rollouts."""
     batch = windows.sample(128, np.random.default_rng([seed, 10**6])).on(denoiser.step_std.device)
-    latents, conditions = batch.latents, batch.conditions
-    prior = denoiser.prepare_inputs(shift_previous(latents, 1), conditions).prior
-    squared = (latents - prior)[:, 1:].square()
+    squared, conditions = batch.latents[:, 1:].square(), batch.conditions
     seen = conditions.visible[:, 1:, None].expand_as(squared)
     for std, weight in ((denoiser.step_std, seen), (denoiser.unseen_std, 1 - seen)):
         if weight.mean() < FEW:  # of a recording without a layout everything is unseen

@@ -62,7 +62,7 @@ class Teacher(nn.Module):
 
     def posterior(self, noisy: Tensor, tau: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation of the data given `noisy`, latents being of zero mean and unit variance."""
-        return posterior(noisy, tau, torch.zeros_like(noisy), torch.ones_like(noisy[:1, :1, :, :1, :1]))
+        return posterior(noisy, tau, torch.ones_like(noisy[:1, :1, :, :1, :1]))
 
     def rest(
         self, noisy: Float[Tensor, "b t c h w"], tau: Float[Tensor, "b t"], conditions: Conditions

@@ -1,7 +1,6 @@
 """Denoiser: the network and the path put together; estimates a clean latent from a noisy one and its past.
 
-A latent tells what is new in a picture, so its prior is 0. Without a layout nobody can say where things of earlier
-pictures are now: then a latent tells all of its picture, and its prior is the latent before it.
+A latent tells what is new in a picture, so its prior is 0, and it is the smaller the more of a cell was seen before.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from worldsim.conditioning.latent_conditions import LAYOUT_KNOWN, ConditionChannel
+from worldsim.conditioning.latent_conditions import ConditionChannel
 from worldsim.configs import WorldModelConfig
 from worldsim.dynamics.flow import posterior
 from worldsim.dynamics.memory import RetrievedFrames, fetch_latents
@@ -44,15 +43,13 @@ class Denoised(NamedTuple):
 class DenoiserInputs(NamedTuple):
     """What is known of frames before they are sampled.
 
-    fetched: the previous latent, where its surfaces are now, [b, t, c, h, w]. prior: 0, or without a layout that,
-    [b, t, c, h, w]. std: how far the next latent is from its prior, farther where less of a cell was visible,
-    [b, t, c, h, w]. known: what is in the picture, and the retrieved latent, [b, t, r, h, w]. coverage: share of a cell
-    that road users cover, [b, t, h, w]. change: how far the next latent may leave its prior, 1 where something moves or
-    comes into view and LEAST_CHANGE where nothing does, [b, t, h, w].
+    fetched: the previous latent, where its surfaces are now, [b, t, c, h, w]. std: how large the next latent is, larger
+    where less of a cell was visible, [b, t, c, h, w]. known: what is in the picture, and the retrieved latent,
+    [b, t, r, h, w]. coverage: share of a cell that road users cover, [b, t, h, w]. change: which share of the next
+    latent counts, 1 where something moves or comes into view and LEAST_CHANGE where nothing does, [b, t, h, w].
     """
 
     fetched: Tensor
-    prior: Tensor
     std: Tensor
     known: Tensor
     coverage: Tensor
@@ -67,15 +64,10 @@ def shift_previous(latents: Float[Tensor, "b t c h w"], num_previous: int) -> Fl
     return torch.stack([padded[:, num_previous - k : num_previous - k + t] for k in range(1, num_previous + 1)], dim=2)
 
 
-def _told(conditions: Conditions) -> Float[Tensor, "b t"]:
-    """1 where the layout is known, else 0; it is everywhere in a picture or nowhere."""
-    return conditions.surfaces[:, :, LAYOUT_KNOWN, 0, 0].amin(2)
-
-
 class Denoiser(nn.Module):
-    """CausalDiT with its prior: nothing new, or without a layout the previous latent.
+    """CausalDiT with its prior, that nothing is new.
 
-    How far the next latent is from it is measured by training, per channel: `step_std` where what is seen was seen
+    How large latents are is measured by training, per channel: `step_std` where what is seen was seen
     before, `unseen_std` where it was not.
     """
 
@@ -111,7 +103,6 @@ class Denoiser(nn.Module):
         users = slice(ConditionChannel.USERS, ConditionChannel.PAINT)
         return DenoiserInputs(
             fetched=fetched,
-            prior=fetched * (1 - _told(conditions)[..., None, None, None]),
             std=self.prior_std(conditions.visible),
             known=torch.cat(known, dim=2),
             coverage=conditions.surfaces[:, :, users].mean(2),
@@ -119,8 +110,7 @@ class Denoiser(nn.Module):
         )
 
     def prior_std(self, visible: Float[Tensor, "b t h w"]) -> Float[Tensor, "b t c h w"]:
-        """How far the next latent is from its prior: the variances of what was seen before and of what was not, in
-        their shares."""
+        """How large the next latent is: the variances of what was seen before and of what was not, in their shares."""
         share = visible[:, :, None]
         seen, unseen = (std[:, None, None].square() for std in (self.step_std, self.unseen_std))
         return torch.lerp(unseen, seen, share).sqrt()
@@ -134,13 +124,12 @@ class Denoiser(nn.Module):
         moving = F.max_pool2d(surfaces[:, :, ConditionChannel.MOVING], 3, stride=1, padding=1)
         lamps = surfaces[:, :, ConditionChannel.SIGNAL : ConditionChannel.HEADING].amax(2)
 
-        # without a layout nobody can say what comes into view: then nothing is ever visible
-        unseen = _told(conditions)[..., None, None] * (1 - conditions.visible)
+        unseen = 1 - conditions.visible
         return torch.stack([rate[..., None, None].expand_as(moving), moving, lamps, unseen]).amax(0)
 
     def constrain(self, data: Float[Tensor, "b t c h w"], inputs: DenoiserInputs) -> Float[Tensor, "b t c h w"]:
-        """The latents that sampled data become: near the prior where nothing moves, within limits."""
-        latents = inputs.prior + inputs.change[:, :, None] * (data - inputs.prior)
+        """The latents that sampled data become: nearly nothing where nothing moves, within limits."""
+        latents = inputs.change[:, :, None] * data
         return latents.clamp(-self.dit.config.latent_limit, self.dit.config.latent_limit)
 
     def stack(
@@ -172,6 +161,6 @@ class Denoiser(nn.Module):
             inputs = self.prepare_inputs(previous, conditions)
         stacked = self.stack(noisy, previous, inputs)
         out = self.dit(stacked, tau, conditions, times, past, tokens_only)
-        mean, std = posterior(noisy, tau, inputs.prior, inputs.std)
+        mean, std = posterior(noisy, tau, inputs.std)
         data = noisy if tokens_only else mean + std * out.rest
         return Denoised(data, mean, std, out.rest, out.tokens, out.cache)

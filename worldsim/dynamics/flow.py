@@ -1,13 +1,13 @@
-"""Rectified flow between noise and data when a prior for the data is at hand: path, posterior, Euler solver.
+"""Rectified flow between noise and data of which it is known how large they are: path, posterior, Euler solver.
 
 Path: x_τ = (1 - τ) ε + τ z, τ from 0 (noise ε) to 1 (data z); velocity v = z - ε = (z - x_τ) / (1 - τ)
-(Liu et al. 2022, "Flow Straight and Fast"). Of the next latent much is known before: it is near the previous one.
-With the prior z ~ N(m, s²) the posterior given x_τ is Gaussian with
+(Liu et al. 2022, "Flow Straight and Fast"). Of the next latent it is known where it is likely to be small. With the
+prior z ~ N(0, s²) the posterior given x_τ is Gaussian with
 
-    1/σ² = 1/s² + τ²/(1-τ)²,    μ = σ² (m/s² + x_τ τ/(1-τ)²),
+    1/σ² = 1/s² + τ²/(1-τ)²,    μ = σ² x_τ τ/(1-τ)²,
 
-and the network estimates the standardised rest (z - μ)/σ: the preconditioning of Karras et al. 2022, whose prior mean
-is 0, carried over to rectified flow with a prior mean. At τ = 0 the network corrects the prior, near 1 nearly nothing.
+and the network estimates the standardised rest (z - μ)/σ: the preconditioning of Karras et al. 2022 carried over to
+rectified flow. At τ = 0 the network corrects the prior, near 1 nearly nothing.
 """
 
 from __future__ import annotations
@@ -34,13 +34,12 @@ def interpolate(noise: Tensor, data: Tensor, tau: Tensor) -> Tensor:
     return (1 - t) * noise + t * data
 
 
-def posterior(x: Tensor, tau: Tensor, prior_mean: Tensor, prior_std: Tensor) -> tuple[Tensor, Tensor]:
+def posterior(x: Tensor, tau: Tensor, prior_std: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the data given x_τ; `prior_std` broadcasts against x."""
     t = expand_time(tau, x).clamp(max=TAU_MAX)
     evidence = (t / (1 - t)) ** 2
     variance = 1 / (1 / prior_std**2 + evidence)
-    mean = variance * (prior_mean / prior_std**2 + x * t / (1 - t) ** 2)
-    return mean, variance.sqrt()
+    return variance * x * t / (1 - t) ** 2, variance.sqrt()
 
 
 def step_times(num_steps: int) -> list[float]:

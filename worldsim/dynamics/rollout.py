@@ -225,7 +225,7 @@ def _measure_signals(context: FrameContext, sample: LatentSample) -> Float[Tenso
     flow_instability = _rms(last - first, inputs.std)
     if len(sample.estimates) == 1:
         flow_instability = torch.full_like(flow_instability, torch.nan)
-    surprise = _rms(sample.data - inputs.prior, inputs.std)
+    surprise = _rms(sample.data, inputs.std)
     signals = [flow_instability, surprise]
     if sample.other_estimate is not None:
         signals.append(_rms(sample.other_estimate - first, inputs.std))

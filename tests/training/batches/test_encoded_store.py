@@ -14,7 +14,7 @@ from tiny_model import CONFIG
 from training.batches import encoded_store
 from training.batches.encoded_store import FULL_SCALE, EncodedStore, encode_store
 from training.data.recorded_scenes import RecordedScenes
-from worldsim.conditioning.latent_conditions import SUN_KNOWN, ConditionChannel, draw_conditions
+from worldsim.conditioning.latent_conditions import ConditionChannel, draw_conditions
 from worldsim.datatypes.layout import LayoutKind
 from worldsim.gbuffer.rasterizer import Rasterizer
 from worldsim.gbuffer.reprojection import reproject
@@ -73,7 +73,7 @@ def test_the_layout_and_the_sun_are_hidden_of_copies(encoded: EncodedStore) -> N
     assert encoded.copies.tolist() == list(range(NUM, 2 * NUM))
     assert (encoded.maps[:NUM, C.KNOWN :] == FULL_SCALE).all()
     assert not encoded.maps[NUM:, C.KNOWN :].any()
-    assert not encoded.maps[NUM:, C.VISIBLE].any()
+    assert encoded.maps[NUM + 1 :, C.VISIBLE].mean() > 0.5 * FULL_SCALE  # by guessed depths
     assert encoded.maps[:NUM, C.SUNLIGHT].any(axis=(1, 2)).all()
     assert not encoded.maps[NUM:, C.SUNLIGHT].any()
     assert (
@@ -94,14 +94,6 @@ def test_kept_geometry_tells_where_surfaces_were(encoded: EncodedStore) -> None:
     assert same[~user].mean() > 0.9
     near = same & (np.abs(whole) < 1).all(-1)
     np.testing.assert_allclose(grid[near], whole[near], atol=0.03)
-    assert not encoded.geometry(NUM + 9).known
-
-
-def test_a_layout_is_known_where_the_sun_is_not(encoded: EncodedStore) -> None:
-    sunless = dataclasses.replace(encoded, maps=encoded.maps.copy())
-    sunless.maps[:, SUN_KNOWN] = 0
-    assert sunless.geometry(9).known
-    assert not sunless.geometry(NUM + 9).known
 
 
 def test_every_other_copy_shows_no_road_users_and_most_episodes_have_none(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from tiny_model import CONFIG
 
 from training.batches.latent_windows import NUM_DRAWS, Draw, LatentWindows
 from training.batches.memory_sampler import is_near, view_distance
-from worldsim.conditioning.latent_conditions import ConditionChannel
 from worldsim.dynamics.memory import RetrievedFrames
 
 WITH_MEMORY = replace(CONFIG, dit=replace(CONFIG.dit, use_memory=True))
@@ -77,13 +76,15 @@ def test_road_users_are_neither_retrieved_nor_looked_for() -> None:
     assert retrieved_by(made, 0.5).visible.sum() < whole.visible.sum()
 
 
-def test_nothing_is_retrieved_where_the_layout_is_hidden_or_unknown() -> None:
+def test_where_the_layout_is_hidden_what_is_retrieved_is_encoded_so_too() -> None:
     made = windows(copies=True)
-    draws = np.full((1, NUM_DRAWS), 0.5)
-    draws[:, Draw.LAYOUT] = 0.0
-    hidden = made.at(np.array([20]), draws)
-    assert hidden.retrieved is not None
-    assert not hidden.retrieved.visible.any()
-    unknown = windows()
-    unknown.encoded.maps[:, ConditionChannel.KNOWN :] = 0
-    assert not retrieved_by(unknown, 0.5).visible.any()
+    made.encoded.latents[: made.encoded.copies.max() + 1 - len(made.encoded.copies)] = 5.0
+    copies = made.encoded.copies
+    made.encoded.latents[copies[copies >= 0]] = 7.0
+    for layout, latent in ((0.9, 5.0), (0.0, 7.0)):
+        draws = np.full((1, NUM_DRAWS), 0.5)
+        draws[:, Draw.LAYOUT] = layout
+        found = made.at(np.array([20]), draws).retrieved
+        assert found is not None
+        assert found.visible.any()
+        assert (found.latents == latent).all()

@@ -1,4 +1,4 @@
-"""The denoiser's prior: fetched by the grid, as uncertain as little was visible; where the next latent may leave it."""
+"""What the denoiser knows before it samples: what is fetched, how large latents are, and where they count."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def with_channel(conditions, channel: int, value: float):
     return conditions._replace(surfaces=surfaces)
 
 
-def test_without_a_layout_the_prior_is_fetched_from_where_the_grid_says_and_with_one_nothing_is_new() -> None:
+def test_the_previous_latent_is_fetched_from_where_the_grid_says() -> None:
     latents = torch.randn(2, 3, 8, 16, 16, generator=torch.Generator().manual_seed(0))
     grid = torch.from_numpy(still_grid(16, 16)).expand(2, 3, -1, -1, -1)
     torch.testing.assert_close(fetch_latents(latents, grid), latents, atol=1e-5, rtol=1e-5)
@@ -37,11 +37,8 @@ def test_without_a_layout_the_prior_is_fetched_from_where_the_grid_says_and_with
     torch.testing.assert_close(moved[..., -1], latents[..., -1], atol=1e-5, rtol=1e-5)  # the border is repeated
     conditions = random_conditions(2, 3)
     previous = shift_previous(latents, 2)
-    surfaces = conditions.surfaces.clone()
-    surfaces[0, :, ConditionChannel.KNOWN :], surfaces[1, :, ConditionChannel.KNOWN :] = 0.0, 1.0
-    prior = Denoiser(CONFIG).prepare_inputs(previous, conditions._replace(surfaces=surfaces)).prior
-    assert torch.equal(prior[0], fetch_latents(previous[:, :, 0], conditions.grid)[0])
-    assert not prior[1].any()
+    fetched = Denoiser(CONFIG).prepare_inputs(previous, conditions).fetched
+    assert torch.equal(fetched, fetch_latents(previous[:, :, 0], conditions.grid))
 
 
 def test_the_prior_is_the_less_certain_the_less_was_visible() -> None:
@@ -70,14 +67,15 @@ def test_while_the_ego_stands_latents_stay_but_where_something_moves_or_a_lamp_i
     torch.testing.assert_close(made[0, 0, 0], inputs.change[0, 0])
 
 
-def test_what_comes_into_view_may_change_and_without_a_layout_that_is_not_known() -> None:
+def test_what_comes_into_view_may_change() -> None:
     denoiser = Denoiser(CONFIG)
-    hidden = standing()._replace(visible=torch.zeros(1, 1, 16, 16))
-    known = with_channel(hidden, ConditionChannel.FACING, 1.0)
-    for conditions, change in ((hidden, LEAST_CHANGE), (known, 1.0)):
+    still = standing()
+    for visible in (1.0, 0.0):
+        conditions = still._replace(visible=torch.full((1, 1, 16, 16), visible))
         inputs = denoiser.prepare_inputs(torch.zeros(1, 1, 2, 8, 16, 16), conditions)
+        change = LEAST_CHANGE if visible else 1.0
         torch.testing.assert_close(inputs.change, torch.full((1, 1, 16, 16), change))
-    fast = hidden._replace(motions=torch.tensor([0.5, 0, 0, 5.0, 0, 0]).expand(1, 1, 6))
+    fast = still._replace(motions=torch.tensor([0.5, 0, 0, 5.0, 0, 0]).expand(1, 1, 6))
     assert (denoiser.prepare_inputs(torch.zeros(1, 1, 2, 8, 16, 16), fast).change == 1).all()
 
 

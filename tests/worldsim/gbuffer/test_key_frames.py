@@ -123,10 +123,11 @@ def test_nothing_is_recalled_where_nothing_helps():
     assert drive((-100.0, 0.0)).retrieve(geometry(0.0), nothing) is None
 
 
-def test_pictures_without_a_layout_are_neither_kept_nor_helped():
-    unknown = geometry(0.0, world=StaticWorld(Layout.unknown()))
-    assert len(KeyFrames().insert(picture(), unknown)) == 0
-    assert drive((0.0, 0.0)).retrieve(unknown, np.zeros(SIZE, np.float32)) is None
+def test_pictures_without_a_layout_are_kept_and_retrieved_by_guessed_depths():
+    unknown = StaticWorld(Layout.unknown())
+    memory = KeyFrames().insert(picture(), geometry(0.0, world=unknown))
+    assert len(memory) == 1
+    assert memory.retrieve(geometry(2.0, world=unknown), np.zeros(SIZE, np.float32)) == 0
 
 
 @pytest.mark.parametrize("size", [(64, 96), (128, 128), (256, 256)])

@@ -261,7 +261,6 @@ def test_what_the_layout_knows_is_told():
         assert not found.channels[SUN_KNOWN].any()
         assert (found.channels[SurfaceChannel.KNOWN] == ground).all()
         assert (found.channels[SurfaceChannel.KNOWN + 1] == boxes).all()
-        assert found.geometry.known == (ground and boxes)
 
 
 def test_pixels_that_show_things_one_before_the_other_are_mixed():
