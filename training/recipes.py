@@ -162,7 +162,7 @@ def tiny() -> Recipe:
     """
     train, test = _recordings(num_episodes=480, num_towns=160, seconds=40.0, num_test=48)
     return Recipe(
-        model=WorldModelConfig(dit=DiTConfig(depth=2, use_memory=True, latent_limit=5.0), num_steps=1),
+        model=WorldModelConfig(dit=DiTConfig(depth=2, window=4, use_memory=True, latent_limit=5.0), num_steps=1),
         train_data=train,
         test_data=test,
         vae=VAEStageConfig(
