@@ -232,6 +232,7 @@ def run_evaluate(run: TrainingRun) -> None:
             long_seconds=recipe.long_seconds,
             loops=min(8, recipe.evaluate_starts) if own_data else 0,
             closed_loop_starts=min(8, recipe.evaluate_starts),
+            realism_starts=min(24, recipe.evaluate_starts),
             device=run.device,
         )
     )

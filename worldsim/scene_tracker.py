@@ -15,6 +15,7 @@ import numpy as np
 from worldsim.actors.actor_model import ActorModel
 from worldsim.actors.actors import COLOR, Actors
 from worldsim.actors.clip_actors import actors_of_clips
+from worldsim.actors.lane_graph import Streets
 from worldsim.actors.nearby import nearby_objects, with_standing
 from worldsim.actors.route_frame import RouteFrame, find_lead, to_frenet
 from worldsim.actors.solids import gap_to_solids
@@ -240,6 +241,11 @@ class SceneTracker:
             actor_overrides,
             [None if own.parked is None else own.parked_rows for own in state.surroundings],
             [own.in_the_way for own in state.surroundings],
+            [
+                Streets(own.lanes, own.light_cycles, time)
+                for own, time in zip(state.surroundings, state.times.tolist(), strict=True)
+            ],
+            state.routes.lanes_at(state.preview.arcs[:, None])[:, 0, RouteLaneColumn.SPEED_LIMIT],
         )
         ground = follow_ground(state.surroundings, vehicles, state.ground)
         actors = put_on_ground(actors, state.surroundings, ground)

@@ -14,6 +14,7 @@ import numpy as np
 
 from worldsim.actors.actors import PARKED_NAMES, Actors, ParkedColumn, TraitColumn
 from worldsim.actors.clip_actors import parked_in_clip
+from worldsim.actors.lane_graph import LaneGraph
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn, Layout
 from worldsim.datatypes.signals import light_states
@@ -78,6 +79,11 @@ class Surroundings:
     def static_world(self) -> StaticWorld:
         """The layout made ready to be drawn, once for all drives that share it."""
         return static_world_of(self.layout)
+
+    @cached_property
+    def lanes(self) -> LaneGraph:
+        """The lanes of the layout, once for all drives that share it."""
+        return lane_graph_of(self.layout)
 
     @cached_property
     def is_flat(self) -> bool:
@@ -168,11 +174,28 @@ def static_world_of(layout: Layout) -> StaticWorld:
     from bytes finds that of its drive."""
     from worldsim.gbuffer.rasterizer import StaticWorld
 
+    digest = _digest(layout)
+    known = _static_worlds.get(digest)
+    if known is None:
+        known = _static_worlds[digest] = StaticWorld(layout, windowed=True)
+    return known
+
+
+_lane_graphs: weakref.WeakValueDictionary[bytes, LaneGraph] = weakref.WeakValueDictionary()
+
+
+def lane_graph_of(layout: Layout) -> LaneGraph:
+    """The lanes of a layout, the same for equal layouts as long as anybody holds them."""
+    digest = _digest(layout)
+    known = _lane_graphs.get(digest)
+    if known is None:
+        known = _lane_graphs[digest] = LaneGraph.of(layout)
+    return known
+
+
+def _digest(layout: Layout) -> bytes:
     digest = hashlib.sha256()
     for name, array in layout.arrays().items():
         digest.update(f"{name} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    known = _static_worlds.get(digest.digest())
-    if known is None:
-        known = _static_worlds[digest.digest()] = StaticWorld(layout, windowed=True)
-    return known
+    return digest.digest()

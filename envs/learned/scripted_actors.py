@@ -77,7 +77,7 @@ def begin_scripted_actors(
         states[0, place, ActorColumn.ACCELERATION] = 0.0
         if not same[place]:
             traits[0, place, TraitColumn.HEIGHT] = usual_heights(kinds[0, place])
-            traits[0, place, [TraitColumn.Z, TraitColumn.PHASE]] = np.nan, 0.0
+            traits[0, place, [TraitColumn.Z, TraitColumn.PHASE, TraitColumn.WAITED]] = np.nan, 0.0, 0.0
             traits[0, place, TraitColumn.ID] = traits[0, :, TraitColumn.ID].max() + 1
         places.append(place)
 

@@ -267,6 +267,11 @@ class RoadWorld:
             pictures=pictures,
         )
 
+    @property
+    def objects(self) -> Objects:
+        """Every road user but the ego; never written to."""
+        return self._running().traffic.objects
+
     def layout(self) -> Layout:
         """Everything that does not move on the whole map."""
         return self._running().stage.layout

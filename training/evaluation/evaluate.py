@@ -27,6 +27,7 @@ from training.evaluation.modes import ABLATIONS, LIVE, REPLAYED, WITHOUT_MEMORY,
 from training.evaluation.picture_scores import picture_scores
 from training.evaluation.report import table
 from training.evaluation.rollouts import roll_out_recorded
+from training.evaluation.sim_agents import MOST_ROLLOUTS, score_realism
 from training.evaluation.yardstick import load_yardstick
 from training.recording.record import RecordConfig, record
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME
@@ -69,6 +70,10 @@ class EvaluateConfig:
         loops: drives around a block in as many of the recorded towns, with and without memory.
         closed_loop_starts: start clips of the checkpoint from which the lane follower drives closed loop, for lights
             and stop signs; starts without a route are left out.
+        realism_starts: recorded starts from which road users are rolled out, in the learned world, in the reference
+            world where it can make the recorded drive again, and at constant velocity, and scored for realism; 24 of
+            them with 16 rollouts each take about 40 s.
+        realism_rollouts: from each of them, at most 32.
         num_films: so many of the drives become films.
         batch_size: drives side by side; memory grows with it, about 0.1 GB for each of 60 s.
         device: torch device.
@@ -98,6 +103,8 @@ class EvaluateConfig:
     ablation_starts: int = 0
     loops: int = 8
     closed_loop_starts: int = 8
+    realism_starts: int = 24
+    realism_rollouts: int = 16
     num_films: int = 6
     batch_size: int = 8
     device: str = "cpu"
@@ -109,9 +116,12 @@ class EvaluateConfig:
         for name in ("seconds", "batch_size", "long_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("num_starts", "long_starts", "ablation_starts", "loops", "closed_loop_starts", "num_films"):
+        counts = ("num_starts", "long_starts", "ablation_starts", "loops", "closed_loop_starts", "realism_starts")
+        for name in (*counts, "num_films"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not 1 <= self.realism_rollouts <= MOST_ROLLOUTS:
+            raise ValueError(f"realism_rollouts must be 1 to {MOST_ROLLOUTS}, got {self.realism_rollouts}")
         if not 0 < self.tail <= 1:
             raise ValueError(f"tail must lie in (0, 1], got {self.tail}")
         check_backend(self.backend, self.device)
@@ -164,6 +174,10 @@ def evaluate(config: EvaluateConfig) -> dict:
         (config.loops, lambda: _close_loops(model, long_store, config)),
         (config.num_starts, lambda: _roll_out(model, store, config)),
         (config.closed_loop_starts, lambda: _drive_closed_loop(model, config)),
+        (
+            config.realism_starts,
+            lambda: score_realism(model, long_store, config.realism_starts, config.realism_rollouts, config.seed),
+        ),
     ):
         if wanted:
             report |= part()

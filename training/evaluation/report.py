@@ -152,6 +152,32 @@ def violation_rows(report: dict) -> Iterator[Row]:
         yield f"{label} by the lane follower in closed loop", text, "0"
 
 
+def realism_rows(report: dict) -> Iterator[Row]:
+    """Of road users, between constant velocity and the reference world's own."""
+    scores = report.get("realism")
+    if scores is None:
+        return
+    found = {name: scores[name] for name in ("constant_velocity", "learned", "reference") if name in scores}
+    titles = {"constant_velocity": "constant velocity", "learned": "learned world", "reference": "reference world"}
+    for key, label in (
+        ("meta", "realism of road users, 0 to 1"),
+        ("kinematic", "of it kinematic"),
+        ("interactive", "interactive"),
+        ("map", "map-based"),
+    ):
+        text = ", ".join(f"{titles[name]} {one[key]:.3f}" for name, one in found.items())
+        if key == "meta":
+            text += (
+                f" (± {scores['learned']['meta_error']:.3f}; {scores['starts']} starts, {scores['rollouts']} rollouts)"
+            )
+        yield label, text, "towards the reference world's" if key == "meta" else ""
+    for event, label in (("collision", "collide"), ("off_road", "leave the road"), ("red_light", "run a red light")):
+        text = ", ".join(f"{titles[name]} {100 * one[f'{event}_rate']:.1f} %" for name, one in found.items())
+        yield f"road users that {label} in {scores['seconds']:g} s", text, ""
+    text = ", ".join(f"{titles[name]} {one['min_ade_m']:.1f} m" for name, one in found.items())
+    yield "nearest rollout's distance from the recording (minADE)", text, ""
+
+
 SECTIONS: tuple[Callable[[dict], Iterator[Row]], ...] = (
     picture_rows,
     loop_rows,
@@ -160,6 +186,7 @@ SECTIONS: tuple[Callable[[dict], Iterator[Row]], ...] = (
     event_rows,
     trust_rows,
     violation_rows,
+    realism_rows,
 )
 """Of the table, in this order."""
 

@@ -10,22 +10,45 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from tqdm import tqdm
 
+from training.data.camera_scenes import CameraScenes
 from training.data.frame_store import FrameStore
 from training.data.object_colors import read_object_colors
 from training.data.recorded_scenes import RecordedScenes
+from training.data.recorded_traffic import RecordedTraffic
+from training.data.traffic_density import count_traffic
 from training.data.validity import known_of
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.actors.actor_model import ARRIVAL_NAMES, RATE_SCALE, ActorModel, actor_features
-from worldsim.actors.actors import STANDING, ActorColumn, match_objects, object_states, with_rates
+from worldsim.actors.actor_model import NUM_FEATURES, RATE_SCALE, ActorModel, actor_features, find_all_courses
+from worldsim.actors.actors import (
+    STANDING,
+    TRAIT_NAMES,
+    ActorColumn,
+    Actors,
+    TraitColumn,
+    match_objects,
+    object_states,
+)
+from worldsim.actors.arrivals import ARRIVAL_NAMES
+from worldsim.actors.courses import CourseColumn
+from worldsim.actors.driver_habits import STANDSTILL_GAP, USUAL_LIMIT, HabitColumn, habit_likelihood, habits_of
+from worldsim.actors.lane_graph import Streets
+from worldsim.actors.leads import FREE
 from worldsim.actors.route_frame import LANE_HALF_WIDTH, FrenetPose, RouteFrame, to_frenet
 from worldsim.datatypes.boxes import wrap_angle
-from worldsim.datatypes.scene import ObjectColumn, ObjectKind
+from worldsim.datatypes.scene import LaneColumn, ObjectColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn
+from worldsim.surroundings import lane_graph_of
 
 ARRIVAL_RANGE = (32.0, 50.0)
 """Arrivals are taken from this far ahead on the route [m]: not before the ego's eyes, and where the route is known."""
+STEADY, GOES, SAME_SPEED = 0.4, 3.0, 1.0
+"""Who accelerates less than this [m/s²], is faster than this [m/s] and not faster or slower than its lead by more than
+this [m/s] shows by its speed or gap what it likes."""
+FREE_GAP, FREE_HEADWAY = 15.0, 2.0
+"""A lead is in nobody's way who is farther than this [m, s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,31 +59,37 @@ class ActorStageConfig:
         batch_size: actors a step.
         ahead: frames (START_SECONDS) over which acceleration and yaw rate are averaged; the change from one frame to
             the next follows from the change before it, and learning that would teach nothing.
+        every: frames from one of which samples are taken to the next.
         parked_share: of the actors a step that are parked; most of those recorded are.
     """
 
     loop: LoopConfig
     batch_size: int = 1024
     ahead: int = 5
+    every: int = 8
     parked_share: float = 0.2
 
     def __post_init__(self) -> None:
-        if self.batch_size < 2 or self.ahead < 1:
-            raise ValueError(f"batch_size must be at least 2 and ahead 1, got {self.batch_size} and {self.ahead}")
+        for name, least in (("batch_size", 2), ("ahead", 1), ("every", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if not 0 < self.parked_share < 1:
             raise ValueError(f"parked_share must lie in (0, 1), got {self.parked_share}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActorSamples:
-    """What actors saw and did: features [n, f], rates [n, 2] in units of RATE_SCALE; bool [n]: parked, waits (a driver
-    who stands) and starts (one who then does)."""
+    """What actors saw and did: features [n, f], rates [n, 2] in units of RATE_SCALE, habits [n, 2], columns as of
+    HabitColumn, NaN where the recording does not tell; bool [n]: parked, waits (a driver who stands) and starts (one
+    who then does). And drivers and pedestrians per metre of lane, [2] [1/m]."""
 
     features: np.ndarray
     rates: np.ndarray
+    habits: np.ndarray
     parked: np.ndarray
     waits: np.ndarray
     starts: np.ndarray
+    densities: np.ndarray
 
     @cached_property
     def groups(self) -> tuple[np.ndarray, np.ndarray]:
@@ -80,59 +109,144 @@ def _known_kinds(store: FrameStore) -> np.ndarray:
     return np.where(known[:, None], store.rows.scenes.object_kinds, ObjectKind.EMPTY)
 
 
-def _drivers(store: FrameStore, kinds: np.ndarray) -> np.ndarray:
-    """Whether each object moves at any time of its episode, float64 [n, s]; kind and size identify it."""
-    scenes = store.rows.scenes
-    episode = np.repeat(np.arange(len(store.starts)), store.lengths)
-    size = np.round(scenes.objects[..., [ObjectColumn.LENGTH, ObjectColumn.WIDTH]] * 1000).astype(np.int64)
-    identity = np.stack([np.broadcast_to(episode[:, None], kinds.shape), kinds, *np.moveaxis(size, -1, 0)], axis=-1)
-    _, index = np.unique(identity.reshape(-1, 4), axis=0, return_inverse=True)
-    moving = np.zeros(index.max() + 1, bool)
-    np.logical_or.at(moving, index.ravel(), scenes.objects[..., ObjectColumn.SPEED].ravel() > 0.5)
-    return moving[index].reshape(kinds.shape).astype(np.float64)
-
-
-def actor_samples(store: FrameStore, ahead: int, chunk: int = 2048) -> ActorSamples:
-    """Every actor of every frame that is there again `ahead` frames later.
+def actor_samples(store: FrameStore, config: ActorStageConfig) -> ActorSamples:
+    """Every road user of every `every`-th frame that is there again `ahead` frames later.
 
     Raises:
         ValueError: no episode is that long.
     """
-    rows, dt = store.rows, store.dt
-    positions = _pairs(store, ahead)
-    if not len(positions):
-        raise ValueError(f"no episode is longer than {ahead} frames: there is nothing to learn of how actors move")
-    states = object_states(rows.scenes, rows.vehicles)
-    kinds = _known_kinds(store)
-    drives = _drivers(store, kinds)
-    first = set(store.starts.tolist())
-    parts = []
-    for at in (positions[k : k + chunk] for k in range(0, len(positions), chunk)):
-        # what actors know: their states in the ego's frame, with rates since the frame before
-        scenes = rows.scenes[at]
-        before = np.array([p if p in first else p - 1 for p in at])
-        match = match_objects(states[before], kinds[before], states[at], kinds[at], dt, 1.0)
-        in_ego_frame = with_rates(states[at], states[before], match, dt)
-        in_ego_frame[..., : ActorColumn.SPEED] = scenes.objects[..., : ObjectColumn.SPEED]
-        in_ego_frame[..., ActorColumn.DRIVES] = drives[at]
-        pose = to_frenet(RouteFrame.from_scenes(scenes), in_ego_frame)
-        inputs = actor_features(in_ego_frame, kinds[at], pose, rows.vehicles[at, VehicleColumn.SPEED])
+    if not len(_pairs(store, config.ahead)):
+        raise ValueError(
+            f"no episode is longer than {config.ahead} frames: there is nothing to learn of how actors move"
+        )
+    parts, numbers, length = [], np.zeros(2), 0.0
+    for episode in tqdm(range(len(store.lengths)), desc="road users", unit="episode"):
+        traffic = RecordedTraffic.of(store, episode)
+        parts += _episode_samples(store, episode, traffic, config)
+        counted = _count_episode(store, episode, traffic, config.every)
+        numbers, length = numbers + counted[0], length + counted[1]
+    densities = numbers / max(length, 1.0)
+    if not parts:
+        empty = np.zeros(0, bool)
+        return ActorSamples(
+            features=np.zeros((0, NUM_FEATURES)), rates=np.zeros((0, 2)), habits=np.zeros((0, 2)), parked=empty,
+            waits=empty, starts=empty, densities=densities,
+        )  # fmt: skip
+    features, rates, habits, parked, waits, starts = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return ActorSamples(
+        features=features,
+        rates=np.clip(rates, -6, 6),
+        habits=habits,
+        parked=parked,
+        waits=waits,
+        starts=starts,
+        densities=densities,
+    )
 
-        # what they then did
-        later = at + ahead
-        match = match_objects(states[at], kinds[at], states[later], kinds[later], ahead * dt, 4.0)
-        n, slot = np.nonzero(match >= 0)
-        slot_now = match[n, slot]
-        now, then = states[at][n, slot_now], states[later][n, slot]
-        rates = _mean_rates(now, then, ahead * dt) / RATE_SCALE
 
-        # a driver at rest may start at any time, what is parked never does
-        stood, stands = (state[:, ActorColumn.SPEED] < STANDING for state in (now, then))
-        waits = stood & (drives[at][n, slot_now] > 0)
-        parked = stood & stands & ~waits
-        parts.append((inputs[n, slot_now], rates.astype(np.float32), parked, waits, waits & ~stands))
-    inputs, rates, parked, waits, starts = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return ActorSamples(features=inputs, rates=np.clip(rates, -6, 6), parked=parked, waits=waits, starts=starts)
+def _count_episode(store: FrameStore, episode: int, traffic: RecordedTraffic, every: int) -> tuple[np.ndarray, float]:
+    """`count_traffic` of an episode; nothing where its lanes are not known."""
+    frames = np.arange(0, int(store.lengths[episode]), every)
+    street = _streets(store, episode, frames[:1])[0]
+    if street is None:
+        return np.zeros(2), 0.0
+    return count_traffic(traffic, frames, store.rows.vehicles[int(store.starts[episode]) + frames], street.lanes)
+
+
+def _episode_samples(
+    store: FrameStore, episode: int, traffic: RecordedTraffic, config: ActorStageConfig
+) -> list[tuple[np.ndarray, ...]]:
+    """Columns of ActorSamples."""
+    later = traffic.later(config.ahead)
+    frames = np.intersect1d(np.arange(0, int(store.lengths[episode]), config.every), traffic.frames[later >= 0])
+    if not len(frames):
+        return []
+    actors, rows = _gather(traffic, frames)
+    at = int(store.starts[episode]) + frames
+    scenes, vehicles = store.rows.scenes[at], store.rows.vehicles[at]
+    streets = _streets(store, episode, frames)
+    in_ego_frame = actors.in_ego_frame(vehicles)
+    route_frame = RouteFrame.from_scenes(scenes)
+    pose = to_frenet(route_frame, in_ego_frame)
+    goals = np.where((rows >= 0)[..., None], traffic.goals[rows], np.nan)
+    courses = find_all_courses(actors, vehicles, route_frame, streets, in_ego_frame, pose, goals)
+    column = LaneColumn.SPEED_LIMIT
+    limits = np.where(scenes.lane_valid[:, column], scenes.lane[:, column], np.nan)
+    speeds = vehicles[:, VehicleColumn.SPEED]
+    inputs = actor_features(in_ego_frame, actors.kinds, pose, speeds, courses, limits)
+
+    # what they then did
+    n, slot = np.nonzero((rows >= 0) & (later[rows] >= 0) & (actors.kinds != ObjectKind.STATIC))
+    own = rows[n, slot]
+    now, then = traffic.states[own], traffic.states[later[own]]
+    rates = _mean_rates(now, then, config.ahead * store.dt) / RATE_SCALE
+
+    # a driver at rest may start at any time, what is parked never does
+    stood, stands = (state[:, ActorColumn.SPEED] < STANDING for state in (now, then))
+    waits = stood & (now[:, ActorColumn.DRIVES] > 0)
+    parked = stood & stands & ~waits
+    habits = shown_habits(traffic.tracks[own], now, courses[n, slot], limits[n])
+    return [(inputs[n, slot], rates.astype(np.float32), habits, parked, waits, waits & ~stands)]
+
+
+def shown_habits(tracks: np.ndarray, states: np.ndarray, courses: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    """Habits that tracks [n] show, columns as of HabitColumn, [n, 2]: the median share of the limit that each drives
+    at where nothing is in its way, and the median time that it leaves to a lead of its speed; NaN where it never does.
+
+    Args:
+        tracks: numbers.
+        states: ACTOR_NAMES [n, 10].
+        courses: COURSE_NAMES [n, 17].
+        limits: [n] [m/s], NaN where not known.
+    """
+    speed, steady = states[:, ActorColumn.SPEED], np.abs(states[:, ActorColumn.ACCELERATION]) < STEADY
+    gap, lead_speed = courses[:, CourseColumn.GAP], courses[:, CourseColumn.LEAD_SPEED]
+    goes = (courses[:, CourseColumn.ON_LANE] > 0) & (speed > GOES)
+    stops = np.minimum(courses[:, CourseColumn.STOP], courses[:, CourseColumn.WAIT]) < FREE
+    free = goes & steady & ~stops & (courses[:, CourseColumn.CURVE_SPEED] > 1.2 * speed)
+    free &= gap > FREE_GAP + FREE_HEADWAY * speed
+    follows = goes & steady & ~stops & (gap < 2.5 * speed) & (np.abs(lead_speed - speed) < SAME_SPEED)
+    limit = np.where(limits > 0, limits, USUAL_LIMIT)
+    habits = np.full((len(tracks), 2), np.nan)
+    for column, shows, values in (
+        (HabitColumn.PACE, free, speed / limit),
+        (HabitColumn.HEADWAY, follows, (gap - STANDSTILL_GAP) / np.maximum(speed, GOES)),
+    ):
+        order = np.flatnonzero(shows)[np.argsort(tracks[shows], kind="stable")]
+        names, begins = np.unique(tracks[order], return_index=True)
+        medians = [np.median(part) for part in np.split(values[order], begins[1:])] if len(order) else []
+        at = np.minimum(np.searchsorted(names, tracks), max(len(names) - 1, 0))
+        if len(names):
+            habits[:, column] = np.where(names[at] == tracks, np.array(medians)[at], np.nan)
+    return habits
+
+
+def _gather(traffic: RecordedTraffic, frames: np.ndarray) -> tuple[Actors, np.ndarray]:
+    """Those who are there at frames [n], and their rows in `traffic`, [n, s], -1 in free slots."""
+    order = np.argsort(traffic.frames, kind="stable")
+    begins, ends = (np.searchsorted(traffic.frames[order], frames, side=side) for side in ("left", "right"))
+    rows = np.full((len(frames), int((ends - begins).max())), -1)
+    for own, begin, end in zip(rows, begins.tolist(), ends.tolist(), strict=True):
+        own[: end - begin] = order[begin:end]
+    there = rows >= 0
+    traits = np.zeros((*rows.shape, len(TRAIT_NAMES)))
+    traits[..., [TraitColumn.ID, TraitColumn.WAY]] = np.where(there, traffic.tracks[rows], 0)[..., None]
+    actors = Actors(
+        states=np.where(there[..., None], traffic.states[rows], 0.0),
+        kinds=np.where(there, traffic.kinds[rows], ObjectKind.EMPTY),
+        vacant=~there,
+        traits=traits,
+    )
+    return actors, rows
+
+
+def _streets(store: FrameStore, episode: int, frames: np.ndarray) -> list[Streets | None]:
+    """The lanes and lights at frames [n] of an episode."""
+    scenes = store.camera_scenes(episode)
+    if not isinstance(scenes, CameraScenes):
+        return [None] * len(frames)
+    lanes = lane_graph_of(store.layouts[episode].read())
+    return [Streets(lanes, scenes.light_cycles, time) for time in (store.dt * frames).tolist()]
 
 
 def _mean_rates(now: np.ndarray, then: np.ndarray, seconds: float) -> np.ndarray:
@@ -200,14 +314,19 @@ def actor_losses(
     def tensor(values: np.ndarray) -> Tensor:
         return torch.from_numpy(values[chosen].astype(np.float32)).to(device)
 
-    estimate = model(tensor(samples.features))
+    seen, shown = tensor(samples.features), tensor(samples.habits)
+    told = model.habits(seen)
+    # what a recording does not tell of a driver is drawn, as it will be when it drives
+    drawn = habits_of(told.detach(), tensor(rng.standard_normal(samples.habits.shape)))
+    estimate = model(seen, torch.where(torch.isfinite(shown), shown, drawn))
     moves = 1 - tensor(samples.waits)
     error = F.smooth_l1_loss(estimate[:, :2], tensor(samples.rates), beta=0.5, reduction="none")
     acceleration, yaw_rate = (error * moves[:, None]).sum(0) / moves.sum().clamp(min=1)
     wrong = F.binary_cross_entropy_with_logits(estimate[:, 2], tensor(samples.starts), reduction="none")
     start = (wrong * (1 - moves)).sum() / (1 - moves).sum().clamp(min=1)
-    loss = acceleration + yaw_rate + 0.2 * start
-    return {"loss": loss, "acceleration": acceleration, "yaw_rate": yaw_rate, "start": start}
+    habits = habit_likelihood(told, shown)
+    loss = acceleration + yaw_rate + 0.2 * start + 0.1 * habits
+    return {"loss": loss, "acceleration": acceleration, "yaw_rate": yaw_rate, "start": start, "habits": habits}
 
 
 def train_actors(model: ActorModel, scenes: RecordedScenes, config: ActorStageConfig, folder: Path) -> None:
@@ -234,7 +353,8 @@ def train_actors(model: ActorModel, scenes: RecordedScenes, config: ActorStageCo
     seed = config.loop.seed
     arrivals = find_arrivals(scenes, model.config.num_arrivals, np.random.default_rng([seed, 10**6]))
     model.arrivals.copy_(torch.from_numpy(arrivals))
-    samples = actor_samples(store, config.ahead)
+    samples = actor_samples(store, config)
+    model.densities.copy_(torch.from_numpy(samples.densities))
     if not len(samples.rates):
         raise ValueError("the recording shows no actor twice: record with traffic")
 

@@ -61,9 +61,11 @@ class ParkedColumn(IntEnum):
     KIND = 6
 
 
-TRAIT_NAMES = ("red", "green", "blue", "height", "z", "phase", "id", "recurs")
+TRAIT_NAMES = ("red", "green", "blue", "height", "z", "phase", "id", "recurs", "waited", "pace", "headway", "way")
 """RGB in [0, 1], NaN where unknown; height, and that of the ground below [m], NaN where it is not known; of a
-pedestrian's stride [rad]; who it is, and of a free slot whoever was there last; 1 for whose place another one takes."""
+pedestrian's stride [rad]; who it is, and of a free slot whoever was there last; 1 for whose place another one takes;
+how long it has stood [s]; of drivers the speed that they like, as a share of the limit, and the time that they leave
+to their lead [s], NaN before these are drawn; number by which it chooses its way, NaN before that is drawn."""
 
 
 class TraitColumn(IntEnum):
@@ -77,10 +79,16 @@ class TraitColumn(IntEnum):
     PHASE = 5
     ID = 6
     RECURS = 7
+    WAITED = 8
+    PACE = 9
+    HEADWAY = 10
+    WAY = 11
 
 
 COLOR = slice(TraitColumn.RED, TraitColumn.BLUE + 1)
 """RGB of an actor."""
+HABITS = slice(TraitColumn.PACE, TraitColumn.HEADWAY + 1)
+"""Pace and headway of a driver."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +99,7 @@ class Actors:
         states: ACTOR_NAMES, float64 [b, s, 10].
         kinds: ObjectKind, EMPTY in free slots, int64 [b, s].
         vacant: free slots that a new arrival may take, bool [b, s]; the others stay free, as they were at the start.
-        traits: TRAIT_NAMES: what pictures of them need, and who they are, float64 [b, s, 8].
+        traits: TRAIT_NAMES: what pictures of them need, and who they are, float64 [b, s, 12].
     """
 
     states: np.ndarray

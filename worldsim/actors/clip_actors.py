@@ -42,7 +42,7 @@ def actors_of_clips(clips: Sequence[StartClip]) -> Actors:
         traits=np.zeros((b, NUM_ACTORS, len(TRAIT_NAMES))),
     )
     actors.traits[..., COLOR] = np.nan
-    actors.traits[..., TraitColumn.Z] = np.nan
+    actors.traits[..., [TraitColumn.Z, TraitColumn.PACE, TraitColumn.HEADWAY, TraitColumn.WAY]] = np.nan
     for k, clip in enumerate(clips):
         fill = _fill_from_scene if clip.road_users is None else _fill_from_known
         fill(actors.states[k], actors.kinds[k], actors.traits[k], clip)

@@ -135,8 +135,9 @@ def test_no_picture_run_holds_a_missing_picture() -> None:
 
 def test_nothing_is_learned_of_actors_where_they_are_unknown(tmp_path: Path) -> None:
     store = drive(objects=slice(20, None))
-    assert len(actor_samples(store, 5).rates) == 15  # type: ignore[arg-type]
-    assert len(actor_samples(drive(), 5).rates) == NUM - 5  # type: ignore[arg-type]
+    config = ActorStageConfig(loop=LoopConfig(num_steps=1), every=1)
+    assert len(actor_samples(store, config).rates) == 15  # type: ignore[arg-type]
+    assert len(actor_samples(drive(), config).rates) == NUM - 5  # type: ignore[arg-type]
 
     def arrivals(store: SimpleNamespace) -> np.ndarray:
         store.rows.scenes.lane_valid[:] = True
@@ -148,7 +149,7 @@ def test_nothing_is_learned_of_actors_where_they_are_unknown(tmp_path: Path) -> 
     assert arrivals(drive())[:, 6].sum() == 1
     for unknown in ("objects", "progress"):
         assert not arrivals(drive(**{unknown: slice(29, 31)})).any(), unknown
-    model, config = ActorModel(ActorConfig()), ActorStageConfig(loop=LoopConfig(num_steps=1))
+    model = ActorModel(ActorConfig())
     train_actors(model, scenes_of(drive(objects=slice(None))), config, tmp_path)
     assert not model.arrivals.any()
     assert (tmp_path / "actors.safetensors").is_file()

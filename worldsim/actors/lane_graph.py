@@ -1,0 +1,361 @@
+"""LaneGraph: the lanes of a layout as drivers use them: where each goes on, where one stops and for what, and which
+cross. numpy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from worldsim.datatypes.boxes import wrap_angle
+from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, LineKind, SignFace
+from worldsim.datatypes.signals import SignalKind
+
+LANE_STEP = 2.0
+"""Distance between the points of a lane [m]."""
+CELL = 6.0
+"""Size of the cells in which points of lanes are looked up [m]."""
+MOST_SUCCESSORS = 6
+"""Lanes that one can go on as."""
+JOINS = 0.8
+"""A lane goes on where another begins this near to its end [m]."""
+JOINS_ANGLE = 0.6
+"""And turned by no more than this [rad]."""
+CONFLICT_DISTANCE = 2.6
+"""Two lanes of a junction that come this near to each other cross or merge [m]."""
+FINER = 4
+"""Steps into which those between the points of a lane are divided to tell where it crosses others [1]."""
+STRAIGHT = 0.5
+"""A junction lane that turns by less goes straight on [rad]."""
+HEAD_RANGE, HEAD_SIDE, HEAD_TURN = (-4.0, 45.0), 16.0, 0.6
+"""Where the heads of a light stand: beyond its stop line, beside it [m], and turned away from who waits [rad]."""
+SIGN_RANGE, SIGN_SIDE = (-8.0, 8.0), 9.0
+"""Where a sign stands, seen from its stop line [m]."""
+ENTRY_REACH = 12.0
+"""A sign without a stop line stands within this of the end of the lane it counts for [m]."""
+INTO_JUNCTION = 5.0
+"""A stop line this far on a junction lane is that of the lane before [m]."""
+SEGMENT = 20.0
+"""No stop line is longer [m]."""
+NO_STOP = np.inf
+"""`stop_s` of a lane without a stop line [m]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LaneGraph:
+    """`l` lanes of `p` points in all, in the layout's frame.
+
+    Args:
+        points: x, y and yaw, about LANE_STEP apart along each lane, float64 [p, 3] [m, m, rad].
+        point_lanes: which lane each belongs to, int64 [p].
+        starts: lane k has the points starts[k] to starts[k + 1], int64 [l + 1].
+        lengths: float64 [l] [m].
+        steps: distance between the points of each, float64 [l] [m].
+        successors: the lanes that each goes on as, -1 for none, int64 [l, MOST_SUCCESSORS].
+        in_junction: bool [l].
+        turns: by how much a lane turns from beginning to end, positive left, float64 [l] [rad].
+        stop_s: where on each the stop line is, NO_STOP for none, float64 [l] [m].
+        stop_kinds: SignalKind of it: RED for a light, STOP, YIELD; NONE without one, int64 [l].
+        stop_groups: the light group that counts there, -1 for none, int64 [l].
+        minor: whether those who come by this junction lane give way to the others, bool [l].
+        crossings: arc length on lane a where it first comes near lane b of the same junction, inf where they never
+            do, float64 [l, l] [m].
+        origin: x and y of the first cell, float64 [2] [m].
+        cell_starts: cell (row, column) has the points cell_points[cell_starts[k] : cell_starts[k + 1]] with
+            k = row * columns + column; rows go along x; int64 [cells + 1].
+        cell_points: int64 [p].
+        cells: rows and columns, int64 [2].
+    """
+
+    points: np.ndarray
+    point_lanes: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
+    steps: np.ndarray
+    successors: np.ndarray
+    in_junction: np.ndarray
+    turns: np.ndarray
+    stop_s: np.ndarray
+    stop_kinds: np.ndarray
+    stop_groups: np.ndarray
+    minor: np.ndarray
+    crossings: np.ndarray
+    origin: np.ndarray
+    cell_starts: np.ndarray
+    cell_points: np.ndarray
+    cells: np.ndarray
+
+    def __len__(self) -> int:
+        """Number of lanes."""
+        return len(self.lengths)
+
+    def stop_pose(self, lane: int) -> np.ndarray:
+        """x, y and yaw of the stop line of a lane that has one, [3]; it may lie a little beyond the lane's end."""
+        own = self.points[self.starts[lane] : self.starts[lane + 1]]
+        k = min(int(self.stop_s[lane] / self.steps[lane]), len(own) - 1)
+        beyond = self.stop_s[lane] - k * self.steps[lane]
+        x, y, yaw = own[k]
+        return np.array([x + beyond * np.cos(yaw), y + beyond * np.sin(yaw), yaw])
+
+    @staticmethod
+    def of(layout: Layout) -> LaneGraph:
+        """The lanes of a layout, none where the ground is not known."""
+        lines, kinds = layout.lines(), layout.line_kinds
+        centres = [lines[k][:, :2] for k in np.flatnonzero(kinds == LineKind.LANE_CENTRE).tolist()]
+        lanes = [_resample(line) for line in centres if len(line) > 1]
+        starts = np.cumsum([0, *(len(lane) for lane in lanes)], dtype=np.int64)
+        points = np.concatenate([*lanes, np.zeros((0, 3))])
+        steps = np.array([float(np.hypot(*(lane[1, :2] - lane[0, :2]))) for lane in lanes])
+        lengths = steps * (np.diff(starts) - 1)
+        point_lanes = np.repeat(np.arange(len(lanes)), np.diff(starts))
+        successors, in_junction = _successors(points, starts), _in_junction(points, starts, layout)
+        turns = np.array([float(lane[-1, 2] - lane[0, 2]) for lane in lanes])
+        stop_s, stop_kinds, stop_groups = _stops(layout, points, starts, lengths, in_junction, successors)
+        origin, cell_starts, cell_points, cells = _cells(points)
+        return LaneGraph(
+            points=points,
+            point_lanes=point_lanes,
+            starts=starts,
+            lengths=lengths,
+            successors=successors,
+            in_junction=in_junction,
+            turns=turns,
+            steps=steps,
+            stop_s=stop_s,
+            stop_kinds=stop_kinds,
+            stop_groups=stop_groups,
+            minor=_minor(successors, in_junction, turns, stop_kinds),
+            crossings=_crossings(points, starts, steps, in_junction),
+            origin=origin,
+            cell_starts=cell_starts,
+            cell_points=cell_points,
+            cells=cells,
+        )
+
+
+class Streets(NamedTuple):
+    """What the vehicles of a world drive by: its lanes, the cycles of its lights, LIGHT_CYCLE_NAMES [g, 4] by light
+    group, None where not known, and the time on their clock [s]."""
+
+    lanes: LaneGraph
+    light_cycles: np.ndarray | None
+    time: float
+
+
+def _resample(line: np.ndarray) -> np.ndarray:
+    """Points with yaw, [k, 3], equally far apart along a polyline [n, 2]."""
+    steps = np.diff(line, axis=0)
+    arcs = np.concatenate([[0.0], np.cumsum(np.hypot(steps[:, 0], steps[:, 1]))])
+    count = max(round(float(arcs[-1]) / LANE_STEP), 1)
+    at = np.linspace(0.0, arcs[-1], count + 1)
+    xy = np.stack([np.interp(at, arcs, line[:, k]) for k in range(2)], axis=-1)
+    chords = np.diff(xy, axis=0)
+    yaw = np.unwrap(np.arctan2(chords[:, 1], chords[:, 0]))
+    inner = 0.5 * (yaw[1:] + yaw[:-1])
+    ends = yaw[[0, -1]] if len(yaw) == 1 else 2 * yaw[[0, -1]] - inner[[0, -1]]
+    return np.column_stack([xy, np.concatenate([ends[:1], inner, ends[1:]])])
+
+
+def _successors(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    begins, ends = points[starts[:-1]], points[starts[1:] - 1]
+    apart = np.hypot(*np.moveaxis(begins[None, :, :2] - ends[:, None, :2], -1, 0))
+    turned = np.abs(wrap_angle(begins[None, :, 2] - ends[:, None, 2]))
+    follows = (apart < JOINS) & (turned < JOINS_ANGLE)
+    found = np.full((len(begins), MOST_SUCCESSORS), -1)
+    for lane, row in enumerate(follows):
+        onward = np.flatnonzero(row)[:MOST_SUCCESSORS]
+        found[lane, : len(onward)] = onward
+    return found
+
+
+def _in_junction(points: np.ndarray, starts: np.ndarray, layout: Layout) -> np.ndarray:
+    """Whether the middle of each lane lies in a junction, bool [l]."""
+    middles = points[(starts[:-1] + starts[1:] - 1) // 2, :2]
+    inside = np.zeros(len(middles), bool)
+    for outline, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
+        if kind == AreaKind.JUNCTION:
+            inside |= _inside(middles, outline[:, :2])
+    return inside
+
+
+def _inside(places: np.ndarray, outline: np.ndarray) -> np.ndarray:
+    """Which points [n, 2] lie inside an outline [k, 2], bool [n]."""
+    a, b = outline, np.roll(outline, -1, axis=0)
+    x, y = places[:, :1], places[:, 1:]
+    spans = (a[:, 1] > y) != (b[:, 1] > y)
+    rise = np.where(b[:, 1] == a[:, 1], 1.0, b[:, 1] - a[:, 1])
+    return (spans & (x < a[:, 0] + (y - a[:, 1]) / rise * (b[:, 0] - a[:, 0]))).sum(axis=1) % 2 == 1
+
+
+def _stops(
+    layout: Layout,
+    points: np.ndarray,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    in_junction: np.ndarray,
+    successors: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`stop_s`, `stop_kinds` and `stop_groups` of LaneGraph."""
+    num = len(lengths)
+    stop_s, kinds, groups = np.full(num, NO_STOP), np.full(num, int(SignalKind.NONE)), np.full(num, -1)
+    lines = layout.lines()
+    segments = [lines[k][[0, -1], :2] for k in np.flatnonzero(layout.line_kinds == LineKind.STOP_LINE).tolist()]
+    before = {int(onward): lane for lane, row in enumerate(successors) for onward in row[row >= 0]}
+    for lane in range(num):
+        own = points[starts[lane] : starts[lane + 1]]
+        low, high = own[:, :2].min(axis=0) - SEGMENT, own[:, :2].max(axis=0) + SEGMENT
+        for segment in segments:
+            if (segment[0] < low).any() or (segment[0] > high).any():
+                continue
+            s = _crossed_at(own, segment)
+            if s is None or (in_junction[lane] and s > INTO_JUNCTION):
+                continue
+            # a line just inside a junction belongs to the lane before it
+            whose = before.get(lane, lane) if in_junction[lane] else lane
+            group, sign = _find_light(layout, own, s), _find_sign(layout, own, s, SIGN_RANGE)
+            if group >= 0 or sign != SignalKind.NONE:
+                kinds[whose], groups[whose] = SignalKind.RED if group >= 0 else sign, group
+                stop_s[whose] = min(s, lengths[lane]) if whose == lane else lengths[whose] + s
+
+        # a sign to give way often has no line
+        onward = successors[lane][successors[lane] >= 0]
+        if not in_junction[lane] and kinds[lane] == SignalKind.NONE and in_junction[onward].any():
+            kinds[lane] = _find_sign(layout, own, lengths[lane], (-ENTRY_REACH, SIGN_RANGE[1]))
+            stop_s[lane] = lengths[lane] if kinds[lane] != SignalKind.NONE else NO_STOP
+    return stop_s, kinds, groups
+
+
+def _crossed_at(lane: np.ndarray, segment: np.ndarray) -> float | None:
+    """Arc length at which a lane [k, 3] crosses a segment [2, 2] [m]; None where it does not."""
+    step = np.hypot(*(lane[1, :2] - lane[0, :2]))
+    a, along = lane[:-1, :2], np.diff(lane[:, :2], axis=0)
+    b, across = segment[0], segment[1] - segment[0]
+    cross = along[:, 0] * across[1] - along[:, 1] * across[0]
+    d, safe = b - a, np.where(np.abs(cross) < 1e-9, np.inf, cross)
+    t = (d[:, 0] * across[1] - d[:, 1] * across[0]) / safe
+    u = (d[:, 0] * along[:, 1] - d[:, 1] * along[:, 0]) / safe
+    # stop lines end some way before the middle of the road, and painted ones before its edge
+    hit = np.flatnonzero((t >= 0) & (t <= 1) & (u > -0.1) & (u < 1.1) & np.isfinite(safe))
+    return None if not len(hit) else float((hit[0] + t[hit[0]]) * step)
+
+
+def _seen_from(layout: Layout, rows: np.ndarray, lane: np.ndarray, s: float) -> tuple[np.ndarray, ...]:
+    """How far ahead of the place at `s` on a lane and beside it boxes are [m], and how far they are turned away from
+    who comes along it [rad], each [rows]."""
+    step = np.hypot(*(lane[1, :2] - lane[0, :2]))
+    x, y, yaw = lane[min(int(s / step), len(lane) - 1)]
+    d = layout.boxes[rows, :2] - (x, y)
+    ahead = np.cos(yaw) * d[:, 0] + np.sin(yaw) * d[:, 1]
+    aside = np.cos(yaw) * d[:, 1] - np.sin(yaw) * d[:, 0]
+    return ahead, aside, np.abs(wrap_angle(layout.boxes[rows, BoxColumn.YAW] - yaw - np.pi))
+
+
+def _find_light(layout: Layout, lane: np.ndarray, s: float) -> int:
+    """The light group of the nearest heads that face who waits at `s` on a lane, -1 for none."""
+    rows = np.flatnonzero((layout.box_kinds == LayoutKind.LIGHT) & (layout.box_signals >= 0))
+    ahead, aside, turned = _seen_from(layout, rows, lane, s)
+    near = (ahead >= HEAD_RANGE[0]) & (ahead <= HEAD_RANGE[1]) & (np.abs(aside) <= HEAD_SIDE) & (turned <= HEAD_TURN)
+    if not near.any():
+        return -1
+    return int(layout.box_signals[rows[np.where(near, np.hypot(ahead, aside), np.inf).argmin()]])
+
+
+def _find_sign(layout: Layout, lane: np.ndarray, s: float, reach: tuple[float, float]) -> SignalKind:
+    """STOP or YIELD where such a sign faces who comes to `s` on a lane, else NONE."""
+    is_sign = (layout.box_signs == SignFace.STOP) | (layout.box_signs == SignFace.YIELD)
+    rows = np.flatnonzero((layout.box_kinds == LayoutKind.SIGN) & is_sign)
+    ahead, aside, turned = _seen_from(layout, rows, lane, s)
+    near = (ahead >= reach[0]) & (ahead <= reach[1]) & (np.abs(aside) <= SIGN_SIDE) & (turned <= HEAD_TURN)
+    if not near.any():
+        return SignalKind.NONE
+    face = layout.box_signs[rows[np.where(near, np.hypot(ahead, aside), np.inf).argmin()]]
+    return SignalKind.STOP if face == SignFace.STOP else SignalKind.YIELD
+
+
+def _minor(successors: np.ndarray, in_junction: np.ndarray, turns: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+    """Whose junction lanes give way: those behind a stop or yield sign, those without a light where others have one,
+    and the stem of a T, from which nobody goes straight on, where nothing stands. bool [l]."""
+    minor = np.zeros(len(turns), bool)
+    for approaches in _junctions(successors, in_junction):
+        stands = {lane: kinds[lane] for lane in approaches}
+        signs = {lane for lane, kind in stands.items() if kind in (SignalKind.STOP, SignalKind.YIELD)}
+        lights = {lane for lane, kind in stands.items() if kind == SignalKind.RED}
+        if lights:
+            signs |= set(approaches) - lights
+        elif not signs:
+            straight = {lane for lane, onward in approaches.items() if (np.abs(turns[onward]) < STRAIGHT).any()}
+            signs = set(approaches) - straight if straight else set()
+        for lane in signs:
+            minor[approaches[lane]] = True
+    return minor
+
+
+def _junctions(successors: np.ndarray, in_junction: np.ndarray) -> list[dict[int, list[int]]]:
+    """Of each junction the lanes into it, and the lanes in it that begin at each."""
+    into = {
+        lane: [int(k) for k in row[row >= 0] if in_junction[k]]
+        for lane, row in enumerate(successors)
+        if not in_junction[lane]
+    }
+    # lanes that lead out to a common lane, or begin at a common one, are of one junction
+    group = {k: k for onward in into.values() for k in onward}
+
+    def root(k: int) -> int:
+        while group[k] != k:
+            k = group[k]
+        return k
+
+    out: dict[int, int] = {}
+    for onward in into.values():
+        for k in onward:
+            group[root(k)] = root(onward[0])
+            for exit_lane in successors[k][successors[k] >= 0].tolist():
+                group[root(k)] = root(out.setdefault(exit_lane, k))
+    found: dict[int, dict[int, list[int]]] = {}
+    for lane, onward in into.items():
+        if onward:
+            found.setdefault(root(onward[0]), {})[lane] = onward
+    return list(found.values())
+
+
+def _crossings(points: np.ndarray, starts: np.ndarray, steps: np.ndarray, in_junction: np.ndarray) -> np.ndarray:
+    """`crossings` of LaneGraph; lanes that begin together do not cross each other."""
+    crossings = np.full((len(steps), len(steps)), np.inf)
+    inside = np.flatnonzero(in_junction).tolist()
+    begins, ends = points[starts[:-1], :2], points[starts[1:] - 1, :2]
+    middles, lengths = 0.5 * (begins + ends), steps * np.diff(starts)
+    together = _apart(begins, begins) < JOINS
+    near_by = _apart(middles, middles) < 0.5 * (lengths[:, None] + lengths) + CONFLICT_DISTANCE
+    for a in inside:
+        own = _finer(points[starts[a] : starts[a + 1], :2])
+        for b in np.flatnonzero(near_by[a] & ~together[a] & in_junction).tolist():
+            other = points[starts[b] : starts[b + 1], :2]
+            near = _apart(own, other).min(axis=1) < CONFLICT_DISTANCE
+            if near.any():
+                crossings[a, b] = steps[a] * int(np.argmax(near)) / FINER
+    return crossings
+
+
+def _finer(line: np.ndarray) -> np.ndarray:
+    """A polyline [n, 2] with FINER times as many steps."""
+    at = np.arange(FINER * (len(line) - 1) + 1) / FINER
+    return np.stack([np.interp(at, np.arange(len(line)), line[:, k]) for k in range(2)], axis=-1)
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Distances [n, m] of points [n, 2] from points [m, 2]."""
+    return np.hypot(a[:, None, 0] - b[:, 0], a[:, None, 1] - b[:, 1])
+
+
+def _cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """`origin`, `cell_starts`, `cell_points` and `cells` of LaneGraph."""
+    if not len(points):
+        return np.zeros(2), np.zeros(2, np.int64), np.zeros(0, np.int64), np.ones(2, np.int64)
+    origin = points[:, :2].min(axis=0)
+    place = ((points[:, :2] - origin) / CELL).astype(np.int64)
+    cells = place.max(axis=0) + 1
+    number = place[:, 0] * cells[1] + place[:, 1]
+    order = np.argsort(number, kind="stable")
+    cell_starts = np.searchsorted(number[order], np.arange(int(cells.prod()) + 1))
+    return origin, cell_starts.astype(np.int64), order, cells
