@@ -88,6 +88,13 @@ STAGES: tuple[Stage, ...] = (
         when=lambda run: run.initial is not None,
     ),
     Stage(
+        name="reader",
+        makes="the scene reader, which decodes lane, lead and objects from pictures alone, recorded and made ones",
+        needs=("record", "vae", "initial"),
+        results=("reader/reader.safetensors",),
+        run=stage_runs.run_reader,
+    ),
+    Stage(
         name="causal_teacher",
         makes="a larger causal teacher",
         needs=("latents",),
@@ -147,13 +154,6 @@ STAGES: tuple[Stage, ...] = (
         needs=("vae", "self_rollouts"),
         results=("decoder/vae.safetensors",),
         run=stage_runs.run_decoder,
-    ),
-    Stage(
-        name="reader",
-        makes="the scene reader, which decodes lane, lead and objects from pictures alone, recorded and made ones",
-        needs=("record", "decoder"),
-        results=("reader/reader.safetensors",),
-        run=stage_runs.run_reader,
     ),
     Stage(
         name="trust",
