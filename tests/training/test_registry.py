@@ -88,7 +88,7 @@ def test_a_stage_that_the_initial_checkpoint_makes_needless_is_left_out(
     )
     monkeypatch.setattr("training.registry.STAGES", made)
     train(TrainConfig(recipe="debug", out=tmp_path, until="student", initial=tmp_path))
-    assert asked == ["record", "vae", "latents", "actors", "layouts", "student"]
+    assert asked == ["record", "vae", "latents", "actors", "layouts", "reader", "student"]
 
 
 def test_results_older_than_what_they_were_made_from_are_named(tmp_path: Path) -> None:
