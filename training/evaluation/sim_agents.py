@@ -237,7 +237,8 @@ def choose_realism_starts(store: FrameStore, num: int, num_context: int, num_ste
     usable = []
     for position in choose_long_starts(store, 4 * num, num_context, num_steps, rng).tolist():
         ahead = slice(position, position + num_steps + 1)
-        inside = episode_at(store, position) == episode_at(store, min(position + num_steps, len(store) - 1))
+        last = position + num_steps
+        inside = last < len(store) and episode_at(store, position) == episode_at(store, last)
         if inside and known.motion[ahead].all() and (rows.collision[ahead] <= 0.5).all() and position not in usable:
             usable.append(position)
     return usable[:num]
