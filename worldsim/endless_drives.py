@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from worldsim.actors.lane_graph import LANE_STEP, LaneGraph
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, Layout
-from worldsim.datatypes.route import RoutePreview, Routes, preview_routes
+from worldsim.datatypes.route import ROUTE_LANE_NAMES, RoutePreview, Routes, preview_routes, to_vehicle_frame
 from worldsim.datatypes.route_signals import RouteSignals
 from worldsim.datatypes.start_clip import StartClip
+from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.editing.apply import stand_on_road
 from worldsim.layouts.beginning import begin_endless
 from worldsim.layouts.carried_edits import carry_edits
@@ -24,6 +26,10 @@ from worldsim.surroundings import Surroundings
 
 NUM_TOWNS = 32
 """Made towns that are kept, as many as there may be drives at once; one that is not is made again, the same."""
+
+
+ROUTE_AHEAD = 250.0
+"""How far the way is looked for along the lane of a start without a route [m]."""
 
 
 class OnNextStretch(NamedTuple):
@@ -48,8 +54,9 @@ class EndlessDrives:
 
     def begin(self, clip: StartClip, seed: int, commands: np.ndarray) -> tuple[StartClip, EndlessPlace]:
         """A clip that goes on in a made town, and where its drive begins; as `begin_endless`. Of those who are parked
-        beside its road nobody is left on a made one."""
-        told, town, stretch = begin_endless(clip, self.model, seed, commands)
+        beside its road nobody is left on a made one. A clip without a route follows its lane, or begins on a made road
+        where its lanes are not known."""
+        told, town, stretch = begin_endless(_with_route(clip), self.model, seed, commands)
         self._keep(town)
         if told.road_users is not None:
             users = told.road_users
@@ -120,6 +127,18 @@ class EndlessDrives:
         self._towns[id(town.drive)] = town
         while len(self._towns) > NUM_TOWNS:
             self._towns.popitem(last=False)
+
+
+def _with_route(clip: StartClip) -> StartClip:
+    """The clip; one without a route with the way along its lane, where none is known with the ground under the ego."""
+    if len(clip.route) > 1:
+        return clip
+    vehicle = clip.vehicles[-1]
+    x, y, yaw = vehicle[: VehicleColumn.YAW + 1].tolist()
+    ahead = LaneGraph.of(clip.layout).points_ahead(x, y, yaw, ROUTE_AHEAD)[:, :2]
+    route = to_vehicle_frame(vehicle, ahead) if len(ahead) > 1 else np.array([[-LANE_STEP, 0.0], [0.0, 0.0]])
+    lanes = np.full((len(route), len(ROUTE_LANE_NAMES)), np.nan, np.float32)
+    return replace(clip, route=route.astype(np.float32), lanes=lanes)
 
 
 def _come_to_be_on_road(users: KnownRoadUsers, before: Layout, after: Layout) -> np.ndarray:

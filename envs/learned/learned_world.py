@@ -52,8 +52,8 @@ class LearnedWorld:
             stay, whatever `ambient_traffic` says.
         layout: edits of `drivedit.edit`, or a Layout with the ground of the start's and other boxes. The start's frames
             are painted anew where they show them.
-        endless: True lets the road go on without end, through a town that the seed tells; a start without a route has
-            none to go on from.
+        endless: True lets the road go on without end, through a town that the seed tells; usual where a start has no
+            route but tells the ground around it.
         commands: of an endless drive, RouteCommand at its junctions, one after the other; where a junction has no such
             way out, and after the last one, it is drawn.
 

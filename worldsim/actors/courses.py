@@ -10,7 +10,7 @@ import numpy as np
 from worldsim.actors.actors import ActorColumn
 from worldsim.actors.corridors import NUM_POINTS, find_lead, go_on, wrap
 from worldsim.actors.course_columns import COURSE_NAMES, CourseColumn
-from worldsim.actors.lane_graph import CELL, LANE_STEP, LaneGraph
+from worldsim.actors.lane_graph import CELL, LANE_SIDE, LANE_STEP, LANE_TURN, LaneGraph
 from worldsim.actors.leads import FREE
 from worldsim.actors.right_of_way import JUNCTION_RANGE, find_ego_lane, give_way, rank_of, shown_by
 from worldsim.compiled import compiled
@@ -20,8 +20,6 @@ from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 BEND_NEAR, BEND_FAR, BEND_BEYOND = 2, 6, 12
 """Points ahead up to which a course's bends are told."""
-LANE_SIDE, LANE_TURN = 2.2, 0.8
-"""Who is on a lane is no farther beside it [m] and turned by no more [rad]."""
 ALIKE = 0.5
 """Lanes that fit an actor nearly as well as the best one are as likely: which it follows is its own choice [m]."""
 LATERAL_ACCELERATION, CURVE_BRAKING = 2.4, 1.8

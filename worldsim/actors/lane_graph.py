@@ -18,6 +18,8 @@ CELL = 6.0
 """Size of the cells in which points of lanes are looked up [m]."""
 MOST_SUCCESSORS = 6
 """Lanes that one can go on as."""
+LANE_SIDE, LANE_TURN = 2.2, 0.8
+"""Who is on a lane is no farther beside it [m] and turned by no more [rad]."""
 JOINS = 0.8
 """A lane goes on where another begins this near to its end [m]."""
 JOINS_ANGLE = 0.6
@@ -97,6 +99,31 @@ class LaneGraph:
         beyond = self.stop_s[lane] - k * self.steps[lane]
         x, y, yaw = own[k]
         return np.array([x + beyond * np.cos(yaw), y + beyond * np.sin(yaw), yaw])
+
+    def find_lane(self, x: float, y: float, yaw: float) -> tuple[int, float] | None:
+        """The lane that a pose is on, and how far along it [m]; None where there is none."""
+        beside = np.hypot(self.points[:, 0] - x, self.points[:, 1] - y)
+        off = np.where(np.abs(wrap_angle(self.points[:, 2] - yaw)) < LANE_TURN, beside, np.inf)
+        if not len(off) or off.min() > LANE_SIDE:
+            return None
+        lane = int(self.point_lanes[off.argmin()])
+        return lane, float((off.argmin() - self.starts[lane]) * self.steps[lane])
+
+    def points_ahead(self, x: float, y: float, yaw: float, length: float) -> np.ndarray:
+        """The way from a pose along its lane, straightest at junctions, up to `length` [m] or the last lane's end:
+        points of lanes, [n, 3]; none where the pose is on no lane."""
+        found = self.find_lane(x, y, yaw)
+        if found is None:
+            return np.zeros((0, 3))
+        lane, s = found
+        pieces, left = [self.points[self.starts[lane] + round(s / self.steps[lane]) : self.starts[lane + 1]]], length
+        left -= self.lengths[lane] - s
+        while left > 0 and (self.successors[lane] >= 0).any():
+            onward = self.successors[lane][self.successors[lane] >= 0]
+            lane = int(onward[np.abs(self.turns[onward]).argmin()])
+            pieces.append(self.points[self.starts[lane] + 1 : self.starts[lane + 1]])
+            left -= self.lengths[lane]
+        return np.concatenate(pieces)
 
     @staticmethod
     def of(layout: Layout) -> LaneGraph:

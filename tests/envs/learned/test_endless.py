@@ -9,7 +9,8 @@ from envs.learned.config import LearnedWorldConfig
 from envs.learned.learned_world import LearnedWorld
 from envs.learned.snapshot import LearnedSnapshot
 from envs.serialization import read_snapshot, write_snapshot
-from worldsim.datatypes.layout import BoxColumn, LayoutKind
+from worldsim.datatypes.layout import BoxColumn, Layout, LayoutKind
+from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ROUTE_DISTANCES, RouteCommand
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.editing import edits as edit
@@ -139,6 +140,33 @@ def test_the_command_tells_of_the_junction_ahead(world: LearnedWorld):
     assert world.step(COAST).scene.command == RouteCommand.FOLLOW
 
 
+def test_a_start_without_a_route_is_endless_by_itself(world: LearnedWorld):
+    clip = world.starts[0]
+    no_route = replace(clip, route=clip.route[:0], lanes=clip.lanes[:0], signals=None)
+    world.reset(0, {"start_clip": no_route})
+    along = place_of(world).drive.route.points
+    assert np.hypot(*(along[1:] - along[:-1]).T).sum() > 100.0  # by the lanes of the start's own layout
+    recorded = to_ground_frame(clip.vehicles[-1], clip.route[:40])
+    gaps = np.hypot(*(along[:, None] - recorded[None]).transpose(2, 0, 1)).min(axis=0)
+    assert gaps.max() < 1.5
+    drive_over_the_end_of_a_stretch(world)
+    world.reset(0, {"start_clip": no_route, "endless": False})
+    assert world.snapshot().state.tracked.surroundings[0].endless is None
+
+
+def test_a_start_that_tells_pictures_alone_begins_on_a_made_road_only_when_asked(world: LearnedWorld):
+    clip = world.starts[0]
+    pictures = replace(
+        clip, route=clip.route[:0], lanes=clip.lanes[:0], signals=None, layout=Layout.unknown(), light_cycles=None
+    )
+    world.reset(0, {"start_clip": pictures})
+    assert world.snapshot().state.tracked.surroundings[0].endless is None
+    step = world.reset(0, {"start_clip": pictures, "endless": True})
+    assert step.scene.route_valid.all()
+    assert abs(float(step.scene.lateral_offset)) < 0.1
+    drive_over_the_end_of_a_stretch(world)
+
+
 def test_what_cannot_be_is_said(world: LearnedWorld):
     with pytest.raises(ValueError, match="commands are of an endless drive"):
         world.reset(0, {"commands": (RouteCommand.LEFT,)})
@@ -147,9 +175,6 @@ def test_what_cannot_be_is_said(world: LearnedWorld):
     with pytest.raises(ValueError, match="endless must be True or False, got 'yes'"):
         world.reset(0, {"endless": "yes"})
     clip = world.starts[0]
-    no_route = replace(clip, route=clip.route[:0], lanes=clip.lanes[:0], signals=None)
-    with pytest.raises(ValueError, match="this one has none"):
-        world.reset(0, {"endless": True, "start_clip": no_route})
     raised = replace(clip.layout, area_points=np.add(clip.layout.area_points, [0.0, 0.0, 5.0]))
     with pytest.raises(ValueError, match="flat ground"):
         world.reset(0, {"endless": True, "start_clip": replace(clip, layout=raised)})
