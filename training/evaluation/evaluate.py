@@ -253,9 +253,7 @@ def _ablate(runs: HeldOutRuns, modes: list[DriveMode], config: EvaluateConfig) -
         truths, made = runs.run(mode, num)
         scores[mode.name] = {"title": mode.title, **picture_scores(truths, made, runs.store.dt, config.seed)}
         if mode is not modes[0]:
-            runs.write_sheet(
-                config.out / f"sheet_{mode.name}.png", truths[: config.num_films], made[: config.num_films]
-            )
+            runs.write_sheet(config.out / f"sheet_{mode.name}.png", truths, made)
     return scores
 
 
