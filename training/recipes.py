@@ -18,6 +18,7 @@ from training.stages.decoder import DecoderStageConfig
 from training.stages.distillation import DistillStageConfig
 from training.stages.distribution_matching import MatchStageConfig
 from training.stages.layouts import LayoutStageConfig
+from training.stages.looks import LooksStageConfig
 from training.stages.loop import LoopConfig
 from training.stages.made_pictures import MadePicturesConfig
 from training.stages.precision import Precision
@@ -60,6 +61,7 @@ class Recipe:
         evaluate_seconds: length of its rollouts [s].
         long_seconds: length of its long drives [s].
         layouts: the stage of the model that makes towns.
+        looks: the stage that measures light and weather by name.
     """
 
     model: WorldModelConfig
@@ -82,6 +84,7 @@ class Recipe:
             loop=LoopConfig(num_steps=1300, learning_rate=4e-3, save_every=300, log_every=50)
         )
     )
+    looks: LooksStageConfig = field(default_factory=LooksStageConfig)
 
     @property
     def long_data(self) -> RecordConfig:

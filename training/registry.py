@@ -13,6 +13,7 @@ from training import stage_runs
 from training.training_run import TrainingRun
 from worldsim.datatypes.starts import STARTS_NAME
 from worldsim.layouts.layout_model import LAYOUTS_NAME
+from worldsim.looks import LOOKS_NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +155,14 @@ STAGES: tuple[Stage, ...] = (
         needs=("vae", "self_rollouts"),
         results=("decoder/vae.safetensors",),
         run=stage_runs.run_decoder,
+    ),
+    Stage(
+        name="looks",
+        makes="which style each light and weather of the reference world has, for edits of the look",
+        needs=("record", "vae"),
+        results=(f"checkpoint/{LOOKS_NAME}",),
+        run=stage_runs.run_looks,
+        when=lambda run: run.recording is None,
     ),
     Stage(
         name="trust",

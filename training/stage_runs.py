@@ -26,6 +26,7 @@ from training.stages.distributed import first_process_first, is_first
 from training.stages.distribution_matching import train_match
 from training.stages.initial import initialise_from
 from training.stages.layouts import train_layouts
+from training.stages.looks import measure_looks
 from training.stages.made_pictures import make_pictures
 from training.stages.randomness import seeded
 from training.stages.scene_reader import train_reader
@@ -36,6 +37,7 @@ from training.stages.vae import train_vae
 from training.training_run import TrainingRun
 from worldsim.datatypes.starts import STARTS_NAME
 from worldsim.layouts.layout_model import LAYOUTS_NAME, LayoutModel, LayoutModelConfig
+from worldsim.looks import LOOKS_NAME, save_looks
 
 
 def run_record(run: TrainingRun) -> None:
@@ -157,6 +159,13 @@ def run_layouts(run: TrainingRun) -> None:
         model = LayoutModel(LayoutModelConfig(num_styles=len(towns)))
     train_layouts(model, towns, np.concatenate(limits), run.recipe.layouts, run.folder / "layouts")
     model.save(run.folder / "checkpoint" / LAYOUTS_NAME)
+
+
+def run_looks(run: TrainingRun) -> None:
+    """Light and weather by name, as the recorded drives have them; quick, so never resumed in the middle."""
+    path = run.folder / "checkpoint" / LOOKS_NAME
+    if is_first() and not path.is_file():
+        save_looks(measure_looks(run.model.vae.eval(), run.scenes, run.recipe.looks), path)
 
 
 def run_self_rollouts(run: TrainingRun) -> None:

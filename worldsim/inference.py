@@ -63,6 +63,7 @@ def _compile(model: WorldModel) -> None:
     model.vae.decode = decode  # pyright: ignore[reportAttributeAccessIssue]
     eagerly = torch.compiler.set_stance("force_eager")  # a context is passed once, and may have any length
     model.begin = eagerly(model.begin)  # pyright: ignore[reportAttributeAccessIssue]
+    model.begin_pictures = eagerly(model.begin_pictures)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _quantise(model: WorldModel) -> None:

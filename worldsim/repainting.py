@@ -1,4 +1,4 @@
-"""Repainting: pictures of a place in which something stands otherwise than when they were taken."""
+"""Repainting: pictures of a place in which something stands, or all looks, otherwise than when they were taken."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from torch import Tensor
 from worldsim.frame_decoder import DrivePictures, FrameDecoder, PictureState
 from worldsim.gbuffer.key_frames import KeyFrames
 from worldsim.gbuffer.surface_map import SurfaceMap
+from worldsim.networks.vae3d import References, Surfaces, frames_to_uint8
+from worldsim.picture_references import refer_to_previous
 
 SEAM = 2
 """What borders on something else, up to so many pixels away, is painted anew with it [px]."""
@@ -55,6 +57,31 @@ def repaint(
     for k, drive in zip(rows, painted.drives, strict=True):
         repainted[k][differs[k]] = drive.frames[0][differs[k]]
     return repainted
+
+
+@torch.no_grad()
+def paint(decoder: FrameDecoder, surfaces: Sequence[SurfaceMap], style: Tensor) -> np.ndarray:
+    """Consecutive frames, uint8 [t, h, w, 3], of what is known alone: no picture of there has been taken.
+
+    The first is painted from nothing, each later one goes on from the one before; latents, which tell what pictures
+    showed, there are none.
+
+    Args:
+        decoder: of the learned world.
+        surfaces: that they are to show.
+        style: of the drive, [1, d].
+    """
+    frames: list[np.ndarray] = []
+    for shown in surfaces:
+        drawn = Surfaces.stack([shown], decoder.device)
+        references = References.none(drawn.channels)
+        if frames:
+            pair = [frames[-1], frames[-1]]
+            geometries = [surfaces[len(frames) - 1].geometry, shown.geometry]
+            references = refer_to_previous(pair, geometries, decoder.device)
+        picture = decoder.vae.decode(None, drawn, references, style)
+        frames.append(frames_to_uint8(picture)[0].cpu().numpy())
+    return np.stack(frames)
 
 
 def _differs(before: SurfaceMap, after: SurfaceMap) -> np.ndarray:

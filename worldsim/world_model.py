@@ -33,6 +33,7 @@ from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.latent_dynamics import LatentDynamics
 from worldsim.layouts.drive import EndlessPlace
 from worldsim.layouts.layout_model import LAYOUTS_NAME, LayoutModel
+from worldsim.looks import LOOKS_NAME, Looks, load_looks
 from worldsim.model_state import GeneratedState, ModelState, Prediction
 from worldsim.networks.dit import Conditions
 from worldsim.networks.scene_reader import CELL_STRIDE, SceneReader
@@ -53,6 +54,7 @@ class WorldModel(nn.Module):
         frame_decoder: pictures from surfaces, latents and earlier pictures, and latents from pictures.
         scene_decoder: the scene as the pictures show it.
         trust_scorer: how far the newest frames may be believed.
+        looks: light and weather that its drives can be given, by name.
     """
 
     def __init__(self, config: WorldModelConfig) -> None:
@@ -78,6 +80,7 @@ class WorldModel(nn.Module):
         )
         self.scene_decoder = SceneDecoder(self.reader, self.grid, (config.vehicle.length, config.vehicle.width))
         self.trust_scorer = TrustScorer(self.trust, self.full_trust)
+        self.looks: Looks = {}
 
     @staticmethod
     def load(path: Path | None = None, device: str = "cpu") -> WorldModel:
@@ -94,6 +97,8 @@ class WorldModel(nn.Module):
         load_weights(model, folder / WEIGHTS_NAME)
         if (folder / LAYOUTS_NAME).is_file():
             model.tracker.endless_drives = EndlessDrives(LayoutModel.load(folder / LAYOUTS_NAME))
+        if (folder / LOOKS_NAME).is_file():
+            model.looks = load_looks(folder / LOOKS_NAME, model.config.vae.style_width)
         model.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return model.eval().requires_grad_(False)
 
@@ -144,10 +149,34 @@ class WorldModel(nn.Module):
             return ModelState(tracked=self.tracker.begin(clips, seeds, endless), generated=None)
 
         tracked, scenes, surfaces = self._draw_context(clips, seeds, camera_scenes, endless)
+        generated = self.begin_pictures(clips, scenes, surfaces, full_signals=full_signals)
+        return ModelState(tracked=tracked, generated=generated)
+
+    @torch.no_grad()
+    def begin_pictures(
+        self,
+        clips: Sequence[StartClip],
+        scenes: Sequence[Sequence[CameraScene]],
+        surfaces: Sequence[Sequence[SurfaceMap]],
+        *,
+        style: Tensor | None = None,
+        full_signals: bool = False,
+    ) -> GeneratedState:
+        """The generated half of the state after the context of `clips` (equally long).
+
+        Args:
+            clips: whose frames these are.
+            scenes: what the frames show, [b][t].
+            surfaces: the same, drawn, [b][t].
+            style: of the drives, [b, d]; None reads it off the frames.
+            full_signals: as for `begin`.
+        """
         latents, picture = self.frame_decoder.begin(np.stack([clip.frames for clip in clips]), surfaces)
+        if style is not None:
+            picture = picture._replace(style=style)
         conditions = self._context_conditions(clips, scenes, surfaces, picture.style)
         latent = self.dynamics.begin(latents, conditions, full_signals=full_signals)
-        return ModelState(tracked=tracked, generated=GeneratedState(latent, picture))
+        return GeneratedState(latent, picture)
 
     @torch.no_grad()
     def step(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from worldsim.datatypes.boxes import separation
 from worldsim.datatypes.layout import Layout
@@ -17,8 +19,9 @@ from worldsim.editing.apply import Standing, apply_edits, check_ground
 from worldsim.editing.edits import Edit, Repaint
 from worldsim.editing.places import RouteLine
 from worldsim.gbuffer.surface_map import SurfaceMap
+from worldsim.looks import LOOKS_NAME, LearnedLook
 from worldsim.model_state import GeneratedState, ModelState
-from worldsim.repainting import repaint
+from worldsim.repainting import paint, repaint
 from worldsim.scene_tracker import TrackedState
 from worldsim.surroundings import Surroundings
 from worldsim.world_model import WorldModel
@@ -27,8 +30,15 @@ FIRST_ID = 2**40
 """Road users that have been put somewhere are numbered from here on; who arrives is numbered from the start's on."""
 
 
-def surroundings_after(tracked: TrackedState, edits: Sequence[Edit], model: WorldModel) -> Surroundings:
-    """What stands around the one drive of a state when the edits have been made.
+class Changed(NamedTuple):
+    """What a drive is to have. surroundings: what stands around it. look: its light and weather, None to leave them."""
+
+    surroundings: Surroundings
+    look: LearnedLook | None
+
+
+def change_by(tracked: TrackedState, edits: Sequence[Edit], model: WorldModel) -> Changed:
+    """What the one drive of a state has when the edits have been made.
 
     Raises:
         ValueError: one of them cannot be made.
@@ -46,16 +56,21 @@ def surroundings_after(tracked: TrackedState, edits: Sequence[Edit], model: Worl
         ego=_ego_box(tracked, model),
         others=actors[:, BOX_COLUMNS],
     )
-    if standing.look is not None:
+    surroundings = _with_standing(own, standing)
+    if standing.look is None:
+        return Changed(surroundings, None)
+    if standing.look not in model.looks:
+        known = f"knows only the looks {', '.join(model.looks)}" if model.looks else "knows no looks"
         raise ValueError(
-            f"the learned world looks as its start does, {standing.look!r} cannot be put on; right would be a"
-            f" start_clip that looks so, as of the reference world with this edit"
+            f"this checkpoint {known}, {standing.look!r} cannot be put on; right would be one with a {LOOKS_NAME} that"
+            f" has it, or a start_clip that looks so, as of the reference world with this edit"
         )
-    return _with_standing(own, standing)
+    look = model.looks[standing.look]
+    return Changed(replace(surroundings, sun=look.turn_sun(own.sun)), look)
 
 
-def surroundings_with(tracked: TrackedState, layout: Layout, model: WorldModel) -> Surroundings:
-    """The surroundings of the one drive of a state with the boxes of a layout instead of their own.
+def change_to(tracked: TrackedState, layout: Layout, model: WorldModel) -> Changed:
+    """What the one drive of a state has with the boxes of a layout instead of its own.
 
     Raises:
         ValueError: the layout has another ground, or a box on the ego.
@@ -67,24 +82,26 @@ def surroundings_with(tracked: TrackedState, layout: Layout, model: WorldModel) 
     if len(hit):
         row = int(rows[hit[0]])
         raise ValueError(f"layout: box {row}, {layout.boxes[row]}, is on the ego; right would be beside the road")
-    return replace(own, layout=layout)
+    return Changed(replace(own, layout=layout), None)
 
 
 def move_to(
-    model: WorldModel, state: ModelState, surroundings: Surroundings, clip: StartClip, *, forget: bool
+    model: WorldModel, state: ModelState, changed: Changed, clip: StartClip, *, forget: bool
 ) -> tuple[ModelState, np.ndarray]:
-    """The state of one drive with other surroundings, and its last frames, uint8 [t, h, w, 3], that show them.
+    """The state of one drive with what is changed, and its last frames, uint8 [t, h, w, 3], that show it.
 
     Args:
         model: of the state.
         state: of one drive.
-        surroundings: that it is to have.
+        changed: what it is to have.
         clip: its last instants, as they were.
         forget: key frames are dropped, since things of the same shape look otherwise now.
     """
-    tracked = replace(state.tracked, surroundings=(surroundings,))
+    tracked = replace(state.tracked, surroundings=(changed.surroundings,))
     if state.generated is None:
         return replace(state, tracked=tracked), clip.frames
+    if changed.look is not None:
+        return _paint_anew(model, replace(state, tracked=tracked), changed.look, clip)
     latent, picture = state.generated
     before, after = (_surfaces(model, each, clip) for each in (state.tracked, tracked))
     frames = repaint(model.frame_decoder, clip.frames, before, after, picture.style)
@@ -104,6 +121,22 @@ def move_to(
 def looks_otherwise(edits: Sequence[Edit]) -> bool:
     """Whether something of the same shape gets another colour."""
     return any(isinstance(edit, Repaint) for edit in edits)
+
+
+def _paint_anew(
+    model: WorldModel, state: ModelState, look: LearnedLook, clip: StartClip
+) -> tuple[ModelState, np.ndarray]:
+    """As `move_to`, in another look: nothing that pictures or latents showed in the old one goes on."""
+    scenes = model.tracker.context_scenes(state.tracked, 0, clip)
+    world = model.tracker.static_world(state.tracked, 0)
+    surfaces = model.frame_decoder.draw([world] * len(scenes), scenes)
+    style = torch.from_numpy(look.style)[None].to(model.device)
+    frames = paint(model.frame_decoder, surfaces, style)
+
+    assert state.generated is not None
+    full_signals, shown = state.generated.has_full_signals, replace(clip, frames=frames)
+    generated = model.begin_pictures([shown], [scenes], [surfaces], style=style, full_signals=full_signals)
+    return replace(state, generated=generated), frames
 
 
 def _surfaces(model: WorldModel, tracked: TrackedState, clip: StartClip) -> list[SurfaceMap]:

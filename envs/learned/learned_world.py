@@ -15,7 +15,7 @@ from gymnasium.spaces import Box
 from envs.ground_truth import WRONG_WAY_ANGLE
 from envs.history import Instant, clip_of
 from envs.learned.config import LearnedWorldConfig
-from envs.learned.editing import looks_otherwise, move_to, surroundings_after, surroundings_with
+from envs.learned.editing import change_by, change_to, looks_otherwise, move_to
 from envs.learned.endless_start import begin_if_endless
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
 from envs.learned.snapshot import LearnedSnapshot, snapshot_codec
@@ -51,7 +51,7 @@ class LearnedWorld:
             not show appear in the first step, if need be in place of the actor that is farthest away. The other actors
             stay, whatever `ambient_traffic` says.
         layout: edits of `drivedit.edit`, or a Layout with the ground of the start's and other boxes. The start's frames
-            are painted anew where they show them.
+            are painted anew where they show them, in another look all over.
         endless: True lets the road go on without end, through a town that the seed tells; usual where a start has no
             route but tells the ground around it.
         commands: of an endless drive, RouteCommand at its junctions, one after the other; where a junction has no such
@@ -138,10 +138,11 @@ class LearnedWorld:
             raise
 
     def edit(self, edits: Sequence[Edit]) -> WorldStep:
-        """Put, take away and repaint things now; the last frames are painted anew where they show them.
+        """Put, take away and repaint things and change the look now; the last frames are painted anew where they show
+        them, in another look all over.
 
         Raises:
-            ValueError: one of the edits cannot be made, and none is; a Look is none that this world can make.
+            ValueError: one of the edits cannot be made, and none is; a Look cannot where the checkpoint knows no looks.
         """
         return self._change(edits)
 
@@ -268,17 +269,17 @@ class LearnedWorld:
         state = self._running()
         forget = isinstance(layout, Layout) or looks_otherwise(layout)
         if isinstance(layout, Layout):
-            surroundings = surroundings_with(state.tracked, layout, self.model)
+            changed = change_to(state.tracked, layout, self.model)
         else:
-            surroundings = surroundings_after(state.tracked, layout, self.model) if layout else None
-        if surroundings is not None:
+            changed = change_by(state.tracked, layout, self.model) if layout else None
+        if changed is not None:
             clip = self.start_clip()
-            self._state, frames = move_to(self.model, state, surroundings, clip, forget=forget)
+            self._state, frames = move_to(self.model, state, changed, clip, forget=forget)
             if self.config.pictures:
                 pairs = zip(self._past, frames, strict=True)
                 self._past = tuple(replace(instant, frame=frame.copy()) for instant, frame in pairs)
         prediction = self.model.read(self._running(), decode_scene=self.config.decode_scene)
-        if surroundings is not None:
+        if changed is not None:
             self._past = (*self._past[:-1], replace(self._past[-1], scene=prediction.scene[0].copy()))
         return self._answer(prediction, 0, collision=0.0, off_road=0.0, progress=0.0)
 

@@ -103,7 +103,7 @@ class RoadWorld:
         if "map" in options and "town" in options:
             raise ValueError("give map or town, not both")
         rng = np.random.default_rng(seed)
-        town, weather_seed = int(rng.integers(self.config.num_towns)), int(rng.integers(2**31))
+        town, weather_seed = draw_town_and_weather(rng, self.config.num_towns)
         town = options.get("town", town)
         if not isinstance(town, int | np.integer) or isinstance(town, bool) or town < 0:
             raise ValueError(f"town must be the seed of a procedural town, an integer of 0 or more, got {town!r}")
@@ -406,6 +406,11 @@ class RoadWorld:
             info={"town": stage.town, "weather_seed": episode.weather_seed, "collided_with": int(episode.hit_by_ego)},
             route_done=episode.s >= episode.route.length,
         )
+
+
+def draw_town_and_weather(rng: np.random.Generator, num_towns: int) -> tuple[int, int]:
+    """Seeds of the town and of the weather, as `reset` draws them from a generator that its own seed began."""
+    return int(rng.integers(num_towns)), int(rng.integers(2**31))
 
 
 def _is_spoilt(step: WorldStep) -> bool:

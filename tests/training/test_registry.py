@@ -41,7 +41,8 @@ def test_a_run_has_the_stages_of_its_recipe(tmp_path: Path) -> None:
     assert names == [stage.name for stage in STAGES if stage.name != "initial"]
     tiny = [stage.name for stage in stages_until(run_of("tiny", tmp_path), "trust")]
     assert tiny == [
-        *("record", "vae", "latents", "actors", "layouts", "reader", "student", "self_rollouts", "decoder", "trust"),
+        *("record", "vae", "latents", "actors", "layouts", "reader", "student", "self_rollouts", "decoder", "looks"),
+        "trust",
     ]
     with pytest.raises(ValueError, match=r"this run has no stage 'match'; it has record, vae, .*decoder"):
         stages_until(run_of("tiny", tmp_path), "match")

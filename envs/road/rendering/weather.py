@@ -61,9 +61,8 @@ class Weather:
     @staticmethod
     def from_seed(seed: int) -> Weather:
         """One of the weathers below, moved a little towards another one, with its own sun direction."""
-        rng = np.random.default_rng([seed, 7001])
-        main, other = rng.choice(len(WEATHERS), size=2, p=WEATHER_SHARES)
-        share = 0.3 * rng.random()
+        rng = _rng_of(seed)
+        main, other, share = _draw_mixture(rng)
         a, b = WEATHERS[main], WEATHERS[other]
 
         def mix(x: Any, y: Any) -> Any:
@@ -128,6 +127,25 @@ WEATHERS: tuple[Weather, ...] = (_NOON, _EVENING, _OVERCAST, _FOG, _RAIN, _DUSK)
 LOOKS: Mapping[LookName, Weather] = MappingProxyType(dict(zip(get_args(LookName), WEATHERS, strict=True)))
 """The same by name."""
 WEATHER_SHARES = (0.34, 0.20, 0.16, 0.08, 0.12, 0.10)
+
+
+def weather_shares(seed: int) -> np.ndarray:
+    """How much of each of WEATHERS is in the weather of a seed, float64 [6], together 1."""
+    main, other, share = _draw_mixture(_rng_of(seed))
+    shares = np.zeros(len(WEATHERS))
+    shares[main] += 1 - share
+    shares[other] += share
+    return shares
+
+
+def _rng_of(seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, 7001])
+
+
+def _draw_mixture(rng: np.random.Generator) -> tuple[int, int, float]:
+    """Places in WEATHERS of the main weather and the other one, and that one's share."""
+    main, other = rng.choice(len(WEATHERS), size=2, p=WEATHER_SHARES)
+    return int(main), int(other), 0.3 * float(rng.random())
 
 
 def smooth_noise(rng: np.random.Generator, height: int, width: int, rows: int, columns: int) -> np.ndarray:
