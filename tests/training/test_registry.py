@@ -60,7 +60,7 @@ def test_a_run_says_what_is_done_and_what_will_run(tmp_path: Path, capsys: pytes
     done = [line.split()[0] for line in lines[1:] if "done" in line]
     assert done == ["vae", "student"]
     assert [line.split()[0] for line in lines[1:] if "will run" in line] == [
-        *("record", "latents", "actors", "layouts", "reader", "self_rollouts", "decoder", "trust")
+        *("record", "latents", "actors", "layouts", "reader", "self_rollouts", "decoder", "looks", "trust")
     ]
 
 

@@ -163,8 +163,8 @@ def test_who_is_put_keeps_an_id_of_its_own(world):
         ([edit.Put(thing="tree", place=edit.AlongRoute(ahead=10))], "tree at 10 m ahead.* stands on the road"),
         ([edit.Put(thing="car", place=edit.OnMap(x=14, y=12))], "car at x = 14, y = 12 stands inside a building"),
         (
-            [TRUCK, edit.Look(name="fog")],
-            "looks as its start does, 'fog' cannot be put on; right would be",
+            [TRUCK, edit.Look(name="rain")],
+            "knows no looks, 'rain' cannot be put on; right would be one with a looks.safetensors",
         ),
         ("fog", "layout must be a Layout, such as"),
     ],

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from small_worlds import SMALL
 
-from envs.road.road_world import RoadWorld
+from envs.road.rendering.weather import WEATHERS, Weather, weather_shares
+from envs.road.road_world import RoadWorld, draw_town_and_weather
 from worldsim.datatypes.scene import control_from_action
 
 
@@ -34,3 +35,14 @@ def test_every_episode_has_its_sun_and_the_same_seed_the_same(world: RoadWorld) 
         suns.append(world.camera_scene().sun)
     assert np.array_equal(suns[0], suns[2])
     assert not np.allclose(suns[0], suns[1], atol=0.05)
+
+
+def test_a_seed_tells_the_weather_and_of_what_it_is_mixed(world: RoadWorld) -> None:
+    step = world.reset(5, {})
+    town, seed = draw_town_and_weather(np.random.default_rng(5), world.config.num_towns)
+    assert (step.info["town"], step.info["weather_seed"]) == (town, seed)
+    for seed in range(20):
+        shares, weather = weather_shares(seed), Weather.from_seed(seed)
+        assert shares.sum() == pytest.approx(1.0)
+        assert shares.max() >= 0.7
+        assert weather.visibility == pytest.approx(shares @ [each.visibility for each in WEATHERS])
