@@ -1,7 +1,7 @@
 """The pictures of docs/editing.md, made anew: `python docs/make_editing.py`. Needs neither a display nor a recording.
 
 `editing`: one place in the reference and in the learned world, after one edit and another. `looks`: the reference
-world's looks, and how the learned world drives on in them. `occlusion`: a case of the scenario `occluded_crossing`
+world's looks, and the learned world's. `occlusion`: a case of the scenario `occluded_crossing`
 without and with its truck, in both worlds.
 """
 
@@ -77,17 +77,20 @@ def editing(config: EditingConfig) -> np.ndarray:
 
 
 def looks(config: EditingConfig) -> np.ndarray:
-    """The reference world in each look, and the learned world a while after a start that looks so."""
+    """Both worlds, one above the other, a while after one and the same start was given each look."""
     road, learned = _worlds(config)
-    above, below = [], []
+    road.reset(SEED, {"town": TOWN})
+    clip = road.start_clip()
+    rows: list[list[np.ndarray]] = [[], []]
     for name in get_args(LookName):
-        road.reset(SEED, {"town": TOWN, "layout": [edit.Look(name=name)]})
-        above.append(road.frame())
-        learned.reset(SEED, {"start_clip": road.start_clip()})
-        for _ in range(LATER):
-            learned.step(GENTLY)
-        below.append(learned.frame())
-    return _sheet([above, below])
+        look = [edit.Look(name=name)]
+        road.reset(SEED, {"town": TOWN, "layout": look})
+        learned.reset(SEED, {"start_clip": clip, "layout": look})
+        for world, row in zip((road, learned), rows, strict=True):
+            for _ in range(LATER):
+                world.step(GENTLY)
+            row.append(world.frame())
+    return _sheet(rows)
 
 
 def occlusion(config: EditingConfig) -> np.ndarray:
