@@ -15,6 +15,7 @@ from envs.world import branch
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import LayoutKind
 from worldsim.looks import LearnedLook
+from worldsim.model_state import GeneratedState
 from worldsim.world_model import WorldModel
 
 CONTROL = np.array([0.0, 0.3, 0.0, 0.0], np.float32)
@@ -55,10 +56,14 @@ def drive(world: LearnedWorld, num_steps: int = 3) -> np.ndarray:
     return world.frame()
 
 
-def style_of(world: LearnedWorld) -> torch.Tensor:
+def generated_of(world: LearnedWorld) -> GeneratedState:
     generated = world.snapshot().state.generated
     assert generated is not None
-    return generated.picture.style[0]
+    return generated
+
+
+def style_of(world: LearnedWorld) -> torch.Tensor:
+    return generated_of(world).picture.style[0]
 
 
 def sun_of(world: LearnedWorld) -> np.ndarray:
@@ -75,11 +80,11 @@ def test_style_and_sun_are_the_looks_and_nothing_of_the_old_pictures_is_left(wor
     assert np.arctan2(sun[1], sun[0]) == pytest.approx(np.arctan2(SUN[1], SUN[0]))
 
     # a start of the same scene with other pictures comes to the same
-    frame, state = world.frame(), world.snapshot().state.generated
+    frame, state = world.frame(), generated_of(world)
     other = LearnedWorld(model=model, starts=[replace(clip, frames=255 - clip.frames)])
     other.reset(0, {"layout": [FOG]})
     assert np.array_equal(other.frame(), frame)
-    assert torch.equal(other.snapshot().state.latent.latents, state.latent.latents)
+    assert torch.equal(generated_of(other).latent.latents, state.latent.latents)
     assert np.array_equal(drive(other), drive(world))
 
 
@@ -87,10 +92,10 @@ def test_latents_and_their_memory_are_those_of_a_start_that_looks_so(world, mode
     world.reset(0, {})
     drive(world)
     world.edit([FOG])
-    start, generated = world.start_clip(), world.snapshot().state.generated
+    start, generated = world.start_clip(), generated_of(world)
     other = LearnedWorld(model=model, starts=[start])
     other.reset(0, {})
-    fresh = other.snapshot().state.generated
+    fresh = generated_of(other)
     assert torch.equal(fresh.latent.latents, generated.latent.latents)
     assert not torch.equal(fresh.latent.cache[0].keys, generated.latent.cache[0].keys)  # its style is read off
     assert len(generated.picture.drives[0].key_frames) == len(fresh.picture.drives[0].key_frames)
