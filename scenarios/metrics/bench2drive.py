@@ -32,7 +32,7 @@ EFFICIENCY = Metric(
 )
 COMPAT = Metric(
     name="bench2drive_smoothness_compat",
-    source="Bench2Drive driving smoothness as its script has it: deg/s as rad/s, yaw rate as yaw acceleration, dt 0.1 s",
+    source="Bench2Drive driving smoothness as its script has it: deg/s as rad/s, yaw rate as its derivative, dt 0.1 s",
     config=ComfortBounds(),
 )
 CORRECTED = Metric(

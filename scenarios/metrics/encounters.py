@@ -39,7 +39,7 @@ TIME = Metric(
 POST_ENCROACHMENT = Metric(
     name="post_encroachment_time",
     unit="s",
-    source="PET (Allen et al. 1978), least time between both at one place, to one time step",
+    source="PET (Allen et al. 1978), least time between both at one place, rounded up by less than two steps",
     config=CONFIG,
 )
 REQUIRED = Metric(
@@ -85,8 +85,8 @@ def closest_encounters(record: DriveRecord) -> tuple[np.ndarray, np.ndarray]:
 
 
 def post_encroachment_time(record: DriveRecord, config: EncounterConfig | None = None) -> float | None:
-    """Least time between the ego and a road user at one place, in time steps [s]; 0 of a collision, None where there is
-    none within the horizon.
+    """Least time between the ego and a road user at one place [s]; 0 of a collision, None where there is none within
+    the horizon. Both are seen at the instants of the record, so that it is rounded up by less than two time steps.
 
     A follower behind the ego in its direction does not count: its gap is its own business.
     """

@@ -12,7 +12,8 @@ from scenarios.metrics.progress import route_completion
 from scenarios.metrics.time_to_collision import TimeToCollisionConfig, time_to_collision
 
 SCORE = Metric(
-    name="hugsim_driving_score", source="HUGSIM HD-Score: RC·mean of NC·DAC·(5·TTC + 2·C)/7 over instants, as driven"
+    name="hugsim_driving_score",
+    source="HUGSIM HD-Score: RC·mean of NC·DAC·(5·TTC + 2·C)/7 over time, as driven",
 )
 
 

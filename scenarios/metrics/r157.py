@@ -24,7 +24,7 @@ class CarefulDriver:
 
     The annex has risk perceived, for who cuts in, when it has left its wandering zone and would be met within the
     critical time. It gives no number for a road user that is in the way already; here that is who brakes harder than
-    `noticed_braking`, or asks for as much.
+    `noticed_braking`, or will ask for as much by the time the driver can brake.
 
     Args:
         perception: to judge a risk [s].
@@ -56,7 +56,9 @@ class CarefulDriver:
         with np.errstate(divide="ignore", invalid="ignore"):
             time = np.where(closing > 0, np.maximum(s.gap, 0.0) / closing, np.inf)
         cutting_in = (s.clearance >= 0) & (s.approach > 0) & (s.moved > self.wandering)
-        needed = braking_needed(s.speed, s.lead_speed, s.lead_acceleration, s.gap)
+        # braking begins a reaction later, when the gap is smaller
+        gap_then = s.gap - np.maximum(closing, 0.0) * self.reaction_time
+        needed = braking_needed(s.speed, s.lead_speed, s.lead_acceleration, gap_then)
         noticed = (needed > self.noticed_braking) | (-s.lead_acceleration > self.noticed_braking)
         in_way = (s.clearance < 0) & (noticed | (time <= self.critical_time))
         # who has begun to brake goes on until the speeds are equal

@@ -110,12 +110,15 @@ def drive_reference(record: DriveRecord, driver: ReferenceDriver) -> ReferenceDr
 
     arcs, speeds = np.zeros(num_instants), np.full(num_instants, max(float(record.speed[0]), 0.0))
     braking, waited, reacts_at = 0.0, 0, None
+    ran_into_ego = np.zeros(num_tracks, bool)
     for i in range(num_instants):
         arc, speed = arcs[i], speeds[i]
         gap = frame.arc[:, i] - frame.half_extent[:, i] - arc - length / 2
         clearance = np.abs(frame.lateral[:, i]) - frame.half_breadth[:, i] - width / 2
-        ahead = known[:, i] & (frame.arc[:, i] > arc)
-        if (ahead & (gap < 0) & (clearance < 0)).any():
+        ahead = known[:, i] & (frame.arc[:, i] > arc) & ~ran_into_ego
+        beside = np.abs(frame.arc[:, i] - arc) < frame.half_extent[:, i] + length / 2
+        ran_into_ego |= known[:, i] & ~ahead & beside & (clearance < 0)
+        if (ahead & beside & (clearance < 0)).any():
             return ReferenceDrive(arc=arcs[: i + 1], speed=speeds[: i + 1], reacts_at=reacts_at, collides_at=i)
 
         wanted = driver.braking(
