@@ -95,10 +95,9 @@ def turned(drive, angle, shift):
 def unknown_drive(num_instants=41):
     """A drive of which the ego's own trajectory is known and nothing else."""
     drive = record(10.0, num_instants=num_instants)
-    nothing = dict.fromkeys(
-        "in_junction drivable contact off_road wrong_way red_light stop_sign_missed signal_known progress plans "
-        "route_length reference_progress reference_speed".split()
-    )
+    events = ("contact", "off_road", "wrong_way", "red_light", "stop_sign_missed", "signal_known")
+    ground, ways = ("in_junction", "drivable"), ("progress", "plans", "route_length")
+    nothing = dict.fromkeys((*events, *ground, *ways, "reference_progress", "reference_speed"))
     return replace(
         drive,
         ego_acceleration=np.full(num_instants, np.nan),

@@ -85,7 +85,9 @@ def test_plans_disagree_above_the_bounds():
     assert not plans_agree(straight, accelerating(0.75), 0.1).any()
 
     def turning(rate):
-        return np.stack([10 * np.sin(rate * times) / rate, 10 * (1 - np.cos(rate * times)) / rate, rate * times], -1)[None]
+        return np.stack([10 * np.sin(rate * times) / rate, 10 * (1 - np.cos(rate * times)) / rate, rate * times], -1)[
+            None
+        ]
 
     assert plans_agree(straight, turning(0.09), 0.1).all()
     assert not plans_agree(straight, turning(0.11), 0.1).any()

@@ -110,7 +110,9 @@ def test_carla_measures_lane_and_speed():
     found = count_infractions(with_lane(record(10.0), lateral_offset=offset))
     assert isinstance(found, Infractions)
     assert found.outside_lane == pytest.approx(21 / 41)
-    slow = count_infractions(record(5.0, track(100.0, 0.0, 10.0), track(50.0, 5.0, 0.0)))  # the parked car is no traffic
+    slow = count_infractions(
+        record(5.0, track(100.0, 0.0, 10.0), track(50.0, 5.0, 0.0))
+    )  # the parked car is no traffic
     assert isinstance(slow, Infractions)
     assert slow.min_speed == pytest.approx(0.5)
     assert count_infractions(unknown_drive()) == "road users are not known"

@@ -17,7 +17,7 @@ from worldsim.datatypes.scene import ObjectKind
 
 
 def braking_lead():
-    """Equal speeds of 10 m/s, 20 m apart; the lead brakes by 5 m/s² and stands after 10 m and 2 s, as the drive ends."""
+    """Equal speeds of 10 m/s, 20 m apart; the lead brakes by 5 m/s² and stands 10 m on after 2 s, as the drive ends."""
     return record(10.0, track(24.3, 0.0, braking(10.0, 5.0, 21)), num_instants=21)
 
 

@@ -15,7 +15,7 @@ FROM_THE_EGO_ALONE = {"waymax_kinematic_infeasibility"}
 
 
 def eventful_drive():
-    """A lead that brakes, a pedestrian who crosses, a parked car, oncoming traffic; the ego is fast, swerves and hits."""
+    """A lead that brakes, a pedestrian who crosses, a parked and an oncoming car; the ego is fast, swerves and hits."""
     lead = track(25.0, 0.3, braking(11.0, 4.0, 61))
     walker = track(40.0, -6.0, 1.4, yaw=np.pi / 2, kind=ObjectKind.PEDESTRIAN, length=0.5, width=0.6)
     others = track(15.0, 3.4, 0.0), track(90.0, 3.5, 9.0, yaw=np.pi)

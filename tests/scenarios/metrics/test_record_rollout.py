@@ -113,7 +113,7 @@ def test_what_the_scene_does_not_know_is_nan_and_the_rest_is_kept():
 
 
 def test_a_layout_says_where_one_may_drive_and_where_junctions_are():
-    squares = [np.array([[0.0, -20], [10, -20], [10, 20], [0, 20]]) + [x, 0.0] for x in (-10.0, 10.0, 0.0)]
+    squares = [np.array([[x, -20.0], [x + 10, -20], [x + 10, 20], [x, 20]]) for x in (-10.0, 10.0, 0.0)]
     points, starts = join_polylines(squares)
     kinds = np.array([AreaKind.DRIVABLE, AreaKind.SIDEWALK, AreaKind.JUNCTION], np.int64)
     layout = Layout(area_points=points, area_starts=starts, area_kinds=kinds)

@@ -69,7 +69,8 @@ def test_careful_driver_reacts_after_perception_and_delay():
 
 
 @pytest.mark.parametrize(
-    ("gap", "headway_kept"), [(13.9 * 1.5, [True, True, False]), (3.0, [False, False, False]), (60.0, [True, True, True])]
+    ("gap", "headway_kept"),
+    [(13.9 * 1.5, [True, True, False]), (3.0, [False, False, False]), (60.0, [True, True, True])],
 )
 def test_a_lead_that_brakes_hard(gap, headway_kept):
     """R157's 50 km/h with 1.5 s and 6 m/s²; RSS asks for more distance than that, and brakes by 4 m/s² only."""
@@ -137,7 +138,9 @@ def test_a_crossing_pedestrian():
 
 
 def test_measures_of_the_ego_itself():
-    found = {v.name: v.value for measure in MEASURES for v in measure(record(20.0, track(54.3, 0.0, 10.0), num_instants=1))}
+    found = {
+        v.name: v.value for measure in MEASURES for v in measure(record(20.0, track(54.3, 0.0, 10.0), num_instants=1))
+    }
     unsafe, safe = 15 + 400 / 12 - 100 / 14, 15 + 400 / 8 - 100 / 14 + 2
     assert found["fsm_max_pfs"] == pytest.approx((safe - 48) / (safe - unsafe))
     assert found["rss_dangerous"] == 1.0  # 50 m are less than 20 + 1.5 + 66.1 - 6.25 m

@@ -1,4 +1,4 @@
-"""Drivable area, direction, lane keeping, progress, speed limit, lights and signs, gap, recovery on constructed drives."""
+"""Drivable area, direction, lane, progress, speed limit, lights and signs, gap, recovery on constructed drives."""
 
 from dataclasses import replace
 

@@ -50,8 +50,12 @@ def test_bounds_and_who_counts():
 
 
 def test_navsim_projects_0_9_seconds():
-    assert values(record(10.0, track(13.2, 0.0, 0.0), num_instants=1))["time_to_collision_navsim"].value == 0.0  # 0.89 s
-    assert values(record(10.0, track(13.4, 0.0, 0.0), num_instants=1))["time_to_collision_navsim"].value == 1.0  # 0.91 s
+    assert (
+        values(record(10.0, track(13.2, 0.0, 0.0), num_instants=1))["time_to_collision_navsim"].value == 0.0
+    )  # 0.89 s
+    assert (
+        values(record(10.0, track(13.4, 0.0, 0.0), num_instants=1))["time_to_collision_navsim"].value == 1.0
+    )  # 0.91 s
 
 
 def test_a_collision_that_was_is_no_close_call_afterwards():
