@@ -18,7 +18,7 @@ SCORE = Metric(
 
 
 def measure_hugsim(record: DriveRecord) -> list[MetricValue]:
-    """RC·mean(NC·DAC·(5·TTC + 2·C)/7), in [0, 1]; HUGSIM scores the plan of each instant, here it is what was driven."""
+    """RC·mean(NC·DAC·(5·TTC + 2·C)/7), in [0, 1], of what was driven; HUGSIM scores the plan of each instant."""
     completion, comfortable = route_completion(record), comfort(record)
     if completion.value is None or comfortable.value is None:
         return [SCORE.unknown(completion.reason or comfortable.reason)]
