@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.signal import savgol_filter
@@ -86,6 +87,7 @@ def comfort(record: DriveRecord) -> MetricValue:
     return COMFORT.measured(not broken, f"broken: {', '.join(broken)}" if broken else "")
 
 
+@lru_cache(maxsize=1)  # several metrics of one drive ask for them in turn
 def comfort_signals(record: DriveRecord) -> ComfortSignals:
     """The signals after nuPlan's Savitzky–Golay filters (order 2; window 8 for accelerations, 15 for derivatives);
     windows shrink to shorter drives.

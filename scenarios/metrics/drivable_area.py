@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,6 +49,7 @@ def off_drivable_area(record: DriveRecord) -> np.ndarray | None:
     return record.off_road
 
 
+@lru_cache(maxsize=1)  # several metrics of one drive ask for it in turn
 def corner_excursion(record: DriveRecord) -> np.ndarray:
     """Distance from the drivable area of the ego's farthest corner, 0 inside, [t] [m]; the areas must be known."""
     assert record.drivable is not None

@@ -95,9 +95,9 @@ def post_encroachment_time(record: DriveRecord, config: EncounterConfig | None =
     for lag in range(min(num_instants - 1, int(c.horizon / record.dt + 1e-9)) + 1):
         early, late = slice(0, num_instants - lag), slice(lag, num_instants)
         # the ego comes second
-        second = overlap(record.ego_boxes[late], record.track_boxes[:, early]) & record.track_known[:, early]
+        second = _touch(record.ego_boxes[late], record.track_boxes[:, early], record.track_known[:, early])
         # the ego came first
-        first = overlap(record.ego_boxes[early], record.track_boxes[:, late]) & record.track_known[:, late]
+        first = _touch(record.ego_boxes[early], record.track_boxes[:, late], record.track_known[:, late])
         turned = wrap_angle(record.tracks[:, late, ObjectColumn.YAW] - record.ego[early, ObjectColumn.YAW])
         first &= np.abs(turned) >= c.same_direction
         if second.any() or first.any():
@@ -105,9 +105,21 @@ def post_encroachment_time(record: DriveRecord, config: EncounterConfig | None =
     return None
 
 
+def _touch(ego: np.ndarray, tracks: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Whether boxes [t, 5] share a point with known ones of [n, t, 5], bool [n, t]; looks closely only where circles
+    around them meet."""
+    apart = np.hypot(tracks[..., 0] - ego[:, 0], tracks[..., 1] - ego[:, 1])
+    reach = np.hypot(tracks[..., 3], tracks[..., 4]) + np.hypot(ego[:, 3], ego[:, 4])
+    touching = known & (apart <= reach / 2)
+    pairs = np.nonzero(touching)
+    touching[pairs] = overlap(ego[pairs[1]], tracks[pairs])
+    return touching
+
+
 def required_deceleration(record: DriveRecord, config: EncounterConfig | None = None) -> np.ndarray:
     """The least constant braking from each instant on that keeps the ego from running into who is in its way, [t]
-    [m/s²]; 0 where none is needed, infinite braking is reported as that of a gap of 0.1 m.
+    [m/s²]; 0 where none is needed, and for whom it has run into already. It diverges shortly before a collision; a gap
+    counts at least 0.1 m.
 
     The ego keeps to the path that it drove; others keep their acceleration along it, until they stand.
     """
@@ -116,6 +128,7 @@ def required_deceleration(record: DriveRecord, config: EncounterConfig | None = 
     gap = frame.gap(record)
     # overlapping across the path with whoever's centre is ahead; who is in the way on the path now, not later
     in_way = record.track_known & frame.is_ahead() & (frame.clearance(record) < 0) & (gap < c.lookahead)
+    in_way &= np.cumsum(record.overlaps, axis=1) == 0
     needed = braking_needed(record.speed, frame.speed, frame.acceleration, gap)
     return np.where(in_way, needed, 0.0).max(axis=0, initial=0.0)
 

@@ -90,12 +90,20 @@ def time_to_collision(
     """
     c = config or TimeToCollisionConfig()
     times = np.arange(0.0, c.horizon + c.step / 2, c.step)
-    ego = _project(record.ego, record.known_ego_acceleration if constant_acceleration else None, times)
-    tracks = _project(record.tracks, record.track_acceleration if constant_acceleration else None, times)
-
     among = record.track_known if counted is None else record.track_known & counted
-    hit = overlap(ego, tracks) & among[..., None]
-    first = np.where(hit.any(axis=-1), times[hit.argmax(axis=-1)], np.inf).min(axis=0, initial=np.inf)
+    rates = (record.known_ego_acceleration, record.track_acceleration) if constant_acceleration else (None, None)
+
+    # only who is near enough to be met
+    gains = [0.0 if rate is None else np.nan_to_num(np.abs(rate)) * c.horizon for rate in rates]
+    closing = np.abs(record.speed) + gains[0] + np.abs(record.tracks[..., ObjectColumn.SPEED]) + gains[1]
+    pairs = np.nonzero(among & (record.distances <= closing * c.horizon))
+    instants = pairs[1]
+    ego = _project(record.ego[instants], None if rates[0] is None else rates[0][instants], times)
+    tracks = _project(record.tracks[pairs], None if rates[1] is None else rates[1][pairs], times)
+
+    hit = overlap(ego, tracks)
+    first = np.full(record.num_instants, np.inf)
+    np.minimum.at(first, instants, np.where(hit.any(axis=-1), times[hit.argmax(axis=-1)], np.inf))
     return np.where(np.abs(record.speed) < c.min_speed, np.inf, first)
 
 

@@ -53,7 +53,7 @@ def measure_waymax(record: DriveRecord) -> list[MetricValue]:
     if overlaps.value is None or off_road.value is None:
         reward = REWARD.unknown(overlaps.reason or off_road.reason)
     else:
-        reward = REWARD.measured(-overlaps.value - off_road.value)
+        reward = REWARD.measured(0.0 - overlaps.value - off_road.value)
     infeasible = INFEASIBLE.not_applicable("a drive without a step")
     if record.num_instants > 1:
         infeasible = INFEASIBLE.measured(infeasible_steps(record).mean())
