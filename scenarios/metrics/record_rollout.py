@@ -32,7 +32,7 @@ def record_rollout(
     reference_progress: float | None = None,
     reference_speed: float | None = None,
 ) -> DriveRecord:
-    """The record of a drive in any world.
+    """The record of a drive in any world, with the road users that its SceneStates list: the nearest ones, in range.
 
     Args:
         rollout: the drive.
