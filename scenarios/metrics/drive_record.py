@@ -43,6 +43,8 @@ class DriveRecord:
         route_length: of the route that was to be driven [m].
         reference_progress: of a competent driver from the same start in the same time [m].
         reference_speed: at which an ego that does not react hits what it hits, relative to that [m/s].
+        approach: the same drive from some time before the policy took over. Reference drivers begin there: a danger
+            that was in sight by then does not come as a surprise to them.
 
     Raises:
         ValueError: a shape does not fit the others, dt is not positive, or a pose, speed or size is not finite.
@@ -71,6 +73,7 @@ class DriveRecord:
     route_length: float | None = None
     reference_progress: float | None = None
     reference_speed: float | None = None
+    approach: DriveRecord | None = None
 
     def __post_init__(self) -> None:
         t, n = len(self.ego), len(self.tracks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -11,6 +13,7 @@ from scenarios.metrics.drivable_area import distance_outside
 from scenarios.metrics.drive_record import DriveRecord
 from worldsim.datatypes.layout import AreaKind, Layout
 from worldsim.datatypes.scene import OBJECT_NAMES, EgoColumn, LeadColumn, ObjectColumn, SceneState
+from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 SIZE_COLUMNS = [ObjectColumn.LENGTH, ObjectColumn.WIDTH]
@@ -26,6 +29,7 @@ UNLINKED = 1e6
 def record_rollout(
     rollout: Rollout,
     *,
+    approach: StartClip | None = None,
     model: VehicleModel | None = None,
     layout: Layout | None = None,
     route_length: float | None = None,
@@ -36,25 +40,50 @@ def record_rollout(
 
     Args:
         rollout: the drive.
+        approach: the clip from which it began, `rollout.clip`: what reference drivers see before the policy takes over.
         model: the ego's size; None takes that of VehicleModel.
         layout: of the ground frame of `rollout.vehicles`; says where junctions and drivable areas are. None leaves that
             to what the world reports.
         route_length: see DriveRecord.
         reference_progress: see DriveRecord.
         reference_speed: see DriveRecord.
+
+    Raises:
+        ValueError: the clip does not end where the drive begins.
     """
     model = VehicleModel() if model is None else model
-    scenes, vehicles = rollout.scenes, rollout.vehicles
+    drive = _record_motion(rollout.scenes, rollout.vehicles, rollout.dt, model)
+    before = None if approach is None else _record_approach(rollout, approach, model)
+
+    areas = None if layout is None or not layout.ground_known else _areas(layout)
+    junctions = None if areas is None else areas[AreaKind.JUNCTION]
+    return replace(
+        drive,
+        in_junction=None if junctions is None else distance_outside(junctions, drive.ego[:, :2]) <= 0,
+        drivable=None if areas is None else tuple(areas[AreaKind.DRIVABLE] + areas[AreaKind.JUNCTION]) or None,
+        contact=rollout.collision > THRESHOLD,
+        off_road=rollout.off_road > THRESHOLD,
+        wrong_way=rollout.wrong_way,
+        red_light=rollout.red_light,
+        stop_sign_missed=rollout.stop_sign_missed,
+        signal_known=rollout.scenes.signal_valid,
+        progress=rollout.progress,
+        route_length=route_length,
+        reference_progress=reference_progress,
+        reference_speed=reference_speed,
+        approach=before,
+    )
+
+
+def _record_motion(scenes: SceneState, vehicles: np.ndarray, dt: float, model: VehicleModel) -> DriveRecord:
+    """What SceneStates [t] and the ego's VEHICLE_NAMES [t, 6] tell, without what a world reports."""
     ego = np.zeros((len(vehicles), len(OBJECT_NAMES)))
     ego[:, : ObjectColumn.SPEED] = vehicles[:, : VehicleColumn.SPEED]
     ego[:, ObjectColumn.SPEED] = scenes.speed
     ego[:, SIZE_COLUMNS] = model.length, model.width
-    tracks, known, kinds = link_objects(scenes, vehicles, rollout.dt)
-
-    areas = None if layout is None or not layout.ground_known else _areas(layout)
-    junctions = None if areas is None else areas[AreaKind.JUNCTION]
+    tracks, known, kinds = link_objects(scenes, vehicles, dt)
     return DriveRecord(
-        dt=rollout.dt,
+        dt=dt,
         ego=ego,
         ego_acceleration=_known(scenes.ego, scenes.ego_valid)[:, EgoColumn.ACCELERATION],
         ego_yaw_rate=_known(scenes.ego, scenes.ego_valid)[:, EgoColumn.YAW_RATE],
@@ -64,19 +93,16 @@ def record_rollout(
         tracks_complete=True,
         lane=_known(scenes.lane, scenes.lane_valid),
         lead_gap=_known(scenes.lead[:, LeadColumn.GAP], scenes.lead_valid),
-        in_junction=None if junctions is None else distance_outside(junctions, ego[:, :2]) <= 0,
-        drivable=None if areas is None else tuple(areas[AreaKind.DRIVABLE] + areas[AreaKind.JUNCTION]) or None,
-        contact=rollout.collision > THRESHOLD,
-        off_road=rollout.off_road > THRESHOLD,
-        wrong_way=rollout.wrong_way,
-        red_light=rollout.red_light,
-        stop_sign_missed=rollout.stop_sign_missed,
-        signal_known=scenes.signal_valid,
-        progress=rollout.progress,
-        route_length=route_length,
-        reference_progress=reference_progress,
-        reference_speed=reference_speed,
     )
+
+
+def _record_approach(rollout: Rollout, clip: StartClip, model: VehicleModel) -> DriveRecord:
+    """The clip and the drive that begins at its last instant, as one."""
+    miss = float(np.linalg.norm(clip.vehicles[-1, :2] - rollout.vehicles[0, :2]))
+    if miss > LINK_DISTANCE:
+        raise ValueError(f"the clip must end where the drive begins, it ends {miss:.1f} m from there")
+    scenes = SceneState.concatenate([clip.scenes[:-1], rollout.scenes])
+    return _record_motion(scenes, np.concatenate([clip.vehicles[:-1], rollout.vehicles]), rollout.dt, model)
 
 
 def link_objects(scenes: SceneState, vehicles: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

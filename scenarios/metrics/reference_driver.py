@@ -86,9 +86,9 @@ def measure_avoidable(record: DriveRecord, driver: ReferenceDriver, metric: Metr
     """1 where the reference driver would not have run into anybody, else 0."""
     if not record.tracks_complete:
         return metric.unknown("road users are not known")
-    if not record.track_known.any():
+    if not (record.approach or record).track_known.any():
         return metric.not_applicable("no road user")
-    return metric.measured(drive_reference(record, driver).collides_at is None)
+    return metric.measured(drive_reference(record.approach or record, driver).collides_at is None, _begin(record))
 
 
 def drive_reference(record: DriveRecord, driver: ReferenceDriver) -> ReferenceDrive:
@@ -145,6 +145,12 @@ def drive_reference(record: DriveRecord, driver: ReferenceDriver) -> ReferenceDr
             speeds[i + 1] = max(speed - braking * record.dt, 0.0)
             arcs[i + 1] = arc + (speed + speeds[i + 1]) / 2 * record.dt
     return ReferenceDrive(arc=arcs, speed=speeds, reacts_at=reacts_at, collides_at=None)
+
+
+def _begin(record: DriveRecord) -> str:
+    if record.approach is None:
+        return "from the beginning of the drive"
+    return f"from {record.approach.duration - record.duration:.1f} s before it"
 
 
 def _go_on(frame: PathFrame, record: DriveRecord, num_steps: int) -> PathFrame:

@@ -1,5 +1,7 @@
 """Rollouts as records: one ground frame, objects linked to trajectories whatever their order in the list."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from policies.drive import NO_FRAME, Rollout
 from scenarios.metrics.record_rollout import record_rollout
 from worldsim.datatypes.layout import AreaKind, Layout, join_polylines
 from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.start_clip import StartClip
 
 NUM_INSTANTS, DT = 31, 0.1
 
@@ -126,3 +129,38 @@ def test_a_layout_says_where_one_may_drive_and_where_junctions_are():
     assert len(found.drivable) == 2
     assert found.in_junction.sum() == pytest.approx(10, abs=1)
     assert record_rollout(rollout(straight, []), layout=Layout.unknown()).drivable is None
+
+
+def test_the_approach_is_the_clip_and_the_drive_with_tracks_that_go_through():
+    users = [(ObjectKind.CAR, along(30.0, 3.0, np.pi, 8.0)), (ObjectKind.CAR, along(10.0, 0.0, 0.0, 8.0))]
+    whole = rollout(ego(), users)
+    clip = StartClip(
+        frames=np.zeros((8, 0, 0, 3), np.uint8),
+        controls=np.zeros((7, 4), np.float32),
+        vehicles=whole.vehicles[:8],
+        scenes=whole.scenes[:8],
+        route=np.zeros((2, 2), np.float32),
+        dt=DT,
+    )
+    per_instant = (
+        "scenes",
+        "vehicles",
+        "frames",
+        "collision",
+        "off_road",
+        "wrong_way",
+        "red_light",
+        "stop_sign_missed",
+    )
+    later = {name: getattr(whole, name)[7:] for name in per_instant}
+    drive = replace(whole, **later, progress=whole.progress[7:], actions=whole.actions[7:], rewards=whole.rewards[7:])
+    found = record_rollout(drive, approach=clip)
+    assert found.approach is not None
+    assert (found.num_instants, found.approach.num_instants) == (NUM_INSTANTS - 7, NUM_INSTANTS)
+    np.testing.assert_allclose(found.approach.ego, record_rollout(whole).ego)
+    assert found.approach.track_known.sum(axis=1).tolist() == [NUM_INSTANTS] * 2
+    assert record_rollout(drive).approach is None
+
+    elsewhere = replace(clip, vehicles=clip.vehicles + 10.0)
+    with pytest.raises(ValueError, match=r"the clip must end where the drive begins, it ends 14\.1 m from there"):
+        record_rollout(drive, approach=elsewhere)

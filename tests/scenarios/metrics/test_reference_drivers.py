@@ -151,3 +151,23 @@ def test_measures_of_the_ego_itself():
 def test_nobody_and_nothing_known(measure):
     assert {value.validity for value in measure(record(10.0))} == {Validity.NOT_APPLICABLE}
     assert {value.validity for value in measure(unknown_drive())} == {Validity.UNKNOWN}
+
+
+def test_a_danger_in_sight_before_the_drive_is_seen_coming():
+    """A lead 10 m ahead began to brake by 4.5 m/s² half a second before the policy took over."""
+    speeds = np.concatenate([[7.3, 7.3], braking(7.3, 4.5, 60)])
+    before = record(7.3, track(14.3, 0.0, speeds), num_instants=62)
+    gap = float(before.tracks[0, 7, 0] - before.ego[7, 0])
+    drive = record(7.3, track(gap, 0.0, speeds[7:]), num_instants=55)
+    assert measure_r157(drive)[0].value == 0.0
+    known = measure_r157(replace(drive, approach=before))[0]
+    assert known.value == 1.0
+    assert "from 0.7 s before it" in known.provenance
+
+
+def test_who_has_begun_to_cut_in_counts():
+    whole = cut_in(30.0)
+    begun = {"ego": whole.ego[20:], "tracks": whole.tracks[:, 20:], "progress": whole.progress[20:]}
+    drive = replace(record(10.0, track(0.0, 0.0, 0.0), num_instants=41), **begun)
+    assert cut_ins_must_be_avoided(drive).validity is Validity.NOT_APPLICABLE
+    assert cut_ins_must_be_avoided(replace(drive, approach=whole)).value == 1.0
