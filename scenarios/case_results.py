@@ -11,9 +11,10 @@ import numpy as np
 from policies.drive import Rollout
 from policies.policy import Policy
 from scenarios.case_runner import CaseRunner, InvalidStartError
-from scenarios.metrics.collision import collision_score, first_event, impact_speed
-from scenarios.metrics.comfort import comfort_signals, comfort_violations
-from scenarios.metrics.gap import min_gap
+from scenarios.metrics.collision import first_event, measure_collisions
+from scenarios.metrics.comfort import broken_comfort_bounds
+from scenarios.metrics.gap import measure_gap
+from scenarios.metrics.record_rollout import record_rollout
 from scenarios.metrics.signal_violations import SignalViolations
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.scenario import Case
@@ -34,7 +35,7 @@ class CaseResult:
         min_progress: what a pass needs [m].
         min_ttc: least time to collision [s]; None above the metric's horizon.
         min_gap: least distance to a lead [m]; None without one.
-        impact_speed: [m/s]; None without a collision.
+        impact_speed: relative to what was hit [m/s]; None without a collision.
         collision_score: NeuroNCAP's, 0 to 5.
         comfort_violations: name of each broken nuPlan bound to the worst value.
         map: name of the map it took place on, "" in a procedural town.
@@ -114,12 +115,11 @@ def invalid_result(case: Case) -> CaseResult:
 
 
 def measure(case: Case, rollout: Rollout) -> CaseResult:
-    """All metrics of a drive, computed from its SceneStates, events and progress alone."""
-    scenes = rollout.scenes
+    """What a report says of a drive, computed from its SceneStates, events and progress alone."""
+    record = record_rollout(rollout, reference_speed=case.ego_speed)
+    values = {value.name: value.value for value in [*measure_collisions(record), *measure_gap(record)]}
     progress = float(rollout.progress.sum())
-    impact = impact_speed(rollout.collision, scenes.speed)
-    ttc = float(time_to_collision(scenes).min())
-    comfort = comfort_violations(comfort_signals(scenes, rollout.dt)) if rollout.num_steps >= 2 else {}
+    ttc = float(time_to_collision(record).min())
 
     return CaseResult(
         scenario=case.scenario,
@@ -130,14 +130,14 @@ def measure(case: Case, rollout: Rollout) -> CaseResult:
         progress=progress,
         min_progress=case.min_progress,
         min_ttc=ttc if np.isfinite(ttc) else None,
-        min_gap=min_gap(scenes),
-        impact_speed=impact,
-        collision_score=collision_score(impact, case.ego_speed),
-        comfort_violations=comfort,
+        min_gap=values["min_gap"],
+        impact_speed=values["impact_speed"],
+        collision_score=values["neuroncap_score"] or 0.0,
+        comfort_violations=broken_comfort_bounds(record),
         map=case.map.name if case.map else "",
         max_collision_probability=float(rollout.collision.max()),
         mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
-        violations=SignalViolations.of(rollout),
+        violations=SignalViolations.of(record),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from policies.disturbance import Disturbance
 from scenarios.actors import EGO_HALF_LENGTH, BrakingLead, CrossingPedestrian, CutIn
+from scenarios.metrics.r157 import must_be_avoided
 from scenarios.scenario import CONTEXT, Scenario, Situation, SituationFactory
 from worldsim.editing.edits import AlongRoute, Put
 
@@ -236,4 +237,4 @@ def cut_in_is_avoidable(
     half_car, intrusion = 0.95, 0.3
     until_intrusion = max(start_offset - half_car - half_lane + intrusion, 0.0) / lateral_speed
     ttc = (gap - closing_speed * until_intrusion) / max(closing_speed, 1e-6)
-    return ttc > closing_speed / 12.0 + 0.35
+    return bool(must_be_avoided(ttc, closing_speed))

@@ -20,7 +20,8 @@ from policies.policy import Policy
 from policies.registry import POLICY_HELP, make_policy
 from policies.sampling_mpc import Plan, SamplingPlanner, SamplingPlannerConfig
 from scenarios.metrics.collision import first_event
-from scenarios.metrics.comfort import comfort_signals, comfort_violations
+from scenarios.metrics.comfort import broken_comfort_bounds
+from scenarios.metrics.record_rollout import record_rollout
 from scenarios.metrics.signal_violations import SignalViolations, violations_text
 from scenarios.overlay import annotate
 from scenarios.plots import drive_figure
@@ -120,7 +121,7 @@ def demo(config: DemoConfig) -> None:
 
 def summarise_drive(rollout: Rollout, wall_seconds: float) -> DriveSummary:
     """The numbers of a drive."""
-    scenes = rollout.scenes
+    scenes, record = rollout.scenes, record_rollout(rollout)
     known = scenes.lane_valid[:, LaneColumn.LATERAL_OFFSET]
     ended_by = "time"
     if first_event(rollout.collision) is not None:
@@ -137,8 +138,8 @@ def summarise_drive(rollout: Rollout, wall_seconds: float) -> DriveSummary:
         max_collision=float(rollout.collision.max()),
         max_off_road=float(rollout.off_road.max()),
         ended_by=ended_by,
-        violations=SignalViolations.of(rollout),
-        comfort_violations=comfort_violations(comfort_signals(scenes, rollout.dt)) if rollout.num_steps > 1 else {},
+        violations=SignalViolations.of(record),
+        comfort_violations=broken_comfort_bounds(record),
         wall_seconds=wall_seconds,
     )
 

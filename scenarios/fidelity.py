@@ -22,7 +22,8 @@ from scenarios.case_runner import CaseRunner, InvalidStartError, make_case_runne
 from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_drives import SIDES, Drive, ResultLog, Side
 from scenarios.fidelity_report import compare, print_comparison, write_comparison
-from scenarios.metrics.pdm import pdm_score
+from scenarios.metrics.pdm import pdms
+from scenarios.metrics.record_rollout import record_rollout
 from scenarios.metrics.recovery import recovery_time
 from scenarios.recovery import LONGEST, compare_recovery
 from scenarios.recovery import SCENARIO as RECOVERY_SCENARIO
@@ -239,9 +240,14 @@ def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout | None,
     if rollout is not None:
         progress = float(rollout.progress.sum())
         outcome = measure(case, rollout).outcome
-        score = pdm_score(rollout, progress if reference is None else reference).score
+        record = record_rollout(rollout, reference_progress=progress if reference is None else reference)
+        pdm = pdms(record)
+        if pdm.value is None:  # a drive without a score says nothing about the policy
+            outcome = "invalid"
+        else:
+            score = pdm.value
         if case.disturbance is not None:
-            recovered = recovery_time(rollout.scenes, case.disturbance, rollout.dt, LONGEST)
+            recovered = recovery_time(record, case.disturbance, LONGEST).value
     return Drive(
         world=world,
         planner=planner,

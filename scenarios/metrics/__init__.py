@@ -1,1 +1,1 @@
-"""One metric a file, each computed from SceneState by the same code in every world."""
+"""One family of metrics a file, each computed from a DriveRecord by the same code in every world."""

@@ -1,13 +1,18 @@
-"""nuPlan's comfort bounds on smoothed ego signals."""
+"""Comfort: nuPlan's bounds on smoothed ego signals, and how much consecutive plans differ (NAVSIM v2)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.signal import savgol_filter
 
-from worldsim.datatypes.scene import EgoColumn, SceneState
+from scenarios.metrics.drive_record import DriveRecord
+from scenarios.metrics.metric_value import Metric, MetricValue
+
+MIN_INSTANTS = 3
+"""Filters of order 2 need as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +38,23 @@ class ComfortBounds:
     max_jerk: float = 8.37
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExtendedComfortBounds:
+    """NAVSIM v2's thresholds of the root mean square difference of two consecutive plans.
+
+    Args:
+        acceleration: [m/s²].
+        jerk: [m/s³].
+        yaw_rate: [rad/s].
+        yaw_acceleration: [rad/s²].
+    """
+
+    acceleration: float = 0.7
+    jerk: float = 0.5
+    yaw_rate: float = 0.1
+    yaw_acceleration: float = 0.1
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ComfortSignals:
     """Smoothed ego signals, each [t]: [m/s²], [m/s²], [rad/s], [rad/s²], [m/s³], [m/s³]."""
@@ -45,35 +67,110 @@ class ComfortSignals:
     jerk: np.ndarray
 
 
-def comfort_signals(scenes: SceneState, dt: float) -> ComfortSignals:
-    """The signals after nuPlan's Savitzky–Golay filters (order 2; window 8 for accelerations, 15 for derivatives).
+COMFORT = Metric(name="comfort", source="nuPlan ego is comfortable", config=ComfortBounds())
+EXTENDED_COMFORT = Metric(name="extended_comfort", source="NAVSIM v2 extended comfort", config=ExtendedComfortBounds())
 
-    Args:
-        scenes: leading dim [t], t at least 3; windows shrink to shorter drives.
-        dt: time between instants [s].
+
+def measure_comfort(record: DriveRecord) -> list[MetricValue]:
+    """Whether all bounds hold, 0 or 1, and the share of consecutive plans that agree."""
+    return [comfort(record), extended_comfort(record)]
+
+
+def comfort(record: DriveRecord) -> MetricValue:
+    """nuPlan's: 1 where no bound is broken, else 0."""
+    if record.num_instants < MIN_INSTANTS:
+        return COMFORT.not_applicable(f"shorter than {MIN_INSTANTS} instants")
+    missing = _missing_signals(record)
+    if missing:
+        return COMFORT.unknown(missing)
+    broken = comfort_violations(comfort_signals(record))
+    return COMFORT.measured(not broken, f"broken: {', '.join(broken)}" if broken else "")
+
+
+@lru_cache(maxsize=1)  # several metrics of one drive ask for them in turn
+def comfort_signals(record: DriveRecord) -> ComfortSignals:
+    """The signals after nuPlan's Savitzky–Golay filters (order 2; window 8 for accelerations, 15 for derivatives);
+    windows shrink to shorter drives.
 
     Raises:
-        ValueError: fewer than three instants.
+        ValueError: fewer than three instants, or acceleration or yaw rate are not known throughout.
     """
-    if len(scenes.speed) < 3:
-        raise ValueError(f"comfort needs at least 3 instants, got {len(scenes.speed)}")
-    yaw_rate = scenes.ego[..., EgoColumn.YAW_RATE].astype(np.float64)
-    longitudinal = _smooth(scenes.ego[..., EgoColumn.ACCELERATION].astype(np.float64), 8)
-    lateral = _smooth(scenes.speed * yaw_rate, 8)
+    missing = _missing_signals(record)
+    if missing:
+        raise ValueError(f"comfort cannot be measured: {missing}")
+    longitudinal = _smooth(record.ego_acceleration, 8)
+    lateral = _smooth(record.speed * record.ego_yaw_rate, 8)
     return ComfortSignals(
         acceleration=longitudinal,
         lateral_acceleration=lateral,
-        yaw_rate=_smooth(yaw_rate, 15),
-        yaw_acceleration=_derivative(yaw_rate, dt),
-        longitudinal_jerk=_derivative(longitudinal, dt),
-        jerk=_derivative(np.hypot(longitudinal, lateral), dt),
+        yaw_rate=_smooth(record.ego_yaw_rate, 15),
+        yaw_acceleration=_derivative(record.ego_yaw_rate, record.dt),
+        longitudinal_jerk=_derivative(longitudinal, record.dt),
+        jerk=_derivative(np.hypot(longitudinal, lateral), record.dt),
     )
 
 
 def comfort_violations(signals: ComfortSignals, bounds: ComfortBounds | None = None) -> dict[str, float]:
     """Name of each broken bound to the worst value; empty for a comfortable drive."""
-    b = bounds or ComfortBounds()
-    upper = {
+    limited = _limited(signals, bounds or ComfortBounds())
+    return {name: float(values.max()) for name, (values, bound) in limited.items() if values.max() > bound}
+
+
+def broken_comfort_bounds(record: DriveRecord) -> dict[str, float]:
+    """The bounds that a drive breaks, none where they cannot be checked; for reports that name them."""
+    return {} if _missing_signals(record) else comfort_violations(comfort_signals(record))
+
+
+def comfortable_instants(signals: ComfortSignals, bounds: ComfortBounds | None = None) -> np.ndarray:
+    """Where all bounds hold, bool [t]."""
+    limited = _limited(signals, bounds or ComfortBounds())
+    return np.all([values <= bound for values, bound in limited.values()], axis=0)
+
+
+def extended_comfort(record: DriveRecord) -> MetricValue:
+    """Share of the pairs of consecutive plans whose motions differ by no more than the bounds, where they overlap."""
+    if record.plans is None:
+        return EXTENDED_COMFORT.unknown("plans are not recorded")
+    planned = np.asarray(np.isfinite(record.plans).all(axis=(1, 2)))
+    pairs = np.flatnonzero(planned[1:] & planned[:-1])
+    if not len(pairs) or record.plans.shape[1] < MIN_INSTANTS + 2:
+        return EXTENDED_COMFORT.unknown("no two consecutive plans of at least 5 steps")
+    first, second = record.plans[pairs, 1:], record.plans[pairs + 1, :-1]
+    agree = plans_agree(first, second, record.dt)
+    return EXTENDED_COMFORT.measured(agree.mean(), f"{len(pairs)} pairs of plans")
+
+
+def plans_agree(
+    first: np.ndarray, second: np.ndarray, dt: float, bounds: ExtendedComfortBounds | None = None
+) -> np.ndarray:
+    """Whether motions differ by no more than the bounds, bool [k].
+
+    Args:
+        first: x, y, yaw of k plans over the same times, [k, h, 3].
+        second: likewise of the plans made next.
+        dt: time between the poses [s].
+        bounds: on the root mean square difference.
+    """
+    b = bounds or ExtendedComfortBounds()
+    one, two = _plan_motion(first, dt), _plan_motion(second, dt)
+    limits = np.array([b.acceleration, b.jerk, b.yaw_rate, b.yaw_acceleration])
+    difference = np.sqrt(((one - two) ** 2).mean(axis=-1))
+    return (difference <= limits[:, None]).all(axis=0)
+
+
+def _plan_motion(plans: np.ndarray, dt: float) -> np.ndarray:
+    """Acceleration, jerk, yaw rate, yaw acceleration of plans [k, h, 3], [4, k, h - 1]."""
+    step = np.diff(plans[..., :2], axis=1)
+    yaw = np.unwrap(plans[..., 2], axis=1)
+    speed = (step[..., 0] * np.cos(yaw[:, :-1]) + step[..., 1] * np.sin(yaw[:, :-1])) / dt
+    acceleration = np.gradient(speed, dt, axis=1)
+    yaw_rate = np.diff(yaw, axis=1) / dt
+    return np.stack([acceleration, np.gradient(acceleration, dt, axis=1), yaw_rate, np.gradient(yaw_rate, dt, axis=1)])
+
+
+def _limited(signals: ComfortSignals, b: ComfortBounds) -> dict[str, tuple[np.ndarray, float]]:
+    """Values [t] that must not exceed a bound."""
+    return {
         "acceleration": (signals.acceleration, b.max_acceleration),
         "braking": (-signals.acceleration, -b.min_acceleration),
         "lateral_acceleration": (np.abs(signals.lateral_acceleration), b.max_lateral_acceleration),
@@ -82,7 +179,16 @@ def comfort_violations(signals: ComfortSignals, bounds: ComfortBounds | None = N
         "longitudinal_jerk": (np.abs(signals.longitudinal_jerk), b.max_longitudinal_jerk),
         "jerk": (np.abs(signals.jerk), b.max_jerk),
     }
-    return {name: float(values.max()) for name, (values, bound) in upper.items() if values.max() > bound}
+
+
+def _missing_signals(record: DriveRecord) -> str:
+    if record.num_instants < MIN_INSTANTS:
+        return f"needs at least {MIN_INSTANTS} instants, got {record.num_instants}"
+    for name in ("ego_acceleration", "ego_yaw_rate"):
+        known = np.isfinite(getattr(record, name))
+        if not known.all():
+            return f"{name} is not known at {np.count_nonzero(~known)} of {len(known)} instants"
+    return ""
 
 
 def _smooth(values: np.ndarray, window: int) -> np.ndarray:

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from worldsim.datatypes.scene import LeadColumn, SceneState
+from scenarios.metrics.drive_record import DriveRecord
+from scenarios.metrics.metric_value import Metric, MetricValue
+
+MIN_GAP = Metric(name="min_gap", unit="m", source="bumper to bumper along the route to the lead")
+MARGIN = Metric(
+    name="r157_following_distance_margin",
+    unit="m",
+    source="UN R157 5.2.3.3 as coded in esmini: gap − max(2 m, v·t_f), least over the drive",
+)
 
 
-def min_gap(scenes: SceneState) -> float | None:
-    """The smallest bumper-to-bumper distance to a lead over the instants [t] [m]; None if there never was a lead."""
-    gaps = scenes.lead[..., LeadColumn.GAP][scenes.lead_valid]
-    return float(gaps.min()) if len(gaps) else None
+def measure_gap(record: DriveRecord) -> list[MetricValue]:
+    """The least gap to a lead, and the least margin over R157's following distance [m]."""
+    led = np.isfinite(record.lead_gap)
+    if not led.any():
+        no_lead = MIN_GAP.not_applicable("no lead"), MARGIN.not_applicable("no lead")
+        unknown = MIN_GAP.unknown("road users are not known"), MARGIN.unknown("road users are not known")
+        return list(no_lead if record.tracks_complete else unknown)
+    gap, speed = record.lead_gap[led], record.speed[led]
+    return [MIN_GAP.measured(gap.min()), MARGIN.measured((gap - r157_following_distance(np.abs(speed))).min())]
 
 
 def r157_following_distance(speed: np.ndarray | float) -> np.ndarray:

@@ -5,7 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from policies.drive import Rollout
+import numpy as np
+
+from scenarios.metrics.drive_record import DriveRecord
+from scenarios.metrics.metric_value import MIN_KNOWN, Metric, MetricValue
+
+RED_LIGHTS = Metric(name="red_lights_run", source="stop line crossed on red, as the world reports it")
+STOP_SIGNS = Metric(
+    name="stop_signs_missed",
+    source="stop line passed without v < 0.5 m/s within 4 m before it, as the world reports it",
+)
+COMPLIANCE = Metric(name="traffic_light_compliance", source="NAVSIM v2 traffic light compliance")
+NO_SIGNALS = "lights and signs are not known"
+
+
+def measure_signal_violations(record: DriveRecord) -> list[MetricValue]:
+    """Red lights run, stop signs missed, and NAVSIM's score: 1 without a red light run, else 0."""
+    return [measure_red_lights(record), measure_stop_signs(record), traffic_light_compliance(record)]
+
+
+def traffic_light_compliance(record: DriveRecord) -> MetricValue:
+    """NAVSIM's TLC: 1 without a red light run, else 0."""
+    red = measure_red_lights(record)
+    return COMPLIANCE.unknown(red.reason) if red.value is None else COMPLIANCE.measured(red.value == 0)
+
+
+def measure_red_lights(record: DriveRecord) -> MetricValue:
+    """How many stop lines were crossed on red."""
+    found = SignalViolations.of(record)
+    return _count(record, RED_LIGHTS, None if found is None else found.red_lights)
+
+
+def measure_stop_signs(record: DriveRecord) -> MetricValue:
+    """How many stop signs were passed without a stop."""
+    found = SignalViolations.of(record)
+    return _count(record, STOP_SIGNS, None if found is None else found.stop_signs)
+
+
+def _count(record: DriveRecord, metric: Metric, count: int | None) -> MetricValue:
+    """What was found counts; that nothing was found means little where little is known."""
+    if count is None or record.signal_known is None:
+        return metric.unknown(NO_SIGNALS)
+    share = record.signal_known.mean()
+    if count == 0 and share < MIN_KNOWN:
+        return metric.unknown(f"lights and signs are known at {share:.0%} of the drive")
+    return metric.measured(count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +77,14 @@ class SignalViolations:
         return _per_km(self.stop_signs, self.distance)
 
     @staticmethod
-    def of(rollout: Rollout) -> SignalViolations | None:
+    def of(record: DriveRecord) -> SignalViolations | None:
         """Those of a drive; None where lights and signs are known nowhere."""
-        known = rollout.scenes.signal_valid
-        if not known.any():
+        known, red, missed = record.signal_known, record.red_light, record.stop_sign_missed
+        if known is None or red is None or missed is None or not known.any():
             return None
+        steps = np.zeros(record.num_instants - 1) if record.progress is None else record.progress
         return SignalViolations(
-            red_lights=int(rollout.red_light.sum()),
-            stop_signs=int(rollout.stop_sign_missed.sum()),
-            distance=float(rollout.progress[known[1:]].sum()),
+            red_lights=int(red.sum()), stop_signs=int(missed.sum()), distance=float(steps[known[1:]].sum())
         )
 
     @staticmethod

@@ -1,76 +1,16 @@
-"""The PDM score on constructed drives, and a small comparison of both worlds from end to end."""
+"""A small comparison of both worlds from end to end."""
 
 import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
 from envs.process_pool import in_processes
-from policies.drive import NO_FRAME, Rollout
 from scenarios.fidelity import FidelityConfig, fidelity
-from scenarios.metrics.pdm import at_fault, pdm_score
-from worldsim.datatypes.scene import ObjectKind, SceneState
-
-
-def rollout(*, speed: float = 8.0, other: tuple[float, float] | None = None, collision: int | None = None) -> Rollout:
-    """Four seconds straight on; `other` is a standing car's place, `collision` the instant of one."""
-    scenes = SceneState.empty((41,))
-    scenes.ego[:, 0] = speed
-    if other is not None:
-        scenes.objects[:, 0] = [*other, 0.0, 0.0, 4.6, 1.9]
-        scenes.object_kinds[:, 0] = ObjectKind.CAR
-    touched = np.zeros(41)
-    if collision is not None:
-        touched[collision:] = 1.0
-    return Rollout(
-        clip=None,  # type: ignore[arg-type]
-        frames=np.stack([NO_FRAME] * 41),
-        scenes=scenes,
-        vehicles=np.zeros((41, 6)),
-        actions=np.zeros((40, 2), np.float32),
-        rewards=np.zeros(40),
-        collision=touched,
-        off_road=np.zeros(41),
-        wrong_way=np.zeros(41, bool),
-        red_light=np.zeros(41, bool),
-        stop_sign_missed=np.zeros(41, bool),
-        progress=np.full(40, 0.1 * speed),
-        terminated=False,
-        truncated=False,
-        seed=0,
-        dt=0.1,
-    )
-
-
-def test_a_perfect_drive_scores_one_and_half_the_progress_five_twelfths_less() -> None:
-    assert pdm_score(rollout(), 32.0).score == pytest.approx(1.0)
-    assert pdm_score(rollout(), 64.0).score == pytest.approx(1 - 0.5 * 5 / 12)
-    assert pdm_score(rollout(speed=0.0), 10.0).progress == 0.0
-    assert pdm_score(rollout(speed=0.0), 4.0).progress == 1.0
-
-
-def test_a_collision_ahead_costs_all_and_one_from_behind_nothing_of_it() -> None:
-    assert pdm_score(rollout(other=(4.5, 0.0), collision=20), 32.0).score == 0.0
-    hit_from_behind = rollout(other=(-4.5, 0.0), collision=20)
-    assert not at_fault(hit_from_behind.scenes, hit_from_behind.collision)
-    assert pdm_score(hit_from_behind, 32.0).score == pytest.approx(1.0)
-    wall = rollout(other=(-20.0, 0.0), collision=20)
-    assert at_fault(wall.scenes, wall.collision)
-    standing = rollout(speed=0.0, other=(4.5, 0.0), collision=20)
-    assert not at_fault(standing.scenes, standing.collision)
-    nobody = rollout(collision=20)
-    assert at_fault(nobody.scenes, nobody.collision)
-
-
-def test_a_close_call_costs_the_share_of_time_to_collision() -> None:
-    close = pdm_score(rollout(other=(9.0, 0.0)), 32.0)
-    assert (close.time_to_collision, close.no_collision) == (0.0, 1.0)
-    assert close.score == pytest.approx(7 / 12)
 
 
 def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -1,32 +1,13 @@
-"""Recovery times on constructed drives, and the comparison of both worlds."""
+"""Recovery from a push: the cases, and the comparison of both worlds."""
 
 import math
 
 import numpy as np
 import pytest
 
-from policies.disturbance import Disturbance
 from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_drives import SIDES, Drive
-from scenarios.metrics.recovery import recovery_time
 from scenarios.recovery import LONGEST, SCENARIO, compare_recovery, recovery_content, recovery_rows
-from worldsim.datatypes.scene import LaneColumn, SceneState
-
-PUSH = Disturbance(offset=-0.5, heading=0.07)
-
-
-def drive_along(offsets: list[float]) -> SceneState:
-    scenes = SceneState.empty((len(offsets),))
-    scenes.lane[:, LaneColumn.LATERAL_OFFSET] = offsets
-    return scenes
-
-
-def test_the_time_runs_from_the_push_until_the_car_stays_back() -> None:
-    offsets = [0.0, -0.3, -0.55, -0.6, -0.4, -0.2, 0.3, 0.1, 0.0]
-    assert recovery_time(drive_along(offsets), PUSH, 0.1, 5.0) == pytest.approx(0.5)
-    assert recovery_time(drive_along([*offsets, -0.26]), PUSH, 0.1, 5.0) == 5.0
-    assert recovery_time(drive_along(offsets), PUSH, 0.1, 0.3) == 0.3
-    assert recovery_time(drive_along([0.0, 0.6, 0.0]), PUSH, 0.1, 5.0) is None
 
 
 def test_the_case_brings_its_push_along() -> None:

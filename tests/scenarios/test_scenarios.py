@@ -1,4 +1,4 @@
-"""Scenarios, metrics and the runner: constructed scenes and a straight road with known answers."""
+"""Scenarios and the runner: constructed scenes and a straight road with known answers."""
 
 import json
 from dataclasses import replace
@@ -16,10 +16,6 @@ from scenarios.actors import BrakingLead, CrossingPedestrian, CutIn
 from scenarios.case_results import run_cases
 from scenarios.case_runner import LearnedCaseRunner, ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS, cut_in_is_avoidable, scenarios_tagged
-from scenarios.metrics.collision import collision_score, first_event, impact_speed
-from scenarios.metrics.comfort import comfort_signals, comfort_violations
-from scenarios.metrics.gap import min_gap, r157_following_distance
-from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.scenario import CONTEXT
 from scenarios.validate import ValidateConfig, validate
 from worldsim.datatypes.scene import ObjectKind, SceneState
@@ -229,54 +225,6 @@ def test_cut_in_avoidability_boundary():
     boundary = 5.0 * 1.1 + 5.0 * (5.0 / 12.0 + 0.35)
     assert cut_in_is_avoidable(gap=boundary + 0.01, closing_speed=closing, lateral_speed=lateral)
     assert not cut_in_is_avoidable(gap=boundary - 0.01, closing_speed=closing, lateral_speed=lateral)
-
-
-def scene_with_object(x, y, yaw, speed, *, ego_speed):
-    scene = SceneState.empty((1,))
-    scene.ego[0, 0] = ego_speed
-    scene.objects[0, 0] = [x, y, yaw, speed, 4.0, 2.0]
-    scene.object_kinds[0, 0] = ObjectKind.CAR
-    return scene
-
-
-def test_time_to_collision_closed_forms():
-    assert time_to_collision(scene_with_object(24.3, 0, 0, 0, ego_speed=10.0))[0] == pytest.approx(2.0)  # gap 20 m
-    assert time_to_collision(scene_with_object(24.3, 0, 0, 10, ego_speed=10.0))[0] == np.inf
-    assert time_to_collision(scene_with_object(24.3, 0, np.pi, 10, ego_speed=10.0))[0] == pytest.approx(1.0)
-    assert time_to_collision(scene_with_object(24.3, 4.0, 0, 0, ego_speed=10.0))[0] == np.inf
-    assert time_to_collision(scene_with_object(24.3, 0, np.pi, 10, ego_speed=0.0))[0] == np.inf
-    crossing = time_to_collision(scene_with_object(10.0, -10.0, np.pi / 2, 5.0, ego_speed=5.0))[0]
-    assert 1.0 < crossing < 2.0
-
-
-def test_collision_events():
-    collision = np.array([0.1, 0.2, 0.9, 1.0])
-    assert first_event(collision) == 2
-    assert first_event(collision[:2]) is None
-    assert impact_speed(collision, np.array([9.0, 8.0, 0.0, 0.0])) == 8.0
-    assert collision_score(None, 10.0) == 5.0
-    assert collision_score(5.0, 10.0) == 2.0
-
-
-def test_min_gap_and_r157_table():
-    scenes = SceneState.empty((3,))
-    scenes.lead[:, 0] = [9.0, 4.0, 1.0]
-    assert min_gap(scenes) is None
-    scenes.lead_valid[:2] = True
-    assert min_gap(scenes) == 4.0
-    np.testing.assert_allclose(r157_following_distance(np.array([10, 30, 60]) / 3.6), [3.1, 10.8, 26.7], atol=0.06)
-
-
-def test_comfort_flags_exactly_what_is_broken():
-    t = np.arange(60) * 0.1
-    scenes = SceneState.empty((60,))
-    scenes.ego[:, 0] = 10.0
-    assert comfort_violations(comfort_signals(scenes, 0.1)) == {}
-    scenes.ego[:, 2] = 0.6  # steady turn: 6 m/s² lateral, little else
-    assert set(comfort_violations(comfort_signals(scenes, 0.1))) == {"lateral_acceleration"}
-    scenes.ego[:, 2] = 0.0
-    scenes.ego[:, 1] = 2.0 * np.sin(2 * np.pi * t / 2.0)  # jerk up to 6.3 m/s³ within the acceleration bounds
-    assert set(comfort_violations(comfort_signals(scenes, 0.1))) == {"longitudinal_jerk"}
 
 
 @pytest.mark.parametrize(("policy", "exit_code"), [("lane_follower", 0), ("constant", 1)])

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drive_records import record
 
-from policies.drive import NO_FRAME, Rollout
 from scenarios.case_results import CaseResult
+from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.signal_violations import SignalViolations, violations_text
 from scenarios.validate import summarise
 from training.evaluation.closed_loop import ClosedLoopDrives, violation_scores
@@ -14,41 +15,25 @@ from training.evaluation.report import table
 from worldsim.datatypes.scene import SceneState
 
 
-def rollout(red: list[int], missed: list[int], known: slice = slice(None), step: float = 0.5) -> Rollout:
+def drive(red: list[int], missed: list[int], known: slice = slice(None), step: float = 0.5) -> DriveRecord:
     """40 steps of `step` metres each, with events at the given instants."""
-    scenes, events = SceneState.empty((41,)), np.zeros((2, 41), bool)
-    scenes.signal_valid[known] = True
-    events[0, red], events[1, missed] = True, True
-    return Rollout(
-        clip=None,  # type: ignore[arg-type]
-        frames=np.stack([NO_FRAME] * 41),
-        scenes=scenes,
-        vehicles=np.zeros((41, 6)),
-        actions=np.zeros((40, 2), np.float32),
-        rewards=np.zeros(40),
-        collision=np.zeros(41),
-        off_road=np.zeros(41),
-        wrong_way=np.zeros(41, bool),
-        red_light=events[0],
-        stop_sign_missed=events[1],
-        progress=np.full(40, step),
-        terminated=False,
-        truncated=False,
-        seed=0,
-        dt=0.1,
+    events = np.zeros((3, 41), bool)
+    events[0, red], events[1, missed], events[2, known] = True, True, True
+    return record(
+        10 * step, red_light=events[0], stop_sign_missed=events[1], signal_known=events[2], progress=np.full(40, step)
     )
 
 
 def test_violations_are_counted_and_told_per_kilometre_of_known_road() -> None:
-    found = SignalViolations.of(rollout([3, 20], [7]))
+    found = SignalViolations.of(drive([3, 20], [7]))
     assert found == SignalViolations(red_lights=2, stop_signs=1, distance=20.0)
     assert found.red_lights_per_km == pytest.approx(100.0)
     assert found.stop_signs_per_km == pytest.approx(50.0)
-    half = SignalViolations.of(rollout([], [], slice(21, None)))
+    half = SignalViolations.of(drive([], [], slice(21, None)))
     assert half is not None
     assert half.distance == pytest.approx(10.0)
-    assert SignalViolations.of(rollout([], [], slice(0, 0))) is None
-    stood = SignalViolations.of(rollout([], [], step=0.0))
+    assert SignalViolations.of(drive([], [], slice(0, 0))) is None
+    stood = SignalViolations.of(drive([], [], step=0.0))
     assert stood is not None
     assert stood.red_lights_per_km is None
 
