@@ -19,13 +19,15 @@ from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.editing.apply import stand_on_road
 from worldsim.layouts.beginning import begin_endless
 from worldsim.layouts.carried_edits import carry_edits
-from worldsim.layouts.drive import EndlessPlace, Stretch
+from worldsim.layouts.drive import EndlessDrive, EndlessPlace, Stretch
 from worldsim.layouts.endless import EndlessTown
 from worldsim.layouts.layout_model import LayoutModel
 from worldsim.surroundings import Surroundings
 
 NUM_TOWNS = 32
 """Made towns that are kept, as many as there may be drives at once; one that is not is made again, the same."""
+PREPARE_EVERY = 4
+"""The next stretch is made little by little, a part of it every so many frames."""
 
 
 ROUTE_AHEAD = 250.0
@@ -113,14 +115,23 @@ class EndlessDrives:
             surroundings=(*surroundings[:slot], entered, *surroundings[slot + 1 :]),
         )
 
+    def prepare(self, place: EndlessPlace, frame: int) -> None:
+        """Make a part of the next stretch ahead of time, in one of PREPARE_EVERY frames; else `go_on` makes it all."""
+        if frame % PREPARE_EVERY == 0:
+            self._town(place.drive).prepare(place.index + 1)
+
     def _stretches(self, place: EndlessPlace) -> tuple[Stretch, Stretch]:
         """That of a place, and the next one."""
-        town = self._towns.get(id(place.drive))
-        if town is None or town.drive is not place.drive:
-            town = EndlessTown(self.model, place.drive)
-            self._keep(town)
-        self._towns.move_to_end(id(place.drive))
+        town = self._town(place.drive)
         return town.stretch(place.index), town.stretch(place.index + 1)
+
+    def _town(self, drive: EndlessDrive) -> EndlessTown:
+        town = self._towns.get(id(drive))
+        if town is None or town.drive is not drive:
+            town = EndlessTown(self.model, drive)
+            self._keep(town)
+        self._towns.move_to_end(id(drive))
+        return town
 
     def _keep(self, town: EndlessTown) -> None:
         # the town holds its drive, whose id is therefore no other's

@@ -273,12 +273,16 @@ class SceneTracker:
     def _go_on(self, state: TrackedState) -> TrackedState:
         """The state with the next stretch of each endless drive that has come to it."""
         for slot, own in enumerate(state.surroundings):
-            if own.endless is not None and state.preview.arcs[slot] >= own.endless.next_at:
-                assert self.endless_drives is not None  # it made the drive's beginning
+            if own.endless is None:
+                continue
+            assert self.endless_drives is not None  # it made the drive's beginning
+            if state.preview.arcs[slot] >= own.endless.next_at:
                 changed = self.endless_drives.go_on(
                     slot, state.routes, state.signals, state.preview, state.vehicles, state.surroundings
                 )
                 state = replace(state, **changed._asdict())
+            else:
+                self.endless_drives.prepare(own.endless, state.frames[slot])
         return state
 
     def camera_scene(self, state: TrackedState, slot: int) -> CameraScene:

@@ -21,7 +21,8 @@ from training.data.traffic_density import count_traffic
 from training.data.validity import known_of
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.actors.actor_model import NUM_FEATURES, RATE_SCALE, ActorModel, actor_features, find_all_courses
+from worldsim.actors.actor_features import NUM_FEATURES, actor_features
+from worldsim.actors.actor_model import RATE_SCALE, ActorModel
 from worldsim.actors.actors import (
     STANDING,
     TRAIT_NAMES,
@@ -31,6 +32,7 @@ from worldsim.actors.actors import (
     match_objects,
     object_states,
 )
+from worldsim.actors.all_courses import find_all_courses
 from worldsim.actors.arrivals import ARRIVAL_NAMES
 from worldsim.actors.courses import CourseColumn
 from worldsim.actors.driver_habits import STANDSTILL_GAP, USUAL_LIMIT, HabitColumn, habit_likelihood, habits_of

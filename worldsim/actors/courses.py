@@ -65,6 +65,7 @@ class _Lanes(NamedTuple):
     stop_groups: np.ndarray
     minor: np.ndarray
     crossings: np.ndarray
+    keys: np.ndarray
     origin: np.ndarray
     cell_starts: np.ndarray
     cell_points: np.ndarray
@@ -120,9 +121,9 @@ def find_courses(
 
 
 @compiled
-def _preference(number, lane):
+def _preference(number, key):
     """How much actor `number` likes a lane, where it has the choice."""
-    mixed = (number * 73856093) ^ (lane * 19349663)
+    mixed = (number * 73856093) ^ (key * 19349663)
     mixed = (mixed ^ (mixed >> 13)) * 1274126177
     return (mixed ^ (mixed >> 16)) & 0x7FFFFFFF
 
@@ -145,7 +146,7 @@ def _prefers(lanes, number, goal, lane, other):
     """Whether an actor rather takes `lane` than `other`."""
     if np.isfinite(goal[0]):
         return _miss(lanes, lane, goal) < _miss(lanes, other, goal)
-    return _preference(number, lane) > _preference(number, other)
+    return _preference(number, lanes.keys[lane]) > _preference(number, lanes.keys[other])
 
 
 @compiled

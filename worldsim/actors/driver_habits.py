@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from worldsim.actors.actor_features import GAP_UNIT, SPEED_UNIT
+
 USUAL_LIMIT = 50.0 / 3.6
 """Taken for a speed limit that is not known [m/s]."""
 STANDSTILL_GAP = 2.5
@@ -35,10 +37,6 @@ class SeenColumn(IntEnum):
     SPEED = 0
     GAP = 22
     LIMIT = 40
-
-
-SPEED_UNIT, GAP_UNIT = 10.0, 30.0
-"""Of speeds [m/s] and gaps [m] in `actor_features`."""
 
 
 def habit_features(seen: Tensor, habits: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
 """LaneGraph: the lanes of a layout as drivers use them: where each goes on, where one stops and for what, and which
-cross. numpy only."""
+cross."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from worldsim.compiled import compiled
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import AreaKind, BoxColumn, Layout, LayoutKind, LineKind, SignFace
 from worldsim.datatypes.signals import SignalKind
@@ -38,8 +39,10 @@ ENTRY_REACH = 12.0
 """A sign without a stop line stands within this of the end of the lane it counts for [m]."""
 INTO_JUNCTION = 5.0
 """A stop line this far on a junction lane is that of the lane before [m]."""
-SEGMENT = 20.0
-"""No stop line is longer [m]."""
+PAINTED_SHORT = 0.1
+"""Stop lines are longer by this share at both ends than they are painted: they end some way before the road's edges."""
+KEY_STEP = 0.1
+"""Lanes of layouts that both have a road are the same ones where their ends are told this finely [m]."""
 NO_STOP = np.inf
 """`stop_s` of a lane without a stop line [m]."""
 
@@ -63,6 +66,7 @@ class LaneGraph:
         minor: whether those who come by this junction lane give way to the others, bool [l].
         crossings: arc length on lane a where it first comes near lane b of the same junction, inf where they never
             do, float64 [l, l] [m].
+        keys: number of each that it has in every layout which has it, int64 [l].
         origin: x and y of the first cell, float64 [2] [m].
         cell_starts: cell (row, column) has the points cell_points[cell_starts[k] : cell_starts[k + 1]] with
             k = row * columns + column; rows go along x; int64 [cells + 1].
@@ -83,6 +87,7 @@ class LaneGraph:
     stop_groups: np.ndarray
     minor: np.ndarray
     crossings: np.ndarray
+    keys: np.ndarray
     origin: np.ndarray
     cell_starts: np.ndarray
     cell_points: np.ndarray
@@ -154,6 +159,7 @@ class LaneGraph:
             stop_groups=stop_groups,
             minor=_minor(successors, in_junction, turns, stop_kinds),
             crossings=_crossings(points, starts, steps, in_junction),
+            keys=_keys(points, starts),
             origin=origin,
             cell_starts=cell_starts,
             cell_points=cell_points,
@@ -229,13 +235,11 @@ def _stops(
     lines = layout.lines()
     segments = [lines[k][[0, -1], :2] for k in np.flatnonzero(layout.line_kinds == LineKind.STOP_LINE).tolist()]
     before = {int(onward): lane for lane, row in enumerate(successors) for onward in row[row >= 0]}
+    may_cross = _may_cross(points, starts, segments)
     for lane in range(num):
         own = points[starts[lane] : starts[lane + 1]]
-        low, high = own[:, :2].min(axis=0) - SEGMENT, own[:, :2].max(axis=0) + SEGMENT
-        for segment in segments:
-            if (segment[0] < low).any() or (segment[0] > high).any():
-                continue
-            s = _crossed_at(own, segment)
+        for k in np.flatnonzero(may_cross[lane]).tolist():
+            s = _crossed_at(own, segments[k])
             if s is None or (in_junction[lane] and s > INTO_JUNCTION):
                 continue
             # a line just inside a junction belongs to the lane before it
@@ -253,6 +257,18 @@ def _stops(
     return stop_s, kinds, groups
 
 
+def _may_cross(points: np.ndarray, starts: np.ndarray, segments: list[np.ndarray]) -> np.ndarray:
+    """Which lanes may cross which segments [2, 2], longer than painted, since their bounds overlap, bool [l, k]."""
+    ends = np.array(segments).reshape(-1, 2, 2)
+    more = PAINTED_SHORT * np.abs(ends[:, 1] - ends[:, 0])
+    lows, highs = ends.min(axis=1) - more, ends.max(axis=1) + more
+    if not len(points):
+        return np.zeros((0, len(ends)), bool)
+    low = np.minimum.reduceat(points[:, :2], starts[:-1])
+    high = np.maximum.reduceat(points[:, :2], starts[:-1])
+    return np.asarray(np.all((low[:, None] <= highs) & (high[:, None] >= lows), axis=-1))
+
+
 def _crossed_at(lane: np.ndarray, segment: np.ndarray) -> float | None:
     """Arc length at which a lane [k, 3] crosses a segment [2, 2] [m]; None where it does not."""
     step = np.hypot(*(lane[1, :2] - lane[0, :2]))
@@ -262,8 +278,8 @@ def _crossed_at(lane: np.ndarray, segment: np.ndarray) -> float | None:
     d, safe = b - a, np.where(np.abs(cross) < 1e-9, np.inf, cross)
     t = (d[:, 0] * across[1] - d[:, 1] * across[0]) / safe
     u = (d[:, 0] * along[:, 1] - d[:, 1] * along[:, 0]) / safe
-    # stop lines end some way before the middle of the road, and painted ones before its edge
-    hit = np.flatnonzero((t >= 0) & (t <= 1) & (u > -0.1) & (u < 1.1) & np.isfinite(safe))
+    on_line = (u > -PAINTED_SHORT) & (u < 1 + PAINTED_SHORT)
+    hit = np.flatnonzero((t >= 0) & (t <= 1) & on_line & np.isfinite(safe))
     return None if not len(hit) else float((hit[0] + t[hit[0]]) * step)
 
 
@@ -349,30 +365,38 @@ def _junctions(successors: np.ndarray, in_junction: np.ndarray) -> list[dict[int
 def _crossings(points: np.ndarray, starts: np.ndarray, steps: np.ndarray, in_junction: np.ndarray) -> np.ndarray:
     """`crossings` of LaneGraph; lanes that begin together do not cross each other."""
     crossings = np.full((len(steps), len(steps)), np.inf)
-    inside = np.flatnonzero(in_junction).tolist()
-    begins, ends = points[starts[:-1], :2], points[starts[1:] - 1, :2]
-    middles, lengths = 0.5 * (begins + ends), steps * np.diff(starts)
-    together = _apart(begins, begins) < JOINS
-    near_by = _apart(middles, middles) < 0.5 * (lengths[:, None] + lengths) + CONFLICT_DISTANCE
-    for a in inside:
-        own = _finer(points[starts[a] : starts[a + 1], :2])
-        for b in np.flatnonzero(near_by[a] & ~together[a] & in_junction).tolist():
-            other = points[starts[b] : starts[b + 1], :2]
-            near = _apart(own, other).min(axis=1) < CONFLICT_DISTANCE
-            if near.any():
-                crossings[a, b] = steps[a] * int(np.argmax(near)) / FINER
+    _find_crossings(points, starts, steps, np.flatnonzero(in_junction), crossings)
     return crossings
 
 
-def _finer(line: np.ndarray) -> np.ndarray:
-    """A polyline [n, 2] with FINER times as many steps."""
-    at = np.arange(FINER * (len(line) - 1) + 1) / FINER
-    return np.stack([np.interp(at, np.arange(len(line)), line[:, k]) for k in range(2)], axis=-1)
+@compiled
+def _find_crossings(points, starts, steps, inside, crossings):
+    for a in inside:
+        first, count = starts[a], starts[a + 1] - starts[a]
+        for b in inside:
+            begin, end = starts[b], starts[b + 1]
+            dx, dy = points[first, 0] - points[begin, 0], points[first, 1] - points[begin, 1]
+            reach = steps[a] * count + steps[b] * (end - begin) + CONFLICT_DISTANCE
+            if dx * dx + dy * dy < JOINS**2 or dx * dx + dy * dy > reach**2:
+                continue
+            for k in range(FINER * (count - 1) + 1):
+                part, f = min(k // FINER, count - 2), k / FINER
+                f -= part
+                x = points[first + part, 0] + f * (points[first + part + 1, 0] - points[first + part, 0])
+                y = points[first + part, 1] + f * (points[first + part + 1, 1] - points[first + part, 1])
+                near = False
+                for p in range(begin, end):
+                    dx, dy = x - points[p, 0], y - points[p, 1]
+                    near = near or dx * dx + dy * dy < CONFLICT_DISTANCE**2
+                if near:
+                    crossings[a, b] = steps[a] * k / FINER
+                    break
 
 
-def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distances [n, m] of points [n, 2] from points [m, 2]."""
-    return np.hypot(a[:, None, 0] - b[:, 0], a[:, None, 1] - b[:, 1])
+def _keys(points: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """`keys` of LaneGraph."""
+    ends = np.concatenate([points[starts[:-1], :2], points[starts[1:] - 1, :2]], axis=1)
+    return np.round(ends / KEY_STEP).astype(np.int64) @ np.array([1, 7919, 104729, 1299709])
 
 
 def _cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -24,6 +24,8 @@ GIVE_WAY_BRAKING = 5.0
 """Nobody brakes harder to give way [m/s²]."""
 BEFORE_CONFLICT = 1.5
 """Those who are in the junction already wait this far before the other's course [m]."""
+INSIDE, EGO_INSIDE = -1000.0, -2000.0
+"""Ranks of those who are in the junction already; of the ego one cannot be sure that it looks."""
 
 _PERIOD, _OFFSET = int(LightCycleColumn.PERIOD), int(LightCycleColumn.OFFSET)
 _GREEN_TIME, _YELLOW_TIME = int(LightCycleColumn.GREEN), int(LightCycleColumn.YELLOW)
@@ -81,10 +83,11 @@ def rank_of(lanes, cycles, time, p, num, boxes, lane, begins, courses):
     """The order in which one is let into a junction, the least first, and whether it comes at all."""
     front, speed = begins - boxes[p, 3] / 2, boxes[p, 5]
     # who stands behind somebody may wait for this very one: he does not come; why the ego stands is not known
-    if speed < STANDS and (p == num or courses[p, _GAP] < BLOCKED_GAP):
+    comes = not (speed < STANDS and (p == num or courses[p, _GAP] < BLOCKED_GAP))
+    if front < 0:  # inside: the ego goes first, then who is farther in
+        return (EGO_INSIDE if p == num else INSIDE) + begins, comes
+    if not comes:
         return 0.0, False
-    if front < 0:  # inside: who is farther in goes first
-        return -1000.0 + begins, True
     if p < num:
         if courses[p, _STOP] < FREE and courses[p, _SIGNAL] != _STOP_SIGN:
             return 0.0, False
@@ -99,16 +102,34 @@ def rank_of(lanes, cycles, time, p, num, boxes, lane, begins, courses):
 
 
 @compiled
+def _stands_in_way(lanes, lane, other_lane, other_begins, other_length):
+    """Whether one who stands in a junction, its middle `other_begins` before the beginning of its lane there, is where
+    another lane comes near that."""
+    crossing = lanes.crossings[other_lane, lane]
+    if crossing == np.inf:
+        return False
+    left = other_begins + crossing - other_length / 2
+    return -other_length - 1.0 < left < BEFORE_CONFLICT
+
+
+@compiled
 def give_way(lanes, i, boxes, lane_in, begins_in, rank, comes, courses):
     """Where actor `i` has to wait for those who go first."""
     own, half, speed, lane = courses[i], boxes[i, 3] / 2, boxes[i, 5], lane_in[i]
     front = begins_in[i] - half
     pace = max(speed, SLOW_START)
+    line = min(front, own[_SIGNAL_DISTANCE]) if own[_SIGNAL_DISTANCE] > 0 else front
+    at_line = line >= 0 and speed**2 <= 2 * GIVE_WAY_BRAKING * line + 1.0
     for j in range(len(rank)):
-        if j == i or not comes[j]:
+        if j == i or lane_in[j] < 0:
             continue
         merge = lanes.successors[lane, 0] == lanes.successors[lane_in[j], 0] >= 0 and lane != lane_in[j]
         is_inside = begins_in[j] - boxes[j, 3] / 2 < 0
+        if not comes[j]:
+            # nobody drives into a junction in which somebody stands in the way
+            if is_inside and at_line and _stands_in_way(lanes, lane, lane_in[j], begins_in[j], boxes[j, 3]):
+                own[_WAIT], own[_RIVAL_TIME] = min(own[_WAIT], line), 0.0
+            continue
         if merge and is_inside and front < 0:
             # both are in the junction: who is farther from where their lanes end follows the other as if that were on
             # its lane already
@@ -130,13 +151,11 @@ def give_way(lanes, i, boxes, lane_in, begins_in, rank, comes, courses):
             if here < own[_GAP]:
                 own[_GAP], own[_LEAD_SPEED] = here, boxes[j, 5]
         arrival, leaves = left / pace, (left + 2 * half + BODY) / pace
-        pace_j = max(boxes[j, 5], SLOW_START if rank[j] >= -500.0 else 2.0)
+        pace_j = max(boxes[j, 5], 2.0 if is_inside else SLOW_START)
         arrival_j, leaves_j = max(left_j, 0.0) / pace_j, (left_j + boxes[j, 3] + BODY) / pace_j
         if leaves_j + 0.5 * TIME_MARGIN < arrival or leaves + TIME_MARGIN < arrival_j:
             continue
         # at the edge of the junction, or, for who is in it, before the other's course
-        line = min(front, own[_SIGNAL_DISTANCE]) if own[_SIGNAL_DISTANCE] > 0 else front
-        at_line = line >= 0 and speed**2 <= 2 * GIVE_WAY_BRAKING * line + 1.0
         where = line if at_line else max(left - BEFORE_CONFLICT, 0.0)
         in_time = at_line or (left > 0 and speed**2 <= 2 * GIVE_WAY_BRAKING * left + 1.0)
         if in_time and where < own[_WAIT]:

@@ -13,7 +13,7 @@ from worldsim.layouts.draws import draws_of
 from worldsim.layouts.drive import EndlessDrive, Stretch
 from worldsim.layouts.layout_model import Exit, LayoutModel
 from worldsim.layouts.route_lanes import COMMANDS, RoutePiece, street_piece
-from worldsim.layouts.street import Street
+from worldsim.layouts.street import LEFT, RIGHT, Street
 from worldsim.layouts.town import MadeTown, Way
 
 BACK = 2
@@ -40,6 +40,7 @@ class EndlessTown:
         self._ways: list[Way] = [()]
         self._pieces: list[tuple[RoutePiece, int]] = []
         self._stretches: dict[int, Stretch] = {}
+        self._to_do: tuple[int, list[tuple[Way, int]]] | None = None
 
     def way(self, index: int) -> Way:
         """The way to the street of that index on the route."""
@@ -55,12 +56,30 @@ class EndlessTown:
             self._stretches[index] = self._make(index)
         return self._stretches[index]
 
-    def _make(self, index: int) -> Stretch:
-        first, last = max(0, index - BACK), index + 1
+    def prepare(self, index: int) -> None:
+        """Make a part of the stretch of that index, if it is not made yet: its streets, then what stands along a side
+        of one of them, in the end the stretch."""
+        if index in self._stretches:
+            return
+        if self._to_do is None or self._to_do[0] != index:
+            sides = [(way, side) for way, _ in self._around(*self._range(index)) for side in (LEFT, RIGHT)]
+            self._to_do = index, sides[::-1]
+        elif self._to_do[1]:
+            self.town.things(*self._to_do[1].pop())
+        else:
+            self.stretch(index)
+
+    def _range(self, index: int) -> tuple[int, int]:
+        """Indices of the first and last street of a stretch."""
+        last = index + 1
         ahead = self.town.street(self.way(last)).length
         while ahead < AHEAD:
             last += 1
             ahead += self.town.street(self.way(last)).length
+        return max(0, index - BACK), last
+
+    def _make(self, index: int) -> Stretch:
+        first, last = self._range(index)
         layouts, cycles = [], [self.drive.light_cycles if first == 0 else np.zeros((0, len(LIGHT_CYCLE_NAMES)))]
         ground: list[Street] = []
         for way, is_end in self._around(first, last):

@@ -9,14 +9,9 @@ import torch
 from lane_layouts import tee
 from tiny_model import random_clip
 
-from worldsim.actors.actor_model import (
-    NUM_FEATURES,
-    ActorModel,
-    actor_features,
-    find_all_courses,
-    integrate,
-    lane_keeping,
-)
+from worldsim.actors.actor_features import NUM_FEATURES, actor_features
+from worldsim.actors.actor_model import ActorModel
+from worldsim.actors.actor_motion import integrate, lane_keeping
 from worldsim.actors.actors import (
     ACTOR_NAMES,
     COLOR,
@@ -27,6 +22,7 @@ from worldsim.actors.actors import (
     match_objects,
     object_states,
 )
+from worldsim.actors.all_courses import find_all_courses
 from worldsim.actors.arrivals import (
     ARRIVAL_NAMES,
     BEFORE_JUNCTION,
