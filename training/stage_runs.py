@@ -242,6 +242,7 @@ def run_evaluate(run: TrainingRun) -> None:
             loops=min(8, recipe.evaluate_starts) if own_data else 0,
             closed_loop_starts=min(8, recipe.evaluate_starts),
             realism_starts=min(24, recipe.evaluate_starts),
+            traffic_starts=min(4, recipe.evaluate_starts // 12),
             device=run.device,
         )
     )

@@ -26,7 +26,7 @@ from worldsim.surroundings import Surroundings
 
 NUM_TOWNS = 32
 """Made towns that are kept, as many as there may be drives at once; one that is not is made again, the same."""
-PREPARE_EVERY = 4
+PREPARE_EVERY = 3
 """The next stretch is made little by little, a part of it every so many frames."""
 
 

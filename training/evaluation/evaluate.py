@@ -28,10 +28,12 @@ from training.evaluation.picture_scores import picture_scores
 from training.evaluation.report import table
 from training.evaluation.rollouts import roll_out_recorded
 from training.evaluation.sim_agents import MOST_ROLLOUTS, score_realism
+from training.evaluation.traffic_flow import score_traffic
 from training.evaluation.yardstick import load_yardstick
 from training.recording.record import RecordConfig, record
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME
 from worldsim.configs import CameraGeometry
+from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.inference import Backend, check_backend, set_backend
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
@@ -74,6 +76,9 @@ class EvaluateConfig:
             world where it can make the recorded drive again, and at constant velocity, and scored for realism; 24 of
             them with 16 rollouts each take about 40 s.
         realism_rollouts: from each of them, at most 32.
+        traffic_starts: towns of the recording in which the lane follower drives for minutes, in the learned and in the
+            reference world, and as many endless drives, to count collisions and long waits of others.
+        traffic_minutes: of each such drive; four of 10 minutes in all three take about 3 min.
         num_films: so many of the drives become films.
         batch_size: drives side by side; memory grows with it, about 0.1 GB for each of 60 s.
         device: torch device.
@@ -105,6 +110,8 @@ class EvaluateConfig:
     closed_loop_starts: int = 8
     realism_starts: int = 24
     realism_rollouts: int = 16
+    traffic_starts: int = 4
+    traffic_minutes: float = 10.0
     num_films: int = 6
     batch_size: int = 8
     device: str = "cpu"
@@ -113,11 +120,11 @@ class EvaluateConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("seconds", "batch_size", "long_seconds"):
+        for name in ("seconds", "batch_size", "long_seconds", "traffic_minutes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         counts = ("num_starts", "long_starts", "ablation_starts", "loops", "closed_loop_starts", "realism_starts")
-        for name in (*counts, "num_films"):
+        for name in (*counts, "traffic_starts", "num_films"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 1 <= self.realism_rollouts <= MOST_ROLLOUTS:
@@ -178,6 +185,7 @@ def evaluate(config: EvaluateConfig) -> dict:
             config.realism_starts,
             lambda: score_realism(model, long_store, config.realism_starts, config.realism_rollouts, config.seed),
         ),
+        (config.traffic_starts, lambda: _watch_traffic(model, long_store, config)),
     ):
         if wanted:
             report |= part()
@@ -305,9 +313,21 @@ def _roll_out(model: WorldModel, store: FrameStore, config: EvaluateConfig) -> d
     }
 
 
+def _watch_traffic(model: WorldModel, store: FrameStore, config: EvaluateConfig) -> dict:
+    """Collisions and long waits of road users in towns of the recording, and on endless drives from start clips."""
+    towns = [town for town in np.unique(store.towns).tolist() if town >= 0]
+    clips = _clips_with_routes(config)[: config.traffic_starts]
+    return score_traffic(model, towns[: config.traffic_starts], clips, config.traffic_minutes)
+
+
+def _clips_with_routes(config: EvaluateConfig) -> list[StartClip]:
+    """The checkpoint's start clips that have a route."""
+    return [clip for clip in load_starts(config.checkpoint_folder / STARTS_NAME) if len(clip.route) > 1]
+
+
 def _drive_closed_loop(model: WorldModel, config: EvaluateConfig) -> dict:
     """Scores of closed-loop drives from start clips that have a route; nothing if none has."""
-    starts = [clip for clip in load_starts(config.checkpoint_folder / STARTS_NAME) if len(clip.route) > 1]
+    starts = _clips_with_routes(config)
     if not starts:
         return {}
     rng = np.random.default_rng(config.seed)

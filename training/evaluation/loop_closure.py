@@ -7,23 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from envs.ego_route import lanes_along
-from envs.ground_truth import points_at
 from envs.maps.lane_search import Stretch, find_shortest_paths, join_stretches
 from envs.maps.road_map import RoadMap
-from envs.maps.route import Route
 from envs.road.config import RoadWorldConfig
 from envs.road.rendering.camera import CameraConfig, load_camera
 from envs.road.rendering.weather import Weather
 from envs.road.road_world import RoadWorld
 from envs.road.static_scene import load_town_scene
+from training.evaluation.clip_routes import on_route
 from training.evaluation.closed_loop import follow_lane
 from training.evaluation.image_metrics import psnr
 from training.evaluation.modes import DriveMode, ablated
 from worldsim.datatypes.boxes import wrap_angle
-from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.signals import NO_SIGNALS
-from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip
+from worldsim.datatypes.start_clip import StartClip
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
 from worldsim.world_model import WorldModel
@@ -92,24 +89,10 @@ def make_loop(town: int, frame_size: tuple[int, int], num_context: int, seed: in
     world = RoadWorld(config)
     pose = (*route.points[0].tolist(), float(route.yaw[0]))
     step = world.reset(seed, {"town": town, "start_pose": pose})
-    clip = _on_route(world.start_clip(), route, scene.road_map, world)
+    clip = on_route(world.start_clip(), world, scene.road_map, route, NO_SIGNALS)
     world.close()
     length = scene.road_map.route_along(lap).length
     return Loop(town=town, weather_seed=int(step.info["weather_seed"]), clip=clip, length=length)
-
-
-def _on_route(clip: StartClip, route: Route, road_map: RoadMap, world: RoadWorld) -> StartClip:
-    """The clip with another route, no signals on it, and the layout around it."""
-    vehicle = clip.vehicles[-1]
-    s, _, _ = route.project(vehicle[:2], 0.0)
-    arcs = np.arange(s, route.length)
-    return replace(
-        clip,
-        route=to_vehicle_frame(vehicle, points_at(route, arcs)).astype(np.float32),
-        lanes=lanes_along(route, arcs, road_map),
-        signals=NO_SIGNALS,
-        layout=world.layout().crop(route.points, LAYOUT_RADIUS),
-    )
 
 
 def drive_loops(model: WorldModel, loops: Sequence[Loop], most_steps: int, mode: DriveMode) -> LoopDrives:

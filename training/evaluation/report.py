@@ -16,6 +16,7 @@ MADE_SHARE, MADE_ERROR = 0.9, 1.2
 ASKED_FRECHET = 1 / 3
 """Of the distance of repeating."""
 ASKED_LOOP_DB = 27.0
+ASKED_TRAFFIC = 2.0
 
 
 def _psnr_rows(scores: dict) -> Iterator[Row]:
@@ -178,6 +179,30 @@ def realism_rows(report: dict) -> Iterator[Row]:
     yield "nearest rollout's distance from the recording (minADE)", text, ""
 
 
+def traffic_rows(report: dict) -> Iterator[Row]:
+    """Of minutes of drives: how road users get along with each other."""
+    scores = report.get("traffic")
+    if scores is None:
+        return
+    titles = {"learned": "learned world", "reference": "reference world", "endless": "endless drives"}
+    found = {titles[name]: scores[name] for name in titles if name in scores}
+    drives = next(iter(found.values()))
+    texts = {
+        f"road users that wait over 60 s, in drives of {drives['minutes']:g} min": [
+            f"{title} {one['waited_long']} of {one['vehicles']} in {one['drives']} drives"
+            for title, one in found.items()
+        ],
+        "collisions among road users per vehicle hour": [
+            f"{title} {one['collisions_per_vehicle_hour']:.2f} ({one['collisions']} in {one['vehicle_hours']:.1f} h)"
+            for title, one in found.items()
+        ],
+    }
+    for label, parts in texts.items():
+        yield label, ", ".join(parts), f"≤ {ASKED_TRAFFIC:g} times the reference world's"
+    around = ", ".join(f"{title} {one['vehicles_around']:.1f}" for title, one in found.items())
+    yield "vehicles around the ego", around, ""
+
+
 SECTIONS: tuple[Callable[[dict], Iterator[Row]], ...] = (
     picture_rows,
     loop_rows,
@@ -187,6 +212,7 @@ SECTIONS: tuple[Callable[[dict], Iterator[Row]], ...] = (
     trust_rows,
     violation_rows,
     realism_rows,
+    traffic_rows,
 )
 """Of the table, in this order."""
 

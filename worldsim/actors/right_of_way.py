@@ -24,6 +24,8 @@ GIVE_WAY_BRAKING = 5.0
 """Nobody brakes harder to give way [m/s²]."""
 BEFORE_CONFLICT = 1.5
 """Those who are in the junction already wait this far before the other's course [m]."""
+HALF_WAY = 1.2
+"""Half of the way that a vehicle needs [m]."""
 INSIDE, EGO_INSIDE = -1000.0, -2000.0
 """Ranks of those who are in the junction already; of the ego one cannot be sure that it looks."""
 
@@ -102,14 +104,15 @@ def rank_of(lanes, cycles, time, p, num, boxes, lane, begins, courses):
 
 
 @compiled
-def _stands_in_way(lanes, lane, other_lane, other_begins, other_length):
-    """Whether one who stands in a junction, its middle `other_begins` before the beginning of its lane there, is where
-    another lane comes near that."""
-    crossing = lanes.crossings[other_lane, lane]
-    if crossing == np.inf:
-        return False
-    left = other_begins + crossing - other_length / 2
-    return -other_length - 1.0 < left < BEFORE_CONFLICT
+def _stands_on(lanes, lane, box):
+    """Whether a box covers a lane so far that no other vehicle comes by there."""
+    cos, sin = np.cos(box[2]), np.sin(box[2])
+    for k in range(lanes.starts[lane], lanes.starts[lane + 1]):
+        dx, dy = lanes.points[k, 0] - box[0], lanes.points[k, 1] - box[1]
+        along, across = abs(cos * dx + sin * dy), abs(cos * dy - sin * dx)
+        if along < box[3] / 2 + HALF_WAY and across < box[4] / 2 + HALF_WAY:
+            return True
+    return False
 
 
 @compiled
@@ -127,7 +130,7 @@ def give_way(lanes, i, boxes, lane_in, begins_in, rank, comes, courses):
         is_inside = begins_in[j] - boxes[j, 3] / 2 < 0
         if not comes[j]:
             # nobody drives into a junction in which somebody stands in the way
-            if is_inside and at_line and _stands_in_way(lanes, lane, lane_in[j], begins_in[j], boxes[j, 3]):
+            if is_inside and at_line and _stands_on(lanes, lane, boxes[j]):
                 own[_WAIT], own[_RIVAL_TIME] = min(own[_WAIT], line), 0.0
             continue
         if merge and is_inside and front < 0:

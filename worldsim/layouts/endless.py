@@ -13,7 +13,7 @@ from worldsim.layouts.draws import draws_of
 from worldsim.layouts.drive import EndlessDrive, Stretch
 from worldsim.layouts.layout_model import Exit, LayoutModel
 from worldsim.layouts.route_lanes import COMMANDS, RoutePiece, street_piece
-from worldsim.layouts.street import LEFT, RIGHT, Street
+from worldsim.layouts.street import Street
 from worldsim.layouts.town import MadeTown, Way
 
 BACK = 2
@@ -40,7 +40,7 @@ class EndlessTown:
         self._ways: list[Way] = [()]
         self._pieces: list[tuple[RoutePiece, int]] = []
         self._stretches: dict[int, Stretch] = {}
-        self._to_do: tuple[int, list[tuple[Way, int]]] | None = None
+        self._to_do: tuple[int, list[Way]] | None = None
 
     def way(self, index: int) -> Way:
         """The way to the street of that index on the route."""
@@ -62,12 +62,13 @@ class EndlessTown:
         if index in self._stretches:
             return
         if self._to_do is None or self._to_do[0] != index:
-            sides = [(way, side) for way, _ in self._around(*self._range(index)) for side in (LEFT, RIGHT)]
-            self._to_do = index, sides[::-1]
-        elif self._to_do[1]:
-            self.town.things(*self._to_do[1].pop())
-        else:
-            self.stretch(index)
+            self._to_do = index, [way for way, _ in self._around(*self._range(index))]
+            return
+        while self._to_do[1]:
+            if self.town.prepare(self._to_do[1][0]):
+                return
+            del self._to_do[1][0]
+        self.stretch(index)
 
     def _range(self, index: int) -> tuple[int, int]:
         """Indices of the first and last street of a stretch."""

@@ -111,6 +111,19 @@ class MadeTown:
             self._things[key] = proposed[self._room(self._solid(way, side), np.concatenate([np.zeros((0, 5)), *taken]))]
         return self._things[key]
 
+    def prepare(self, way: Way) -> bool:
+        """Make one of the things that stand along a street that are not made yet; False if there are none."""
+        for other in (*self._before(way), way):
+            for side in (LEFT, RIGHT):
+                if (other, side) not in self._proposals:
+                    self._propose(other, side)
+                    return True
+        for side in (LEFT, RIGHT):
+            if (way, side) not in self._things:
+                self.things(way, side)
+                return True
+        return False
+
     def course(self, way: Way) -> Street:
         """The street before it knows of the junction at its end."""
         if way:

@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lane_layouts import LEFT_OF_STEM, RIGHT_OF_STEM, STRAIGHT_ON, tee
+from lane_layouts import LEFT_OF_STEM, RIGHT_OF_STEM, STRAIGHT_ON, layout_with_lanes, tee
 
 from worldsim.actors.courses import COURSE_NAMES, CourseColumn, find_courses
 from worldsim.actors.lane_graph import LaneGraph
 from worldsim.actors.leads import FREE
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.signals import SignalKind
+from worldsim.layouts.assembly import join_layouts
 
 FAR_EGO = np.array([0.0, 500.0, 0.0, 0.0, 0.0, 0.0])
 NORTH = np.pi / 2
@@ -29,7 +30,8 @@ def courses(graph: LaneGraph, *rows: list[float], time: float = 0.0, goals: obje
     route = np.array(parts.get("route", [ego[:2], ego[:2] + np.array([30.0, 0.0])]))
     goal = None if goals is None else np.array(goals, np.float64)
     waited = None if "waited" not in parts else np.array(parts["waited"])
-    return find_courses(graph, CYCLES, time, states, kinds, np.arange(n), ego, route, goal, waited)
+    ids = parts.get("ids", np.arange(n))
+    return find_courses(graph, CYCLES, time, states, kinds, ids, ego, route, goal, waited)
 
 
 def value(row: np.ndarray, name: str) -> float:
@@ -208,3 +210,39 @@ def test_who_has_stood_before_the_ego_goes_on_where_it_passes() -> None:
         assert (value(row, "gap") == FREE) == goes
     behind = np.array([-3.0, 0.4, np.pi, 0.0, 0.0, 0.0])
     assert value(courses(graph, west, ego=behind, waited=(50.0,))[0], "gap") < 3
+
+
+def test_nobody_drives_into_a_junction_in_which_one_stands_in_the_way() -> None:
+    graph = LaneGraph.of(tee())
+    west = [(-40.0, 2.0)]
+    stem = car(2.0, -20.0, np.pi / 2, speed=5.0)
+    for x, in_way in ((2.0, True), (7.5, False)):
+        # it stands there behind another one, and so does not come
+        stands, before = car(x, -2.0, speed=0.0), car(x + 6.0, -2.0, speed=0.0)
+        row = courses(graph, stem, stands, before, goals=[*west, (40.0, -2.0), (40.0, -2.0)])[0]
+        assert (value(row, "wait") == pytest.approx(8.0, abs=0.05)) == in_way
+    # who is in the junction already, or can no longer stop, goes on behind its lead
+    fast = car(2.0, -12.5, np.pi / 2, speed=9.0)
+    assert value(courses(graph, fast, stands, before, goals=[*west, (40.0, -2.0), (40.0, -2.0)])[0], "wait") == FREE
+
+
+def test_of_two_in_a_junction_the_ego_goes_first_while_it_moves() -> None:
+    graph = LaneGraph.of(tee())
+    own = graph.points[graph.starts[LEFT_OF_STEM] : graph.starts[LEFT_OF_STEM + 1]]
+    turns = car(*own[1], speed=2.0)  # in the junction, its front before the main road's lane
+    route = np.stack([np.arange(-8.5, 40.0, 2.0), np.full(25, -2.0)], axis=-1)
+    for speed, waits in ((4.0, True), (0.0, False)):
+        ego = np.array([-8.5, -2.0, 0.0, speed, 0.0, 0.0])
+        row = courses(graph, turns, ego=ego, route=route, goals=[(-40.0, 2.0)])[0]
+        assert (value(row, "wait") < FREE) == waits
+
+
+def test_a_driver_goes_the_same_way_when_the_layout_grows() -> None:
+    small = tee()
+    ahead = [np.array([(70.0 + 20 * k, 60.0), (80.0 + 20 * k, 60.0)]) for k in range(3)]
+    before, grown = LaneGraph.of(small), LaneGraph.of(join_layouts([layout_with_lanes(ahead, []), small]))
+    assert len(grown) == len(before) + 3
+    for number in range(12):
+        stem = car(2.0, -14.0, np.pi / 2)
+        turns = [value(courses(graph, stem, ids=np.array([number]))[0], "turn") for graph in (before, grown)]
+        assert turns[0] == turns[1]

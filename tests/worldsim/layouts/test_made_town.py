@@ -15,6 +15,7 @@ from worldsim.datatypes.scene import RouteCommand
 from worldsim.layouts.drive import Stretch, command_at
 from worldsim.layouts.endless import AHEAD, EndlessTown
 from worldsim.layouts.layout_model import Exit
+from worldsim.layouts.town import draw_things
 
 SEED = 3
 
@@ -57,6 +58,23 @@ def test_what_two_stretches_share_is_the_same(stretches: list[Stretch]):
     first, second = (set(map(tuple, stretch.layout.boxes.round(6).tolist())) for stretch in stretches[:2])
     on_both = [box for box in first if box in second]
     assert len(on_both) == len(first)
+
+
+def test_a_stretch_made_little_by_little_is_the_same(stretches: list[Stretch], monkeypatch: pytest.MonkeyPatch):
+    town, drawn = EndlessTown(layout_model(), drive_from_nothing(SEED)), []
+    town.stretch(0)
+    monkeypatch.setattr(
+        "worldsim.layouts.town.draw_things", lambda *arguments: drawn.append(1) or draw_things(*arguments)
+    )
+    most = []
+    while 1 not in town._stretches:
+        before = len(drawn)
+        town.prepare(1)
+        most.append(len(drawn) - before)
+    assert max(most) == 1  # no call makes much
+    assert sum(most) > 3
+    assert town.stretch(1).layout == stretches[1].layout
+    assert len(drawn) == sum(most)
 
 
 def test_another_seed_makes_another_town(town: EndlessTown):
