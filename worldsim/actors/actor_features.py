@@ -53,9 +53,8 @@ def actor_features(
         speed_limit: where the ego is, NaN where it is not known, [n] [m/s].
     """
     features = np.empty((*kinds.shape, NUM_FEATURES), np.float32)
-    where = (np.ascontiguousarray(value) for value in pose)
-    _fill(np.ascontiguousarray(in_ego_frame), np.ascontiguousarray(kinds), *where, np.ascontiguousarray(ego_speed),
-          np.ascontiguousarray(courses), np.ascontiguousarray(speed_limit), features)  # fmt: skip
+    known = (in_ego_frame, kinds, *pose, ego_speed, courses, speed_limit)
+    _fill(*(np.ascontiguousarray(value) for value in known), features)
     return features
 
 
