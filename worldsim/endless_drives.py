@@ -28,8 +28,6 @@ NUM_TOWNS = 32
 """Made towns that are kept, as many as there may be drives at once; one that is not is made again, the same."""
 PREPARE_EVERY = 3
 """The next stretch is made little by little, a part of it every so many frames."""
-
-
 ROUTE_AHEAD = 250.0
 """How far the way is looked for along the lane of a start without a route [m]."""
 
