@@ -31,6 +31,7 @@ def rollout(red: list[int], missed: list[int], known: slice = slice(None), step:
         wrong_way=np.zeros(41, bool),
         red_light=events[0],
         stop_sign_missed=events[1],
+        trust=np.ones(41),
         progress=np.full(40, step),
         terminated=False,
         truncated=False,
