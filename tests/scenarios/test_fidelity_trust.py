@@ -28,8 +28,8 @@ ROAD = {key: drive("road", *key, path=PLACES) for key in TRUST}
 def learned(**values) -> dict[tuple[str, int], Drive]:
     return {
         key: drive(
-            "learned", *key, score=SCORES[key], lowest_trust=trust, mean_trust=0.95, path=PLACES,
-            **(values if key == ("b", 2) else {}),
+            "learned", *key, score=SCORES[key], lowest_trust=trust, mean_trust=0.95,
+            **{"path": PLACES, **(values if key == ("b", 2) else {})},
         )
         for key, trust in TRUST.items()
     }  # fmt: skip
