@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from tiny_model import random_clip, random_model
 
 from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
-from tests.support.tiny_model import random_clip, random_model
 
 CONFIG = SamplingPlannerConfig(
     values="decoded", num_samples=4, num_elites=2, num_iterations=1, num_knots=2, horizon=4, replan_interval=1
