@@ -37,6 +37,7 @@ class Rollout:
         red_light: a stop line was crossed on red on the way to each instant, bool [T+1]; where lights and signs are not
             known (`scenes.signal_valid`) this and the next are False.
         stop_sign_missed: a stop sign was passed without a stop on the way to each instant, bool [T+1].
+        trust: in the picture of each instant, float64 [T+1]; 1 where nothing is generated.
         progress: distance along the route in each step, float64 [T] [m].
         terminated: the env ended the episode.
         truncated: the env's time ran out.
@@ -55,6 +56,7 @@ class Rollout:
     wrong_way: np.ndarray
     red_light: np.ndarray
     stop_sign_missed: np.ndarray
+    trust: np.ndarray
     progress: np.ndarray
     terminated: bool
     truncated: bool
@@ -131,6 +133,7 @@ def drive(
         wrong_way=np.array([i["wrong_way"] for i in infos], bool),
         red_light=np.array([i["red_light"] for i in infos], bool),
         stop_sign_missed=np.array([i["stop_sign_missed"] for i in infos], bool),
+        trust=np.array([i["trust"] for i in infos], np.float64),
         progress=np.array([i["progress"] for i in infos[1:]], np.float64),
         terminated=bool(terminated),
         truncated=bool(truncated),

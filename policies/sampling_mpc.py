@@ -1,10 +1,10 @@
-"""SamplingPlanner: the cross-entropy method over action sequences imagined in the learned world's tracked half."""
+"""SamplingPlanner: the cross-entropy method over action sequences imagined in the learned world."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -16,9 +16,11 @@ from worldsim.datatypes.vehicle import VehicleModel
 
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv
-    from worldsim.model_state import ModelState
+    from worldsim.model_state import ModelState, Prediction
     from worldsim.world_model import WorldModel
 
+Values = Literal["tracked", "decoded"]
+"""What a planner judges imagined sequences by: what the learned world tracks, or what is read off its pictures."""
 PROPOSAL_SPEEDS = (1.0, 0.6, 0.2)
 """Speed factors of the lane followers that open a search, as in PDM-Closed (Dauner et al. 2023)."""
 
@@ -28,7 +30,14 @@ class SamplingPlannerConfig:
     """How long, how wide and how often the planner searches.
 
     Args:
-        num_samples: action sequences imagined at once; each takes `horizon` state-only steps of the world model.
+        values: "tracked": imagining is state-only, ego, route and road users are tracked and no picture is made.
+            "decoded": the planner looks. Each imagined step makes a picture, and route, lane, lead, objects, collision
+            and off-road are read off it by the scene reader; of what is tracked only the ego's motion and the route
+            command are used. Lights and signs cannot be read. A step costs some hundred times as much: take few
+            samples and a short horizon.
+        read_interval: with decoded values, every so many imagined steps the pictures are read, and at the last one;
+            until then what was read last stands.
+        num_samples: action sequences imagined at once; each takes `horizon` steps of the world model.
         num_iterations: rounds of imagining; every round but the first draws around the best so far.
         num_elites: sequences the distribution is refitted to.
         num_knots: points of a sequence that are drawn; the actions between them are interpolated.
@@ -42,6 +51,8 @@ class SamplingPlannerConfig:
         follower: the lane follower whose variants open the search.
     """
 
+    values: Values = "tracked"
+    read_interval: int = 1
     num_samples: int = 64
     num_iterations: int = 2
     num_elites: int = 6
@@ -56,6 +67,10 @@ class SamplingPlannerConfig:
     follower: LaneFollowerConfig = field(default_factory=LaneFollowerConfig)
 
     def __post_init__(self) -> None:
+        if self.values not in get_args(Values):
+            raise ValueError(f"values must be one of {', '.join(get_args(Values))}, got {self.values!r}")
+        if self.read_interval < 1:
+            raise ValueError(f"read_interval must be at least 1, got {self.read_interval}")
         smallest = len(PROPOSAL_SPEEDS) + 1
         if self.num_samples < smallest:
             raise ValueError(f"num_samples must be at least {smallest}, got {self.num_samples}")
@@ -98,8 +113,8 @@ class Plan:
 class SamplingPlanner:
     """Imagines action sequences in the learned world, keeps the cheapest, drives its beginning, and searches again.
 
-    Imagining is state-only: ego, route and road users are tracked, no picture is made. The planner sees nothing but the
-    env's start clip without its frames, so it drives the same in every world. Slots of the first iteration are
+    The planner sees nothing but the env's start clip, and with tracked values not even its frames, so that it then
+    drives the same in every world. Slots of the first iteration are
     lane followers that drive inside the imagination at several speeds, the rest of the previous plan, and noisy lane
     followers; later iterations draw knots around the elites and keep these (CEM, Rubinstein 1999; warm start and kept
     elites as in iCEM, Pinneri et al. 2020). A search is a function of the clip, the seed and the plan before.
@@ -131,11 +146,16 @@ class SamplingPlanner:
         """Forget the last episode.
 
         Raises:
-            ValueError: the env's time step is not the model's.
+            ValueError: the env's time step is not the model's, or its frames are of another size or none where the
+                planner looks.
         """
-        clip = env.start_clip(pictures=False)
+        clip = env.start_clip(pictures=self._looks)
         if abs(clip.dt - self.model.config.dt) > 1e-6:
             raise ValueError(f"the env's time step is {clip.dt} s, the model's {self.model.config.dt} s")
+        size = self.model.config.frame_size
+        if self._looks and (not clip.has_frames or clip.frames.shape[1:3] != size):
+            shown = f"its frames are {clip.frames.shape[1:3]}" if clip.has_frames else "it makes no pictures"
+            raise ValueError(f"a planner with values='decoded' needs an env with frames of {size}: {shown}")
         self._env = env
         self._rng = np.random.default_rng(seed)
         self._num_driven = 0
@@ -145,14 +165,18 @@ class SamplingPlanner:
         """The plan's next action; searches first when `replan_interval` steps are done."""
         step = self._num_driven % self.config.replan_interval
         if step == 0 or self.plan is None:
-            self.plan = self.search(self._env.start_clip(pictures=False))
+            self.plan = self.search(self._env.start_clip(pictures=self._looks))
         self._num_driven += 1
         return self.plan.actions[step].astype(np.float32)
+
+    @property
+    def _looks(self) -> bool:
+        return self.config.values == "decoded"
 
     def search(self, clip: StartClip) -> Plan:
         """The best plan found from the end of a clip."""
         c = self.config
-        state = self.model.begin([clip], [int(self._rng.integers(2**31))], pictures=False)
+        state = self.model.begin([clip], [int(self._rng.integers(2**31))], pictures=self._looks)
         before = action_from_control(clip.controls[-1]) if len(clip.controls) else np.zeros(2, np.float32)
         std = self._initial_std(float(clip.scenes.speed[-1]))
         pool = self._imagine(state, clip, before, self._opening(std))
@@ -203,19 +227,27 @@ class SamplingPlanner:
     def _imagine(self, state: ModelState, clip: StartClip, before: np.ndarray, sequences: _Sequences) -> _Imagination:
         """What the learned world answers to every sequence, and what that costs."""
         n, h = sequences.offsets.shape[:2]
+        if self._looks:
+            known = _read_values(self.model.read(state, decode_scene=True))
+        else:
+            known = _Values(
+                scene=clip.scenes[-1:], collision=np.zeros(1), off_road=np.zeros(1), violation=np.zeros(1, bool)
+            )
         state = state.repeat(n)
-        scene = SceneState.stack([clip.scenes[-1]] * n)
+        known = known.repeat(n)
         actions = np.zeros((n, h, 2), np.float32)
         scenes, vehicles, collision, off_road, violation = [], [], [], [], []
         for t in range(h):
-            actions[:, t] = np.clip(self._base_actions(scene, sequences.follower) + sequences.offsets[:, t], -1.0, 1.0)
-            state, prediction = self.model.step(state, control_from_action(actions[:, t]))
-            scene = prediction.scene
-            scenes.append(scene.arrays())
+            base = self._base_actions(known.scene, sequences.follower)
+            actions[:, t] = np.clip(base + sequences.offsets[:, t], -1.0, 1.0)
+            reads = self._looks and ((t + 1) % self.config.read_interval == 0 or t == h - 1)
+            state, prediction = self.model.step(state, control_from_action(actions[:, t]), decode_scene=reads)
+            known = known.moved(prediction) if self._looks and not reads else _read_values(prediction)
+            scenes.append(known.scene.arrays())
             vehicles.append(prediction.tracked.vehicles)
-            collision.append(prediction.collision)
-            off_road.append(prediction.off_road)
-            violation.append(prediction.tracked.red_light | prediction.tracked.stop_sign_missed)
+            collision.append(known.collision)
+            off_road.append(known.off_road)
+            violation.append(known.violation)
         imagined = SceneState(**{name: np.stack([s[name] for s in scenes], axis=1) for name in scenes[0]})
         p_collision, p_off_road = np.stack(collision, axis=1), np.stack(off_road, axis=1)
         violations = np.stack(violation, axis=1)
@@ -244,6 +276,46 @@ class _Sequences:
 
     offsets: np.ndarray
     follower: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Values:
+    """What is known of `n` imagined instants: the scene, probabilities of collision and off-road [n], and whether a
+    light or a stop sign was run, bool [n]."""
+
+    scene: SceneState
+    collision: np.ndarray
+    off_road: np.ndarray
+    violation: np.ndarray
+
+    def repeat(self, num: int) -> _Values:
+        """Those of one instant `num` times."""
+        return _Values(
+            scene=SceneState.stack([self.scene[0]] * num),
+            collision=self.collision.repeat(num),
+            off_road=self.off_road.repeat(num),
+            violation=self.violation.repeat(num),
+        )
+
+    def moved(self, prediction: Prediction) -> _Values:
+        """The same a step later, when nobody has looked: only the ego's own motion is known anew."""
+        scene = self.scene.copy()
+        scene.ego[:] = prediction.tracked.ego
+        return replace(self, scene=scene)
+
+
+def _read_values(prediction: Prediction) -> _Values:
+    """What a step says: where the scene was decoded that alone, beside the ego's motion and the command."""
+    decoded, tracked = prediction.decoded, prediction.tracked
+    if decoded is None:
+        ran = tracked.red_light | tracked.stop_sign_missed
+        return _Values(scene=tracked.scene, collision=prediction.collision, off_road=prediction.off_road, violation=ran)
+    return _Values(
+        scene=decoded.scene,
+        collision=decoded.collision,
+        off_road=decoded.off_road,
+        violation=np.zeros_like(tracked.red_light),  # neither lights nor signs can be read
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -22,6 +22,7 @@ from scenarios.case_runner import CaseRunner, InvalidStartError, make_case_runne
 from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_drives import SIDES, Drive, ResultLog, Side
 from scenarios.fidelity_report import compare, print_comparison, write_comparison
+from scenarios.fidelity_trust import compare_trust
 from scenarios.metrics.pdm import pdms
 from scenarios.metrics.record_rollout import record_rollout
 from scenarios.metrics.recovery import recovery_time
@@ -145,7 +146,8 @@ def fidelity(config: FidelityConfig) -> int:
             log.forget(own)  # its code may have changed
         _drive_missing(config, planners, [*cases, *pushed], log)
 
-    comparison = compare(log.drives, ranked, cases, compare_recovery(log.drives, planners, pushed))
+    recovery, trust = compare_recovery(log.drives, planners, pushed), compare_trust(log.drives, ranked, cases)
+    comparison = compare(log.drives, ranked, cases, recovery, trust)
     print_comparison(comparison)
     seeds = sorted({case.seed for case in (*cases, *pushed)})
     facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
@@ -237,6 +239,8 @@ def _drive_cases(
 
 def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout | None, reference: float | None) -> Drive:
     outcome, progress, score, recovered = "invalid", 0.0, 0.0, None
+    lowest_trust = mean_trust = None
+    path: list[list[float]] = []
     if rollout is not None:
         progress = float(rollout.progress.sum())
         outcome = measure(case, rollout).outcome
@@ -248,6 +252,10 @@ def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout | None,
             score = pdm.value
         if case.disturbance is not None:
             recovered = recovery_time(record, case.disturbance, LONGEST).value
+        path = _places_each_second(rollout)
+        if world == "learned" and rollout.frames.size and len(rollout.trust) > 1:
+            # the first instant is recorded, not generated
+            lowest_trust, mean_trust = float(rollout.trust[1:].min()), float(rollout.trust[1:].mean())
     return Drive(
         world=world,
         planner=planner,
@@ -257,4 +265,13 @@ def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout | None,
         progress=progress,
         score=score,
         recovery_time=recovered,
+        lowest_trust=lowest_trust,
+        mean_trust=mean_trust,
+        path=path,
     )
+
+
+def _places_each_second(rollout: Rollout) -> list[list[float]]:
+    """x, y at each full second after the start, to the centimetre [m]."""
+    num = round(1 / rollout.dt)
+    return rollout.vehicles[num::num, :2].astype(float).round(2).tolist()

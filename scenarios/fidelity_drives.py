@@ -30,6 +30,9 @@ class Drive:
         progress: along the route [m].
         score: NAVSIM's PDM score, in [0, 1].
         recovery_time: until the car is back after a push off its lane [s]; None where it was not pushed.
+        lowest_trust: in the pictures of the drive; None where none were made, and in the reference world.
+        mean_trust: likewise.
+        path: x, y of the ego at each full second after the start, in the ground frame of the start [m].
     """
 
     world: Side
@@ -40,6 +43,14 @@ class Drive:
     progress: float
     score: float
     recovery_time: float | None = None
+    lowest_trust: float | None = None
+    mean_trust: float | None = None
+    path: Sequence[Sequence[float]] = ()
+
+    @property
+    def failed(self) -> bool:
+        """It ended in a collision or off the road."""
+        return self.outcome in ("collision", "off_road")
 
     @property
     def key(self) -> tuple[str, str, str, int]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_drives import SIDES, Drive, Side
+from scenarios.fidelity_trust import TrustComparison, print_trust, trust_content, trust_section
 from scenarios.plots import agreement_figure
 from scenarios.recovery import Recovery, print_recovery, recovery_content, recovery_section
 from scenarios.report import Figure, Page, Section, Stat, Table, write_json, write_page
@@ -33,6 +34,7 @@ class Comparison:
         agreement: over all starts.
         by_scenario: over the starts of each scenario that has at least two.
         recovery: from pushes off the lane, if there were any.
+        trust: beside what both worlds say differently, if pictures were made.
     """
 
     planners: Sequence[str]
@@ -42,6 +44,7 @@ class Comparison:
     agreement: Agreement
     by_scenario: Mapping[str, Agreement]
     recovery: Recovery | None = None
+    trust: TrustComparison | None = None
 
     @property
     def rankings_agree(self) -> bool:
@@ -76,6 +79,7 @@ def compare(
     planners: Sequence[str],
     cases: Sequence[Case],
     recovery: Recovery | None = None,
+    trust: TrustComparison | None = None,
 ) -> Comparison:
     """Compare the scores of both worlds.
 
@@ -84,6 +88,7 @@ def compare(
         planners: names.
         cases: the starts.
         recovery: handed on.
+        trust: handed on.
 
     Raises:
         ValueError: fewer than two starts can be driven in both worlds.
@@ -100,7 +105,7 @@ def compare(
     for world in SIDES:
         table = [[drive_of(world, p, c) for c in kept] for p in planners]
         scores[world] = np.array([[drive.score for drive in row] for row in table])
-        failed[world] = np.array([[drive.outcome in ("collision", "off_road") for drive in row] for row in table])
+        failed[world] = np.array([[drive.failed for drive in row] for row in table])
 
     def agreement_over(chosen: Sequence[int], num_resamples: int) -> Agreement:
         road, learned = (scores[world][:, list(chosen)] for world in SIDES)
@@ -116,6 +121,7 @@ def compare(
         agreement=agreement_over(range(len(kept)), 2000),
         by_scenario={name: agreement_over(chosen, 500) for name, chosen in parts.items() if len(chosen) >= 2},
         recovery=recovery,
+        trust=trust,
     )
 
 
@@ -135,6 +141,8 @@ def print_comparison(comparison: Comparison) -> None:
     print(f"failures found {found}, made up {made_up}; same outcome {_share(comparison.same_verdict)}")
     if comparison.recovery is not None:
         print_recovery(comparison.recovery)
+    if comparison.trust is not None:
+        print_trust(comparison.trust)
 
 
 def write_comparison(
@@ -153,6 +161,7 @@ def write_comparison(
         "failures_found": comparison.failures_found,
         "failures_made_up": comparison.failures_made_up,
         "recovery": None if comparison.recovery is None else recovery_content(comparison.recovery),
+        "trust": None if comparison.trust is None else trust_content(comparison.trust),
         "provenance": provenance,
     }
     write_json(out / "report.json", content)
@@ -191,6 +200,7 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
             _scores_section(comparison, names),
             _scenario_section(comparison),
             *([] if comparison.recovery is None else [recovery_section(comparison.recovery)]),
+            *([] if comparison.trust is None else [trust_section(comparison.trust)]),
         ],
         provenance=provenance,
     )

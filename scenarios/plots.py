@@ -110,6 +110,27 @@ def agreement_figure(names: Sequence[str], reference: np.ndarray, simulator: np.
     return _png(figure)
 
 
+def trust_figure(trust: np.ndarray, path: np.ndarray, score: np.ndarray) -> bytes:
+    """How far drives in two worlds are apart over the trust in one of them, and the mean in each quarter of the drives
+    by trust.
+
+    Args:
+        trust: of pairs of drives, [n].
+        path: mean distance of their places [m], [n].
+        score: difference of their scores, [n].
+    """
+    figure = _figure(9.2, 3.2)
+    order = np.argsort(trust, kind="stable")
+    quarters = [rows for rows in np.array_split(order, 4) if len(rows)]
+    labels = ("distance of the paths [m]", "difference of the scores")
+    for axes, values, label in zip(figure.subplots(1, 2), (path, score), labels, strict=True):
+        axes.plot(trust, values, "o", color="#2b6cb0", markersize=4, alpha=0.5)
+        middles, means = [trust[rows].mean() for rows in quarters], [values[rows].mean() for rows in quarters]
+        axes.plot(middles, means, "D-", color=OUTCOME_COLORS["off_road"], linewidth=1.4, markersize=6)
+        axes.set(xlabel="lowest trust of the drive", ylabel=label, ylim=(0, None))
+    return _png(figure)
+
+
 def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

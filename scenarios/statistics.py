@@ -139,6 +139,51 @@ def agreement(
     return Agreement(**intervals)
 
 
+def clustered_spearman(
+    x: np.ndarray,
+    y: np.ndarray,
+    clusters: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    num_resamples: int = 1000,
+) -> Interval:
+    """Rank correlation of values that are independent between clusters alone; the bootstrap draws whole clusters.
+
+    Args:
+        x: [n].
+        y: [n].
+        clusters: to which of them a pair belongs, int [n].
+        rng: draws the resamples.
+        confidence: of the interval.
+        num_resamples: of the bootstrap; those with a constant x or y, whose correlation is undefined, are left out.
+
+    Returns:
+        NaN where x or y is constant.
+
+    Raises:
+        ValueError: the shapes differ, or a value is not finite.
+    """
+    if not x.shape == y.shape == clusters.shape or x.ndim != 1:
+        raise ValueError(f"x, y and clusters must be [n] alike, got {x.shape}, {y.shape} and {clusters.shape}")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("clustered_spearman needs finite values")
+
+    def correlate(rows: np.ndarray) -> float:
+        a, b = x[rows], y[rows]
+        return _spearman(a, b) if len(a) and np.ptp(a) and np.ptp(b) else np.nan
+
+    members = [np.flatnonzero(clusters == one) for one in np.unique(clusters)]
+    drawn = []
+    for _ in range(num_resamples if members else 0):
+        chosen = rng.integers(len(members), size=len(members))
+        drawn.append(correlate(np.concatenate([members[k] for k in chosen])))
+    defined = np.array(drawn)[np.isfinite(drawn)]
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(defined, tails) if len(defined) else (np.nan, np.nan)
+    return Interval(estimate=correlate(np.arange(len(x))), low=float(low), high=float(high))
+
+
 def mean_maximum_rank_violation(reference: np.ndarray, simulator: np.ndarray) -> float:
     """MMRV of scores [n]: the mean over planners of the largest difference in the reference's scores to a planner that
     the simulator ranks the other way round."""

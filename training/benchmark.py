@@ -21,6 +21,7 @@ from envs.registration import make_learned_vector_env
 from training.road_benchmark import NUM_ENVS, road_rows
 from training.side_by_side import COLD, cold_start_seconds, compare
 from training.speed_probe import NUM_ENVS as VECTOR_ENVS
+from training.speed_probe import NUM_IMAGINED, READ_INTERVAL
 from worldsim.atomic_files import atomic_path
 from worldsim.conditioning.latent_conditions import NUM_CONDITION_CHANNELS, still_grid
 from worldsim.datatypes.scene import control_from_action
@@ -52,12 +53,13 @@ _CPU_ATTENTION = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _a
 
 Group = Literal[
     "step", "trust", "variants", "late", "cache", "state", "vector", "road", "cold",
-    "beside-step", "beside-vector", "beside-memory", "beside-cold",
+    "beside-step", "beside-vector", "beside-imagine", "beside-memory", "beside-cold",
 ]  # fmt: skip
-"""Rows that are measured together; the last four need another checkout."""
+"""Rows that are measured together; the last five need another checkout."""
 _BESIDE: dict[Group, str] = {
     "beside-step": "step_seconds",
     "beside-vector": "vector_seconds",
+    "beside-imagine": "imagine_seconds",
     "beside-memory": "env_bytes",
     "beside-cold": COLD,
 }
@@ -353,6 +355,12 @@ TARGETS = {
     "step_over_beside_bf16": ("the same with networks in bfloat16 here", "≤ 0.5"),
     "vector_over_beside": (f"vector env of {VECTOR_ENVS} with pixels, steps per CPU second over the other's", "≥ 2"),
     "vector_over_beside_bf16": ("the same with networks in bfloat16 here", ""),
+    "imagined_over_beside": (
+        f"planner that looks, {NUM_IMAGINED} drives at once, pictures read every {READ_INTERVAL} steps: imagined steps "
+        "per CPU second over the other's env steps with pixels",
+        "≥ 1.5",
+    ),
+    "imagined_over_beside_bf16": ("the same with networks in bfloat16 here", "≥ 1.5"),
     "env_megabytes": ("memory of one more env after 100 steps and 50 m, MB", ""),
     "env_memory_over_beside": ("the same over the other checkout's", "≤ 0.5"),
     "cold_start_over_beside": ("CPU seconds of a cold start over the other checkout's", ""),

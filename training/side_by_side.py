@@ -77,6 +77,8 @@ def compare(
         rows["step_over_beside"] = best("here", "step_seconds") / best("there", "step_seconds")
     if "vector_seconds" in names:
         rows["vector_over_beside"] = best("there", "vector_seconds") / best("here", "vector_seconds")
+    if "imagine_seconds" in names:
+        rows["imagined_over_beside"] = best("there", "imagine_seconds") / best("here", "imagine_seconds")
     if "env_bytes" in names:
         rows["env_megabytes"] = best("here", "env_bytes") / 1e6
         rows["env_memory_over_beside"] = best("here", "env_bytes") / best("there", "env_bytes")
@@ -86,6 +88,8 @@ def compare(
         rows["step_over_beside_bf16"] = best("bf16", "step_seconds") / best("there", "step_seconds")
     if runs["bf16"] and "vector_seconds" in names:
         rows["vector_over_beside_bf16"] = best("there", "vector_seconds") / best("bf16", "vector_seconds")
+    if runs["bf16"] and "imagine_seconds" in names:
+        rows["imagined_over_beside_bf16"] = best("there", "imagine_seconds") / best("bf16", "imagine_seconds")
     return rows
 
 

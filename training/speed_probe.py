@@ -1,5 +1,5 @@
 """What envs of the learned world cost, printed as JSON. `drivedit benchmark` runs this file in its own checkout and in
-another one, so it uses nothing but what both know: Gymnasium's ids, and the lane follower by its name."""
+another one, so it uses nothing but what both know: Gymnasium's ids, the planner, and the lane follower by its name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ import torch
 
 import drivedit  # also registers the ids
 
-NAMES = ("step_seconds", "vector_seconds", "env_bytes")
+NAMES = ("step_seconds", "vector_seconds", "imagine_seconds", "env_bytes")
 NUM_ENVS = 16
+NUM_IMAGINED, HORIZON, READ_INTERVAL = 32, 10, 3
+"""Drives that a planner which looks imagines at once, for so many steps, and how often it reads their pictures."""
 STEER, ACCELERATION = 0.02, 0.6
 """Enough to keep driving: who stands still sees nothing new, and keeps no pictures."""
 WARM_UP = 3
@@ -44,6 +46,34 @@ def vector_seconds(num_steps: int, options: dict[str, Any]) -> float:
     envs.reset(seed=0)
     actions = np.tile(np.array([STEER, ACCELERATION], np.float32), (NUM_ENVS, 1))
     return _median(lambda: envs.step(actions), num_steps) / NUM_ENVS
+
+
+def imagine_seconds(num_steps: int, options: dict[str, Any]) -> float:
+    """CPU seconds of one imagined step of a planner that looks, its whole search divided by the steps in it. In a
+    checkout whose planner cannot look: of one env's step in a vector env of as many, with pixels.
+
+    Args:
+        num_steps: that are timed, at least; whole searches.
+        options: of the env.
+    """
+    from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
+
+    if "values" not in SamplingPlannerConfig.__dataclass_fields__:
+        envs = gymnasium.make_vec("DriveDiT-v0", num_envs=NUM_IMAGINED, **options)
+        envs.reset(seed=0)
+        actions = np.tile(np.array([STEER, ACCELERATION], np.float32), (NUM_IMAGINED, 1))
+        return _median(lambda: envs.step(actions), max(3, num_steps // NUM_IMAGINED)) / NUM_IMAGINED
+
+    env: Any = gymnasium.make("DriveDiT-v0", **options).unwrapped
+    env.reset(seed=0)
+    config = SamplingPlannerConfig(
+        values="decoded", num_samples=NUM_IMAGINED, num_iterations=1, horizon=HORIZON, read_interval=READ_INTERVAL
+    )
+    planner = SamplingPlanner(env.world.model, config)
+    planner.reset(env, seed=0)
+    clip = env.start_clip()
+    num_searches = max(1, num_steps // (NUM_IMAGINED * HORIZON))
+    return _median(lambda: planner.search(clip), num_searches, warm_up=1) / (NUM_IMAGINED * HORIZON)
 
 
 def env_bytes(num_driven: int, min_distance: float, options: dict[str, Any]) -> float:
@@ -78,8 +108,8 @@ def env_bytes(num_driven: int, min_distance: float, options: dict[str, Any]) -> 
     return statistics.median(sum(size for key, size in own.items() if key not in shared) for own in held[1:])
 
 
-def _median(step: Callable[[], Any], num_steps: int) -> float:
-    for _ in range(WARM_UP):
+def _median(step: Callable[[], Any], num_steps: int, warm_up: int = WARM_UP) -> float:
+    for _ in range(warm_up):
         step()
     times = []
     for _ in range(num_steps):
@@ -124,7 +154,8 @@ def measure(
     num_driven: int = DRIVEN,
     min_distance: float = MIN_DISTANCE,
 ) -> dict[str, float]:
-    """Of NAMES those asked for: CPU seconds of a step, alone and of many, and bytes of one more env.
+    """Of NAMES those asked for: CPU seconds of a step, alone, of many and imagined by a planner that looks, and bytes
+    of one more env.
 
     Args:
         num_steps: that are timed.
@@ -138,6 +169,8 @@ def measure(
         found["step_seconds"] = step_seconds(num_steps, options)
     if "vector_seconds" in names:
         found["vector_seconds"] = vector_seconds(max(3, num_steps // NUM_ENVS), options)
+    if "imagine_seconds" in names:
+        found["imagine_seconds"] = imagine_seconds(num_steps, options)
     if "env_bytes" in names:
         found["env_bytes"] = env_bytes(num_driven, min_distance, options)
     return found

@@ -33,6 +33,9 @@ from worldsim.picture_references import Fetch, fetch_all, refer_to_previous
 
 NUM_FRAMES = NUM_READ
 """Frames that a drive keeps: from so many the scene is read."""
+CPU_BATCH = 8
+"""Pictures made at once on a CPU. The memory for 32 at once, 130 MB for their surfaces alone, fits no cache, and the
+system hands it out anew at each step."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -225,6 +228,23 @@ class FrameDecoder:
             references: that `fetch` found for them.
             full_signals: also encode them, and read their style.
         """
+        size = CPU_BATCH if self.device.type == "cpu" else len(surfaces)
+        done = []
+        for first in range(0, len(surfaces), size):
+            part = slice(first, first + size)
+            some = state.take(range(len(surfaces))[part])
+            done.append(self._step(some, latents[part], surfaces[part], references.of(part), full_signals))
+        return PictureState.concat(done)
+
+    def _step(
+        self,
+        state: PictureState,
+        latents: Tensor,
+        surfaces: Sequence[SurfaceMap],
+        references: References,
+        full_signals: bool,
+    ) -> PictureState:
+        """`step` of so many pictures as are made at once."""
         drawn = Surfaces.stack(surfaces, self.device)
         newest = latents[:, : self.vae.config.temporal_kernel].flip(1) if self.ablation.latents else None
         pictures = self.vae.decode(newest, drawn, references, state.style)

@@ -219,14 +219,7 @@ class WorldModel(nn.Module):
             raise ValueError("the scene and full signals of trust are read off frames: step with decode=True")
         if camera_scenes is None:
             camera_scenes = [self.tracker.camera_scene(tracked, slot) for slot in range(state.batch_size)]
-        static_worlds = [self.tracker.static_world(tracked, slot) for slot in range(state.batch_size)]
-        surfaces = self.frame_decoder.draw(static_worlds, camera_scenes)
-        maps = [
-            draw_conditions(one, drive.latent_geometry, scene.view, route, valid)
-            for one, drive, scene, route, valid in zip(
-                surfaces, picture.drives, camera_scenes, tracked.preview.points, tracked.preview.valid, strict=True
-            )
-        ]
+        surfaces, maps = self._draw_step(tracked, picture, camera_scenes)
         conditions = self._step_conditions(state.tracked, tracked, controls, maps, picture.style)
         fetched = self.frame_decoder.fetch(picture, surfaces) if decode or self.config.dit.use_memory else None
         latent = self.dynamics.step(
@@ -264,6 +257,18 @@ class WorldModel(nn.Module):
         trust = self.trust_scorer.score(latent.signals, picture, tracked, decoded, state.tracked.preview)
         # what trust is made from does not change what is answered
         return Prediction(tracked, decoded if decode_scene else None, picture.newest, trust)
+
+    def _draw_step(
+        self, tracked: TrackedState, picture: PictureState, scenes: Sequence[CameraScene]
+    ) -> tuple[list[SurfaceMap], list[ConditionMap]]:
+        """The surfaces in the new pictures, and what the dynamics model is told of them."""
+        surfaces, maps = [], []
+        for slot, (scene, drive) in enumerate(zip(scenes, picture.drives, strict=True)):
+            surfaces += self.frame_decoder.draw([self.tracker.static_world(tracked, slot)], [scene])
+            # at once, while the surfaces are still in the CPU's cache
+            route, valid = tracked.preview.points[slot], tracked.preview.valid[slot]
+            maps.append(draw_conditions(surfaces[-1], drive.latent_geometry, scene.view, route, valid))
+        return surfaces, maps
 
     def _draw_context(
         self,

@@ -34,6 +34,7 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     assert code == (0 if report["agreement"]["spearman"]["estimate"] >= 0.9 else 1)
     road = {name: score["road"] for name, score in report["planners"].items()}
     assert road["lane_follower"] > road["accelerating"]
+    assert report["trust"] is None  # no picture was made
     reference = [d for d in map(json.loads, lines[1:]) if d["planner"] == "lane_follower"]
     assert all(d["score"] > 0.5 for d in reference if d["world"] == "road")
 
@@ -68,6 +69,10 @@ def test_planners_that_look_are_ranked_without_the_reference_planner_and_pushed(
     pushed = [drive for drive in drives if drive["scenario"] == "lane_recovery"]
     assert len(pushed) == 4 * 2
     assert all((drive["recovery_time"] is None) == (drive["scenario"] != "lane_recovery") for drive in drives)
+    assert report["trust"]["num_pairs"] == 3 * 2
+    assert all(0 <= drive["lowest_trust"] <= drive["mean_trust"] for drive in drives if drive["world"] == "learned")
+    assert all(drive["lowest_trust"] is None and drive["path"] for drive in drives if drive["world"] == "road")
+    assert "Does trust tell" in (tmp_path / "report.html").read_text()
     assert report["recovery"]["num_starts"] == 1
     assert report["recovery"]["planners"]["lane_follower"]["recovered"]["road"] == 1.0
     assert "Recovery" in (tmp_path / "report.html").read_text()

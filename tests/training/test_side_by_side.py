@@ -24,7 +24,7 @@ def test_memory_is_counted_once_and_whole() -> None:
 def test_the_probe_measures_envs_by_their_id(tiny_checkpoint) -> None:
     request = {"num_steps": 3, "options": {"checkpoint": str(tiny_checkpoint)}}
     found = speed_probe.measure(request["num_steps"], request["options"], num_driven=2, min_distance=0.0)
-    assert set(found) == {"step_seconds", "vector_seconds", "env_bytes"}
+    assert set(found) == {"step_seconds", "vector_seconds", "imagine_seconds", "env_bytes"}
     assert all(value > 0 for value in found.values())
 
 
@@ -33,7 +33,8 @@ def test_costs_are_ratios_of_the_best_of_two_rounds(monkeypatch, tmp_path) -> No
 
     def probe(root, num_steps, options=None, names=speed_probe.NAMES):
         cost = next(costs[root])
-        return {"step_seconds": cost, "vector_seconds": cost / 10, "env_bytes": 1e6 * cost}
+        seconds = {"step_seconds": cost, "vector_seconds": cost / 10, "imagine_seconds": cost / 20}
+        return seconds | {"env_bytes": 1e6 * cost}
 
     monkeypatch.setattr(side_by_side, "probe", probe)
     monkeypatch.setattr(side_by_side, "cold_start_seconds", lambda root=side_by_side.ROOT: (9.0, 3.0))
@@ -41,6 +42,8 @@ def test_costs_are_ratios_of_the_best_of_two_rounds(monkeypatch, tmp_path) -> No
     assert rows["step_over_beside"] == pytest.approx(1.0 / 4.0)
     assert rows["step_over_beside_bf16"] == pytest.approx(1.0 / 4.0)
     assert rows["vector_over_beside"] == pytest.approx(4.0)
+    assert rows["imagined_over_beside"] == pytest.approx(2.0)
+    assert rows["imagined_over_beside_bf16"] == pytest.approx(4.0)
     assert rows["env_megabytes"] == 1.0
     assert rows["cold_start_over_beside"] == 1.0
 

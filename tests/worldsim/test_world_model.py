@@ -13,6 +13,7 @@ from layouts import layout_of, with_road
 from places import environment
 from tiny_model import CONFIG, CONTROL, random_clip, random_conditions, random_model
 
+from worldsim import frame_decoder
 from worldsim.datatypes.layout import LayoutKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
@@ -285,3 +286,15 @@ def test_while_the_ego_stands_only_what_moves_changes(model: WorldModel) -> None
     before = state.latent.latents[:, 0]
     state, _ = model.step(state, CONTROL)
     assert (state.latent.latents[:, 0] - before).abs().mean(1)[0, :4].mean() > 5 * change[:4].mean()
+
+
+def test_pictures_made_a_few_at_a_time_are_those_made_at_once(monkeypatch) -> None:
+    model = random_model(use_memory=True)
+    state = model.begin([random_clip(seed=seed) for seed in range(3)], [0, 1, 2], full_signals=True)
+    control = CONTROL.repeat(3, axis=0)
+    _, at_once = model.step(state, control)
+    monkeypatch.setattr(frame_decoder, "CPU_BATCH", 2)
+    _, apart = model.step(state, control)
+    assert np.abs(at_once.frames.astype(int) - apart.frames).max() <= 1
+    for name, values in at_once.trust.signals.items():
+        np.testing.assert_allclose(apart.trust.signals[name], values, rtol=1e-3, atol=1e-5, err_msg=name)

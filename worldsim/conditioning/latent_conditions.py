@@ -227,22 +227,24 @@ def _fill_surfaces(surfaces, channels):
     """Fill the channels that are means, quarters' means or the most of the surfaces'."""
     height, width = surfaces.shape[1], surfaces.shape[2]
     share = np.float32(1.0 / (STRIDE * STRIDE))
-    for m in range(len(_MEANS)):
-        source, target = surfaces[_MEANS[m, 0]], channels[_MEANS[m, 1]]
-        for r in range(height):
-            for c in range(0, width, STRIDE):
+    # a pixel's channels lie side by side in memory: cell by cell, not channel by channel
+    for r in range(height):
+        for c in range(0, width, STRIDE):
+            for m in range(len(_MEANS)):
                 total = np.float32(0.0)
                 for k in range(STRIDE):
-                    total += source[r, c + k]
-                target[r // STRIDE, c // STRIDE] += share * total
-    for m in range(len(_QUARTERS)):
-        source, first = surfaces[int(_QUARTERS[m, 0])], int(_QUARTERS[m, 1])
-        part = np.float32(_QUARTERS[m, 2] / (QUARTER * QUARTER))
-        for r in range(height):
-            for c in range(0, width, QUARTER):
-                total = source[r, c] + source[r, c + 1] + source[r, c + 2] + source[r, c + 3]
-                which = first + 2 * (r // QUARTER % 2) + c // QUARTER % 2
-                channels[which, r // STRIDE, c // STRIDE] += part * total
+                    total += surfaces[_MEANS[m, 0], r, c + k]
+                channels[_MEANS[m, 1], r // STRIDE, c // STRIDE] += share * total
+    for r in range(height):
+        for c in range(0, width, QUARTER):
+            which = 2 * (r // QUARTER % 2) + c // QUARTER % 2
+            for m in range(len(_QUARTERS)):
+                source, target = int(_QUARTERS[m, 0]), int(_QUARTERS[m, 1]) + which
+                part = np.float32(_QUARTERS[m, 2] / (QUARTER * QUARTER))
+                total = np.float32(0.0)
+                for k in range(QUARTER):
+                    total += surfaces[source, r, c + k]
+                channels[target, r // STRIDE, c // STRIDE] += part * total
     for m in range(len(_MOST)):
         source, target = surfaces[_MOST[m, 0]], channels[_MOST[m, 1]]
         for r in range(height):

@@ -81,7 +81,7 @@ class References(NamedTuple):
             self.recalled_visible,
         ]
 
-    def of(self, chosen: Tensor) -> References:
+    def of(self, chosen: Tensor | slice) -> References:
         """Those of some pictures."""
         return References(*(part[chosen] for part in self))
 
