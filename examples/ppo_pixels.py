@@ -67,15 +67,15 @@ class PixelPPOConfig(PPOConfig):
     """
 
     out: Path = DEFAULT_OUT
-    num_steps: int = 40_000
+    num_steps: int = 32_000
     rollout_length: int = 25
     learning_rate: float = 1e-3
     discount: float = 0.92
     max_kl: float = 0.02
-    score_every: int = 12
-    num_warmup_steps: int = 4_000
+    score_every: int = 10
+    num_warmup_steps: int = 3_200
     world: Literal["learned", "road"] = "learned"
-    planner: str = "pixels_brief"
+    planner: str = "pixels_blurred"
     num_hold: int = 4
     backend: Backend = "bf16"
 

@@ -65,7 +65,7 @@ def test_it_learns_goes_on_and_its_driver_drives(pixels, tiny_checkpoint, tmp_pa
     monkeypatch.chdir(tmp_path)
     first = pixels.ppo_pixels(few(pixels, checkpoint=tiny_checkpoint))
     again, notes = pixels.load(pixels.DEFAULT_OUT)
-    assert notes == {"world": "learned", "planner": "pixels_brief", "num_steps": "16"}
+    assert notes == {"world": "learned", "planner": "pixels_blurred", "num_steps": "16"}
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
     longer = pixels.ppo_pixels(few(pixels, checkpoint=tiny_checkpoint, num_steps=32))
     assert not torch.equal(correction(longer), correction(first))
@@ -77,7 +77,7 @@ def test_it_learns_goes_on_and_its_driver_drives(pixels, tiny_checkpoint, tmp_pa
     driver = make_policy(f"{EXAMPLES / 'ppo_pixels.py'}:Driver")
     assert drive(make("DriveDiT-v0", "pixels", tiny_checkpoint), driver, 0, max_steps=3).num_steps == 3
 
-    with pytest.raises(ValueError, match=r"planner 'pixels_brief', not 'pixels'"):
+    with pytest.raises(ValueError, match=r"planner 'pixels_blurred', not 'pixels'"):
         pixels.ppo_pixels(few(pixels, checkpoint=tiny_checkpoint, planner="pixels"))
     with pytest.raises(ValueError, match=r"world 'learned', not 'road'"):
         pixels.ppo_pixels(few(pixels, world="road"))
