@@ -56,7 +56,7 @@ class TransferConfig:
     learned: Path = Path("runs/ppo_pixels")
     road: Path = Path("runs/ppo_pixels_road")
     out: Path = Path("runs/ppo_transfer")
-    num_towns: int = 16
+    num_towns: int = 24
     num_seeds: int = 2
     seconds: float = 20.0
 

@@ -16,6 +16,7 @@ from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.pixels.vision import FRAME_SIZE, PICTURE_SIZE, Vision
 from policies.registry import make_policy
 from worldsim.datatypes.scene import EgoColumn, SceneState
+from worldsim.datatypes.vehicle import VehicleModel
 
 EXAMPLES = ROOT / "examples"
 
@@ -191,6 +192,47 @@ def test_a_decision_that_only_resets_is_left_out(pixels):
     collector = pixels.PixelCollector(EndingEnvs("crash"), planner, config)
     assert len(collector.collect(pixels.Agent(planner.network)).actions) == 1
     assert collector.tally.read()["return"] == pytest.approx(3.0)
+
+
+def test_it_learns_what_pays(pixels):
+    """Steering left by 0.04 and as much acceleration as the planner wants pay best, in drives that never end."""
+    import ppo
+
+    config = few(pixels, num_envs=16, rollout_length=20, num_epochs=8)
+    planner = PIXEL_PLANNERS["pixels"].load()
+    agent = pixels.Agent(planner.network)
+    torch.manual_seed(0)
+    straight = torch.stack([torch.arange(1.0, 11.0), torch.zeros(10)], dim=-1).expand(16, 10, 2)
+    wanted = pixels.Intention(straight, torch.zeros(16), torch.zeros(16))
+    agent.see = lambda pictures, scenes: (torch.zeros(16, agent.input_mean.numel()), wanted)
+    collector = pixels.PixelCollector(SteeredEnvs(), planner, config)
+    optimizer = torch.optim.Adam(agent.parameters(), lr=3e-3)
+    for _ in range(12):
+        ppo.update(agent, optimizer, collector.collect(agent), config)
+    steer, acceleration = correction(agent)[0].tolist()
+    assert steer > 0.015
+    assert abs(acceleration) < 0.4
+
+
+class SteeredEnvs:
+    """Sixteen envs that pay for an action near (0.04, what holds 5 m/s)."""
+
+    num_envs = 16
+
+    def _answer(self):
+        scene = SceneState.empty((16,))
+        scene.ego[:, EgoColumn.SPEED] = 5.0
+        info = {"scene": scene.to_vector(), "route_done": np.zeros(16, bool)}
+        return np.zeros((16, *FRAME_SIZE, 3), np.uint8), info
+
+    def reset(self, *, seed):
+        return self._answer()
+
+    def step(self, actions):
+        frames, info = self._answer()
+        pedal = VehicleModel().acceleration_command(0.0, 5.0)
+        reward = -20 * np.abs(actions[:, 0] - 0.04) - np.abs(actions[:, 1] - pedal)
+        return frames, reward, np.zeros(16, bool), np.zeros(16, bool), info
 
 
 class EndingEnvs:
