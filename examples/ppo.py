@@ -1,5 +1,7 @@
 """PPO in one file: learns lane keeping in the learned world and evaluates it in the reference world.
 
+`ppo_pixels.py` beside it learns from camera frames by the same algorithm.
+
     python examples/ppo.py                                   # train; resumes if interrupted
     drivedit validate --policy examples/ppo.py:Driver        # run the result through the scenarios
     drivedit play --policy examples/ppo.py:Driver            # watch it drive
@@ -14,7 +16,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import gymnasium
 import numpy as np
@@ -54,10 +56,12 @@ class PPOConfig:
         discount: of rewards, per step.
         gae_lambda: of the generalised advantage estimate.
         clip: range of the clipped probability ratio.
+        max_kl: divergence from the policy that drove, in a minibatch, from which on an update moves the values only.
         num_epochs: passes over each rollout.
         num_minibatches: per pass.
         score_every: updates between two evaluations in the reference world.
         checkpoint: folder of the world model to learn in; None takes the one that ships with the package.
+        num_warmup_steps: the first env steps, from which the values are learned but no policy yet.
         seed: of network, exploration and envs.
     """
 
@@ -70,10 +74,12 @@ class PPOConfig:
     discount: float = 0.97
     gae_lambda: float = 0.9
     clip: float = 0.2
+    max_kl: float = math.inf
     num_epochs: int = 10
     num_minibatches: int = 4
     score_every: int = 16
     checkpoint: Path | None = None
+    num_warmup_steps: int = 0
     seed: int = 0
 
 
@@ -86,7 +92,7 @@ class Agent(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.actor, self.critic = _perceptron(2, gain=0.01), _perceptron(1, gain=1.0)
+        self.actor, self.critic = perceptron(NUM_FEATURES, 2, gain=0.01), perceptron(NUM_FEATURES, 1, gain=1.0)
         self.mirror: Tensor
         self.register_buffer("mirror", torch.from_numpy(MIRRORED), persistent=False)
         self.log_std = nn.Parameter(torch.tensor(FIRST_STD).log())
@@ -102,8 +108,9 @@ class Agent(nn.Module):
         return Normal(mean, self.log_std.exp()), self.critic(both).mean(0)[:, 0]
 
 
-def _perceptron(num_out: int, gain: float) -> nn.Sequential:
-    layers = [nn.Linear(NUM_FEATURES, 64), nn.Linear(64, 64), nn.Linear(64, num_out)]
+def perceptron(num_in: int, num_out: int, gain: float) -> nn.Sequential:
+    """Two hidden layers of 64; `gain` is the scale of the last layer's first weights."""
+    layers = [nn.Linear(num_in, 64), nn.Linear(64, 64), nn.Linear(64, num_out)]
     for layer, scale in zip(layers, (math.sqrt(2), math.sqrt(2), gain), strict=True):
         nn.init.orthogonal_(layer.weight, scale)
         nn.init.zeros_(layer.bias)
@@ -140,19 +147,23 @@ def load(folder: Path) -> tuple[Agent, int]:
     Raises:
         FileNotFoundError: there is no agent in `folder`.
     """
-    path = Path(folder) / POLICY_NAME
+    agent, path = Agent(), Path(folder) / POLICY_NAME
     if not path.is_file():
         raise FileNotFoundError(f"no policy in {folder}: {POLICY_NAME} is missing; `python examples/ppo.py` trains one")
-    agent = Agent()
+    return agent, int(load_agent(agent, path)["num_steps"])
+
+
+def load_agent(agent: nn.Module, path: Path) -> dict[str, str]:
+    """Read an agent's weights, and return what `save` noted of it."""
     with safe_open(path, framework="pt") as file:
         agent.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        return agent, int(file.metadata()["num_steps"])
+        return file.metadata()
 
 
-def save(agent: Agent, num_steps: int, folder: Path) -> None:
-    """Write the agent, and how many env steps it was trained for."""
+def save(agent: nn.Module, folder: Path, notes: Mapping[str, str]) -> None:
+    """Write the agent, and notes on how it was made."""
     unfinished = folder / f"{POLICY_NAME}.unfinished"
-    save_file(agent.state_dict(), unfinished, {"num_steps": str(num_steps)})
+    save_file(agent.state_dict(), unfinished, dict(notes))
     unfinished.replace(folder / POLICY_NAME)
 
 
@@ -169,6 +180,10 @@ class Batch(NamedTuple):
 class Collector:
     """Collects rollouts of an agent.
 
+    Attributes:
+        num_steps: env steps of a rollout.
+        tally: of the episodes driven.
+
     Args:
         envs: vector env in autoreset mode NEXT_STEP.
         config: hyperparameters.
@@ -176,13 +191,14 @@ class Collector:
 
     def __init__(self, envs: gymnasium.vector.VectorEnv, config: PPOConfig) -> None:
         self.envs, self.config = envs, config
+        self.num_steps = envs.num_envs * config.rollout_length
         self.now, _ = envs.reset(seed=config.seed)
         self.ended = np.zeros(envs.num_envs, bool)
         self.tally = Tally(envs.num_envs)
 
     @torch.no_grad()
     def collect(self, agent: Agent) -> Batch:
-        """A rollout of every env, with generalised advantage estimates (Schulman et al. 2016)."""
+        """A rollout of every env."""
         config = self.config
         t, n = config.rollout_length, self.envs.num_envs
         observations, actions = torch.zeros(t + 1, n, NUM_FEATURES), torch.zeros(t, n, 2)
@@ -204,12 +220,29 @@ class Collector:
         # A truncated episode still has a future, whose value counts; a terminated one has none.
         observations[t] = torch.from_numpy(self.now)
         values = torch.stack([agent(o)[1] for o in observations])
-        td_errors = rewards + config.discount * has_future * values[1:] - values[:-1]
-        advantages = torch.zeros(t + 1, n)
-        for k in reversed(range(t)):
-            advantages[k] = td_errors[k] + config.discount * config.gae_lambda * goes_on[k] * advantages[k + 1]
-        steps = (observations[:-1], actions, log_probs, advantages[:-1], advantages[:-1] + values[:-1])
+        advantages = estimate_advantages(rewards, values[:-1], values[1:], has_future, goes_on, config)
+        steps = (observations[:-1], actions, log_probs, advantages, advantages + values[:-1])
         return Batch(*(value[real] for value in steps))
+
+
+def estimate_advantages(
+    rewards: Tensor, values: Tensor, next_values: Tensor, has_future: Tensor, goes_on: Tensor, config: PPOConfig
+) -> Tensor:
+    """Generalised advantage estimates (Schulman et al. 2016), [t, n], of t steps of n envs.
+
+    Args:
+        rewards: [t, n].
+        values: of what each step began from, [t, n].
+        next_values: of what it led to, [t, n].
+        has_future: 0 where the step led to an end of which no value counts, [t, n].
+        goes_on: 0 where the episode ended, [t, n].
+        config: discount and lambda.
+    """
+    td_errors = rewards + config.discount * has_future * next_values - values
+    advantages, later = torch.zeros_like(rewards), torch.zeros_like(rewards[0])
+    for k in reversed(range(len(rewards))):
+        later = advantages[k] = td_errors[k] + config.discount * config.gae_lambda * goes_on[k] * later
+    return advantages
 
 
 class Tally:
@@ -246,21 +279,28 @@ def _mean(values: list[Any]) -> float:
     return float(np.mean(values)) if values else math.nan
 
 
-def update(agent: Agent, optimizer: torch.optim.Optimizer, batch: Batch, config: PPOConfig) -> None:
-    """Several passes over a batch with PPO's clipped objective."""
+def update(
+    agent: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, config: PPOConfig, *, policy_moves: bool = True
+) -> None:
+    """Several passes over a batch with PPO's clipped objective; unless `policy_moves`, for the values only."""
     n = len(batch.actions)
     for _ in range(config.num_epochs):
         for rows in torch.randperm(n).chunk(config.num_minibatches):
             part = Batch(*(value[rows] for value in batch))
             policy, values = agent(part.observations)
 
-            ratio = (policy.log_prob(part.actions).sum(-1) - part.log_probs).exp()
+            log_ratio = policy.log_prob(part.actions).sum(-1) - part.log_probs
+            ratio = log_ratio.exp()
             gain = (part.advantages - part.advantages.mean()) / (part.advantages.std() + 1e-6)
             clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
             actor_loss = -torch.minimum(ratio * gain, clipped * gain).mean()
-            loss = actor_loss + 0.5 * (values - part.returns).square().mean()
+            critic_loss = 0.5 * (values - part.returns).square().mean()
 
-            optimizer.zero_grad()
+            # parameters without a gradient are left alone by the optimizer
+            policy_moves = policy_moves and (ratio - 1 - log_ratio).mean().item() <= config.max_kl
+            loss = actor_loss + critic_loss if policy_moves else critic_loss
+
+            optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(agent.parameters(), 0.5)
             optimizer.step()
@@ -290,12 +330,62 @@ def run(envs: gymnasium.vector.VectorEnv, drive: Drive, tally: Tally, options: d
     envs.close()
 
 
+class RolloutSource(Protocol):
+    """What `train` learns from; see Collector."""
+
+    num_steps: int
+    tally: Tally
+
+    def collect(self, agent: Any) -> Batch:
+        """A rollout of every env."""
+        ...
+
+
+def train(
+    agent: nn.Module,
+    source: RolloutSource,
+    config: PPOConfig,
+    done: int,
+    score: Callable[[], dict[str, float]],
+    notes: Mapping[str, str],
+) -> None:
+    """Train the agent after `done` env steps up to `config.num_steps`; writes it and its curve, one JSON line per
+    update, to `config.out`.
+
+    Args:
+        agent: answers observations [b, ...] with the distribution of actions [b, 2], and values [b].
+        source: of rollouts.
+        config: hyperparameters.
+        done: env steps that it has been trained for.
+        score: statistics of episodes in the reference world.
+        notes: kept beside the weights; "world" is the one that is learned in.
+    """
+    optimizer = torch.optim.Adam(agent.parameters(), lr=config.learning_rate, eps=1e-5)
+    with tqdm(total=config.num_steps, initial=done, unit=" steps") as bar, (config.out / CURVE_NAME).open("a") as curve:
+        while done < config.num_steps:
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * (1 - done / config.num_steps)
+            policy_moves = done >= config.num_warmup_steps
+            update(agent, optimizer, source.collect(agent), config, policy_moves=policy_moves)
+            done += source.num_steps
+
+            row: dict[str, Any] = {"num_steps": done, "seconds": bar.format_dict["elapsed"]}
+            row[notes["world"]] = source.tally.read()
+            if (done // source.num_steps) % config.score_every == 0 or done >= config.num_steps:
+                row["reference"] = score()
+            curve.write(json.dumps(row) + "\n")
+            curve.flush()
+            save(agent, config.out, {**notes, "num_steps": str(done)})
+            bar.update(source.num_steps)
+            bar.set_postfix({name: f"{value:.2f}" for name, value in row[notes["world"]].items()})
+    plot(config.out, notes["world"])
+
+
 def ppo(config: PPOConfig) -> Agent:
     """Train, or resume training, and return the agent; writes it and its curve, one JSON line per update, to `out`."""
     config.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     agent, done = load(config.out) if (config.out / POLICY_NAME).is_file() else (Agent(), 0)
-    optimizer = torch.optim.Adam(agent.parameters(), lr=config.learning_rate, eps=1e-5)
     envs = gymnasium.make_vec(
         "DriveDiT-v0",
         config.num_envs,
@@ -304,34 +394,18 @@ def ppo(config: PPOConfig) -> Agent:
         num_sampling_steps=1,
         max_episode_seconds=config.seconds,
     )
-    collector = Collector(envs, config)
-    per_update = config.num_envs * config.rollout_length
 
-    with tqdm(total=config.num_steps, initial=done, unit=" steps") as bar, (config.out / CURVE_NAME).open("a") as curve:
-        while done < config.num_steps:
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * (1 - done / config.num_steps)
-            update(agent, optimizer, collector.collect(agent), config)
-            done += per_update
+    def score_agent() -> dict[str, float]:
+        return score(lambda scenes: act(agent, features_of_state(scenes)), config.seconds)
 
-            row: dict[str, Any] = {"num_steps": done, "seconds": bar.format_dict["elapsed"]}
-            row["learned"] = collector.tally.read()
-            if (done // per_update) % config.score_every == 0 or done >= config.num_steps:
-                row["reference"] = score(lambda scenes: act(agent, features_of_state(scenes)), config.seconds)
-            curve.write(json.dumps(row) + "\n")
-            curve.flush()
-            save(agent, done, config.out)
-            bar.update(per_update)
-            bar.set_postfix({name: f"{value:.2f}" for name, value in row["learned"].items()})
-
+    train(agent, Collector(envs, config), config, done, score_agent, {"world": "learned"})
     envs.close()
-    plot(config.out)
     return agent
 
 
-def plot(folder: Path, num_averaged: int = 8) -> None:
-    """Plot the learning curves: training in the learned world, with exploration, averaged over the last `num_averaged`
-    updates; and evaluation in the reference world."""
+def plot(folder: Path, trained_in: str, num_averaged: int = 8) -> None:
+    """Plot the learning curves: training in a world, with exploration, averaged over the last `num_averaged` updates;
+    and evaluation in the reference world."""
     from matplotlib.figure import Figure
 
     rows = [json.loads(line) for line in (folder / CURVE_NAME).read_text().splitlines()]
@@ -342,12 +416,12 @@ def plot(folder: Path, num_averaged: int = 8) -> None:
         "infractions": "share of episodes with an infraction",
     }
     for axes, (key, title) in zip(figure.subplots(1, len(titles)), titles.items(), strict=True):
-        for world, style, window in (("learned", "-", num_averaged), ("reference", "o-", 1)):
+        for world, style, window in ((trained_in, "-", num_averaged), ("reference", "o-", 1)):
             known = [row for row in rows if world in row and not math.isnan(row[world][key])]
             values = np.array([row[world][key] for row in known])
             means = [values[max(0, k + 1 - window) : k + 1].mean() for k in range(len(values))]
             axes.plot([row["num_steps"] for row in known], means, style, label=f"{world} world")
-        axes.set(title=title, xlabel="env steps in the learned world")
+        axes.set(title=title, xlabel=f"env steps in the {trained_in} world")
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     figure.axes[0].legend()
     figure.savefig(folder / PLOT_NAME, dpi=110)

@@ -75,6 +75,10 @@ class PixelNetwork(nn.Module):
             speed: [b] [m/s].
             command: RouteCommand, int64 [b].
         """
+        return self.decide(self.encode(pictures, speed), command)
+
+    def encode(self, pictures: Tensor, speed: Tensor) -> Tensor:
+        """What is seen, [b, HIDDEN_WIDTH], and the speed in SPEED_UNIT as one more column; see `forward`."""
         x = rearrange(pictures, "b k h w c -> b (k c) h w").to(memory_format=torch.channels_last)
         x = x.to(self.stem.weight.dtype) / 127.5 - 1
         x = F.relu(self.stem(x))
@@ -85,8 +89,10 @@ class PixelNetwork(nn.Module):
 
         speed = speed[:, None] / SPEED_UNIT
         cells = F.relu(self.cells(x)).flatten(1)
-        hidden = torch.cat([F.relu(self.hidden(torch.cat([cells, speed], dim=-1))), speed], dim=-1)
+        return torch.cat([F.relu(self.hidden(torch.cat([cells, speed], dim=-1))), speed], dim=-1)
 
+    def decide(self, hidden: Tensor, command: Tensor) -> Intention:
+        """What to do about what `encode` returned."""
         routes = rearrange(
             self.routes(hidden).float(), "b (commands r xy) -> b commands r xy", commands=len(RouteCommand), xy=2
         )

@@ -40,29 +40,35 @@ class PixelPlanner:
         past = env.start_clip().frames[:-1]  # the newest comes with the first call of `act`
         self._frames: deque[np.ndarray] = deque(map(fit_frame, past), maxlen=max(self.vision.ages) + 1)
 
+    def look(self, frame: np.ndarray) -> np.ndarray:
+        """The pictures uint8 [k, h, w, 3] that it sees with the newest frame.
+
+        Raises:
+            ValueError: the frame is empty or not square.
+        """
+        self._frames.append(fit_frame(frame))
+        oldest = len(self._frames) - 1
+        return self.vision.see(np.stack([self._frames[oldest - min(age, oldest)] for age in self.vision.ages]))
+
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2].
 
         Raises:
             ValueError: the frame is empty or not square.
         """
-        self._frames.append(fit_frame(frame))
-        scene = SceneState.from_vector(info["scene"])
-        oldest = len(self._frames) - 1
-        seen = np.stack([self._frames[oldest - min(age, oldest)] for age in self.vision.ages])
+        pictures, scene = self.look(frame), SceneState.from_vector(info["scene"])[None]
         with torch.inference_mode():
             intention = self.network(
-                torch.from_numpy(self.vision.see(seen))[None],
-                torch.tensor([float(scene.speed)]),
-                torch.tensor([int(scene.command)]),
+                torch.from_numpy(pictures)[None],
+                torch.from_numpy(scene.speed),
+                torch.from_numpy(scene.command).long(),
             )
-        return self.drive(float(scene.speed), intention.route[0].numpy(), float(intention.acceleration[0]))
+        return self.drive(scene.speed, intention.route.numpy(), intention.acceleration.numpy())[0]
 
-    def drive(self, speed: float, route: np.ndarray, acceleration: float) -> np.ndarray:
-        """The action float32 [2] that follows a route [10, 2] [m] with an acceleration [m/s²] at `speed` [m/s]."""
-        scene = SceneState.empty((1,))
-        scene.ego[:, EgoColumn.SPEED] = speed
-        scene.route[:], scene.route_valid[:] = route, True
-        steer = steer_along_route(scene, self.vehicle_model)[0]
-        pedal = choose_pedal(acceleration, speed, self.vehicle_model)
-        return np.array([steer, pedal], np.float32)
+    def drive(self, speed: np.ndarray, route: np.ndarray, acceleration: np.ndarray) -> np.ndarray:
+        """The actions float32 [n, 2] that follow routes [n, 10, 2] [m] with accelerations [n] [m/s²] at speeds [n]."""
+        scenes = SceneState.empty(speed.shape)
+        scenes.ego[:, EgoColumn.SPEED] = speed
+        scenes.route[:], scenes.route_valid[:] = route, True
+        steer = steer_along_route(scenes, self.vehicle_model)
+        return np.stack([steer, choose_pedal(acceleration, speed, self.vehicle_model)], axis=-1).astype(np.float32)

@@ -90,6 +90,26 @@ class EndingEnvs:
         return np.zeros((1, 19), np.float32), np.array([0.0 if reset else 1.0]), *flags, info
 
 
+def test_an_update_that_may_not_move_the_policy_learns_values_only(ppo):
+    agent, torch = ppo.Agent(), ppo.torch
+    observations = torch.randn(16, ppo.NUM_FEATURES)
+    policy, values = agent(observations)
+    actions = policy.sample()
+    log_probs = policy.log_prob(actions).sum(-1).detach()
+    batch = ppo.Batch(observations, actions, log_probs, torch.randn(16), torch.ones(16))
+    optimizer = torch.optim.Adam(agent.parameters(), lr=1e-2)
+    before = policy.mean.detach()
+
+    def policy_after(**options) -> bool:
+        ppo.update(agent, optimizer, batch, ppo.PPOConfig(max_kl=options.pop("max_kl", 1.0)), **options)
+        return torch.equal(agent(observations)[0].mean, before)
+
+    assert policy_after(policy_moves=False)
+    assert (agent(observations)[1] - 1).square().mean() < (values - 1).square().mean() / 2
+    assert policy_after(max_kl=-1e-6)
+    assert not policy_after()
+
+
 @pytest.mark.parametrize("obs", ["features", "state", "pixels"])
 def test_stable_baselines3_learns_from_each_observation_and_its_driver_drives(obs, tiny_checkpoint, tmp_path):
     pytest.importorskip("stable_baselines3")

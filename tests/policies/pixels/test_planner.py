@@ -61,9 +61,9 @@ def test_the_network_answers_each_picture_by_itself_and_by_its_command() -> None
 def test_with_the_experts_intention_it_drives_as_the_expert(seed: int) -> None:
     """So that what is imitated, route points and acceleration, is all that the expert's action depends on."""
     scene = scene_with(seed, lead=(12.0 + seed, 4.0), lead_valid=True)
-    wanted = float(choose_acceleration(scene[None], LaneFollowerConfig())[0])
-    action = PixelPlanner(network()).drive(8.0, scene.route, wanted)
-    np.testing.assert_allclose(action, LaneFollower().action(scene), atol=1e-6)
+    wanted = choose_acceleration(scene[None], LaneFollowerConfig())
+    actions = PixelPlanner(network()).drive(np.array([8.0]), scene.route[None], wanted)
+    np.testing.assert_allclose(actions[0], LaneFollower().action(scene), atol=1e-6)
 
 
 def test_it_knows_nothing_of_the_scene_but_speed_and_command() -> None:
