@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from policies.policy import Policy
+from policies.policy_error import blaming_policy
 
 
 def load_own_policy(place: str) -> Policy:
@@ -20,6 +21,7 @@ def load_own_policy(place: str) -> Policy:
 
     Raises:
         ValueError: there is nothing at `place`, it needs arguments, or it has no `reset` or `act`.
+        PolicyError: its file raised or ended the process while it was imported, or its class while it was made.
     """
     where, _, name = place.rpartition(":")
     if not where or not name:
@@ -46,7 +48,8 @@ def _make(factory: Any, place: str) -> Any:
     ]
     if required:
         raise ValueError(f"{place} must be made without arguments, but needs {', '.join(required)}: give them defaults")
-    return factory()
+    with blaming_policy(f"while {place} was made"):
+        return factory()
 
 
 def _import_module(where: str) -> ModuleType:
@@ -54,12 +57,13 @@ def _import_module(where: str) -> ModuleType:
         return _import_file(Path(where))
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
-        return importlib.import_module(where)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (where == error.name or where.startswith(f"{error.name}.")):
-            raise ValueError(f"no module {where!r} here or installed; a file is given as {where}.py:Name") from error
-        raise
+    with blaming_policy(f"while module {where!r} was imported"):
+        try:
+            return importlib.import_module(where)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (where == error.name or where.startswith(f"{error.name}.")):
+                raise
+    raise ValueError(f"no module {where!r} here or installed; a file is given as {where}.py:Name")
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -76,7 +80,8 @@ def _import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with blaming_policy(f"while {path} was imported"):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
