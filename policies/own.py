@@ -37,6 +37,20 @@ def load_own_policy(place: str) -> Policy:
     return policy
 
 
+def own_policy_files(place: str) -> list[Path]:
+    """The source files of a loaded policy: its module's, and those beside it or below that have been imported."""
+    where = place.rpartition(":")[0]
+    module = sys.modules[_file_module(Path(where)) if where.endswith(".py") else where]
+    if module.__file__ is None:
+        return []
+    own = Path(module.__file__).resolve()
+    if own.parent.name == "site-packages":  # a module of one file, among all that is installed
+        return [own]
+    files = [getattr(loaded, "__file__", None) for loaded in list(sys.modules.values())]
+    loaded = {Path(file).resolve() for file in files if file}
+    return sorted(file for file in loaded if file.is_relative_to(own.parent) and file.suffix == ".py")
+
+
 def _make(factory: Any, place: str) -> Any:
     if not callable(factory):
         return factory
@@ -73,7 +87,7 @@ def _import_file(path: Path) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as if the file were run: it may import its neighbours
 
-    name = f"policy_file_{path.stem}"  # the bare name might shadow a package
+    name = _file_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -86,3 +100,8 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _file_module(path: Path) -> str:
+    """The module that a file becomes; its bare name might shadow a package."""
+    return f"policy_file_{path.stem}"

@@ -40,7 +40,7 @@ def test_evidence_closed_forms():
 
 @pytest.mark.parametrize("rate", [0.1, 0.2])
 def test_looking_after_every_trial_rarely_shows_what_is_not_so(rate):
-    """At and above the limit, at most one in twenty runs ever says below it. A bound looked at as often says so more."""
+    """At and above the limit, at most one in twenty runs ever says below it."""
     limit, rng = 0.1, np.random.default_rng(0)
     table = [[evidence(k, n, limit)[0] for k in range(n + 1)] for n in range(1, 121)]
     failures = (rng.random((400, 120)) < rate).cumsum(axis=1)
