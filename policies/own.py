@@ -47,7 +47,8 @@ def own_policy_files(place: str) -> list[Path]:
     if own.parent.name == "site-packages":  # a module of one file, among all that is installed
         return [own]
     files = [getattr(loaded, "__file__", None) for loaded in list(sys.modules.values())]
-    loaded = {Path(file).resolve() for file in files if file}
+    # some modules that are no files, as torch.classes, say a relative name of one
+    loaded = {Path(file).resolve() for file in files if file and Path(file).is_absolute()}
     return sorted(file for file in loaded if file.is_relative_to(own.parent) and file.suffix == ".py")
 
 

@@ -143,12 +143,13 @@ def write_validation(out: Path, validation: Validation, *, film_folders: Sequenc
 
 
 HOW_TO_READ = (
-    "A case FAILs by a collision, by leaving the road, by too little progress, or by a policy that breaks; it is INVALID, "
-    "and counts neither way, where the world did not realise the scenario or could not be believed. Bars show the failure "
-    "rate with its two-sided 95 % Clopper–Pearson interval; the verdict compares the one-sided 95 % bound of all scenarios "
-    "together with the limit. Both are valid for independent draws from the scenarios' distributions. Time to collision "
-    "assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's bounds. Red lights run "
-    "and stop signs missed are counted where the world knows its lights and signs; they fail no case."
+    "A case FAILs by a collision, by leaving the road, by too little progress, or by a policy that breaks. It is "
+    "INVALID, and counts neither way, where the world did not realise the scenario or could not be believed. Bars show "
+    "the failure rate with its two-sided 95 % Clopper–Pearson interval; the verdict compares the one-sided 95 % bound "
+    "of all scenarios together with the limit. Both are valid for independent draws from the scenarios' distributions. "
+    "Time to collision assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's "
+    "bounds. Red lights run and stop signs missed are counted where the world knows its lights and signs; they fail no "
+    "case. failures/ has a folder for each failed case, with the command that drives it again, bit for bit."
 )
 
 
