@@ -28,7 +28,7 @@ from scenarios.scenario import Case, place_on_maps
 from scenarios.validation_report import Validation, print_validation, write_validation
 from scenarios.validation_run import CaseLog, drive_cases
 from scenarios.validity import ValidityConfig
-from scenarios.verdict import BROKEN_EXIT, VerdictConfig, decide
+from scenarios.verdict import BROKEN_EXIT, VerdictConfig, decide, decided
 
 if TYPE_CHECKING:
     ScenarioName = str
@@ -234,7 +234,7 @@ def validate(config: ValidateConfig) -> int:
         )
         folders = [config.out, *(path if path.is_dir() else path.parent for path in config.merge)]
         write_validation(config.out, validation, film_folders=folders, num_videos=config.num_videos)
-        if all(case.id in log.results for case in mine) or not num_undriven or config.sequential:
+        if all(case.id in log.results for case in mine) or _stopped_early(config, results):
             log.close()
 
     print_validation(validation, config.out)
@@ -303,6 +303,11 @@ def _share(config: ValidateConfig, planned: Sequence[Case]) -> list[Case]:
         return sorted(mine, key=lambda case: (case.seed, config.scenarios.index(case.scenario)))
     places = {case.id: k for k, case in enumerate(mine)}
     return sorted(mine, key=lambda case: ("" if case.map is None else case.map.name, case.town, places[case.id]))
+
+
+def _stopped_early(config: ValidateConfig, results: Sequence[CaseResult]) -> bool:
+    """Whether a sequential test is decided before all cases are driven."""
+    return config.sequential and decided(results, config.verdict_config())
 
 
 def _merge(config: ValidateConfig, conditions: dict[str, Any]) -> list[CaseResult]:
