@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from envs.carla.leaderboard_routes import RouteError
 from policies.drive import Rollout
 from policies.policy import Policy
 from policies.policy_error import PolicyError
@@ -27,6 +29,8 @@ from scenarios.validity import Realised, ValidityConfig, realised_parameters, wh
 CaseVerdict = Literal["PASS", "FAIL", "INVALID"]
 BROKEN = "policy_error"
 """Outcome of a case in which the policy broke."""
+WORLD_BROKE = "world_error"
+"""Outcome of a case in which the world broke."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +42,8 @@ class CaseResult:
         seed: of the case.
         parameters: the sampled values.
         outcome: "passed", the reason for failure ("collision", "off_road", "no_progress", "policy_error"), or
-            "invalid", which counts neither as passed nor as failed.
-        reason: why it is invalid, or how the policy broke; "" otherwise.
+            "invalid" or "world_error", which count neither as passed nor as failed.
+        reason: why it is invalid, or how the policy or the world broke; "" otherwise.
         step: at which the drive ended by a collision, off the road or by a broken policy; None otherwise.
         seconds: driven by the policy [s].
         progress: distance covered along the route [m].
@@ -57,7 +61,7 @@ class CaseResult:
         realised: parameters as they were asked for and as they came about.
         min_trust: least trust in a frame of the drive.
         digest: SHA-256 of the drive, equal where a drive is repeated bit for bit; "" without one.
-        details: the traceback of a policy that broke.
+        details: the traceback of what broke.
     """
 
     scenario: str
@@ -102,7 +106,7 @@ class CaseResult:
     @property
     def valid(self) -> bool:
         """Whether the case says something about the policy."""
-        return self.outcome != "invalid"
+        return self.outcome not in ("invalid", WORLD_BROKE)
 
     @property
     def failed(self) -> bool:
@@ -147,7 +151,8 @@ def run_cases(
     on_case: OnCase | None = None,
     validity: ValidityConfig | None = None,
 ) -> list[CaseResult]:
-    """Drive every case and measure it. A policy that breaks fails the case; the rest is driven.
+    """Drive every case and measure it. A policy that breaks fails the case, a world that breaks makes it invalid; the
+    rest is driven.
 
     Args:
         runner: drives the cases in its world.
@@ -155,6 +160,10 @@ def run_cases(
         cases: in this order.
         on_case: called with each result and its rollout (None for a case that was not driven to its end).
         validity: what a drive must keep to in order to count; None takes that of a world of truth.
+
+    Raises:
+        OSError: the disk is full, or a server is gone for good: nothing more can be driven.
+        RouteError: the route cannot be driven on this map, so no case can.
     """
     results = []
     for case in cases:
@@ -166,6 +175,11 @@ def run_cases(
             result = undriven_result(case, "invalid", f"no start: {error}")
         except PolicyError as error:
             result = undriven_result(case, BROKEN, str(error), error.step, error.details)
+        except (OSError, RouteError):
+            raise
+        except Exception as error:  # whatever a world breaks by, the other cases can still be driven
+            reason = f"the world broke: {type(error).__name__}: {error}"
+            result = undriven_result(case, WORLD_BROKE, reason, details=traceback.format_exc())
 
         if result.reason:
             print(

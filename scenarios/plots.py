@@ -26,6 +26,7 @@ OUTCOME_COLORS = {
     "no_progress": "#8b6fc0",
     "policy_error": "#7a1f1f",
     "invalid": "#b5bcc7",
+    "world_error": "#5d6b7e",
 }
 EGO_COLOR = "#2b6cb0"
 SMALLEST_BOX = 0.9

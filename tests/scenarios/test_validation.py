@@ -80,6 +80,27 @@ def test_a_policy_that_breaks_is_named_and_the_rest_is_driven(here, run, breaks,
     assert (here / "runs" / "validate" / "report.html").is_file()
 
 
+def test_a_world_that_breaks_makes_its_case_invalid_and_the_rest_is_driven(run, monkeypatch):
+    step = StraightWorld.step
+
+    def breaks(self, control):
+        if self.time > 0.25 and self.vehicle[3] > 8.5:
+            raise ValueError("zero-size array to reduction operation")
+        return step(self, control)
+
+    monkeypatch.setattr(StraightWorld, "step", breaks)
+    code, _, err, report = run(num_seeds=4)
+    assert code == 3, err
+    outcomes = [r["outcome"] for r in report["results"]]
+    assert set(outcomes) == {"passed", "world_error"}
+    broken = report["results"][outcomes.index("world_error")]
+    assert (broken["verdict"], broken["reason"]) == (
+        "INVALID",
+        "the world broke: ValueError: zero-size array to reduction operation",
+    )
+    assert "in breaks" in broken["details"]
+
+
 def test_writing_into_what_is_shown_changes_no_number(here, run):
     clean = run()[-1]["results"]
     assert run(policy="mine.py:Scales")[-1]["results"] == clean

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.case_results import BROKEN, CaseResult
+from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult
 from scenarios.criteria import Criterion
 from scenarios.validate import ValidateConfig
 from scenarios.verdict import VerdictConfig, decide, decided
@@ -71,6 +71,14 @@ def test_a_broken_policy_has_an_exit_code_of_its_own():
     decision = decide(results(200, broken=1), VerdictConfig())
     assert (decision.verdict, decision.exit_code, decision.broken) == ("FAIL", 3, True)
     assert "the policy broke in 1 of 201 cases, first in cut_in_200" in decision.reasons[0]
+
+
+def test_a_broken_world_lets_nothing_pass():
+    world_broke = CaseResult(scenario="cut_in", seed=99, parameters={}, outcome=WORLD_BROKE, comfort_violations={})
+    decision = decide([*results(90), world_broke], VerdictConfig())
+    assert (decision.verdict, decision.exit_code) == ("INCONCLUSIVE", 3)
+    assert "the world broke in 1 of 91 cases, first in cut_in_99" in decision.reasons[0]
+    assert decision.num_valid == 90
 
 
 def test_cases_that_were_not_driven_leave_it_open():
