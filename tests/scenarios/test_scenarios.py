@@ -16,7 +16,7 @@ from scenarios.case_runner import LearnedCaseRunner, ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS, cut_in_is_avoidable, scenarios_tagged
 from scenarios.scenario import CONTEXT
 from scenarios.validate import ValidateConfig, validate
-from worldsim.datatypes.scene import ObjectKind, SceneState
+from worldsim.datatypes.scene import ObjectKind
 
 
 def run(policy, name, seeds):
