@@ -148,11 +148,11 @@ def test_validate_reports_and_returns_its_exit_code(policy, exit_code, tmp_path,
     assert [r["seed"] for r in report["results"]] == [0, 1, 2]
     assert report["summaries"][-1]["num_failed"] == sum(r["outcome"] != "passed" for r in report["results"])
     assert "lead_braking" in capsys.readouterr().out
-    films = sorted(film.relative_to(tmp_path / "out").as_posix() for film in (tmp_path / "out").rglob("*.mp4"))
-    if exit_code:
-        assert films == [f"failures/lead_braking_{seed}/film.mp4" for seed in range(3)]
-    else:
-        assert len(films) == 1
+    films = {film.relative_to(tmp_path / "out").as_posix() for film in (tmp_path / "out").rglob("*.mp4")}
+    failed = {f"failures/{r['id']}/film.mp4" for r in report["results"] if r["verdict"] == "FAIL"}
+    assert len(failed) == (0 if policy == "lane_follower" else 2)
+    assert len(films - failed) == 1, "the worst drive that did not fail"
+    assert failed <= films
     assert "data:video/mp4" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
