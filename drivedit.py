@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -218,7 +220,7 @@ def _play():
 
 
 def _validate():
-    """Run a policy through the scenarios; writes a report, exit code 1 when it fails."""
+    """Run a policy through the scenarios to a verdict; exit code 0 pass, 1 fail, 4 inconclusive."""
     from scenarios.validate import ValidateConfig, validate
 
     return ValidateConfig, validate
@@ -346,9 +348,20 @@ def _help() -> str:
     )
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: int = 2) -> int:
     print(f"drivedit: {message}", file=sys.stderr)
-    return 2
+    return code
+
+
+_MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE)
+"""The machine is at fault where the operating system says one of these, not the command."""
+
+
+def _exit_code(error: BaseException) -> int:
+    """2 where the command asks for what cannot be, 3 where the machine, a server or a policy broke, or DriveDiT did."""
+    if isinstance(error, OSError):
+        return 3 if isinstance(error, (ConnectionError, TimeoutError)) or error.errno in _MACHINE_ERRORS else 2
+    return 2 if isinstance(error, ValueError) else 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -358,7 +371,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments after the program's name; the process's own by default.
 
     Returns:
-        The exit code: 0 done, 1 a validation failed, 2 an error of use, 130 interrupted.
+        The exit code: 0 done, 1 a validation failed, 2 an error of use, 3 the machine, a server, a policy or DriveDiT
+        itself broke, 4 a validation is inconclusive, 130 interrupted.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in args or os.environ.get("DRIVEDIT_DEBUG", "0") not in ("", "0")
@@ -380,10 +394,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print(f"\ndrivedit: {name} interrupted", file=sys.stderr)
             return 130
-        except (ValueError, OSError) as error:
+        except Exception as error:  # nothing may end with Python's own exit code 1, which says that a validation failed
+            from policies.policy_error import PolicyError
+
             if debug:
                 raise
-            return _fail(f"{name}: {error} (--debug shows where)")
+            if isinstance(error, (ValueError, OSError, PolicyError)):
+                return _fail(f"{name}: {error} (--debug shows where)", _exit_code(error))
+            traceback.print_exc()
+            return _fail(f"{name} broke, which is a fault of DriveDiT: please report the lines above", 3)
 
 
 @contextmanager
@@ -405,7 +424,12 @@ def _run(name: str, args: Sequence[str]) -> int:
     verb = _VERBS[name]
     config_type, run = verb()
     config = tyro.cli(config_type, prog=f"drivedit {name}", description=verb.__doc__, args=args)
-    result = run(config)
+    try:
+        result = run(config)
+    except SystemExit as error:  # by a policy, or by what it imports: its own exit code would pass for ours
+        from policies.policy_error import PolicyError
+
+        raise PolicyError(f"something ended the process from within, exit code {error.code or 0}") from error
     return result if isinstance(result, int) else 0
 
 

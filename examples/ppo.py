@@ -124,6 +124,8 @@ class Driver:
         folder: written by `ppo`.
     """
 
+    uses_pictures = False
+
     def __init__(self, folder: Path = DEFAULT_OUT) -> None:
         self.agent, _ = load(folder)
 

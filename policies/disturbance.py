@@ -71,8 +71,8 @@ class DisturbedPolicy:
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2]."""
+        scene = SceneState.from_vector(info["scene"])  # a copy, taken before the policy may write into what it is shown
         action = self.policy.act(frame, info)
-        scene = SceneState.from_vector(info["scene"])
         self._pushes = self._pushes and not self.disturbance.reached(float(scene.lateral_offset))
         return self._push(scene) if self._pushes else action
 

@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 
 from policies.policy import Policy
+from policies.policy_error import PolicyError, blaming_policy
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
 
@@ -43,6 +44,7 @@ class Rollout:
         truncated: the env's time ran out.
         seed: of the env and the policy.
         dt: time between instants [s].
+        trust: how far each frame may be believed, [0, 1], float64 [T+1]; None for a rollout that was not driven.
     """
 
     clip: StartClip
@@ -62,6 +64,7 @@ class Rollout:
     truncated: bool
     seed: int
     dt: float
+    trust: np.ndarray | None = None
 
     @property
     def num_steps(self) -> int:
@@ -84,6 +87,8 @@ def drive(
 ) -> Rollout:
     """Reset the env and let the policy drive until the env ends, `max_steps` are done or `on_step` returns True.
 
+    The policy is shown copies: whatever it writes into them, the rollout stays what the env said.
+
     Args:
         env: a DrivingEnv that observes pixels, wrapped or not; or one with obs="state", which is faster, and gives
             policies empty frames.
@@ -95,6 +100,7 @@ def drive(
 
     Raises:
         ValueError: max_steps is negative, or the env observes neither pixels nor the state.
+        PolicyError: the policy raised, ended the process or answered with no action; says in which step.
     """
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps must not be negative, got {max_steps}")
@@ -106,17 +112,18 @@ def drive(
         raise ValueError(f"drive needs an env that observes pixels or the state, got {env.observation_space}")
     frame = observation if pixels else NO_FRAME
     clip = base.start_clip()
-    policy.reset(base, seed)
+    with blaming_policy("in reset", 0):
+        policy.reset(base, seed)
 
     frames, infos, actions, rewards = [frame], [info], [], []
     terminated = truncated = False
     while not (terminated or truncated) and (max_steps is None or len(actions) < max_steps):
-        action = policy.act(frame, info)
+        action = _ask(policy, frame, info, len(actions))
         observation, reward, terminated, truncated, info = env.step(action)
         frame = observation if pixels else NO_FRAME
         frames.append(frame)
         infos.append(info)
-        actions.append(np.asarray(action, np.float32))
+        actions.append(action)
         rewards.append(float(reward))
         if on_step is not None and on_step(len(actions), frame, actions[-1], info):
             break
@@ -139,4 +146,26 @@ def drive(
         truncated=bool(truncated),
         seed=seed,
         dt=float(clip.dt),
+        trust=np.array([i["trust"] for i in infos], np.float64),
     )
+
+
+def _ask(policy: Policy, frame: np.ndarray, info: Mapping[str, Any], step: int) -> np.ndarray:
+    """The policy's action, float32 [2], an array of ours: the policy may use its own again.
+
+    Raises:
+        PolicyError: there is none.
+    """
+    shown = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in info.items()}
+    with blaming_policy("in act", step):
+        answer = policy.act(frame.copy(), shown)
+    try:
+        action = np.array(answer, np.float32)
+    except (TypeError, ValueError) as error:
+        raise PolicyError(f"answered {answer!r:.80} instead of an action", step) from error
+    if answer is None or action.shape != (2,):
+        what = "None" if answer is None else f"an array of shape {action.shape}"
+        raise PolicyError(f"answered {what} instead of an action [2] = steer, acceleration", step)
+    if not np.isfinite(action).all():
+        raise PolicyError(f"answered {action.tolist()}, an action is finite", step)
+    return action

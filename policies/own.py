@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from policies.policy import Policy
+from policies.policy_error import blaming_policy
 
 
 def load_own_policy(place: str) -> Policy:
@@ -20,6 +21,7 @@ def load_own_policy(place: str) -> Policy:
 
     Raises:
         ValueError: there is nothing at `place`, it needs arguments, or it has no `reset` or `act`.
+        PolicyError: its file raised or ended the process while it was imported, or its class while it was made.
     """
     where, _, name = place.rpartition(":")
     if not where or not name:
@@ -35,6 +37,21 @@ def load_own_policy(place: str) -> Policy:
     return policy
 
 
+def own_policy_files(place: str) -> list[Path]:
+    """The source files of a loaded policy: its module's, and those beside it or below that have been imported."""
+    where = place.rpartition(":")[0]
+    module = sys.modules[_file_module(Path(where)) if where.endswith(".py") else where]
+    if module.__file__ is None:
+        return []
+    own = Path(module.__file__).resolve()
+    if own.parent.name == "site-packages":  # a module of one file, among all that is installed
+        return [own]
+    files = [getattr(loaded, "__file__", None) for loaded in list(sys.modules.values())]
+    # some modules that are no files, as torch.classes, say a relative name of one
+    loaded = {Path(file).resolve() for file in files if file and Path(file).is_absolute()}
+    return sorted(file for file in loaded if file.is_relative_to(own.parent) and file.suffix == ".py")
+
+
 def _make(factory: Any, place: str) -> Any:
     if not callable(factory):
         return factory
@@ -46,7 +63,8 @@ def _make(factory: Any, place: str) -> Any:
     ]
     if required:
         raise ValueError(f"{place} must be made without arguments, but needs {', '.join(required)}: give them defaults")
-    return factory()
+    with blaming_policy(f"while {place} was made"):
+        return factory()
 
 
 def _import_module(where: str) -> ModuleType:
@@ -54,12 +72,13 @@ def _import_module(where: str) -> ModuleType:
         return _import_file(Path(where))
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    try:
-        return importlib.import_module(where)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (where == error.name or where.startswith(f"{error.name}.")):
-            raise ValueError(f"no module {where!r} here or installed; a file is given as {where}.py:Name") from error
-        raise
+    with blaming_policy(f"while module {where!r} was imported"):
+        try:
+            return importlib.import_module(where)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (where == error.name or where.startswith(f"{error.name}.")):
+                raise
+    raise ValueError(f"no module {where!r} here or installed; a file is given as {where}.py:Name")
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -69,15 +88,21 @@ def _import_file(path: Path) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as if the file were run: it may import its neighbours
 
-    name = f"policy_file_{path.stem}"  # the bare name might shadow a package
+    name = _file_module(path)
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with blaming_policy(f"while {path} was imported"):
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise
     return module
+
+
+def _file_module(path: Path) -> str:
+    """The module that a file becomes; its bare name might shadow a package."""
+    return f"policy_file_{path.stem}"

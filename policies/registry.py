@@ -40,12 +40,14 @@ class PolicyEntry:
         title: how it drives, in a few words for the help.
         factory: makes it.
         uses_world_model: the policy plans with the world model of the settings.
+        uses_pictures: it drives by camera frames, so that it is lost where these cannot be believed.
     """
 
     name: str
     title: str
     factory: Callable[[PolicySettings], Policy]
     uses_world_model: bool = False
+    uses_pictures: bool = False
 
 
 def _make_sampling_planner(settings: PolicySettings) -> Policy:
@@ -73,6 +75,7 @@ POLICIES: dict[str, PolicyEntry] = {
             name="pixels",
             title="sees camera frames, its speed and the route command; imitates the lane follower",
             factory=lambda settings: PIXEL_PLANNERS["pixels"].load(),
+            uses_pictures=True,
         ),
         PolicyEntry(name="constant", title="coasts straight on", factory=lambda settings: ConstantPolicy()),
         PolicyEntry(name="random", title="random actions", factory=lambda settings: RandomPolicy()),
@@ -108,3 +111,8 @@ def make_policy(
     if ":" in name:
         return load_own_policy(name)
     raise ValueError(f"no policy is named {name!r}; there are {', '.join(POLICIES)}, and {OWN_POLICY}")
+
+
+def uses_pictures(name: str, policy: Policy) -> bool:
+    """Whether a policy drives by camera frames; one of your own does unless its attribute `uses_pictures` is False."""
+    return POLICIES[name].uses_pictures if name in POLICIES else bool(getattr(policy, "uses_pictures", True))

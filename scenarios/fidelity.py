@@ -12,9 +12,11 @@ from tqdm import tqdm
 from envs.folder_lock import lock_folder
 from envs.maps.map_files import read_maps
 from envs.process_pool import in_processes
+from envs.worlds import WORLDS
 from policies.drive import Rollout
 from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.policy import Policy
+from policies.policy_error import PolicyError
 from policies.registry import make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.case_results import measure
@@ -233,6 +235,9 @@ def _drive_cases(
             rollout: Rollout | None = runner.run(case, policy)
         except InvalidStartError:
             rollout = None
+        except PolicyError as error:
+            where = f"{planner} in the {WORLDS[world].title.lower()}, {case.scenario} seed {case.seed}"
+            raise PolicyError(f"{where}, {error}", details=error.details) from error
         drives.append(_score_drive(world, planner, case, rollout, reference))
     return drives
 

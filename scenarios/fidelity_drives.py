@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from policies.variants import REFERENCE_PLANNER
+from scenarios.json_log import JsonLog, read_log
 from scenarios.scenario import Case
-from worldsim.atomic_files import atomic_path
 
 Side = Literal["road", "learned"]
 SIDES: tuple[Side, ...] = ("road", "learned")
@@ -70,25 +69,14 @@ class ResultLog:
     """
 
     def __init__(self, path: Path, conditions: dict[str, object]) -> None:
-        self.path = path
         self.drives: dict[tuple, Drive] = {}
-
-        head = json.dumps(conditions)
-        first, *lines = path.read_text().splitlines() if path.is_file() else [head]
-        if first != head:
+        entries = read_log(path, conditions)
+        if entries is None:
             raise ValueError(f"{path} was written with another world model, settings or code; choose another --out")
-        for line in lines:
-            try:
-                self._keep(Drive(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError):
-                continue  # cut short by an interruption
-
-        # Written whole, so that a line that was cut short is gone before others are appended.
-        with atomic_path(path) as temporary:
-            temporary.write_text("\n".join([head, *(json.dumps(asdict(d)) for d in self.drives.values())]) + "\n")
-
-    def _keep(self, drive: Drive) -> None:
-        self.drives[drive.key] = drive
+        for entry in entries:
+            drive = Drive(**entry)
+            self.drives[drive.key] = drive
+        self._log = JsonLog(path, conditions, map(asdict, self.drives.values()))
 
     def has(self, world: Side, planner: str, case: Case) -> bool:
         """Whether a planner has driven a case in a world."""
@@ -96,14 +84,13 @@ class ResultLog:
 
     def add(self, drives: Sequence[Drive]) -> None:
         """Append drives to the log."""
-        with self.path.open("a") as file:
-            for drive in drives:
-                file.write(json.dumps(asdict(drive)) + "\n")
-                self._keep(drive)
+        self._log.append([asdict(drive) for drive in drives])
+        self.drives |= {drive.key: drive for drive in drives}
 
     def forget(self, planner: str) -> None:
         """Drop a planner's drives, so that it drives again."""
         self.drives = {key: drive for key, drive in self.drives.items() if drive.planner != planner}
+        self._log.rewrite(map(asdict, self.drives.values()))
 
     def reference_progress(self, world: Side, cases: Sequence[Case]) -> list[float | None]:
         """The reference planner's progress in each case [m], None while it has not driven."""

@@ -82,13 +82,14 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A titled part of a page."""
+    """A titled part of a page; its table is folded away unless `open`."""
 
     title: str
     text: str
     figures: Sequence[Figure] = ()
     videos: Sequence[Video] = ()
     table: Table | None = None
+    open: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +169,15 @@ def checkpoint_digest(checkpoint: Path | None) -> str:
     return _folder_digest(checkpoint or DEFAULT_CHECKPOINT)
 
 
+def files_digest(files: Sequence[Path]) -> str:
+    """SHA-256 over the names and contents of files."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
 def planners_digest() -> str:
     """SHA-256 of the pixel planners' weights."""
     from policies.pixels.catalogue import WEIGHTS
@@ -188,11 +198,7 @@ def code_digest() -> str:
 
 def _folder_digest(folder: Path) -> str:
     """SHA-256 over the names and contents of a checkpoint's files."""
-    digest = hashlib.sha256()
-    for file in sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json")):
-        digest.update(file.name.encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return files_digest(sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json")))
 
 
 def _ranges(seeds: Sequence[int]) -> str:

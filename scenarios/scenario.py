@@ -92,6 +92,11 @@ class Case:
         if not self.duration > 0:
             raise ValueError(f"duration must be positive, got {self.duration}")
 
+    @property
+    def id(self) -> str:
+        """Names the case among all of a validation."""
+        return f"{self.scenario}_{self.seed}"
+
     def reference_options(self, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Reset options of a world with actors; `place` are those that say where, instead of the case's own."""
         if place is None:

@@ -1,4 +1,5 @@
-"""Failure rates with Clopper–Pearson intervals, bootstrap means, sample sizes. Valid for independent draws only."""
+"""Failure rates with Clopper–Pearson intervals and bounds, sample sizes, a sequential test, bootstrap means. Valid for
+independent draws only."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +46,54 @@ def upper_bound(num_failures: int, num_trials: int, confidence: float = 0.95) ->
     return float(stats.beta.ppf(confidence, num_failures + 1, num_trials - num_failures))
 
 
-def trials_without_failure(rate: float, confidence: float = 0.95) -> int:
-    """How many trials without a failure show, one-sided, that the failure rate is below `rate`.
+def lower_bound(num_failures: int, num_trials: int, confidence: float = 0.95) -> float:
+    """The exact one-sided lower bound of a failure rate; same arguments and errors as `clopper_pearson`."""
+    _check_counts(num_failures, num_trials, confidence)
+    if num_failures == 0:
+        return 0.0
+    return float(stats.beta.ppf(1 - confidence, num_failures, num_trials - num_failures + 1))
+
+
+def trials_to_show(limit: float, num_failures: int = 0, confidence: float = 0.95) -> int:
+    """The least number of trials with which `num_failures` failures show that the failure rate is at most `limit`: that
+    many give an `upper_bound` of no more.
 
     Raises:
-        ValueError: rate or confidence is not in (0, 1).
+        ValueError: limit or confidence is not in (0, 1), or the count is negative.
     """
-    for name, value in (("rate", rate), ("confidence", confidence)):
+    for name, value in (("limit", limit), ("confidence", confidence)):
         if not 0 < value < 1:
             raise ValueError(f"{name} must be in (0, 1), got {value}")
-    return math.ceil(math.log(1 - confidence) / math.log1p(-rate))
+    if num_failures < 0:
+        raise ValueError(f"num_failures must not be negative, got {num_failures}")
+    low, high = num_failures, num_failures + 1  # the bound at `low` is above the limit, that at `high` at most it
+    while upper_bound(num_failures, high, confidence) > limit:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if upper_bound(num_failures, middle, confidence) > limit else (low, middle)
+    return high
+
+
+def evidence(num_failures: int, num_trials: int, limit: float) -> tuple[float, float]:
+    """How strongly trials speak for a failure rate below `limit`, and for one above it, however often one looks.
+
+    Each is the likelihood of the trials, averaged over the rates on that side under Jeffreys' prior, over that at
+    `limit`. If the true rate is not on that side, it reaches 1/α with a probability of at most α, at any time (Ville's
+    inequality; Robbins 1970): one may look after every trial, and stop.
+
+    Args:
+        num_failures: so far.
+        num_trials: so far, independent.
+        limit: in (0, 1).
+    """
+    k, passed = num_failures, num_trials - num_failures
+    at_limit = k * math.log(limit) + passed * math.log1p(-limit)
+    both_sides = special.betaln(0.5 + k, 0.5 + passed) - special.betaln(0.5, 0.5) - at_limit
+    with np.errstate(divide="ignore"):  # the share of a side may vanish
+        below = np.log(special.betainc(0.5 + k, 0.5 + passed, limit)) - np.log(special.betainc(0.5, 0.5, limit))
+        above = np.log(special.betaincc(0.5 + k, 0.5 + passed, limit)) - np.log(special.betaincc(0.5, 0.5, limit))
+    return float(np.exp(both_sides + below)), float(np.exp(both_sides + above))
 
 
 def bootstrap_mean(

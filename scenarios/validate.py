@@ -1,30 +1,34 @@
-"""`drivedit validate`: a policy through scenarios and seeds, to a printed table, a report and an exit code."""
+"""`drivedit validate`: a policy through scenarios and seeds, to a verdict, a report and an exit code."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
-from tqdm import tqdm
 
-from envs.maps.map_files import read_maps
-from envs.video import write_mp4
+from envs.folder_lock import lock_folder
+from envs.maps.map_files import MapFile, read_maps
 from envs.worlds import WORLDS, WorldName
-from policies.drive import Rollout
-from policies.registry import POLICIES, POLICY_HELP, make_policy
+from policies.own import own_policy_files
+from policies.policy import Policy
+from policies.registry import POLICIES, POLICY_HELP, make_policy, uses_pictures
 from policies.sampling_mpc import SamplingPlannerConfig
-from scenarios.case_results import CaseResult, run_cases, severity
+from scenarios.baseline import SCHEMA, compare_with_baseline, read_report
+from scenarios.case_results import CaseResult
 from scenarios.case_runner import CarlaPlaces, make_case_runner
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
-from scenarios.metrics.signal_violations import SignalViolations, violations_text
-from scenarios.overlay import annotate_rollout
-from scenarios.plots import scenario_figure
-from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
-from scenarios.scenario import Scenario, place_on_maps
-from scenarios.statistics import Interval, clopper_pearson
+from scenarios.report import checkpoint_digest, code_digest, files_digest, provenance
+from scenarios.reproduction import FAILURES, command_line
+from scenarios.scenario import Case, place_on_maps
+from scenarios.validation_report import Validation, print_validation, write_validation
+from scenarios.validation_run import CaseLog, drive_cases
+from scenarios.validity import ValidityConfig
+from scenarios.verdict import BROKEN_EXIT, VerdictConfig, decide, decided
 
 if TYPE_CHECKING:
     ScenarioName = str
@@ -52,16 +56,30 @@ class ValidateConfig:
         scenarios: names in the catalogue; by default those tagged "benchmark".
         num_seeds: cases per scenario.
         first_seed: seeds are first_seed, first_seed + 1, ...
-        out: folder for report.html, report.json and the videos.
-        max_failure_rate: the exit code is 1 if more than this fraction of the cases fails, or if no case is valid.
-        num_videos: of the worst drives, per scenario.
+        out: folder for report.html, report.json, junit.xml, videos and failures/; where it was interrupted, the same
+            command goes on.
+        max_failure_rate: a PASS shows with 95 % confidence that at most this fraction of the cases fails, a FAIL that
+            more do; what shows neither is INCONCLUSIVE.
+        max_invalid_rate: nothing passes where more than this fraction of the cases is INVALID.
+        point_estimate: compare the failures among the cases at hand with `max_failure_rate`, whatever that shows.
+        sequential: stop as soon as the verdict is known, by a test that may be asked after every round of scenarios; it
+            needs a few more cases than a fixed number where nothing fails.
+        min_trust: of a policy that drives by pictures of the learned world, a drive is INVALID once `info["trust"]` has
+            been below this for half a second.
+        baseline: report.json of an earlier validation; cases that passed there and fail now are listed.
+        max_regressions: FAIL if more cases than this regress from the baseline; by default they are only listed.
+        shard: "i/n" drives the i-th of n parts of the cases; `merge` puts the parts together.
+        merge: folders, or report.json files, of shards whose results are taken over; only what is missing is driven.
+        budget: begin no case after so many seconds; the same command drives on from there [s].
+        expect: SHA-256 of the only case's drive, as in failures/; the exit code is 3 if it is another.
+        num_videos: of the worst drives, per scenario; 0 films no failure either.
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
         device: torch device of the world model.
         planner: how "planner" searches.
 
     Raises:
-        ValueError: a count is too small, the rate is not in [0, 1], or maps or routes are given to a world that has no
-            use for them, or both at once.
+        ValueError: a number is out of its range, maps or routes are given to a world that has no use for them, or both
+            at once, or options contradict each other.
     """
 
     policy: Annotated[str, tyro.conf.arg(help=POLICY_HELP)] = "lane_follower"
@@ -76,21 +94,41 @@ class ValidateConfig:
     first_seed: int = 0
     out: Path = Path("runs/validate")
     max_failure_rate: float = 0.1
+    max_invalid_rate: float = 0.1
+    point_estimate: bool = False
+    sequential: bool = False
+    min_trust: float = 0.5
+    baseline: Path | None = None
+    max_regressions: int | None = None
+    shard: str = ""
+    merge: tuple[Path, ...] = ()
+    budget: float | None = None
+    expect: str = ""
     num_videos: int = 2
     checkpoint: Path | None = None
     device: str = "cpu"
     planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
 
     def __post_init__(self) -> None:
-        if self.num_seeds < 1:
-            raise ValueError(f"num_seeds must be at least 1, got {self.num_seeds}")
-        if self.first_seed < 0:
-            raise ValueError(f"first_seed must not be negative, got {self.first_seed}")
-        if self.num_videos < 0:
-            raise ValueError(f"num_videos must not be negative, got {self.num_videos}")
-        if not 0 <= self.max_failure_rate <= 1:
-            raise ValueError(f"max_failure_rate must be in [0, 1], got {self.max_failure_rate}")
+        for name, least in (("num_seeds", 1), ("first_seed", 0), ("num_videos", 0)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if not 0 <= self.min_trust <= 1:
+            raise ValueError(f"min_trust must be in [0, 1], got {self.min_trust}")
+        if self.budget is not None and not self.budget > 0:
+            raise ValueError(f"budget must be above 0 s, got {self.budget}")
         check_scenarios(self.scenarios)
+        self._check_world()
+        self.verdict_config()
+        if self.part()[1] > 1 and (self.sequential or self.merge):
+            other = "--sequential, which stops by all results" if self.sequential else "--merge"
+            raise ValueError(f"shard {self.shard} cannot go with {other}")
+        if self.max_regressions is not None and self.baseline is None:
+            raise ValueError(f"max_regressions={self.max_regressions} needs a baseline")
+        if self.expect and self.num_seeds * len(self.scenarios) != 1:
+            raise ValueError(f"expect is for a single case, got {self.num_seeds * len(self.scenarios)}")
+
+    def _check_world(self) -> None:
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
@@ -102,74 +140,105 @@ class ValidateConfig:
         """The server of world "carla", and where cases start there."""
         return CarlaPlaces(host=self.host, port=self.port, maps=self.carla_maps, routes=self.carla_routes)
 
+    def verdict_config(self) -> VerdictConfig:
+        """What a PASS needs."""
+        if self.point_estimate and self.sequential:
+            raise ValueError("give point_estimate or sequential, not both")
+        return VerdictConfig(
+            max_failure_rate=self.max_failure_rate,
+            max_invalid_rate=self.max_invalid_rate,
+            method="point estimate" if self.point_estimate else "sequential" if self.sequential else "bound",
+            max_regressions=self.max_regressions,
+        )
+
+    def part(self) -> tuple[int, int]:
+        """Which part of the cases is driven, from 1 on, and how many parts there are."""
+        if not self.shard:
+            return 1, 1
+        match = re.fullmatch(r"(\d+)/(\d+)", self.shard)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
+            raise ValueError(f"shard must be i/n with 1 <= i <= n, as 1/4, got {self.shard!r}")
+        return int(match[1]), int(match[2])
+
 
 def check_scenarios(names: Sequence[str]) -> None:
     """Refuse a selection of scenarios that cannot be run.
 
     Raises:
-        ValueError: it is empty, or a name is not in the catalogue.
+        ValueError: it is empty, names one twice, or a name is not in the catalogue.
     """
     if not names:
         raise ValueError("scenarios must name at least one scenario, got none")
     unknown = sorted(set(names) - set(SCENARIOS))
     if unknown:
         raise ValueError(f"no scenario is named {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """Counts and failure rate of one scenario, or of all.
-
-    Args:
-        name: of the scenario, or "all".
-        num_valid: cases that the policy drove.
-        num_failed: valid cases that failed.
-        num_invalid: cases without a usable start.
-        failure_rate: with its 95 % Clopper–Pearson interval; None if no case is valid.
-        violations: red lights run and stop signs missed in all; None where lights and signs are not known.
-    """
-
-    name: str
-    num_valid: int
-    num_failed: int
-    num_invalid: int
-    failure_rate: Interval | None
-    violations: SignalViolations | None
+    if len(set(names)) < len(names):
+        raise ValueError(f"scenarios must name each scenario once, got {', '.join(names)}")
 
 
 def validate(config: ValidateConfig) -> int:
     """Run the cases, print a table and write the report.
 
     Returns:
-        The exit code: 0 if at most `max_failure_rate` of the cases failed, else 1.
+        The exit code: 0 PASS, 1 FAIL, 3 the policy broke or the expected drive was not reproduced, 4 INCONCLUSIVE or no
+        valid case.
+
+    Raises:
+        ValueError, OSError: something that was asked for cannot be had; told before anything is driven.
+        PolicyError: the policy cannot be made.
     """
-    maps = read_maps(config.maps)
-    policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
-    runner = make_case_runner(config.world, config.checkpoint, config.device, config.carla())
-    seeds = range(config.first_seed, config.first_seed + config.num_seeds)
-    cases = [SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds]
-    cases = place_on_maps(cases, maps)
+    baseline = None if config.baseline is None else read_report(config.baseline)["results"]
+    with lock_folder(config.out):  # the first of all: whether the report can be written is not found out at the end
+        maps = read_maps(config.maps)
+        check_device(config)
+        policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
+        conditions = run_conditions(config, maps)
+        planned = plan_cases(config, maps)
+        mine = _share(config, planned)
+        log = CaseLog(config.out, conditions, _merge(config, conditions))
+        log.keep_only(mine)
 
-    worst = {name: _Worst(config.num_videos) for name in config.scenarios}
-    with tqdm(total=len(cases), unit="case", desc=config.policy) as bar:
+        def reproduce(result: CaseResult) -> str:
+            return command_line("validate", _reproduction(config, result))
 
-        def on_case(result: CaseResult, rollout: Rollout | None) -> None:
-            worst[result.scenario].offer(result, rollout)
-            bar.update()
+        drive_cases(
+            lambda: make_case_runner(config.world, config.checkpoint, config.device, config.carla()),
+            policy,
+            mine,
+            log,
+            validity=_validity(config, policy),
+            verdict=config.verdict_config(),
+            budget=config.budget,
+            num_videos=config.num_videos,
+            command=reproduce,
+            title=config.policy,
+        )
 
-        everything = run_cases(runner, policy, cases, on_case)
-    runner.close()
+        results = [log.results[case.id] for case in planned if case.id in log.results]
+        comparison = None if baseline is None else compare_with_baseline(results, baseline)
+        num_regressions = None if comparison is None else len(comparison.regressions)
+        num_undriven = len(planned) - len(results)
+        decision = decide(results, config.verdict_config(), num_undriven=num_undriven, num_regressions=num_regressions)
+        seeds = list(range(config.first_seed, config.first_seed + config.num_seeds))
+        validation = Validation(
+            config=asdict(config),
+            policy=config.policy,
+            world=WORLDS[config.world].title,
+            results={name: [r for r in results if r.scenario == name] for name in config.scenarios},
+            undriven=tuple(case.id for case in planned if case.id not in log.results),
+            decision=decision,
+            verdict_config=config.verdict_config(),
+            comparison=comparison,
+            conditions=conditions,
+            provenance=provenance(checkpoint=checkpoint_used(config), seeds=seeds, maps=maps),
+        )
+        folders = [config.out, *(path if path.is_dir() else path.parent for path in config.merge)]
+        write_validation(config.out, validation, film_folders=folders, num_videos=config.num_videos)
+        if all(case.id in log.results for case in mine) or _stopped_early(config, results):
+            log.close()
 
-    everything.sort(key=lambda result: result.seed)
-    results = {name: [r for r in everything if r.scenario == name] for name in config.scenarios}
-    total = summarise("all", everything)
-    summaries = [summarise(name, of_one) for name, of_one in results.items()] + [total]
-    passed = total.failure_rate is not None and total.failure_rate.estimate <= config.max_failure_rate
-    _print_table(summaries)
-    facts = provenance(checkpoint=checkpoint_used(config), seeds=list(seeds), maps=maps)
-    _write_report(config, passed, summaries, results, worst, facts)
-    print(f"{'passed' if passed else 'FAILED'}: {config.out / 'report.html'}")
-    return 0 if passed else 1
+    print_validation(validation, config.out)
+    return _compare_digest(config, results) or decision.exit_code
 
 
 def checkpoint_used(config: ValidateConfig) -> Path | None:
@@ -182,165 +251,115 @@ def checkpoint_used(config: ValidateConfig) -> Path | None:
     return config.checkpoint or DEFAULT_CHECKPOINT
 
 
-def summarise(name: str, results: Sequence[CaseResult]) -> Summary:
-    """Counts and failure rate of some results."""
-    num_valid, num_failed = sum(r.valid for r in results), sum(r.failed for r in results)
-    return Summary(
-        name=name,
-        num_valid=num_valid,
-        num_failed=num_failed,
-        num_invalid=len(results) - num_valid,
-        failure_rate=clopper_pearson(num_failed, num_valid) if num_valid else None,
-        violations=SignalViolations.total(r.violations for r in results),
-    )
+def check_device(config: ValidateConfig) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        ValueError: torch cannot use it.
+    """
+    if checkpoint_used(config) is None:
+        return
+    import torch
+
+    try:
+        torch.zeros(1, device=config.device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"device {config.device!r} cannot be had: {reason}") from error
 
 
-class _Worst:
-    """The worst drives so far; only their rollouts, with frames for a video, stay in memory."""
-
-    def __init__(self, num: int) -> None:
-        self.num = num
-        self.runs: list[tuple[CaseResult, Rollout]] = []
-
-    def offer(self, result: CaseResult, rollout: Rollout | None) -> None:
-        """Keep a drive if it is among the worst."""
-        if rollout is not None:
-            self.runs.append((result, rollout))
-            self.runs.sort(key=lambda run: severity(run[0]), reverse=True)
-            del self.runs[self.num :]
-
-
-def _print_table(summaries: Sequence[Summary]) -> None:
-    head = f"{'scenario':<22}{'cases':>6}{'failed':>8}{'rate':>8}   {'95 % interval':<18}"
-    print(f"\n{head}red lights run, stop signs missed")
-    for s in summaries:
-        rate = s.failure_rate
-        estimate, span = ("-", "") if rate is None else (f"{rate.estimate:.1%}", f"{rate.low:.1%} to {rate.high:.1%}")
-        missed = "not known" if s.violations is None else ", ".join(violations_text(s.violations))
-        invalid = f"   ({s.num_invalid} invalid)" if s.num_invalid else ""
-        print(f"{s.name:<22}{s.num_valid:>6}{s.num_failed:>8}{estimate:>8}   {span:<18}{missed}{invalid}")
-
-
-def _write_report(
-    config: ValidateConfig,
-    passed: bool,
-    summaries: Sequence[Summary],
-    results: dict[str, list[CaseResult]],
-    worst: dict[str, _Worst],
-    facts: dict[str, str],
-) -> None:
-    sections = []
-    for name, of_one in results.items():
-        videos = [_video(config, result, rollout) for result, rollout in worst[name].runs]
-        sections.append(_section(SCENARIOS[name], of_one, videos))
-
-    everything = [r for of_one in results.values() for r in of_one]
-    content = {
-        "config": asdict(config),
-        "passed": passed,
-        "summaries": summaries,
-        "results": everything,
-        "provenance": facts,
+def run_conditions(config: ValidateConfig, maps: Sequence[MapFile]) -> dict[str, Any]:
+    """What a result depends on beside its case: results under the same conditions may be put together."""
+    checkpoint = checkpoint_used(config)
+    policy = POLICIES.get(config.policy)
+    return {
+        "schema": SCHEMA,
+        "policy": config.policy,
+        "policy_files": None if policy else files_digest(own_policy_files(config.policy)),
+        "planner": asdict(config.planner) if policy and policy.uses_world_model else None,
+        "world": config.world,
+        "checkpoint": None if checkpoint is None else checkpoint_digest(checkpoint),
+        "device": None if checkpoint is None else config.device,
+        "maps": [file.label for file in maps],
+        "carla_maps": list(config.carla_maps),
+        "carla_routes": None if config.carla_routes is None else files_digest([config.carla_routes]),
+        "min_trust": config.min_trust,
+        "code": code_digest(),
     }
-    write_json(config.out / "report.json", content)
-
-    titles = [SCENARIOS[name].title for name in results]
-    page = Page(
-        title=f"Validation of {config.policy.replace('_', ' ')}",
-        subtitle=f"{WORLDS[config.world].title}, {len(everything)} cases from {', '.join(titles)}",
-        verdict="passed" if passed else "failed",
-        good=passed,
-        stats=_stats(everything, config.max_failure_rate),
-        summary=_summary_table(summaries, config.max_failure_rate),
-        note=HOW_TO_READ,
-        sections=sections,
-        provenance=facts,
-    )
-    write_page(config.out / "report.html", page)
 
 
-HOW_TO_READ = (
-    "A case fails by a collision, by leaving the road, or by too little progress. Bars show the failure rate with its "
-    "95 % Clopper–Pearson interval, which is valid for independent draws from the scenario's distribution. Time to "
-    "collision assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's bounds. "
-    "Red lights run and stop signs missed are counted where the world knows its lights and signs; they fail no case."
-)
+def plan_cases(config: ValidateConfig, maps: Sequence[MapFile]) -> list[Case]:
+    """All cases of a validation, in the order of the report: by scenario, then by seed."""
+    seeds = range(config.first_seed, config.first_seed + config.num_seeds)
+    cases = place_on_maps([SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds], maps)
+    return sorted(cases, key=lambda case: (config.scenarios.index(case.scenario), case.seed))
 
 
-def _stats(results: Sequence[CaseResult], allowed: float) -> list[Stat]:
-    valid = [r for r in results if r.valid]
-    comfortable = sum(not r.comfort_violations for r in valid)
-    ttcs = [r.min_ttc for r in valid if r.min_ttc is not None]
-    return [
-        Stat(value=f"{sum(r.failed for r in valid)} of {len(valid)}", label="cases failed"),
-        Stat(value=f"{allowed:.0%}", label="failure rate allowed"),
-        Stat(value=f"{min(ttcs):.1f} s" if ttcs else "> 3 s", label="minimum time to collision"),
-        Stat(value=f"{comfortable / len(valid):.0%}" if valid else "none", label="comfortable drives"),
-    ]
+def _share(config: ValidateConfig, planned: Sequence[Case]) -> list[Case]:
+    """The cases of this shard, in the order in which they are driven."""
+    part, num_parts = config.part()
+    mine = list(planned)[part - 1 :: num_parts]
+    if config.sequential or config.budget is not None:  # whenever it ends, all scenarios have been driven as often
+        return sorted(mine, key=lambda case: (case.seed, config.scenarios.index(case.scenario)))
+    places = {case.id: k for k, case in enumerate(mine)}
+    return sorted(mine, key=lambda case: ("" if case.map is None else case.map.name, case.town, places[case.id]))
 
 
-def _summary_table(summaries: Sequence[Summary], allowed: float) -> Table:
-    rows = []
-    for s in summaries:
-        title = SCENARIOS[s.name].title if s.name in SCENARIOS else "All scenarios"
-        rate = s.failure_rate
-        cell = "no valid case" if rate is None else Rate(**asdict(rate), text=f"{rate.low:.0%} to {rate.high:.0%}")
-        estimate = "" if rate is None else f"{rate.estimate:.1%}"
-        rows.append([title, str(s.num_valid), str(s.num_failed), estimate, cell, *violations_text(s.violations)])
-    good = [s.failure_rate is not None and s.failure_rate.estimate <= allowed for s in summaries]
-    header = ["scenario", "cases", "failed", "failure rate", "95 % confidence interval"]
-    header += ["red lights run", "stop signs missed"]
-    return Table(header=header, rows=rows, good=good)
+def _stopped_early(config: ValidateConfig, results: Sequence[CaseResult]) -> bool:
+    """Whether a sequential test is decided before all cases are driven."""
+    return config.sequential and decided(results, config.verdict_config())
 
 
-def _section(scenario: Scenario, results: Sequence[CaseResult], videos: Sequence[Video]) -> Section:
-    on_maps = any(r.map for r in results)
-    header = ["seed", *(["map"] if on_maps else []), *results[0].parameters, "outcome", "min. TTC [s]", "min. gap [m]"]
-    header += ["progress [m]", "required progress [m]", "comfort", "red lights run", "stop signs missed"]
-    rows = [
-        [
-            str(r.seed),
-            *([r.map] if on_maps else []),
-            *(_number(value) for value in r.parameters.values()),
-            r.outcome.replace("_", " "),
-            _number(r.min_ttc),
-            _number(r.min_gap),
-            f"{r.progress:.0f}",
-            f"{r.min_progress:.0f}",
-            ", ".join(name.replace("_", " ") for name in r.comfort_violations) or "within bounds",
-            *violations_text(r.violations),
-        ]
-        for r in results
-    ]
+def _merge(config: ValidateConfig, conditions: dict[str, Any]) -> list[CaseResult]:
+    """The results of other shards.
 
-    return Section(
-        title=scenario.title,
-        text=f"{scenario.description} Sampled: {_samples(scenario)}.",
-        figures=[Figure(png=scenario_figure(results), alt="minimum time to collision and outcome of each case")],
-        videos=videos,
-        table=Table(header=header, rows=rows, good=[not r.failed for r in results]),
+    Raises:
+        ValueError: one was driven under other conditions.
+    """
+    merged = []
+    for path in config.merge:
+        report = read_report(path)
+        other = [name for name, value in conditions.items() if report["conditions"].get(name) != value]
+        if other:
+            raise ValueError(f"{path} was driven with another {', '.join(other)} and cannot be merged")
+        merged += report["results"]
+    return merged
+
+
+def _validity(config: ValidateConfig, policy: Policy) -> ValidityConfig:
+    return ValidityConfig(
+        truth=WORLDS[config.world].reference,
+        pictures=uses_pictures(config.policy, policy),
+        min_trust=config.min_trust,
     )
 
 
-def _samples(scenario: Scenario) -> str:
-    """Each sampled parameter with its range: "ego speed (20 to 50 km/h), headway (...)"."""
-    return ", ".join(f"{name.partition(' [')[0]} ({span})" for name, span in scenario.samples.items())
-
-
-def _video(config: ValidateConfig, result: CaseResult, rollout: Rollout) -> Video:
-    """The annotated drive, also written beside the report."""
-    path = config.out / f"{result.scenario}_{result.seed}.mp4"
-    write_mp4(path, annotate_rollout(rollout), 1 / rollout.dt, crf=23)
-    ttc = "above 3 s" if result.min_ttc is None else f"{result.min_ttc:.1f} s"
-    return Video(
-        mp4=path.read_bytes(),
-        title=f"seed {result.seed}: {result.outcome.replace('_', ' ')}",
-        caption=f"minimum time to collision {ttc}, {result.seconds:.1f} s driven",
-        good=not result.failed,
+def _reproduction(config: ValidateConfig, result: CaseResult) -> ValidateConfig:
+    """What drives one case of a validation again, and compares it."""
+    return replace(
+        config,
+        scenarios=(result.scenario,),
+        first_seed=result.seed,
+        num_seeds=1,
+        out=config.out.resolve() / FAILURES / result.id / "again",
+        point_estimate=True,
+        sequential=False,
+        baseline=None,
+        max_regressions=None,
+        shard="",
+        merge=(),
+        budget=None,
+        expect=result.digest,
     )
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+def _compare_digest(config: ValidateConfig, results: Sequence[CaseResult]) -> int:
+    """0 if the drive is the expected one, or none is expected."""
+    if not config.expect:
+        return 0
+    digest = results[0].digest if results else ""
+    if digest == config.expect:
+        print(f"reproduced bit for bit: SHA-256 {digest}")
+        return 0
+    print(f"not reproduced: the drive has SHA-256 {digest or 'of nothing'}, expected {config.expect}", file=sys.stderr)
+    return BROKEN_EXIT

@@ -1,6 +1,7 @@
 """The face: light import, lazy names, env ids, verbs, and errors as one line."""
 
 import dataclasses
+import errno
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import gymnasium
 import pytest
 
 import drivedit
+from policies.policy_error import PolicyError
 
 
 def run_python(code: str) -> str:
@@ -110,10 +112,31 @@ def test_error_of_use_is_one_line(monkeypatch, capsys):
         drivedit.main(["demo", "--debug"])
 
 
-def test_a_bug_is_not_hidden(monkeypatch):
+def test_a_bug_is_not_hidden_nor_taken_for_a_failed_validation(monkeypatch, capsys):
     monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(KeyError("bug")))
+    assert drivedit.main(["demo"]) == 3
+    err = capsys.readouterr().err
+    assert "KeyError: 'bug'" in err
+    assert "in verb_that_raises" in err or "in run" in err
     with pytest.raises(KeyError):
-        drivedit.main(["demo"])
+        drivedit.main(["--debug", "demo"])
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "out"), 2),
+        (OSError(errno.ENOSPC, "No space left on device", "out"), 3),
+        (ConnectionRefusedError("no CARLA server answers"), 3),
+        (PolicyError("raised ZeroDivisionError in act", 3), 3),
+        (SystemExit(0), 3),
+        (SystemExit(1), 3),
+    ],
+)
+def test_a_broken_machine_server_or_policy_is_no_failed_validation(error, code, monkeypatch, capsys):
+    monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(error))
+    assert drivedit.main(["demo"]) == code
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_interrupt_exits_130(monkeypatch, capsys):

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 
+from policies.policy_error import PolicyError
 from policies.registry import make_policy
 
 SOURCE = """
@@ -36,7 +37,6 @@ def here(tmp_path, monkeypatch):
     """A folder with a driver and what it imports, as the working directory."""
     (tmp_path / "my_driver.py").write_text(SOURCE)
     (tmp_path / "beside.py").write_text("import numpy as np\nACTION = np.array([0.1, 0.2], np.float32)\n")
-    (tmp_path / "broken.py").write_text("import no_such_library\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
@@ -68,6 +68,20 @@ def test_what_is_no_policy_is_refused_with_a_reason(here, place, why):
         make_policy(place)
 
 
-def test_a_bug_in_the_users_module_is_theirs_to_see(here):
-    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
-        make_policy("broken:Mine")
+@pytest.mark.parametrize("place", ["broken:Mine", "broken.py:Mine"])
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (
+            "import no_such_library",
+            r"raised ModuleNotFoundError while .*broken.* imported \(broken.py:1\): No",
+        ),
+        ("x = 1\nMine = (", r"raised SyntaxError while .* \(broken.py:2\)"),
+        ("import sys\nsys.exit()", r"ended the process while .*broken.* imported \(broken.py:2\), exit code 0"),
+        ("class Mine:\n  def __init__(self): raise RuntimeError('no licence')", r"while broken.* made .*: no licence"),
+    ],
+)
+def test_a_file_that_breaks_is_blamed_with_the_line(here, place, source, why):
+    (here / "broken.py").write_text(source)
+    with pytest.raises(PolicyError, match=why):
+        make_policy(place)

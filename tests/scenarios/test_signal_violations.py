@@ -9,7 +9,7 @@ from drive_records import record
 from scenarios.case_results import CaseResult
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.signal_violations import SignalViolations, violations_text
-from scenarios.validate import summarise
+from scenarios.validation_report import summarise
 from training.evaluation.closed_loop import ClosedLoopDrives, violation_scores
 from training.evaluation.report import table
 from worldsim.datatypes.scene import SceneState

@@ -7,16 +7,45 @@ from scenarios.statistics import (
     agreement,
     bootstrap_mean,
     clopper_pearson,
+    evidence,
+    lower_bound,
     mean_maximum_rank_violation,
-    trials_without_failure,
+    trials_to_show,
     upper_bound,
 )
 
 
-@pytest.mark.parametrize(("rate", "trials"), [(0.05, 59), (0.01, 299), (0.001, 2995)])
-def test_trials_without_failure(rate, trials):
-    assert trials_without_failure(rate) == trials
-    assert upper_bound(0, trials) < rate <= upper_bound(0, trials - 1)
+@pytest.mark.parametrize(
+    ("limit", "failures", "trials"),
+    # without a failure log(0.05) / log(1 - limit); with some, tables of acceptance sampling by attributes
+    [(0.05, 0, 59), (0.01, 0, 299), (0.001, 0, 2995), (0.1, 0, 29), (0.1, 1, 46), (0.1, 2, 61), (0.05, 1, 93)],
+)
+def test_trials_to_show_a_limit(limit, failures, trials):
+    assert trials_to_show(limit, failures) == trials
+    assert upper_bound(failures, trials) <= limit < upper_bound(failures, trials - 1)
+
+
+def test_one_sided_bounds_mirror_each_other():
+    assert lower_bound(0, 10) == 0.0
+    assert lower_bound(10, 10) == pytest.approx(0.05 ** (1 / 10))
+    assert lower_bound(3, 12) == pytest.approx(1 - upper_bound(9, 12))
+
+
+def test_evidence_closed_forms():
+    """No trial says nothing; both sides together weigh as Jeffreys' mixture does."""
+    assert evidence(0, 0, 0.1) == pytest.approx((1.0, 1.0))
+    below, above = evidence(1, 1, 0.5)  # a failure: E[q | q < 1/2] / (1/2) under Jeffreys' prior is 1 - 2/π
+    assert (below, above) == pytest.approx((1 - 2 / np.pi, 1 + 2 / np.pi))
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.2])
+def test_looking_after_every_trial_rarely_shows_what_is_not_so(rate):
+    """At and above the limit, at most one in twenty runs ever says below it."""
+    limit, rng = 0.1, np.random.default_rng(0)
+    table = [[evidence(k, n, limit)[0] for k in range(n + 1)] for n in range(1, 121)]
+    failures = (rng.random((400, 120)) < rate).cumsum(axis=1)
+    said = np.array([[table[n][run[n]] >= 20 for n in range(120)] for run in failures])
+    assert said.any(axis=1).mean() <= 0.05
 
 
 def test_clopper_pearson_closed_forms():

@@ -352,9 +352,9 @@ def _draw_examples(stock: np.ndarray, draws: Sequence[Sequence[int]]) -> list[np
 
 
 def _least_distance(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """From each of points [n, p, 2] to the nearest of `others` [n, s, 2], [n, p] [m]; inf for those at infinity."""
+    """From each of points [n, p, 2] to the nearest of `others` [n, s, 2], [n, p] [m]; inf where there is none."""
     apart = others[:, None] - points[:, :, None]
-    return np.hypot(apart[..., 0], apart[..., 1]).min(-1)
+    return np.hypot(apart[..., 0], apart[..., 1]).min(-1, initial=np.inf)
 
 
 def _arriving(rows: np.ndarray, points: np.ndarray, vehicles: np.ndarray) -> np.ndarray:

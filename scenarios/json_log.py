@@ -1,0 +1,63 @@
+"""A log of finished drives, one JSON line each, from which an interrupted run resumes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from worldsim.atomic_files import atomic_path, naming
+
+
+def read_log(path: Path, conditions: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """The entries of a log, none if there is no file; None if it was written under other conditions.
+
+    A line that was cut short when its writer was killed is left out.
+    """
+    if not path.is_file():
+        return []
+    first, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    if first != _head(conditions):
+        return None
+    entries = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(entry, dict):
+            entries.append(entry)
+    return entries
+
+
+class JsonLog:
+    """Writes a log: every entry is on disk when `append` returns.
+
+    Args:
+        path: of the file; what it holds is replaced.
+        conditions: what every entry depends on: world model, code, settings. The first line.
+        entries: those to begin with.
+    """
+
+    def __init__(self, path: Path, conditions: Mapping[str, Any], entries: Iterable[Mapping[str, Any]] = ()) -> None:
+        self.path, self._conditions = path, conditions
+        self.rewrite(entries)
+
+    def rewrite(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Replace all entries; the file is whole at any time."""
+        lines = [_head(self._conditions), *map(json.dumps, entries)]
+        with atomic_path(self.path) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Add entries."""
+        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(entry) + "\n" for entry in entries)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _head(conditions: Mapping[str, Any]) -> str:
+    return json.dumps(conditions, default=str)

@@ -1,0 +1,100 @@
+"""Whether a drive says something about its policy: it realised its scenario, and the world could be believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from policies.drive import Rollout
+from scenarios.metrics.collision import THRESHOLD, first_event
+from scenarios.scenario import Case
+from worldsim.datatypes.scene import LaneColumn
+
+SPEED_TOLERANCE = 1.0
+"""A drive begins at its scenario's speed to within this [m/s]."""
+
+LOST_AFTER = 0.5
+"""A picture that is not believed may be a flicker; one that is not for so long loses the drive [s]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidityConfig:
+    """What a drive must keep to in order to count.
+
+    Args:
+        truth: the world knows the truth, so that neither trust nor tracked state can be lost.
+        pictures: the policy drives by pictures, so that these must be believed; else what is tracked must be known.
+        min_trust: least trust in a picture, [0, 1].
+    """
+
+    truth: bool = True
+    pictures: bool = False
+    min_trust: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Realised:
+    """A parameter of a scenario, as it was asked for and as it came about, in `unit`."""
+
+    name: str
+    requested: float
+    realised: float
+    unit: str
+
+
+def realised_parameters(case: Case, rollout: Rollout) -> tuple[Realised, ...]:
+    """What a case asks for beside what the drive shows: the ego's speed where the policy takes over, and road users.
+
+    Scripted road users are counted where nobody else is about: the most that any instant shows.
+    """
+    speed = float(rollout.scenes.speed[0])
+    realised = [Realised(name="ego speed", requested=case.ego_speed, realised=speed, unit="m/s")]
+    if case.actors.scripts and not case.actors.ambient_traffic:
+        shown = int(rollout.scenes.object_valid.sum(axis=-1).max())
+        num = len(case.actors.scripts)
+        realised.append(Realised(name="scripted road users", requested=num, realised=min(shown, num), unit=""))
+    return tuple(realised)
+
+
+def why_invalid(case: Case, rollout: Rollout, config: ValidityConfig) -> str:
+    """Why a drive says nothing about its policy; "" where it does.
+
+    Nothing after the event that ends it, a collision or the road's edge, counts.
+    """
+    for parameter in realised_parameters(case, rollout):
+        tolerance = SPEED_TOLERANCE if parameter.unit == "m/s" else 0.0
+        if abs(parameter.realised - parameter.requested) > tolerance:
+            return (
+                f"not realised: {parameter.name} {parameter.realised:.3g} {parameter.unit}".rstrip()
+                + f" instead of {parameter.requested:.3g}"
+            )
+    broken = np.logical_not(np.isfinite(rollout.vehicles).all(axis=-1))
+    if broken.any():
+        return f"tracked state lost: the ego's is not finite from step {_first(broken)}"
+    if config.truth:
+        return ""
+
+    event = first_event(np.maximum(rollout.collision, rollout.off_road), THRESHOLD)
+    judged = slice(0, len(rollout.collision) if event is None else event + 1)
+    if config.pictures:
+        trust = rollout.trust if rollout.trust is not None else np.ones(len(rollout.collision))
+        lost = _stays(trust[judged] < config.min_trust, max(round(LOST_AFTER / rollout.dt), 1))
+        if lost.any():
+            at = _first(lost)
+            return f"trust lost: below {config.min_trust:g} for {LOST_AFTER:g} s, {trust[at]:.2f} at step {at}"
+        return ""
+    unknown = ~rollout.scenes.lane_valid[judged, LaneColumn.LATERAL_OFFSET]
+    if event is None and unknown.any():
+        return f"tracked state lost: the ego's place in its lane is not known from step {_first(unknown)}"
+    return ""
+
+
+def _stays(where: np.ndarray, num: int) -> np.ndarray:
+    """Where `where` [t] has been true for `num` instants, bool [t]."""
+    counts = np.convolve(where, np.ones(num, np.int64))[: len(where)]
+    return counts == num
+
+
+def _first(where: np.ndarray | np.bool_) -> int:
+    return int(np.flatnonzero(where)[0])

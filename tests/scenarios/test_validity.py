@@ -1,0 +1,92 @@
+"""Whether a drive counts: its scenario came about, and the world could be believed until it ended."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from straight_world import StraightWorld
+
+from envs.driving_env import DrivingEnv
+from policies.rule_based import LaneFollower
+from scenarios.case_results import CaseResult, measure
+from scenarios.case_runner import ReferenceCaseRunner
+from scenarios.catalogue import SCENARIOS
+from scenarios.validity import ValidityConfig, realised_parameters, why_invalid
+from worldsim.datatypes.scene import LaneColumn, ObjectKind
+
+PICTURES = ValidityConfig(truth=False, pictures=True)
+STATE = ValidityConfig(truth=False, pictures=False)
+
+
+@pytest.fixture(scope="module")
+def driven():
+    case = SCENARIOS["lead_braking"].draw(0)
+    return case, ReferenceCaseRunner(DrivingEnv(StraightWorld())).run(case, LaneFollower())
+
+
+def test_a_drive_that_is_as_it_should_be(driven):
+    case, rollout = driven
+    for config in (ValidityConfig(), PICTURES, STATE):
+        assert why_invalid(case, rollout, config) == ""
+    speed, road_users = realised_parameters(case, rollout)
+    assert speed.realised == pytest.approx(speed.requested, abs=0.3)
+    assert (road_users.requested, road_users.realised) == (1, 1)
+
+
+def test_a_scenario_that_did_not_come_about(driven):
+    case, rollout = driven
+    assert "not realised: ego speed" in why_invalid(replace(case, ego_speed=case.ego_speed + 2), rollout, STATE)
+    nobody = replace(rollout.scenes, object_kinds=np.full_like(rollout.scenes.object_kinds, ObjectKind.EMPTY))
+    alone = replace(rollout, scenes=nobody)
+    assert why_invalid(case, alone, ValidityConfig()) == "not realised: scripted road users 0 instead of 1"
+
+
+def test_trust_is_lost_where_pictures_are_used_and_only_if_it_stays_low(driven):
+    case, rollout = driven
+    trust = np.ones(len(rollout.collision))
+    trust[10:14] = 0.2
+    assert why_invalid(case, replace(rollout, trust=trust), PICTURES) == ""
+    trust[10:15] = 0.2
+    low = replace(rollout, trust=trust)
+    assert why_invalid(case, low, PICTURES) == "trust lost: below 0.5 for 0.5 s, 0.20 at step 14"
+    assert why_invalid(case, low, STATE) == ""
+    assert why_invalid(case, low, ValidityConfig(pictures=True)) == ""
+    result = measure(case, low, PICTURES)
+    assert (result.verdict, result.failed, result.min_trust) == ("INVALID", False, 0.2)
+
+
+def test_what_follows_the_end_does_not_count(driven):
+    """A collision ends a drive: trust that is lost with it takes nothing back."""
+    case, rollout = driven
+    collision = rollout.collision.copy()
+    collision[12:] = 1.0
+    trust = np.ones(len(collision))
+    trust[11:] = 0.0
+    assert measure(case, replace(rollout, collision=collision, trust=trust), PICTURES).outcome == "collision"
+
+
+def test_the_tracked_state_is_lost_where_no_pictures_are_used(driven):
+    case, rollout = driven
+    valid = rollout.scenes.lane_valid.copy()
+    valid[20:, LaneColumn.LATERAL_OFFSET] = False
+    lost = replace(rollout, scenes=replace(rollout.scenes, lane_valid=valid))
+    assert why_invalid(case, lost, STATE) == "tracked state lost: the ego's place in its lane is not known from step 20"
+    assert why_invalid(case, lost, PICTURES) == ""
+    vehicles = rollout.vehicles.copy()
+    vehicles[3, 0] = np.nan
+    assert "is not finite from step 3" in why_invalid(case, replace(rollout, vehicles=vehicles), ValidityConfig())
+
+
+def test_results_survive_json(driven):
+    result = measure(*driven, ValidityConfig())
+    assert CaseResult.from_json(result.to_json()) == result
+    assert [c.name for c in result.criteria] == ["collision", "off_road", "no_progress"]
+    assert result.verdict == "PASS"
+
+
+def test_the_digest_tells_drives_apart_by_a_bit(driven):
+    case, rollout = driven
+    vehicles = rollout.vehicles.copy()
+    vehicles[5, 0] = np.nextafter(vehicles[5, 0], np.inf)
+    assert measure(case, rollout).digest == measure(case, replace(rollout)).digest
+    assert measure(case, rollout).digest != measure(case, replace(rollout, vehicles=vehicles)).digest
