@@ -54,7 +54,7 @@ def actor_features(
     """
     features = np.empty((*kinds.shape, NUM_FEATURES), np.float32)
     known = (in_ego_frame, kinds, *pose, ego_speed, courses, speed_limit)
-    _fill(*(np.ascontiguousarray(value) for value in known), features)
+    _fill(*(np.ascontiguousarray(value) for value in known), features=features)
     return features
 
 
