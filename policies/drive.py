@@ -44,7 +44,6 @@ class Rollout:
         truncated: the env's time ran out.
         seed: of the env and the policy.
         dt: time between instants [s].
-        trust: how far each frame may be believed, [0, 1], float64 [T+1]; None for a rollout that was not driven.
     """
 
     clip: StartClip
@@ -64,7 +63,6 @@ class Rollout:
     truncated: bool
     seed: int
     dt: float
-    trust: np.ndarray | None = None
 
     @property
     def num_steps(self) -> int:
@@ -146,7 +144,6 @@ def drive(
         truncated=bool(truncated),
         seed=seed,
         dt=float(clip.dt),
-        trust=np.array([i["trust"] for i in infos], np.float64),
     )
 
 

@@ -246,7 +246,7 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
         violations=SignalViolations.of(record),
         criteria=criteria,
         realised=realised_parameters(case, rollout),
-        min_trust=1.0 if rollout.trust is None else float(rollout.trust.min()),
+        min_trust=float(rollout.trust.min()),
         digest=digest_rollout(rollout),
     )
 

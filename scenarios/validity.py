@@ -78,7 +78,7 @@ def why_invalid(case: Case, rollout: Rollout, config: ValidityConfig) -> str:
     event = first_event(np.maximum(rollout.collision, rollout.off_road), THRESHOLD)
     judged = slice(0, len(rollout.collision) if event is None else event + 1)
     if config.pictures:
-        trust = rollout.trust if rollout.trust is not None else np.ones(len(rollout.collision))
+        trust = rollout.trust
         lost = _stays(trust[judged] < config.min_trust, max(round(LOST_AFTER / rollout.dt), 1))
         if lost.any():
             at = _first(lost)
