@@ -42,7 +42,7 @@ def test_costs_are_ratios_of_the_best_of_two_rounds(monkeypatch, tmp_path) -> No
     assert rows["step_over_beside"] == pytest.approx(1.0 / 4.0)
     assert rows["step_over_beside_bf16"] == pytest.approx(1.0 / 4.0)
     assert rows["vector_over_beside"] == pytest.approx(4.0)
-    assert rows["imagined_over_beside"] == pytest.approx(2.0)
+    assert rows["imagined_over_beside"] == pytest.approx(4.0)
     assert rows["imagined_over_beside_bf16"] == pytest.approx(4.0)
     assert rows["env_megabytes"] == 1.0
     assert rows["cold_start_over_beside"] == 1.0
