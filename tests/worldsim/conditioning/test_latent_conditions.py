@@ -135,14 +135,15 @@ def test_the_route_lies_on_the_ground_that_the_depth_shows() -> None:
     assert not told(view, valid=np.zeros(10, bool)).channels[C.ROUTE : C.KNOWN].any()
 
 
-def test_without_a_layout_road_users_and_route_are_drawn_and_nothing_is_visible() -> None:
+def test_without_a_layout_depths_are_guessed_but_for_the_road_users_that_are_known() -> None:
     car = users_of((ObjectKind.CAR, (12.0, -1.0, 0.0, 0.0, 4.4, 1.8, 1.5)))
     views = View(x=0, y=0, yaw=0), View(x=1, y=0, yaw=0)
     conditions = told(views[1], seen(views[0], car, Layout.unknown()), car, layout=Layout.unknown())
     channels = conditions.channels
     assert not channels[LAYOUT_KNOWN].any()
     assert channels[SUN_KNOWN].all()
-    assert not conditions.visible.any()
+    assert (conditions.visible[:9] == 1).all()  # ground and a far wall, both seen before
+    assert conditions.visible[9:10].min() < 0.9  # around the car more comes into view
     assert channels[C.USERS : C.PAINT].max() == 1
     assert (channels[C.ROUTE + 8 : C.KNOWN] > 0).any()
     assert np.abs(conditions.grid - still_grid(16, 16)).max() > 0.05  # the ground moves as a flat one
