@@ -40,14 +40,12 @@ class PolicyEntry:
         title: how it drives, in a few words for the help.
         factory: makes it.
         uses_world_model: the policy plans with the world model of the settings.
-        uses_pictures: it drives by camera frames, so that it is lost where these cannot be believed.
     """
 
     name: str
     title: str
     factory: Callable[[PolicySettings], Policy]
     uses_world_model: bool = False
-    uses_pictures: bool = False
 
 
 def _make_sampling_planner(settings: PolicySettings) -> Policy:
@@ -75,7 +73,6 @@ POLICIES: dict[str, PolicyEntry] = {
             name="pixels",
             title="sees camera frames, its speed and the route command; imitates the lane follower",
             factory=lambda settings: PIXEL_PLANNERS["pixels"].load(),
-            uses_pictures=True,
         ),
         PolicyEntry(name="constant", title="coasts straight on", factory=lambda settings: ConstantPolicy()),
         PolicyEntry(name="random", title="random actions", factory=lambda settings: RandomPolicy()),
@@ -114,5 +111,6 @@ def make_policy(
 
 
 def uses_pictures(name: str, policy: Policy) -> bool:
-    """Whether a policy drives by camera frames; one of your own does unless its attribute `uses_pictures` is False."""
-    return POLICIES[name].uses_pictures if name in POLICIES else bool(getattr(policy, "uses_pictures", True))
+    """Whether a policy drives by pictures, so that it is lost where these cannot be believed: as its attribute
+    `uses_pictures` says; without one a policy of your own does, and one of POLICIES does not."""
+    return bool(getattr(policy, "uses_pictures", name not in POLICIES))

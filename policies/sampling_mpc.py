@@ -114,10 +114,10 @@ class SamplingPlanner:
     """Imagines action sequences in the learned world, keeps the cheapest, drives its beginning, and searches again.
 
     The planner sees nothing but the env's start clip, and with tracked values not even its frames, so that it then
-    drives the same in every world. Slots of the first iteration are
-    lane followers that drive inside the imagination at several speeds, the rest of the previous plan, and noisy lane
-    followers; later iterations draw knots around the elites and keep these (CEM, Rubinstein 1999; warm start and kept
-    elites as in iCEM, Pinneri et al. 2020). A search is a function of the clip, the seed and the plan before.
+    drives the same in every world. Slots of the first iteration are lane followers that drive inside the imagination at
+    several speeds, the rest of the previous plan, and noisy lane followers; later iterations draw knots around the
+    elites and keep these (CEM, Rubinstein 1999; warm start and kept elites as in iCEM, Pinneri et al. 2020). A search
+    is a function of the clip, the seed and the plan before.
 
     Args:
         model: the learned world.
@@ -149,11 +149,11 @@ class SamplingPlanner:
             ValueError: the env's time step is not the model's, or its frames are of another size or none where the
                 planner looks.
         """
-        clip = env.start_clip(pictures=self._looks)
+        clip = env.start_clip(pictures=self.uses_pictures)
         if abs(clip.dt - self.model.config.dt) > 1e-6:
             raise ValueError(f"the env's time step is {clip.dt} s, the model's {self.model.config.dt} s")
         size = self.model.config.frame_size
-        if self._looks and (not clip.has_frames or clip.frames.shape[1:3] != size):
+        if self.uses_pictures and (not clip.has_frames or clip.frames.shape[1:3] != size):
             shown = f"its frames are {clip.frames.shape[1:3]}" if clip.has_frames else "it makes no pictures"
             raise ValueError(f"a planner with values='decoded' needs an env with frames of {size}: {shown}")
         self._env = env
@@ -165,18 +165,19 @@ class SamplingPlanner:
         """The plan's next action; searches first when `replan_interval` steps are done."""
         step = self._num_driven % self.config.replan_interval
         if step == 0 or self.plan is None:
-            self.plan = self.search(self._env.start_clip(pictures=self._looks))
+            self.plan = self.search(self._env.start_clip(pictures=self.uses_pictures))
         self._num_driven += 1
         return self.plan.actions[step].astype(np.float32)
 
     @property
-    def _looks(self) -> bool:
+    def uses_pictures(self) -> bool:
+        """Whether it looks."""
         return self.config.values == "decoded"
 
     def search(self, clip: StartClip) -> Plan:
         """The best plan found from the end of a clip."""
         c = self.config
-        state = self.model.begin([clip], [int(self._rng.integers(2**31))], pictures=self._looks)
+        state = self.model.begin([clip], [int(self._rng.integers(2**31))], pictures=self.uses_pictures)
         before = action_from_control(clip.controls[-1]) if len(clip.controls) else np.zeros(2, np.float32)
         std = self._initial_std(float(clip.scenes.speed[-1]))
         pool = self._imagine(state, clip, before, self._opening(std))
@@ -227,7 +228,7 @@ class SamplingPlanner:
     def _imagine(self, state: ModelState, clip: StartClip, before: np.ndarray, sequences: _Sequences) -> _Imagination:
         """What the learned world answers to every sequence, and what that costs."""
         n, h = sequences.offsets.shape[:2]
-        if self._looks:
+        if self.uses_pictures:
             known = _read_values(self.model.read(state, decode_scene=True))
         else:
             known = _Values(
@@ -240,9 +241,9 @@ class SamplingPlanner:
         for t in range(h):
             base = self._base_actions(known.scene, sequences.follower)
             actions[:, t] = np.clip(base + sequences.offsets[:, t], -1.0, 1.0)
-            reads = self._looks and ((t + 1) % self.config.read_interval == 0 or t == h - 1)
+            reads = self.uses_pictures and ((t + 1) % self.config.read_interval == 0 or t == h - 1)
             state, prediction = self.model.step(state, control_from_action(actions[:, t]), decode_scene=reads)
-            known = known.moved(prediction) if self._looks and not reads else _read_values(prediction)
+            known = known.moved(prediction) if self.uses_pictures and not reads else _read_values(prediction)
             scenes.append(known.scene.arrays())
             vehicles.append(prediction.tracked.vehicles)
             collision.append(known.collision)

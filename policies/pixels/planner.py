@@ -28,6 +28,8 @@ class PixelPlanner:
         vehicle_model: the car it inverts to turn curvature and acceleration into steer and pedal.
     """
 
+    uses_pictures = True
+
     def __init__(
         self, network: PixelNetwork, vision: Vision | None = None, vehicle_model: VehicleModel | None = None
     ) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import Metric, MetricValue
 from worldsim.datatypes.boxes import corners
+from worldsim.datatypes.outlines import is_inside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def distance_outside(outlines: Sequence[np.ndarray], points: np.ndarray) -> np.n
     for outline in outlines:
         low, high = outline.min(axis=0), outline.max(axis=0)
         near = np.flatnonzero(~inside & ((points >= low) & (points <= high)).all(axis=1))
-        inside[near] = _goes_round(outline, points[near])
+        inside[near] = is_inside(points[near], outline)
 
     outside = np.flatnonzero(~inside)
     distance = np.zeros(len(points))
@@ -74,17 +75,6 @@ def distance_outside(outlines: Sequence[np.ndarray], points: np.ndarray) -> np.n
     for outline in outlines if len(outside) else ():
         distance[outside] = np.minimum(distance[outside], _distance_to_outline(outline, points[outside]))
     return distance
-
-
-def _goes_round(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Which points [n, 2] an outline [k, 2] goes round, by the even-odd rule, bool [n]."""
-    x, y = points[:, 0, None], points[:, 1, None]
-    ax, ay = outline.T
-    bx, by = np.roll(outline, -1, axis=0).T
-    straddles = (ay > y) != (by > y)
-    with np.errstate(divide="ignore", invalid="ignore"):  # of level edges, which nothing straddles
-        crossing = ax + (y - ay) * (bx - ax) / (by - ay)
-    return (straddles & (x < crossing)).sum(axis=1) % 2 == 1
 
 
 def _distance_to_outline(outline: np.ndarray, points: np.ndarray) -> np.ndarray:

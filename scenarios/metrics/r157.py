@@ -112,11 +112,11 @@ def cut_ins_must_be_avoided(record: DriveRecord) -> MetricValue:
     """1 where R157 asks to avoid every cut-in that the ego closes in on, 0 where one of them is too short for that."""
     if not record.tracks_complete:
         return CUT_IN.unknown("road users are not known")
+    # who has begun to come over when the policy takes over is a cut-in as well
+    record = record.approach or record
     if not np.isfinite(record.lane[:, [LaneColumn.LATERAL_OFFSET, LaneColumn.HALF_WIDTH]]).all():
         return CUT_IN.unknown("the lane is not known throughout")
 
-    # who has begun to come over when the policy takes over is a cut-in as well
-    record = record.approach or record
     frame, avoided = PathFrame.of(record), []
     gap = frame.gap(record)
     for track, instant in zip(*np.nonzero(cut_ins(record)), strict=True):

@@ -59,7 +59,7 @@ def measure_waymax(record: DriveRecord) -> list[MetricValue]:
         infeasible = INFEASIBLE.measured(infeasible_steps(record).mean())
     off_path = (
         _beside(record, WRONG_WAY, CONFIG.wrong_way),
-        _beside(record, OFF_ROUTE, np.nextafter(CONFIG.off_route, 9)),
+        _beside(record, OFF_ROUTE, np.nextafter(CONFIG.off_route, np.inf)),
     )
     return [overlaps, off_road, *off_path, infeasible, reward]
 

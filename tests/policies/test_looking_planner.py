@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from tiny_model import random_clip, random_model
 
+from policies.policy import ConstantPolicy
+from policies.registry import make_policy, uses_pictures
 from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
 
 CONFIG = SamplingPlannerConfig(
@@ -52,6 +54,14 @@ def test_pictures_are_read_as_often_as_asked_for_and_at_the_end(model, monkeypat
     assert sizes == [1, 4, 4]  # the start once for all sequences, then the third and the fourth step
     assert plan.collision.tolist() == pytest.approx([0.01, 0.01, 0.02, 0.03])
     assert np.ptp(plan.vehicles[:, 0]) > 0  # the ego moves all the same
+
+
+def test_a_planner_says_whether_it_drives_by_pictures(model) -> None:
+    planners = [SamplingPlanner(model, replace(CONFIG, values=values)) for values in ("decoded", "tracked")]
+    assert [uses_pictures("planner", planner) for planner in planners] == [True, False]
+    assert uses_pictures("pixels", make_policy("pixels"))
+    assert not uses_pictures("lane_follower", make_policy("lane_follower"))
+    assert uses_pictures("mine.py:Mine", ConstantPolicy())  # of which nothing is said
 
 
 def test_an_env_without_pictures_is_refused(model) -> None:

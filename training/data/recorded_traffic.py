@@ -85,8 +85,8 @@ def _sightings(store: FrameStore, episode: int) -> tuple[np.ndarray, np.ndarray,
     # whom only a scene lists has the number of who has his kind and size, in pictures before or after
     numbers, num = [], int(ids.max(initial=-1)) + 1
     sizes: dict[tuple[int, ...], int] = {}
-    for kind, length_mm, width_mm, number in zip(kinds, *np.round(boxes[:, 3:] * 100).astype(int).T, ids, strict=True):
-        key = (int(kind), int(length_mm), int(width_mm))
+    for kind, length_cm, width_cm, number in zip(kinds, *np.round(boxes[:, 3:] * 100).astype(int).T, ids, strict=True):
+        key = (int(kind), int(length_cm), int(width_cm))
         sizes[key] = int(number) if sizes.get(key, number) == number else -1
     for kind, (length_m, width_m) in zip(more[:, 1], listed[:, 3:], strict=True):
         key = (int(kind), round(100 * float(length_m)), round(100 * float(width_m)))

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from envs.road.config import RoadWorldConfig
 from envs.road.road_world import RoadWorld
+from training.data.camera_scenes import CameraScenes
 from training.data.frame_store import FrameStore
 from training.data.starts import clip_at, episode_at
 from training.data.validity import known_of
@@ -55,7 +56,7 @@ class RealismStart:
         recorded: what they then did; a single rollout.
         edge: of the road.
         lanes: of the whole map.
-        light_cycles: by light group of the map, time 0 is the start's; None where not known.
+        light_cycles: by light group of the map, time 0 is the beginning of the episode; None where not known.
     """
 
     store: FrameStore
@@ -130,7 +131,6 @@ def find_start(
         others = np.concatenate([others, np.broadcast_to(parked, (num_steps, *parked.shape))], axis=1)
     there &= ~_replaced(boxes, begin)
     layout = store.layouts[episode].read()
-    cycles = getattr(scenes, "light_cycles", None)
     start = RealismStart(
         store=store,
         position=position,
@@ -148,7 +148,7 @@ def find_start(
         ),
         edge=RoadEdge(layout),
         lanes=LaneGraph.of(layout),
-        light_cycles=cycles,
+        light_cycles=scenes.light_cycles if isinstance(scenes, CameraScenes) else None,
     )
     return start if start.recorded.seen.any() else None
 

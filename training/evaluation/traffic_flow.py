@@ -61,7 +61,7 @@ class TrafficWatch:
             speeds: [n] [m/s].
             seconds: since the last look.
         """
-        is_vehicle = kinds != ObjectKind.PEDESTRIAN
+        is_vehicle = np.isin(kinds, (ObjectKind.CAR, ObjectKind.TRUCK))
         self.vehicle_seconds += seconds * int(is_vehicle.sum())
         for number, speed in zip(np.asarray(ids)[is_vehicle].tolist(), speeds[is_vehicle].tolist(), strict=True):
             self._waits[number] = self._waits.get(number, 0.0) + seconds if speed < STANDS else 0.0

@@ -34,7 +34,7 @@ from worldsim.actors.actors import (
 )
 from worldsim.actors.all_courses import find_all_courses
 from worldsim.actors.arrivals import ARRIVAL_NAMES
-from worldsim.actors.courses import CourseColumn
+from worldsim.actors.course_columns import CourseColumn
 from worldsim.actors.driver_habits import STANDSTILL_GAP, USUAL_LIMIT, HabitColumn, habit_likelihood, habits_of
 from worldsim.actors.lane_graph import Streets
 from worldsim.actors.leads import FREE

@@ -17,7 +17,8 @@ from worldsim.actors.actors import (
     TraitColumn,
 )
 from worldsim.actors.clip_actors import LEAVE_BEHIND
-from worldsim.actors.courses import CourseColumn, find_courses
+from worldsim.actors.course_columns import CourseColumn
+from worldsim.actors.courses import find_courses
 from worldsim.actors.lane_graph import LANE_STEP, LaneGraph, Streets
 from worldsim.actors.route_frame import LANE_HALF_WIDTH, ROUTE_FRAME_ARCS, RouteFrame
 from worldsim.actors.speed_bound import allowed_speeds

@@ -11,12 +11,12 @@ from worldsim.actors.actors import ActorColumn
 from worldsim.actors.corridors import NUM_POINTS, find_lead, go_on, wrap
 from worldsim.actors.course_columns import COURSE_NAMES, CourseColumn
 from worldsim.actors.lane_graph import CELL, LANE_SIDE, LANE_STEP, LANE_TURN, LaneGraph
-from worldsim.actors.leads import FREE
+from worldsim.actors.leads import EGO_LENGTH, EGO_WIDTH, FREE
 from worldsim.actors.right_of_way import JUNCTION_RANGE, find_ego_lane, give_way, rank_of, shown_by
 from worldsim.compiled import compiled
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.signals import LightCycleColumn, SignalKind
-from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn
 
 BEND_NEAR, BEND_FAR, BEND_BEYOND = 2, 6, 12
 """Points ahead up to which a course's bends are told."""
@@ -30,23 +30,19 @@ BEYOND_LINE = 0.6
 """A front this far beyond a stop line still waits there [m]."""
 HALT_DISTANCE, HALT_SPEED = 3.5, 0.3
 """A stop sign is obeyed by being slower than this within this distance of its line [m, m/s]."""
-EGO_LENGTH, EGO_WIDTH = VehicleModel().length, VehicleModel().width
 
 _MOST_LANES = 16
 _X, _Y, _YAW, _SPEED = int(ActorColumn.X), int(ActorColumn.Y), int(ActorColumn.YAW), int(ActorColumn.SPEED)
 _LENGTH, _WIDTH = int(ActorColumn.LENGTH), int(ActorColumn.WIDTH)
 _ACCELERATION = int(ActorColumn.ACCELERATION)
 _EGO_SPEED = int(VehicleColumn.SPEED)
-_CAR, _TRUCK, _PEDESTRIAN = int(ObjectKind.CAR), int(ObjectKind.TRUCK), int(ObjectKind.PEDESTRIAN)
-_PERIOD, _OFFSET = int(LightCycleColumn.PERIOD), int(LightCycleColumn.OFFSET)
-_GREEN_TIME, _YELLOW_TIME = int(LightCycleColumn.GREEN), int(LightCycleColumn.YELLOW)
-_NONE, _RED, _YELLOW, _GREEN = (int(SignalKind[name]) for name in ("NONE", "RED", "YELLOW", "GREEN"))
-_STOP_SIGN, _YIELD_SIGN = int(SignalKind.STOP), int(SignalKind.YIELD)
+_CAR, _TRUCK = int(ObjectKind.CAR), int(ObjectKind.TRUCK)
+_NONE, _RED, _YELLOW = int(SignalKind.NONE), int(SignalKind.RED), int(SignalKind.YELLOW)
+_STOP_SIGN = int(SignalKind.STOP)
 _C = {column.name: int(column) for column in CourseColumn}
 _ON, _LATERAL, _HEADING, _BEND, _CURVE = _C["ON_LANE"], _C["LATERAL"], _C["HEADING"], _C["BEND_NEAR"], _C["CURVE_SPEED"]
 _GAP, _LEAD_SPEED, _SIGNAL, _SIGNAL_DISTANCE = _C["GAP"], _C["LEAD_SPEED"], _C["SIGNAL"], _C["SIGNAL_DISTANCE"]
 _STOP, _ENTRY, _TURN, _MINOR = _C["STOP"], _C["ENTRY"], _C["TURN"], _C["MINOR"]
-_WAIT, _RIVAL_TIME = _C["WAIT"], _C["RIVAL_TIME"]
 
 
 class _Lanes(NamedTuple):

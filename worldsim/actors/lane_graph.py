@@ -12,6 +12,7 @@ from worldsim.actors.stop_lines import find_stops
 from worldsim.compiled import compiled
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import AreaKind, Layout, LineKind
+from worldsim.datatypes.outlines import is_inside
 from worldsim.datatypes.signals import SignalKind
 
 LANE_STEP = 2.0
@@ -197,17 +198,8 @@ def _in_junction(points: np.ndarray, starts: np.ndarray, layout: Layout) -> np.n
     inside = np.zeros(len(middles), bool)
     for outline, kind in zip(layout.areas(), layout.area_kinds.tolist(), strict=True):
         if kind == AreaKind.JUNCTION:
-            inside |= _inside(middles, outline[:, :2])
+            inside |= is_inside(middles, outline[:, :2])
     return inside
-
-
-def _inside(places: np.ndarray, outline: np.ndarray) -> np.ndarray:
-    """Which points [n, 2] lie inside an outline [k, 2], bool [n]."""
-    a, b = outline, np.roll(outline, -1, axis=0)
-    x, y = places[:, :1], places[:, 1:]
-    spans = (a[:, 1] > y) != (b[:, 1] > y)
-    rise = np.where(b[:, 1] == a[:, 1], 1.0, b[:, 1] - a[:, 1])
-    return (spans & (x < a[:, 0] + (y - a[:, 1]) / rise * (b[:, 0] - a[:, 0]))).sum(axis=1) % 2 == 1
 
 
 def _minor(successors: np.ndarray, in_junction: np.ndarray, turns: np.ndarray, kinds: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ FREE = 60.0
 """The gap of who has a free way ahead [m]."""
 SAME_LANE = 1.6
 """Who is this far beside an actor is not in its way [m]."""
-EGO_LENGTH = VehicleModel().length
-"""What others take for the ego's length [m]."""
+EGO_LENGTH, EGO_WIDTH = VehicleModel().length, VehicleModel().width
+"""What others take for the ego's size [m]."""
 _X, _Y, _YAW = int(ActorColumn.X), int(ActorColumn.Y), int(ActorColumn.YAW)
 _SPEED, _LENGTH = int(ActorColumn.SPEED), int(ActorColumn.LENGTH)
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from worldsim.actors.actors import ActorColumn
-from worldsim.actors.leads import EGO_LENGTH
+from worldsim.actors.leads import EGO_LENGTH, EGO_WIDTH
 from worldsim.compiled import compiled
 from worldsim.datatypes.scene import ObjectKind
-from worldsim.datatypes.vehicle import VehicleModel
 
 STEP_AHEAD, STEP_MARGIN = 0.9, 0.4
 """A pedestrian does not walk where a vehicle is this far ahead, or this near beside that place [m]."""
@@ -19,7 +18,6 @@ DIRECTIONS = 16
 """Ways out that are tried all around [1]."""
 WAY_OUT = 5
 """Steps that one looks ahead along each [1]."""
-EGO_WIDTH = VehicleModel().width
 
 _X, _Y, _YAW, _SPEED = int(ActorColumn.X), int(ActorColumn.Y), int(ActorColumn.YAW), int(ActorColumn.SPEED)
 _LENGTH, _WIDTH = int(ActorColumn.LENGTH), int(ActorColumn.WIDTH)

@@ -75,10 +75,8 @@ class ConditionChannel(IntEnum):
 
 
 NUM_CONDITION_CHANNELS = ConditionChannel.KNOWN + 3
-LAYOUT_KNOWN = slice(ConditionChannel.KNOWN, ConditionChannel.KNOWN + 2)
-"""Those that say what is known of the layout."""
 SUN_KNOWN = ConditionChannel.KNOWN + 2
-"""That which says whether the sun is."""
+"""That which says whether the sun is known; the two before it say what of the layout is."""
 ROUTE_CHANNELS = slice(ConditionChannel.ROUTE, ConditionChannel.KNOWN)
 NEARNESS_CHANNELS = slice(ConditionChannel.KNOWN - 4, ConditionChannel.KNOWN)
 """Those of ROUTE that say how near along the route."""

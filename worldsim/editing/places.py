@@ -9,6 +9,7 @@ import numpy as np
 
 from worldsim.datatypes.boxes import corners, wrap_angle
 from worldsim.datatypes.layout import AreaKind, Layout, LineKind
+from worldsim.datatypes.outlines import is_inside
 from worldsim.editing.edits import AlongRoute, OnMap, Place, Thing
 
 PROBE_STEP = 1.0
@@ -121,18 +122,8 @@ def lie_in_areas(layout: Layout, points: np.ndarray, kinds: Collection[AreaKind]
         low, high = outline[:, :2].min(axis=0), outline[:, :2].max(axis=0)
         near = np.flatnonzero(((points >= low) & (points <= high)).all(axis=1) & ~inside)
         if len(near):
-            inside[near] = _inside(outline[:, :2], points[near])
+            inside[near] = is_inside(points[near], outline[:, :2])
     return inside
-
-
-def _inside(outline: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Which points [n, 2] an outline [k, 2] goes round, by the even-odd rule, bool [n]."""
-    start, end = outline, np.roll(outline, -1, axis=0)
-    x, y = points[:, :1], points[:, 1:]
-    crosses = (start[:, 1] > y) != (end[:, 1] > y)
-    rise = np.where(start[:, 1] == end[:, 1], 1.0, end[:, 1] - start[:, 1])
-    at = start[:, 0] + (y - start[:, 1]) / rise * (end[:, 0] - start[:, 0])
-    return (crosses & (x < at)).sum(axis=1) % 2 == 1
 
 
 def distances(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ def rollout(vehicles, users):
         wrong_way=none > 0,
         red_light=none > 0,
         stop_sign_missed=none > 0,
+        trust=np.ones(NUM_INSTANTS),
         progress=np.full(NUM_INSTANTS - 1, 1.0),
         terminated=False,
         truncated=False,
@@ -151,6 +152,7 @@ def test_the_approach_is_the_clip_and_the_drive_with_tracks_that_go_through():
         "wrong_way",
         "red_light",
         "stop_sign_missed",
+        "trust",
     )
     later = {name: getattr(whole, name)[7:] for name in per_instant}
     drive = replace(whole, **later, progress=whole.progress[7:], actions=whole.actions[7:], rewards=whole.rewards[7:])

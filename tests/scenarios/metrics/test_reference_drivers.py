@@ -171,3 +171,5 @@ def test_who_has_begun_to_cut_in_counts():
     drive = replace(record(10.0, track(0.0, 0.0, 0.0), num_instants=41), **begun)
     assert cut_ins_must_be_avoided(drive).validity is Validity.NOT_APPLICABLE
     assert cut_ins_must_be_avoided(replace(drive, approach=whole)).value == 1.0
+    lost = with_lane(whole, half_width=np.where(np.arange(61) < 20, np.nan, 1.75))
+    assert cut_ins_must_be_avoided(replace(drive, approach=lost)).validity is Validity.UNKNOWN

@@ -25,7 +25,9 @@ def test_two_that_touch_have_collided_once_and_pedestrians_among_themselves_neve
     pair = np.array([[0.0, 0.0, 0.0, 0.6, 0.6]] * 2)
     watch.see([1, 2], np.array([ObjectKind.PEDESTRIAN] * 2), pair, np.zeros(2), 10.0)
     assert watch.hits == {(3, 7)}
+    watch.see([4], np.array([ObjectKind.STATIC]), pair[:1], np.zeros(1), 10.0)
     assert watch.vehicle_seconds == 60
+    assert set(watch.longest_waits) == {3, 7}  # a cone waits for nobody
 
 
 def test_only_standing_without_a_break_is_a_long_wait() -> None:

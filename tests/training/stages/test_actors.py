@@ -24,7 +24,8 @@ from training.stages.actors import (
 from training.stages.loop import LoopConfig
 from worldsim.actors.actor_model import RATE_SCALE, START_SECONDS, ActorModel
 from worldsim.actors.actors import ACTOR_NAMES, ActorColumn
-from worldsim.actors.courses import CourseColumn, free_courses
+from worldsim.actors.course_columns import CourseColumn
+from worldsim.actors.courses import free_courses
 from worldsim.configs import ActorConfig
 from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.route import to_vehicle_frame

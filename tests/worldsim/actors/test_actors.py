@@ -33,7 +33,8 @@ from worldsim.actors.arrivals import (
     lane_places,
 )
 from worldsim.actors.clip_actors import actors_of_clips
-from worldsim.actors.courses import CourseColumn, free_courses
+from worldsim.actors.course_columns import CourseColumn
+from worldsim.actors.courses import free_courses
 from worldsim.actors.driver_habits import HabitColumn
 from worldsim.actors.lane_graph import LaneGraph, Streets
 from worldsim.actors.nearby import nearby_objects

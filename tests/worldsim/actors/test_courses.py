@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from lane_layouts import LEFT_OF_STEM, RIGHT_OF_STEM, STRAIGHT_ON, layout_with_lanes, tee
 
-from worldsim.actors.courses import COURSE_NAMES, CourseColumn, find_courses
+from worldsim.actors.course_columns import COURSE_NAMES, CourseColumn
+from worldsim.actors.courses import find_courses
 from worldsim.actors.lane_graph import LaneGraph
 from worldsim.actors.leads import FREE
 from worldsim.datatypes.scene import ObjectKind

@@ -8,7 +8,6 @@ from layouts import layout_of, users_of, with_road
 
 from worldsim.conditioning.latent_conditions import (
     FLOW_SCALE,
-    LAYOUT_KNOWN,
     NUM_CONDITION_CHANNELS,
     ROUTE_RANGE,
     SUN_KNOWN,
@@ -140,7 +139,7 @@ def test_without_a_layout_depths_are_guessed_but_for_the_road_users_that_are_kno
     views = View(x=0, y=0, yaw=0), View(x=1, y=0, yaw=0)
     conditions = told(views[1], seen(views[0], car, Layout.unknown()), car, layout=Layout.unknown())
     channels = conditions.channels
-    assert not channels[LAYOUT_KNOWN].any()
+    assert not channels[C.KNOWN : SUN_KNOWN].any()
     assert channels[SUN_KNOWN].all()
     assert (conditions.visible[:9] == 1).all()  # ground and a far wall, both seen before
     assert conditions.visible[9:10].min() < 0.9  # around the car more comes into view
