@@ -15,6 +15,7 @@ from policies.drive import Rollout
 from policies.policy import Policy
 from scenarios.case_results import CaseResult, run_cases, severity
 from scenarios.case_runner import CaseRunner
+from scenarios.catalogue import SCENARIOS
 from scenarios.json_log import JsonLog, read_log
 from scenarios.reproduction import FAILURES, keep_failure, write_film
 from scenarios.scenario import Case
@@ -64,10 +65,19 @@ class CaseLog:
 
 
 def remove_drives(out: Path) -> None:
-    """Remove what an earlier validation left of its drives."""
-    shutil.rmtree(out / FAILURES, ignore_errors=True)
+    """Remove what an earlier validation left of its drives, and nothing else that lies there."""
+    for folder in (out / FAILURES).glob("*_[0-9]*"):
+        if _is_case(folder.name):
+            shutil.rmtree(folder)
     for film in out.glob("*_[0-9]*.mp4"):
-        film.unlink()
+        if _is_case(film.stem):
+            film.unlink()
+
+
+def _is_case(name: str) -> bool:
+    """Whether a name is that of a case of the catalogue."""
+    scenario, _, seed = name.rpartition("_")
+    return scenario in SCENARIOS and seed.isdigit()
 
 
 def film_of(result: CaseResult, folders: Sequence[Path]) -> Path | None:

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -12,6 +13,7 @@ from straight_world import StraightWorld
 from drivedit import main
 from envs.driving_env import DrivingEnv
 from scenarios.case_runner import ReferenceCaseRunner
+from scenarios.validation_run import remove_drives
 
 
 class SlowRunner(ReferenceCaseRunner):
@@ -164,3 +166,14 @@ def test_a_baseline_shows_regressions(here, run):
     limits = ("--max-failure-rate", 1, "--max-regressions")
     assert run("--baseline", "before", *limits, 2, policy="mine.py:Crashes", num_seeds=3)[0] == 1
     assert run("--baseline", "before", *limits, 3, policy="mine.py:Crashes", num_seeds=3)[0] == 0
+
+
+def test_a_validation_begun_anew_removes_its_drives_and_nothing_else(tmp_path: Path) -> None:
+    own = [tmp_path / "failures" / "lead_braking_1" / "film.mp4", tmp_path / "cut_in_3.mp4"]
+    others = [tmp_path / "failures" / "holiday_2024" / "photo.txt", tmp_path / "clip_12.mp4"]
+    for path in (*own, *others):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("kept")
+    remove_drives(tmp_path)
+    assert [path.exists() for path in own] == [False, False]
+    assert all(path.exists() for path in others)
