@@ -216,6 +216,7 @@ class StraightRoad:
         vehicles = MODEL.step(state.vehicles, controls, 0.1)
         prediction = SimpleNamespace(
             scene=self.scenes(vehicles),
+            decoded=None,
             tracked=SimpleNamespace(
                 vehicles=vehicles,
                 red_light=(state.vehicles[:, 0] + 2.3 <= self.line) & (vehicles[:, 0] + 2.3 > self.line),
