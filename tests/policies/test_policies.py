@@ -215,9 +215,9 @@ class StraightRoad:
         self.num_steps += 1
         vehicles = MODEL.step(state.vehicles, controls, 0.1)
         prediction = SimpleNamespace(
-            scene=self.scenes(vehicles),
             decoded=None,
             tracked=SimpleNamespace(
+                scene=self.scenes(vehicles),
                 vehicles=vehicles,
                 red_light=(state.vehicles[:, 0] + 2.3 <= self.line) & (vehicles[:, 0] + 2.3 > self.line),
                 stop_sign_missed=np.zeros(len(vehicles), bool),
