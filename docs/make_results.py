@@ -23,8 +23,8 @@ from training.evaluation import report as evaluation_report
 
 DOCS = Path(__file__).parent
 PAGE_NAME, FOLDER_NAME = "results.md", "results"
-PICTURES_NAME, EARLIER_NAME = "pictures.md", "measured_earlier.md"
-"""What pictures show, and what was measured in earlier worlds, as text; the page has both below the reports."""
+PLANNERS_NAME, PICTURES_NAME, EARLIER_NAME = "planners.md", "pictures.md", "measured_earlier.md"
+"""How it ranks planners, what pictures show, and what was measured in earlier worlds, as text, below the reports."""
 PATH_OPTIONS = ("data", "long_data", "out", "checkpoint", "carla_routes")
 """Options of an evaluation that only mean something on the machine it ran on."""
 
@@ -131,11 +131,11 @@ def render(folder: Path) -> str:
     parts = [
         "<!-- Written by docs/make_results.py from docs/results/. Change those files, not this page. -->",
         "# Results",
-        "Rendered from the reports of `drivedit evaluate` and `drivedit benchmark`. Below them are pictures, and what "
-        "was measured in earlier worlds alone. The [glossary](glossary.md) explains the words.",
+        "Rendered from the reports of `drivedit evaluate` and `drivedit benchmark`. Below them are planners, "
+        "pictures, and what was measured in earlier worlds alone. The [glossary](glossary.md) explains the words.",
         *(_render_section(section, folder / f"{section.name}.json") for section in SECTIONS),
     ]
-    texts = (folder / PICTURES_NAME, folder / EARLIER_NAME)
+    texts = (folder / PLANNERS_NAME, folder / PICTURES_NAME, folder / EARLIER_NAME)
     parts += [text.read_text().strip() for text in texts if text.is_file()]
     return "\n\n".join(parts) + "\n"
 

@@ -188,8 +188,8 @@ def validate(config: ValidateConfig) -> int:
         PolicyError: the policy cannot be made.
     """
     baseline = None if config.baseline is None else read_report(config.baseline)["results"]
-    with lock_folder(config.out):  # the first of all: whether the report can be written is not found out at the end
-        maps = read_maps(config.maps)
+    maps = read_maps(config.maps)
+    with lock_folder(config.out):  # before the rest: whether the report can be written is not found out at the end
         check_device(config)
         policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
         conditions = run_conditions(config, maps)

@@ -22,7 +22,14 @@ def test_a_line_that_was_cut_short_is_left_out_and_other_conditions_are_told(tmp
 def test_fidelity_forgets_a_planner_in_the_file_too(tmp_path):
     def drive(planner):
         return Drive(
-            world="road", planner=planner, scenario="cut_in", seed=0, outcome="passed", progress=1.0, score=1.0
+            world="road",
+            planner=planner,
+            scenario="cut_in",
+            seed=0,
+            outcome="passed",
+            progress=1.0,
+            score=1.0,
+            path=[[0.0, 0.0]],
         )
 
     log = ResultLog(tmp_path / "drives.jsonl", {"code": 1})
