@@ -16,6 +16,7 @@ from worldsim.actors.actors import COLOR, HABITS, STANDING, STRIDE_LENGTH, Actor
 from worldsim.actors.all_courses import find_all_courses, join_standing
 from worldsim.actors.arrivals import ARRIVAL_COLOR, ARRIVAL_NAMES, ArrivalColumn, renewed
 from worldsim.actors.driver_habits import NUM_HABIT_FEATURES, habit_features, habit_noise, habits_of
+from worldsim.actors.kerb_waits import find_kerb_waits
 from worldsim.actors.lane_graph import Streets
 from worldsim.actors.pedestrian_steps import turns_from_vehicles
 from worldsim.actors.route_frame import FrenetPose, RouteFrame, to_frenet
@@ -134,7 +135,8 @@ class ActorModel(nn.Module):
         rates = estimate[..., :2] * RATE_SCALE
         allowed = allowed_speeds(courses, actors.kinds, actors.states[..., ActorColumn.SPEED], dt)
         blocked = np.isfinite(turn_away)
-        allowed = np.where(blocked, 0.0, allowed)
+        waits = _at_kerb(actors, around, vehicles)
+        allowed = np.where(blocked | waits, 0.0, allowed)
         states = _started(actors, estimate[..., 2], allowed, dt, draws)
         states[..., ActorColumn.LANE] = kept_lanes(states[..., ActorColumn.LANE], actors.kinds, pose, courses)
         # small errors of a learned yaw rate would add up: who follows a course is held to it
@@ -193,6 +195,17 @@ def _with_ways(actors: Actors, draws: Sequence[Sequence[int]]) -> Actors:
         drawn = np.random.default_rng([*draws[k], 4]).integers(2**31, size=unknown.shape[1])
         traits[k, :, TraitColumn.WAY] = np.where(unknown[k], drawn, traits[k, :, TraitColumn.WAY])
     return replace(actors, traits=traits)
+
+
+def _at_kerb(actors: Actors, streets: Sequence[Streets | None], vehicles: np.ndarray) -> np.ndarray:
+    """Who waits at the kerb, bool [b, s]."""
+    waits = np.zeros(actors.kinds.shape, bool)
+    for k, street in enumerate(streets):
+        if street is not None:
+            ways = actors.traits[k, :, TraitColumn.WAY]
+            ways = np.where(np.isnan(ways), 0.0, ways)
+            waits[k] = find_kerb_waits(street, actors.states[k], actors.kinds[k], ways, vehicles[k])
+    return waits
 
 
 def _started(

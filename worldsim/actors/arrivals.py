@@ -19,6 +19,7 @@ from worldsim.actors.actors import (
 from worldsim.actors.clip_actors import LEAVE_BEHIND
 from worldsim.actors.course_columns import CourseColumn
 from worldsim.actors.courses import find_courses
+from worldsim.actors.kerb_waits import are_on_road
 from worldsim.actors.lane_graph import LANE_STEP, LaneGraph, Streets
 from worldsim.actors.route_frame import LANE_HALF_WIDTH, ROUTE_FRAME_ARCS, RouteFrame
 from worldsim.actors.speed_bound import allowed_speeds
@@ -304,15 +305,16 @@ def _leaving(actors: Actors, vehicles: np.ndarray, after: np.ndarray) -> np.ndar
 def _come_by_lanes(
     candidates: np.ndarray, examples: np.ndarray, streets: Sequence[Streets | None], vehicles: np.ndarray
 ) -> np.ndarray:
-    """Which candidates [n, t, 10], ARRIVAL_NAMES [n, t, 10], are on a lane of their direction, or on foot, bool [n, t];
-    all of them where lanes are not known."""
+    """Which candidates [n, t, 10], ARRIVAL_NAMES [n, t, 10], are on a lane of their direction, or on foot beside the
+    road, bool [n, t]; all of them where lanes are not known."""
     fits = np.ones(candidates.shape[:2], bool)
     kinds = examples[..., ArrivalColumn.KIND].astype(np.int64)
     for n, street in enumerate(streets):
         if street is not None and len(street.lanes):
             ids, nowhere = np.arange(kinds.shape[1]), np.zeros((0, 2))
             courses = find_courses(street.lanes, None, 0.0, candidates[n], kinds[n], ids, vehicles[n], nowhere)
-            fits[n] = (courses[:, CourseColumn.ON_LANE] > 0) | (kinds[n] == ObjectKind.PEDESTRIAN)
+            beside = ~are_on_road(street.lanes, candidates[n, :, :2])
+            fits[n] = np.where(kinds[n] == ObjectKind.PEDESTRIAN, beside, courses[:, CourseColumn.ON_LANE] > 0)
     return fits
 
 

@@ -30,6 +30,7 @@ from worldsim.actors.arrivals import (
     LEAVE_RANGE,
     OUT_OF_VIEW,
     VIEW_ANGLE,
+    ArrivalColumn,
     lane_places,
 )
 from worldsim.actors.clip_actors import actors_of_clips
@@ -412,7 +413,7 @@ def arriving(model: ActorModel, drivers: float, pedestrians: float = 0.0) -> Act
     """A model of recordings with so many cars and pedestrians per metre of lane."""
     steady = replace_weights(model, acceleration=0.0)
     steady.arrivals[0] = torch.tensor([40.0, 0.0, 0.0, 6.0, 4.4, 1.8, 1.0, 0.1, 0.2, 0.3])
-    steady.arrivals[1] = torch.tensor([40.0, 5.0, 0.0, 1.2, 0.6, 0.6, 3.0, 0.1, 0.2, 0.3])
+    steady.arrivals[1] = torch.tensor([40.0, -4.0, 0.0, 1.2, 0.6, 0.6, 3.0, 0.1, 0.2, 0.3])
     steady.densities[:] = torch.tensor([drivers, pedestrians])
     return steady
 
@@ -471,6 +472,9 @@ def test_pedestrians_come_beside_the_route_until_there_are_as_many_as_recorded(m
     found = by_lanes(arriving(model, 0.0, 0.01), who, WEST_END, 20)
     assert (found[-1].kinds == 3).sum() == 1
     assert (found[-1].kinds == 1).sum() == 1
+    on_road = arriving(model, 0.0, 0.01)
+    on_road.arrivals[1, ArrivalColumn.LATERAL] = 4.0  # where a narrower road has its kerb
+    assert (by_lanes(on_road, who, WEST_END, 20)[-1].kinds != 3).all()
 
 
 def test_drivers_keep_the_habits_that_are_drawn_when_they_are_first_met(model: ActorModel) -> None:
