@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import cv2
-import gymnasium
 import numpy as np
 import tyro
 from make_images import IMAGES, MOST_BYTES, compress
@@ -77,7 +76,7 @@ def endless(config: EndlessConfig) -> np.ndarray:
     env = _endless_env(config, obs="pixels")
     driver = LaneFollower()
     frame, info = env.reset(seed=START, options={"start_index": START, "endless": True})
-    driver.reset(env.unwrapped, START)
+    driver.reset(env, START)
     track, frames = [], []
     for step in tqdm(range(DRIVE_STEPS), desc="endless", unit="frame"):
         frame, _, ended, _, info = env.step(driver.act(frame, info))
@@ -85,11 +84,11 @@ def endless(config: EndlessConfig) -> np.ndarray:
         if ended:
             raise RuntimeError(f"the drive ended at step {step + 1} of {DRIVE_STEPS}")
         if step % INTERVAL == 0:
-            above = draw_layout(_world(env).layout(), track[-1])
+            above = draw_layout(_layout(env), track[-1])
             view = TopView(centre=track[-1], scale=SIDE / SPAN, size=SIDE)
             view.line(above, np.array(track), TRACK, 2)
             cv2.circle(above, (SIDE // 2, SIDE // 2), 4, EGO, -1, cv2.LINE_AA)
-            minutes, seconds = divmod(int(step * _world(env).dt), 60)
+            minutes, seconds = divmod(int(step * env.world.dt), 60)
             cv2.putText(
                 above, f"{minutes}:{seconds:02d}", (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255,) * 3, 1, cv2.LINE_AA
             )
@@ -100,12 +99,12 @@ def endless(config: EndlessConfig) -> np.ndarray:
 
 def towns(config: EndlessConfig) -> np.ndarray:
     """Recorded towns above, made ones below."""
-    road = gymnasium.make("DriveDiT-Road-v0", obs="state")
+    road = drivedit.make_road_env(obs="state")
     learned = _endless_env(config, obs="state")
     recorded, made = [], []
     for k in tqdm(range(NUM_TOWNS), desc="towns"):
         _, info = road.reset(seed=k, options={"town": HELD_OUT_TOWNS + k})
-        recorded.append(draw_layout(_world(road).layout(), info["vehicle"][:2]))
+        recorded.append(draw_layout(_layout(road), info["vehicle"][:2]))
         made.append(_made_town(learned, k))
     framed = [
         [np.pad(one, ((GAP, 0), (GAP, 0), (0, 0)), constant_values=255) for one in row] for row in (recorded, made)
@@ -113,16 +112,16 @@ def towns(config: EndlessConfig) -> np.ndarray:
     return np.concatenate([np.concatenate(row, axis=1) for row in framed])
 
 
-def _made_town(env: gymnasium.Env, seed: int) -> np.ndarray:
+def _made_town(env: drivedit.DrivingEnv, seed: int) -> np.ndarray:
     """From above, where a drive through a made town has come to."""
     driver = LaneFollower()
     frame, info = env.reset(seed=seed, options={"start_index": seed, "endless": True})
-    driver.reset(env.unwrapped, seed)
+    driver.reset(env, seed)
     for step in range(FOUND_STEPS):
         frame, _, ended, _, info = env.step(driver.act(frame, info))
         if ended:
             raise RuntimeError(f"the drive of start {seed} ended at step {step + 1} of {FOUND_STEPS}")
-    return draw_layout(_world(env).layout(), info["vehicle"][:2])
+    return draw_layout(_layout(env), info["vehicle"][:2])
 
 
 def draw_layout(layout: Layout, centre: np.ndarray) -> np.ndarray:
@@ -151,12 +150,14 @@ def draw_layout(layout: Layout, centre: np.ndarray) -> np.ndarray:
     return image
 
 
-def _endless_env(config: EndlessConfig, obs: Literal["pixels", "state"]) -> gymnasium.Env:
+def _endless_env(config: EndlessConfig, obs: Literal["pixels", "state"]) -> drivedit.DrivingEnv:
     return drivedit.make_learned_env(checkpoint=config.checkpoint, obs=obs, max_episode_seconds=2 * DRIVE_STEPS)
 
 
-def _world(env: gymnasium.Env) -> drivedit.RoadWorld | drivedit.LearnedWorld:
-    return env.unwrapped.world  # pyright: ignore[reportAttributeAccessIssue]
+def _layout(env: drivedit.DrivingEnv) -> Layout:
+    """What stands and lies around the ego."""
+    assert isinstance(env.world, drivedit.RoadWorld | drivedit.LearnedWorld)
+    return env.world.layout()
 
 
 PICTURES = {"endless": endless, "towns": towns}
