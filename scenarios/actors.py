@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from envs.maps.route import Route
 
 EGO_HALF_LENGTH = VehicleModel().length / 2
+CONTEXT = 0.7
+"""Scripts begin, and the worlds drive, this long before the policy takes over at time 0 [s]."""
 CAR_LENGTH = 4.6
 """[m]."""
 

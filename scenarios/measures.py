@@ -14,12 +14,12 @@ import numpy as np
 from envs.maps.route import Route, route_through
 from envs.scripted_actors import ScriptedActors, begin_play, ego_on_route
 from policies.drive import Rollout
-from scenarios.actors import EGO_HALF_LENGTH
+from scenarios.actors import CONTEXT, EGO_HALF_LENGTH
 from scenarios.metrics.record_rollout import objects_in_ground_frame
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import OBJECT_RANGE, ObjectColumn, ObjectKind
 from worldsim.datatypes.signals import SignalKind
-from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 SAME_ACTOR = 3.0
 """A road user of its kind this near to where a script is now is the script's [m]."""
@@ -49,9 +49,10 @@ class ShownActors:
         if clip.partner_path is not None:
             partner = route_through(clip.partner_path.points), clip.partner_path.meeting
         self.partner = partner
-        ego_s = ego_on_route(clip.vehicles[0], self.route, 0.0, self.model.length, self.model.width).s
-        play = begin_play(scripted, self.route, ego_s, -(len(clip.vehicles) - 1) * rollout.dt, partner)
-        for vehicle in clip.vehicles[:-1]:
+        before = _vehicles_since_scripts_begin(clip.vehicles, self.route, rollout.dt)
+        ego_s = ego_on_route(before[0], self.route, 0.0, self.model.length, self.model.width).s
+        play = begin_play(scripted, self.route, ego_s, -(len(before) - 1) * rollout.dt, partner)
+        for vehicle in before[:-1]:
             play = play.stepped(vehicle, self.model, rollout.dt)
         self._begun = play
 
@@ -111,6 +112,20 @@ class ShownActors:
             near |= np.hypot(*(play.boxes()[:, :2] - vehicle[:2]).T) < OBJECT_RANGE - SAME_ACTOR
             play = play.stepped(vehicle, self.model, self.rollout.dt)
         return int(near.sum())
+
+
+def _vehicles_since_scripts_begin(vehicles: np.ndarray, route: Route, dt: float) -> np.ndarray:
+    """The ego's VEHICLE_NAMES [t, 6] up to time 0 since scripts began, of which a clip may show but the last: before
+    that it came along its route at constant speed."""
+    missing = round(CONTEXT / dt) + 1 - len(vehicles)
+    first = vehicles[0]
+    s, lateral, yaw = route.project(first[:2], 0.0)
+    heading = float(first[VehicleColumn.YAW]) - yaw
+    earlier = [first.copy() for _ in range(max(missing, 0))]
+    for k, vehicle in enumerate(earlier):
+        back = float(first[VehicleColumn.SPEED]) * (missing - k) * dt
+        vehicle[: VehicleColumn.YAW + 1] = route.pose_at(s - back, lateral, heading)
+    return np.stack([*earlier, *vehicles])
 
 
 def start_route(rollout: Rollout) -> Route:

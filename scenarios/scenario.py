@@ -15,13 +15,12 @@ from envs.maps.map_files import MadeMap, MapFile
 from envs.scripted_actors import ActorScript, ScriptedActors
 from policies.disturbance import Disturbance, DisturbedPolicy
 from policies.policy import Policy
+from scenarios.actors import CONTEXT
 from scenarios.criteria import PassCriteria
 from scenarios.measures import Measure
 from scenarios.parameters import Parameter, Values, draw_values
 from worldsim.editing.edits import Edit
 
-CONTEXT = 0.7
-"""The worlds drive this long before the policy takes over at time 0, so that a start clip shows motion [s]."""
 NUM_TOWNS = 6
 """A case that has no room in its town is tried in those after it, in so many at most."""
 RUN_OUT = 20.0

@@ -38,7 +38,6 @@ from envs.scripted_actors import ScriptedActors, ego_on_route
 from envs.signals_ahead import START_BRAKING, SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
-from worldsim.datatypes.partner_path import PartnerPath
 from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind
@@ -112,7 +111,7 @@ class RoadWorld:
         town, weather_seed = draw_town_and_weather(rng, self.config.num_towns)
         if "map" in options:
             return self._reset_on(load_map_scene(str(options["map"])), weather_seed, options, rng)
-        *others, last = _read_towns(options.get("town", town))
+        *others, last = options.get("town", (town,))
         for other in others:
             with suppress(ValueError):
                 return self._reset_on(load_town_scene(other), weather_seed, options, copy.deepcopy(rng))
@@ -283,7 +282,7 @@ class RoadWorld:
             road_users=episode.traffic.known_users(),
             ego_z=episode.z,
             sun=episode.look.sun_direction,
-            partner_path=_partner_path(episode.traffic),
+            partner_path=episode.traffic.partner_path(),
             pictures=pictures,
         )
 
@@ -338,9 +337,9 @@ class RoadWorld:
             rng,
             partner,
         )
-        green_ends = None if scripted_actors is None or start is None else scripted_actors.junction.green_ends
-        if green_ends is not None and start.light >= 0:
-            traffic.lights = traffic.lights.ending_green(stage.road_map, start.light, green_ends)
+        junction = None if scripted_actors is None else scripted_actors.junction
+        if junction is not None and junction.green_ends is not None and start is not None and start.light >= 0:
+            traffic.lights = traffic.lights.ending_green(stage.road_map, start.light, junction.green_ends)
         self._episode = RoadEpisode(
             stage=stage,
             look=Weather.from_seed(weather_seed),
@@ -445,28 +444,6 @@ class RoadWorld:
 def draw_town_and_weather(rng: np.random.Generator, num_towns: int) -> tuple[int, int]:
     """Seeds of the town and of the weather, as `reset` draws them from a generator that its own seed began."""
     return int(rng.integers(num_towns)), int(rng.integers(2**31))
-
-
-def _read_towns(value: Any) -> list[int]:
-    """Seeds of towns: of one, or of several.
-
-    Raises:
-        ValueError: none, or no seeds.
-    """
-    towns = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    for town in towns:
-        if not isinstance(town, int | np.integer) or isinstance(town, bool) or town < 0:
-            raise ValueError(f"town must be the seed of a procedural town, an integer of 0 or more, got {town!r}")
-    if not towns:
-        raise ValueError("town must be the seed of a procedural town, got an empty sequence")
-    return [int(town) for town in towns]
-
-
-def _partner_path(traffic: Traffic) -> PartnerPath | None:
-    if traffic.partner is None:
-        return None
-    route, meeting = traffic.partner
-    return PartnerPath(points=route.points, meeting=meeting)
 
 
 def _is_spoilt(step: WorldStep) -> bool:

@@ -21,6 +21,7 @@ from envs.scripted_actors import ActorState, ScriptedActors, begin_play, scripte
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
+from worldsim.datatypes.partner_path import PartnerPath
 from worldsim.datatypes.scene import ObjectKind
 
 if TYPE_CHECKING:
@@ -188,6 +189,13 @@ class Traffic:
         self.kinds = np.concatenate([self.kinds[: old.start], external.objects.kinds, self.kinds[old.stop :]])
         self.external = external
         self.objects = self._objects()
+
+    def partner_path(self) -> PartnerPath | None:
+        """The path of the scripted actors from another road; None without such."""
+        if self.partner is None:
+            return None
+        route, meeting = self.partner
+        return PartnerPath(points=route.points, meeting=meeting)
 
     def park(self, users: KnownRoadUsers) -> None:
         """Replace all who are parked; drivers and pedestrians mind those of them who stand on the road."""
