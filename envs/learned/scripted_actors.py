@@ -85,6 +85,9 @@ def begin_scripted_actors(
             traits[0, place, TraitColumn.ID] = traits[0, :, TraitColumn.ID].max() + 1
         places.append(place)
 
+    if not scripted_actors.ambient_traffic:
+        traits[0, :, TraitColumn.RECURS] = 0.0  # others come in the place of those who recur; here scripts alone decide
+
     # who was parked where one of them is now was that one
     positions = states[0, places, None, :2]
     distance = np.hypot(*(parked[:, :2] - positions).T).T

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shipped_world import shipped
 
 from envs.learned.config import LearnedWorldConfig
 from envs.learned.learned_world import LearnedWorld
@@ -20,6 +21,15 @@ ACTORS = ScriptedActors(
     ego_speed=6.0,
     junction=JunctionAhead(distance=30.0, partner="left", partner_distance=25.0, green_ends=9.0),
 )
+
+
+@shipped
+def test_where_scripts_decide_nobody_else_arrives() -> None:
+    road, learned = RoadWorld(), LearnedWorld(LearnedWorldConfig(pictures=False))
+    road.reset(1, {"town": 3, "scripted_actors": ACTORS})
+    learned.reset(1, {"start_clip": road.start_clip(pictures=False), "scripted_actors": ACTORS})
+    scenes = [learned.step(np.array([0.0, 0.2, 0.0, 0.0], np.float32)).scene for _ in range(40)]
+    assert max(int(scene.object_valid.sum()) for scene in scenes) == 1
 
 
 def test_a_partner_is_where_it_is_in_the_reference_world(tiny_checkpoint: Path) -> None:
