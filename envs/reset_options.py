@@ -75,6 +75,17 @@ def _read_index(value: Any) -> int:
     return int(value)
 
 
+def _read_towns(value: Any) -> tuple[int, ...]:
+    towns = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    wrong = [
+        town for town in towns if not isinstance(town, int | np.integer) or isinstance(town, bool) or int(town) < 0
+    ]
+    if wrong or not towns:
+        got = repr(wrong[0]) if wrong else "an empty sequence"
+        raise ValueError(f"town must be the seed of a procedural town, an integer of 0 or more, got {got}")
+    return tuple(int(town) for town in towns)
+
+
 def _read_flag(value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"endless must be True or False, got {value!r}")
@@ -91,6 +102,7 @@ def _read_commands(value: Any) -> np.ndarray:
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "start_clip": _read_clip,
     "start_index": _read_index,
+    "town": _read_towns,
     "start_pose": _read_pose,
     "scripted_actors": _read_actors,
     "layout": _read_layout,

@@ -28,9 +28,10 @@ def test_a_drive_that_is_as_it_should_be(driven):
     case, rollout = driven
     for config in (ValidityConfig(), PICTURES, STATE):
         assert why_invalid(case, rollout, config) == ""
-    speed, road_users = realised_parameters(case, rollout)
+    speed, road_users, *measured = realised_parameters(case, rollout)
     assert speed.realised == pytest.approx(speed.requested, abs=0.3)
     assert (road_users.requested, road_users.realised) == (1, 1)
+    assert [one.name for one in measured] == ["gap at the start", "lead braking"]
 
 
 def test_a_scenario_that_did_not_come_about(driven):
