@@ -182,14 +182,16 @@ def run_cases(
             result = undriven_result(case, WORLD_BROKE, reason, details=traceback.format_exc())
 
         if result.reason:
-            print(
-                f"{result.outcome.replace('_', ' ')}: {case.scenario} seed {case.seed}: {result.reason}",
-                file=sys.stderr,
-            )
+            print(describe_trouble(result), file=sys.stderr)
         results.append(result)
         if on_case is not None:
             on_case(result, rollout)
     return results
+
+
+def describe_trouble(result: CaseResult) -> str:
+    """A line on a case that was not driven as it should be."""
+    return f"{result.outcome.replace('_', ' ')}: {result.scenario} seed {result.seed}: {result.reason}"
 
 
 def undriven_result(case: Case, outcome: str, reason: str, step: int | None = None, details: str = "") -> CaseResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from policies.policy import Policy
 from scenarios.case_results import CaseResult, run_cases, severity
 from scenarios.case_runner import CaseRunner
 from scenarios.catalogue import SCENARIOS
-from scenarios.json_log import JsonLog, read_log
+from scenarios.driving_process import Whereabouts
+from scenarios.json_log import JsonLog, append_entries, read_log
 from scenarios.reproduction import FAILURES, keep_failure, write_film
 from scenarios.scenario import Case
 from scenarios.validity import ValidityConfig
@@ -51,17 +52,33 @@ class CaseLog:
 
     def keep_only(self, cases: Sequence[Case]) -> None:
         """Forget the results of other cases, and of cases that were drawn otherwise."""
-        drawn = {case.id: case.parameters for case in cases}
-        self.results = {key: r for key, r in self.results.items() if drawn.get(key) == r.parameters}
+        self.results = _of_cases(self.results.values(), cases)
 
     def add(self, result: CaseResult) -> None:
         """Keep a result."""
         self._log.append([result.to_json()])
         self.results[result.id] = result
 
-    def close(self) -> None:
-        """Remove the file: the validation is complete, the report has it all."""
-        self._log.path.unlink(missing_ok=True)
+
+def logged_results(out: Path, conditions: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, CaseResult]:
+    """The results of `cases` that the log in the report's folder holds, by id."""
+    entries = read_log(out / LOG_NAME, conditions) or ()
+    return _of_cases([CaseResult.from_json(entry) for entry in entries], cases)
+
+
+def add_to_log(out: Path, result: CaseResult) -> None:
+    """Keep the result of a case that whoever drove it did not survive."""
+    append_entries(out / LOG_NAME, [result.to_json()])
+
+
+def remove_log(out: Path) -> None:
+    """Remove the log: the validation is complete, the report has it all."""
+    (out / LOG_NAME).unlink(missing_ok=True)
+
+
+def _of_cases(results: Iterable[CaseResult], cases: Sequence[Case]) -> dict[str, CaseResult]:
+    drawn = {case.id: case.parameters for case in cases}
+    return {result.id: result for result in results if drawn.get(result.id) == result.parameters}
 
 
 def remove_drives(out: Path) -> None:
@@ -98,9 +115,11 @@ def drive_cases(
     validity: ValidityConfig,
     verdict: VerdictConfig,
     budget: float | None,
+    spent: float,
     num_videos: int,
     command: Callable[[CaseResult], str],
     title: str,
+    whereabouts: Whereabouts,
 ) -> None:
     """Drive what the log does not hold yet, until all is driven, the time is up or a sequential test is decided.
 
@@ -112,12 +131,15 @@ def drive_cases(
         validity: what a drive must keep to in order to count.
         verdict: whose sequential test may end it.
         budget: no case begins later [s].
+        spent: of the budget before [s].
         num_videos: films per scenario; 0 films no failure either.
         command: the command that drives a case again.
         title: of the progress bar.
+        whereabouts: is told which of `cases` is driven.
     """
-    begun = time.monotonic()
+    begun = time.monotonic() - spent
     missing = [case for case in cases if case.id not in log.results]
+    places = {case.id: k for k, case in enumerate(cases)}
 
     def until_the_end() -> Iterator[Case]:
         for k, case in enumerate(missing):
@@ -127,6 +149,7 @@ def drive_cases(
             if budget is not None and time.monotonic() - begun > budget:
                 print(f"\nthe budget of {budget:g} s is spent, {len(missing) - k} cases are left", file=sys.stderr)
                 return
+            whereabouts.case = places[case.id]
             yield case
 
     films = _Films(log.out, num_videos, log.results.values())
@@ -147,6 +170,7 @@ def drive_cases(
                 run_cases(runner, policy, until_the_end(), on_case, validity)
             finally:
                 runner.close()
+            whereabouts.case = -1
 
 
 class _Films:
