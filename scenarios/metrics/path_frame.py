@@ -98,7 +98,7 @@ class PathFrame:
     acceleration: np.ndarray
 
     @staticmethod
-    @lru_cache(maxsize=1)  # several metrics of one drive ask for it in turn
+    @lru_cache(maxsize=2)  # several metrics of one drive, and of its approach, ask for it in turn
     def of(record: DriveRecord) -> PathFrame:
         """The frame of a drive."""
         path = EgoPath.of(record)
