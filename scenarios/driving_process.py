@@ -29,10 +29,17 @@ class Whereabouts(ctypes.Structure):
     It is told when a policy is at work: see `policies.policy_error.PolicyWatcher`.
     """
 
-    _fields_ = (("case", ctypes.c_int64), ("step", ctypes.c_int64), ("words", ctypes.c_char * (_LONGEST_WORDS + 1)))
+    _fields_ = (
+        ("case", ctypes.c_int64),
+        ("filming", ctypes.c_bool),
+        ("step", ctypes.c_int64),
+        ("words", ctypes.c_char * (_LONGEST_WORDS + 1)),
+    )
 
     case: int
     """Index of the case that is driven; -1 for none."""
+    filming: bool
+    """Whether it is driven again, for its film."""
     step: int
     """Steps driven before; -1 where that is no matter."""
     words: bytes
@@ -55,12 +62,14 @@ class Death:
     Args:
         how: in words: "exit code 7", "killed by SIGKILL, which is how Linux ends what takes too much memory".
         case: index of the case that was driven; None for none.
+        filming: it was driven again, for its film.
         step: steps driven before; None outside a drive.
         doing: when the policy was at work; "" where it was not.
     """
 
     how: str
     case: int | None
+    filming: bool
     step: int | None
     doing: str
 
@@ -87,7 +96,7 @@ def run_in_process(function: Callable[..., Any], *arguments: Any) -> Any | Death
         Exception: what the function raised.
     """
     context = get_context("fork") if _can_fork() else get_context("spawn")
-    whereabouts = context.RawValue(Whereabouts, -1, -1, b"")
+    whereabouts = context.RawValue(Whereabouts, -1, False, -1, b"")
     answers, far_end = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(far_end, whereabouts, function, arguments), name="drive")
     process.start()
@@ -112,6 +121,7 @@ def run_in_process(function: Callable[..., Any], *arguments: Any) -> Any | Death
         return Death(
             how=_describe(process.exitcode),
             case=None if whereabouts.case < 0 else whereabouts.case,
+            filming=whereabouts.filming,
             step=None if step < 0 else step,
             doing=whereabouts.words.decode(errors="replace"),
         )

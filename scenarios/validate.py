@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -215,8 +215,7 @@ def validate(config: ValidateConfig) -> int:
             conditions=conditions,
             provenance=provenance(checkpoint=checkpoint_used(config), seeds=seeds, maps=maps),
         )
-        folders = [config.out, *(path if path.is_dir() else path.parent for path in config.merge)]
-        write_validation(config.out, validation, film_folders=folders, num_videos=config.num_videos)
+        write_validation(config.out, validation, film_folders=_film_folders(config), num_videos=config.num_videos)
         if all(case.id in logged for case in mine) or _stopped_early(config, results):
             remove_log(config.out)
 
@@ -235,27 +234,41 @@ def _drive_supervised(config: ValidateConfig, maps: Sequence[MapFile], cases: Se
         RuntimeError: the world did.
     """
     begun = spent = time.monotonic()
-    while isinstance(ended := run_in_process(_drive, config, maps, cases, spent - begun), Death):
+    unfilmable: set[str] = set()
+    while isinstance(ended := run_in_process(_drive, config, maps, cases, spent - begun, unfilmable), Death):
         if ended.case is None:
             if ended.doing:
                 raise PolicyError(f"ended the process {ended.doing}, {ended.how}")
             raise RuntimeError(f"the driving process was ended while it drove nothing: {ended.how}")
-        _keep_death(config, cases[ended.case], ended)
+        case = cases[ended.case]
+        if ended.filming:
+            print(f"not filmed: {case.id}: driven again, it ended the process, {ended.how}", file=sys.stderr)
+            unfilmable.add(case.id)
+        else:
+            _keep_death(config, case, ended)
         spent = time.monotonic()
     return ended
 
 
 def _drive(
-    whereabouts: Whereabouts, config: ValidateConfig, maps: Sequence[MapFile], cases: Sequence[Case], spent: float
+    whereabouts: Whereabouts,
+    config: ValidateConfig,
+    maps: Sequence[MapFile],
+    cases: Sequence[Case],
+    spent: float,
+    unfilmable: Collection[str],
 ) -> dict[str, Any]:
-    """Drive those of the cases of which the log has no results, `spent` seconds into the budget; their conditions."""
+    """Drive those of the cases of which the log has no results, `spent` seconds into the budget, and film those that
+    are to be filmed and can be; returns their conditions."""
     check_device(config)
     policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
     conditions = run_conditions(config, maps)
     log = CaseLog(config.out, conditions, _merge(config, conditions))
     log.keep_only(cases)
     drive_cases(
-        lambda: make_case_runner(config.world, config.checkpoint, config.device, config.carla()),
+        lambda pictures: make_case_runner(
+            config.world, config.checkpoint, config.device, config.carla(), pixels=pictures
+        ),
         policy,
         cases,
         log,
@@ -263,12 +276,20 @@ def _drive(
         verdict=config.verdict_config(),
         budget=config.budget,
         spent=spent,
+        pictures=_makes_pictures(config, policy),
         num_videos=config.num_videos,
+        film_folders=_film_folders(config),
+        unfilmable=unfilmable,
         command=lambda result: _reproduce(config, result),
         title=config.policy,
         whereabouts=whereabouts,
     )
     return conditions
+
+
+def _film_folders(config: ValidateConfig) -> list[Path]:
+    """Folders of reports in which there may be films of the cases."""
+    return [config.out, *(path if path.is_dir() else path.parent for path in config.merge)]
 
 
 def _keep_death(config: ValidateConfig, case: Case, death: Death) -> None:
@@ -368,6 +389,13 @@ def _merge(config: ValidateConfig, conditions: dict[str, Any]) -> list[CaseResul
             raise ValueError(f"{path} was driven with another {', '.join(other)} and cannot be merged")
         merged += report["results"]
     return merged
+
+
+def _makes_pictures(config: ValidateConfig, policy: Policy) -> bool:
+    """Whether drives have pictures from the first: where the policy looks, and where a server's are to be filmed, which
+    cannot be driven again."""
+    filmed = WORLDS[config.world].remote and config.num_videos > 0
+    return uses_pictures(config.policy, policy) or filmed
 
 
 def _validity(config: ValidateConfig, policy: Policy) -> ValidityConfig:

@@ -35,9 +35,9 @@ def test_its_end_is_told_with_what_it_did():
                 os._exit(3)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    assert run_in_process(dies, "in act", 7) == Death(how="exit code 3", case=7, step=12, doing="in act")
+    assert run_in_process(dies, "in act", 7) == Death(how="exit code 3", case=7, filming=False, step=12, doing="in act")
     killed = "killed by SIGKILL, which is how Linux ends what takes too much memory"
-    assert run_in_process(dies, "", -1) == Death(how=killed, case=None, step=None, doing="")
+    assert run_in_process(dies, "", -1) == Death(how=killed, case=None, filming=False, step=None, doing="")
 
 
 def test_ctrl_c_and_the_end_of_who_waits_end_it(tmp_path):

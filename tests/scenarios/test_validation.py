@@ -25,7 +25,7 @@ class SlowRunner(ReferenceCaseRunner):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setattr("scenarios.validate.make_case_runner", lambda *_: SlowRunner(DrivingEnv(StraightWorld())))
+    monkeypatch.setattr("scenarios.validate.make_case_runner", lambda *_, **__: SlowRunner(DrivingEnv(StraightWorld())))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(SOURCE)
     return tmp_path

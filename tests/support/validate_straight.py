@@ -26,5 +26,5 @@ class SlowRunner(ReferenceCaseRunner):
         return super().run(case, policy)
 
 
-scenarios.validate.make_case_runner = lambda *_: SlowRunner(DrivingEnv(StraightWorld()))
+scenarios.validate.make_case_runner = lambda *_, **__: SlowRunner(DrivingEnv(StraightWorld()))
 sys.exit(drivedit.main())
