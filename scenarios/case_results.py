@@ -15,7 +15,7 @@ from policies.drive import Rollout
 from policies.policy import Policy
 from policies.policy_error import PolicyError
 from scenarios.case_runner import CaseRunner, InvalidStartError
-from scenarios.criteria import Criterion, criteria_of_pass
+from scenarios.criteria import Criterion
 from scenarios.metrics.collision import first_event, measure_collisions
 from scenarios.metrics.comfort import broken_comfort_bounds
 from scenarios.metrics.gap import measure_gap
@@ -40,8 +40,9 @@ class CaseResult:
     Args:
         scenario: name.
         seed: of the case.
-        parameters: the sampled values.
-        outcome: "passed", the reason for failure ("collision", "off_road", "no_progress", "policy_error"), or
+        parameters: the sampled values by the names of the scenario's parameters.
+        outcome: "passed", the reason for failure ("collision", "off_road", "red_light", "stop_sign", "no_progress",
+            "policy_error"), or
             "invalid" or "world_error", which count neither as passed nor as failed.
         reason: why it is invalid, or how the policy or the world broke; "" otherwise.
         step: at which the drive ended by a collision, off the road or by a broken policy; None otherwise.
@@ -202,7 +203,7 @@ def undriven_result(case: Case, outcome: str, reason: str, step: int | None = No
         reason=reason,
         step=step,
         details=details,
-        min_progress=case.min_progress,
+        min_progress=case.criteria.min_progress,
         map=case.map.name if case.map else "",
         comfort_violations={},
     )
@@ -220,7 +221,7 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
     values = {value.name: value.value for value in [*measure_collisions(record), *measure_gap(record)]}
     progress = float(rollout.progress.sum())
     ttc = float(time_to_collision(record).min())
-    criteria = criteria_of_pass(case, rollout)
+    criteria = case.criteria.judge(rollout)
     broken = [criterion.name for criterion in criteria if not criterion.met]
     reason = "" if validity is None else why_invalid(case, rollout, validity)
     event = first_event(np.maximum(rollout.collision, rollout.off_road))
@@ -234,7 +235,7 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
         step=event,
         seconds=rollout.seconds,
         progress=progress,
-        min_progress=case.min_progress,
+        min_progress=case.criteria.min_progress,
         min_ttc=ttc if np.isfinite(ttc) else None,
         min_gap=values["min_gap"],
         impact_speed=values["impact_speed"],
