@@ -15,7 +15,7 @@ from policies.drive import Rollout
 from policies.policy import Policy
 from policies.policy_error import PolicyError
 from scenarios.case_runner import CaseRunner
-from scenarios.criteria import Criterion, criteria_of_pass
+from scenarios.criteria import Criterion
 from scenarios.metrics.collision import first_event
 from scenarios.metrics.measure_drive import measure_drive
 from scenarios.metrics.metric_value import Validity
@@ -59,9 +59,9 @@ class CaseResult:
     Args:
         scenario: name.
         seed: of the case.
-        parameters: the sampled values.
-        outcome: "passed", the reason for failure ("collision", "off_road", "no_progress", "policy_error"), or
-            "invalid", "world_error" or "metric_error", which count neither as passed nor as failed.
+        parameters: the sampled values by the names of the scenario's parameters.
+        outcome: "passed", the reason for failure ("collision", "off_road", "red_light", "stop_sign", "no_progress",
+            "policy_error"), or "invalid", "world_error" or "metric_error", which count neither as passed nor as failed.
         reason: why it is invalid, or how the policy, the world or a metric broke; "" otherwise.
         step: at which the drive ended by a collision, off the road or by a broken policy; None otherwise.
         seconds: driven by the policy [s].
@@ -240,7 +240,7 @@ def undriven_result(case: Case, outcome: str, reason: str, step: int | None = No
         reason=reason,
         step=step,
         details=details,
-        min_progress=case.min_progress,
+        min_progress=case.criteria.min_progress,
         map=case.map.name if case.map else "",
     )
 
@@ -257,7 +257,7 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
     if unusable:
         return replace(undriven_result(case, "invalid", unusable), digest=digest_rollout(rollout))
     record = record_rollout(rollout, approach=rollout.clip, reference_speed=case.ego_speed)
-    criteria = criteria_of_pass(case, rollout)
+    criteria = case.criteria.judge(rollout)
     broken = [criterion.name for criterion in criteria if not criterion.met]
     reason = "" if validity is None else why_invalid(case, rollout, validity)
     event = first_event(np.maximum(rollout.collision, rollout.off_road))
@@ -271,7 +271,7 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
         step=event,
         seconds=rollout.seconds,
         progress=float(rollout.progress.sum()),
-        min_progress=case.min_progress,
+        min_progress=case.criteria.min_progress,
         map=case.map.name if case.map else "",
         mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
         violations=SignalViolations.of(record),

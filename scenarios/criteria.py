@@ -1,4 +1,4 @@
-"""Criteria: what a value must not exceed, or reach, with the margin that is left."""
+"""Criteria: what a value must not exceed, or reach, with the margin that is left; and those of a scenario's pass."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Literal
 
 from policies.drive import Rollout
 from scenarios.metrics.collision import THRESHOLD
-from scenarios.scenario import Case
 
 Bound = Literal["at most", "at least"]
 
@@ -45,16 +44,42 @@ class Criterion:
         return f"{self.name} {self.value:.3g}{unit}, {self.bound} {self.threshold:.3g}{unit} (margin {self.margin:.3g})"
 
 
-def criteria_of_pass(case: Case, rollout: Rollout) -> tuple[Criterion, ...]:
-    """What a drive must keep to for a pass, with what it did; the first that is not met is the reason of a failure."""
-    return (
-        Criterion(name="collision", value=float(rollout.collision.max()), bound="at most", threshold=THRESHOLD),
-        Criterion(name="off_road", value=float(rollout.off_road.max()), bound="at most", threshold=THRESHOLD),
-        Criterion(
+@dataclass(frozen=True, kw_only=True)
+class PassCriteria:
+    """What a drive must keep to for a pass. No scenario does without the bounds on collisions and on leaving the road.
+
+    Args:
+        min_progress: least distance along the route, so that standing still is no way to pass [m].
+        max_collision: greatest probability of touching something, [0, 1].
+        max_off_road: greatest probability of being off the road, [0, 1].
+        max_red_lights: stop lines crossed on red; None does not ask.
+        max_stop_signs: stop signs passed without a stop; None does not ask.
+    """
+
+    min_progress: float
+    max_collision: float = THRESHOLD
+    max_off_road: float = THRESHOLD
+    max_red_lights: int | None = None
+    max_stop_signs: int | None = None
+
+    def judge(self, rollout: Rollout) -> tuple[Criterion, ...]:
+        """Each of them with what the drive did; the first that is not met is the reason of a failure."""
+        bounds = (
+            ("collision", float(rollout.collision.max()), self.max_collision),
+            ("off_road", float(rollout.off_road.max()), self.max_off_road),
+            ("red_light", float(rollout.red_light.sum()), self.max_red_lights),
+            ("stop_sign", float(rollout.stop_sign_missed.sum()), self.max_stop_signs),
+        )
+        progress = Criterion(
             name="no_progress",
             value=float(rollout.progress.sum()),
             bound="at least",
-            threshold=case.min_progress,
+            threshold=self.min_progress,
             unit="m",
-        ),
-    )
+        )
+        upper = [
+            Criterion(name=name, value=value, bound="at most", threshold=bound)
+            for name, value, bound in bounds
+            if bound is not None
+        ]
+        return (*upper, progress)

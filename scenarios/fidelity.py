@@ -21,7 +21,7 @@ from policies.registry import make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.case_results import measure
 from scenarios.case_runner import CaseRunner, make_case_runner
-from scenarios.catalogue import SCENARIOS
+from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.fidelity_drives import SIDES, Drive, ResultLog, Side
 from scenarios.fidelity_report import compare, print_comparison, write_comparison
 from scenarios.fidelity_trust import compare_trust
@@ -38,7 +38,7 @@ from scenarios.validate import ScenarioNames, check_scenarios
 Task = tuple[Side, str]
 """A planner, by name, in a world."""
 CASES_PER_JOB = 8
-RANKING_SCENARIOS = tuple(name for name, entry in SCENARIOS.items() if not {"recovery", "occlusion"} & {*entry.tags})
+RANKING_SCENARIOS = scenarios_tagged("fidelity")
 """By default, starts to rank planners from are drawn from these."""
 PLANNERS: Mapping[str, Mapping[str, Callable[[], Policy]]] = {
     "state": VARIANTS,
@@ -60,8 +60,7 @@ class FidelityConfig:
         planners: names of these; all of them by default. The lane follower always drives, as the yardstick of progress;
             among planners that observe the state it is ranked too.
         own: planners of your own to rank as well, as module:Name or file.py:Name; they drive again in every run.
-        scenarios: names in the catalogue; starts are drawn from these. By default all but pushes off the lane and
-            occlusions, which hide nothing from planners that are told of every road user.
+        scenarios: names in the catalogue; starts are drawn from these. By default those tagged "fidelity".
         num_seeds: starts per scenario.
         first_seed: seeds count up from here across all scenarios, so that no two starts share a seed and a place.
         maps: OpenDRIVE files, or folders of them, that starts take turns on instead of procedural towns.

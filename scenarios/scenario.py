@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from envs.maps.map_files import MapFile
 from envs.scripted_actors import ActorScript, ScriptedActors
 from policies.disturbance import Disturbance, DisturbedPolicy
 from policies.policy import Policy
+from scenarios.criteria import PassCriteria
+from scenarios.parameters import Parameter, Values, draw_values
 from worldsim.editing.edits import Edit
 
 CONTEXT = 0.7
@@ -23,14 +26,13 @@ RUN_OUT = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What a scenario's function draws: a traffic situation, wherever it takes place.
+    """What a scenario's function makes of its parameters: a traffic situation, wherever it takes place.
 
     Args:
         ego_speed: the ego arrives with [m/s].
         scripts: the scripted actors; at time 0 of their scripts the policy takes over.
         duration: the policy drives at most this long [s].
-        min_progress: a pass needs at least this distance, so that standing still is no way to pass [m].
-        parameters: the sampled values, name with unit to value.
+        criteria: of a pass.
         ambient_traffic: keeps the town's own traffic; the start may then lie on any road, not just a straight one.
         edits: of `drivedit.edit`: what stands there otherwise than in the town; along the route, 0 is where the policy
             takes over.
@@ -40,8 +42,7 @@ class Situation:
     ego_speed: float
     scripts: tuple[ActorScript, ...]
     duration: float
-    min_progress: float
-    parameters: Mapping[str, float]
+    criteria: PassCriteria
     ambient_traffic: bool = False
     edits: tuple[Edit, ...] = ()
     disturbance: Disturbance | None = None
@@ -62,12 +63,12 @@ class Case:
     Args:
         scenario: name of the scenario it was drawn from.
         seed: it was drawn by; also the seed of env and policy.
-        parameters: the sampled values, name with unit to value, for the report.
+        parameters: the sampled values by the names of the scenario's parameters.
         town: where, a seed of a procedural town.
         actors: the scripted actors; at time 0 of their scripts the policy takes over.
         ego_speed: the ego arrives with [m/s].
         duration: the policy drives at most this long [s].
-        min_progress: a pass needs at least this distance, so that standing still is no way to pass [m].
+        criteria: of a pass.
         map: where instead of the town.
         edits: what stands there otherwise than on the map.
         disturbance: what the ego suffers before the policy takes over; its time counts to `duration`.
@@ -83,7 +84,7 @@ class Case:
     actors: ScriptedActors
     ego_speed: float
     duration: float
-    min_progress: float
+    criteria: PassCriteria
     map: MapFile | None = None
     edits: tuple[Edit, ...] = ()
     disturbance: Disturbance | None = None
@@ -121,61 +122,85 @@ def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
     return sorted(cases, key=lambda case: case.town if case.map is None else maps.index(case.map))
 
 
-SituationFactory = Callable[[np.random.Generator, int], Situation]
-"""The situation that a generator draws in a town; the function that `scenarios.catalogue.scenario` decorates."""
+HELD_OUT_TOWNS = range(200_000, 300_000)
+"""Seeds of the towns that cases are set in; no model is trained on them."""
+
+SituationFactory = Callable[[Values], Situation]
+"""The situation that parameters make; the function that `scenarios.catalogue.registry.scenario` decorates."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """A named distribution of cases.
+    """A named distribution of cases. Each case has a town of its own, so that cases are independent.
 
     Args:
         name: as on the command line; part of the random seed, so a renamed scenario draws other cases.
         title: for reports.
         description: a sentence or two for reports: what happens.
         tags: what it belongs to; `validate` runs those tagged "benchmark" unless told otherwise.
-        samples: each sampled parameter, name with unit, to its range in words.
-        towns: seeds of the towns that its cases take turns in.
-        factory: draws a situation.
+        parameters: in the order in which they are drawn.
+        factory: makes a situation of their values.
+        condition: on the values that are drawn; None takes all.
+        towns: seeds of the towns that its cases are set in.
 
     Raises:
-        ValueError: there is no town.
+        ValueError: there is no town, no parameter, or two have the same name.
     """
 
     name: str
     title: str
     description: str
     tags: tuple[str, ...]
-    samples: Mapping[str, str]
-    towns: Sequence[int]
+    parameters: tuple[Parameter, ...]
     factory: SituationFactory
+    condition: Callable[[Values], bool] | None = None
+    towns: Sequence[int] = HELD_OUT_TOWNS
 
     def __post_init__(self) -> None:
         if not self.towns:
             raise ValueError(f"scenario {self.name} needs at least one town, got none")
+        names = [parameter.name for parameter in self.parameters]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(
+                f"scenario {self.name} needs parameters of different names, got {', '.join(names) or 'none'}"
+            )
 
     def draw(self, seed: int) -> Case:
-        """The case of a seed.
+        """The case of a seed."""
+        return self.make(seed, draw_values(self.parameters, self.condition, np.random.default_rng([self._code, seed])))
+
+    def make(self, seed: int, values: Values) -> Case:
+        """The case of given values of its parameters, in the town of a seed.
 
         Raises:
-            ValueError: the drawn parameters are not those that the scenario says it samples.
+            ValueError: a value is missing, unknown or out of its range; names scenario, seed and parameter.
         """
-        rng = np.random.default_rng([zlib.crc32(self.name.encode()), seed])
-        town = self.towns[seed % len(self.towns)]
-        situation = self.factory(rng, town)
-        if list(situation.parameters) != list(self.samples):
-            drawn, declared = ", ".join(situation.parameters), ", ".join(self.samples)
-            raise ValueError(f"scenario {self.name} draws {drawn}, but declares samples of {declared}")
+        where = f"scenario {self.name}, seed {seed}"
+        if list(values) != [parameter.name for parameter in self.parameters]:
+            wanted = ", ".join(parameter.name for parameter in self.parameters)
+            raise ValueError(f"{where}: give {wanted}, got {', '.join(values)}")
+        for parameter in self.parameters:
+            try:
+                parameter.check(values[parameter.name])
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from error
 
+        # a generator of its own, so that what is drawn of the place never moves a parameter
+        town = self.towns[int(np.random.default_rng([self._code, seed, 1]).integers(len(self.towns)))]
+        situation = self.factory(values)
         return Case(
             scenario=self.name,
             seed=seed,
-            parameters={name: round(float(value), 3) for name, value in situation.parameters.items()},
+            parameters={name: round(float(value), 3) for name, value in values.items()},
             town=town,
             actors=situation.actors(),
             ego_speed=float(situation.ego_speed),
             duration=situation.duration,
-            min_progress=float(situation.min_progress),
+            criteria=situation.criteria,
             edits=situation.edits,
             disturbance=situation.disturbance,
         )
+
+    @cached_property
+    def _code(self) -> int:
+        return zlib.crc32(self.name.encode())

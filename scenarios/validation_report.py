@@ -248,7 +248,8 @@ def _scenario_section(
     scenario: Scenario, results: Sequence[CaseResult], film_folders: Sequence[Path], num_videos: int
 ) -> Section:
     on_maps = any(r.map for r in results)
-    header = ["seed", *(["map"] if on_maps else []), *results[0].parameters, "outcome", "why", "min. TTC [s]"]
+    labels = [parameter.label for parameter in scenario.parameters]
+    header = ["seed", *(["map"] if on_maps else []), *labels, "outcome", "why", "min. TTC [s]"]
     header += [
         "min. gap [m]",
         "progress [m]",
@@ -298,7 +299,7 @@ def _drive_of(result: CaseResult, folders: Sequence[Path]) -> Path | None:
 
 def _samples(scenario: Scenario) -> str:
     """Each sampled parameter with its range: "ego speed (20 to 50 km/h), headway (...)"."""
-    return ", ".join(f"{name.partition(' [')[0]} ({span})" for name, span in scenario.samples.items())
+    return ", ".join(f"{parameter.name} ({parameter.span})" for parameter in scenario.parameters)
 
 
 def _video(result: CaseResult, film: Path) -> Video:

@@ -1,12 +1,14 @@
 """The catalogue: what one decorated function brings with it, and what the command line makes of the list."""
 
-import numpy as np
 import pytest
 
 from drivedit import main
-from scenarios.catalogue import HELD_OUT_TOWNS, SCENARIOS, scenario, scenarios_tagged
+from scenarios.catalogue import SCENARIOS, scenario, scenarios_tagged
+from scenarios.catalogue.conventions import ego_speed
+from scenarios.criteria import PassCriteria
 from scenarios.fidelity import FidelityConfig
-from scenarios.scenario import RUN_OUT, Situation
+from scenarios.parameters import Values
+from scenarios.scenario import HELD_OUT_TOWNS, RUN_OUT, Situation
 from scenarios.validate import ValidateConfig
 
 
@@ -19,27 +21,28 @@ def catalogue():
     SCENARIOS.update(before)
 
 
-def empty_road(**changes) -> Situation:
-    situation = {"ego_speed": 10.0, "scripts": (), "duration": 4.0, "min_progress": 0.0}
-    return Situation(**(situation | {"parameters": {"ego speed [km/h]": 36.0}} | changes))
+def empty_road(values: Values) -> Situation:
+    criteria = PassCriteria(min_progress=0.0)
+    return Situation(ego_speed=values["ego speed"] / 3.6, scripts=(), duration=4.0, criteria=criteria)
 
 
 def add(factory, **changes):
-    options = {"title": "Empty road", "tags": ("new",), "samples": {"ego speed [km/h]": "36"}}
-    return scenario(**(options | changes))(factory)
+    return scenario(**({"title": "Empty road", "tags": ("new",), "parameters": (ego_speed(20, 36),)} | changes))(
+        factory
+    )
 
 
 def test_one_function_is_a_scenario(catalogue):
-    def deserted(rng: np.random.Generator, town: int) -> Situation:
+    def deserted(values: Values) -> Situation:
         """Nobody is
         there."""
-        return empty_road(ego_speed=rng.uniform(5, 10))
+        return empty_road(values)
 
     entry = add(deserted, towns=(7, 8))
     assert catalogue["deserted"] is entry
     assert (entry.name, entry.title, entry.description) == ("deserted", "Empty road", "Nobody is there.")
     assert scenarios_tagged("new") == ("deserted",)
-    assert [entry.draw(seed).town for seed in range(3)] == [7, 8, 7]
+    assert {entry.draw(seed).town for seed in range(9)} == {7, 8}
     case = entry.draw(2)
     assert case == entry.draw(2) != entry.draw(1)
     assert case.actors.straight == pytest.approx(case.ego_speed * 4.7 + RUN_OUT)
@@ -47,23 +50,33 @@ def test_one_function_is_a_scenario(catalogue):
 
 
 def test_a_scenario_that_contradicts_itself_is_refused(catalogue):
-    def cut_in(rng, town):
-        return empty_road()
+    def cut_in(values):
+        return empty_road(values)
 
     with pytest.raises(ValueError, match="already a scenario named 'cut_in'"):
         add(cut_in)
 
-    def wordless(rng, town):
-        return empty_road(parameters={"gap [m]": 3.0})
-
-    with pytest.raises(ValueError, match=r"wordless draws gap \[m\], but declares samples of ego speed \[km/h\]"):
-        add(wordless).draw(0)
-
-    def homeless(rng, town):
-        return empty_road()
+    def homeless(values):
+        return empty_road(values)
 
     with pytest.raises(ValueError, match="homeless needs at least one town"):
         add(homeless, towns=())
+
+    def twice(values):
+        return empty_road(values)
+
+    with pytest.raises(ValueError, match="twice needs parameters of different names, got ego speed, ego speed"):
+        add(twice, parameters=(ego_speed(1, 2), ego_speed(2, 3)))
+
+
+def test_a_value_out_of_range_is_named_with_scenario_and_seed():
+    entry = SCENARIOS["lead_braking"]
+    values = {"ego speed": 30.0, "headway over that of UN R157": 1.2, "lead braking": 9.0}
+    with pytest.raises(ValueError, match=r"lead_braking, seed 5: lead braking must be 3 to 6 m/s², got 9"):
+        entry.make(5, values)
+    with pytest.raises(ValueError, match="seed 5: give ego speed, headway over that of UN R157, lead braking, got gap"):
+        entry.make(5, {"gap": 1.0})
+    assert entry.make(5, values | {"lead braking": 4.0}).parameters["lead braking"] == 4.0
 
 
 @pytest.mark.parametrize("name", list(SCENARIOS))
@@ -72,8 +85,14 @@ def test_every_scenario_says_what_it_is(name):
     assert entry.title
     assert entry.description.endswith(".")
     assert entry.tags
-    assert list(entry.draw(0).parameters) == list(entry.samples)
-    assert {entry.draw(seed).town for seed in range(8)} == set(HELD_OUT_TOWNS)
+    cases = [entry.draw(seed) for seed in range(8)]
+    assert all(list(case.parameters) == [parameter.name for parameter in entry.parameters] for case in cases)
+    assert all(case.town in HELD_OUT_TOWNS for case in cases)
+
+
+def test_every_case_has_a_town_of_its_own():
+    towns = [entry.draw(seed).town for entry in SCENARIOS.values() for seed in range(10)]
+    assert len(set(towns)) == len(towns)
 
 
 @pytest.mark.parametrize("verb", ["validate", "fidelity"])
@@ -87,8 +106,7 @@ def test_the_command_line_offers_exactly_the_catalogue(verb, capsys):
 
 
 def test_validation_runs_the_benchmark_and_fidelity_what_ranks_planners():
-    assert ValidateConfig().scenarios == scenarios_tagged("benchmark")
-    left_out = ("occluded_crossing", "lane_recovery")
-    assert FidelityConfig().scenarios == tuple(name for name in SCENARIOS if name not in left_out)
-    with pytest.raises(ValueError, match="no scenario is named tornado; there are lead_braking, cut_in"):
+    assert ValidateConfig().scenarios == ("lead_braking", "cut_in", "pedestrian_crossing")
+    assert FidelityConfig().scenarios == ("lead_braking", "cut_in", "pedestrian_crossing", "traffic")
+    with pytest.raises(ValueError, match="no scenario is named tornado; there are lead_braking, "):
         ValidateConfig(scenarios=("tornado",))

@@ -13,7 +13,8 @@ from policies.rule_based import LaneFollower
 from scenarios.actors import BrakingLead, CrossingPedestrian, CutIn
 from scenarios.case_results import run_cases
 from scenarios.case_runner import LearnedCaseRunner, ReferenceCaseRunner
-from scenarios.catalogue import SCENARIOS, cut_in_is_avoidable, scenarios_tagged
+from scenarios.catalogue import SCENARIOS, scenarios_tagged
+from scenarios.catalogue.lane_changes import cut_in_is_avoidable
 from scenarios.scenario import CONTEXT
 from scenarios.validate import ValidateConfig, validate
 from worldsim.datatypes.scene import ObjectKind
@@ -114,7 +115,7 @@ def test_pedestrian_meets_an_ego_that_does_not_brake():
     case = SCENARIOS["pedestrian_crossing"].draw(3)
     (walker,) = case.actors.scripts
     assert isinstance(walker, CrossingPedestrian)
-    arrival = case.parameters["time to arrival [s]"] - 0.5
+    arrival = case.parameters["time to arrival"] - 0.5
     state = play(walker, arrival)[-1]
     assert state.kind == ObjectKind.PEDESTRIAN
     assert state.lateral == pytest.approx(0.0, abs=0.2)
