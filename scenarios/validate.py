@@ -25,10 +25,12 @@ from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult, describe_tro
 from scenarios.case_runner import CarlaPlaces, make_case_runner
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.driving_process import Death, Whereabouts, run_in_process
-from scenarios.report import checkpoint_digest, code_digest, files_digest, provenance
+from scenarios.junit import write_junit
+from scenarios.report import checkpoint_digest, code_digest, files_digest, provenance, write_json, write_page
 from scenarios.reproduction import FAILURES, command_line, keep_failure
 from scenarios.scenario import Case, place_on_maps
-from scenarios.validation_report import Validation, print_validation, write_validation
+from scenarios.validation_page import validation_page
+from scenarios.validation_report import Validation, print_validation, report_content
 from scenarios.validation_run import CaseLog, add_to_log, drive_cases, logged_results, remove_log
 from scenarios.validity import ValidityConfig
 from scenarios.verdict import BROKEN_EXIT, VerdictConfig, decide, decided
@@ -215,7 +217,9 @@ def validate(config: ValidateConfig) -> int:
             conditions=conditions,
             provenance=provenance(checkpoint=checkpoint_used(config), seeds=seeds, maps=maps),
         )
-        write_validation(config.out, validation, film_folders=_film_folders(config), num_videos=config.num_videos)
+        write_json(config.out / "report.json", report_content(validation))
+        write_junit(config.out / "junit.xml", f"drivedit validate {config.policy}", validation.results, decision)
+        write_page(config.out / "report.html", validation_page(validation, _film_folders(config), config.num_videos))
         if all(case.id in logged for case in mine) or _stopped_early(config, results):
             remove_log(config.out)
 

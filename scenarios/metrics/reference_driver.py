@@ -207,7 +207,7 @@ class _Others:
             gap=others - self.half_extent[at] - arc - self.length / 2,
             ahead=ahead,
             from_behind=from_behind,
-            collides=(ahead & touching).any(axis=-1),
+            collides=np.asarray((ahead & touching).any(axis=-1)),
         )
 
     def situation(self, at: int | slice, seen: _Seen, speed: float, acceleration: float) -> Situation:
