@@ -20,6 +20,11 @@ FAILURES = "failures"
 """The folder of the failed cases, in that of the report."""
 
 
+def drive_path(folder: Path, result: CaseResult) -> Path:
+    """Where the arrays of a drive lie in the folder of a report, if they are kept."""
+    return folder / FAILURES / result.id / "drive.npz" if result.failed else folder / f"{result.id}.npz"
+
+
 def keep_failure(folder: Path, result: CaseResult, rollout: Rollout | None, command: str, *, film: bool) -> None:
     """Write what a failed case leaves.
 

@@ -39,6 +39,8 @@ MARGIN = 12.0
 """Around the ego's path [m]."""
 LEAST_WIDTH, LEAST_HEIGHT = 60.0, 26.0
 """Of what is shown [m]."""
+LABEL_DISTANCE = 5.0
+"""Nearer to the last instant than this, no time is written [m]."""
 PIXELS = 900
 """Width of a picture, before it is scaled to the page."""
 
@@ -65,7 +67,7 @@ def top_view_svg(drive: SavedDrive) -> str:
         ego = corners(np.array([*path[k], yaw, model.length, model.width]))
         hit = event is not None and k == last
         parts.append(_polygon(ego, EVENT_COLOR if hit else EGO_COLOR, opacity))
-        if k % every == 0 or k == last:
+        if k == last or np.linalg.norm(path[k] - path[last]) > LABEL_DISTANCE:
             parts.append(_text(path[k] + np.array([0.0, model.width / 2 + 0.9]), f"{k * drive.dt:.3g} s", FAINT, 1.5))
     parts += _scale_bar(low, high)
     return _svg(low, high, parts, "#f3f5f1")
@@ -73,7 +75,7 @@ def top_view_svg(drive: SavedDrive) -> str:
 
 def coverage_svg(coverage: Sequence[ParameterCoverage]) -> str:
     """How many cases passed, failed and are invalid in each bin of each parameter."""
-    label, row, width, gap = 190.0, 46.0, float(PIXELS), 6.0
+    label, row, width, gap = 230.0, 46.0, float(PIXELS), 6.0
     most = max((one.num_valid + one.num_invalid for p in coverage for one in p.bins), default=1) or 1
     parts = []
     for k, parameter in enumerate(coverage):

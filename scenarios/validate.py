@@ -21,17 +21,19 @@ from policies.policy_error import PolicyError
 from policies.registry import POLICIES, POLICY_HELP, make_policy, uses_pictures
 from policies.sampling_mpc import SamplingPlannerConfig
 from scenarios.baseline import SCHEMA, compare_with_baseline, read_report
-from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult, describe_trouble, undriven_result
+from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult, describe_trouble, severity, undriven_result
 from scenarios.case_runner import CarlaPlaces, make_case_runner
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.driving_process import Death, Whereabouts, run_in_process
+from scenarios.films import film_of
 from scenarios.junit import write_junit
 from scenarios.report import checkpoint_digest, code_digest, files_digest, provenance, write_json, write_page
-from scenarios.reproduction import FAILURES, command_line, keep_failure
+from scenarios.reproduction import FAILURES, command_line, drive_path, keep_failure
+from scenarios.rerun_file import Run, check_rerun, write_rerun
 from scenarios.scenario import Case, place_on_maps
 from scenarios.validation_page import validation_page
 from scenarios.validation_report import Validation, print_validation, report_content
-from scenarios.validation_run import CaseLog, add_to_log, drive_cases, logged_results, remove_log
+from scenarios.validation_run import CaseLog, add_to_log, drive_cases, logged_results, remove_kept_drives, remove_log
 from scenarios.validity import ValidityConfig
 from scenarios.verdict import BROKEN_EXIT, VerdictConfig, decide, decided
 
@@ -78,6 +80,7 @@ class ValidateConfig:
         budget: begin no case after so many seconds; the same command drives on from there [s].
         expect: SHA-256 of the only case's drive, as in failures/; the exit code is 3 if it is another.
         num_videos: of the worst drives, per scenario; 0 films no failure either.
+        rerun: .rrd file for the Rerun viewer that gets the worst drives; needs the extra "rerun".
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
         device: torch device of the world model.
         planner: how "planner" searches.
@@ -110,6 +113,7 @@ class ValidateConfig:
     budget: float | None = None
     expect: str = ""
     num_videos: int = 2
+    rerun: Path | None = None
     checkpoint: Path | None = None
     device: str = "cpu"
     planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
@@ -194,6 +198,8 @@ def validate(config: ValidateConfig) -> int:
     """
     baseline = None if config.baseline is None else read_report(config.baseline)["results"]
     maps = read_maps(config.maps)
+    if config.rerun is not None:
+        check_rerun(config.rerun)
     with lock_folder(config.out):  # before the rest: whether the report can be written is not found out at the end
         planned = plan_cases(config, maps)
         mine = _share(config, planned)
@@ -220,8 +226,11 @@ def validate(config: ValidateConfig) -> int:
         write_json(config.out / "report.json", report_content(validation))
         write_junit(config.out / "junit.xml", f"drivedit validate {config.policy}", validation.results, decision)
         write_page(config.out / "report.html", validation_page(validation, _film_folders(config), config.num_videos))
+        if config.rerun is not None:
+            write_rerun(config.rerun, f"{config.policy}, {config.world}", _worst_runs(config, results))
         if all(case.id in logged for case in mine) or _stopped_early(config, results):
             remove_log(config.out)
+            remove_kept_drives(config.out)
 
     print_validation(validation, config.out)
     return _compare_digest(config, results) or decision.exit_code
@@ -282,6 +291,7 @@ def _drive(
         spent=spent,
         pictures=_makes_pictures(config, policy),
         num_videos=config.num_videos,
+        keep_drives=config.rerun is not None,
         film_folders=_film_folders(config),
         unfilmable=unfilmable,
         command=lambda result: _reproduce(config, result),
@@ -289,6 +299,16 @@ def _drive(
         whereabouts=whereabouts,
     )
     return conditions
+
+
+def _worst_runs(config: ValidateConfig, results: Sequence[CaseResult]) -> list[Run]:
+    """The drives that are kept, the worst first."""
+    folders, runs = _film_folders(config), []
+    for result in sorted(results, key=severity, reverse=True):
+        drive = next((path for f in folders if (path := drive_path(f, result)).is_file()), None)
+        if drive is not None:
+            runs.append(Run(result=result, drive=drive, film=film_of(result, folders)))
+    return runs
 
 
 def _film_folders(config: ValidateConfig) -> list[Path]:
@@ -425,6 +445,7 @@ def _reproduce(config: ValidateConfig, result: CaseResult) -> str:
         shard="",
         merge=(),
         budget=None,
+        rerun=None,
         expect=result.digest,
     )
     return command_line("validate", again)

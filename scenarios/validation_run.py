@@ -20,7 +20,8 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.driving_process import Whereabouts
 from scenarios.films import Films, film_again
 from scenarios.json_log import JsonLog, append_entries, read_log
-from scenarios.reproduction import FAILURES, keep_failure
+from scenarios.reproduction import FAILURES, drive_path, keep_failure
+from scenarios.rollout_files import save_rollout
 from scenarios.scenario import Case
 from scenarios.validity import ValidityConfig
 from scenarios.verdict import VerdictConfig, decided
@@ -91,6 +92,14 @@ def remove_drives(out: Path) -> None:
     for film in out.glob("*_[0-9]*.mp4"):
         if _is_case(film.stem):
             film.unlink()
+    remove_kept_drives(out)
+
+
+def remove_kept_drives(out: Path) -> None:
+    """Remove what was kept of drives that did not fail."""
+    for drive in out.glob("*_[0-9]*.npz"):
+        if _is_case(drive.stem):
+            drive.unlink()
 
 
 def _is_case(name: str) -> bool:
@@ -111,6 +120,7 @@ def drive_cases(
     spent: float,
     pictures: bool,
     num_videos: int,
+    keep_drives: bool,
     film_folders: Sequence[Path],
     unfilmable: Collection[str],
     command: Callable[[CaseResult], str],
@@ -130,6 +140,7 @@ def drive_cases(
         spent: of the budget before [s].
         pictures: the drives have them from the first; without, those to be filmed are driven again with pictures.
         num_videos: films per scenario; 0 films no failure either.
+        keep_drives: not only those that failed, see `drive_path`.
         film_folders: where films may be already, this report's folder first.
         unfilmable: ids of cases that are not driven again for a film.
         command: the command that drives a case again.
@@ -163,6 +174,8 @@ def drive_cases(
                 keep_failure(folder, result, rollout, command(result), film=num_videos > 0)
             elif rollout is not None:
                 films.offer(result, rollout)
+                if keep_drives:
+                    save_rollout(drive_path(log.out, result), rollout)
             log.add(result)  # last: what the log holds is complete
             bar.update()
 
