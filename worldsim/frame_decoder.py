@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from worldsim.datatypes.camera import PinholeCamera
+from worldsim.dynamics.trust import PICTURE_SIGNALS
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.key_frames import KeyFrames
 from worldsim.gbuffer.rasterizer import Rasterizer, StaticWorld
@@ -31,8 +32,12 @@ from worldsim.networks.vae3d import (
 )
 from worldsim.picture_references import Fetch, fetch_all, refer_to_previous
 
+RECORDED = 255
+"""A pixel that is but recorded ones, as `DrivePictures.recorded` counts."""
 NUM_FRAMES = NUM_READ
 """Frames that a drive keeps: from so many the scene is read."""
+LEAST_SEEN = 0.01
+"""Where less of a picture was fetched, it does not matter how far that was changed."""
 CPU_BATCH = 8
 """Pictures made at once on a CPU. The memory for 32 at once, 130 MB for their surfaces alone, fits no cache, and the
 system hands it out anew at each step."""
@@ -47,12 +52,15 @@ class DrivePictures:
         geometry: where what the newest of them shows is.
         latent_geometry: the same of the newest latents, which are a step or more ahead where frames were not decoded.
         key_frames: earlier pictures of places that the drive may come by again.
+        recorded: how far each pixel of the newest frame goes back to recorded frames, through the pictures between,
+            uint8 [h, w]; 0 is painted, RECORDED is not.
     """
 
     frames: tuple[np.ndarray, ...]
     geometry: PictureGeometry
     latent_geometry: PictureGeometry
     key_frames: KeyFrames
+    recorded: np.ndarray
 
     @staticmethod
     def begin(frames: np.ndarray, geometries: Sequence[PictureGeometry], latents: np.ndarray | None) -> DrivePictures:
@@ -60,35 +68,38 @@ class DrivePictures:
         kept, key_frames = [frame.copy() for frame in frames], KeyFrames()
         for k, geometry in enumerate(geometries):
             key_frames = key_frames.insert(kept[k], geometry, None if latents is None else latents[k].copy())
-        newest = tuple(kept[: -NUM_FRAMES - 1 : -1])
         return DrivePictures(
-            frames=newest, geometry=geometries[-1], latent_geometry=geometries[-1], key_frames=key_frames
+            frames=tuple(kept[: -NUM_FRAMES - 1 : -1]),
+            geometry=geometries[-1],
+            latent_geometry=geometries[-1],
+            key_frames=key_frames,
+            recorded=np.full(frames.shape[1:3], RECORDED, np.uint8),
         )
 
-    def append(self, frame: np.ndarray, geometry: PictureGeometry, latent: np.ndarray | None) -> DrivePictures:
-        """With a new picture uint8 [h, w, 3], and its latent [c, h, w] if key frames are to keep it."""
+    def append(
+        self, frame: np.ndarray, geometry: PictureGeometry, latent: np.ndarray | None, recorded: np.ndarray
+    ) -> DrivePictures:
+        """With a new picture uint8 [h, w, 3], of which so much goes back to recorded frames, and its latent [c, h, w]
+        if key frames are to keep it."""
         return DrivePictures(
             frames=(frame, *self.frames)[:NUM_FRAMES],
             geometry=geometry,
             latent_geometry=geometry,
-            key_frames=self.key_frames.insert(frame, geometry, latent),
+            key_frames=self.key_frames.insert(frame, geometry, latent, float(recorded.mean()) / RECORDED),
+            recorded=recorded,
         )
 
 
 class PictureState(NamedTuple):
     """What pictures hand on, for `b` drives.
 
-    drives: of each. style: its light and weather, [b, d]. uncovered: share of the newest picture that no earlier one
-    shows, which had to be painted, [b]. round_trip: how far the newest latents are from what the encoder makes of their
-    picture, RMS [b]. style_drift: how far the style of the newest picture is from the drive's, RMS [b]. The last two
-    are NaN where nobody asked.
+    drives: of each. style: its light and weather, [b, d]. signals: PICTURE_SIGNALS of trust, [b, k], NaN where nobody
+    asked.
     """
 
     drives: tuple[DrivePictures, ...]
     style: Tensor
-    uncovered: Tensor
-    round_trip: Tensor
-    style_drift: Tensor
+    signals: Tensor
 
     def take(self, slots: Sequence[int]) -> PictureState:
         """The given slots, in that order; a slot may be taken many times."""
@@ -127,11 +138,17 @@ class Fetched(NamedTuple):
     """What is there of new pictures before they are made.
 
     references: earlier pictures, where the surfaces are now. key_frames: which of its key frames each drive recalls,
-    None for none, [b].
+    None for none, [b]. recorded: how far what is fetched goes back to recorded frames, as of DrivePictures, uint8
+    [b, h, w]; 0 where nothing is.
     """
 
     references: References
     key_frames: tuple[int | None, ...]
+    recorded: np.ndarray
+
+    def of(self, part: slice) -> Fetched:
+        """The same of some drives."""
+        return Fetched(self.references.of(part), self.key_frames[part], self.recorded[part])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,15 +224,19 @@ class FrameDecoder:
             DrivePictures.begin(own, [one.geometry for one in drive], of_frames)
             for own, drive, of_frames in zip(frames, surfaces, kept, strict=True)
         )
-        unknown = style.new_full((b,), torch.nan)
-        return latents, PictureState(drives, style, style.new_zeros(b), unknown, unknown)
+        last = slice(t - 1, None, t)
+        again = self._decode(latents, drawn.of(last), references.of(last), style)
+        signals = style.new_zeros(b, len(PICTURE_SIGNALS))
+        signals[:, PICTURE_SIGNALS.index("start_error")] = (again - pictures[last]).square().mean((1, 2, 3)).sqrt()
+        signals[:, -2:] = torch.nan
+        return latents, PictureState(drives, style, signals)
 
     def step(
         self,
         state: PictureState,
         latents: Tensor,
         surfaces: Sequence[SurfaceMap],
-        references: References,
+        fetched: Fetched,
         *,
         full_signals: bool = False,
     ) -> PictureState:
@@ -225,7 +246,7 @@ class FrameDecoder:
             state: as it was.
             latents: newest first, [b, k, c, h, w].
             surfaces: in the new pictures.
-            references: that `fetch` found for them.
+            fetched: what `fetch` found for them.
             full_signals: also encode them, and read their style.
         """
         size = CPU_BATCH if self.device.type == "cpu" else len(surfaces)
@@ -233,7 +254,7 @@ class FrameDecoder:
         for first in range(0, len(surfaces), size):
             part = slice(first, first + size)
             some = state.take(range(len(surfaces))[part])
-            done.append(self._step(some, latents[part], surfaces[part], references.of(part), full_signals))
+            done.append(self._step(some, latents[part], surfaces[part], fetched.of(part), full_signals))
         return PictureState.concat(done)
 
     def _step(
@@ -241,43 +262,68 @@ class FrameDecoder:
         state: PictureState,
         latents: Tensor,
         surfaces: Sequence[SurfaceMap],
-        references: References,
+        fetched: Fetched,
         full_signals: bool,
     ) -> PictureState:
         """`step` of so many pictures as are made at once."""
-        drawn = Surfaces.stack(surfaces, self.device)
-        newest = latents[:, : self.vae.config.temporal_kernel].flip(1) if self.ablation.latents else None
-        pictures = self.vae.decode(newest, drawn, references, state.style)
+        drawn, references = Surfaces.stack(surfaces, self.device), fetched.references
+        pictures = self._decode(latents[:, : self.vae.config.temporal_kernel].flip(1), drawn, references, state.style)
         frames = frames_to_uint8(pictures)
+        shown = frames_to_float(frames)
 
-        round_trip = style_drift = torch.full_like(state.uncovered, torch.nan)
+        told = drawn.told()  # what is fetched by guessed depths may be anything
+        seen = references.last_visible
+        covered = torch.maximum(seen, references.recalled_visible).mean((1, 2, 3)) * told
+        recorded = torch.from_numpy(fetched.recorded).to(told).mean((1, 2)) / RECORDED * told
+        changed = (shown - references.last).abs().mul(seen).mean((1, 2, 3)) / seen.mean((1, 2, 3)).clamp(min=LEAST_SEEN)
+        round_trip = style_drift = torch.full_like(covered, torch.nan)
         if full_signals:
-            shown = frames_to_float(frames)
             round_trip = (self.vae.encode(shown, drawn, references) - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
             style = self.vae.read_style(picture_statistics(shown, drawn)[:, None])
             style_drift = (style - state.style).square().mean(1).sqrt()
-        covered = torch.maximum(references.last_visible, references.recalled_visible).mean((1, 2, 3))
-        covered = covered * drawn.told()  # what is fetched by guessed depths may be anything
+        measured = {
+            "uncovered": 1 - covered,
+            "painted": 1 - recorded,
+            "changed": changed,
+            "detail": _detail(shown),
+            "start_error": state.signals[:, PICTURE_SIGNALS.index("start_error")],
+            "round_trip": round_trip,
+            "style_drift": style_drift,
+        }
+
         kept = latents[:, 0].cpu().numpy() if self.keep_latents else [None] * len(frames)
         drives = tuple(
             # copies outlive what was made beside them
-            drive.append(frame.copy(), one.geometry, None if latent is None else latent.copy())
-            for drive, frame, one, latent in zip(state.drives, frames.cpu().numpy(), surfaces, kept, strict=True)
+            drive.append(frame.copy(), one.geometry, None if latent is None else latent.copy(), share.copy())
+            for drive, frame, one, latent, share in zip(
+                state.drives, frames.cpu().numpy(), surfaces, kept, fetched.recorded, strict=True
+            )
         )
-        return PictureState(drives, state.style, 1 - covered, round_trip, style_drift)
+        signals = torch.stack([measured[name] for name in PICTURE_SIGNALS], dim=-1)
+        return PictureState(drives, state.style, signals)
+
+    def _decode(self, latents: Tensor, drawn: Surfaces, references: References, style: Tensor) -> Tensor:
+        """Pictures [b, 3, h, w] from the last of latents, oldest first, [b, k, c, h, w]."""
+        newest = latents[:, -self.vae.config.temporal_kernel :] if self.ablation.latents else None
+        return self.vae.decode(newest, drawn, references, style)
 
     def fetch(self, state: PictureState, surfaces: Sequence[SurfaceMap]) -> Fetched:
         """Of each drive the last picture and the most useful key frame, where the surfaces are now."""
         last: list[Fetch] = []
         recalled: dict[int, tuple[int, Fetch]] = {}
+        recorded: list[np.ndarray] = []
         for slot, (drive, one) in enumerate(zip(state.drives, surfaces, strict=True)):
             last.append(Fetch.between(one.geometry, drive.geometry, drive.frames[0]))
             if not self.ablation.last_picture:
                 last[-1] = last[-1]._replace(visible=np.zeros_like(last[-1].visible))
             index = drive.key_frames.retrieve(one.geometry, last[-1].visible) if self.ablation.key_frames else None
+            recorded.append(last[-1].share(drive.recorded))
             if index is not None:
                 old = drive.key_frames.geometry(index)
-                recalled[slot] = index, Fetch.between(one.geometry, old, drive.key_frames.picture(index))
+                found = Fetch.between(one.geometry, old, drive.key_frames.picture(index))
+                recalled[slot] = index, found
+                of_old = RECORDED * drive.key_frames.recorded(index) * found.visible
+                recorded[-1] = np.where(last[-1].visible > 0, recorded[-1], of_old)
 
         pictures, visible = fetch_all(last, self.device)
         old_pictures, old_visible = torch.zeros_like(pictures), torch.zeros_like(visible)
@@ -285,4 +331,11 @@ class FrameDecoder:
             slots = list(recalled)
             old_pictures[slots], old_visible[slots] = fetch_all([what for _, what in recalled.values()], self.device)
         chosen = tuple(recalled[slot][0] if slot in recalled else None for slot in range(len(surfaces)))
-        return Fetched(References(pictures, visible, old_pictures, old_visible), chosen)
+        references = References(pictures, visible, old_pictures, old_visible)
+        return Fetched(references, chosen, np.rint(np.stack(recorded)).astype(np.uint8))
+
+
+def _detail(pictures: Tensor) -> Tensor:
+    """How far neighbouring pixels of pictures [b, 3, h, w] are apart, down and to the right, [b]."""
+    down, right = pictures.diff(dim=2), pictures.diff(dim=3)
+    return down.abs().mean((1, 2, 3)) + right.abs().mean((1, 2, 3))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,6 +26,14 @@ class Fetch(NamedTuple):
     def between(new: PictureGeometry, old: PictureGeometry, picture: np.ndarray) -> Fetch:
         """The old picture, where the surfaces of the new one are."""
         return Fetch(picture, *reproject(new, old, pure=True))
+
+    def share(self, old: np.ndarray) -> np.ndarray:
+        """A share of each pixel of the old picture, uint8 [h, w], where the surfaces of the new one are; 0 where they
+        were not seen, float32 in [0, 255]."""
+        size = np.array(old.shape[::-1], np.float32)
+        at = (self.grid + 1.0) * (size / 2) - 0.5
+        sampled = cv2.remap(old, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return sampled * self.visible
 
     @staticmethod
     def nothing(picture: np.ndarray) -> Fetch:

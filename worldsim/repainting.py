@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from worldsim.frame_decoder import DrivePictures, FrameDecoder, PictureState
+from worldsim.dynamics.trust import PICTURE_SIGNALS
+from worldsim.frame_decoder import RECORDED, DrivePictures, FrameDecoder, PictureState
 from worldsim.gbuffer.key_frames import KeyFrames
 from worldsim.gbuffer.surface_map import SurfaceMap
 from worldsim.networks.vae3d import References, Surfaces, frames_to_uint8
@@ -44,14 +45,15 @@ def repaint(
     state = PictureState(
         tuple(_taken(frames[k], before[k]) for k in rows),
         style.expand(len(rows), -1),
-        *[style.new_zeros(len(rows))] * 3,
+        style.new_zeros(len(rows), len(PICTURE_SIGNALS)),
     )
     shown = [after[k] for k in rows]
-    references = decoder.fetch(state, shown).references
+    fetched = decoder.fetch(state, shown)
     # what looks otherwise is not fetched, though it may be where it was
-    same = torch.from_numpy(np.stack([~differs[k] for k in rows])[:, None]).to(references.last_visible)
-    references = references._replace(last_visible=references.last_visible * same)
-    painted = decoder.step(state, newest_first, shown, references)
+    visible = fetched.references.last_visible
+    same = torch.from_numpy(np.stack([~differs[k] for k in rows])[:, None]).to(visible)
+    fetched = fetched._replace(references=fetched.references._replace(last_visible=visible * same))
+    painted = decoder.step(state, newest_first, shown, fetched)
 
     repainted = frames.copy()
     for k, drive in zip(rows, painted.drives, strict=True):
@@ -93,5 +95,9 @@ def _differs(before: SurfaceMap, after: SurfaceMap) -> np.ndarray:
 def _taken(frame: np.ndarray, surfaces: SurfaceMap) -> DrivePictures:
     """A drive that has taken one picture."""
     return DrivePictures(
-        frames=(frame,), geometry=surfaces.geometry, latent_geometry=surfaces.geometry, key_frames=KeyFrames()
+        frames=(frame,),
+        geometry=surfaces.geometry,
+        latent_geometry=surfaces.geometry,
+        key_frames=KeyFrames(),
+        recorded=np.full(frame.shape[:2], RECORDED, np.uint8),
     )

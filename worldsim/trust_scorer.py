@@ -53,9 +53,9 @@ class TrustScorer:
             decoded: the scene as the frames show it, None where nobody asked: the disagreements are then 0.
             preview: where the egos are on their routes.
         """
-        measured = dict(zip(LATENT_SIGNALS, latent_signals.unbind(-1), strict=False))
-        measured |= {name: getattr(picture, name) for name in PICTURE_SIGNALS}
-        unknown = torch.full_like(picture.uncovered, torch.nan)
+        measured: dict[str, Tensor] = dict(zip(LATENT_SIGNALS, latent_signals.unbind(-1), strict=False))
+        measured |= zip(PICTURE_SIGNALS, picture.signals.unbind(-1), strict=True)
+        unknown = torch.full_like(picture.signals[:, 0], torch.nan)
         measured |= dict.fromkeys(DISAGREEMENTS, unknown)
         if decoded is not None:
             for name, value in disagreements(tracked, decoded, preview).items():

@@ -232,9 +232,7 @@ class WorldModel(nn.Module):
         )
         if decode:
             assert fetched is not None
-            picture = self.frame_decoder.step(
-                picture, latent.latents, surfaces, fetched.references, full_signals=full_signals
-            )
+            picture = self.frame_decoder.step(picture, latent.latents, surfaces, fetched, full_signals=full_signals)
         else:
             picture = picture.skip(surfaces)
         new = ModelState(tracked=tracked, generated=GeneratedState(latent, picture))

@@ -112,7 +112,9 @@ def move_to(
     latents = latent.latents.clone()
     latents[:, :kept] = fresh.flip(1)[:, :kept]
     key_frames = shown.drives[0].key_frames if forget else picture.drives[0].key_frames
-    drive = replace(shown.drives[0], key_frames=key_frames)
+    painted = (frames[-1] != clip.frames[-1]).any(axis=-1)
+    recorded = np.where(painted, np.uint8(0), picture.drives[0].recorded)
+    drive = replace(shown.drives[0], key_frames=key_frames, recorded=recorded)
     picture = picture._replace(drives=(drive,))
     generated = GeneratedState(latent._replace(latents=latents), picture)
     return replace(state, tracked=tracked, generated=generated), frames
@@ -135,8 +137,9 @@ def _paint_anew(
 
     assert state.generated is not None
     full_signals, shown = state.generated.has_full_signals, replace(clip, frames=frames)
-    generated = model.begin_pictures([shown], [scenes], [surfaces], style=style, full_signals=full_signals)
-    return replace(state, generated=generated), frames
+    latent, picture = model.begin_pictures([shown], [scenes], [surfaces], style=style, full_signals=full_signals)
+    drives = tuple(replace(drive, recorded=np.zeros_like(drive.recorded)) for drive in picture.drives)
+    return replace(state, generated=GeneratedState(latent, picture._replace(drives=drives))), frames
 
 
 def _surfaces(model: WorldModel, tracked: TrackedState, clip: StartClip) -> list[SurfaceMap]:

@@ -50,9 +50,9 @@ def test_frames_are_made_of_their_own_drive_alone(model: WorldModel) -> None:
     decoder, latent, picture = model.frame_decoder, *state.generated
     scenes = [model.tracker.camera_scene(state.tracked, slot) for slot in (0, 1)]
     surfaces = decoder.draw([model.tracker.static_world(state.tracked, slot) for slot in (0, 1)], scenes)
-    both = decoder.step(picture, latent.latents, surfaces, decoder.fetch(picture, surfaces).references)
+    both = decoder.step(picture, latent.latents, surfaces, decoder.fetch(picture, surfaces))
     second = picture.take([1])
-    alone = decoder.step(second, latent.latents[1:], surfaces[1:], decoder.fetch(second, surfaces[1:]).references)
+    alone = decoder.step(second, latent.latents[1:], surfaces[1:], decoder.fetch(second, surfaces[1:]))
     assert np.abs(both.newest[1].astype(int) - alone.newest[0]).max() <= 1
     assert not np.array_equal(both.newest[0], both.newest[1])
 

@@ -203,9 +203,10 @@ class PictureRollouts:
             first = int(self.clips.firsts[clip])
             at, end = first + self.clips.num_context - 1, first + self.clips.latents.shape[1] - 1
             carried["clip"][row] = clip
+            blind = bool(self.clips.hidden[clip])  # its latents are those of a model that knew as much
         else:
             at, end = self._draw_start(rng)
-        blind = bool(rng.random() < self.config.layout_dropout)
+            blind = bool(rng.random() < self.config.layout_dropout)
         sunless = bool(rng.random() < self.config.sun_dropout)
         carried["at"][row], carried["end"][row] = at, end
         carried["age"][row], carried["hidden"][row], carried["sunless"][row] = 0, blind, sunless

@@ -48,12 +48,13 @@ class SelfRolloutClips(NamedTuple):
     """Windows that begin with true latents and continue as the model rolls out under the recorded controls.
 
     firsts: store position of each one's first frame, int64 [n]. latents: float16 [n, t, c, h, w]. num_context: how many
-    of the t are true.
+    of the t are true. hidden: whether the layout was hidden from the model, bool [n].
     """
 
     firsts: np.ndarray
     latents: np.ndarray
     num_context: int
+    hidden: np.ndarray
 
 
 @torch.no_grad()
@@ -70,26 +71,30 @@ def make_self_rollouts(
     made_from = asdict(config) | {
         "num_frames": windows.num_frames,
         "num_steps": model.config.num_steps,
+        "layout_dropout": windows.layout_dropout,
         "dynamics": weights_checksum(model.denoiser),
     }
     made = make_or_load(path, made_from, lambda: _roll_out(model, windows, config))
-    return SelfRolloutClips(made["first"].numpy(), made["latents"].numpy(), config.num_context)
+    return SelfRolloutClips(made["first"].numpy(), made["latents"].numpy(), config.num_context, made["hidden"].numpy())
 
 
 def _roll_out(model: WorldModel, windows: LatentWindows, config: SelfRolloutClipsConfig) -> dict[str, Tensor]:
     """Where clips begin in the store, int64 [n], and their latents, float16 [n, t, c, h, w]."""
     rng = np.random.default_rng([config.seed, 10**6])
     generator = torch.Generator().manual_seed(config.seed)
-    firsts, latents = [], []
+    firsts, latents, without_layout = [], [], []
     with tqdm(total=config.num, desc="self-rollouts", unit="clip") as bar:
         while bar.n < config.num:
             firsts_drawn, hidden = windows.draw(min(config.batch_size, config.num - bar.n), rng)
+            layout = hidden[:, Draw.LAYOUT].copy()
             hidden[:, : Draw.STYLE_FRAME] = NOTHING_HIDDEN  # as drives do that begin with all that is known
+            hidden[:, Draw.LAYOUT] = layout  # or know no layout: the decoder is to make pictures of both
             batch = windows.at(firsts_drawn, hidden).on(model.device)
             context = batch.latents[:, : config.num_context]
             noise = torch.randn(batch.latents.shape, generator=generator).to(model.device)
             made = roll_out(model.denoiser, context, batch.conditions, noise, model.config.num_steps, batch.retrieved)
             firsts.append(torch.from_numpy(batch.first))
             latents.append(made.latents.half().cpu())
+            without_layout.append(torch.from_numpy(layout < windows.layout_dropout))
             bar.update(len(batch.first))
-    return {"first": torch.cat(firsts), "latents": torch.cat(latents)}
+    return {"first": torch.cat(firsts), "latents": torch.cat(latents), "hidden": torch.cat(without_layout)}

@@ -13,10 +13,14 @@ from torch import Tensor, nn
 TrustSignals = Literal["free", "full"]
 """What trust is made from: what sampling and fetching give anyway, or also signals that cost a pass of the network,
 an encoding of the frame and a reading of the scene off it."""
-FREE_SIGNALS = ("flow_instability", "surprise", "uncovered")
+PICTURE_SIGNALS = ("uncovered", "painted", "changed", "detail", "start_error", "round_trip", "style_drift")
+"""Those that are measured on pictures, the last two only where they are asked for."""
+FREE_SIGNALS = ("flow_instability", "surprise", *PICTURE_SIGNALS[:-2])
 """Of the newest latent: how far the first sampling step's estimate was from the last one's (NaN where there is but one
 step), and how far the sample was from its prior, both RMS in units of the prior's deviation. Of the newest picture: the
-share that no earlier picture shows."""
+share that no earlier picture shows; the share that goes back to no recorded frame, through however many pictures; how
+far on average what was fetched was changed, and how far neighbouring pixels are apart, both of a range of 2. Of the
+drive: how far its last recorded frame is from what is made in its place, RMS."""
 DISAGREEMENTS = ("speed_disagreement", "yaw_rate_disagreement", "lateral_disagreement")
 """How far decoded speed [m/s], yaw rate [rad/s] and lateral offset [m] are from the tracked ones."""
 FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip", "style_drift", *DISAGREEMENTS)
@@ -24,8 +28,7 @@ FULL_SIGNALS = (*FREE_SIGNALS, "seed_disagreement", "round_trip", "style_drift",
 deviation; how far the latent is from what the encoder makes of its picture, RMS; how far the style read off the picture
 is from the drive's, RMS; and the disagreements."""
 LATENT_SIGNALS = ("flow_instability", "surprise", "seed_disagreement")
-PICTURE_SIGNALS = ("uncovered", "round_trip", "style_drift")
-"""Those that are measured on latents, the last one where it is asked for, and on pictures, the last two likewise."""
+"""Those that are measured on latents, the last one only where it is asked for."""
 FLOOR = 1e-3
 """Added before the logarithm of a signal is taken."""
 

@@ -40,6 +40,7 @@ class KeyFrame:
             things; float16 [h, w], deflated.
         axes: of the camera, as of PictureGeometry.
         position: of the camera, as of PictureGeometry.
+        recorded: share of the picture that goes back to recorded frames.
     """
 
     picture: bytes
@@ -47,6 +48,7 @@ class KeyFrame:
     depth: bytes
     axes: np.ndarray
     position: np.ndarray
+    recorded: float
 
 
 @lru_cache(NUM_UNPACKED)
@@ -89,7 +91,13 @@ class KeyFrames:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def insert(self, picture: np.ndarray, geometry: PictureGeometry, latent: np.ndarray | None = None) -> KeyFrames:
+    def insert(
+        self,
+        picture: np.ndarray,
+        geometry: PictureGeometry,
+        latent: np.ndarray | None = None,
+        recorded: float = 1.0,
+    ) -> KeyFrames:
         """These and a picture, if the camera is far enough from where the last one was taken; else these.
 
         Of more than CAPACITY the later of the two that are closest to each other is left out.
@@ -98,6 +106,7 @@ class KeyFrames:
             picture: uint8 [h, w, 3].
             geometry: of the same size, the same for all pictures of a drive.
             latent: to be kept beside it.
+            recorded: share of the picture that goes back to recorded frames.
 
         Raises:
             ValueError: the sizes or focal lengths differ.
@@ -119,6 +128,7 @@ class KeyFrames:
             depth=zlib.compress(depth.tobytes(), _DEFLATE_LEVEL),
             axes=geometry.axes,
             position=geometry.position,
+            recorded=recorded,
         )
         return self._with(frame, depth, geometry)
 
@@ -129,6 +139,10 @@ class KeyFrames:
     def latent(self, index: int) -> np.ndarray | None:
         """The latent of a key frame, float16 [c, h / 8, w / 8], not to be changed."""
         return self._frames[index].latent
+
+    def recorded(self, index: int) -> float:
+        """Share of a key frame that goes back to recorded frames."""
+        return self._frames[index].recorded
 
     def geometry(self, index: int) -> PictureGeometry:
         """Where what it shows is; its road users are nowhere. Its depth is not to be changed."""

@@ -53,6 +53,10 @@ class Surfaces(NamedTuple):
         """1 where the layout is known, else 0; it is everywhere in a picture or nowhere."""
         return self.channels[:, SurfaceChannel.KNOWN : SurfaceChannel.KNOWN + 2, 0, 0].amin(1)
 
+    def of(self, chosen: Tensor | slice) -> Surfaces:
+        """Those of some pictures."""
+        return Surfaces(*(part[chosen] for part in self))
+
     @staticmethod
     def stack(maps: Sequence[SurfaceMap], device: torch.device) -> Surfaces:
         """Those of many pictures of one size, on a device."""

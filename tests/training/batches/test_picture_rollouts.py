@@ -153,11 +153,13 @@ def test_rollouts_end_when_they_are_old_and_grow_older_as_training_goes_on() -> 
 
 def test_clips_are_followed_to_their_end() -> None:
     latents = np.arange(6, dtype=np.float16)[None, :, None, None, None] * np.ones((2, 1, 8, 4, 4), np.float16)
-    clips = SelfRolloutClips(np.array([4, 20]), latents, 3)
+    clips = SelfRolloutClips(np.array([4, 20]), latents, 3, np.array([False, True]))
     rollouts, rng = rollouts_of(STORE, clips, num_frames=1), np.random.default_rng(0)
     for _ in range(12):
         batch = rollouts.batch(rollouts.choose(1.0, rng), rng)
         at, clip = (rollouts.carried[name][batch.rows].numpy() for name in ("at", "clip"))
+        hidden = rollouts.carried["hidden"][batch.rows].numpy()
+        assert (hidden == clips.hidden[clip]).all()  # what the model knew, the pictures are told
         number = at + 1 - clips.firsts[clip]
         assert ((number >= 3) & (number < 6)).all()
         assert batch.generated is not None

@@ -26,7 +26,10 @@ ROLLOUTS = PictureRolloutsConfig(num=3, batch_size=2, oldest=(3, 6), restart=0.2
 VAE_STAGE = VAEStageConfig(loop=LOOP, rollouts=ROLLOUTS, painting=PaintingConfig(critic_width=8))
 DECODER_STAGE = DecoderStageConfig(loop=LOOP, rollouts=ROLLOUTS, painting=PaintingConfig(critic_width=8))
 CLIPS = SelfRolloutClips(
-    np.array([4, 20]), np.random.default_rng(0).standard_normal((2, 9, 8, 4, 4)).astype(np.float16), 3
+    np.array([4, 20]),
+    np.random.default_rng(0).standard_normal((2, 9, 8, 4, 4)).astype(np.float16),
+    3,
+    np.array([False, True]),
 )
 
 

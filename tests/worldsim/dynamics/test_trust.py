@@ -24,7 +24,10 @@ from envs.learned.learned_world import LearnedWorld
 from envs.serialization import read_snapshot, write_snapshot
 from worldsim.checkpoint import WEIGHTS_NAME
 from worldsim.datatypes.layout import LayoutKind
-from worldsim.dynamics.trust import DISAGREEMENTS, FREE_SIGNALS, FULL_SIGNALS, LATENT_SIGNALS
+from worldsim.datatypes.start_clip import StartClip
+from worldsim.dynamics.trust import DISAGREEMENTS, FREE_SIGNALS, FULL_SIGNALS, LATENT_SIGNALS, PICTURE_SIGNALS
+from worldsim.frame_decoder import RECORDED
+from worldsim.gbuffer.key_frames import KeyFrames
 from worldsim.model_state import ModelState
 from worldsim.networks.vae3d import Surfaces, frames_to_float
 from worldsim.world_model import WorldModel
@@ -156,6 +159,72 @@ def test_what_no_picture_shows_is_uncovered(model: WorldModel) -> None:
     unknown, known = prediction.trust.signals["uncovered"].tolist()
     assert unknown == 1.0
     assert 0 < known < 0.3
+
+
+def known_clip() -> StartClip:
+    layout = with_road(layout_of(LayoutKind.BUILDING, (18.0, 9.0, 0.0, 0.0, 12.0, 8.0, 7.0)))
+    return replace(random_clip(), layout=layout)
+
+
+def test_what_was_painted_once_stays_painted(model: WorldModel) -> None:
+    """Pictures cover what pictures before them painted; it goes back to nothing recorded all the same."""
+    state = model.begin([known_clip()], [5])
+    forward, still = np.array([[0.0, 1.0, 0.0, 0.0]], np.float32), np.array([[0.0, 0.0, 1.0, 0.0]], np.float32)
+    painted, uncovered = [], []
+    for control in [forward] * 20 + [still] * 20:
+        state, prediction = model.step(state, control)
+        painted.append(prediction.trust.signals["painted"].item())
+        uncovered.append(prediction.trust.signals["uncovered"].item())
+    assert painted[0] == pytest.approx(uncovered[0], abs=0.02)
+    assert painted[19] > uncovered[19] + 0.02
+    assert painted[-1] >= painted[25]  # standing still covers everything and records nothing
+    assert uncovered[-1] < 0.1 < painted[-1]
+
+
+def test_a_recalled_key_frame_counts_as_recorded_as_it_was(model: WorldModel) -> None:
+    state = model.begin([known_clip()], [5])
+    picture = state.generated.picture
+    (drive,) = picture.drives
+    scene = model.tracker.camera_scene(state.tracked, 0)
+    surfaces = model.frame_decoder.draw([model.tracker.static_world(state.tracked, 0)], [scene])
+    shares = []
+    for recorded in (1.0, 0.25):
+        frame = drive.frames[0]
+        known = KeyFrames().insert(frame, drive.geometry, recorded=recorded)
+        # the last picture shows nothing of here but the sky
+        gone = replace(drive.geometry, position=drive.geometry.position + 500.0)
+        elsewhere = replace(drive, geometry=gone, latent_geometry=gone, key_frames=known)
+        fetched = model.frame_decoder.fetch(picture._replace(drives=(elsewhere,)), surfaces)
+        references = fetched.references
+        visible = ((references.recalled_visible > 0) & (references.last_visible == 0))[0, 0].numpy()
+        shares.append(fetched.recorded[0][visible])
+        assert visible.mean() > 0.2
+    assert (shares[0] == RECORDED).mean() > 0.99
+    assert np.abs(shares[1].astype(int) - RECORDED / 4).max() <= 1
+
+
+def test_a_drive_is_told_how_well_its_last_recorded_frame_is_made(model: WorldModel) -> None:
+    """Noise cannot be made from what is drawn, one colour can; the drive keeps the number."""
+    plain = replace(known_clip(), frames=np.full_like(known_clip().frames, 128))
+    state = model.begin([known_clip(), plain], [5, 5])
+    at = PICTURE_SIGNALS.index("start_error")
+    noisy, flat = state.generated.picture.signals[:, at].tolist()
+    assert noisy > flat > 0
+    _, prediction = model.step(state, np.repeat(CONTROL, 2, axis=0))
+    assert prediction.trust.signals["start_error"].tolist() == pytest.approx([noisy, flat])
+
+
+def test_soft_pictures_show_less_detail(model: WorldModel) -> None:
+    state = model.begin([known_clip()], [5])
+    _, sharp = model.step(state, CONTROL)
+    before = model.vae.decode
+    model.vae.decode = lambda *args: torch.nn.functional.avg_pool2d(before(*args), 5, 1, 2)
+    try:
+        _, soft = model.step(state, CONTROL)
+    finally:
+        model.vae.decode = before
+    assert soft.trust.signals["detail"] < 0.8 * sharp.trust.signals["detail"]
+    assert soft.trust.signals["changed"] > 0
 
 
 def test_a_moment_goes_on_exactly_here_in_a_branch_and_in_another_process(tiny_checkpoint: Path, tmp_path) -> None:
