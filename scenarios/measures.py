@@ -27,6 +27,8 @@ MOVES = 0.2
 """A road user that is slower across the lane does not move across it [m/s]."""
 BRAKES = 0.5
 """A road user that decelerates less does not brake [m/s²]."""
+NEXT_LANE = 4.0
+"""What is farther beside the route does not narrow it [m]."""
 STRAIGHT_ROUTE = 200.0
 """Length of the straight route of a start that tells none [m]."""
 
@@ -42,12 +44,12 @@ class ShownActors:
     def __init__(self, scripted: ScriptedActors, rollout: Rollout) -> None:
         self.scripted, self.rollout = scripted, rollout
         clip, self.model = rollout.clip, VehicleModel()
-        self.route = _route_of(rollout)
+        self.route = start_route(rollout)
         partner = None
         if clip.partner_path is not None:
             partner = route_through(clip.partner_path.points), clip.partner_path.meeting
         self.partner = partner
-        ego_s = ego_on_route(clip.vehicles[0], self.route, None, self.model.length, self.model.width).s
+        ego_s = ego_on_route(clip.vehicles[0], self.route, 0.0, self.model.length, self.model.width).s
         play = begin_play(scripted, self.route, ego_s, -(len(clip.vehicles) - 1) * rollout.dt, partner)
         for vehicle in clip.vehicles[:-1]:
             play = play.stepped(vehicle, self.model, rollout.dt)
@@ -59,9 +61,11 @@ class ShownActors:
         rollout, play = self.rollout, self._begun
         listed = objects_in_ground_frame(rollout.scenes, rollout.vehicles)
         found = np.full((len(play.scripts), len(listed), listed.shape[-1]), np.nan)
+        self._by_script = np.full((len(play.scripts), len(listed)), np.nan)
         for i, objects in enumerate(listed):
             boxes = play.boxes()
             for k, actor in enumerate(play.actors):
+                self._by_script[k, i] = actor.s
                 apart = np.hypot(*(objects[:, :2] - boxes[k, :2]).T)
                 apart[rollout.scenes.object_kinds[i] != actor.kind] = np.inf
                 nearest = int(apart.argmin())
@@ -73,10 +77,10 @@ class ShownActors:
     def places(self, actor: int) -> tuple[np.ndarray, np.ndarray]:
         """Arc length and lateral offset of a script's road user on its route, [t] each [m]; NaN where not shown."""
         route = self.route if actor < len(self.scripted.scripts) else self._partner_route
-        rows = self.shown[actor]
+        rows, hints = self.shown[actor], self._by_script[actor]
         places = np.full((len(rows), 2), np.nan)
         for i in np.flatnonzero(np.isfinite(rows[:, 0])).tolist():
-            places[i] = _project_beyond(route, rows[i, :2])
+            places[i] = route.project(rows[i, :2], float(hints[i]))[:2]  # a route may come by the same place twice
         return places[:, 0], places[:, 1]
 
     def speeds(self, actor: int) -> np.ndarray:
@@ -109,8 +113,8 @@ class ShownActors:
         return int(near.sum())
 
 
-def _route_of(rollout: Rollout) -> Route:
-    """The route of the start in the ground frame; straight on where the start tells none."""
+def start_route(rollout: Rollout) -> Route:
+    """The route at the start in the ground frame; straight on where the start tells none."""
     vehicle, route = rollout.vehicles[0], rollout.clip.route
     if len(route) < 3:
         ahead = np.linspace(0.0, STRAIGHT_ROUTE, 3)
@@ -118,16 +122,13 @@ def _route_of(rollout: Rollout) -> Route:
     return route_through(to_ground_frame(vehicle, route))
 
 
-def _project_beyond(route: Route, xy: np.ndarray) -> tuple[float, float]:
-    """Arc length and offset of the nearest place of a route, or of its tangents beyond its ends [m]."""
-    s, lateral, yaw = route.project(xy, None)
-    end = 0 if s < 1.0 else -1 if s > route.length - 1.0 else None
-    if end is None:
-        return s, lateral
-    yaw = float(route.yaw[end])
-    dx, dy = (xy - route.points[end]).tolist()
-    along = np.cos(yaw) * dx + np.sin(yaw) * dy
-    return (0.0 if end == 0 else route.length) + float(along), float(np.cos(yaw) * dy - np.sin(yaw) * dx)
+def route_offsets(rollout: Rollout) -> np.ndarray:
+    """How far the ego is to the left of the route that it had at the start, [t] [m]."""
+    route, s = start_route(rollout), 0.0
+    offsets = np.zeros(len(rollout.vehicles))
+    for i, vehicle in enumerate(rollout.vehicles):
+        s, offsets[i], _ = route.project(vehicle[:2], s)
+    return offsets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +165,7 @@ class Gap(Measure):
         """See Measure."""
         s, _ = drive.places(self.actor)
         length = drive.shown[self.actor, 0, ObjectColumn.LENGTH]
-        ego_s, _ = _project_beyond(drive.route, drive.rollout.vehicles[0, :2])
+        ego_s, *_ = drive.route.project(drive.rollout.vehicles[0, :2], 0.0)
         return _known(s[0] - ego_s - EGO_HALF_LENGTH - length / 2)
 
 
@@ -325,20 +326,21 @@ class ShowsSignal(Measure):
 
 @dataclass(frozen=True, kw_only=True)
 class ClearWidth(Measure):
-    """Between the trucks on either side of the route when the policy takes over [m]."""
+    """Between the trucks on either side of a place `ahead` [m] on the route when the policy takes over [m]."""
 
     name: str = "clear width"
     unit: str = "m"
     tolerance: float = 0.2
+    ahead: float
 
     def measure(self, drive: ShownActors) -> float | None:
         """See Measure."""
         scene = drive.rollout.scenes[0]
         trucks = objects_in_ground_frame(drive.rollout.scenes[:1], drive.rollout.vehicles[:1])[0]
         trucks = trucks[scene.object_kinds == ObjectKind.TRUCK]
-        edges = [(_project_beyond(drive.route, truck[:2])[1], truck[ObjectColumn.WIDTH] / 2) for truck in trucks]
-        left = [lateral - half for lateral, half in edges if lateral > 0]
-        right = [lateral + half for lateral, half in edges if lateral < 0]
+        edges = [(drive.route.project(truck[:2], self.ahead)[1], truck[ObjectColumn.WIDTH] / 2) for truck in trucks]
+        left = [lateral - half for lateral, half in edges if 0 < lateral < NEXT_LANE]
+        right = [lateral + half for lateral, half in edges if -NEXT_LANE < lateral < 0]
         return float(min(left) - max(right)) if left and right else None
 
 

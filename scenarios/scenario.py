@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from envs.maps.junction_search import JunctionAhead
-from envs.maps.map_files import MapFile
+from envs.maps.map_files import MadeMap, MapFile
 from envs.scripted_actors import ActorScript, ScriptedActors
 from policies.disturbance import Disturbance, DisturbedPolicy
 from policies.policy import Policy
@@ -102,7 +102,7 @@ class Case:
     duration: float
     criteria: PassCriteria
     measures: tuple[Measure, ...] = ()
-    map: MapFile | None = None
+    map: MapFile | MadeMap | None = None
     edits: tuple[Edit, ...] = ()
     disturbance: Disturbance | None = None
 
@@ -134,10 +134,10 @@ class Case:
 
 def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
     """The cases in an order in which a world builds each place once; each on the map that its seed falls on in turn, or
-    in its town where there are no maps."""
+    in its town, or on the map made for it, where there are no maps."""
     if maps:
         cases = [replace(case, map=maps[case.seed % len(maps)]) for case in cases]
-    return sorted(cases, key=lambda case: case.town if case.map is None else maps.index(case.map))
+    return sorted(cases, key=lambda case: maps.index(case.map) if isinstance(case.map, MapFile) else case.town)
 
 
 HELD_OUT_TOWNS = range(200_000, 300_000)
@@ -160,6 +160,7 @@ class Scenario:
         factory: makes a situation of their values.
         condition: on the values that are drawn; None takes all.
         towns: seeds of the towns that its cases are set in.
+        made_map: makes the map of a case from its town's seed, of a kind of place that towns do not have.
 
     Raises:
         ValueError: there is no town, no parameter, or two have the same name.
@@ -173,6 +174,7 @@ class Scenario:
     factory: SituationFactory
     condition: Callable[[Values], bool] | None = None
     towns: Sequence[int] = HELD_OUT_TOWNS
+    made_map: Callable[[int], MadeMap] | None = None
 
     def __post_init__(self) -> None:
         if not self.towns:
@@ -211,6 +213,7 @@ class Scenario:
             seed=seed,
             parameters={name: round(float(value), 3) for name, value in values.items()},
             town=town,
+            map=None if self.made_map is None else self.made_map(town),
             actors=situation.actors(),
             ego_speed=float(situation.ego_speed),
             duration=situation.duration,

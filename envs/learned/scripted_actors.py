@@ -55,7 +55,7 @@ def begin_scripted_actors(
         ValueError: there are more of them than the model has places, or the clip has no route, or no path for partners.
     """
     route = route_through(to_ground_frame(clip.vehicles[-1], clip.route))
-    ego_s = ego_on_route(clip.vehicles[0], route, None, model.length, model.width).s
+    ego_s = ego_on_route(clip.vehicles[0], route, 0.0, model.length, model.width).s
     partner = None
     if clip.partner_path is not None:
         partner = route_through(clip.partner_path.points), clip.partner_path.meeting

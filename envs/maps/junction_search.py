@@ -18,13 +18,15 @@ from worldsim.datatypes.scene import RouteCommand
 
 Control = Literal["light", "stop", "yield", "none"]
 """What counts for the ego where it enters: a light, a sign, or nothing."""
-Side = Literal["left", "right", "oncoming"]
-"""Where the other road user comes from, as the ego sees it before the junction."""
+Side = Literal["left", "right", "oncoming", "beside"]
+"""Where the other road user comes from, as the ego sees it before the junction; from beside it merges."""
 CONFLICT_DISTANCE = 1.5
 """Paths whose centrelines come nearer than this cross or merge [m]."""
 PARTNER_BEFORE, PARTNER_AFTER = 160.0, 80.0
 """How long the other's path is before and after it meets the ego's, where the roads are long enough [m]."""
-_SIDES: dict[Side, float] = {"left": -np.pi / 2, "right": np.pi / 2, "oncoming": np.pi}
+CIRCLE = 250.0
+"""The lanes of a roundabout lead back to where they begin within this distance [m]."""
+_SIDES: dict[Side, float] = {"left": -np.pi / 2, "right": np.pi / 2, "oncoming": np.pi, "beside": 0.0}
 _SIDE_TOLERANCE = np.radians(40.0)
 _CONTROLS: dict[SignalType, Control] = {
     SignalType.TRAFFIC_LIGHT: "light",
@@ -45,6 +47,7 @@ class JunctionAhead:
         partner: where the other road user comes from; None for nobody.
         partner_turns: what that one may do at the junction.
         partner_distance: least length of its path before the two meet [m].
+        roundabout: the junction is an entry of one, where the other comes round.
         beyond: route that goes on after the junction without another one [m].
         green_ends: of the ego's light, the time on the scripts' clock at which it turns yellow [s]; None leaves it.
 
@@ -58,6 +61,7 @@ class JunctionAhead:
     partner: Side | None = None
     partner_turns: tuple[RouteCommand, ...] = (RouteCommand.STRAIGHT,)
     partner_distance: float = 0.0
+    roundabout: bool = False
     beyond: float = 25.0
     green_ends: float | None = None
 
@@ -69,13 +73,13 @@ class JunctionAhead:
 
     def __str__(self) -> str:
         turns = " or ".join(turn.name.lower() for turn in self.turns)
-        meets = ""
+        meets, kind = "", "roundabout" if self.roundabout else "junction"
         if self.partner is not None:
             others = " or ".join(turn.name.lower() for turn in self.partner_turns)
             meets = f" that crosses the path of one who comes from the {self.partner} and goes {others}"
             meets = meets.replace("from the oncoming", "the other way")
         return (
-            f"a junction ruled by {' or '.join(self.controls)} with a way {turns}{meets}, {self.distance:.0f} m of "
+            f"a {kind} ruled by {' or '.join(self.controls)} with a way {turns}{meets}, {self.distance:.0f} m of "
             f"lane before it and {self.beyond:.0f} m after it"
         )
 
@@ -181,7 +185,7 @@ class _Search:
 
     def _ways_over(self, entry: Lane) -> Iterator[tuple[tuple[Lane, ...], Lane]]:
         """The junction's lanes after a lane, and the lane beyond the junction."""
-        frontier = [(lane,) for lane in self._onward(entry) if lane.junction >= 0]
+        frontier: list[tuple[Lane, ...]] = [(lane,) for lane in self._onward(entry) if lane.junction >= 0]
         while frontier:
             inside = frontier.pop()
             for lane in self._onward(inside[-1]):
@@ -245,7 +249,23 @@ class _Search:
             and other.turn in wanted.partner_turns
             and abs(wrap_angle(other.heading - way.heading - angle)) < _SIDE_TOLERANCE
             and np.isfinite(_first_conflict(way, other)[0])
+            and (not wanted.roundabout or self._leads_to(way.exit, other.entry))
         ]
+
+    def _leads_to(self, lane: Lane, goal: Lane) -> bool:
+        """Whether lanes lead from the beginning of one to that of another within CIRCLE."""
+        reached = {lane.key: 0.0}
+        frontier = [lane]
+        while frontier:
+            at = frontier.pop()
+            end = reached[at.key] + at.length
+            for onward in self._onward(at) if end < CIRCLE else ():
+                if onward is goal:
+                    return True
+                if end < reached.get(onward.key, np.inf):
+                    reached[onward.key] = end
+                    frontier.append(onward)
+        return lane is goal
 
     def _walk_back(self, lane: Lane, s: float, *, over_junctions: bool) -> tuple[list[Lane], float]:
         """The lanes to `lane` from a place `s` [m] on it, and the place on the first of them; `s` is negative where it

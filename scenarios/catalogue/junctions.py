@@ -16,6 +16,8 @@ from worldsim.datatypes.signals import SignalKind
 
 DURATION = 8.0
 """[s]."""
+MAX_ROUTE_OFFSET = 4.0
+"""Who is farther from the route has not gone the way that was asked for [m]."""
 STRAIGHT, LEFT = (RouteCommand.STRAIGHT,), (RouteCommand.LEFT,)
 
 
@@ -40,6 +42,7 @@ def crossing(
     turns: tuple[RouteCommand, ...] = STRAIGHT,
     partner_turns: tuple[RouteCommand, ...] = STRAIGHT,
     signals: tuple[SignalKind, ...] = (),
+    roundabout: bool = False,
 ) -> Situation:
     """An ego that does not brake and a car from another road are where their paths meet at about the same time.
 
@@ -50,6 +53,7 @@ def crossing(
         turns: what the ego's route may do.
         partner_turns: what the other may do.
         signals: of which one must be ahead of the ego at the start; () does not ask.
+        roundabout: the ego enters one.
     """
     speed, other, at = values["ego speed"] * KMH, values["speed of the other"] * KMH, values["time to arrival"]
     meets = at + values[LATER.name]
@@ -60,7 +64,9 @@ def crossing(
         scripts=(),
         partners=(car,),
         duration=DURATION,
-        criteria=PassCriteria(min_progress=0.5 * speed * at, max_red_lights=0, max_stop_signs=0),
+        criteria=PassCriteria(
+            min_progress=0.5 * speed * at, max_red_lights=0, max_stop_signs=0, max_route_offset=MAX_ROUTE_OFFSET
+        ),
         junction=JunctionAhead(
             distance=speed * (CONTEXT + at),
             turns=turns,
@@ -68,6 +74,8 @@ def crossing(
             partner=side,
             partner_turns=partner_turns,
             partner_distance=car.before,
+            roundabout=roundabout,
+            beyond=0.0 if roundabout else 25.0,
             green_ends=DURATION if "light" in controls else None,
         ),
         measures=(Meets(requested=meets), Speed(name="speed of the other", requested=other), *shown),
