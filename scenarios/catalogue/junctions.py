@@ -31,7 +31,12 @@ def arrival(low: float, high: float) -> Parameter:
     return Parameter(name="time to arrival", unit="s", low=low, high=high)
 
 
-LATER = Parameter(name="the other arrives later by", unit="s", low=-0.3, high=0.3)
+def later(low: float, high: float) -> Parameter:
+    """How much later the other is there [s]; negative where it is there before the ego."""
+    return Parameter(name="the other arrives later by", unit="s", low=low, high=high)
+
+
+LATER = later(-0.3, 0.3)
 
 
 def crossing(
@@ -47,7 +52,7 @@ def crossing(
     """An ego that does not brake and a car from another road are where their paths meet at about the same time.
 
     Args:
-        values: of "ego speed", "speed of the other", "time to arrival" and LATER.
+        values: of "ego speed", "speed of the other", "time to arrival" and "the other arrives later by".
         side: where the other comes from.
         controls: what may count for the ego; a light is green throughout.
         turns: what the ego's route may do.
