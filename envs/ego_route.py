@@ -13,6 +13,7 @@ from envs.idm import IDMConfig, idm
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.partner_path import PartnerPath
 from worldsim.datatypes.route import ROUTE_LANE_NAMES, RouteLaneColumn, to_vehicle_frame
 from worldsim.datatypes.scene import SceneState, control_from_action
 from worldsim.datatypes.start_clip import LAYOUT_RADIUS, StartClip, cycles_of_layout, users_along
@@ -52,6 +53,7 @@ def start_clip(
     road_users: KnownRoadUsers | None = None,
     ego_z: float = np.nan,
     sun: np.ndarray | None = None,
+    partner_path: PartnerPath | None = None,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip with the route and its lanes ahead.
@@ -69,6 +71,7 @@ def start_clip(
         road_users: all others now, of whom those are taken that a picture may show; None where not known.
         ego_z: height of the road under the ego [m]; NaN where not known.
         sun: unit vector towards the sun in the ground frame, [3]; None where not known.
+        partner_path: of scripted road users that come from another road; None without them.
         pictures: False makes a state-only clip.
     """
     ahead = np.arange(CLIP_ROUTE + 1.0)
@@ -89,6 +92,7 @@ def start_clip(
         road_users=road_users,
         ego_z=ego_z,
         sun=sun,
+        partner_path=partner_path,
         pictures=pictures,
     )
 

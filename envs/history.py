@@ -10,6 +10,7 @@ import numpy as np
 
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.partner_path import PartnerPath
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_FRAME, NO_LANES, StartClip
 
@@ -59,6 +60,7 @@ def clip_of(
     road_users: KnownRoadUsers | None = None,
     ego_z: float = np.nan,
     sun: np.ndarray | None = None,
+    partner_path: PartnerPath | None = None,
     pictures: bool = True,
 ) -> StartClip:
     """The past, newest last, as a start clip.
@@ -75,6 +77,7 @@ def clip_of(
         road_users: all others now; None where only the scenes' objects are known.
         ego_z: height of the road under the ego now [m]; NaN where not known.
         sun: unit vector towards the sun in the ground frame, [3]; None where not known.
+        partner_path: of scripted road users that come from another road; None without them.
         pictures: False leaves the frames out, and makes none.
     """
     frames = [instant.seen(show) if pictures else NO_FRAME for instant in past]
@@ -92,4 +95,5 @@ def clip_of(
         road_users=road_users,
         ego_z=ego_z,
         sun=sun,
+        partner_path=partner_path,
     )

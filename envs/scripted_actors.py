@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from envs.maps.junction_search import JunctionAhead
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
@@ -56,7 +57,8 @@ class ActorScript(Protocol):
     """How one scripted actor moves. Stateless: all it remembers is its ActorState and the time."""
 
     def initial(self, route: Route, ego_s: float) -> ActorState:
-        """Where the actor is when the episode begins with the ego at `ego_s`."""
+        """Where the actor is when the episode begins with the ego at `ego_s`. A partner gets its own path, and there
+        the arc length at which it meets the ego's."""
         ...
 
     def step(self, t: float, ego: ActorState, own: ActorState, dt: float) -> ActorState:
@@ -72,15 +74,20 @@ class ScriptedActors:
         scripts: one per actor.
         ego_speed: the ego's speed when the episode begins [m/s]; None leaves it to the seed.
         straight: metres of route ahead of the start that must follow the lane without a junction [m].
+        junction: that must lie ahead of the start instead.
+        partners: scripts of the road users that come from another road, which `junction` says; they move in coordinates
+            of their own path.
         ambient_traffic: keeps the seed's other traffic; off by default, so that the scripts alone decide.
 
     Raises:
-        ValueError: a negative speed or length.
+        ValueError: a negative speed or length, both kinds of start at once, or partners that come from nowhere.
     """
 
     scripts: tuple[ActorScript, ...]
     ego_speed: float | None = None
     straight: float = 0.0
+    junction: JunctionAhead | None = None
+    partners: tuple[ActorScript, ...] = ()
     ambient_traffic: bool = False
 
     def __post_init__(self) -> None:
@@ -88,6 +95,10 @@ class ScriptedActors:
             raise ValueError(f"ego_speed must be at least 0, got {self.ego_speed}")
         if self.straight < 0:
             raise ValueError(f"straight must be at least 0, got {self.straight}")
+        if self.junction is not None and self.straight > 0:
+            raise ValueError(f"give straight or junction, not both, got {self.straight} m and {self.junction}")
+        if self.partners and (self.junction is None or self.junction.partner is None):
+            raise ValueError(f"{len(self.partners)} partners need a junction that says where they come from, got none")
 
 
 def ego_on_route(vehicle: np.ndarray, route: Route, hint_s: float | None, length: float, width: float) -> ActorState:
@@ -118,6 +129,9 @@ class ScriptedPlay:
         ego_s: where the ego is on it [m].
         time: of the scripts' clock [s].
         actors: where they are, one per script.
+        partner_route: the path on which the last `num_partners` of the scripts move; None without such.
+        num_partners: of the scripts.
+        meeting: arc length on the partners' path at which it meets the ego's route [m].
     """
 
     scripts: tuple[ActorScript, ...]
@@ -125,9 +139,61 @@ class ScriptedPlay:
     ego_s: float
     time: float
     actors: tuple[ActorState, ...]
+    partner_route: Route | None = None
+    num_partners: int = 0
+    meeting: float = 0.0
+
+    def route_of(self, index: int) -> Route:
+        """The route in whose coordinates an actor is."""
+        if index < len(self.scripts) - self.num_partners:
+            return self.route
+        assert self.partner_route is not None, "partners have a path"
+        return self.partner_route
+
+    def boxes(self) -> np.ndarray:
+        """Boxes [scripts, 5] of the actors."""
+        rows = [scripted_box(actor, self.route_of(k)) for k, actor in enumerate(self.actors)]
+        return np.array(rows).reshape(-1, 5)
 
     def stepped(self, vehicle: np.ndarray, model: VehicleModel, dt: float) -> Self:
         """A step on; `vehicle` [6] is the ego before it."""
         ego = ego_on_route(vehicle, self.route, self.ego_s, model.length, model.width)
         moved = (script.step(self.time, ego, own, dt) for script, own in zip(self.scripts, self.actors, strict=True))
         return replace(self, ego_s=ego.s, time=self.time + dt, actors=tuple(moved))
+
+
+def begin_play(
+    scripted_actors: ScriptedActors,
+    route: Route,
+    ego_s: float,
+    time: float,
+    partner: tuple[Route, float] | None = None,
+) -> ScriptedPlay:
+    """The scripted actors where they begin.
+
+    Args:
+        scripted_actors: who.
+        route: the ego's; ground frame.
+        ego_s: where the ego is on it [m].
+        time: of the scripts' clock [s].
+        partner: the partners' path, and where on it they meet the ego's route [m].
+
+    Raises:
+        ValueError: there are partners, and no path for them.
+    """
+    partner_route, meeting = (None, 0.0) if partner is None else partner
+    if scripted_actors.partners and partner_route is None:
+        raise ValueError("a start of scripted_actors with partners must tell their path (StartClip.partner_path)")
+    actors = [script.initial(route, ego_s) for script in scripted_actors.scripts]
+    if partner_route is not None:
+        actors += [script.initial(partner_route, meeting) for script in scripted_actors.partners]
+    return ScriptedPlay(
+        scripts=(*scripted_actors.scripts, *scripted_actors.partners),
+        route=route,
+        ego_s=ego_s,
+        time=time,
+        actors=tuple(actors),
+        partner_route=partner_route,
+        num_partners=len(scripted_actors.partners),
+        meeting=meeting,
+    )

@@ -60,8 +60,8 @@ class CaseResult:
         scenario: name.
         seed: of the case.
         parameters: the sampled values by the names of the scenario's parameters.
-        outcome: "passed", the reason for failure ("collision", "off_road", "red_light", "stop_sign", "no_progress",
-            "policy_error"), or "invalid", "world_error" or "metric_error", which count neither as passed nor as failed.
+        outcome: "passed", the reason for failure ("collision", "off_road", "red_light", "stop_sign", "left_route",
+            "no_progress", "policy_error"), or "invalid", "world_error" or "metric_error", which count neither way.
         reason: why it is invalid, or how the policy, the world or a metric broke; "" otherwise.
         step: at which the drive ended by a collision, off the road or by a broken policy; None otherwise.
         seconds: driven by the policy [s].

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from policies.drive import Rollout
+from scenarios.measures import route_offsets
 from scenarios.metrics.collision import THRESHOLD
 
 Bound = Literal["at most", "at least"]
@@ -54,6 +57,7 @@ class PassCriteria:
         max_off_road: greatest probability of being off the road, [0, 1].
         max_red_lights: stop lines crossed on red; None does not ask.
         max_stop_signs: stop signs passed without a stop; None does not ask.
+        max_route_offset: greatest distance from the route that the ego had at the start; None does not ask [m].
     """
 
     min_progress: float
@@ -61,15 +65,23 @@ class PassCriteria:
     max_off_road: float = THRESHOLD
     max_red_lights: int | None = None
     max_stop_signs: int | None = None
+    max_route_offset: float | None = None
 
     def judge(self, rollout: Rollout) -> tuple[Criterion, ...]:
         """Each of them with what the drive did; the first that is not met is the reason of a failure."""
+        offset = 0.0 if self.max_route_offset is None else float(np.abs(route_offsets(rollout)).max())
         bounds = (
-            ("collision", float(rollout.collision.max()), self.max_collision),
-            ("off_road", float(rollout.off_road.max()), self.max_off_road),
-            ("red_light", float(rollout.red_light.sum()), self.max_red_lights),
-            ("stop_sign", float(rollout.stop_sign_missed.sum()), self.max_stop_signs),
+            ("collision", float(rollout.collision.max()), self.max_collision, ""),
+            ("off_road", float(rollout.off_road.max()), self.max_off_road, ""),
+            ("red_light", float(rollout.red_light.sum()), self.max_red_lights, ""),
+            ("stop_sign", float(rollout.stop_sign_missed.sum()), self.max_stop_signs, ""),
+            ("left_route", offset, self.max_route_offset, "m"),
         )
+        upper = [
+            Criterion(name=name, value=value, bound="at most", threshold=bound, unit=unit)
+            for name, value, bound, unit in bounds
+            if bound is not None
+        ]
         progress = Criterion(
             name="no_progress",
             value=float(rollout.progress.sum()),
@@ -77,9 +89,4 @@ class PassCriteria:
             threshold=self.min_progress,
             unit="m",
         )
-        upper = [
-            Criterion(name=name, value=value, bound="at most", threshold=bound)
-            for name, value, bound in bounds
-            if bound is not None
-        ]
         return (*upper, progress)

@@ -10,16 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from envs.maps.map_files import MapFile
+from envs.maps.junction_search import JunctionAhead
+from envs.maps.map_files import MadeMap, MapFile
 from envs.scripted_actors import ActorScript, ScriptedActors
 from policies.disturbance import Disturbance, DisturbedPolicy
 from policies.policy import Policy
 from scenarios.criteria import PassCriteria
+from scenarios.measures import Measure
 from scenarios.parameters import Parameter, Values, draw_values
 from worldsim.editing.edits import Edit
 
 CONTEXT = 0.7
 """The worlds drive this long before the policy takes over at time 0, so that a start clip shows motion [s]."""
+NUM_TOWNS = 6
+"""A case that has no room in its town is tried in those after it, in so many at most."""
 RUN_OUT = 20.0
 """Straight road kept free beyond where the ego can get [m]."""
 
@@ -33,6 +37,9 @@ class Situation:
         scripts: the scripted actors; at time 0 of their scripts the policy takes over.
         duration: the policy drives at most this long [s].
         criteria: of a pass.
+        measures: what a drive must show of it in order to count.
+        junction: that lies ahead; None for a straight road.
+        partners: scripted actors that come from another road there.
         ambient_traffic: keeps the town's own traffic; the start may then lie on any road, not just a straight one.
         edits: of `drivedit.edit`: what stands there otherwise than in the town; along the route, 0 is where the policy
             takes over.
@@ -43,6 +50,9 @@ class Situation:
     scripts: tuple[ActorScript, ...]
     duration: float
     criteria: PassCriteria
+    measures: tuple[Measure, ...] = ()
+    junction: JunctionAhead | None = None
+    partners: tuple[ActorScript, ...] = ()
     ambient_traffic: bool = False
     edits: tuple[Edit, ...] = ()
     disturbance: Disturbance | None = None
@@ -50,9 +60,14 @@ class Situation:
     def actors(self) -> ScriptedActors:
         """The world's reset option: its actors, and how much straight road the scripts need."""
         speed = float(self.ego_speed)
-        straight = 0.0 if self.ambient_traffic else self.ego_speed * (CONTEXT + self.duration) + RUN_OUT
+        anywhere = self.ambient_traffic or self.junction is not None
         return ScriptedActors(
-            scripts=self.scripts, ego_speed=speed, straight=straight, ambient_traffic=self.ambient_traffic
+            scripts=self.scripts,
+            ego_speed=speed,
+            straight=0.0 if anywhere else self.ego_speed * (CONTEXT + self.duration) + RUN_OUT,
+            junction=self.junction,
+            partners=self.partners,
+            ambient_traffic=self.ambient_traffic,
         )
 
 
@@ -64,11 +79,12 @@ class Case:
         scenario: name of the scenario it was drawn from.
         seed: it was drawn by; also the seed of env and policy.
         parameters: the sampled values by the names of the scenario's parameters.
-        town: where, a seed of a procedural town.
+        town: where, a seed of a procedural town; the next ones are tried where it has no room for the case.
         actors: the scripted actors; at time 0 of their scripts the policy takes over.
         ego_speed: the ego arrives with [m/s].
         duration: the policy drives at most this long [s].
         criteria: of a pass.
+        measures: what a drive must show of the case in order to count.
         map: where instead of the town.
         edits: what stands there otherwise than on the map.
         disturbance: what the ego suffers before the policy takes over; its time counts to `duration`.
@@ -85,7 +101,8 @@ class Case:
     ego_speed: float
     duration: float
     criteria: PassCriteria
-    map: MapFile | None = None
+    measures: tuple[Measure, ...] = ()
+    map: MapFile | MadeMap | None = None
     edits: tuple[Edit, ...] = ()
     disturbance: Disturbance | None = None
 
@@ -101,7 +118,8 @@ class Case:
     def reference_options(self, place: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Reset options of a world with actors; `place` are those that say where, instead of the case's own."""
         if place is None:
-            place = {"town": self.town} if self.map is None else self.map.reset_options
+            towns = tuple(range(self.town, self.town + NUM_TOWNS))
+            place = {"town": towns} if self.map is None else self.map.reset_options
         edits = {"layout": self.edits} if self.edits else {}
         return {**place, "scripted_actors": self.actors, **edits}
 
@@ -116,10 +134,10 @@ class Case:
 
 def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
     """The cases in an order in which a world builds each place once; each on the map that its seed falls on in turn, or
-    in its town where there are no maps."""
+    in its town, or on the map made for it, where there are no maps."""
     if maps:
         cases = [replace(case, map=maps[case.seed % len(maps)]) for case in cases]
-    return sorted(cases, key=lambda case: case.town if case.map is None else maps.index(case.map))
+    return sorted(cases, key=lambda case: maps.index(case.map) if isinstance(case.map, MapFile) else case.town)
 
 
 HELD_OUT_TOWNS = range(200_000, 300_000)
@@ -142,6 +160,7 @@ class Scenario:
         factory: makes a situation of their values.
         condition: on the values that are drawn; None takes all.
         towns: seeds of the towns that its cases are set in.
+        made_map: makes the map of a case from its town's seed, of a kind of place that towns do not have.
 
     Raises:
         ValueError: there is no town, no parameter, or two have the same name.
@@ -155,6 +174,7 @@ class Scenario:
     factory: SituationFactory
     condition: Callable[[Values], bool] | None = None
     towns: Sequence[int] = HELD_OUT_TOWNS
+    made_map: Callable[[int], MadeMap] | None = None
 
     def __post_init__(self) -> None:
         if not self.towns:
@@ -193,10 +213,12 @@ class Scenario:
             seed=seed,
             parameters={name: round(float(value), 3) for name, value in values.items()},
             town=town,
+            map=None if self.made_map is None else self.made_map(town),
             actors=situation.actors(),
             ego_speed=float(situation.ego_speed),
             duration=situation.duration,
             criteria=situation.criteria,
+            measures=situation.measures,
             edits=situation.edits,
             disturbance=situation.disturbance,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policies.drive import Rollout
+from scenarios.measures import ShownActors
 from scenarios.metrics.collision import THRESHOLD, first_event
 from scenarios.scenario import Case
 from worldsim.datatypes.scene import LaneColumn
@@ -35,25 +36,47 @@ class ValidityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Realised:
-    """A parameter of a scenario, as it was asked for and as it came about, in `unit`."""
+    """A parameter of a scenario, as it was asked for and as it came about, in `unit`.
+
+    A drive that is farther than `tolerance` from what was asked for did not realise its scenario.
+    """
 
     name: str
     requested: float
     realised: float
     unit: str
+    tolerance: float = 0.0
+
+    @property
+    def met(self) -> bool:
+        """Whether it came about."""
+        return abs(self.realised - self.requested) <= self.tolerance
 
 
 def realised_parameters(case: Case, rollout: Rollout) -> tuple[Realised, ...]:
-    """What a case asks for beside what the drive shows: the ego's speed where the policy takes over, and road users.
-
-    Scripted road users are counted where nobody else is about: the most that any instant shows.
+    """What a case asks for beside what the drive shows, as far as it goes: the ego's speed where the policy takes over,
+    how many of the scripted road users that come within sight are shown, and what the scenario measures.
     """
     speed = float(rollout.scenes.speed[0])
-    realised = [Realised(name="ego speed", requested=case.ego_speed, realised=speed, unit="m/s")]
-    if case.actors.scripts and not case.actors.ambient_traffic:
-        shown = int(rollout.scenes.object_valid.sum(axis=-1).max())
-        num = len(case.actors.scripts)
-        realised.append(Realised(name="scripted road users", requested=num, realised=min(shown, num), unit=""))
+    realised = [
+        Realised(name="ego speed", requested=case.ego_speed, realised=speed, unit="m/s", tolerance=SPEED_TOLERANCE)
+    ]
+    drive = ShownActors(case.actors, rollout)
+    if case.actors.scripts or case.actors.partners:
+        requested, shown = drive.num_near, drive.num_shown
+        realised.append(Realised(name="scripted road users", requested=requested, realised=shown, unit=""))
+    for measure in case.measures:
+        value = measure.measure(drive)
+        if value is not None:
+            realised.append(
+                Realised(
+                    name=measure.name,
+                    requested=measure.requested,
+                    realised=value,
+                    unit=measure.unit,
+                    tolerance=measure.tolerance,
+                )
+            )
     return tuple(realised)
 
 
@@ -75,8 +98,7 @@ def why_invalid(case: Case, rollout: Rollout, config: ValidityConfig) -> str:
     Nothing after the event that ends it, a collision or the road's edge, counts.
     """
     for parameter in realised_parameters(case, rollout):
-        tolerance = SPEED_TOLERANCE if parameter.unit == "m/s" else 0.0
-        if abs(parameter.realised - parameter.requested) > tolerance:
+        if not parameter.met:
             return (
                 f"not realised: {parameter.name} {parameter.realised:.3g} {parameter.unit}".rstrip()
                 + f" instead of {parameter.requested:.3g}"

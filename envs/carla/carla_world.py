@@ -25,7 +25,7 @@ from envs.maps.opendrive.carla_text import carla_opendrive
 from envs.maps.road_map import RoadMap, load_map, read_map_source
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
-from envs.scripted_actors import ScriptedActors, ScriptedPlay
+from envs.scripted_actors import ScriptedActors, ScriptedPlay, begin_play
 from envs.world import WorldLostError, WorldStep
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import EgoColumn
@@ -109,7 +109,7 @@ class CarlaWorld:
 
         Raises:
             ValueError: an unknown option, a map the server does not have, a route that is not on it, a pose it has no
-                room for, or scripted actors for which it has none.
+                room for, or scripted actors for which it has none, as those with a junction.
             ConnectionError: no server answers, or it is of another version than the client.
             WorldLostError: the server broke off.
         """
@@ -129,6 +129,11 @@ class CarlaWorld:
             self._enter(str(options.get("map", self._asked_map)))
         weather = self.config.weather or WEATHERS[int(rng.integers(len(WEATHERS)))]
         straight = 0.0 if scripted_actors is None else scripted_actors.straight
+        if scripted_actors is not None and scripted_actors.junction is not None:
+            raise ValueError(
+                f"in CARLA no start is looked for before a junction, and no light is scripted; asked for "
+                f"{scripted_actors.junction}"
+            )
         assert self._spawn_points is not None, "a map was entered"
         starts = self._spawn_points.starts(options.get("start_pose"), route, straight, rng)
         start, play, moment = self._begin(starts, scripted_actors, seed, weather)
@@ -324,13 +329,7 @@ class CarlaWorld:
         """The scripted actors at the first moment, by which the ego's given speed has taken it on by a frame."""
         ego_s = float(start.route.project(np.array(start.pose[:2]), None)[0])
         ego_s += (scripted_actors.ego_speed or 0.0) * self.dt
-        return ScriptedPlay(
-            scripts=scripted_actors.scripts,
-            route=start.route,
-            ego_s=ego_s,
-            time=-(self.config.num_context - 1) * self.dt,
-            actors=tuple(script.initial(start.route, ego_s) for script in scripted_actors.scripts),
-        )
+        return begin_play(scripted_actors, start.route, ego_s, -(self.config.num_context - 1) * self.dt)
 
     def _answer(self, control: np.ndarray, moment: CarlaMoment, progress: float) -> WorldStep:
         """The world as it is now, remembered for the start clip."""
@@ -375,11 +374,11 @@ def _placed(play: ScriptedPlay | None) -> tuple[Placed, ...]:
     return tuple(
         Placed(
             kind=actor.kind,
-            pose=play.route.pose_at(actor.s, actor.lateral, actor.heading),
+            pose=(x, y, yaw),
             speed=actor.speed,
             braking=actor.braking,
         )
-        for actor in play.actors
+        for actor, (x, y, yaw, _, _) in zip(play.actors, play.boxes().tolist(), strict=True)
     )
 
 

@@ -233,6 +233,7 @@ class LearnedWorld:
             road_users=known_road_users(tracked, 0),
             ego_z=float(tracked.ground[0, GroundColumn.Z]),
             sun=surroundings.sun,
+            partner_path=None if self._scripted is None else self._scripted.partner_path(),
             pictures=pictures,
         )
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from envs.maps.route import route_through
-from envs.scripted_actors import ScriptedActors, ScriptedPlay, ego_on_route, scripted_box
+from envs.scripted_actors import ScriptedActors, ScriptedPlay, begin_play, ego_on_route
 from worldsim.actors.actors import ACTOR_NAMES, ActorColumn, ParkedColumn, TraitColumn
 from worldsim.datatypes.known_road_users import usual_heights
+from worldsim.datatypes.partner_path import PartnerPath
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.start_clip import StartClip
@@ -30,11 +31,17 @@ class Scripted(ScriptedPlay):
 
     places: tuple[int, ...]
 
+    def partner_path(self) -> PartnerPath | None:
+        """The partners' path; None without partners."""
+        if self.partner_route is None:
+            return None
+        return PartnerPath(points=self.partner_route.points, meeting=self.meeting)
+
     def states(self) -> np.ndarray:
         """ACTOR_NAMES [scripts, 10] of the actors; NaN for an acceleration, which follows from their speeds."""
         rows = []
-        for actor in self.actors:
-            x, y, yaw, length, width = scripted_box(actor, self.route)
+        for actor, box in zip(self.actors, self.boxes().tolist(), strict=True):
+            x, y, yaw, length, width = box
             rows.append([x, y, yaw, actor.speed, length, width, 0.0, 1.0, np.nan, np.nan])
         return np.array(rows).reshape(len(rows), len(ACTOR_NAMES))
 
@@ -45,18 +52,15 @@ def begin_scripted_actors(
     """The scripted actors at the end of the clip, and the state in which each has a place among the model's actors.
 
     Raises:
-        ValueError: there are more of them than the model has places, or the clip has no route.
+        ValueError: there are more of them than the model has places, or the clip has no route, or no path for partners.
     """
     route = route_through(to_ground_frame(clip.vehicles[-1], clip.route))
-    ego_s = ego_on_route(clip.vehicles[0], route, None, model.length, model.width).s
-    scripted = Scripted(
-        scripts=scripted_actors.scripts,
-        route=route,
-        ego_s=ego_s,
-        time=-(len(clip.frames) - 1) * clip.dt,
-        actors=tuple(script.initial(route, ego_s) for script in scripted_actors.scripts),
-        places=(),
-    )
+    ego_s = ego_on_route(clip.vehicles[0], route, 0.0, model.length, model.width).s
+    partner = None
+    if clip.partner_path is not None:
+        partner = route_through(clip.partner_path.points), clip.partner_path.meeting
+    play = begin_play(scripted_actors, route, ego_s, -(len(clip.frames) - 1) * clip.dt, partner)
+    scripted = Scripted(**vars(play), places=())
     for vehicle in clip.vehicles[:-1]:
         scripted = scripted.stepped(vehicle, model, clip.dt)
     actors, surroundings = state.tracked.actors, state.tracked.surroundings[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -40,6 +40,34 @@ class MapFile:
     def reset_options(self) -> dict[str, str]:
         """What makes the reference world start on this map."""
         return {"map": str(self.path)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeMap:
+    """A map that is made on the spot.
+
+    Args:
+        name: as reports have it.
+        xodr: its OpenDRIVE text.
+    """
+
+    name: str
+    xodr: str = field(repr=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """The first 16 digits of the SHA-256 of the text."""
+        return hashlib.sha256(self.xodr.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """Name and digest, for reports."""
+        return f"{self.name} (SHA-256 {self.digest})"
+
+    @property
+    def reset_options(self) -> dict[str, str]:
+        """What makes the reference world start on this map."""
+        return {"map": self.xodr}
 
 
 def find_maps(paths: Sequence[Path]) -> tuple[MapFile, ...]:

@@ -175,6 +175,14 @@ class RoadMap:
             in_junction=lane.junction >= 0,
         )
 
+    def point_on(self, key: LaneKey, s: float) -> LanePoint:
+        """The place at arc length `s` [m] of a lane."""
+        return self._point(self.lanes[key], s)
+
+    def stops_on(self, key: LaneKey) -> list[tuple[float, int]]:
+        """Arc length of each stop line on a lane [m], and for which of `signals` it is."""
+        return list(self._lane_stops[key]) if key in self._lane_stops else []
+
     def random_lane_point(self, rng: np.random.Generator) -> LanePoint:
         """A place outside junctions on a lane that leads on, if there are such; each metre is equally likely."""
         lane = self.lanes[self._free_keys[int(rng.choice(len(self._free_keys), p=self._free_weights))]]
@@ -192,9 +200,19 @@ class RoadMap:
 
         return beside(lane.left), beside(lane.right)
 
-    def route_from(self, start: LanePoint, length: float, rng: np.random.Generator) -> Route:
-        """A route of `length` metres (less only where the road ends) that chooses at random at each fork."""
-        chain, total = [self.lanes[start.key]], -start.s
+    def route_from(
+        self, start: LanePoint, length: float, rng: np.random.Generator, via: Sequence[LaneKey] = ()
+    ) -> Route:
+        """A route of `length` metres (less only where the road ends) that chooses at random at each fork.
+
+        Args:
+            start: where it begins.
+            length: [m].
+            rng: chooses.
+            via: the lanes that it takes first, that of `start` included; () chooses from the beginning.
+        """
+        chain = [self.lanes[key] for key in via or (start.key,)]
+        total = sum(lane.length for lane in chain[:-1]) - start.s
         while True:
             total += chain[-1].length
             onward = [self.lanes[k] for k in chain[-1].successors if k in self.lanes]
@@ -202,6 +220,11 @@ class RoadMap:
             if total >= length or not alive:
                 break
             chain.append(alive[int(rng.integers(len(alive)))])
+        return self._resample(chain, np.full(len(chain), SEAM), np.zeros(len(chain)), start.s, length)
+
+    def route_via(self, start: LanePoint, via: Sequence[LaneKey], length: float) -> Route:
+        """The route of `length` metres along lanes in a row, that of `start` first; less where they end."""
+        chain = [self.lanes[key] for key in via]
         return self._resample(chain, np.full(len(chain), SEAM), np.zeros(len(chain)), start.s, length)
 
     def lanes_near(self, xy: np.ndarray, radius: float) -> list[LanePoint]:

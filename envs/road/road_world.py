@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from envs.ground_truth import (
     touching,
 )
 from envs.history import Instant
+from envs.maps.junction_search import JunctionStart, find_junction_start
 from envs.maps.road_map import LanePoint
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
@@ -35,6 +38,7 @@ from envs.scripted_actors import ScriptedActors, ego_on_route
 from envs.signals_ahead import START_BRAKING, SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.partner_path import PartnerPath
 from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind
@@ -60,7 +64,7 @@ class RoadWorld:
     or in the one that the environment variable DRIVEDIT_CACHE names; "off" keeps none (`envs.disk_cache`).
 
     reset options:
-        town: seed of a procedural town.
+        town: seed of a procedural town, or of several: the first is taken in which all the rest can be had.
         map: path or text of an .xodr file; excludes `town`.
         start_pose: (x, y, yaw) on a driving lane [m, m, rad]; without it the seed draws one.
         scripted_actors: ScriptedActors.
@@ -102,20 +106,35 @@ class RoadWorld:
         )
         if "map" in options and "town" in options:
             raise ValueError("give map or town, not both")
+        if "start_pose" in options and "scripted_actors" in options and options["scripted_actors"].junction is not None:
+            raise ValueError("give start_pose or scripted_actors with a junction, which say both where to start")
         rng = np.random.default_rng(seed)
         town, weather_seed = draw_town_and_weather(rng, self.config.num_towns)
-        town = options.get("town", town)
-        if not isinstance(town, int | np.integer) or isinstance(town, bool) or town < 0:
-            raise ValueError(f"town must be the seed of a procedural town, an integer of 0 or more, got {town!r}")
-        stage = load_map_scene(str(options["map"])) if "map" in options else load_town_scene(int(town))
+        if "map" in options:
+            return self._reset_on(load_map_scene(str(options["map"])), weather_seed, options, rng)
+        *others, last = _read_towns(options.get("town", town))
+        for other in others:
+            with suppress(ValueError):
+                return self._reset_on(load_town_scene(other), weather_seed, options, copy.deepcopy(rng))
+        return self._reset_on(load_town_scene(last), weather_seed, options, rng)
+
+    def _reset_on(
+        self, stage: StaticScene, weather_seed: int, options: Mapping[str, Any], rng: np.random.Generator
+    ) -> WorldStep:
+        """`reset` on a map."""
         scripted_actors = options.get("scripted_actors")
+        junction = None if scripted_actors is None else scripted_actors.junction
         has_room = "start_pose" in options or scripted_actors is not None
         for _ in range(MAX_TRIES):
-            lane = stage.lane_under(options["start_pose"]) if "start_pose" in options else None
-            if lane is None:
+            start = None if junction is None else find_junction_start(stage.road_map, junction, rng)
+            if "start_pose" in options:
+                lane = stage.lane_under(options["start_pose"])
+            elif start is not None:
+                lane = start.lane
+            else:
                 lane = stage.draw_start(0.0 if scripted_actors is None else scripted_actors.straight, rng)
             pose = options.get("start_pose", (lane.x, lane.y, lane.yaw))
-            step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scripted_actors, rng)
+            step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scripted_actors, start, rng)
             if not _is_spoilt(step) and (scripted_actors is not None or self._is_fair_start(step)):
                 break
             has_room |= step.collision <= 0.5 and step.off_road <= 0.5
@@ -264,6 +283,7 @@ class RoadWorld:
             road_users=episode.traffic.known_users(),
             ego_z=episode.z,
             sun=episode.look.sun_direction,
+            partner_path=_partner_path(episode.traffic),
             pictures=pictures,
         )
 
@@ -292,11 +312,13 @@ class RoadWorld:
         lane: LanePoint,
         pose: np.ndarray,
         scripted_actors: ScriptedActors | None,
+        start: JunctionStart | None,
         rng: np.random.Generator,
     ) -> WorldStep:
         """Put the ego on its lane among traffic and drive until the context is full."""
         config = self.config
-        route = stage.road_map.route_from(lane, ROUTE_LENGTH, rng)
+        route = stage.road_map.route_from(lane, ROUTE_LENGTH, rng, () if start is None else start.via)
+        partner = None if start is None or start.partner is None else (start.partner, start.meeting)
         s = float(route.project(pose[:2], None)[0])
         speed = float(rng.uniform(0.0, 1.0) * lane.speed_limit) if rng.random() < 0.85 else 0.0
         if scripted_actors is not None and scripted_actors.ego_speed is not None:
@@ -305,8 +327,20 @@ class RoadWorld:
         ego = ego_box(vehicle, config.vehicle)
         start_time = -(config.num_context - 1) * self.dt
         traffic = Traffic(
-            self._traffic_config, stage.road_map, stage.spawn_points, route, ego, s, start_time, scripted_actors, rng
+            self._traffic_config,
+            stage.road_map,
+            stage.spawn_points,
+            route,
+            ego,
+            s,
+            start_time,
+            scripted_actors,
+            rng,
+            partner,
         )
+        green_ends = None if scripted_actors is None or start is None else scripted_actors.junction.green_ends
+        if green_ends is not None and start.light >= 0:
+            traffic.lights = traffic.lights.ending_green(stage.road_map, start.light, green_ends)
         self._episode = RoadEpisode(
             stage=stage,
             look=Weather.from_seed(weather_seed),
@@ -411,6 +445,28 @@ class RoadWorld:
 def draw_town_and_weather(rng: np.random.Generator, num_towns: int) -> tuple[int, int]:
     """Seeds of the town and of the weather, as `reset` draws them from a generator that its own seed began."""
     return int(rng.integers(num_towns)), int(rng.integers(2**31))
+
+
+def _read_towns(value: Any) -> list[int]:
+    """Seeds of towns: of one, or of several.
+
+    Raises:
+        ValueError: none, or no seeds.
+    """
+    towns = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    for town in towns:
+        if not isinstance(town, int | np.integer) or isinstance(town, bool) or town < 0:
+            raise ValueError(f"town must be the seed of a procedural town, an integer of 0 or more, got {town!r}")
+    if not towns:
+        raise ValueError("town must be the seed of a procedural town, got an empty sequence")
+    return [int(town) for town in towns]
+
+
+def _partner_path(traffic: Traffic) -> PartnerPath | None:
+    if traffic.partner is None:
+        return None
+    route, meeting = traffic.partner
+    return PartnerPath(points=route.points, meeting=meeting)
 
 
 def _is_spoilt(step: WorldStep) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from scenarios.actors import EGO_HALF_LENGTH, CrossingPedestrian
+from scenarios.actors import EGO_HALF_LENGTH, CrossingPedestrian, Steady
 from scenarios.catalogue.conventions import KMH, LANE_WIDTH, NOTICE, ego_speed
 from scenarios.catalogue.registry import scenario
 from scenarios.criteria import PassCriteria
+from scenarios.measures import Gap, Measure, ReachesLane, Speed
 from scenarios.parameters import Parameter, Values, flag
 from scenarios.scenario import CONTEXT, Situation
+from worldsim.datatypes.scene import ObjectKind
 from worldsim.editing.edits import AlongRoute, Put
 
 WALK, RUN = 5.0 * KMH, 8.0 * KMH
@@ -16,6 +18,14 @@ VAN = (6.5, 2.2, 2.8)
 """Length, width and height of the truck that hides somebody [m]."""
 STEP_OUT, KERB_GAP = 1.0, 0.15
 """A pedestrian steps out so far before a parked truck, which stands so far beside the lane [m]."""
+
+
+def _walks(speed: float, arrival: float) -> tuple[Measure, ...]:
+    """Of a pedestrian who walks at a speed [m/s] and begins NOTICE before the start, `arrival` [s] from the lane."""
+    return (
+        Speed(name="walking speed", requested=speed, highest=True, tolerance=0.3),
+        ReachesLane(requested=arrival - NOTICE),
+    )
 
 
 @scenario(
@@ -37,6 +47,7 @@ def pedestrian_crossing(values: Values) -> Situation:
         scripts=(CrossingPedestrian(distance=distance, offset=side * WALK * arrival, start_at=-NOTICE, speed=WALK),),
         duration=6.0,
         criteria=PassCriteria(min_progress=0.3 * (distance - speed * CONTEXT)),
+        measures=_walks(WALK, arrival),
     )
 
 
@@ -62,5 +73,36 @@ def occluded_crossing(values: Values) -> Situation:
         scripts=(CrossingPedestrian(distance=distance, offset=-RUN * arrival, start_at=-NOTICE, speed=RUN),),
         duration=6.0,
         criteria=PassCriteria(min_progress=0.3 * (distance - speed * CONTEXT)),
+        measures=_walks(RUN, arrival),
         edits=(truck,),
+    )
+
+
+@scenario(
+    title="Pedestrian walks along the road",
+    tags=("scripted", "Euro NCAP"),
+    parameters=(
+        ego_speed(25, 45),
+        Parameter(name="time to collision", unit="s", low=3.0, high=4.0),
+        Parameter(name="lateral offset", unit="m", low=-0.8, high=0.0),
+    ),
+)
+def pedestrian_along(values: Values) -> Situation:
+    """A pedestrian walks ahead in the ego's lane at 5 km/h, in the middle or towards the kerb."""
+    speed, ttc = values["ego speed"] * KMH, values["time to collision"]
+    closing = speed - WALK
+    walker = Steady(
+        gap=closing * (CONTEXT + ttc),
+        speed=WALK,
+        lateral=values["lateral offset"],
+        kind=ObjectKind.PEDESTRIAN,
+        length=0.5,
+        width=0.5,
+    )
+    return Situation(
+        ego_speed=speed,
+        scripts=(walker,),
+        duration=6.0,
+        criteria=PassCriteria(min_progress=0.4 * speed * ttc),
+        measures=(Gap(requested=closing * ttc), Speed(name="walking speed", requested=WALK, tolerance=0.3)),
     )

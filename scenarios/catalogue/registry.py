@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 
+from envs.maps.map_files import MadeMap
 from scenarios.parameters import Parameter, Values
 from scenarios.scenario import HELD_OUT_TOWNS, Scenario, SituationFactory
 
@@ -19,6 +20,7 @@ def scenario(
     parameters: Sequence[Parameter],
     condition: Callable[[Values], bool] | None = None,
     towns: Sequence[int] = HELD_OUT_TOWNS,
+    made_map: Callable[[int], MadeMap] | None = None,
 ) -> Callable[[SituationFactory], Scenario]:
     """Register the decorated function as a scenario: its name and docstring are those of the scenario.
 
@@ -28,6 +30,7 @@ def scenario(
         parameters: which the function gets the values of, by name, in the order in which they are drawn.
         condition: on the values; what does not meet it is drawn again.
         towns: seeds of the towns that its cases are set in.
+        made_map: makes the map of a case from its town's seed, of a kind of place that towns do not have.
 
     Raises:
         ValueError: the name is taken.
@@ -46,6 +49,7 @@ def scenario(
             factory=factory,
             condition=condition,
             towns=towns,
+            made_map=made_map,
         )
         return SCENARIOS[name]
 

@@ -31,7 +31,7 @@ def test_a_drive_that_is_as_it_should_be(driven):
     case, rollout = driven
     for config in (ValidityConfig(), PICTURES, STATE):
         assert why_invalid(case, rollout, config) == ""
-    speed, road_users = realised_parameters(case, rollout)
+    speed, road_users, *_ = realised_parameters(case, rollout)
     assert speed.realised == pytest.approx(speed.requested, abs=0.3)
     assert (road_users.requested, road_users.realised) == (1, 1)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.partner_path import PartnerPath
 from worldsim.datatypes.route import ROUTE_LANE_NAMES
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.signals import LIGHT_CYCLE_NAMES, ROUTE_SIGNAL_NAMES
@@ -45,6 +46,8 @@ class StartClip:
             frame of `vehicles`. None where only the objects of `scenes` are known.
         ego_z: height of the road under the ego at the last frame [m]; NaN where it is not known.
         sun: unit vector towards the sun in the ground frame of `vehicles`, float64 [3]; None where it is not known.
+        partner_path: of scripted road users that come from another road, in the ground frame of `vehicles`; None of a
+            start without them.
 
     A state-only clip has no frames: uint8 [t, 0, 0, 3]. Only a state-only drive can begin from it.
 
@@ -65,6 +68,7 @@ class StartClip:
     road_users: KnownRoadUsers | None = None
     ego_z: float = np.nan
     sun: np.ndarray | None = None
+    partner_path: PartnerPath | None = None
 
     def __post_init__(self) -> None:
         t = len(self.frames)

@@ -31,7 +31,7 @@ def save_starts(clips: Sequence[StartClip], path: Path) -> None:
     """Write equally long clips to `path`, whole or not at all.
 
     Layouts and road users are written to the millimetre, the frames before the last as `clip_frames` says, all else
-    exactly.
+    exactly; paths of scripted road users, which belong to a case of a scenario, are left out.
 
     Raises:
         ValueError: no clips, or their shapes differ.

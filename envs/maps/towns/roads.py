@@ -90,7 +90,7 @@ def _turn_road(
     road_id: int, junction_id: int, into: Leg, lane_in: int, out: Leg, lane_out: int, along_curb: bool
 ) -> xodr.Road:
     """The one-lane road of a turn; its reference line is the left edge of that lane."""
-    planview = _planview((into.edge_in(lane_in), out.edge_out(lane_out)))
+    planview = planview_through((into.edge_in(lane_in), out.edge_out(lane_out)))
     width = into.street.lane_width
     widening = (out.street.lane_width - width) / planview.get_total_length()
     lane = xodr.Lane(xodr.LaneType.driving, a=width, b=widening)
@@ -139,7 +139,7 @@ def street_road(
             _paint(lane, [(0.0, kind)], xodr.RoadMarkColor.white, street.length, unpainted)
             add(lane)
         add(xodr.Lane(xodr.LaneType.sidewalk, a=SIDEWALK_WIDTH))
-    road = xodr.Road(street.road_id, _planview(street.knots), xodr.Lanes().add_lanesection(section))
+    road = xodr.Road(street.road_id, planview_through(street.knots), xodr.Lanes().add_lanesection(section))
     road.add_predecessor(xodr.ElementType.junction, junction_ids[0])
     road.add_successor(xodr.ElementType.junction, junction_ids[1])
     first, second = street.speed_limits
@@ -167,7 +167,8 @@ def _bare_centre() -> xodr.Lane:
     return xodr.Lane(xodr.LaneType.none)
 
 
-def _planview(knots: Sequence[Pose]) -> xodr.PlanView:
+def planview_through(knots: Sequence[Pose]) -> xodr.PlanView:
+    """The clothoids through poses, one between each two."""
     planview = xodr.PlanView()
     for start, curve in zip(knots, curves_through(knots), strict=False):
         shape = _curve(curve.KappaStart, curve.KappaEnd, curve.length)

@@ -66,6 +66,22 @@ class LightPrograms:
             ) % period
         return LightPrograms(cycles=cycles, groups=static.groups, signs=static.signs)
 
+    def ending_green(self, road_map: RoadMap, signal: int, time: float) -> LightPrograms:
+        """The same programs, those of one junction begun such that a light of it turns yellow at `time` [s].
+
+        Args:
+            road_map: of these programs.
+            signal: the light, index into RoadMap.signals.
+            time: on the lights' clock [s].
+        """
+        junctions = _programs(road_map)[1]
+        group = int(self.groups[signal])
+        period, offset, green, _ = self.cycles[group].tolist()
+        cycles, here = self.cycles.copy(), junctions == junctions[group]
+        begins = cycles[here, LightCycleColumn.OFFSET] + (time - green - offset)
+        cycles[here, LightCycleColumn.OFFSET] = begins % period
+        return LightPrograms(cycles=cycles, groups=self.groups, signs=self.signs)
+
     def shown(self, time: float) -> np.ndarray:
         """What each of RoadMap.signals shows at a time [s]: SignalKind, NONE if it is no control, int64 [signals]."""
         if not len(self.cycles):

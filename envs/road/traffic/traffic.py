@@ -17,7 +17,7 @@ from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
-from envs.scripted_actors import ActorState, ScriptedActors, scripted_box
+from envs.scripted_actors import ActorState, ScriptedActors, begin_play, scripted_box
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
@@ -112,12 +112,13 @@ class Traffic:
         config: how much traffic.
         road_map: where.
         spawn_points: of the same map.
-        route: the ego's route at the start; scripted actors live on it.
+        route: the ego's route at the start; scripted actors live on it, or on the partners' path.
         ego: the ego's box [5].
         ego_s: where the ego starts on the route [m].
         start_time: the clock now [s].
         scenario: scripted actors, if any.
         rng: draws the population; not kept.
+        partner: the path of the scripted actors from another road, and where on it they meet the ego's route [m].
     """
 
     def __init__(
@@ -131,12 +132,14 @@ class Traffic:
         start_time: float,
         scenario: ScriptedActors | None,
         rng: np.random.Generator,
+        partner: tuple[Route, float] | None = None,
     ):
         self.config, self.road_map, self.spawn_points = config, road_map, spawn_points
         ambient = scenario is None or scenario.ambient_traffic
         num_vehicles, num_pedestrians = (config.num_vehicles, config.num_pedestrians) if ambient else (0, 0)
-        self.script_route, self.scripts = route, scenario.scripts if scenario else ()
-        self.scripted = tuple(script.initial(route, ego_s) for script in self.scripts)
+        play = begin_play(scenario or ScriptedActors(scripts=()), route, ego_s, start_time, partner)
+        self.script_route, self.scripts, self.scripted = route, play.scripts, play.actors
+        self.partner, self.num_partners = partner, play.num_partners
         self.external = ExternalActors.none()
         self.time = start_time
 
@@ -210,7 +213,7 @@ class Traffic:
         return slice(self._num_solid - len(self.external.heights), self._num_solid)
 
     def _objects(self) -> Objects:
-        scripted = np.array([scripted_box(a, self.script_route) for a in self.scripted]).reshape(-1, 5)
+        scripted = np.array([scripted_box(a, on) for a, on in self._scripted_on()]).reshape(-1, 5)
         external, num_parked = self.external.objects, len(self.parked)
         own, own_z = self.vehicles.boxes()
         walkers, walkers_z = self.pedestrians.boxes()
@@ -227,14 +230,16 @@ class Traffic:
             speeds=np.concatenate(speeds),
             kinds=self.kinds,
             z=np.concatenate(
-                [own_z, [self._scripted_z(a) for a in self.scripted], external_z, walkers_z, self.parked_z]
+                [own_z, [_scripted_z(*each) for each in self._scripted_on()], external_z, walkers_z, self.parked_z]
             ),
         )
 
-    def _scripted_z(self, actor: ActorState) -> float:
-        """Height of the road under a scripted actor [m]."""
-        z = self.script_route.z
-        return float(z[min(max(int(actor.s), 0), len(z) - 1)])
+    def _scripted_on(self) -> list[tuple[ActorState, Route]]:
+        """Each scripted actor with the route in whose coordinates it is."""
+        routes = [self.script_route] * len(self.scripted)
+        if self.partner is not None:
+            routes[len(routes) - self.num_partners :] = [self.partner[0]] * self.num_partners
+        return list(zip(self.scripted, routes, strict=True))
 
     def braking(self) -> np.ndarray:
         """Who shows brake lights, bool [m]."""
@@ -342,14 +347,14 @@ class Traffic:
             on_crosswalk = self.pedestrians.on_crosswalk[walkers]
             margins[solid - n + len(standing) : -1] = np.where(on_crosswalk, CROSSWALK_MARGIN, CROSSING_MARGIN)
         ahead = PATH_STEP * np.arange(CROSSING_POINTS)
-        paths = [points_at(self.script_route, a.s + np.cos(a.heading) * ahead) for a in self.scripted]
+        paths = [points_at(on, a.s + np.cos(a.heading) * ahead) for a, on in self._scripted_on()]
         return Obstacles(
             boxes=np.concatenate([objects.boxes[crossing], ego.box[None]]),
             z=np.append(z[crossing], ego.z),
             speeds=np.append(objects.speeds[crossing], ego.speed),
             margins=margins,
             paths=np.stack([*paths, ego.way]) if paths else ego.way[None],
-            path_z=np.array([*(self._scripted_z(a) for a in self.scripted), ego.z]),
+            path_z=np.array([*(_scripted_z(*each) for each in self._scripted_on()), ego.z]),
             path_speeds=np.array([*(a.speed for a in self.scripted), ego.speed]),
         )
 
@@ -388,3 +393,8 @@ class Traffic:
         with_kerbs = candidates[points.has_kerbs[candidates]]
         for i in missing_people.tolist() if len(with_kerbs) else ():
             self.pedestrians.spawn(i, int(with_kerbs[int(rng.integers(len(with_kerbs)))]), points, rng)
+
+
+def _scripted_z(actor: ActorState, route: Route) -> float:
+    """Height of the road under a scripted actor on its route [m]."""
+    return float(route.z[min(max(int(actor.s), 0), len(route.z) - 1)])

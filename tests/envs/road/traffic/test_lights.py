@@ -88,6 +88,17 @@ def test_all_lights_of_a_junction_are_red_between_two_phases(town):
     assert ((lengths > 0.9) & (lengths < 2.1)).all()
 
 
+def test_a_junction_is_begun_such_that_a_light_turns_yellow_in_time(town):
+    programs = LightPrograms.of(town, 0)
+    for index, signal in enumerate(lights_of(town)):
+        light = town.signals.index(signal)
+        moved = programs.ending_green(town, light, 3.0)
+        assert [moved.shown(time)[light] for time in (2.9, 3.1)] == [SignalKind.GREEN, SignalKind.YELLOW]
+        assert crossing_greens(town, moved) == [] or index > 1
+        lengths = [LightCycleColumn.PERIOD, LightCycleColumn.GREEN, LightCycleColumn.YELLOW]
+        assert np.array_equal(moved.cycles[:, lengths], programs.cycles[:, lengths])
+
+
 def test_a_seed_moves_the_beginning_of_the_cycles_only(town):
     one, other = LightPrograms.of(town, 1), LightPrograms.of(town, 2)
     columns = [LightCycleColumn.PERIOD, LightCycleColumn.GREEN, LightCycleColumn.YELLOW]
