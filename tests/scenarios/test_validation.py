@@ -1,6 +1,7 @@
 """`drivedit validate` from its arguments to its exit code and files, on one straight lane."""
 
 import json
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -151,18 +152,18 @@ def test_a_world_that_breaks_makes_its_case_invalid_and_the_rest_is_driven(run, 
 
 
 def test_drives_are_the_same_with_and_without_films_and_frames_are_made_for_films_alone(run, monkeypatch):
-    num_frames = [0]
+    num_frames = multiprocessing.Value("q")  # the world is in another process
     frame = StraightWorld.frame
 
     def counted(self):
-        num_frames[0] += 1
+        num_frames.value += 1
         return frame(self)
 
     monkeypatch.setattr(StraightWorld, "frame", counted)
     plain = run("--point-estimate", policy="constant", num_seeds=3)[-1]["results"]
-    assert num_frames == [0], "nobody looks"
+    assert num_frames.value == 0, "nobody looks"
     filmed = run("--point-estimate", "--num-videos", 1, policy="constant", num_seeds=3)[-1]["results"]
-    assert num_frames[0] > 0
+    assert num_frames.value > 0
     assert filmed == plain
 
 
@@ -183,7 +184,9 @@ def test_what_cannot_be_is_said_first(here, run):
     (here / "old.json").write_text('{"schema": "drivedit.validation/0"}')
     code, _, err, _ = run("--baseline", "old.json")
     assert code == 2
-    assert "old.json has schema 'drivedit.validation/0', this version reads 'drivedit.validation/1'" in err
+    assert (
+        "old.json has schema 'drivedit.validation/0', this version reads 'drivedit.validation/2': validate again" in err
+    )
 
 
 def test_a_log_of_other_code_is_not_gone_on_with(here, run):
