@@ -184,9 +184,7 @@ def test_what_cannot_be_is_said_first(here, run):
     (here / "old.json").write_text('{"schema": "drivedit.validation/0"}')
     code, _, err, _ = run("--baseline", "old.json")
     assert code == 2
-    assert (
-        "old.json has schema 'drivedit.validation/0', this version reads 'drivedit.validation/2': validate again" in err
-    )
+    assert "old.json has schema 'drivedit.validation/0', this version reads 'drivedit.validation/2'" in err
 
 
 def test_a_log_of_other_code_is_not_gone_on_with(here, run):
