@@ -47,15 +47,19 @@ def _begin(prepare: Callable[[], None] | None) -> None:
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
+    end_with_parent()
     cv2.setNumThreads(1)
     if prepare is not None:
         prepare()
 
 
+def end_with_parent() -> None:
+    """Have this process of `multiprocessing` end when its parent has ended, killed perhaps: the queue of calls would
+    keep a worker waiting for ever, since the other workers hold its other end."""
+    threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
+
+
 def _end_with_parent() -> None:
-    """End this process when its parent has ended, killed perhaps: the queue of calls would keep it waiting for ever,
-    since the other workers hold its other end."""
     parent = parent_process()
     assert parent is not None
     parent.join()

@@ -6,8 +6,29 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from envs.world import WorldLostError
+
+
+class PolicyWatcher(Protocol):
+    """Is told when a policy is at work, so that it can say so should the process not live to tell."""
+
+    def enter(self, doing: str, step: int | None) -> None:
+        """The policy begins: when that is, as in "in act", and the steps driven before."""
+        ...
+
+    def leave(self) -> None:
+        """It is done."""
+        ...
+
+
+_watchers: list[PolicyWatcher] = []
+
+
+def watch_policies(watcher: PolicyWatcher) -> None:
+    """Tell a watcher about all policies, until the process ends."""
+    _watchers.append(watcher)
 
 
 class PolicyError(RuntimeError):
@@ -40,12 +61,17 @@ def blaming_policy(doing: str, step: int | None = None) -> Iterator[None]:
     Raises:
         PolicyError: the block raised.
     """
+    for watcher in _watchers:
+        watcher.enter(doing, step)
     try:
         yield
     except (PolicyError, WorldLostError):
         raise
     except (Exception, SystemExit) as error:
         raise PolicyError(_reason(error, doing), step, traceback.format_exc()) from error
+    finally:
+        for watcher in _watchers:
+            watcher.leave()
 
 
 def _reason(error: BaseException, doing: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from scenarios.case_results import CaseResult
 
-SCHEMA = "drivedit.validation/1"
+SCHEMA = "drivedit.validation/2"
 """Name and version of report.json; a change that its readers must know of counts up."""
 
 
@@ -47,7 +47,7 @@ def read_report(path: Path) -> dict[str, Any]:
         report = json.loads(file.read_text(encoding="utf-8"))
         schema = report["schema"]
         if schema != SCHEMA:
-            raise ValueError(f"{file} has schema {schema!r}, this version reads {SCHEMA!r}")
+            raise ValueError(f"{file} has schema {schema!r}, this version reads {SCHEMA!r}: validate again with it")
         return report | {"results": [CaseResult.from_json(one) for one in report["results"]]}
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -67,3 +67,17 @@ def compare_with_baseline(results: Sequence[CaseResult], baseline: Sequence[Case
         num_different=len(both) - len(same),
         missing=tuple(key for key in before if key not in now),
     )
+
+
+def describe_comparison(c: Comparison) -> str:
+    """What changed, in a sentence."""
+    text = (
+        f"{len(c.regressions)} regressions, {len(c.fixes)} fixes and {len(c.newly_invalid)} newly invalid cases among "
+    )
+    text += f"{c.num_compared} that both have"
+    if c.num_different:
+        text += f"; {c.num_different} of the same name were drawn otherwise then"
+    if c.missing:
+        text += f"; {len(c.missing)} of the baseline's were not driven now"
+    listed = f" ({', '.join(c.regressions[:5])}{', ...' if len(c.regressions) > 5 else ''})" if c.regressions else ""
+    return text + listed

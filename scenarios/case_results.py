@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -14,23 +14,42 @@ from envs.carla.leaderboard_routes import RouteError
 from policies.drive import Rollout
 from policies.policy import Policy
 from policies.policy_error import PolicyError
-from scenarios.case_runner import CaseRunner, InvalidStartError
+from scenarios.case_runner import CaseRunner
 from scenarios.criteria import Criterion
-from scenarios.metrics.collision import first_event, measure_collisions
-from scenarios.metrics.comfort import broken_comfort_bounds
-from scenarios.metrics.gap import measure_gap
+from scenarios.metrics.collision import first_event
+from scenarios.metrics.measure_drive import measure_drive
+from scenarios.metrics.metric_value import Validity
 from scenarios.metrics.record_rollout import record_rollout
 from scenarios.metrics.signal_violations import SignalViolations
-from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.rollout_files import digest_rollout
 from scenarios.scenario import Case
-from scenarios.validity import Realised, ValidityConfig, realised_parameters, why_invalid
+from scenarios.start_clips import InvalidStartError
+from scenarios.validity import Realised, ValidityConfig, realised_parameters, why_invalid, why_unusable
 
 CaseVerdict = Literal["PASS", "FAIL", "INVALID"]
 BROKEN = "policy_error"
 """Outcome of a case in which the policy broke."""
 WORLD_BROKE = "world_error"
 """Outcome of a case in which the world broke."""
+MEASURING_BROKE = "metric_error"
+"""Outcome of a case that was driven and could not be measured, which is a fault of DriveDiT."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A metric of a drive: the part of a MetricValue that is not the same for all drives.
+
+    Args:
+        value: None exactly where it is not valid.
+        validity: see MetricValue.
+        reason: why there is no value; "" of a valid one.
+        note: what was used of the drive where there is a choice.
+    """
+
+    value: float | None
+    validity: Validity
+    reason: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,24 +61,19 @@ class CaseResult:
         seed: of the case.
         parameters: the sampled values by the names of the scenario's parameters.
         outcome: "passed", the reason for failure ("collision", "off_road", "red_light", "stop_sign", "left_route",
-            "no_progress", "policy_error"), or "invalid" or "world_error", which count neither as passed nor as failed.
-        reason: why it is invalid, or how the policy or the world broke; "" otherwise.
+            "no_progress", "policy_error"), or "invalid", "world_error" or "metric_error", which count neither way.
+        reason: why it is invalid, or how the policy, the world or a metric broke; "" otherwise.
         step: at which the drive ended by a collision, off the road or by a broken policy; None otherwise.
         seconds: driven by the policy [s].
         progress: distance covered along the route [m].
         min_progress: what a pass needs [m].
-        min_ttc: least time to collision [s]; None above the metric's horizon.
-        min_gap: least distance to a lead [m]; None without one.
-        impact_speed: relative to what was hit [m/s]; None without a collision.
-        collision_score: NeuroNCAP's, 0 to 5.
-        comfort_violations: name of each broken nuPlan bound to the worst value.
         map: name of the map it took place on, "" in a procedural town.
-        max_collision_probability: over the drive.
         mean_reward: per step.
         violations: red lights run and stop signs missed; None where lights and signs are not known.
         criteria: of a pass, with value and margin; none of a case that was not driven to its end.
         realised: parameters as they were asked for and as they came about.
         min_trust: least trust in a frame of the drive.
+        metrics: by name, of `scenarios.metrics.measure_drive`; none of a case that was not driven to its end.
         digest: SHA-256 of the drive, equal where a drive is repeated bit for bit; "" without one.
         details: the traceback of what broke.
     """
@@ -71,13 +85,7 @@ class CaseResult:
     seconds: float = 0.0
     progress: float = 0.0
     min_progress: float = 0.0
-    min_ttc: float | None = None
-    min_gap: float | None = None
-    impact_speed: float | None = None
-    collision_score: float = 0.0
-    comfort_violations: Mapping[str, float]
     map: str = ""
-    max_collision_probability: float = 0.0
     mean_reward: float = 0.0
     violations: SignalViolations | None = None
     reason: str = ""
@@ -85,6 +93,7 @@ class CaseResult:
     criteria: tuple[Criterion, ...] = ()
     realised: tuple[Realised, ...] = ()
     min_trust: float = 1.0
+    metrics: Mapping[str, Measurement] = field(default_factory=dict, repr=False)
     digest: str = ""
     details: str = field(default="", repr=False)
 
@@ -106,16 +115,31 @@ class CaseResult:
     @property
     def valid(self) -> bool:
         """Whether the case says something about the policy."""
-        return self.outcome not in ("invalid", WORLD_BROKE)
+        return self.outcome not in ("invalid", WORLD_BROKE, MEASURING_BROKE)
 
     @property
     def failed(self) -> bool:
         """Whether the policy failed."""
         return self.verdict == "FAIL"
 
+    def metric(self, name: str) -> float | None:
+        """The value of a metric; None where it has none, or the case was not driven."""
+        return self.metrics[name].value if name in self.metrics else None
+
+    @property
+    def min_ttc(self) -> float | None:
+        """Least time to collision [s]; None above the metric's horizon, and where it is not known."""
+        return self.metric("min_time_to_collision")
+
+    @property
+    def impact_speed(self) -> float | None:
+        """Relative to what was hit [m/s]; None without a collision, and where it is not known."""
+        return self.metric("impact_speed")
+
     def to_json(self) -> dict[str, Any]:
         """As plain values; margins and verdicts are told too, for readers that do not know the rules."""
         plain = asdict(self) | {"id": self.id, "verdict": self.verdict}
+        plain["metrics"] = {name: asdict(m) | {"validity": m.validity.value} for name, m in self.metrics.items()}
         plain["criteria"] = [asdict(c) | {"margin": c.margin, "met": c.met} for c in self.criteria]
         return plain
 
@@ -124,7 +148,7 @@ class CaseResult:
         """The result of `to_json`.
 
         Raises:
-            KeyError, TypeError: something else.
+            KeyError, TypeError, ValueError: something else.
         """
         values = {name: value for name, value in plain.items() if name not in ("id", "verdict")}
         criteria = [
@@ -136,6 +160,10 @@ class CaseResult:
             | {
                 "criteria": tuple(Criterion(**c) for c in criteria),
                 "realised": tuple(Realised(**r) for r in plain["realised"]),
+                "metrics": {
+                    name: Measurement(**m | {"validity": Validity(m["validity"])})
+                    for name, m in plain["metrics"].items()
+                },
                 "violations": None if violations is None else SignalViolations(**violations),
             }
         )
@@ -165,12 +193,12 @@ def run_cases(
         OSError: the disk is full, or a server is gone for good: nothing more can be driven.
         RouteError: the route cannot be driven on this map, so no case can.
     """
+    validity = ValidityConfig() if validity is None else validity
     results = []
     for case in cases:
         rollout = None
         try:
             rollout = runner.run(case, policy)
-            result = measure(case, rollout, ValidityConfig() if validity is None else validity)
         except InvalidStartError as error:
             result = undriven_result(case, "invalid", f"no start: {error}")
         except PolicyError as error:
@@ -178,18 +206,28 @@ def run_cases(
         except (OSError, RouteError):
             raise
         except Exception as error:  # whatever a world breaks by, the other cases can still be driven
-            reason = f"the world broke: {type(error).__name__}: {error}"
-            result = undriven_result(case, WORLD_BROKE, reason, details=traceback.format_exc())
+            result = _broken_result(case, WORLD_BROKE, "the world broke", error)
+        else:
+            try:
+                result = measure(case, rollout, validity)
+            except Exception as error:  # likewise
+                result = _broken_result(case, MEASURING_BROKE, "the drive could not be measured", error)
 
         if result.reason:
-            print(
-                f"{result.outcome.replace('_', ' ')}: {case.scenario} seed {case.seed}: {result.reason}",
-                file=sys.stderr,
-            )
+            print(describe_trouble(result), file=sys.stderr)
         results.append(result)
         if on_case is not None:
             on_case(result, rollout)
     return results
+
+
+def describe_trouble(result: CaseResult) -> str:
+    """A line on a case that was not driven as it should be."""
+    return f"{result.outcome.replace('_', ' ')}: {result.scenario} seed {result.seed}: {result.reason}"
+
+
+def _broken_result(case: Case, outcome: str, what: str, error: Exception) -> CaseResult:
+    return undriven_result(case, outcome, f"{what}: {type(error).__name__}: {error}", details=traceback.format_exc())
 
 
 def undriven_result(case: Case, outcome: str, reason: str, step: int | None = None, details: str = "") -> CaseResult:
@@ -204,7 +242,6 @@ def undriven_result(case: Case, outcome: str, reason: str, step: int | None = No
         details=details,
         min_progress=case.criteria.min_progress,
         map=case.map.name if case.map else "",
-        comfort_violations={},
     )
 
 
@@ -216,10 +253,10 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
         rollout: of it.
         validity: what it must keep to in order to count; None does not ask.
     """
-    record = record_rollout(rollout, reference_speed=case.ego_speed)
-    values = {value.name: value.value for value in [*measure_collisions(record), *measure_gap(record)]}
-    progress = float(rollout.progress.sum())
-    ttc = float(time_to_collision(record).min())
+    unusable = why_unusable(rollout)
+    if unusable:
+        return replace(undriven_result(case, "invalid", unusable), digest=digest_rollout(rollout))
+    record = record_rollout(rollout, approach=rollout.clip, reference_speed=case.ego_speed)
     criteria = case.criteria.judge(rollout)
     broken = [criterion.name for criterion in criteria if not criterion.met]
     reason = "" if validity is None else why_invalid(case, rollout, validity)
@@ -233,25 +270,24 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
         reason=reason,
         step=event,
         seconds=rollout.seconds,
-        progress=progress,
+        progress=float(rollout.progress.sum()),
         min_progress=case.criteria.min_progress,
-        min_ttc=ttc if np.isfinite(ttc) else None,
-        min_gap=values["min_gap"],
-        impact_speed=values["impact_speed"],
-        collision_score=values["neuroncap_score"] or 0.0,
-        comfort_violations=broken_comfort_bounds(record),
         map=case.map.name if case.map else "",
-        max_collision_probability=float(rollout.collision.max()),
         mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
         violations=SignalViolations.of(record),
         criteria=criteria,
         realised=realised_parameters(case, rollout),
         min_trust=float(rollout.trust.min()),
+        metrics={
+            name: Measurement(value=m.value, validity=m.validity, reason=m.reason, note=m.note)
+            for name, m in measure_drive(record).items()
+        },
         digest=digest_rollout(rollout),
     )
 
 
 def severity(result: CaseResult) -> tuple[bool, float, float]:
-    """Sort key of results: the greater, the worse the drive."""
-    ttc = 9.0 if result.min_ttc is None else result.min_ttc
-    return result.failed, -result.collision_score, -ttc
+    """Sort key of results: the greater, the worse the drive. A collision whose severity is not known, and a case that
+    was not driven, come with the worst."""
+    score, ttc = result.metric("neuroncap_score"), result.min_ttc
+    return result.failed, 0.0 if score is None else -score, -9.0 if ttc is None else -ttc

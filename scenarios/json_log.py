@@ -32,6 +32,18 @@ def read_log(path: Path, conditions: Mapping[str, Any]) -> list[dict[str, Any]] 
     return entries
 
 
+def append_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:
+    """Add entries to a log that there is; they are on disk when this returns, whatever its last writer died of."""
+    with naming(path), path.open("ab+") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        cut_short = file.read(1) not in (b"", b"\n")
+        lines = [json.dumps(entry) + "\n" for entry in entries]
+        file.write("".join(["\n" if cut_short else "", *lines]).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
 class JsonLog:
     """Writes a log: every entry is on disk when `append` returns.
 
@@ -53,10 +65,7 @@ class JsonLog:
 
     def append(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Add entries."""
-        with naming(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(entry) + "\n" for entry in entries)
-            file.flush()
-            os.fsync(file.fileno())
+        append_entries(self.path, entries)
 
 
 def _head(conditions: Mapping[str, Any]) -> str:

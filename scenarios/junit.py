@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from scenarios.case_results import WORLD_BROKE, CaseResult
+from scenarios.case_results import MEASURING_BROKE, WORLD_BROKE, CaseResult
 from scenarios.verdict import Decision
 from worldsim.atomic_files import atomic_path
 
@@ -49,7 +49,7 @@ def _add_case(suite: ElementTree.Element, result: CaseResult) -> None:
     test = _test(suite, result.scenario, f"seed {result.seed}", result.seconds)
     parameters = ", ".join(f"{name} = {value:g}" for name, value in result.parameters.items())
     text = "\n".join([parameters, *map(str, result.criteria), result.details])
-    if result.broken or result.outcome == WORLD_BROKE:
+    if result.broken or result.outcome in (WORLD_BROKE, MEASURING_BROKE):
         node = ElementTree.SubElement(test, "error", type=result.outcome, message=_printable(result.reason))
         node.text = _printable(text)
     elif result.failed:

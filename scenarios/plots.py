@@ -8,29 +8,25 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon
 
 from policies.drive import Rollout
 from scenarios.case_results import CaseResult
 from scenarios.metrics.time_to_collision import TimeToCollisionConfig
-from scenarios.rollout_files import SavedDrive
-from worldsim.datatypes.boxes import corners
-from worldsim.datatypes.route import rotate, to_vehicle_frame
 from worldsim.datatypes.scene import LaneColumn
-from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 OUTCOME_COLORS = {
     "passed": "#2f9e6e",
     "collision": "#d64545",
     "off_road": "#e08a2e",
+    "red_light": "#b83280",
+    "stop_sign": "#d53f8c",
+    "left_route": "#c05621",
     "no_progress": "#8b6fc0",
     "policy_error": "#7a1f1f",
     "invalid": "#b5bcc7",
     "world_error": "#5d6b7e",
+    "metric_error": "#3b4656",
 }
-EGO_COLOR = "#2b6cb0"
-SMALLEST_BOX = 0.9
-"""Pedestrians are drawn at least this large [m]."""
 INK, FAINT = "#1f2937", "#6b7280"
 
 
@@ -64,36 +60,6 @@ def scenario_figure(results: Sequence[CaseResult]) -> bytes:
             right.plot(xs, ys, "o", color=color, markersize=6, alpha=0.85, label=outcome.replace("_", " "))
     right.set(xlabel=x_name, ylabel=y_name)
     right.legend(frameon=False, fontsize=8, labelcolor=INK)
-    return _png(figure)
-
-
-def top_view_figure(titles: Sequence[str], drives: Sequence[SavedDrive]) -> bytes:
-    """Drives from above, in the vehicle frame of their start, ahead to the right: ego and road users every second.
-
-    Raises:
-        ValueError: there are no drives.
-    """
-    if not drives:
-        raise ValueError("a top view needs at least one drive")
-    figure = _figure(9.2, 2.1 * len(drives))
-    model = VehicleModel()
-    for axes, title, drive in zip(figure.subplots(len(drives), 1, squeeze=False)[:, 0], titles, drives, strict=True):
-        start, last = drive.vehicles[0], len(drive.vehicles) - 1
-        path = to_vehicle_frame(start, drive.vehicles[:, :2])
-        axes.plot(*path.T, color=EGO_COLOR, linewidth=1.2)
-        for k in sorted({*range(0, last + 1, max(round(1 / drive.dt), 1)), last}):
-            alpha = 0.15 + 0.85 * k / max(last, 1)
-            yaw = drive.vehicles[k, VehicleColumn.YAW] - start[VehicleColumn.YAW]
-            ego = corners(np.array([*path[k], yaw, model.length, model.width]))
-            axes.add_patch(Polygon(ego, facecolor=EGO_COLOR, alpha=alpha, linewidth=0))
-            scene = drive.scenes[k]
-            for box in scene.object_boxes[scene.object_valid].astype(np.float64):
-                box[3:] = np.maximum(box[3:], SMALLEST_BOX)
-                other = path[k] + rotate(corners(box), yaw)
-                axes.add_patch(Polygon(other, facecolor=OUTCOME_COLORS["collision"], alpha=alpha, linewidth=0))
-        axes.set(aspect="equal", title=title, ylabel="left [m]")
-        axes.set(xlim=(-6, max(path[:, 0].max() + 20, 40)), ylim=(path[:, 1].min() - 7, path[:, 1].max() + 7))
-    axes.set_xlabel("ahead of the start [m]")
     return _png(figure)
 
 

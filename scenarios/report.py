@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,19 @@ class Figure:
     def uri(self) -> str:
         """As a data URI."""
         return _data_uri("image/png", self.png)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SvgFigure:
+    """An SVG and its alternative text."""
+
+    svg: str
+    alt: str
+
+    @property
+    def uri(self) -> str:
+        """As a data URI."""
+        return _data_uri("image/svg+xml", self.svg.encode())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +86,60 @@ class Rate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Note:
+    """A longer text in a cell, in small type."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """A row of a table that says what those below it are."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of strings and Rates below a header. `good` marks each row as good or bad, or is empty for no marks."""
+    """Rows of cells, or Headings over all columns, below a header. `good` marks rows as good or bad, or is empty."""
 
     header: Sequence[str]
-    rows: Sequence[Sequence[str | Rate]]
+    rows: Sequence[Sequence[str | Rate | Note] | Heading]
     good: Sequence[bool] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold:
+    """A part of a section that is folded away: text, a table, text as it was printed, and further folds."""
+
+    title: str
+    text: str = ""
+    table: Table | None = None
+    printed: str = ""
+    folds: Sequence[Fold] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """One case of many: its outcome first, then what shows it.
+
+    Args:
+        title: which one.
+        text: what happened.
+        table: what it was measured against.
+        figures: pictures of it.
+        videos: films of it.
+        command: that shows it again; "" without one.
+        folds: the details.
+    """
+
+    title: str
+    text: str
+    table: Table | None = None
+    figures: Sequence[Figure | SvgFigure] = ()
+    videos: Sequence[Video] = ()
+    command: str = ""
+    folds: Sequence[Fold] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,10 +148,12 @@ class Section:
 
     title: str
     text: str
-    figures: Sequence[Figure] = ()
+    figures: Sequence[Figure | SvgFigure] = ()
     videos: Sequence[Video] = ()
     table: Table | None = None
     open: bool = False
+    cards: Sequence[Card] = ()
+    folds: Sequence[Fold] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +170,7 @@ class Page:
         note: how to read the numbers.
         sections: the details.
         provenance: what is needed to reproduce the numbers, label to value.
+        lead: what comes before the summary.
     """
 
     title: str
@@ -117,13 +182,15 @@ class Page:
     note: str
     sections: Sequence[Section]
     provenance: Mapping[str, str] = field(default_factory=dict)
+    lead: Section | None = None
 
 
 def write_page(path: Path, page: Page) -> None:
     """Render a page to one self-contained HTML file."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.tests["rate"] = lambda cell: isinstance(cell, Rate)
+    for name, kind in (("rate", Rate), ("note", Note), ("heading", Heading)):
+        environment.tests[name] = lambda cell, kind=kind: isinstance(cell, kind)
     _write_whole(path, environment.get_template("report.html.j2").render(page=page))
 
 
@@ -185,6 +252,7 @@ def planners_digest() -> str:
     return _folder_digest(WEIGHTS)
 
 
+@lru_cache(maxsize=1)
 def code_digest() -> str:
     """SHA-256 of the sources that determine a drive and its score: worlds, policies, scenarios."""
     digest = hashlib.sha256()

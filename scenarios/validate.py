@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,17 +17,23 @@ from envs.maps.map_files import MapFile, read_maps
 from envs.worlds import WORLDS, WorldName
 from policies.own import own_policy_files
 from policies.policy import Policy
+from policies.policy_error import PolicyError
 from policies.registry import POLICIES, POLICY_HELP, make_policy, uses_pictures
 from policies.sampling_mpc import SamplingPlannerConfig
 from scenarios.baseline import SCHEMA, compare_with_baseline, read_report
-from scenarios.case_results import CaseResult
+from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult, describe_trouble, severity, undriven_result
 from scenarios.case_runner import CarlaPlaces, make_case_runner
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
-from scenarios.report import checkpoint_digest, code_digest, files_digest, provenance
-from scenarios.reproduction import FAILURES, command_line
+from scenarios.driving_process import Death, Whereabouts, run_in_process
+from scenarios.films import film_of
+from scenarios.junit import write_junit
+from scenarios.report import checkpoint_digest, code_digest, files_digest, provenance, write_json, write_page
+from scenarios.reproduction import FAILURES, command_line, drive_path, keep_failure
+from scenarios.rerun_file import Run, check_rerun, write_rerun
 from scenarios.scenario import Case, place_on_maps
-from scenarios.validation_report import Validation, print_validation, write_validation
-from scenarios.validation_run import CaseLog, drive_cases
+from scenarios.validation_page import validation_page
+from scenarios.validation_report import Validation, print_validation, report_content
+from scenarios.validation_run import CaseLog, add_to_log, drive_cases, logged_results, remove_kept_drives, remove_log
 from scenarios.validity import ValidityConfig
 from scenarios.verdict import BROKEN_EXIT, VerdictConfig, decide, decided
 
@@ -73,6 +80,7 @@ class ValidateConfig:
         budget: begin no case after so many seconds; the same command drives on from there [s].
         expect: SHA-256 of the only case's drive, as in failures/; the exit code is 3 if it is another.
         num_videos: of the worst drives, per scenario; 0 films no failure either.
+        rerun: .rrd file for the Rerun viewer that gets the worst drives; needs the extra "rerun".
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
         device: torch device of the world model.
         planner: how "planner" searches.
@@ -105,6 +113,7 @@ class ValidateConfig:
     budget: float | None = None
     expect: str = ""
     num_videos: int = 2
+    rerun: Path | None = None
     checkpoint: Path | None = None
     device: str = "cpu"
     planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
@@ -189,32 +198,14 @@ def validate(config: ValidateConfig) -> int:
     """
     baseline = None if config.baseline is None else read_report(config.baseline)["results"]
     maps = read_maps(config.maps)
+    if config.rerun is not None:
+        check_rerun(config.rerun)
     with lock_folder(config.out):  # before the rest: whether the report can be written is not found out at the end
-        check_device(config)
-        policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
-        conditions = run_conditions(config, maps)
         planned = plan_cases(config, maps)
         mine = _share(config, planned)
-        log = CaseLog(config.out, conditions, _merge(config, conditions))
-        log.keep_only(mine)
-
-        def reproduce(result: CaseResult) -> str:
-            return command_line("validate", _reproduction(config, result))
-
-        drive_cases(
-            lambda: make_case_runner(config.world, config.checkpoint, config.device, config.carla()),
-            policy,
-            mine,
-            log,
-            validity=_validity(config, policy),
-            verdict=config.verdict_config(),
-            budget=config.budget,
-            num_videos=config.num_videos,
-            command=reproduce,
-            title=config.policy,
-        )
-
-        results = [log.results[case.id] for case in planned if case.id in log.results]
+        conditions = _drive_supervised(config, maps, mine)
+        logged = logged_results(config.out, conditions, mine)
+        results = [logged[case.id] for case in planned if case.id in logged]
         comparison = None if baseline is None else compare_with_baseline(results, baseline)
         num_regressions = None if comparison is None else len(comparison.regressions)
         num_undriven = len(planned) - len(results)
@@ -225,20 +216,118 @@ def validate(config: ValidateConfig) -> int:
             policy=config.policy,
             world=WORLDS[config.world].title,
             results={name: [r for r in results if r.scenario == name] for name in config.scenarios},
-            undriven=tuple(case.id for case in planned if case.id not in log.results),
+            undriven=tuple(case.id for case in planned if case.id not in logged),
             decision=decision,
             verdict_config=config.verdict_config(),
             comparison=comparison,
             conditions=conditions,
             provenance=provenance(checkpoint=checkpoint_used(config), seeds=seeds, maps=maps),
         )
-        folders = [config.out, *(path if path.is_dir() else path.parent for path in config.merge)]
-        write_validation(config.out, validation, film_folders=folders, num_videos=config.num_videos)
-        if all(case.id in log.results for case in mine) or _stopped_early(config, results):
-            log.close()
+        write_json(config.out / "report.json", report_content(validation))
+        write_junit(config.out / "junit.xml", f"drivedit validate {config.policy}", validation.results, decision)
+        write_page(config.out / "report.html", validation_page(validation, _film_folders(config), config.num_videos))
+        if config.rerun is not None:
+            write_rerun(config.rerun, f"{config.policy}, {config.world}", _worst_runs(config, results))
+        if all(case.id in logged for case in mine) or _stopped_early(config, results):
+            remove_log(config.out)
+            remove_kept_drives(config.out)
 
     print_validation(validation, config.out)
     return _compare_digest(config, results) or decision.exit_code
+
+
+def _drive_supervised(config: ValidateConfig, maps: Sequence[MapFile], cases: Sequence[Case]) -> dict[str, Any]:
+    """Drive the cases in a process of its own; where one of them ends it, the rest is driven by another.
+
+    Returns:
+        The conditions under which they were driven.
+
+    Raises:
+        PolicyError: a policy ended the process before it drove.
+        RuntimeError: the world did.
+    """
+    begun = spent = time.monotonic()
+    unfilmable: set[str] = set()
+    while isinstance(ended := run_in_process(_drive, config, maps, cases, spent - begun, unfilmable), Death):
+        if ended.case is None:
+            if ended.doing:
+                raise PolicyError(f"ended the process {ended.doing}, {ended.how}")
+            raise RuntimeError(f"the driving process was ended while it drove nothing: {ended.how}")
+        case = cases[ended.case]
+        if ended.filming:
+            print(f"not filmed: {case.id}: driven again, it ended the process, {ended.how}", file=sys.stderr)
+            unfilmable.add(case.id)
+        else:
+            _keep_death(config, case, ended)
+        spent = time.monotonic()
+    return ended
+
+
+def _drive(
+    whereabouts: Whereabouts,
+    config: ValidateConfig,
+    maps: Sequence[MapFile],
+    cases: Sequence[Case],
+    spent: float,
+    unfilmable: Collection[str],
+) -> dict[str, Any]:
+    """Drive those of the cases of which the log has no results, `spent` seconds into the budget, and film those that
+    are to be filmed and can be; returns their conditions."""
+    check_device(config)
+    policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
+    conditions = run_conditions(config, maps)
+    log = CaseLog(config.out, conditions, _merge(config, conditions))
+    log.keep_only(cases)
+    drive_cases(
+        lambda pictures: make_case_runner(
+            config.world, config.checkpoint, config.device, config.carla(), pixels=pictures
+        ),
+        policy,
+        cases,
+        log,
+        validity=_validity(config, policy),
+        verdict=config.verdict_config(),
+        budget=config.budget,
+        spent=spent,
+        pictures=_makes_pictures(config, policy),
+        num_videos=config.num_videos,
+        keep_drives=config.rerun is not None,
+        film_folders=_film_folders(config),
+        unfilmable=unfilmable,
+        command=lambda result: _reproduce(config, result),
+        title=config.policy,
+        whereabouts=whereabouts,
+    )
+    return conditions
+
+
+def _worst_runs(config: ValidateConfig, results: Sequence[CaseResult]) -> list[Run]:
+    """The drives that are kept, the worst first."""
+    folders, runs = _film_folders(config), []
+    for result in sorted(results, key=severity, reverse=True):
+        drive = next((path for f in folders if (path := drive_path(f, result)).is_file()), None)
+        if drive is not None:
+            runs.append(Run(result=result, drive=drive, film=film_of(result, folders)))
+    return runs
+
+
+def _film_folders(config: ValidateConfig) -> list[Path]:
+    """Folders of reports in which there may be films of the cases."""
+    return [config.out, *(path if path.is_dir() else path.parent for path in config.merge)]
+
+
+def _keep_death(config: ValidateConfig, case: Case, death: Death) -> None:
+    """Log the result of a case that ended the driving process."""
+    if death.doing:
+        error = PolicyError(f"ended the process {death.doing}, {death.how}", death.step)
+        result = undriven_result(case, BROKEN, str(error), death.step)
+    else:
+        reason = f"the world broke: it ended the process, {death.how}"
+        result = undriven_result(case, WORLD_BROKE, reason, death.step)
+    print(f"\n{describe_trouble(result)}", file=sys.stderr)
+    if result.failed:
+        keep_failure(config.out / FAILURES / result.id, result, None, _reproduce(config, result), film=False)
+    add_to_log(config.out, result)
 
 
 def checkpoint_used(config: ValidateConfig) -> Path | None:
@@ -326,6 +415,13 @@ def _merge(config: ValidateConfig, conditions: dict[str, Any]) -> list[CaseResul
     return merged
 
 
+def _makes_pictures(config: ValidateConfig, policy: Policy) -> bool:
+    """Whether drives have pictures from the first: where the policy looks, and where a server's are to be filmed, which
+    cannot be driven again."""
+    filmed = WORLDS[config.world].remote and config.num_videos > 0
+    return uses_pictures(config.policy, policy) or filmed
+
+
 def _validity(config: ValidateConfig, policy: Policy) -> ValidityConfig:
     return ValidityConfig(
         truth=WORLDS[config.world].reference,
@@ -334,9 +430,9 @@ def _validity(config: ValidateConfig, policy: Policy) -> ValidityConfig:
     )
 
 
-def _reproduction(config: ValidateConfig, result: CaseResult) -> ValidateConfig:
-    """What drives one case of a validation again, and compares it."""
-    return replace(
+def _reproduce(config: ValidateConfig, result: CaseResult) -> str:
+    """The command that drives one case of a validation again, and compares it."""
+    again = replace(
         config,
         scenarios=(result.scenario,),
         first_seed=result.seed,
@@ -349,8 +445,10 @@ def _reproduction(config: ValidateConfig, result: CaseResult) -> ValidateConfig:
         shard="",
         merge=(),
         budget=None,
+        rerun=None,
         expect=result.digest,
     )
+    return command_line("validate", again)
 
 
 def _compare_digest(config: ValidateConfig, results: Sequence[CaseResult]) -> int:

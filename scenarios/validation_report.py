@@ -1,4 +1,4 @@
-"""What a validation writes and prints: report.json, junit.xml, report.html, a table."""
+"""What a validation is when it is done: its numbers, as report.json has them, and the table that is printed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scenarios.baseline import SCHEMA, Comparison
-from scenarios.case_results import CaseResult, severity
+from scenarios.baseline import SCHEMA, Comparison, describe_comparison
+from scenarios.case_results import CaseResult
 from scenarios.catalogue import SCENARIOS
-from scenarios.junit import write_junit
+from scenarios.coverage import measure_coverage
+from scenarios.metric_summaries import summarise_metrics
+from scenarios.metrics.measure_drive import define_metrics
 from scenarios.metrics.signal_violations import SignalViolations, violations_text
-from scenarios.plots import scenario_figure, top_view_figure
-from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, write_json, write_page
-from scenarios.reproduction import FAILURES
-from scenarios.rollout_files import load_drive
-from scenarios.scenario import Scenario
 from scenarios.statistics import Interval, clopper_pearson
-from scenarios.validation_run import film_of
 from scenarios.verdict import Decision, VerdictConfig
 
 
@@ -109,15 +105,15 @@ def print_validation(validation: Validation, out: Path) -> None:
     for criterion in validation.decision.criteria:
         print(f"{'met    ' if criterion.met else 'NOT MET'}  {criterion}")
     if (comparison := validation.comparison) is not None:
-        print(f"baseline: {_comparison_text(comparison)}")
+        print(f"baseline: {describe_comparison(comparison)}")
     decision = validation.decision
     print(f"{decision.verdict}: {'; '.join(decision.reasons)}\n{out / 'report.html'}")
 
 
-def write_validation(out: Path, validation: Validation, *, film_folders: Sequence[Path], num_videos: int) -> None:
-    """Write report.json, junit.xml and report.html to `out`; films and drives are looked for in `film_folders`."""
+def report_content(validation: Validation) -> dict[str, Any]:
+    """What report.json says; its schema is `scenarios.baseline.SCHEMA`, its fields are in docs/validation.md."""
     decision = validation.decision
-    content = {
+    return {
         "schema": SCHEMA,
         "verdict": decision.verdict,
         "exit_code": decision.exit_code,
@@ -130,6 +126,9 @@ def write_validation(out: Path, validation: Validation, *, film_folders: Sequenc
             "num_to_pass": decision.num_to_pass,
         },
         "summaries": validation.summaries,
+        "coverage": {name: measure_coverage(SCENARIOS[name], of) for name, of in validation.results.items()},
+        "metrics": define_metrics(),
+        "metric_summaries": {name: summarise_metrics(of) for name, of in validation.results.items()},
         "results": [result.to_json() for result in validation.everything],
         "undriven": validation.undriven,
         "baseline": validation.comparison,
@@ -137,182 +136,3 @@ def write_validation(out: Path, validation: Validation, *, film_folders: Sequenc
         "conditions": validation.conditions,
         "provenance": validation.provenance,
     }
-    write_json(out / "report.json", content)
-    write_junit(out / "junit.xml", f"drivedit validate {validation.policy}", validation.results, decision)
-    write_page(out / "report.html", _page(validation, film_folders, num_videos))
-
-
-HOW_TO_READ = (
-    "A case FAILs by a collision, by leaving the road, by too little progress, or by a policy that breaks. It is "
-    "INVALID, and counts neither way, where the world did not realise the scenario or could not be believed. Bars show "
-    "the failure rate with its two-sided 95 % Clopper–Pearson interval; the verdict compares the one-sided 95 % bound "
-    "of all scenarios together with the limit. Both are valid for independent draws from the scenarios' distributions. "
-    "Time to collision assumes constant velocities and looks 3 s ahead. Comfortable drives stay within all of nuPlan's "
-    "bounds. Red lights run and stop signs missed are counted where the world knows its lights and signs; they fail no "
-    "case. failures/ has a folder for each failed case, with the command that drives it again, bit for bit."
-)
-
-
-def _page(validation: Validation, film_folders: Sequence[Path], num_videos: int) -> Page:
-    titles = [SCENARIOS[name].title for name in validation.results]
-    sections = [_verdict_section(validation)]
-    if validation.comparison is not None:
-        sections.append(_baseline_section(validation.comparison))
-    for name, results in validation.results.items():
-        if results:
-            sections.append(_scenario_section(SCENARIOS[name], results, film_folders, num_videos))
-    return Page(
-        title=f"Validation of {validation.policy.replace('_', ' ')}",
-        subtitle=f"{validation.world}, {len(validation.everything)} cases from {', '.join(titles)}",
-        verdict=validation.decision.verdict,
-        good=validation.decision.verdict == "PASS",
-        stats=_stats(validation),
-        summary=_summary_table(validation),
-        note=HOW_TO_READ,
-        sections=sections,
-        provenance=validation.provenance,
-    )
-
-
-def _verdict_section(validation: Validation) -> Section:
-    decision = validation.decision
-    rows = [
-        [c.name, f"{c.value:.3g}", f"{c.bound} {c.threshold:.3g}", f"{c.margin:+.3g}", "met" if c.met else "not met"]
-        for c in decision.criteria
-    ]
-    text = f"{'; '.join(decision.reasons)}."
-    if decision.upper is not None and decision.upper_with_invalid != decision.upper:
-        text += f" If every invalid case had failed, the upper bound would be {decision.upper_with_invalid:.1%}."
-    table = Table(
-        header=["criterion", "value", "threshold", "margin", ""], rows=rows, good=[c.met for c in decision.criteria]
-    )
-    return Section(title=f"Verdict: {decision.verdict}", text=text, table=table, open=True)
-
-
-def _baseline_section(comparison: Comparison) -> Section:
-    rows = [["passed before, fails now", name] for name in comparison.regressions]
-    rows += [["failed before, passes now", name] for name in comparison.fixes]
-    rows += [["invalid now", name] for name in comparison.newly_invalid]
-    good = [row[0].startswith("failed before") for row in rows]
-    table = Table(header=["change", "case"], rows=rows, good=good) if rows else None
-    return Section(title="Against the baseline", text=f"{_comparison_text(comparison)}.", table=table, open=True)
-
-
-def _comparison_text(c: Comparison) -> str:
-    text = (
-        f"{len(c.regressions)} regressions, {len(c.fixes)} fixes and {len(c.newly_invalid)} newly invalid cases among "
-    )
-    text += f"{c.num_compared} that both have"
-    if c.num_different:
-        text += f"; {c.num_different} of the same name were drawn otherwise then"
-    if c.missing:
-        text += f"; {len(c.missing)} of the baseline's were not driven now"
-    listed = f" ({', '.join(c.regressions[:5])}{', ...' if len(c.regressions) > 5 else ''})" if c.regressions else ""
-    return text + listed
-
-
-def _stats(validation: Validation) -> list[Stat]:
-    decision, valid = validation.decision, [r for r in validation.everything if r.valid]
-    comfortable = sum(not r.comfort_violations for r in valid)
-    ttcs = [r.min_ttc for r in valid if r.min_ttc is not None]
-    stats = [
-        Stat(value=f"{decision.num_failed} of {decision.num_valid}", label="valid cases failed"),
-        Stat(value="–" if decision.upper is None else f"{decision.upper:.1%}", label="95 % upper bound of the rate"),
-        Stat(value=f"{validation.verdict_config.max_failure_rate:.0%}", label="failure rate allowed"),
-    ]
-    if decision.num_to_pass is not None and decision.verdict == "INCONCLUSIVE":
-        stats.append(Stat(value=f"{decision.num_to_pass}", label="valid cases would pass without another failure"))
-    return [
-        *stats,
-        Stat(value=f"{len(validation.everything) - len(valid)}", label="invalid cases"),
-        Stat(value=f"{min(ttcs):.1f} s" if ttcs else "> 3 s", label="minimum time to collision"),
-        Stat(value=f"{comfortable / len(valid):.0%}" if valid else "none", label="comfortable drives"),
-    ]
-
-
-def _summary_table(validation: Validation) -> Table:
-    allowed, rows, good = validation.verdict_config.max_failure_rate, [], []
-    for s in validation.summaries:
-        title = SCENARIOS[s.name].title if s.name in SCENARIOS else "All scenarios"
-        rate = s.failure_rate
-        cell = "no valid case" if rate is None else Rate(**asdict(rate), text=f"{rate.low:.0%} to {rate.high:.0%}")
-        estimate = "" if rate is None else f"{rate.estimate:.1%}"
-        counts = [str(s.num_valid), str(s.num_invalid), str(s.num_failed)]
-        rows.append([title, *counts, estimate, cell, *violations_text(s.violations)])
-        good.append(rate is not None and rate.estimate <= allowed)
-    header = ["scenario", "valid", "invalid", "failed", "failure rate", "95 % confidence interval"]
-    return Table(header=[*header, "red lights run", "stop signs missed"], rows=rows, good=good)
-
-
-def _scenario_section(
-    scenario: Scenario, results: Sequence[CaseResult], film_folders: Sequence[Path], num_videos: int
-) -> Section:
-    on_maps = any(r.map for r in results)
-    labels = [parameter.label for parameter in scenario.parameters]
-    header = ["seed", *(["map"] if on_maps else []), *labels, "outcome", "why", "min. TTC [s]"]
-    header += [
-        "min. gap [m]",
-        "progress [m]",
-        "required progress [m]",
-        "comfort",
-        "red lights run",
-        "stop signs missed",
-    ]
-    rows = [
-        [
-            str(r.seed),
-            *([r.map] if on_maps else []),
-            *(_number(value) for value in r.parameters.values()),
-            r.outcome.replace("_", " "),
-            r.reason or "; ".join(str(c) for c in r.criteria if not c.met),
-            _number(r.min_ttc),
-            _number(r.min_gap),
-            f"{r.progress:.0f}",
-            f"{r.min_progress:.0f}",
-            ", ".join(name.replace("_", " ") for name in r.comfort_violations) or "within bounds",
-            *violations_text(r.violations),
-        ]
-        for r in results
-    ]
-    worst = sorted(results, key=severity, reverse=True)
-    filmed = [(r, film) for r in worst if (film := film_of(r, film_folders)) is not None][:num_videos]
-    figures = [Figure(png=scenario_figure(results), alt="minimum time to collision and outcome of each case")]
-    drives = [(r, drive) for r in worst if r.failed and (drive := _drive_of(r, film_folders)) is not None][:3]
-    if drives:
-        titles = [f"seed {r.seed}: {r.outcome.replace('_', ' ')}" for r, _ in drives]
-        figures.append(
-            Figure(png=top_view_figure(titles, [load_drive(p) for _, p in drives]), alt="failures from above")
-        )
-    return Section(
-        title=scenario.title,
-        text=f"{scenario.description} Sampled: {_samples(scenario)}.",
-        figures=figures,
-        videos=[_video(result, film) for result, film in filmed],
-        table=Table(header=header, rows=rows, good=[not r.failed for r in results]),
-    )
-
-
-def _drive_of(result: CaseResult, folders: Sequence[Path]) -> Path | None:
-    drives = [folder / FAILURES / result.id / "drive.npz" for folder in folders]
-    return next((drive for drive in drives if drive.is_file()), None)
-
-
-def _samples(scenario: Scenario) -> str:
-    """Each sampled parameter with its range: "ego speed (20 to 50 km/h), headway (...)"."""
-    return ", ".join(f"{parameter.name} ({parameter.span})" for parameter in scenario.parameters)
-
-
-def _video(result: CaseResult, film: Path) -> Video:
-    ttc = "above 3 s" if result.min_ttc is None else f"{result.min_ttc:.1f} s"
-    return Video(
-        mp4=film.read_bytes(),
-        title=f"seed {result.seed}: {result.outcome.replace('_', ' ')}",
-        caption=f"minimum time to collision {ttc}, {result.seconds:.1f} s driven",
-        good=not result.failed,
-    )
-
-
-def _number(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from tqdm import tqdm
 
 from policies.drive import Rollout
 from policies.policy import Policy
-from scenarios.case_results import CaseResult, run_cases, severity
+from scenarios.case_results import CaseResult, run_cases
 from scenarios.case_runner import CaseRunner
 from scenarios.catalogue import SCENARIOS
-from scenarios.json_log import JsonLog, read_log
-from scenarios.reproduction import FAILURES, keep_failure, write_film
+from scenarios.driving_process import Whereabouts
+from scenarios.films import Films, film_again
+from scenarios.json_log import JsonLog, append_entries, read_log
+from scenarios.reproduction import FAILURES, drive_path, keep_failure
+from scenarios.rollout_files import save_rollout
 from scenarios.scenario import Case
 from scenarios.validity import ValidityConfig
 from scenarios.verdict import VerdictConfig, decided
@@ -51,17 +55,33 @@ class CaseLog:
 
     def keep_only(self, cases: Sequence[Case]) -> None:
         """Forget the results of other cases, and of cases that were drawn otherwise."""
-        drawn = {case.id: case.parameters for case in cases}
-        self.results = {key: r for key, r in self.results.items() if drawn.get(key) == r.parameters}
+        self.results = _of_cases(self.results.values(), cases)
 
     def add(self, result: CaseResult) -> None:
         """Keep a result."""
         self._log.append([result.to_json()])
         self.results[result.id] = result
 
-    def close(self) -> None:
-        """Remove the file: the validation is complete, the report has it all."""
-        self._log.path.unlink(missing_ok=True)
+
+def logged_results(out: Path, conditions: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, CaseResult]:
+    """The results of `cases` that the log in the report's folder holds, by id."""
+    entries = read_log(out / LOG_NAME, conditions) or ()
+    return _of_cases([CaseResult.from_json(entry) for entry in entries], cases)
+
+
+def add_to_log(out: Path, result: CaseResult) -> None:
+    """Keep the result of a case that whoever drove it did not survive."""
+    append_entries(out / LOG_NAME, [result.to_json()])
+
+
+def remove_log(out: Path) -> None:
+    """Remove the log: the validation is complete, the report has it all."""
+    (out / LOG_NAME).unlink(missing_ok=True)
+
+
+def _of_cases(results: Iterable[CaseResult], cases: Sequence[Case]) -> dict[str, CaseResult]:
+    drawn = {case.id: case.parameters for case in cases}
+    return {result.id: result for result in results if drawn.get(result.id) == result.parameters}
 
 
 def remove_drives(out: Path) -> None:
@@ -72,6 +92,14 @@ def remove_drives(out: Path) -> None:
     for film in out.glob("*_[0-9]*.mp4"):
         if _is_case(film.stem):
             film.unlink()
+    remove_kept_drives(out)
+
+
+def remove_kept_drives(out: Path) -> None:
+    """Remove what was kept of drives that did not fail."""
+    for drive in out.glob("*_[0-9]*.npz"):
+        if _is_case(drive.stem):
+            drive.unlink()
 
 
 def _is_case(name: str) -> bool:
@@ -80,17 +108,8 @@ def _is_case(name: str) -> bool:
     return scenario in SCENARIOS and seed.isdigit()
 
 
-def film_of(result: CaseResult, folders: Sequence[Path]) -> Path | None:
-    """The film of a drive in one of the folders of reports; None if there is none."""
-    for folder in folders:
-        film = folder / FAILURES / result.id / "film.mp4" if result.failed else folder / f"{result.id}.mp4"
-        if film.is_file():
-            return film
-    return None
-
-
 def drive_cases(
-    make_runner: Callable[[], CaseRunner],
+    make_runner: Callable[[bool], CaseRunner],
     policy: Policy,
     cases: Sequence[Case],
     log: CaseLog,
@@ -98,38 +117,55 @@ def drive_cases(
     validity: ValidityConfig,
     verdict: VerdictConfig,
     budget: float | None,
+    spent: float,
+    pictures: bool,
     num_videos: int,
+    keep_drives: bool,
+    film_folders: Sequence[Path],
+    unfilmable: Collection[str],
     command: Callable[[CaseResult], str],
     title: str,
+    whereabouts: Whereabouts,
 ) -> None:
     """Drive what the log does not hold yet, until all is driven, the time is up or a sequential test is decided.
 
     Args:
-        make_runner: makes the world; not called if there is nothing to drive.
+        make_runner: makes the world, with pictures or without; not called if there is nothing to drive.
         policy: drives the ego.
         cases: in this order.
         log: gets the results.
         validity: what a drive must keep to in order to count.
         verdict: whose sequential test may end it.
         budget: no case begins later [s].
+        spent: of the budget before [s].
+        pictures: the drives have them from the first; without, those to be filmed are driven again with pictures.
         num_videos: films per scenario; 0 films no failure either.
+        keep_drives: not only those that failed, see `drive_path`.
+        film_folders: where films may be already, this report's folder first.
+        unfilmable: ids of cases that are not driven again for a film.
         command: the command that drives a case again.
         title: of the progress bar.
+        whereabouts: is told which of `cases` is driven, and whether that is for its film.
     """
-    begun = time.monotonic()
+    begun = time.monotonic() - spent
     missing = [case for case in cases if case.id not in log.results]
+    places = {case.id: k for k, case in enumerate(cases)}
+
+    def out_of_time() -> bool:
+        return budget is not None and time.monotonic() - begun > budget
 
     def until_the_end() -> Iterator[Case]:
         for k, case in enumerate(missing):
             round_done = k == 0 or case.seed != missing[k - 1].seed
             if verdict.method == "sequential" and round_done and decided(list(log.results.values()), verdict):
                 return
-            if budget is not None and time.monotonic() - begun > budget:
+            if out_of_time():
                 print(f"\nthe budget of {budget:g} s is spent, {len(missing) - k} cases are left", file=sys.stderr)
                 return
+            whereabouts.case = places[case.id]
             yield case
 
-    films = _Films(log.out, num_videos, log.results.values())
+    films = Films(log.out, num_videos, log.results.values())
     with tqdm(total=len(cases), initial=len(cases) - len(missing), unit="case", desc=title) as bar:
 
         def on_case(result: CaseResult, rollout: Rollout | None) -> None:
@@ -138,35 +174,24 @@ def drive_cases(
                 keep_failure(folder, result, rollout, command(result), film=num_videos > 0)
             elif rollout is not None:
                 films.offer(result, rollout)
+                if keep_drives:
+                    save_rollout(drive_path(log.out, result), rollout)
             log.add(result)  # last: what the log holds is complete
             bar.update()
 
         if missing:
-            runner = make_runner()
-            try:
+            with closing(make_runner(pictures)) as runner:
                 run_cases(runner, policy, until_the_end(), on_case, validity)
-            finally:
-                runner.close()
+            whereabouts.case = -1
 
+    unfilmed = set() if pictures or out_of_time() else films.unfilmed(log.results, film_folders) - set(unfilmable)
 
-class _Films:
-    """Films of the worst drives that did not fail, per scenario; failures have theirs in folders of their own."""
+    def to_film() -> Iterator[Case]:
+        for case in cases:
+            if case.id in unfilmed:
+                whereabouts.case, whereabouts.filming = places[case.id], True
+                yield case
 
-    def __init__(self, out: Path, num: int, results: Any) -> None:
-        self.out, self.num = out, num
-        self.filmed: dict[str, list[CaseResult]] = {}
-        for result in results:
-            if not result.failed and film_of(result, [out]) is not None:
-                self.filmed.setdefault(result.scenario, []).append(result)
-
-    def offer(self, result: CaseResult, rollout: Rollout) -> None:
-        """Film a drive if it is among the worst."""
-        filmed = self.filmed.setdefault(result.scenario, [])
-        filmed.append(result)
-        filmed.sort(key=severity, reverse=True)
-        dropped = filmed[self.num :]
-        del filmed[self.num :]
-        if result in filmed:
-            write_film(self.out / f"{result.id}.mp4", rollout)
-        for other in dropped:
-            (self.out / f"{other.id}.mp4").unlink(missing_ok=True)
+    if unfilmed:
+        with closing(make_runner(True)) as runner:
+            film_again(runner, policy, to_film(), log.results, log.out)

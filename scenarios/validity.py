@@ -80,6 +80,18 @@ def realised_parameters(case: Case, rollout: Rollout) -> tuple[Realised, ...]:
     return tuple(realised)
 
 
+def why_unusable(rollout: Rollout) -> str:
+    """What of a drive is not finite, so that nothing can be said of it; "" where all is."""
+    events = {name: getattr(rollout, name) for name in ("collision", "off_road", "trust", "progress", "rewards")}
+    scenes = {"ego speed": rollout.scenes.speed, "tracked state": rollout.scenes.objects[rollout.scenes.object_valid]}
+    for name, values in {"ego's pose": rollout.vehicles, **scenes, **events}.items():
+        bad = ~np.isfinite(values)
+        if bad.any():
+            step = "" if name == "tracked state" else f" from step {_first(bad.reshape(len(bad), -1).any(axis=-1))}"
+            return f"tracked state lost: the {name.replace('_', ' ')} is not finite{step}"
+    return ""
+
+
 def why_invalid(case: Case, rollout: Rollout, config: ValidityConfig) -> str:
     """Why a drive says nothing about its policy; "" where it does.
 
@@ -91,9 +103,6 @@ def why_invalid(case: Case, rollout: Rollout, config: ValidityConfig) -> str:
                 f"not realised: {parameter.name} {parameter.realised:.3g} {parameter.unit}".rstrip()
                 + f" instead of {parameter.requested:.3g}"
             )
-    broken = np.logical_not(np.isfinite(rollout.vehicles).all(axis=-1))
-    if broken.any():
-        return f"tracked state lost: the ego's is not finite from step {_first(broken)}"
     if config.truth:
         return ""
 
@@ -107,7 +116,9 @@ def why_invalid(case: Case, rollout: Rollout, config: ValidityConfig) -> str:
             return f"trust lost: below {config.min_trust:g} for {LOST_AFTER:g} s, {trust[at]:.2f} at step {at}"
         return ""
     unknown = ~rollout.scenes.lane_valid[judged, LaneColumn.LATERAL_OFFSET]
-    if event is None and unknown.any():
+    if event is not None:  # on its way off the road the ego leaves its lane just before
+        unknown = _stays(unknown, max(round(LOST_AFTER / rollout.dt), 1))
+    if unknown.any():
         return f"tracked state lost: the ego's place in its lane is not known from step {_first(unknown)}"
     return ""
 

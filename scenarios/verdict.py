@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scenarios.case_results import WORLD_BROKE, CaseResult
+from scenarios.case_results import MEASURING_BROKE, WORLD_BROKE, CaseResult
 from scenarios.criteria import Criterion
 from scenarios.statistics import evidence, lower_bound, trials_to_show, upper_bound
 
@@ -71,7 +71,7 @@ class Decision:
         upper_with_invalid: that if all invalid cases had failed; None without a case.
         num_to_pass: valid cases that would show `max_failure_rate` with as many failures as there are; None where no
             number does, or the method asks for none.
-        broken: the policy or the world broke in one case at least.
+        broken: the policy, the world or a metric broke in one case at least.
         exit_code: of the command.
     """
 
@@ -102,7 +102,7 @@ def decide(
     valid = [r for r in results if r.valid]
     n, k, num_invalid = len(valid), sum(r.failed for r in valid), len(results) - len(valid)
     broken = [r for r in results if r.broken]
-    world_broke = [r for r in results if r.outcome == WORLD_BROKE]
+    we_broke = [r for r in results if r.outcome in (WORLD_BROKE, MEASURING_BROKE)]
     rate = _judge_rate(k, n, config) if n else None
     criteria = [] if rate is None else [rate.criterion]
     fails, opens = [], []
@@ -117,10 +117,10 @@ def decide(
             opens.append(f"{num_invalid} of {len(results)} cases are invalid, more than {config.max_invalid_rate:.0%}")
     if num_undriven and config.method != "sequential":
         opens.append(f"{num_undriven} cases were not driven")
-    if world_broke:
+    if we_broke:
         opens.append(
-            f"the world broke in {len(world_broke)} of {len(results)} cases, first in {world_broke[0].id}: "
-            f"{world_broke[0].reason}"
+            f"{len(we_broke)} of {len(results)} cases broke by no fault of the policy, first {we_broke[0].id}: "
+            f"{we_broke[0].reason}"
         )
     if num_regressions is not None and config.max_regressions is not None:
         limit = config.max_regressions
@@ -153,8 +153,8 @@ def decide(
         upper=upper_bound(k, n, config.confidence) if n else None,
         upper_with_invalid=upper_bound(k + num_invalid, len(results), config.confidence) if results else None,
         num_to_pass=_num_to_pass(k, config),
-        broken=bool(broken or world_broke),
-        exit_code=BROKEN_EXIT if broken or world_broke else EXIT_CODES[verdict],
+        broken=bool(broken or we_broke),
+        exit_code=BROKEN_EXIT if broken or we_broke else EXIT_CODES[verdict],
     )
 
 

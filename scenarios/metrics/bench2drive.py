@@ -8,13 +8,13 @@ Published numbers were made that way; the two variants do not compare.
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import savgol_filter
 
 from scenarios.metrics.carla_driving_score import count_infractions, penalty_2_0, relative_speed
 from scenarios.metrics.comfort import ComfortBounds
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import Metric, MetricValue
 from scenarios.metrics.progress import route_completion
+from scenarios.metrics.savitzky_golay import savitzky_golay
 
 CHUNK = 20
 """Steps whose bounds are judged together."""
@@ -96,7 +96,6 @@ def _are_smooth(
 
 def _filter(values: np.ndarray, dt: float | None = None) -> np.ndarray:
     """Values [k, s] smoothed, or their derivative over steps of dt [s]."""
-    window = min(WINDOW, values.shape[1])
     if dt is None:
-        return np.asarray(savgol_filter(values, window, polyorder=2, axis=1))
-    return np.asarray(savgol_filter(values, window, polyorder=2, deriv=1, delta=dt, axis=1))
+        return savitzky_golay(values, WINDOW)
+    return savitzky_golay(values, WINDOW, derivative=1, dt=dt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 import numpy as np
 
@@ -133,6 +134,7 @@ def contact_onsets(record: DriveRecord, touch: float = CollisionConfig().touch) 
     return [(int(i), None if k == len(touching) else int(k)) for i, k in zip(instants, tracks, strict=True)]
 
 
+@lru_cache(maxsize=1)  # composites of one drive ask for it in turn
 def no_at_fault_collisions(record: DriveRecord) -> MetricValue:
     """nuPlan's NC, 0, 0.5 or 1."""
     collisions = find_collisions(record)

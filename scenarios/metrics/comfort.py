@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.signal import savgol_filter
 
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import Metric, MetricValue
+from scenarios.metrics.savitzky_golay import savitzky_golay
 
 MIN_INSTANTS = 3
 """Filters of order 2 need as many."""
@@ -192,8 +192,8 @@ def _missing_signals(record: DriveRecord) -> str:
 
 
 def _smooth(values: np.ndarray, window: int) -> np.ndarray:
-    return np.asarray(savgol_filter(values, min(window, len(values)), polyorder=2))
+    return savitzky_golay(values, window)
 
 
 def _derivative(values: np.ndarray, dt: float) -> np.ndarray:
-    return np.asarray(savgol_filter(values, min(15, len(values)), polyorder=2, deriv=1, delta=dt))
+    return savitzky_golay(values, 15, derivative=1, dt=dt)

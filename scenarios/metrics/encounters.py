@@ -12,7 +12,6 @@ from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import Metric, MetricValue
 from scenarios.metrics.path_frame import PathFrame
 from worldsim.datatypes.boxes import overlap, wrap_angle
-from worldsim.datatypes.scene import ObjectColumn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,29 +90,23 @@ def post_encroachment_time(record: DriveRecord, config: EncounterConfig | None =
     A follower behind the ego in its direction does not count: its gap is its own business.
     """
     c = config or CONFIG
-    num_instants = record.num_instants
-    for lag in range(min(num_instants - 1, int(c.horizon / record.dt + 1e-9)) + 1):
-        early, late = slice(0, num_instants - lag), slice(lag, num_instants)
-        # the ego comes second
-        second = _touch(record.ego_boxes[late], record.track_boxes[:, early], record.track_known[:, early])
-        # the ego came first
-        first = _touch(record.ego_boxes[early], record.track_boxes[:, late], record.track_known[:, late])
-        turned = wrap_angle(record.tracks[:, late, ObjectColumn.YAW] - record.ego[early, ObjectColumn.YAW])
-        first &= np.abs(turned) >= c.same_direction
-        if second.any() or first.any():
-            return lag * record.dt
-    return None
-
-
-def _touch(ego: np.ndarray, tracks: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Whether boxes [t, 5] share a point with known ones of [n, t, 5], bool [n, t]; looks closely only where circles
-    around them meet."""
-    apart = np.hypot(tracks[..., 0] - ego[:, 0], tracks[..., 1] - ego[:, 1])
-    reach = np.hypot(tracks[..., 3], tracks[..., 4]) + np.hypot(ego[:, 3], ego[:, 4])
-    touching = known & (apart <= reach / 2)
-    pairs = np.nonzero(touching)
-    touching[pairs] = overlap(ego[pairs[1]], tracks[pairs])
-    return touching
+    most = int(c.horizon / record.dt + 1e-9)
+    least, egos = None, record.ego_boxes
+    ego_reach = np.hypot(egos[:, 3], egos[:, 4]) / 2
+    for k, boxes in enumerate(record.track_boxes):
+        known = np.flatnonzero(record.track_known[k])
+        others = boxes[known]
+        # looks closely only where circles around the boxes meet, [t of the ego, t of the other]
+        apart = np.hypot(egos[:, None, 0] - others[:, 0], egos[:, None, 1] - others[:, 1])
+        near = apart <= ego_reach[:, None] + np.hypot(others[:, 3], others[:, 4]) / 2
+        ego_at, other_at = np.nonzero(near & (np.abs(np.arange(len(egos))[:, None] - known) <= most))
+        turned = wrap_angle(others[other_at, 2] - egos[ego_at, 2])
+        counts = (known[other_at] <= ego_at) | (np.abs(turned) >= c.same_direction)
+        ego_at, other_at = ego_at[counts], other_at[counts]
+        lags = np.abs(known[other_at] - ego_at)[overlap(egos[ego_at], others[other_at])]
+        if len(lags):
+            least = int(lags.min()) if least is None else min(least, int(lags.min()))
+    return None if least is None else least * record.dt
 
 
 def required_deceleration(record: DriveRecord, config: EncounterConfig | None = None) -> np.ndarray:

@@ -68,7 +68,7 @@ class FuzzyDriver:
             braked = (gap < closing**2 / np.abs(2 * np.asarray(acceleration, np.float64))).astype(np.float64)
         return np.where(closing <= 0, 0.0, np.where(later < 0, braked, graded))
 
-    def braking(self, situation: Situation) -> float:
+    def braking(self, situation: Situation) -> np.ndarray:
         """br_min to br_max by CFS, else up to br_min by PFS, for the most dangerous road user."""
         s = situation
         closing = s.speed - s.lead_speed
@@ -81,7 +81,7 @@ class FuzzyDriver:
         critical = np.where(relevant, self.critical(s.gap, s.speed, s.lead_speed, s.acceleration), 0.0)
         proactive = np.where(relevant, self.proactive(s.gap, s.speed, s.lead_speed), 0.0)
         hard = self.comfortable_braking + critical * (self.hard_braking - self.comfortable_braking)
-        return float(np.where(critical > 0, hard, proactive * self.comfortable_braking).max(initial=0.0))
+        return np.where(critical > 0, hard, proactive * self.comfortable_braking).max(axis=-1, initial=0.0)
 
 
 SOURCE = "JRC fuzzy safety model (Mattas et al. 2020)"

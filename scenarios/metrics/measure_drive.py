@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from scenarios.metrics.bench2drive import measure_bench2drive
 from scenarios.metrics.carla_driving_score import measure_carla
@@ -26,6 +30,7 @@ from scenarios.metrics.signal_violations import measure_signal_violations
 from scenarios.metrics.speed_limit import measure_speed_limit
 from scenarios.metrics.time_to_collision import measure_time_to_collision
 from scenarios.metrics.waymax import measure_waymax
+from worldsim.datatypes.scene import LANE_NAMES, OBJECT_NAMES
 
 FAMILIES: Mapping[str, Callable[[DriveRecord], list[MetricValue]]] = {
     "collision": measure_collisions,
@@ -55,3 +60,44 @@ FAMILIES: Mapping[str, Callable[[DriveRecord], list[MetricValue]]] = {
 def measure_drive(record: DriveRecord) -> dict[str, MetricValue]:
     """Every metric of a drive by its name."""
     return {value.name: value for family in FAMILIES.values() for value in family(record)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricDefinition:
+    """What a metric is, whatever the drive.
+
+    Args:
+        family: in FAMILIES.
+        unit: as in MetricValue.
+        source: likewise.
+    """
+
+    family: str
+    unit: str
+    source: str
+
+
+@lru_cache(maxsize=1)
+def define_metrics() -> Mapping[str, MetricDefinition]:
+    """Every metric by its name, in the order of `measure_drive`."""
+    return {
+        value.name: MetricDefinition(family=name, unit=value.unit, source=value.source)
+        for name, family in FAMILIES.items()
+        for value in family(_nothing_known())
+    }
+
+
+def _nothing_known() -> DriveRecord:
+    """A record of which metrics say no more than what they are."""
+    return DriveRecord(
+        dt=0.1,
+        ego=np.zeros((3, len(OBJECT_NAMES))),
+        ego_acceleration=np.full(3, np.nan),
+        ego_yaw_rate=np.full(3, np.nan),
+        tracks=np.zeros((0, 3, len(OBJECT_NAMES))),
+        track_known=np.zeros((0, 3), bool),
+        track_kinds=np.zeros(0, np.int64),
+        tracks_complete=False,
+        lane=np.full((3, len(LANE_NAMES)), np.nan),
+        lead_gap=np.full(3, np.nan),
+    )

@@ -33,7 +33,8 @@ class MetricValue:
         validity: NOT_APPLICABLE: there is nothing to measure, as a gap where nobody is ahead; UNKNOWN: there is, but
             the record does not have the data.
         reason: why there is no value; "" of a valid one.
-        provenance: the source of formula and thresholds, and what was used of the record where there is a choice.
+        source: of the formula, and its thresholds.
+        note: what was used of the record where there is a choice; "" where there is none.
 
     Raises:
         ValueError: value, validity and reason contradict each other, or the value is not finite.
@@ -44,7 +45,8 @@ class MetricValue:
     unit: str
     validity: Validity
     reason: str
-    provenance: str
+    source: str
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.valid != (self.value is not None) or self.valid == bool(self.reason):
@@ -59,6 +61,11 @@ class MetricValue:
     def valid(self) -> bool:
         """Whether there is a value."""
         return self.validity is Validity.VALID
+
+    @property
+    def provenance(self) -> str:
+        """Where the value comes from: source and note."""
+        return "; ".join(part for part in (self.source, self.note) if part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +97,15 @@ class Metric:
         return self._value(None, Validity.UNKNOWN, reason, "")
 
     def _value(self, value: float | None, validity: Validity, reason: str, note: str) -> MetricValue:
-        parts = [self.source, "" if self.config is None else describe_config(self.config), note]
+        thresholds = "" if self.config is None else f"; {describe_config(self.config)}"
         return MetricValue(
             name=self.name,
             value=value,
             unit=self.unit,
             validity=validity,
             reason=reason,
-            provenance="; ".join(part for part in parts if part),
+            source=f"{self.source}{thresholds}",
+            note=note,
         )
 
 

@@ -54,19 +54,18 @@ class EgoPath:
 
     def project(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Arc length [m], lateral offset, positive left [m], and yaw of the path [rad] nearest to places [n, 2]."""
-        start, along = self.points[:-1], np.diff(self.points, axis=0)
-        squared = (along * along).sum(-1)
+        (start_x, start_y), (along_x, along_y) = self.points[:-1].T, np.diff(self.points, axis=0).T
+        squared = along_x * along_x + along_y * along_y
         arcs, lateral, yaw = (np.empty(len(places)) for _ in range(3))
         for begin in range(0, len(places), 512):  # a few at a time: all at once would be too much memory
-            offset = places[begin : begin + 512, None] - start
-            share = np.clip((offset * along).sum(-1) / squared, 0.0, 1.0)
-            miss = offset - share[..., None] * along
-            nearest = (miss * miss).sum(-1).argmin(axis=1)
-            rows, block = np.arange(len(nearest)), slice(begin, begin + 512)
-            length = np.sqrt(squared[nearest])
+            block = slice(begin, begin + 512)
+            x, y = places[block, :1] - start_x, places[block, 1:] - start_y
+            share = np.clip((x * along_x + y * along_y) / squared, 0.0, 1.0)
+            miss_x, miss_y = x - share * along_x, y - share * along_y
+            nearest = (miss_x * miss_x + miss_y * miss_y).argmin(axis=1)
+            rows, length = np.arange(len(nearest)), np.sqrt(squared[nearest])
             arcs[block] = self.arcs[nearest] + share[rows, nearest] * length
-            side = along[nearest, 0] * offset[rows, nearest, 1] - along[nearest, 1] * offset[rows, nearest, 0]
-            lateral[block] = side / length
+            lateral[block] = (along_x[nearest] * y[rows, nearest] - along_y[nearest] * x[rows, nearest]) / length
             yaw[block] = self.yaw[nearest]
         return arcs, lateral, yaw
 
@@ -98,7 +97,7 @@ class PathFrame:
     acceleration: np.ndarray
 
     @staticmethod
-    @lru_cache(maxsize=1)  # several metrics of one drive ask for it in turn
+    @lru_cache(maxsize=2)  # several metrics of one drive, and of its approach, ask for it in turn
     def of(record: DriveRecord) -> PathFrame:
         """The frame of a drive."""
         path = EgoPath.of(record)

@@ -49,7 +49,7 @@ class CarefulDriver:
         """Perception and brake delay [s]."""
         return self.perception + self.brake_delay
 
-    def braking(self, situation: Situation) -> float:
+    def braking(self, situation: Situation) -> np.ndarray:
         """Full braking where there is a risk, and on until the ego is no faster than who is in its way."""
         s = situation
         closing = s.speed - s.lead_speed
@@ -64,7 +64,7 @@ class CarefulDriver:
         # who has begun to brake goes on until the speeds are equal
         holding = (s.acceleration < 0) & (s.clearance < 0) & (closing > 0)
         risk = s.ahead & (in_way | holding | (cutting_in & (time <= self.critical_time)))
-        return self.max_braking if risk.any() else 0.0
+        return np.where(risk.any(axis=-1), self.max_braking, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

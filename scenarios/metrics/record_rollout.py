@@ -52,8 +52,11 @@ def record_rollout(
         ValueError: the clip does not end where the drive begins.
     """
     model = VehicleModel() if model is None else model
-    drive = _record_motion(rollout.scenes, rollout.vehicles, rollout.dt, model)
-    before = None if approach is None else _record_approach(rollout, approach, model)
+    if approach is None:
+        before, drive = None, _record_motion(rollout.scenes, rollout.vehicles, rollout.dt, model)
+    else:
+        before = _record_approach(rollout, approach, model)
+        drive = _cut(before, len(approach.vehicles) - 1)
 
     areas = None if layout is None or not layout.ground_known else _areas(layout)
     junctions = None if areas is None else areas[AreaKind.JUNCTION]
@@ -105,6 +108,22 @@ def _record_approach(rollout: Rollout, clip: StartClip, model: VehicleModel) -> 
     return _record_motion(scenes, np.concatenate([clip.vehicles[:-1], rollout.vehicles]), rollout.dt, model)
 
 
+def _cut(record: DriveRecord, begin: int) -> DriveRecord:
+    """What is known of motion from an instant on, with the road users that are seen then."""
+    later = record.track_known[:, begin:].any(axis=1)
+    return replace(
+        record,
+        ego=record.ego[begin:],
+        ego_acceleration=record.ego_acceleration[begin:],
+        ego_yaw_rate=record.ego_yaw_rate[begin:],
+        tracks=record.tracks[later, begin:],
+        track_known=record.track_known[later, begin:],
+        track_kinds=record.track_kinds[later],
+        lane=record.lane[begin:],
+        lead_gap=record.lead_gap[begin:],
+    )
+
+
 def link_objects(scenes: SceneState, vehicles: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Trajectories of the objects that SceneStates list without saying who is who.
 
@@ -118,38 +137,65 @@ def link_objects(scenes: SceneState, vehicles: np.ndarray, dt: float) -> tuple[n
     Returns:
         OBJECT_NAMES in the ground frame, float64 [n, t, 6]; where it is known, bool [n, t]; ObjectKind, int64 [n].
     """
-    listed, valid = objects_in_ground_frame(scenes, vehicles), scenes.object_valid
+    listed, valid, kinds = objects_in_ground_frame(scenes, vehicles), scenes.object_valid, scenes.object_kinds
     num_instants, patience = len(listed), max(1, round(LINK_TIME / dt))
-    rows: list[np.ndarray] = []
-    seen: list[np.ndarray] = []
-    kinds: list[int] = []
-    last_seen = np.zeros(0, np.int64)
+    followed, clear = _follow(listed, valid, kinds, dt)
+    last_seen: list[int] = []
+    last_slot: list[int] = []
+    track_of = np.full(valid.shape, -1, np.int64)
 
-    for i in range(num_instants):
-        objects, object_kinds = listed[i, valid[i]], scenes.object_kinds[i, valid[i]]
-        alive = np.flatnonzero(i - last_seen <= patience)
-        tracks = np.full(len(objects), -1, np.int64)
-        if len(objects) and len(alive):
-            last = np.stack([rows[k][last_seen[k]] for k in alive])
-            cost = _link_cost(last, (i - last_seen[alive]) * dt, objects)
-            cost[np.asarray(kinds)[alive][:, None] != object_kinds] = UNLINKED
-            linked, chosen = linear_sum_assignment(cost)
-            good = cost[linked, chosen] < UNLINKED
-            tracks[chosen[good]] = alive[linked[good]]
+    for i, slots in enumerate(map(np.flatnonzero, valid)):
+        alive = [k for k, seen in enumerate(last_seen) if i - seen <= patience]
+        if i and clear[i] and all(last_seen[k] == i - 1 for k in alive):
+            before = followed[i, slots]
+            tracks = np.where(before >= 0, track_of[i - 1, before], -1)
+        else:
+            tracks = np.full(len(slots), -1, np.int64)
+            if len(slots) and alive:
+                seen, slot = (np.array(values)[alive] for values in (last_seen, last_slot))
+                cost = _link_cost(listed[seen, slot], (i - seen) * dt, listed[i, slots])
+                cost[kinds[seen, slot][:, None] != kinds[i, slots]] = UNLINKED
+                linked, chosen = linear_sum_assignment(cost)
+                good = cost[linked, chosen] < UNLINKED
+                tracks[chosen[good]] = np.array(alive)[linked[good]]
 
-        for k in np.flatnonzero(tracks < 0):
-            tracks[k] = len(rows)
-            rows.append(np.zeros((num_instants, len(OBJECT_NAMES))))
-            seen.append(np.zeros(num_instants, bool))
-            kinds.append(int(object_kinds[k]))
-            last_seen = np.append(last_seen, i)
-        for k, track in enumerate(tracks.tolist()):
-            rows[track][i], seen[track][i] = objects[k], True
-        last_seen[tracks] = i
+        for slot, track in zip(slots.tolist(), tracks.tolist(), strict=True):
+            if track < 0:
+                track_of[i, slot] = len(last_seen)
+                last_seen.append(i)
+                last_slot.append(slot)
+            else:
+                track_of[i, slot], last_seen[track], last_slot[track] = track, i, slot
 
-    if not rows:
-        return np.zeros((0, num_instants, len(OBJECT_NAMES))), np.zeros((0, num_instants), bool), np.zeros(0, np.int64)
-    return np.stack(rows), np.stack(seen), np.array(kinds, np.int64)
+    instants, slots = np.nonzero(valid)
+    tracks = track_of[instants, slots]
+    rows = np.zeros((len(last_seen), num_instants, len(OBJECT_NAMES)))
+    known = np.zeros(rows.shape[:2], bool)
+    rows[tracks, instants], known[tracks, instants] = listed[instants, slots], True
+    track_kinds = np.zeros(len(rows), np.int64)
+    track_kinds[tracks] = kinds[instants, slots]
+    return rows, known, track_kinds
+
+
+def _follow(listed: np.ndarray, valid: np.ndarray, kinds: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Who of one instant may be who of the next, where that is beyond doubt, so that nothing needs to be weighed.
+
+    Args:
+        listed: OBJECT_NAMES [t, k, 6].
+        valid: bool [t, k].
+        kinds: ObjectKind [t, k].
+        dt: time between instants [s].
+
+    Returns:
+        The place in the list of the instant before, -1 of who comes anew, int64 [t, k]; where all of an instant is
+        beyond doubt, bool [t].
+    """
+    followed, clear = np.full(valid.shape, -1, np.int64), np.zeros(len(valid), bool)
+    linked = _link_cost(listed[:-1], np.full(1, dt), listed[1:]) < UNLINKED
+    linked &= valid[:-1, :, None] & valid[1:, None, :] & (kinds[:-1, :, None] == kinds[1:, None, :])
+    clear[1:] = np.all(linked.sum(axis=1) <= 1, axis=1) & np.all(linked.sum(axis=2) <= 1, axis=1)
+    followed[1:] = np.where(linked.any(axis=1), linked.argmax(axis=1), -1)
+    return followed, clear
 
 
 def objects_in_ground_frame(scenes: SceneState, vehicles: np.ndarray) -> np.ndarray:
@@ -166,12 +212,17 @@ def objects_in_ground_frame(scenes: SceneState, vehicles: np.ndarray) -> np.ndar
 
 
 def _link_cost(last: np.ndarray, elapsed: np.ndarray, objects: np.ndarray) -> np.ndarray:
-    """How far objects [m, 6] are from where tracks [k, 6] would be after `elapsed` [k] [s], [k, m] [m]."""
-    travelled = last[:, ObjectColumn.SPEED] * elapsed
-    yaw = last[:, ObjectColumn.YAW]
-    expected = last[:, :2] + travelled[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
-    miss = np.linalg.norm(expected[:, None] - objects[None, :, :2], axis=-1)
-    other_size = (np.abs(last[:, None, SIZE_COLUMNS] - objects[None, :, SIZE_COLUMNS]) > SIZE_TOLERANCE).any(-1)
+    """How far objects [..., m, 6] are from where tracks [..., k, 6] would be after `elapsed` [k] or [1] [s],
+    [..., k, m] [m]."""
+    travelled = last[..., ObjectColumn.SPEED] * elapsed
+    yaw = last[..., ObjectColumn.YAW]
+    x, y = (last[..., ObjectColumn.X] + travelled * np.cos(yaw), last[..., ObjectColumn.Y] + travelled * np.sin(yaw))
+    miss = np.hypot(
+        x[..., None] - objects[..., None, :, ObjectColumn.X], y[..., None] - objects[..., None, :, ObjectColumn.Y]
+    )
+    other_size = np.zeros(miss.shape, bool)
+    for column in SIZE_COLUMNS:
+        other_size |= np.abs(last[..., :, None, column] - objects[..., None, :, column]) > SIZE_TOLERANCE
     return np.where(other_size | (miss > LINK_DISTANCE), UNLINKED, miss)
 
 

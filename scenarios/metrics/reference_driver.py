@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -18,20 +19,20 @@ AFTERWARDS = 6.0
 
 
 class Situation(NamedTuple):
-    """What a reference driver sees at one instant, of n road users.
+    """What a reference driver sees of n road users at one instant, or at k instants of the same speed and acceleration.
 
     Args:
         speed: its own [m/s].
         acceleration: its own [m/s²].
         length: its car's [m].
-        gap: along the path to the road user's near end, [n] [m].
-        clearance: across the path to its near side, negative in the way, [n] [m].
-        approach: speed towards the path, [n] [m/s].
-        moved: towards the path since it was first seen, [n] [m].
-        lead_speed: along the path, [n] [m/s].
-        lead_acceleration: along the path, [n] [m/s²].
-        lead_length: along the path, [n] [m].
-        ahead: it is known and its centre is ahead, bool [n].
+        gap: along the path to the road user's near end, [n] or [k, n], as all that follow [m].
+        clearance: across the path to its near side, negative in the way [m].
+        approach: speed towards the path [m/s].
+        moved: towards the path since it was first seen [m].
+        lead_speed: along the path [m/s].
+        lead_acceleration: along the path [m/s²].
+        lead_length: along the path [m].
+        ahead: it is known and its centre is ahead, bool.
     """
 
     speed: float
@@ -60,8 +61,8 @@ class ReferenceDriver(Protocol):
         """At which braking builds up [m/s³]."""
         ...
 
-    def braking(self, situation: Situation) -> float:
-        """The deceleration that it wants [m/s²]; 0 where it sees no danger."""
+    def braking(self, situation: Situation) -> np.ndarray:
+        """The deceleration that it wants [m/s²], [] or [k]; 0 where it sees no danger."""
         ...
 
 
@@ -98,53 +99,132 @@ def drive_reference(record: DriveRecord, driver: ReferenceDriver) -> ReferenceDr
     reference driver does, and go on in their directions after its end, braking on if they brake. Who runs into the
     reference driver from behind does not count.
     """
-    frame = _go_on(PathFrame.of(record), record, math.ceil(AFTERWARDS / record.dt))
-    num_tracks, num_instants = frame.arc.shape
-    known = np.concatenate(
-        [record.track_known, np.repeat(record.track_known[:, -1:], num_instants - record.num_instants, 1)], axis=1
-    )
-    length, width = record.ego[0, ObjectColumn.LENGTH], record.ego[0, ObjectColumn.WIDTH]
-    first_seen = known.argmax(axis=1)
-    first_lateral = np.abs(frame.lateral[np.arange(num_tracks), first_seen])
+    others = _Others.of(record)
+    num_instants, num_tracks = others.known.shape
     reaction_steps = math.ceil(driver.reaction_time / record.dt - 1e-9)
-
     arcs, speeds = np.zeros(num_instants), np.full(num_instants, max(float(record.speed[0]), 0.0))
-    braking, waited, reacts_at = 0.0, 0, None
     ran_into_ego = np.zeros(num_tracks, bool)
-    for i in range(num_instants):
-        arc, speed = arcs[i], speeds[i]
-        gap = frame.arc[:, i] - frame.half_extent[:, i] - arc - length / 2
-        clearance = np.abs(frame.lateral[:, i]) - frame.half_breadth[:, i] - width / 2
-        ahead = known[:, i] & (frame.arc[:, i] > arc) & ~ran_into_ego
-        beside = np.abs(frame.arc[:, i] - arc) < frame.half_extent[:, i] + length / 2
-        ran_into_ego |= known[:, i] & ~ahead & beside & (clearance < 0)
-        if (ahead & beside & (clearance < 0)).any():
-            return ReferenceDrive(arc=arcs[: i + 1], speed=speeds[: i + 1], reacts_at=reacts_at, collides_at=i)
+    braking, waited, reacts_at, i = 0.0, 0, None, 0
 
-        wanted = driver.braking(
-            Situation(
-                speed=float(speed),
-                acceleration=-braking,
-                length=float(length),
-                gap=gap,
-                clearance=clearance,
-                approach=-np.sign(frame.lateral[:, i]) * frame.lateral_speed[:, i],
-                moved=first_lateral - np.abs(frame.lateral[:, i]),
-                lead_speed=frame.speed[:, i],
-                lead_acceleration=frame.acceleration[:, i],
-                lead_length=2 * frame.half_extent[:, i],
-                ahead=ahead,
-            )
-        )
+    def drive_until(collides_at: int | None) -> ReferenceDrive:
+        end = num_instants if collides_at is None else collides_at + 1
+        return ReferenceDrive(arc=arcs[:end], speed=speeds[:end], reacts_at=reacts_at, collides_at=collides_at)
+
+    while i < num_instants:
+        if braking == 0.0 or speeds[i] == 0.0:  # the speed stays until it brakes: all instants until then at once
+            speeds[i:] = speeds[i]
+            arcs[i:] = np.cumsum(np.append(arcs[i], speeds[i : num_instants - 1] * record.dt))
+            seen = others.seen(slice(i, None), arcs[i:], ran_into_ego)
+            wants = np.asarray(driver.braking(others.situation(slice(i, None), seen, float(speeds[i]), 0.0))) > 0
+            collides, reacts = seen.collides, wants & (waited + np.cumsum(wants) > reaction_steps)
+            num_free = len(wants) if speeds[i] == 0.0 or not reacts.any() else int(reacts.argmax())
+            if collides[: num_free + 1].any():
+                num_free = int(collides.argmax())
+            first_wanted = np.flatnonzero(wants[:num_free])
+            reacts_at = i + int(first_wanted[0]) if reacts_at is None and len(first_wanted) else reacts_at
+            if collides[num_free : num_free + 1].any():
+                return drive_until(i + num_free)
+            waited += len(first_wanted)
+            ran_into_ego = ran_into_ego | seen.from_behind[:num_free].any(axis=0)
+            i += num_free
+            if i == num_instants:
+                break
+
+        seen = others.seen(i, arcs[i], ran_into_ego)
+        if seen.collides:
+            return drive_until(i)
+        ran_into_ego = ran_into_ego | seen.from_behind
+        wanted = float(driver.braking(others.situation(i, seen, float(speeds[i]), -braking)))
         if wanted > 0:
             reacts_at = i if reacts_at is None else reacts_at
             waited += 1
         reacting = wanted > 0 and waited > reaction_steps
         braking = min(wanted, braking + driver.jerk * record.dt) if reacting else 0.0
         if i + 1 < num_instants:
-            speeds[i + 1] = max(speed - braking * record.dt, 0.0)
-            arcs[i + 1] = arc + (speed + speeds[i + 1]) / 2 * record.dt
-    return ReferenceDrive(arc=arcs, speed=speeds, reacts_at=reacts_at, collides_at=None)
+            speeds[i + 1] = max(speeds[i] - braking * record.dt, 0.0)
+            arcs[i + 1] = arcs[i] + (speeds[i] + speeds[i + 1]) / 2 * record.dt
+        i += 1
+    return drive_until(None)
+
+
+class _Seen(NamedTuple):
+    """Where a reference driver is among the others, at one instant or at k: [n] or [k, n], `collides` [] or [k]."""
+
+    gap: np.ndarray
+    ahead: np.ndarray
+    from_behind: np.ndarray
+    collides: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Others:
+    """The road users that a reference driver meets, each [t, n], and the size of its car [m]."""
+
+    known: np.ndarray
+    arc: np.ndarray
+    half_extent: np.ndarray
+    clearance: np.ndarray
+    approach: np.ndarray
+    moved: np.ndarray
+    speed: np.ndarray
+    acceleration: np.ndarray
+    length: float
+
+    @staticmethod
+    @lru_cache(maxsize=1)  # the reference drivers of one drive ask for it in turn
+    def of(record: DriveRecord) -> _Others:
+        """Those of a drive, and of the time afterwards."""
+        frame = _go_on(PathFrame.of(record), record, math.ceil(AFTERWARDS / record.dt))
+        known = record.track_known
+        afterwards = frame.arc.shape[1] - record.num_instants
+        first_lateral = np.abs(frame.lateral[np.arange(len(known)), known.argmax(axis=1)])
+        arrays = {
+            "known": np.concatenate([known, np.repeat(known[:, -1:], afterwards, axis=1)], axis=1),
+            "arc": frame.arc,
+            "half_extent": frame.half_extent,
+            "clearance": np.abs(frame.lateral) - frame.half_breadth - record.ego[0, ObjectColumn.WIDTH] / 2,
+            "approach": -np.sign(frame.lateral) * frame.lateral_speed,
+            "moved": first_lateral[:, None] - np.abs(frame.lateral),
+            "speed": frame.speed,
+            "acceleration": frame.acceleration,
+        }
+        rows = {name: np.ascontiguousarray(values.T) for name, values in arrays.items()}
+        return _Others(**rows, length=float(record.ego[0, ObjectColumn.LENGTH]))
+
+    def seen(self, at: int | slice, arc: np.ndarray | float, ran_into_ego: np.ndarray) -> _Seen:
+        """Those at an instant, or at instants one after the other, of a driver at `arc`, [] or [k] [m]; `ran_into_ego`
+        [n] are those who had before."""
+        arc = np.asarray(arc)[..., None]
+        others = self.arc[at]
+        touching = (np.abs(others - arc) < self.half_extent[at] + self.length / 2) & (self.clearance[at] < 0)
+        ahead = self.known[at] & (others > arc)
+        from_behind = self.known[at] & ~ahead & touching
+        if isinstance(at, slice):  # who ran into the driver at an instant does not count from the next one on
+            before = np.logical_or.accumulate(from_behind, axis=0)[:-1]
+            ran_into_ego = ran_into_ego | np.concatenate([np.zeros_like(from_behind[:1]), before])
+        ahead &= ~ran_into_ego
+        return _Seen(
+            gap=others - self.half_extent[at] - arc - self.length / 2,
+            ahead=ahead,
+            from_behind=from_behind,
+            collides=np.asarray((ahead & touching).any(axis=-1)),
+        )
+
+    def situation(self, at: int | slice, seen: _Seen, speed: float, acceleration: float) -> Situation:
+        """What the driver sees."""
+        return Situation(
+            speed=speed,
+            acceleration=acceleration,
+            length=self.length,
+            gap=seen.gap,
+            clearance=self.clearance[at],
+            approach=self.approach[at],
+            moved=self.moved[at],
+            lead_speed=self.speed[at],
+            lead_acceleration=self.acceleration[at],
+            lead_length=2 * self.half_extent[at],
+            ahead=seen.ahead,
+        )
 
 
 def _begin(record: DriveRecord) -> str:

@@ -61,11 +61,11 @@ class RSSDriver:
         """Whether both distances are below the safe ones."""
         return (gap < self.safe_distance(speed, lead_speed)) & (clearance < self.safe_clearance(approach))
 
-    def braking(self, situation: Situation) -> float:
+    def braking(self, situation: Situation) -> np.ndarray:
         """b_min in a dangerous situation, else 0."""
         s = situation
         dangerous = s.ahead & self.is_dangerous(s.gap, s.clearance, s.approach, s.speed, s.lead_speed)
-        return self.min_braking if dangerous.any() else 0.0
+        return np.where(dangerous.any(axis=-1), self.min_braking, 0.0)
 
 
 AVOIDABLE = Metric(name="avoidable_by_rss", source="RSS proper response, on the ego's path", config=RSSDriver())

@@ -4,6 +4,7 @@ NAVSIM have it, or at constant acceleration, which also sees a lead that brakes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -107,6 +108,7 @@ def time_to_collision(
     return np.where(np.abs(record.speed) < c.min_speed, np.inf, first)
 
 
+@lru_cache(maxsize=1)  # composites of one drive ask for it in turn
 def within_bound(record: DriveRecord) -> MetricValue:
     """nuPlan's part of the closed-loop score: 1 where the time to collision with who is not behind stays above the
     bound, else 0."""
@@ -116,6 +118,7 @@ def within_bound(record: DriveRecord) -> MetricValue:
     return WITHIN_BOUND.measured(time_to_collision(record, counted=counted).min() > TimeToCollisionConfig().bound)
 
 
+@lru_cache(maxsize=1)  # composites of one drive ask for it in turn
 def within_navsim_bound(record: DriveRecord) -> MetricValue:
     """NAVSIM's part of the PDM score: 1 without an overlap at any projection, else 0.
 

@@ -11,10 +11,27 @@ import numpy as np
 import pytest
 
 from envs.video import mp4_bytes, write_mp4
-from scenarios.case_results import CaseResult
+from scenarios.case_results import CaseResult, Measurement
+from scenarios.metrics.metric_value import Validity
 from scenarios.overlay import HEIGHT, PANEL_WIDTH, annotate
 from scenarios.plots import scenario_figure
-from scenarios.report import Figure, Page, Rate, Section, Stat, Table, Video, provenance, write_json, write_page
+from scenarios.report import (
+    Card,
+    Figure,
+    Fold,
+    Heading,
+    Note,
+    Page,
+    Rate,
+    Section,
+    Stat,
+    SvgFigure,
+    Table,
+    Video,
+    provenance,
+    write_json,
+    write_page,
+)
 from worldsim.datatypes.scene import ObjectKind, SceneState
 
 
@@ -30,14 +47,19 @@ def decode(mp4: bytes) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
+def ttc_measured(ttc: float | None) -> Measurement:
+    if ttc is None:
+        return Measurement(value=None, validity=Validity.NOT_APPLICABLE, reason="no overlap within 3 s")
+    return Measurement(value=ttc, validity=Validity.VALID)
+
+
 def result(seed=0, outcome="passed", ttc: float | None = 1.5) -> CaseResult:
     return CaseResult(
         scenario="cut_in",
         seed=seed,
         parameters={"speed [km/h]": 30.0 + seed, "gap [m]": 12.0},
         outcome=outcome,
-        min_ttc=ttc,
-        comfort_violations={},
+        metrics={"min_time_to_collision": ttc_measured(ttc)},
     )
 
 
@@ -67,12 +89,15 @@ def page(mp4: bytes) -> Page:
         rows=[["a <b> & c", Rate(estimate=0.25, low=0.1, high=0.5, text="10 % to 50 %")]],
         good=[False],
     )
+    notes = Table(header=["metric", "basis"], rows=[Heading(text="comfort"), ["jerk", Note(text="boxes & more")]])
     section = Section(
         title="Part",
         text="text",
         figures=[Figure(png=scenario_figure([result(), result(1, "collision", 0.2), result(2, ttc=None)]), alt="plot")],
         videos=[Video(mp4=mp4, title="seed 1", caption="worst", good=False)],
         table=table,
+        cards=[Card(title="seed 2 <b>", text="hit", figures=[SvgFigure(svg="<svg/>", alt="above")], command="sh x")],
+        folds=[Fold(title="More", folds=[Fold(title="Inside", printed="Traceback <module>", table=notes)])],
     )
     stats = [Stat(value="1 of 3", label="failed")]
     return Page(
@@ -85,6 +110,7 @@ def page(mp4: bytes) -> Page:
         note="note",
         sections=[section],
         provenance={"command": "drivedit validate"},
+        lead=Section(title="Verdict first", text="so", table=table, open=True),
     )
 
 
@@ -100,6 +126,10 @@ def test_page_is_self_contained_escaped_and_well_formed(tmp_path):
     assert video
     assert base64.b64decode(video[1]) == mp4
     assert "left: 10.0%; width: 40.0%" in html
+    assert html.index("Verdict first") < html.index("10 % to 50 %") < html.index("seed 2 &lt;b&gt;")
+    assert '<tr class="heading"><td colspan="2">comfort</td></tr>' in html
+    assert '<td class="text">boxes &amp; more</td>' in html
+    assert "<pre>Traceback &lt;module&gt;</pre>" in html
 
     class Nesting(HTMLParser):
         void, stack = {"meta", "img", "br", "link"}, []
@@ -119,7 +149,7 @@ def test_json_keeps_numbers_and_refuses_what_is_none(tmp_path):
     content = {"results": [result()], "count": np.int64(3), "values": np.array([1.5, 2.0])}
     write_json(tmp_path / "report.json", content)
     back = json.loads((tmp_path / "report.json").read_text())
-    assert back["results"][0]["min_ttc"] == 1.5
+    assert back["results"][0]["metrics"]["min_time_to_collision"]["value"] == 1.5
     assert (back["count"], back["values"]) == (3, [1.5, 2.0])
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "bad.json", {"value": float("nan")})

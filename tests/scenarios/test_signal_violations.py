@@ -48,7 +48,7 @@ def test_totals_leave_out_what_is_not_known() -> None:
 def test_reports_say_how_many_how_often_or_not_known() -> None:
     assert violations_text(None) == ("not known", "not known")
     assert violations_text(SignalViolations(red_lights=2, stop_signs=0, distance=800.0)) == ("2 (2.5 per km)", "0")
-    unknown = CaseResult(scenario="cut_in", seed=0, parameters={}, outcome="passed", comfort_violations={})
+    unknown = CaseResult(scenario="cut_in", seed=0, parameters={}, outcome="passed")
     results = [unknown, replace(unknown, violations=SignalViolations(red_lights=1, stop_signs=2, distance=100.0))]
     assert summarise("all", results).violations == results[1].violations
     assert summarise("all", results[:1]).violations is None

@@ -1,6 +1,7 @@
 """`drivedit validate` from its arguments to its exit code and files, on one straight lane."""
 
 import json
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from drivers_to_validate import SOURCE, without_wall_time
 from straight_world import StraightWorld
 
+import envs.truth_kernels  # noqa: F401  here once, and not in each of the processes that are forked
 from drivedit import main
 from envs.driving_env import DrivingEnv
 from scenarios.case_runner import ReferenceCaseRunner
@@ -24,7 +26,10 @@ class SlowRunner(ReferenceCaseRunner):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setattr("scenarios.validate.make_case_runner", lambda *_: SlowRunner(DrivingEnv(StraightWorld())))
+    monkeypatch.setattr(
+        "scenarios.validate.make_case_runner",
+        lambda *_, pixels: SlowRunner(DrivingEnv(StraightWorld(), obs="pixels" if pixels else "state")),
+    )
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(SOURCE)
     return tmp_path
@@ -82,6 +87,49 @@ def test_a_policy_that_breaks_is_named_and_the_rest_is_driven(here, run, breaks,
     assert (here / "runs" / "validate" / "report.html").is_file()
 
 
+@pytest.mark.parametrize(
+    ("breaks", "how"),
+    [
+        ("os._exit(0)", "exit code 0"),
+        ("os.kill(os.getpid(), 11)", "killed by SIGSEGV"),
+        ("os.kill(os.getpid(), 9)", "killed by SIGKILL, which is how Linux ends what takes too much memory"),
+        ("os.fork() or __import__('time').sleep(3)\nos._exit(7)", "exit code 7"),
+    ],
+)
+def test_a_policy_that_ends_the_process_from_below_is_named_and_the_rest_is_driven(here, run, breaks, how):
+    code, _, err, report = run(policy="mine.py:Breaks", num_seeds=3, BREAK=breaks)
+    assert code == 3, err
+    assert [r["outcome"] for r in report["results"]] == ["passed", "policy_error", "passed"]
+    reason = f"step 3: the policy ended the process in act, {how}"
+    assert (report["results"][1]["step"], report["results"][1]["reason"]) == (3, reason)
+    assert f"policy error: lead_braking seed 1: {reason}" in err
+    assert " 2/3 " in err  # where the bar of the second process began
+    assert (here / "runs" / "validate" / "failures" / "lead_braking_1" / "reproduce.sh").is_file()
+
+
+def test_a_policy_that_ends_the_process_while_it_is_imported(here, run):
+    (here / "gone.py").write_text("import os\nos._exit(0)\n")
+    code, _, err, report = run(policy="gone.py:P")
+    assert (code, report) == (3, None)
+    assert "validate: ended the process while gone.py was imported, exit code 0" in err
+
+
+def test_a_world_that_ends_the_process_is_no_fault_of_the_policy(run, monkeypatch):
+    step = StraightWorld.step
+
+    def breaks(self, control):
+        if self.time > 0.25 and self.vehicle[3] > 8.5:
+            os.abort()
+        return step(self, control)
+
+    monkeypatch.setattr(StraightWorld, "step", breaks)
+    code, _, err, report = run(num_seeds=4)
+    assert code == 3, err
+    broken = [r for r in report["results"] if r["outcome"] == "world_error"]
+    assert broken
+    assert {r["reason"] for r in broken} == {"the world broke: it ended the process, killed by SIGABRT"}
+
+
 def test_a_world_that_breaks_makes_its_case_invalid_and_the_rest_is_driven(run, monkeypatch):
     step = StraightWorld.step
 
@@ -103,6 +151,22 @@ def test_a_world_that_breaks_makes_its_case_invalid_and_the_rest_is_driven(run, 
     assert "in breaks" in broken["details"]
 
 
+def test_drives_are_the_same_with_and_without_films_and_frames_are_made_for_films_alone(run, monkeypatch):
+    num_frames = multiprocessing.Value("q")  # the world is in another process
+    frame = StraightWorld.frame
+
+    def counted(self):
+        num_frames.value += 1
+        return frame(self)
+
+    monkeypatch.setattr(StraightWorld, "frame", counted)
+    plain = run("--point-estimate", policy="constant", num_seeds=3)[-1]["results"]
+    assert num_frames.value == 0, "nobody looks"
+    filmed = run("--point-estimate", "--num-videos", 1, policy="constant", num_seeds=3)[-1]["results"]
+    assert num_frames.value > 0
+    assert filmed == plain
+
+
 def test_writing_into_what_is_shown_changes_no_number(here, run):
     clean = run()[-1]["results"]
     assert run(policy="mine.py:Scales")[-1]["results"] == clean
@@ -120,7 +184,7 @@ def test_what_cannot_be_is_said_first(here, run):
     (here / "old.json").write_text('{"schema": "drivedit.validation/0"}')
     code, _, err, _ = run("--baseline", "old.json")
     assert code == 2
-    assert "old.json has schema 'drivedit.validation/0', this version reads 'drivedit.validation/1'" in err
+    assert "old.json has schema 'drivedit.validation/0', this version reads 'drivedit.validation/2'" in err
 
 
 def test_a_log_of_other_code_is_not_gone_on_with(here, run):

@@ -1,6 +1,7 @@
 """Whether a drive counts: its scenario came about, and the world could be believed until it ended."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from straight_world import StraightWorld
 
 from envs.driving_env import DrivingEnv
 from policies.rule_based import LaneFollower
-from scenarios.case_results import CaseResult, measure
+from scenarios.case_results import CaseResult, Measurement, measure, run_cases, severity
 from scenarios.case_runner import ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS
-from scenarios.validity import ValidityConfig, realised_parameters, why_invalid
+from scenarios.metrics.measure_drive import FAMILIES
+from scenarios.metrics.metric_value import Validity
+from scenarios.validity import ValidityConfig, realised_parameters, why_invalid, why_unusable
 from worldsim.datatypes.scene import LaneColumn, ObjectKind
 
 PICTURES = ValidityConfig(truth=False, pictures=True)
@@ -75,7 +78,48 @@ def test_the_tracked_state_is_lost_where_no_pictures_are_used(driven):
     assert why_invalid(case, lost, PICTURES) == ""
     vehicles = rollout.vehicles.copy()
     vehicles[3, 0] = np.nan
-    assert "is not finite from step 3" in why_invalid(case, replace(rollout, vehicles=vehicles), ValidityConfig())
+    result = measure(case, replace(rollout, vehicles=vehicles), ValidityConfig())
+    assert (result.verdict, result.reason) == (
+        "INVALID",
+        "tracked state lost: the ego's pose is not finite from step 3",
+    )
+    progress = rollout.progress.copy()
+    progress[5] = np.inf
+    assert "the progress is not finite from step 5" in why_unusable(replace(rollout, progress=progress))
+
+
+@pytest.mark.parametrize(("lost_at", "verdict"), [(20, "INVALID"), (38, "FAIL")])
+def test_an_event_that_comes_after_the_tracked_state_was_lost_says_nothing(driven, lost_at, verdict):
+    """Just before the road's edge the lane is left, which is no loss."""
+    case, rollout = driven
+    off_road = rollout.off_road.copy()
+    off_road[40:] = 1.0
+    valid = rollout.scenes.lane_valid.copy()
+    valid[lost_at:, LaneColumn.LATERAL_OFFSET] = False
+    left = replace(rollout, off_road=off_road, scenes=replace(rollout.scenes, lane_valid=valid))
+    assert measure(case, left, STATE).verdict == verdict
+
+
+def test_a_bug_in_a_metric_is_no_fault_of_the_world(driven, monkeypatch, capsys):
+    case, rollout = driven
+    monkeypatch.setitem(FAMILIES, "gap", lambda record: 1 / 0)
+    runner = SimpleNamespace(run=lambda case, policy: rollout)
+    first, second = run_cases(runner, LaneFollower(), [case, case])
+    assert (first.outcome, first.valid) == ("metric_error", False)
+    assert first.reason == "the drive could not be measured: ZeroDivisionError: division by zero"
+    assert "in <lambda>" in first.details
+    assert "metric error: lead_braking seed 0" in capsys.readouterr().err
+    assert second.outcome == "metric_error"
+
+
+def test_what_is_not_known_is_no_zero_and_comes_with_the_worst(driven):
+    result = measure(*driven, ValidityConfig())
+    assert result.metric("neuroncap_score") == 5.0
+    unknown = {**result.metrics, "neuroncap_score": Measurement(value=None, validity=Validity.UNKNOWN, reason="?")}
+    unknown_result = replace(result, metrics=unknown)
+    assert unknown_result.metric("neuroncap_score") is None
+    assert severity(unknown_result) > severity(result)
+    assert unknown_result.to_json()["metrics"]["neuroncap_score"]["validity"] == "unknown"
 
 
 def test_results_survive_json(driven):

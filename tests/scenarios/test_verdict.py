@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult
+from scenarios.case_results import BROKEN, MEASURING_BROKE, WORLD_BROKE, CaseResult
 from scenarios.criteria import Criterion
 from scenarios.validate import ValidateConfig
 from scenarios.verdict import VerdictConfig, decide, decided
@@ -11,7 +11,7 @@ from scenarios.verdict import VerdictConfig, decide, decided
 def results(passed=0, failed=0, invalid=0, broken=0) -> list[CaseResult]:
     outcomes = ["passed"] * passed + ["collision"] * failed + ["invalid"] * invalid + [BROKEN] * broken
     return [
-        CaseResult(scenario="cut_in", seed=seed, parameters={}, outcome=outcome, comfort_violations={})
+        CaseResult(scenario="cut_in", seed=seed, parameters={}, outcome=outcome)
         for seed, outcome in enumerate(outcomes)
     ]
 
@@ -73,11 +73,12 @@ def test_a_broken_policy_has_an_exit_code_of_its_own():
     assert "the policy broke in 1 of 201 cases, first in cut_in_200" in decision.reasons[0]
 
 
-def test_a_broken_world_lets_nothing_pass():
-    world_broke = CaseResult(scenario="cut_in", seed=99, parameters={}, outcome=WORLD_BROKE, comfort_violations={})
+@pytest.mark.parametrize("outcome", [WORLD_BROKE, MEASURING_BROKE])
+def test_a_broken_world_or_metric_lets_nothing_pass(outcome):
+    world_broke = CaseResult(scenario="cut_in", seed=99, parameters={}, outcome=outcome)
     decision = decide([*results(90), world_broke], VerdictConfig())
     assert (decision.verdict, decision.exit_code) == ("INCONCLUSIVE", 3)
-    assert "the world broke in 1 of 91 cases, first in cut_in_99" in decision.reasons[0]
+    assert "1 of 91 cases broke by no fault of the policy, first cut_in_99" in decision.reasons[0]
     assert decision.num_valid == 90
 
 

@@ -7,7 +7,7 @@ import pytest
 from drive_records import braking, record, track, turned, unknown_drive, with_lane
 
 from scenarios.metrics.drive_record import differentiate
-from scenarios.metrics.measure_drive import FAMILIES, measure_drive
+from scenarios.metrics.measure_drive import FAMILIES, define_metrics, measure_drive
 from scenarios.metrics.metric_value import Metric, MetricValue, Validity
 from worldsim.datatypes.scene import ObjectKind
 
@@ -44,6 +44,15 @@ def test_names_are_unique_and_all_say_where_they_come_from():
     found = [value for family in FAMILIES.values() for value in family(drive)]
     assert len({value.name for value in found}) == len(found) == len(measure_drive(drive))
     assert all(value.provenance for value in found)
+
+
+def test_definitions_are_those_of_all_values():
+    definitions = define_metrics()
+    found = measure_drive(eventful_drive())
+    assert list(definitions) == list(found)
+    for name, value in found.items():
+        assert (definitions[name].unit, definitions[name].source) == (value.unit, value.source)
+    assert {d.family for d in definitions.values()} == set(FAMILIES)
 
 
 def test_what_is_not_known_is_no_zero():
@@ -113,4 +122,4 @@ def test_values_and_reasons_exclude_each_other():
     with pytest.raises(ValueError, match="gap must be finite, got inf"):
         metric.measured(np.inf)
     with pytest.raises(ValueError, match="gap must have a value and no reason if valid"):
-        MetricValue(name="gap", value=0.0, unit="m", validity=Validity.UNKNOWN, reason="no ruler", provenance="")
+        MetricValue(name="gap", value=0.0, unit="m", validity=Validity.UNKNOWN, reason="no ruler", source="")
