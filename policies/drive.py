@@ -100,16 +100,42 @@ def drive(
         ValueError: max_steps is negative, or the env observes neither pixels nor the state.
         PolicyError: the policy raised, ended the process or answered with no action; says in which step.
     """
+    observation, info = env.reset(seed=seed, options=None if options is None else dict(options))
+    return drive_on(env, policy, seed, observation, info, max_steps, on_step)
+
+
+def drive_on(
+    env: gymnasium.Env,
+    policy: Policy,
+    seed: int,
+    observation: Any,
+    info: Mapping[str, Any],
+    max_steps: int | None = None,
+    on_step: OnStep | None = None,
+) -> Rollout:
+    """`drive` in an env that has just been reset.
+
+    Args:
+        env: likewise.
+        policy: likewise.
+        seed: that it was reset with.
+        observation: what the reset returned.
+        info: likewise.
+        max_steps: None drives to the episode's end.
+        on_step: called after every step.
+
+    Raises:
+        ValueError, PolicyError: likewise.
+    """
     if max_steps is not None and max_steps < 0:
         raise ValueError(f"max_steps must not be negative, got {max_steps}")
 
     base: Any = env.unwrapped
-    observation, info = env.reset(seed=seed, options=None if options is None else dict(options))
     pixels = np.ndim(observation) == 3
     if not pixels and getattr(base, "obs", None) != "state":
         raise ValueError(f"drive needs an env that observes pixels or the state, got {env.observation_space}")
     frame = observation if pixels else NO_FRAME
-    clip = base.start_clip()
+    clip = base.start_clip(pictures=pixels)
     with blaming_policy("in reset", 0):
         policy.reset(base, seed)
 

@@ -14,7 +14,7 @@ from envs.carla.leaderboard_routes import RouteError
 from policies.drive import Rollout
 from policies.policy import Policy
 from policies.policy_error import PolicyError
-from scenarios.case_runner import CaseRunner, InvalidStartError
+from scenarios.case_runner import CaseRunner
 from scenarios.criteria import Criterion, criteria_of_pass
 from scenarios.metrics.collision import first_event, measure_collisions
 from scenarios.metrics.comfort import broken_comfort_bounds
@@ -24,6 +24,7 @@ from scenarios.metrics.signal_violations import SignalViolations
 from scenarios.metrics.time_to_collision import time_to_collision
 from scenarios.rollout_files import digest_rollout
 from scenarios.scenario import Case
+from scenarios.start_clips import InvalidStartError
 from scenarios.validity import Realised, ValidityConfig, realised_parameters, why_invalid
 
 CaseVerdict = Literal["PASS", "FAIL", "INVALID"]

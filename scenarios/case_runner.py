@@ -11,21 +11,16 @@ from typing import Any, Protocol
 
 import gymnasium
 
-from envs.carla.leaderboard_routes import RouteError, read_routes
+from envs.carla.leaderboard_routes import read_routes
 from envs.world import WorldLostError
 from envs.worlds import WORLDS, WorldName
-from policies.drive import Rollout, drive
+from policies.drive import Rollout, drive, drive_on
 from policies.policy import Policy
-from scenarios.metrics.collision import THRESHOLD
 from scenarios.scenario import Case
-from worldsim.datatypes.start_clip import StartClip
+from scenarios.start_clips import StartClips, begin_case
 
 MAX_ATTEMPTS = 3
 """Attempts at a case whose world is lost in mid-drive; the last loss ends the run."""
-
-
-class InvalidStartError(RuntimeError):
-    """The case has no usable start, so it says nothing about the policy."""
 
 
 class CaseRunner(Protocol):
@@ -64,8 +59,9 @@ class ReferenceCaseRunner:
         options = case.reference_options(self.places[case.seed % len(self.places)] if self.places else None)
         for attempts_left in reversed(range(MAX_ATTEMPTS)):
             try:
-                reference_start(self.env, case, options)
-                return drive(self.env, case.driver(policy), case.seed, options, _num_steps(self.env, case))
+                observation, info = begin_case(self.env, case, options)
+                steps = _num_steps(self.env, case)
+                return drive_on(self.env, case.driver(policy), case.seed, observation, info, steps)
             except WorldLostError as error:
                 if attempts_left == 0:
                     raise
@@ -82,25 +78,21 @@ class LearnedCaseRunner:
 
     Args:
         env: an env of the learned world.
-        recorder: an env of the reference world with the same frame size and time step; supplies the start clips.
-        pictures: False for a state-only env, whose start clips need no frames.
+        starts: the start clips, with frames of the same size and the same time step.
     """
 
-    def __init__(self, env: gymnasium.Env, recorder: gymnasium.Env, *, pictures: bool = True) -> None:
-        self.env = env
-        self.recorder = recorder
-        self.pictures = pictures
+    def __init__(self, env: gymnasium.Env, starts: StartClips) -> None:
+        self.env, self.starts = env, starts
 
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See CaseRunner."""
-        clip = reference_start(self.recorder, case, case.reference_options(), pictures=self.pictures)
-        options = {"start_clip": clip, "scripted_actors": case.actors}
+        options = {"start_clip": self.starts.of(case), "scripted_actors": case.actors}
         return drive(self.env, case.driver(policy), case.seed, options, _num_steps(self.env, case))
 
     def close(self) -> None:
         """Release both worlds."""
         self.env.close()
-        self.recorder.close()
+        self.starts.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,31 +161,15 @@ def make_case_runner(
     if not entry.reference:
         model = {"checkpoint": checkpoint, "device": device, "num_sampling_steps": num_sampling_steps}
         env = entry.make(obs=obs, **{name: value for name, value in model.items() if name in entry.options})
-        return LearnedCaseRunner(env, WORLDS["road"].make(frame_size=env.world.frame_size), pictures=pixels)
+        size = env.world.frame_size
+        starts = StartClips(
+            lambda: WORLDS["road"].make(frame_size=size), pictures=pixels, made_by=f"frames {size}" if pixels else ""
+        )
+        return LearnedCaseRunner(env, starts)
     if not entry.remote:
         return ReferenceCaseRunner(entry.make(obs=obs))
     places = CarlaPlaces() if carla is None else carla
     return ReferenceCaseRunner(entry.make(host=places.host, port=places.port, obs=obs), places.options())
-
-
-def reference_start(env: gymnasium.Env, case: Case, options: Mapping[str, Any], *, pictures: bool = True) -> StartClip:
-    """Reset a world with actors; the start clip ends at the moment the policy takes over. Without `pictures` it has no
-    frames, for a state-only drive.
-
-    Raises:
-        RouteError: the route cannot be driven on this map, so no case can.
-        InvalidStartError: the map has no such start, or the ego starts in a collision or off the road.
-    """
-    try:
-        _, info = env.reset(seed=case.seed, options=dict(options))
-    except RouteError:
-        raise
-    except ValueError as error:
-        raise InvalidStartError(f"{case.scenario} seed {case.seed}: {error}") from error
-    if max(info["collision"], info["off_road"]) > THRESHOLD:
-        raise InvalidStartError(f"{case.scenario} seed {case.seed}: the start is in a collision or off the road")
-    base: Any = env.unwrapped
-    return base.start_clip(pictures=pictures)
 
 
 def _num_steps(env: gymnasium.Env, case: Case) -> int:

@@ -20,7 +20,7 @@ from policies.policy_error import PolicyError
 from policies.registry import make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.case_results import measure
-from scenarios.case_runner import CaseRunner, InvalidStartError, make_case_runner
+from scenarios.case_runner import CaseRunner, make_case_runner
 from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_drives import SIDES, Drive, ResultLog, Side
 from scenarios.fidelity_report import compare, print_comparison, write_comparison
@@ -32,6 +32,7 @@ from scenarios.recovery import LONGEST, compare_recovery
 from scenarios.recovery import SCENARIO as RECOVERY_SCENARIO
 from scenarios.report import checkpoint_digest, code_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
+from scenarios.start_clips import InvalidStartError
 from scenarios.validate import ScenarioNames, check_scenarios
 
 Task = tuple[Side, str]

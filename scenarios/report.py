@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,7 @@ def planners_digest() -> str:
     return _folder_digest(WEIGHTS)
 
 
+@lru_cache(maxsize=1)
 def code_digest() -> str:
     """SHA-256 of the sources that determine a drive and its score: worlds, policies, scenarios."""
     digest = hashlib.sha256()

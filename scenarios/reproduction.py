@@ -28,7 +28,7 @@ def keep_failure(folder: Path, result: CaseResult, rollout: Rollout | None, comm
         result: its result; result.json.
         rollout: drive.npz and, if a film is wanted, film.mp4; None where the policy broke: traceback.txt.
         command: that drives it again; reproduce.sh.
-        film: whether to film it.
+        film: whether to film it, if it has pictures.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "result.json", result.to_json())
@@ -41,7 +41,7 @@ def keep_failure(folder: Path, result: CaseResult, rollout: Rollout | None, comm
             temporary.write_text(result.details, encoding="utf-8")
     if rollout is not None:
         save_rollout(folder / "drive.npz", rollout)
-        if film:
+        if film and rollout.frames.size:
             write_film(folder / "film.mp4", rollout)
 
 

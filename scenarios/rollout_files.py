@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from policies.drive import Rollout
+from policies.drive import NO_FRAME, Rollout
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.scene import SceneState
 
@@ -25,6 +25,12 @@ def digest_rollout(rollout: Rollout) -> str:
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(np.ascontiguousarray(rollout.frames).tobytes())
     return digest.hexdigest()
+
+
+def without_pictures(rollout: Rollout) -> Rollout:
+    """The same drive as a state-only world would have had it."""
+    num, trust = len(rollout.frames), np.ones_like(rollout.trust)
+    return replace(rollout, frames=np.stack([NO_FRAME] * num), trust=trust)
 
 
 def save_rollout(path: Path, rollout: Rollout) -> None:

@@ -198,18 +198,24 @@ def validate(config: ValidateConfig) -> int:
         log = CaseLog(config.out, conditions, _merge(config, conditions))
         log.keep_only(mine)
 
+        film_folders = [config.out, *(path if path.is_dir() else path.parent for path in config.merge)]
+
         def reproduce(result: CaseResult) -> str:
             return command_line("validate", _reproduction(config, result))
 
         drive_cases(
-            lambda: make_case_runner(config.world, config.checkpoint, config.device, config.carla()),
+            lambda pictures: make_case_runner(
+                config.world, config.checkpoint, config.device, config.carla(), pixels=pictures
+            ),
             policy,
             mine,
             log,
             validity=_validity(config, policy),
             verdict=config.verdict_config(),
             budget=config.budget,
+            pictures=_makes_pictures(config, policy),
             num_videos=config.num_videos,
+            film_folders=film_folders,
             command=reproduce,
             title=config.policy,
         )
@@ -232,8 +238,7 @@ def validate(config: ValidateConfig) -> int:
             conditions=conditions,
             provenance=provenance(checkpoint=checkpoint_used(config), seeds=seeds, maps=maps),
         )
-        folders = [config.out, *(path if path.is_dir() else path.parent for path in config.merge)]
-        write_validation(config.out, validation, film_folders=folders, num_videos=config.num_videos)
+        write_validation(config.out, validation, film_folders=film_folders, num_videos=config.num_videos)
         if all(case.id in log.results for case in mine) or _stopped_early(config, results):
             log.close()
 
@@ -324,6 +329,13 @@ def _merge(config: ValidateConfig, conditions: dict[str, Any]) -> list[CaseResul
             raise ValueError(f"{path} was driven with another {', '.join(other)} and cannot be merged")
         merged += report["results"]
     return merged
+
+
+def _makes_pictures(config: ValidateConfig, policy: Policy) -> bool:
+    """Whether drives have pictures from the first: where the policy looks, and where a server's are to be filmed, which
+    cannot be driven again."""
+    filmed = WORLDS[config.world].remote and config.num_videos > 0
+    return uses_pictures(config.policy, policy) or filmed
 
 
 def _validity(config: ValidateConfig, policy: Policy) -> ValidityConfig:

@@ -10,6 +10,7 @@ from typing import Any
 from scenarios.baseline import SCHEMA, Comparison
 from scenarios.case_results import CaseResult, severity
 from scenarios.catalogue import SCENARIOS
+from scenarios.films import film_of
 from scenarios.junit import write_junit
 from scenarios.metrics.signal_violations import SignalViolations, violations_text
 from scenarios.plots import scenario_figure, top_view_figure
@@ -18,7 +19,6 @@ from scenarios.reproduction import FAILURES
 from scenarios.rollout_files import load_drive
 from scenarios.scenario import Scenario
 from scenarios.statistics import Interval, clopper_pearson
-from scenarios.validation_run import film_of
 from scenarios.verdict import Decision, VerdictConfig
 
 

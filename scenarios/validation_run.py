@@ -6,18 +6,19 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from policies.drive import Rollout
 from policies.policy import Policy
-from scenarios.case_results import CaseResult, run_cases, severity
+from scenarios.case_results import CaseResult, run_cases
 from scenarios.case_runner import CaseRunner
 from scenarios.catalogue import SCENARIOS
+from scenarios.films import Films, film_again
 from scenarios.json_log import JsonLog, read_log
-from scenarios.reproduction import FAILURES, keep_failure, write_film
+from scenarios.reproduction import FAILURES, keep_failure
 from scenarios.scenario import Case
 from scenarios.validity import ValidityConfig
 from scenarios.verdict import VerdictConfig, decided
@@ -80,17 +81,8 @@ def _is_case(name: str) -> bool:
     return scenario in SCENARIOS and seed.isdigit()
 
 
-def film_of(result: CaseResult, folders: Sequence[Path]) -> Path | None:
-    """The film of a drive in one of the folders of reports; None if there is none."""
-    for folder in folders:
-        film = folder / FAILURES / result.id / "film.mp4" if result.failed else folder / f"{result.id}.mp4"
-        if film.is_file():
-            return film
-    return None
-
-
 def drive_cases(
-    make_runner: Callable[[], CaseRunner],
+    make_runner: Callable[[bool], CaseRunner],
     policy: Policy,
     cases: Sequence[Case],
     log: CaseLog,
@@ -98,38 +90,45 @@ def drive_cases(
     validity: ValidityConfig,
     verdict: VerdictConfig,
     budget: float | None,
+    pictures: bool,
     num_videos: int,
+    film_folders: Sequence[Path],
     command: Callable[[CaseResult], str],
     title: str,
 ) -> None:
     """Drive what the log does not hold yet, until all is driven, the time is up or a sequential test is decided.
 
     Args:
-        make_runner: makes the world; not called if there is nothing to drive.
+        make_runner: makes the world, with pictures or without; not called if there is nothing to drive.
         policy: drives the ego.
         cases: in this order.
         log: gets the results.
         validity: what a drive must keep to in order to count.
         verdict: whose sequential test may end it.
         budget: no case begins later [s].
+        pictures: the drives have them from the first; without, those to be filmed are driven again with pictures.
         num_videos: films per scenario; 0 films no failure either.
+        film_folders: where films may be already, this report's folder first.
         command: the command that drives a case again.
         title: of the progress bar.
     """
     begun = time.monotonic()
     missing = [case for case in cases if case.id not in log.results]
 
+    def out_of_time() -> bool:
+        return budget is not None and time.monotonic() - begun > budget
+
     def until_the_end() -> Iterator[Case]:
         for k, case in enumerate(missing):
             round_done = k == 0 or case.seed != missing[k - 1].seed
             if verdict.method == "sequential" and round_done and decided(list(log.results.values()), verdict):
                 return
-            if budget is not None and time.monotonic() - begun > budget:
+            if out_of_time():
                 print(f"\nthe budget of {budget:g} s is spent, {len(missing) - k} cases are left", file=sys.stderr)
                 return
             yield case
 
-    films = _Films(log.out, num_videos, log.results.values())
+    films = Films(log.out, num_videos, log.results.values())
     with tqdm(total=len(cases), initial=len(cases) - len(missing), unit="case", desc=title) as bar:
 
         def on_case(result: CaseResult, rollout: Rollout | None) -> None:
@@ -142,31 +141,10 @@ def drive_cases(
             bar.update()
 
         if missing:
-            runner = make_runner()
-            try:
+            with closing(make_runner(pictures)) as runner:
                 run_cases(runner, policy, until_the_end(), on_case, validity)
-            finally:
-                runner.close()
 
-
-class _Films:
-    """Films of the worst drives that did not fail, per scenario; failures have theirs in folders of their own."""
-
-    def __init__(self, out: Path, num: int, results: Any) -> None:
-        self.out, self.num = out, num
-        self.filmed: dict[str, list[CaseResult]] = {}
-        for result in results:
-            if not result.failed and film_of(result, [out]) is not None:
-                self.filmed.setdefault(result.scenario, []).append(result)
-
-    def offer(self, result: CaseResult, rollout: Rollout) -> None:
-        """Film a drive if it is among the worst."""
-        filmed = self.filmed.setdefault(result.scenario, [])
-        filmed.append(result)
-        filmed.sort(key=severity, reverse=True)
-        dropped = filmed[self.num :]
-        del filmed[self.num :]
-        if result in filmed:
-            write_film(self.out / f"{result.id}.mp4", rollout)
-        for other in dropped:
-            (self.out / f"{other.id}.mp4").unlink(missing_ok=True)
+    unfilmed = set() if pictures or out_of_time() else films.unfilmed(log.results, film_folders)
+    if unfilmed:
+        with closing(make_runner(True)) as runner:
+            film_again(runner, policy, [case for case in cases if case.id in unfilmed], log.results, log.out)

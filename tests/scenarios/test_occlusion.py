@@ -10,8 +10,9 @@ from envs.road.config import RoadWorldConfig
 from envs.road.road_world import RoadWorld
 from policies.policy import ConstantPolicy
 from scenarios.case_results import run_cases
-from scenarios.case_runner import InvalidStartError, ReferenceCaseRunner, reference_start
+from scenarios.case_runner import ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS
+from scenarios.start_clips import InvalidStartError, reference_start
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.gbuffer.classes import SemanticClass
 

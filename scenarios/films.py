@@ -1,0 +1,91 @@
+"""Films of the drives of a validation: of each failure, and of the worst of the others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from policies.drive import Rollout
+from policies.policy import Policy
+from policies.policy_error import PolicyError
+from scenarios.case_results import CaseResult, severity
+from scenarios.case_runner import CaseRunner
+from scenarios.reproduction import FAILURES, write_film
+from scenarios.rollout_files import digest_rollout, without_pictures
+from scenarios.scenario import Case
+
+
+def film_path(folder: Path, result: CaseResult) -> Path:
+    """Where the film of a drive lies in the folder of a report."""
+    return folder / FAILURES / result.id / "film.mp4" if result.failed else folder / f"{result.id}.mp4"
+
+
+def film_of(result: CaseResult, folders: Sequence[Path]) -> Path | None:
+    """The film of a drive in one of the folders of reports; None if there is none."""
+    paths = (film_path(folder, result) for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
+
+
+class Films:
+    """Which drives are to be filmed: all that failed, and per scenario the worst of those that did not.
+
+    Args:
+        out: the report's folder.
+        num: of the others per scenario; 0 films no failure either.
+        results: of drives that there are already.
+    """
+
+    def __init__(self, out: Path, num: int, results: Iterable[CaseResult]) -> None:
+        self.out, self.num = out, num
+        self._worst: dict[str, list[CaseResult]] = {}
+        for result in results:
+            self.offer(result, None)
+
+    def offer(self, result: CaseResult, rollout: Rollout | None) -> None:
+        """Take a drive into account that did not fail, and film it if it is among the worst and comes with pictures."""
+        if result.failed or not result.digest:
+            return
+        worst = self._worst.setdefault(result.scenario, [])
+        worst.append(result)
+        worst.sort(key=severity, reverse=True)
+        dropped = worst[self.num :]
+        del worst[self.num :]
+        if rollout is not None and rollout.frames.size and result in worst:
+            write_film(film_path(self.out, result), rollout)
+        for other in dropped:
+            film_path(self.out, other).unlink(missing_ok=True)
+
+    def unfilmed(self, results: Mapping[str, CaseResult], folders: Sequence[Path]) -> set[str]:
+        """Ids of the drives that are to be filmed and have no film in any of the folders."""
+        if self.num == 0:
+            return set()
+        failed = [result for result in results.values() if result.failed and result.digest]
+        wanted = [*failed, *(result for worst in self._worst.values() for result in worst)]
+        return {result.id for result in wanted if film_of(result, folders) is None}
+
+
+def film_again(
+    runner: CaseRunner, policy: Policy, cases: Sequence[Case], results: Mapping[str, CaseResult], out: Path
+) -> None:
+    """Film drives that were driven without pictures, by driving them again with pictures. Nothing is filmed that is not
+    bit for bit the drive that was judged; a line says so.
+
+    Args:
+        runner: of the same world, with pictures.
+        policy: that drove.
+        cases: to film.
+        results: of the drives without pictures, by id.
+        out: the report's folder.
+    """
+    for case in cases:
+        result = results[case.id]
+        try:
+            rollout = runner.run(case, policy)
+        except PolicyError as error:
+            print(f"not filmed: {case.id}: driven again, the policy broke: {error}", file=sys.stderr)
+            continue
+        if digest_rollout(without_pictures(rollout)) != result.digest:
+            print(f"not filmed: {case.id}: driven again, it went otherwise", file=sys.stderr)
+            continue
+        write_film(film_path(out, result), rollout)

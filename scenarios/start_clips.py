@@ -1,0 +1,139 @@
+"""Start clips of cases: recorded in the reference world once on a machine, and kept in the user's cache folder."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+
+from envs.carla.leaderboard_routes import RouteError
+from envs.disk_cache import DiskCache, digest_of
+from envs.serialization import StateCodec
+from scenarios.metrics.collision import THRESHOLD
+from scenarios.report import code_digest, files_digest
+from scenarios.scenario import Case
+from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.start_clip import StartClip
+
+MAX_BYTES = 2**29
+"""Of all cached start clips together."""
+_MADE_WITH = ("numpy", "scipy", "numba", "scenariogeneration", "opencv-python-headless")
+"""Distributions whose versions can change a start clip."""
+
+
+class InvalidStartError(RuntimeError):
+    """The case has no usable start, so it says nothing about the policy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoStart:
+    """What is kept of a case without a usable start: the reason."""
+
+    reason: str
+
+
+class StartClips:
+    """The start clips of cases. The reference world is made when the first of them has to be recorded.
+
+    Args:
+        make_recorder: makes an env of the reference world.
+        pictures: False leaves the frames out, for state-only drives.
+        made_by: what a clip depends on beside its case and the code: size and number of frames, time step.
+    """
+
+    def __init__(self, make_recorder: Callable[[], gymnasium.Env], *, pictures: bool, made_by: str) -> None:
+        self.pictures, self.made_by = pictures, made_by
+        self._make_recorder = make_recorder
+        self._recorder: gymnasium.Env | None = None
+
+    def of(self, case: Case) -> StartClip:
+        """The clip that ends where the policy takes over.
+
+        Raises:
+            InvalidStartError: the case has no usable start in the reference world.
+        """
+        found = _CACHE.get(self._key(case), lambda: self._record(case))
+        if isinstance(found, NoStart):
+            raise InvalidStartError(found.reason)
+        return found
+
+    def close(self) -> None:
+        """Close the reference world, if it was made."""
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
+
+    def _record(self, case: Case) -> StartClip | NoStart:
+        if self._recorder is None:
+            self._recorder = self._make_recorder()
+        try:
+            return reference_start(self._recorder, case, case.reference_options(), pictures=self.pictures)
+        except InvalidStartError as error:
+            return NoStart(reason=str(error))
+
+    def _key(self, case: Case) -> str:
+        """Changes with everything that the clip of a case depends on."""
+        place = {"town": case.town} if case.map is None else {"map": case.map.digest}
+        situation = repr((case.scenario, case.seed, case.reference_options(place)))
+        return digest_of(situation, str(self.pictures), self.made_by, _digest_of_scripts(case), _digest_of_makers())
+
+
+def reference_start(env: gymnasium.Env, case: Case, options: Mapping[str, Any], *, pictures: bool = True) -> StartClip:
+    """Reset a world with actors; the start clip ends at the moment the policy takes over. Without `pictures` it has no
+    frames, for a state-only drive.
+
+    Raises:
+        RouteError: the route cannot be driven on this map, so no case can.
+        InvalidStartError: the map has no such start, or the ego starts in a collision or off the road.
+    """
+    begin_case(env, case, options)
+    base: Any = env.unwrapped
+    return base.start_clip(pictures=pictures)
+
+
+def begin_case(env: gymnasium.Env, case: Case, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Reset a world with actors to the moment the policy takes over; what `env.reset` returned.
+
+    Raises:
+        RouteError: the route cannot be driven on this map, so no case can.
+        InvalidStartError: the map has no such start, or the ego starts in a collision or off the road.
+    """
+    try:
+        observation, info = env.reset(seed=case.seed, options=dict(options))
+    except RouteError:
+        raise
+    except ValueError as error:
+        raise InvalidStartError(f"{case.scenario} seed {case.seed}: {error}") from error
+    if max(info["collision"], info["off_road"]) > THRESHOLD:
+        raise InvalidStartError(f"{case.scenario} seed {case.seed}: the start is in a collision or off the road")
+    return observation, info
+
+
+def _digest_of_scripts(case: Case) -> str:
+    """Of the files that say how scripted actors move, wherever they lie."""
+    files = {inspect.getsourcefile(type(script)) for script in case.actors.scripts}
+    return files_digest([Path(file) for file in sorted(filter(None, files))])
+
+
+@lru_cache(maxsize=1)
+def _digest_of_makers() -> str:
+    """Changes with the project's code and the packages that make a clip."""
+    versions = []
+    for name in _MADE_WITH:
+        try:
+            versions.append(version(name))
+        except PackageNotFoundError:
+            versions.append("")
+    return digest_of(code_digest(), *versions)
+
+
+_CODEC = StateCodec(types=(StartClip, NoStart, SceneState, Layout, KnownRoadUsers))
+_CACHE: DiskCache[StartClip | NoStart] = DiskCache("starts", MAX_BYTES, _CODEC.pack, _CODEC.unpack)
