@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,13 +13,16 @@ from typing import Any, Protocol
 import gymnasium
 
 from envs.carla.leaderboard_routes import read_routes
-from envs.world import WorldLostError
+from envs.driving_env import DrivingEnv, EnvSnapshot
+from envs.world import Restorable, WorldLostError
 from envs.worlds import WORLDS, WorldName
-from policies.drive import Rollout, drive, drive_on
+from policies.drive import Rollout, drive_on
 from policies.policy import Policy
 from scenarios.scenario import Case
 from scenarios.start_clips import StartClips, begin_case
 
+NUM_REMEMBERED = 8
+"""Newest starts that a runner goes back to when another policy drives the same case."""
 MAX_ATTEMPTS = 3
 """Attempts at a case whose world is lost in mid-drive; the last loss ends the run."""
 
@@ -39,6 +43,45 @@ class CaseRunner(Protocol):
         ...
 
 
+class RememberedStarts:
+    """The newest starts of an env, gone back to where its world can be set back: bit for bit what a reset would give.
+
+    Args:
+        env: that is reset.
+    """
+
+    def __init__(self, env: gymnasium.Env) -> None:
+        base: Any = env.unwrapped
+        self._env, self._starts = base, OrderedDict[str, _Start]()
+        self._restorable = isinstance(base, DrivingEnv) and isinstance(base.world, Restorable)
+
+    def begin(self, case: Case, reset: Callable[[], tuple[Any, dict[str, Any]]]) -> tuple[Any, dict[str, Any]]:
+        """What `reset` returns, which sets the env to the start of the case and is called if this is not remembered."""
+        start = self._starts.get(case.id)
+        if start is not None and start.case == case:
+            self._env.restore(start.snapshot)
+            self._starts.move_to_end(case.id)
+            return start.observation, dict(start.info)
+
+        observation, info = reset()
+        if self._restorable:
+            start = _Start(case=case, snapshot=self._env.snapshot(), observation=observation, info=dict(info))
+            self._starts[case.id] = start
+            while len(self._starts) > NUM_REMEMBERED:
+                self._starts.popitem(last=False)
+        return observation, info
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Start:
+    """A start, and what the env's reset returned."""
+
+    case: Case
+    snapshot: EnvSnapshot
+    observation: Any
+    info: Mapping[str, Any]
+
+
 class ReferenceCaseRunner:
     """Drives cases in a world that simulates actors: the reference world or CARLA.
 
@@ -49,6 +92,7 @@ class ReferenceCaseRunner:
 
     def __init__(self, env: gymnasium.Env, places: Sequence[Mapping[str, Any]] = ()) -> None:
         self.env, self.places = env, places
+        self._starts = RememberedStarts(env)
 
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See CaseRunner. If the world is lost in mid-drive, the case is driven again from its start.
@@ -59,7 +103,7 @@ class ReferenceCaseRunner:
         options = case.reference_options(self.places[case.seed % len(self.places)] if self.places else None)
         for attempts_left in reversed(range(MAX_ATTEMPTS)):
             try:
-                observation, info = begin_case(self.env, case, options)
+                observation, info = self._starts.begin(case, lambda: begin_case(self.env, case, options))
                 steps = _num_steps(self.env, case)
                 return drive_on(self.env, case.driver(policy), case.seed, observation, info, steps)
             except WorldLostError as error:
@@ -78,21 +122,27 @@ class LearnedCaseRunner:
 
     Args:
         env: an env of the learned world.
-        starts: the start clips, with frames of the same size and the same time step.
+        clips: the start clips, with frames of the same size and the same time step.
     """
 
-    def __init__(self, env: gymnasium.Env, starts: StartClips) -> None:
-        self.env, self.starts = env, starts
+    def __init__(self, env: gymnasium.Env, clips: StartClips) -> None:
+        self.env, self.clips = env, clips
+        self._starts = RememberedStarts(env)
 
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See CaseRunner."""
-        options = {"start_clip": self.starts.of(case), "scripted_actors": case.actors}
-        return drive(self.env, case.driver(policy), case.seed, options, _num_steps(self.env, case))
+
+        def reset() -> tuple[Any, dict[str, Any]]:
+            options = {"start_clip": self.clips.of(case), "scripted_actors": case.actors}
+            return self.env.reset(seed=case.seed, options=options)
+
+        observation, info = self._starts.begin(case, reset)
+        return drive_on(self.env, case.driver(policy), case.seed, observation, info, _num_steps(self.env, case))
 
     def close(self) -> None:
         """Release both worlds."""
         self.env.close()
-        self.starts.close()
+        self.clips.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,10 +212,10 @@ def make_case_runner(
         model = {"checkpoint": checkpoint, "device": device, "num_sampling_steps": num_sampling_steps}
         env = entry.make(obs=obs, **{name: value for name, value in model.items() if name in entry.options})
         size = env.world.frame_size
-        starts = StartClips(
+        clips = StartClips(
             lambda: WORLDS["road"].make(frame_size=size), pictures=pixels, made_by=f"frames {size}" if pixels else ""
         )
-        return LearnedCaseRunner(env, starts)
+        return LearnedCaseRunner(env, clips)
     if not entry.remote:
         return ReferenceCaseRunner(entry.make(obs=obs))
     places = CarlaPlaces() if carla is None else carla

@@ -20,7 +20,7 @@ from policies.policy_error import PolicyError
 from policies.registry import make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.case_results import measure
-from scenarios.case_runner import CaseRunner, make_case_runner
+from scenarios.case_runner import NUM_REMEMBERED, CaseRunner, make_case_runner
 from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_drives import SIDES, Drive, ResultLog, Side
 from scenarios.fidelity_report import compare, print_comparison, write_comparison
@@ -37,7 +37,6 @@ from scenarios.validate import ScenarioNames, check_scenarios
 
 Task = tuple[Side, str]
 """A planner, by name, in a world."""
-CASES_PER_JOB = 8
 RANKING_SCENARIOS = tuple(name for name, entry in SCENARIOS.items() if not {"recovery", "occlusion"} & {*entry.tags})
 """By default, starts to rank planners from are drawn from these."""
 PLANNERS: Mapping[str, Mapping[str, Callable[[], Policy]]] = {
@@ -192,11 +191,12 @@ def _make_planner(config: FidelityConfig, name: str) -> Policy:
 
 
 def _drive_tasks(config: FidelityConfig, tasks: dict[Task, list[Case]], log: ResultLog) -> Iterable[list[Drive]]:
-    """The drives of all tasks, in batches of CASES_PER_JOB as they are done."""
+    """The drives of all tasks, a few cases at a time, which all planners drive while their starts are remembered."""
     jobs: list[tuple[FidelityConfig, Side, str, list[Case], list[float | None]]] = [
         (config, world, planner, batch, log.reference_progress(world, batch))
+        for first in range(0, max(map(len, tasks.values()), default=0), NUM_REMEMBERED)
         for (world, planner), cases in tasks.items()
-        for batch in (cases[k : k + CASES_PER_JOB] for k in range(0, len(cases), CASES_PER_JOB))
+        if (batch := cases[first : first + NUM_REMEMBERED])
     ]
     if config.num_workers == 1:
         for job in jobs:
