@@ -142,13 +142,14 @@ def steer_along_route(
         offset: aim this far left of the route [m].
     """
     points, count = _valid_points(scenes)
-    points = points + offset * _left_normals(points)
-    index = np.arange(points.shape[1])
-    points = np.take_along_axis(points, np.minimum(index, np.maximum(count - 1, 0)[:, None])[..., None], axis=1)
+    if offset:
+        points = points + offset * _left_normals(points)
+        last = np.minimum(np.arange(points.shape[1]), np.maximum(count - 1, 0)[:, None])
+        points = np.take_along_axis(points, last[..., None], axis=1)
 
     distances = np.maximum.accumulate(np.hypot(points[..., 0], points[..., 1]), axis=1)
     lookahead = np.maximum(min_lookahead, lookahead_time * scenes.speed.astype(np.float64))
-    x, y = (_interpolate_rows(lookahead[:, None], distances, points[..., i])[:, 0] for i in range(2))
+    x, y = _interpolate_rows(lookahead[:, None], distances, points)[:, 0].T
     steer = np.clip(vehicle_model.steer_command(pursuit_curvature(x, y)), -1.0, 1.0)
     return np.where(count > 0, steer, 0.0)
 
@@ -225,7 +226,7 @@ def find_pedestrian_gap(scenes: SceneState, *, half_corridor: float = 1.6, nose:
     arc = np.arange(0.0, ROUTE_DISTANCES[-1], PATH_STEP)
     last = reach[np.arange(len(count)), count]
     arcs = np.broadcast_to(arc, (len(count), len(arc)))
-    path = np.stack([_interpolate_rows(arcs, reach, route[..., i]) for i in range(2)], axis=-1)
+    path = _interpolate_rows(arcs, reach, route)
     path = np.where((arc < last[:, None])[..., None], path, np.inf)
 
     pedestrian = scenes.objects[scene, slot].astype(np.float64)
@@ -250,20 +251,25 @@ def _valid_order(scenes: SceneState) -> np.ndarray:
 def _valid_points(scenes: SceneState) -> tuple[np.ndarray, np.ndarray]:
     """The valid route points, float64 [n, r, 2], the last one repeated up to r, and how many there are [n]."""
     count = scenes.route_valid.sum(axis=1)
-    index = np.minimum(np.arange(scenes.route_valid.shape[1]), np.maximum(count - 1, 0)[:, None])
+    num = scenes.route_valid.shape[1]
+    if (count == num).all():
+        return scenes.route.astype(np.float64), count
+    index = np.minimum(np.arange(num), np.maximum(count - 1, 0)[:, None])
     order = np.take_along_axis(_valid_order(scenes), index, axis=1)
     return np.take_along_axis(scenes.route, order[..., None], axis=1).astype(np.float64), count
 
 
-def _interpolate_rows(wanted: np.ndarray, positions: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """As np.interp, for each row of wanted [n, k], positions and values [n, r] by itself; [n, k]."""
+def _interpolate_rows(wanted: np.ndarray, positions: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """As np.interp of x and y, for each row of wanted [n, k], positions [n, r] and points [n, r, 2] by itself;
+    [n, k, 2]."""
     k = (positions[:, None] <= wanted[..., None]).sum(-1) - 1
     k = np.clip(k, 0, positions.shape[1] - 2)
-    begin, end = (np.take_along_axis(positions, k + i, axis=1) for i in (0, 1))
-    first, second = (np.take_along_axis(values, k + i, axis=1) for i in (0, 1))
+    rows = np.arange(len(k))[:, None]
+    begin, end = positions[rows, k], positions[rows, k + 1]
+    first, second = points[rows, k], points[rows, k + 1]
     with np.errstate(invalid="ignore"):  # between two positions at infinity
         share = np.nan_to_num(np.clip((wanted - begin) / np.maximum(end - begin, 1e-12), 0.0, 1.0))
-    return first + share * (second - first)
+    return first + share[..., None] * (second - first)
 
 
 def _left_normals(points: np.ndarray) -> np.ndarray:

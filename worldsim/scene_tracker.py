@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,6 +79,11 @@ class TrackedState:
     frames: tuple[int, ...]
     ground: np.ndarray
     surroundings: tuple[Surroundings, ...]
+
+    @cached_property
+    def route_frame(self) -> RouteFrame:
+        """The routes as curves that road users are placed along; asked for by the read of a state and the next step."""
+        return RouteFrame.from_preview(self.preview)
 
     def take(self, slots: Sequence[int]) -> TrackedState:
         """A state of the given slots, in that order, in memory of its own; a slot may be taken many times."""
@@ -234,7 +240,7 @@ class SceneTracker:
         actors = self.actor_model.step(
             state.actors,
             state.vehicles,
-            RouteFrame.from_preview(state.preview),
+            state.route_frame,
             vehicles,
             self.dt,
             [(seed % 2**63, frame, 1) for seed, frame in zip(state.seeds, frames, strict=True)],
@@ -331,7 +337,7 @@ class SceneTracker:
         in_ego_frame, all_kinds = with_standing(
             state.actors.in_ego_frame(vehicles), state.actors.kinds, in_the_way, vehicles
         )
-        pose = to_frenet(RouteFrame.from_preview(preview), in_ego_frame)
+        pose = to_frenet(state.route_frame, in_ego_frame)
         gap, speed, scene.lead_valid[:] = find_lead(pose, in_ego_frame, all_kinds, size)
         scene.lead[:] = np.stack([gap, speed], axis=-1)
 

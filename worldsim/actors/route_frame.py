@@ -46,7 +46,7 @@ class RouteFrame(NamedTuple):
         straight = np.stack([KNOT_ARCS, np.zeros(len(KNOT_ARCS))], axis=-1)
         knots = np.where(known[:, None, None], knots, straight)
         shown |= ~known[:, None]
-        for k in range(2, knots.shape[1]):
+        for k in (2 + np.flatnonzero(~shown[:, 2:].all(axis=0))).tolist():
             d = knots[:, k - 1] - knots[:, k - 2]
             d /= np.maximum(np.hypot(d[:, 0], d[:, 1]), 1e-6)[:, None]
             beyond = knots[:, k - 1] + d * (KNOT_ARCS[k] - KNOT_ARCS[k - 1])
@@ -70,22 +70,36 @@ class RouteFrame(NamedTuple):
         )
 
 
+_GAPS = np.diff(KNOT_ARCS)
+"""Between the knots [k-1] [m]."""
+_SHARE = (_GAPS[:-1] / (_GAPS[:-1] + _GAPS[1:]))[:, None]
+"""Weight of the chord after an inner knot in its slope, [k-2, 1]."""
+_BETWEEN = np.clip(np.searchsorted(KNOT_ARCS, ROUTE_FRAME_ARCS, side="right") - 1, 0, len(_GAPS) - 1)
+"""The knot before each point [p]."""
+
+
+def _hermite_weights() -> tuple[np.ndarray, ...]:
+    """Of the knot before each point, its slope, the knot behind it and its slope, each [p, 1]."""
+    gap = _GAPS[_BETWEEN][:, None]
+    t = (ROUTE_FRAME_ARCS - KNOT_ARCS[_BETWEEN])[:, None] / gap
+    return (1 + 2 * t) * (1 - t) ** 2, t * (1 - t) ** 2 * gap, t**2 * (3 - 2 * t), t**2 * (t - 1) * gap
+
+
+_HERMITE = _hermite_weights()
+
+
 def _smooth(knots: np.ndarray) -> np.ndarray:
-    """Points at ROUTE_FRAME_ARCS of the cubic Hermite spline through knots [n, k, 2] at KNOT_ARCS, its slopes those of
+    """Points at ROUTE_FRAME_ARCS [n, p, 2] of the Hermite spline through knots [n, k, 2] at KNOT_ARCS, its slopes those of
     the parabolas through three knots: on a bend a chord of 10 m is far from the road."""
-    gaps = np.diff(KNOT_ARCS)
-    chords = np.diff(knots, axis=1) / gaps[:, None]
-    share = (gaps[:-1] / (gaps[:-1] + gaps[1:]))[:, None]
-    inner = (1 - share) * chords[:, :-1] + share * chords[:, 1:]
+    chords = np.diff(knots, axis=1) / _GAPS[:, None]
+    inner = (1 - _SHARE) * chords[:, :-1] + _SHARE * chords[:, 1:]
     slopes = np.concatenate([2 * chords[:, :1] - inner[:, :1], inner, chords[:, -1:]], axis=1)
-    at = np.clip(np.searchsorted(KNOT_ARCS, ROUTE_FRAME_ARCS, side="right") - 1, 0, len(gaps) - 1)
-    gap = gaps[at][:, None]
-    t = (ROUTE_FRAME_ARCS - KNOT_ARCS[at])[:, None] / gap
+    begin, begin_slope, end, end_slope = _HERMITE
     return (
-        (1 + 2 * t) * (1 - t) ** 2 * knots[:, at]
-        + t * (1 - t) ** 2 * gap * slopes[:, at]
-        + t**2 * (3 - 2 * t) * knots[:, at + 1]
-        + t**2 * (t - 1) * gap * slopes[:, at + 1]
+        begin * knots[:, _BETWEEN]
+        + begin_slope * slopes[:, _BETWEEN]
+        + end * knots[:, _BETWEEN + 1]
+        + end_slope * slopes[:, _BETWEEN + 1]
     )
 
 
@@ -105,6 +119,10 @@ class FrenetPose(NamedTuple):
     on: np.ndarray
 
 
+_MIDDLES = (ROUTE_FRAME_ARCS[1:] + ROUTE_FRAME_ARCS[:-1]) / 2
+"""Arc lengths of the middles of a RouteFrame's segments [p-1] [m]."""
+
+
 def to_frenet(route_frame: RouteFrame, in_ego_frame: np.ndarray) -> FrenetPose:
     """Actors [n, s, 6 or more], OBJECT_NAMES first, from the vehicle frame to the frame of the route."""
     # the nearest point of the nearest segment
@@ -119,25 +137,26 @@ def to_frenet(route_frame: RouteFrame, in_ego_frame: np.ndarray) -> FrenetPose:
 
     # beyond the ends the first and last segments go straight on: `s` is not clipped
     d = direction[rows, at]
-    o = np.take_along_axis(offset, at[..., None, None], axis=2)[:, :, 0]
+    o = offset[rows, np.arange(at.shape[1]), at]
     lateral = d[..., 0] * o[..., 1] - d[..., 1] * o[..., 0]
     ahead = (d * o).sum(-1)
     s = ROUTE_FRAME_ARCS[at] + ahead
 
     # the route's yaw between the middles of its segments, so that it does not jump from one to the next
     yaws = np.unwrap(np.arctan2(direction[..., 1], direction[..., 0]), axis=-1)
-    middles = (ROUTE_FRAME_ARCS[1:] + ROUTE_FRAME_ARCS[:-1]) / 2
 
     def yaw_at(arc: np.ndarray) -> np.ndarray:
-        k = np.clip(np.searchsorted(middles, arc, side="right") - 1, 0, len(middles) - 2)
-        slope = (yaws[rows, k + 1] - yaws[rows, k]) / (middles[k + 1] - middles[k])
-        return slope * (np.clip(arc, middles[0], middles[-1]) - middles[k]) + yaws[rows, k]
+        k = np.clip(np.searchsorted(_MIDDLES, arc, side="right") - 1, 0, len(_MIDDLES) - 2)
+        before, middle = yaws[rows, k], _MIDDLES[k]
+        slope = (yaws[rows, k + 1] - before) / (_MIDDLES[k + 1] - middle)
+        return slope * (np.clip(arc, _MIDDLES[0], _MIDDLES[-1]) - middle) + before
 
     here = yaw_at(s)
     heading = wrap_angle(in_ego_frame[..., ObjectColumn.YAW] - here)
     way = np.where(np.cos(heading) < 0, -1.0, 1.0)
     on = route_frame.known[:, None] & (s > -2) & (s < ROUTE_FRAME_ARCS[-1] + 2) & (np.abs(lateral) < ROUTE_SIDE)
-    return FrenetPose(s, lateral, heading, yaw_at(s + 8 * way) - here, yaw_at(s + 16 * way) - here, on)
+    near, far = np.split(yaw_at(np.concatenate([s + 8 * way, s + 16 * way], axis=1)), 2, axis=1)
+    return FrenetPose(s, lateral, heading, near - here, far - here, on)
 
 
 def find_lead(

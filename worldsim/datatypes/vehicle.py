@@ -91,6 +91,8 @@ class VehicleModel:
         control = np.asarray(control, np.float64)
         if vehicle.ndim == control.ndim == 1:
             return self._step_one(vehicle, control, dt, num_substeps)
+        if vehicle.ndim == control.ndim == 2 and len(vehicle) == len(control) == 1:
+            return self._step_one(vehicle[0], control[0], dt, num_substeps)[None]
         h = dt / num_substeps
         steer_gain, pedal_gain = -np.expm1(-h / self.steer_lag), -np.expm1(-h / self.pedal_lag)
         x, y, yaw, v, a, delta = (vehicle[..., i] for i in range(6))
