@@ -89,8 +89,8 @@ _HERMITE = _hermite_weights()
 
 
 def _smooth(knots: np.ndarray) -> np.ndarray:
-    """Points at ROUTE_FRAME_ARCS [n, p, 2] of the Hermite spline through knots [n, k, 2] at KNOT_ARCS, its slopes those of
-    the parabolas through three knots: on a bend a chord of 10 m is far from the road."""
+    """Points at ROUTE_FRAME_ARCS [n, p, 2] of the Hermite spline through knots [n, k, 2] at KNOT_ARCS, its slopes those
+    of the parabolas through three knots: on a bend a chord of 10 m is far from the road."""
     chords = np.diff(knots, axis=1) / _GAPS[:, None]
     inner = (1 - _SHARE) * chords[:, :-1] + _SHARE * chords[:, 1:]
     slopes = np.concatenate([2 * chords[:, :1] - inner[:, :1], inner, chords[:, -1:]], axis=1)
