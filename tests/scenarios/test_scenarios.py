@@ -15,6 +15,7 @@ from scenarios.case_results import run_cases
 from scenarios.case_runner import LearnedCaseRunner, ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS, cut_in_is_avoidable, scenarios_tagged
 from scenarios.scenario import CONTEXT
+from scenarios.start_clips import StartClips
 from scenarios.validate import ValidateConfig, validate
 from worldsim.datatypes.scene import ObjectKind
 
@@ -52,7 +53,8 @@ def test_standing_still_is_no_way_to_pass():
     assert {r.outcome for r in run(ConstantPolicy((0.0, -1.0)), "cut_in", range(4))} == {"no_progress"}
 
 
-def test_both_worlds_start_a_case_from_the_same_moment():
+def test_both_worlds_start_a_case_from_the_same_moment(monkeypatch):
+    monkeypatch.setenv("DRIVEDIT_CACHE", "off")
     starts = []
 
     class Witness(LaneFollower):
@@ -61,7 +63,8 @@ def test_both_worlds_start_a_case_from_the_same_moment():
 
     case = SCENARIOS["lead_braking"].draw(0)
     reference = ReferenceCaseRunner(DrivingEnv(StraightWorld()))
-    learned = LearnedCaseRunner(DrivingEnv(StraightWorld()), DrivingEnv(StraightWorld()))
+    clips = StartClips(lambda: DrivingEnv(StraightWorld()), pictures=True, made_by="straight world")
+    learned = LearnedCaseRunner(DrivingEnv(StraightWorld()), clips)
     for runner in (reference, learned):
         runner.run(case, Witness())
     np.testing.assert_array_equal(starts[0].vehicles[-1], starts[1].vehicles[-1])
@@ -131,8 +134,11 @@ def test_cut_in_avoidability_boundary():
 
 @pytest.mark.parametrize(("policy", "exit_code"), [("lane_follower", 0), ("constant", 1)])
 def test_validate_reports_and_returns_its_exit_code(policy, exit_code, tmp_path, monkeypatch, capsys):
-    runner = ReferenceCaseRunner(DrivingEnv(StraightWorld()))
-    monkeypatch.setattr("scenarios.validate.make_case_runner", lambda world, checkpoint, device, carla: runner)
+    runners = {
+        pixels: ReferenceCaseRunner(DrivingEnv(StraightWorld(), obs="pixels" if pixels else "state"))
+        for pixels in (False, True)
+    }
+    monkeypatch.setattr("scenarios.validate.make_case_runner", lambda *_, pixels: runners[pixels])
     config = ValidateConfig(
         policy=policy,
         world="road",

@@ -24,7 +24,10 @@ class SlowRunner(ReferenceCaseRunner):
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setattr("scenarios.validate.make_case_runner", lambda *_: SlowRunner(DrivingEnv(StraightWorld())))
+    monkeypatch.setattr(
+        "scenarios.validate.make_case_runner",
+        lambda *_, pixels: SlowRunner(DrivingEnv(StraightWorld(), obs="pixels" if pixels else "state")),
+    )
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(SOURCE)
     return tmp_path
@@ -101,6 +104,22 @@ def test_a_world_that_breaks_makes_its_case_invalid_and_the_rest_is_driven(run, 
         "the world broke: ValueError: zero-size array to reduction operation",
     )
     assert "in breaks" in broken["details"]
+
+
+def test_drives_are_the_same_with_and_without_films_and_frames_are_made_for_films_alone(run, monkeypatch):
+    num_frames = [0]
+    frame = StraightWorld.frame
+
+    def counted(self):
+        num_frames[0] += 1
+        return frame(self)
+
+    monkeypatch.setattr(StraightWorld, "frame", counted)
+    plain = run("--point-estimate", policy="constant", num_seeds=3)[-1]["results"]
+    assert num_frames == [0], "nobody looks"
+    filmed = run("--point-estimate", "--num-videos", 1, policy="constant", num_seeds=3)[-1]["results"]
+    assert num_frames[0] > 0
+    assert filmed == plain
 
 
 def test_writing_into_what_is_shown_changes_no_number(here, run):

@@ -26,5 +26,7 @@ class SlowRunner(ReferenceCaseRunner):
         return super().run(case, policy)
 
 
-scenarios.validate.make_case_runner = lambda *_: SlowRunner(DrivingEnv(StraightWorld()))
+scenarios.validate.make_case_runner = lambda *_, pixels: SlowRunner(
+    DrivingEnv(StraightWorld(), obs="pixels" if pixels else "state")
+)
 sys.exit(drivedit.main())

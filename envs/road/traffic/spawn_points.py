@@ -109,6 +109,7 @@ def _park(
     """Cars parked beside the lanes with their wheels on the kerb: boxes [k, 5], heights [k], z of the ground [k]."""
     boxes: list[np.ndarray] = []
     ground: list[float] = []
+    taken = np.empty((len(lanes), 2))
     for point, kerb in zip(lanes, kerbs, strict=True):
         length, width = rng.uniform((3.9, 1.75), (4.9, 2.0))
         if not np.isfinite(kerb):
@@ -116,9 +117,10 @@ def _park(
         offset = -kerb_side * (kerb + PARKING_GAP + width / 2)
         x, y = point.x - np.sin(point.yaw) * offset, point.y + np.cos(point.yaw) * offset
         box = np.array([x, y, point.yaw, length, width])
-        apart = all(np.hypot(x - b[0], y - b[1]) > PARKING_SPACING for b in boxes)
+        apart = (np.hypot(*(taken[: len(boxes)] - (x, y)).T) > PARKING_SPACING).all()
         z = None if road_map.is_flat else np.full(5, point.z)
         if apart and not road_map.drivable(np.concatenate([corners(box), box[None, :2]]), z).any():
+            taken[len(boxes)] = x, y
             boxes.append(box)
             ground.append(point.z)
     return np.array(boxes).reshape(-1, 5), rng.uniform(1.4, 1.75, len(boxes)), np.array(ground, np.float64)
