@@ -53,7 +53,7 @@ class RememberedStarts:
     def __init__(self, env: gymnasium.Env) -> None:
         base: Any = env.unwrapped
         self._env, self._starts = base, OrderedDict[str, _Start]()
-        self._restorable = isinstance(base, DrivingEnv) and isinstance(base.world, Restorable)
+        self._restorable = env is base and isinstance(base, DrivingEnv) and isinstance(base.world, Restorable)
 
     def begin(self, case: Case, reset: Callable[[], tuple[Any, dict[str, Any]]]) -> tuple[Any, dict[str, Any]]:
         """What `reset` returns, which sets the env to the start of the case and is called if this is not remembered."""
