@@ -213,7 +213,9 @@ def make_case_runner(
         env = entry.make(obs=obs, **{name: value for name, value in model.items() if name in entry.options})
         size = env.world.frame_size
         clips = StartClips(
-            lambda: WORLDS["road"].make(frame_size=size), pictures=pixels, made_by=f"frames {size}" if pixels else ""
+            lambda: WORLDS["road"].make(frame_size=size, obs="state"),
+            pictures=pixels,
+            made_by=f"frames {size}" if pixels else "",
         )
         return LearnedCaseRunner(env, clips)
     if not entry.remote:

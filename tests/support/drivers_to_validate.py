@@ -27,7 +27,7 @@ class Breaks(LaneFollower):
         return super().act(frame, info)
 
 
-class Scales(LaneFollower):
+class Scales(Good):
     def act(self, frame, info):
         action = super().act(frame, info)
         info["scene"] /= 100.0
