@@ -53,7 +53,7 @@ class RememberedStarts:
     def __init__(self, env: gymnasium.Env) -> None:
         base: Any = env.unwrapped
         self._env, self._starts = base, OrderedDict[str, _Start]()
-        self._restorable = isinstance(base, DrivingEnv) and isinstance(base.world, Restorable)
+        self._restorable = env is base and isinstance(base, DrivingEnv) and isinstance(base.world, Restorable)
 
     def begin(self, case: Case, reset: Callable[[], tuple[Any, dict[str, Any]]]) -> tuple[Any, dict[str, Any]]:
         """What `reset` returns, which sets the env to the start of the case and is called if this is not remembered."""
@@ -213,7 +213,9 @@ def make_case_runner(
         env = entry.make(obs=obs, **{name: value for name, value in model.items() if name in entry.options})
         size = env.world.frame_size
         clips = StartClips(
-            lambda: WORLDS["road"].make(frame_size=size), pictures=pixels, made_by=f"frames {size}" if pixels else ""
+            lambda: WORLDS["road"].make(frame_size=size, obs="state"),
+            pictures=pixels,
+            made_by=f"frames {size}" if pixels else "",
         )
         return LearnedCaseRunner(env, clips)
     if not entry.remote:

@@ -79,7 +79,9 @@ class ValidateConfig:
         merge: folders, or report.json files, of shards whose results are taken over; only what is missing is driven.
         budget: begin no case after so many seconds; the same command drives on from there [s].
         expect: SHA-256 of the only case's drive, as in failures/; the exit code is 3 if it is another.
-        num_videos: of the worst drives, per scenario; 0 films no failure either.
+        num_videos: of the worst drives, per scenario; 0 films no failure either. Policies that do not look are driven
+            without pictures, and again with them for films. Start clips are kept between runs in the user's cache
+            folder, where DRIVEDIT_CACHE names no other.
         rerun: .rrd file for the Rerun viewer that gets the worst drives; needs the extra "rerun".
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
         device: torch device of the world model.

@@ -59,6 +59,7 @@ def test_a_clip_is_recorded_once_and_comes_back_to_the_bit(count):
 def test_whatever_makes_another_clip_is_recorded_anew(count, monkeypatch):
     case = SCENARIOS["lead_braking"].draw(0)
     (script,) = case.actors.scripts
+    assert isinstance(script, BrakingLead)
     other_script = replace(script, deceleration=script.deceleration + 0.01)
     supply().of(case)
     count()
