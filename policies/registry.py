@@ -13,7 +13,7 @@ from policies.policy import ConstantPolicy, Policy, RandomPolicy
 from policies.rule_based import LaneFollower
 
 if TYPE_CHECKING:
-    from policies.sampling_mpc import SamplingPlannerConfig
+    from policies.search.sampling_planner import SamplingPlannerConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class PolicyEntry:
 
 
 def _make_sampling_planner(settings: PolicySettings) -> Policy:
-    from policies.sampling_mpc import SamplingPlanner
+    from policies.search.sampling_planner import SamplingPlanner
     from worldsim.world_model import WorldModel  # loads torch, which the other policies do not need
 
     return SamplingPlanner(WorldModel.load(settings.checkpoint, settings.device), settings.planner)

@@ -18,7 +18,7 @@ from envs.video import write_mp4
 from policies.drive import Rollout, drive
 from policies.policy import Policy
 from policies.registry import POLICY_HELP, make_policy
-from policies.sampling_mpc import Plan, SamplingPlanner, SamplingPlannerConfig
+from policies.search.sampling_planner import Plan, SamplingPlanner, SamplingPlannerConfig
 from scenarios.metrics.collision import first_event
 from scenarios.metrics.comfort import broken_comfort_bounds
 from scenarios.metrics.record_rollout import record_rollout

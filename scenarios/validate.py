@@ -17,7 +17,7 @@ from envs.worlds import WORLDS, WorldName
 from policies.own import own_policy_files
 from policies.policy import Policy
 from policies.registry import POLICIES, POLICY_HELP, make_policy, uses_pictures
-from policies.sampling_mpc import SamplingPlannerConfig
+from policies.search.sampling_planner import SamplingPlannerConfig
 from scenarios.baseline import SCHEMA, compare_with_baseline, read_report
 from scenarios.case_results import CaseResult
 from scenarios.case_runner import CarlaPlaces, make_case_runner

@@ -15,7 +15,7 @@ from policies.rule_based import (
     find_pedestrian_gap,
     steer_along_route,
 )
-from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
+from policies.search.sampling_planner import SamplingPlanner, SamplingPlannerConfig
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip

@@ -7,7 +7,7 @@ from drivedit import main
 from policies.policy import ConstantPolicy
 from policies.registry import POLICIES, PolicyEntry, make_policy
 from policies.rule_based import LaneFollower
-from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
+from policies.search.sampling_planner import SamplingPlanner, SamplingPlannerConfig
 from scenarios.validate import ValidateConfig, checkpoint_used
 from worldsim.datatypes.scene import SceneState
 

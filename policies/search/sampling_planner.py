@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from policies.costs import CostConfig, driving_cost
 from policies.rule_based import LaneFollower, LaneFollowerConfig
+from policies.search.plant_cost import CostConfig, driving_cost
 from worldsim.datatypes.scene import SceneState, action_from_control, control_from_action
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleModel

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from policies.costs import CostConfig, driving_cost, missing_progress, overlaps_object, proximity
+from policies.search.plant_cost import CostConfig, driving_cost, missing_progress, overlaps_object, proximity
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind
 
