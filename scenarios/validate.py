@@ -16,7 +16,7 @@ from envs.maps.map_files import MapFile, read_maps
 from envs.worlds import WORLDS, WorldName
 from policies.own import own_policy_files
 from policies.policy import Policy
-from policies.registry import POLICIES, POLICY_HELP, make_policy, uses_pictures
+from policies.registry import POLICY_HELP, files_of_policy, find_entry, make_policy, uses_pictures
 from policies.search.sampling_planner import SamplingPlannerConfig
 from scenarios.baseline import SCHEMA, compare_with_baseline, read_report
 from scenarios.case_results import CaseResult
@@ -75,7 +75,8 @@ class ValidateConfig:
         num_videos: of the worst drives, per scenario; 0 films no failure either.
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
         device: torch device of the world model.
-        planner: how "planner" searches.
+        planner: how "planner" and the others that search do so.
+        allow_pickle: policy `sb3` may load its file, which can run any code: only one whose maker you trust.
 
     Raises:
         ValueError: a number is out of its range, maps or routes are given to a world that has no use for them, or both
@@ -108,6 +109,7 @@ class ValidateConfig:
     checkpoint: Path | None = None
     device: str = "cpu"
     planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
+    allow_pickle: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("num_seeds", 1), ("first_seed", 0), ("num_videos", 0)):
@@ -191,7 +193,13 @@ def validate(config: ValidateConfig) -> int:
     maps = read_maps(config.maps)
     with lock_folder(config.out):  # before the rest: whether the report can be written is not found out at the end
         check_device(config)
-        policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
+        policy = make_policy(
+            config.policy,
+            checkpoint=config.checkpoint,
+            device=config.device,
+            planner=config.planner,
+            allow_pickle=config.allow_pickle,
+        )
         conditions = run_conditions(config, maps)
         planned = plan_cases(config, maps)
         mine = _share(config, planned)
@@ -243,7 +251,7 @@ def validate(config: ValidateConfig) -> int:
 
 def checkpoint_used(config: ValidateConfig) -> Path | None:
     """Folder of the world model that takes part in the run; None if none does."""
-    policy = POLICIES.get(config.policy)
+    policy = find_entry(config.policy)
     if config.world != "learned" and not (policy and policy.uses_world_model):
         return None
     from worldsim.world_model import DEFAULT_CHECKPOINT
@@ -271,11 +279,11 @@ def check_device(config: ValidateConfig) -> None:
 def run_conditions(config: ValidateConfig, maps: Sequence[MapFile]) -> dict[str, Any]:
     """What a result depends on beside its case: results under the same conditions may be put together."""
     checkpoint = checkpoint_used(config)
-    policy = POLICIES.get(config.policy)
+    policy = find_entry(config.policy)
     return {
         "schema": SCHEMA,
         "policy": config.policy,
-        "policy_files": None if policy else files_digest(own_policy_files(config.policy)),
+        "policy_files": files_digest(files_of_policy(config.policy) if policy else own_policy_files(config.policy)),
         "planner": asdict(config.planner) if policy and policy.uses_world_model else None,
         "world": config.world,
         "checkpoint": None if checkpoint is None else checkpoint_digest(checkpoint),

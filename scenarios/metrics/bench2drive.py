@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import savgol_filter
 
+from policies.comfort import ComfortBounds
 from scenarios.metrics.carla_driving_score import count_infractions, penalty_2_0, relative_speed
-from scenarios.metrics.comfort import ComfortBounds
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import Metric, MetricValue
 from scenarios.metrics.progress import route_completion
