@@ -23,7 +23,9 @@ TTC_TIMES = (0.0, 0.3, 0.6, 0.9)
 AHEAD, BEHIND = np.radians(30.0), np.radians(150.0)
 """Bearings within which road users are ahead, and beyond which they are behind [rad]."""
 OUTSIDE = 0.3
-"""A corner so far beyond the lane's edge has left the drivable area, nuPlan's tolerance [m]."""
+"""A corner so far beyond the edge has left the drivable area, nuPlan's tolerance [m]."""
+RETURN = 0.25
+"""Who is outside at the start may get so much farther out: a car that turns back swings its tail out [m]."""
 LEAST_PROGRESS = 5.0
 """Where no more progress can be made, none is asked for, as in NAVSIM [m]."""
 THRESHOLD = 0.5
@@ -81,6 +83,7 @@ def score_drives(
     size: tuple[float, float],
     collision: np.ndarray | None = None,
     off_road: np.ndarray | None = None,
+    edges: np.ndarray | None = None,
     violation: np.ndarray | None = None,
 ) -> PDMScores:
     """The scores of n predicted drives.
@@ -93,7 +96,9 @@ def score_drives(
         size: length and width of the ego [m].
         collision: probability, reported by the world that predicts, [n, h]: where it is likely and no listed road user
             is touched, something is hit that is not listed, which counts as the ego's fault. None: nothing is reported.
-        off_road: probability, likewise; None: by the lane's edges, which is all that a SceneState knows of the road.
+        off_road: probability, likewise; None: by the edges.
+        edges: how far the drivable area reaches to the left and to the right of the lane's centre, [n, h, 2] [m]; where
+            that is NaN, and without any, it ends with the lane, which is all that a SceneState knows of the road.
         violation: a red light or a stop sign was run, bool [n, h].
     """
     n, h = scenes.batch_shape
@@ -102,7 +107,7 @@ def score_drives(
     if collision is not None:
         unlisted = (collision > THRESHOLD) & ~onset
         scored = np.where(unlisted, 0.0, scored)
-    off = off_road > THRESHOLD if off_road is not None else _leaves_lane(scenes, size)
+    off = off_road > THRESHOLD if off_road is not None else _leaves_road(scenes, size, edges)
     ran = np.zeros((n, h), bool) if violation is None else violation
 
     no_collision, drivable_area = scored.min(axis=1), _share(~off.any(axis=1))
@@ -180,23 +185,30 @@ def _collides_soon(boxes: np.ndarray, other: np.ndarray, speed: np.ndarray, size
 
 
 def _lane_reach(scenes: SceneState, size: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """How far corners of the ego are beyond its lane's edge [m], negative inside; and whether that is known, [n, h]."""
-    turned = scenes.heading_error.astype(np.float64)
-    reach = np.abs(scenes.lateral_offset) + size[0] / 2 * np.abs(np.sin(turned)) + size[1] / 2 * np.abs(np.cos(turned))
+    """How far corners of the ego reach to the left and right of its lane's centre, [n, h, 2] [m]; and whether that
+    is known, bool [n, h]."""
+    turned, offset = scenes.heading_error.astype(np.float64), scenes.lateral_offset.astype(np.float64)
+    half = size[0] / 2 * np.abs(np.sin(turned)) + size[1] / 2 * np.abs(np.cos(turned))
     needed = [LaneColumn.LATERAL_OFFSET, LaneColumn.HEADING_ERROR, LaneColumn.HALF_WIDTH]
-    return reach - scenes.half_width, np.asarray(scenes.lane_valid[..., needed].all(axis=-1))
+    known = np.asarray(scenes.lane_valid[..., needed].all(axis=-1))
+    return np.stack([half + offset, half - offset], axis=-1), known
 
 
 def _in_several_lanes(scenes: SceneState, size: tuple[float, float]) -> np.ndarray:
-    excess, known = _lane_reach(scenes, size)
-    return ~known | (excess > 0)
+    reach, known = _lane_reach(scenes, size)
+    return ~known | (reach.max(axis=-1) > scenes.half_width)
 
 
-def _leaves_lane(scenes: SceneState, size: tuple[float, float]) -> np.ndarray:
-    """Whether a corner is beyond the lane's edge by more than OUTSIDE, and by more than at the first instant: who is
-    outside already, as after a push, must be able to come back."""
-    excess, known = _lane_reach(scenes, size)
-    return np.asarray(known & (excess > np.maximum(OUTSIDE, excess[:, :1] + 0.05)))
+def _leaves_road(scenes: SceneState, size: tuple[float, float], edges: np.ndarray | None) -> np.ndarray:
+    """Whether a corner is too far beyond an edge, bool [n, h]. Who is outside at the first instant, as after a push,
+    must be able to come back."""
+    reach, known = _lane_reach(scenes, size)
+    ends = np.repeat(scenes.half_width[..., None].astype(np.float64), 2, axis=-1)
+    if edges is not None:
+        ends = np.where(np.isfinite(edges), edges, ends)
+    excess = reach - ends
+    allowed = np.where(excess[:, :1] > 0, np.maximum(OUTSIDE, excess[:, :1] + RETURN), OUTSIDE)
+    return np.asarray(known & (excess > allowed).any(axis=-1))
 
 
 def _score_direction(scenes: SceneState, dt: float) -> np.ndarray:

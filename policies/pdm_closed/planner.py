@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from policies.pdm_closed.proposals import ProposalConfig, Proposals, propose
+from policies.pdm_closed.road_edges import RoadEdges
 from policies.pdm_score import PDMScores, score_drives
 from policies.rule_based import LaneFollower
 from worldsim.datatypes.scene import SceneState
@@ -17,6 +18,8 @@ from worldsim.datatypes.vehicle import VehicleModel
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv
 
+EDGES_INTERVAL = 50
+"""Steps after which the env is asked again for the edges of the road."""
 EMERGENCY_BRAKE = np.array([0.0, -1.0], np.float32)
 
 
@@ -71,9 +74,9 @@ class PDMClosed:
     """The closed-loop planner of Dauner et al. 2023, "Parting with Misconceptions about Learning-based Vehicle Motion
     Planning", which won nuPlan's challenge, on the tracked SceneState.
 
-    The SceneState knows the ego's own lane and no other road: the drivable area ends 0.3 m beyond its edges. Red
-    lights, yellow ones where it can stop, and stop signs are obstacles of IDM, as red lights are in the original.
-    Without a route it drives as the lane follower does then.
+    The edges of the road, which the SceneState does not tell, are those of the env's start clip; where they are not
+    known, the drivable area ends with the lane. Red lights, yellow ones where it can stop, and stop signs are obstacles
+    of IDM, as red lights are in the original. Without a route it drives as the lane follower does then.
 
     Args:
         config: how it proposes, and when it brakes.
@@ -88,15 +91,29 @@ class PDMClosed:
         self._without_route = LaneFollower(vehicle_model=self.vehicle_model)
 
     def reset(self, env: DrivingEnv, seed: int) -> None:
-        """Nothing to prepare: it is a function of the scene."""
+        """Forget the last episode."""
+        self._env, self._num_steps = env, 0
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2] for `info["scene"]`."""
         scene = SceneState.from_vector(info["scene"])
-        return self.decide(scene).action if scene.route_valid.any() else self._without_route.action(scene)
+        if self._num_steps % EDGES_INTERVAL == 0:
+            self._edges, self._driven = RoadEdges(self._env.start_clip(pictures=False)), 0.0
+        else:
+            self._driven += float(info["progress"])
+        self._num_steps += 1
+        if not scene.route_valid.any():
+            return self._without_route.action(scene)
+        return self.decide(scene, self._edges, self._driven).action
 
-    def decide(self, scene: SceneState) -> Decision:
-        """The best proposal from a scene, a single one with at least one valid route point."""
+    def decide(self, scene: SceneState, edges: RoadEdges | None = None, driven: float = 0.0) -> Decision:
+        """The best proposal.
+
+        Args:
+            scene: a single one with at least one valid route point.
+            edges: of the road; None: they are not known.
+            driven: how far along the route these begin behind the ego [m].
+        """
         c = self.config
         proposals = propose(scene, c.proposals, self.vehicle_model)
         scores = score_drives(
@@ -104,6 +121,7 @@ class PDMClosed:
             c.proposals.dt,
             progress=proposals.progress,
             reference_progress=None,
+            edges=None if edges is None else edges.at(proposals.arcs + driven),
             size=(self.vehicle_model.length, self.vehicle_model.width),
         )
         # where no gate holds for any, the one that fails last; on equal terms the first, which is centred and slow

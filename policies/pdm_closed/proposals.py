@@ -103,13 +103,18 @@ class Proposals:
         actions: steer and acceleration, [n, h, 2].
         vehicles: VEHICLE_NAMES at each instant in the vehicle frame of now, which is the first, [n, h + 1, 6].
         scenes: leading dims [n, h + 1]; ego, lane and objects are filled in.
-        progress: along the lane, [n] [m].
+        arcs: along the lane from beside the ego, [n, h + 1] [m].
     """
 
     actions: np.ndarray
     vehicles: np.ndarray
     scenes: SceneState
-    progress: np.ndarray
+    arcs: np.ndarray
+
+    @property
+    def progress(self) -> np.ndarray:
+        """Along the lane, [n] [m]."""
+        return self.arcs[:, -1] - self.arcs[:, 0]
 
 
 class LanePath:
@@ -208,7 +213,7 @@ def propose(scene: SceneState, config: ProposalConfig, vehicle_model: VehicleMod
         actions=actions,
         vehicles=vehicles,
         scenes=_predict_scenes(scene, vehicles, lane, objects, vehicle_model),
-        progress=lane[:, -1, 0] - lane[:, 0, 0],
+        arcs=lane[..., 0],
     )
 
 
