@@ -21,23 +21,26 @@ class PIDConfig:
         proportional: [1/s].
         integral: [1/s²].
         derivative: without a unit.
-        max_error: the speed error never counts as more than this, so that nothing winds up at full pedal [m/s].
+        max_error: the speed error never counts as more than this [m/s].
+        max_integral: what adds up never corrects by more than this, so that nothing winds up at full pedal [m/s²].
 
     Raises:
-        ValueError: a gain is negative, or the bound not positive.
+        ValueError: a gain is negative, or a bound not positive.
     """
 
     proportional: float = 1.0
     integral: float = 0.5
     derivative: float = 0.0
     max_error: float = 1.5
+    max_integral: float = 3.0
 
     def __post_init__(self) -> None:
         for name in ("proportional", "integral", "derivative"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not self.max_error > 0:
-            raise ValueError(f"max_error must be positive, got {self.max_error}")
+        for name in ("max_error", "max_integral"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
 
 class SpeedPID:
@@ -65,8 +68,9 @@ class SpeedPID:
         c = self.config
         target = speed if self._target is None else self._target
         error = float(np.clip(target - speed, -c.max_error, c.max_error))
-        self._integral = float(np.clip(self._integral + error * DT, -c.max_error, c.max_error))
-        corrected = acceleration + c.proportional * error + c.integral * self._integral
+        self._integral += c.integral * error * DT
+        self._integral = float(np.clip(self._integral, -c.max_integral, c.max_integral))
+        corrected = acceleration + c.proportional * error + self._integral
         corrected += c.derivative * (error - self._error) / DT
 
         self._error = error

@@ -135,7 +135,7 @@ class LanePath:
         wanted = np.arange(0.0, PATH_LENGTH + PATH_STEP, PATH_STEP)
         inside = wanted[wanted <= arcs[-1]]
         if len(arcs) > 2:
-            points = CubicSpline(arcs, line, bc_type="natural")(inside)
+            points = CubicSpline(arcs, line)(inside)
         else:
             points = np.stack([np.interp(inside, arcs, line[:, i]) for i in range(2)], axis=-1)
         last = points[-1] - points[-2]

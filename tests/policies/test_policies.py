@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import gymnasium
 import numpy as np
 import pytest
+from driving_scenes import MODEL, scene_on_circle
 
 from policies.drive import drive
 from policies.rule_based import (
@@ -16,34 +17,9 @@ from policies.rule_based import (
     steer_along_route,
 )
 from policies.search.sampling_planner import SamplingPlanner, SamplingPlannerConfig
-from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
+from worldsim.datatypes.scene import ObjectKind, SceneState, control_from_action
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.datatypes.vehicle import VehicleModel
-
-MODEL = VehicleModel()
-
-
-def scene_on_circle(curvature=0.0, *, offset=0.0, heading=0.0, speed=8.0, limit=12.0, lead=None) -> SceneState:
-    """Ego `offset` left of a lane of constant curvature, `heading` to its left."""
-    scene = SceneState.empty()
-    s = np.asarray(ROUTE_DISTANCES)
-    if abs(curvature) < 1e-9:
-        x, y = s, np.zeros_like(s)
-    else:
-        x, y = np.sin(curvature * s) / curvature, (1 - np.cos(curvature * s)) / curvature
-    y = y - offset
-    c, n = np.cos(heading), np.sin(heading)
-    scene.route[:] = np.stack([c * x + n * y, c * y - n * x], axis=-1)
-    scene.route_valid[:] = True
-    scene.ego[:] = [speed, 0, 0, 0]
-    scene.ego_valid[:] = True
-    scene.lane[:] = [offset, heading, 1.75, limit]
-    scene.lane_valid[:] = True
-    if lead is not None:
-        scene.lead[:] = lead
-        scene.lead_valid[...] = True
-    return scene
 
 
 def drive_circle(curvature: float, *, offset=1.0, heading=0.1, seconds=12.0):
