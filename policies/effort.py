@@ -40,8 +40,10 @@ class TimedPolicy:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.seconds: list[float] = []
-        """Wall time of each decision since the last reset [s]."""
+        self.wall_seconds: list[float] = []
+        """Of each decision since the last reset [s]."""
+        self.cpu_seconds: list[float] = []
+        """Likewise, of this process's processors, which other processes do not lengthen."""
 
     @property
     def model_steps(self) -> int:
@@ -50,15 +52,16 @@ class TimedPolicy:
 
     def reset(self, env: DrivingEnv, seed: int) -> None:
         """Begin to count anew."""
-        self.seconds = []
+        self.wall_seconds, self.cpu_seconds = [], []
         self._before = self._model_steps()
         self.policy.reset(env, seed)
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The policy's action."""
-        began = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.process_time()
         action = self.policy.act(frame, info)
-        self.seconds.append(time.perf_counter() - began)
+        self.wall_seconds.append(time.perf_counter() - wall)
+        self.cpu_seconds.append(time.process_time() - cpu)
         return action
 
     def _model_steps(self) -> int:
