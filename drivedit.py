@@ -214,7 +214,7 @@ def _play():
     from policies.registry import make_policy
 
     def run(config: PlayConfig) -> None:
-        play(config, lambda name: make_policy(name, checkpoint=config.checkpoint))
+        play(config, lambda name: make_policy(name, checkpoint=config.checkpoint, allow_pickle=config.allow_pickle))
 
     return PlayConfig, run
 

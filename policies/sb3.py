@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 ALGORITHMS = {"PPO": "clip_range", "SAC": "target_entropy", "TD3": "target_policy_noise", "A2C": "vf_coef"}
 """By a parameter that a saved one has and those before it have not: a .zip does not say what made it."""
 WHY_REFUSED = (
-    "holds pickled objects, which can run any code when they are loaded; give --allow-pickle if you trust who made it"
+    "holds pickled objects, which can run any code when they are loaded: if you trust who made it, say so by "
+    "--allow-pickle (of validate, play, demo and bench-planners) or allow_pickle=True"
 )
 
 

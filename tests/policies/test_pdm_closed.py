@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from driving_scenes import MODEL, scene_on_circle
 
+from policies.pdm_closed.lane_path import LanePath
 from policies.pdm_closed.planner import PDMClosed, PDMClosedConfig
-from policies.pdm_closed.proposals import LanePath, ProposalConfig, propose
+from policies.pdm_closed.proposals import ProposalConfig, propose
 from policies.pdm_closed.road_edges import RoadEdges
 from policies.pdm_score import score_drives
 from worldsim.datatypes.scene import ObjectKind, SceneState, control_from_action
