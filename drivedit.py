@@ -214,7 +214,7 @@ def _play():
     from policies.registry import make_policy
 
     def run(config: PlayConfig) -> None:
-        play(config, lambda name: make_policy(name, checkpoint=config.checkpoint))
+        play(config, lambda name: make_policy(name, checkpoint=config.checkpoint, allow_pickle=config.allow_pickle))
 
     return PlayConfig, run
 
@@ -231,6 +231,13 @@ def _fidelity():
     from scenarios.fidelity import FidelityConfig, fidelity
 
     return FidelityConfig, fidelity
+
+
+def _bench_planners():
+    """Drive all planners from the same starts in every world; writes one table of scores, failures and effort."""
+    from scenarios.planner_bench import BenchPlannersConfig, bench_planners
+
+    return BenchPlannersConfig, bench_planners
 
 
 def _record():
@@ -316,6 +323,7 @@ _VERBS: dict[str, Verb] = {
         _play,
         _validate,
         _fidelity,
+        _bench_planners,
         _record,
         _import,
         _check_map,
@@ -331,7 +339,7 @@ _VERBS: dict[str, Verb] = {
 
 
 def _help() -> str:
-    lines = [f"  {name:<10} {verb.__doc__}" for name, verb in _VERBS.items()]
+    lines = [f"  {name:<14} {verb.__doc__}" for name, verb in _VERBS.items()]
     return "\n".join(
         [
             "usage: drivedit [--debug] VERB [OPTIONS]",

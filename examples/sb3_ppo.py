@@ -6,19 +6,16 @@ drivedit validate --policy examples/sb3_ppo.py:Driver
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import tyro
 from stable_baselines3 import PPO
 
 import drivedit
-from envs.features import NUM_FEATURES, features_of_state
 from envs.sb3_vec_env import SB3VecEnv
-from worldsim.datatypes.scene import SCENE_SIZE
+from policies.sb3 import SB3Policy
 
 POLICY_PATH = Path("runs/sb3_ppo/policy.zip")
 
@@ -67,27 +64,15 @@ def learn(config: SB3Config) -> PPO:
     return policy
 
 
-class Driver:
-    """The learned policy as a DriveDiT policy.
+class Driver(SB3Policy):
+    """The learned policy as a DriveDiT policy; `--policy sb3:runs/sb3_ppo/policy.zip --allow-pickle` is the same.
 
     Args:
-        path: written by `learn`.
+        path: written by `learn`, here, so that what is pickled in it may be loaded.
     """
 
     def __init__(self, path: Path = POLICY_PATH) -> None:
-        self.policy = PPO.load(path, device="cpu")
-
-    def reset(self, env: Any, seed: int) -> None:
-        """Nothing to prepare."""
-
-    def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
-        """The action float32 [2]."""
-        observations: dict[tuple[int, ...] | None, np.ndarray] = {
-            (NUM_FEATURES,): features_of_state(info["scene"]),
-            (SCENE_SIZE,): info["scene"],
-        }
-        observation = observations.get(self.policy.observation_space.shape, frame)
-        return self.policy.predict(observation, deterministic=True)[0]
+        super().__init__(path, allow_pickle=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from envs.video import write_mp4
 from policies.drive import Rollout, drive
 from policies.policy import Policy
 from policies.registry import POLICY_HELP, make_policy
-from policies.sampling_mpc import Plan, SamplingPlanner, SamplingPlannerConfig
+from policies.search.sampling_planner import Plan, SamplingPlanner, SamplingPlannerConfig
 from scenarios.metrics.collision import first_event
 from scenarios.metrics.comfort import broken_comfort_bounds
 from scenarios.metrics.record_rollout import record_rollout
@@ -41,7 +41,8 @@ class DemoConfig:
         out: folder for report.html, report.json and the videos.
         checkpoint: world model; None takes the one that ships with the package.
         device: torch device of the world model.
-        planner: how "planner" searches.
+        planner: how "planner" and the others that search do so.
+        allow_pickle: policy `sb3` may load its file, which can run any code: only one whose maker you trust.
 
     Raises:
         ValueError: a number is too small.
@@ -55,6 +56,7 @@ class DemoConfig:
     checkpoint: Path | None = None
     device: str = "cpu"
     planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
+    allow_pickle: bool = False
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
@@ -99,7 +101,13 @@ class DriveSummary:
 def demo(config: DemoConfig) -> None:
     """Drive, then write videos and report to `config.out`."""
     env = make_learned_env(checkpoint=config.checkpoint, device=config.device, max_episode_seconds=config.seconds + 1.0)
-    policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
+    policy = make_policy(
+        config.policy,
+        checkpoint=config.checkpoint,
+        device=config.device,
+        planner=config.planner,
+        allow_pickle=config.allow_pickle,
+    )
     num_steps = max(round(config.seconds / env.world.dt), 1)
 
     summaries, sections, films = [], [], []

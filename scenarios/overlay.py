@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from policies.drive import Rollout
-from policies.sampling_mpc import Plan
+from policies.search.sampling_planner import Plan
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.route import to_vehicle_frame
 from worldsim.datatypes.scene import LaneColumn, ObjectKind, SceneState

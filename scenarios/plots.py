@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,6 +28,7 @@ OUTCOME_COLORS = {
     "metric_error": "#3b4656",
 }
 INK, FAINT = "#1f2937", "#6b7280"
+PLANNER_COLOR = "#2b6cb0"
 
 
 def scenario_figure(results: Sequence[CaseResult]) -> bytes:
@@ -135,6 +136,37 @@ def trust_figure(trust: np.ndarray, path: np.ndarray, score: np.ndarray) -> byte
         middles, means = [trust[rows].mean() for rows in quarters], [values[rows].mean() for rows in quarters]
         axes.plot(middles, means, "D-", color=OUTCOME_COLORS["off_road"], linewidth=1.4, markersize=6)
         axes.set(xlabel="lowest trust of the drive", ylabel=label, ylim=(0, None))
+    return _png(figure)
+
+
+def effort_figure(series: Mapping[str, Sequence[tuple[str, float, float]]]) -> bytes:
+    """Mean scores of planners over what a decision of theirs costs, a panel a world.
+
+    Args:
+        series: title of each world to the name, processor time [ms] and score of each planner.
+    """
+    figure = _figure(9.2, 3.9)
+    for axes, (title, points) in zip(figure.subplots(1, len(series), squeeze=False)[0], series.items(), strict=True):
+        for name, milliseconds, score in points:
+            axes.plot(max(milliseconds, 0.01), score, "o", color=PLANNER_COLOR, markersize=5)
+            place = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 7, "color": INK}
+            axes.annotate(name, (max(milliseconds, 0.01), score), **place)
+        axes.set(title=title, xscale="log", xlabel="processor time a decision [ms]", ylabel="PDMS", ylim=(-0.02, 1.05))
+    return _png(figure)
+
+
+def overoptimisation_figure(series: Mapping[str, Sequence[tuple[int, float]]]) -> bytes:
+    """Reward over the size of the search, a line a world.
+
+    Args:
+        series: title of each world to sequences tried in a round and reward per second.
+    """
+    figure = _figure(5.6, 3.4)
+    axes = figure.subplots()
+    for (title, points), color in zip(series.items(), (PLANNER_COLOR, *OUTCOME_COLORS.values()), strict=False):
+        axes.plot(*zip(*points, strict=True), "o-", color=color, markersize=5, linewidth=1.4, label=title)
+    axes.set(xscale="log", xlabel="sequences tried in a round", ylabel="reward [1/s]")
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK)
     return _png(figure)
 
 

@@ -20,6 +20,7 @@ from scenarios.report import code_digest, files_digest
 from scenarios.scenario import Case
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
+from worldsim.datatypes.partner_path import PartnerPath
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
 
@@ -119,7 +120,7 @@ def begin_case(env: gymnasium.Env, case: Case, options: Mapping[str, Any]) -> tu
 
 def _digest_of_scripts(case: Case) -> str:
     """Of the files that say how scripted actors move, wherever they lie."""
-    files = {inspect.getsourcefile(type(script)) for script in case.actors.scripts}
+    files = {inspect.getsourcefile(type(script)) for script in (*case.actors.scripts, *case.actors.partners)}
     return files_digest([Path(file) for file in sorted(filter(None, files))])
 
 
@@ -135,5 +136,5 @@ def _digest_of_makers() -> str:
     return digest_of(code_digest(), *versions)
 
 
-_CODEC = StateCodec(types=(StartClip, NoStart, SceneState, Layout, KnownRoadUsers))
+_CODEC = StateCodec(types=(StartClip, NoStart, SceneState, Layout, KnownRoadUsers, PartnerPath))
 _CACHE: DiskCache[StartClip | NoStart] = DiskCache("starts", MAX_BYTES, _CODEC.pack, _CODEC.unpack)

@@ -18,8 +18,8 @@ from envs.worlds import WORLDS, WorldName
 from policies.own import own_policy_files
 from policies.policy import Policy
 from policies.policy_error import PolicyError
-from policies.registry import POLICIES, POLICY_HELP, make_policy, uses_pictures
-from policies.sampling_mpc import SamplingPlannerConfig
+from policies.registry import POLICY_HELP, files_of_policy, find_entry, make_policy, uses_pictures
+from policies.search.sampling_planner import SamplingPlannerConfig
 from scenarios.baseline import SCHEMA, compare_with_baseline, read_report
 from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult, describe_trouble, severity, undriven_result
 from scenarios.case_runner import CarlaPlaces, make_case_runner
@@ -85,7 +85,8 @@ class ValidateConfig:
         rerun: .rrd file for the Rerun viewer that gets the worst drives; needs the extra "rerun".
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
         device: torch device of the world model.
-        planner: how "planner" searches.
+        planner: how "planner" and the others that search do so.
+        allow_pickle: policy `sb3` may load its file, which can run any code: only one whose maker you trust.
 
     Raises:
         ValueError: a number is out of its range, maps or routes are given to a world that has no use for them, or both
@@ -119,6 +120,7 @@ class ValidateConfig:
     checkpoint: Path | None = None
     device: str = "cpu"
     planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
+    allow_pickle: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("num_seeds", 1), ("first_seed", 0), ("num_videos", 0)):
@@ -276,7 +278,13 @@ def _drive(
     """Drive those of the cases of which the log has no results, `spent` seconds into the budget, and film those that
     are to be filmed and can be; returns their conditions."""
     check_device(config)
-    policy = make_policy(config.policy, checkpoint=config.checkpoint, device=config.device, planner=config.planner)
+    policy = make_policy(
+        config.policy,
+        checkpoint=config.checkpoint,
+        device=config.device,
+        planner=config.planner,
+        allow_pickle=config.allow_pickle,
+    )
     conditions = run_conditions(config, maps)
     log = CaseLog(config.out, conditions, _merge(config, conditions))
     log.keep_only(cases)
@@ -334,7 +342,7 @@ def _keep_death(config: ValidateConfig, case: Case, death: Death) -> None:
 
 def checkpoint_used(config: ValidateConfig) -> Path | None:
     """Folder of the world model that takes part in the run; None if none does."""
-    policy = POLICIES.get(config.policy)
+    policy = find_entry(config.policy)
     if config.world != "learned" and not (policy and policy.uses_world_model):
         return None
     from worldsim.world_model import DEFAULT_CHECKPOINT
@@ -362,11 +370,11 @@ def check_device(config: ValidateConfig) -> None:
 def run_conditions(config: ValidateConfig, maps: Sequence[MapFile]) -> dict[str, Any]:
     """What a result depends on beside its case: results under the same conditions may be put together."""
     checkpoint = checkpoint_used(config)
-    policy = POLICIES.get(config.policy)
+    policy = find_entry(config.policy)
     return {
         "schema": SCHEMA,
         "policy": config.policy,
-        "policy_files": None if policy else files_digest(own_policy_files(config.policy)),
+        "policy_files": files_digest(files_of_policy(config.policy) if policy else own_policy_files(config.policy)),
         "planner": asdict(config.planner) if policy and policy.uses_world_model else None,
         "world": config.world,
         "checkpoint": None if checkpoint is None else checkpoint_digest(checkpoint),

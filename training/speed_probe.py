@@ -56,7 +56,7 @@ def imagine_seconds(num_steps: int, options: dict[str, Any]) -> float:
         num_steps: that are timed, at least; whole searches.
         options: of the env.
     """
-    from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
+    from policies.search.sampling_planner import SamplingPlanner, SamplingPlannerConfig
 
     if "values" not in SamplingPlannerConfig.__dataclass_fields__:
         envs = gymnasium.make_vec("DriveDiT-v0", num_envs=NUM_IMAGINED, **options)

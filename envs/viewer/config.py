@@ -19,6 +19,7 @@ class PlayConfig:
         seed: seed of the first drive.
         policy: name of a policy that drives until you take over with M; none by default. Of both worlds it sees the
             reference world.
+        allow_pickle: policy `sb3` may load its file, which can run any code: only one whose maker you trust.
         checkpoint: learned world to drive; the shipped one by default.
         num_sampling_steps: of a frame of the learned world; 1 is the fastest, None takes the model's own.
         endless: in the learned world the road goes on without end, through a made town.
@@ -40,6 +41,7 @@ class PlayConfig:
     world: LocalWorldName | Literal["both"] = "learned"
     seed: int = 0
     policy: str | None = None
+    allow_pickle: bool = False
     checkpoint: Path | None = None
     num_sampling_steps: int | None = None
     endless: bool = False

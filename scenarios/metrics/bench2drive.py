@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from policies.comfort import ComfortBounds
+from policies.savitzky_golay import savitzky_golay
 from scenarios.metrics.carla_driving_score import count_infractions, penalty_2_0, relative_speed
-from scenarios.metrics.comfort import ComfortBounds
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import Metric, MetricValue
 from scenarios.metrics.progress import route_completion
-from scenarios.metrics.savitzky_golay import savitzky_golay
 
 CHUNK = 20
 """Steps whose bounds are judged together."""

@@ -7,35 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from policies.comfort import MIN_INSTANTS, ComfortBounds, ComfortSignals, bounded_signals, smooth_motion
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import Metric, MetricValue
-from scenarios.metrics.savitzky_golay import savitzky_golay
-
-MIN_INSTANTS = 3
-"""Filters of order 2 need as many."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComfortBounds:
-    """nuPlan's thresholds; all must hold at every instant.
-
-    Args:
-        min_acceleration: longitudinal [m/s²].
-        max_acceleration: longitudinal [m/s²].
-        max_lateral_acceleration: absolute [m/s²].
-        max_yaw_rate: absolute [rad/s].
-        max_yaw_acceleration: absolute [rad/s²].
-        max_longitudinal_jerk: absolute [m/s³].
-        max_jerk: of the acceleration's magnitude, absolute [m/s³].
-    """
-
-    min_acceleration: float = -4.05
-    max_acceleration: float = 2.40
-    max_lateral_acceleration: float = 4.89
-    max_yaw_rate: float = 0.95
-    max_yaw_acceleration: float = 1.93
-    max_longitudinal_jerk: float = 4.13
-    max_jerk: float = 8.37
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +27,6 @@ class ExtendedComfortBounds:
     jerk: float = 0.5
     yaw_rate: float = 0.1
     yaw_acceleration: float = 0.1
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ComfortSignals:
-    """Smoothed ego signals, each [t]: [m/s²], [m/s²], [rad/s], [rad/s²], [m/s³], [m/s³]."""
-
-    acceleration: np.ndarray
-    lateral_acceleration: np.ndarray
-    yaw_rate: np.ndarray
-    yaw_acceleration: np.ndarray
-    longitudinal_jerk: np.ndarray
-    jerk: np.ndarray
 
 
 COMFORT = Metric(name="comfort", source="nuPlan ego is comfortable", config=ComfortBounds())
@@ -98,33 +60,18 @@ def comfort_signals(record: DriveRecord) -> ComfortSignals:
     missing = _missing_signals(record)
     if missing:
         raise ValueError(f"comfort cannot be measured: {missing}")
-    longitudinal = _smooth(record.ego_acceleration, 8)
-    lateral = _smooth(record.speed * record.ego_yaw_rate, 8)
-    return ComfortSignals(
-        acceleration=longitudinal,
-        lateral_acceleration=lateral,
-        yaw_rate=_smooth(record.ego_yaw_rate, 15),
-        yaw_acceleration=_derivative(record.ego_yaw_rate, record.dt),
-        longitudinal_jerk=_derivative(longitudinal, record.dt),
-        jerk=_derivative(np.hypot(longitudinal, lateral), record.dt),
-    )
+    return smooth_motion(record.ego_acceleration, record.speed, record.ego_yaw_rate, record.dt)
 
 
 def comfort_violations(signals: ComfortSignals, bounds: ComfortBounds | None = None) -> dict[str, float]:
     """Name of each broken bound to the worst value; empty for a comfortable drive."""
-    limited = _limited(signals, bounds or ComfortBounds())
+    limited = bounded_signals(signals, bounds or ComfortBounds())
     return {name: float(values.max()) for name, (values, bound) in limited.items() if values.max() > bound}
 
 
 def broken_comfort_bounds(record: DriveRecord) -> dict[str, float]:
     """The bounds that a drive breaks, none where they cannot be checked; for reports that name them."""
     return {} if _missing_signals(record) else comfort_violations(comfort_signals(record))
-
-
-def comfortable_instants(signals: ComfortSignals, bounds: ComfortBounds | None = None) -> np.ndarray:
-    """Where all bounds hold, bool [t]."""
-    limited = _limited(signals, bounds or ComfortBounds())
-    return np.all([values <= bound for values, bound in limited.values()], axis=0)
 
 
 def extended_comfort(record: DriveRecord) -> MetricValue:
@@ -168,19 +115,6 @@ def _plan_motion(plans: np.ndarray, dt: float) -> np.ndarray:
     return np.stack([acceleration, np.gradient(acceleration, dt, axis=1), yaw_rate, np.gradient(yaw_rate, dt, axis=1)])
 
 
-def _limited(signals: ComfortSignals, b: ComfortBounds) -> dict[str, tuple[np.ndarray, float]]:
-    """Values [t] that must not exceed a bound."""
-    return {
-        "acceleration": (signals.acceleration, b.max_acceleration),
-        "braking": (-signals.acceleration, -b.min_acceleration),
-        "lateral_acceleration": (np.abs(signals.lateral_acceleration), b.max_lateral_acceleration),
-        "yaw_rate": (np.abs(signals.yaw_rate), b.max_yaw_rate),
-        "yaw_acceleration": (np.abs(signals.yaw_acceleration), b.max_yaw_acceleration),
-        "longitudinal_jerk": (np.abs(signals.longitudinal_jerk), b.max_longitudinal_jerk),
-        "jerk": (np.abs(signals.jerk), b.max_jerk),
-    }
-
-
 def _missing_signals(record: DriveRecord) -> str:
     if record.num_instants < MIN_INSTANTS:
         return f"needs at least {MIN_INSTANTS} instants, got {record.num_instants}"
@@ -189,11 +123,3 @@ def _missing_signals(record: DriveRecord) -> str:
         if not known.all():
             return f"{name} is not known at {np.count_nonzero(~known)} of {len(known)} instants"
     return ""
-
-
-def _smooth(values: np.ndarray, window: int) -> np.ndarray:
-    return savitzky_golay(values, window)
-
-
-def _derivative(values: np.ndarray, dt: float) -> np.ndarray:
-    return savitzky_golay(values, 15, derivative=1, dt=dt)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from scenarios.metrics.comfort import comfort, comfort_signals, comfortable_instants
+from policies.comfort import comfortable_instants
+from scenarios.metrics.comfort import comfort, comfort_signals
 from scenarios.metrics.drivable_area import off_drivable_area
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import Metric, MetricValue

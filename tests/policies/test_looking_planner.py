@@ -9,7 +9,7 @@ from tiny_model import random_clip, random_model
 
 from policies.policy import ConstantPolicy
 from policies.registry import make_policy, uses_pictures
-from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
+from policies.search.sampling_planner import SamplingPlanner, SamplingPlannerConfig
 
 CONFIG = SamplingPlannerConfig(
     values="decoded", num_samples=4, num_elites=2, num_iterations=1, num_knots=2, horizon=4, replan_interval=1

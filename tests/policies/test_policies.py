@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import gymnasium
 import numpy as np
 import pytest
+from driving_scenes import MODEL, scene_on_circle
 
 from policies.drive import drive
 from policies.rule_based import (
@@ -15,35 +16,10 @@ from policies.rule_based import (
     find_pedestrian_gap,
     steer_along_route,
 )
-from policies.sampling_mpc import SamplingPlanner, SamplingPlannerConfig
-from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, SceneState, control_from_action
+from policies.search.sampling_planner import SamplingPlanner, SamplingPlannerConfig
+from worldsim.datatypes.scene import ObjectKind, SceneState, control_from_action
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
-from worldsim.datatypes.vehicle import VehicleModel
-
-MODEL = VehicleModel()
-
-
-def scene_on_circle(curvature=0.0, *, offset=0.0, heading=0.0, speed=8.0, limit=12.0, lead=None) -> SceneState:
-    """Ego `offset` left of a lane of constant curvature, `heading` to its left."""
-    scene = SceneState.empty()
-    s = np.asarray(ROUTE_DISTANCES)
-    if abs(curvature) < 1e-9:
-        x, y = s, np.zeros_like(s)
-    else:
-        x, y = np.sin(curvature * s) / curvature, (1 - np.cos(curvature * s)) / curvature
-    y = y - offset
-    c, n = np.cos(heading), np.sin(heading)
-    scene.route[:] = np.stack([c * x + n * y, c * y - n * x], axis=-1)
-    scene.route_valid[:] = True
-    scene.ego[:] = [speed, 0, 0, 0]
-    scene.ego_valid[:] = True
-    scene.lane[:] = [offset, heading, 1.75, limit]
-    scene.lane_valid[:] = True
-    if lead is not None:
-        scene.lead[:] = lead
-        scene.lead_valid[...] = True
-    return scene
 
 
 def drive_circle(curvature: float, *, offset=1.0, heading=0.1, seconds=12.0):
@@ -266,6 +242,16 @@ def test_planner_stops_before_the_wall_even_when_its_lane_followers_do_not():
     assert track[-1, 3] < 2.0
 
 
+@pytest.mark.parametrize("searcher", ["cem", "icem", "mppi"])
+@pytest.mark.parametrize("objective", ["plant", "pdms"])
+def test_every_searcher_stops_before_the_wall_by_every_cost(searcher, objective):
+    model = StraightRoad(wall=30.0)
+    config = SamplingPlannerConfig(searcher=searcher, objective=objective, num_samples=24, horizon=25)
+    track = plan_drive(model, SamplingPlanner(model, config), [0, 0, 0, 7.0, 0, 0], seconds=6.0)
+    assert 20.0 < track[:, 0].max() + 2.3 < 30.0
+    assert np.abs(track[:, 1]).max() < 1.0
+
+
 @pytest.mark.parametrize("obeys", [True, False])
 def test_planner_waits_at_a_red_light_even_when_its_lane_followers_do_not(obeys):
     model, follower = StraightRoad(line=45.0), LaneFollowerConfig(obey_signals=obeys)
@@ -278,8 +264,11 @@ def test_planner_waits_at_a_red_light_even_when_its_lane_followers_do_not(obeys)
 def test_planner_is_a_function_of_the_seed_and_searches_on_schedule():
     model = StraightRoad()
     config = SamplingPlannerConfig(num_samples=6, num_iterations=2, horizon=6, replan_interval=3)
-    a = plan_drive(model, SamplingPlanner(model, config), [0, 1, 0, 5, 0, 0], seed=3, seconds=1.2)
+    planner = SamplingPlanner(model, config)
+    a = plan_drive(model, planner, [0, 1, 0, 5, 0, 0], seed=3, seconds=1.2)
     assert model.num_steps == 4 * 2 * 6
+    assert (planner.effort.searches, planner.effort.model_steps) == (4, 4 * 2 * 6 * config.num_samples)
+    assert planner.effort.seconds > 0
     b = plan_drive(model, SamplingPlanner(model, config), [0, 1, 0, 5, 0, 0], seed=3, seconds=1.2)
     np.testing.assert_array_equal(a, b)
 

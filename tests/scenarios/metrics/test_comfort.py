@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from drive_records import record, unknown_drive
 
+from policies.comfort import comfortable_instants
 from scenarios.metrics.comfort import (
     broken_comfort_bounds,
     comfort,
     comfort_signals,
-    comfortable_instants,
     extended_comfort,
     plans_agree,
 )

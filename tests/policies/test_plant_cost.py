@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from driving_scenes import good_scenes
 
-from policies.costs import CostConfig, driving_cost, missing_progress, overlaps_object, proximity
+from policies.search.plant_cost import CostConfig, driving_cost, missing_progress, overlaps_object, proximity
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind
 
@@ -17,14 +18,6 @@ def random_scenes(rng, n, h) -> SceneState:
         values[:] = rng.normal(0, 10, values.shape)
     for mask in (scenes.ego_valid, scenes.lane_valid, scenes.route_valid, scenes.lead_valid):
         mask[:] = rng.random(mask.shape) < 0.7
-    return scenes
-
-
-def good_scenes(n, h, speed=10.0) -> SceneState:
-    scenes = SceneState.empty((n, h))
-    scenes.ego[..., 0] = speed
-    scenes.lane[:] = [0, 0, 1.75, 10.0]
-    scenes.lane_valid[:] = True
     return scenes
 
 

@@ -1,15 +1,19 @@
-"""SamplingPlanner: the cross-entropy method over action sequences imagined in the learned world."""
+"""SamplingPlanner: searches action sequences imagined in the learned world, by CEM, iCEM or MPPI."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from policies.costs import CostConfig, driving_cost
+from policies.effort import Effort
 from policies.rule_based import LaneFollower, LaneFollowerConfig
+from policies.search.objectives import ImaginedDrives, ObjectiveConfig, ObjectiveName, judge
+from policies.search.plant_cost import CostConfig
+from policies.search.searchers import CEM, ICEM, MPPI, ICEMConfig, MPPIConfig, Searcher, SearcherName, cheapest
 from worldsim.datatypes.scene import SceneState, action_from_control, control_from_action
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleModel
@@ -35,23 +39,30 @@ class SamplingPlannerConfig:
             and off-road are read off it by the scene reader; of what is tracked only the ego's motion and the route
             command are used. Lights and signs cannot be read. A step costs some hundred times as much: take few
             samples and a short horizon.
+        searcher: "cem"; "icem", which keeps elites and draws coloured noise; or "mppi", a weighted mean.
+        objective: what a sequence costs: "plant", the PlanT-style cost; "pdms", 1 − PDMS; or "reward", minus the reward
+            that the env would pay.
         read_interval: with decoded values, every so many imagined steps the pictures are read, and at the last one;
             until then what was read last stands.
         num_samples: action sequences imagined at once; each takes `horizon` steps of the world model.
         num_iterations: rounds of imagining; every round but the first draws around the best so far.
-        num_elites: sequences the distribution is refitted to.
-        num_knots: points of a sequence that are drawn; the actions between them are interpolated.
+        num_elites: sequences the distribution is refitted to, by CEM and iCEM.
+        num_knots: points of a sequence that CEM and MPPI draw; the actions between them are interpolated.
         horizon: steps imagined.
         replan_interval: steps driven before the next search.
         lateral_acceleration_std: spread of the steering, as the lateral acceleration it causes [m/s²].
         max_steer_std: and never more than this.
         pedal_std: spread of the pedal.
         min_std: refitted spreads stay above this fraction of the initial ones.
-        cost: what a sequence costs.
+        cost: weights of the PlanT-style cost, and what all objectives take for the ego's size and the speed limit.
+        icem: what iCEM adds.
+        mppi: what MPPI needs.
         follower: the lane follower whose variants open the search.
     """
 
     values: Values = "tracked"
+    searcher: SearcherName = "cem"
+    objective: ObjectiveName = "plant"
     read_interval: int = 1
     num_samples: int = 64
     num_iterations: int = 2
@@ -64,11 +75,14 @@ class SamplingPlannerConfig:
     pedal_std: float = 0.35
     min_std: float = 0.2
     cost: CostConfig = field(default_factory=CostConfig)
+    icem: ICEMConfig = field(default_factory=ICEMConfig)
+    mppi: MPPIConfig = field(default_factory=MPPIConfig)
     follower: LaneFollowerConfig = field(default_factory=LaneFollowerConfig)
 
     def __post_init__(self) -> None:
-        if self.values not in get_args(Values):
-            raise ValueError(f"values must be one of {', '.join(get_args(Values))}, got {self.values!r}")
+        for name, choices in (("values", Values), ("searcher", SearcherName), ("objective", ObjectiveName)):
+            if getattr(self, name) not in get_args(choices):
+                raise ValueError(f"{name} must be one of {', '.join(get_args(choices))}, got {getattr(self, name)!r}")
         if self.read_interval < 1:
             raise ValueError(f"read_interval must be at least 1, got {self.read_interval}")
         smallest = len(PROPOSAL_SPEEDS) + 1
@@ -86,6 +100,14 @@ class SamplingPlannerConfig:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
 
+    def make_searcher(self) -> Searcher:
+        """The searcher of that name."""
+        if self.searcher == "icem":
+            return ICEM(self.num_elites, self.min_std, self.icem)
+        if self.searcher == "mppi":
+            return MPPI(self.num_knots, self.mppi)
+        return CEM(self.num_elites, self.num_knots, self.min_std)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan:
@@ -98,7 +120,8 @@ class Plan:
         collision: expected probability, [h].
         off_road: expected probability, [h].
         cost: J.
-        candidates: expected ego motion of every sequence of the last iteration and the elites before it, [n, h, 6].
+        candidates: expected ego motion of every sequence of the last iteration and those kept before it, [n, h, 6].
+        carried: action sequences from which the next search may go on, [c, h, 2].
     """
 
     origin: np.ndarray
@@ -108,6 +131,7 @@ class Plan:
     off_road: np.ndarray
     cost: float
     candidates: np.ndarray
+    carried: np.ndarray
 
 
 class SamplingPlanner:
@@ -115,9 +139,12 @@ class SamplingPlanner:
 
     The planner sees nothing but the env's start clip, and with tracked values not even its frames, so that it then
     drives the same in every world. Slots of the first iteration are lane followers that drive inside the imagination at
-    several speeds, the rest of the previous plan, and noisy lane followers; later iterations draw knots around the
-    elites and keep these (CEM, Rubinstein 1999; warm start and kept elites as in iCEM, Pinneri et al. 2020). A search
+    several speeds, the rest of the previous plan, and noisy lane followers; later iterations are drawn by the searcher
+    (`policies.search.searchers`). What a sequence costs is up to the objective (`policies.search.objectives`). A search
     is a function of the clip, the seed and the plan before.
+
+    Attributes:
+        effort: what all searches have cost since the planner was made.
 
     Args:
         model: the learned world.
@@ -139,6 +166,8 @@ class SamplingPlanner:
             LaneFollower(replace(follower, speed_factor=factor * follower.speed_factor), self.vehicle_model)
             for factor in PROPOSAL_SPEEDS
         ]
+        self._searcher = self.config.make_searcher()
+        self.effort = Effort()
         self.plan: Plan | None = None
         """The newest search's result, for display; None before the first."""
 
@@ -176,16 +205,23 @@ class SamplingPlanner:
 
     def search(self, clip: StartClip) -> Plan:
         """The best plan found from the end of a clip."""
-        c = self.config
+        began = time.perf_counter()
+        c, searcher = self.config, self._searcher
         state = self.model.begin([clip], [int(self._rng.integers(2**31))], pictures=self.uses_pictures)
         before = action_from_control(clip.controls[-1]) if len(clip.controls) else np.zeros(2, np.float32)
-        std = self._initial_std(float(clip.scenes.speed[-1]))
-        pool = self._imagine(state, clip, before, self._opening(std))
+        searcher.begin(c.horizon, self._initial_std(float(clip.scenes.speed[-1])), self._rng)
+        pool = self._imagine(state, clip, before, self._opening())
+        searcher.tell(pool.actions, pool.costs)
         for _ in range(c.num_iterations - 1):
-            elites = pool.cheapest(c.num_elites)
-            drawn = self._imagine(state, clip, before, self._refit(elites.actions, std))
-            pool = elites.joined(drawn)
-        best = pool.cheapest(1)
+            drawn = self._imagine(state, clip, before, _as_they_are(searcher.ask(c.num_samples)))
+            pool = pool.cheapest(searcher.num_kept).joined(drawn)
+            searcher.tell(pool.actions, pool.costs)
+
+        best, answer = pool.cheapest(1), searcher.answer()
+        if answer is not None:
+            best = self._imagine(state, clip, before, _as_they_are(answer[None]))
+        self.effort.searches += 1
+        self.effort.seconds += time.perf_counter() - began
         return Plan(
             origin=np.array(clip.vehicles[-1]),
             actions=best.actions[0],
@@ -194,6 +230,7 @@ class SamplingPlanner:
             off_road=best.off_road[0],
             cost=float(best.costs[0]),
             candidates=pool.vehicles,
+            carried=best.actions if answer is not None else pool.cheapest(searcher.num_carried).actions,
         )
 
     def _initial_std(self, speed: float) -> np.ndarray:
@@ -202,28 +239,19 @@ class SamplingPlanner:
         steer = min(float(self.vehicle_model.steer_command(curvature)), self.config.max_steer_std)
         return np.array([steer, self.config.pedal_std])
 
-    def _opening(self, std: np.ndarray) -> _Sequences:
+    def _opening(self) -> _Sequences:
         """The first iteration: lane followers without and with noise, and what is left of the plan before."""
         c = self.config
-        knots = self._rng.normal(0.0, std, (c.num_samples, c.num_knots, 2))
-        knots[: len(self._followers)] = 0.0
-        offsets = _interpolate(knots, c.horizon)
+        offsets = self._searcher.noise(c.num_samples)
+        offsets[: len(self._followers)] = 0.0
         follower = np.arange(c.num_samples) % len(self._followers)
         if self.plan is not None:
-            driven = c.replan_interval
-            offsets[-1] = np.concatenate(
-                [self.plan.actions[driven:], np.repeat(self.plan.actions[-1:], driven, axis=0)]
-            )
-            follower[-1] = -1
+            driven, room = c.replan_interval, c.num_samples - len(self._followers)
+            carried = self.plan.carried[:room]
+            last = np.repeat(carried[:, -1:], driven, axis=1)
+            offsets[-len(carried) :] = np.concatenate([carried[:, driven:], last], axis=1)
+            follower[-len(carried) :] = -1
         return _Sequences(offsets=offsets, follower=follower)
-
-    def _refit(self, elites: np.ndarray, std: np.ndarray) -> _Sequences:
-        """Sequences drawn around the elites [e, h, 2]."""
-        c = self.config
-        spread = np.maximum(elites[:, _knot_steps(c.num_knots, c.horizon)].std(axis=0), c.min_std * std)
-        knots = self._rng.normal(0.0, 1.0, (c.num_samples, c.num_knots, 2)) * spread
-        actions = elites.mean(axis=0) + _interpolate(knots, c.horizon)
-        return _Sequences(offsets=actions, follower=np.full(c.num_samples, -1))
 
     def _imagine(self, state: ModelState, clip: StartClip, before: np.ndarray, sequences: _Sequences) -> _Imagination:
         """What the learned world answers to every sequence, and what that costs."""
@@ -234,6 +262,7 @@ class SamplingPlanner:
             known = _Values(
                 scene=clip.scenes[-1:], collision=np.zeros(1), off_road=np.zeros(1), violation=np.zeros(1, bool)
             )
+        self.effort.model_steps += n * h
         state = state.repeat(n)
         known = known.repeat(n)
         actions = np.zeros((n, h, 2), np.float32)
@@ -252,13 +281,22 @@ class SamplingPlanner:
         imagined = SceneState(**{name: np.stack([s[name] for s in scenes], axis=1) for name in scenes[0]})
         p_collision, p_off_road = np.stack(collision, axis=1), np.stack(off_road, axis=1)
         violations = np.stack(violation, axis=1)
-        terms = driving_cost(imagined, p_collision, p_off_road, violations, actions, before, self.config.cost)
+        drives = ImaginedDrives(
+            now=clip.scenes[-1],
+            scenes=imagined,
+            collision=p_collision,
+            off_road=p_off_road,
+            violation=violations,
+            actions=actions,
+            previous_action=before,
+            dt=clip.dt,
+        )
         return _Imagination(
             actions=actions,
             vehicles=np.stack(vehicles, axis=1),
             collision=p_collision,
             off_road=p_off_road,
-            costs=terms.total(),
+            costs=judge(drives, ObjectiveConfig(name=self.config.objective, plant=self.config.cost)),
         )
 
     def _base_actions(self, scenes: SceneState, chosen: np.ndarray) -> np.ndarray:
@@ -277,6 +315,11 @@ class _Sequences:
 
     offsets: np.ndarray
     follower: np.ndarray
+
+
+def _as_they_are(actions: np.ndarray) -> _Sequences:
+    """Actions [n, h, 2] that no lane follower has a part in."""
+    return _Sequences(offsets=actions, follower=np.full(len(actions), -1))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -331,7 +374,7 @@ class _Imagination:
 
     def cheapest(self, num: int) -> _Imagination:
         """The `num` cheapest sequences, cheapest first."""
-        order = np.argsort(self.costs, kind="stable")[:num]
+        order = cheapest(self.costs, num)
         return _Imagination(**{f.name: getattr(self, f.name)[order] for f in fields(self)})
 
     def joined(self, other: _Imagination) -> _Imagination:
@@ -339,15 +382,3 @@ class _Imagination:
         return _Imagination(
             **{f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)}
         )
-
-
-def _knot_steps(num_knots: int, horizon: int) -> np.ndarray:
-    return np.linspace(0, horizon - 1, num_knots).round().astype(int)
-
-
-def _interpolate(knots: np.ndarray, horizon: int) -> np.ndarray:
-    """Knots [n, k, 2] to one value a step, linearly, [n, horizon, 2]."""
-    position = np.interp(np.arange(horizon), _knot_steps(knots.shape[1], horizon), np.arange(knots.shape[1]))
-    left = np.minimum(position.astype(int), knots.shape[1] - 2)
-    weight = (position - left)[None, :, None]
-    return (1 - weight) * knots[:, left] + weight * knots[:, left + 1]

@@ -1,0 +1,1 @@
+"""PDM-Closed: the best of fifteen proposals that follow the lane."""
