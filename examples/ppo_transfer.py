@@ -159,7 +159,7 @@ def plot(config: TransferConfig, scores: dict[str, list[DriveScore]], num_averag
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     by_return, by_fault, by_step = figure.subplots(1, 3)
     names, places = list(scores), np.arange(len(scores))
-    labels = [name.replace(" in ", "\nin ").replace(" world", "\nworld").replace(" PPO", "\nPPO") for name in names]
+    labels = [name.replace(" in the ", ",\n").replace(" world", "\nworld").replace(" PPO", "\nPPO") for name in names]
     returns = np.array([[drive.episode_return for drive in scores[name]] for name in names])
     by_return.plot(places, returns, color="0.85", lw=0.7)
     by_return.plot(places, returns.mean(axis=1), "o", color="C0")
@@ -183,7 +183,7 @@ def plot(config: TransferConfig, scores: dict[str, list[DriveScore]], num_averag
         means = [values[max(0, k + 1 - num_averaged) : k + 1].mean() for k in range(len(values))]
         (line,) = by_step.plot(steps, means, label=name)
         by_step.plot(*columns(rows, "reference"), "o", color=line.get_color())
-    by_step.set(title="return where it learns; o: in the reference world", xlabel="env steps")
+    by_step.set(title="return; o: in the reference world", xlabel="env steps")
     by_step.legend(fontsize=7)
     figure.savefig(config.out / PLOT_NAME, dpi=110)
 
