@@ -54,7 +54,12 @@ if __name__ == "__main__":
 """)
     for sent in (signal.SIGINT, signal.SIGKILL):
         process = subprocess.Popen(
-            [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [sys.executable, str(script)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            # a shell's background jobs ignore SIGINT, and so would their children
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         assert process.stdout is not None
         child = int(process.stdout.readline())

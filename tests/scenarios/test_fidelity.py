@@ -71,8 +71,10 @@ def test_planners_that_look_are_ranked_without_the_reference_planner_and_pushed(
     assert len(pushed) == 4 * 2
     assert all((drive["recovery_time"] is None) == (drive["scenario"] != "lane_recovery") for drive in drives)
     assert report["trust"]["num_pairs"] == 3 * 2
-    assert all(0 <= drive["lowest_trust"] <= drive["mean_trust"] for drive in drives if drive["world"] == "learned")
-    assert all(drive["lowest_trust"] is None and drive["path"] for drive in drives if drive["world"] == "road")
+    learned = [drive for drive in drives if drive["world"] == "learned"]
+    assert all(0 <= drive["lowest_trust"] <= drive["mean_trust"] + 1e-6 for drive in learned)
+    assert all(drive["lowest_trust"] is None for drive in drives if drive["world"] == "road")
+    assert all(drive["path"] for drive in drives if drive["planner"] == "lane_follower")
     assert "Does trust tell" in (tmp_path / "report.html").read_text()
     assert report["recovery"]["num_starts"] == 1
     assert report["recovery"]["planners"]["lane_follower"]["recovered"]["road"] == 1.0

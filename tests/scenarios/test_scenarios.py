@@ -37,7 +37,7 @@ def test_lane_follower_passes_where_a_blind_driver_collides(name):
     assert [r.outcome for r in run(LaneFollower(), name, range(6))] == ["passed"] * 6
     blind = run(ConstantPolicy((0.0, 0.45)), name, range(6))
     assert sum(r.outcome == "collision" for r in blind) >= 4
-    assert all(r.impact_speed > 0 and r.collision_score < 4 for r in blind if r.outcome == "collision")
+    assert all(r.impact_speed > 0 and r.metric("neuroncap_score") < 4 for r in blind if r.outcome == "collision")
 
 
 def test_a_drive_without_pixels_is_the_same_drive():
