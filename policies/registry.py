@@ -55,6 +55,12 @@ def _make_sampling_planner(settings: PolicySettings) -> Policy:
     return SamplingPlanner(WorldModel.load(settings.checkpoint, settings.device), settings.planner)
 
 
+def _make_plant(settings: PolicySettings) -> Policy:
+    from policies.plant.planner import PlanTPlanner  # loads torch
+
+    return PlanTPlanner.load()
+
+
 POLICIES: dict[str, PolicyEntry] = {
     entry.name: entry
     for entry in (
@@ -73,6 +79,11 @@ POLICIES: dict[str, PolicyEntry] = {
             name="pixels",
             title="sees camera frames, its speed and the route command; imitates the lane follower",
             factory=lambda settings: PIXEL_PLANNERS["pixels"].load(),
+        ),
+        PolicyEntry(
+            name="plant",
+            title="a small PlanT: a transformer over road users and route; imitates the lane follower",
+            factory=_make_plant,
         ),
         PolicyEntry(name="constant", title="coasts straight on", factory=lambda settings: ConstantPolicy()),
         PolicyEntry(name="random", title="random actions", factory=lambda settings: RandomPolicy()),

@@ -9,9 +9,18 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from policies.plant.tokens import LIGHT_NAMES, NUM_OBJECTS, STATE_NAMES, TOKEN_NAMES, TokenKind, Tokens
+from policies.plant.tokens import (
+    LIGHT_NAMES,
+    NUM_OBJECTS,
+    STATE_NAMES,
+    STATE_UNITS,
+    TOKEN_NAMES,
+    TokenKind,
+    Tokens,
+)
+from worldsim.datatypes.scene import EgoColumn
 
-WIDTH, NUM_BLOCKS, NUM_HEADS = 96, 3, 4
+WIDTH, NUM_BLOCKS, NUM_HEADS = 64, 2, 4
 """Of the transformer: channels of a token, blocks, and heads of attention."""
 WAYPOINT_TIMES = (0.5, 1.0, 1.5, 2.0)
 """When the ego is to be at its waypoints [s]."""
@@ -76,8 +85,8 @@ class Block(nn.Module):
 class PlanTNetwork(nn.Module):
     """A transformer encoder with one token of the ego, whose output a GRU decodes into waypoints.
 
-    A waypoint is the last one plus a step that the GRU chooses, which sees the last one and the target point. The light
-    flag and the target enter the GRU's first state too.
+    A waypoint is the last one, moved on at the ego's speed as far as that is known, plus a step that the GRU chooses,
+    which sees the last one and the target point. State, light and target enter the GRU's first state too.
     """
 
     def __init__(self) -> None:
@@ -85,14 +94,15 @@ class PlanTNetwork(nn.Module):
         self.kind = nn.Embedding(len(TokenKind), WIDTH)
         self.box_in = nn.Linear(len(TOKEN_NAMES), WIDTH)
         self.box_out = nn.Linear(WIDTH, WIDTH)
-        self.state_in = nn.Linear(2 * len(STATE_NAMES), WIDTH)
-        self.state_out = nn.Linear(WIDTH, WIDTH)
+        self.state_in = nn.Linear(2 * len(STATE_NAMES), 2 * WIDTH)
+        self.state_out = nn.Linear(2 * WIDTH, WIDTH)
         self.blocks = nn.ModuleList(Block() for _ in range(NUM_BLOCKS))
         self.norm = nn.LayerNorm(WIDTH)
 
-        told = len(LIGHT_NAMES) + 3  # the target point, and whether there is one
-        self.begin_in = nn.Linear(WIDTH + told, WIDTH)
-        self.begin_out = nn.Linear(WIDTH, WIDTH)
+        told = 2 * len(STATE_NAMES) + len(LIGHT_NAMES) + 3  # the target point, and whether there is one
+        self.begin_in = nn.Linear(WIDTH + told, 2 * WIDTH)
+        self.begin_hidden = nn.Linear(2 * WIDTH, 2 * WIDTH)
+        self.begin_out = nn.Linear(2 * WIDTH, WIDTH)
         self.decoder = nn.GRUCell(2 + 3, WIDTH)
         self.step = nn.Linear(WIDTH, 2)
         self.forecast = nn.Linear(WIDTH, sum(FORECAST_CLASSES))
@@ -108,8 +118,7 @@ class PlanTNetwork(nn.Module):
     def encode(self, tokens: TokenTensors) -> Tensor:
         """The ego's token, then the others, after the transformer, [b, 1 + NUM_TOKENS, WIDTH]."""
         boxes = self.box_out(F.gelu(self.box_in(tokens.boxes) + self.kind(tokens.kinds)))
-        state = torch.cat([tokens.state, tokens.state_valid.to(tokens.state.dtype)], dim=-1)
-        ego = self.state_out(F.gelu(self.state_in(state)))
+        ego = self.state_out(F.gelu(self.state_in(_with_mask(tokens.state, tokens.state_valid))))
 
         x = torch.cat([ego[:, None], boxes], dim=1)
         there = tokens.kinds != TokenKind.EMPTY
@@ -120,12 +129,21 @@ class PlanTNetwork(nn.Module):
 
     def decode(self, ego: Tensor, tokens: TokenTensors) -> Tensor:
         """Waypoints [b, 4, 2] [m] of the ego's encoded token [b, WIDTH]."""
-        target = torch.cat([tokens.target, tokens.target_valid[:, None].to(tokens.target.dtype)], dim=-1)
-        state = self.begin_out(F.gelu(self.begin_in(torch.cat([ego, tokens.light, target], dim=-1))))
-        point = torch.zeros_like(tokens.target)
-        points = []
-        for _ in WAYPOINT_TIMES:
+        target = _with_mask(tokens.target, tokens.target_valid[:, None])
+        told = torch.cat([ego, _with_mask(tokens.state, tokens.state_valid), tokens.light, target], dim=-1)
+        state = self.begin_out(F.gelu(self.begin_hidden(F.gelu(self.begin_in(told)))))
+
+        coast = tokens.state[:, EgoColumn.SPEED] * float(STATE_UNITS[EgoColumn.SPEED]) / WAYPOINT_UNIT  # [1/s]
+        coast = torch.stack([coast, torch.zeros_like(coast)], dim=-1)
+        point, before, points = torch.zeros_like(tokens.target), 0.0, []
+        for time in WAYPOINT_TIMES:
             state = self.decoder(torch.cat([point, target], dim=-1), state)
-            point = point + self.step(state)
+            point = point + (time - before) * coast + self.step(state)
             points.append(point)
+            before = time
         return WAYPOINT_UNIT * torch.stack(points, dim=1).float()
+
+
+def _with_mask(values: Tensor, valid: Tensor) -> Tensor:
+    """Values [b, k] and their masks as numbers."""
+    return torch.cat([values, valid.to(values.dtype)], dim=-1)

@@ -1,7 +1,8 @@
 """What PlanT sees of a scene: a token for each road user and each piece of the route, and what its decoder is told.
 
-Tokens are boxes in the vehicle frame, as in Renz et al. 2022 (https://arxiv.org/abs/2210.14222). Unlike there the ego's
-own motion is shown, since labels come from an expert asked about every state, and a yaw is its cosine and sine.
+Tokens are boxes in the vehicle frame, as in Renz et al. 2022 (https://arxiv.org/abs/2210.14222). Unlike there a yaw is
+its cosine and sine, the ego's own motion is shown, since labels come from an expert asked about every state, and the
+lead, which may be none of the nearest objects.
 What is not known is marked as such: a token is left out, a value is 0 beside a mask that says so.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from worldsim.datatypes.scene import (
     EGO_NAMES,
     LANE_NAMES,
+    LEAD_NAMES,
     NUM_OBJECTS,
     ROUTE_DISTANCES,
     LaneColumn,
@@ -34,9 +36,9 @@ NUM_ROUTE_TOKENS = len(ROUTE_ENDS) - 1
 NUM_TOKENS = NUM_OBJECTS + NUM_ROUTE_TOKENS
 DEFAULT_ROUTE_WIDTH = 3.5
 """Width of a piece of the route whose lane's width is not known [m]."""
-STATE_NAMES = (*EGO_NAMES, *LANE_NAMES)
-"""The ego's motion and its place in the lane."""
-STATE_UNITS = np.array([10.0, 4.0, 0.5, 0.5, 1.0, 0.3, 2.0, 10.0], np.float32)
+STATE_NAMES = (*EGO_NAMES, *LANE_NAMES, *(f"lead_{name}" for name in LEAD_NAMES))
+"""The ego's motion, its place in the lane, and what is ahead in its corridor."""
+STATE_UNITS = np.array([10.0, 4.0, 0.5, 0.5, 1.0, 0.3, 2.0, 10.0, 20.0, 10.0], np.float32)
 LIGHT_NAMES = ("known", "red", "yellow", "green", "stop", "yield", "near", "far")
 """Whether lights and signs are known at all, what the next one shows (SignalKind), and how far its line is from the
 front bumper: in SIGNAL_UNITS, each cut off at ±1, so that the last metres are told as finely as the first."""
@@ -76,8 +78,8 @@ class Tokens:
     Args:
         boxes: TOKEN_NAMES in TOKEN_UNITS, float32 [b, NUM_TOKENS, 7]; 0 where there is no token.
         kinds: TokenKind, int64 [b, NUM_TOKENS]; EMPTY where there is no token.
-        state: STATE_NAMES in STATE_UNITS, float32 [b, 8]; 0 where not known.
-        state_valid: which of these are known, bool [b, 8].
+        state: STATE_NAMES in STATE_UNITS, float32 [b, 10]; 0 where not known.
+        state_valid: which of these are known, bool [b, 10].
         target: the farthest known point of the route, in TARGET_UNIT, float32 [b, 2]; 0 without one.
         target_valid: bool [b].
         light: LIGHT_NAMES, float32 [b, 8].
@@ -105,8 +107,9 @@ class Tokens:
 
 def tokenize(scenes: SceneState) -> Tokens:
     """The tokens of scenes [b]."""
-    known = np.concatenate([scenes.ego_valid, scenes.lane_valid], axis=-1)
-    state = np.concatenate([scenes.ego, scenes.lane], axis=-1) / STATE_UNITS
+    lead_valid = np.repeat(scenes.lead_valid[:, None], len(LEAD_NAMES), axis=1)
+    known = np.concatenate([scenes.ego_valid, scenes.lane_valid, lead_valid], axis=-1)
+    state = np.concatenate([scenes.ego, scenes.lane, scenes.lead], axis=-1) / STATE_UNITS
     objects, route = _object_boxes(scenes), _route_boxes(scenes)
     route_kinds = np.where(_route_known(scenes), TokenKind.ROUTE, TokenKind.EMPTY)
     kinds = np.concatenate([scenes.object_kinds, route_kinds], axis=1)

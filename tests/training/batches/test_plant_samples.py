@@ -1,0 +1,85 @@
+"""PlanT's samples: which moments count, what is hidden in them, and where objects went."""
+
+import numpy as np
+import pytest
+from known_drives import turning_car
+
+from policies.plant.tokens import STATE_NAMES
+from policies.rule_based import LaneFollower
+from training.batches.plant_samples import (
+    UNKNOWN_CLASS,
+    PlanTSamples,
+    follow_objects,
+    hide_values,
+    quantise,
+    usable_positions,
+)
+from training.data.rollouts import Rows
+from worldsim.datatypes.scene import SceneState
+
+
+def known_drive(num: int = 120) -> Rows:
+    """A car that turns away from its route, at rest in every fifth moment, in which something else asks for braking."""
+    rows = turning_car(num).rows
+    rows.collision[:] = 0
+    rows.scenes.ego[:, 0], rows.scenes.ego_valid[:] = 8.0, True
+    rows.scenes.lane[:], rows.scenes.lane_valid[:] = (0, 0, 1.75, 8.33), True
+    rows.vehicles[::5, 3] = rows.scenes.ego[::5, 0] = 0.0
+    rows.scenes.lead[1::5], rows.scenes.lead_valid[1::5] = (4.0, 0.0), True
+    return rows
+
+
+def samples_of(rows: Rows) -> PlanTSamples:
+    return PlanTSamples(rows, np.array([0]), np.array([len(rows)]), 0.1, LaneFollower())
+
+
+def test_moments_that_ask_for_something_are_drawn_more_often() -> None:
+    samples = samples_of(known_drive())
+    batch = samples.sample(40, np.random.default_rng(0))
+    assert batch.waypoints.shape == (40, 4, 2)
+    assert len(batch.tokens) == 40
+    assert set(samples.sorts) == {"a bend", "braking", "setting off"}
+    first = samples.at(np.array([0, 1]))
+    np.testing.assert_array_equal(first.waypoints, samples.waypoints[:2])
+
+
+def test_where_nothing_is_to_be_learned_it_says_what_is_missing() -> None:
+    rows = known_drive()
+    rows.vehicles[:, 3] = rows.scenes.ego[:, 0] = 8.0
+    with pytest.raises(ValueError, match=r"of 120 recorded moments \d+ are known .* 0 ask for setting off"):
+        samples_of(rows)
+
+
+def test_usable_are_moments_that_are_known_and_go_on_for_long_enough() -> None:
+    rows, starts, lengths = known_drive(60), np.array([0, 30]), np.array([30, 30])
+    usable = usable_positions(rows, starts, lengths, 20)
+    np.testing.assert_array_equal(usable, [*range(10), *range(30, 40)])
+    rows.scenes.lane[3, 0], rows.scenes.route_valid[5, 2], rows.collision[7] = 4.0, False, 1.0
+    rows.valid[35] = False  # whom the expert would meet from 30 to 35 on
+    np.testing.assert_array_equal(usable_positions(rows, starts, lengths, 20), [0, 1, 2, 4, 6, 8, 9, *range(36, 40)])
+
+
+def test_a_share_of_each_value_is_hidden() -> None:
+    scenes = SceneState.empty((20_000,))
+    scenes.ego_valid[:], scenes.lane_valid[:], scenes.signal_valid[:], scenes.signal[:] = True, True, True, 1
+    hidden = hide_values(scenes, np.random.default_rng(0))
+    known = np.concatenate([hidden.ego_valid, hidden.lane_valid, hidden.signal_valid[:, None]], axis=1).mean(0)
+    assert known == pytest.approx(np.full(len(STATE_NAMES) + 1, 0.95), abs=0.01)
+    assert not hidden.signal[~hidden.signal_valid].any()
+    assert scenes.ego_valid.all()
+
+
+def test_objects_are_found_again_in_the_frame_of_before() -> None:
+    rows = turning_car(20).rows  # beside it another stands at (40, 3), turned by 0.3
+    classes = follow_objects(rows, np.array([0, 4]), 5, 0.1)
+    np.testing.assert_array_equal(classes[0, 0], quantise(np.array([40.0, 3.0, 0.3, 0.0])))
+    assert (classes[:, 1:] == UNKNOWN_CLASS).all()
+
+    rows.scenes.objects[5, 0, 4] = 7.0  # another car stands there then
+    assert (follow_objects(rows, np.array([0]), 5, 0.1) == UNKNOWN_CLASS).all()
+
+
+def test_classes_are_told_as_finely_as_their_bits() -> None:
+    assert quantise(np.array([-64.0, 63.99, -np.pi, 0.0])).tolist() == [0, 127, 0, 0]
+    assert quantise(np.array([0.0, 1.0, 0.0, 23.9])).tolist() == [64, 65, 16, 15]
+    assert quantise(np.array([99.0, -99.0, np.pi - 1e-6, 60.0])).tolist() == [127, 0, 31, 15]
