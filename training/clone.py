@@ -47,7 +47,7 @@ PIXEL_STAGES: dict[str, CloneStageConfig] = {
 """Name in PIXEL_PLANNERS to how it is trained; one that others begin from comes before them."""
 PLANT = "plant"
 PLANT_STAGE = PlanTStageConfig(
-    loop=LoopConfig(num_steps=8000, learning_rate=1.5e-3, warmup_steps=200, save_every=1000, precision="float32")
+    loop=LoopConfig(num_steps=6000, learning_rate=1.5e-3, warmup_steps=200, save_every=1000, precision="float32")
 )
 """How PlanT is trained."""
 PLANNERS = (*PIXEL_STAGES, PLANT)

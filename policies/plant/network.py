@@ -112,7 +112,7 @@ class PlanTNetwork(nn.Module):
         encoded = self.encode(tokens)
         forecast = self.forecast(encoded[:, 1 : 1 + NUM_OBJECTS])
         return Plan(
-            waypoints=self.decode(encoded[:, 0], tokens), forecast=torch.split(forecast, FORECAST_CLASSES, dim=-1)
+            waypoints=self.decode(encoded[:, 0], tokens), forecast=forecast.split(list(FORECAST_CLASSES), dim=-1)
         )
 
     def encode(self, tokens: TokenTensors) -> Tensor:

@@ -156,7 +156,7 @@ def _target_point(scenes: SceneState) -> tuple[np.ndarray, np.ndarray]:
     valid = scenes.route_valid
     last = valid.shape[1] - 1 - np.argmax(valid[:, ::-1], axis=1)
     point = np.take_along_axis(scenes.route, last[:, None, None], axis=1)[:, 0] / TARGET_UNIT
-    known = valid.any(axis=1)
+    known = np.asarray(valid.any(axis=1))
     return np.where(known[:, None], point, 0.0).astype(np.float32), known
 
 

@@ -7,6 +7,8 @@ road users, pedestrians and lights that do as they were recorded to.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.interpolate import CubicSpline
 
@@ -19,6 +21,7 @@ from worldsim.datatypes.scene import (
     EgoColumn,
     LeadColumn,
     ObjectColumn,
+    ObjectKind,
     SceneState,
     control_from_action,
 )
@@ -35,7 +38,13 @@ CHUNK = 4096
 
 
 def plan_expert(
-    rows: Rows, scenes: SceneState, positions: np.ndarray, times: tuple[float, ...], dt: float, expert: LaneFollower
+    rows: Rows,
+    scenes: SceneState,
+    positions: np.ndarray,
+    times: tuple[float, ...],
+    dt: float,
+    expert: LaneFollower,
+    walkers: np.ndarray | None = None,
 ) -> np.ndarray:
     """Where the expert's ego is at `times` [s] after each position, in the vehicle frame there, float32 [p, times, 2].
 
@@ -46,17 +55,41 @@ def plan_expert(
         times: multiples of `dt`.
         dt: of the recording [s].
         expert: the lane follower.
+        walkers: a pedestrian each who was not there, and walks straight on, in the place of the farthest object:
+            OBJECT_NAMES in the vehicle frame of the position, float32 [p, 6]; NaN for none.
     """
+    if walkers is None:
+        walkers = np.full((len(positions), len(ObjectColumn)), np.nan, np.float32)
     arcs = np.cumsum(rows.progress.astype(np.float64))
     chunks = [slice(k, k + CHUNK) for k in range(0, len(positions), CHUNK)]
-    plans = [_Drive(rows, arcs, scenes[part], positions[part], dt).follow(expert, times) for part in chunks]
+    plans = [
+        _Drive(rows, arcs, scenes[part], positions[part], dt, walkers[part]).follow(expert, times) for part in chunks
+    ]
     return np.concatenate(plans).astype(np.float32)
+
+
+def put_walkers(scenes: SceneState, walkers: np.ndarray, time: float) -> None:
+    """Write pedestrians [p, 6], NaN for none, into the last slots of scenes [p], where they are after `time` [s]."""
+    there = ~np.isnan(walkers).any(axis=1)
+    now = walkers[there].copy()
+    reach, yaw = now[:, ObjectColumn.SPEED] * time, now[:, ObjectColumn.YAW]
+    now[:, : ObjectColumn.YAW] += reach[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
+    scenes.objects[there, -1], scenes.object_kinds[there, -1] = now, ObjectKind.PEDESTRIAN
 
 
 class _Drive:
     """The expert at the wheel from positions [p] of a recording on; all that moves does so in the frame there."""
 
-    def __init__(self, rows: Rows, arcs: np.ndarray, scenes: SceneState, positions: np.ndarray, dt: float) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        arcs: np.ndarray,
+        scenes: SceneState,
+        positions: np.ndarray,
+        dt: float,
+        walkers: np.ndarray,
+    ) -> None:
+        self._walkers = walkers
         self._rows, self._arcs, self._known, self._positions, self._dt = rows, arcs, scenes, positions, dt
         self._route = _Route(rows.scenes[positions], scenes.route_valid)
         self._vehicle = np.zeros((len(positions), len(VehicleColumn)))
@@ -95,11 +128,15 @@ class _Drive:
         """Objects as recorded, as the expert's ego sees them."""
         before, now = (self._rows.vehicles[self._positions + k] for k in (0, step))
         moved = motion_between(before, now)  # of the recorded ego, in the frame of the positions
-        turn = moved[:, 2] - self._vehicle[:, VehicleColumn.YAW]
         places = rotate(scene.objects[..., : ObjectColumn.YAW], moved[:, None, 2]) + moved[:, None, :2]
-        places = rotate(places - self._vehicle[:, None, :2], -self._vehicle[:, None, VehicleColumn.YAW])
         scene.objects[..., : ObjectColumn.YAW] = places
-        scene.objects[..., ObjectColumn.YAW] += turn[:, None]
+        scene.objects[..., ObjectColumn.YAW] += moved[:, None, 2]
+        put_walkers(scene, self._walkers, step * self._dt)
+
+        yaw = self._vehicle[:, None, VehicleColumn.YAW]
+        places = scene.objects[..., : ObjectColumn.YAW] - self._vehicle[:, None, :2]
+        scene.objects[..., : ObjectColumn.YAW] = rotate(places, -yaw)
+        scene.objects[..., ObjectColumn.YAW] -= yaw
 
     def _show_signal(self, scene: SceneState, recorded: SceneState, covered: np.ndarray, s: np.ndarray) -> None:
         """The line that was next in the beginning: what it shows now, and how far it is from the expert's ego."""
@@ -129,7 +166,8 @@ class _Route:
 
         # a spline through the points that begins in the lane's direction and does not bend at its end
         begin, end = np.concatenate([np.cos(error), -np.sin(error)], axis=1), np.zeros((len(points), 2))
-        curve = CubicSpline((0.0, *ROUTE_DISTANCES), points, axis=1, bc_type=((1, begin), (2, end)))
+        ends: Any = ((1, begin), (2, end))
+        curve = CubicSpline((0.0, *ROUTE_DISTANCES), points, axis=1, bc_type=ends)
         arcs = np.arange(0.0, ROUTE_DISTANCES[-1] + SPACING, SPACING)
         self._points = curve(arcs)
         tangents = curve(arcs, 1)

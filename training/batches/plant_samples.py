@@ -9,9 +9,10 @@ import numpy as np
 from policies.plant.network import POSITION_BITS, SPEED_BITS, WAYPOINT_TIMES, YAW_BITS
 from policies.plant.tokens import Tokens, tokenize
 from policies.rule_based import LaneFollower
-from training.batches.expert_plans import plan_expert
+from training.batches.expert_plans import plan_expert, put_walkers
 from training.data.rollouts import RolloutDataset, Rows
 from training.data.validity import known_of
+from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.route import rotate
 from worldsim.datatypes.scene import (
     ROUTE_DISTANCES,
@@ -29,6 +30,12 @@ NEAREST_ROUTE = 20.0
 """The route must be known up to here [m]."""
 STRIDE = 2
 """Every so many recorded frames are learned from: neighbours are alike."""
+WALKER_SHARE = 0.15
+"""Share of moments into which a pedestrian is put who crosses the route: recordings have few whom a driver meets."""
+WALKER_SPEEDS, WALKER_PLACES, WALKER_TIMES = (0.5, 3.0), (5.0, 45.0), (-1.0, 5.0)
+"""How fast that pedestrian walks [m/s], where on the route [m], and when it is crossed [s]."""
+WALKER_SIZE = (0.5, 0.6)
+"""Length and width [m]."""
 BEND_OFFSET, BRAKING, SETTING_OFF = 0.7, -1.0, 1.0
 """A plan asks for something that ends so far beside the ego's axis [m], that slows down by more than this [m/s²], or by
 which a car at rest gets so far [m]."""
@@ -73,6 +80,7 @@ class PlanTSamples:
         bend_share: of a batch, moments with a bend ahead.
         braking_share: of a batch, moments that ask for braking.
         start_share: of a batch, moments in which a car at rest is to set off.
+        walker_share: of a batch, moments into which a pedestrian was put.
 
     Raises:
         ValueError: there is no moment that is known well enough, or none of one of these sorts.
@@ -87,28 +95,38 @@ class PlanTSamples:
         expert: LaneFollower,
         *,
         seed: int = 0,
-        bend_share: float = 0.25,
-        braking_share: float = 0.3,
+        bend_share: float = 0.2,
+        braking_share: float = 0.25,
         start_share: float = 0.1,
+        walker_share: float = 0.15,
     ) -> None:
-        self.shares = {"a bend": bend_share, "braking": braking_share, "setting off": start_share}
+        self.shares = {
+            "a bend": bend_share,
+            "braking": braking_share,
+            "setting off": start_share,
+            "a pedestrian": walker_share,
+        }
         positions = usable_positions(rows, starts, lengths, round(WAYPOINT_TIMES[-1] / dt))[::STRIDE]
         scenes = hide_values(rows.scenes[positions], np.random.default_rng(seed))
+        walkers = draw_walkers(scenes, np.random.default_rng(seed + 1))
+        put_walkers(scenes, walkers, 0.0)
         self.tokens = tokenize(scenes)
-        self.waypoints = plan_expert(rows, scenes, positions, WAYPOINT_TIMES, dt, expert)
+        self.waypoints = plan_expert(rows, scenes, positions, WAYPOINT_TIMES, dt, expert, walkers)
         self.forecast = follow_objects(rows, positions, round(WAYPOINT_TIMES[0] / dt), dt)
+        crossed = ~np.isnan(walkers).any(axis=1)
+        self.forecast[crossed, -1] = UNKNOWN_CLASS
 
         speed = rows.scenes.speed[positions].astype(np.float64)
         time, (x, y) = WAYPOINT_TIMES[-1], self.waypoints[:, -1].T
         slowing = 2 * (np.hypot(x, y) - speed * time) / time**2
         setting_off = (speed < SETTING_OFF) & (x > SETTING_OFF)
-        sorts = zip(self.shares, (np.abs(y) > BEND_OFFSET, slowing < BRAKING, setting_off), strict=True)
+        sorts = zip(self.shares, (np.abs(y) > BEND_OFFSET, slowing < BRAKING, setting_off, crossed), strict=True)
         self.sorts = {name: np.flatnonzero(wanted) for name, wanted in sorts}
         if any(not len(found) for found in self.sorts.values()):
             found = ", ".join(f"{len(found)} ask for {name}" for name, found in self.sorts.items())
             raise ValueError(
                 f"of {len(rows)} recorded moments {len(self)} are known well enough to imitate an expert in; of these "
-                f"{found}: it takes all three"
+                f"{found}: it takes all four"
             )
 
     @staticmethod
@@ -167,6 +185,30 @@ def hide_values(scenes: SceneState, rng: np.random.Generator) -> SceneState:
     hidden.signal[~hidden.signal_valid] = 0
     hidden.lead_valid[:] &= rng.random(count) >= HIDDEN_LEAD_SHARE
     return hidden
+
+
+def draw_walkers(scenes: SceneState, rng: np.random.Generator) -> np.ndarray:
+    """A pedestrian who crosses the route in WALKER_SHARE of the scenes [p]: OBJECT_NAMES float32 [p, 6], NaN for none.
+
+    They cross at right angles to the way there, from either side, somewhere and sometime within the bounds above."""
+    count = len(scenes.speed)
+    speed, arc, time = (rng.uniform(*bounds, count) for bounds in (WALKER_SPEEDS, WALKER_PLACES, WALKER_TIMES))
+    side = np.where(rng.random(count) < 0.5, 1.0, -1.0)
+
+    # the two points of the route between which it is crossed
+    distances = np.asarray(ROUTE_DISTANCES)
+    after = np.searchsorted(distances, arc)
+    rows = np.arange(count)
+    begin, end = scenes.route[rows, after - 1].astype(np.float64), scenes.route[rows, after].astype(np.float64)
+    share = (arc - distances[after - 1]) / (distances[after] - distances[after - 1])
+    along = end - begin
+    yaw = np.arctan2(along[:, 1], along[:, 0]) + side * np.pi / 2
+    place = begin + share[:, None] * along - (speed * time)[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
+
+    length, width = (np.full(count, size) for size in WALKER_SIZE)
+    walkers = np.stack([*place.T, wrap_angle(yaw), speed, length, width], axis=-1)
+    none = (rng.random(count) >= WALKER_SHARE) | ~scenes.route_valid[rows, after]
+    return np.where(none[:, None], np.nan, walkers).astype(np.float32)
 
 
 def follow_objects(rows: Rows, positions: np.ndarray, steps: int, dt: float) -> np.ndarray:

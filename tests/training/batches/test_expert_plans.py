@@ -108,6 +108,18 @@ def test_pedestrians_are_where_they_were_recorded_on_the_ground() -> None:
     assert plan(rows)[-1, 0] > 15.0
 
 
+def test_it_brakes_for_a_pedestrian_who_was_not_there() -> None:
+    rows, first = drive_straight(8.0), np.array([0])
+    crossing = np.array([[14.0, -2.0, np.pi / 2, 1.4, 0.5, 0.6]], np.float32)
+    nobody = np.full_like(crossing, np.nan)
+    ends = [
+        plan_expert(rows, rows.scenes[first], first, TIMES, 0.1, LaneFollower(), walker)[0, -1, 0]
+        for walker in (crossing, nobody)
+    ]
+    assert ends[0] < 12.0 < 15.0 < ends[1]
+    assert rows.scenes.object_kinds[0, -1] == ObjectKind.EMPTY
+
+
 def test_an_unknown_limit_is_the_lane_followers_own() -> None:
     rows = drive_straight(LIMIT)
     hidden = rows.scenes[np.array([0])].copy()

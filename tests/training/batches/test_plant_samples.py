@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 from known_drives import turning_car
 
-from policies.plant.tokens import STATE_NAMES
 from policies.rule_based import LaneFollower
+from training.batches.expert_plans import put_walkers
 from training.batches.plant_samples import (
     UNKNOWN_CLASS,
+    WALKER_SHARE,
     PlanTSamples,
+    draw_walkers,
     follow_objects,
     hide_values,
     quantise,
     usable_positions,
 )
 from training.data.rollouts import Rows
-from worldsim.datatypes.scene import SceneState
+from worldsim.datatypes.scene import EGO_NAMES, LANE_NAMES, ROUTE_DISTANCES, ObjectKind, SceneState
 
 
 def known_drive(num: int = 120) -> Rows:
@@ -38,7 +40,7 @@ def test_moments_that_ask_for_something_are_drawn_more_often() -> None:
     batch = samples.sample(40, np.random.default_rng(0))
     assert batch.waypoints.shape == (40, 4, 2)
     assert len(batch.tokens) == 40
-    assert set(samples.sorts) == {"a bend", "braking", "setting off"}
+    assert set(samples.sorts) == {"a bend", "braking", "setting off", "a pedestrian"}
     first = samples.at(np.array([0, 1]))
     np.testing.assert_array_equal(first.waypoints, samples.waypoints[:2])
 
@@ -46,7 +48,7 @@ def test_moments_that_ask_for_something_are_drawn_more_often() -> None:
 def test_where_nothing_is_to_be_learned_it_says_what_is_missing() -> None:
     rows = known_drive()
     rows.vehicles[:, 3] = rows.scenes.ego[:, 0] = 8.0
-    with pytest.raises(ValueError, match=r"of 120 recorded moments \d+ are known .* 0 ask for setting off"):
+    with pytest.raises(ValueError, match=r"of 120 recorded moments \d+ are known .* 0 ask for setting off, "):
         samples_of(rows)
 
 
@@ -62,11 +64,37 @@ def test_usable_are_moments_that_are_known_and_go_on_for_long_enough() -> None:
 def test_a_share_of_each_value_is_hidden() -> None:
     scenes = SceneState.empty((20_000,))
     scenes.ego_valid[:], scenes.lane_valid[:], scenes.signal_valid[:], scenes.signal[:] = True, True, True, 1
+    scenes.lead_valid[:] = True
     hidden = hide_values(scenes, np.random.default_rng(0))
     known = np.concatenate([hidden.ego_valid, hidden.lane_valid, hidden.signal_valid[:, None]], axis=1).mean(0)
-    assert known == pytest.approx(np.full(len(STATE_NAMES) + 1, 0.95), abs=0.01)
+    assert known == pytest.approx(np.full(len(EGO_NAMES) + len(LANE_NAMES) + 1, 0.95), abs=0.01)
+    assert hidden.lead_valid.mean() == pytest.approx(0.9, abs=0.01)
     assert not hidden.signal[~hidden.signal_valid].any()
     assert scenes.ego_valid.all()
+
+
+def test_pedestrians_are_put_on_a_way_across_the_route() -> None:
+    scenes = SceneState.empty((4000,))
+    scenes.route[..., 1], scenes.route_valid[:] = ROUTE_DISTANCES, True  # to the left
+    walkers = draw_walkers(scenes, np.random.default_rng(0))
+    there = walkers[~np.isnan(walkers).any(axis=1)]
+    assert len(there) / 4000 == pytest.approx(WALKER_SHARE, abs=0.03)
+    x, y, yaw, speed = there.T[:4]
+    np.testing.assert_allclose(np.abs(np.cos(yaw)), 1.0, atol=1e-5)
+    reached = -x / (speed * np.cos(yaw))  # the route's line, when they walk on
+    assert (y >= 5.0).all()
+    assert (y <= 45.0).all()
+    assert reached.min() >= -1.01
+    assert reached.max() <= 5.01
+    assert set(np.sign(np.cos(yaw))) == {-1.0, 1.0}
+
+    put_walkers(scenes, walkers, 2.0)
+    crossed = ~np.isnan(walkers).any(axis=1)
+    assert (scenes.object_kinds[:, -1] == np.where(crossed, ObjectKind.PEDESTRIAN, ObjectKind.EMPTY)).all()
+    np.testing.assert_allclose(scenes.objects[crossed, -1, 0], x + 2 * speed * np.cos(yaw), atol=1e-4)
+
+    scenes.route_valid[:, 5:] = False
+    assert np.nanmax(draw_walkers(scenes, np.random.default_rng(0))[:, 1]) <= 16.0
 
 
 def test_objects_are_found_again_in_the_frame_of_before() -> None:
