@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from policies.plant.network import POSITION_BITS, SPEED_BITS, WAYPOINT_TIMES, YAW_BITS
-from policies.plant.tokens import Tokens, tokenize
+from policies.plant.tokens import TokenColumn, TokenKind, Tokens, tokenize
 from policies.rule_based import LaneFollower
 from training.batches.expert_plans import plan_expert, put_walkers
 from training.data.rollouts import RolloutDataset, Rows
@@ -108,6 +108,7 @@ class PlanTSamples:
         }
         positions = usable_positions(rows, starts, lengths, round(WAYPOINT_TIMES[-1] / dt))[::STRIDE]
         scenes = hide_values(rows.scenes[positions], np.random.default_rng(seed))
+        self.lead_hidden = rows.scenes.lead_valid[positions] & ~scenes.lead_valid
         walkers = draw_walkers(scenes, np.random.default_rng(seed + 1))
         put_walkers(scenes, walkers, 0.0)
         self.tokens = tokenize(scenes)
@@ -150,11 +151,32 @@ class PlanTSamples:
         counts = {name: round(share * batch_size) for name, share in self.shares.items()}
         drawn = [rng.choice(self.sorts[name], num) for name, num in counts.items()]
         others = rng.integers(0, len(self), batch_size - sum(counts.values()))
-        return self.at(np.concatenate([*drawn, others]))
+        index = np.concatenate([*drawn, others])
+        return thin_out(self.at(index), self.lead_hidden[index], rng)
 
     def at(self, index: np.ndarray) -> PlanTBatch:
         """The moments of these numbers, int64 [b]."""
         return PlanTBatch(tokens=self.tokens[index], waypoints=self.waypoints[index], forecast=self.forecast[index])
+
+
+def thin_out(batch: PlanTBatch, lead_hidden: np.ndarray, rng: np.random.Generator) -> PlanTBatch:
+    """The batch with fewer road users: a quarter of its moments loses all but pedestrians, another one some.
+
+    What the expert does in them follows from lead and pedestrians alone. Where the lead is to be found among the objects,
+    bool [b], those ahead stay.
+    """
+    kinds, boxes = batch.tokens.kinds.copy(), batch.tokens.boxes.copy()
+    fate = rng.random(len(kinds))
+    share = np.select([fate < 0.25, fate < 0.5], [np.ones(len(kinds)), rng.random(len(kinds))], 0.0)
+    gone = rng.random(kinds.shape) < share[:, None]
+    gone &= ~np.isin(kinds, (TokenKind.PEDESTRIAN, TokenKind.ROUTE))
+    gone &= ~(lead_hidden[:, None] & (boxes[..., TokenColumn.X] > 0))
+    kinds[gone], boxes[gone] = TokenKind.EMPTY, 0.0
+
+    forecast = batch.forecast.copy()
+    forecast[gone[:, : forecast.shape[1]]] = UNKNOWN_CLASS
+    tokens = Tokens(**(batch.tokens.arrays() | {"kinds": kinds, "boxes": boxes}))
+    return PlanTBatch(tokens=tokens, waypoints=batch.waypoints, forecast=forecast)
 
 
 def usable_positions(rows: Rows, starts: np.ndarray, lengths: np.ndarray, horizon: int) -> np.ndarray:

@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 from known_drives import turning_car
 
+from policies.plant.tokens import TokenKind, tokenize
 from policies.rule_based import LaneFollower
 from training.batches.expert_plans import put_walkers
 from training.batches.plant_samples import (
     UNKNOWN_CLASS,
     WALKER_SHARE,
+    PlanTBatch,
     PlanTSamples,
     draw_walkers,
     follow_objects,
     hide_values,
     quantise,
+    thin_out,
     usable_positions,
 )
 from training.data.rollouts import Rows
@@ -95,6 +98,26 @@ def test_pedestrians_are_put_on_a_way_across_the_route() -> None:
 
     scenes.route_valid[:, 5:] = False
     assert np.nanmax(draw_walkers(scenes, np.random.default_rng(0))[:, 1]) <= 16.0
+
+
+def test_streets_are_thinned_out_but_for_whom_the_expert_brakes() -> None:
+    scenes = SceneState.empty((400,))
+    scenes.route[..., 0], scenes.route_valid[:] = ROUTE_DISTANCES, True
+    scenes.objects[:, :, 0] = np.where(np.arange(12) < 6, 10.0, -10.0)
+    scenes.object_kinds[:], scenes.object_kinds[:, 0] = ObjectKind.CAR, ObjectKind.PEDESTRIAN
+    forecast = np.ones((400, 12, 4), np.int64)
+    full = PlanTBatch(tokens=tokenize(scenes), waypoints=np.zeros((400, 4, 2), np.float32), forecast=forecast)
+    hidden = np.arange(400) < 200
+    thinned = thin_out(full, hidden, np.random.default_rng(0))
+    left = thinned.tokens.kinds != TokenKind.EMPTY
+    assert left[:, [0, *range(12, left.shape[1])]].all()  # pedestrian and route
+    assert left[:200, 1:6].all()  # one of them is the lead
+    counts = left[200:, 1:12].sum(axis=1)
+    assert (counts == 0).mean() == pytest.approx(0.25, abs=0.1)
+    assert (counts == 11).mean() == pytest.approx(0.5, abs=0.1)
+    assert not thinned.tokens.boxes[~left].any()
+    np.testing.assert_array_equal(thinned.forecast[..., 0] == UNKNOWN_CLASS, ~left[:, :12])
+    assert (full.tokens.kinds != TokenKind.EMPTY).all()
 
 
 def test_objects_are_found_again_in_the_frame_of_before() -> None:

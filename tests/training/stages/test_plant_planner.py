@@ -24,7 +24,7 @@ def test_a_batch_is_learnt_by_heart() -> None:
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
-    assert losses["waypoints"] < 0.1 * first["waypoints"]
+    assert losses["waypoints"] < 0.2 * first["waypoints"]
     assert losses["forecast"] < 0.1 * first["forecast"]
 
 
