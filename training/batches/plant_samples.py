@@ -162,8 +162,8 @@ class PlanTSamples:
 def thin_out(batch: PlanTBatch, lead_hidden: np.ndarray, rng: np.random.Generator) -> PlanTBatch:
     """The batch with fewer road users: a quarter of its moments loses all but pedestrians, another one some.
 
-    What the expert does in them follows from lead and pedestrians alone. Where the lead is hidden, bool [b], the objects
-    ahead stay, for it to be found among them.
+    What the expert does in them follows from lead and pedestrians alone. Where the lead is hidden, bool [b], objects
+    ahead stay: it is one of them.
     """
     kinds, boxes = batch.tokens.kinds.copy(), batch.tokens.boxes.copy()
     fate = rng.random(len(kinds))

@@ -19,17 +19,18 @@ from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 MOST_BYTES = 1.5e6
+LIMIT = 30 / 3.6
 ENV = SimpleNamespace(world=SimpleNamespace(dt=0.1))
 NO_FRAME = np.zeros((0, 0, 3), np.uint8)
 MODEL = VehicleModel()
 
 
 def scene_of(state: np.ndarray, *, car_at: float | None = None, red_at: float | None = None) -> SceneState:
-    """What an ego [6] sees on a straight road along the ground's x axis whose limit is 10 m/s."""
+    """What an ego [6] sees on a straight road along the ground's x axis whose limit is 30 km/h."""
     x, y, yaw, speed, acceleration, steer_angle = state
     scene = SceneState.empty()
     scene.ego[:] = speed, acceleration, MODEL.yaw_rate(state), steer_angle
-    scene.lane[:] = y, yaw, 1.75, 10.0
+    scene.lane[:] = y, yaw, 1.75, LIMIT
     scene.ego_valid[:], scene.lane_valid[:], scene.route_valid[:] = True, True, True
     turn = np.array([[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]])
     scene.route[:] = np.stack([ROUTE_DISTANCES, np.full(len(ROUTE_DISTANCES), -y)], axis=-1) @ turn
@@ -57,9 +58,9 @@ def drive(begin: tuple[float, ...], seconds: float, **ahead: float) -> np.ndarra
 
 
 def test_on_a_straight_road_it_drives_straight_on_at_the_limit() -> None:
-    states = drive((0.0, 0.0, 0.0, 8.0), 12.0)
+    states = drive((0.0, 0.0, 0.0, 5.0), 12.0)
     assert np.abs(states[:, VehicleColumn.Y]).max() < 0.5
-    assert states[-20:, VehicleColumn.SPEED].mean() == pytest.approx(10.0, abs=1.0)
+    assert states[-20:, VehicleColumn.SPEED].mean() == pytest.approx(LIMIT, abs=0.5)
 
 
 def test_from_rest_beside_its_lane_it_comes_back() -> None:
@@ -69,14 +70,14 @@ def test_from_rest_beside_its_lane_it_comes_back() -> None:
 
 
 def test_it_stops_behind_a_standing_car() -> None:
-    states = drive((0.0, 0.0, 0.0, 9.0), 15.0, car_at=60.0)
+    states = drive((0.0, 0.0, 0.0, 8.0), 20.0, car_at=60.0)
     gap = 60.0 - states[-1, VehicleColumn.X] - (MODEL.length + 4.5) / 2
     assert states[-1, VehicleColumn.SPEED] < 0.3
     assert 0.5 < gap < 8.0
 
 
 def test_it_stops_at_a_red_light() -> None:
-    states = drive((0.0, 0.0, 0.0, 9.0), 15.0, red_at=60.0)
+    states = drive((0.0, 0.0, 0.0, 8.0), 20.0, red_at=60.0)
     before_line = 60.0 - states[-1, VehicleColumn.X] - MODEL.length / 2
     assert states[-1, VehicleColumn.SPEED] < 0.3
     assert 0.0 < before_line < 6.0
@@ -93,15 +94,6 @@ def test_without_speed_and_lane_it_still_plans() -> None:
     planner.reset(ENV, 0)  # type: ignore[arg-type]
     np.testing.assert_array_equal(planner.act(NO_FRAME, {"scene": other.to_vector()}), action)
     assert np.isfinite(action).all()
-
-
-@pytest.mark.parametrize("told", [True, False])
-def test_it_stops_behind_a_standing_car_that_is_only_told_as_an_object(told: bool) -> None:
-    planner = make_policy("plant")
-    planner.reset(ENV, 0)  # type: ignore[arg-type]
-    scene = scene_of(np.array([0.0, 0.0, 0.0, 8.0, 0.0, 0.0]), car_at=14.0)
-    scene.lead_valid[...] = told
-    assert planner.act(NO_FRAME, {"scene": scene.to_vector()})[1] < -0.3
 
 
 def test_its_weights_ship_and_are_small() -> None:

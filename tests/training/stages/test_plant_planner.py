@@ -7,7 +7,7 @@ import pytest
 import torch
 from known_drives import ConstantPlans
 
-from policies.plant.network import PlanTNetwork
+from policies.plant.network import Plan, PlanTNetwork, TokenTensors
 from training.batches.plant_samples import UNKNOWN_CLASS, PlanTBatch
 from training.stages.loop import LoopConfig
 from training.stages.pixel_planner import result_path
@@ -36,7 +36,25 @@ def test_objects_that_are_not_found_again_teach_nothing() -> None:
     )
     losses = plan_losses(network, alone, 0.1)
     assert losses["forecast"] == 0
-    assert losses["loss"] == losses["waypoints"]
+    assert losses["loss"] > 0
+
+
+def test_near_waypoints_count_more() -> None:
+    class Missing(PlanTNetwork):
+        def forward(self, tokens: TokenTensors) -> Plan:
+            plan = super().forward(tokens)
+            return Plan(waypoints=wanted + 0.1, forecast=plan.forecast)
+
+    batch = ConstantPlans().sample(4, np.random.default_rng(0))
+    losses = []
+    for k in (0, 3):  # at rest, and at 12 m/s
+        one = PlanTBatch(
+            tokens=batch.tokens[k : k + 1], waypoints=batch.waypoints[k : k + 1], forecast=batch.forecast[k : k + 1]
+        )
+        wanted = torch.from_numpy(one.waypoints)
+        losses.append(plan_losses(Missing(), one, 0.0))
+    assert losses[0]["loss"] > 3 * losses[1]["loss"]
+    assert losses[0]["waypoints"] == pytest.approx(0.1, abs=1e-5)
 
 
 def test_what_is_trained_is_not_trained_again(tmp_path: Path) -> None:
