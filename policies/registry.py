@@ -110,6 +110,12 @@ def _make_exploit(settings: PolicySettings) -> Policy:
     return make_exploit(WorldModel.load(settings.checkpoint, settings.device), size)
 
 
+def _make_plant(settings: PolicySettings) -> Policy:
+    from policies.plant.planner import PlanTPlanner  # loads torch
+
+    return PlanTPlanner.load()
+
+
 POLICIES: dict[str, PolicyEntry] = {
     entry.name: entry
     for entry in (
@@ -176,6 +182,11 @@ POLICIES: dict[str, PolicyEntry] = {
             title="sees camera frames, its speed and the route command; imitates the lane follower",
             factory=lambda settings: PIXEL_PLANNERS["pixels"].load(),
             uses_pictures=True,
+        ),
+        PolicyEntry(
+            name="plant",
+            title="a small PlanT: a transformer over road users and route; imitates the lane follower",
+            factory=_make_plant,
         ),
         PolicyEntry(
             name="sb3",

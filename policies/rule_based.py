@@ -218,8 +218,10 @@ def find_pedestrian_gap(scenes: SceneState, *, half_corridor: float = 1.6, nose:
     if not len(scene):
         return gaps
 
-    # the route as evenly spaced points, those beyond its end at infinity
-    distances = np.asarray(ROUTE_DISTANCES)[_valid_order(scenes)]
+    # the routes of scenes with pedestrians as evenly spaced points, those beyond a route's end at infinity
+    shared, path_of = np.unique(scene, return_inverse=True)
+    points, count = points[shared], count[shared]
+    distances = np.asarray(ROUTE_DISTANCES)[_valid_order(scenes)[shared]]
     distances = np.where(np.arange(distances.shape[1]) < count[:, None], distances, np.inf)
     reach = np.concatenate([np.zeros((len(count), 1)), distances], axis=1)
     route = np.concatenate([np.zeros((len(count), 1, 2)), points], axis=1)
@@ -233,7 +235,8 @@ def find_pedestrian_gap(scenes: SceneState, *, half_corridor: float = 1.6, nose:
     yaw, speed = pedestrian[:, ObjectColumn.YAW, None], pedestrian[:, ObjectColumn.SPEED, None]
     x = pedestrian[:, ObjectColumn.X, None] + PEDESTRIAN_TIMES * speed * np.cos(yaw)
     y = pedestrian[:, ObjectColumn.Y, None] + PEDESTRIAN_TIMES * speed * np.sin(yaw)
-    apart = np.hypot(path[scene, None, :, 0] - x[..., None], path[scene, None, :, 1] - y[..., None])
+    path = path[path_of, None]
+    apart = np.hypot(path[..., 0] - x[..., None], path[..., 1] - y[..., None])
     nearest = apart.reshape(len(scene), -1).argmin(1)
     meeting = arc[nearest % len(arc)]
     gap = meeting - nose - pedestrian[:, ObjectColumn.LENGTH] / 2

@@ -1,4 +1,4 @@
-"""`drivedit clone`: train the pixel planners by behaviour cloning. PLANNER_STAGES says how much training each gets."""
+"""`drivedit clone`: train planners by behaviour cloning. PIXEL_STAGES and PLANT_STAGE say how much each gets."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from pathlib import Path
 from zlib import crc32
 
 import torch
+from torch import nn
 
 from envs.folder_lock import lock_folder
 from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.pixels.network import PixelNetwork
-from policies.rule_based import LaneFollowerConfig
+from policies.plant.network import PlanTNetwork
+from policies.rule_based import LaneFollower, LaneFollowerConfig
 from training.batches.pixel_samples import PixelSamples, label_scenes
+from training.batches.plant_samples import PlanTSamples
 from training.data.frame_store import FrameStore
 from training.data.rollouts import RolloutDataset
 from training.recipes import in_precision
 from training.stages.distributed import process_device
 from training.stages.loop import LoopConfig
 from training.stages.pixel_planner import CloneStageConfig, result_path, train_pixel_planner
+from training.stages.plant_planner import PlanTStageConfig, train_plant
 from training.stages.precision import Precision, run_precision
 from training.stages.randomness import seeded
 from worldsim.checkpoint import load_weights, save_weights
@@ -30,7 +34,7 @@ def _stage(num_steps: int, num_episodes: int | None = None, begins_from: str | N
     return CloneStageConfig(loop=loop, num_episodes=num_episodes, begins_from=begins_from)
 
 
-PLANNER_STAGES: dict[str, CloneStageConfig] = {
+PIXEL_STAGES: dict[str, CloneStageConfig] = {
     "pixels": _stage(1600),
     "pixels_grey": _stage(150, begins_from="pixels"),
     "pixels_delayed": _stage(150, begins_from="pixels"),
@@ -41,12 +45,19 @@ PLANNER_STAGES: dict[str, CloneStageConfig] = {
     "pixels_least_data": _stage(250, num_episodes=6),
 }
 """Name in PIXEL_PLANNERS to how it is trained; one that others begin from comes before them."""
+PLANT = "plant"
+PLANT_STAGE = PlanTStageConfig(
+    loop=LoopConfig(num_steps=6000, learning_rate=1.5e-3, warmup_steps=200, save_every=1000, precision="float32")
+)
+"""How PlanT is trained."""
+PLANNERS = (*PIXEL_STAGES, PLANT)
+"""Names of all planners that are trained."""
 
 
 def planner_table() -> str:
-    """The planners and their training as a Markdown table."""
+    """The pixel planners and their training as a Markdown table."""
     lines = ["| planner | what sets it apart | steps |", "|---|---|---|"]
-    for name, stage in PLANNER_STAGES.items():
+    for name, stage in PIXEL_STAGES.items():
         steps = f"{stage.loop.num_steps:,}"
         if stage.begins_from is not None:
             steps += f", from those of `{stage.begins_from}` on"
@@ -56,12 +67,12 @@ def planner_table() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CloneConfig:
-    """Pixel planners to train. Run it again to go on where it stopped.
+    """Planners to train. Run it again to go on where it stopped.
 
     Args:
         data: recording of the reference world, as `drivedit record` and `drivedit train` make them.
         out: folder of the run; the finished weights lie in `weights` below it.
-        planners: names of those to train; all by default.
+        planners: names of those to train; all by default. "plant" needs no pictures.
         num_steps: of each, instead of its own.
         device: torch device, None for a GPU if there is one.
         precision: that losses are calculated in. None: what is faster on this machine, measured when the run begins.
@@ -73,7 +84,7 @@ class CloneConfig:
 
     data: Path = Path("runs/tiny/data/train")
     out: Path = Path("runs/planners")
-    planners: tuple[str, ...] = tuple(PLANNER_STAGES)
+    planners: tuple[str, ...] = PLANNERS
     num_steps: int | None = None
     device: str | None = None
     precision: Precision | None = None
@@ -82,16 +93,13 @@ class CloneConfig:
     def __post_init__(self) -> None:
         if self.num_steps is not None and self.num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
-        unknown = sorted(set(self.planners) - set(PLANNER_STAGES))
+        unknown = sorted(set(self.planners) - set(PLANNERS))
         if unknown:
-            raise ValueError(f"no planner is named {', '.join(unknown)}; there are {', '.join(PLANNER_STAGES)}")
+            raise ValueError(f"no planner is named {', '.join(unknown)}; there are {', '.join(PLANNERS)}")
 
-    def stage(self, name: str) -> CloneStageConfig:
-        """How a planner is trained."""
-        stage = PLANNER_STAGES[name]
-        if self.num_steps is None:
-            return stage
-        return replace(stage, loop=replace(stage.loop, num_steps=self.num_steps))
+    def loop(self, planned: LoopConfig) -> LoopConfig:
+        """How long a planner is trained."""
+        return planned if self.num_steps is None else replace(planned, num_steps=self.num_steps)
 
 
 def clone(config: CloneConfig) -> None:
@@ -107,19 +115,41 @@ def clone(config: CloneConfig) -> None:
     device = config.device or process_device()
     with lock_folder(config.out):
         precision = run_precision(config.out, device, config.precision)
-        store = FrameStore(RolloutDataset(config.data))
-        labels = label_scenes(store.rows.scenes, LaneFollowerConfig())
-        for name in config.planners:
-            stage = in_precision(config.stage(name), precision)
-            part = first_episodes(store, stage.num_episodes)
-            samples = PixelSamples(part, labels.first(len(part.rows)), PIXEL_PLANNERS[name].vision)
-            with seeded(crc32(name.encode())):
-                network = PixelNetwork().to(device)
-                if stage.begins_from is not None:
-                    load_weights(network, result_path(config.out / stage.begins_from))
-                train_pixel_planner(network, samples, stage, config.out / name)
-            save_weights(network, config.out / "weights" / f"{name}.safetensors", torch.float16)
+        dataset = RolloutDataset(config.data)
+        pixel_planners = [name for name in config.planners if name in PIXEL_STAGES]
+        if pixel_planners:
+            _clone_pixel_planners(config, pixel_planners, FrameStore(dataset), device, precision)
+        if PLANT in config.planners:
+            _clone_plant(config, dataset, device, precision)
     print(f"weights: {config.out / 'weights'}")
+
+
+def _clone_pixel_planners(
+    config: CloneConfig, names: list[str], store: FrameStore, device: str, precision: Precision
+) -> None:
+    labels = label_scenes(store.rows.scenes, LaneFollowerConfig())
+    for name in names:
+        stage = in_precision(replace(PIXEL_STAGES[name], loop=config.loop(PIXEL_STAGES[name].loop)), precision)
+        part = first_episodes(store, stage.num_episodes)
+        samples = PixelSamples(part, labels.first(len(part.rows)), PIXEL_PLANNERS[name].vision)
+        with seeded(crc32(name.encode())):
+            network = PixelNetwork().to(device)
+            if stage.begins_from is not None:
+                load_weights(network, result_path(config.out / stage.begins_from))
+            train_pixel_planner(network, samples, stage, config.out / name)
+        _save(network, config, name)
+
+
+def _clone_plant(config: CloneConfig, dataset: RolloutDataset, device: str, precision: Precision) -> None:
+    stage = in_precision(replace(PLANT_STAGE, loop=config.loop(PLANT_STAGE.loop)), precision)
+    with seeded(crc32(PLANT.encode())):
+        network = PlanTNetwork().to(device)
+        train_plant(network, PlanTSamples.of(dataset, LaneFollower()), stage, config.out / PLANT)
+    _save(network, config, PLANT)
+
+
+def _save(network: nn.Module, config: CloneConfig, name: str) -> None:
+    save_weights(network, config.out / "weights" / f"{name}.safetensors", torch.float16)
 
 
 def first_episodes(store: FrameStore, num: int | None) -> FrameStore:

@@ -27,7 +27,7 @@ def test_a_policy_that_needs_no_world_model_acts_at_once(name):
 
 
 def test_names_are_kept():
-    assert {"lane_follower", "planner", "pixels", "constant", "random"} <= {*POLICIES}
+    assert {"lane_follower", "planner", "pixels", "plant", "constant", "random"} <= {*POLICIES}
     assert isinstance(make_policy("lane_follower"), LaneFollower)
     np.testing.assert_array_equal(make_policy("constant").act(FRAME, {}), [0, 0])
     with pytest.raises(

@@ -6,18 +6,35 @@ from types import SimpleNamespace
 import numpy as np
 from layouts import layout_of, with_road
 
+from policies.plant.tokens import tokenize
+from training.batches.plant_samples import UNKNOWN_CLASS, PlanTBatch
 from training.data.layout_store import UNKNOWN, EpisodeLayout
 from training.data.reconstructed_scenes import reconstruct_scenes
 from training.data.rollouts import Rows, all_valid
 from worldsim.datatypes.layout import LayoutKind
 from worldsim.datatypes.route import rotate
-from worldsim.datatypes.scene import ROUTE_DISTANCES, SceneState
+from worldsim.datatypes.scene import NUM_OBJECTS, ROUTE_DISTANCES, SceneState
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.road_users import RoadUsers
 from worldsim.gbuffer.view import View
 
 CONTROL = np.array([0.1, 0.6, 0.0, 0.0], np.float32)
+
+
+class ConstantPlans:
+    """Four moments whose waypoints follow from the speed."""
+
+    def sample(self, batch_size: int, rng: np.random.Generator) -> PlanTBatch:
+        scenes = SceneState.empty((4,))
+        scenes.ego[:, 0], scenes.ego_valid[:] = (0, 4, 8, 12), True
+        scenes.route[..., 0], scenes.route_valid[:] = ROUTE_DISTANCES, True
+        scenes.objects[:, 0], scenes.object_kinds[:, 0] = (10, 2, 0, 3, 4.5, 1.8), 1
+        x = scenes.speed[:, None] * np.array([0.5, 1.0, 1.5, 2.0])
+        forecast = np.full((4, NUM_OBJECTS, 4), UNKNOWN_CLASS)
+        forecast[:, 0] = 70, 66, 16, 2
+        waypoints = np.stack([x, np.zeros_like(x)], axis=-1).astype(np.float32)
+        return PlanTBatch(tokens=tokenize(scenes), waypoints=waypoints, forecast=forecast)
 
 
 def rows_of(vehicles: np.ndarray, scenes: SceneState, control: np.ndarray) -> Rows:

@@ -4,12 +4,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from known_drives import turning_car
+from known_drives import ConstantPlans, turning_car
 from places import ROOT
 
 import training.clone as clone_module
 from policies.pixels.catalogue import PIXEL_PLANNERS
-from training.clone import PLANNER_STAGES, CloneConfig, clone, first_episodes, planner_table
+from policies.plant.planner import PlanTPlanner
+from training.batches.plant_samples import PlanTSamples
+from training.clone import PIXEL_STAGES, PLANNERS, CloneConfig, clone, first_episodes, planner_table
 
 
 @pytest.fixture
@@ -21,23 +23,26 @@ def recording(monkeypatch: pytest.MonkeyPatch) -> None:
     scenes.lead[3], scenes.lead_valid[3] = (4.0, 0.0), True
     monkeypatch.setattr(clone_module, "RolloutDataset", lambda root: root)
     monkeypatch.setattr(clone_module, "FrameStore", lambda dataset: store)
+    monkeypatch.setattr(PlanTSamples, "of", staticmethod(lambda dataset, expert: ConstantPlans()))
 
 
 def test_every_planner_has_a_recipe_after_the_one_it_begins_from() -> None:
-    assert set(PLANNER_STAGES) == set(PIXEL_PLANNERS)
-    names = list(PLANNER_STAGES)
-    begun = [(name, stage.begins_from) for name, stage in PLANNER_STAGES.items() if stage.begins_from is not None]
+    assert set(PIXEL_STAGES) == set(PIXEL_PLANNERS)
+    names = list(PIXEL_STAGES)
+    begun = [(name, stage.begins_from) for name, stage in PIXEL_STAGES.items() if stage.begins_from is not None]
     assert all(names.index(first) < names.index(name) for name, first in begun)
 
 
 @pytest.mark.usefixtures("recording")
 def test_one_command_makes_all_weights_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     config = CloneConfig(out=tmp_path, num_steps=2, device="cpu", precision="float32")
+    assert set(config.planners) == set(PLANNERS)
     clone(config)
     weights = {path.stem: path for path in (tmp_path / "weights").glob("*.safetensors")}
-    assert set(weights) == set(PIXEL_PLANNERS)
+    assert set(weights) == {*PIXEL_PLANNERS, "plant"}
     for entry in PIXEL_PLANNERS.values():
         assert entry.load(tmp_path / "weights")
+    assert PlanTPlanner.load(weights["plant"])
 
     before = {name: path.read_bytes() for name, path in weights.items()}
     (tmp_path / "pixels_grey" / "planner.safetensors").unlink()
