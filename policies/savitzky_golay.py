@@ -1,4 +1,7 @@
-"""Savitzky–Golay filters whose weights are computed once for all drives."""
+"""Savitzky–Golay filters whose weights are computed once for all drives.
+
+`scipy.signal` makes the same weights, but takes half a second to load.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import convolve1d
-from scipy.signal import savgol_coeffs, savgol_filter
 
 ORDER = 2
 """Of the polynomials that are fitted."""
@@ -40,6 +42,11 @@ def savitzky_golay(values: np.ndarray, window: int, *, derivative: int = 0, dt: 
 
 @lru_cache(maxsize=64)
 def _weights(window: int, derivative: int, dt: float) -> _Weights:
-    fits = np.asarray(savgol_filter(np.eye(window), window, ORDER, deriv=derivative, delta=dt, axis=0))
-    middle = np.asarray(savgol_coeffs(window, ORDER, deriv=derivative, delta=dt))
-    return _Weights(middle=middle, head=fits[: window // 2], tail=fits[-(window // 2) :])
+    at = np.arange(window, dtype=np.float64)
+    fit = np.linalg.pinv(np.vander(at, ORDER + 1, increasing=True))  # from values to coefficients, lowest power first
+    places = np.append(at, (window - 1) / 2)  # of an even window the middle lies between two instants
+    powers = np.vander(places, ORDER + 1, increasing=True)
+    if derivative:
+        powers = np.pad(powers[:, :-1] * np.arange(1, ORDER + 1), ((0, 0), (1, 0))) / dt
+    fits = powers @ fit
+    return _Weights(middle=fits[-1, ::-1], head=fits[: window // 2], tail=fits[-1 - window // 2 : -1])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,8 @@ def clopper_pearson(num_failures: int, num_trials: int, confidence: float = 0.95
     """
     _check_counts(num_failures, num_trials, confidence)
     k, n, tail = num_failures, num_trials, (1 - confidence) / 2
-    low = 0.0 if k == 0 else float(stats.beta.ppf(tail, k, n - k + 1))
-    high = 1.0 if k == n else float(stats.beta.ppf(1 - tail, k + 1, n - k))
+    low = 0.0 if k == 0 else float(special.betaincinv(k, n - k + 1, tail))
+    high = 1.0 if k == n else float(special.betaincinv(k + 1, n - k, 1 - tail))
     return Interval(estimate=k / n, low=low, high=high)
 
 
@@ -43,7 +43,7 @@ def upper_bound(num_failures: int, num_trials: int, confidence: float = 0.95) ->
     _check_counts(num_failures, num_trials, confidence)
     if num_failures == num_trials:
         return 1.0
-    return float(stats.beta.ppf(confidence, num_failures + 1, num_trials - num_failures))
+    return float(special.betaincinv(num_failures + 1, num_trials - num_failures, confidence))
 
 
 def lower_bound(num_failures: int, num_trials: int, confidence: float = 0.95) -> float:
@@ -51,7 +51,7 @@ def lower_bound(num_failures: int, num_trials: int, confidence: float = 0.95) ->
     _check_counts(num_failures, num_trials, confidence)
     if num_failures == 0:
         return 0.0
-    return float(stats.beta.ppf(1 - confidence, num_failures, num_trials - num_failures + 1))
+    return float(special.betaincinv(num_failures, num_trials - num_failures + 1, 1 - confidence))
 
 
 def trials_to_show(limit: float, num_failures: int = 0, confidence: float = 0.95) -> int:
@@ -232,14 +232,20 @@ def mean_maximum_rank_violation(reference: np.ndarray, simulator: np.ndarray) ->
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    from scipy import stats  # takes a third of a second, and a validation needs none
+
     return float(stats.spearmanr(a, b)[0])  # pyright: ignore[reportArgumentType]
 
 
 def _kendall(a: np.ndarray, b: np.ndarray) -> float:
+    from scipy import stats  # takes a third of a second, and a validation needs none
+
     return float(stats.kendalltau(a, b)[0])  # pyright: ignore[reportArgumentType]
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:
+    from scipy import stats  # takes a third of a second, and a validation needs none
+
     return float(stats.pearsonr(a, b)[0])  # pyright: ignore[reportArgumentType]
 
 
