@@ -100,6 +100,19 @@ def test_what_cannot_be_compared_is_refused() -> None:
         FidelityConfig(recovery_starts=-1)
 
 
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_pickle_of_ones_own_is_loaded_only_where_that_is_allowed(
+    allow: bool, tiny_checkpoint: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def tell(name: str, **settings) -> None:
+        raise ValueError(f"{name} {settings['allow_pickle']} {settings['checkpoint'].name}")
+
+    monkeypatch.setattr("scenarios.fidelity.make_policy", tell)
+    config = FidelityConfig(own=("sb3:mine.zip",), allow_pickle=allow, checkpoint=tiny_checkpoint, out=tmp_path / "out")
+    with pytest.raises(ValueError, match=f"^sb3:mine.zip {allow} {tiny_checkpoint.name}$"):
+        fidelity(config)
+
+
 def refuse(number: int) -> int:
     if number == 1:
         raise ValueError("number 1 is refused")

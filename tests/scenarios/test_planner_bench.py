@@ -116,5 +116,7 @@ def test_what_cannot_be_benched_is_refused() -> None:
         BenchPlannersConfig(worlds=())
     with pytest.raises(ValueError, match="carla_maps are for world 'carla', which is not among learned, road"):
         BenchPlannersConfig(carla_maps=("Town01",))
+    with pytest.raises(ValueError, match="maps are for worlds 'road' and 'learned', got them for road, carla"):
+        BenchPlannersConfig(worlds=("road", "carla"), maps=(Path("town.xodr"),))
     with pytest.raises(ValueError, match="num_seeds must be at least 1, got 0"):
         BenchPlannersConfig(num_seeds=0)

@@ -13,7 +13,7 @@ from scenarios.actors import BrakingLead
 from scenarios.case_runner import NUM_REMEMBERED, ReferenceCaseRunner, make_case_runner
 from scenarios.catalogue import SCENARIOS
 from scenarios.films import film_again
-from scenarios.rollout_files import digest_rollout, without_pictures
+from scenarios.rollout_files import ARRAYS, digest_rollout, without_pictures
 from scenarios.start_clips import InvalidStartError, StartClips
 
 
@@ -103,6 +103,16 @@ def test_another_policy_goes_back_to_the_same_start(count):
     count()
     runner.run(case, LaneFollower())
     assert count() == 1, "only the newest are remembered"
+
+
+def test_a_drive_that_differs_in_anything_has_another_digest():
+    drive = ReferenceCaseRunner(DrivingEnv(StraightWorld())).run(SCENARIOS["lead_braking"].draw(0), ConstantPolicy())
+    for name in (*ARRAYS, "frames"):
+        changed = np.array(getattr(drive, name))
+        changed.flat[-1] = not changed.flat[-1] if changed.dtype == bool else changed.flat[-1] + 1
+        assert digest_rollout(replace(drive, **{name: changed})) != digest_rollout(drive), name
+    told = {field.name for field in fields(drive) if isinstance(getattr(drive, field.name), np.ndarray)}
+    assert told == {*ARRAYS, "frames"}
 
 
 def test_no_picture_is_made_for_a_policy_that_does_not_look(tiny_checkpoint, tmp_path, monkeypatch):

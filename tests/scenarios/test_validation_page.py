@@ -26,7 +26,7 @@ from scenarios.report import write_page
 from scenarios.rerun_file import Run, check_rerun, write_rerun
 from scenarios.rollout_files import load_drive, save_rollout
 from scenarios.svg_figures import coverage_svg, top_view_svg
-from scenarios.validate import ValidateConfig
+from scenarios.validation_config import ValidateConfig
 from scenarios.validation_page import validation_page
 from scenarios.validation_report import Validation, report_content
 from scenarios.verdict import decide
