@@ -230,6 +230,21 @@ shared_case_runner = cache(make_case_runner)
 worlds are expensive to make."""
 
 
+def check_device(device: str) -> None:
+    """Refuse a device for the world model that is not there.
+
+    Raises:
+        ValueError: torch cannot use it.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"device {device!r} cannot be had: {reason}") from error
+
+
 def use_one_thread() -> None:
     """What a process that drives among others does first."""
     import torch

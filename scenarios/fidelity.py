@@ -20,7 +20,7 @@ from policies.policy_error import PolicyError
 from policies.registry import make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.case_results import measure
-from scenarios.case_runner import NUM_REMEMBERED, shared_case_runner, use_one_thread
+from scenarios.case_runner import NUM_REMEMBERED, check_device, shared_case_runner, use_one_thread
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.drive_log import DriveLog
 from scenarios.fidelity_drives import SIDES, Drive, Side
@@ -135,6 +135,7 @@ def fidelity(config: FidelityConfig) -> int:
     """
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
+    check_device(config.device)
     maps = read_maps(config.maps)
     conditions = {
         "checkpoint": checkpoint_digest(config.checkpoint),

@@ -21,7 +21,7 @@ from policies.registry import POLICIES, POLICY_HELP, files_of_policy, find_entry
 from policies.search.sampling_planner import SamplingPlannerConfig
 from policies.variants import REFERENCE_PLANNER
 from scenarios.case_results import BROKEN
-from scenarios.case_runner import CarlaPlaces, shared_case_runner, use_one_thread
+from scenarios.case_runner import CarlaPlaces, check_device, shared_case_runner, use_one_thread
 from scenarios.drive_log import DriveLog
 from scenarios.planner_bench_drives import PlannerDrive, summarise_drive
 from scenarios.planner_bench_report import Bench, print_bench, write_bench
@@ -125,6 +125,8 @@ def bench_planners(config: BenchPlannersConfig) -> int:
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
     maps, planners = read_maps(config.maps), config.all_planners()
+    if "learned" in config.worlds or any((entry := find_entry(p)) and entry.uses_world_model for p in planners):
+        check_device(config.device)
     cases = place_on_maps(draw_starts(config.scenarios, config.num_seeds, config.first_seed), maps)
     conditions = {
         "checkpoint": checkpoint_digest(config.checkpoint),

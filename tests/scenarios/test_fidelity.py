@@ -81,7 +81,9 @@ def test_planners_that_look_are_ranked_without_the_reference_planner_and_pushed(
     assert "Recovery" in (tmp_path / "report.html").read_text()
 
 
-def test_what_cannot_be_compared_is_refused() -> None:
+def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="device 'cuda:99' cannot be had"):
+        fidelity(FidelityConfig(device="cuda:99", out=tmp_path))
     with pytest.raises(ValueError, match="num_seeds must be at least 1, got 0"):
         FidelityConfig(num_seeds=0)
     with pytest.raises(ValueError, match="at least one scenario"):

@@ -79,6 +79,29 @@ def test_whatever_makes_another_clip_is_recorded_anew(count, monkeypatch):
     assert count() == 1
 
 
+class Untold:
+    """A script that does not say what it was made with."""
+
+    def __init__(self, script):
+        self.initial, self.step = script.initial, script.step
+
+    def __repr__(self):
+        return "Untold()"
+
+
+def test_a_clip_whose_scripts_cannot_be_told_apart_is_recorded_every_time(count, monkeypatch):
+    case = SCENARIOS["lead_braking"].draw(0)
+    untold = replace(case, actors=replace(case.actors, scripts=(Untold(case.actors.scripts[0]),)))
+    for _ in range(2):
+        supply().of(untold)
+        assert count() == 1
+    monkeypatch.setattr(BrakingLead, "__module__", "__main__")  # typed into an interpreter
+    monkeypatch.delattr("__main__.__file__", raising=False)
+    for _ in range(2):
+        supply().of(case)
+        assert count() == 1
+
+
 def test_that_there_is_no_start_is_remembered_too(count):
     case = SCENARIOS["lead_braking"].draw(0)
     overlapping = BrakingLead(gap=-3.0, speed=case.ego_speed, brake_at=9.0, deceleration=1.0)
