@@ -221,7 +221,8 @@ def _play():
 
 def _validate():
     """Run a policy through the scenarios to a verdict; exit code 0 pass, 1 fail, 4 inconclusive."""
-    from scenarios.validate import ValidateConfig, validate
+    from scenarios.validate import validate
+    from scenarios.validation_config import ValidateConfig
 
     return ValidateConfig, validate
 
@@ -289,7 +290,7 @@ def _train():
 
 
 def _clone():
-    """Train the pixel planners, which imitate the lane follower from camera frames; resumes."""
+    """Train the planners that imitate the lane follower, from camera frames or from tracked state; resumes."""
     from training.clone import CloneConfig, clone
 
     return CloneConfig, clone

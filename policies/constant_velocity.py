@@ -31,8 +31,9 @@ class ConstantVelocity:
     def reset(self, env: DrivingEnv, seed: int) -> None:
         """Forget the last episode."""
         self._pid.reset()
+        self._dt = float(env.world.dt)
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2]."""
         speed = float(SceneState.from_vector(info["scene"]).speed)
-        return np.array([0.0, self._pid.pedal(0.0, speed)], np.float32)
+        return np.array([0.0, self._pid.pedal(0.0, speed, self._dt)], np.float32)

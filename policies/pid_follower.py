@@ -41,6 +41,7 @@ class PIDFollower:
     def reset(self, env: DrivingEnv, seed: int) -> None:
         """Forget the last episode."""
         self._pid.reset()
+        self._dt = float(env.world.dt)
 
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2] for `info["scene"]`."""
@@ -53,4 +54,4 @@ class PIDFollower:
             offset=c.offset,
         )[0]
         acceleration = float(choose_acceleration(scene[None], c)[0])
-        return np.array([steer, self._pid.pedal(acceleration, float(scene.speed))], np.float32)
+        return np.array([steer, self._pid.pedal(acceleration, float(scene.speed), self._dt)], np.float32)

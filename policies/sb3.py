@@ -22,7 +22,7 @@ ALGORITHMS = {"PPO": "clip_range", "SAC": "target_entropy", "TD3": "target_polic
 """By a parameter that a saved one has and those before it have not: a .zip does not say what made it."""
 WHY_REFUSED = (
     "holds pickled objects, which can run any code when they are loaded: if you trust who made it, say so by "
-    "--allow-pickle (of validate, play, demo and bench-planners) or allow_pickle=True"
+    "--allow-pickle (of validate, play, demo, fidelity and bench-planners) or allow_pickle=True"
 )
 
 

@@ -9,9 +9,6 @@ import numpy as np
 from policies.rule_based import choose_pedal
 from worldsim.datatypes.vehicle import VehicleModel
 
-DT = 0.1
-"""Time between calls [s]; all worlds step by this."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PIDConfig:
@@ -63,17 +60,17 @@ class SpeedPID:
         self._target: float | None = None
         self._error = self._integral = 0.0
 
-    def pedal(self, acceleration: float, speed: float) -> float:
-        """Pedal in [-1, 1] for a wanted acceleration [m/s²] at `speed` [m/s]; to be called once a step."""
+    def pedal(self, acceleration: float, speed: float, dt: float) -> float:
+        """Pedal in [-1, 1] for a wanted acceleration [m/s²] at `speed` [m/s]; called once each `dt` [s]."""
         c = self.config
         target = speed if self._target is None else self._target
         error = float(np.clip(target - speed, -c.max_error, c.max_error))
-        self._integral += c.integral * error * DT
+        self._integral += c.integral * error * dt
         self._integral = float(np.clip(self._integral, -c.max_integral, c.max_integral))
         corrected = acceleration + c.proportional * error + self._integral
-        corrected += c.derivative * (error - self._error) / DT
+        corrected += c.derivative * (error - self._error) / dt
 
         self._error = error
         # from a target that is within reach: what was asked for while the pedal was at its end is forgotten
-        self._target = max(speed + error + acceleration * DT, 0.0)
+        self._target = max(speed + error + acceleration * dt, 0.0)
         return float(choose_pedal(corrected, speed, self.vehicle_model))

@@ -7,6 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -222,6 +223,33 @@ def make_case_runner(
         return ReferenceCaseRunner(entry.make(obs=obs))
     places = CarlaPlaces() if carla is None else carla
     return ReferenceCaseRunner(entry.make(host=places.host, port=places.port, obs=obs), places.options())
+
+
+shared_case_runner = cache(make_case_runner)
+"""As `make_case_runner`, but of one call's arguments this process makes one, which serves all planners and stays open:
+worlds are expensive to make."""
+
+
+def check_device(device: str) -> None:
+    """Refuse a device for the world model that is not there.
+
+    Raises:
+        ValueError: torch cannot use it.
+    """
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"device {device!r} cannot be had: {reason}") from error
+
+
+def use_one_thread() -> None:
+    """What a process that drives among others does first."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 def _num_steps(env: gymnasium.Env, case: Case) -> int:

@@ -20,9 +20,10 @@ from policies.policy_error import PolicyError
 from policies.registry import make_policy
 from policies.variants import REFERENCE_PLANNER, VARIANTS
 from scenarios.case_results import measure
-from scenarios.case_runner import NUM_REMEMBERED, CaseRunner, make_case_runner
+from scenarios.case_runner import NUM_REMEMBERED, check_device, shared_case_runner, use_one_thread
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
-from scenarios.fidelity_drives import SIDES, Drive, ResultLog, Side
+from scenarios.drive_log import DriveLog
+from scenarios.fidelity_drives import SIDES, Drive, Side
 from scenarios.fidelity_report import compare, print_comparison, write_comparison
 from scenarios.fidelity_trust import compare_trust
 from scenarios.metrics.pdm import pdms
@@ -32,8 +33,8 @@ from scenarios.recovery import LONGEST, compare_recovery
 from scenarios.recovery import SCENARIO as RECOVERY_SCENARIO
 from scenarios.report import checkpoint_digest, code_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
+from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts
 from scenarios.start_clips import InvalidStartError
-from scenarios.validate import ScenarioNames, check_scenarios
 
 Task = tuple[Side, str]
 """A planner, by name, in a world."""
@@ -58,7 +59,8 @@ class FidelityConfig:
             `policies.pixels.catalogue`, which is slower, since frames are made.
         planners: names of these; all of them by default. The lane follower always drives, as the yardstick of progress;
             among planners that observe the state it is ranked too.
-        own: planners of your own to rank as well, as module:Name or file.py:Name; they drive again in every run.
+        own: planners of your own to rank as well, as module:Name or file.py:Name, or sb3:FILE.zip; they drive again in
+            every run.
         scenarios: names in the catalogue; starts are drawn from these. By default those tagged "fidelity".
         num_seeds: starts per scenario.
         first_seed: seeds count up from here across all scenarios, so that no two starts share a seed and a place.
@@ -70,6 +72,7 @@ class FidelityConfig:
             generated, not how tracked states are computed.
         recovery_starts: of planners that observe pixels, further starts at which they are pushed off their lane, and
             how fast they come back is compared; 0 for none.
+        allow_pickle: an `own` sb3 may load its file, which can run any code: only one whose maker you trust.
         num_workers: processes that drive, each with worlds of its own.
 
     Raises:
@@ -88,6 +91,7 @@ class FidelityConfig:
     device: str = "cpu"
     num_sampling_steps: int | None = None
     recovery_starts: int = 24
+    allow_pickle: bool = False
     num_workers: int = 1
 
     def __post_init__(self) -> None:
@@ -97,7 +101,9 @@ class FidelityConfig:
         check_scenarios(self.scenarios)
         for own in self.own:
             if ":" not in own or self.own.count(own) > 1:
-                raise ValueError(f"own must be different module:Name or file.py:Name, got {', '.join(self.own)}")
+                raise ValueError(
+                    f"own must be different module:Name, file.py:Name or sb3:FILE.zip, got {', '.join(self.own)}"
+                )
         offered = PLANNERS[self.observe]
         unknown = sorted(set(self.planners) - set(offered))
         if unknown:
@@ -129,6 +135,7 @@ def fidelity(config: FidelityConfig) -> int:
     """
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
+    check_device(config.device)
     maps = read_maps(config.maps)
     conditions = {
         "checkpoint": checkpoint_digest(config.checkpoint),
@@ -139,28 +146,31 @@ def fidelity(config: FidelityConfig) -> int:
         "maps": [file.label for file in maps],
     }
     planners, ranked = config.all_planners(), config.ranked_planners()
-    cases, pushed = (place_on_maps(drawn, maps) for drawn in (_draw_cases(config), _draw_pushed_cases(config)))
+    starts = draw_starts(config.scenarios, config.num_seeds, config.first_seed)
+    cases, pushed = (place_on_maps(drawn, maps) for drawn in (starts, _draw_pushed_cases(config)))
     with lock_folder(config.out):
-        log = ResultLog(config.out / "drives.jsonl", conditions)
+        log = DriveLog(config.out / "drives.jsonl", conditions, Drive)
         for own in config.own:
             _make_planner(config, own)  # a planner that cannot be made fails here, not after hours of driving
             log.forget(own)  # its code may have changed
         _drive_missing(config, planners, [*cases, *pushed], log)
 
-    recovery, trust = compare_recovery(log.drives, planners, pushed), compare_trust(log.drives, ranked, cases)
-    comparison = compare(log.drives, ranked, cases, recovery, trust)
+        recovery, trust = compare_recovery(log.drives, planners, pushed), compare_trust(log.drives, ranked, cases)
+        comparison = compare(log.drives, ranked, cases, recovery, trust)
+        seeds = sorted({case.seed for case in (*cases, *pushed)})
+        facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
+        write_comparison(config.out, comparison, asdict(config), facts)
     print_comparison(comparison)
-    seeds = sorted({case.seed for case in (*cases, *pushed)})
-    facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
-    write_comparison(config.out, comparison, asdict(config), facts)
     print(f"{comparison.verdict}: {config.out / 'report.html'}")
     return 0 if comparison.rankings_agree else 1
 
 
-def _drive_missing(config: FidelityConfig, planners: Sequence[str], cases: Sequence[Case], log: ResultLog) -> None:
+def _drive_missing(
+    config: FidelityConfig, planners: Sequence[str], cases: Sequence[Case], log: DriveLog[Drive]
+) -> None:
     """Drive whatever the log does not hold yet, and log it."""
     tasks: list[Task] = [(world, planner) for planner in planners for world in SIDES]
-    missing = {task: [case for case in cases if not log.has(*task, case)] for task in tasks}
+    missing = {task: log.missing(*task, cases) for task in tasks}
     total = len(tasks) * len(cases)
     left = sum(map(len, missing.values()))
 
@@ -174,11 +184,6 @@ def _drive_missing(config: FidelityConfig, planners: Sequence[str], cases: Seque
                 bar.update(len(drives))
 
 
-def _draw_cases(config: FidelityConfig) -> list[Case]:
-    seeds = iter(range(config.first_seed, config.first_seed + len(config.scenarios) * config.num_seeds))
-    return [SCENARIOS[name].draw(next(seeds)) for name in config.scenarios for _ in range(config.num_seeds)]
-
-
 def _draw_pushed_cases(config: FidelityConfig) -> list[Case]:
     num = config.recovery_starts if config.pixels else 0
     return [SCENARIOS[RECOVERY_SCENARIO].draw(config.first_seed + k) for k in range(num)]
@@ -186,13 +191,15 @@ def _draw_pushed_cases(config: FidelityConfig) -> list[Case]:
 
 def _make_planner(config: FidelityConfig, name: str) -> Policy:
     offered = PLANNERS[config.observe]
-    return offered[name]() if name in offered else make_policy(name)
+    if name in offered:
+        return offered[name]()
+    return make_policy(name, checkpoint=config.checkpoint, device=config.device, allow_pickle=config.allow_pickle)
 
 
-def _drive_tasks(config: FidelityConfig, tasks: dict[Task, list[Case]], log: ResultLog) -> Iterable[list[Drive]]:
+def _drive_tasks(config: FidelityConfig, tasks: dict[Task, list[Case]], log: DriveLog[Drive]) -> Iterable[list[Drive]]:
     """The drives of all tasks, a few cases at a time, which all planners drive while their starts are remembered."""
     jobs: list[tuple[FidelityConfig, Side, str, list[Case], list[float | None]]] = [
-        (config, world, planner, batch, log.reference_progress(world, batch))
+        (config, world, planner, batch, [_reference_progress(log, world, case) for case in batch])
         for first in range(0, max(map(len, tasks.values()), default=0), NUM_REMEMBERED)
         for (world, planner), cases in tasks.items()
         if (batch := cases[first : first + NUM_REMEMBERED])
@@ -201,35 +208,27 @@ def _drive_tasks(config: FidelityConfig, tasks: dict[Task, list[Case]], log: Res
         for job in jobs:
             yield _drive_cases(*job)
         return
-    yield from in_processes(_drive_cases, jobs, config.num_workers, _use_one_thread)
+    yield from in_processes(_drive_cases, jobs, config.num_workers, use_one_thread)
 
 
-def _use_one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-_RUNNERS: dict[tuple, CaseRunner] = {}
-"""The case runners of this process; a world is expensive to make, so it serves all jobs."""
+def _reference_progress(log: DriveLog[Drive], world: Side, case: Case) -> float | None:
+    """The reference planner's progress in a case [m]; None while it has not driven."""
+    drive = log.find(world, REFERENCE_PLANNER, case)
+    return None if drive is None else drive.progress
 
 
 def _drive_cases(
     config: FidelityConfig, world: Side, planner: str, cases: Sequence[Case], reference_progress: Sequence[float | None]
 ) -> list[Drive]:
     """A planner's drives in one world. Where the reference's progress is unknown, the planner's own takes its place."""
-    key = (world, config.checkpoint, config.device, config.num_sampling_steps, config.pixels)
-    if key not in _RUNNERS:
-        _RUNNERS[key] = make_case_runner(
-            world,
-            config.checkpoint,
-            config.device,
-            num_sampling_steps=config.num_sampling_steps,
-            pixels=config.pixels,
-        )
-
-    runner, policy = _RUNNERS[key], _make_planner(config, planner)
-    drives = []
+    runner = shared_case_runner(
+        world,
+        config.checkpoint,
+        config.device,
+        num_sampling_steps=config.num_sampling_steps,
+        pixels=config.pixels,
+    )
+    policy, drives = _make_planner(config, planner), []
     for case, reference in zip(cases, reference_progress, strict=True):
         try:
             rollout: Rollout | None = runner.run(case, policy)

@@ -134,8 +134,8 @@ def print_comparison(comparison: Comparison) -> None:
     a = comparison.agreement
     print(
         f"\n{len(comparison.planners)} planners, {len(comparison.cases)} paired starts: "
-        f"Spearman {_format(a.spearman)}, Kendall {_format(a.kendall)}, Pearson {_format(a.pearson)}, "
-        f"MMRV {_format(a.mmrv, 3)}"
+        f"Spearman {a.spearman.text()}, Kendall {a.kendall.text()}, Pearson {a.pearson.text()}, "
+        f"MMRV {a.mmrv.text('.3f')}"
     )
     found, made_up = map(_share, (comparison.failures_found, comparison.failures_made_up))
     print(f"failures found {found}, made up {made_up}; same outcome {_share(comparison.same_verdict)}")
@@ -179,7 +179,7 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
     return Page(
         title="Does the learned world rank planners as the reference world does?",
         subtitle=f"{len(names)} planners, {len(comparison.cases)} paired starts",
-        verdict=f"{comparison.verdict}: Spearman {_format(a.spearman)}",
+        verdict=f"{comparison.verdict}: Spearman {a.spearman.text()}",
         good=comparison.rankings_agree,
         stats=[
             Stat(value=f"{a.spearman.estimate:.2f}", label=f"Spearman, target {TARGET}"),
@@ -212,14 +212,14 @@ def _scores_section(comparison: Comparison, names: Sequence[str]) -> Section:
     return Section(
         title="Scores in both worlds",
         text="Each point is one planner, with the 95 % intervals of its mean scores. "
-        f"Spearman {_format(a.spearman)}, Kendall {_format(a.kendall)}, Pearson {_format(a.pearson)}.",
+        f"Spearman {a.spearman.text()}, Kendall {a.kendall.text()}, Pearson {a.pearson.text()}.",
         figures=[Figure(png=figure, alt="mean scores in the learned world over those in the reference world")],
     )
 
 
 def _scenario_section(comparison: Comparison) -> Section:
     rows = [
-        [SCENARIOS[name].title, _format(part.spearman), _format(part.pearson), f"{part.mmrv.estimate:.3f}"]
+        [SCENARIOS[name].title, part.spearman.text(), part.pearson.text(), f"{part.mmrv.estimate:.3f}"]
         for name, part in comparison.by_scenario.items()
     ]
     return Section(
@@ -231,10 +231,6 @@ def _scenario_section(comparison: Comparison) -> Section:
 
 def _share(share: float | None) -> str:
     return "–" if share is None else f"{share:.0%}"
-
-
-def _format(interval: Interval, digits: int = 2) -> str:
-    return f"{interval.estimate:.{digits}f} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
 
 
 def _finite(result: Agreement) -> dict[str, Any]:

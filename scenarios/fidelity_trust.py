@@ -117,7 +117,7 @@ def trust_rows(trust: TrustComparison) -> list[list[str]]:
         [
             title,
             f"{trust.differences[name].mean():.3g}{units.get(name, '')}",
-            *(_format(trust.correlations[one, name]) for one in TRUSTS),
+            *(trust.correlations[one, name].text() for one in TRUSTS),
         ]
         for name, title in DIFFERENCES.items()
     ]
@@ -151,9 +151,3 @@ def print_trust(trust: TrustComparison) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))
-
-
-def _format(interval: Interval) -> str:
-    if not np.isfinite(interval.estimate):
-        return "–"
-    return f"{interval.estimate:.2f} ({interval.low:.2f} to {interval.high:.2f})"

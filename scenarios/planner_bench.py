@@ -21,19 +21,18 @@ from policies.registry import POLICIES, POLICY_HELP, files_of_policy, find_entry
 from policies.search.sampling_planner import SamplingPlannerConfig
 from policies.variants import REFERENCE_PLANNER
 from scenarios.case_results import BROKEN
-from scenarios.case_runner import CarlaPlaces, CaseRunner, make_case_runner
-from scenarios.catalogue import SCENARIOS
-from scenarios.planner_bench_drives import DriveLog, PlannerDrive, summarise_drive
+from scenarios.case_runner import CarlaPlaces, check_device, shared_case_runner, use_one_thread
+from scenarios.drive_log import DriveLog
+from scenarios.planner_bench_drives import PlannerDrive, summarise_drive
 from scenarios.planner_bench_report import Bench, print_bench, write_bench
 from scenarios.report import checkpoint_digest, code_digest, files_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
+from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts
 from scenarios.start_clips import InvalidStartError
-from scenarios.validate import ScenarioNames, check_scenarios
+from scenarios.verdict import BROKEN_EXIT
 
 DEFAULT_PLANNERS = tuple(name for name, entry in POLICIES.items() if not entry.needs_argument)
 DEFAULT_SCENARIOS = ("lead_braking", "cut_in", "pedestrian_crossing", "traffic")
-BROKEN_EXIT = 3
-"""Exit code where a planner broke."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +97,8 @@ class BenchPlannersConfig:
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and "carla" not in self.worlds:
                 raise ValueError(f"{name} are for world 'carla', which is not among {', '.join(self.worlds)}")
+        if self.maps and any(WORLDS[world].remote for world in self.worlds):
+            raise ValueError(f"maps are for worlds 'road' and 'learned', got them for {', '.join(self.worlds)}")
         self.carla()
         names = self.all_planners()
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -124,7 +125,9 @@ def bench_planners(config: BenchPlannersConfig) -> int:
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
     maps, planners = read_maps(config.maps), config.all_planners()
-    cases = place_on_maps(_draw_cases(config), maps)
+    if "learned" in config.worlds or any((entry := find_entry(p)) and entry.uses_world_model for p in planners):
+        check_device(config.device)
+    cases = place_on_maps(draw_starts(config.scenarios, config.num_seeds, config.first_seed), maps)
     conditions = {
         "checkpoint": checkpoint_digest(config.checkpoint),
         "code": code_digest(),
@@ -134,7 +137,7 @@ def bench_planners(config: BenchPlannersConfig) -> int:
         "carla": [config.carla_maps, None if config.carla_routes is None else files_digest([config.carla_routes])],
     }
     with lock_folder(config.out):
-        log = DriveLog(config.out / "drives.jsonl", conditions)
+        log = DriveLog(config.out / "drives.jsonl", conditions, PlannerDrive)
         for name in planners:
             _make_planner(config, name)  # one that cannot be made fails here, not after hours of driving
             if find_entry(name) is None or files_of_policy(name):
@@ -152,11 +155,6 @@ def bench_planners(config: BenchPlannersConfig) -> int:
     return BROKEN_EXIT if any(drive.outcome == BROKEN for drive in kept) else 0
 
 
-def _draw_cases(config: BenchPlannersConfig) -> list[Case]:
-    seeds = iter(range(config.first_seed, config.first_seed + len(config.scenarios) * config.num_seeds))
-    return [SCENARIOS[name].draw(next(seeds)) for name in config.scenarios for _ in range(config.num_seeds)]
-
-
 def _make_planner(config: BenchPlannersConfig, name: str) -> Policy:
     return make_policy(
         name,
@@ -167,7 +165,9 @@ def _make_planner(config: BenchPlannersConfig, name: str) -> Policy:
     )
 
 
-def _drive_missing(config: BenchPlannersConfig, planners: Sequence[str], cases: Sequence[Case], log: DriveLog) -> None:
+def _drive_missing(
+    config: BenchPlannersConfig, planners: Sequence[str], cases: Sequence[Case], log: DriveLog[PlannerDrive]
+) -> None:
     """Drive whatever the log does not hold yet, and log it; the reference planner, the yardstick, first."""
     total = len(planners) * len(config.worlds) * len(cases)
     missing = {(world, name): log.missing(world, name, cases) for name in planners for world in config.worlds}
@@ -175,14 +175,20 @@ def _drive_missing(config: BenchPlannersConfig, planners: Sequence[str], cases: 
     with tqdm(total=total, initial=total - left, unit="drive", desc="bench-planners") as bar:
         for is_reference in (True, False):
             jobs = [
-                (config, world, name, todo, [log.reference_progress(world, case) for case in todo])
+                (config, world, name, todo, [_reference_progress(log, world, case) for case in todo])
                 for (world, name), todo in missing.items()
                 if todo and (name == REFERENCE_PLANNER) == is_reference
             ]
             for drive in _drive_jobs(config, jobs):
-                log.add(drive)
+                log.add([drive])
                 bar.set_postfix_str(f"{drive.planner} in {drive.world}", refresh=False)
                 bar.update()
+
+
+def _reference_progress(log: DriveLog[PlannerDrive], world: str, case: Case) -> float | None:
+    """The reference planner's progress in a case [m]; None without a valid drive of it."""
+    drive = log.find(world, REFERENCE_PLANNER, case)
+    return drive.progress if drive is not None and drive.valid else None
 
 
 Job = tuple[BenchPlannersConfig, str, str, list[Case], list[float | None]]
@@ -194,18 +200,8 @@ def _drive_jobs(config: BenchPlannersConfig, jobs: Sequence[Job]) -> Iterator[Pl
         for job in jobs:
             yield from _drive_cases(*job)
         return
-    for drives in in_processes(_drive_all_cases, jobs, config.num_workers, _use_one_thread):
+    for drives in in_processes(_drive_all_cases, jobs, config.num_workers, use_one_thread):
         yield from drives
-
-
-def _use_one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-_RUNNERS: dict[tuple, CaseRunner] = {}
-"""The case runners of this process; a world is expensive to make, so it serves all planners."""
 
 
 def _drive_all_cases(*job) -> list[PlannerDrive]:
@@ -218,14 +214,12 @@ def _drive_cases(
     """A planner's drives in one world, as they are done. One that breaks is logged as broken."""
     policy = TimedPolicy(_make_planner(config, planner))
     pixels = uses_pictures(planner, policy.policy)
-    key = (world, config.checkpoint, config.device, pixels)
-    if key not in _RUNNERS:
-        _RUNNERS[key] = make_case_runner(world, config.checkpoint, config.device, config.carla(), pixels=pixels)
+    runner = shared_case_runner(world, config.checkpoint, config.device, config.carla(), pixels=pixels)
 
     for case, reference in zip(cases, references, strict=True):
         undriven = {"world": world, "planner": planner, "scenario": case.scenario, "seed": case.seed}
         try:
-            rollout = _RUNNERS[key].run(case, policy)
+            rollout = runner.run(case, policy)
         except InvalidStartError as error:
             yield PlannerDrive(**undriven, outcome="invalid", reason=str(error))
         except PolicyError as error:

@@ -1,19 +1,15 @@
-"""What `drivedit bench-planners` keeps of a drive, and the log from which an interrupted run resumes."""
+"""What `drivedit bench-planners` keeps of a drive."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from policies.drive import Rollout
 from policies.effort import TimedPolicy
-from policies.variants import REFERENCE_PLANNER
 from scenarios.case_results import BROKEN, measure
-from scenarios.json_log import JsonLog, read_log
+from scenarios.drive_log import LoggedDrive
 from scenarios.metrics.carla_driving_score import measure_carla
 from scenarios.metrics.pdm import pdms
 from scenarios.metrics.record_rollout import record_rollout
@@ -24,15 +20,11 @@ FAILURES = ("collision", "off_road", BROKEN)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannerDrive:
+class PlannerDrive(LoggedDrive):
     """A planner's drive from one start in one world.
 
     Args:
-        world: name of the world.
-        planner: name of the policy.
-        scenario: of the start.
-        seed: of the start.
-        outcome: as in CaseResult.
+        world, planner, scenario, seed, outcome: see LoggedDrive.
         reason: how the policy broke, or why there is no start; "" otherwise.
         seconds: driven [s].
         progress: along the route [m].
@@ -46,11 +38,6 @@ class PlannerDrive:
         model_steps: of a world model, in all decisions.
     """
 
-    world: str
-    planner: str
-    scenario: str
-    seed: int
-    outcome: str
     reason: str = ""
     seconds: float = 0.0
     progress: float = 0.0
@@ -61,16 +48,6 @@ class PlannerDrive:
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     model_steps: int = 0
-
-    @property
-    def key(self) -> tuple[str, str, str, int]:
-        """Identifies the drive among all."""
-        return self.world, self.planner, self.scenario, self.seed
-
-    @property
-    def valid(self) -> bool:
-        """Whether it says something about the planner."""
-        return self.outcome != "invalid"
 
     @property
     def failed(self) -> bool:
@@ -111,42 +88,3 @@ def summarise_drive(
         cpu_seconds=float(np.sum(policy.cpu_seconds)),
         model_steps=policy.model_steps,
     )
-
-
-class DriveLog:
-    """The drives done so far, one JSON line each.
-
-    Args:
-        path: of the file.
-        conditions: what every drive in it depends on: world model, code, settings.
-
-    Raises:
-        ValueError: the file was written under other conditions.
-    """
-
-    def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
-        entries = read_log(path, conditions)
-        if entries is None:
-            raise ValueError(f"{path} was written with another world model, settings or code; choose another --out")
-        read = [PlannerDrive(**entry) for entry in entries]
-        self.drives = {drive.key: drive for drive in read}
-        self._log = JsonLog(path, conditions, map(asdict, self.drives.values()))
-
-    def missing(self, world: str, planner: str, cases: Sequence[Case]) -> list[Case]:
-        """Those of the cases that a planner has not driven in a world."""
-        return [case for case in cases if (world, planner, case.scenario, case.seed) not in self.drives]
-
-    def add(self, drive: PlannerDrive) -> None:
-        """Append a drive."""
-        self._log.append([asdict(drive)])
-        self.drives[drive.key] = drive
-
-    def forget(self, planner: str) -> None:
-        """Drop a planner's drives, so that it drives again."""
-        self.drives = {key: drive for key, drive in self.drives.items() if drive.planner != planner}
-        self._log.rewrite(map(asdict, self.drives.values()))
-
-    def reference_progress(self, world: str, case: Case) -> float | None:
-        """The reference planner's progress in a case [m]; None without a valid drive of it."""
-        drive = self.drives.get((world, REFERENCE_PLANNER, case.scenario, case.seed))
-        return drive.progress if drive is not None and drive.valid else None

@@ -132,9 +132,9 @@ def row_cells(row: PlannerRow) -> list[str]:
     return [
         row.planner,
         str(row.num_drives),
-        _format(row.pdms),
+        "–" if row.pdms is None else row.pdms.text(),
         "–" if row.driving_score is None else f"{row.driving_score:.2f}",
-        _format_rate(row.failure_rate) + broken,
+        ("–" if row.failure_rate is None else row.failure_rate.text(".0%")) + broken,
         str(row.num_collisions),
         str(row.num_off_road),
         f"{row.progress:.1f}",
@@ -255,11 +255,3 @@ def exploit_size(planner: str) -> int | None:
     """Of exploit:SIZE; None of other planners."""
     name, _, size = planner.partition(":")
     return int(size) if name == "exploit" and size else None
-
-
-def _format(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{interval.estimate:.2f} ({interval.low:.2f} to {interval.high:.2f})"
-
-
-def _format_rate(rate: Interval | None) -> str:
-    return "–" if rate is None else f"{rate.estimate:.0%} ({rate.low:.0%} to {rate.high:.0%})"

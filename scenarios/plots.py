@@ -11,24 +11,9 @@ from matplotlib.figure import Figure
 
 from policies.drive import Rollout
 from scenarios.case_results import CaseResult
+from scenarios.colors import EGO, FAINT, GOOD, INK, OUTCOMES
 from scenarios.metrics.time_to_collision import TimeToCollisionConfig
 from worldsim.datatypes.scene import LaneColumn
-
-OUTCOME_COLORS = {
-    "passed": "#2f9e6e",
-    "collision": "#d64545",
-    "off_road": "#e08a2e",
-    "red_light": "#b83280",
-    "stop_sign": "#d53f8c",
-    "left_route": "#c05621",
-    "no_progress": "#8b6fc0",
-    "policy_error": "#7a1f1f",
-    "invalid": "#b5bcc7",
-    "world_error": "#5d6b7e",
-    "metric_error": "#3b4656",
-}
-INK, FAINT = "#1f2937", "#6b7280"
-PLANNER_COLOR = "#2b6cb0"
 
 
 def scenario_figure(results: Sequence[CaseResult]) -> bytes:
@@ -46,14 +31,14 @@ def scenario_figure(results: Sequence[CaseResult]) -> bytes:
     ordered = sorted(results, key=lambda r: horizon if r.min_ttc is None else r.min_ttc)
     for i, r in enumerate(ordered):
         ttc = horizon if r.min_ttc is None else r.min_ttc
-        left.vlines(i, 0, ttc, color=OUTCOME_COLORS[r.outcome], linewidth=1.4)
-        left.plot(i, ttc, "o", color=OUTCOME_COLORS[r.outcome], markersize=5)
+        left.vlines(i, 0, ttc, color=OUTCOMES[r.outcome], linewidth=1.4)
+        left.plot(i, ttc, "o", color=OUTCOMES[r.outcome], markersize=5)
     left.axhline(TimeToCollisionConfig().bound, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
     left.set(ylim=(0, horizon * 1.08), xlabel="cases, closest first", ylabel="min. time to collision [s]")
     left.set_xticks([])
 
     x_name, y_name, *_ = [*results[0].parameters, ""]  # a scenario may have but one
-    for outcome, color in OUTCOME_COLORS.items():
+    for outcome, color in OUTCOMES.items():
         chosen = [r for r in results if r.outcome == outcome]
         if chosen:
             xs = [r.parameters[x_name] for r in chosen]
@@ -73,18 +58,18 @@ def drive_figure(rollout: Rollout) -> bytes:
 
     limit = np.where(scenes.lane_valid[:, LaneColumn.SPEED_LIMIT], scenes.speed_limit, np.nan)
     speed.plot(t, 3.6 * limit, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), label="limit")
-    speed.plot(t, 3.6 * scenes.speed, color="#2b6cb0", linewidth=1.8, label="speed")
+    speed.plot(t, 3.6 * scenes.speed, color=EGO, linewidth=1.8, label="speed")
     speed.set(ylabel="[km/h]", ylim=(0, None), title="speed")
     speed.legend(frameon=False, fontsize=8)
 
     half = np.where(scenes.lane_valid[:, LaneColumn.HALF_WIDTH], scenes.half_width, np.nan)
     offset.fill_between(t, -half, half, color="#e6ecf5", linewidth=0)
     lateral = np.where(scenes.lane_valid[:, LaneColumn.LATERAL_OFFSET], scenes.lateral_offset, np.nan)
-    offset.plot(t, lateral, color="#2f9e6e", linewidth=1.8)
+    offset.plot(t, lateral, color=GOOD, linewidth=1.8)
     offset.set(ylabel="[m]", title="offset from the lane centre")
 
-    risk.plot(t, rollout.collision, color=OUTCOME_COLORS["collision"], linewidth=1.8, label="collision")
-    risk.plot(t, rollout.off_road, color=OUTCOME_COLORS["off_road"], linewidth=1.8, label="off road")
+    risk.plot(t, rollout.collision, color=OUTCOMES["collision"], linewidth=1.8, label="collision")
+    risk.plot(t, rollout.off_road, color=OUTCOMES["off_road"], linewidth=1.8, label="off road")
     risk.set(ylim=(-0.02, 1.02), title="probability")
     risk.legend(frameon=False, fontsize=8)
 
@@ -110,7 +95,7 @@ def agreement_figure(names: Sequence[str], reference: np.ndarray, simulator: np.
     errors = [np.abs(s - m) for s, m in zip(spread, means, strict=True)]
 
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
-    axes.errorbar(*means, xerr=errors[0], yerr=errors[1], fmt="o", color="#2b6cb0", ecolor="#b9cbe4", markersize=5)
+    axes.errorbar(*means, xerr=errors[0], yerr=errors[1], fmt="o", color=EGO, ecolor="#b9cbe4", markersize=5)
     for name, x, y in zip(names, *means, strict=True):
         axes.annotate(name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7, color=INK)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
@@ -132,9 +117,9 @@ def trust_figure(trust: np.ndarray, path: np.ndarray, score: np.ndarray) -> byte
     quarters = [rows for rows in np.array_split(order, 4) if len(rows)]
     labels = ("distance of the paths [m]", "difference of the scores")
     for axes, values, label in zip(figure.subplots(1, 2), (path, score), labels, strict=True):
-        axes.plot(trust, values, "o", color="#2b6cb0", markersize=4, alpha=0.5)
+        axes.plot(trust, values, "o", color=EGO, markersize=4, alpha=0.5)
         middles, means = [trust[rows].mean() for rows in quarters], [values[rows].mean() for rows in quarters]
-        axes.plot(middles, means, "D-", color=OUTCOME_COLORS["off_road"], linewidth=1.4, markersize=6)
+        axes.plot(middles, means, "D-", color=OUTCOMES["off_road"], linewidth=1.4, markersize=6)
         axes.set(xlabel="lowest trust of the drive", ylabel=label, ylim=(0, None))
     return _png(figure)
 
@@ -148,7 +133,7 @@ def effort_figure(series: Mapping[str, Sequence[tuple[str, float, float]]]) -> b
     figure = _figure(9.2, 3.9)
     for axes, (title, points) in zip(figure.subplots(1, len(series), squeeze=False)[0], series.items(), strict=True):
         for name, milliseconds, score in points:
-            axes.plot(max(milliseconds, 0.01), score, "o", color=PLANNER_COLOR, markersize=5)
+            axes.plot(max(milliseconds, 0.01), score, "o", color=EGO, markersize=5)
             place = {"xytext": (5, 3), "textcoords": "offset points", "fontsize": 7, "color": INK}
             axes.annotate(name, (max(milliseconds, 0.01), score), **place)
         axes.set(title=title, xscale="log", xlabel="processor time a decision [ms]", ylabel="PDMS", ylim=(-0.02, 1.05))
@@ -163,7 +148,7 @@ def overoptimisation_figure(series: Mapping[str, Sequence[tuple[int, float]]]) -
     """
     figure = _figure(5.6, 3.4)
     axes = figure.subplots()
-    for (title, points), color in zip(series.items(), (PLANNER_COLOR, *OUTCOME_COLORS.values()), strict=False):
+    for (title, points), color in zip(series.items(), (EGO, *OUTCOMES.values()), strict=False):
         axes.plot(*zip(*points, strict=True), "o-", color=color, markersize=5, linewidth=1.4, label=title)
     axes.set(xscale="log", xlabel="sequences tried in a round", ylabel="reward [1/s]")
     axes.legend(frameon=False, fontsize=8, labelcolor=INK)

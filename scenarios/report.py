@@ -246,10 +246,10 @@ def files_digest(files: Sequence[Path]) -> str:
 
 
 def planners_digest() -> str:
-    """SHA-256 of the pixel planners' weights."""
-    from policies.pixels.catalogue import WEIGHTS
+    """SHA-256 of the weights of all planners that ship with the package."""
+    import policies
 
-    return _folder_digest(WEIGHTS)
+    return files_digest(sorted(Path(policies.__path__[0]).glob("*/weights/*.safetensors")))
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from scenarios.case_results import CaseResult
+from scenarios.colors import BAD, CAR, EGO, USERS, to_rgb
 from scenarios.rollout_files import SavedDrive, load_drive
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.boxes import wrap_angle
@@ -28,9 +29,7 @@ TIMELINE = "time"
 HEIGHTS = {ObjectKind.PEDESTRIAN: 1.75, ObjectKind.TRUCK: 3.2}
 CAR_HEIGHT = 1.5
 """SceneStates tell no heights [m]."""
-EGO_RGB, FAILED_RGB = (43, 108, 176), (214, 69, 69)
-USER_RGB = {ObjectKind.PEDESTRIAN: (194, 65, 12), ObjectKind.STATIC: (93, 107, 126)}
-CAR_RGB, ROAD_RGB, LINE_RGB = (183, 121, 31), (150, 156, 165), (235, 235, 235)
+ROAD_RGB, LINE_RGB = (150, 156, 165), (235, 235, 235)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +81,7 @@ def _log_run(recording: Any, run: Run) -> None:
     path = _on_ground(to_vehicle_frame(drive.vehicles[0], drive.vehicles[:, :2]))
     recording.log(f"{root}/case", rr.TextDocument(_describe(run.result), media_type="text/markdown"), static=True)
     _log_road(recording, f"{root}/world/road", drive)
-    recording.log(f"{root}/world/path", rr.LineStrips3D([path], colors=[EGO_RGB], radii=[0.05]), static=True)
+    recording.log(f"{root}/world/path", rr.LineStrips3D([path], colors=[to_rgb(EGO)], radii=[0.05]), static=True)
     if run.film is not None:
         film = rr.AssetVideo(contents=run.film.read_bytes(), media_type="video/mp4")
         recording.log(f"{root}/film", film, static=True)
@@ -109,7 +108,7 @@ def _ego(drive: SavedDrive, k: int, place: np.ndarray) -> Any:
     model = VehicleModel()
     failed = max(drive.collision[k], drive.off_road[k]) > 0.5
     size = np.array([[model.length, model.width, CAR_HEIGHT]])
-    return _boxes(place[None, :2], _turn(drive, k)[None], size, [FAILED_RGB if failed else EGO_RGB], ["ego"])
+    return _boxes(place[None, :2], _turn(drive, k)[None], size, [to_rgb(BAD if failed else EGO)], ["ego"])
 
 
 def _road_users(drive: SavedDrive, k: int, place: np.ndarray) -> Any:
@@ -118,7 +117,7 @@ def _road_users(drive: SavedDrive, k: int, place: np.ndarray) -> Any:
     kinds = [ObjectKind(kind) for kind in scene.object_kinds[scene.object_valid].tolist()]
     heights = np.array([HEIGHTS.get(kind, CAR_HEIGHT) for kind in kinds]).reshape(-1, 1)
     centres, yaw = place[:2] + rotate(boxes[:, :2], float(_turn(drive, k))), boxes[:, 2] + _turn(drive, k)
-    colors = [USER_RGB.get(kind, CAR_RGB) for kind in kinds]
+    colors = [to_rgb(USERS.get(kind, CAR)) for kind in kinds]
     return _boxes(centres, yaw, np.hstack([boxes[:, 3:], heights]), colors, [kind.name.lower() for kind in kinds])
 
 

@@ -14,7 +14,18 @@ from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 
-ARRAYS = ("vehicles", "actions", "rewards", "collision", "off_road", "wrong_way", "progress", "trust")
+ARRAYS = (
+    "vehicles",
+    "actions",
+    "rewards",
+    "collision",
+    "off_road",
+    "wrong_way",
+    "red_light",
+    "stop_sign_missed",
+    "progress",
+    "trust",
+)
 """Of a rollout, kept beside its scenes; frames are in the film."""
 LAYOUT_RADIUS = 60.0
 """How far around a drive its ground is kept, for pictures of it [m]."""
@@ -84,5 +95,4 @@ def load_drive(path: Path) -> SavedDrive:
 
 
 def _arrays(rollout: Rollout) -> dict[str, np.ndarray]:
-    kept = {name: getattr(rollout, name) for name in ARRAYS}
-    return {name: value for name, value in kept.items() if value is not None} | {"scenes": rollout.scenes.to_vector()}
+    return {name: getattr(rollout, name) for name in ARRAYS} | {"scenes": rollout.scenes.to_vector()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -61,7 +61,8 @@ class StartClips:
         Raises:
             InvalidStartError: the case has no usable start in the reference world.
         """
-        found = _CACHE.get(self._key(case), lambda: self._record(case))
+        key = self._key(case)
+        found = self._record(case) if key is None else _CACHE.get(key, lambda: self._record(case))
         if isinstance(found, NoStart):
             raise InvalidStartError(found.reason)
         return found
@@ -80,11 +81,14 @@ class StartClips:
         except InvalidStartError as error:
             return NoStart(reason=str(error))
 
-    def _key(self, case: Case) -> str:
-        """Changes with everything that the clip of a case depends on."""
+    def _key(self, case: Case) -> str | None:
+        """Changes with everything that the clip of a case depends on; None where that cannot be told."""
+        scripts = _digest_of_scripts(case)
+        if scripts is None:
+            return None
         place = {"town": case.town} if case.map is None else {"map": case.map.digest}
         situation = repr((case.scenario, case.seed, case.reference_options(place)))
-        return digest_of(situation, str(self.pictures), self.made_by, _digest_of_scripts(case), _digest_of_makers())
+        return digest_of(situation, str(self.pictures), self.made_by, scripts, _digest_of_makers())
 
 
 def reference_start(env: gymnasium.Env, case: Case, options: Mapping[str, Any], *, pictures: bool = True) -> StartClip:
@@ -118,10 +122,18 @@ def begin_case(env: gymnasium.Env, case: Case, options: Mapping[str, Any]) -> tu
     return observation, info
 
 
-def _digest_of_scripts(case: Case) -> str:
-    """Of the files that say how scripted actors move, wherever they lie."""
-    files = {inspect.getsourcefile(type(script)) for script in (*case.actors.scripts, *case.actors.partners)}
-    return files_digest([Path(file) for file in sorted(filter(None, files))])
+def _digest_of_scripts(case: Case) -> str | None:
+    """Of the files that say how scripted actors move, wherever they lie. None where that cannot be told: a script that
+    is no dataclass does not tell its values, and one that was typed into an interpreter has no file."""
+    files: set[Path] = set()
+    for script in (*case.actors.scripts, *case.actors.partners):
+        if not is_dataclass(script):
+            return None
+        try:
+            files |= {Path(inspect.getfile(base)) for base in type(script).__mro__ if base is not object}
+        except (TypeError, OSError):
+            return None
+    return files_digest(sorted(files)) if all(file.is_file() for file in files) else None
 
 
 @lru_cache(maxsize=1)

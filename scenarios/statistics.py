@@ -19,6 +19,12 @@ class Interval:
     low: float
     high: float
 
+    def text(self, form: str = ".2f") -> str:
+        """ "0.93 (0.38 to 1.00)", numbers in the given format; a dash where there is no estimate."""
+        if not math.isfinite(self.estimate):
+            return "–"
+        return f"{self.estimate:{form}} ({self.low:{form}} to {self.high:{form}})"
+
 
 def clopper_pearson(num_failures: int, num_trials: int, confidence: float = 0.95) -> Interval:
     """The exact two-sided interval of a failure rate (Clopper and Pearson 1934).

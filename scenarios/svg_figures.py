@@ -7,6 +7,7 @@ from html import escape
 
 import numpy as np
 
+from scenarios.colors import BAD, CAR, EGO, FAINT, GOOD, INK, INVALID, USERS
 from scenarios.coverage import ParameterCoverage
 from scenarios.metrics.collision import THRESHOLD, first_event
 from scenarios.rollout_files import SavedDrive
@@ -16,11 +17,6 @@ from worldsim.datatypes.route import rotate, to_vehicle_frame
 from worldsim.datatypes.scene import LaneColumn, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
-EGO_COLOR, EVENT_COLOR, LANE_COLOR = "#2b6cb0", "#d64545", "#2b6cb0"
-INK, FAINT = "#1f2937", "#6b7280"
-GOOD_COLOR, BAD_COLOR, INVALID_COLOR = "#2f9e6e", "#d64545", "#b5bcc7"
-USER_COLORS = {ObjectKind.PEDESTRIAN: "#c2410c", ObjectKind.STATIC: "#5d6b7e"}
-CAR_COLOR = "#b7791f"
 AREA_COLORS = {
     AreaKind.OTHER: "#e9eee4",
     AreaKind.MEDIAN: "#dfe7d8",
@@ -56,17 +52,17 @@ def top_view_svg(drive: SavedDrive) -> str:
 
     parts = [*_road(drive, low, high)]
     parts += _lane(drive, path[: last + 1], yaw0)
-    parts.append(_line(path[: last + 1], EGO_COLOR, 0.35))
+    parts.append(_line(path[: last + 1], EGO, 0.35))
     model, every = VehicleModel(), max(round(1 / drive.dt), 1)
     for k in sorted({*range(0, last + 1, every), last}):
         opacity = 0.2 + 0.8 * k / max(last, 1)
         yaw = float(drive.vehicles[k, VehicleColumn.YAW]) - yaw0
         for box, kind in zip(*_road_users(drive, k), strict=True):
-            color = USER_COLORS.get(ObjectKind(kind), CAR_COLOR)
+            color = USERS.get(ObjectKind(kind), CAR)
             parts.append(_polygon(path[k] + rotate(corners(box), yaw), color, opacity))
         ego = corners(np.array([*path[k], yaw, model.length, model.width]))
         hit = event is not None and k == last
-        parts.append(_polygon(ego, EVENT_COLOR if hit else EGO_COLOR, opacity))
+        parts.append(_polygon(ego, BAD if hit else EGO, opacity))
         if k == last or np.linalg.norm(path[k] - path[last]) > LABEL_DISTANCE:
             parts.append(_text(path[k] + np.array([0.0, model.width / 2 + 0.9]), f"{k * drive.dt:.3g} s", FAINT, 1.5))
     parts += _scale_bar(low, high)
@@ -88,9 +84,9 @@ def coverage_svg(coverage: Sequence[ParameterCoverage]) -> str:
             total = one.num_valid + one.num_invalid
             parts.append(_rect(x, parted, wide, 18, "#e9edf3" if total else "#ffffff", "#cbd2dc" if not total else ""))
             counts = (
-                (one.num_valid - one.num_failed, GOOD_COLOR),
-                (one.num_failed, BAD_COLOR),
-                (one.num_invalid, INVALID_COLOR),
+                (one.num_valid - one.num_failed, GOOD),
+                (one.num_failed, BAD),
+                (one.num_invalid, INVALID),
             )
             begin = x
             for count, color in counts:
@@ -99,7 +95,7 @@ def coverage_svg(coverage: Sequence[ParameterCoverage]) -> str:
             text = f"{one.num_failed} of {one.num_valid} failed" if one.num_valid else "no valid case"
             if one.num_invalid:
                 text += f", {one.num_invalid} invalid"
-            parts.append(_plain(x, top + 36, f"{one.label}: {text}", FAINT if one.num_valid else BAD_COLOR, 10.5))
+            parts.append(_plain(x, top + 36, f"{one.label}: {text}", FAINT if one.num_valid else BAD, 10.5))
     return _document(f"0 0 {width:g} {max(len(coverage) * row, 1):g}", parts, "")
 
 
@@ -145,7 +141,7 @@ def _lane(drive: SavedDrive, path: np.ndarray, yaw0: float) -> list[str]:
     left = np.stack([-np.sin(heading), np.cos(heading)], axis=-1)
     centre = path - lane[:num, LaneColumn.LATERAL_OFFSET, None] * left
     edges = [centre + sign * lane[:num, LaneColumn.HALF_WIDTH, None] * left for sign in (1.0, -1.0)]
-    return [_line(edge[known], LANE_COLOR, 0.12, "0.8 0.8") for edge in edges]
+    return [_line(edge[known], EGO, 0.12, "0.8 0.8") for edge in edges]
 
 
 def _road_users(drive: SavedDrive, k: int) -> tuple[np.ndarray, np.ndarray]:

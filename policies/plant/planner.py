@@ -1,6 +1,6 @@
 """PlanTPlanner: a policy that drives by waypoints which a transformer reads off the SceneState.
 
-PlanT is imitation: it searches nothing. The PlanT-style cost of `policies.costs` is for planners that search.
+PlanT is imitation: it searches nothing. The PlanT-style cost of `policies.search.plant_cost` is for planners that do.
 """
 
 from __future__ import annotations

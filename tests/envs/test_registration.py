@@ -13,7 +13,7 @@ from small_worlds import ConstantWorld, world_step
 from envs.driving_env import DrivingEnv
 from envs.viewer.config import PlayConfig
 from envs.worlds import LOCAL_WORLDS, REFERENCE_WORLDS, WORLDS, WorldEntry
-from scenarios.validate import ValidateConfig
+from scenarios.validation_config import ValidateConfig
 from training.recording.record import RecordConfig, make_named_world
 
 

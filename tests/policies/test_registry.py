@@ -1,6 +1,7 @@
 """Policies by name: one entry each, read by the factory and the command line."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from policies.policy import ConstantPolicy
 from policies.registry import POLICIES, PolicyEntry, files_of_policy, find_entry, make_policy
 from policies.rule_based import LaneFollower
 from policies.search.sampling_planner import SamplingPlanner, SamplingPlannerConfig
-from scenarios.validate import ValidateConfig, checkpoint_used
+from scenarios.validate import checkpoint_used
+from scenarios.validation_config import ValidateConfig
 from worldsim.datatypes.scene import SceneState
 
 FRAME = np.zeros((8, 8, 3), np.uint8)
@@ -20,7 +22,7 @@ INFO = {"scene": SceneState.empty().to_vector()}
 @pytest.mark.parametrize("name", ["lane_follower", "pid_follower", "constant_velocity", "stop", "constant", "random"])
 def test_a_policy_that_needs_no_world_model_acts_at_once(name):
     policy = make_policy(name)
-    policy.reset(None, 0)  # type: ignore[arg-type]
+    policy.reset(SimpleNamespace(world=SimpleNamespace(dt=0.1)), 0)  # type: ignore[arg-type]
     action = policy.act(FRAME, INFO)
     assert (action.shape, action.dtype) == ((2,), np.float32)
     assert not POLICIES[name].uses_world_model

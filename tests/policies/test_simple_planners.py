@@ -15,7 +15,7 @@ from policies.pid_follower import PIDFollower
 from policies.policy import ConstantPolicy
 from policies.replay import Replay
 from policies.rule_based import LaneFollower
-from policies.speed_pid import PIDConfig
+from policies.speed_pid import PIDConfig, SpeedPID
 from policies.stop import Stop
 from worldsim.datatypes.scene import control_from_action
 
@@ -66,6 +66,15 @@ def test_the_pid_makes_up_for_a_car_that_is_not_the_vehicle_model():
     assert np.abs(own - same).max() < 0.35  # where the car is the model, there is nothing to make up for
     with pytest.raises(ValueError, match="integral must not be negative, got -1"):
         PIDConfig(integral=-1)
+
+
+def test_the_pid_is_the_same_at_any_time_step():
+    def pedal_after_a_second(dt: float) -> float:
+        pid = SpeedPID(MODEL)
+        pid.pedal(0.0, 9.0, dt)
+        return [pid.pedal(0.0, 8.0, dt) for _ in range(round(1 / dt))][-1]
+
+    assert pedal_after_a_second(0.05) == pytest.approx(pedal_after_a_second(0.1), rel=0.01)
 
 
 def test_replay_repeats_the_actions_and_then_stops():

@@ -9,7 +9,7 @@ from scenarios.criteria import PassCriteria
 from scenarios.fidelity import FidelityConfig
 from scenarios.parameters import Values
 from scenarios.scenario import HELD_OUT_TOWNS, RUN_OUT, Situation
-from scenarios.validate import ValidateConfig
+from scenarios.validation_config import ValidateConfig
 
 
 @pytest.fixture

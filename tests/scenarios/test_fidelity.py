@@ -81,7 +81,9 @@ def test_planners_that_look_are_ranked_without_the_reference_planner_and_pushed(
     assert "Recovery" in (tmp_path / "report.html").read_text()
 
 
-def test_what_cannot_be_compared_is_refused() -> None:
+def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="device 'cuda:99' cannot be had"):
+        fidelity(FidelityConfig(device="cuda:99", out=tmp_path))
     with pytest.raises(ValueError, match="num_seeds must be at least 1, got 0"):
         FidelityConfig(num_seeds=0)
     with pytest.raises(ValueError, match="at least one scenario"):
@@ -98,6 +100,19 @@ def test_what_cannot_be_compared_is_refused() -> None:
         FidelityConfig(observe="pixels", planners=("blind",))
     with pytest.raises(ValueError, match="recovery_starts must be at least 0, got -1"):
         FidelityConfig(recovery_starts=-1)
+
+
+@pytest.mark.parametrize("allow", [False, True])
+def test_a_pickle_of_ones_own_is_loaded_only_where_that_is_allowed(
+    allow: bool, tiny_checkpoint: Path, tmp_path: Path, monkeypatch
+) -> None:
+    def tell(name: str, **settings) -> None:
+        raise ValueError(f"{name} {settings['allow_pickle']} {settings['checkpoint'].name}")
+
+    monkeypatch.setattr("scenarios.fidelity.make_policy", tell)
+    config = FidelityConfig(own=("sb3:mine.zip",), allow_pickle=allow, checkpoint=tiny_checkpoint, out=tmp_path / "out")
+    with pytest.raises(ValueError, match=f"^sb3:mine.zip {allow} {tiny_checkpoint.name}$"):
+        fidelity(config)
 
 
 def refuse(number: int) -> int:

@@ -106,7 +106,9 @@ def test_exploit_of_several_sizes_gets_a_plot_of_reward_over_size(tmp_path: Path
     assert "Can the learned world be gamed?" not in (tmp_path / "report.html").read_text()
 
 
-def test_what_cannot_be_benched_is_refused() -> None:
+def test_what_cannot_be_benched_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="device 'cuda:99' cannot be had"):
+        bench_planners(BenchPlannersConfig(planners=("stop",), device="cuda:99", out=tmp_path))
     assert {"pdm_closed", "mppi_pdms", "exploit", "pixels"} < {*DEFAULT_PLANNERS}
     assert not {"sb3", "replay"} & {*DEFAULT_PLANNERS}
     assert BenchPlannersConfig(exploit=(16, 64)).all_planners() == ("lane_follower", "exploit:16", "exploit:64")
@@ -116,5 +118,7 @@ def test_what_cannot_be_benched_is_refused() -> None:
         BenchPlannersConfig(worlds=())
     with pytest.raises(ValueError, match="carla_maps are for world 'carla', which is not among learned, road"):
         BenchPlannersConfig(carla_maps=("Town01",))
+    with pytest.raises(ValueError, match="maps are for worlds 'road' and 'learned', got them for road, carla"):
+        BenchPlannersConfig(worlds=("road", "carla"), maps=(Path("town.xodr"),))
     with pytest.raises(ValueError, match="num_seeds must be at least 1, got 0"):
         BenchPlannersConfig(num_seeds=0)

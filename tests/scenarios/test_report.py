@@ -5,11 +5,13 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+import policies
 from envs.video import mp4_bytes, write_mp4
 from scenarios.case_results import CaseResult, Measurement
 from scenarios.metrics.metric_value import Validity
@@ -28,6 +30,7 @@ from scenarios.report import (
     SvgFigure,
     Table,
     Video,
+    planners_digest,
     provenance,
     write_json,
     write_page,
@@ -164,6 +167,19 @@ def test_provenance_names_seeds_versions_and_the_checkpoint_by_content(tmp_path)
     assert (first["seeds"], second["seeds"]) == ("3..5", "3, 5, 9")
     assert first["checkpoint"] != second["checkpoint"]
     assert first["numpy"] == np.__version__
+
+
+def test_the_digest_of_planners_covers_all_that_ship_weights(tmp_path, monkeypatch):
+    assert {path.parent.parent.name for path in Path(policies.__path__[0]).glob("*/weights/*")} == {"pixels", "plant"}
+    monkeypatch.setattr(policies, "__path__", [str(tmp_path)])
+    digests = set()
+    for kind in ("pixels", "plant"):
+        file = tmp_path / kind / "weights" / f"{kind}.safetensors"
+        file.parent.mkdir(parents=True)
+        for content in (b"before", b"after"):
+            file.write_bytes(content)
+            digests.add(planners_digest())
+    assert len(digests) == 4
 
 
 def test_overlay_shows_the_object_where_it_is():

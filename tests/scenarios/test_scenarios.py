@@ -17,7 +17,8 @@ from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.catalogue.lane_changes import cut_in_is_avoidable
 from scenarios.scenario import CONTEXT
 from scenarios.start_clips import StartClips
-from scenarios.validate import ValidateConfig, validate
+from scenarios.validate import validate
+from scenarios.validation_config import ValidateConfig
 from worldsim.datatypes.scene import ObjectKind
 
 

@@ -13,7 +13,7 @@ from scenarios.actors import BrakingLead
 from scenarios.case_runner import NUM_REMEMBERED, ReferenceCaseRunner, make_case_runner
 from scenarios.catalogue import SCENARIOS
 from scenarios.films import film_again
-from scenarios.rollout_files import digest_rollout, without_pictures
+from scenarios.rollout_files import ARRAYS, digest_rollout, without_pictures
 from scenarios.start_clips import InvalidStartError, StartClips
 
 
@@ -79,6 +79,29 @@ def test_whatever_makes_another_clip_is_recorded_anew(count, monkeypatch):
     assert count() == 1
 
 
+class Untold:
+    """A script that does not say what it was made with."""
+
+    def __init__(self, script):
+        self.initial, self.step = script.initial, script.step
+
+    def __repr__(self):
+        return "Untold()"
+
+
+def test_a_clip_whose_scripts_cannot_be_told_apart_is_recorded_every_time(count, monkeypatch):
+    case = SCENARIOS["lead_braking"].draw(0)
+    untold = replace(case, actors=replace(case.actors, scripts=(Untold(case.actors.scripts[0]),)))
+    for _ in range(2):
+        supply().of(untold)
+        assert count() == 1
+    monkeypatch.setattr(BrakingLead, "__module__", "__main__")  # typed into an interpreter
+    monkeypatch.delattr("__main__.__file__", raising=False)
+    for _ in range(2):
+        supply().of(case)
+        assert count() == 1
+
+
 def test_that_there_is_no_start_is_remembered_too(count):
     case = SCENARIOS["lead_braking"].draw(0)
     overlapping = BrakingLead(gap=-3.0, speed=case.ego_speed, brake_at=9.0, deceleration=1.0)
@@ -103,6 +126,16 @@ def test_another_policy_goes_back_to_the_same_start(count):
     count()
     runner.run(case, LaneFollower())
     assert count() == 1, "only the newest are remembered"
+
+
+def test_a_drive_that_differs_in_anything_has_another_digest():
+    drive = ReferenceCaseRunner(DrivingEnv(StraightWorld())).run(SCENARIOS["lead_braking"].draw(0), ConstantPolicy())
+    for name in (*ARRAYS, "frames"):
+        changed = np.array(getattr(drive, name))
+        changed.flat[-1] = not changed.flat[-1] if changed.dtype == bool else changed.flat[-1] + 1
+        assert digest_rollout(replace(drive, **{name: changed})) != digest_rollout(drive), name
+    told = {field.name for field in fields(drive) if isinstance(getattr(drive, field.name), np.ndarray)}
+    assert told == {*ARRAYS, "frames"}
 
 
 def test_no_picture_is_made_for_a_policy_that_does_not_look(tiny_checkpoint, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from policies.policy import ConstantPolicy
 from scenarios.case_results import run_cases
 from scenarios.case_runner import CarlaPlaces, make_case_runner
 from scenarios.catalogue import SCENARIOS
-from scenarios.validate import ValidateConfig
+from scenarios.validation_config import ValidateConfig
 
 ROAD = ("--world", "road", "--frame-size", "128", "128")
 

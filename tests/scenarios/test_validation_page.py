@@ -17,16 +17,16 @@ from policies.rule_based import LaneFollower
 from scenarios.case_results import run_cases
 from scenarios.case_runner import ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS
+from scenarios.colors import OUTCOMES
 from scenarios.coverage import describe_gaps, measure_coverage
 from scenarios.criteria import PassCriteria
 from scenarios.metric_summaries import summarise_metrics
 from scenarios.metrics.measure_drive import define_metrics
-from scenarios.plots import OUTCOME_COLORS
 from scenarios.report import write_page
 from scenarios.rerun_file import Run, check_rerun, write_rerun
 from scenarios.rollout_files import load_drive, save_rollout
 from scenarios.svg_figures import coverage_svg, top_view_svg
-from scenarios.validate import ValidateConfig
+from scenarios.validation_config import ValidateConfig
 from scenarios.validation_page import validation_page
 from scenarios.validation_report import Validation, report_content
 from scenarios.verdict import decide
@@ -144,7 +144,7 @@ def test_each_outcome_has_its_color():
     rollout = ReferenceCaseRunner(DrivingEnv(StraightWorld())).run(SCENARIO.draw(0), LaneFollower())
     all_bounds = PassCriteria(min_progress=1.0, max_red_lights=0, max_stop_signs=0, max_route_offset=4.0)
     criteria = [criterion.name for criterion in all_bounds.judge(rollout)]
-    assert {*criteria, "passed", "policy_error", "invalid", "world_error", "metric_error"} == set(OUTCOME_COLORS)
+    assert {*criteria, "passed", "policy_error", "invalid", "world_error", "metric_error"} == set(OUTCOMES)
 
 
 def test_a_rerun_file_needs_its_package_and_a_place(tmp_path, monkeypatch):

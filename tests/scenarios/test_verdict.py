@@ -4,7 +4,7 @@ import pytest
 
 from scenarios.case_results import BROKEN, MEASURING_BROKE, WORLD_BROKE, CaseResult
 from scenarios.criteria import Criterion
-from scenarios.validate import ValidateConfig
+from scenarios.validation_config import ValidateConfig
 from scenarios.verdict import VerdictConfig, decide, decided
 
 

@@ -1,0 +1,81 @@
+"""The log of drives of many planners in several worlds, from which an interrupted run resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from scenarios.json_log import JsonLog, read_log
+from scenarios.scenario import Case
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedDrive:
+    """What every drive in a log says; subclasses add what they measure, in plain values.
+
+    Args:
+        world: name of the world.
+        planner: name of the policy.
+        scenario: of the start.
+        seed: of the start.
+        outcome: as in CaseResult; "invalid" if there is no usable start.
+    """
+
+    world: str
+    planner: str
+    scenario: str
+    seed: int
+    outcome: str
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """Identifies the drive among all."""
+        return self.world, self.planner, self.scenario, self.seed
+
+    @property
+    def valid(self) -> bool:
+        """Whether it says something about the planner."""
+        return self.outcome != "invalid"
+
+
+DriveType = TypeVar("DriveType", bound=LoggedDrive)
+
+
+class DriveLog(Generic[DriveType]):
+    """The drives done so far, one JSON line each.
+
+    Args:
+        path: of the file.
+        conditions: what every drive in it depends on: world model, code, settings.
+        drive_type: class of the drives.
+
+    Raises:
+        ValueError: the file was written under other conditions.
+    """
+
+    def __init__(self, path: Path, conditions: Mapping[str, Any], drive_type: type[DriveType]) -> None:
+        entries = read_log(path, conditions)
+        if entries is None:
+            raise ValueError(f"{path} was written with another world model, settings or code; choose another --out")
+        self.drives = {drive.key: drive for drive in (drive_type(**entry) for entry in entries)}
+        self._log = JsonLog(path, conditions, map(asdict, self.drives.values()))
+
+    def find(self, world: str, planner: str, case: Case) -> DriveType | None:
+        """A planner's drive of a case in a world; None while it has not driven."""
+        return self.drives.get((world, planner, case.scenario, case.seed))
+
+    def missing(self, world: str, planner: str, cases: Sequence[Case]) -> list[Case]:
+        """Those of the cases that a planner has not driven in a world."""
+        return [case for case in cases if self.find(world, planner, case) is None]
+
+    def add(self, drives: Sequence[DriveType]) -> None:
+        """Append drives."""
+        self._log.append([asdict(drive) for drive in drives])
+        self.drives |= {drive.key: drive for drive in drives}
+
+    def forget(self, planner: str) -> None:
+        """Drop a planner's drives, so that it drives again."""
+        self.drives = {key: drive for key, drive in self.drives.items() if drive.planner != planner}
+        self._log.rewrite(map(asdict, self.drives.values()))
