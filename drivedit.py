@@ -289,7 +289,7 @@ def _train():
 
 
 def _clone():
-    """Train the pixel planners, which imitate the lane follower from camera frames; resumes."""
+    """Train the planners that imitate the lane follower, from camera frames or (PlanT) from tracked states; resumes."""
     from training.clone import CloneConfig, clone
 
     return CloneConfig, clone
