@@ -290,7 +290,7 @@ def _train():
 
 
 def _clone():
-    """Train the planners that imitate the lane follower, from camera frames or from tracked state; resumes."""
+    """Train the planners that imitate the lane follower, from camera frames or (PlanT) from tracked states; resumes."""
     from training.clone import CloneConfig, clone
 
     return CloneConfig, clone

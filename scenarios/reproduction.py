@@ -37,7 +37,8 @@ def keep_failure(folder: Path, result: CaseResult, rollout: Rollout | None, comm
     """
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "result.json", result.to_json())
-    script = f"#!/bin/sh\n# Drives {result.scenario} seed {result.seed} again and compares it, bit for bit.\n"
+    compares = "" if rollout is None else " and compares it, bit for bit"
+    script = f"#!/bin/sh\n# Drives {result.scenario} seed {result.seed} again{compares}.\n"
     with atomic_path(folder / "reproduce.sh") as temporary:
         temporary.write_text(f"{script}cd {shlex.quote(str(Path.cwd()))} || exit 2\nexec {command}\n", encoding="utf-8")
         temporary.chmod(0o755)
