@@ -132,6 +132,12 @@ class CaseResult:
         return self.metric("min_time_to_collision")
 
     @property
+    def min_ttc_known(self) -> bool:
+        """Whether the least time to collision is known, be it above the horizon."""
+        measured = self.metrics.get("min_time_to_collision")
+        return measured is not None and measured.validity != Validity.UNKNOWN
+
+    @property
     def impact_speed(self) -> float | None:
         """Relative to what was hit [m/s]; None without a collision, and where it is not known."""
         return self.metric("impact_speed")

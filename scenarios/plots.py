@@ -16,8 +16,12 @@ from scenarios.metrics.time_to_collision import TimeToCollisionConfig
 from worldsim.datatypes.scene import LaneColumn
 
 
-def scenario_figure(results: Sequence[CaseResult]) -> bytes:
+def scenario_figure(results: Sequence[CaseResult], labels: Mapping[str, str]) -> bytes:
     """How close each case came to a collision, and which parameters the failures have.
+
+    Args:
+        results: of one scenario.
+        labels: name of each parameter to name with unit.
 
     Raises:
         ValueError: there are no results.
@@ -28,13 +32,18 @@ def scenario_figure(results: Sequence[CaseResult]) -> bytes:
     left, right = figure.subplots(1, 2, width_ratios=[1.15, 1])
 
     horizon = TimeToCollisionConfig().horizon
-    ordered = sorted(results, key=lambda r: horizon if r.min_ttc is None else r.min_ttc)
+    known = [r for r in results if r.min_ttc_known]
+    ordered = sorted(known, key=lambda r: horizon if r.min_ttc is None else r.min_ttc)
     for i, r in enumerate(ordered):
         ttc = horizon if r.min_ttc is None else r.min_ttc
         left.vlines(i, 0, ttc, color=OUTCOMES[r.outcome], linewidth=1.4)
         left.plot(i, ttc, "o", color=OUTCOMES[r.outcome], markersize=5)
     left.axhline(TimeToCollisionConfig().bound, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
-    left.set(ylim=(0, horizon * 1.08), xlabel="cases, closest first", ylabel="min. time to collision [s]")
+    left.set(
+        ylim=(0, horizon * 1.08),
+        xlabel="cases where it is known, closest first; dashed: nuPlan's bound",
+        ylabel="min. time to collision [s]",
+    )
     left.set_xticks([])
 
     x_name, y_name, *_ = [*results[0].parameters, ""]  # a scenario may have but one
@@ -44,7 +53,7 @@ def scenario_figure(results: Sequence[CaseResult]) -> bytes:
             xs = [r.parameters[x_name] for r in chosen]
             ys = [r.parameters.get(y_name, 0.0) for r in chosen]
             right.plot(xs, ys, "o", color=color, markersize=6, alpha=0.85, label=outcome.replace("_", " "))
-    right.set(xlabel=x_name, ylabel=y_name)
+    right.set(xlabel=labels.get(x_name, x_name), ylabel=labels.get(y_name, y_name))
     right.legend(frameon=False, fontsize=8, labelcolor=INK)
     return _png(figure)
 

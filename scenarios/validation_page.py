@@ -103,6 +103,7 @@ def _stats(validation: Validation) -> list[Stat]:
     decision, valid = validation.decision, [r for r in validation.everything if r.valid]
     comfort = [value for r in valid if (value := r.metric("comfort")) is not None]
     ttcs = [r.min_ttc for r in valid if r.min_ttc is not None]
+    no_ttc = "> 3 s" if any(r.min_ttc_known for r in valid) else "not known"
     stats = [
         Stat(value=f"{decision.num_failed} of {decision.num_valid}", label="valid cases failed"),
         Stat(value="–" if decision.upper is None else f"{decision.upper:.1%}", label="95 % upper bound of the rate"),
@@ -113,7 +114,7 @@ def _stats(validation: Validation) -> list[Stat]:
     return [
         *stats,
         Stat(value=f"{len(validation.everything) - len(valid)}", label="invalid cases"),
-        Stat(value=f"{min(ttcs):.1f} s" if ttcs else "> 3 s", label="minimum time to collision"),
+        Stat(value=f"{min(ttcs):.1f} s" if ttcs else no_ttc, label="minimum time to collision"),
         Stat(value=f"{sum(comfort) / len(comfort):.0%}" if comfort else "not known", label="comfortable drives"),
     ]
 
@@ -206,7 +207,10 @@ def _scenario_section(scenario: Scenario, results: Sequence[CaseResult], filmed:
         text=f"{scenario.description} Sampled: {_samples(scenario)}. {describe_gaps(coverage)}",
         figures=[
             SvgFigure(svg=coverage_svg(coverage), alt="cases in each bin of each parameter"),
-            Figure(png=scenario_figure(results), alt="minimum time to collision and outcome of each case"),
+            Figure(
+                png=scenario_figure(results, {p.name: p.label for p in scenario.parameters}),
+                alt="minimum time to collision and outcome of each case",
+            ),
         ],
         videos=[_video(r, filmed[r.id]) for r in results if not r.failed and r.id in filmed],
         table=Table(header=header, rows=rows, good=[not r.failed for r in results]),
@@ -262,7 +266,8 @@ def _samples(scenario: Scenario) -> str:
 
 
 def _video(result: CaseResult, film: Path) -> Video:
-    ttc = "above 3 s" if result.min_ttc is None else f"{result.min_ttc:.1f} s"
+    ttc = "above 3 s" if result.min_ttc_known else "not known"
+    ttc = ttc if result.min_ttc is None else f"{result.min_ttc:.1f} s"
     return Video(
         mp4=film.read_bytes(),
         title=_outcome(result),

@@ -28,6 +28,8 @@ from scenarios.verdict import VerdictConfig, decided
 
 LOG_NAME = "cases.jsonl"
 """Finished cases of a validation that is not complete."""
+REPORTS = ("report.html", "report.json", "junit.xml")
+"""What a validation that is complete leaves beside its drives."""
 
 
 class CaseLog:
@@ -85,7 +87,10 @@ def _of_cases(results: Iterable[CaseResult], cases: Sequence[Case]) -> dict[str,
 
 
 def remove_drives(out: Path) -> None:
-    """Remove what an earlier validation left of its drives, and nothing else that lies there."""
+    """Remove what an earlier validation left: its reports, of another verdict, and its drives; nothing else that lies
+    there."""
+    for name in REPORTS:
+        (out / name).unlink(missing_ok=True)
     for folder in (out / FAILURES).glob("*_[0-9]*"):
         if _is_case(folder.name):
             shutil.rmtree(folder)
@@ -194,4 +199,5 @@ def drive_cases(
 
     if unfilmed:
         with closing(make_runner(True)) as runner:
-            film_again(runner, policy, to_film(), log.results, log.out)
+            again = tqdm(to_film(), total=len(unfilmed), unit="film", desc="films")
+            film_again(runner, policy, again, log.results, log.out)

@@ -202,6 +202,9 @@ def _judge_rate(k: int, n: int, config: VerdictConfig) -> _RateVerdict:
         )
     if above:
         reason = f"{counts}: with {sure} confidence more than {limit:.1%} do"
+        if config.method == "bound":  # the upper bound says nothing of this verdict
+            name = f"failure rate, {sure} lower bound"
+            criterion = Criterion(name=name, value=low, bound="at most", threshold=limit)
         return _RateVerdict(verdict="FAIL", criterion=criterion, reason=reason)
     return _RateVerdict(
         verdict="INCONCLUSIVE",

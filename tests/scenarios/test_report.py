@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -66,6 +67,13 @@ def result(seed=0, outcome="passed", ttc: float | None = 1.5) -> CaseResult:
     )
 
 
+def test_a_time_to_collision_that_is_not_known_is_not_said_to_be_large():
+    unknown = replace(result(), metrics={})
+    assert not unknown.min_ttc_known
+    assert result(ttc=None).min_ttc_known
+    assert scenario_figure([unknown], {}) != scenario_figure([result(ttc=None)], {})
+
+
 def test_video_round_trip():
     frames = moving_square()
     back = decode(mp4_bytes(frames, 10.0, crf=10))
@@ -96,7 +104,9 @@ def page(mp4: bytes) -> Page:
     section = Section(
         title="Part",
         text="text",
-        figures=[Figure(png=scenario_figure([result(), result(1, "collision", 0.2), result(2, ttc=None)]), alt="plot")],
+        figures=[
+            Figure(png=scenario_figure([result(), result(1, "collision", 0.2), result(2, ttc=None)], {}), alt="plot")
+        ],
         videos=[Video(mp4=mp4, title="seed 1", caption="worst", good=False)],
         table=table,
         cards=[Card(title="seed 2 <b>", text="hit", figures=[SvgFigure(svg="<svg/>", alt="above")], command="sh x")],

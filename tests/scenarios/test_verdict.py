@@ -37,8 +37,9 @@ def test_the_bound_against_a_tenth(passed, failed, verdict, code, num_to_pass):
     if verdict == "INCONCLUSIVE":
         assert f"{num_to_pass} valid cases with {failed} failure" in decision.reasons[0]
     bound = decision.criteria[0]
-    assert bound.name == "failure rate, 95% upper bound"
-    assert bound.margin == pytest.approx(0.1 - decision.upper)
+    which, value = ("lower", decision.lower) if verdict == "FAIL" else ("upper", decision.upper)
+    assert bound.name == f"failure rate, 95% {which} bound"
+    assert bound.margin == pytest.approx(0.1 - value)
     assert bound.met == (verdict == "PASS")
 
 
