@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import time
 from pathlib import Path
 from xml.etree import ElementTree
