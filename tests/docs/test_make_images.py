@@ -27,11 +27,12 @@ def make_images(monkeypatch):
 
 def test_every_picture_is_in_the_tree_and_made_by_a_script(make_images):
     import make_editing
+    import make_endless
     import make_maps
 
     found = [*make_images.IMAGES.glob("*.jpg"), *make_images.IMAGES.glob("*.webp")]
     assert sorted(path.stem for path in found) == sorted(
-        [*make_images.PICTURES, *make_editing.PICTURES, Path(make_maps.PICTURE_NAME).stem]
+        [*make_images.PICTURES, *make_editing.PICTURES, *make_endless.PICTURES, Path(make_maps.PICTURE_NAME).stem]
     )
 
 
