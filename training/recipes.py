@@ -176,6 +176,14 @@ def tiny() -> Recipe:
             student=StudentStageConfig(
                 loop=LoopConfig(num_steps=3200, learning_rate=1e-3, weight_decay=0.02), num_frames=9
             ),
+            # one step is enough before it, so there is no teacher: it learns to differ as the truth differs
+            distill=DistillStageConfig(
+                loop=LoopConfig(num_steps=200, learning_rate=3e-4, warmup_steps=20, weight_decay=0.02, seed=5),
+                student_steps=(1,),
+                velocity_weight=0.0,
+                one_step_weight=0.0,
+                score_weight=1.0,
+            ),
         ),
         dynamics_episodes=120,
         self_rollouts=SelfRolloutClipsConfig(num=96, num_frames=120),
