@@ -31,13 +31,12 @@ from worldsim.networks.vae3d import (
     picture_statistics,
 )
 from worldsim.picture_references import Fetch, fetch_all, refer_to_previous
+from worldsim.picture_signals import measure_pictures
 
 RECORDED = 255
 """A pixel that is but recorded ones, as `DrivePictures.recorded` counts."""
 NUM_FRAMES = NUM_READ
 """Frames that a drive keeps: from so many the scene is read."""
-LEAST_SEEN = 0.01
-"""Where less of a picture was fetched, it does not matter how far that was changed."""
 CPU_BATCH = 8
 """Pictures made at once on a CPU. The memory for 32 at once, 130 MB for their surfaces alone, fits no cache, and the
 system hands it out anew at each step."""
@@ -269,15 +268,20 @@ class FrameDecoder:
         drawn, references = Surfaces.stack(surfaces, self.device), fetched.references
         pictures = self._decode(latents[:, : self.vae.config.temporal_kernel].flip(1), drawn, references, state.style)
         frames = frames_to_uint8(pictures)
-        shown = frames_to_float(frames)
-
+        frames_made = frames.cpu().numpy()
+        measures = measure_pictures(
+            frames_made,
+            references.last.cpu().numpy(),
+            references.last_visible[:, 0].cpu().numpy(),
+            references.recalled_visible[:, 0].cpu().numpy(),
+            fetched.recorded,
+        )
+        covered, recorded, changed, detail = (torch.from_numpy(values).to(pictures) for values in measures)
         told = drawn.told()  # what is fetched by guessed depths may be anything
-        seen = references.last_visible
-        covered = torch.maximum(seen, references.recalled_visible).mean((1, 2, 3)) * told
-        recorded = torch.from_numpy(fetched.recorded).to(told).mean((1, 2)) / RECORDED * told
-        changed = (shown - references.last).abs().mul(seen).mean((1, 2, 3)) / seen.mean((1, 2, 3)).clamp(min=LEAST_SEEN)
+        covered, recorded = covered * told, recorded * told
         round_trip = style_drift = torch.full_like(covered, torch.nan)
         if full_signals:
+            shown = frames_to_float(frames)
             round_trip = (self.vae.encode(shown, drawn, references) - latents[:, 0]).square().mean((1, 2, 3)).sqrt()
             style = self.vae.read_style(picture_statistics(shown, drawn)[:, None])
             style_drift = (style - state.style).square().mean(1).sqrt()
@@ -285,7 +289,7 @@ class FrameDecoder:
             "uncovered": 1 - covered,
             "painted": 1 - recorded,
             "changed": changed,
-            "detail": _detail(shown),
+            "detail": detail,
             "start_error": state.signals[:, PICTURE_SIGNALS.index("start_error")],
             "round_trip": round_trip,
             "style_drift": style_drift,
@@ -296,7 +300,7 @@ class FrameDecoder:
             # copies outlive what was made beside them
             drive.append(frame.copy(), one.geometry, None if latent is None else latent.copy(), share.copy())
             for drive, frame, one, latent, share in zip(
-                state.drives, frames.cpu().numpy(), surfaces, kept, fetched.recorded, strict=True
+                state.drives, frames_made, surfaces, kept, fetched.recorded, strict=True
             )
         )
         signals = torch.stack([measured[name] for name in PICTURE_SIGNALS], dim=-1)
@@ -333,9 +337,3 @@ class FrameDecoder:
         chosen = tuple(recalled[slot][0] if slot in recalled else None for slot in range(len(surfaces)))
         references = References(pictures, visible, old_pictures, old_visible)
         return Fetched(references, chosen, np.rint(np.stack(recorded)).astype(np.uint8))
-
-
-def _detail(pictures: Tensor) -> Tensor:
-    """How far neighbouring pixels of pictures [b, 3, h, w] are apart, down and to the right, [b]."""
-    down, right = pictures.diff(dim=2), pictures.diff(dim=3)
-    return down.abs().mean((1, 2, 3)) + right.abs().mean((1, 2, 3))
