@@ -29,7 +29,7 @@ from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
 from worldsim.endless_drives import EndlessDrives
-from worldsim.layouts.drive import EndlessPlace, command_at
+from worldsim.layouts.drive import EndlessPlace
 from worldsim.surroundings import GroundColumn, Surroundings, follow_ground, put_on_ground
 from worldsim.tracked_pictures import camera_scene, context_scenes
 
@@ -54,7 +54,8 @@ class TrackedState:
 
     Args:
         vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
-        commands: RouteCommand or UNKNOWN_COMMAND, int64 [b].
+        commands: RouteCommand or UNKNOWN_COMMAND at the start, int64 [b]; it counts on where the junctions along the
+            route are not known.
         routes: where the egos are to go, and the lanes along the way.
         preview: where the egos are on their routes.
         actors: the other road users.
@@ -317,8 +318,8 @@ class SceneTracker:
         scene.ego_valid[:] = True
         commands = np.where(state.commands == UNKNOWN_COMMAND, RouteCommand.FOLLOW, state.commands)
         scene.command[:] = [
-            command if own.endless is None else command_at(own.endless.turns, float(arc))
-            for command, own, arc in zip(commands, state.surroundings, state.preview.arcs, strict=True)
+            told if (along := own.command_at(float(arc))) is None else along
+            for told, own, arc in zip(commands, state.surroundings, state.preview.arcs, strict=True)
         ]
 
         on_route = preview.on_route

@@ -15,14 +15,17 @@ import numpy as np
 from worldsim.actors.actors import PARKED_NAMES, Actors, ParkedColumn, TraitColumn
 from worldsim.actors.clip_actors import parked_in_clip
 from worldsim.actors.lane_graph import LaneGraph
+from worldsim.actors.route_turns import find_turns
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import FOOTPRINT_COLUMNS, BoxColumn, Layout
+from worldsim.datatypes.route import to_ground_frame
+from worldsim.datatypes.scene import RouteCommand
 from worldsim.datatypes.signals import light_states
 from worldsim.datatypes.solid_boxes import solid_footprints
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.editing.apply import stand_on_road
-from worldsim.layouts.drive import EndlessPlace
+from worldsim.layouts.drive import EndlessPlace, command_at
 
 if TYPE_CHECKING:
     from worldsim.gbuffer.rasterizer import StaticWorld
@@ -53,6 +56,7 @@ class Surroundings:
         parked_ids: who each of them is, int64 [p].
         sun: unit vector towards the sun in the ground frame, float64 [3]; None where it is not known.
         endless: how far an endless drive has come; None of a drive whose route ends.
+        route_turns: of the route of a drive that ends, as in RoutePiece; None where its junctions are not known.
     """
 
     layout: Layout
@@ -61,11 +65,16 @@ class Surroundings:
     parked_ids: np.ndarray
     sun: np.ndarray | None
     endless: EndlessPlace | None = None
+    route_turns: np.ndarray | None = None
 
     @staticmethod
     def of_clip(clip: StartClip, endless: EndlessPlace | None) -> Surroundings:
         """Those that a clip tells of; of an endless drive also where it begins."""
         parked, ids = parked_in_clip(clip)
+        route, turns = to_ground_frame(clip.vehicles[-1], clip.route), None
+        if endless is None and len(route) > 1:
+            lanes = lane_graph_of(clip.layout)
+            turns = find_turns(route, lanes) if len(lanes) else None
         return Surroundings(
             layout=clip.layout,
             light_cycles=clip.light_cycles,
@@ -73,6 +82,7 @@ class Surroundings:
             parked_ids=ids,
             sun=clip.sun,
             endless=endless,
+            route_turns=turns,
         )
 
     @cached_property
@@ -84,6 +94,11 @@ class Surroundings:
     def lanes(self) -> LaneGraph:
         """The lanes of the layout, once for all drives that share it."""
         return lane_graph_of(self.layout)
+
+    def command_at(self, arc: float) -> RouteCommand | None:
+        """The route's command where the ego is `arc` [m] along it; None where its junctions are not known."""
+        turns = self.route_turns if self.endless is None else self.endless.turns
+        return None if turns is None else command_at(turns, arc)
 
     @cached_property
     def is_flat(self) -> bool:
