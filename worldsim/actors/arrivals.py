@@ -215,17 +215,19 @@ def _arrive_by_lane(
     room &= _can_follow(candidates[None], others[None])[0]
     if parked is not None:
         room &= _least_distance(candidates[None, :, :2], parked[None, :, :2])[0] >= PARKED_GAP
-    slot = free[0]
+    slot, own_ways = free[0], rng.integers(2**31, size=ARRIVAL_TRIES)
     for n in np.flatnonzero(room).tolist():
-        kind, number = int(rows[n, ArrivalColumn.KIND]), actors.traits[k, :, TraitColumn.ID].max() + 1
-        states, kinds, ids = actors.states[k].copy(), actors.kinds[k].copy(), actors.traits[k, :, TraitColumn.ID].copy()
-        states[slot], kinds[slot], ids[slot] = candidates[n], kind, number
+        states, kinds = actors.states[k].copy(), actors.kinds[k].copy()
+        states[slot], kinds[slot] = candidates[n], int(rows[n, ArrivalColumn.KIND])
+        ways = np.nan_to_num(actors.traits[k, :, TraitColumn.WAY])
+        ways[slot] = own_ways[n]
         ahead = ego[:2] + np.array([[0.0], [30.0]]) * [np.cos(ego[2]), np.sin(ego[2])]
-        courses = find_courses(street.lanes, street.light_cycles, street.time, states, kinds, ids, ego, ahead)[[slot]]
+        courses = find_courses(street.lanes, street.light_cycles, street.time, states, kinds, ways, ego, ahead)[[slot]]
         bound = EASE * allowed_speeds(courses, kinds[[slot]], states[[slot], ActorColumn.SPEED], dt)[0]
         if courses[0, CourseColumn.ON_LANE] > 0 and bound >= LEAST_SPEED:
             states[slot, ActorColumn.SPEED] = min(states[slot, ActorColumn.SPEED], bound)
             _put(actors, k, slot, states[slot], rows[n])
+            actors.traits[k, slot, TraitColumn.WAY] = ways[slot]  # the way on which it was found to have room
             return
 
 

@@ -18,6 +18,9 @@ from worldsim.datatypes.vehicle import VehicleColumn
 
 ROAD_SIDE = 2.0
 """The road reaches so far beside the centre of a lane [m]."""
+AMONG, DIRECTIONS, ASIDE = 12.0, 12, 3
+"""Between the lanes of a junction it reaches wherever such lanes are all around, this near [m]: of as many directions
+no more than so many next to each other may be without [1]. On a pavement at its corner half of them are."""
 STEP_ONTO = 0.9
 """Who is not on the road waits where the road is this near in the direction of the walk [m]."""
 CAREFUL_GAP, CARELESS_GAP = 4.5, 2.2
@@ -44,6 +47,7 @@ class _Road(NamedTuple):
     points: np.ndarray
     point_lanes: np.ndarray
     steps: np.ndarray
+    in_junction: np.ndarray
     origin: np.ndarray
     cell_starts: np.ndarray
     cell_points: np.ndarray
@@ -56,7 +60,7 @@ class _Road(NamedTuple):
 
 
 def are_on_road(lanes: LaneGraph, places: np.ndarray) -> np.ndarray:
-    """Which places [k, 2] are on a lane, in whichever direction, bool [k]."""
+    """Which places [k, 2] are on a lane, in whichever direction, or amid a junction, bool [k]."""
     road = _Road.of(lanes)
     return np.array([_on_road(road, x, y) for x, y in places], bool)
 
@@ -89,7 +93,7 @@ def find_kerb_waits(
 
 @compiled
 def _on_road(road, x, y):
-    """Whether a place is on a lane."""
+    """Whether a place is on a lane or amid a junction."""
     row, column = int((x - road.origin[0]) // CELL), int((y - road.origin[1]) // CELL)
     for i in range(row - 1, row + 2):
         for j in range(column - 1, column + 2):
@@ -103,7 +107,33 @@ def _on_road(road, x, y):
                 along, across = abs(cos * dx + sin * dy), abs(cos * dy - sin * dx)
                 if along <= 0.5 * road.steps[road.point_lanes[p]] + 0.1 and across < ROAD_SIDE:
                     return True
-    return False
+    return _amid_junction(road, x, y)
+
+
+@compiled
+def _amid_junction(road, x, y):
+    """Whether lanes of a junction are all around a place."""
+    row, column = int((x - road.origin[0]) // CELL), int((y - road.origin[1]) // CELL)
+    reach = int(np.ceil(AMONG / CELL))
+    seen, num = np.zeros(DIRECTIONS, np.bool_), 0
+    for i in range(max(row - reach, 0), min(row + reach + 1, road.cells[0])):
+        for j in range(max(column - reach, 0), min(column + reach + 1, road.cells[1])):
+            cell = i * road.cells[1] + j
+            for k in range(road.cell_starts[cell], road.cell_starts[cell + 1]):
+                p = road.cell_points[k]
+                dx, dy = road.points[p, 0] - x, road.points[p, 1] - y
+                if road.in_junction[road.point_lanes[p]] and dx * dx + dy * dy < AMONG**2:
+                    part = int((np.arctan2(dy, dx) + np.pi) / (2 * np.pi) * DIRECTIONS) % DIRECTIONS
+                    num += 0 if seen[part] else 1
+                    seen[part] = True
+    if num == 0:
+        return False
+    aside = 0
+    for k in range(2 * DIRECTIONS):  # twice around, since what is aside may begin anywhere
+        aside = 0 if seen[k % DIRECTIONS] else aside + 1
+        if aside > ASIDE:
+            return False
+    return True
 
 
 @compiled

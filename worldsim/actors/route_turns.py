@@ -49,9 +49,7 @@ def _command(turn: float) -> RouteCommand:
     return RouteCommand.LEFT if turn > 0 else RouteCommand.RIGHT
 
 
-def _passages(
-    lane: np.ndarray, route: np.ndarray, arcs: np.ndarray, step: float
-) -> list[tuple[float, float, float]]:
+def _passages(lane: np.ndarray, route: np.ndarray, arcs: np.ndarray, step: float) -> list[tuple[float, float, float]]:
     """Each time that a route [r, 2] runs along the whole of a lane [p, 2]: arc lengths on the route at which the lane
     begins and ends, beyond the route's ends too, and how far they are apart in the mean [m]."""
     apart = np.hypot(*np.moveaxis(route[:, None] - lane[None], -1, 0))

@@ -35,7 +35,7 @@ from worldsim.actors.arrivals import (
 )
 from worldsim.actors.clip_actors import actors_of_clips
 from worldsim.actors.course_columns import CourseColumn
-from worldsim.actors.courses import free_courses
+from worldsim.actors.courses import find_courses, free_courses
 from worldsim.actors.driver_habits import HabitColumn
 from worldsim.actors.lane_graph import LaneGraph, Streets
 from worldsim.actors.nearby import nearby_objects
@@ -446,6 +446,22 @@ def test_vehicles_come_on_any_lane_that_leads_on_until_traffic_is_as_dense_as_re
     left.kinds[:] = 0
     nobody = by_lanes(arriving(model, 0.05), left, WEST_END, 20)
     assert not any(one.kinds.any() for one in nobody)
+
+
+def test_who_arrives_takes_the_way_on_which_there_was_room(model: ActorModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def spy(*args, **named):
+        asked.append(args[5].copy())
+        return find_courses(*args, **named)
+
+    monkeypatch.setattr("worldsim.actors.arrivals.find_courses", spy)
+    who = actors(actor(-40, -2, speed=0.0))
+    who.traits[..., TraitColumn.ID], who.traits[0, 0, TraitColumn.WAY] = 3.0, 77.0
+    first = next(one for one in by_lanes(arriving(model, 0.02), who, WEST_END, 40) if (one.kinds > 0).sum() == 2)
+    (slot,) = np.flatnonzero((first.kinds[0] > 0) & (who.kinds[0] == 0))
+    assert asked[-1][0] == 77.0
+    assert first.traits[0, slot, TraitColumn.WAY] == asked[-1][slot]
 
 
 def test_places_to_arrive_are_far_enough_in_view_and_lead_on() -> None:

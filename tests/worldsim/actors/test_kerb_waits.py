@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from lane_layouts import tee
+from lane_layouts import layout_with_lanes, tee
 
 from worldsim.actors.kerb_waits import CAREFUL_GAP, CARELESS_OF, are_on_road, find_kerb_waits
 from worldsim.actors.lane_graph import LaneGraph, Streets
@@ -71,6 +71,32 @@ def test_nobody_crosses_while_the_light_lets_vehicles_go(time: float, expected: 
     assert find_kerb_waits(unknown, states, kinds, np.full(1, CAREFUL), FAR_EGO).tolist() == [False]
     states[0, 0] = -40.0  # the light is not for those who cross elsewhere
     assert find_kerb_waits(streets, states, kinds, np.full(1, CAREFUL), FAR_EGO).tolist() == [False]
+
+
+def cross() -> LaneGraph:
+    """A wide crossroads at the origin: straight lanes 4 m beside the middle, and turns to the right around corners."""
+    ways = [np.array([(-50.0, -4.0), (-14.0, -4.0)]), np.array([(-14.0, -4.0), (14.0, -4.0)])]
+    t = np.linspace(0.0, 1.0, 13)[:, None]
+    start, corner, end = (np.array(place) for place in ((-14.0, -4.0), (-4.0, -4.0), (-4.0, -14.0)))
+    ways.append((1 - t) ** 2 * start + 2 * t * (1 - t) * corner + t**2 * end)
+    turns = [np.array([[c, s], [-s, c]]) for c, s in ((1, 0), (0, 1), (-1, 0), (0, -1))]
+    square = np.array([(-14.0, -14.0), (14.0, -14.0), (14.0, 14.0), (-14.0, 14.0)])
+    return LaneGraph.of(layout_with_lanes([way @ turn for turn in turns for way in ways], [], square))
+
+
+def test_amid_a_junction_is_road_where_no_lane_leads_and_its_corners_are_not() -> None:
+    lanes = cross()
+    assert np.hypot(*lanes.points[:, :2].T).min() > 3.9
+    assert are_on_road(lanes, np.array([(0.0, 0.0), (1.5, -1.0), (-12.0, -12.0), (11.0, -12.0)])).tolist() == [
+        True, True, False, False,
+    ]  # fmt: skip
+
+
+def test_nobody_waits_amid_a_junction() -> None:
+    states, kinds = np.array([walker(0.0, 0.5, SOUTH)[0]]), np.array([ObjectKind.PEDESTRIAN], np.int64)
+    states[0, 1] = -1.5  # a step before a lane
+    ego = np.array([-12.0, -4.0, 0.0, 8.0, 0.0, 0.0])
+    assert not find_kerb_waits(Streets(cross(), None, 0.0), states, kinds, np.full(1, CAREFUL), ego).any()
 
 
 def test_a_place_is_on_the_road_in_whichever_direction() -> None:
