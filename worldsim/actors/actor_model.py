@@ -37,7 +37,8 @@ RATE_SCALE = np.array([1.5, YAW_RATE_UNIT])
 HARDEST = 7.0
 """Braking at most [m/s²]."""
 TURN_AWAY = 1.5
-"""Who is blocked by a vehicle turns on the spot as fast as this, to walk out of its way [rad/s]."""
+"""Who is blocked by a vehicle turns on the spot as fast as this, to walk out of its way; so does, walking on, who
+walks along a road that bends [rad/s]."""
 STARTS = 2.0
 """A driver whose vehicle may be as fast as this has a free way [m/s]."""
 
@@ -135,7 +136,7 @@ class ActorModel(nn.Module):
         rates = estimate[..., :2] * RATE_SCALE
         allowed = allowed_speeds(courses, actors.kinds, actors.states[..., ActorColumn.SPEED], dt)
         blocked = np.isfinite(turn_away)
-        waits = _at_kerb(actors, around, vehicles)
+        waits, turn_along = _at_kerb(actors, around, vehicles)
         allowed = np.where(blocked | waits, 0.0, allowed)
         states = _started(actors, estimate[..., 2], allowed, dt, draws)
         states[..., ActorColumn.LANE] = kept_lanes(states[..., ActorColumn.LANE], actors.kinds, pose, courses)
@@ -145,7 +146,8 @@ class ActorModel(nn.Module):
         most = np.maximum((allowed - states[..., ActorColumn.SPEED]) / dt, -HARDEST)
         rates[..., 0] = np.minimum(rates[..., 0], most)
         states = integrate(states, rates, dt)
-        turned = np.clip(np.where(blocked, turn_away, 0.0), -TURN_AWAY * dt, TURN_AWAY * dt)
+        turned = np.nan_to_num(np.where(blocked, turn_away, turn_along))
+        turned = np.clip(turned, -TURN_AWAY * dt, TURN_AWAY * dt)
         states[..., ActorColumn.YAW] = wrap_angle(states[..., ActorColumn.YAW] + turned)
         states = np.where(actors.kinds[..., None] > 0, states, 0.0)
 
@@ -197,15 +199,15 @@ def _with_ways(actors: Actors, draws: Sequence[Sequence[int]]) -> Actors:
     return replace(actors, traits=traits)
 
 
-def _at_kerb(actors: Actors, streets: Sequence[Streets | None], vehicles: np.ndarray) -> np.ndarray:
-    """Who waits at the kerb, bool [b, s]."""
-    waits = np.zeros(actors.kinds.shape, bool)
+def _at_kerb(actors: Actors, streets: Sequence[Streets | None], vehicles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Who waits at the kerb, bool [b, s], and by how much others turn along it [b, s] [rad], NaN for who does not."""
+    waits, turns = np.zeros(actors.kinds.shape, bool), np.full(actors.kinds.shape, np.nan)
     for k, street in enumerate(streets):
         if street is not None:
             ways = actors.traits[k, :, TraitColumn.WAY]
             ways = np.where(np.isnan(ways), 0.0, ways)
-            waits[k] = find_kerb_waits(street, actors.states[k], actors.kinds[k], ways, vehicles[k])
-    return waits
+            waits[k], turns[k] = find_kerb_waits(street, actors.states[k], actors.kinds[k], ways, vehicles[k])
+    return waits, turns
 
 
 def _started(

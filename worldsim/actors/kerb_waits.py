@@ -31,6 +31,8 @@ SEEN = 60.0
 """Vehicles farther away are not minded [m]."""
 STANDS, STANDS_OFF = 0.5, 4.0
 """Nor is one that is slower [m/s] and farther away than this [m]."""
+ALONG = 0.7
+"""Who walks in a direction that differs by less than this from the road's, either way, does not cross it [rad]."""
 LIGHT_RANGE, ROAD_WIDTH = 8.0, 12.0
 """A light counts whose stop line is this near to where one crosses, so far on [m]."""
 
@@ -67,10 +69,11 @@ def are_on_road(lanes: LaneGraph, places: np.ndarray) -> np.ndarray:
 
 def find_kerb_waits(
     streets: Streets, states: np.ndarray, kinds: np.ndarray, ways: np.ndarray, ego: np.ndarray
-) -> np.ndarray:
-    """Which actors of a world are pedestrians who would step on the road now and wait instead, bool [s].
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which actors of a world are pedestrians who would step on the road now and wait instead, bool [s], and by how
+    much those turn who would come on it because they walk along it and it bends [s] [rad], NaN for the others.
 
-    Whoever is on the road walks on. Where no lanes are known nobody waits.
+    Whoever is on the road walks on. Where no lanes are known nobody waits or turns.
 
     Args:
         streets: lanes and lights.
@@ -79,16 +82,16 @@ def find_kerb_waits(
         ways: by which number each chooses its way; it also says who is careless, [s].
         ego: VEHICLE_NAMES [6].
     """
-    waits = np.zeros(len(kinds), bool)
+    waits, turns = np.zeros(len(kinds), bool), np.full(len(kinds), np.nan)
     if not len(streets.lanes) or not (kinds == ObjectKind.PEDESTRIAN).any():
-        return waits
+        return waits, turns
     lanes, cycles, road = streets.lanes, streets.light_cycles, _Road.of(streets.lanes)
     lit = np.flatnonzero(lanes.stop_groups >= 0) if cycles is not None else np.zeros(0, np.int64)
     stops = np.array([lanes.stop_pose(lane)[:2] for lane in lit.tolist()]).reshape(-1, 2)
     known = np.zeros((0, len(LightCycleColumn))) if cycles is None else np.asarray(cycles, np.float64)
     careless = ways.astype(np.int64) % CARELESS_OF == 0
-    _find(road, stops, lanes.stop_groups[lit], known, streets.time, states, kinds, careless, ego[_EGO], waits)
-    return waits
+    _find(road, stops, lanes.stop_groups[lit], known, streets.time, states, kinds, careless, ego[_EGO], waits, turns)
+    return waits, turns
 
 
 @compiled
@@ -137,6 +140,23 @@ def _amid_junction(road, x, y):
 
 
 @compiled
+def _slant(road, x, y, yaw):
+    """By how much a direction is turned from that of the lane nearest to a place, in whichever way one goes along it,
+    in [-pi / 2, pi / 2) [rad]."""
+    row, column = int((x - road.origin[0]) // CELL), int((y - road.origin[1]) // CELL)
+    best, angle = np.inf, yaw + np.pi / 2
+    for i in range(max(row - 1, 0), min(row + 2, road.cells[0])):
+        for j in range(max(column - 1, 0), min(column + 2, road.cells[1])):
+            cell = i * road.cells[1] + j
+            for k in range(road.cell_starts[cell], road.cell_starts[cell + 1]):
+                p = road.cell_points[k]
+                dx, dy = road.points[p, 0] - x, road.points[p, 1] - y
+                if dx * dx + dy * dy < best:
+                    best, angle = dx * dx + dy * dy, road.points[p, 2]
+    return (yaw - angle + np.pi / 2) % np.pi - np.pi / 2
+
+
+@compiled
 def _arrives(x, y, place, speed, length):
     """When a vehicle that does not slow down is at a place [s]; inf for one that is not minded."""
     dx, dy = x - place[0], y - place[1]
@@ -148,13 +168,17 @@ def _arrives(x, y, place, speed, length):
 
 
 @compiled
-def _find(road, stops, groups, cycles, time, states, kinds, careless, ego, waits):
+def _find(road, stops, groups, cycles, time, states, kinds, careless, ego, waits, turns):
     for i in range(len(kinds)):
         if kinds[i] != _PEDESTRIAN:
             continue
         x, y, yaw = states[i, _X], states[i, _Y], states[i, _YAW]
         cos, sin = np.cos(yaw), np.sin(yaw)
         if _on_road(road, x, y) or not _on_road(road, x + STEP_ONTO * cos, y + STEP_ONTO * sin):
+            continue
+        slant = _slant(road, x + STEP_ONTO * cos, y + STEP_ONTO * sin, yaw)
+        if abs(slant) < ALONG:
+            turns[i] = -slant
             continue
         soonest = _arrives(x, y, ego, ego[3], EGO_LENGTH)
         for j in range(len(kinds)):

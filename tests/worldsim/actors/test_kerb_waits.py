@@ -21,7 +21,7 @@ def actor(x: float, y: float, yaw: float, speed: float, kind: ObjectKind) -> tup
 def waits(*actors: tuple[list[float], ObjectKind], ego: np.ndarray = FAR_EGO, way: float = CAREFUL) -> list[bool]:
     states, kinds = np.array([row for row, _ in actors]), np.array([kind for _, kind in actors], np.int64)
     streets = Streets(LaneGraph.of(tee()), None, 0.0)
-    return find_kerb_waits(streets, states, kinds, np.full(len(kinds), way), ego).tolist()
+    return find_kerb_waits(streets, states, kinds, np.full(len(kinds), way), ego)[0].tolist()
 
 
 def walker(x: float, y: float, yaw: float = SOUTH) -> tuple[list[float], ObjectKind]:
@@ -66,11 +66,23 @@ def test_the_careless_take_smaller_gaps_and_the_ego_counts_as_others_do() -> Non
 def test_nobody_crosses_while_the_light_lets_vehicles_go(time: float, expected: bool) -> None:
     streets = Streets(LaneGraph.of(tee(lights=True)), np.array([[40.0, 0.0, 15.0, 4.0]] * 2), time)
     states, kinds = np.array([walker(-9.5, kerb())[0]]), np.array([ObjectKind.PEDESTRIAN], np.int64)
-    assert find_kerb_waits(streets, states, kinds, np.full(1, CAREFUL), FAR_EGO).tolist() == [expected]
+    assert find_kerb_waits(streets, states, kinds, np.full(1, CAREFUL), FAR_EGO)[0].tolist() == [expected]
     unknown = streets._replace(light_cycles=None)
-    assert find_kerb_waits(unknown, states, kinds, np.full(1, CAREFUL), FAR_EGO).tolist() == [False]
+    assert find_kerb_waits(unknown, states, kinds, np.full(1, CAREFUL), FAR_EGO)[0].tolist() == [False]
     states[0, 0] = -40.0  # the light is not for those who cross elsewhere
-    assert find_kerb_waits(streets, states, kinds, np.full(1, CAREFUL), FAR_EGO).tolist() == [False]
+    assert find_kerb_waits(streets, states, kinds, np.full(1, CAREFUL), FAR_EGO)[0].tolist() == [False]
+
+
+@pytest.mark.parametrize(("slant", "turn"), [(-0.5, 0.5), (np.pi + 0.6, -0.6), (-0.9, None), (SOUTH, None)])
+def test_who_walks_along_a_road_that_bends_turns_with_it_and_does_not_wait(slant: float, turn: float | None) -> None:
+    near = actor(-20.0, kerb() - 2.0, np.pi, 8.0, ObjectKind.CAR)
+    rows, kinds = zip(walker(-40.0, kerb() - 0.2, slant), near, strict=True)
+    states, numbers = np.array(rows), np.array(kinds, np.int64)
+    waiting, turns = find_kerb_waits(
+        Streets(LaneGraph.of(tee()), None, 0.0), states, numbers, np.full(2, CAREFUL), FAR_EGO
+    )
+    assert waiting[0] == (turn is None)
+    np.testing.assert_allclose(turns, [np.nan if turn is None else turn, np.nan], atol=1e-6)
 
 
 def cross() -> LaneGraph:
@@ -96,7 +108,7 @@ def test_nobody_waits_amid_a_junction() -> None:
     states, kinds = np.array([walker(0.0, 0.5, SOUTH)[0]]), np.array([ObjectKind.PEDESTRIAN], np.int64)
     states[0, 1] = -1.5  # a step before a lane
     ego = np.array([-12.0, -4.0, 0.0, 8.0, 0.0, 0.0])
-    assert not find_kerb_waits(Streets(cross(), None, 0.0), states, kinds, np.full(1, CAREFUL), ego).any()
+    assert not find_kerb_waits(Streets(cross(), None, 0.0), states, kinds, np.full(1, CAREFUL), ego)[0].any()
 
 
 def test_a_place_is_on_the_road_in_whichever_direction() -> None:
