@@ -1,4 +1,4 @@
-"""LaneFollower: pure pursuit of the route, IDM behind the lead, stops at red; from the SceneState alone."""
+"""LaneFollower: pure pursuit of the route, IDM behind the lead, stops at red, gives way; from the SceneState alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from envs.idm import IDMConfig, idm
+from policies.right_of_way import find_crossing_gap
+from policies.route_ahead import interpolate_rows, left_normals, space_route, valid_order, valid_points
 from policies.stop_lines import bound_yield_speed, find_stop_gap
 from worldsim.datatypes.scene import ROUTE_DISTANCES, LaneColumn, LeadColumn, ObjectColumn, ObjectKind, SceneState
 from worldsim.datatypes.vehicle import VehicleModel, pursuit_curvature
@@ -44,6 +46,7 @@ class LaneFollowerConfig:
         headway: IDM time gap T [s].
         offset: drives this far left of the route [m].
         yield_to_pedestrians: also brake for pedestrians who are about to enter the corridor.
+        give_way: wait at junctions for vehicles with priority, and for those that will not stop any more.
         obey_signals: stop at red lights, at yellow ones where `comfortable_braking` is enough, and at stop signs, and
             slow down for yield signs, as far as the scene knows them.
     """
@@ -60,11 +63,12 @@ class LaneFollowerConfig:
     headway: float = 1.5
     offset: float = 0.0
     yield_to_pedestrians: bool = True
+    give_way: bool = True
     obey_signals: bool = True
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name not in ("offset", "yield_to_pedestrians", "obey_signals") and not value > 0:
+            if name not in ("offset", "yield_to_pedestrians", "give_way", "obey_signals") and not value > 0:
                 raise ValueError(f"{name} must be positive, got {value}")
 
     @property
@@ -141,15 +145,15 @@ def steer_along_route(
         min_lookahead: and at least this far [m].
         offset: aim this far left of the route [m].
     """
-    points, count = _valid_points(scenes)
+    points, count = valid_points(scenes)
     if offset:
-        points = points + offset * _left_normals(points)
+        points = points + offset * left_normals(points)
         last = np.minimum(np.arange(points.shape[1]), np.maximum(count - 1, 0)[:, None])
         points = np.take_along_axis(points, last[..., None], axis=1)
 
     distances = np.maximum.accumulate(np.hypot(points[..., 0], points[..., 1]), axis=1)
     lookahead = np.maximum(min_lookahead, lookahead_time * scenes.speed.astype(np.float64))
-    x, y = _interpolate_rows(lookahead[:, None], distances, points)[:, 0].T
+    x, y = interpolate_rows(lookahead[:, None], distances, points)[:, 0].T
     steer = np.clip(vehicle_model.steer_command(pursuit_curvature(x, y)), -1.0, 1.0)
     return np.where(count > 0, steer, 0.0)
 
@@ -164,7 +168,8 @@ def choose_acceleration(scenes: SceneState, config: LaneFollowerConfig) -> np.nd
     if config.obey_signals:
         desired_speed = np.minimum(desired_speed, bound_yield_speed(scenes))
 
-    # Gap and speed of what to keep clear of; a gap of infinity is the free road.
+    # gap and speed of what to keep clear of; a gap of infinity is the free road.
+    speed, idm_config = scenes.speed.astype(np.float64), config.idm_config
     lead = np.where(scenes.lead_valid[:, None], scenes.lead.astype(np.float64), (np.inf, 0.0))
     obstacles = [(lead[:, LeadColumn.GAP], lead[:, LeadColumn.SPEED])]
     if config.yield_to_pedestrians:
@@ -172,8 +177,10 @@ def choose_acceleration(scenes: SceneState, config: LaneFollowerConfig) -> np.nd
     if config.obey_signals and scenes.signal_valid.any():
         braking = min(config.comfortable_braking, config.max_braking)
         obstacles.append((find_stop_gap(scenes, braking, config.min_gap), np.zeros(len(limit))))
+    if config.give_way:
+        gap = find_crossing_gap(scenes, desired_speed, idm_config) + config.min_gap
+        obstacles.append((gap, np.zeros(len(limit))))
 
-    speed, idm_config = scenes.speed.astype(np.float64), config.idm_config
     free = idm(speed, desired_speed, np.full(len(limit), np.inf), np.zeros(len(limit)), config.headway, idm_config)
     for gap, obstacle_speed in obstacles:
         free = np.minimum(free, idm(speed, desired_speed, gap, obstacle_speed, config.headway, idm_config))
@@ -188,13 +195,13 @@ def bound_curve_speed(scenes: SceneState, lateral_acceleration: float, braking: 
         lateral_acceleration: allowed in the curve [m/s²].
         braking: deceleration counted on before the curve [m/s²].
     """
-    points, count = _valid_points(scenes)
+    points, count = valid_points(scenes)
     a, b, c = points[:, :-4], points[:, 2:-2], points[:, 4:]  # two points apart: decoded routes are noisy
     cross = (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
     sides = np.linalg.norm(b - a, axis=-1) * np.linalg.norm(c - b, axis=-1) * np.linalg.norm(c - a, axis=-1)
     curvature = 2 * np.abs(cross) / np.maximum(sides, 1e-6)  # Menger: 1/radius of the circle through three points
 
-    distance = np.take_along_axis(np.asarray(ROUTE_DISTANCES)[None], _valid_order(scenes), axis=1)[:, :-4]
+    distance = np.take_along_axis(np.asarray(ROUTE_DISTANCES)[None], valid_order(scenes), axis=1)[:, :-4]
     limit = lateral_acceleration / np.maximum(curvature, 1e-4) + 2 * braking * (distance - distance[:, :1])
     known = np.arange(limit.shape[1]) + 4 < count[:, None]
     return np.sqrt(np.where(known, limit, np.inf).min(axis=1))
@@ -211,25 +218,14 @@ def find_pedestrian_gap(scenes: SceneState, *, half_corridor: float = 1.6, nose:
         half_corridor: a pedestrian closer to the route than this is on it [m].
         nose: ego centre to front bumper [m].
     """
-    points, count = _valid_points(scenes)
-    gaps = np.full(len(count), np.inf)
+    gaps = np.full(len(scenes.objects), np.inf)
     ahead = (scenes.object_kinds == ObjectKind.PEDESTRIAN) & (scenes.objects[..., ObjectColumn.X] > 0)
-    scene, slot = np.nonzero(ahead & (count > 0)[:, None])
+    scene, slot = np.nonzero(ahead & (scenes.route_valid.sum(axis=1) > 0)[:, None])
     if not len(scene):
         return gaps
 
-    # the routes of scenes with pedestrians as evenly spaced points, those beyond a route's end at infinity
     shared, path_of = np.unique(scene, return_inverse=True)
-    points, count = points[shared], count[shared]
-    distances = np.asarray(ROUTE_DISTANCES)[_valid_order(scenes)[shared]]
-    distances = np.where(np.arange(distances.shape[1]) < count[:, None], distances, np.inf)
-    reach = np.concatenate([np.zeros((len(count), 1)), distances], axis=1)
-    route = np.concatenate([np.zeros((len(count), 1, 2)), points], axis=1)
-    arc = np.arange(0.0, ROUTE_DISTANCES[-1], PATH_STEP)
-    last = reach[np.arange(len(count)), count]
-    arcs = np.broadcast_to(arc, (len(count), len(arc)))
-    path = _interpolate_rows(arcs, reach, route)
-    path = np.where((arc < last[:, None])[..., None], path, np.inf)
+    arc, path = space_route(scenes[shared], PATH_STEP)
 
     pedestrian = scenes.objects[scene, slot].astype(np.float64)
     yaw, speed = pedestrian[:, ObjectColumn.YAW, None], pedestrian[:, ObjectColumn.SPEED, None]
@@ -244,39 +240,3 @@ def find_pedestrian_gap(scenes: SceneState, *, half_corridor: float = 1.6, nose:
     matters = (apart.reshape(len(scene), -1).min(1) < half_corridor) & (gap > -nose)
     np.minimum.at(gaps, scene[matters], gap[matters])
     return gaps
-
-
-def _valid_order(scenes: SceneState) -> np.ndarray:
-    """Indices [n, r] of the scenes' route points, the valid ones first."""
-    return np.argsort(~scenes.route_valid, axis=1, kind="stable")
-
-
-def _valid_points(scenes: SceneState) -> tuple[np.ndarray, np.ndarray]:
-    """The valid route points, float64 [n, r, 2], the last one repeated up to r, and how many there are [n]."""
-    count = scenes.route_valid.sum(axis=1)
-    num = scenes.route_valid.shape[1]
-    if (count == num).all():
-        return scenes.route.astype(np.float64), count
-    index = np.minimum(np.arange(num), np.maximum(count - 1, 0)[:, None])
-    order = np.take_along_axis(_valid_order(scenes), index, axis=1)
-    return np.take_along_axis(scenes.route, order[..., None], axis=1).astype(np.float64), count
-
-
-def _interpolate_rows(wanted: np.ndarray, positions: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """As np.interp of x and y, for each row of wanted [n, k], positions [n, r] and points [n, r, 2] by itself;
-    [n, k, 2]."""
-    k = (positions[:, None] <= wanted[..., None]).sum(-1) - 1
-    k = np.clip(k, 0, positions.shape[1] - 2)
-    rows = np.arange(len(k))[:, None]
-    begin, end = positions[rows, k], positions[rows, k + 1]
-    first, second = points[rows, k], points[rows, k + 1]
-    with np.errstate(invalid="ignore"):  # between two positions at infinity
-        share = np.nan_to_num(np.clip((wanted - begin) / np.maximum(end - begin, 1e-12), 0.0, 1.0))
-    return first + share[..., None] * (second - first)
-
-
-def _left_normals(points: np.ndarray) -> np.ndarray:
-    """Unit normals to the left of polylines from the origin through `points`, [n, r, 2]; 0 where points coincide."""
-    tangents = np.diff(np.concatenate([np.zeros((len(points), 1, 2)), points], axis=1), axis=1)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=-1, keepdims=True), 1e-9)
-    return np.stack([-tangents[..., 1], tangents[..., 0]], axis=-1)

@@ -7,7 +7,7 @@ too closely or crash. Each is a small object made with a generator; `RandomDrive
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +17,8 @@ from worldsim.datatypes.scene import LaneColumn, ObjectColumn, SceneState, contr
 from worldsim.datatypes.vehicle import VehicleModel, pursuit_curvature
 
 OBEDIENT_SHARE = 0.5
-"""Share of the sloppy and of the tailgating drivers who obey lights and signs: recordings must hold red lights run."""
+"""Share of the sloppy and of the tailgating drivers who obey lights and signs and give way: recordings must hold red
+lights run."""
 
 
 class Behaviour(Protocol):
@@ -127,6 +128,7 @@ def sloppy(dt: float, rng: np.random.Generator) -> Behaviour:
         lateral_acceleration=rng.uniform(1.5, 4.0),
         obey_signals=bool(rng.random() < OBEDIENT_SHARE),
     )
+    config = replace(config, give_way=config.obey_signals)
     noise = rng.uniform(0.01, 0.05)
     return NoisyLaneFollower(
         config, dt=dt, rng=rng, offset=rng.normal(0, 0.5), steer_noise=noise, pedal_noise=rng.uniform(0.1, 0.4)
@@ -195,6 +197,7 @@ def tailgating(dt: float, rng: np.random.Generator) -> Behaviour:
         lateral_acceleration=3.0,
         obey_signals=bool(rng.random() < OBEDIENT_SHARE),
     )
+    config = replace(config, give_way=config.obey_signals)
     return NoisyLaneFollower(config, dt=dt, rng=rng, offset=rng.normal(0, 0.2), steer_noise=0.01, pedal_noise=0.05)
 
 
