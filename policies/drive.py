@@ -98,7 +98,8 @@ def drive(
 
     Raises:
         ValueError: max_steps is negative, or the env observes neither pixels nor the state.
-        PolicyError: the policy raised, ended the process or answered with no action; says in which step.
+        PolicyError: the policy raised, ended the process or answered with no action; says in which step, and has the
+            drive up to there.
     """
     observation, info = env.reset(seed=seed, options=None if options is None else dict(options))
     return drive_on(env, policy, seed, observation, info, max_steps, on_step)
@@ -141,8 +142,34 @@ def drive_on(
 
     frames, infos, actions, rewards = [frame], [info], [], []
     terminated = truncated = False
+
+    def rollout() -> Rollout:
+        return Rollout(
+            clip=clip,
+            frames=np.stack(frames),
+            scenes=SceneState.from_vector(np.stack([i["scene"] for i in infos])),
+            vehicles=np.stack([i["vehicle"] for i in infos]),
+            actions=np.array(actions, np.float32).reshape(-1, 2),
+            rewards=np.array(rewards, np.float64),
+            collision=np.array([i["collision"] for i in infos], np.float64),
+            off_road=np.array([i["off_road"] for i in infos], np.float64),
+            wrong_way=np.array([i["wrong_way"] for i in infos], bool),
+            red_light=np.array([i["red_light"] for i in infos], bool),
+            stop_sign_missed=np.array([i["stop_sign_missed"] for i in infos], bool),
+            trust=np.array([i["trust"] for i in infos], np.float64),
+            progress=np.array([i["progress"] for i in infos[1:]], np.float64),
+            terminated=bool(terminated),
+            truncated=bool(truncated),
+            seed=seed,
+            dt=float(clip.dt),
+        )
+
     while not (terminated or truncated) and (max_steps is None or len(actions) < max_steps):
-        action = _ask(policy, frame, info, len(actions))
+        try:
+            action = _ask(policy, frame, info, len(actions))
+        except PolicyError as error:
+            error.rollout = rollout() if actions else None
+            raise
         observation, reward, terminated, truncated, info = env.step(action)
         frame = observation if pixels else NO_FRAME
         frames.append(frame)
@@ -151,26 +178,7 @@ def drive_on(
         rewards.append(float(reward))
         if on_step is not None and on_step(len(actions), frame, actions[-1], info):
             break
-
-    return Rollout(
-        clip=clip,
-        frames=np.stack(frames),
-        scenes=SceneState.from_vector(np.stack([i["scene"] for i in infos])),
-        vehicles=np.stack([i["vehicle"] for i in infos]),
-        actions=np.array(actions, np.float32).reshape(-1, 2),
-        rewards=np.array(rewards, np.float64),
-        collision=np.array([i["collision"] for i in infos], np.float64),
-        off_road=np.array([i["off_road"] for i in infos], np.float64),
-        wrong_way=np.array([i["wrong_way"] for i in infos], bool),
-        red_light=np.array([i["red_light"] for i in infos], bool),
-        stop_sign_missed=np.array([i["stop_sign_missed"] for i in infos], bool),
-        trust=np.array([i["trust"] for i in infos], np.float64),
-        progress=np.array([i["progress"] for i in infos[1:]], np.float64),
-        terminated=bool(terminated),
-        truncated=bool(truncated),
-        seed=seed,
-        dt=float(clip.dt),
-    )
+    return rollout()
 
 
 def _ask(policy: Policy, frame: np.ndarray, info: Mapping[str, Any], step: int) -> np.ndarray:

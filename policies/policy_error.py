@@ -6,9 +6,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from envs.world import WorldLostError
+
+if TYPE_CHECKING:
+    from policies.drive import Rollout
 
 
 class PolicyWatcher(Protocol):
@@ -34,6 +37,9 @@ def watch_policies(watcher: PolicyWatcher) -> None:
 class PolicyError(RuntimeError):
     """A policy broke: it raised, ended the process, or answered with what is no action.
 
+    Attributes:
+        rollout: the drive up to there, for whoever catches it in the same process; None where it drove no step.
+
     Args:
         reason: what happened, in a line that begins with a verb.
         step: steps driven before, 0 in `reset`; None outside a drive.
@@ -43,6 +49,7 @@ class PolicyError(RuntimeError):
     def __init__(self, reason: str, step: int | None = None, details: str = "") -> None:
         super().__init__(reason, step, details)  # all of them, so that it passes from process to process
         self.reason, self.step, self.details = reason, step, details
+        self.rollout: Rollout | None = None
 
     def __str__(self) -> str:
         return self.reason if self.step is None else f"step {self.step}: the policy {self.reason}"

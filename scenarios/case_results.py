@@ -74,7 +74,7 @@ class CaseResult:
         realised: parameters as they were asked for and as they came about.
         min_trust: least trust in a frame of the drive.
         metrics: by name, of `scenarios.metrics.measure_drive`; none of a case that was not driven to its end.
-        digest: SHA-256 of the drive, equal where a drive is repeated bit for bit; "" without one.
+        digest: SHA-256 of the drive, as far as it goes, equal where a drive is repeated bit for bit; "" without one.
         details: the traceback of what broke.
     """
 
@@ -192,7 +192,8 @@ def run_cases(
         runner: drives the cases in its world.
         policy: drives the ego.
         cases: in this order.
-        on_case: called with each result and its rollout (None for a case that was not driven to its end).
+        on_case: called with each result and its rollout: up to where the policy broke, None for a case that was not
+            driven otherwise.
         validity: what a drive must keep to in order to count; None takes that of a world of truth.
 
     Raises:
@@ -208,7 +209,7 @@ def run_cases(
         except InvalidStartError as error:
             result = undriven_result(case, "invalid", f"no start: {error}")
         except PolicyError as error:
-            result = undriven_result(case, BROKEN, str(error), error.step, error.details)
+            result, rollout = broken_policy_result(case, error), error.rollout
         except (OSError, RouteError):
             raise
         except Exception as error:  # whatever a world breaks by, the other cases can still be driven
@@ -234,6 +235,21 @@ def describe_trouble(result: CaseResult) -> str:
 
 def _broken_result(case: Case, outcome: str, what: str, error: Exception) -> CaseResult:
     return undriven_result(case, outcome, f"{what}: {type(error).__name__}: {error}", details=traceback.format_exc())
+
+
+def broken_policy_result(case: Case, error: PolicyError) -> CaseResult:
+    """The result of a case in which the policy broke, with what it drove before."""
+    result = undriven_result(case, BROKEN, str(error), error.step, error.details)
+    drive = error.rollout
+    if drive is None:
+        return result
+    return replace(
+        result,
+        seconds=drive.seconds,
+        progress=float(drive.progress.sum()),
+        min_trust=float(drive.trust.min()),
+        digest=digest_rollout(drive),
+    )
 
 
 def undriven_result(case: Case, outcome: str, reason: str, step: int | None = None, details: str = "") -> CaseResult:

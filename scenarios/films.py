@@ -69,7 +69,7 @@ def film_again(
     runner: CaseRunner, policy: Policy, cases: Iterable[Case], results: Mapping[str, CaseResult], out: Path
 ) -> None:
     """Film drives that were driven without pictures, by driving them again with pictures. Nothing is filmed that is not
-    bit for bit the drive that was judged; a line says so.
+    bit for bit the drive that was judged, and nothing where something breaks; a line says so.
 
     Args:
         runner: of the same world, with pictures.
@@ -81,11 +81,27 @@ def film_again(
     for case in cases:
         result = results[case.id]
         try:
-            rollout = runner.run(case, policy)
+            rollout = _drive_again(runner, case, policy)
+            if digest_rollout(without_pictures(rollout)) == result.digest:
+                write_film(film_path(out, result), rollout)
+                continue
+            reason = "driven again, it went otherwise"
         except PolicyError as error:
-            print(f"not filmed: {case.id}: driven again, the policy broke: {error}", file=sys.stderr)
-            continue
-        if digest_rollout(without_pictures(rollout)) != result.digest:
-            print(f"not filmed: {case.id}: driven again, it went otherwise", file=sys.stderr)
-            continue
-        write_film(film_path(out, result), rollout)
+            reason = f"driven again, the policy broke: {error}"
+        except Exception as error:  # whatever it is, a verdict that there is must not be lost for want of a film
+            reason = f"{type(error).__name__}: {error}"
+        print(f"not filmed: {case.id}: {reason}", file=sys.stderr)
+
+
+def _drive_again(runner: CaseRunner, case: Case, policy: Policy) -> Rollout:
+    """The drive of a case, up to where the policy breaks if it does.
+
+    Raises:
+        PolicyError: it breaks before it has driven a step.
+    """
+    try:
+        return runner.run(case, policy)
+    except PolicyError as error:
+        if error.rollout is None:
+            raise
+        return error.rollout

@@ -30,8 +30,8 @@ def keep_failure(folder: Path, result: CaseResult, rollout: Rollout | None, comm
 
     Args:
         folder: of the case.
-        result: its result; result.json.
-        rollout: drive.npz and, if a film is wanted, film.mp4; None where the policy broke: traceback.txt.
+        result: its result; result.json, and traceback.txt where something raised.
+        rollout: drive.npz and, if a film is wanted, film.mp4; None where there is none.
         command: that drives it again; reproduce.sh.
         film: whether to film it, if it has pictures.
     """

@@ -198,6 +198,11 @@ def drive_cases(
                 yield case
 
     if unfilmed:
-        with closing(make_runner(True)) as runner:
+        try:
+            filming = make_runner(True)
+        except Exception as error:  # as in `film_again`
+            print(f"no films: {type(error).__name__}: {error}", file=sys.stderr)
+            return
+        with closing(filming) as runner:
             again = tqdm(to_film(), total=len(unfilmed), unit="film", desc="films")
             film_again(runner, policy, again, log.results, log.out)

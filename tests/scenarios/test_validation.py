@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from drivers_to_validate import SOURCE, without_wall_time
 from straight_world import StraightWorld
@@ -85,6 +86,9 @@ def test_a_policy_that_breaks_is_named_and_the_rest_is_driven(here, run, breaks,
     tests = ElementTree.parse(here / "runs" / "validate" / "junit.xml").getroot()
     assert (tests.get("tests"), tests.get("errors"), tests.get("failures")) == ("4", "1", "1")
     assert tests.find(".//error").get("message") == f"step 3: the policy {why}"
+    with np.load(here / "runs" / "validate" / "failures" / "lead_braking_1" / "drive.npz") as drive:
+        assert (len(drive["actions"]), len(drive["vehicles"])) == (3, 4)  # up to the fault
+    assert broken["seconds"] == pytest.approx(0.3)
     assert (here / "runs" / "validate" / "report.html").is_file()
 
 
@@ -106,6 +110,33 @@ def test_a_policy_that_ends_the_process_from_below_is_named_and_the_rest_is_driv
     assert f"policy error: lead_braking seed 1: {reason}" in err
     assert re.search(r" [23]/3 \[00:00<\?", err), err  # where the bar of the second process began
     assert (here / "runs" / "validate" / "failures" / "lead_braking_1" / "reproduce.sh").is_file()
+
+
+def test_the_drive_up_to_a_fault_is_filmed_and_reproduced(here, run):
+    code, _, err, report = run("--num-videos", 1, policy="mine.py:Breaks", BREAK="1 / 0")
+    assert (code, "not filmed" in err) == (3, False), err
+    folder, digest = here / "runs" / "validate" / "failures" / "lead_braking_1", report["results"][1]["digest"]
+    assert (folder / "film.mp4").is_file()
+    assert digest in (folder / "reproduce.sh").read_text()
+    one = ("--first-seed", 1, "--expect", digest, "--out", "again")
+    code, out, err, _ = run(*one, policy="mine.py:Breaks", num_seeds=1, BREAK="1 / 0")
+    assert (code, f"reproduced bit for bit: SHA-256 {digest}" in out) == (3, True), err
+
+
+@pytest.mark.parametrize("broken", ["making the world", "driving"])
+def test_what_breaks_while_films_are_made_does_not_take_the_report_with_it(here, run, monkeypatch, broken):
+    def make(*_, pixels):
+        if pixels and broken == "making the world":
+            raise RuntimeError("no picture here")
+        env = DrivingEnv(StraightWorld(), obs="pixels" if pixels else "state")
+        if pixels:
+            monkeypatch.setattr(env, "step", lambda action: 1 / 0)
+        return SlowRunner(env)
+
+    monkeypatch.setattr("scenarios.validate.make_case_runner", make)
+    code, _, err, report = run("--num-videos", 1)
+    assert (code, report["verdict"]) == (4, "INCONCLUSIVE"), err
+    assert ("no films: RuntimeError: no picture here" if "world" in broken else "not filmed: lead_braking_") in err
 
 
 def test_a_policy_that_ends_the_process_while_it_is_imported(here, run):
