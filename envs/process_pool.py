@@ -17,7 +17,6 @@ def in_processes(
     function: Callable[..., Result],
     calls: Sequence[tuple],
     num_workers: int,
-    prepare: Callable[[], None] | None = None,
 ) -> Iterator[Result]:
     """What `function` returns for each of `calls`, in the order in which they are done.
 
@@ -27,10 +26,9 @@ def in_processes(
         function: of a module; runs in processes that are started anew, one core each.
         calls: its arguments.
         num_workers: processes, at least 1.
-        prepare: runs first in each of them.
     """
     others = set(active_children())
-    pool = ProcessPoolExecutor(num_workers, get_context("spawn"), _begin, (prepare,))
+    pool = ProcessPoolExecutor(num_workers, get_context("spawn"), _begin)
     try:
         for future in as_completed([pool.submit(function, *arguments) for arguments in calls]):
             yield future.result()
@@ -42,15 +40,13 @@ def in_processes(
     pool.shutdown()
 
 
-def _begin(prepare: Callable[[], None] | None) -> None:
+def _begin() -> None:
     """Leave Ctrl-C to the parent, one core to each worker, and no worker without a parent."""
     import cv2
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     cv2.setNumThreads(1)
-    if prepare is not None:
-        prepare()
 
 
 def end_with_parent() -> None:

@@ -16,6 +16,7 @@ from policies.policy import Policy
 from policies.policy_error import PolicyError
 from scenarios.case_runner import CaseRunner
 from scenarios.criteria import Criterion
+from scenarios.driving_process import Death
 from scenarios.metrics.collision import first_event
 from scenarios.metrics.measure_drive import measure_drive
 from scenarios.metrics.metric_value import Validity
@@ -206,14 +207,9 @@ def run_cases(
         rollout = None
         try:
             rollout = runner.run(case, policy)
-        except InvalidStartError as error:
-            result = undriven_result(case, "invalid", f"no start: {error}")
-        except PolicyError as error:
-            result, rollout = broken_policy_result(case, error), error.rollout
-        except (OSError, RouteError):
-            raise
-        except Exception as error:  # whatever a world breaks by, the other cases can still be driven
-            result = _broken_result(case, WORLD_BROKE, "the world broke", error)
+        except Exception as error:
+            result = failed_result(case, error)
+            rollout = error.rollout if isinstance(error, PolicyError) else None
         else:
             try:
                 result = measure(case, rollout, validity)
@@ -237,10 +233,20 @@ def _broken_result(case: Case, outcome: str, what: str, error: Exception) -> Cas
     return undriven_result(case, outcome, f"{what}: {type(error).__name__}: {error}", details=traceback.format_exc())
 
 
-def broken_policy_result(case: Case, error: PolicyError) -> CaseResult:
-    """The result of a case in which the policy broke, with what it drove before."""
-    result = undriven_result(case, BROKEN, str(error), error.step, error.details)
-    drive = error.rollout
+def failed_result(case: Case, error: Exception) -> CaseResult:
+    """The result of a case in which something was raised instead of a drive returned.
+
+    Raises:
+        OSError, RouteError: as `run_cases`.
+    """
+    if isinstance(error, InvalidStartError):
+        return undriven_result(case, "invalid", f"no start: {error}")
+    if isinstance(error, (OSError, RouteError)):
+        raise error
+    if not isinstance(error, PolicyError):  # whatever a world breaks by, the other cases can still be driven
+        return _broken_result(case, WORLD_BROKE, "the world broke", error)
+
+    result, drive = undriven_result(case, BROKEN, str(error), error.step, error.details), error.rollout
     if drive is None:
         return result
     return replace(
@@ -250,6 +256,14 @@ def broken_policy_result(case: Case, error: PolicyError) -> CaseResult:
         min_trust=float(drive.trust.min()),
         digest=digest_rollout(drive),
     )
+
+
+def dead_result(case: Case, death: Death) -> CaseResult:
+    """The result of a case that ended the driving process."""
+    if death.doing:
+        error = PolicyError(f"ended the process {death.doing}, {death.how}", death.step)
+        return undriven_result(case, BROKEN, str(error), death.step)
+    return undriven_result(case, WORLD_BROKE, f"the world broke: it ended the process, {death.how}", death.step)
 
 
 def undriven_result(case: Case, outcome: str, reason: str, step: int | None = None, details: str = "") -> CaseResult:

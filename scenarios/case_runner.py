@@ -245,13 +245,6 @@ def check_device(device: str) -> None:
         raise ValueError(f"device {device!r} cannot be had: {reason}") from error
 
 
-def use_one_thread() -> None:
-    """What a process that drives among others does first."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 def _num_steps(env: gymnasium.Env, case: Case) -> int:
     base: Any = env.unwrapped
     return math.ceil(case.duration / base.world.dt - 1e-9)

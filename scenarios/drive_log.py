@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from scenarios.case_results import BROKEN, WORLD_BROKE
 from scenarios.json_log import JsonLog, read_log
 from scenarios.scenario import Case
+
+CRASHES = ("collision", "off_road", BROKEN)
+"""Outcomes of a drive that crashed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +25,7 @@ class LoggedDrive:
         scenario: of the start.
         seed: of the start.
         outcome: as in CaseResult; "invalid" if there is no usable start.
+        reason: how the policy or the world broke, or why there is no start; "" otherwise.
     """
 
     world: str
@@ -28,6 +33,7 @@ class LoggedDrive:
     scenario: str
     seed: int
     outcome: str
+    reason: str = ""
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -37,7 +43,18 @@ class LoggedDrive:
     @property
     def valid(self) -> bool:
         """Whether it says something about the planner."""
-        return self.outcome != "invalid"
+        return self.outcome not in ("invalid", WORLD_BROKE)
+
+    @property
+    def broke(self) -> bool:
+        """Whether the planner or the world broke."""
+        return self.outcome in (BROKEN, WORLD_BROKE)
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it ended in a collision, off the road, or because the planner broke; who makes little progress or
+        runs a red light has only a low score."""
+        return self.outcome in CRASHES
 
 
 DriveType = TypeVar("DriveType", bound=LoggedDrive)

@@ -7,7 +7,7 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -75,22 +75,27 @@ class Death:
 
 
 class _Answer(NamedTuple):
-    """What the process sends: a value, or an error and its traceback."""
+    """What the process sends: a value, of which more may come, or an error and its traceback."""
 
     value: Any = None
+    more: bool = False
     error: Exception | None = None
     traceback: str = ""
 
 
-def run_in_process(function: Callable[..., Any], *arguments: Any) -> Any | Death:
+def run_in_process(
+    function: Callable[..., Any], *arguments: Any, on_item: Callable[[Any], None] | None = None
+) -> Any | Death:
     """What `function(whereabouts, *arguments)` returns, or how its process ended.
 
     The process is forked where that can be done, which takes milliseconds; else it is started anew, and function and
     arguments must be picklable. Ctrl-C and SIGTERM end it, and so does the end of this process, whatever ends that.
 
     Args:
-        function: gets the Whereabouts that it keeps up to date, and the arguments; its value must be picklable.
+        function: gets the Whereabouts that it keeps up to date, and the arguments; its value must be picklable, or
+            it is a generator of such values.
         arguments: of it.
+        on_item: is called, here, with each of the values of a generator as soon as there is one.
 
     Raises:
         Exception: what the function raised.
@@ -103,9 +108,14 @@ def run_in_process(function: Callable[..., Any], *arguments: Any) -> Any | Death
     far_end.close()
     try:
         # a process that the policy left may hold the other end of the pipe, so that its end may not be seen there
-        while not wait([answers], POLL) and process.is_alive():
-            pass
-        answer = _receive(answers)
+        while True:
+            while not wait([answers], POLL) and process.is_alive():
+                pass
+            answer = _receive(answers)
+            if answer is None or not answer.more:
+                break
+            if on_item is not None:
+                on_item(answer.value)
         process.join(END_TIMEOUT)
     finally:
         if process.is_alive():  # Ctrl-C here, or threads of a policy that do not end
@@ -149,7 +159,12 @@ def _work(
         torch.set_num_threads(1)  # the threads of the process that was forked are not in this one
     watch_policies(whereabouts)
     try:
-        message = pickle.dumps(_Answer(function(whereabouts, *arguments)))
+        value = function(whereabouts, *arguments)
+        if isinstance(value, Iterator):
+            for item in value:
+                connection.send_bytes(pickle.dumps(_Answer(item, more=True)))
+            value = None
+        message = pickle.dumps(_Answer(value))
     except BaseException as error:
         message = _dump_error(error)
     connection.send_bytes(message)
@@ -161,7 +176,7 @@ def _work(
 def _receive(answers: Connection) -> _Answer | None:
     try:
         return pickle.loads(answers.recv_bytes()) if answers.poll() else None
-    except EOFError:
+    except (EOFError, OSError):  # the latter where it ended while it sent
         return None
 
 

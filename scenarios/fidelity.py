@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from tqdm import tqdm
 
 from envs.folder_lock import lock_folder
 from envs.maps.map_files import read_maps
-from envs.process_pool import in_processes
-from envs.worlds import WORLDS
 from policies.drive import Rollout
 from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.policy import Policy
-from policies.policy_error import PolicyError
-from policies.registry import make_policy
+from policies.registry import POLICIES, files_of_policy, find_entry, make_policy, uses_pictures
 from policies.variants import REFERENCE_PLANNER, VARIANTS
-from scenarios.case_results import measure
-from scenarios.case_runner import NUM_REMEMBERED, check_device, shared_case_runner, use_one_thread
+from scenarios.case_results import CaseResult, failed_result, measure
+from scenarios.case_runner import NUM_REMEMBERED, check_device, shared_case_runner
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.drive_log import DriveLog
 from scenarios.fidelity_drives import SIDES, Drive, Side
@@ -34,7 +33,8 @@ from scenarios.recovery import SCENARIO as RECOVERY_SCENARIO
 from scenarios.report import checkpoint_digest, code_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
 from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts
-from scenarios.start_clips import InvalidStartError
+from scenarios.supervised_drives import Job, check_planners, drive_supervised
+from scenarios.verdict import BROKEN_EXIT
 
 Task = tuple[Side, str]
 """A planner, by name, in a world."""
@@ -59,8 +59,8 @@ class FidelityConfig:
             `policies.pixels.catalogue`, which is slower, since frames are made.
         planners: names of these; all of them by default. The lane follower always drives, as the yardstick of progress;
             among planners that observe the state it is ranked too.
-        own: planners of your own to rank as well, as module:Name or file.py:Name, or sb3:FILE.zip; they drive again in
-            every run.
+        own: further planners to rank as well: names as for `validate --policy`, or your own as module:Name or
+            file.py:Name, which drive again in every run.
         scenarios: names in the catalogue; starts are drawn from these. By default those tagged "fidelity".
         num_seeds: starts per scenario.
         first_seed: seeds count up from here across all scenarios, so that no two starts share a seed and a place.
@@ -99,15 +99,16 @@ class FidelityConfig:
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         check_scenarios(self.scenarios)
-        for own in self.own:
-            if ":" not in own or self.own.count(own) > 1:
-                raise ValueError(
-                    f"own must be different module:Name, file.py:Name or sb3:FILE.zip, got {', '.join(self.own)}"
-                )
         offered = PLANNERS[self.observe]
         unknown = sorted(set(self.planners) - set(offered))
         if unknown:
             raise ValueError(f"no planner is named {', '.join(unknown)}; there are {', '.join(offered)}")
+        for own in self.own:
+            if self.own.count(own) > 1 or own in offered:
+                raise ValueError(f"own must be planners that do not drive yet, each once, got {', '.join(self.own)}")
+            if ":" not in own and find_entry(own) is None:
+                names = ", ".join(POLICIES)
+                raise ValueError(f"own has no planner named {own!r}; there are {names}, module:Name and file.py:Name")
         if len(self.ranked_planners()) < 3:
             raise ValueError(f"a ranking needs at least 3 planners, got {', '.join(self.ranked_planners())}")
 
@@ -131,7 +132,7 @@ def fidelity(config: FidelityConfig) -> int:
     """Drive, compare and write the report.
 
     Returns:
-        The exit code: 0 if the rankings of both worlds agree, else 1.
+        The exit code: 0 if the rankings of both worlds agree, else 1; 3 if a planner or a world broke.
     """
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
@@ -150,19 +151,30 @@ def fidelity(config: FidelityConfig) -> int:
     cases, pushed = (place_on_maps(drawn, maps) for drawn in (starts, _draw_pushed_cases(config)))
     with lock_folder(config.out):
         log = DriveLog(config.out / "drives.jsonl", conditions, Drive)
+        check_planners(partial(_make_planner, config), config.own)
         for own in config.own:
-            _make_planner(config, own)  # a planner that cannot be made fails here, not after hours of driving
-            log.forget(own)  # its code may have changed
+            if find_entry(own) is None or files_of_policy(own):
+                log.forget(own)  # its code, or its file, may have changed
         _drive_missing(config, planners, [*cases, *pushed], log)
 
         recovery, trust = compare_recovery(log.drives, planners, pushed), compare_trust(log.drives, ranked, cases)
         comparison = compare(log.drives, ranked, cases, recovery, trust)
+        broken = [log.drives[key] for key in _keys(planners, [*cases, *pushed]) if log.drives[key].broke]
         seeds = sorted({case.seed for case in (*cases, *pushed)})
         facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
         write_comparison(config.out, comparison, asdict(config), facts)
     print_comparison(comparison)
     print(f"{comparison.verdict}: {config.out / 'report.html'}")
-    return 0 if comparison.rankings_agree else 1
+    for drive in broken:
+        print(f"{drive.planner} in {drive.world}, {drive.scenario} seed {drive.seed}: {drive.reason}", file=sys.stderr)
+    return BROKEN_EXIT if broken else 0 if comparison.rankings_agree else 1
+
+
+def _keys(planners: Sequence[str], cases: Sequence[Case]) -> Iterator[tuple[str, str, str, int]]:
+    """Of all drives."""
+    for world in SIDES:
+        for planner in planners:
+            yield from ((world, planner, case.scenario, case.seed) for case in cases)
 
 
 def _drive_missing(
@@ -178,10 +190,19 @@ def _drive_missing(
     reference = {task: todo for task, todo in missing.items() if task[1] == REFERENCE_PLANNER}
     others = {task: todo for task, todo in missing.items() if task not in reference}
     with tqdm(total=total, initial=total - left, unit="drive", desc="fidelity") as bar:
+
+        def keep(drive: Drive) -> None:
+            log.add([drive])
+            bar.update()
+
         for group in (reference, others):
-            for drives in _drive_tasks(config, group, log):
-                log.add(drives)
-                bar.update(len(drives))
+            drive_supervised(
+                partial(_drive_cases, config),
+                _make_jobs(group, log),
+                config.num_workers,
+                on_drive=keep,
+                on_death=_undriven,
+            )
 
 
 def _draw_pushed_cases(config: FidelityConfig) -> list[Case]:
@@ -193,34 +214,44 @@ def _make_planner(config: FidelityConfig, name: str) -> Policy:
     offered = PLANNERS[config.observe]
     if name in offered:
         return offered[name]()
-    return make_policy(name, checkpoint=config.checkpoint, device=config.device, allow_pickle=config.allow_pickle)
+    policy = make_policy(name, checkpoint=config.checkpoint, device=config.device, allow_pickle=config.allow_pickle)
+    if not config.pixels and find_entry(name) and uses_pictures(name, policy):
+        raise ValueError(f"{name} drives by pictures, of which there are none: give --observe pixels")
+    return policy
 
 
-def _drive_tasks(config: FidelityConfig, tasks: dict[Task, list[Case]], log: DriveLog[Drive]) -> Iterable[list[Drive]]:
+def _make_jobs(tasks: dict[Task, list[Case]], log: DriveLog[Drive]) -> list[Job]:
     """The drives of all tasks, a few cases at a time, which all planners drive while their starts are remembered."""
-    jobs: list[tuple[FidelityConfig, Side, str, list[Case], list[float | None]]] = [
-        (config, world, planner, batch, [_reference_progress(log, world, case) for case in batch])
+    return [
+        Job(world, planner, batch, [_reference_progress(log, world, case) for case in batch])
         for first in range(0, max(map(len, tasks.values()), default=0), NUM_REMEMBERED)
         for (world, planner), cases in tasks.items()
         if (batch := cases[first : first + NUM_REMEMBERED])
     ]
-    if config.num_workers == 1:
-        for job in jobs:
-            yield _drive_cases(*job)
-        return
-    yield from in_processes(_drive_cases, jobs, config.num_workers, use_one_thread)
 
 
 def _reference_progress(log: DriveLog[Drive], world: Side, case: Case) -> float | None:
-    """The reference planner's progress in a case [m]; None while it has not driven."""
+    """The reference planner's progress in a case [m]; None without a valid drive of it."""
     drive = log.find(world, REFERENCE_PLANNER, case)
-    return None if drive is None else drive.progress
+    return drive.progress if drive is not None and drive.valid else None
 
 
-def _drive_cases(
-    config: FidelityConfig, world: Side, planner: str, cases: Sequence[Case], reference_progress: Sequence[float | None]
-) -> list[Drive]:
-    """A planner's drives in one world. Where the reference's progress is unknown, the planner's own takes its place."""
+def _undriven(job: Job, result: CaseResult) -> Drive:
+    """What is kept of a case that was not driven to its end; one in which the planner broke scores 0."""
+    return Drive(
+        world=job.world,
+        planner=job.planner,
+        scenario=result.scenario,
+        seed=result.seed,
+        outcome=result.outcome,
+        reason=result.reason,
+    )
+
+
+def _drive_cases(config: FidelityConfig, job: Job) -> Iterator[Drive]:
+    """A planner's drives in one world, as they are done. Where the reference's progress is unknown, the planner's own
+    takes its place."""
+    world = cast(Side, job.world)
     runner = shared_case_runner(
         world,
         config.checkpoint,
@@ -228,38 +259,28 @@ def _drive_cases(
         num_sampling_steps=config.num_sampling_steps,
         pixels=config.pixels,
     )
-    policy, drives = _make_planner(config, planner), []
-    for case, reference in zip(cases, reference_progress, strict=True):
+    policy = _make_planner(config, job.planner)
+    for case, reference in zip(job.cases, job.references, strict=True):
         try:
-            rollout: Rollout | None = runner.run(case, policy)
-        except InvalidStartError:
-            rollout = None
-        except PolicyError as error:
-            where = f"{planner} in the {WORLDS[world].title.lower()}, {case.scenario} seed {case.seed}"
-            raise PolicyError(f"{where}, {error}", details=error.details) from error
-        drives.append(_score_drive(world, planner, case, rollout, reference))
-    return drives
-
-
-def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout | None, reference: float | None) -> Drive:
-    outcome, progress, score, recovered = "invalid", 0.0, 0.0, None
-    lowest_trust = mean_trust = None
-    path: list[list[float]] = []
-    if rollout is not None:
-        progress = float(rollout.progress.sum())
-        outcome = measure(case, rollout).outcome
-        record = record_rollout(rollout, reference_progress=progress if reference is None else reference)
-        pdm = pdms(record)
-        if pdm.value is None:  # a drive without a score says nothing about the policy
-            outcome = "invalid"
+            rollout = runner.run(case, policy)
+        except Exception as error:
+            yield _undriven(job, failed_result(case, error))
         else:
-            score = pdm.value
-        if case.disturbance is not None:
-            recovered = recovery_time(record, case.disturbance, LONGEST).value
-        path = _places_each_second(rollout)
-        if world == "learned" and rollout.frames.size and len(rollout.trust) > 1:
-            # the first instant is recorded, not generated
-            lowest_trust, mean_trust = float(rollout.trust[1:].min()), float(rollout.trust[1:].mean())
+            yield _score_drive(world, job.planner, case, rollout, reference)
+
+
+def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout, reference: float | None) -> Drive:
+    recovered = lowest_trust = mean_trust = None
+    progress, outcome = float(rollout.progress.sum()), measure(case, rollout).outcome
+    record = record_rollout(rollout, reference_progress=progress if reference is None else reference)
+    pdm = pdms(record)
+    if pdm.value is None:  # a drive without a score says nothing about the policy
+        outcome = "invalid"
+    if case.disturbance is not None:
+        recovered = recovery_time(record, case.disturbance, LONGEST).value
+    if world == "learned" and rollout.frames.size and len(rollout.trust) > 1:
+        # the first instant is recorded, not generated
+        lowest_trust, mean_trust = float(rollout.trust[1:].min()), float(rollout.trust[1:].mean())
     return Drive(
         world=world,
         planner=planner,
@@ -267,11 +288,11 @@ def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout | None,
         seed=case.seed,
         outcome=outcome,
         progress=progress,
-        score=score,
+        score=0.0 if pdm.value is None else pdm.value,
         recovery_time=recovered,
         lowest_trust=lowest_trust,
         mean_trust=mean_trust,
-        path=path,
+        path=_places_each_second(rollout),
     )
 
 

@@ -18,7 +18,7 @@ class Drive(LoggedDrive):
     """The result of one planner in one world from one start.
 
     Args:
-        world, planner, scenario, seed, outcome: see LoggedDrive.
+        world, planner, scenario, seed, outcome, reason: see LoggedDrive.
         progress: along the route [m].
         score: NAVSIM's PDM score, in [0, 1].
         recovery_time: until the car is back after a push off its lane [s]; None where it was not pushed.
@@ -27,14 +27,9 @@ class Drive(LoggedDrive):
         path: x, y of the ego at each full second after the start, in the ground frame of the start [m].
     """
 
-    progress: float
-    score: float
+    progress: float = 0.0
+    score: float = 0.0
     recovery_time: float | None = None
     lowest_trust: float | None = None
     mean_trust: float | None = None
     path: Sequence[Sequence[float]] = ()
-
-    @property
-    def failed(self) -> bool:
-        """It ended in a collision or off the road."""
-        return self.outcome in ("collision", "off_road")

@@ -30,7 +30,7 @@ class Comparison:
         planners: names.
         cases: the starts.
         scores: PDM scores in each world, [planners, starts].
-        failed: whether a drive ended in a collision or off the road, bool [planners, starts] in each world.
+        crashed: whether a drive crashed, see LoggedDrive, bool [planners, starts] in each world.
         agreement: over all starts.
         by_scenario: over the starts of each scenario that has at least two.
         recovery: from pushes off the lane, if there were any.
@@ -40,7 +40,7 @@ class Comparison:
     planners: Sequence[str]
     cases: Sequence[Case]
     scores: Mapping[Side, np.ndarray]
-    failed: Mapping[Side, np.ndarray]
+    crashed: Mapping[Side, np.ndarray]
     agreement: Agreement
     by_scenario: Mapping[str, Agreement]
     recovery: Recovery | None = None
@@ -57,21 +57,21 @@ class Comparison:
         return "rankings agree" if self.rankings_agree else "rankings disagree"
 
     @property
-    def same_verdict(self) -> float:
-        """Share of the paired drives that fail in both worlds or in neither."""
-        return float((self.failed["road"] == self.failed["learned"]).mean())
+    def same_ends(self) -> float:
+        """Share of the paired drives that crash in both worlds or in neither."""
+        return float((self.crashed["road"] == self.crashed["learned"]).mean())
 
     @property
-    def failures_found(self) -> float | None:
-        """Share of the reference world's failures that also fail in the learned world; None if there are none."""
-        road = self.failed["road"]
-        return float(self.failed["learned"][road].mean()) if road.any() else None
+    def crashes_found(self) -> float | None:
+        """Share of the reference world's crashes that are crashes in the learned world too; None if there are none."""
+        road = self.crashed["road"]
+        return float(self.crashed["learned"][road].mean()) if road.any() else None
 
     @property
-    def failures_made_up(self) -> float | None:
-        """Share of the learned world's failures that pass in the reference world; None if there are none."""
-        learned = self.failed["learned"]
-        return float((~self.failed["road"][learned]).mean()) if learned.any() else None
+    def crashes_made_up(self) -> float | None:
+        """Share of the learned world's crashes that are none in the reference world; None if there are none."""
+        learned = self.crashed["learned"]
+        return float((~self.crashed["road"][learned]).mean()) if learned.any() else None
 
 
 def compare(
@@ -97,15 +97,15 @@ def compare(
     def drive_of(world: Side, planner: str, case: Case) -> Drive:
         return drives[(world, planner, case.scenario, case.seed)]
 
-    kept = [c for c in cases if all(drive_of(world, p, c).outcome != "invalid" for world in SIDES for p in planners)]
+    kept = [c for c in cases if all(drive_of(world, p, c).valid for world in SIDES for p in planners)]
     if len(kept) < 2:
         raise ValueError(f"at least 2 starts must be drivable in both worlds, got {len(kept)} of {len(cases)}")
 
-    scores, failed = {}, {}
+    scores, crashed = {}, {}
     for world in SIDES:
         table = [[drive_of(world, p, c) for c in kept] for p in planners]
         scores[world] = np.array([[drive.score for drive in row] for row in table])
-        failed[world] = np.array([[drive.failed for drive in row] for row in table])
+        crashed[world] = np.array([[drive.crashed for drive in row] for row in table])
 
     def agreement_over(chosen: Sequence[int], num_resamples: int) -> Agreement:
         road, learned = (scores[world][:, list(chosen)] for world in SIDES)
@@ -117,7 +117,7 @@ def compare(
         planners=planners,
         cases=kept,
         scores=scores,
-        failed=failed,
+        crashed=crashed,
         agreement=agreement_over(range(len(kept)), 2000),
         by_scenario={name: agreement_over(chosen, 500) for name, chosen in parts.items() if len(chosen) >= 2},
         recovery=recovery,
@@ -137,8 +137,8 @@ def print_comparison(comparison: Comparison) -> None:
         f"Spearman {a.spearman.text()}, Kendall {a.kendall.text()}, Pearson {a.pearson.text()}, "
         f"MMRV {a.mmrv.text('.3f')}"
     )
-    found, made_up = map(_share, (comparison.failures_found, comparison.failures_made_up))
-    print(f"failures found {found}, made up {made_up}; same outcome {_share(comparison.same_verdict)}")
+    found, made_up = map(_share, (comparison.crashes_found, comparison.crashes_made_up))
+    print(f"crashes found {found}, made up {made_up}; in both or neither {_share(comparison.same_ends)}")
     if comparison.recovery is not None:
         print_recovery(comparison.recovery)
     if comparison.trust is not None:
@@ -157,9 +157,9 @@ def write_comparison(
         "num_starts": len(comparison.cases),
         "agreement": _finite(comparison.agreement),
         "by_scenario": {name: _finite(part) for name, part in comparison.by_scenario.items()},
-        "same_verdict": comparison.same_verdict,
-        "failures_found": comparison.failures_found,
-        "failures_made_up": comparison.failures_made_up,
+        "same_ends": comparison.same_ends,
+        "crashes_found": comparison.crashes_found,
+        "crashes_made_up": comparison.crashes_made_up,
         "recovery": None if comparison.recovery is None else recovery_content(comparison.recovery),
         "trust": None if comparison.trust is None else trust_content(comparison.trust),
         "provenance": provenance,
@@ -173,7 +173,7 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
     names = [planner.replace("_", " ") for planner in comparison.planners]
     order = np.argsort(-means["road"], kind="stable").tolist()
 
-    shares = (comparison.same_verdict, comparison.failures_found, comparison.failures_made_up)
+    shares = (comparison.same_ends, comparison.crashes_found, comparison.crashes_made_up)
     same, found, made_up = map(_share, shares)
 
     return Page(
@@ -184,9 +184,9 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
         stats=[
             Stat(value=f"{a.spearman.estimate:.2f}", label=f"Spearman, target {TARGET}"),
             Stat(value=f"{a.mmrv.estimate:.3f}", label="mean maximum rank violation"),
-            Stat(value=same, label="same outcome in both worlds"),
-            Stat(value=found, label="of real failures found"),
-            Stat(value=made_up, label="of its failures are false alarms"),
+            Stat(value=same, label="crash in both worlds or in neither"),
+            Stat(value=found, label="of real crashes found"),
+            Stat(value=made_up, label="of its crashes are false alarms"),
         ],
         summary=Table(
             header=["planner", "mean score, reference world", "mean score, learned world"],
@@ -195,7 +195,8 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
         note="Scores: NAVSIM's PDM score, NC · DAC · (5 TTC + 5 EP + 2 C) / 12, in closed loop; progress relative to "
         "the lane follower's in the same world. Intervals: 95 %, by a bootstrap over planners and starts. Scores are "
         "computed from tracked states in both worlds; a planner that uses camera frames sees generated ones in the "
-        "learned world. A real failure is one in the reference world.",
+        "learned world. A crash is a collision, the ego off the road or a planner that broke; a real one is one in the "
+        "reference world.",
         sections=[
             _scores_section(comparison, names),
             _scenario_section(comparison),

@@ -17,7 +17,7 @@ from scenarios.statistics import Interval, clustered_spearman
 
 NUM_RESAMPLES = 1000
 TRUSTS = {"lowest_trust": "lowest trust", "mean_trust": "mean trust"}
-DIFFERENCES = {"score": "PDM score", "path": "path", "outcome": "failure"}
+DIFFERENCES = {"score": "PDM score", "path": "path", "outcome": "crash"}
 """What both worlds may say differently of a pair of drives, as in TrustComparison, and in words."""
 
 
@@ -28,7 +28,7 @@ class TrustComparison:
     Args:
         trust: by name of TRUSTS, of the drive in the learned world, [n].
         differences: by name of DIFFERENCES, [n]: absolute difference of the scores; mean distance of the places at the
-            same seconds [m], as long as both drives last; 1 where it failed in one world alone, else 0.
+            same seconds [m], as long as both drives last; 1 where it crashed in one world alone, else 0.
         correlations: Spearman's, by names of both, between -1, which is what trust is for, and 1; the interval is by a
             bootstrap over starts.
         num_starts: how many there are.
@@ -57,7 +57,7 @@ def compare_trust(
     for start, case in enumerate(cases):
         for planner in planners:
             road, learned = (drives[(world, planner, case.scenario, case.seed)] for world in SIDES)
-            if "invalid" not in (road.outcome, learned.outcome) and learned.lowest_trust is not None:
+            if road.valid and learned.valid and learned.lowest_trust is not None:
                 pairs.append((road, learned))
                 starts.append(start)
     num_starts = len(set(starts))
@@ -68,7 +68,7 @@ def compare_trust(
     differences = {
         "score": np.array([abs(road.score - learned.score) for road, learned in pairs]),
         "path": np.array([path_distance(road, learned) for road, learned in pairs]),
-        "outcome": np.array([float(road.failed != learned.failed) for road, learned in pairs]),
+        "outcome": np.array([float(road.crashed != learned.crashed) for road, learned in pairs]),
     }
     clusters = np.array(starts)
     correlations = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,23 +13,21 @@ from tqdm import tqdm
 
 from envs.folder_lock import lock_folder
 from envs.maps.map_files import read_maps
-from envs.process_pool import in_processes
 from envs.worlds import LOCAL_WORLDS, WORLDS, WorldName
 from policies.effort import TimedPolicy
 from policies.policy import Policy
-from policies.policy_error import PolicyError
 from policies.registry import POLICIES, POLICY_HELP, files_of_policy, find_entry, make_policy, uses_pictures
 from policies.search.sampling_planner import SamplingPlannerConfig
 from policies.variants import REFERENCE_PLANNER
-from scenarios.case_results import BROKEN
-from scenarios.case_runner import CarlaPlaces, check_device, shared_case_runner, use_one_thread
+from scenarios.case_results import CaseResult, failed_result
+from scenarios.case_runner import CarlaPlaces, check_device, shared_case_runner
 from scenarios.drive_log import DriveLog
-from scenarios.planner_bench_drives import PlannerDrive, summarise_drive
+from scenarios.planner_bench_drives import PlannerDrive, summarise_drive, undriven_drive
 from scenarios.planner_bench_report import Bench, print_bench, write_bench
 from scenarios.report import checkpoint_digest, code_digest, files_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
 from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts
-from scenarios.start_clips import InvalidStartError
+from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
 
 DEFAULT_PLANNERS = tuple(name for name, entry in POLICIES.items() if not entry.needs_argument)
@@ -120,7 +119,7 @@ def bench_planners(config: BenchPlannersConfig) -> int:
     """Drive, print the table and write the report.
 
     Returns:
-        The exit code: 0, or 3 if a planner broke.
+        The exit code: 0, or 3 if a planner or a world broke.
     """
     from worldsim.world_model import DEFAULT_CHECKPOINT
 
@@ -138,8 +137,8 @@ def bench_planners(config: BenchPlannersConfig) -> int:
     }
     with lock_folder(config.out):
         log = DriveLog(config.out / "drives.jsonl", conditions, PlannerDrive)
+        check_planners(partial(_make_planner, config), planners)
         for name in planners:
-            _make_planner(config, name)  # one that cannot be made fails here, not after hours of driving
             if find_entry(name) is None or files_of_policy(name):
                 log.forget(name)  # its code, or its file, may have changed
         _drive_missing(config, planners, cases, log)
@@ -152,7 +151,7 @@ def bench_planners(config: BenchPlannersConfig) -> int:
         write_bench(config.out, bench, asdict(config), facts)
     print_bench(bench)
     print(f"report: {config.out / 'report.html'}")
-    return BROKEN_EXIT if any(drive.outcome == BROKEN for drive in kept) else 0
+    return BROKEN_EXIT if any(drive.broke for drive in kept) else 0
 
 
 def _make_planner(config: BenchPlannersConfig, name: str) -> Policy:
@@ -175,14 +174,17 @@ def _drive_missing(
     with tqdm(total=total, initial=total - left, unit="drive", desc="bench-planners") as bar:
         for is_reference in (True, False):
             jobs = [
-                (config, world, name, todo, [_reference_progress(log, world, case) for case in todo])
+                Job(world, name, todo, [_reference_progress(log, world, case) for case in todo])
                 for (world, name), todo in missing.items()
                 if todo and (name == REFERENCE_PLANNER) == is_reference
             ]
-            for drive in _drive_jobs(config, jobs):
+
+            def keep(drive: PlannerDrive) -> None:
                 log.add([drive])
                 bar.set_postfix_str(f"{drive.planner} in {drive.world}", refresh=False)
                 bar.update()
+
+            drive_supervised(partial(_drive_cases, config), jobs, config.num_workers, on_drive=keep, on_death=_undriven)
 
 
 def _reference_progress(log: DriveLog[PlannerDrive], world: str, case: Case) -> float | None:
@@ -191,38 +193,20 @@ def _reference_progress(log: DriveLog[PlannerDrive], world: str, case: Case) -> 
     return drive.progress if drive is not None and drive.valid else None
 
 
-Job = tuple[BenchPlannersConfig, str, str, list[Case], list[float | None]]
-"""Config, world, planner, cases, and the reference planner's progress in each."""
+def _undriven(job: Job, result: CaseResult) -> PlannerDrive:
+    return undriven_drive(job.world, job.planner, result)
 
 
-def _drive_jobs(config: BenchPlannersConfig, jobs: Sequence[Job]) -> Iterator[PlannerDrive]:
-    if config.num_workers == 1:
-        for job in jobs:
-            yield from _drive_cases(*job)
-        return
-    for drives in in_processes(_drive_all_cases, jobs, config.num_workers, use_one_thread):
-        yield from drives
-
-
-def _drive_all_cases(*job) -> list[PlannerDrive]:
-    return list(_drive_cases(*job))
-
-
-def _drive_cases(
-    config: BenchPlannersConfig, world: str, planner: str, cases: Sequence[Case], references: Sequence[float | None]
-) -> Iterator[PlannerDrive]:
+def _drive_cases(config: BenchPlannersConfig, job: Job) -> Iterator[PlannerDrive]:
     """A planner's drives in one world, as they are done. One that breaks is logged as broken."""
-    policy = TimedPolicy(_make_planner(config, planner))
-    pixels = uses_pictures(planner, policy.policy)
-    runner = shared_case_runner(world, config.checkpoint, config.device, config.carla(), pixels=pixels)
+    policy = TimedPolicy(_make_planner(config, job.planner))
+    pixels = uses_pictures(job.planner, policy.policy)
+    runner = shared_case_runner(job.world, config.checkpoint, config.device, config.carla(), pixels=pixels)
 
-    for case, reference in zip(cases, references, strict=True):
-        undriven = {"world": world, "planner": planner, "scenario": case.scenario, "seed": case.seed}
+    for case, reference in zip(job.cases, job.references, strict=True):
         try:
             rollout = runner.run(case, policy)
-        except InvalidStartError as error:
-            yield PlannerDrive(**undriven, outcome="invalid", reason=str(error))
-        except PolicyError as error:
-            yield PlannerDrive(**undriven, outcome=BROKEN, reason=str(error), pdms=0.0, driving_score=0.0)
+        except Exception as error:
+            yield _undriven(job, failed_result(case, error))
         else:
-            yield summarise_drive(world, planner, case, rollout, policy, reference)
+            yield summarise_drive(job.world, job.planner, case, rollout, policy, reference)

@@ -8,15 +8,12 @@ import numpy as np
 
 from policies.drive import Rollout
 from policies.effort import TimedPolicy
-from scenarios.case_results import BROKEN, measure
+from scenarios.case_results import CaseResult, measure
 from scenarios.drive_log import LoggedDrive
 from scenarios.metrics.carla_driving_score import measure_carla
 from scenarios.metrics.pdm import pdms
 from scenarios.metrics.record_rollout import record_rollout
 from scenarios.scenario import Case
-
-FAILURES = ("collision", "off_road", BROKEN)
-"""Outcomes that count as a failure; who makes little progress has only a low score."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +21,7 @@ class PlannerDrive(LoggedDrive):
     """A planner's drive from one start in one world.
 
     Args:
-        world, planner, scenario, seed, outcome: see LoggedDrive.
-        reason: how the policy broke, or why there is no start; "" otherwise.
+        world, planner, scenario, seed, outcome, reason: see LoggedDrive.
         seconds: driven [s].
         progress: along the route [m].
         pdms: NAVSIM's, in [0, 1]; None where it is not known.
@@ -38,7 +34,6 @@ class PlannerDrive(LoggedDrive):
         model_steps: of a world model, in all decisions.
     """
 
-    reason: str = ""
     seconds: float = 0.0
     progress: float = 0.0
     pdms: float | None = None
@@ -49,10 +44,20 @@ class PlannerDrive(LoggedDrive):
     cpu_seconds: float = 0.0
     model_steps: int = 0
 
-    @property
-    def failed(self) -> bool:
-        """It ended in a collision, off the road, or because the planner broke."""
-        return self.outcome in FAILURES
+
+def undriven_drive(world: str, planner: str, result: CaseResult) -> PlannerDrive:
+    """What is kept of a case that was not driven to its end; one in which the planner broke scores 0."""
+    score = 0.0 if result.broken else None
+    return PlannerDrive(
+        world=world,
+        planner=planner,
+        scenario=result.scenario,
+        seed=result.seed,
+        outcome=result.outcome,
+        reason=result.reason,
+        pdms=score,
+        driving_score=score,
+    )
 
 
 def summarise_drive(

@@ -22,7 +22,7 @@ HEADER = (
     "drives",
     "PDMS",
     "driving score",
-    "failed",
+    "crashed",
     "collisions",
     "off road",
     "progress [m]",
@@ -33,10 +33,10 @@ HEADER = (
 )
 NOTE = (
     "PDMS: NAVSIM's, in closed loop, progress relative to the lane follower's from the same start. Driving score: CARLA"
-    " leaderboard 2.1, of a route as long as the lane follower came. Failed: collision, off the road, or the planner "
-    "broke. Intervals: 95 %, by a bootstrap over starts (PDMS) and Clopper–Pearson (failed). Milliseconds, of the wall "
-    "clock and of the processor, and steps of the world model are means over all decisions; a planner that plans every "
-    "few steps searches in some of them only."
+    " leaderboard 2.1, of a route as long as the lane follower came. Crashed: collision, off the road, or the planner "
+    "broke. Intervals: 95 %, by a bootstrap over starts (PDMS) and Clopper–Pearson (crashed). Milliseconds, of the "
+    "wall clock and of the processor, and steps of the world model are means over all decisions; a planner that plans "
+    "every few steps searches in some of them only."
 )
 
 
@@ -67,7 +67,7 @@ class PlannerRow:
         num_drives: valid ones.
         pdms: mean with its interval; None where no drive has a score.
         driving_score: mean; None likewise.
-        failure_rate: with its interval; None without drives.
+        crash_rate: with its interval; None without drives.
         num_collisions: drives that ended in one.
         num_off_road: drives that ended off the road.
         num_broken: drives in which the planner broke.
@@ -83,7 +83,7 @@ class PlannerRow:
     num_drives: int
     pdms: Interval | None
     driving_score: float | None
-    failure_rate: Interval | None
+    crash_rate: Interval | None
     num_collisions: int
     num_off_road: int
     num_broken: int
@@ -107,14 +107,14 @@ def _row(bench: Bench, world: str, planner: str) -> PlannerRow:
     scores = [d.pdms for d in drives if d.pdms is not None]
     driving = [d.driving_score for d in drives if d.driving_score is not None]
     num_decisions = max(1, sum(d.num_decisions for d in drives))
-    failed = sum(d.failed for d in drives)
+    crashed = sum(d.crashed for d in drives)
     return PlannerRow(
         world=world,
         planner=planner,
         num_drives=len(drives),
         pdms=bootstrap_mean(scores, np.random.default_rng(0)) if scores else None,
         driving_score=float(np.mean(driving)) if driving else None,
-        failure_rate=clopper_pearson(failed, len(drives)) if drives else None,
+        crash_rate=clopper_pearson(crashed, len(drives)) if drives else None,
         num_collisions=sum(d.outcome == "collision" for d in drives),
         num_off_road=sum(d.outcome == "off_road" for d in drives),
         num_broken=sum(d.outcome == BROKEN for d in drives),
@@ -134,7 +134,7 @@ def row_cells(row: PlannerRow) -> list[str]:
         str(row.num_drives),
         "–" if row.pdms is None else row.pdms.text(),
         "–" if row.driving_score is None else f"{row.driving_score:.2f}",
-        ("–" if row.failure_rate is None else row.failure_rate.text(".0%")) + broken,
+        ("–" if row.crash_rate is None else row.crash_rate.text(".0%")) + broken,
         str(row.num_collisions),
         str(row.num_off_road),
         f"{row.progress:.1f}",
@@ -170,7 +170,7 @@ def write_bench(out: Path, bench: Bench, config: Mapping[str, Any], provenance: 
     """Write report.json, report.html and table.md to `out`."""
     rows = summarise(bench)
     content = {
-        "schema": "drivedit.bench_planners/1",
+        "schema": "drivedit.bench_planners/2",
         "config": config,
         "num_starts": bench.num_starts,
         "rows": [asdict(row) for row in rows],

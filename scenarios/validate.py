@@ -17,7 +17,7 @@ from policies.policy import Policy
 from policies.policy_error import PolicyError
 from policies.registry import files_of_policy, find_entry, make_policy, uses_pictures
 from scenarios.baseline import SCHEMA, compare_with_baseline, read_report
-from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult, describe_trouble, severity, undriven_result
+from scenarios.case_results import CaseResult, dead_result, describe_trouble, severity
 from scenarios.case_runner import check_device, make_case_runner
 from scenarios.catalogue import SCENARIOS
 from scenarios.driving_process import Death, Whereabouts, run_in_process
@@ -183,12 +183,7 @@ def _film_folders(config: ValidateConfig) -> list[Path]:
 
 def _keep_death(config: ValidateConfig, case: Case, death: Death) -> None:
     """Log the result of a case that ended the driving process."""
-    if death.doing:
-        error = PolicyError(f"ended the process {death.doing}, {death.how}", death.step)
-        result = undriven_result(case, BROKEN, str(error), death.step)
-    else:
-        reason = f"the world broke: it ended the process, {death.how}"
-        result = undriven_result(case, WORLD_BROKE, reason, death.step)
+    result = dead_result(case, death)
     print(f"\n{describe_trouble(result)}", file=sys.stderr)
     if result.failed:
         keep_failure(config.out / FAILURES / result.id, result, None, _reproduce(config, result), film=False)

@@ -13,7 +13,7 @@ from envs.process_pool import in_processes
 from scenarios.fidelity import FidelityConfig, fidelity
 
 
-def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path, tmp_path: Path, capsys) -> None:
     """With a planner of one's own, which drives anew in each run; the second goes on in two processes."""
     mine = tmp_path / "mine.py"
     mine.write_text("from policies.policy import ConstantPolicy\n\n\nclass Mine(ConstantPolicy):\n    pass\n")
@@ -45,6 +45,17 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     own = ["mine" in line for line in again]
     assert own == sorted(own)  # planners of one's own drive again, and their drives of before are gone
     assert json.loads((tmp_path / "report.json").read_text())["planners"] == report["planners"]
+
+    mine.write_text(
+        "import os\n\n\nclass Mine:\n    def reset(self, env, seed):\n        self.seed = seed\n\n"
+        "    def act(self, frame, info):\n        return None if self.seed else os._exit(7)\n"
+    )
+    assert fidelity(config) == 3
+    told = capsys.readouterr().err
+    for world in ("road", "learned"):
+        assert f"in {world}, lead_braking seed 0: step 0: the policy ended the process in act, exit code 7" in told
+        assert f"in {world}, cut_in seed 1: step 0: the policy answered None" in told
+    assert json.loads((tmp_path / "report.json").read_text())["planners"][f"{mine}:Mine"]["road"] == 0.0
 
     with pytest.raises(ValueError, match="another world model"):
         fidelity(FidelityConfig(num_seeds=1, out=tmp_path, checkpoint=tiny_checkpoint, num_sampling_steps=1))
@@ -88,8 +99,13 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         FidelityConfig(num_seeds=0)
     with pytest.raises(ValueError, match="at least one scenario"):
         FidelityConfig(scenarios=())
-    with pytest.raises(ValueError, match="own must be different module:Name"):
+    with pytest.raises(ValueError, match="own must be planners that do not drive yet, each once, got blind"):
         FidelityConfig(own=("blind",))
+    with pytest.raises(ValueError, match=r"own has no planner named 'bst'; there are .*pdm_closed.*module:Name"):
+        FidelityConfig(own=("bst",))
+    assert FidelityConfig(own=("pdm_closed", "mine.py:P")).ranked_planners()[-2:] == ("pdm_closed", "mine.py:P")
+    with pytest.raises(ValueError, match="pixels drives by pictures, of which there are none: give --observe pixels"):
+        fidelity(FidelityConfig(own=("pixels",), out=tmp_path))
     with pytest.raises(ValueError, match="no planner is named best; there are lane_follower, hurried"):
         FidelityConfig(planners=("best",))
     with pytest.raises(ValueError, match="at least 3 planners, got lane_follower, blind"):

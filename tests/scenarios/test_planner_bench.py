@@ -46,7 +46,7 @@ def test_planners_drive_in_both_worlds_and_a_broken_one_is_named(tiny_checkpoint
     assert rows["road", f"{mine}:Mine"]["num_broken"] == 1
     assert rows["road", "lane_follower"]["driving_score"] > rows["road", f"{mine}:Mine"]["driving_score"]
     assert rows["road", "planner"]["wall_ms"] > rows["road", "stop"]["wall_ms"] > 0
-    assert "bench_planners/1" in report["schema"]
+    assert "bench_planners/2" in report["schema"]
     assert "out of fuel" in (tmp_path / "out" / "report.json").read_text()
     assert (tmp_path / "out" / "report.html").read_text().count("lane_follower") >= 2
 
@@ -85,8 +85,8 @@ def test_a_row_is_over_the_valid_drives_of_a_planner_in_a_world() -> None:
     ]
     a = rows[1]
     assert (a.num_drives, a.num_collisions, a.num_off_road, a.num_broken) == (3, 1, 0, 1)
-    assert a.failure_rate is not None
-    assert a.failure_rate.estimate == pytest.approx(2 / 3)
+    assert a.crash_rate is not None
+    assert a.crash_rate.estimate == pytest.approx(2 / 3)
     assert a.pdms is not None
     assert a.pdms.estimate == pytest.approx(0.8 / 3)
     assert (a.wall_ms, a.cpu_ms, a.model_steps) == pytest.approx((4.0, 2.0, 6.0))
