@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from policies.pid import PID
 from policies.rule_based import choose_pedal
 from worldsim.datatypes.vehicle import VehicleModel
 
@@ -53,24 +54,26 @@ class SpeedPID:
 
     def __init__(self, vehicle_model: VehicleModel, config: PIDConfig | None = None) -> None:
         self.vehicle_model, self.config = vehicle_model, config or PIDConfig()
+        self._pid = PID(
+            proportional=self.config.proportional,
+            integral=self.config.integral,
+            derivative=self.config.derivative,
+            max_integral=self.config.max_integral,
+        )
         self.reset()
 
     def reset(self) -> None:
         """Forget the last episode."""
         self._target: float | None = None
-        self._error = self._integral = 0.0
+        self._pid.reset()
 
     def pedal(self, acceleration: float, speed: float, dt: float) -> float:
         """Pedal in [-1, 1] for a wanted acceleration [m/s²] at `speed` [m/s]; called once each `dt` [s]."""
         c = self.config
         target = speed if self._target is None else self._target
         error = float(np.clip(target - speed, -c.max_error, c.max_error))
-        self._integral += c.integral * error * dt
-        self._integral = float(np.clip(self._integral, -c.max_integral, c.max_integral))
-        corrected = acceleration + c.proportional * error + self._integral
-        corrected += c.derivative * (error - self._error) / dt
+        corrected = acceleration + self._pid.correct(error, dt)
 
-        self._error = error
         # from a target that is within reach: what was asked for while the pedal was at its end is forgotten
         self._target = max(speed + error + acceleration * dt, 0.0)
         return float(choose_pedal(corrected, speed, self.vehicle_model))

@@ -10,6 +10,7 @@ import numpy as np
 from policies.drive import Rollout
 from scenarios.measures import route_offsets
 from scenarios.metrics.collision import THRESHOLD
+from scenarios.metrics.signal_violations import describe_red_lights
 
 Bound = Literal["at most", "at least"]
 
@@ -24,6 +25,7 @@ class Criterion:
         bound: whether the threshold is the most or the least that is good.
         threshold: in `unit`; a value of just that is good.
         unit: "" for a probability or a share.
+        detail: how it came about that it is not met, where there is more to say.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Criterion:
     bound: Bound
     threshold: float
     unit: str = ""
+    detail: str = ""
 
     @property
     def margin(self) -> float:
@@ -44,7 +47,11 @@ class Criterion:
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        return f"{self.name} {self.value:.3g}{unit}, {self.bound} {self.threshold:.3g}{unit} (margin {self.margin:.3g})"
+        detail = f": {self.detail}" if self.detail else ""
+        return (
+            f"{self.name} {self.value:.3g}{unit}, {self.bound} {self.threshold:.3g}{unit} (margin {self.margin:.3g})"
+            + detail
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +78,15 @@ class PassCriteria:
         """Each of them with what the drive did; the first that is not met is the reason of a failure."""
         offset = 0.0 if self.max_route_offset is None else float(np.abs(route_offsets(rollout)).max())
         bounds = (
-            ("collision", float(rollout.collision.max()), self.max_collision, ""),
-            ("off_road", float(rollout.off_road.max()), self.max_off_road, ""),
-            ("red_light", float(rollout.red_light.sum()), self.max_red_lights, ""),
-            ("stop_sign", float(rollout.stop_sign_missed.sum()), self.max_stop_signs, ""),
-            ("left_route", offset, self.max_route_offset, "m"),
+            ("collision", float(rollout.collision.max()), self.max_collision, "", ""),
+            ("off_road", float(rollout.off_road.max()), self.max_off_road, "", ""),
+            ("red_light", float(rollout.red_light.sum()), self.max_red_lights, "", describe_red_lights(rollout)),
+            ("stop_sign", float(rollout.stop_sign_missed.sum()), self.max_stop_signs, "", ""),
+            ("left_route", offset, self.max_route_offset, "m", ""),
         )
         upper = [
-            Criterion(name=name, value=value, bound="at most", threshold=bound, unit=unit)
-            for name, value, bound, unit in bounds
+            Criterion(name=name, value=value, bound="at most", threshold=bound, unit=unit, detail=detail)
+            for name, value, bound, unit, detail in bounds
             if bound is not None
         ]
         progress = Criterion(

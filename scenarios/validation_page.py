@@ -81,7 +81,7 @@ def _criteria_table(criteria: Sequence[Criterion]) -> Table:
         [
             c.name.replace("_", " "),
             f"{c.bound} {c.threshold:.3g} {c.unit}".rstrip(),
-            f"{c.value:.3g} {c.unit}".rstrip(),
+            f"{c.value:.3g} {c.unit}".rstrip() + (f", {c.detail}" if c.detail else ""),
             f"{c.margin:+.3g} {c.unit}".rstrip(),
             "met" if c.met else "not met",
         ]

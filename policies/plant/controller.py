@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from policies.pid import PID
 from policies.rule_based import choose_pedal
 from worldsim.datatypes.vehicle import VehicleModel, pursuit_curvature
 
@@ -20,7 +21,7 @@ class ControllerConfig:
         proportional: acceleration per speed too little [1/s].
         integral: per speed too little over time [1/s²].
         derivative: per change of it.
-        largest_integral: the integral counts no more than this [m].
+        max_integral: the integral part counts no more than this [m/s²].
         least_reach: waypoints that end nearer than this are a car at rest, whose wheels are not turned [m].
 
     Raises:
@@ -32,7 +33,7 @@ class ControllerConfig:
     proportional: float = 1.3
     integral: float = 0.1
     derivative: float = 0.0
-    largest_integral: float = 2.0
+    max_integral: float = 0.2
     least_reach: float = 1.0
 
     def __post_init__(self) -> None:
@@ -62,11 +63,18 @@ class WaypointController:
         self.times = times
         self.config = config or ControllerConfig()
         self.vehicle_model = vehicle_model or VehicleModel()
+        self._pid = PID(
+            proportional=self.config.proportional,
+            integral=self.config.integral,
+            derivative=self.config.derivative,
+            max_integral=self.config.max_integral,
+        )
         self.reset()
 
     def reset(self) -> None:
         """Forget past errors."""
-        self._integral, self._error, self._steer = 0.0, None, 0.0
+        self._steer = 0.0
+        self._pid.reset()
 
     def act(self, waypoints: np.ndarray, speed: float, dt: float) -> np.ndarray:
         """The action float32 [2] at `speed` [m/s] towards waypoints [k, 2] in the vehicle frame [m]; called once each
@@ -88,12 +96,5 @@ class WaypointController:
         wanted = float(np.hypot(*step)) / (self.times[1] - self.times[0])
         if step[0] < 0:  # it never reverses
             wanted = 0.0
-        error = wanted - speed
-        change = 0.0 if self._error is None else (error - self._error) / dt
-        self._error = error
-        bound = self.config.largest_integral
-        self._integral = min(max(self._integral + error * dt, -bound), bound)
-
-        config = self.config
-        acceleration = config.proportional * error + config.integral * self._integral + config.derivative * change
+        acceleration = self._pid.correct(wanted - speed, dt)
         return float(choose_pedal(acceleration, speed, self.vehicle_model))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from policies.rule_based import DEFAULT_SPEED_LIMIT
 from policies.stop_lines import find_stop_gap
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.scene import EgoColumn, LaneColumn, LeadColumn, SceneState
@@ -69,7 +70,7 @@ class CostConfig:
     max_acceleration: float = 2.4
     max_lateral_acceleration: float = 3.0
     max_action_rate: float = 0.2
-    default_speed_limit: float = 8.0
+    default_speed_limit: float = DEFAULT_SPEED_LIMIT
     ego_length: float = 4.2
     ego_width: float = 1.5
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from policies.drive import Rollout
 from scenarios.metrics.drive_record import DriveRecord
 from scenarios.metrics.metric_value import MIN_KNOWN, Metric, MetricValue
 
@@ -16,6 +17,10 @@ STOP_SIGNS = Metric(
     source="stop line passed without v < 0.5 m/s within 4 m before it, as the world reports it",
 )
 COMPLIANCE = Metric(name="traffic_light_compliance", source="NAVSIM v2 traffic light compliance")
+HALTED = 0.5
+"""Who is slower has come to a halt [m/s]."""
+SLIGHT = 1.0
+"""An overrun of less is a stop that was short of success; it is one all the same [m]."""
 NO_SIGNALS = "lights and signs are not known"
 
 
@@ -50,6 +55,30 @@ def _count(record: DriveRecord, metric: Metric, count: int | None) -> MetricValu
     if count == 0 and share < MIN_KNOWN:
         return metric.unknown(f"lights and signs are known at {share:.0%} of the drive")
     return metric.measured(count)
+
+
+def describe_red_lights(rollout: Rollout) -> str:
+    """Of each stop line that was crossed on red how fast, and how far beyond it the front came to a halt; "" without
+    one."""
+    return "; ".join(_describe_crossing(rollout, int(at)) for at in np.flatnonzero(rollout.red_light))
+
+
+def _describe_crossing(rollout: Rollout, at: int) -> str:
+    speed = rollout.scenes.speed.astype(np.float64)
+    words = f"crossed at {speed[at]:.1f} m/s"
+    before = at - 1
+    if before < 0 or not rollout.scenes.signal_valid[before]:
+        return words
+
+    way = np.concatenate([[0.0], np.cumsum(rollout.progress)])
+    beyond = way - way[before] - float(rollout.scenes.signal_distance[before])
+    halts = np.flatnonzero(speed[at:] < HALTED)
+    if not len(halts):
+        return f"{words}, {max(beyond[at:].max(), 0.0):.1f} m beyond the line without a halt"
+    # pushed on after a halt is another matter: how far it came by then is what braking was short of
+    overrun = max(float(beyond[at : at + halts[0] + 1].max()), 0.0)
+    slight = f", less than {SLIGHT:g} m" if overrun < SLIGHT else ""
+    return f"{words}, halted {overrun:.1f} m beyond the line{slight}"
 
 
 @dataclass(frozen=True, kw_only=True)

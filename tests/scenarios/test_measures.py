@@ -77,6 +77,8 @@ def test_red_lights_stop_signs_and_the_route_are_criteria_where_they_are_asked_f
         for bounds in ({}, {"max_red_lights": 0, "max_stop_signs": 0, "max_route_offset": 4.0})
     )
     assert all(criterion.met for criterion in free.judge(bad))
-    assert [c.name for c in strict.judge(bad) if not c.met] == ["red_light", "stop_sign", "left_route"]
+    unmet = [c for c in strict.judge(bad) if not c.met]
+    assert [c.name for c in unmet] == ["red_light", "stop_sign", "left_route"]
+    assert "red_light 1, at most 0 (margin -1): crossed at " in str(unmet[0])
     assert all(criterion.met for criterion in strict.judge(rollout))
     assert [c.name for c in PassCriteria(min_progress=1e4).judge(bad) if not c.met] == ["no_progress"]

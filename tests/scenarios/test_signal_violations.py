@@ -1,6 +1,7 @@
 """Red lights run and stop signs missed, counted in drives whose answers are known, and in reports."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from drive_records import record
 
 from scenarios.case_results import CaseResult
 from scenarios.metrics.drive_record import DriveRecord
-from scenarios.metrics.signal_violations import SignalViolations, violations_text
+from scenarios.metrics.signal_violations import SignalViolations, describe_red_lights, violations_text
 from scenarios.validation_report import summarise
 from training.evaluation.closed_loop import ClosedLoopDrives, violation_scores
 from training.evaluation.report import table
@@ -71,3 +72,30 @@ def test_an_evaluation_counts_them_in_its_closed_loop_drives_or_says_that_they_a
     label = "red lights run by the lane follower in closed loop"
     assert f"| {label} | not known |" in table({"violations": {}})
     assert f"| {label} | 1 (10.0 per km) |" in table({"violations": scores})
+
+
+def crossing(speeds: list[float], before: float) -> SimpleNamespace:
+    """A drive at 0.1 s a step that crosses a line on red in its second step, `before` it at the first instant."""
+    speed = np.array(speeds)
+    scenes = SceneState.empty((len(speed),))
+    scenes.ego[:, 0], scenes.signal_valid[:] = speed, True
+    scenes.signal_distance[0], scenes.signal_distance[1] = before, before - 0.1 * speed[1]
+    return SimpleNamespace(scenes=scenes, progress=0.1 * speed[1:], red_light=np.arange(len(speed)) == 2)
+
+
+@pytest.mark.parametrize(
+    ("speeds", "before", "told"),
+    [
+        ([4.0, 4.0, 3.0, 1.0, 0.2, 0.0, 0.0], 0.6, "crossed at 3.0 m/s, halted 0.2 m beyond the line, less than 1 m"),
+        ([9.0, 9.0, 9.0, 6.0, 3.0, 0.0, 8.0], 1.0, "crossed at 9.0 m/s, halted 1.7 m beyond the line"),
+        ([9.0, 9.0, 9.0, 10.0, 11.0], 1.0, "crossed at 9.0 m/s, 2.9 m beyond the line without a halt"),
+    ],
+)
+def test_how_a_red_light_was_run(speeds: list[float], before: float, told: str) -> None:
+    assert describe_red_lights(crossing(speeds, before)) == told  # pyright: ignore[reportArgumentType]
+
+
+def test_no_red_light_run_is_not_described() -> None:
+    drive = crossing([4.0, 4.0, 4.0], 0.6)
+    drive.red_light[:] = False
+    assert describe_red_lights(drive) == ""  # pyright: ignore[reportArgumentType]
