@@ -229,6 +229,10 @@ def provenance(*, checkpoint: Path | None, seeds: Sequence[int], maps: Sequence[
     return facts
 
 
+_WEIGHTS = (".safetensors", ".json", ".npz")
+"""Names of files that drives depend on beside the code end so."""
+
+
 def checkpoint_digest(checkpoint: Path | None) -> str:
     """SHA-256 of a world model's folder; None stands for the one that ships with the package."""
     from worldsim.world_model import DEFAULT_CHECKPOINT
@@ -246,10 +250,10 @@ def files_digest(files: Sequence[Path]) -> str:
 
 
 def planners_digest() -> str:
-    """SHA-256 of the weights of all planners that ship with the package."""
+    """SHA-256 of the weights of all planners that ship with the package, wherever they lie in it."""
     import policies
 
-    return files_digest(sorted(Path(policies.__path__[0]).glob("*/weights/*.safetensors")))
+    return files_digest(sorted(p for p in Path(policies.__path__[0]).rglob("*") if p.suffix in _WEIGHTS))
 
 
 @lru_cache(maxsize=1)
@@ -266,7 +270,7 @@ def code_digest() -> str:
 
 def _folder_digest(folder: Path) -> str:
     """SHA-256 over the names and contents of a checkpoint's files."""
-    return files_digest(sorted(p for p in folder.iterdir() if p.suffix in (".safetensors", ".json")))
+    return files_digest(sorted(p for p in folder.iterdir() if p.suffix in _WEIGHTS))
 
 
 def _ranges(seeds: Sequence[int]) -> str:

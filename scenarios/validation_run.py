@@ -18,7 +18,7 @@ from scenarios.case_results import CaseResult, run_cases
 from scenarios.case_runner import CaseRunner
 from scenarios.catalogue import SCENARIOS
 from scenarios.driving_process import Whereabouts
-from scenarios.films import Films, film_again
+from scenarios.films import FilmedDrives, Films, film_again, filmed_drives
 from scenarios.json_log import JsonLog, append_entries, read_log
 from scenarios.reproduction import FAILURES, drive_path, keep_failure
 from scenarios.rollout_files import save_rollout
@@ -45,7 +45,7 @@ class CaseLog:
     """
 
     def __init__(self, out: Path, conditions: Mapping[str, Any], merged: Sequence[CaseResult] = ()) -> None:
-        self.out, path = out, out / LOG_NAME
+        self.out, self.conditions, path = out, conditions, out / LOG_NAME
         entries = read_log(path, conditions)
         if entries is None:
             print(f"{path}: of another policy, world or version, begun anew", file=sys.stderr)
@@ -87,15 +87,20 @@ def _of_cases(results: Iterable[CaseResult], cases: Sequence[Case]) -> dict[str,
 
 
 def remove_drives(out: Path) -> None:
-    """Remove what an earlier validation left: its reports, of another verdict, and its drives; nothing else that lies
-    there."""
+    """Remove what an earlier validation left: its reports, of another verdict, and its drives, but for films that may
+    be of the same drives again; nothing else that lies there."""
     for name in REPORTS:
         (out / name).unlink(missing_ok=True)
+    filmed = filmed_drives(out)  # whose films stay until it is known whether the drives are the same again
     for folder in (out / FAILURES).glob("*_[0-9]*"):
-        if _is_case(folder.name):
+        if folder.name in filmed:
+            for file in folder.iterdir():
+                if file.name != "film.mp4":
+                    shutil.rmtree(file) if file.is_dir() else file.unlink()
+        elif _is_case(folder.name):
             shutil.rmtree(folder)
     for film in out.glob("*_[0-9]*.mp4"):
-        if _is_case(film.stem):
+        if _is_case(film.stem) and film.stem not in filmed:
             film.unlink()
     remove_kept_drives(out)
 
@@ -153,6 +158,8 @@ def drive_cases(
         whereabouts: is told which of `cases` is driven, and whether that is for its film.
     """
     begun = time.monotonic() - spent
+    filmed = FilmedDrives(log.out, log.conditions)
+    filmed.drop_others([case.id for case in cases])
     missing = [case for case in cases if case.id not in log.results]
     places = {case.id: k for k, case in enumerate(cases)}
 
@@ -174,6 +181,7 @@ def drive_cases(
     with tqdm(total=len(cases), initial=len(cases) - len(missing), unit="case", desc=title) as bar:
 
         def on_case(result: CaseResult, rollout: Rollout | None) -> None:
+            filmed.drop_stale(result)
             if result.failed:
                 folder = log.out / FAILURES / result.id
                 keep_failure(folder, result, rollout, command(result), film=num_videos > 0)
@@ -205,4 +213,4 @@ def drive_cases(
             return
         with closing(filming) as runner:
             again = tqdm(to_film(), total=len(unfilmed), unit="film", desc="films")
-            film_again(runner, policy, again, log.results, log.out)
+            film_again(runner, policy, again, log.results, log.out, filmed)

@@ -211,3 +211,21 @@ def test_overlay_shows_the_object_where_it_is():
     scale = 250 / 48
     assert rows.mean() == pytest.approx((40 - 20) * scale, abs=2)
     assert columns.mean() - HEIGHT == pytest.approx(PANEL_WIDTH / 2 - 6 * scale, abs=2)  # left is left
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "config.json", "starts.npz"])
+def test_another_file_of_weights_is_another_digest(name: str, tmp_path: Path, monkeypatch) -> None:
+    """Code alone does not make a drive: a log is not gone on with under other weights of a world or a planner."""
+    import policies
+
+    (tmp_path / "new" / "weights").mkdir(parents=True)
+    monkeypatch.setattr(policies, "__path__", [str(tmp_path)])
+    file, world = tmp_path / "new" / "weights" / name, tmp_path / "world"
+    world.mkdir()
+    before = planners_digest(), checkpoint_digest(world)
+    for path in (file, world / name):
+        path.write_bytes(b"1")
+    after = planners_digest(), checkpoint_digest(world)
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    file.write_bytes(b"2")
+    assert planners_digest() != after[0]

@@ -12,7 +12,7 @@ from policies.rule_based import LaneFollower
 from scenarios.actors import BrakingLead
 from scenarios.case_runner import NUM_REMEMBERED, ReferenceCaseRunner, make_case_runner
 from scenarios.catalogue import SCENARIOS
-from scenarios.films import film_again
+from scenarios.films import FilmedDrives, film_again
 from scenarios.rollout_files import ARRAYS, digest_rollout, without_pictures
 from scenarios.start_clips import InvalidStartError, StartClips
 
@@ -162,8 +162,9 @@ def test_only_the_drive_that_was_judged_is_filmed(tmp_path, capsys):
     case = SCENARIOS["lead_braking"].draw(0)
     results = run_cases(ReferenceCaseRunner(DrivingEnv(StraightWorld(), obs="state")), ConstantPolicy(), [case])
     runner, by_id = ReferenceCaseRunner(DrivingEnv(StraightWorld())), {case.id: results[0]}
-    film_again(runner, ConstantPolicy((0.0, -0.2)), [case], by_id, tmp_path)
+    filmed = FilmedDrives(tmp_path, {})
+    film_again(runner, ConstantPolicy((0.0, -0.2)), [case], by_id, tmp_path, filmed)
     assert "not filmed: lead_braking_0: driven again, it went otherwise" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.mp4"))
-    film_again(runner, ConstantPolicy(), [case], by_id, tmp_path)
+    film_again(runner, ConstantPolicy(), [case], by_id, tmp_path, filmed)
     assert len(list(tmp_path.rglob("*.mp4"))) == 1

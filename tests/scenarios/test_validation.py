@@ -183,7 +183,7 @@ def test_a_world_that_breaks_makes_its_case_invalid_and_the_rest_is_driven(run, 
     assert "in breaks" in broken["details"]
 
 
-def test_drives_are_the_same_with_and_without_films_and_frames_are_made_for_films_alone(run, monkeypatch):
+def test_drives_are_the_same_with_and_without_films_and_frames_are_made_for_films_alone(here, run, monkeypatch):
     num_frames = multiprocessing.Value("q")  # the world is in another process
     frame = StraightWorld.frame
 
@@ -195,8 +195,18 @@ def test_drives_are_the_same_with_and_without_films_and_frames_are_made_for_film
     plain = run("--point-estimate", policy="constant", num_seeds=3)[-1]["results"]
     assert num_frames.value == 0, "nobody looks"
     filmed = run("--point-estimate", "--num-videos", 1, policy="constant", num_seeds=3)[-1]["results"]
-    assert num_frames.value > 0
+    assert (made := num_frames.value) > 0
     assert filmed == plain
+    films = sorted(here.rglob("*.mp4"))
+    assert len(films) > 1
+
+    run("--point-estimate", "--num-videos", 1, policy="constant", num_seeds=3)
+    assert (num_frames.value, sorted(here.rglob("*.mp4"))) == (made, films), "the same drives have the same films"
+    run("--point-estimate", "--num-videos", 1, "--first-seed", 3, policy="constant", num_seeds=3)
+    assert (others := num_frames.value) > made
+    assert not any(film.exists() for film in films)
+    run("--point-estimate", "--num-videos", 1, "--first-seed", 3, policy="stop", num_seeds=3)
+    assert num_frames.value > others, "films of another policy"
 
 
 def test_writing_into_what_is_shown_changes_no_number(here, run):
