@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from policies.rule_based import LaneFollowerConfig, choose_acceleration
+from policies.rule_based import LaneFollower, LaneFollowerConfig, choose_acceleration
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.scene import ROUTE_DISTANCES, ObjectKind, RouteCommand, SceneState
 from worldsim.datatypes.signals import SignalKind
@@ -155,3 +155,27 @@ def test_a_bend_in_the_road_brings_no_oncoming_car_across() -> None:
 
     alone = approach(bend, RouteCommand.STRAIGHT, None, seconds=6.0)[0]
     np.testing.assert_array_equal(approach(bend, RouteCommand.STRAIGHT, car, seconds=6.0)[0], alone)
+
+
+def test_many_scenes_at_once_are_answered_as_each_alone() -> None:
+    """Bit for bit, whatever stands beside."""
+    rng = np.random.default_rng(0)
+    scenes = SceneState.empty((60,))
+    scenes.ego[:, 0], scenes.ego_valid[:] = rng.uniform(0, 14, 60), True
+    scenes.lane[:], scenes.lane_valid[:] = (0, 0, 1.75, 13.9), True
+    for k in range(60):
+        scenes.route[k] = (to_the_left if k % 2 else ahead)(rng.uniform(20, 40) + np.array(ROUTE_DISTANCES))[:, :2]
+    scenes.route[..., 0] -= 20.0
+    scenes.route_valid[:] = np.arange(10) < rng.integers(0, 11, (60, 1))
+    scenes.command[:] = rng.integers(0, 4, 60)
+    scenes.signal[:], scenes.signal_distance[:], scenes.signal_valid[:] = rng.integers(0, 6, 60), 12.0, True
+    shape = scenes.object_kinds.shape
+    low, high = (-10, -30, -np.pi, 0, 4, 1.7), (50, 30, np.pi, 15, 8, 2.4)
+    scenes.objects[:] = rng.uniform(low, high, (*shape, 6))
+    scenes.object_kinds[:] = rng.integers(0, 5, shape)
+
+    follower = LaneFollower()
+    alone = np.stack([follower.action(scenes[k]) for k in range(60)])
+    np.testing.assert_array_equal(follower.actions(scenes), alone)
+    careless = LaneFollower(LaneFollowerConfig(give_way=False)).actions(scenes)
+    assert (careless != alone).any(axis=1).sum() >= 3

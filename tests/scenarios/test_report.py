@@ -31,6 +31,7 @@ from scenarios.report import (
     SvgFigure,
     Table,
     Video,
+    checkpoint_digest,
     planners_digest,
     provenance,
     write_json,
@@ -216,8 +217,6 @@ def test_overlay_shows_the_object_where_it_is():
 @pytest.mark.parametrize("name", ["weights.safetensors", "config.json", "starts.npz"])
 def test_another_file_of_weights_is_another_digest(name: str, tmp_path: Path, monkeypatch) -> None:
     """Code alone does not make a drive: a log is not gone on with under other weights of a world or a planner."""
-    import policies
-
     (tmp_path / "new" / "weights").mkdir(parents=True)
     monkeypatch.setattr(policies, "__path__", [str(tmp_path)])
     file, world = tmp_path / "new" / "weights" / name, tmp_path / "world"
