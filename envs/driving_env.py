@@ -59,6 +59,7 @@ class TruncationReason(IntEnum):
     NONE = 0
     TIME = 1
     TRUST = 2
+    SCENARIO = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +123,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | route_done | whether it has come to the end of its route |
     | progress | signed distance along the route in this step [m] |
     | trust | how far the frame may be believed, [0, 1]; 1 in a world of truth |
-    | truncation_reason | TruncationReason: 0 none, 1 the time is up, 2 trust fell below `trust_threshold` |
+    | truncation_reason | TruncationReason: 0 none, 1 the time is up, 2 trust fell below the threshold, 3 it is over |
     | reward_progress, reward_centred, ... | the terms of the reward, see below |
 
     and what the world has to say beyond that, numbers too.
@@ -268,6 +269,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
             reason = TruncationReason.TIME
         elif after.trust < config.trust_threshold:
             reason = TruncationReason.TRUST
+        elif after.scenario_done:
+            reason = TruncationReason.SCENARIO
         truncated = reason != TruncationReason.NONE
         state = after.scene.to_vector()
         info = step_info(after, state, terms, int(reason))

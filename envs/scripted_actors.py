@@ -1,4 +1,4 @@
-"""Scripted actors: road users that a scenario moves along the ego's route. numpy only."""
+"""Scripted actors: road users that a scenario moves along the ego's route, or a director anywhere. numpy only."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from envs.maps.junction_search import JunctionAhead
+from envs.maps.route import Route, RouteStops
 from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.editing.edits import LookName
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from envs.maps.route import Route
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class ActorState:
         length: [m].
         width: [m].
         braking: shows brake lights.
+        z: height of the ground under it [m]; None takes the route's.
 
     Raises:
         ValueError: a size is not positive or the kind is EMPTY.
@@ -44,6 +45,7 @@ class ActorState:
     length: float = 4.6
     width: float = 1.9
     braking: bool = False
+    z: float | None = None
 
     def __post_init__(self) -> None:
         if self.length <= 0 or self.width <= 0:
@@ -66,6 +68,56 @@ class ActorScript(Protocol):
         ...
 
 
+GROUND = Route(
+    points=np.array([[0.0, 0.0], [1.0, 0.0]]),
+    z=np.zeros(2),
+    yaw=np.zeros(2),
+    half_width=np.full(2, np.inf),
+    speed_limit=np.full(2, np.inf),
+    command=np.zeros(2, np.int64),
+    lanes=np.full(2, -1),
+    stops=RouteStops.none(),
+    length=1.0,
+)
+"""The ground frame's x axis as a route: in its coordinates `s` is x, `lateral` is y and `heading` is yaw."""
+
+
+class DirectorState:
+    """Base of the dataclasses in which a director keeps what it remembers, so that worlds can write them as bytes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectedScene:
+    """What a director has its actors do at an instant. Immutable.
+
+    Args:
+        actors: in coordinates of GROUND, as many throughout; who is not there just now is far away.
+        memory: what the director goes on from.
+        look: light and weather that the world is to take on now; None leaves them.
+        lights: index into RoadMap.signals and SignalKind of each traffic light that is held from now on.
+        is_over: the scenario has come to its end.
+    """
+
+    actors: tuple[ActorState, ...]
+    memory: DirectorState
+    look: LookName | None = None
+    lights: tuple[tuple[int, int], ...] = ()
+    is_over: bool = False
+
+
+@runtime_checkable
+class Director(Protocol):
+    """Moves several actors together, in the ground frame. Stateless: all that it remembers is in its DirectedScene."""
+
+    def begin(self, time: float) -> DirectedScene:
+        """The scene when the episode begins, at `time` of the scripts' clock [s]."""
+        ...
+
+    def direct(self, scene: DirectedScene, t: float, vehicle: np.ndarray, dt: float) -> DirectedScene:
+        """The scene `dt` seconds after time `t` of the scripts' clock [s], at which the ego was at `vehicle` [6]."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScriptedActors:
     """The reset option `scripted_actors`: road users that move by scripts instead of the world's own traffic.
@@ -78,6 +130,9 @@ class ScriptedActors:
         partners: scripts of the road users that come from another road, which `junction` says; they move in coordinates
             of their own path.
         ambient_traffic: keeps the seed's other traffic; off by default, so that the scripts alone decide.
+        director: moves further actors, anywhere on the map.
+        via: lanes that the ego's route takes from a given start pose on, that of the pose first; () leaves them to the
+            seed.
 
     Raises:
         ValueError: a negative speed or length, both kinds of start at once, or partners that come from nowhere.
@@ -89,6 +144,8 @@ class ScriptedActors:
     junction: JunctionAhead | None = None
     partners: tuple[ActorScript, ...] = ()
     ambient_traffic: bool = False
+    director: Director | None = None
+    via: tuple[tuple[int, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.ego_speed is not None and self.ego_speed < 0:
@@ -128,10 +185,12 @@ class ScriptedPlay:
         route: on which; ground frame.
         ego_s: where the ego is on it [m].
         time: of the scripts' clock [s].
-        actors: where they are, one per script.
+        actors: where they are, one per script, then those of the director.
         partner_route: the path on which the last `num_partners` of the scripts move; None without such.
         num_partners: of the scripts.
         meeting: arc length on the partners' path at which it meets the ego's route [m].
+        director: moves further actors.
+        scene: what it has them do.
     """
 
     scripts: tuple[ActorScript, ...]
@@ -142,24 +201,39 @@ class ScriptedPlay:
     partner_route: Route | None = None
     num_partners: int = 0
     meeting: float = 0.0
+    director: Director | None = None
+    scene: DirectedScene | None = None
 
     def route_of(self, index: int) -> Route:
         """The route in whose coordinates an actor is."""
+        if index >= len(self.scripts):
+            return GROUND
         if index < len(self.scripts) - self.num_partners:
             return self.route
         assert self.partner_route is not None, "partners have a path"
         return self.partner_route
 
     def boxes(self) -> np.ndarray:
-        """Boxes [scripts, 5] of the actors."""
+        """Boxes [actors, 5] of the actors."""
         rows = [scripted_box(actor, self.route_of(k)) for k, actor in enumerate(self.actors)]
         return np.array(rows).reshape(-1, 5)
 
     def stepped(self, vehicle: np.ndarray, model: VehicleModel, dt: float) -> Self:
         """A step on; `vehicle` [6] is the ego before it."""
         ego = ego_on_route(vehicle, self.route, self.ego_s, model.length, model.width)
-        moved = (script.step(self.time, ego, own, dt) for script, own in zip(self.scripts, self.actors, strict=True))
-        return replace(self, ego_s=ego.s, time=self.time + dt, actors=tuple(moved))
+        own_actors = self.actors[: len(self.scripts)]
+        moved = [script.step(self.time, ego, own, dt) for script, own in zip(self.scripts, own_actors, strict=True)]
+        scene = directed(self.director, self.scene, self.time, vehicle, dt)
+        if scene is not None:
+            moved += scene.actors
+        return replace(self, ego_s=ego.s, time=self.time + dt, actors=tuple(moved), scene=scene)
+
+
+def directed(
+    director: Director | None, scene: DirectedScene | None, t: float, vehicle: np.ndarray, dt: float
+) -> DirectedScene | None:
+    """`Director.direct`; None where there is no director."""
+    return None if director is None or scene is None else director.direct(scene, t, vehicle, dt)
 
 
 def begin_play(
@@ -187,6 +261,9 @@ def begin_play(
     actors = [script.initial(route, ego_s) for script in scripted_actors.scripts]
     if partner_route is not None:
         actors += [script.initial(partner_route, meeting) for script in scripted_actors.partners]
+    scene = None if scripted_actors.director is None else scripted_actors.director.begin(time)
+    if scene is not None:
+        actors += scene.actors
     return ScriptedPlay(
         scripts=(*scripted_actors.scripts, *scripted_actors.partners),
         route=route,
@@ -196,4 +273,6 @@ def begin_play(
         partner_route=partner_route,
         num_partners=len(scripted_actors.partners),
         meeting=meeting,
+        director=scripted_actors.director,
+        scene=scene,
     )

@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 
 from envs.world import Restorable
 
-FORMAT = 8
+FORMAT = 9
 """Counts up when an older state can no longer be read, as after a class in it was renamed."""
 _PREFIX = b"DriveDiT state "
 MAGIC = _PREFIX + b"%d\n" % FORMAT
@@ -48,13 +48,13 @@ class StateCodec:
     Args:
         types: classes whose instances may occur, written as their fields. Names must differ.
         array_types: classes written as arrays.
-        open_type: a runtime protocol; instances of any dataclass that fulfils it may occur too. Reading them needs
-            that class's module imported already: a state never makes a program import anything.
+        open_types: runtime protocols or base classes; instances of any dataclass that is one of them may occur too.
+            Reading them needs that class's module imported already: a state never makes a program import anything.
     """
 
     types: tuple[type, ...] = ()
     array_types: tuple[ArrayLike, ...] = ()
-    open_type: type | None = None
+    open_types: tuple[type, ...] = ()
 
     def pack(self, value: Any, given: Mapping[str, object] | None = None) -> bytes:
         """`value` as bytes.
@@ -141,10 +141,14 @@ class StateCodec:
         """What a class is called in a state."""
         if cls in self.types:
             return cls.__name__
-        if self.open_type is not None and issubclass(cls, self.open_type) and is_dataclass(cls):
+        if issubclass(cls, self.open_types) and is_dataclass(cls):
             return f"{cls.__module__}:{cls.__qualname__}"
-        hint = f"; a {self.open_type.__name__} must be a dataclass" if self.open_type is not None else ""
+        hint = f"; a {self._open_names} must be a dataclass" if self.open_types else ""
         raise ValueError(f"a state cannot hold a {cls.__module__}.{cls.__qualname__}{hint}")
+
+    @property
+    def _open_names(self) -> str:
+        return " or ".join(kind.__name__ for kind in self.open_types)
 
     def _class(self, name: str) -> type:
         """The class of that name."""
@@ -152,15 +156,15 @@ class StateCodec:
             if cls.__name__ == name:
                 return cls
         module, _, path = name.partition(":")
-        if self.open_type is None or not path:
+        if not self.open_types or not path:
             raise ValueError(f"a state of another kind: {name!r} is not known here")
         if module not in sys.modules:
             raise ValueError(f"the state holds a {path} of {module}: import that module first")
         found: Any = sys.modules[module]
         for part in path.split("."):
             found = getattr(found, part)
-        if not (isinstance(found, type) and is_dataclass(found) and issubclass(found, self.open_type)):
-            raise ValueError(f"{name!r} in the state is no dataclass that is a {self.open_type.__name__}")
+        if not (isinstance(found, type) and is_dataclass(found) and issubclass(found, self.open_types)):
+            raise ValueError(f"{name!r} in the state is no dataclass that is a {self._open_names}")
         return found
 
     def _read(self, node: Any, arrays: Mapping[str, np.ndarray], given: Mapping[str, object]) -> Any:

@@ -37,6 +37,7 @@ class WorldStep:
         progress: signed distance covered along the route in this step [m].
         info: what only this world has to say (trust signals, collided kind): numbers, the same keys in every answer.
         route_done: the ego has come to the end of its route.
+        scenario_done: the director of the scripted actors has brought its scenario to an end.
         trust: how far this frame may be believed, [0, 1]; 1 in a world of truth.
         latent: the learned world's newest latent, float32 [k]; None in other worlds.
     """
@@ -51,6 +52,7 @@ class WorldStep:
     red_light: bool = False
     stop_sign_missed: bool = False
     route_done: bool = False
+    scenario_done: bool = False
     trust: float = 1.0
     latent: np.ndarray | None = None
 

@@ -32,7 +32,7 @@ from scenarios.recovery import LONGEST, compare_recovery
 from scenarios.recovery import SCENARIO as RECOVERY_SCENARIO
 from scenarios.report import checkpoint_digest, code_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
-from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts
+from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
 
@@ -147,7 +147,8 @@ def fidelity(config: FidelityConfig) -> int:
         "maps": [file.label for file in maps],
     }
     planners, ranked = config.all_planners(), config.ranked_planners()
-    starts = draw_starts(config.scenarios, config.num_seeds, config.first_seed)
+    names = load_scenarios(config.scenarios, maps, ("road", "learned"))
+    starts = draw_starts(names, config.num_seeds, config.first_seed)
     cases, pushed = (place_on_maps(drawn, maps) for drawn in (starts, _draw_pushed_cases(config)))
     with lock_folder(config.out):
         log = DriveLog(config.out / "drives.jsonl", conditions, Drive)

@@ -58,11 +58,11 @@ class ShownActors:
 
     @cached_property
     def shown(self) -> np.ndarray:
-        """OBJECT_NAMES [scripts, t, 6] in the ground frame; NaN where a script's road user is not shown."""
+        """OBJECT_NAMES [actors, t, 6] in the ground frame; NaN where a scripted road user is not shown."""
         rollout, play = self.rollout, self._begun
         listed = objects_in_ground_frame(rollout.scenes, rollout.vehicles)
-        found = np.full((len(play.scripts), len(listed), listed.shape[-1]), np.nan)
-        self._by_script = np.full((len(play.scripts), len(listed)), np.nan)
+        found = np.full((len(play.actors), len(listed), listed.shape[-1]), np.nan)
+        self._by_script = np.full((len(play.actors), len(listed)), np.nan)
         for i, objects in enumerate(listed):
             boxes = play.boxes()
             for k, actor in enumerate(play.actors):
@@ -107,7 +107,7 @@ class ShownActors:
     @property
     def num_near(self) -> int:
         """Scripted road users that come within sight by their scripts."""
-        play, near = self._begun, np.zeros(len(self._begun.scripts), bool)
+        play, near = self._begun, np.zeros(len(self._begun.actors), bool)
         for vehicle in self.rollout.vehicles:
             near |= np.hypot(*(play.boxes()[:, :2] - vehicle[:2]).T) < OBJECT_RANGE - SAME_ACTOR
             play = play.stepped(vehicle, self.model, self.rollout.dt)

@@ -26,7 +26,7 @@ from scenarios.planner_bench_drives import PlannerDrive, summarise_drive, undriv
 from scenarios.planner_bench_report import Bench, print_bench, write_bench
 from scenarios.report import checkpoint_digest, code_digest, files_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
-from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts
+from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
 
@@ -126,7 +126,8 @@ def bench_planners(config: BenchPlannersConfig) -> int:
     maps, planners = read_maps(config.maps), config.all_planners()
     if "learned" in config.worlds or any((entry := find_entry(p)) and entry.uses_world_model for p in planners):
         check_device(config.device)
-    cases = place_on_maps(draw_starts(config.scenarios, config.num_seeds, config.first_seed), maps)
+    names = load_scenarios(config.scenarios, maps, config.worlds)
+    cases = place_on_maps(draw_starts(names, config.num_seeds, config.first_seed), maps)
     conditions = {
         "checkpoint": checkpoint_digest(config.checkpoint),
         "code": code_digest(),

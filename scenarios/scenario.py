@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from envs.maps.geometry import LaneKey
 from envs.maps.junction_search import JunctionAhead
 from envs.maps.map_files import MadeMap, MapFile
-from envs.scripted_actors import ActorScript, ScriptedActors
+from envs.scripted_actors import ActorScript, Director, ScriptedActors
 from policies.disturbance import Disturbance, DisturbedPolicy
 from policies.policy import Policy
 from scenarios.actors import CONTEXT
@@ -43,6 +44,10 @@ class Situation:
         edits: of `drivedit.edit`: what stands there otherwise than in the town; along the route, 0 is where the policy
             takes over.
         disturbance: what the ego suffers before the policy takes over; its time counts to `duration`.
+        start_pose: where the ego begins on the scenario's own map, CONTEXT before time 0 (x, y, yaw) [m, m, rad]; None
+            looks for a place.
+        director: moves further actors, anywhere on that map.
+        via: lanes that the ego's route takes from `start_pose` on.
     """
 
     ego_speed: float
@@ -55,11 +60,14 @@ class Situation:
     ambient_traffic: bool = False
     edits: tuple[Edit, ...] = ()
     disturbance: Disturbance | None = None
+    start_pose: tuple[float, float, float] | None = None
+    director: Director | None = None
+    via: tuple[LaneKey, ...] = ()
 
     def actors(self) -> ScriptedActors:
         """The world's reset option: its actors, and how much straight road the scripts need."""
         speed = float(self.ego_speed)
-        anywhere = self.ambient_traffic or self.junction is not None
+        anywhere = self.ambient_traffic or self.junction is not None or self.start_pose is not None
         return ScriptedActors(
             scripts=self.scripts,
             ego_speed=speed,
@@ -67,6 +75,8 @@ class Situation:
             junction=self.junction,
             partners=self.partners,
             ambient_traffic=self.ambient_traffic,
+            director=self.director,
+            via=self.via,
         )
 
 
@@ -87,6 +97,7 @@ class Case:
         map: where instead of the town.
         edits: what stands there otherwise than on the map.
         disturbance: what the ego suffers before the policy takes over; its time counts to `duration`.
+        start_pose: where the ego begins on `map`; None looks for a place.
 
     Raises:
         ValueError: the duration is not positive.
@@ -104,6 +115,7 @@ class Case:
     map: MapFile | MadeMap | None = None
     edits: tuple[Edit, ...] = ()
     disturbance: Disturbance | None = None
+    start_pose: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.duration > 0:
@@ -120,7 +132,8 @@ class Case:
             towns = tuple(range(self.town, self.town + NUM_TOWNS))
             place = {"town": towns} if self.map is None else self.map.reset_options
         edits = {"layout": self.edits} if self.edits else {}
-        return {**place, "scripted_actors": self.actors, **edits}
+        pose = {} if self.start_pose is None else {"start_pose": self.start_pose}
+        return {**place, "scripted_actors": self.actors, **edits, **pose}
 
     def without_edits(self) -> Case:
         """The same situation where nothing stands otherwise than on the map."""
@@ -133,9 +146,10 @@ class Case:
 
 def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
     """The cases in an order in which a world builds each place once; each on the map that its seed falls on in turn, or
-    in its town, or on the map made for it, where there are no maps."""
+    in its town, or on the map made for it, where there are no maps. A case with a start of its own keeps its map."""
     if maps:
-        cases = [replace(case, map=maps[case.seed % len(maps)]) for case in cases]
+        moved = [replace(case, map=maps[case.seed % len(maps)]) for case in cases]
+        cases = [case if case.start_pose is not None else other for case, other in zip(cases, moved, strict=True)]
     return sorted(cases, key=lambda case: maps.index(case.map) if isinstance(case.map, MapFile) else case.town)
 
 
@@ -159,10 +173,11 @@ class Scenario:
         factory: makes a situation of their values.
         condition: on the values that are drawn; None takes all.
         towns: seeds of the towns that its cases are set in.
-        made_map: makes the map of a case from its town's seed, of a kind of place that towns do not have.
+        made_map: makes the map of a case from its town's seed, of a kind of place that towns do not have, or finds the
+            only map on which the scenario takes place.
 
     Raises:
-        ValueError: there is no town, no parameter, or two have the same name.
+        ValueError: there is no town, or two parameters have the same name.
     """
 
     name: str
@@ -173,16 +188,14 @@ class Scenario:
     factory: SituationFactory
     condition: Callable[[Values], bool] | None = None
     towns: Sequence[int] = HELD_OUT_TOWNS
-    made_map: Callable[[int], MadeMap] | None = None
+    made_map: Callable[[int], MadeMap | MapFile] | None = None
 
     def __post_init__(self) -> None:
         if not self.towns:
             raise ValueError(f"scenario {self.name} needs at least one town, got none")
         names = [parameter.name for parameter in self.parameters]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(
-                f"scenario {self.name} needs parameters of different names, got {', '.join(names) or 'none'}"
-            )
+        if len(set(names)) < len(names):
+            raise ValueError(f"scenario {self.name} needs parameters of different names, got {', '.join(names)}")
 
     def draw(self, seed: int) -> Case:
         """The case of a seed."""
@@ -220,6 +233,7 @@ class Scenario:
             measures=situation.measures,
             edits=situation.edits,
             disturbance=situation.disturbance,
+            start_pose=situation.start_pose,
         )
 
     @cached_property

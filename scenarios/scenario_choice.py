@@ -1,37 +1,100 @@
-"""Scenarios as commands take them: names, the help on them, and the starts that are drawn of them."""
+"""Scenarios as commands take them: names or OpenSCENARIO files, the help on them, and the starts drawn of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import Annotated
 
 import tyro
 
+from envs.maps.map_files import MapFile
+from envs.worlds import WORLDS, WorldName
 from scenarios.catalogue import SCENARIOS
 from scenarios.scenario import Case
 
-if TYPE_CHECKING:
-    ScenarioName = str
-else:
-    ScenarioName = Literal[tuple(SCENARIOS)]  # the command line offers exactly those of the catalogue
+FILE_ENDING = ".xosc"
+SCENARIO_HELP = "by name, or OpenSCENARIO 1.x files (.xosc); " + "; ".join(
+    f"{name}: {entry.title}" for name, entry in SCENARIOS.items()
+)
+ScenarioNames = Annotated[
+    tuple[Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(SCENARIOS)}}}|FILE.xosc")], ...],
+    tyro.conf.arg(help=SCENARIO_HELP),
+]
 
-SCENARIO_HELP = "by name; " + "; ".join(f"{name}: {entry.title}" for name, entry in SCENARIOS.items())
-ScenarioNames = Annotated[tuple[ScenarioName, ...], tyro.conf.arg(help=SCENARIO_HELP)]
+
+def is_scenario_file(name: str) -> bool:
+    """Whether a selected scenario is a file, not one of the catalogue."""
+    return name.lower().endswith(FILE_ENDING)
 
 
 def check_scenarios(names: Sequence[str]) -> None:
     """Refuse a selection of scenarios that cannot be run.
 
     Raises:
-        ValueError: it is empty, names one twice, or a name is not in the catalogue.
+        ValueError: it is empty, names one twice, or a name is neither in the catalogue nor a file that is there.
     """
     if not names:
         raise ValueError("scenarios must name at least one scenario, got none")
-    unknown = sorted(set(names) - set(SCENARIOS))
+    missing = [name for name in names if is_scenario_file(name) and not Path(name).is_file()]
+    if missing:
+        raise ValueError(f"no scenario file at {', '.join(missing)}")
+    unknown = sorted({name for name in names if not is_scenario_file(name)} - set(SCENARIOS))
     if unknown:
         raise ValueError(f"no scenario is named {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
     if len(set(names)) < len(names):
         raise ValueError(f"scenarios must name each scenario once, got {', '.join(names)}")
+
+
+def load_scenarios(names: Sequence[str], maps: Sequence[MapFile], worlds: Sequence[WorldName]) -> tuple[str, ...]:
+    """The names in SCENARIOS of a selection; files among it are read and put there.
+
+    Args:
+        names: of the catalogue, or files.
+        maps: among which files look for theirs.
+        worlds: in which the scenarios will be driven.
+
+    Raises:
+        ValueError: a file cannot be read or played in one of the worlds, or is called as another scenario is.
+    """
+    found = []
+    for name in names:
+        if not is_scenario_file(name):
+            found.append(name)
+            continue
+        from scenarios.openscenario.scenario_file import TAG, load_scenario
+
+        entry = load_scenario(Path(name), maps)
+        for world in worlds:
+            if WORLDS[world].remote:
+                raise ValueError(
+                    f"{name} is not driven in world {world!r}; CARLA has a ScenarioRunner of its own for it"
+                )
+            if not WORLDS[world].reference and "lights" in entry.tags:
+                raise ValueError(
+                    f"{name} switches traffic lights in the course of the drive, which world {world!r} does not do; "
+                    f"right would be world 'road'"
+                )
+        if entry.name in found or TAG not in SCENARIOS.get(entry.name, entry).tags:
+            raise ValueError(f"{name}: there is already a scenario named {entry.name!r}; rename the file")
+        SCENARIOS[entry.name] = entry
+        found.append(entry.name)
+    return tuple(found)
+
+
+def as_selected(scenario: str, names: Sequence[str]) -> str:
+    """The name or file among `names` that is the scenario of that name."""
+    from scenarios.openscenario.scenario_file import scenario_name
+
+    return next((name for name in names if is_scenario_file(name) and scenario_name(Path(name)) == scenario), scenario)
+
+
+def scenario_files(names: Sequence[str]) -> list[str] | None:
+    """Name and digest of each file among a selection; None where there is none."""
+    from scenarios.openscenario.program import read_scenario_file
+
+    files = [read_scenario_file(Path(name)) for name in names if is_scenario_file(name)]
+    return [f"{file.path.name} (SHA-256 {file.digest})" for file in files] or None
 
 
 def draw_starts(names: Sequence[str], num_seeds: int, first_seed: int) -> list[Case]:

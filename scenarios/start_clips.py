@@ -126,7 +126,8 @@ def _digest_of_scripts(case: Case) -> str | None:
     """Of the files that say how scripted actors move, wherever they lie. None where that cannot be told: a script that
     is no dataclass does not tell its values, and one that was typed into an interpreter has no file."""
     files: set[Path] = set()
-    for script in (*case.actors.scripts, *case.actors.partners):
+    director = () if case.actors.director is None else (case.actors.director,)
+    for script in (*case.actors.scripts, *case.actors.partners, *director):
         if not is_dataclass(script):
             return None
         try:

@@ -35,6 +35,7 @@ from scenarios.report import (
 from scenarios.reproduction import FAILURES, command_line, drive_path, keep_failure
 from scenarios.rerun_file import Run, check_rerun, write_rerun
 from scenarios.scenario import Case, place_on_maps
+from scenarios.scenario_choice import as_selected, load_scenarios, scenario_files
 from scenarios.validation_config import ValidateConfig
 from scenarios.validation_page import validation_page
 from scenarios.validation_report import Validation, print_validation, report_content
@@ -59,8 +60,9 @@ def validate(config: ValidateConfig) -> int:
     if config.rerun is not None:
         check_rerun(config.rerun)
     with lock_folder(config.out):  # before the rest: whether the report can be written is not found out at the end
-        planned = plan_cases(config, maps)
-        mine = _share(config, planned)
+        names = load_scenarios(config.scenarios, maps, (config.world,))
+        planned = plan_cases(config, names, maps)
+        mine = _share(config, names, planned)
         conditions = _drive_supervised(config, maps, mine)
         logged = logged_results(config.out, conditions, mine)
         results = [logged[case.id] for case in planned if case.id in logged]
@@ -73,7 +75,7 @@ def validate(config: ValidateConfig) -> int:
             config=asdict(config),
             policy=config.policy,
             world=WORLDS[config.world].title,
-            results={name: [r for r in results if r.scenario == name] for name in config.scenarios},
+            results={name: [r for r in results if r.scenario == name] for name in names},
             undriven=tuple(case.id for case in planned if case.id not in logged),
             decision=decision,
             verdict_config=config.verdict_config(),
@@ -214,6 +216,7 @@ def run_conditions(config: ValidateConfig, maps: Sequence[MapFile]) -> dict[str,
         "checkpoint": None if checkpoint is None else checkpoint_digest(checkpoint),
         "device": None if checkpoint is None else config.device,
         "maps": [file.label for file in maps],
+        "scenario_files": scenario_files(config.scenarios),
         "carla_maps": list(config.carla_maps),
         "carla_routes": None if config.carla_routes is None else files_digest([config.carla_routes]),
         "min_trust": config.min_trust,
@@ -221,19 +224,19 @@ def run_conditions(config: ValidateConfig, maps: Sequence[MapFile]) -> dict[str,
     }
 
 
-def plan_cases(config: ValidateConfig, maps: Sequence[MapFile]) -> list[Case]:
-    """All cases of a validation, in the order of the report: by scenario, then by seed."""
+def plan_cases(config: ValidateConfig, names: Sequence[str], maps: Sequence[MapFile]) -> list[Case]:
+    """All cases of a validation of the named scenarios, in the order of the report: by scenario, then by seed."""
     seeds = range(config.first_seed, config.first_seed + config.num_seeds)
-    cases = place_on_maps([SCENARIOS[name].draw(seed) for name in config.scenarios for seed in seeds], maps)
-    return sorted(cases, key=lambda case: (config.scenarios.index(case.scenario), case.seed))
+    cases = place_on_maps([SCENARIOS[name].draw(seed) for name in names for seed in seeds], maps)
+    return sorted(cases, key=lambda case: (names.index(case.scenario), case.seed))
 
 
-def _share(config: ValidateConfig, planned: Sequence[Case]) -> list[Case]:
+def _share(config: ValidateConfig, names: Sequence[str], planned: Sequence[Case]) -> list[Case]:
     """The cases of this shard, in the order in which they are driven."""
     part, num_parts = config.part()
     mine = list(planned)[part - 1 :: num_parts]
     if config.sequential or config.budget is not None:  # whenever it ends, all scenarios have been driven as often
-        return sorted(mine, key=lambda case: (case.seed, config.scenarios.index(case.scenario)))
+        return sorted(mine, key=lambda case: (case.seed, names.index(case.scenario)))
     places = {case.id: k for k, case in enumerate(mine)}
     return sorted(mine, key=lambda case: ("" if case.map is None else case.map.name, case.town, places[case.id]))
 
@@ -278,7 +281,7 @@ def _reproduce(config: ValidateConfig, result: CaseResult) -> str:
     """The command that drives one case of a validation again, and compares it."""
     again = replace(
         config,
-        scenarios=(result.scenario,),
+        scenarios=(as_selected(result.scenario, config.scenarios),),
         first_seed=result.seed,
         num_seeds=1,
         out=config.out.resolve() / FAILURES / result.id / "again",

@@ -32,7 +32,8 @@ class ValidateConfig:
         port: RPC port of the CARLA server.
         carla_maps: maps of the server that cases alternate between; by default the map that is loaded.
         carla_routes: a file of CARLA leaderboard routes that cases alternate between, each on its own map.
-        scenarios: names in the catalogue; by default those tagged "benchmark".
+        scenarios: names in the catalogue, by default those tagged "benchmark"; or OpenSCENARIO files, which look for
+            their map beside them and among `maps` (docs/openscenario.md).
         num_seeds: cases per scenario.
         first_seed: seeds are first_seed, first_seed + 1, ...
         out: folder for report.html, report.json, junit.xml, videos and failures/; where it was interrupted, the same

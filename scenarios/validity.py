@@ -62,7 +62,7 @@ def realised_parameters(case: Case, rollout: Rollout) -> tuple[Realised, ...]:
         Realised(name="ego speed", requested=case.ego_speed, realised=speed, unit="m/s", tolerance=SPEED_TOLERANCE)
     ]
     drive = ShownActors(case.actors, rollout)
-    if case.actors.scripts or case.actors.partners:
+    if case.actors.scripts or case.actors.partners or case.actors.director is not None:
         requested, shown = drive.num_near, drive.num_shown
         realised.append(Realised(name="scripted road users", requested=requested, realised=shown, unit=""))
     for measure in case.measures:

@@ -31,7 +31,7 @@ from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import NO_LANES, StartClip
 from worldsim.datatypes.starts import load_starts
 from worldsim.datatypes.vehicle import VehicleColumn
-from worldsim.editing.edits import Edit
+from worldsim.editing.edits import Edit, Look
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.inference import set_backend
@@ -307,6 +307,16 @@ class LearnedWorld:
             progress=_distance_along_lane(scene, float(vehicle[VehicleColumn.SPEED]), self.dt),
         )
 
+    def _follow_director(self, answer: WorldStep) -> WorldStep:
+        """The answer, in the look that the director of the scripted actors has the world take on now."""
+        scene = None if self._scripted is None else self._scripted.scene
+        if scene is None:
+            return answer
+        if scene.look is not None:
+            latent = self._change((Look(name=scene.look),)).latent
+            answer = replace(answer, latent=latent)
+        return replace(answer, scenario_done=scene.is_over)
+
     def _answer(
         self, prediction: Prediction, slot: int, *, collision: float, off_road: float, progress: float
     ) -> WorldStep:
@@ -386,7 +396,8 @@ def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray) -> list[
         )
         for slot, k in enumerate(group):
             own = state if len(group) == 1 else state[slot]
-            answers[k] = worlds[k]._accept(own, prediction, slot, controls[k])
+            answer = worlds[k]._accept(own, prediction, slot, controls[k])
+            answers[k] = worlds[k]._follow_director(answer)
     return [answer for answer in answers if answer is not None]
 
 

@@ -38,7 +38,7 @@ class Scripted(ScriptedPlay):
         return PartnerPath(points=self.partner_route.points, meeting=self.meeting)
 
     def states(self) -> np.ndarray:
-        """ACTOR_NAMES [scripts, 10] of the actors; NaN for an acceleration, which follows from their speeds."""
+        """ACTOR_NAMES [actors, 10] of the actors; NaN for an acceleration, which follows from their speeds."""
         rows = []
         for actor, box in zip(self.actors, self.boxes().tolist(), strict=True):
             x, y, yaw, length, width = box

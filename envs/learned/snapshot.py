@@ -9,7 +9,7 @@ import torch
 from envs.history import Instant
 from envs.learned.scripted_actors import Scripted
 from envs.maps.route import Route, RouteStops
-from envs.scripted_actors import ActorScript, ActorState
+from envs.scripted_actors import ActorScript, ActorState, DirectedScene, Director, DirectorState
 from envs.serialization import ArrayLike, StateCodec
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.known_road_users import KnownRoadUsers
@@ -41,7 +41,7 @@ _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DrivePictures, PictureGeometry,
     KeyFrames, KeyFrame, LatentState, KeyValue, Routes, RoutePreview, RouteSignals, SignalCompliance, Actors,
     SceneState, Scripted, Route, RouteStops, ActorState, ObjectKind, Surroundings, KnownRoadUsers, Layout,
-    EndlessPlace, EndlessDrive, Root, StreetKind, LineKind, RoutePiece,
+    EndlessPlace, EndlessDrive, Root, StreetKind, LineKind, RoutePiece, DirectedScene,
 )  # fmt: skip
 
 
@@ -50,4 +50,5 @@ def snapshot_codec(device: torch.device) -> StateCodec:
     tensor = ArrayLike(
         type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)
     )
-    return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_type=ActorScript)
+    open_types = (ActorScript, Director, DirectorState)
+    return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_types=open_types)

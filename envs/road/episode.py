@@ -21,7 +21,7 @@ from envs.road.traffic.paths import Paths
 from envs.road.traffic.pedestrians import Pedestrians
 from envs.road.traffic.traffic import ExternalActors, Traffic
 from envs.road.traffic.vehicles import BackgroundVehicles
-from envs.scripted_actors import ActorScript, ActorState
+from envs.scripted_actors import ActorScript, ActorState, DirectedScene, Director, DirectorState
 from envs.serialization import StateCodec
 from envs.signals_ahead import SignalsAhead
 from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn, Layout
@@ -228,9 +228,9 @@ _CODEC = StateCodec(
     types=(
         RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig,
         ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState,
-        ObjectKind, SignalsAhead, RouteSignals, SignalCompliance,
+        ObjectKind, SignalsAhead, RouteSignals, SignalCompliance, DirectedScene,
     ),
-    open_type=ActorScript,
+    open_types=(ActorScript, Director, DirectorState),
 )  # fmt: skip
 
 _BOXES_CODEC = StateCodec(types=(Layout,))

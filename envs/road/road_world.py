@@ -34,7 +34,7 @@ from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.config import TrafficConfig
 from envs.road.traffic.driver_model import curve_speed
 from envs.road.traffic.traffic import Ego, Traffic
-from envs.scripted_actors import ScriptedActors, ego_on_route
+from envs.scripted_actors import DirectedScene, ScriptedActors, ego_on_route
 from envs.signals_ahead import START_BRAKING, SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
@@ -189,6 +189,7 @@ class RoadWorld:
             on_script_route=on_script_route,
             z=episode.z,
             red_light=_red_light(episode.past[-1].scene, model) if episode.past else np.inf,
+            vehicle=before if episode.traffic.director is not None else None,
         )
         episode.vehicle = model.step(before, control, self.dt)
         episode.traffic.step(ego, self.dt, episode.rng)
@@ -200,6 +201,8 @@ class RoadWorld:
         front, speed = s + model.length / 2, float(episode.vehicle[VehicleColumn.SPEED])
         episode.signals = episode.signals.step(front, lateral, speed, episode.traffic.time)
         self._keep_route(lateral)
+        if episode.traffic.scene is not None:
+            self._follow_director(episode.traffic.scene)
         return self._answer(control, objects, progress)
 
     def frame(self) -> np.ndarray:
@@ -316,7 +319,8 @@ class RoadWorld:
     ) -> WorldStep:
         """Put the ego on its lane among traffic and drive until the context is full."""
         config = self.config
-        route = stage.road_map.route_from(lane, ROUTE_LENGTH, rng, () if start is None else start.via)
+        given = () if scripted_actors is None else scripted_actors.via
+        route = stage.road_map.route_from(lane, ROUTE_LENGTH, rng, given if start is None else start.via)
         partner = None if start is None or start.partner is None else (start.partner, start.meeting)
         s = float(route.project(pose[:2], None)[0])
         speed = float(rng.uniform(0.0, 1.0) * lane.speed_limit) if rng.random() < 0.85 else 0.0
@@ -338,6 +342,8 @@ class RoadWorld:
             partner,
         )
         junction = None if scripted_actors is None else scripted_actors.junction
+        for signal, kind in traffic.scene.lights if traffic.scene is not None else ():
+            traffic.lights = traffic.lights.held(signal, SignalKind(kind))
         if junction is not None and junction.green_ends is not None and start is not None and start.light >= 0:
             traffic.lights = traffic.lights.ending_green(stage.road_map, start.light, junction.green_ends)
         self._episode = RoadEpisode(
@@ -401,6 +407,26 @@ class RoadWorld:
             for index in hit:
                 episode.traffic.stop(int(index))
 
+    def _follow_director(self, scene: DirectedScene) -> None:
+        """The look and the lights of the scene as its director has them now."""
+        episode = self._running()
+        traffic = episode.traffic
+        if scene.look is not None:
+            episode.look, episode.weather_seed = episode.look.changed_to(scene.look), -1
+        lights = traffic.lights
+        for signal, kind in scene.lights:
+            lights = lights.held(signal, SignalKind(kind))
+        if not np.array_equal(lights.cycles, traffic.lights.cycles):
+            traffic.lights = lights
+            self._follow_route(episode.route, episode.s)
+
+    def _follow_route(self, route: Route, s: float) -> None:
+        """The ego at arc length `s` [m] minds the lights and signs of a route from now on."""
+        episode = self._running()
+        front, speed = s + self.config.vehicle.length / 2, float(episode.vehicle[VehicleColumn.SPEED])
+        rows, time = _signal_rows(route, episode.traffic), episode.traffic.time
+        episode.signals = episode.signals.follow(rows, front, speed, time)
+
     def _keep_route(self, lateral: float) -> None:
         """A route that ends soon is prolonged; an ego that has changed to another lane of its direction gets one there.
 
@@ -411,9 +437,7 @@ class RoadWorld:
             episode.route, episode.s, lateral, episode.vehicle, episode.stage.road_map, episode.rng, episode.z
         )
         if route is not episode.route:
-            front, speed = s + self.config.vehicle.length / 2, float(episode.vehicle[VehicleColumn.SPEED])
-            rows, time = _signal_rows(route, episode.traffic), episode.traffic.time
-            episode.signals = episode.signals.follow(rows, front, speed, time)
+            self._follow_route(route, s)
         episode.route, episode.s = route, s
 
     def _answer(self, control: np.ndarray, objects: Objects, progress: float) -> WorldStep:
@@ -438,6 +462,7 @@ class RoadWorld:
             progress=progress,
             info={"town": stage.town, "weather_seed": episode.weather_seed, "collided_with": int(episode.hit_by_ego)},
             route_done=episode.s >= episode.route.length,
+            scenario_done=episode.traffic.scene is not None and episode.traffic.scene.is_over,
         )
 
 

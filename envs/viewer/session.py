@@ -25,6 +25,11 @@ SNAPSHOT_INTERVAL = 0.5
 NUM_SNAPSHOTS = 40
 MIN_VIDEO_HEIGHT = 512
 """Recorded frames are enlarged by a whole factor to about this height [px]."""
+_WHY_ENDED = {
+    TruncationReason.TIME: "time is up",
+    TruncationReason.TRUST: "no longer to be trusted",
+    TruncationReason.SCENARIO: "the scenario is over",
+}
 
 
 class Driver(Protocol):
@@ -338,7 +343,7 @@ def _moment(view: View, frame: np.ndarray, info: Mapping[str, Any], *, seed: int
 
 def _end_reason(info: Mapping[str, Any]) -> str:
     if info["truncation_reason"] != TruncationReason.NONE:
-        return "time is up" if info["truncation_reason"] == TruncationReason.TIME else "no longer to be trusted"
+        return _WHY_ENDED[TruncationReason(int(info["truncation_reason"]))]
     if max(info["collision"], info["off_road"]) < 0.5 and info["route_done"]:
         return "end of the route"
     return "collision" if info["collision"] >= info["off_road"] else "left the road"

@@ -216,7 +216,7 @@ def test_a_state_neither_runs_nor_imports_anything():
             codec.unpack(renamed(data, "Known", name))
     from envs.scripted_actors import ActorScript
 
-    codec = StateCodec(types=(Known,), open_type=ActorScript)
+    codec = StateCodec(types=(Known,), open_types=(ActorScript,))
     for name, why in (("os:system", "no dataclass"), ("antigravity:X", "import that module first")):
         with pytest.raises(ValueError, match=why):
             codec.unpack(renamed(data, "Known", name))

@@ -82,6 +82,20 @@ class LightPrograms:
         cycles[here, LightCycleColumn.OFFSET] = begins % period
         return LightPrograms(cycles=cycles, groups=self.groups, signs=self.signs)
 
+    def held(self, signal: int, kind: SignalKind) -> LightPrograms:
+        """The same programs, the group of one light with the same state all the time.
+
+        Args:
+            signal: the light, index into RoadMap.signals.
+            kind: RED, YELLOW or GREEN.
+        """
+        cycles = self.cycles.copy()
+        cycle = cycles[int(self.groups[signal])]
+        cycle[LightCycleColumn.OFFSET] = 0.0
+        cycle[LightCycleColumn.GREEN] = cycle[LightCycleColumn.PERIOD] if kind == SignalKind.GREEN else 0.0
+        cycle[LightCycleColumn.YELLOW] = cycle[LightCycleColumn.PERIOD] if kind == SignalKind.YELLOW else 0.0
+        return LightPrograms(cycles=cycles, groups=self.groups, signs=self.signs)
+
     def shown(self, time: float) -> np.ndarray:
         """What each of RoadMap.signals shows at a time [s]: SignalKind, NONE if it is no control, int64 [signals]."""
         if not len(self.cycles):

@@ -17,7 +17,7 @@ from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
-from envs.scripted_actors import ActorState, ScriptedActors, begin_play, scripted_box
+from envs.scripted_actors import GROUND, ActorState, ScriptedActors, begin_play, directed, scripted_box
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
@@ -53,6 +53,7 @@ class Ego:
         on_script_route: the ego in coordinates of the scripts' route; None where there are no scripts.
         z: height of the road under it [m].
         red_light: distance from its centre to the stop line of a light ahead that is red, infinite for none [m].
+        vehicle: VEHICLE_NAMES float64 [6]; only where there is a director.
     """
 
     box: np.ndarray
@@ -61,6 +62,7 @@ class Ego:
     on_script_route: ActorState | None
     z: float = 0.0
     red_light: float = np.inf
+    vehicle: np.ndarray | None = None
 
     @property
     def way(self) -> np.ndarray:
@@ -141,6 +143,7 @@ class Traffic:
         play = begin_play(scenario or ScriptedActors(scripts=()), route, ego_s, start_time, partner)
         self.script_route, self.scripts, self.scripted = route, play.scripts, play.actors
         self.partner, self.num_partners = partner, play.num_partners
+        self.director, self.scene = play.director, play.scene
         self.external = ExternalActors.none()
         self.time = start_time
 
@@ -165,8 +168,8 @@ class Traffic:
         self._populate(self._objects(), ego, config.spawn_range, rng)
         self.objects = self._objects()
 
-        colors = car_colors(len(self.scripts) + len(self.parked), rng)
-        scripted_colors, parked_colors = colors[: len(self.scripts)], colors[len(self.scripts) :]
+        colors = car_colors(len(self.scripted) + len(self.parked), rng)
+        scripted_colors, parked_colors = colors[: len(self.scripted)], colors[len(self.scripted) :]
         self.colors = np.concatenate([self.vehicles.color, scripted_colors, self.pedestrians.color, parked_colors])
 
         scripted_heights = [SCRIPTED_HEIGHTS[actor.kind] for actor in self.scripted]
@@ -244,9 +247,10 @@ class Traffic:
 
     def _scripted_on(self) -> list[tuple[ActorState, Route]]:
         """Each scripted actor with the route in whose coordinates it is."""
-        routes = [self.script_route] * len(self.scripted)
+        routes = [self.script_route] * len(self.scripts)
         if self.partner is not None:
             routes[len(routes) - self.num_partners :] = [self.partner[0]] * self.num_partners
+        routes += [GROUND] * (len(self.scripted) - len(routes))
         return list(zip(self.scripted, routes, strict=True))
 
     def braking(self) -> np.ndarray:
@@ -319,9 +323,13 @@ class Traffic:
                 dt,
                 rng,
             )
+        moved = self.scripted[: len(self.scripts)]
         if ego.on_script_route is not None:
-            steps = zip(self.scripts, self.scripted, strict=True)
-            self.scripted = tuple(script.step(self.time, ego.on_script_route, own, dt) for script, own in steps)
+            steps = zip(self.scripts, moved, strict=True)
+            moved = tuple(script.step(self.time, ego.on_script_route, own, dt) for script, own in steps)
+        if ego.vehicle is not None:
+            self.scene = directed(self.director, self.scene, self.time, ego.vehicle, dt)
+        self.scripted = moved if self.scene is None else (*moved, *self.scene.actors)
 
         self._populate(objects, ego.box, self.config.respawn_range, rng)
         self.objects = self._objects()
@@ -355,7 +363,7 @@ class Traffic:
             on_crosswalk = self.pedestrians.on_crosswalk[walkers]
             margins[solid - n + len(standing) : -1] = np.where(on_crosswalk, CROSSWALK_MARGIN, CROSSING_MARGIN)
         ahead = PATH_STEP * np.arange(CROSSING_POINTS)
-        paths = [points_at(on, a.s + np.cos(a.heading) * ahead) for a, on in self._scripted_on()]
+        paths = [_expected_path(a, on, ahead) for a, on in self._scripted_on()]
         return Obstacles(
             boxes=np.concatenate([objects.boxes[crossing], ego.box[None]]),
             z=np.append(z[crossing], ego.z),
@@ -403,6 +411,17 @@ class Traffic:
             self.pedestrians.spawn(i, int(with_kerbs[int(rng.integers(len(with_kerbs)))]), points, rng)
 
 
+def _expected_path(actor: ActorState, route: Route, ahead: np.ndarray) -> np.ndarray:
+    """Where others expect a scripted actor to go at arcs `ahead` [k] of it [m], [k, 2]: along its route, or straight
+    on where it has none."""
+    if route is GROUND:
+        along = np.array([np.cos(actor.heading), np.sin(actor.heading)])
+        return np.array([actor.s, actor.lateral]) + ahead[:, None] * along
+    return points_at(route, actor.s + np.cos(actor.heading) * ahead)
+
+
 def _scripted_z(actor: ActorState, route: Route) -> float:
-    """Height of the road under a scripted actor on its route [m]."""
+    """Height of the road under a scripted actor [m]."""
+    if actor.z is not None:
+        return actor.z
     return float(route.z[min(max(int(actor.s), 0), len(route.z) - 1)])
