@@ -227,6 +227,13 @@ def _validate():
     return ValidateConfig, validate
 
 
+def _scenarios():
+    """List the scenarios, or write their cases as OpenSCENARIO files."""
+    from scenarios.catalogue_command import ScenariosConfig, show_scenarios
+
+    return ScenariosConfig, show_scenarios
+
+
 def _fidelity():
     """Rank many planners in the learned and in the reference world; writes a report, exit code 1 if they differ."""
     from scenarios.fidelity import FidelityConfig, fidelity
@@ -323,6 +330,7 @@ _VERBS: dict[str, Verb] = {
         _demo,
         _play,
         _validate,
+        _scenarios,
         _fidelity,
         _bench_planners,
         _record,

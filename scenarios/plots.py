@@ -46,11 +46,11 @@ def scenario_figure(results: Sequence[CaseResult], labels: Mapping[str, str]) ->
     )
     left.set_xticks([])
 
-    x_name, y_name, *_ = [*results[0].parameters, ""]  # a scenario may have but one
+    x_name, y_name, *_ = [*results[0].parameters, "seed", ""]  # a scenario may have but one, or none
     for outcome, color in OUTCOMES.items():
         chosen = [r for r in results if r.outcome == outcome]
         if chosen:
-            xs = [r.parameters[x_name] for r in chosen]
+            xs = [r.parameters.get(x_name, r.seed) for r in chosen]
             ys = [r.parameters.get(y_name, 0.0) for r in chosen]
             right.plot(xs, ys, "o", color=color, markersize=6, alpha=0.85, label=outcome.replace("_", " "))
     right.set(xlabel=labels.get(x_name, x_name), ylabel=labels.get(y_name, y_name))

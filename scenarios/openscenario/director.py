@@ -26,6 +26,8 @@ from scenarios.openscenario.straight_road import EGO_LANE, EGO_S
 from scenarios.openscenario.triggers import Seen, Trigger, look
 from worldsim.datatypes.signals import SignalKind
 
+CLOCK_DIGITS = 6
+"""Times are rounded to so many digits after the point, so that sums of steps meet the times of a file."""
 _START = 1e-6
 _KINDS = {"red": SignalKind.RED, "yellow": SignalKind.YELLOW, "green": SignalKind.GREEN}
 
@@ -115,7 +117,7 @@ class ScenarioDirector:
         assert isinstance(memory, Memory), "a scene of this director"
         if t < -dt / 2:  # the clock of the scripts is not yet at 0
             return _scene(self.program, memory, min(t + dt, 0.0))
-        tick = _Tick(self.program, memory, max(t, 0.0), vehicle, dt)
+        tick = _Tick(self.program, memory, round(max(t, 0.0), CLOCK_DIGITS), vehicle, dt)
         return tick.scene()
 
     @property

@@ -70,13 +70,15 @@ def advance(
     travel = dt * (before + speed) / 2
     state = _stepped(state, speed=speed, travel=abs(travel), dt=dt)
     following = state.following
+    to = state.lateral if lateral is None else lateral
+    if not travel and to == state.lateral:  # who stands stays as it was put
+        return state
     if following is None:
         moved = state.pose.moved(travel)
         return replace(state, x=moved.x, y=moved.y)
     following = network.prolonged(following)
     path, along = network.path(following.lanes), following.along
     s = following.s + along * travel
-    to = following.lateral if lateral is None else lateral
     sideways = (to - following.lateral) / dt
     slant = (
         math.atan2(sideways, along * max(abs(speed), _SLOWEST_SLANT)) if sideways else (0.0 if along > 0 else math.pi)

@@ -92,8 +92,9 @@ class LightPrograms:
         cycles = self.cycles.copy()
         cycle = cycles[int(self.groups[signal])]
         cycle[LightCycleColumn.OFFSET] = 0.0
-        cycle[LightCycleColumn.GREEN] = cycle[LightCycleColumn.PERIOD] if kind == SignalKind.GREEN else 0.0
-        cycle[LightCycleColumn.YELLOW] = cycle[LightCycleColumn.PERIOD] if kind == SignalKind.YELLOW else 0.0
+        always = 2 * cycle[LightCycleColumn.PERIOD]  # what is left of a period may round up to it
+        cycle[LightCycleColumn.GREEN] = always if kind == SignalKind.GREEN else 0.0
+        cycle[LightCycleColumn.YELLOW] = always if kind == SignalKind.YELLOW else 0.0
         return LightPrograms(cycles=cycles, groups=self.groups, signs=self.signs)
 
     def shown(self, time: float) -> np.ndarray:
