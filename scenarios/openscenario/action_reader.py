@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scenarios.openscenario import actions as ongoing
 from scenarios.openscenario import instant_actions as instant
+from scenarios.openscenario import lateral_actions as across
+from scenarios.openscenario import longitudinal_actions as along
 from scenarios.openscenario.actions import Action, Dynamics
 from scenarios.openscenario.instant_actions import InstantAction
 from scenarios.openscenario.motion import SHAPES
@@ -97,7 +98,7 @@ class ActionReader:
             target = node.need("SpeedActionTarget").only()
             dynamics = self._dynamics(node.need("SpeedActionDynamics"))
             if target.tag == "AbsoluteTargetSpeed":
-                return ongoing.ChangeSpeed(
+                return along.ChangeSpeed(
                     value=target.number("value"),
                     entity=None,
                     is_factor=False,
@@ -105,7 +106,7 @@ class ActionReader:
                     dynamics=dynamics,
                     holds=self.frame.carla,
                 )
-            return ongoing.ChangeSpeed(
+            return along.ChangeSpeed(
                 value=target.number("value"),
                 entity=self._entity(target),
                 is_factor=target.choice("speedTargetValueType", "delta", "factor") == "factor",
@@ -117,7 +118,7 @@ class ActionReader:
             limits = node.find("DynamicConstraints")
             given = {} if limits is None else {name: limits.number(name) for name in limits.attributes}
             side = node.attributes.get("displacement", "any")
-            return ongoing.KeepDistance(
+            return along.KeepDistance(
                 entity=self._entity(node),
                 distance=node.number("distance") if "distance" in node.attributes else None,
                 time_gap=0.0 if "distance" in node.attributes else node.number("timeGap"),
@@ -125,8 +126,8 @@ class ActionReader:
                 leads={"leadingReferencedEntity": True, "trailingReferencedEntity": False}.get(side),
                 continuous=node.flag("continuous"),
                 max_speed=given.get("maxSpeed", float("inf")),
-                acceleration=given.get("maxAcceleration", ongoing.USUAL_ACCELERATION),
-                deceleration=given.get("maxDeceleration", ongoing.USUAL_DECELERATION),
+                acceleration=given.get("maxAcceleration", along.USUAL_ACCELERATION),
+                deceleration=given.get("maxDeceleration", along.USUAL_DECELERATION),
             )
         raise node.error("is an action that is not supported; SpeedAction and LongitudinalDistanceAction are")
 
@@ -135,7 +136,7 @@ class ActionReader:
         if node.tag == "LaneChangeAction":
             target = node.need("LaneChangeTarget").only()
             relative = target.tag == "RelativeTargetLane"
-            return ongoing.ChangeLane(
+            return across.ChangeLane(
                 lane_id=None if relative else int(target.number("value")),
                 entity=self._entity(target) if relative else "",
                 num_lanes=int(left * target.number("value")) if relative else 0,
@@ -145,11 +146,11 @@ class ActionReader:
             )
         if node.tag == "LaneOffsetAction":
             dynamics, target = node.need("LaneOffsetActionDynamics"), node.need("LaneOffsetTarget").only()
-            return ongoing.OffsetInLane(
+            return across.OffsetInLane(
                 value=left * target.number("value"),
                 entity=self._entity(target) if target.tag == "RelativeTargetLaneOffset" else None,
                 shape=dynamics.choice("dynamicsShape", *SHAPES),
-                max_acceleration=dynamics.number("maxLateralAcc", ongoing.USUAL_LATERAL),
+                max_acceleration=dynamics.number("maxLateralAcc", across.USUAL_LATERAL),
                 continuous=node.flag("continuous"),
             )
         if node.tag == "LateralDistanceAction":
@@ -158,7 +159,7 @@ class ActionReader:
             distance = node.number("distance", 0.0)
             if node.flag("freespace"):
                 raise node.error("freespace is not supported of a lateral distance")
-            return ongoing.KeepLateralDistance(
+            return across.KeepLateralDistance(
                 entity=self._entity(node),
                 distance=left * distance if self.frame.carla else side * distance,
                 max_speed=_USUAL_LATERAL_SPEED if limits is None else limits.number("maxSpeed", _USUAL_LATERAL_SPEED),
@@ -174,7 +175,7 @@ class ActionReader:
             speed = inside.number("value")
             if inside.tag == "RelativeSpeedToMaster":
                 relative = inside.choice("speedTargetValueType", "delta", "factor")
-        return ongoing.Synchronise(
+        return along.Synchronise(
             master=self._entity(node, "masterEntityRef"),
             master_target=read_position(node.need("TargetPositionMaster"), self.frame),
             target=read_position(node.need("TargetPosition"), self.frame),
@@ -204,7 +205,7 @@ class ActionReader:
             raise node.error("refers to times, and not every vertex of its trajectory has one")
         if not trajectory.is_timed and "initialDistanceOffset" in node.attributes and self.frame.carla:
             self.notes.append(f"{node.where}: initialDistanceOffset is read as the standard has it")
-        return ongoing.FollowTrajectory(
+        return across.FollowTrajectory(
             trajectory=trajectory,
             is_timed=timing is not None,
             absolute=timing is not None
@@ -220,9 +221,9 @@ class ActionReader:
             found.append(instant.KeepLane(keeps_lane=True))
         if "longitudinal" in node.attributes:
             if node.flag("longitudinal"):
-                found += [instant.KeepLane(keeps_lane=True), ongoing.Autopilot()]
+                found += [instant.KeepLane(keeps_lane=True), along.Autopilot()]
             else:
-                found.append(ongoing.Hold())
+                found.append(along.Hold())
         return found
 
     def _read_controller(self, node: Node) -> list[Action | InstantAction]:

@@ -1,5 +1,8 @@
 """Writes cases of the catalogue as OpenSCENARIO files, each beside the map that it takes place on."""
 
+# scenariogeneration types the members of its enumerations as what they are not
+# pyright: reportArgumentType=false
+
 from __future__ import annotations
 
 import math

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from envs.maps.opendrive.signals import SignalType
 from scenarios.openscenario.action_reader import ActionReader
-from scenarios.openscenario.actions import Action, ChangeSpeed
+from scenarios.openscenario.actions import Action
 from scenarios.openscenario.catalogs import Catalogs, expand
 from scenarios.openscenario.conditions import ConditionReader
 from scenarios.openscenario.entities import Entity, EntityState, find_ego, read_entities
 from scenarios.openscenario.instant_actions import Changes, TakeRoute, Teleport
+from scenarios.openscenario.longitudinal_actions import ChangeSpeed
 from scenarios.openscenario.motion import place_at
 from scenarios.openscenario.network import Network, Pose
 from scenarios.openscenario.positions import Frame, Position

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from envs.maps.map_files import SUFFIX, MadeMap, MapFile
 from scenarios.actors import CONTEXT
-from scenarios.openscenario.actions import ChangeSpeed
 from scenarios.openscenario.criteria import read_criteria, read_duration
 from scenarios.openscenario.director import ScenarioDirector, director_of, load_program
 from scenarios.openscenario.ego_route import ego_lanes
 from scenarios.openscenario.instant_actions import SetLight
+from scenarios.openscenario.longitudinal_actions import ChangeSpeed
 from scenarios.openscenario.motion import back_in_time
 from scenarios.openscenario.positions import needs_map
 from scenarios.openscenario.program import Program, ScenarioFile, read_scenario_file

@@ -8,7 +8,8 @@ import numpy as np
 
 from envs.maps.road_map import load_map
 from scenarios.openscenario import director as directing
-from scenarios.openscenario.director import Memory, ScenarioDirector, director_of
+from scenarios.openscenario.director import ScenarioDirector, director_of
+from scenarios.openscenario.memory import Memory
 from scenarios.openscenario.network import Network
 from scenarios.openscenario.program import read_scenario_file
 from scenarios.openscenario.straight_road import straight_road
