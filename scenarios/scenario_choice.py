@@ -18,8 +18,8 @@ SCENARIO_HELP = "by name, or OpenSCENARIO 1.x files (.xosc); " + "; ".join(
     f"{name}: {entry.title}" for name, entry in SCENARIOS.items()
 )
 ScenarioNames = Annotated[
-    tuple[Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(SCENARIOS)}}}|FILE.xosc")], ...],
-    tyro.conf.arg(help=SCENARIO_HELP),
+    tuple[str, ...],
+    tyro.conf.arg(help=SCENARIO_HELP, metavar=f"[{{{','.join(SCENARIOS)}}}|FILE.xosc ...]"),
 ]
 
 
