@@ -128,7 +128,9 @@ class Tick:
             return
         for group in act.children:
             self._decide_group(group)
-        if all(self._state(group) == "complete" for group in act.children):
+        # in files of CARLA's ScenarioRunner the drive goes on to the stop trigger, by which criteria are met
+        waits = self._program.file.is_carla and bool(act.stop)
+        if all(self._state(group) == "complete" for group in act.children) and not waits:
             self._set(act, "complete", "end")
 
     def _decide_group(self, group: Element) -> None:

@@ -71,6 +71,7 @@ def file_text(
     header: str = "test",
     parameters: str = "",
     stop: str = "",
+    act_stop: str = "",
     network: str = "<RoadNetwork/>",
 ) -> str:
     who = "".join(f'<EntityRef entityRef="{name}"/>' for name in actors)
@@ -82,7 +83,7 @@ def file_text(
 <Storyboard><Init><Actions>{init}</Actions></Init>
 <Story name="s"><Act name="a"><ManeuverGroup name="g" maximumExecutionCount="1">
 <Actors selectTriggeringEntities="false">{who}</Actors>
-<Maneuver name="m">{"".join(events)}</Maneuver></ManeuverGroup></Act></Story>
+<Maneuver name="m">{"".join(events)}</Maneuver></ManeuverGroup>{act_stop}</Act></Story>
 <StopTrigger>{stop}</StopTrigger></Storyboard></OpenSCENARIO>"""
 
 

@@ -222,6 +222,16 @@ def test_a_step_of_carlas_scenario_runner_lasts_for_its_value(play):
     assert at(play(*events).run(4.0), 1.3)[SPEED] == 0.0
 
 
+def test_an_act_of_carlas_scenario_runner_lasts_to_its_stop_trigger(play):
+    late = f"<StopTrigger><ConditionGroup>{at_time(3.0)}</ConditionGroup></StopTrigger>"
+    for header, act_stop, over in (("CARLA:x", "", True), ("CARLA:x", late, False), ("x", "", False)):
+        play_ = play(event("e", private(speed(9.0)), at_time(1.0)), header=header, act_stop=act_stop)
+        play_.run(2.7)
+        assert play_.scene.is_over == over
+        play_.run(2.0)
+        assert play_.scene.is_over == header.startswith("CARLA:")
+
+
 def test_priorities(play):
     slow = '<SpeedActionDynamics dynamicsShape="linear" dynamicsDimension="time" value="10"/>'
     first = event("first", private(speed(15.0, slow)), at_time(0.0))
