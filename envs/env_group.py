@@ -33,6 +33,18 @@ class Outcome:
     infos: dict[str, Any]
 
 
+StepWorlds = Callable[[Sequence[Any], np.ndarray], list[WorldStep]]
+"""One step of worlds by controls float32 [k, 4]: their answers."""
+
+
+def step_envs(envs: Sequence[DrivingEnv], actions: np.ndarray, step_worlds: StepWorlds) -> list[Answer]:
+    """One step of envs by actions [k, 2] in one pass: what the `step` of each returns."""
+    if not envs:
+        return []
+    steps = step_worlds([env.world for env in envs], control_from_action(actions))
+    return [env.process_step(step) for env, step in zip(envs, steps, strict=True)]
+
+
 class EnvGroup:
     """Envs of this process that step together.
 
@@ -41,14 +53,14 @@ class EnvGroup:
 
     Args:
         envs: at least one.
-        step_worlds: steps worlds of theirs by controls float32 [k, 4] and returns their answers.
+        step_worlds: steps worlds of theirs.
         same_step: an env whose episode ends is reset in that same step.
     """
 
     def __init__(
         self,
         envs: Sequence[DrivingEnv],
-        step_worlds: Callable[[Sequence[Any], np.ndarray], list[WorldStep]],
+        step_worlds: StepWorlds,
         *,
         same_step: bool,
     ) -> None:
@@ -84,10 +96,7 @@ class EnvGroup:
 
     def step_some(self, slots: Sequence[int], actions: np.ndarray) -> list[Answer]:
         """Step the envs `slots` by actions [k, 2] in one pass, without autoreset: what the `step` of each returns."""
-        if not slots:
-            return []
-        steps = self._step_worlds([self.envs[k].world for k in slots], control_from_action(actions))
-        return [self.envs[k].process_step(step) for k, step in zip(slots, steps, strict=True)]
+        return step_envs([self.envs[k] for k in slots], actions, self._step_worlds)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """What method `name` of each env returns for these arguments; of an attribute, its value."""

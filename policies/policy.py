@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import numpy as np
 
 if TYPE_CHECKING:
     from envs.driving_env import DrivingEnv
+    from worldsim.datatypes.scene import SceneState
 
 
 class Policy(Protocol):
@@ -21,6 +22,26 @@ class Policy(Protocol):
     def act(self, frame: np.ndarray, info: Mapping[str, Any]) -> np.ndarray:
         """The action float32 [2] (steer, acceleration in [-1, 1]) for a frame uint8 [h, w, 3] and the env's info."""
         ...
+
+
+class MemorylessPolicy(Policy, Protocol):
+    """A policy that is a function of the scene alone: many drives can share it and ask it at once.
+
+    Attributes:
+        memoryless: True, said by the very class that defines `act`.
+    """
+
+    memoryless: bool
+
+    def actions(self, scenes: SceneState) -> np.ndarray:
+        """The actions float32 [n, 2] for each of the scenes [n], bit for bit those of `act`."""
+        ...
+
+
+def is_memoryless(policy: Policy) -> TypeGuard[MemorylessPolicy]:
+    """Whether the class that defines the policy's `act` says so: a subclass that acts otherwise has to say it again."""
+    acts = next((kind for kind in type(policy).__mro__ if "act" in vars(kind)), None)
+    return acts is not None and vars(acts).get("memoryless") is True
 
 
 class ConstantPolicy:

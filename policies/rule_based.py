@@ -90,6 +90,8 @@ class LaneFollower:
         vehicle_model: the car it inverts to turn curvature and acceleration into steer and pedal.
     """
 
+    memoryless = True
+
     def __init__(self, config: LaneFollowerConfig | None = None, vehicle_model: VehicleModel | None = None) -> None:
         self.config = config or LaneFollowerConfig()
         self.vehicle_model = vehicle_model or VehicleModel()

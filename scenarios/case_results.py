@@ -6,13 +6,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 
 from envs.carla.leaderboard_routes import RouteError
 from policies.drive import Rollout
-from policies.policy import Policy
+from policies.policy import Policy, is_memoryless
 from policies.policy_error import PolicyError
 from scenarios.case_runner import CaseRunner
 from scenarios.criteria import Criterion
@@ -145,9 +146,9 @@ class CaseResult:
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; margins and verdicts are told too, for readers that do not know the rules."""
-        plain = asdict(self) | {"id": self.id, "verdict": self.verdict}
-        plain["metrics"] = {name: asdict(m) | {"validity": m.validity.value} for name, m in self.metrics.items()}
-        plain["criteria"] = [asdict(c) | {"margin": c.margin, "met": c.met} for c in self.criteria]
+        plain = asdict(replace(self, metrics={}, criteria=())) | {"id": self.id, "verdict": self.verdict}
+        plain["metrics"] = {name: vars(m) | {"validity": m.validity.value} for name, m in self.metrics.items()}
+        plain["criteria"] = [vars(c) | {"margin": c.margin, "met": c.met} for c in self.criteria]
         return plain
 
     @staticmethod
@@ -192,7 +193,7 @@ def run_cases(
     Args:
         runner: drives the cases in its world.
         policy: drives the ego.
-        cases: in this order.
+        cases: in this order; as many at once as can be driven together.
         on_case: called with each result and its rollout: up to where the policy broke, None for a case that was not
             driven otherwise.
         validity: what a drive must keep to in order to count; None takes that of a world of truth.
@@ -203,25 +204,34 @@ def run_cases(
     """
     validity = ValidityConfig() if validity is None else validity
     results = []
-    for case in cases:
-        rollout = None
-        try:
-            rollout = runner.run(case, policy)
-        except Exception as error:
-            result = failed_result(case, error)
-            rollout = error.rollout if isinstance(error, PolicyError) else None
-        else:
-            try:
-                result = measure(case, rollout, validity)
-            except Exception as error:  # likewise
-                result = _broken_result(case, MEASURING_BROKE, "the drive could not be measured", error)
-
-        if result.reason:
-            print(describe_trouble(result), file=sys.stderr)
-        results.append(result)
-        if on_case is not None:
-            on_case(result, rollout)
+    left = iter(cases)
+    while batch := list(islice(left, num_together(runner, policy))):
+        outcomes = runner.run_together([(case, policy) for case in batch])
+        for case, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                result = failed_result(case, outcome)
+                rollout = outcome.rollout if isinstance(outcome, PolicyError) else None
+            else:
+                result, rollout = _measured(case, outcome, validity), outcome
+            if result.reason:
+                print(describe_trouble(result), file=sys.stderr)
+            results.append(result)
+            if on_case is not None:
+                on_case(result, rollout)
     return results
+
+
+def num_together(runner: CaseRunner, policy: Policy) -> int:
+    """How many cases are driven at once: one by one where the policy keeps something in mind."""
+    return runner.num_together if is_memoryless(policy) else 1
+
+
+def _measured(case: Case, rollout: Rollout, validity: ValidityConfig) -> CaseResult:
+    """The result of a drive; that it could not be measured is one too."""
+    try:
+        return measure(case, rollout, validity)
+    except Exception as error:  # the other cases can still be driven
+        return _broken_result(case, MEASURING_BROKE, "the drive could not be measured", error)
 
 
 def describe_trouble(result: CaseResult) -> str:
@@ -230,7 +240,8 @@ def describe_trouble(result: CaseResult) -> str:
 
 
 def _broken_result(case: Case, outcome: str, what: str, error: Exception) -> CaseResult:
-    return undriven_result(case, outcome, f"{what}: {type(error).__name__}: {error}", details=traceback.format_exc())
+    details = "".join(traceback.format_exception(error))
+    return undriven_result(case, outcome, f"{what}: {type(error).__name__}: {error}", details=details)
 
 
 def failed_result(case: Case, error: Exception) -> CaseResult:
@@ -295,7 +306,8 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
     record = record_rollout(rollout, approach=rollout.clip, reference_speed=case.ego_speed)
     criteria = case.criteria.judge(rollout)
     broken = [criterion.name for criterion in criteria if not criterion.met]
-    reason = "" if validity is None else why_invalid(case, rollout, validity)
+    realised = realised_parameters(case, rollout)
+    reason = "" if validity is None else why_invalid(realised, rollout, validity)
     event = first_event(np.maximum(rollout.collision, rollout.off_road))
 
     return CaseResult(
@@ -312,7 +324,7 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
         mean_reward=float(rollout.rewards.mean()) if rollout.num_steps else 0.0,
         violations=SignalViolations.of(record),
         criteria=criteria,
-        realised=realised_parameters(case, rollout),
+        realised=realised,
         min_trust=float(rollout.trust.min()),
         metrics={
             name: Measurement(value=m.value, validity=m.validity, reason=m.reason, note=m.note)

@@ -31,13 +31,16 @@ class Whereabouts(ctypes.Structure):
 
     _fields_ = (
         ("case", ctypes.c_int64),
+        ("together", ctypes.c_int64),
         ("filming", ctypes.c_bool),
         ("step", ctypes.c_int64),
         ("words", ctypes.c_char * (_LONGEST_WORDS + 1)),
     )
 
     case: int
-    """Index of the case that is driven; -1 for none."""
+    """Index of the case that is driven, the first of those that are driven together; -1 for none."""
+    together: int
+    """How many cases are driven at once."""
     filming: bool
     """Whether it is driven again, for its film."""
     step: int
@@ -61,10 +64,11 @@ class Death:
 
     Args:
         how: in words: "exit code 7", "killed by SIGKILL, which is how Linux ends what takes too much memory".
-        case: index of the case that was driven; None for none.
+        case: index of the case that was driven, the first of those that were together; None for none.
         filming: it was driven again, for its film.
         step: steps driven before; None outside a drive.
         doing: when the policy was at work; "" where it was not.
+        together: how many cases were driven at once; which of several it was is not known.
     """
 
     how: str
@@ -72,6 +76,7 @@ class Death:
     filming: bool
     step: int | None
     doing: str
+    together: int = 1
 
 
 class _Answer(NamedTuple):
@@ -101,7 +106,7 @@ def run_in_process(
         Exception: what the function raised.
     """
     context = get_context("fork") if _can_fork() else get_context("spawn")
-    whereabouts = context.RawValue(Whereabouts, -1, False, -1, b"")
+    whereabouts = context.RawValue(Whereabouts, -1, 1, False, -1, b"")
     answers, far_end = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(far_end, whereabouts, function, arguments), name="drive")
     process.start()
@@ -134,6 +139,7 @@ def run_in_process(
             filming=whereabouts.filming,
             step=None if step < 0 else step,
             doing=whereabouts.words.decode(errors="replace"),
+            together=whereabouts.together,
         )
     if answer.error is not None:
         raise answer.error from RuntimeError(f"in the driving process:\n{answer.traceback}")

@@ -199,7 +199,7 @@ def _drive_missing(
         for group in (reference, others):
             drive_supervised(
                 partial(_drive_cases, config),
-                _make_jobs(group, log),
+                _make_jobs(config, group, log),
                 config.num_workers,
                 on_drive=keep,
                 on_death=_undriven,
@@ -221,13 +221,15 @@ def _make_planner(config: FidelityConfig, name: str) -> Policy:
     return policy
 
 
-def _make_jobs(tasks: dict[Task, list[Case]], log: DriveLog[Drive]) -> list[Job]:
-    """The drives of all tasks, a few cases at a time, which all planners drive while their starts are remembered."""
+def _make_jobs(config: FidelityConfig, tasks: dict[Task, list[Case]], log: DriveLog[Drive]) -> list[Job]:
+    """The drives of all tasks, a few cases at a time, which all planners drive while their starts are remembered; our
+    own ones together where the learned world is only tracked."""
     return [
-        Job(world, planner, batch, [_reference_progress(log, world, case) for case in batch])
+        Job(world, planner, batch, [_reference_progress(log, world, case) for case in batch], together)
         for first in range(0, max(map(len, tasks.values()), default=0), NUM_REMEMBERED)
         for (world, planner), cases in tasks.items()
         if (batch := cases[first : first + NUM_REMEMBERED])
+        for together in [world == "learned" and not config.pixels and planner in VARIANTS]
     ]
 
 
@@ -260,14 +262,16 @@ def _drive_cases(config: FidelityConfig, job: Job) -> Iterator[Drive]:
         num_sampling_steps=config.num_sampling_steps,
         pixels=config.pixels,
     )
-    policy = _make_planner(config, job.planner)
-    for case, reference in zip(job.cases, job.references, strict=True):
-        try:
-            rollout = runner.run(case, policy)
-        except Exception as error:
-            yield _undriven(job, failed_result(case, error))
+    if job.together:  # a driver of its own for each case, since planners remember
+        outcomes = iter(runner.run_together([(case, _make_planner(config, job.planner)) for case in job.cases]))
+    else:
+        policy = _make_planner(config, job.planner)
+        outcomes = (outcome for case in job.cases for outcome in runner.run_together([(case, policy)]))
+    for case, reference, outcome in zip(job.cases, job.references, outcomes, strict=True):
+        if isinstance(outcome, Exception):
+            yield _undriven(job, failed_result(case, outcome))
         else:
-            yield _score_drive(world, job.planner, case, rollout, reference)
+            yield _score_drive(world, job.planner, case, outcome, reference)
 
 
 def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout, reference: float | None) -> Drive:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +34,18 @@ STRAIGHT_ROUTE = 200.0
 """Length of the straight route of a start that tells none [m]."""
 
 
+class _Play(NamedTuple):
+    """What becomes of scripts in a drive of t instants.
+
+    shown: see ShownActors, [actors, t, 6]. arcs: where they are by script, [actors, t] [m]. near: whether they come within
+    sight by script, bool [actors].
+    """
+
+    shown: np.ndarray
+    arcs: np.ndarray
+    near: np.ndarray
+
+
 class ShownActors:
     """The scripted road users of a drive, as the world shows them.
 
@@ -56,29 +69,35 @@ class ShownActors:
             play = play.stepped(vehicle, self.model, rollout.dt)
         self._begun = play
 
-    @cached_property
+    @property
     def shown(self) -> np.ndarray:
         """OBJECT_NAMES [actors, t, 6] in the ground frame; NaN where a scripted road user is not shown."""
+        return self._play.shown
+
+    @cached_property
+    def _play(self) -> _Play:
+        """The scripts gone through beside the drive."""
         rollout, play = self.rollout, self._begun
         listed = objects_in_ground_frame(rollout.scenes, rollout.vehicles)
         found = np.full((len(play.actors), len(listed), listed.shape[-1]), np.nan)
-        self._by_script = np.full((len(play.actors), len(listed)), np.nan)
+        arcs, near = np.full(found.shape[:2], np.nan), np.zeros(len(play.actors), bool)
         for i, objects in enumerate(listed):
             boxes = play.boxes()
+            near |= np.hypot(*(boxes[:, :2] - rollout.vehicles[i, :2]).T) < OBJECT_RANGE - SAME_ACTOR
             for k, actor in enumerate(play.actors):
-                self._by_script[k, i] = actor.s
+                arcs[k, i] = actor.s
                 apart = np.hypot(*(objects[:, :2] - boxes[k, :2]).T)
                 apart[rollout.scenes.object_kinds[i] != actor.kind] = np.inf
                 nearest = int(apart.argmin())
                 if apart[nearest] < SAME_ACTOR:
                     found[k, i] = objects[nearest]
             play = play.stepped(rollout.vehicles[i], self.model, rollout.dt)
-        return found
+        return _Play(found, arcs, near)
 
     def places(self, actor: int) -> tuple[np.ndarray, np.ndarray]:
         """Arc length and lateral offset of a script's road user on its route, [t] each [m]; NaN where not shown."""
         route = self.route if actor < len(self.scripted.scripts) else self._partner_route
-        rows, hints = self.shown[actor], self._by_script[actor]
+        rows, hints = self.shown[actor], self._play.arcs[actor]
         places = np.full((len(rows), 2), np.nan)
         for i in np.flatnonzero(np.isfinite(rows[:, 0])).tolist():
             places[i] = route.project(rows[i, :2], float(hints[i]))[:2]  # a route may come by the same place twice
@@ -107,11 +126,7 @@ class ShownActors:
     @property
     def num_near(self) -> int:
         """Scripted road users that come within sight by their scripts."""
-        play, near = self._begun, np.zeros(len(self._begun.actors), bool)
-        for vehicle in self.rollout.vehicles:
-            near |= np.hypot(*(play.boxes()[:, :2] - vehicle[:2]).T) < OBJECT_RANGE - SAME_ACTOR
-            play = play.stepped(vehicle, self.model, self.rollout.dt)
-        return int(near.sum())
+        return int(self._play.near.sum())
 
 
 def _vehicles_since_scripts_begin(vehicles: np.ndarray, route: Route, dt: float) -> np.ndarray:

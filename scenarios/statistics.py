@@ -166,21 +166,21 @@ def agreement(
     if not (np.isfinite(r).all() and np.isfinite(s).all()):
         raise ValueError("agreement needs finite scores")
 
-    measures = {"spearman": _spearman, "kendall": _kendall, "pearson": _pearson, "mmrv": mean_maximum_rank_violation}
-    drawn: dict[str, list[float]] = {name: [] for name in measures}
+    resamples = []
     for _ in range(num_resamples):
         planners, starts = rng.integers(r.shape[0], size=r.shape[0]), rng.integers(r.shape[1], size=r.shape[1])
         a, b = (x[np.ix_(planners, starts)].mean(axis=1) for x in (r, s))
         if np.ptp(a) and np.ptp(b):  # a correlation of constant scores is undefined
-            for name, measure in measures.items():
-                drawn[name].append(measure(a, b))
+            resamples.append((a, b))
 
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    means = r.mean(axis=1), s.mean(axis=1)
+    drawn = np.array(resamples).reshape(-1, 2, r.shape[0])
+    measures = {"spearman": _spearman, "kendall": _kendall, "pearson": _pearson, "mmrv": mean_maximum_rank_violation}
     intervals = {}
     for name, measure in measures.items():
-        low, high = np.quantile(drawn[name], tails) if drawn[name] else (np.nan, np.nan)
-        intervals[name] = Interval(estimate=measure(*means), low=float(low), high=float(high))
+        low, high = np.quantile(measure(drawn[:, 0], drawn[:, 1]), tails) if resamples else (np.nan, np.nan)
+        estimate = float(measure(r.mean(axis=1), s.mean(axis=1)))
+        intervals[name] = Interval(estimate=estimate, low=float(low), high=float(high))
     return Agreement(**intervals)
 
 
@@ -216,7 +216,7 @@ def clustered_spearman(
 
     def correlate(rows: np.ndarray) -> float:
         a, b = x[rows], y[rows]
-        return _spearman(a, b) if len(a) and np.ptp(a) and np.ptp(b) else np.nan
+        return float(_spearman(a, b)) if len(a) and np.ptp(a) and np.ptp(b) else np.nan
 
     members = [np.flatnonzero(clusters == one) for one in np.unique(clusters)]
     drawn = []
@@ -229,30 +229,37 @@ def clustered_spearman(
     return Interval(estimate=correlate(np.arange(len(x))), low=float(low), high=float(high))
 
 
-def mean_maximum_rank_violation(reference: np.ndarray, simulator: np.ndarray) -> float:
-    """MMRV of scores [n]: the mean over planners of the largest difference in the reference's scores to a planner that
-    the simulator ranks the other way round."""
+def mean_maximum_rank_violation(reference: np.ndarray, simulator: np.ndarray) -> np.ndarray:
+    """MMRV of scores [..., n]: the mean over planners of the largest difference in the reference's scores to a planner
+    that the simulator ranks the other way round, [...]."""
     r, s = np.asarray(reference, np.float64), np.asarray(simulator, np.float64)
-    violated = (s[:, None] > s[None]) != (r[:, None] > r[None])
-    return float((np.abs(r[:, None] - r[None]) * violated).max(axis=1).mean())
+    violated = (s[..., :, None] > s[..., None, :]) != (r[..., :, None] > r[..., None, :])
+    return (np.abs(r[..., :, None] - r[..., None, :]) * violated).max(axis=-1).mean(axis=-1)
 
 
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    from scipy import stats  # takes a third of a second, and a validation needs none
-
-    return float(stats.spearmanr(a, b)[0])  # pyright: ignore[reportArgumentType]
-
-
-def _kendall(a: np.ndarray, b: np.ndarray) -> float:
-    from scipy import stats  # takes a third of a second, and a validation needs none
-
-    return float(stats.kendalltau(a, b)[0])  # pyright: ignore[reportArgumentType]
+def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Rank correlation of [..., n], [...]: Pearson's of the ranks, those of equal values being their mean."""
+    return _pearson(_ranks(a), _ranks(b))
 
 
-def _pearson(a: np.ndarray, b: np.ndarray) -> float:
-    from scipy import stats  # takes a third of a second, and a validation needs none
+def _kendall(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Kendall's tau_b (1945) of [..., n], [...]."""
+    above_a, above_b = (np.sign(x[..., :, None] - x[..., None, :]) for x in (a, b))
+    untied = np.square(above_a).sum(axis=(-2, -1)) * np.square(above_b).sum(axis=(-2, -1))
+    return (above_a * above_b).sum(axis=(-2, -1)) / np.sqrt(untied)
 
-    return float(stats.pearsonr(a, b)[0])  # pyright: ignore[reportArgumentType]
+
+def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Linear correlation of [..., n], [...]; in [-1, 1] in spite of rounding."""
+    a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
+    size = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+    return np.clip((a * b).sum(axis=-1) / size, -1.0, 1.0)
+
+
+def _ranks(x: np.ndarray) -> np.ndarray:
+    """Ranks of [..., n] from 0.5 on, equal values sharing the mean of theirs."""
+    others, own = x[..., None, :], x[..., :, None]
+    return (others < own).sum(axis=-1) + 0.5 * (others == own).sum(axis=-1)
 
 
 def _check_counts(num_failures: int, num_trials: int, confidence: float) -> None:

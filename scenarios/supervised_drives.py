@@ -23,12 +23,14 @@ class Job(NamedTuple):
         planner: name.
         cases: in this order.
         references: the reference planner's progress in each [m]; None where it is not known.
+        together: they are driven at once, so that it is not known which of them ends a process.
     """
 
     world: str
     planner: str
     cases: Sequence[Case]
     references: Sequence[float | None]
+    together: bool = False
 
     def after(self, num: int) -> Job:
         """What is left of it when so many cases are done."""
@@ -52,11 +54,13 @@ def drive_supervised(
         jobs: whoever has nothing to do takes the next one.
         num_workers: processes, at least 1.
         on_drive: is called, here, with each drive.
-        on_death: what stands for the drive of a case, the first of a job, that ended the process.
+        on_death: what stands for the drive of a case, the first of a job, that ended the process; where several were
+            driven at once, they are driven again one by one.
 
     Raises:
         Exception: what `drive_cases` raised.
     """
+    jobs = list(jobs)
     others, lock, errors = set(active_children()), threading.Lock(), list[BaseException]()
     next_job: Any = get_context("spawn").Value("q", 0)  # of a context whose locks pass to any process
 
@@ -77,7 +81,9 @@ def drive_supervised(
                 raise RuntimeError(f"a driving process was ended while it drove nothing: {ended.how}")
             k = ended.case
             job = jobs[k].after(num_done.get(k, 0))
-            if job.cases:
+            if job.together and len(job.cases) > 1:
+                jobs[k] = jobs[k]._replace(together=False)  # which then tells who it was
+            elif job.cases:
                 keep((k, on_death(job, dead_result(job.cases[0], ended))))
             begun = k, num_done.get(k, 0)
 

@@ -108,17 +108,20 @@ def _drive_supervised(config: ValidateConfig, maps: Sequence[MapFile], cases: Se
     """
     begun = spent = time.monotonic()
     unfilmable: set[str] = set()
-    while isinstance(ended := run_in_process(_drive, config, maps, cases, spent - begun, unfilmable), Death):
-        if ended.case is None:
+    alone = False
+    while isinstance(ended := run_in_process(_drive, config, maps, cases, spent - begun, unfilmable, alone), Death):
+        if ended.together > 1:
+            alone = True  # which then tells who it was
+        elif ended.case is None:
             if ended.doing:
                 raise PolicyError(f"ended the process {ended.doing}, {ended.how}")
             raise RuntimeError(f"the driving process was ended while it drove nothing: {ended.how}")
-        case = cases[ended.case]
-        if ended.filming:
+        elif ended.filming:
+            case = cases[ended.case]
             print(f"not filmed: {case.id}: driven again, it ended the process, {ended.how}", file=sys.stderr)
             unfilmable.add(case.id)
         else:
-            _keep_death(config, case, ended)
+            _keep_death(config, cases[ended.case], ended)
         spent = time.monotonic()
     return ended
 
@@ -130,9 +133,10 @@ def _drive(
     cases: Sequence[Case],
     spent: float,
     unfilmable: Collection[str],
+    alone: bool,
 ) -> dict[str, Any]:
     """Drive those of the cases of which the log has no results, `spent` seconds into the budget, and film those that
-    are to be filmed and can be; returns their conditions."""
+    are to be filmed and can be, `alone` one after the other; returns their conditions."""
     if checkpoint_used(config) is not None:
         check_device(config.device)
     policy = make_policy(
@@ -163,6 +167,7 @@ def _drive(
         unfilmable=unfilmable,
         command=lambda result: _reproduce(config, result),
         title=config.policy,
+        alone=alone,
         whereabouts=whereabouts,
     )
     return conditions

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from policies.drive import Rollout
 from policies.policy import Policy
-from scenarios.case_results import CaseResult, run_cases
+from scenarios.case_results import CaseResult, num_together, run_cases
 from scenarios.case_runner import CaseRunner
 from scenarios.catalogue import SCENARIOS
 from scenarios.driving_process import Whereabouts
@@ -135,6 +135,7 @@ def drive_cases(
     unfilmable: Collection[str],
     command: Callable[[CaseResult], str],
     title: str,
+    alone: bool,
     whereabouts: Whereabouts,
 ) -> None:
     """Drive what the log does not hold yet, until all is driven, the time is up or a sequential test is decided.
@@ -155,6 +156,7 @@ def drive_cases(
         unfilmable: ids of cases that are not driven again for a film.
         command: the command that drives a case again.
         title: of the progress bar.
+        alone: one case after the other, also those that could be driven together.
         whereabouts: is told which of `cases` is driven, and whether that is for its film.
     """
     begun = time.monotonic() - spent
@@ -166,16 +168,22 @@ def drive_cases(
     def out_of_time() -> bool:
         return budget is not None and time.monotonic() - begun > budget
 
-    def until_the_end() -> Iterator[Case]:
-        for k, case in enumerate(missing):
-            round_done = k == 0 or case.seed != missing[k - 1].seed
-            if verdict.method == "sequential" and round_done and decided(list(log.results.values()), verdict):
-                return
+    def until_the_end(most: int) -> Iterator[list[Case]]:
+        """The missing cases, at most so many at once; those of different seeds one after the other if what the first
+        show may be enough."""
+        k = 0
+        while k < len(missing):
+            batch = missing[k : k + most]
+            if verdict.method == "sequential":
+                if (k == 0 or batch[0].seed != missing[k - 1].seed) and decided(list(log.results.values()), verdict):
+                    return
+                batch = [case for case in batch if case.seed == batch[0].seed]
             if out_of_time():
                 print(f"\nthe budget of {budget:g} s is spent, {len(missing) - k} cases are left", file=sys.stderr)
                 return
-            whereabouts.case = places[case.id]
-            yield case
+            whereabouts.case, whereabouts.together = places[batch[0].id], len(batch)
+            yield batch
+            k += len(batch)
 
     films = Films(log.out, num_videos, log.results.values())
     with tqdm(total=len(cases), initial=len(cases) - len(missing), unit="case", desc=title) as bar:
@@ -194,8 +202,9 @@ def drive_cases(
 
         if missing:
             with closing(make_runner(pictures)) as runner:
-                run_cases(runner, policy, until_the_end(), on_case, validity)
-            whereabouts.case = -1
+                for batch in until_the_end(1 if alone else num_together(runner, policy)):
+                    run_cases(runner, policy, batch, on_case, validity)
+            whereabouts.case, whereabouts.together = -1, 1
 
     unfilmed = set() if pictures or out_of_time() else films.unfilmed(log.results, film_folders) - set(unfilmable)
 

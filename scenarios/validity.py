@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,12 +93,17 @@ def why_unusable(rollout: Rollout) -> str:
     return ""
 
 
-def why_invalid(case: Case, rollout: Rollout, config: ValidityConfig) -> str:
+def why_invalid(realised: Sequence[Realised], rollout: Rollout, config: ValidityConfig) -> str:
     """Why a drive says nothing about its policy; "" where it does.
 
     Nothing after the event that ends it, a collision or the road's edge, counts.
+
+    Args:
+        realised: `realised_parameters` of the drive.
+        rollout: the drive.
+        config: what it must keep to.
     """
-    for parameter in realised_parameters(case, rollout):
+    for parameter in realised:
         if not parameter.met:
             return (
                 f"not realised: {parameter.name} {parameter.realised:.3g} {parameter.unit}".rstrip()

@@ -95,7 +95,7 @@ class LearnedWorld:
         size = self.model.config.vae.latent_channels * math.prod(self.model.config.latent_size)
         self.sensor_names: tuple[str, ...] = SENSOR_NAMES
         self.latent_space: Box | None = Box(-limit, limit, (size,), np.float32) if self.config.pictures else None
-        self._state: ModelState | None = None
+        self._slot: tuple[ModelState, int] | None = None
         self._past: tuple[Instant, ...] = ()
         self._scripted: Scripted | None = None
         self._config_digest: str | None = None
@@ -245,6 +245,21 @@ class LearnedWorld:
         """Forget the state; the model stays usable by others that hold it."""
         self._state, self._past, self._scripted = None, (), None
 
+    @property
+    def _state(self) -> ModelState | None:
+        """Of this world alone, taken out of the batch it was stepped in when it is first asked for."""
+        if self._slot is None:
+            return None
+        state, slot = self._slot
+        if state.batch_size > 1:
+            state = state[slot]
+            self._slot = state, 0
+        return state
+
+    @_state.setter
+    def _state(self, state: ModelState | None) -> None:
+        self._slot = None if state is None else (state, 0)
+
     def _running(self) -> ModelState:
         if self._state is None:
             raise ValueError("the world has no state yet: call reset first")
@@ -284,21 +299,23 @@ class LearnedWorld:
             self._past = (*self._past[:-1], replace(self._past[-1], scene=prediction.scene[0].copy()))
         return self._answer(prediction, 0, collision=0.0, off_road=0.0, progress=0.0)
 
-    def _move_scripted(self) -> np.ndarray:
-        """Move the scenario's actors by a step; where they are then, ACTOR_NAMES [s, 10], NaN for the others."""
-        state = self._running()
-        overrides = np.full(state.tracked.actors.states.shape[1:], np.nan)
-        if self._scripted is not None:
-            self._scripted = self._scripted.stepped(state.tracked.vehicles[0], self.model.config.vehicle, self.dt)
-            overrides[list(self._scripted.places)] = self._scripted.states()
-        return overrides
+    def _next_scripted(self) -> Scripted | None:
+        """The scenario's actors a step later."""
+        if self._scripted is None:
+            return None
+        return self._scripted.stepped(self._past[-1].vehicle, self.model.config.vehicle, self.dt)
 
-    def _accept(self, state: ModelState, prediction: Prediction, slot: int, control: np.ndarray) -> WorldStep:
-        """Go on to `state`, which `slot` of a prediction shows."""
+    def _accept(
+        self, state: ModelState, scripted: Scripted | None, prediction: Prediction, slot: int, control: np.ndarray
+    ) -> WorldStep:
+        """Go on to a slot of a state, which a prediction shows."""
+        self._scripted = scripted
         scene, vehicle = prediction.scene[slot].copy(), np.array(prediction.tracked.vehicles[slot], np.float64)
-        frame = None if state.generated is None else state.generated.picture.drives[0].frames[0]
+        frame = None if state.generated is None else state.generated.picture.drives[slot].frames[0]
         now = Instant(control=control, vehicle=vehicle, scene=scene, frame=frame)
-        self._state, self._past = state, (*self._past, now)[-self.model.config.num_context :]
+        # without pictures a batch is small, and is gone on with as it is if it steps together again
+        self._slot = (state, slot) if state.generated is None or state.batch_size == 1 else (state[slot], 0)
+        self._past = (*self._past, now)[-self.model.config.num_context :]
         return self._answer(
             prediction,
             slot,
@@ -320,7 +337,8 @@ class LearnedWorld:
     def _answer(
         self, prediction: Prediction, slot: int, *, collision: float, off_road: float, progress: float
     ) -> WorldStep:
-        state, now = self._running(), self._past[-1]
+        assert self._slot is not None
+        now = self._past[-1]
         scene = now.scene.copy()
         signals = {name: float(values[slot]) for name, values in prediction.trust.signals.items()}
         return WorldStep(
@@ -334,8 +352,8 @@ class LearnedWorld:
             progress=progress,
             trust=float(prediction.trust.trust[slot]),
             info=signals | {"pictures": float(self.config.pictures)},
-            route_done=_route_done(state),
-            latent=state.latent.latents[0, 0].flatten().cpu().numpy() if self.config.pictures else None,
+            route_done=_route_done(*self._slot),
+            latent=self._running().latent.latents[0, 0].flatten().cpu().numpy() if self.config.pictures else None,
         )
 
     @property
@@ -379,34 +397,53 @@ def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray) -> list[
         raise ValueError(f"worlds that step together share one model, got {len(worlds)} worlds")
     if controls.shape != (len(worlds), 4) or not np.isfinite(controls).all():
         raise ValueError(f"controls must be finite and [{len(worlds)}, 4], got shape {controls.shape}: {controls}")
+    slots = [world._slot for world in worlds]
     groups: dict[int, list[int]] = {}
-    for k, world in enumerate(worlds):
-        groups.setdefault(world._running().cache_length, []).append(k)
+    for k, slot in enumerate(slots):
+        if slot is None:
+            raise ValueError("the world has no state yet: call reset first")
+        groups.setdefault(slot[0].cache_length, []).append(k)
     answers: list[WorldStep | None] = [None] * len(worlds)
     for group in groups.values():
-        overrides = np.stack([worlds[k]._move_scripted() for k in group])
-        state = ModelState.concat([worlds[k]._running() for k in group])
+        scripted = [worlds[k]._next_scripted() for k in group]
+        state = _join([slot for k in group if (slot := slots[k]) is not None])
         config = worlds[0].config
         state, prediction = worlds[0].model.step(
             state,
             controls[group],
             decode_scene=config.decode_scene,
             num_steps=config.num_steps,
-            actor_overrides=overrides,
+            actor_overrides=_overrides(state, scripted),
         )
         for slot, k in enumerate(group):
-            own = state if len(group) == 1 else state[slot]
-            answer = worlds[k]._accept(own, prediction, slot, controls[k])
+            answer = worlds[k]._accept(state, scripted[slot], prediction, slot, controls[k])
             answers[k] = worlds[k]._follow_director(answer)
     return [answer for answer in answers if answer is not None]
 
 
-def _route_done(state: ModelState) -> bool:
-    """The ego has passed the end of its route, near it; False without a route."""
-    num_points = int(state.tracked.routes.counts[0])
+def _join(slots: Sequence[tuple[ModelState, int]]) -> ModelState:
+    """The given slots of states as one state, which is not copied where they are all of one in their order."""
+    state, rows = slots[0][0], [row for _, row in slots]
+    if any(other is not state for other, _ in slots):
+        return ModelState.concat([other if other.batch_size == 1 else other[row] for other, row in slots])
+    return state if rows == list(range(state.batch_size)) else state.take(rows)
+
+
+def _overrides(state: ModelState, scripted: Sequence[Scripted | None]) -> np.ndarray:
+    """Where the actors of scenarios are, ACTOR_NAMES [b, s, 10]; NaN for the others."""
+    overrides = np.full(state.tracked.actors.states.shape, np.nan)
+    for own, play in zip(overrides, scripted, strict=True):
+        if play is not None:
+            own[list(play.places)] = play.states()
+    return overrides
+
+
+def _route_done(state: ModelState, slot: int) -> bool:
+    """The ego of a slot has passed the end of its route, near it; False without a route."""
+    num_points = int(state.tracked.routes.counts[slot])
     preview = state.tracked.preview
-    at_end = num_points > 1 and int(preview.places[0]) == num_points - 2
-    return bool(at_end and not preview.on_route[0] and abs(preview.lateral_offset[0]) <= LANE_RANGE)
+    at_end = num_points > 1 and int(preview.places[slot]) == num_points - 2
+    return bool(at_end and not preview.on_route[slot] and abs(preview.lateral_offset[slot]) <= LANE_RANGE)
 
 
 def _distance_along_lane(scene: SceneState, speed: float, dt: float) -> float:

@@ -15,6 +15,10 @@ from scenarios.criteria import PassCriteria
 from scenarios.validity import ValidityConfig, realised_parameters, why_invalid
 
 
+def why(case, rollout, config):
+    return why_invalid(realised_parameters(case, rollout), rollout, config)
+
+
 def drive(case, policy=None):
     return ReferenceCaseRunner(DrivingEnv(StraightWorld())).run(case, LaneFollower() if policy is None else policy)
 
@@ -53,7 +57,7 @@ def test_a_script_that_does_otherwise_makes_the_drive_invalid(name, change, foun
     case = SCENARIOS[name].draw(0)
     (script,) = case.actors.scripts
     other = replace(case, actors=replace(case.actors, scripts=(replace(script, **change),)))
-    assert f"not realised: {found} " in why_invalid(other, drive(other), ValidityConfig())
+    assert f"not realised: {found} " in why(other, drive(other), ValidityConfig())
 
 
 def test_what_the_policy_changes_is_not_the_scenarios_fault():
@@ -61,7 +65,7 @@ def test_what_the_policy_changes_is_not_the_scenarios_fault():
     for action in ((0.0, -1.0), (0.0, 1.0)):
         for name in ON_A_STRAIGHT_ROAD:
             case = SCENARIOS[name].draw(1)
-            assert why_invalid(case, drive(case, ConstantPolicy(action)), ValidityConfig()) == ""
+            assert why(case, drive(case, ConstantPolicy(action)), ValidityConfig()) == ""
 
 
 def test_red_lights_stop_signs_and_the_route_are_criteria_where_they_are_asked_for():

@@ -21,6 +21,10 @@ PICTURES = ValidityConfig(truth=False, pictures=True)
 STATE = ValidityConfig(truth=False, pictures=False)
 
 
+def why(case, rollout, config):
+    return why_invalid(realised_parameters(case, rollout), rollout, config)
+
+
 @pytest.fixture(scope="module")
 def driven():
     case = SCENARIOS["lead_braking"].draw(0)
@@ -30,7 +34,7 @@ def driven():
 def test_a_drive_that_is_as_it_should_be(driven):
     case, rollout = driven
     for config in (ValidityConfig(), PICTURES, STATE):
-        assert why_invalid(case, rollout, config) == ""
+        assert why(case, rollout, config) == ""
     speed, road_users, *measured = realised_parameters(case, rollout)
     assert speed.realised == pytest.approx(speed.requested, abs=0.3)
     assert (road_users.requested, road_users.realised) == (1, 1)
@@ -39,22 +43,22 @@ def test_a_drive_that_is_as_it_should_be(driven):
 
 def test_a_scenario_that_did_not_come_about(driven):
     case, rollout = driven
-    assert "not realised: ego speed" in why_invalid(replace(case, ego_speed=case.ego_speed + 2), rollout, STATE)
+    assert "not realised: ego speed" in why(replace(case, ego_speed=case.ego_speed + 2), rollout, STATE)
     nobody = replace(rollout.scenes, object_kinds=np.full_like(rollout.scenes.object_kinds, ObjectKind.EMPTY))
     alone = replace(rollout, scenes=nobody)
-    assert why_invalid(case, alone, ValidityConfig()) == "not realised: scripted road users 0 instead of 1"
+    assert why(case, alone, ValidityConfig()) == "not realised: scripted road users 0 instead of 1"
 
 
 def test_trust_is_lost_where_pictures_are_used_and_only_if_it_stays_low(driven):
     case, rollout = driven
     trust = np.ones(len(rollout.collision))
     trust[10:14] = 0.2
-    assert why_invalid(case, replace(rollout, trust=trust), PICTURES) == ""
+    assert why(case, replace(rollout, trust=trust), PICTURES) == ""
     trust[10:15] = 0.2
     low = replace(rollout, trust=trust)
-    assert why_invalid(case, low, PICTURES) == "trust lost: below 0.5 for 0.5 s, 0.20 at step 14"
-    assert why_invalid(case, low, STATE) == ""
-    assert why_invalid(case, low, ValidityConfig(pictures=True)) == ""
+    assert why(case, low, PICTURES) == "trust lost: below 0.5 for 0.5 s, 0.20 at step 14"
+    assert why(case, low, STATE) == ""
+    assert why(case, low, ValidityConfig(pictures=True)) == ""
     result = measure(case, low, PICTURES)
     assert (result.verdict, result.failed, result.min_trust) == ("INVALID", False, 0.2)
 
@@ -74,8 +78,8 @@ def test_the_tracked_state_is_lost_where_no_pictures_are_used(driven):
     valid = rollout.scenes.lane_valid.copy()
     valid[20:, LaneColumn.LATERAL_OFFSET] = False
     lost = replace(rollout, scenes=replace(rollout.scenes, lane_valid=valid))
-    assert why_invalid(case, lost, STATE) == "tracked state lost: the ego's place in its lane is not known from step 20"
-    assert why_invalid(case, lost, PICTURES) == ""
+    assert why(case, lost, STATE) == "tracked state lost: the ego's place in its lane is not known from step 20"
+    assert why(case, lost, PICTURES) == ""
     vehicles = rollout.vehicles.copy()
     vehicles[3, 0] = np.nan
     result = measure(case, replace(rollout, vehicles=vehicles), ValidityConfig())
@@ -103,7 +107,7 @@ def test_an_event_that_comes_after_the_tracked_state_was_lost_says_nothing(drive
 def test_a_bug_in_a_metric_is_no_fault_of_the_world(driven, monkeypatch, capsys):
     case, rollout = driven
     monkeypatch.setitem(FAMILIES, "gap", lambda record: 1 / 0)
-    runner = SimpleNamespace(run=lambda case, policy: rollout)
+    runner = SimpleNamespace(num_together=1, run_together=lambda drives: [rollout] * len(drives))
     first, second = run_cases(runner, LaneFollower(), [case, case])
     assert (first.outcome, first.valid) == ("metric_error", False)
     assert first.reason == "the drive could not be measured: ZeroDivisionError: division by zero"
