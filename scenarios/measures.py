@@ -37,8 +37,8 @@ STRAIGHT_ROUTE = 200.0
 class _Play(NamedTuple):
     """What becomes of scripts in a drive of t instants.
 
-    shown: see ShownActors, [actors, t, 6]. arcs: where they are by script, [actors, t] [m]. near: whether they come within
-    sight by script, bool [actors].
+    shown: see ShownActors, [actors, t, 6]. arcs: where they are by script, [actors, t] [m]. near: whether they come
+    within sight by script, bool [actors].
     """
 
     shown: np.ndarray
