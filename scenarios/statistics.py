@@ -246,14 +246,16 @@ def _kendall(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Kendall's tau_b (1945) of [..., n], [...]."""
     above_a, above_b = (np.sign(x[..., :, None] - x[..., None, :]) for x in (a, b))
     untied = np.square(above_a).sum(axis=(-2, -1)) * np.square(above_b).sum(axis=(-2, -1))
-    return (above_a * above_b).sum(axis=(-2, -1)) / np.sqrt(untied)
+    with np.errstate(invalid="ignore"):  # of constant values it is undefined
+        return (above_a * above_b).sum(axis=(-2, -1)) / np.sqrt(untied)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Linear correlation of [..., n], [...]; in [-1, 1] in spite of rounding."""
     a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
     size = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-    return np.clip((a * b).sum(axis=-1) / size, -1.0, 1.0)
+    with np.errstate(invalid="ignore"):  # likewise
+        return np.clip((a * b).sum(axis=-1) / size, -1.0, 1.0)
 
 
 def _ranks(x: np.ndarray) -> np.ndarray:
