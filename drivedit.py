@@ -234,6 +234,22 @@ def _scenarios():
     return ScenariosConfig, show_scenarios
 
 
+def _falsify():
+    """Search a scenario for failures of a policy, and confirm them in the reference world; exit code 1 if there are."""
+    from scenarios.search.falsify import falsify
+    from scenarios.search.falsify_config import FalsifyConfig
+
+    return FalsifyConfig, falsify
+
+
+def _estimate():
+    """Estimate the probability of a failure under a scenario's distribution, with an interval."""
+    from scenarios.search.estimate import estimate
+    from scenarios.search.estimate_config import EstimateConfig
+
+    return EstimateConfig, estimate
+
+
 def _fidelity():
     """Rank many planners in the learned and in the reference world; writes a report, exit code 1 if they differ."""
     from scenarios.fidelity import FidelityConfig, fidelity
@@ -331,6 +347,8 @@ _VERBS: dict[str, Verb] = {
         _play,
         _validate,
         _scenarios,
+        _falsify,
+        _estimate,
         _fidelity,
         _bench_planners,
         _record,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from scenarios.case_runner import CaseRunner
 from scenarios.criteria import Criterion
 from scenarios.driving_process import Death
 from scenarios.metrics.collision import first_event
-from scenarios.metrics.measure_drive import measure_drive
+from scenarios.metrics.measure_drive import FAMILIES, measure_drive
 from scenarios.metrics.metric_value import Validity
 from scenarios.metrics.record_rollout import record_rollout
 from scenarios.metrics.signal_violations import SignalViolations
@@ -186,6 +186,7 @@ def run_cases(
     cases: Iterable[Case],
     on_case: OnCase | None = None,
     validity: ValidityConfig | None = None,
+    families: Collection[str] = FAMILIES.keys(),
 ) -> list[CaseResult]:
     """Drive every case and measure it. A policy that breaks fails the case, a world that breaks makes it invalid; the
     rest is driven.
@@ -197,6 +198,7 @@ def run_cases(
         on_case: called with each result and its rollout: up to where the policy broke, None for a case that was not
             driven otherwise.
         validity: what a drive must keep to in order to count; None takes that of a world of truth.
+        families: of metrics that are measured.
 
     Raises:
         OSError: the disk is full, or a server is gone for good: nothing more can be driven.
@@ -212,7 +214,7 @@ def run_cases(
                 result = failed_result(case, outcome)
                 rollout = outcome.rollout if isinstance(outcome, PolicyError) else None
             else:
-                result, rollout = _measured(case, outcome, validity), outcome
+                result, rollout = _measured(case, outcome, validity, families), outcome
             if result.reason:
                 print(describe_trouble(result), file=sys.stderr)
             results.append(result)
@@ -226,10 +228,12 @@ def num_together(runner: CaseRunner, policy: Policy) -> int:
     return runner.num_together if is_memoryless(policy) else 1
 
 
-def _measured(case: Case, rollout: Rollout, validity: ValidityConfig) -> CaseResult:
+def _measured(
+    case: Case, rollout: Rollout, validity: ValidityConfig, families: Collection[str]
+) -> CaseResult:
     """The result of a drive; that it could not be measured is one too."""
     try:
-        return measure(case, rollout, validity)
+        return measure(case, rollout, validity, families)
     except Exception as error:  # the other cases can still be driven
         return _broken_result(case, MEASURING_BROKE, "the drive could not be measured", error)
 
@@ -292,13 +296,19 @@ def undriven_result(case: Case, outcome: str, reason: str, step: int | None = No
     )
 
 
-def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None) -> CaseResult:
+def measure(
+    case: Case,
+    rollout: Rollout,
+    validity: ValidityConfig | None = None,
+    families: Collection[str] = FAMILIES.keys(),
+) -> CaseResult:
     """What a report says of a drive, computed from its SceneStates, events and progress alone.
 
     Args:
         case: that was driven.
         rollout: of it.
         validity: what it must keep to in order to count; None does not ask.
+        families: of metrics that are measured.
     """
     unusable = why_unusable(rollout)
     if unusable:
@@ -328,7 +338,7 @@ def measure(case: Case, rollout: Rollout, validity: ValidityConfig | None = None
         min_trust=float(rollout.trust.min()),
         metrics={
             name: Measurement(value=m.value, validity=m.validity, reason=m.reason, note=m.note)
-            for name, m in measure_drive(record).items()
+            for name, m in measure_drive(record, families).items()
         },
         digest=digest_rollout(rollout),
     )

@@ -238,6 +238,7 @@ def make_case_runner(
     *,
     num_sampling_steps: int | None = None,
     pixels: bool = True,
+    keep_clips: bool = True,
 ) -> CaseRunner:
     """The case runner of a world.
 
@@ -248,6 +249,7 @@ def make_case_runner(
         carla: the server of world "carla"; None takes CarlaPlaces' defaults.
         num_sampling_steps: denoising steps per frame of the learned world; None takes the model's own number.
         pixels: policies see camera frames and rollouts keep them; without frames, drives are faster.
+        keep_clips: the learned world's start clips are kept on disk, for the next run of the same cases.
 
     Raises:
         FileNotFoundError: the checkpoint or the file of routes does not exist.
@@ -265,6 +267,7 @@ def make_case_runner(
             lambda: WORLDS["road"].make(frame_size=size, obs="state"),
             pictures=pixels,
             made_by=f"frames {size}" if pixels else "",
+            kept=keep_clips,
         )
         return LearnedCaseRunner(env, clips)
     if not entry.remote:

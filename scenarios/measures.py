@@ -38,12 +38,13 @@ class _Play(NamedTuple):
     """What becomes of scripts in a drive of t instants.
 
     shown: see ShownActors, [actors, t, 6]. arcs: where they are by script, [actors, t] [m]. near: whether they come
-    within sight by script, bool [actors].
+    within sight by script, bool [actors]. apart: see ShownActors.distances, [actors, t] [m].
     """
 
     shown: np.ndarray
     arcs: np.ndarray
     near: np.ndarray
+    apart: np.ndarray
 
 
 class ShownActors:
@@ -81,6 +82,7 @@ class ShownActors:
         listed = objects_in_ground_frame(rollout.scenes, rollout.vehicles)
         found = np.full((len(play.actors), len(listed), listed.shape[-1]), np.nan)
         arcs, near = np.full(found.shape[:2], np.nan), np.zeros(len(play.actors), bool)
+        apart_from_script = np.full(found.shape[:2], np.nan)
         for i, objects in enumerate(listed):
             boxes = play.boxes()
             near |= np.hypot(*(boxes[:, :2] - rollout.vehicles[i, :2]).T) < OBJECT_RANGE - SAME_ACTOR
@@ -90,9 +92,9 @@ class ShownActors:
                 apart[rollout.scenes.object_kinds[i] != actor.kind] = np.inf
                 nearest = int(apart.argmin())
                 if apart[nearest] < SAME_ACTOR:
-                    found[k, i] = objects[nearest]
+                    found[k, i], apart_from_script[k, i] = objects[nearest], apart[nearest]
             play = play.stepped(rollout.vehicles[i], self.model, rollout.dt)
-        return _Play(found, arcs, near)
+        return _Play(found, arcs, near, apart_from_script)
 
     def places(self, actor: int) -> tuple[np.ndarray, np.ndarray]:
         """Arc length and lateral offset of a script's road user on its route, [t] each [m]; NaN where not shown."""
@@ -106,6 +108,10 @@ class ShownActors:
     def speeds(self, actor: int) -> np.ndarray:
         """Speed of a script's road user, [t] [m/s]; NaN where it is not shown."""
         return self.shown[actor, :, ObjectColumn.SPEED]
+
+    def distances(self, actor: int) -> np.ndarray:
+        """From a script's road user as it is shown to where its script has it, [t] [m]; NaN where it is not shown."""
+        return self._play.apart[actor] if len(self.shown) > actor else np.array([])
 
     @property
     def meeting(self) -> float:

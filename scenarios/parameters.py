@@ -87,6 +87,14 @@ class Parameter:
             return float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
         return float(rng.uniform(self.low, self.high))
 
+    def quantile(self, share: float) -> float:
+        """The value that a share of its distribution, [0, 1], lies below."""
+        if self.choices:
+            return self.choices[min(int(share * len(self.choices)), len(self.choices) - 1)]
+        if self.distribution == "log-uniform":
+            return float(np.clip(self.low * (self.high / self.low) ** share, self.low, self.high))
+        return float(np.clip(self.low + (self.high - self.low) * share, self.low, self.high))
+
     def check(self, value: float) -> None:
         """Refuse a value that it does not take.
 

@@ -164,6 +164,52 @@ def overoptimisation_figure(series: Mapping[str, Sequence[tuple[int, float]]]) -
     return _png(figure)
 
 
+def robustness_figure(robustness: Sequence[float], outcomes: Sequence[str]) -> bytes:
+    """The robustness of each run of a search, in its order, and the least until then; below 0 is a failure.
+
+    Args:
+        robustness: of the runs, [n]; what is above 1 is drawn at 1.
+        outcomes: as in CaseResult, [n].
+    """
+    figure = _figure(9.2, 3.2)
+    axes = figure.subplots()
+    values = np.minimum(np.asarray(robustness, np.float64), 1.0)
+    for outcome, color in OUTCOMES.items():
+        chosen = np.flatnonzero(np.asarray(outcomes) == outcome)
+        if len(chosen):
+            axes.plot(chosen, values[chosen], "o", color=color, markersize=3, label=outcome.replace("_", " "))
+    axes.plot(np.minimum.accumulate(values), color=INK, linewidth=1.2, label="least so far")
+    axes.axhline(0.0, color=FAINT, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.set(xlabel="run", ylabel="robustness", ylim=(-1.05, 1.05))
+    axes.legend(frameon=False, fontsize=8, labelcolor=INK, loc="upper right")
+    return _png(figure)
+
+
+def parameters_figure(labels: Sequence[str], values: np.ndarray, outcomes: Sequence[str]) -> bytes:
+    """Where the runs of a search were, a panel for each parameter beside the next one.
+
+    Args:
+        labels: of the parameters, [p].
+        values: of the runs, [n, p].
+        outcomes: as in CaseResult, [n].
+    """
+    pairs = [(k, (k + 1) % len(labels)) for k in range(max(len(labels) - 1, 1))]
+    rows = -(-len(pairs) // 3)
+    figure = _figure(9.2, 2.9 * rows)
+    panels = figure.subplots(rows, min(len(pairs), 3), squeeze=False).ravel()
+    for axes, (x, y) in zip(panels, pairs, strict=False):
+        for outcome, color in OUTCOMES.items():
+            chosen = np.asarray(outcomes) == outcome
+            if chosen.any():
+                label = outcome.replace("_", " ")
+                axes.plot(values[chosen, x], values[chosen, y], "o", color=color, markersize=3, alpha=0.7, label=label)
+        axes.set(xlabel=labels[x], ylabel=labels[y])
+    for axes in panels[len(pairs) :]:
+        axes.set_axis_off()
+    panels[0].legend(frameon=False, fontsize=7, labelcolor=INK)
+    return _png(figure)
+
+
 def _figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)

@@ -48,10 +48,13 @@ class StartClips:
         make_recorder: makes an env of the reference world.
         pictures: False leaves the frames out, for state-only drives.
         made_by: what a clip depends on beside its case and the code: size and number of frames, time step.
+        kept: False keeps none on disk, where no case is driven twice.
     """
 
-    def __init__(self, make_recorder: Callable[[], gymnasium.Env], *, pictures: bool, made_by: str) -> None:
-        self.pictures, self.made_by = pictures, made_by
+    def __init__(
+        self, make_recorder: Callable[[], gymnasium.Env], *, pictures: bool, made_by: str, kept: bool = True
+    ) -> None:
+        self.pictures, self.made_by, self.kept = pictures, made_by, kept
         self._make_recorder = make_recorder
         self._recorder: gymnasium.Env | None = None
 
@@ -61,7 +64,7 @@ class StartClips:
         Raises:
             InvalidStartError: the case has no usable start in the reference world.
         """
-        key = self._key(case)
+        key = self._key(case) if self.kept else None
         found = self._record(case) if key is None else _CACHE.get(key, lambda: self._record(case))
         if isinstance(found, NoStart):
             raise InvalidStartError(found.reason)

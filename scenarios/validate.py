@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from envs.folder_lock import lock_folder
 from envs.maps.map_files import MapFile, read_maps
@@ -197,7 +197,26 @@ def _keep_death(config: ValidateConfig, case: Case, death: Death) -> None:
     add_to_log(config.out, result)
 
 
-def checkpoint_used(config: ValidateConfig) -> Path | None:
+class Drivers(Protocol):
+    """Who drives, and where."""
+
+    @property
+    def policy(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def world(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Of the world model; None takes the one that ships with the package."""
+        ...
+
+
+def checkpoint_used(config: Drivers) -> Path | None:
     """Folder of the world model that takes part in the run; None if none does."""
     policy = find_entry(config.policy)
     if config.world != "learned" and not (policy and policy.uses_world_model):

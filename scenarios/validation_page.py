@@ -72,10 +72,10 @@ def _verdict_section(validation: Validation) -> Section:
         text += f" If every invalid case had failed, the upper bound would be {decision.upper_with_invalid:.1%}."
     if validation.undriven:
         text += f" Not driven: {', '.join(validation.undriven[:10])}{', ...' if len(validation.undriven) > 10 else ''}."
-    return Section(title=f"Verdict: {decision.verdict}", text=text, table=_criteria_table(decision.criteria), open=True)
+    return Section(title=f"Verdict: {decision.verdict}", text=text, table=criteria_table(decision.criteria), open=True)
 
 
-def _criteria_table(criteria: Sequence[Criterion]) -> Table:
+def criteria_table(criteria: Sequence[Criterion]) -> Table:
     """Each with threshold, value and margin."""
     rows = [
         [
@@ -153,7 +153,7 @@ def _failure_card(result: CaseResult, film: Path | None, folders: Sequence[Path]
     return Card(
         title=f"{SCENARIOS[result.scenario].title}, seed {result.seed}: {result.outcome.replace('_', ' ')}{ended}",
         text=f"{result.reason}. {drawn}" if result.reason else drawn,
-        table=_criteria_table(result.criteria) if result.criteria else None,
+        table=criteria_table(result.criteria) if result.criteria else None,
         figures=figures,
         videos=[] if film is None else [_video(result, film)],
         command="" if folder is None else f"sh {FAILURES}/{result.id}/reproduce.sh",

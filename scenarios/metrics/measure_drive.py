@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,9 +57,9 @@ FAMILIES: Mapping[str, Callable[[DriveRecord], list[MetricValue]]] = {
 """What measures each family; recovery needs to know the disturbance and is measured where that is known."""
 
 
-def measure_drive(record: DriveRecord) -> dict[str, MetricValue]:
-    """Every metric of a drive by its name."""
-    return {value.name: value for family in FAMILIES.values() for value in family(record)}
+def measure_drive(record: DriveRecord, families: Collection[str] = FAMILIES.keys()) -> dict[str, MetricValue]:
+    """Every metric of a drive by its name; of some `families` alone where these are named."""
+    return {value.name: value for name, family in FAMILIES.items() if name in families for value in family(record)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,93 @@
+"""The runs of a search: what is kept of each, and the log on disk from which an interrupted search goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenarios.case_results import BROKEN, MEASURING_BROKE, WORLD_BROKE
+from scenarios.json_log import JsonLog, append_entries, read_log
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchRun:
+    """One drive of a search.
+
+    Args:
+        index: which one, from 0 on, in the order in which the sampler proposed them.
+        point: of the search space, [d].
+        values: of each parameter by its name.
+        seed: of the place.
+        outcome: as in CaseResult.
+        robustness: see `scenarios.search.robustness`.
+        criterion: that decides it.
+        reason: why it is invalid, or what broke; "" otherwise.
+        step: at which a collision, the road's edge or a broken policy ended it; None otherwise.
+        digest: SHA-256 of the drive; "" without one.
+    """
+
+    index: int
+    point: Sequence[float]
+    values: Mapping[str, float]
+    seed: int
+    outcome: str
+    robustness: float
+    criterion: str
+    reason: str = ""
+    step: int | None = None
+    digest: str = ""
+
+    @property
+    def valid(self) -> bool:
+        """Whether it says something about the policy."""
+        return self.outcome not in ("invalid", WORLD_BROKE, MEASURING_BROKE)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the policy failed."""
+        return self.valid and self.outcome != "passed"
+
+    @property
+    def broken(self) -> bool:
+        """Whether the policy, the world or a metric broke."""
+        return self.outcome in (BROKEN, WORLD_BROKE, MEASURING_BROKE)
+
+
+class RunLog:
+    """The runs so far, by index, in memory and in a file.
+
+    Args:
+        path: of the file; it is gone on with if it was written under the same conditions, else begun anew.
+        conditions: what a run and its index depend on.
+    """
+
+    def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
+        self.path, self._conditions = path, conditions
+        self.resumed = read_log(path, conditions) is not None
+        self.runs: dict[int, SearchRun] = {}
+        self.refresh()
+        JsonLog(path, conditions, (asdict(run) for run in self.runs.values()))
+
+    def refresh(self) -> None:
+        """Read what other processes have added."""
+        entries = read_log(self.path, self._conditions) or ()
+        self.runs = {run.index: run for run in (SearchRun(**entry) for entry in entries)}
+
+    def find(self, index: int, point: np.ndarray) -> SearchRun | None:
+        """The run of an index, if it is of this point."""
+        run = self.runs.get(index)
+        return run if run is not None and np.allclose(run.point, point, rtol=0, atol=1e-9) else None
+
+    def add(self, run: SearchRun) -> None:
+        """Keep a run."""
+        add_run(self.path, run)
+        self.runs[run.index] = run
+
+
+def add_run(path: Path, run: SearchRun) -> None:
+    """Add a run to a log that there is; several processes may do so at once."""
+    append_entries(path, [asdict(run)])

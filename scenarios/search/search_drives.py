@@ -1,0 +1,290 @@
+"""Drives the cases of a search in processes of their own, each result on disk as soon as it is there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from envs.worlds import WORLDS, WorldName
+from policies.drive import Rollout
+from policies.own import own_policy_files
+from policies.policy import Policy
+from policies.policy_error import PolicyError
+from policies.registry import files_of_policy, find_entry, make_policy, uses_pictures
+from policies.rule_based import LaneFollower
+from policies.search.sampling_planner import SamplingPlannerConfig
+from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult, run_cases, undriven_result
+from scenarios.case_runner import CaseRunner, shared_case_runner, use_one_thread
+from scenarios.driving_process import Death, DrivingProcess, Whereabouts, run_in_process
+from scenarios.report import checkpoint_digest, code_digest, files_digest, planners_digest
+from scenarios.reproduction import keep_failure
+from scenarios.scenario import Case
+from scenarios.search import robustness
+from scenarios.search.runs import RunLog, SearchRun, add_run
+from scenarios.search.search_space import SearchSpace
+from scenarios.start_clips import InvalidStartError
+from scenarios.validate import checkpoint_used
+from scenarios.validity import ValidityConfig
+
+SECONDS_PER_PROCESS = 5.0
+"""A process drives for about as long before its results are told [s]."""
+MOST_PER_PROCESS = 64
+"""Cases."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriveSetup:
+    """Who drives, and where.
+
+    Args:
+        policy: name in the registry, or one of your own.
+        world: name of the world.
+        pictures: the policy drives by pictures; None: that is not known yet.
+        checkpoint: of the world model; None takes the one that ships with the package.
+        planner: how planners that search do so.
+        allow_pickle: policy `sb3` may load its file.
+        min_trust: least trust in a picture of a policy that drives by pictures.
+    """
+
+    policy: str
+    world: WorldName
+    pictures: bool | None = None
+    checkpoint: Path | None = None
+    planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
+    allow_pickle: bool = False
+    min_trust: float = 0.5
+
+    def make_policy(self) -> Policy:
+        """The policy."""
+        return make_policy(
+            self.policy, checkpoint=self.checkpoint, planner=self.planner, allow_pickle=self.allow_pickle
+        )
+
+    def runner(self) -> CaseRunner:
+        """The world, one for all calls in this process and in those that are forked from it."""
+        return shared_case_runner(self.world, self.checkpoint, pixels=bool(self.pictures), keep_clips=False)
+
+    def conditions(self) -> dict[str, Any]:
+        """What a drive depends on beside its case."""
+        checkpoint, entry = checkpoint_used(self), find_entry(self.policy)
+        files = files_of_policy(self.policy) if entry else own_policy_files(self.policy)
+        return {
+            "policy": self.policy,
+            "policy_files": files_digest(files),
+            "weights": planners_digest(),
+            "planner": asdict(self.planner) if entry and entry.uses_world_model else None,
+            "world": self.world,
+            "checkpoint": None if checkpoint is None else checkpoint_digest(checkpoint),
+            "min_trust": self.min_trust,
+            "code": code_digest(),
+        }
+
+    def validity(self) -> ValidityConfig:
+        """What a drive must keep to in order to count."""
+        truth = WORLDS[self.world].reference
+        return ValidityConfig(truth=truth, pictures=bool(self.pictures), min_trust=self.min_trust)
+
+
+class Task(NamedTuple):
+    """A case to drive, for the run of an index."""
+
+    index: int
+    point: np.ndarray
+    values: Mapping[str, float]
+    case: Case
+
+
+class OutOfTimeError(RuntimeError):
+    """The budget of a search is spent."""
+
+
+class SearchDrives:
+    """Drives points of a search space, as many processes at once as it is told to.
+
+    Args:
+        space: whose points these are.
+        setup: who drives, and where.
+        log: gets the runs; those that it holds are not driven again.
+        num_workers: processes that drive.
+        deadline: no case begins after this moment of the monotonic clock; None sets none.
+        on_run: called with each run that is new.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        setup: DriveSetup,
+        log: RunLog,
+        *,
+        num_workers: int = 1,
+        deadline: float | None = None,
+        on_run: Callable[[SearchRun], object] = lambda run: None,
+    ) -> None:
+        self.space, self.setup, self.log = space, setup, log
+        self.num_workers, self.deadline, self.on_run = num_workers, deadline, on_run
+        self.num_asked = 0
+        self._per_process = 4.0
+        self._warm = False
+
+    def drive(self, points: np.ndarray) -> list[SearchRun]:
+        """The runs of points [n, d], which are the next ones in the order of indices.
+
+        Raises:
+            OutOfTimeError: the budget is spent before all are driven; what was driven is in the log.
+            PolicyError: the policy cannot be made.
+        """
+        indices = range(self.num_asked, self.num_asked + len(points))
+        self.num_asked += len(points)
+        tasks = []
+        for index, point in zip(indices, points, strict=True):
+            if self.log.find(index, point) is None:
+                values = self.space.values(point)
+                tasks.append(Task(index, point, values, self.space.case_of(values)))
+        tasks.sort(key=lambda task: (task.case.seed, task.index))  # a world keeps but a few places in memory
+        if tasks and not self._warm:
+            warm_up(self.setup, [task.case for task in tasks])
+            self._warm = True
+        while tasks:
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                raise OutOfTimeError("the budget is spent")
+            tasks = self._drive_some(tasks)
+        return [self.log.runs[index] for index in indices]
+
+    def _drive_some(self, tasks: list[Task]) -> list[Task]:
+        """Let each process drive a few; those that are left."""
+        size = max(int(self._per_process), 1)
+        parts = [tasks[k * size : (k + 1) * size] for k in range(self.num_workers)]
+        begun = time.monotonic()
+        processes = [
+            DrivingProcess(_drive_tasks, self.setup, part, self.log.path, self.deadline) for part in parts if part
+        ]
+        try:
+            ends = [process.wait() for process in processes]
+        finally:
+            for process in processes:
+                process.stop()
+        known = set(self.log.runs)
+        self.log.refresh()
+        for part, end in zip(parts, ends, strict=False):
+            if isinstance(end, Death) and (end.case is None or part[end.case].index not in self.log.runs):
+                self.log.add(_run_of_death(end, part))
+        for index in sorted(set(self.log.runs) - known):
+            self.on_run(self.log.runs[index])
+        each = (time.monotonic() - begun) / max(len(parts[0]), 1)
+        self._per_process = float(np.clip(SECONDS_PER_PROCESS / each, 1, min(MOST_PER_PROCESS, 2 * size)))
+        return [task for task in tasks if task.index not in self.log.runs]
+
+
+def find_pictures(setup: DriveSetup) -> bool:
+    """Whether the policy drives by pictures. It is made in a process of its own, which it may take with it.
+
+    Raises:
+        PolicyError: the policy cannot be made, or ended its process.
+    """
+    found = run_in_process(_find_pictures, setup)
+    if isinstance(found, Death):
+        raise PolicyError(f"ended the process {found.doing or 'while it was made'}, {found.how}")
+    return found
+
+
+def _find_pictures(whereabouts: Whereabouts, setup: DriveSetup) -> bool:
+    return uses_pictures(setup.policy, setup.make_policy())
+
+
+def warm_up(setup: DriveSetup, cases: Sequence[Case]) -> None:
+    """Make the world, and let our own driver begin one of the cases at each place: what is loaded here is not loaded
+    again in each process that is forked from this one."""
+    use_one_thread()
+    runner, places = setup.runner(), {case.seed: case for case in cases}
+    for case in places.values():
+        with suppress(InvalidStartError):
+            run_cases(runner, LaneFollower(), [case], families=robustness.FAMILIES)
+
+
+def drive_case(setup: DriveSetup, case: Case, folder: Path | None = None, command: str = "") -> CaseResult:
+    """Drive a case in a process of its own, and measure all of it.
+
+    Args:
+        setup: who drives, and where.
+        case: that is driven.
+        folder: gets what a failure leaves (`scenarios.reproduction.keep_failure`); None keeps nothing.
+        command: that drives it again.
+    """
+    end = run_in_process(_drive_case, setup, case, folder, command)
+    return _result_of_death(end, case) if isinstance(end, Death) else end
+
+
+def _drive_case(
+    whereabouts: Whereabouts, setup: DriveSetup, case: Case, folder: Path | None, command: str
+) -> CaseResult:
+    def keep(result: CaseResult, rollout: Rollout | None) -> None:
+        if folder is not None:
+            keep_failure(folder, result, rollout, command, film=False)
+
+    policy, whereabouts.case = setup.make_policy(), 0
+    return run_cases(setup.runner(), policy, [case], keep, setup.validity())[0]
+
+
+def _drive_tasks(
+    whereabouts: Whereabouts, setup: DriveSetup, tasks: Sequence[Task], log: Path, deadline: float | None
+) -> None:
+    """Drive tasks and log each."""
+    policy, unmeasured = setup.make_policy(), iter(tasks)
+
+    def to_drive() -> Iterator[Case]:
+        for k, task in enumerate(tasks):
+            if deadline is not None and time.monotonic() > deadline:
+                return
+            whereabouts.case = k
+            yield task.case
+
+    def on_case(result: CaseResult, rollout: Rollout | None) -> None:
+        add_run(log, _run_of(next(unmeasured), result, rollout))
+
+    run_cases(setup.runner(), policy, to_drive(), on_case, setup.validity(), robustness.FAMILIES)
+
+
+def _run_of(task: Task, result: CaseResult, rollout: Rollout | None) -> SearchRun:
+    found = robustness.measure_robustness(result, rollout)
+    return SearchRun(
+        index=task.index,
+        point=task.point.tolist(),
+        values=dict(task.values),
+        seed=task.case.seed,
+        outcome=result.outcome,
+        robustness=found.value,
+        criterion=found.criterion,
+        reason=result.reason,
+        step=result.step,
+        digest=result.digest,
+    )
+
+
+def _run_of_death(death: Death, tasks: Sequence[Task]) -> SearchRun:
+    """The run of the task at which a process ended.
+
+    Raises:
+        RuntimeError: it drove nothing.
+    """
+    if death.case is None:
+        if death.doing:
+            raise PolicyError(f"ended the process {death.doing}, {death.how}")
+        raise RuntimeError(f"the driving process was ended while it drove nothing: {death.how}")
+    task = tasks[death.case]
+    result = _result_of_death(death, task.case)
+    print(f"\n{result.outcome.replace('_', ' ')}: run {task.index}: {result.reason}", file=sys.stderr)
+    return _run_of(task, result, None)
+
+
+def _result_of_death(death: Death, case: Case) -> CaseResult:
+    if death.doing:
+        error = PolicyError(f"ended the process {death.doing}, {death.how}", death.step)
+        return undriven_result(case, BROKEN, str(error), death.step)
+    return undriven_result(case, WORLD_BROKE, f"the world broke: it ended the process, {death.how}", death.step)
