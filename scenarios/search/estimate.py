@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from scenarios.search.cross_entropy import to_shares
 from scenarios.search.estimate_config import EstimateConfig
 from scenarios.search.probability import Estimate, importance_sampling, monte_carlo
 from scenarios.search.runs import RunLog, SearchRun
-from scenarios.search.search_drives import OutOfTimeError, SearchDrives, find_pictures
+from scenarios.search.search_drives import OutOfTimeError, SearchDrives, look_at_policy
 from scenarios.search.search_space import SearchSpace
 from scenarios.search.subset_simulation import subset_simulation
 from scenarios.validate import checkpoint_used
@@ -72,10 +72,10 @@ def estimate(config: EstimateConfig) -> int:
         PolicyError: the policy cannot be made.
     """
     deadline = None if config.budget is None else time.monotonic() + config.budget
-    setup = config.setup()
-    setup = replace(setup, pictures=find_pictures(setup))
+    setup = look_at_policy(config.setup())
+    conditions = config.conditions(setup)
     with lock_folder(config.out):
-        log = RunLog(config.out / RUN_LOG, config.conditions())
+        log = RunLog(config.out / RUN_LOG, conditions)
         for name in ("report.html", "report.json"):  # of another verdict
             (config.out / name).unlink(missing_ok=True)
         with tqdm(total=config.num_runs, initial=len(log.runs), unit="run", desc=config.method) as bar:
@@ -96,7 +96,7 @@ def estimate(config: EstimateConfig) -> int:
         verdict = judge(found, config.max_failure_rate)
         exit_code = BROKEN_EXIT if any(run.broken for run in runs) else 0 if verdict is None else EXIT_CODES[verdict]
         facts = provenance(checkpoint=checkpoint_used(setup), seeds=[config.seed])
-        write_json(config.out / "report.json", _content(config, found, runs, verdict, exit_code, facts))
+        write_json(config.out / "report.json", _content(config, found, runs, verdict, exit_code, conditions, facts))
         write_page(config.out / "report.html", _page(config, found, runs, verdict, facts))
         (config.out / RUN_LOG).unlink()
     for line in describe(found):
@@ -152,6 +152,7 @@ def _content(
     runs: Sequence[SearchRun],
     verdict: Verdict | None,
     exit_code: int,
+    conditions: Mapping[str, Any],
     facts: Mapping[str, str],
 ) -> dict[str, Any]:
     return {
@@ -161,7 +162,7 @@ def _content(
         "estimate": found,
         "runs": [asdict(run) for run in runs],
         "config": asdict(config),
-        "conditions": config.conditions(),
+        "conditions": conditions,
         "provenance": facts,
     }
 

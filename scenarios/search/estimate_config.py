@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenarios.search.search_config import SearchConfig
+from scenarios.search.search_drives import DriveSetup
 from scenarios.search.search_space import SearchSpace
 
 MethodName = Literal["monte-carlo", "importance-sampling", "subset-simulation"]
@@ -43,9 +44,9 @@ class EstimateConfig(SearchConfig):
         """What is drawn from."""
         return SearchSpace(scenario=self.entry, seeds=self.places)
 
-    def conditions(self) -> dict[str, Any]:
-        """What a run and its index depend on."""
+    def conditions(self, setup: DriveSetup) -> dict[str, Any]:
+        """See SearchConfig."""
         chosen = {"method": self.method, "num_levels": self.num_levels}
         if self.method != "monte-carlo":  # whose next draws hang on how many there are to be
             chosen |= {"num_runs": self.num_runs}
-        return super().conditions() | chosen
+        return super().conditions(setup) | chosen

@@ -20,7 +20,7 @@ from scenarios.validation_page import criteria_table
 HOW_TO_READ = (
     "Robustness is the least margin over the criteria of a case: positive where it passes, negative where it fails. A "
     "run that did not realise its scenario is no counterexample. How often a search fails says nothing of how often "
-    "the policy does: `drivedit estimate` tells that. A counterexample is avoidable if one of the reference drivers (UN "
+    "the policy does: `drivedit estimate` tells that. A counterexample is avoidable if a reference driver (UN "
     "R157's careful driver, FSM, RSS) would have run into nobody on the same path, and confirmed if the reference "
     "world shows a failure of the same case too, of whatever kind."
 )

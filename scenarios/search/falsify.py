@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -26,7 +27,7 @@ from scenarios.search.falsification_page import falsification_page
 from scenarios.search.falsify_config import FalsifyConfig
 from scenarios.search.runs import RunLog, SearchRun
 from scenarios.search.samplers import SAMPLERS
-from scenarios.search.search_drives import DriveSetup, OutOfTimeError, SearchDrives, drive_case, find_pictures
+from scenarios.search.search_drives import DriveSetup, OutOfTimeError, SearchDrives, drive_case, look_at_policy
 from scenarios.validate import checkpoint_used
 from scenarios.verdict import BROKEN_EXIT
 
@@ -50,10 +51,9 @@ def falsify(config: FalsifyConfig) -> int:
     deadline = None if config.budget is None else time.monotonic() + config.budget
     if config.replay is not None:
         return _replay(config, config.replay)
-    setup = config.setup()
-    setup = replace(setup, pictures=find_pictures(setup))
+    setup = look_at_policy(config.setup())
     with lock_folder(config.out):
-        log = RunLog(config.out / RUN_LOG, config.conditions())
+        log = RunLog(config.out / RUN_LOG, config.conditions(setup))
         if not log.runs:
             _remove_earlier(config.out)
         runs = _search(config, setup, log, deadline)
@@ -64,7 +64,7 @@ def falsify(config: FalsifyConfig) -> int:
             counterexamples=found,
             num_more=num_more,
             provenance=provenance(checkpoint=checkpoint_used(setup), seeds=[config.seed]),
-            conditions=config.conditions(),
+            conditions=config.conditions(setup),
         )
         write_json(config.out / "report.json", report_content(result))
         write_page(config.out / "report.html", falsification_page(result, config.out))
@@ -108,7 +108,7 @@ def _examine(config: FalsifyConfig, setup: DriveSetup, runs: Sequence[SearchRun]
     chosen, num_more = choose_distinct(runs, space, config.min_distance, config.num_counterexamples)
     reference = None if WORLDS[config.world].reference else replace(setup, world="road")
     setups = {"": setup} if reference is None else {"": setup, "reference": reference}
-    results = _ReplayLog(config)
+    results = _ReplayLog(config.out / REPLAY_LOG, config.conditions(setup))
     found = []
     for run in tqdm(chosen, unit="counterexample", desc="replays", disable=not chosen):
         case, name = space.case_of(dict(run.values)), f"run_{run.index:05d}"
@@ -133,8 +133,7 @@ def _examine(config: FalsifyConfig, setup: DriveSetup, runs: Sequence[SearchRun]
 class _ReplayLog:
     """Counterexamples that were driven again, by run and world, in memory and on disk."""
 
-    def __init__(self, config: FalsifyConfig) -> None:
-        path, conditions = config.out / REPLAY_LOG, config.conditions()
+    def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
         entries = read_log(path, conditions) or []
         self.known = {(e["index"], e["where"]): CaseResult.from_json(e["result"]) for e in entries}
         self._log = JsonLog(path, conditions, entries)
@@ -155,8 +154,7 @@ def _only_replay(config: FalsifyConfig) -> FalsifyConfig:
 def _replay(config: FalsifyConfig, path: Path) -> int:
     """Drive a counterexample again; the exit code."""
     file = CaseFile.read(path)
-    setup = config.setup()
-    setup = replace(setup, pictures=find_pictures(setup))
+    setup = look_at_policy(config.setup())
     result = drive_case(setup, file.case())
     print(f"{file.scenario}, place {file.seed}, {WORLDS[config.world].title.lower()}: {result.outcome} {result.reason}")
     for criterion in result.criteria:

@@ -9,6 +9,7 @@ from typing import Any
 from scenarios.search.actor_controls import ActorControls
 from scenarios.search.samplers import SamplerName, check_cma
 from scenarios.search.search_config import SearchConfig
+from scenarios.search.search_drives import DriveSetup
 from scenarios.search.search_space import SearchSpace
 
 
@@ -65,7 +66,7 @@ class FalsifyConfig(SearchConfig):
         """What is searched."""
         return SearchSpace(scenario=self.entry, seeds=self.places, controls=self.controls())
 
-    def conditions(self) -> dict[str, Any]:
-        """What a run and its index depend on."""
+    def conditions(self, setup: DriveSetup) -> dict[str, Any]:
+        """See SearchConfig."""
         chosen = ("sampler", "generation", "actor_pieces", "actor_acceleration", "actor_steer")
-        return super().conditions() | {name: getattr(self, name) for name in chosen}
+        return super().conditions(setup) | {name: getattr(self, name) for name in chosen}

@@ -90,7 +90,7 @@ class SearchConfig:
             min_trust=self.min_trust,
         )
 
-    def conditions(self) -> dict[str, Any]:
-        """What a run and its index depend on."""
+    def conditions(self, setup: DriveSetup) -> dict[str, Any]:
+        """What a run and its index depend on, of a setup that knows its policy."""
         chosen = ("scenario", "num_places", "first_place", "seed")
-        return self.setup().conditions() | {name: getattr(self, name) for name in chosen}
+        return setup.conditions() | {name: getattr(self, name) for name in chosen}

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,20 +46,22 @@ class DriveSetup:
     Args:
         policy: name in the registry, or one of your own.
         world: name of the world.
-        pictures: the policy drives by pictures; None: that is not known yet.
         checkpoint: of the world model; None takes the one that ships with the package.
         planner: how planners that search do so.
         allow_pickle: policy `sb3` may load its file.
         min_trust: least trust in a picture of a policy that drives by pictures.
+        pictures: the policy drives by pictures.
+        policy_files: SHA-256 of what the policy is made from.
     """
 
     policy: str
     world: WorldName
-    pictures: bool | None = None
     checkpoint: Path | None = None
     planner: SamplingPlannerConfig = field(default_factory=SamplingPlannerConfig)
     allow_pickle: bool = False
     min_trust: float = 0.5
+    pictures: bool = False
+    policy_files: str = ""
 
     def make_policy(self) -> Policy:
         """The policy."""
@@ -69,15 +71,14 @@ class DriveSetup:
 
     def runner(self) -> CaseRunner:
         """The world, one for all calls in this process and in those that are forked from it."""
-        return shared_case_runner(self.world, self.checkpoint, pixels=bool(self.pictures), keep_clips=False)
+        return shared_case_runner(self.world, self.checkpoint, pixels=self.pictures, keep_clips=False)
 
     def conditions(self) -> dict[str, Any]:
         """What a drive depends on beside its case."""
         checkpoint, entry = checkpoint_used(self), find_entry(self.policy)
-        files = files_of_policy(self.policy) if entry else own_policy_files(self.policy)
         return {
             "policy": self.policy,
-            "policy_files": files_digest(files),
+            "policy_files": self.policy_files,
             "weights": planners_digest(),
             "planner": asdict(self.planner) if entry and entry.uses_world_model else None,
             "world": self.world,
@@ -89,7 +90,7 @@ class DriveSetup:
     def validity(self) -> ValidityConfig:
         """What a drive must keep to in order to count."""
         truth = WORLDS[self.world].reference
-        return ValidityConfig(truth=truth, pictures=bool(self.pictures), min_trust=self.min_trust)
+        return ValidityConfig(truth=truth, pictures=self.pictures, min_trust=self.min_trust)
 
 
 class Task(NamedTuple):
@@ -182,20 +183,24 @@ class SearchDrives:
         return [task for task in tasks if task.index not in self.log.runs]
 
 
-def find_pictures(setup: DriveSetup) -> bool:
-    """Whether the policy drives by pictures. It is made in a process of its own, which it may take with it.
+def look_at_policy(setup: DriveSetup) -> DriveSetup:
+    """The setup with what is known of its policy once it is made, in a process of its own, which it may take with it.
 
     Raises:
         PolicyError: the policy cannot be made, or ended its process.
     """
-    found = run_in_process(_find_pictures, setup)
+    found = run_in_process(_look_at_policy, setup)
     if isinstance(found, Death):
         raise PolicyError(f"ended the process {found.doing or 'while it was made'}, {found.how}")
     return found
 
 
-def _find_pictures(whereabouts: Whereabouts, setup: DriveSetup) -> bool:
-    return uses_pictures(setup.policy, setup.make_policy())
+def _look_at_policy(whereabouts: Whereabouts, setup: DriveSetup) -> DriveSetup:
+    name, policy = setup.policy, setup.make_policy()
+    files = (
+        files_of_policy(name) if find_entry(name) else own_policy_files(name)
+    )  # of its own it is known once imported
+    return replace(setup, pictures=uses_pictures(name, policy), policy_files=files_digest(files))
 
 
 def warm_up(setup: DriveSetup, cases: Sequence[Case]) -> None:

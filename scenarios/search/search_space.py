@@ -18,7 +18,7 @@ PLACE = "place"
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace:
-    """The cases of a scenario as points of the unit cube [0, 1]^d, each axis a quantile of its parameter's distribution:
+    """The cases of a scenario as points of the unit cube [0, 1]^d, each axis a quantile of its parameter:
     uniform points are draws from the distribution that the scenario declares.
 
     Args:

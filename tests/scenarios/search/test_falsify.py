@@ -1,0 +1,201 @@
+"""`drivedit falsify` and `drivedit estimate` from their arguments to exit code and files, on one straight lane."""
+
+import json
+
+import numpy as np
+import pytest
+from drivers_to_validate import SOURCE, without_wall_time
+from straight_world import StraightWorld
+
+import envs.truth_kernels  # noqa: F401  here once, and not in each of the processes that are forked
+from drivedit import main
+from envs.driving_env import DrivingEnv
+from scenarios.case_runner import ReferenceCaseRunner
+from scenarios.catalogue import SCENARIOS
+from scenarios.search.counterexamples import choose_distinct
+from scenarios.search.runs import SearchRun
+from scenarios.search.search_drives import SearchDrives
+from scenarios.search.search_space import SearchSpace
+
+DRIVERS = (
+    SOURCE
+    + """
+
+class Late(Good):
+    '''Sees whom it follows only from 9 m on, so that it fails where the lead brakes hard.'''
+
+    def action(self, scene):
+        scene = scene.copy()
+        scene.lead_valid[...] &= scene.lead[..., 0] < 9.0
+        return super().action(scene)
+
+
+class Dies(Late):
+    def act(self, frame, info):
+        if info["scene"][0] > 11.5:
+            os._exit(7)
+        return super().act(frame, info)
+"""
+)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    runner = ReferenceCaseRunner(DrivingEnv(StraightWorld(), obs="state"))
+    monkeypatch.setattr("scenarios.search.search_drives.shared_case_runner", lambda *_, **__: runner)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(DRIVERS)
+    return tmp_path
+
+
+@pytest.fixture
+def run(here, capfd):
+    """Runs the command; its exit code, what it prints, its errors and its report."""
+
+    def call(verb, *options, policy="mine.py:Late", num_runs=16):
+        arguments = ["--world", "road", "--num-places", 1, "--num-runs", num_runs, *options]
+        code = main([verb, "--policy", policy, *map(str, arguments)])
+        report = here / "runs" / verb / "report.json"
+        return code, *capfd.readouterr(), json.loads(report.read_text()) if report.is_file() else None
+
+    return call
+
+
+def test_failures_are_found_and_driven_again(here, run):
+    code, out, err, report = run("falsify")
+    assert (code, report["schema"]) == (1, "drivedit.falsification/1"), err
+    assert report["outcomes"]["collision"] + report["outcomes"]["passed"] == 16
+    assert [r["index"] for r in report["runs"]] == list(range(16))
+    for one in report["runs"]:
+        assert (one["robustness"] < 0) == (one["outcome"] == "collision")
+    found = report["counterexamples"]
+    assert found
+    assert all(one["repeated"] and one["avoidable"] == "avoidable" for one in found)
+    assert report["confirmation"]["rate"] is None  # this is the reference world
+    assert "COUNTEREXAMPLES" in out
+    folder = here / "runs" / "falsify" / "failures" / found[0]["id"]
+    assert {"case.json", "result.json", "drive.npz", "reproduce.sh"} <= {path.name for path in folder.iterdir()}
+    assert f"--replay {folder / 'case.json'}" in (folder / "reproduce.sh").read_text()
+    assert (here / "runs" / "falsify" / "report.html").is_file()
+    assert not (here / "runs" / "falsify" / "runs.jsonl").exists()
+
+    replay = ["falsify", "--policy", "mine.py:Late", "--world", "road", "--replay", str(folder / "case.json")]
+    assert main(replay) == 0
+    (here / "mine.py").write_text(DRIVERS.replace("9.0", "5.0"))
+    assert main(replay) == 3
+    assert "not reproduced" in run("falsify", "--replay", folder / "case.json")[2]
+    (folder / "case.json").write_text("{}")
+    assert main(replay) == 2
+
+
+def test_who_does_not_fail_is_told_so(run):
+    code, out, _, report = run("falsify", policy="mine.py:Good", num_runs=8)
+    assert (code, report["verdict"], report["counterexamples"]) == (0, "NO FAILURE FOUND", [])
+    assert "NO FAILURE FOUND" in out
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_search_goes_on_and_is_the_same(here, run, monkeypatch, workers):
+    whole = run("falsify", "--generation", 6)[3]
+    drive_some, calls = SearchDrives._drive_some, []
+
+    def interrupted(self, tasks):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return drive_some(self, tasks)
+
+    monkeypatch.setattr(SearchDrives, "_drive_some", interrupted)
+    assert run("falsify", "--generation", 6, "--num-workers", workers)[0] == 130
+    log = here / "runs" / "falsify" / "runs.jsonl"
+    before = len(log.read_text().splitlines()) - 1
+    assert 0 < before < 16
+    with log.open("a") as file:
+        file.write('{"index": 3, "poi')  # as a line that was cut short
+    code, _, err, resumed = run("falsify", "--generation", 6, "--num-workers", workers)
+    assert code == 1
+    assert f" {before}/16 " in err  # where the bar began
+    assert without_wall_time(resumed) == without_wall_time(whole)
+
+
+def test_a_budget_that_is_spent_leaves_the_rest_to_the_same_command(run):
+    code, out, _, report = run("falsify", "--budget", 1e-9)
+    assert (code, report["verdict"], report["runs"]) == (4, "INCONCLUSIVE", [])
+    assert "the budget is spent, 16 runs are left" in out
+    assert run("estimate", "--budget", 1e-9)[::3] == (4, None)
+
+
+def test_a_policy_that_ends_the_process_fails_that_run_alone(run):
+    code, _, err, report = run("falsify", policy="mine.py:Dies")
+    assert code == 3
+    assert 0 < report["outcomes"]["policy_error"] < 16
+    broken = next(r for r in report["runs"] if r["outcome"] == "policy_error")
+    assert "the policy ended the process in act, exit code 7" in broken["reason"]
+    assert broken["robustness"] == -1
+    assert f"run {broken['index']}: " in err
+    assert report["counterexamples"][0]["result"]["outcome"] == "policy_error"
+
+
+def test_a_policy_that_cannot_be_made_is_told_before(here, run):
+    (here / "gone.py").write_text("import os\nos._exit(0)\n")
+    code, _, err, report = run("falsify", policy="gone.py:P")
+    assert (code, report) == (3, None)
+    assert "ended the process while gone.py was imported, exit code 0" in err
+
+
+def test_a_key_actor_is_searched_too(run):
+    code, _, err, report = run("falsify", "--actor-pieces", 2, "--sampler", "random", num_runs=6)
+    assert code in (0, 1), err
+    assert [p["name"] for p in report["parameters"]][-2:] == ["added acceleration 1", "added acceleration 2"]
+    added = [r["values"]["added acceleration 1"] for r in report["runs"]]
+    assert -2 <= min(added) < max(added) <= 2
+    assert all(r["outcome"] in ("passed", "collision", "no_progress") for r in report["runs"])
+
+
+def test_what_cannot_be_searched_is_refused(run):
+    for options in (("--scenario", "traffic", "--actor-pieces", 2), ("--num-runs", 0), ("--scenario", "none")):
+        with pytest.raises(SystemExit) as stop:
+            run("falsify", *options)
+        assert stop.value.code == 2
+
+
+@pytest.mark.parametrize("method", ["importance-sampling", "subset-simulation"])
+def test_rarer_estimates_cover_plain_monte_carlo(run, method):
+    code, _, err, counted = run("estimate", num_runs=60)
+    assert (code, counted["schema"]) == (0, "drivedit.estimate/1"), err
+    code, out, _, report = run("estimate", "--method", method, num_runs=60)
+    assert code == 0
+    ours, theirs = report["estimate"]["probability"], counted["estimate"]["probability"]
+    assert 0 < theirs["estimate"] < 1
+    assert ours["low"] <= theirs["high"]
+    assert theirs["low"] <= ours["high"]
+    assert len(report["runs"]) == report["estimate"]["num_draws"] <= 60
+    assert "probability of a failure" in out
+
+
+def test_a_limit_makes_a_verdict(run):
+    assert run("estimate", "--max-failure-rate", 1.0, num_runs=6)[3]["verdict"] == "PASS"
+    assert run("estimate", "--max-failure-rate", 0.0)[0] == 1
+
+
+def test_failures_that_are_alike_are_one():
+    space = SearchSpace(scenario=SCENARIOS["lead_braking"], seeds=(0,))
+
+    def failure(index, x, robustness=-0.1, outcome="collision"):
+        return SearchRun(
+            index=index,
+            point=np.full(space.num_axes, x).tolist(),
+            values={},
+            seed=0,
+            outcome=outcome,
+            robustness=robustness,
+            criterion=outcome,
+        )
+
+    runs = [failure(0, 0.1), failure(1, 0.15, -0.5), failure(2, 0.5), failure(3, 0.52, outcome="off_road")]
+    runs += [failure(4, 0.9, 0.3, "passed"), failure(5, 0.9, 2.0, "invalid")]
+    chosen, more = choose_distinct(runs, space, 0.1, 10)
+    assert ([run.index for run in chosen], more) == ([1, 2, 3], 0)
+    chosen, more = choose_distinct(runs, space, 0.1, 2)
+    assert ([run.index for run in chosen], more) == ([1, 2], 1)
+    assert len(choose_distinct(runs, space, 0.0, 10)[0]) == 4
