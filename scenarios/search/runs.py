@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +61,7 @@ class SearchRun:
 
 
 class RunLog:
-    """The runs so far, by index, in memory and in a file.
+    """The runs so far, by index, in memory and in a file, to which several processes may add.
 
     Args:
         path: of the file; it is gone on with if it was written under the same conditions, else begun anew.
@@ -66,26 +69,32 @@ class RunLog:
     """
 
     def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
-        self.path, self._conditions = path, conditions
-        self.resumed = read_log(path, conditions) is not None
-        self.runs: dict[int, SearchRun] = {}
-        self.refresh()
+        entries = read_log(path, conditions)
+        if entries is None:
+            print(f"{path}: of another search, policy, world or version, begun anew", file=sys.stderr)
+        self.path = path
+        self.runs = {run.index: run for run in (SearchRun(**entry) for entry in entries or ())}
         JsonLog(path, conditions, (asdict(run) for run in self.runs.values()))
+        self._read = path.stat().st_size
 
-    def refresh(self) -> None:
-        """Read what other processes have added."""
-        entries = read_log(self.path, self._conditions) or ()
-        self.runs = {run.index: run for run in (SearchRun(**entry) for entry in entries)}
+    def refresh(self) -> list[SearchRun]:
+        """Read what has been added since the last time; the runs that are new."""
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            added = file.read()
+        added = added[: added.rfind(b"\n") + 1]  # a line without an end is not whole, or not yet
+        self._read += len(added)
+        new = []
+        for line in added.splitlines():
+            with suppress(json.JSONDecodeError):  # of a process that was killed while it wrote
+                new.append(SearchRun(**json.loads(line)))
+        self.runs |= {run.index: run for run in new}
+        return new
 
     def find(self, index: int, point: np.ndarray) -> SearchRun | None:
         """The run of an index, if it is of this point."""
         run = self.runs.get(index)
         return run if run is not None and np.allclose(run.point, point, rtol=0, atol=1e-9) else None
-
-    def add(self, run: SearchRun) -> None:
-        """Keep a run."""
-        add_run(self.path, run)
-        self.runs[run.index] = run
 
 
 def add_run(path: Path, run: SearchRun) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -160,25 +161,23 @@ class SearchDrives:
 
     def _drive_some(self, tasks: list[Task]) -> list[Task]:
         """Let each process drive a few; those that are left."""
-        size = max(int(self._per_process), 1)
-        parts = [tasks[k * size : (k + 1) * size] for k in range(self.num_workers)]
+        share = math.ceil(len(tasks) / self.num_workers)
+        size = max(min(int(self._per_process), share), 1)
+        parts = [part for k in range(self.num_workers) if (part := tasks[k * size : (k + 1) * size])]
         begun = time.monotonic()
-        processes = [
-            DrivingProcess(_drive_tasks, self.setup, part, self.log.path, self.deadline) for part in parts if part
-        ]
+        processes = [DrivingProcess(_drive_tasks, self.setup, part, self.log.path, self.deadline) for part in parts]
         try:
             ends = [process.wait() for process in processes]
         finally:
             for process in processes:
                 process.stop()
-        known = set(self.log.runs)
-        self.log.refresh()
-        for part, end in zip(parts, ends, strict=False):
+        new = self.log.refresh()
+        for part, end in zip(parts, ends, strict=True):
             if isinstance(end, Death) and (end.case is None or part[end.case].index not in self.log.runs):
-                self.log.add(_run_of_death(end, part))
-        for index in sorted(set(self.log.runs) - known):
-            self.on_run(self.log.runs[index])
-        each = (time.monotonic() - begun) / max(len(parts[0]), 1)
+                add_run(self.log.path, _run_of_death(end, part))
+        for run in [*new, *self.log.refresh()]:
+            self.on_run(run)
+        each = (time.monotonic() - begun) / size
         self._per_process = float(np.clip(SECONDS_PER_PROCESS / each, 1, min(MOST_PER_PROCESS, 2 * size)))
         return [task for task in tasks if task.index not in self.log.runs]
 
