@@ -20,7 +20,7 @@ from scenarios.validation_page import criteria_table
 HOW_TO_READ = (
     "Robustness is the least margin over the criteria of a case: positive where it passes, negative where it fails. A "
     "run that did not realise its scenario is no counterexample. How often a search fails says nothing of how often "
-    "the policy does: `drivedit estimate` tells that. A counterexample is avoidable if a reference driver (UN "
+    "the policy does: drivedit estimate tells that. A counterexample is avoidable if a reference driver (UN "
     "R157's careful driver, FSM, RSS) would have run into nobody on the same path, and confirmed if the reference "
     "world shows a failure of the same case too, of whatever kind."
 )
@@ -43,7 +43,7 @@ def falsification_page(found: Falsification, out: Path) -> Page:
             Stat(value=f"{found.avoidable['avoidable']}", label="avoidable by a reference driver"),
             Stat(value=f"{len(found.runs) - found.num_valid}", label="invalid runs"),
         ],
-        lead=Section(title="What was found", text="; ".join(describe(found)) or "No run failed."),
+        lead=Section(title="What was found", text=". ".join(describe(found) or ["No run failed"])),
         summary=_summary_table(found),
         note=HOW_TO_READ,
         sections=[_search_section(found), *([_found_section(found, out)] if found.counterexamples else [])],

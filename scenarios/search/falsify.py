@@ -27,7 +27,7 @@ from scenarios.search.falsification_page import falsification_page
 from scenarios.search.falsify_config import FalsifyConfig
 from scenarios.search.runs import RunLog, SearchRun
 from scenarios.search.samplers import SAMPLERS
-from scenarios.search.search_drives import DriveSetup, OutOfTimeError, SearchDrives, drive_case, look_at_policy
+from scenarios.search.search_drives import DriveSetup, OutOfTimeError, SearchDrives, drive_case, look_at_policy, warm_up
 from scenarios.validate import checkpoint_used
 from scenarios.verdict import BROKEN_EXIT
 
@@ -109,6 +109,9 @@ def _examine(config: FalsifyConfig, setup: DriveSetup, runs: Sequence[SearchRun]
     reference = None if WORLDS[config.world].reference else replace(setup, world="road")
     setups = {"": setup} if reference is None else {"": setup, "reference": reference}
     results = _ReplayLog(config.out / REPLAY_LOG, config.conditions(setup))
+    for where, who in setups.items():
+        missing = [run for run in chosen if (run.index, where) not in results.known]
+        warm_up(who, [space.case_of(dict(run.values)) for run in missing])
     found = []
     for run in tqdm(chosen, unit="counterexample", desc="replays", disable=not chosen):
         case, name = space.case_of(dict(run.values)), f"run_{run.index:05d}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +31,6 @@ from scenarios.scenario import Case
 from scenarios.search import robustness
 from scenarios.search.runs import RunLog, SearchRun, add_run
 from scenarios.search.search_space import SearchSpace
-from scenarios.start_clips import InvalidStartError
 from scenarios.validate import checkpoint_used
 from scenarios.validity import ValidityConfig
 
@@ -38,6 +38,8 @@ SECONDS_PER_PROCESS = 5.0
 """A process drives for about as long before its results are told [s]."""
 MOST_PER_PROCESS = 64
 """Cases."""
+MOST_PLACES = 3
+"""Places that a world keeps in memory, and so hands on to the processes that are forked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +135,7 @@ class SearchDrives:
         self.num_workers, self.deadline, self.on_run = num_workers, deadline, on_run
         self.num_asked = 0
         self._per_process = 4.0
-        self._warm = False
+        self._warm: set[int] = set()
 
     def drive(self, points: np.ndarray) -> list[SearchRun]:
         """The runs of points [n, d], which are the next ones in the order of indices.
@@ -150,9 +152,9 @@ class SearchDrives:
                 values = self.space.values(point)
                 tasks.append(Task(index, point, values, self.space.case_of(values)))
         tasks.sort(key=lambda task: (task.case.seed, task.index))  # a world keeps but a few places in memory
-        if tasks and not self._warm:
-            warm_up(self.setup, [task.case for task in tasks])
-            self._warm = True
+        if len(self._warm) < MOST_PLACES:
+            cold = [task.case for task in tasks if task.case.seed not in self._warm]
+            self._warm |= warm_up(self.setup, cold)
         while tasks:
             if self.deadline is not None and time.monotonic() > self.deadline:
                 raise OutOfTimeError("the budget is spent")
@@ -196,20 +198,21 @@ def look_at_policy(setup: DriveSetup) -> DriveSetup:
 
 def _look_at_policy(whereabouts: Whereabouts, setup: DriveSetup) -> DriveSetup:
     name, policy = setup.policy, setup.make_policy()
-    files = (
-        files_of_policy(name) if find_entry(name) else own_policy_files(name)
-    )  # of its own it is known once imported
+    # of one of your own they are known once it is imported
+    files = files_of_policy(name) if find_entry(name) else own_policy_files(name)
     return replace(setup, pictures=uses_pictures(name, policy), policy_files=files_digest(files))
 
 
-def warm_up(setup: DriveSetup, cases: Sequence[Case]) -> None:
-    """Make the world, and let our own driver begin one of the cases at each place: what is loaded here is not loaded
-    again in each process that is forked from this one."""
+def warm_up(setup: DriveSetup, cases: Sequence[Case]) -> set[int]:
+    """Make the world, and let our own driver drive one of the cases at each of the first places: what is loaded here is
+    not loaded again in each process that is forked from this one. Returns the places' seeds."""
     use_one_thread()
-    runner, places = setup.runner(), {case.seed: case for case in cases}
-    for case in places.values():
-        with suppress(InvalidStartError):
-            run_cases(runner, LaneFollower(), [case], families=robustness.FAMILIES)
+    places = {case.seed: case for case in cases}
+    first = list(places.values())[:MOST_PLACES]
+    if first:
+        with redirect_stderr(io.StringIO()):  # what is wrong with a case is told when it is driven
+            run_cases(setup.runner(), LaneFollower(), first, families=robustness.FAMILIES)
+    return {case.seed for case in first}
 
 
 def drive_case(setup: DriveSetup, case: Case, folder: Path | None = None, command: str = "") -> CaseResult:
@@ -222,7 +225,12 @@ def drive_case(setup: DriveSetup, case: Case, folder: Path | None = None, comman
         command: that drives it again.
     """
     end = run_in_process(_drive_case, setup, case, folder, command)
-    return _result_of_death(end, case) if isinstance(end, Death) else end
+    if not isinstance(end, Death):
+        return end
+    result = _result_of_death(end, case)
+    if folder is not None:
+        keep_failure(folder, result, None, command, film=False)
+    return result
 
 
 def _drive_case(

@@ -125,7 +125,7 @@ def test_a_budget_that_is_spent_leaves_the_rest_to_the_same_command(run):
     assert run("estimate", "--budget", 1e-9)[::3] == (4, None)
 
 
-def test_a_policy_that_ends_the_process_fails_that_run_alone(run):
+def test_a_policy_that_ends_the_process_fails_that_run_alone(here, run):
     code, _, err, report = run("falsify", policy="mine.py:Dies")
     assert code == 3
     assert 0 < report["outcomes"]["policy_error"] < 16
@@ -133,7 +133,9 @@ def test_a_policy_that_ends_the_process_fails_that_run_alone(run):
     assert "the policy ended the process in act, exit code 7" in broken["reason"]
     assert broken["robustness"] == -1
     assert f"run {broken['index']}: " in err
-    assert report["counterexamples"][0]["result"]["outcome"] == "policy_error"
+    worst = report["counterexamples"][0]
+    assert worst["result"]["outcome"] == "policy_error"
+    assert (here / "runs" / "falsify" / "failures" / worst["id"] / "reproduce.sh").is_file()
 
 
 def test_a_policy_that_cannot_be_made_is_told_before(here, run):
