@@ -52,7 +52,9 @@ class Counterexample:
 
     @property
     def avoided_by(self) -> tuple[str, ...]:
-        """The reference drivers that would have run into nobody."""
+        """The reference drivers that would not have had the collision, if it is one."""
+        if self.result.outcome != "collision":
+            return ()
         return tuple(name.removeprefix("avoidable_by_") for name in REFERENCE_DRIVERS if self.result.metric(name))
 
     @property
