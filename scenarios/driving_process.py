@@ -88,91 +88,62 @@ class _Answer(NamedTuple):
     traceback: str = ""
 
 
-class DrivingProcess:
-    """A process that runs `function(whereabouts, *arguments)`, from now on.
+def run_in_process(
+    function: Callable[..., Any], *arguments: Any, on_item: Callable[[Any], None] | None = None
+) -> Any | Death:
+    """What `function(whereabouts, *arguments)` returns, or how its process ended.
 
-    It is forked where that can be done, which takes milliseconds; else it is started anew, and function and arguments
-    must be picklable. Ctrl-C and SIGTERM end it, and so does the end of this process, whatever ends that.
+    The process is forked where that can be done, which takes milliseconds; else it is started anew, and function and
+    arguments must be picklable. Ctrl-C and SIGTERM end it, and so does the end of this process, whatever ends that.
 
     Args:
         function: gets the Whereabouts that it keeps up to date, and the arguments; its value must be picklable, or
             it is a generator of such values.
         arguments: of it.
-    """
-
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        context = get_context("fork") if _can_fork() else get_context("spawn")
-        self._whereabouts = context.RawValue(Whereabouts, -1, 1, False, -1, b"")
-        self._answers, far_end = context.Pipe(duplex=False)
-        work = far_end, self._whereabouts, function, arguments
-        self._process = context.Process(target=_work, args=work, name="drive")
-        self._process.start()
-        far_end.close()
-
-    def wait(self, on_item: Callable[[Any], None] | None = None) -> Any | Death:
-        """What the function returns, or how the process ended.
-
-        Args:
-            on_item: is called, here, with each of the values of a generator as soon as there is one.
-
-        Raises:
-            Exception: what the function raised.
-        """
-        answers, process = self._answers, self._process
-        try:
-            # a process that the policy left may hold the other end of the pipe, so that its end may not be seen there
-            while True:
-                while not wait([answers], POLL) and process.is_alive():
-                    pass
-                answer = _receive(answers)
-                if answer is None or not answer.more:
-                    break
-                if on_item is not None:
-                    on_item(answer.value)
-            process.join(END_TIMEOUT)
-        finally:
-            self.stop()
-
-        if answer is None:
-            whereabouts = self._whereabouts
-            step = whereabouts.step
-            return Death(
-                how=_describe(process.exitcode),
-                case=None if whereabouts.case < 0 else whereabouts.case,
-                filming=whereabouts.filming,
-                step=None if step < 0 else step,
-                doing=whereabouts.words.decode(errors="replace"),
-                together=whereabouts.together,
-            )
-        if answer.error is not None:
-            raise answer.error from RuntimeError(f"in the driving process:\n{answer.traceback}")
-        return answer.value
-
-    def stop(self) -> None:
-        """End the process, if it has not ended: Ctrl-C here, or threads of a policy that do not end."""
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join(END_TIMEOUT)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._answers.close()
-
-
-def run_in_process(
-    function: Callable[..., Any], *arguments: Any, on_item: Callable[[Any], None] | None = None
-) -> Any | Death:
-    """What `function(whereabouts, *arguments)` returns in a DrivingProcess, or how that ended.
-
-    Args:
-        function: see DrivingProcess.
-        arguments: of it.
-        on_item: see DrivingProcess.wait.
+        on_item: is called, here, with each of the values of a generator as soon as there is one.
 
     Raises:
         Exception: what the function raised.
     """
-    return DrivingProcess(function, *arguments).wait(on_item)
+    context = get_context("fork") if _can_fork() else get_context("spawn")
+    whereabouts = context.RawValue(Whereabouts, -1, 1, False, -1, b"")
+    answers, far_end = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(far_end, whereabouts, function, arguments), name="drive")
+    process.start()
+    far_end.close()
+    try:
+        # a process that the policy left may hold the other end of the pipe, so that its end may not be seen there
+        while True:
+            while not wait([answers], POLL) and process.is_alive():
+                pass
+            answer = _receive(answers)
+            if answer is None or not answer.more:
+                break
+            if on_item is not None:
+                on_item(answer.value)
+        process.join(END_TIMEOUT)
+    finally:
+        if process.is_alive():  # Ctrl-C here, or threads of a policy that do not end
+            process.terminate()
+            process.join(END_TIMEOUT)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        answers.close()
+
+    if answer is None:
+        step = whereabouts.step
+        return Death(
+            how=_describe(process.exitcode),
+            case=None if whereabouts.case < 0 else whereabouts.case,
+            filming=whereabouts.filming,
+            step=None if step < 0 else step,
+            doing=whereabouts.words.decode(errors="replace"),
+            together=whereabouts.together,
+        )
+    if answer.error is not None:
+        raise answer.error from RuntimeError(f"in the driving process:\n{answer.traceback}")
+    return answer.value
 
 
 def _can_fork() -> bool:

@@ -5,14 +5,33 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import active_children, get_context
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from policies.policy_error import PolicyError
 from scenarios.case_results import CaseResult, dead_result
 from scenarios.driving_process import Death, Whereabouts, run_in_process
 from scenarios.scenario import Case
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 DriveType = TypeVar("DriveType")
+
+
+class Work(Protocol):
+    """Cases that are driven one after the other, and whatever it takes to drive them; picklable."""
+
+    @property
+    def cases(self) -> Sequence[Case]:
+        """In this order."""
+        ...
+
+    def after(self, num: int) -> Self:
+        """What is left of it when so many cases are done."""
+        ...
+
+
+WorkType = TypeVar("WorkType", bound=Work)
 
 
 class Job(NamedTuple):
@@ -38,12 +57,12 @@ class Job(NamedTuple):
 
 
 def drive_supervised(
-    drive_cases: Callable[[Job], Iterator[DriveType]],
-    jobs: Sequence[Job],
+    drive_cases: Callable[[WorkType], Iterator[DriveType]],
+    jobs: Sequence[WorkType],
     num_workers: int,
     *,
     on_drive: Callable[[DriveType], None],
-    on_death: Callable[[Job, CaseResult], DriveType],
+    on_death: Callable[[WorkType, CaseResult], DriveType],
 ) -> None:
     """Drive all jobs. A case that ends the process that drives it counts as broken; another process goes on after it.
 
@@ -132,8 +151,8 @@ def _make_all(whereabouts: Whereabouts, make_planner: Callable[[str], object], n
 
 def _drive_jobs(
     whereabouts: Whereabouts,
-    drive_cases: Callable[[Job], Iterator[DriveType]],
-    jobs: Sequence[Job],
+    drive_cases: Callable[[WorkType], Iterator[DriveType]],
+    jobs: Sequence[WorkType],
     next_job: Any,
     begun: tuple[int, int] | None,
 ) -> Iterator[tuple[int, DriveType]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scenarios.case_results import BROKEN, MEASURING_BROKE, WORLD_BROKE
-from scenarios.json_log import JsonLog, append_entries, read_log
+from scenarios.json_log import JsonLog, read_log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +59,7 @@ class SearchRun:
 
 
 class RunLog:
-    """The runs so far, by index, in memory and in a file, to which several processes may add.
+    """The runs so far, by index, in memory and in a file.
 
     Args:
         path: of the file; it is gone on with if it was written under the same conditions, else begun anew.
@@ -72,31 +70,15 @@ class RunLog:
         entries = read_log(path, conditions)
         if entries is None:
             print(f"{path}: of another search, policy, world or version, begun anew", file=sys.stderr)
-        self.path = path
         self.runs = {run.index: run for run in (SearchRun(**entry) for entry in entries or ())}
-        JsonLog(path, conditions, (asdict(run) for run in self.runs.values()))
-        self._read = path.stat().st_size
-
-    def refresh(self) -> list[SearchRun]:
-        """Read what has been added since the last time; the runs that are new."""
-        with self.path.open("rb") as file:
-            file.seek(self._read)
-            added = file.read()
-        added = added[: added.rfind(b"\n") + 1]  # a line without an end is not whole, or not yet
-        self._read += len(added)
-        new = []
-        for line in added.splitlines():
-            with suppress(json.JSONDecodeError):  # of a process that was killed while it wrote
-                new.append(SearchRun(**json.loads(line)))
-        self.runs |= {run.index: run for run in new}
-        return new
+        self._log = JsonLog(path, conditions, (asdict(run) for run in self.runs.values()))
 
     def find(self, index: int, point: np.ndarray) -> SearchRun | None:
         """The run of an index, if it is of this point."""
         run = self.runs.get(index)
         return run if run is not None and np.allclose(run.point, point, rtol=0, atol=1e-9) else None
 
-
-def add_run(path: Path, run: SearchRun) -> None:
-    """Add a run to a log that there is; several processes may do so at once."""
-    append_entries(path, [asdict(run)])
+    def add(self, run: SearchRun) -> None:
+        """Keep a run; it is on disk when this returns."""
+        self._log.append([asdict(run)])
+        self.runs[run.index] = run

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,22 +23,21 @@ from policies.policy_error import PolicyError
 from policies.registry import files_of_policy, find_entry, make_policy, uses_pictures
 from policies.rule_based import LaneFollower
 from policies.search.sampling_planner import SamplingPlannerConfig
-from scenarios.case_results import BROKEN, WORLD_BROKE, CaseResult, run_cases, undriven_result
-from scenarios.case_runner import CaseRunner, shared_case_runner, use_one_thread
-from scenarios.driving_process import Death, DrivingProcess, Whereabouts, run_in_process
+from scenarios.case_results import CaseResult, dead_result, run_cases
+from scenarios.case_runner import CaseRunner, shared_case_runner
+from scenarios.driving_process import Death, Whereabouts, run_in_process
 from scenarios.report import checkpoint_digest, code_digest, files_digest, planners_digest
 from scenarios.reproduction import keep_failure
 from scenarios.scenario import Case
 from scenarios.search import robustness
-from scenarios.search.runs import RunLog, SearchRun, add_run
+from scenarios.search.runs import RunLog, SearchRun
 from scenarios.search.search_space import SearchSpace
+from scenarios.supervised_drives import drive_supervised
 from scenarios.validate import checkpoint_used
 from scenarios.validity import ValidityConfig
 
-SECONDS_PER_PROCESS = 5.0
-"""A process drives for about as long before its results are told [s]."""
-MOST_PER_PROCESS = 64
-"""Cases."""
+JOBS_PER_WORKER = 4
+"""Parts of what a sampler proposes, for each process: whoever is done takes the next one."""
 MOST_PLACES = 3
 """Places that a world keeps in memory, and so hands on to the processes that are forked."""
 
@@ -105,6 +105,21 @@ class Task(NamedTuple):
     case: Case
 
 
+class SearchJob(NamedTuple):
+    """Tasks that a process drives one after the other."""
+
+    tasks: Sequence[Task]
+
+    @property
+    def cases(self) -> Sequence[Case]:
+        """Of the tasks."""
+        return [task.case for task in self.tasks]
+
+    def after(self, num: int) -> SearchJob:
+        """What is left of it when so many are done."""
+        return SearchJob(self.tasks[num:])
+
+
 class OutOfTimeError(RuntimeError):
     """The budget of a search is spent."""
 
@@ -134,7 +149,6 @@ class SearchDrives:
         self.space, self.setup, self.log = space, setup, log
         self.num_workers, self.deadline, self.on_run = num_workers, deadline, on_run
         self.num_asked = 0
-        self._per_process = 4.0
         self._warm: set[int] = set()
 
     def drive(self, points: np.ndarray) -> list[SearchRun]:
@@ -151,37 +165,31 @@ class SearchDrives:
             if self.log.find(index, point) is None:
                 values = self.space.values(point)
                 tasks.append(Task(index, point, values, self.space.case_of(values)))
-        tasks.sort(key=lambda task: (task.case.seed, task.index))  # a world keeps but a few places in memory
-        if len(self._warm) < MOST_PLACES:
+        if tasks and len(self._warm) < MOST_PLACES:
             cold = [task.case for task in tasks if task.case.seed not in self._warm]
             self._warm |= warm_up(self.setup, cold)
-        while tasks:
-            if self.deadline is not None and time.monotonic() > self.deadline:
-                raise OutOfTimeError("the budget is spent")
-            tasks = self._drive_some(tasks)
+        if tasks:
+            drive_supervised(
+                partial(_drive_tasks, self.setup, self.deadline),
+                _divide(tasks, self.num_workers * JOBS_PER_WORKER),
+                self.num_workers,
+                on_drive=self._keep,
+                on_death=_run_of_death,
+            )
+        if any(index not in self.log.runs for index in indices):
+            raise OutOfTimeError("the budget is spent")
         return [self.log.runs[index] for index in indices]
 
-    def _drive_some(self, tasks: list[Task]) -> list[Task]:
-        """Let each process drive a few; those that are left."""
-        share = math.ceil(len(tasks) / self.num_workers)
-        size = max(min(int(self._per_process), share), 1)
-        parts = [part for k in range(self.num_workers) if (part := tasks[k * size : (k + 1) * size])]
-        begun = time.monotonic()
-        processes = [DrivingProcess(_drive_tasks, self.setup, part, self.log.path, self.deadline) for part in parts]
-        try:
-            ends = [process.wait() for process in processes]
-        finally:
-            for process in processes:
-                process.stop()
-        new = self.log.refresh()
-        for part, end in zip(parts, ends, strict=True):
-            if isinstance(end, Death) and (end.case is None or part[end.case].index not in self.log.runs):
-                add_run(self.log.path, _run_of_death(end, part))
-        for run in [*new, *self.log.refresh()]:
-            self.on_run(run)
-        each = (time.monotonic() - begun) / size
-        self._per_process = float(np.clip(SECONDS_PER_PROCESS / each, 1, min(MOST_PER_PROCESS, 2 * size)))
-        return [task for task in tasks if task.index not in self.log.runs]
+    def _keep(self, run: SearchRun) -> None:
+        self.log.add(run)
+        self.on_run(run)
+
+
+def _divide(tasks: Sequence[Task], num: int) -> list[SearchJob]:
+    """As many jobs at most, of one place after the other."""
+    ordered = sorted(tasks, key=lambda task: (task.case.seed, task.index))  # a world keeps few places in memory
+    size = max(math.ceil(len(ordered) / num), 1)
+    return [SearchJob(ordered[k : k + size]) for k in range(0, len(ordered), size)]
 
 
 def look_at_policy(setup: DriveSetup) -> DriveSetup:
@@ -206,7 +214,6 @@ def _look_at_policy(whereabouts: Whereabouts, setup: DriveSetup) -> DriveSetup:
 def warm_up(setup: DriveSetup, cases: Sequence[Case]) -> set[int]:
     """Make the world, and let our own driver drive one of the cases at each of the first places: what is loaded here is
     not loaded again in each process that is forked from this one. Returns the places' seeds."""
-    use_one_thread()
     places = {case.seed: case for case in cases}
     first = list(places.values())[:MOST_PLACES]
     if first:
@@ -227,7 +234,7 @@ def drive_case(setup: DriveSetup, case: Case, folder: Path | None = None, comman
     end = run_in_process(_drive_case, setup, case, folder, command)
     if not isinstance(end, Death):
         return end
-    result = _result_of_death(end, case)
+    result = dead_result(case, end)
     if folder is not None:
         keep_failure(folder, result, None, command, film=False)
     return result
@@ -244,23 +251,19 @@ def _drive_case(
     return run_cases(setup.runner(), policy, [case], keep, setup.validity())[0]
 
 
-def _drive_tasks(
-    whereabouts: Whereabouts, setup: DriveSetup, tasks: Sequence[Task], log: Path, deadline: float | None
-) -> None:
-    """Drive tasks and log each."""
-    policy, unmeasured = setup.make_policy(), iter(tasks)
+def _drive_tasks(setup: DriveSetup, deadline: float | None, job: SearchJob) -> Iterator[SearchRun]:
+    """The runs of a job, until the budget is spent."""
+    policy, runner, validity = setup.make_policy(), setup.runner(), setup.validity()
+    for task in job.tasks:
+        if deadline is not None and time.monotonic() > deadline:
+            return
+        runs: list[SearchRun] = []
 
-    def to_drive() -> Iterator[Case]:
-        for k, task in enumerate(tasks):
-            if deadline is not None and time.monotonic() > deadline:
-                return
-            whereabouts.case = k
-            yield task.case
+        def keep(result: CaseResult, rollout: Rollout | None, task: Task = task, runs: list[SearchRun] = runs) -> None:
+            runs.append(_run_of(task, result, rollout))
 
-    def on_case(result: CaseResult, rollout: Rollout | None) -> None:
-        add_run(log, _run_of(next(unmeasured), result, rollout))
-
-    run_cases(setup.runner(), policy, to_drive(), on_case, setup.validity(), robustness.FAMILIES)
+        run_cases(runner, policy, [task.case], keep, validity, robustness.FAMILIES)
+        yield from runs
 
 
 def _run_of(task: Task, result: CaseResult, rollout: Rollout | None) -> SearchRun:
@@ -279,24 +282,8 @@ def _run_of(task: Task, result: CaseResult, rollout: Rollout | None) -> SearchRu
     )
 
 
-def _run_of_death(death: Death, tasks: Sequence[Task]) -> SearchRun:
-    """The run of the task at which a process ended.
-
-    Raises:
-        RuntimeError: it drove nothing.
-    """
-    if death.case is None:
-        if death.doing:
-            raise PolicyError(f"ended the process {death.doing}, {death.how}")
-        raise RuntimeError(f"the driving process was ended while it drove nothing: {death.how}")
-    task = tasks[death.case]
-    result = _result_of_death(death, task.case)
+def _run_of_death(job: SearchJob, result: CaseResult) -> SearchRun:
+    """The run of a job's first task, which ended the process."""
+    task = job.tasks[0]
     print(f"\n{result.outcome.replace('_', ' ')}: run {task.index}: {result.reason}", file=sys.stderr)
     return _run_of(task, result, None)
-
-
-def _result_of_death(death: Death, case: Case) -> CaseResult:
-    if death.doing:
-        error = PolicyError(f"ended the process {death.doing}, {death.how}", death.step)
-        return undriven_result(case, BROKEN, str(error), death.step)
-    return undriven_result(case, WORLD_BROKE, f"the world broke: it ended the process, {death.how}", death.step)
