@@ -95,9 +95,10 @@ def _search(config: FalsifyConfig, setup: DriveSetup, log: RunLog, deadline: flo
         drives = SearchDrives(space, setup, log, num_workers=config.num_workers, deadline=deadline, on_run=on_run)
         with suppress(OutOfTimeError):
             while drives.num_asked < config.num_runs:
-                points = sampler.ask()[: config.num_runs - drives.num_asked]
-                runs = drives.drive(points)
-                sampler.tell(points, np.array([run.robustness for run in runs]))
+                points = sampler.ask()
+                runs = drives.drive(points[: config.num_runs - drives.num_asked])
+                if len(runs) == len(points):  # else these were the last, and no whole generation
+                    sampler.tell(points, np.array([run.robustness for run in runs]))
     return [log.runs[index] for index in sorted(log.runs) if index < config.num_runs]
 
 

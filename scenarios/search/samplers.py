@@ -91,7 +91,7 @@ class CMASampler:
 
     def tell(self, points: np.ndarray, robustness: np.ndarray) -> None:
         """Adapt mean and covariance."""
-        self._strategy.tell(self._asked[: len(points)], robustness.tolist())
+        self._strategy.tell(self._asked, robustness.tolist())
         if self._strategy.stop() or (robustness < 0).all():
             self._begin()
 

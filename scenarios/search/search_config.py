@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -13,13 +13,13 @@ from policies.registry import POLICY_HELP
 from policies.search.sampling_planner import SamplingPlannerConfig
 from scenarios.catalogue import SCENARIOS
 from scenarios.scenario import Scenario
-from scenarios.scenario_choice import SCENARIO_HELP, ScenarioName, check_scenarios
 from scenarios.search.search_drives import DriveSetup
 
 if TYPE_CHECKING:
     OneScenario = str
-else:
-    OneScenario = Annotated[ScenarioName, tyro.conf.arg(help=SCENARIO_HELP)]
+else:  # files have no parameters that could be searched
+    _HELP = "by name; " + "; ".join(f"{name}: {entry.title}" for name, entry in SCENARIOS.items())
+    OneScenario = Annotated[Literal[tuple(SCENARIOS)], tyro.conf.arg(help=_HELP)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,8 @@ class SearchConfig:
             raise ValueError(f"budget must be above 0 s, got {self.budget}")
         if not 0 <= self.min_trust <= 1:
             raise ValueError(f"min_trust must be in [0, 1], got {self.min_trust}")
-        check_scenarios((self.scenario,))
+        if self.scenario not in SCENARIOS:
+            raise ValueError(f"no scenario is named {self.scenario!r}; there are {', '.join(SCENARIOS)}")
 
     @property
     def entry(self) -> Scenario:
