@@ -228,9 +228,7 @@ def num_together(runner: CaseRunner, policy: Policy) -> int:
     return runner.num_together if is_memoryless(policy) else 1
 
 
-def _measured(
-    case: Case, rollout: Rollout, validity: ValidityConfig, families: Collection[str]
-) -> CaseResult:
+def _measured(case: Case, rollout: Rollout, validity: ValidityConfig, families: Collection[str]) -> CaseResult:
     """The result of a drive; that it could not be measured is one too."""
     try:
         return measure(case, rollout, validity, families)

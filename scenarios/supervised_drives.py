@@ -19,15 +19,24 @@ DriveType = TypeVar("DriveType")
 
 
 class Work(Protocol):
-    """Cases that are driven one after the other, and whatever it takes to drive them; picklable."""
+    """Cases, and whatever it takes to drive them; picklable."""
 
     @property
     def cases(self) -> Sequence[Case]:
         """In this order."""
         ...
 
+    @property
+    def together(self) -> bool:
+        """Several are driven at once, so that it is not known which of them ends a process."""
+        ...
+
     def after(self, num: int) -> Self:
         """What is left of it when so many cases are done."""
+        ...
+
+    def one_by_one(self) -> Self:
+        """The same, one case after the other."""
         ...
 
 
@@ -42,7 +51,7 @@ class Job(NamedTuple):
         planner: name.
         cases: in this order.
         references: the reference planner's progress in each [m]; None where it is not known.
-        together: they are driven at once, so that it is not known which of them ends a process.
+        together: see Work.
     """
 
     world: str
@@ -54,6 +63,10 @@ class Job(NamedTuple):
     def after(self, num: int) -> Job:
         """What is left of it when so many cases are done."""
         return self._replace(cases=self.cases[num:], references=self.references[num:])
+
+    def one_by_one(self) -> Job:
+        """The same, one case after the other."""
+        return self._replace(together=False)
 
 
 def drive_supervised(
@@ -101,7 +114,7 @@ def drive_supervised(
             k = ended.case
             job = jobs[k].after(num_done.get(k, 0))
             if job.together and len(job.cases) > 1:
-                jobs[k] = jobs[k]._replace(together=False)  # which then tells who it was
+                jobs[k] = jobs[k].one_by_one()  # which then tells who it was
             elif job.cases:
                 keep((k, on_death(job, dead_result(job.cases[0], ended))))
             begun = k, num_done.get(k, 0)

@@ -23,8 +23,8 @@ from policies.policy_error import PolicyError
 from policies.registry import files_of_policy, find_entry, make_policy, uses_pictures
 from policies.rule_based import LaneFollower
 from policies.search.sampling_planner import SamplingPlannerConfig
-from scenarios.case_results import CaseResult, dead_result, run_cases
-from scenarios.case_runner import CaseRunner, shared_case_runner
+from scenarios.case_results import CaseResult, dead_result, num_together, run_cases
+from scenarios.case_runner import NUM_TOGETHER, CaseRunner, shared_case_runner
 from scenarios.driving_process import Death, Whereabouts, run_in_process
 from scenarios.report import checkpoint_digest, code_digest, files_digest, planners_digest
 from scenarios.reproduction import keep_failure
@@ -37,7 +37,7 @@ from scenarios.validate import checkpoint_used
 from scenarios.validity import ValidityConfig
 
 JOBS_PER_WORKER = 4
-"""Parts of what a sampler proposes, for each process: whoever is done takes the next one."""
+"""Parts of what a sampler proposes, for each process, if it proposes many: whoever is done takes the next one."""
 MOST_PLACES = 3
 """Places that a world keeps in memory, and so hands on to the processes that are forked."""
 
@@ -106,9 +106,15 @@ class Task(NamedTuple):
 
 
 class SearchJob(NamedTuple):
-    """Tasks that a process drives one after the other."""
+    """Tasks that a process drives.
+
+    Args:
+        tasks: in this order.
+        together: several at once, where that can be.
+    """
 
     tasks: Sequence[Task]
+    together: bool = True
 
     @property
     def cases(self) -> Sequence[Case]:
@@ -117,7 +123,11 @@ class SearchJob(NamedTuple):
 
     def after(self, num: int) -> SearchJob:
         """What is left of it when so many are done."""
-        return SearchJob(self.tasks[num:])
+        return self._replace(tasks=self.tasks[num:])
+
+    def one_by_one(self) -> SearchJob:
+        """The same, one task after the other."""
+        return self._replace(together=False)
 
 
 class OutOfTimeError(RuntimeError):
@@ -171,7 +181,7 @@ class SearchDrives:
         if tasks:
             drive_supervised(
                 partial(_drive_tasks, self.setup, self.deadline),
-                _divide(tasks, self.num_workers * JOBS_PER_WORKER),
+                _divide(tasks, self.num_workers),
                 self.num_workers,
                 on_drive=self._keep,
                 on_death=_run_of_death,
@@ -185,10 +195,11 @@ class SearchDrives:
         self.on_run(run)
 
 
-def _divide(tasks: Sequence[Task], num: int) -> list[SearchJob]:
-    """As many jobs at most, of one place after the other."""
+def _divide(tasks: Sequence[Task], num_workers: int) -> list[SearchJob]:
+    """Jobs for so many processes, of one place after the other."""
     ordered = sorted(tasks, key=lambda task: (task.case.seed, task.index))  # a world keeps few places in memory
-    size = max(math.ceil(len(ordered) / num), 1)
+    share = math.ceil(len(ordered) / num_workers)
+    size = max(math.ceil(share / JOBS_PER_WORKER), min(share, NUM_TOGETHER))  # what is driven at once is cheaper
     return [SearchJob(ordered[k : k + size]) for k in range(0, len(ordered), size)]
 
 
@@ -254,16 +265,21 @@ def _drive_case(
 def _drive_tasks(setup: DriveSetup, deadline: float | None, job: SearchJob) -> Iterator[SearchRun]:
     """The runs of a job, until the budget is spent."""
     policy, runner, validity = setup.make_policy(), setup.runner(), setup.validity()
-    for task in job.tasks:
+    most = num_together(runner, policy) if job.together else 1
+    for first in range(0, len(job.tasks), most):
         if deadline is not None and time.monotonic() > deadline:
             return
-        runs: list[SearchRun] = []
-
-        def keep(result: CaseResult, rollout: Rollout | None, task: Task = task, runs: list[SearchRun] = runs) -> None:
-            runs.append(_run_of(task, result, rollout))
-
-        run_cases(runner, policy, [task.case], keep, validity, robustness.FAMILIES)
-        yield from runs
+        tasks = job.tasks[first : first + most]
+        driven: list[tuple[CaseResult, Rollout | None]] = []
+        run_cases(
+            runner,
+            policy,
+            [task.case for task in tasks],
+            lambda result, rollout, driven=driven: driven.append((result, rollout)),
+            validity,
+            robustness.FAMILIES,
+        )
+        yield from (_run_of(task, *each) for task, each in zip(tasks, driven, strict=True))
 
 
 def _run_of(task: Task, result: CaseResult, rollout: Rollout | None) -> SearchRun:
