@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from worldsim.actors.actor_model import ActorModel
 from worldsim.actors.actors import COLOR, Actors
 from worldsim.actors.clip_actors import actors_of_clips
 from worldsim.actors.lane_graph import Streets
+from worldsim.actors.moves_actors import MovesActors
 from worldsim.actors.nearby import nearby_objects, with_standing
 from worldsim.actors.route_frame import RouteFrame, find_lead, to_frenet
 from worldsim.actors.solids import gap_to_solids
@@ -152,7 +152,7 @@ class TrackedScene:
 
 
 class SceneTracker:
-    """Moves the ego by its vehicle model and the road users by the ActorModel, and follows the ego along its route.
+    """Moves the ego by its vehicle model and the road users by a model of theirs, and follows the ego along its route.
 
     Args:
         config: of the learned world.
@@ -161,7 +161,7 @@ class SceneTracker:
     """
 
     def __init__(
-        self, config: WorldModelConfig, actor_model: ActorModel, endless_drives: EndlessDrives | None = None
+        self, config: WorldModelConfig, actor_model: MovesActors, endless_drives: EndlessDrives | None = None
     ) -> None:
         self.vehicle_model, self.dt = config.vehicle, config.dt
         self.actor_model, self.endless_drives = actor_model, endless_drives

@@ -12,23 +12,19 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box
 
-from envs.ground_truth import WRONG_WAY_ANGLE
-from envs.history import Instant, clip_of
+from envs.history import Instant
 from envs.learned.config import LearnedWorldConfig
 from envs.learned.editing import change_by, change_to, looks_otherwise, move_to
 from envs.learned.endless_start import begin_if_endless
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
 from envs.learned.snapshot import LearnedSnapshot, snapshot_codec
 from envs.learned.threads import set_threads
+from envs.learned.tracked_answers import distance_along_lane, heads_wrong_way, past_of, route_done, tracked_clip
 from envs.reset_options import read_reset_options
 from envs.serialization import StateCodec
 from envs.world import WorldStep
-from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.layout import Layout
-from worldsim.datatypes.route import LANE_RANGE, centreline_of
-from worldsim.datatypes.route_signals import cycles_from
-from worldsim.datatypes.scene import SceneState
-from worldsim.datatypes.start_clip import NO_LANES, StartClip
+from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.starts import load_starts
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.editing.edits import Edit, Look
@@ -36,8 +32,6 @@ from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
 from worldsim.inference import set_backend
 from worldsim.model_state import ModelState, Prediction
-from worldsim.surroundings import GroundColumn
-from worldsim.tracked_pictures import known_road_users
 from worldsim.world_model import WorldModel
 
 
@@ -125,7 +119,7 @@ class LearnedWorld:
             pictures=self.config.pictures,
             endless=[place],
         )
-        self._past = _past_of(context, self.config.pictures)
+        self._past = past_of(context, self.config.pictures)
         self._scripted = None
         if "scripted_actors" in options:
             self._state, self._scripted = begin_scripted_actors(
@@ -211,31 +205,9 @@ class LearnedWorld:
         Args:
             pictures: False leaves out the frames, as a state-only world always does.
         """
-        state = self._running()
-        tracked = state.tracked
-        place = int(tracked.preview.places[0])
-        route, lanes = tracked.routes.ahead(0, tracked.vehicles[0], place)
-        signals = tracked.signals.ahead(0, float(tracked.routes.arcs[0, place]), float(tracked.times[0]))
-        if len(route) < 2:
-            route, lanes, signals = centreline_of(self._past[-1].scene), NO_LANES, None
+        partner_path = None if self._scripted is None else self._scripted.partner_path()
         pictures = pictures and self.config.pictures
-        surroundings = tracked.surroundings[0]
-        cycles = surroundings.light_cycles
-        return clip_of(
-            self._past,
-            None,
-            route,
-            self.dt,
-            lanes,
-            signals,
-            layout=surroundings.layout,
-            light_cycles=None if cycles is None else cycles_from(cycles, float(tracked.times[0])),
-            road_users=known_road_users(tracked, 0),
-            ego_z=float(tracked.ground[0, GroundColumn.Z]),
-            sun=surroundings.sun,
-            partner_path=None if self._scripted is None else self._scripted.partner_path(),
-            pictures=pictures,
-        )
+        return tracked_clip(self._running().tracked, self._past, self.dt, partner_path, pictures=pictures)
 
     def layout(self) -> Layout:
         """That of the start clip, around its route."""
@@ -321,7 +293,7 @@ class LearnedWorld:
             slot,
             collision=float(prediction.collision[slot]),
             off_road=float(prediction.off_road[slot]),
-            progress=_distance_along_lane(scene, float(vehicle[VehicleColumn.SPEED]), self.dt),
+            progress=distance_along_lane(scene, float(vehicle[VehicleColumn.SPEED]), self.dt),
         )
 
     def _follow_director(self, answer: WorldStep) -> WorldStep:
@@ -338,6 +310,7 @@ class LearnedWorld:
         self, prediction: Prediction, slot: int, *, collision: float, off_road: float, progress: float
     ) -> WorldStep:
         assert self._slot is not None
+        state, own_slot = self._slot
         now = self._past[-1]
         scene = now.scene.copy()
         signals = {name: float(values[slot]) for name, values in prediction.trust.signals.items()}
@@ -346,13 +319,13 @@ class LearnedWorld:
             vehicle=now.vehicle.copy(),
             collision=collision,
             off_road=off_road,
-            wrong_way=bool(scene.lane_valid[1] and abs(wrap_angle(float(scene.heading_error))) > WRONG_WAY_ANGLE),
+            wrong_way=heads_wrong_way(scene),
             red_light=bool(prediction.tracked.red_light[slot]),
             stop_sign_missed=bool(prediction.tracked.stop_sign_missed[slot]),
             progress=progress,
             trust=float(prediction.trust.trust[slot]),
             info=signals | {"pictures": float(self.config.pictures)},
-            route_done=_route_done(*self._slot),
+            route_done=route_done(state.tracked, own_slot),
             latent=self._running().latent.latents[0, 0].flatten().cpu().numpy() if self.config.pictures else None,
         )
 
@@ -436,30 +409,3 @@ def _overrides(state: ModelState, scripted: Sequence[Scripted | None]) -> np.nda
         if play is not None:
             own[list(play.places)] = play.states()
     return overrides
-
-
-def _route_done(state: ModelState, slot: int) -> bool:
-    """The ego of a slot has passed the end of its route, near it; False without a route."""
-    num_points = int(state.tracked.routes.counts[slot])
-    preview = state.tracked.preview
-    at_end = num_points > 1 and int(preview.places[slot]) == num_points - 2
-    return bool(at_end and not preview.on_route[slot] and abs(preview.lateral_offset[slot]) <= LANE_RANGE)
-
-
-def _distance_along_lane(scene: SceneState, speed: float, dt: float) -> float:
-    """Distance of a step along the lane [m]; 0 where the lane's direction is unknown."""
-    return speed * math.cos(float(scene.heading_error)) * dt if scene.lane_valid[1] else 0.0
-
-
-def _past_of(clip: StartClip, pictures: bool) -> tuple[Instant, ...]:
-    """The instants of a clip, each with memory of its own; nothing led to the first."""
-    controls = np.concatenate([np.zeros((1, 4), np.float32), clip.controls])
-    return tuple(
-        Instant(
-            control=controls[k],
-            vehicle=clip.vehicles[k].copy(),
-            scene=clip.scenes[k].copy(),
-            frame=clip.frames[k].copy() if pictures else None,
-        )
-        for k in range(len(clip.vehicles))
-    )
