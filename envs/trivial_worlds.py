@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from gymnasium.spaces import Box
@@ -29,8 +29,7 @@ from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn
 from worldsim.scene_tracker import SceneTracker, TrackedScene, TrackedState
 
-TrivialWorldName = Literal["repeated", "standing", "constant_velocity"]
-TRIVIAL_WORLDS: Mapping[TrivialWorldName, str] = {
+TRIVIAL_WORLDS: Mapping[str, str] = {
     "repeated": "Last scene repeated",
     "standing": "Others stand",
     "constant_velocity": "Others at constant velocity",
@@ -63,11 +62,11 @@ class TrivialWorld:
         ValueError: there is no such world.
     """
 
-    def __init__(self, name: TrivialWorldName) -> None:
+    def __init__(self, name: str) -> None:
         if name not in TRIVIAL_WORLDS:
             raise ValueError(f"no trivial world is named {name!r}; there are {', '.join(TRIVIAL_WORLDS)}")
         config = WorldModelConfig()
-        self.name: TrivialWorldName = name
+        self.name = name
         self.frame_size, self.dt = config.frame_size, config.dt
         self.latent_space: Box | None = None
         self._model = config.vehicle
@@ -192,6 +191,6 @@ def _off_road(shown: TrackedScene) -> float:
     return float(shown.off_road[0]) if np.isfinite(shown.off_road[0]) else float(shown.off_lane[0])
 
 
-def make_trivial_env(name: TrivialWorldName) -> DrivingEnv:
+def make_trivial_env(name: str) -> DrivingEnv:
     """The env of a trivial world, which observes the state."""
     return DrivingEnv(TrivialWorld(name), obs="state")

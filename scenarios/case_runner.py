@@ -7,7 +7,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +16,9 @@ import numpy as np
 
 from envs.carla.leaderboard_routes import read_routes
 from envs.driving_env import DrivingEnv, EnvSnapshot
-from envs.env_group import Answer, step_envs
+from envs.env_group import Answer, StepWorlds, step_envs
+from envs.trivial_worlds import TRIVIAL_WORLDS, make_trivial_env
+from envs.vector_env import step_singly
 from envs.world import Restorable, WorldLostError
 from envs.worlds import WORLDS, WorldName
 from policies.drive import Drive, Rollout, drive_on, drive_together
@@ -146,19 +148,23 @@ class ReferenceCaseRunner:
 
 
 class LearnedCaseRunner:
-    """Drives cases in the learned world, which continues from a clip of the reference world and runs the same scripts.
+    """Drives cases in the learned world, which continues from a clip of the reference world and runs the same scripts,
+    or in a trivial one, which continues from it too.
 
     Args:
-        env: an env of the learned world.
+        env: an env of that world.
         clips: the start clips, with frames of the same size and the same time step.
+        step_worlds: steps worlds of that kind; None steps learned ones, in one pass.
     """
 
-    def __init__(self, env: gymnasium.Env, clips: StartClips) -> None:
+    def __init__(self, env: gymnasium.Env, clips: StartClips, step_worlds: StepWorlds | None = None) -> None:
         base: Any = env.unwrapped
         self.env, self.clips = env, clips
         self._starts = RememberedStarts(env)
         # with pictures a step takes nearly as long for each drive of many as for one alone
-        self.num_together = NUM_TOGETHER if self._starts.restorable and base.obs == "state" else 1
+        in_one_pass = step_worlds is None and self._starts.restorable and base.obs == "state"
+        self.num_together = NUM_TOGETHER if in_one_pass else 1
+        self._step_envs = _step_learned if step_worlds is None else partial(step_envs, step_worlds=step_worlds)
 
     def run(self, case: Case, policy: Policy) -> Rollout:
         """See CaseRunner."""
@@ -172,7 +178,7 @@ class LearnedCaseRunner:
                 begun.append(self._begin(case, policy, apart=len(drives) > 1))
             except Exception as error:
                 begun.append(error)
-        done = iter(drive_together([drive for drive in begun if isinstance(drive, Drive)], _step_learned))
+        done = iter(drive_together([drive for drive in begun if isinstance(drive, Drive)], self._step_envs))
         return [next(done) if isinstance(drive, Drive) else drive for drive in begun]
 
     def _begin(self, case: Case, policy: Policy, *, apart: bool = False) -> Drive:
@@ -243,7 +249,7 @@ def make_case_runner(
     """The case runner of a world.
 
     Args:
-        world: one of WORLDS.
+        world: one of WORLDS, or of TRIVIAL_WORLDS, which have no pictures.
         checkpoint: folder of the learned world's model; None takes the one that ships with the package.
         device: torch device of the learned world.
         carla: the server of world "carla"; None takes CarlaPlaces' defaults.
@@ -253,8 +259,13 @@ def make_case_runner(
 
     Raises:
         FileNotFoundError: the checkpoint or the file of routes does not exist.
-        ValueError: there is no such world, or the file contains no route.
+        ValueError: there is no such world, it has no pictures, or the file contains no route.
     """
+    if world in TRIVIAL_WORLDS:
+        if pixels:
+            raise ValueError(f"the trivial world {world!r} is state-only: pixels must be False")
+        clips = StartClips(lambda: WORLDS["road"].make(obs="state"), pictures=False, made_by="")
+        return LearnedCaseRunner(make_trivial_env(world), clips, step_singly)
     if world not in WORLDS:
         raise ValueError(f"no world is named {world!r}; there are {', '.join(WORLDS)}")
     entry, obs = WORLDS[world], "pixels" if pixels else "state"

@@ -51,6 +51,11 @@ class LoggedDrive:
         return self.outcome in (BROKEN, WORLD_BROKE)
 
     @property
+    def failed(self) -> bool:
+        """Whether one of its scenario's criteria is not met, or the planner broke."""
+        return self.valid and self.outcome != "passed"
+
+    @property
     def crashed(self) -> bool:
         """Whether it ended in a collision, off the road, or because the planner broke; who makes little progress or
         runs a red light has only a low score."""

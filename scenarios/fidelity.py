@@ -7,36 +7,34 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from tqdm import tqdm
 
 from envs.folder_lock import lock_folder
 from envs.maps.map_files import read_maps
-from policies.drive import Rollout
+from envs.trivial_worlds import TRIVIAL_WORLDS
 from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.policy import Policy
 from policies.registry import POLICIES, files_of_policy, find_entry, make_policy, uses_pictures
 from policies.variants import REFERENCE_PLANNER, VARIANTS
-from scenarios.case_results import CaseResult, failed_result, measure
+from scenarios.case_results import failed_result
 from scenarios.case_runner import NUM_REMEMBERED, check_device, shared_case_runner
 from scenarios.catalogue import SCENARIOS, scenarios_tagged
 from scenarios.drive_log import DriveLog
-from scenarios.fidelity_drives import SIDES, Drive, Side
+from scenarios.fidelity_drives import SIDES, Drive
 from scenarios.fidelity_report import compare, print_comparison, write_comparison
+from scenarios.fidelity_scores import score_drive, undriven_drive
 from scenarios.fidelity_trust import compare_trust
-from scenarios.metrics.pdm import pdms
-from scenarios.metrics.record_rollout import record_rollout
-from scenarios.metrics.recovery import recovery_time
-from scenarios.recovery import LONGEST, compare_recovery
 from scenarios.recovery import SCENARIO as RECOVERY_SCENARIO
+from scenarios.recovery import compare_recovery
 from scenarios.report import checkpoint_digest, code_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
 from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
 
-Task = tuple[Side, str]
+Task = tuple[str, str]
 """A planner, by name, in a world."""
 RANKING_SCENARIOS = scenarios_tagged("fidelity")
 """By default, starts to rank planners from are drawn from these."""
@@ -72,6 +70,8 @@ class FidelityConfig:
             generated, not how tracked states are computed.
         recovery_starts: of planners that observe pixels, further starts at which they are pushed off their lane, and
             how fast they come back is compared; 0 for none.
+        trivial_worlds: planners that observe the state also drive in worlds that have learned nothing, those of
+            `envs.trivial_worlds`, so that the learned world's numbers stand beside theirs.
         allow_pickle: an `own` sb3 may load its file, which can run any code: only one whose maker you trust.
         num_workers: processes that drive, each with worlds of its own.
 
@@ -91,6 +91,7 @@ class FidelityConfig:
     device: str = "cpu"
     num_sampling_steps: int | None = None
     recovery_starts: int = 24
+    trivial_worlds: bool = True
     allow_pickle: bool = False
     num_workers: int = 1
 
@@ -116,6 +117,12 @@ class FidelityConfig:
     def pixels(self) -> bool:
         """Whether frames are made."""
         return self.observe == "pixels"
+
+    @property
+    def worlds(self) -> tuple[str, ...]:
+        """Names of those that are driven in: the reference world, the learned one, and trivial ones, which have no
+        pictures."""
+        return (*SIDES, *(TRIVIAL_WORLDS if self.trivial_worlds and not self.pixels else ()))
 
     def all_planners(self) -> tuple[str, ...]:
         """Names of all planners that drive, the reference planner first."""
@@ -160,7 +167,7 @@ def fidelity(config: FidelityConfig) -> int:
 
         recovery, trust = compare_recovery(log.drives, planners, pushed), compare_trust(log.drives, ranked, cases)
         comparison = compare(log.drives, ranked, cases, recovery, trust)
-        broken = [log.drives[key] for key in _keys(planners, [*cases, *pushed]) if log.drives[key].broke]
+        broken = [log.drives[key] for key in _keys(config, planners, [*cases, *pushed]) if log.drives[key].broke]
         seeds = sorted({case.seed for case in (*cases, *pushed)})
         facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
         write_comparison(config.out, comparison, asdict(config), facts)
@@ -171,9 +178,11 @@ def fidelity(config: FidelityConfig) -> int:
     return BROKEN_EXIT if broken else 0 if comparison.rankings_agree else 1
 
 
-def _keys(planners: Sequence[str], cases: Sequence[Case]) -> Iterator[tuple[str, str, str, int]]:
+def _keys(
+    config: FidelityConfig, planners: Sequence[str], cases: Sequence[Case]
+) -> Iterator[tuple[str, str, str, int]]:
     """Of all drives."""
-    for world in SIDES:
+    for world in config.worlds:
         for planner in planners:
             yield from ((world, planner, case.scenario, case.seed) for case in cases)
 
@@ -182,7 +191,7 @@ def _drive_missing(
     config: FidelityConfig, planners: Sequence[str], cases: Sequence[Case], log: DriveLog[Drive]
 ) -> None:
     """Drive whatever the log does not hold yet, and log it."""
-    tasks: list[Task] = [(world, planner) for planner in planners for world in SIDES]
+    tasks: list[Task] = [(world, planner) for planner in planners for world in config.worlds]
     missing = {task: log.missing(*task, cases) for task in tasks}
     total = len(tasks) * len(cases)
     left = sum(map(len, missing.values()))
@@ -202,7 +211,7 @@ def _drive_missing(
                 _make_jobs(config, group, log),
                 config.num_workers,
                 on_drive=keep,
-                on_death=_undriven,
+                on_death=undriven_drive,
             )
 
 
@@ -233,28 +242,15 @@ def _make_jobs(config: FidelityConfig, tasks: dict[Task, list[Case]], log: Drive
     ]
 
 
-def _reference_progress(log: DriveLog[Drive], world: Side, case: Case) -> float | None:
+def _reference_progress(log: DriveLog[Drive], world: str, case: Case) -> float | None:
     """The reference planner's progress in a case [m]; None without a valid drive of it."""
     drive = log.find(world, REFERENCE_PLANNER, case)
     return drive.progress if drive is not None and drive.valid else None
 
 
-def _undriven(job: Job, result: CaseResult) -> Drive:
-    """What is kept of a case that was not driven to its end; one in which the planner broke scores 0."""
-    return Drive(
-        world=job.world,
-        planner=job.planner,
-        scenario=result.scenario,
-        seed=result.seed,
-        outcome=result.outcome,
-        reason=result.reason,
-    )
-
-
 def _drive_cases(config: FidelityConfig, job: Job) -> Iterator[Drive]:
-    """A planner's drives in one world, as they are done. Where the reference's progress is unknown, the planner's own
-    takes its place."""
-    world = cast(Side, job.world)
+    """A planner's drives in one world, as they are done."""
+    world = job.world
     runner = shared_case_runner(
         world,
         config.checkpoint,
@@ -269,39 +265,6 @@ def _drive_cases(config: FidelityConfig, job: Job) -> Iterator[Drive]:
         outcomes = (outcome for case in job.cases for outcome in runner.run_together([(case, policy)]))
     for case, reference, outcome in zip(job.cases, job.references, outcomes, strict=True):
         if isinstance(outcome, Exception):
-            yield _undriven(job, failed_result(case, outcome))
+            yield undriven_drive(job, failed_result(case, outcome))
         else:
-            yield _score_drive(world, job.planner, case, outcome, reference)
-
-
-def _score_drive(world: Side, planner: str, case: Case, rollout: Rollout, reference: float | None) -> Drive:
-    recovered = lowest_trust = mean_trust = None
-    progress, outcome = float(rollout.progress.sum()), measure(case, rollout).outcome
-    record = record_rollout(rollout, reference_progress=progress if reference is None else reference)
-    pdm = pdms(record)
-    if pdm.value is None:  # a drive without a score says nothing about the policy
-        outcome = "invalid"
-    if case.disturbance is not None:
-        recovered = recovery_time(record, case.disturbance, LONGEST).value
-    if world == "learned" and rollout.frames.size and len(rollout.trust) > 1:
-        # the first instant is recorded, not generated
-        lowest_trust, mean_trust = float(rollout.trust[1:].min()), float(rollout.trust[1:].mean())
-    return Drive(
-        world=world,
-        planner=planner,
-        scenario=case.scenario,
-        seed=case.seed,
-        outcome=outcome,
-        progress=progress,
-        score=0.0 if pdm.value is None else pdm.value,
-        recovery_time=recovered,
-        lowest_trust=lowest_trust,
-        mean_trust=mean_trust,
-        path=_places_each_second(rollout),
-    )
-
-
-def _places_each_second(rollout: Rollout) -> list[list[float]]:
-    """x, y at each full second after the start, to the centimetre [m]."""
-    num = round(1 / rollout.dt)
-    return rollout.vehicles[num::num, :2].astype(float).round(2).tolist()
+            yield score_drive(world, job.planner, case, outcome, reference)

@@ -17,6 +17,8 @@ from scenarios.report import Figure, Page, Section, Stat, Table, write_json, wri
 from scenarios.statistics import Interval, bootstrap_mean, clopper_pearson
 from worldsim.atomic_files import atomic_path
 
+SCHEMA = "drivedit.bench_planners/2"
+"""Name and version of report.json; a change that its readers must know of counts up."""
 HEADER = (
     "planner",
     "drives",
@@ -170,7 +172,7 @@ def write_bench(out: Path, bench: Bench, config: Mapping[str, Any], provenance: 
     """Write report.json, report.html and table.md to `out`."""
     rows = summarise(bench)
     content = {
-        "schema": "drivedit.bench_planners/2",
+        "schema": SCHEMA,
         "config": config,
         "num_starts": bench.num_starts,
         "rows": [asdict(row) for row in rows],

@@ -122,6 +122,82 @@ def bootstrap_mean(
     return Interval(estimate=float(x.mean()), low=float(low), high=float(high))
 
 
+def optimistic_bias(
+    *,
+    reference: np.ndarray,
+    simulator: np.ndarray,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+    num_resamples: int = 2000,
+) -> Interval:
+    """The mean of simulator minus reference, above 0 where the simulator flatters. The interval is by a bootstrap that
+    resamples both planners and starts.
+
+    Args:
+        reference: scores [planners, starts].
+        simulator: scores of the same planners from the same starts.
+        rng: draws the resamples.
+        confidence: of the interval.
+        num_resamples: of the bootstrap.
+
+    Raises:
+        ValueError: the shapes differ, there is no score, or one is not finite.
+    """
+    r, s = np.asarray(reference, np.float64), np.asarray(simulator, np.float64)
+    if r.shape != s.shape or r.ndim != 2 or not r.size:
+        raise ValueError(f"optimistic_bias needs paired scores, got {r.shape}, {s.shape}")
+    difference = s - r
+    if not np.isfinite(difference).all():
+        raise ValueError("optimistic_bias needs finite scores")
+    num_planners, num_starts = difference.shape
+    drawn = [
+        difference[np.ix_(rng.integers(num_planners, size=num_planners), rng.integers(num_starts, size=num_starts))]
+        for _ in range(num_resamples)
+    ]
+    low, high = np.quantile([one.mean() for one in drawn], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(estimate=float(difference.mean()), low=float(low), high=float(high))
+
+
+def clustered_share(
+    hits: np.ndarray,
+    trials: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    num_resamples: int = 2000,
+) -> Interval:
+    """The share of trials that hit, where trials are independent between clusters alone; the bootstrap draws whole
+    clusters. Where all or none hit, which no bootstrap tells from certainty, the interval is Clopper and Pearson's of
+    as many trials as there are clusters with any, as if the trials of a cluster were all alike.
+
+    Args:
+        hits: in each cluster, [n].
+        trials: likewise, at least as many.
+        rng: draws the resamples.
+        confidence: of the interval.
+        num_resamples: of the bootstrap; those without a trial are left out.
+
+    Returns:
+        NaN without a trial.
+
+    Raises:
+        ValueError: the counts are impossible.
+    """
+    h, t = np.asarray(hits, np.int64), np.asarray(trials, np.int64)
+    if h.shape != t.shape or h.ndim != 1 or (h < 0).any() or (h > t).any():
+        raise ValueError(f"hits must be [n] and in [0, trials], got {hits} of {trials}")
+    if not t.sum():
+        return Interval(estimate=math.nan, low=math.nan, high=math.nan)
+    if h.sum() in (0, t.sum()):
+        clusters = int((t > 0).sum())
+        return clopper_pearson(clusters if h.sum() else 0, clusters, confidence)
+    chosen = rng.integers(len(t), size=(num_resamples, len(t)))
+    drawn_hits, drawn_trials = h[chosen].sum(axis=1), t[chosen].sum(axis=1)
+    shares = drawn_hits[drawn_trials > 0] / drawn_trials[drawn_trials > 0]
+    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(estimate=float(h.sum() / t.sum()), low=float(low), high=float(high))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
     """How well planners' scores in one world predict those in another, each with its interval.

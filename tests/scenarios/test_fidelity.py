@@ -18,6 +18,7 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     mine = tmp_path / "mine.py"
     mine.write_text("from policies.policy import ConstantPolicy\n\n\nclass Mine(ConstantPolicy):\n    pass\n")
     config = FidelityConfig(
+        trivial_worlds=False,
         planners=("accelerating",),
         own=(f"{mine}:Mine",),
         scenarios=("lead_braking", "cut_in"),
