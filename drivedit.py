@@ -257,6 +257,13 @@ def _fidelity():
     return FidelityConfig, fidelity
 
 
+def _dossier():
+    """Join a fidelity and a validation report into the page that simulation-credibility rules ask for; HTML, PDF."""
+    from scenarios.dossier import DossierConfig, dossier
+
+    return DossierConfig, dossier
+
+
 def _bench_planners():
     """Drive all planners from the same starts in every world; writes one table of scores, failures and effort."""
     from scenarios.planner_bench import BenchPlannersConfig, bench_planners
@@ -350,6 +357,7 @@ _VERBS: dict[str, Verb] = {
         _falsify,
         _estimate,
         _fidelity,
+        _dossier,
         _bench_planners,
         _record,
         _import,

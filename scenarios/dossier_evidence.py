@@ -17,6 +17,8 @@ from scenarios.planner_bench_report import SCHEMA as BENCH_SCHEMA
 from scenarios.report import checkpoint_digest
 from worldsim.configs import WorldModelConfig
 
+FIDELITY, VALIDATION, BENCH, TESTS = "fidelity report", "validation report", "report of bench-planners", "test results"
+"""Names of sources."""
 README = "README.md"
 """In a checkpoint's folder: how its weights were made, from which data."""
 
@@ -119,15 +121,15 @@ def read_evidence(
                 "--checkpoint that both reports were driven in"
             )
     sources = [
-        _source("fidelity report", fidelity_file, fidelity_content),
-        _source("validation report", validation_file, validation_content),
+        _source(FIDELITY, fidelity_file, fidelity_content),
+        _source(VALIDATION, validation_file, validation_content),
     ]
     bench_content = None
     if bench is not None:
         bench_content = _read_json(_report_file(bench), BENCH_SCHEMA, "bench-planners")
-        sources.append(_source("report of bench-planners", _report_file(bench), bench_content))
+        sources.append(_source(BENCH, _report_file(bench), bench_content))
     if tests is not None:
-        sources.append(_source("test results", tests, {}))
+        sources.append(_source(TESTS, tests, {}))
     readme = checkpoint / README
     return Evidence(
         fidelity=fidelity_content,

@@ -1,5 +1,5 @@
-"""What a dossier says of every DriveDiT world, whatever was measured: what it is for, what it takes for granted, what is
-not known of it, and what simulation-credibility rules ask for.
+"""What a dossier says whatever was measured: what the learned world is for, what it takes for granted, what is not
+known of it, and what simulation-credibility rules ask for.
 
 What the rules ask for is told after: "New Assessment/Test Method for Automated Driving (NATM), Guidelines for
 Validating Automated Driving System (ADS)" (UNECE, ECE/TRANS/WP.29/2022/58), its chapter on the credibility of a virtual

@@ -25,10 +25,10 @@ class KindOfFailure:
     Args:
         kind: outcome of a drive; "crash" for all that crashed, "any" for all.
         num_reference: drives that fail so in the reference world.
-        num_found: of these, those that fail in the simulator too, be it by another kind.
+        num_found: of these, those found in the simulator: a crash by any crash, another failure by any failure.
         num_same_kind: of these, those that fail there by the same.
         num_simulator: drives that fail so in the simulator.
-        num_made_up: of these, those that do not fail in the reference world at all.
+        num_made_up: of these, those that are not found in the reference world.
         found: share, with an interval by a bootstrap over starts; NaN without such failures.
         made_up: likewise.
     """
@@ -45,7 +45,7 @@ class KindOfFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class NamedFailures:
-    """Drives of a planner in a scenario that fail in one world alone, by the same kind.
+    """Drives of a planner in a scenario that fail in one world by the same kind, which is not found in the other.
 
     Args:
         planner: name.
@@ -67,8 +67,8 @@ class FailureComparison:
     Args:
         num_drives: pairs of drives that were compared.
         kinds: a row for each outcome that came about, then one for each of GROUPS.
-        hidden: fail in the reference world and pass in the simulator; most drives first.
-        made_up: the other way round.
+        hidden: failures of the reference world that are not found in the simulator; most drives first.
+        made_up: failures of the simulator that are not found in the reference world.
     """
 
     num_drives: int
@@ -95,38 +95,49 @@ def compare_failures(
     pairs = [
         [[drives[(world, p, c.scenario, c.seed)] for world in ("road", simulator)] for c in cases] for p in planners
     ]
+    shape = len(planners), len(cases), 2
     outcomes = np.array(
         [[[d.outcome if d.failed else "" for d in pair] for pair in row] for row in pairs], dtype=object
-    ).reshape(len(planners), len(cases), 2)
+    )
+    found = np.array([[[_is_found(a, b), _is_found(b, a)] for a, b in row] for row in pairs], bool)
+    outcomes, found = outcomes.reshape(shape), found.reshape(shape)
     kinds = sorted({kind for kind in outcomes.ravel().tolist() if kind})
     members = {kind: (kind,) for kind in kinds} | {"crash": CRASHES, "any": tuple(kinds)}
     return FailureComparison(
         num_drives=len(planners) * len(cases),
-        kinds=[_count(kind, outcomes, own) for kind, own in members.items()],
-        hidden=_name([drive for row in pairs for drive, other in row if drive.failed and not other.failed]),
-        made_up=_name([drive for row in pairs for other, drive in row if drive.failed and not other.failed]),
+        kinds=[
+            _count(kind, np.isin(outcomes, own), found, outcomes[..., 0] == outcomes[..., 1])
+            for kind, own in members.items()
+        ],
+        hidden=_name([drive for row in pairs for drive, other in row if drive.failed and not _is_found(drive, other)]),
+        made_up=_name([drive for row in pairs for other, drive in row if drive.failed and not _is_found(drive, other)]),
     )
 
 
-def _count(kind: str, outcomes: np.ndarray, members: Sequence[str]) -> KindOfFailure:
+def _is_found(failure: Drive, other: Drive) -> bool:
+    """Whether the same drive in the other world fails too: a crash is found by a crash alone."""
+    return other.crashed if failure.crashed else other.failed
+
+
+def _count(kind: str, so: np.ndarray, found: np.ndarray, same: np.ndarray) -> KindOfFailure:
     """A row of the table.
 
     Args:
         kind: its name.
-        outcomes: of failed drives in the reference world and in the simulator, "" of others, [planners, starts, 2].
-        members: outcomes that count to it.
+        so: drives that fail so in the reference world and in the simulator, bool [planners, starts, 2].
+        found: whether a failure in each is found in the other, likewise.
+        same: whether both outcomes are the same, bool [planners, starts].
     """
-    fails, so = outcomes != "", np.isin(outcomes, list(members))
-    found, made_up = so[..., 0] & fails[..., 1], so[..., 1] & ~fails[..., 0]
+    hits, made_up = so[..., 0] & found[..., 0], so[..., 1] & ~found[..., 1]
     rng = np.random.default_rng(0)
     return KindOfFailure(
         kind=kind,
         num_reference=int(so[..., 0].sum()),
-        num_found=int(found.sum()),
-        num_same_kind=int((so[..., 0] & so[..., 1]).sum()),
+        num_found=int(hits.sum()),
+        num_same_kind=int((so[..., 0] & same).sum()),
         num_simulator=int(so[..., 1].sum()),
         num_made_up=int(made_up.sum()),
-        found=clustered_share(found.sum(axis=0), so[..., 0].sum(axis=0), rng),
+        found=clustered_share(hits.sum(axis=0), so[..., 0].sum(axis=0), rng),
         made_up=clustered_share(made_up.sum(axis=0), so[..., 1].sum(axis=0), rng),
     )
 
@@ -202,16 +213,16 @@ def failure_sections(content: Mapping[str, Any]) -> list[Section]:
         Section(
             title="Failures found, hidden and made up",
             text=f"Of {content['num_drives']} paired drives. A drive fails by the first criterion of its scenario that "
-            "it does not meet, or since the planner broke; a failure is found if the same drive fails in the learned "
-            "world too. 95 % intervals by a bootstrap over starts; where all or none are found, Clopper–Pearson's, of "
-            "as many trials as there are starts with such a failure.",
+            "it does not meet, or since the planner broke. A failure is found if the same drive fails in the learned "
+            "world too, and a crash only if it crashes there. 95 % intervals by a bootstrap over starts; where all or "
+            "none are found, Clopper–Pearson's, of as many trials as there are starts with such a failure.",
             table=Table(header=KIND_HEADER, rows=kind_rows(content["kinds"])),
             open=True,
         )
     ]
     titles = {
-        "hidden": ("Hidden failures", "They fail in the reference world and pass in the learned one."),
-        "made_up": ("Made-up failures", "They fail in the learned world and pass in the reference world."),
+        "hidden": ("Hidden failures", "They fail in the reference world, and the learned one does not show it."),
+        "made_up": ("Made-up failures", "They fail in the learned world, and the reference world does not show it."),
     }
     for name, (title, text) in titles.items():
         rows = name_rows(content[name])

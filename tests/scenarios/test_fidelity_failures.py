@@ -51,8 +51,8 @@ def test_failures_are_counted_by_kind_and_named() -> None:
         "collision": (2, 2, 1, 2, 1),
         "no_progress": (1, 1, 1, 1, 0),
         "off_road": (1, 0, 0, 1, 0),
-        "crash": (3, 2, 2, 3, 1),
-        "any": (4, 3, 3, 4, 1),
+        "crash": (3, 2, 1, 3, 1),
+        "any": (4, 3, 2, 4, 1),
     }
     assert [(one.planner, one.scenario, one.kind, one.seeds) for one in found.hidden] == [
         ("middling", "cut_in", "off_road", (2,))
@@ -66,6 +66,14 @@ def test_failures_are_counted_by_kind_and_named() -> None:
     assert kind_rows(content["kinds"])[3][:3] == ["all crashes", "3", "2: 67% (50% to 100%)"]
     sections = failure_sections(content)
     assert sections[1].text.startswith("1 of 12 paired drives.")
+
+
+def test_a_crash_is_not_found_by_a_lesser_failure() -> None:
+    pairs = (drives_in("road", {("bold", 1): "collision"}), drives_in("learned", {("bold", 1): "no_progress"}))
+    found = compare_failures({drive.key: drive for part in pairs for drive in part}, PLANNERS, CASES)
+    assert [one.kind for one in found.hidden] == ["collision"]
+    assert found.made_up == []
+    assert (found.of_kind("crash").num_found, found.of_kind("no_progress").num_made_up) == (0, 0)
 
 
 def test_where_all_are_found_the_interval_is_of_the_starts() -> None:
