@@ -78,10 +78,10 @@ def dossier(config: DossierConfig) -> int:
 def dossier_page(evidence: Evidence, targets: Sequence[Target]) -> Page:
     """The page."""
     report, num_met = evidence.fidelity, sum(target.met for target in targets)
-    crashes = report["failures"]["kinds"]
     num_hidden = sum(len(one["seeds"]) for one in report["failures"]["hidden"])
     policy = evidence.validation["config"]["policy"].replace("_", " ")
-    agreement = next(row for row in crashes if row["kind"] == "crash")
+    crash = next(row for row in report["failures"]["kinds"] if row["kind"] == "crash")
+    found, made_up = (interval_text(crash[name], ".0%").partition(" ")[0] for name in ("found", "made_up"))
     return Page(
         title="How far to believe it: credibility of the learned world",
         subtitle=f"World model {evidence.checkpoint} ({evidence.checkpoint_sha256[:16]}), policy {policy}",
@@ -89,8 +89,14 @@ def dossier_page(evidence: Evidence, targets: Sequence[Target]) -> Page:
         good=num_met == len(targets),
         stats=[
             Stat(value=f"{report['agreement']['spearman']['estimate']:.2f}", label="Spearman with the reference world"),
-            Stat(value=interval_text(agreement["found"], ".0%").partition(" ")[0], label="of its crashes found"),
-            Stat(value=interval_text(agreement["made_up"], ".0%").partition(" ")[0], label="of crashes made up"),
+            Stat(
+                value=found,
+                label="of the reference world's crashes found",
+            ),
+            Stat(
+                value=made_up,
+                label="of the learned world's crashes made up",
+            ),
             Stat(value=f"{num_hidden}", label="hidden failures, named below"),
             Stat(value=f"{report['bias']['estimate']:+.3f}", label="optimistic bias of the mean score"),
         ],

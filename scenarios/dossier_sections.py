@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
 from scenarios.catalogue import SCENARIOS
-from scenarios.dossier_evidence import BENCH, FIDELITY, TESTS, VALIDATION, Evidence
+from scenarios.coverage import BinCoverage, ParameterCoverage
+from scenarios.dossier_evidence import FIDELITY, TESTS, VALIDATION, Evidence
+from scenarios.dossier_sensitivity import UNKNOWN, fact_table, pairs_text, sensitivity_section
 from scenarios.dossier_statements import ASKED_FOR, ASSUMPTIONS, NOT_KNOWN, SCOPE
 from scenarios.dossier_targets import best_trivial
 from scenarios.fidelity_failures import failure_sections
 from scenarios.fidelity_sim2val import sim2val_section
-from scenarios.fidelity_worlds import TITLES, interval_text, worlds_section
-from scenarios.planner_bench_report import exploit_size
-from scenarios.recovery import LONGEST
-from scenarios.report import Fold, Note, Section, Table
+from scenarios.fidelity_worlds import interval_of, interval_text, worlds_section
+from scenarios.report import Fold, Note, Section, SvgFigure, Table
 from scenarios.statistics import Interval, clopper_pearson
-
-FACT_HEADER = ("what", "value", "of", "from")
-UNKNOWN = "not known"
+from scenarios.svg_figures import coverage_svg, intervals_svg
 
 
 def dossier_sections(evidence: Evidence) -> list[Section]:
@@ -31,7 +30,7 @@ def dossier_sections(evidence: Evidence) -> list[Section]:
         *_validation(evidence),
         *_uncertainty(evidence),
         *_differences(evidence),
-        _sensitivity(evidence),
+        sensitivity_section(evidence),
         _not_known(evidence),
         _asked_for(),
     ]
@@ -114,7 +113,12 @@ def _domain(evidence: Evidence) -> list[Section]:
         Section(
             title="Scenario space that was driven",
             text=f"Roads: {', '.join(maps)}; {evidence.fidelity['num_places']} places in the fidelity report. Bins: "
-            "parts of the parameters' ranges in which the validation has at least one valid case.",
+            "parts of the parameters' ranges in which the validation has at least one valid case; drawn here, one "
+            "scenario after the other.",
+            figures=[
+                SvgFigure(svg=coverage_svg(_coverage(parameters)), alt=f"cases of {name} in each bin of each parameter")
+                for name, parameters in validated.items()
+            ],
             table=Table(
                 header=("scenario", "starts, fidelity", "cases, validation", "bins covered", "parameters"), rows=rows
             ),
@@ -143,14 +147,14 @@ def _verification(evidence: Evidence) -> Section:
         text="Whether the program does what it is meant to, and does it again. A drive is a function of its seed, its "
         "world and the policy; each failure of the validation has a command that drives it again and compares it bit "
         "for bit.",
-        table=_facts(rows),
+        table=fact_table(rows),
         open=True,
     )
 
 
 def _validation(evidence: Evidence) -> list[Section]:
     report, statistics = evidence.fidelity, evidence.validation["statistics"]
-    of = _of_pairs(evidence)
+    of = pairs_text(evidence)
     crashes = _crashes(evidence)
     agreement = report["agreement"]
     rows = [
@@ -183,7 +187,7 @@ def _validation(evidence: Evidence) -> list[Section]:
             text=f"{len(report['planners'])} planners of varying quality from the same starts in both worlds, scored "
             "with NAVSIM's PDM score in closed loop. Intervals: 95 %, by a bootstrap over planners and starts; of "
             f"shares over starts. Seeds {report['provenance']['seeds']}.",
-            table=_facts(rows),
+            table=fact_table(rows),
             open=True,
         ),
         Section(
@@ -194,7 +198,7 @@ def _validation(evidence: Evidence) -> list[Section]:
         ),
         *floors,
         Section(
-            title=f"What the learned world says of {policy.replace('_', ' ')}",
+            title=f"What the learned world says of the policy {policy.replace('_', ' ')}",
             text=f"Verdict {evidence.validation['verdict']}: {'; '.join(evidence.validation['reasons'])}. "
             f"Limit of the failure rate {statistics['max_failure_rate']:.0%}, confidence "
             f"{statistics['confidence']:.0%}; seeds {config['first_seed']} and up, {config['num_seeds']} a scenario. "
@@ -207,7 +211,7 @@ def _validation(evidence: Evidence) -> list[Section]:
 
 def _uncertainty(evidence: Evidence) -> list[Section]:
     report, statistics = evidence.fidelity, evidence.validation["statistics"]
-    of, cases = _of_pairs(evidence), _of_cases(evidence.results)
+    of, cases = pairs_text(evidence), _of_cases(evidence.results)
     rows = [
         ["optimistic bias: mean score, learned minus reference", interval_text(report["bias"], "+.3f"), of, FIDELITY],
         ["failure rate in the learned world, one-sided upper bound", _bound(statistics["upper"]), cases, VALIDATION],
@@ -218,10 +222,10 @@ def _uncertainty(evidence: Evidence) -> list[Section]:
             title="6 Uncertainty",
             text="Intervals tell what another draw of planners and starts from the same scenarios would change. They "
             "tell nothing of other roads, other kinds of traffic, or real ones.",
-            table=_facts(rows),
+            table=fact_table(rows),
             open=True,
         ),
-        *([] if report["sim2val"] is None else [sim2val_section(report["sim2val"])]),
+        *([] if report["sim2val"] is None else [replace(sim2val_section(report["sim2val"]), open=True)]),
     ]
 
 
@@ -229,6 +233,7 @@ def _differences(evidence: Evidence) -> list[Section]:
     planners = evidence.fidelity["planners"]
     num_starts = evidence.fidelity["num_starts"]
     order = sorted(planners, key=lambda name: -abs(planners[name]["bias"]["estimate"]))
+    biases = [(name.replace("_", " "), interval_of(planners[name]["bias"])) for name in order]
     rows = [
         [
             name.replace("_", " "),
@@ -244,80 +249,11 @@ def _differences(evidence: Evidence) -> list[Section]:
             title="7 Known differences",
             text="Mean scores of each planner in both worlds, the largest difference first; 95 % intervals by a "
             "bootstrap over starts. Below, the failures that differ, by name.",
+            figures=[SvgFigure(svg=intervals_svg(biases, -0.2, 0.2, "+.3f"), alt="optimistic bias of each planner")],
             table=Table(header=("planner", "reference", "learned", "learned minus reference", "of"), rows=rows),
             open=True,
         ),
         *failure_sections(evidence.fidelity["failures"]),
-    ]
-
-
-def _sensitivity(evidence: Evidence) -> Section:
-    """What the results depend on, as far as it was varied."""
-    rows = [*_without_road_users(evidence), *_exploit(evidence), *_recovery(evidence), *_trust(evidence)]
-    return Section(
-        title="8 Sensitivity",
-        text="What was varied, and what became of the results.",
-        table=_facts(rows),
-        open=True,
-    )
-
-
-def _without_road_users(evidence: Evidence) -> list[list[str]]:
-    """The trivial worlds are the learned one without its model of road users and without scripts."""
-    worlds, of = evidence.fidelity["worlds"], _of_pairs(evidence)
-    if not worlds:
-        return [["without the learned road users", UNKNOWN, "no trivial world was driven in", FIDELITY]]
-    return [
-        [f"Spearman: {TITLES[row['world']].lower()}", interval_text(row["spearman"]), of, FIDELITY] for row in worlds
-    ]
-
-
-def _exploit(evidence: Evidence) -> list[list[str]]:
-    """Reward over the size of a search that maximises what the learned world pays."""
-    what = "reward of a search for the learned world's faults"
-    if evidence.bench is None:
-        return [[what, UNKNOWN, "no report of bench-planners --exploit was given (--bench)", "–"]]
-    rows = [row for row in evidence.bench["rows"] if exploit_size(row["planner"]) is not None]
-    if not rows:
-        return [[what, UNKNOWN, "exploit did not drive", BENCH]]
-    return [
-        [
-            f"reward of {row['planner']}, {row['world']} world",
-            f"{row['reward_rate']:.2f} a second",
-            f"{row['num_drives']} drives",
-            BENCH,
-        ]
-        for row in sorted(rows, key=lambda row: (exploit_size(row["planner"]) or 0, row["world"]))
-    ]
-
-
-def _recovery(evidence: Evidence) -> list[list[str]]:
-    recovery = evidence.fidelity["recovery"]
-    if recovery is None:
-        what = "recovery from a push off the lane"
-        return [[what, UNKNOWN, "measured of planners that see pictures alone (fidelity --observe pixels)", "–"]]
-    return [
-        [
-            f"{name.replace('_', ' ')}: time to recover from a push, reference and learned",
-            f"{one['time']['road']:.2f} s, {one['time']['learned']:.2f} s (at most {LONGEST:g})",
-            f"{recovery['num_starts']} starts",
-            FIDELITY,
-        ]
-        for name, one in recovery["planners"].items()
-    ]
-
-
-def _trust(evidence: Evidence) -> list[list[str]]:
-    trust = evidence.fidelity["trust"]
-    if trust is None:
-        return [["trust beside how far drives are apart", UNKNOWN, "no pictures were made", FIDELITY]]
-    return [
-        [
-            "Spearman of the lowest trust and the distance of the paths",
-            interval_text(trust["spearman"]["lowest_trust"]["path"]),
-            f"{trust['num_pairs']} pairs, {trust['num_starts']} starts",
-            FIDELITY,
-        ]
     ]
 
 
@@ -372,14 +308,16 @@ def _asked_for() -> Section:
     )
 
 
-def _facts(rows: Sequence[Sequence[str]]) -> Table:
-    return Table(
-        header=FACT_HEADER, rows=[[Note(text=what), value, Note(text=of), src] for what, value, of, src in rows]
-    )
-
-
 def _statements(rows: Iterable[tuple[str, str]]) -> list[list[str | Note]]:
     return [[name, Note(text=text)] for name, text in rows]
+
+
+def _coverage(parameters: Sequence[Mapping[str, Any]]) -> list[ParameterCoverage]:
+    """Of a scenario, as the validation report has it."""
+    return [
+        ParameterCoverage(name=one["name"], unit=one["unit"], bins=tuple(BinCoverage(**each) for each in one["bins"]))
+        for one in parameters
+    ]
 
 
 def _parameters(name: str) -> str:
@@ -388,10 +326,6 @@ def _parameters(name: str) -> str:
 
 def _crashes(evidence: Evidence) -> dict:
     return next(row for row in evidence.fidelity["failures"]["kinds"] if row["kind"] == "crash")
-
-
-def _of_pairs(evidence: Evidence) -> str:
-    return f"{len(evidence.fidelity['planners'])} planners × {evidence.fidelity['num_starts']} starts"
 
 
 def _of_cases(results: Sequence[object]) -> str:

@@ -72,7 +72,7 @@ ASKED_FOR = (
     ("uncertainty: of inputs, of the sample and of the model", f"{NATM}; {EU}", "6"),
     ("known differences and what follows of them", f"{NATM}; {EU}", "7"),
     ("sensitivity of the results", f"{NATM}; {EU}", "8"),
-    ("what was avoidable: reference drivers of UN R157 and others", ISO, "5, per case in the validation report"),
+    ("what was avoidable: reference drivers of UN R157 and others", ISO, "in the validation report, case by case"),
     ("team and management of releases", f"{NATM}; {EU}", "not here"),
 )
 """What is asked for, by whom, and the section that has it."""

@@ -103,6 +103,8 @@ def compare(
     cases: Sequence[Case],
     recovery: Recovery | None = None,
     trust: TrustComparison | None = None,
+    *,
+    num_resamples: int = 2000,
 ) -> Comparison:
     """Compare the scores of both worlds.
 
@@ -112,6 +114,7 @@ def compare(
         cases: the starts.
         recovery: handed on.
         trust: handed on.
+        num_resamples: of the bootstrap of the agreement over all starts; a fourth of it for parts and other worlds.
 
     Raises:
         ValueError: fewer than two starts can be driven in both worlds.
@@ -142,12 +145,14 @@ def compare(
         cases=kept,
         scores=scores,
         crashed=crashed,
-        agreement=agreement_over(range(len(kept)), 2000),
-        by_scenario={name: agreement_over(chosen, 500) for name, chosen in parts.items() if len(chosen) >= 2},
+        agreement=agreement_over(range(len(kept)), num_resamples),
+        by_scenario={
+            name: agreement_over(chosen, num_resamples // 4) for name, chosen in parts.items() if len(chosen) >= 2
+        },
         bias=optimistic_bias(reference=scores["road"], simulator=scores["learned"], rng=np.random.default_rng(0)),
         bias_by_planner=[bootstrap_mean(own, np.random.default_rng(0)) for own in differences],
         failures=compare_failures(drives, planners, kept),
-        worlds=compare_worlds(drives, planners, kept),
+        worlds=compare_worlds(drives, planners, kept, num_resamples // 4),
         sim2val=compare_sim2val(planners, scores["road"], scores["learned"]),
         recovery=recovery,
         trust=trust,

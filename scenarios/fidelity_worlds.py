@@ -12,11 +12,11 @@ from envs.trivial_worlds import TRIVIAL_WORLDS
 from envs.worlds import WORLDS
 from scenarios.fidelity_drives import Drive
 from scenarios.fidelity_failures import compare_failures
-from scenarios.report import Section, Table
+from scenarios.report import Section, SvgFigure, Table
 from scenarios.scenario import Case
 from scenarios.statistics import Interval, agreement, optimistic_bias
+from scenarios.svg_figures import intervals_svg
 
-NUM_RESAMPLES = 500
 TITLES = {"learned": WORLDS["learned"].title, **TRIVIAL_WORLDS}
 """The worlds that are compared with the reference world, and in words."""
 
@@ -45,7 +45,7 @@ class WorldAgreement:
 
 
 def compare_worlds(
-    drives: Mapping[tuple, Drive], planners: Sequence[str], cases: Sequence[Case]
+    drives: Mapping[tuple, Drive], planners: Sequence[str], cases: Sequence[Case], num_resamples: int = 500
 ) -> list[WorldAgreement]:
     """The learned world first, then the trivial ones; empty where none was driven in, or all share fewer than 2 starts.
 
@@ -53,6 +53,7 @@ def compare_worlds(
         drives: by their keys.
         planners: names.
         cases: starts that can be driven in the reference world and in the learned one.
+        num_resamples: of the bootstrap of the rank correlation.
     """
     driven = {key[0] for key in drives}
     worlds = [world for world in TITLES if world in driven]
@@ -77,7 +78,7 @@ def compare_worlds(
     for world in worlds:
         own, failures = scores(world), compare_failures(drives, planners, kept, world).of_kind("crash")
         rng = np.random.default_rng(0)
-        agrees = agreement(reference=reference, simulator=own, rng=rng, num_resamples=NUM_RESAMPLES)
+        agrees = agreement(reference=reference, simulator=own, rng=rng, num_resamples=num_resamples)
         found.append(
             WorldAgreement(
                 world=world,
@@ -103,7 +104,7 @@ def worlds_content(worlds: Sequence[WorldAgreement]) -> list[dict[str, Any]]:
     return [{name: value(x) for name, x in vars(world).items()} for world in worlds]
 
 
-HEADER = ("world", "Spearman", "MMRV", "mean score minus reference", "crashes found", "crashes made up")
+HEADER = ("world", "Spearman", "MMRV", "optimistic bias", "crashes found", "crashes made up")
 
 
 def world_rows(content: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -112,8 +113,8 @@ def world_rows(content: Sequence[Mapping[str, Any]]) -> list[list[str]]:
         [
             TITLES[row["world"]],
             interval_text(row["spearman"]),
-            interval_text(row["mmrv"], ".3f"),
-            interval_text(row["bias"], "+.3f"),
+            "–" if row["mmrv"]["estimate"] is None else f"{row['mmrv']['estimate']:.3f}",
+            interval_text(row["bias"], "+.2f"),
             interval_text(row["crashes_found"], ".0%"),
             interval_text(row["crashes_made_up"], ".0%"),
         ]
@@ -129,10 +130,18 @@ def worlds_section(content: Sequence[Mapping[str, Any]]) -> Section:
     """
     return Section(
         title="Beside worlds that know nothing",
-        text=f"{content[0]['num_starts']} starts, the same planners. A trivial world has learned nothing: it repeats "
-        "the start's last scene for ever while the ego moves by its vehicle model; or it knows the road of the start, "
-        "and the others stand, or keep their velocity, and scripts move nobody. What these get right is no merit of "
-        "the learned world. 95 % intervals, by a bootstrap over planners and starts, of crashes over starts.",
+        text=f"Spearman's rank correlation, more in the table: {content[0]['num_starts']} starts, the same planners. "
+        "A trivial world has learned nothing: it repeats the start's last scene for ever while the ego moves by its "
+        "vehicle model; or it knows the road of the start, and the others stand, or keep their velocity, and scripts "
+        "move nobody. What these get right is no merit of the learned world. MMRV: mean maximum rank violation; "
+        "optimistic bias: mean score there minus that in the reference world. 95 % intervals, by a bootstrap over "
+        "planners and starts, of crashes over starts.",
+        figures=[
+            SvgFigure(
+                svg=intervals_svg([(TITLES[row["world"]], interval_of(row["spearman"])) for row in content], -1.0, 1.0),
+                alt="Spearman's rank correlation of each world with the reference world",
+            )
+        ],
         table=Table(header=HEADER, rows=world_rows(content)),
         open=True,
     )
@@ -147,9 +156,12 @@ def print_worlds(worlds: Sequence[WorldAgreement]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def interval_of(value: Mapping[str, float | None] | None) -> Interval:
+    """An interval of a report.json; NaN where it is undefined."""
+    known = {"estimate": None, "low": None, "high": None} if value is None else value
+    return Interval(**{end: np.nan if x is None else float(x) for end, x in known.items()})
+
+
 def interval_text(value: Mapping[str, float | None] | None, form: str = ".2f") -> str:
     """An interval of a report.json as text; a dash where it is undefined."""
-    if value is None or value["estimate"] is None:
-        return "–"
-    ends = {end: np.nan if x is None else float(x) for end, x in value.items()}
-    return Interval(**ends).text(form)
+    return interval_of(value).text(form)

@@ -1,4 +1,4 @@
-"""Figures of reports as SVG, small and sharp at any size: drives from above, and which parameters were driven."""
+"""SVG figures of reports, small and sharp at any size: drives from above, intervals, which parameters were driven."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scenarios.colors import BAD, CAR, EGO, FAINT, GOOD, INK, INVALID, USERS
 from scenarios.coverage import ParameterCoverage
 from scenarios.metrics.collision import THRESHOLD, first_event
 from scenarios.rollout_files import SavedDrive
+from scenarios.statistics import Interval
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.layout import AreaKind, LineColor, LineKind
 from worldsim.datatypes.route import rotate, to_vehicle_frame
@@ -97,6 +98,36 @@ def coverage_svg(coverage: Sequence[ParameterCoverage]) -> str:
                 text += f", {one.num_invalid} invalid"
             parts.append(_plain(x, top + 36, f"{one.label}: {text}", FAINT if one.num_valid else BAD, 10.5))
     return _document(f"0 0 {width:g} {max(len(coverage) * row, 1):g}", parts, "")
+
+
+def intervals_svg(rows: Sequence[tuple[str, Interval]], low: float, high: float, form: str = ".2f") -> str:
+    """Estimates with their intervals, one below the other, between `low` and `high`, with lines at 0 and at both ends;
+    what reaches beyond is cut. An estimate that is not known is a dash."""
+    label, row, right, width = 230.0, 26.0, 190.0, float(PIXELS)
+    span = width - label - right
+
+    def at(value: float) -> float:
+        return label + span * (min(max(value, low), high) - low) / (high - low)
+
+    height = row * len(rows)
+    parts = [
+        f'<line x1="{at(x):.1f}" x2="{at(x):.1f}" y1="0" y2="{height:g}" stroke="#cbd2dc"/>'
+        for x in sorted({low, high} | ({0.0} if low < 0 < high else set()))
+    ]
+    for k, (name, value) in enumerate(rows):
+        middle = row * (k + 0.5)
+        parts.append(_plain(0, middle + 5, name, INK, 13))
+        parts.append(_plain(width - right + 14, middle + 5, value.text(form), FAINT, 12))
+        if np.isfinite([value.low, value.high]).all():
+            begin, end = at(value.low), at(value.high)
+            parts.append(_rect(begin, middle - 3, max(end - begin, 1.0), 6, "#b9cbe4", ""))
+        if np.isfinite(value.estimate):
+            parts.append(f'<circle cx="{at(value.estimate):.1f}" cy="{middle:.1f}" r="5" fill="{EGO}"/>')
+    ends = [
+        _plain(at(low), height + 14, f"{low:g}", FAINT, 11),
+        _plain(at(high) - 10, height + 14, f"{high:g}", FAINT, 11),
+    ]
+    return _document(f"0 0 {width:g} {height + 20:g}", [*parts, *ends], "")
 
 
 def _view(path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("carla", reason="the reference world's roads need the carla package")
 
 from envs.process_pool import in_processes
+from scenarios.case_runner import make_case_runner
 from scenarios.fidelity import FidelityConfig, fidelity
 
 
@@ -18,7 +19,6 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     mine = tmp_path / "mine.py"
     mine.write_text("from policies.policy import ConstantPolicy\n\n\nclass Mine(ConstantPolicy):\n    pass\n")
     config = FidelityConfig(
-        trivial_worlds=False,
         planners=("accelerating",),
         own=(f"{mine}:Mine",),
         scenarios=("lead_braking", "cut_in"),
@@ -29,13 +29,15 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     code = fidelity(config)
     log = tmp_path / "drives.jsonl"
     lines = log.read_text().splitlines()
-    assert len(lines) == 1 + 3 * 2 * 2
+    assert len(lines) == 1 + 3 * 5 * 2
     report = json.loads((tmp_path / "report.json").read_text())
     assert (tmp_path / "report.html").read_text().count("lane follower") >= 1
     assert code == (0 if report["agreement"]["spearman"]["estimate"] >= 0.9 else 1)
     road = {name: score["road"] for name, score in report["planners"].items()}
     assert road["lane_follower"] > road["accelerating"]
     assert report["trust"] is None  # no picture was made
+    assert [row["world"] for row in report["worlds"]] == ["learned", "repeated", "standing", "constant_velocity"]
+    assert report["num_places"] == 2
     reference = [d for d in map(json.loads, lines[1:]) if d["planner"] == "lane_follower"]
     assert all(d["score"] > 0.5 for d in reference if d["world"] == "road")
 
@@ -53,7 +55,7 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
     )
     assert fidelity(config) == 3
     told = capsys.readouterr().err
-    for world in ("road", "learned"):
+    for world in ("road", "learned", "standing"):
         assert f"in {world}, lead_braking seed 0: step 0: the policy ended the process in act, exit code 7" in told
         assert f"in {world}, cut_in seed 1: step 0: the policy answered None" in told
     assert json.loads((tmp_path / "report.json").read_text())["planners"][f"{mine}:Mine"]["road"] == 0.0
@@ -104,6 +106,10 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         FidelityConfig(own=("blind",))
     with pytest.raises(ValueError, match=r"own has no planner named 'bst'; there are .*pdm_closed.*module:Name"):
         FidelityConfig(own=("bst",))
+    assert "standing" in FidelityConfig().worlds
+    assert FidelityConfig(trivial_worlds=False).worlds == FidelityConfig(observe="pixels").worlds == ("road", "learned")
+    with pytest.raises(ValueError, match="the trivial world 'standing' is state-only"):
+        make_case_runner("standing")
     assert FidelityConfig(own=("pdm_closed", "mine.py:P")).ranked_planners()[-2:] == ("pdm_closed", "mine.py:P")
     with pytest.raises(ValueError, match="pixels drives by pictures, of which there are none: give --observe pixels"):
         fidelity(FidelityConfig(own=("pixels",), out=tmp_path))

@@ -5,39 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from known_comparisons import CASES, PLANNERS, SCORES, drives_in, everything
 
-from scenarios.catalogue import SCENARIOS
 from scenarios.fidelity_drives import Drive
 from scenarios.fidelity_failures import compare_failures, failure_sections, failures_content, kind_rows
 from scenarios.fidelity_report import Comparison, compare, print_comparison, write_comparison
 from scenarios.fidelity_sim2val import compare_sim2val
 from scenarios.fidelity_worlds import compare_worlds
 from scenarios.statistics import clopper_pearson, clustered_share, optimistic_bias
-
-PLANNERS = ("bold", "middling", "careful")
-CASES = [SCENARIOS[name].draw(seed) for name, seed in (("cut_in", 1), ("cut_in", 2), ("traffic", 3), ("traffic", 4))]
-SCORES = np.array([[0.0, 0.0, 0.2, 0.3], [0.5, 0.0, 0.6, 0.7], [0.9, 0.8, 1.0, 1.0]])
-FAILS = {("bold", 1): "collision", ("bold", 2): "collision", ("middling", 2): "off_road", ("bold", 3): "no_progress"}
-
-
-def drives_in(world: str, fails: dict[tuple[str, int], str], scores: np.ndarray = SCORES, **values) -> list[Drive]:
-    return [
-        Drive(
-            world=world, planner=planner, scenario=case.scenario, seed=case.seed, score=float(scores[i, k]),
-            outcome=fails.get((planner, case.seed), "passed"), **values,
-        )
-        for i, planner in enumerate(PLANNERS)
-        for k, case in enumerate(CASES)
-    ]  # fmt: skip
-
-
-LEARNED = {("bold", 1): "off_road", ("bold", 2): "collision", ("careful", 4): "collision", ("bold", 3): "no_progress"}
-
-
-def everything(**worlds: dict[tuple[str, int], str]) -> dict[tuple, Drive]:
-    parts = [drives_in("road", FAILS), drives_in("learned", LEARNED, SCORES + 0.01)]
-    parts += [drives_in(name, fails, 1 - SCORES) for name, fails in worlds.items()]
-    return {drive.key: drive for part in parts for drive in part}
 
 
 def test_failures_are_counted_by_kind_and_named() -> None:
@@ -131,7 +106,7 @@ def test_sim2val_of_a_perfect_simulator_is_as_good_as_all_reference_runs() -> No
 
 @pytest.fixture(scope="module")
 def comparison() -> Comparison:
-    return compare(everything(standing={}), PLANNERS, CASES)
+    return compare(everything(standing={}), PLANNERS, CASES, num_resamples=50)
 
 
 def test_all_of_it_is_in_the_report(comparison: Comparison, tmp_path: Path, capsys) -> None:
