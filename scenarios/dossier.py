@@ -81,6 +81,7 @@ def dossier_page(evidence: Evidence, targets: Sequence[Target]) -> Page:
     num_hidden = sum(len(one["seeds"]) for one in report["failures"]["hidden"])
     policy = evidence.validation["config"]["policy"].replace("_", " ")
     crash = next(row for row in report["failures"]["kinds"] if row["kind"] == "crash")
+    spearman = interval_text(report["agreement"]["spearman"]).partition(" ")[0]
     found, made_up = (interval_text(crash[name], ".0%").partition(" ")[0] for name in ("found", "made_up"))
     return Page(
         title="How far to believe it: credibility of the learned world",
@@ -88,7 +89,7 @@ def dossier_page(evidence: Evidence, targets: Sequence[Target]) -> Page:
         verdict=f"{num_met} of {len(targets)} targets met",
         good=num_met == len(targets),
         stats=[
-            Stat(value=f"{report['agreement']['spearman']['estimate']:.2f}", label="Spearman with the reference world"),
+            Stat(value=spearman, label="Spearman with the reference world"),
             Stat(
                 value=found,
                 label="of the reference world's crashes found",

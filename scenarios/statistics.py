@@ -224,7 +224,8 @@ def agreement(
     confidence: float = 0.95,
     num_resamples: int = 2000,
 ) -> Agreement:
-    """Compare the planners' mean scores. Intervals are by a bootstrap that resamples both planners and starts.
+    """Compare the planners' mean scores. Intervals are by a bootstrap that resamples both planners and starts. A
+    correlation is NaN where one world gives all planners the same mean.
 
     Args:
         reference: scores [planners, starts].
@@ -251,11 +252,13 @@ def agreement(
 
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     drawn = np.array(resamples).reshape(-1, 2, r.shape[0])
+    means = r.mean(axis=1), s.mean(axis=1)
+    defined = np.ptp(means[0]) > 0 and np.ptp(means[1]) > 0
     measures = {"spearman": _spearman, "kendall": _kendall, "pearson": _pearson, "mmrv": mean_maximum_rank_violation}
     intervals = {}
     for name, measure in measures.items():
         low, high = np.quantile(measure(drawn[:, 0], drawn[:, 1]), tails) if resamples else (np.nan, np.nan)
-        estimate = float(measure(r.mean(axis=1), s.mean(axis=1)))
+        estimate = float(measure(*means)) if defined or name == "mmrv" else np.nan
         intervals[name] = Interval(estimate=estimate, low=float(low), high=float(high))
     return Agreement(**intervals)
 

@@ -60,12 +60,19 @@ def config(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> D
 
 def test_every_section_is_there_with_its_numbers_and_what_is_not_known(config: DossierConfig, capsys) -> None:
     (config.out.parent / "junit.xml").write_text(JUNIT)
-    assert dossier(replace(config, tests=config.out.parent / "junit.xml")) == 0
+    rows = [
+        {"planner": f"exploit:{size}", "world": "learned", "reward_rate": rate, "num_drives": 4}
+        for size, rate in ((32, 0.33), (8, 0.301))
+    ]
+    bench = config.out.parent / "bench.json"
+    bench.write_text(json.dumps({"schema": "drivedit.bench_planners/2", "rows": rows, "drives": [0] * 8}))
+    assert dossier(replace(config, tests=config.out.parent / "junit.xml", bench=bench)) == 0
     page = (config.out / "dossier.html").read_text()
     titles = re.findall(r"<h2>(\d+) ", page)
     assert titles == [str(k) for k in range(1, 11)]
     assert "drivedit fidelity &lt;here&gt;" in page
     assert "3 passed" in page
+    assert page.index("reward of exploit:8, learned world") < page.index("0.30 a second") < page.index("exploit:32")
     assert "7 tests, 2 failed, 2 skipped" in page
     for text in ("middling", "2: 67% (50% to 100%)", "Others stand", "Hidden failures", "33.3% (0.8% to 90.6%)"):
         assert text in page, text

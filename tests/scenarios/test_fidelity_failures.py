@@ -11,7 +11,7 @@ from scenarios.fidelity_drives import Drive
 from scenarios.fidelity_failures import compare_failures, failure_sections, failures_content, kind_rows
 from scenarios.fidelity_report import Comparison, compare, print_comparison, write_comparison
 from scenarios.fidelity_sim2val import compare_sim2val
-from scenarios.fidelity_worlds import compare_worlds
+from scenarios.fidelity_worlds import compare_worlds, world_rows, worlds_content
 from scenarios.statistics import clopper_pearson, clustered_share, optimistic_bias
 
 
@@ -76,7 +76,7 @@ def test_a_bias_has_the_interval_of_planners_and_starts() -> None:
 
 def test_the_learned_world_stands_beside_trivial_ones_over_the_starts_of_all() -> None:
     drives = everything(standing={}, repeated={})
-    rows = compare_worlds(drives, PLANNERS, CASES)
+    rows = compare_worlds(drives, PLANNERS, CASES, num_resamples=20)
     assert [row.world for row in rows] == ["learned", "repeated", "standing"]
     assert [row.spearman.estimate for row in rows] == pytest.approx([1, -1, -1])
     assert [row.crashes_found.estimate for row in rows] == pytest.approx([2 / 3, 0, 0])
@@ -86,8 +86,17 @@ def test_the_learned_world_stands_beside_trivial_ones_over_the_starts_of_all() -
 
     key = ("standing", "bold", "traffic", 4)
     drives[key] = Drive(world="standing", planner="bold", scenario="traffic", seed=4, outcome="invalid")
-    assert compare_worlds(drives, PLANNERS, CASES)[0].num_starts == 3
+    assert compare_worlds(drives, PLANNERS, CASES, num_resamples=20)[0].num_starts == 3
     assert compare_worlds(everything(), PLANNERS, CASES) == []
+
+
+def test_a_world_in_which_all_planners_score_alike_ranks_nobody() -> None:
+    drives = everything() | {drive.key: drive for drive in drives_in("repeated", {}, np.ones_like(SCORES))}
+    _, repeated = compare_worlds(drives, PLANNERS, CASES, num_resamples=20)
+    assert np.isnan(repeated.spearman.estimate)
+    assert repeated.mmrv.estimate > 0
+    assert world_rows(worlds_content([repeated]))[0][1] == "–"
+    assert worlds_content([repeated])[0]["spearman"] == {"estimate": None, "low": None, "high": None}
 
 
 def test_sim2val_of_a_perfect_simulator_is_as_good_as_all_reference_runs() -> None:
