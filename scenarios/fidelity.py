@@ -170,7 +170,7 @@ def fidelity(config: FidelityConfig) -> int:
         broken = [log.drives[key] for key in _keys(config, planners, [*cases, *pushed]) if log.drives[key].broke]
         seeds = sorted({case.seed for case in (*cases, *pushed)})
         facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
-        write_comparison(config.out, comparison, asdict(config), facts)
+        write_comparison(config.out, comparison, asdict(config), conditions, facts)
     print_comparison(comparison)
     print(f"{comparison.verdict}: {config.out / 'report.html'}")
     for drive in broken:
