@@ -50,7 +50,7 @@ def dossier(config: DossierConfig) -> int:
 
     Raises:
         ValueError: a report is none, of another version, world or world model; or there is no browser for a PDF.
-        RuntimeError: the browser did not print.
+        ChildProcessError, TimeoutError: the browser did not print.
     """
     from worldsim.world_model import DEFAULT_CHECKPOINT
 

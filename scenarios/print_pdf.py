@@ -44,7 +44,8 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
     """Print an HTML file.
 
     Raises:
-        RuntimeError: the browser failed, or took longer than TIMEOUT; what it said is in the message.
+        ChildProcessError: the browser failed; what it said is in the message.
+        TimeoutError: it took longer than TIMEOUT.
     """
     with atomic_path(pdf) as temporary, tempfile.TemporaryDirectory(prefix="drivedit-browser-") as profile:
         options = ["--headless", "--disable-gpu", "--no-pdf-header-footer", f"--user-data-dir={profile}"]
@@ -54,7 +55,7 @@ def print_pdf(page: Path, pdf: Path, browser: str) -> None:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
         except subprocess.TimeoutExpired as error:
-            raise RuntimeError(f"{browser} did not print {page} within {TIMEOUT:g} s") from error
+            raise TimeoutError(f"{browser} did not print {page} within {TIMEOUT:g} s") from error
         if done.returncode or not temporary.is_file() or not temporary.stat().st_size:
             said = done.stderr.strip().splitlines()[-3:]
-            raise RuntimeError(f"{browser} did not print {page}, exit code {done.returncode}: {' / '.join(said)}")
+            raise ChildProcessError(f"{browser} did not print {page}, exit code {done.returncode}: {' / '.join(said)}")

@@ -142,7 +142,7 @@ def test_a_browser_that_fails_says_why(tmp_path: Path, monkeypatch) -> None:
     assert find_browser() == str(browser)
     page = tmp_path / "page.html"
     page.write_text("<p>hello</p>")
-    with pytest.raises(RuntimeError, match="exit code 4: no display"):
+    with pytest.raises(ChildProcessError, match="exit code 4: no display"):
         print_pdf(page, tmp_path / "page.pdf", str(browser))
     assert not (tmp_path / "page.pdf").exists()
 
