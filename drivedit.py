@@ -403,11 +403,8 @@ _MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EM
 def _exit_code(error: BaseException) -> int:
     """2 where the command asks for what cannot be, 3 where the machine, a server or a policy broke, or DriveDiT did."""
     if isinstance(error, OSError):
-        return (
-            3
-            if isinstance(error, (ConnectionError, TimeoutError, ChildProcessError)) or error.errno in _MACHINE_ERRORS
-            else 2
-        )
+        broke = isinstance(error, (ConnectionError, TimeoutError, ChildProcessError))
+        return 3 if broke or error.errno in _MACHINE_ERRORS else 2
     return 2 if isinstance(error, ValueError) else 3
 
 
