@@ -38,6 +38,9 @@ def _check_packages() -> None:
 
 _check_packages()
 
+__path__ = [str(Path(__file__).resolve().parent / "scenarios" / "scenic" / "world_model")]
+"""Where Scenic finds `model drivedit.model`."""
+
 from envs.deprecation import warn_renamed  # noqa: E402  only now is it known to be ours
 from envs.registration import register_envs  # noqa: E402
 
