@@ -150,7 +150,7 @@ def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
     if maps:
         moved = [replace(case, map=maps[case.seed % len(maps)]) for case in cases]
         cases = [case if case.start_pose is not None else other for case, other in zip(cases, moved, strict=True)]
-    return sorted(cases, key=lambda case: maps.index(case.map) if isinstance(case.map, MapFile) else case.town)
+    return sorted(cases, key=lambda case: maps.index(case.map) if case.map in maps else case.town)
 
 
 HELD_OUT_TOWNS = range(200_000, 300_000)

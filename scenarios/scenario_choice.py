@@ -1,4 +1,4 @@
-"""Scenarios as commands take them: names or OpenSCENARIO files, the help on them, and the starts drawn of them."""
+"""Scenarios as commands take them: names, OpenSCENARIO files or Scenic programs, the help on them, and the starts drawn of them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,28 @@ import tyro
 from envs.maps.map_files import MapFile
 from envs.worlds import WORLDS, WorldName
 from scenarios.catalogue import SCENARIOS
-from scenarios.scenario import Case
+from scenarios.report import files_digest
+from scenarios.scenario import Case, Scenario
 
-FILE_ENDING = ".xosc"
-SCENARIO_HELP = "by name, or OpenSCENARIO 1.x files (.xosc); " + "; ".join(
+_FILE_TAGS = ("openscenario", "scenic")
+"""Of scenarios that come from files."""
+FILE_ENDING, PROGRAM_ENDING = ".xosc", ".scenic"
+SCENARIO_HELP = "by name, OpenSCENARIO 1.x files (.xosc) or Scenic programs (.scenic); " + "; ".join(
     f"{name}: {entry.title}" for name, entry in SCENARIOS.items()
 )
 ScenarioNames = Annotated[
     tuple[str, ...],
-    tyro.conf.arg(help=SCENARIO_HELP, metavar=f"[{{{','.join(SCENARIOS)}}}|FILE.xosc ...]"),
+    tyro.conf.arg(help=SCENARIO_HELP, metavar=f"[{{{','.join(SCENARIOS)}}}|FILE.xosc|FILE.scenic ...]"),
 ]
 
 
 def is_scenario_file(name: str) -> bool:
     """Whether a selected scenario is a file, not one of the catalogue."""
-    return name.lower().endswith(FILE_ENDING)
+    return name.lower().endswith((FILE_ENDING, PROGRAM_ENDING))
+
+
+def _is_program(name: str) -> bool:
+    return name.lower().endswith(PROGRAM_ENDING)
 
 
 def check_scenarios(names: Sequence[str]) -> None:
@@ -62,24 +69,31 @@ def load_scenarios(names: Sequence[str], maps: Sequence[MapFile], worlds: Sequen
         if not is_scenario_file(name):
             found.append(name)
             continue
-        from scenarios.openscenario.scenario_file import TAG, load_scenario
-
-        entry = load_scenario(Path(name), maps)
+        entry = _load_file(name, maps)
         for world in worlds:
             if WORLDS[world].remote:
-                raise ValueError(
-                    f"{name} is not driven in world {world!r}; CARLA has a ScenarioRunner of its own for it"
-                )
+                own = "Scenic has an interface" if _is_program(name) else "CARLA has a ScenarioRunner"
+                raise ValueError(f"{name} is not driven in world {world!r}; {own} of its own for it")
             if not WORLDS[world].reference and "lights" in entry.tags:
                 raise ValueError(
                     f"{name} switches traffic lights in the course of the drive, which world {world!r} does not do; "
                     f"right would be world 'road'"
                 )
-        if entry.name in found or TAG not in SCENARIOS.get(entry.name, entry).tags:
+        if entry.name in found or not set(_FILE_TAGS) & set(SCENARIOS.get(entry.name, entry).tags):
             raise ValueError(f"{name}: there is already a scenario named {entry.name!r}; rename the file")
         SCENARIOS[entry.name] = entry
         found.append(entry.name)
     return tuple(found)
+
+
+def _load_file(name: str, maps: Sequence[MapFile]) -> Scenario:
+    if _is_program(name):
+        from scenarios.scenic.scenario_file import load_program_scenario
+
+        return load_program_scenario(Path(name), maps)
+    from scenarios.openscenario.scenario_file import load_scenario
+
+    return load_scenario(Path(name), maps)
 
 
 def as_selected(scenario: str, names: Sequence[str]) -> str:
@@ -93,8 +107,9 @@ def scenario_files(names: Sequence[str]) -> list[str] | None:
     """Name and digest of each file among a selection; None where there is none."""
     from scenarios.openscenario.program import read_scenario_file
 
-    files = [read_scenario_file(Path(name)) for name in names if is_scenario_file(name)]
-    return [f"{file.path.name} (SHA-256 {file.digest})" for file in files] or None
+    paths = [Path(name) for name in names if is_scenario_file(name)]
+    digests = [files_digest([p]) if _is_program(p.name) else read_scenario_file(p).digest for p in paths]
+    return [f"{path.name} (SHA-256 {digest})" for path, digest in zip(paths, digests, strict=True)] or None
 
 
 def draw_starts(names: Sequence[str], num_seeds: int, first_seed: int) -> list[Case]:

@@ -25,7 +25,7 @@ def check_map(path: str | Path) -> None:
     left = [road.get("id", "") for road in root.iter("road") if road.get("rule") == "LHT"]
     if left:
         raise ValueError(
-            f"map {path}: traffic keeps to the left on road {left[0]} (rule=\"LHT\"), one of {len(left)}; Scenic passes "
+            f'map {path}: traffic keeps to the left on road {left[0]} (rule="LHT"), one of {len(left)}; Scenic passes '
             f"over the rule and would put everyone on the wrong side. Right would be a map without such roads"
         )
 

@@ -22,6 +22,7 @@ from scenic.core.simulators import SimulationCreationError  # pyright: ignore[re
 from scenic.syntax.translator import scenarioFromFile  # pyright: ignore[reportMissingImports]
 
 from scenarios.openscenario.director import load_network
+from scenarios.openscenario.scenario_file import scenario_name
 from scenarios.report import files_digest
 from scenarios.scenario import Case
 from scenarios.scenic.director import clear_stage
@@ -58,7 +59,7 @@ class ProgramSource:
         """See Source."""
         scene = self.draw()
         run = SceneRun(self.case(scene).actors.director.opening)  # pyright: ignore
-        drawn = random.getstate(), np.random.get_state()  # noqa: NPY002  of the scene, from which the simulation goes on
+        drawn = random.getstate(), np.random.get_state()
 
         def simulate(run: SceneRun) -> None:
             with _random_state(drawn):
@@ -76,11 +77,13 @@ class ProgramSource:
         clear_stage()
         program = load_program(self.path, self.digest, self.map)
         random.seed(self.seed)
-        np.random.seed(self.seed % 2**32)  # noqa: NPY002  Scenic draws from it
+        np.random.seed(self.seed % 2**32)
         try:
             scene, _ = program.generate()
         except RejectionException as error:
-            raise ScenicProgramError(f"{self.path}, seed {self.seed}: no scene keeps its requirements: {error}") from error
+            raise ScenicProgramError(
+                f"{self.path}, seed {self.seed}: no scene keeps its requirements: {error}"
+            ) from error
         if scene.egoObject is not None:
             scene.egoObject.behavior = None
         return scene
@@ -92,14 +95,9 @@ class ProgramSource:
             ScenicProgramError: it cannot be in these worlds; says why.
         """
         try:
-            return make_case(scene, name=program_name(Path(self.path)), seed=self.seed, source=self)
+            return make_case(scene, name=scenario_name(Path(self.path)), seed=self.seed, source=self)
         except (ValueError, SimulationCreationError) as error:
             raise ScenicProgramError(f"{self.path}, seed {self.seed}: {error}") from error
-
-
-def program_name(path: Path) -> str:
-    """What a program is called in reports: the file's name without its ending, of letters, digits and _."""
-    return "".join(c if c.isalnum() else "_" for c in path.stem)
 
 
 @lru_cache(maxsize=4)
@@ -147,11 +145,11 @@ def _simulate(scene: Any, run: SceneRun) -> None:
 @contextmanager
 def _random_state(drawn: tuple[Any, Any]) -> Iterator[None]:
     """Python's and numpy's random numbers from here on."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002
+    before = random.getstate(), np.random.get_state()
     random.setstate(drawn[0])
-    np.random.set_state(drawn[1])  # noqa: NPY002
+    np.random.set_state(drawn[1])
     try:
         yield
     finally:
         random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
+        np.random.set_state(before[1])

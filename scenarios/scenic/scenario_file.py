@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from envs.maps.map_files import MapFile
+from scenarios.openscenario.scenario_file import scenario_name
 from scenarios.parameters import Values
 from scenarios.report import files_digest
 from scenarios.scenario import Case, Scenario, Situation
@@ -43,7 +44,7 @@ class ScenicScenario(Scenario):
         return source.case(source.draw())
 
 
-def load_scenario(path: Path, maps: Sequence[MapFile]) -> ScenicScenario:
+def load_program_scenario(path: Path, maps: Sequence[MapFile]) -> ScenicScenario:
     """The scenario of a program.
 
     Args:
@@ -62,13 +63,13 @@ def load_scenario(path: Path, maps: Sequence[MapFile]) -> ScenicScenario:
     if len(maps) > 1:
         names = ", ".join(file.name for file in maps)
         raise ValueError(f"{path} is compiled for one map, got {names}; give one with --maps, or none")
-    from scenarios.scenic.program import load_program, program_name
+    from scenarios.scenic.program import load_program
 
     digest = files_digest([path])
     of_map = str(maps[0].path.resolve()) if maps else ""
     load_program(str(path), digest, of_map)
     return ScenicScenario(
-        name=program_name(path),
+        name=scenario_name(path),
         title=path.stem,
         description=f"The Scenic program {path.name}.",
         tags=(TAG,),

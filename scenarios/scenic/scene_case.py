@@ -121,8 +121,8 @@ def _lanes_of(route: Any, start: Pose, network: Network) -> tuple[LaneKey, ...]:
         along = np.hypot(*np.diff(points, axis=0).T).cumsum()
         k = int(np.searchsorted(along, along[-1] - END_OF_LANE))
         d = points[k + 1] - points[k]
-        goals.append(Pose(*points[k].tolist(), float(np.arctan2(d[1], d[0]))))
+        goals.append(Pose(float(points[k, 0]), float(points[k, 1]), float(np.arctan2(d[1], d[0]))))
     found = network.follow_to(start, tuple(goals))
     if found is None:
-        raise ValueError("the ego's route cannot be driven: there is no way over the lanes that comes by all of its own")
+        raise ValueError("the ego's route cannot be driven: no way over the lanes comes by all of its own")
     return found.lanes

@@ -108,18 +108,19 @@ class SceneRun:
     # the program's side
 
     def await_ego(self) -> tuple[np.ndarray | None, bool]:
-        """Where the ego is now, [6], None of a drive that broke; and whether the drive is over. Python's and numpy's random numbers are afterwards
-        those that would have come.
+        """Where the ego is now, [6], None of a drive that broke; and whether the drive is over.
+
+        Python's and numpy's random numbers are afterwards those that would have come.
 
         Raises:
             AbandonedError: the drive has been given up.
         """
-        drawn = random.getstate(), np.random.get_state()  # noqa: NPY002  those that Scenic draws from
+        drawn = random.getstate(), np.random.get_state()
         vehicle, is_over = self._to_program.get()
         if self._abandoned:
             raise AbandonedError
         random.setstate(drawn[0])
-        np.random.set_state(drawn[1])  # noqa: NPY002
+        np.random.set_state(drawn[1])
         return vehicle, is_over
 
     def answer(self, turn: Turn) -> None:

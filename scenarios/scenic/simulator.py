@@ -97,8 +97,8 @@ class DriveditSimulator(DrivingSimulator):
         """See Simulator.
 
         Raises:
-            SimulationCreationError: the scene cannot be in these worlds, or the ego's start is in a collision or off the
-                road.
+            SimulationCreationError: the scene cannot be in these worlds, or the ego begins in a collision or off
+                the road.
             ValueError: there is no such world or policy.
         """
         params, seed = scene.params, random.getrandbits(31)
