@@ -1,4 +1,4 @@
-"""Scenarios as commands take them: names, OpenSCENARIO files or Scenic programs, the help on them, and the starts drawn of them."""
+"""Scenarios as commands take them: names, OpenSCENARIO files or Scenic programs; their help, and starts drawn of them."""
 
 from __future__ import annotations
 

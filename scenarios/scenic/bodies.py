@@ -81,7 +81,7 @@ def actor_state(body: Body, z: float) -> ActorState:
 
 
 class DrivenBody:
-    """A vehicle that obeys its pedals and its steering by the ego's vehicle model, with a wheelbase that fits its length.
+    """A vehicle that obeys its pedals and steering by the ego's vehicle model, with a wheelbase that fits its length.
 
     The controls are Scenic's, and stay until they are set again.
 

@@ -66,7 +66,7 @@ class ScenicDirector:
         return DirectedScene(actors=turn.actors, memory=memory, is_over=turn.is_over)
 
     def program_action(self, scene: DirectedScene, vehicle: np.ndarray) -> np.ndarray:
-        """How the program itself would drive an ego that is at `vehicle` [6] now: steer and acceleration, float32 [2]."""
+        """How the program itself would drive an ego at `vehicle` [6] now: steer and acceleration, float32 [2]."""
         memory = scene.memory
         assert isinstance(memory, ScenicMemory), "a scene of this director"
         turn = _stage.run_of(self, memory.vehicles).turn(len(memory.vehicles), vehicle)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +25,7 @@ from scenarios.report import files_digest
 from scenarios.scenario import Case
 from scenarios.scenic.director import clear_stage
 from scenarios.scenic.scene_case import make_case
-from scenarios.scenic.scene_run import AbandonedError, SceneRun
+from scenarios.scenic.scene_run import AbandonedError, SceneRun, get_random_state, set_random_state
 from scenarios.scenic.simulation import SceneSimulation
 
 MODEL = "drivedit.model"
@@ -57,23 +55,27 @@ class ProgramSource:
 
     def begin(self) -> SceneRun:
         """See Source."""
-        scene = self.draw()
-        run = SceneRun(self.case(scene).actors.director.opening)  # pyright: ignore
-        drawn = random.getstate(), np.random.get_state()
-
-        def simulate(run: SceneRun) -> None:
-            with _random_state(drawn):
-                _simulate(scene, run)
-
-        run.start(simulate, f"Scenic {Path(self.path).name}")
+        own = get_random_state()
+        scene = self._draw()
+        run = SceneRun(self._case(scene).actors.director.opening)  # pyright: ignore
+        set_random_state(own)
+        run.start(partial(_simulate, scene), f"Scenic {Path(self.path).name}")
         return run
 
-    def draw(self) -> Any:
-        """The scene; its ego does not drive itself. Python's and numpy's random numbers are left where it ends.
+    def draw(self) -> Case:
+        """The case of the scene.
 
         Raises:
-            ScenicProgramError: none was found that keeps the program's requirements, or the file is another one now.
+            ScenicProgramError: no scene keeps the program's requirements, or it cannot be in these worlds; says why.
         """
+        own = get_random_state()
+        try:
+            return self._case(self._draw())
+        finally:
+            set_random_state(own)
+
+    def _draw(self) -> Any:
+        """The scene; its ego does not drive itself. The random numbers that come next are those of its simulation."""
         clear_stage()
         program = load_program(self.path, self.digest, self.map)
         random.seed(self.seed)
@@ -88,12 +90,7 @@ class ProgramSource:
             scene.egoObject.behavior = None
         return scene
 
-    def case(self, scene: Any) -> Case:
-        """The case of the scene.
-
-        Raises:
-            ScenicProgramError: it cannot be in these worlds; says why.
-        """
+    def _case(self, scene: Any) -> Case:
         try:
             return make_case(scene, name=scenario_name(Path(self.path)), seed=self.seed, source=self)
         except (ValueError, SimulationCreationError) as error:
@@ -140,16 +137,3 @@ def _simulate(scene: Any, run: SceneRun) -> None:
         run.break_program(error)
     else:
         run.end_program()
-
-
-@contextmanager
-def _random_state(drawn: tuple[Any, Any]) -> Iterator[None]:
-    """Python's and numpy's random numbers from here on."""
-    before = random.getstate(), np.random.get_state()
-    random.setstate(drawn[0])
-    np.random.set_state(drawn[1])
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])

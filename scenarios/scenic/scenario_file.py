@@ -40,8 +40,7 @@ class ScenicScenario(Scenario):
         """
         from scenarios.scenic.program import ProgramSource
 
-        source = ProgramSource(path=self.path, digest=self.digest, map=self.map, seed=seed)
-        return source.case(source.draw())
+        return ProgramSource(path=self.path, digest=self.digest, map=self.map, seed=seed).draw()
 
 
 def load_program_scenario(path: Path, maps: Sequence[MapFile]) -> ScenicScenario:

@@ -1,7 +1,8 @@
 """A simulation of a Scenic program and a drive that go on together: two threads that take turns, a step at a time.
 
 Scenic has a loop of its own, and so has a drive. The drive tells where the ego is and waits; the program's behaviours
-act, everyone else moves, and the program waits in turn. One of them waits always, so that nothing depends on timing.
+act, everyone else moves, and the program waits in turn. One of them waits always, and each draws random numbers of its
+own, so that nothing depends on timing.
 """
 
 from __future__ import annotations
@@ -11,10 +12,22 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 
 from envs.scripted_actors import ActorState
+
+
+def get_random_state() -> tuple[Any, Any]:
+    """That of Python's and numpy's own generators, from which Scenic draws."""
+    return random.getstate(), np.random.get_state()
+
+
+def set_random_state(state: tuple[Any, Any]) -> None:
+    """Go on as from `get_random_state`."""
+    random.setstate(state[0])
+    np.random.set_state(state[1])
 
 
 class AbandonedError(Exception):
@@ -45,6 +58,8 @@ class SceneRun:
         vehicles: the ego, VEHICLE_NAMES [6], at each step so far.
         turns: what the program did in each.
 
+    The program draws its random numbers on from those of the instant at which this is made.
+
     Args:
         actors: everyone but the ego at the beginning.
     """
@@ -56,6 +71,7 @@ class SceneRun:
         self._to_program: SimpleQueue[tuple[np.ndarray | None, bool]] = SimpleQueue()
         self._to_drive: SimpleQueue[Turn | Exception] = SimpleQueue()
         self._open, self._abandoned = True, False
+        self._random_state = get_random_state()
         self._thread: threading.Thread | None = None
 
     def start(self, target: Callable[[SceneRun], None], name: str) -> None:
@@ -84,8 +100,10 @@ class SceneRun:
             return self.turns[k]
         assert k == len(self.vehicles), "steps come one by one"
         if self._open and not self._last.is_over:
+            own = get_random_state()
             self._to_program.put((vehicle.copy(), False))
             answer = self._to_drive.get()
+            set_random_state(own)
             if isinstance(answer, Exception):
                 self._open = False
                 raise answer
@@ -110,21 +128,18 @@ class SceneRun:
     def await_ego(self) -> tuple[np.ndarray | None, bool]:
         """Where the ego is now, [6], None of a drive that broke; and whether the drive is over.
 
-        Python's and numpy's random numbers are afterwards those that would have come.
-
         Raises:
             AbandonedError: the drive has been given up.
         """
-        drawn = random.getstate(), np.random.get_state()
         vehicle, is_over = self._to_program.get()
         if self._abandoned:
             raise AbandonedError
-        random.setstate(drawn[0])
-        np.random.set_state(drawn[1])
+        set_random_state(self._random_state)
         return vehicle, is_over
 
     def answer(self, turn: Turn) -> None:
         """What the program did in this step."""
+        self._random_state = get_random_state()
         self._to_drive.put(turn)
 
     def end_program(self, *, rejected: str = "") -> None:

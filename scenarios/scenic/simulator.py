@@ -20,7 +20,7 @@ from scenarios.openscenario.director import load_network
 from scenarios.scenario import Case
 from scenarios.scenic.director import ScenicDirector, play_along
 from scenarios.scenic.scene_case import make_case
-from scenarios.scenic.scene_run import SceneRun
+from scenarios.scenic.scene_run import SceneRun, get_random_state, set_random_state
 from scenarios.scenic.simulation import TIME_STEP, SceneSimulation
 from scenarios.start_clips import InvalidStartError
 from scenarios.validity import ValidityConfig
@@ -118,8 +118,10 @@ class DriveditSimulator(DrivingSimulator):
         try:
             simulation = SceneSimulation(scene, run, load_network(director.map), verbosity=verbosity, **kwargs)
         finally:
+            drawn = get_random_state()
             run.end_program()
             run.join()
+            set_random_state(drawn)
         if isinstance(drive.error, InvalidStartError):
             raise SimulationCreationError(str(drive.error)) from drive.error
         if drive.error is not None:
