@@ -1,4 +1,4 @@
-"""Scenarios as commands take them: names, OpenSCENARIO files or Scenic programs; their help, and starts drawn of them."""
+"""Scenarios as commands take them: names, OpenSCENARIO files, Scenic programs; their help, and their starts."""
 
 from __future__ import annotations
 

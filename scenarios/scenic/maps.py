@@ -50,6 +50,6 @@ def back_in_time(actor: ActorState, network: Network, time: float) -> ActorState
         return replace(actor, s=moved.x, lateral=moved.y)
     following, _ = network.reach_back(following, -back)
     path = network.path(following.lanes)
-    turned = actor.heading - path.pose_at(following.s, following.lateral, 0.0)[2]
-    x, y, yaw = path.pose_at(following.s + following.along * back, following.lateral, turned)
+    s, lateral, path_yaw = path.project(np.array(pose[:2]), following.s)  # lengths of paths are not exact to a metre
+    x, y, yaw = path.pose_at(s + following.along * back, lateral, actor.heading - path_yaw)
     return replace(actor, s=float(x), lateral=float(y), heading=float(yaw))

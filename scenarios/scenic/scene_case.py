@@ -52,6 +52,29 @@ class RequirementsHold(Measure):
         return 0.0 if scene.memory.rejected else 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class EgoPlace(Measure):
+    """How far from where the program puts it the ego is when the policy takes over: too fast for its bend, it comes
+    from outside [m].
+
+    Args:
+        x: where it is put [m].
+        y: likewise.
+    """
+
+    name: str = "distance of the ego from its place"
+    unit: str = "m"
+    requested: float = 0.0
+    tolerance: float = 0.5
+    x: float
+    y: float
+
+    def measure(self, drive: ShownActors) -> float | None:
+        """See Measure."""
+        x, y, *_ = drive.rollout.vehicles[0].tolist()
+        return float(np.hypot(x - self.x, y - self.y))
+
+
 def make_case(scene: Any, *, name: str, seed: int, source: Source | None) -> Case:
     """The case of a scene of `drivedit.model`.
 
@@ -104,7 +127,7 @@ def make_case(scene: Any, *, name: str, seed: int, source: Source | None) -> Cas
             max_red_lights=params["max_red_lights"],
             max_stop_signs=params["max_stop_signs"],
         ),
-        measures=(RequirementsHold(),),
+        measures=(EgoPlace(x=ego_actor.s, y=ego_actor.lateral), RequirementsHold()),
         start_pose=start,
     )
 

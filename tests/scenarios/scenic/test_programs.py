@@ -78,6 +78,12 @@ def test_a_simulation_that_the_program_throws_away_does_not_count(road, referenc
     assert "simulations that the program keeps" in result.reason
 
 
+def test_an_ego_that_cannot_be_where_it_is_put_does_not_count(road, reference):
+    result = result_of(reference, "too_fast.scenic", road)
+    assert result.outcome == "invalid"
+    assert "distance of the ego from its place" in result.reason
+
+
 def test_a_map_on_which_traffic_keeps_to_the_left_is_refused(road, tmp_path):
     left = tmp_path / "left.xodr"
     left.write_text(road.path.read_text().replace('<road rule="RHT"', "<road").replace("<road ", '<road rule="LHT" '))
