@@ -33,7 +33,8 @@ class ValidateConfig:
         carla_maps: maps of the server that cases alternate between; by default the map that is loaded.
         carla_routes: a file of CARLA leaderboard routes that cases alternate between, each on its own map.
         scenarios: names in the catalogue, by default those tagged "benchmark"; or OpenSCENARIO files, which look for
-            their map beside them and among `maps` (docs/openscenario.md).
+            their map beside them and among `maps` (docs/openscenario.md), or Scenic programs, which take the one of
+            `maps` in place of their own (docs/scenic.md).
         num_seeds: cases per scenario.
         first_seed: seeds are first_seed, first_seed + 1, ...
         out: folder for report.html, report.json, junit.xml, videos and failures/; where it was interrupted, the same
