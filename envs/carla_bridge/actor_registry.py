@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +18,7 @@ from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, T
 from envs.carla_bridge.streams import EPISODE_STREAM
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.signals import SignalKind
-from worldsim.datatypes.vehicle import VehicleColumn
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 _TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRIAN: b"\x0c", ObjectKind.STATIC: b"\x14"}
 """CARLA's semantic tags."""
@@ -42,6 +43,9 @@ class BridgeActor:
         rotation: pitch, yaw, roll in CARLA's frame [degrees], likewise.
         view: of a camera.
         box: BoundingBox on the wire of lights and signs: their trigger volume.
+        control: CONTROL_NAMES float [4] that a client has given a vehicle that it has spawned; None of one that is moved
+            by its transform.
+        motion: VEHICLE_NAMES float64 [6] of a vehicle with a control.
     """
 
     id: int
@@ -54,6 +58,22 @@ class BridgeActor:
     rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
     view: CameraView | None = None
     box: list | None = None
+    control: np.ndarray | None = None
+    motion: np.ndarray | None = None
+
+    def put(self, location: Sequence[float], rotation: Sequence[float]) -> None:
+        """Move it to a place in CARLA's frame, where it stands until a client moves or drives it on."""
+        (x, y, z), (pitch, yaw, roll) = location, rotation
+        self.location, self.rotation, self.control, self.motion = (x, y, z), (pitch, yaw, roll), None, None
+
+    def drive(self, model: VehicleModel, dt: float) -> None:
+        """A step of `dt` seconds under its control, as a vehicle of its size does."""
+        assert self.control is not None, "it has one"
+        if self.motion is None:
+            self.motion = np.array([*pose_from_carla(*self.location[:2], self.rotation[1]), 0.0, 0.0, 0.0])
+        self.motion = model.of_size(*self.size[:2]).step(self.motion, self.control, dt)
+        x, y, yaw = poses_to_carla(self.motion[None, : VehicleColumn.YAW + 1])[0].tolist()
+        self.location, self.rotation = (x, y, self.location[2]), (self.rotation[0], yaw, self.rotation[2])
 
     @property
     def has_stream(self) -> bool:
@@ -147,6 +167,26 @@ class ActorRegistry:
     def spawned(self, actor_id: int) -> BridgeActor | None:
         """The road user with that id if a client has spawned it, and so may move it."""
         return self._spawned.get(actor_id)
+
+    def driven(self, actor_id: int) -> BridgeActor:
+        """The vehicle with that id that a client has spawned besides the ego, and so may drive.
+
+        Raises:
+            RefusedError: it is none.
+        """
+        found = self._spawned.get(actor_id)
+        if found is None or found.kind not in (ObjectKind.CAR, ObjectKind.TRUCK):
+            name = self.get(actor_id).blueprint.id
+            raise RefusedError(
+                f"actor {actor_id} ({name}) belongs to this world, or is no vehicle, and obeys no client"
+            )
+        return found
+
+    def drive_spawned(self) -> None:
+        """A step of all vehicles that clients drive besides the ego."""
+        for actor in self._spawned.values():
+            if actor.control is not None:
+                actor.drive(self.simulation.model, self.simulation.dt)
 
     def spawned_actors(self) -> list[SpawnedActor]:
         """All road users that clients have spawned, as they are to be placed in the simulation."""

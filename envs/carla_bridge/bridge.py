@@ -133,6 +133,7 @@ class Bridge:
         tick = None
         if self.registry.ego is not None:
             self.faults.count_frame()
+            self.registry.drive_spawned()
             self.simulation.place(self.registry.spawned_actors())
             self.simulation.step(self.control)
             tick = self.simulation.observe()

@@ -253,15 +253,18 @@ class _Actors:
         return -math.degrees(float(self._bridge.simulation.observe().vehicle[VehicleColumn.STEER_ANGLE]))
 
     def apply_control_to_vehicle(self, actor: int, control: list) -> None:
-        self._registry.the_ego(actor)
         throttle, steer, brake, hand_brake, reverse, *_ = control
-        self._bridge.control = control_from_carla(throttle, steer, brake, hand_brake, reverse)
+        given = control_from_carla(throttle, steer, brake, hand_brake, reverse)
+        if self._registry.get(actor) is self._registry.ego:
+            self._bridge.control = given
+        else:
+            self._registry.driven(actor).control = given
 
     def set_actor_transform(self, actor: int, transform: list) -> None:
         bridge_actor = self._registry.get(actor)
         if bridge_actor is not self._registry.spectator and self._registry.spawned(actor) is None:
             raise RefusedError(f"actor {actor} ({bridge_actor.blueprint.id}) cannot be moved: {OWN_WAY}")
-        bridge_actor.location, bridge_actor.rotation = tuple(transform[0]), tuple(transform[1])
+        bridge_actor.put(transform[0], transform[1])
 
     def set_actor_location(self, actor: int, location: list) -> None:
         self.set_actor_transform(actor, [location, self._registry.get(actor).rotation])

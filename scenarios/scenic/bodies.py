@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -110,8 +109,7 @@ class DrivenBody:
         width: float,
     ) -> None:
         self.kind, self.length, self.width = kind, length, width
-        wheelbase = EGO_MODEL.wheelbase * length / EGO_MODEL.length
-        self.model = replace(EGO_MODEL, wheelbase=wheelbase, length=length, width=width)
+        self.model = EGO_MODEL.of_size(length, width)
         self.vehicle = np.array([*pose, 0.0, 0.0, 0.0])
         self.vehicle[VehicleColumn.SPEED] = self._along(*velocity)
         self.throttle, self.brake, self.steer = 0.0, 0.0, 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -61,6 +61,10 @@ class VehicleModel:
     max_lateral_acceleration: float = 7.0
     length: float = 4.6
     width: float = 1.9
+
+    def of_size(self, length: float, width: float) -> VehicleModel:
+        """A vehicle of another length and width [m] that drives alike, with a wheelbase that fits."""
+        return replace(self, wheelbase=self.wheelbase * length / self.length, length=length, width=width)
 
     def yaw_rate(self, vehicle: np.ndarray) -> np.ndarray:
         """[rad/s] of vehicle states [..., 6]; limited by the tyres' grip."""
