@@ -43,8 +43,8 @@ class BridgeActor:
         rotation: pitch, yaw, roll in CARLA's frame [degrees], likewise.
         view: of a camera.
         box: BoundingBox on the wire of lights and signs: their trigger volume.
-        control: CONTROL_NAMES float [4] that a client has given a vehicle that it has spawned; None of one that is moved
-            by its transform.
+        control: CONTROL_NAMES float [4] that a client has given a vehicle that it has spawned; None of one that it
+            moves by transforms.
         motion: VEHICLE_NAMES float64 [6] of a vehicle with a control.
     """
 
@@ -177,9 +177,7 @@ class ActorRegistry:
         found = self._spawned.get(actor_id)
         if found is None or found.kind not in (ObjectKind.CAR, ObjectKind.TRUCK):
             name = self.get(actor_id).blueprint.id
-            raise RefusedError(
-                f"actor {actor_id} ({name}) belongs to this world, or is no vehicle, and obeys no client"
-            )
+            raise RefusedError(f"actor {actor_id} ({name}) is this world's own or is no vehicle, and obeys no client")
         return found
 
     def drive_spawned(self) -> None:
