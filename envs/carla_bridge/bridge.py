@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from envs.carla_bridge import messages, readings
-from envs.carla_bridge.actor_registry import ActorRegistry, BridgeActor
+from envs.carla_bridge.actor_registry import ActorRegistry
+from envs.carla_bridge.bridge_actor import BridgeActor
 from envs.carla_bridge.faults import Fault, Faults
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp

@@ -9,7 +9,8 @@ import carla
 
 from envs.carla.cameras import PIXELS
 from envs.carla_bridge import blueprints, messages
-from envs.carla_bridge.actor_registry import ActorRegistry, BridgeActor
+from envs.carla_bridge.actor_registry import ActorRegistry
+from envs.carla_bridge.bridge_actor import BridgeActor
 from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp
 from envs.carla_bridge.simulation import Simulation, Tick
