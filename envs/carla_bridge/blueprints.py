@@ -95,15 +95,21 @@ LANE_INVASION = _sensor("sensor.other.lane_invasion")
 GNSS = _sensor("sensor.other.gnss", _TICK)
 IMU = _sensor("sensor.other.imu", _TICK)
 SENSORS = (CAMERA, DEPTH_CAMERA, SEMANTIC_CAMERA, COLLISION, LANE_INVASION, GNSS, IMU)
-EGO_VEHICLES = (
-    _vehicle("vehicle.nissan.patrol"),
-    _vehicle("vehicle.tesla.model3"),
-    _vehicle("vehicle.lincoln.mkz_2020"),
-    _vehicle("vehicle.audi.etron"),
-    _vehicle("vehicle.mercedes.coupe_2020"),
-)
-"""All drive alike, by the served world's vehicle model."""
+CAR_NAMES = (
+    "nissan.patrol", "tesla.model3", "lincoln.mkz_2020", "audi.etron", "mercedes.coupe_2020", "audi.a2", "audi.tt",
+    "bmw.grandtourer", "chevrolet.impala", "citroen.c3", "dodge.charger_2020", "dodge.charger_police",
+    "dodge.charger_police_2020", "ford.crown", "ford.mustang", "jeep.wrangler_rubicon", "lincoln.mkz_2017",
+    "mercedes.coupe", "micro.microlino", "mini.cooper_s", "mini.cooper_s_2021", "nissan.micra", "nissan.patrol_2021",
+    "seat.leon", "toyota.prius",
+)  # fmt: skip
+"""The cars of CARLA 0.9.16, those that the bridge offered first at the beginning."""
+EGO_VEHICLES = tuple(_vehicle(f"vehicle.{name}") for name in CAR_NAMES)
+"""All drive alike and are of one size, by the served world's vehicle model."""
 TRUCK = _vehicle("vehicle.carlamotors.carlacola", "truck")
+OTHER_TRUCKS = tuple(
+    _vehicle(f"vehicle.{name}", "truck")
+    for name in ("carlamotors.european_hgv", "carlamotors.firetruck", "tesla.cybertruck")
+)
 SIGNALS = {
     SignalKind.RED: Blueprint(id="traffic.traffic_light", attributes=()),
     SignalKind.STOP: Blueprint(id="traffic.stop", attributes=()),
@@ -123,7 +129,11 @@ OF_KIND = {
     ObjectKind.STATIC: Blueprint(id="static.prop.streetbarrier", attributes=()),
 }
 """Blueprints of road users that no client has spawned."""
-SPAWNABLE_KINDS = {b.id: kind for kind, b in OF_KIND.items()} | {b.id: ObjectKind.CAR for b in EGO_VEHICLES}
+SPAWNABLE_KINDS = (
+    {b.id: kind for kind, b in OF_KIND.items()}
+    | {b.id: ObjectKind.CAR for b in EGO_VEHICLES}
+    | {b.id: ObjectKind.TRUCK for b in OTHER_TRUCKS}
+)
 """What clients may spawn besides the ego and its sensors."""
 SPAWNED_SIZES = {
     ObjectKind.CAR: (4.6, 1.9, 1.5),
@@ -132,7 +142,7 @@ SPAWNED_SIZES = {
     ObjectKind.STATIC: (1.2, 0.4, 1.0),
 }
 """Their length, width and height [m]."""
-LIBRARY = {b.id: b for b in (*EGO_VEHICLES, *OF_KIND.values(), *SENSORS)}
+LIBRARY = {b.id: b for b in (*EGO_VEHICLES, *OTHER_TRUCKS, *OF_KIND.values(), *SENSORS)}
 """Everything the client's blueprint library lists."""
 UIDS = {
     blueprint_id: uid

@@ -113,3 +113,7 @@ class Prop(DriveditObject):
     parentOrientation: Range(0, 360) deg
     length: 0.5
     width: 0.5
+
+class Trash(Prop):
+    """As the world model of Scenic's CARLA interface calls it."""
+    pass
