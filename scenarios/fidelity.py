@@ -30,7 +30,7 @@ from scenarios.recovery import SCENARIO as RECOVERY_SCENARIO
 from scenarios.recovery import compare_recovery
 from scenarios.report import checkpoint_digest, code_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
-from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios
+from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios, scenario_files
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
 
@@ -152,6 +152,7 @@ def fidelity(config: FidelityConfig) -> int:
         "observe": config.observe,
         "planners": planners_digest(),
         "maps": [file.label for file in maps],
+        "scenario_files": scenario_files(config.scenarios),
     }
     planners, ranked = config.all_planners(), config.ranked_planners()
     names = load_scenarios(config.scenarios, maps, ("road", "learned"))

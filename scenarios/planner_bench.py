@@ -26,7 +26,7 @@ from scenarios.planner_bench_drives import PlannerDrive, summarise_drive, undriv
 from scenarios.planner_bench_report import Bench, print_bench, write_bench
 from scenarios.report import checkpoint_digest, code_digest, files_digest, planners_digest, provenance
 from scenarios.scenario import Case, place_on_maps
-from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios
+from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios, scenario_files
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
 
@@ -134,6 +134,7 @@ def bench_planners(config: BenchPlannersConfig) -> int:
         "weights": planners_digest(),
         "planner": asdict(config.planner),
         "maps": [file.label for file in maps],
+        "scenario_files": scenario_files(config.scenarios),
         "carla": [config.carla_maps, None if config.carla_routes is None else files_digest([config.carla_routes])],
     }
     with lock_folder(config.out):

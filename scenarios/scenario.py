@@ -150,7 +150,14 @@ def place_on_maps(cases: Sequence[Case], maps: Sequence[MapFile]) -> list[Case]:
     if maps:
         moved = [replace(case, map=maps[case.seed % len(maps)]) for case in cases]
         cases = [case if case.start_pose is not None else other for case, other in zip(cases, moved, strict=True)]
-    return sorted(cases, key=lambda case: maps.index(case.map) if case.map in maps else case.town)
+
+    def place(case: Case) -> tuple[int, str, int]:
+        if not isinstance(case.map, MapFile):
+            return len(maps) + 1, "", case.town
+        among = maps.index(case.map) if case.map in maps else len(maps)  # a scenario file may have found its own
+        return among, str(case.map.path), 0
+
+    return sorted(cases, key=place)
 
 
 HELD_OUT_TOWNS = range(200_000, 300_000)

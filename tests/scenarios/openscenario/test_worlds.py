@@ -6,18 +6,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scenario_files import DATA, event, file_text, place_other, private, speed, write
+from scenario_files import DATA, event, file_text, place_other, private, speed, teleport, write
 
 from drivedit import main
 from envs.learned.learned_world import LearnedWorld
+from envs.maps.map_files import MapFile
 from envs.road.road_world import RoadWorld
 from envs.worlds import WORLDS
+from scenarios import fidelity, planner_bench
 from scenarios.catalogue import SCENARIOS
+from scenarios.fidelity import FidelityConfig
 from scenarios.openscenario.export import record_case, why_not_exported, write_case
 from scenarios.openscenario.scenario_file import load_scenario
+from scenarios.openscenario.straight_road import straight_road
+from scenarios.planner_bench import BenchPlannersConfig
+from scenarios.scenario import place_on_maps
 from worldsim.datatypes.scene import SceneState
 
 COAST = np.zeros(4, np.float32)
+ON_LANE = '<LanePosition roadId="1" laneId="-1" s="500"/>'
 AHEAD = '<RelativeObjectPosition entityRef="ego" dx="30" dy="0"/>'
 
 
@@ -90,6 +97,44 @@ def test_validate_drives_a_file_and_its_report_names_it(tmp_path):
     assert "Cut-in from the right" in (out / "report.html").read_text()
 
 
+def test_a_file_is_driven_on_the_map_beside_it_whatever_other_maps_are_given(tmp_path):
+    (tmp_path / "long.xodr").write_text(straight_road().xodr)
+    start = f'<Private entityRef="ego">{private(teleport(ON_LANE))}</Private>' + place_other(AHEAD)
+    beside = '<RoadNetwork><LogicFile filepath="long.xodr"/></RoadNetwork>'
+    case = load_scenario(write(tmp_path, file_text(init=start, network=beside)), ()).draw(0)
+    assert case.map == MapFile(path=tmp_path / "long.xodr")
+    others = [MapFile(path=tmp_path / f"{name}.xodr") for name in ("a", "b")]
+    named = [SCENARIOS["cut_in"].draw(seed) for seed in range(3)]
+    for maps in ((), others):
+        placed = place_on_maps([named[0], case, *named[1:]], maps)
+        assert case in placed
+        assert len(placed) == 4
+    assert [each.map for each in placed] == [others[0], others[0], others[1], case.map]
+
+
+@pytest.mark.parametrize(
+    ("module", "config"),
+    [
+        (planner_bench, BenchPlannersConfig(planners=("stop",), num_seeds=1)),
+        (fidelity, FidelityConfig(num_seeds=1)),
+    ],
+)
+def test_drives_of_a_file_that_has_changed_are_not_gone_on_with(module, config, tmp_path, tiny_checkpoint, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_drive_missing", interrupt)
+    run = {planner_bench: planner_bench.bench_planners, fidelity: fidelity.fidelity}[module]
+    path = write(tmp_path, file_text(init=place_other(AHEAD)))
+    config = replace(config, scenarios=(str(path),), out=tmp_path / "out", checkpoint=tiny_checkpoint)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run(config)
+    write(tmp_path, file_text(init=place_other(AHEAD, 5.0)))
+    with pytest.raises(ValueError, match="another world model, settings or code"):
+        run(config)
+
+
 def test_validate_refuses_what_is_not_there_with_exit_code_2(tmp_path, capsys):
     text = (DATA / "passing_cut_in.xosc").read_text()
     for name, content, why in (
@@ -113,6 +158,7 @@ def test_a_case_of_the_catalogue_is_written_and_read_back_equal(tmp_path):
     env = WORLDS["road"].make(obs="state")
     case = SCENARIOS["pedestrian_crossing"].draw(0)
     written = record_case(env, case)
+    (tmp_path / f"{written.map_name}.xodr").write_text("<OpenDRIVE/>")  # of another version
     path = write_case(case, written, tmp_path)
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".xodr", ".xosc"]
     from scenariogeneration import xosc
