@@ -124,7 +124,7 @@ class ElementState:
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterValue:
-    """A parameter compared with a value: as numbers where both are, else as texts."""
+    """A parameter compared with a value: as numbers where both are, else as texts, which are but equal or not."""
 
     name: str
     rule: str
@@ -135,8 +135,8 @@ class ParameterValue:
         now = stage.parameters.get(self.name, "")
         try:
             return RULES[self.rule](float(now), float(self.value))
-        except ValueError:
-            return (now == self.value) == (self.rule == "equalTo")
+        except ValueError:  # texts have no order
+            return self.rule in ("equalTo", "notEqualTo") and (now == self.value) == (self.rule == "equalTo")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,19 +172,21 @@ class _Distance:
         if isinstance(self.to, str):
             if not stage.states[self.to].present:
                 return None
-            place = stage.states[self.to].pose if self.along_road else stage.reference_pose(self.to)
+            place = stage.states[self.to].pose if self.freespace else stage.reference_pose(self.to)
         else:
             place = self.to.pose(stage)
+        own = stage.states[name].pose if self.freespace else stage.reference_pose(name)
         if self.kind == "euclidian" and not self.along_road:
             if self.freespace and isinstance(self.to, str):
                 return max(stage.apart(name, self.to), 0.0)
-            at = stage.reference_pose(name)
-            return max(math.hypot(place.x - at.x, place.y - at.y) - self._room(name, stage, at.yaw, 0), 0.0)
+            return max(math.hypot(place.x - own.x, place.y - own.y) - self._room(name, stage, own.yaw, 0), 0.0)
         found = stage.on_path_of(name, place) if self.along_road else stage.in_frame_of(name, place)
         if found is None:
             return None
-        axis = 1 if self.kind == "lateral" else 0
-        return max(abs(found[axis]) - self._room(name, stage, stage.states[name].yaw, axis), 0.0)
+        if self.kind == "lateral":
+            return max(abs(found[1]) - self._room(name, stage, own.yaw, 1), 0.0)
+        ahead = found[0] if self.freespace else found[0] + stage.entities[name].center
+        return max(abs(ahead) - self._room(name, stage, own.yaw, 0), 0.0)
 
     def _room(self, name: str, stage: Stage, yaw: float, axis: int) -> float:
         """What boxes take up of a distance along an axis [m]."""

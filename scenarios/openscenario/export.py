@@ -134,10 +134,10 @@ def record_case(env: DrivingEnv, case: Case) -> Recorded:
 
 
 def write_case(case: Case, recorded: Recorded, folder: Path) -> Path:
-    """Write a case and its map; the path of the scenario file."""
+    """Write a case and its map, over a map that an older version wrote too; the path of the scenario file."""
     folder.mkdir(parents=True, exist_ok=True)
     map_path = folder / f"{recorded.map_name}.xodr"
-    if not map_path.is_file():
+    if not map_path.is_file() or map_path.read_text(encoding="utf-8") != recorded.xodr:
         with atomic_path(map_path) as temporary:
             temporary.write_text(recorded.xodr, encoding="utf-8")
     path = folder / f"{case.id}.xosc"

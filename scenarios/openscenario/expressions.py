@@ -113,7 +113,10 @@ class _Evaluator:
     def _combine(self, op: ast.operator, left: Any, right: Any) -> Any:
         if isinstance(op, ast.Pow) and abs(right) > _LARGEST_POWER:
             raise ValueError(f"the exponent {right:g} is too large")
-        return _OPERATORS[type(op)](left, right)
+        found = _OPERATORS[type(op)](left, right)
+        if isinstance(found, complex):
+            raise ValueError(f"{left:g} to the power of {right:g} is no real number")
+        return found
 
 
 def _look_up(name: str, values: Mapping[str, str]) -> str:

@@ -136,9 +136,9 @@ class KeepDistance:
         return Step(speeds=(own.speed, speed), done=kept and not self.continuous)
 
     def _ahead(self, name: str, stage: Stage) -> float:
-        place = stage.states[self.entity].pose
-        found = stage.on_path_of(name, place)
-        return (found or stage.in_frame_of(name, place))[0]
+        place = stage.states[self.entity].pose if self.freespace else stage.reference_pose(self.entity)
+        ahead, _ = stage.on_path_of(name, place) or stage.in_frame_of(name, place)
+        return ahead if self.freespace else ahead + stage.entities[name].center
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,12 +186,14 @@ class Synchronise:
 
 
 def _way_to(name: str, place: Pose, stage: Stage) -> float:
-    """How far an entity has to go to a place: along its path, or as the crow flies [m]; negative behind it."""
+    """How far the point of an entity that positions refer to has to go to a place: along its path, or as the crow flies
+    [m]; negative behind it."""
+    center = stage.entities[name].center
     found = stage.on_path_of(name, place)
     if found is not None:
-        return found[0]
+        return found[0] + center
     ahead, left = stage.in_frame_of(name, place)
-    return math.copysign(math.hypot(ahead, left), ahead)
+    return math.copysign(math.hypot(ahead + center, left), ahead + center)
 
 
 @dataclass(frozen=True, kw_only=True)

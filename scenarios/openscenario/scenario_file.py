@@ -24,7 +24,6 @@ from scenarios.parameters import Values
 from scenarios.scenario import Scenario, Situation
 from worldsim.editing.edits import Look
 
-ENDING = ".xosc"
 TAG = "openscenario"
 
 

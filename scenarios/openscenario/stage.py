@@ -58,7 +58,8 @@ class Stage:
         return self.states[name].following or self.network.follow(self.states[name].pose)
 
     def on_path_of(self, name: str, place: Pose) -> tuple[float, float] | None:
-        """How far a place lies ahead of an entity along its path, and to the left of it [m]; None beside the road."""
+        """How far a place lies ahead of the middle of an entity's box along its path, and to the left of it [m]; None
+        beside the road."""
         own = self.following(name)
         if own is None:
             return None
@@ -72,8 +73,8 @@ class Stage:
         return float(ahead), float(left)
 
     def in_frame_of(self, name: str, place: Pose) -> tuple[float, float]:
-        """How far a place lies ahead of an entity and to its left [m]."""
-        at = self.reference_pose(name)
+        """How far a place lies ahead of the middle of an entity's box and to its left [m]."""
+        at = self.states[name].pose
         c, s, dx, dy = math.cos(at.yaw), math.sin(at.yaw), place.x - at.x, place.y - at.y
         return c * dx + s * dy, -s * dx + c * dy
 

@@ -44,7 +44,8 @@ def test_a_cut_in_cuts_in_and_brakes(monkeypatch):
     # at the start 5 m ahead of the ego's reference point, by its own, 1.4 m behind the middle of its box
     assert at(rows, 0.0) == pytest.approx([ego_x + 5 + 1.4, EGO_Y - 3.5, 0.0, 15.0], abs=1e-6)
     assert at(rows, -0.7)[X] == pytest.approx(ego_x + 6.4 - 0.7 * 15)
-    # ahead by more than 12 m 1.2 s later; in the ego's lane 2 s after that, and at 8 m/s in the end
+    # ahead by more than 10.6 m, from reference point to reference point, 1.2 s later; in the ego's lane 2 s after
+    # that, and at 8 m/s in the end
     y = np.array([at(rows, t / 10)[Y] for t in range(70)])
     assert y[11] == pytest.approx(EGO_Y - 3.5)
     assert y[22] == pytest.approx(EGO_Y - 1.75, abs=0.4)
@@ -181,6 +182,50 @@ def test_conditions_of_entities(play, check, entity, when):
             begun = round(0.1 * k, 1)
             break
     assert begun == when
+
+
+OFF_CENTRE = (
+    '<ScenarioObject name="other"><Vehicle name="v" vehicleCategory="car"><BoundingBox><Center x="1.4" y="0" z="0"/>'
+    '<Dimensions width="1.9" length="4.6" height="1"/></BoundingBox></Vehicle></ScenarioObject>'
+)
+"""A car whose positions are those of its rear axle."""
+
+
+@pytest.mark.parametrize(
+    ("system", "freespace", "value"),  # the other's axle is 30 m ahead of the ego's middle at first, 29.5 m 0.1 s later
+    [("entity", "false", 29.8), ("lane", "false", 29.8), ("entity", "true", 26.5), ("lane", "true", 26.5)],
+)
+def test_distances_are_of_reference_points_or_of_boxes(play, system, freespace, value):
+    check = (
+        f'<RelativeDistanceCondition entityRef="ego" relativeDistanceType="longitudinal" coordinateSystem="{system}" '
+        f'freespace="{freespace}" rule="lessThan" value="{value}"/>'
+    )
+    rows = play(event("e", private(speed(0.0)), condition(of_entity("other", check))), others=OFF_CENTRE).run(2.0)
+    assert [at(rows, t)[SPEED] for t in (0.1, 0.2)] == [5.0, 0.0]
+
+
+def test_a_distance_is_kept_from_reference_point_to_reference_point(play):
+    keep = (
+        '<LongitudinalAction><LongitudinalDistanceAction entityRef="ego" distance="15" freespace="false" '
+        'continuous="true"/></LongitudinalAction>'
+    )
+    rows = play(event("e", private(keep), at_time(0.0)), others=OFF_CENTRE).run(15.0)
+    assert at(rows, 14.0)[X] - (500 + 140) == pytest.approx(15 + 1.4, abs=0.3)
+
+
+def test_texts_are_but_equal_or_not(play):
+    declared = '<ParameterDeclaration name="n" parameterType="string" value="a"/>'
+
+    def begins(rule, value):
+        inside = (
+            f'<ByValueCondition><ParameterCondition parameterRef="n" rule="{rule}" value="{value}"/></ByValueCondition>'
+        )
+        rows = play(event("e", private(speed(9.0)), condition(inside)), parameters=declared).run(1.0)
+        return at(rows, 0.2)[SPEED] == 9.0
+
+    assert begins("equalTo", "a")
+    assert begins("notEqualTo", "b")
+    assert not begins("lessThan", "b")
 
 
 def test_edges_and_delays(play):
