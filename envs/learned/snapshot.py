@@ -50,5 +50,5 @@ def snapshot_codec(device: torch.device) -> StateCodec:
     tensor = ArrayLike(
         type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)
     )
-    open_types = (ActorScript, Director, DirectorState)
+    open_types = (ActorScript, ActorState, Director, DirectorState)
     return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_types=open_types)

@@ -230,7 +230,7 @@ _CODEC = StateCodec(
         ExternalActors, BackgroundVehicles, DriverConfig, Pedestrians, Paths, Objects, SceneState, ActorState,
         ObjectKind, SignalsAhead, RouteSignals, SignalCompliance, DirectedScene,
     ),
-    open_types=(ActorScript, Director, DirectorState),
+    open_types=(ActorScript, ActorState, Director, DirectorState),
 )  # fmt: skip
 
 _BOXES_CODEC = StateCodec(types=(Layout,))

@@ -2,9 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
+import torch
 
+from envs.learned.snapshot import snapshot_codec
 from envs.scripted_actors import ActorState
+from envs.worlds import WORLDS
 from scenarios.actors import BrakingLead, CrossingPedestrian, LaneChange, Steady
 from scenarios.catalogue import SCENARIOS
 from scenarios.measures import Braking, Gap
@@ -85,3 +89,18 @@ def test_a_case_under_control_is_measured_by_where_the_controls_led():
 def test_bad_bounds_are_named(values, message):
     with pytest.raises(ValueError, match=message):
         ActorControls(**values)
+
+
+def test_a_world_with_a_controlled_actor_can_be_saved_and_gone_on_with():
+    controls = ActorControls(num_pieces=1, max_acceleration=2.0)
+    case = SCENARIOS["lead_braking"].draw(0)
+    case = control_actor(case, controls, {parameter.name: -1.0 for parameter in controls.parameters})
+    env, again = (WORLDS["road"].make(obs="state") for _ in range(2))
+    env.reset(seed=case.seed, options=case.reference_options())
+    env.step(np.zeros(2, np.float32))
+    again.set_state(env.get_state())
+    ours, theirs = (each.step(np.zeros(2, np.float32))[4]["scene"] for each in (env, again))
+    assert np.array_equal(ours, theirs)
+    begun = ControlledActor(script=SCRIPTS[0], accelerations=(1.0,), steer=(0.0,), piece=4.0).initial(None, 0.0)
+    codec = snapshot_codec(torch.device("cpu"))
+    assert codec.unpack(codec.pack(begun)) == begun
