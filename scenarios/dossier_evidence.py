@@ -127,6 +127,12 @@ def read_evidence(
     bench_content = None
     if bench is not None:
         bench_content = _read_json(_report_file(bench), BENCH_SCHEMA, "bench-planners")
+        told = bench_content.get("provenance", {}).get("checkpoint", "")
+        if told and digest[:16] not in told:
+            raise ValueError(
+                f"{_report_file(bench)} is of the world model {told}, {checkpoint} has {digest[:16]}: drive it again "
+                "with the --checkpoint of the other reports"
+            )
         sources.append(_source(BENCH, _report_file(bench), bench_content))
     if tests is not None:
         sources.append(_source(TESTS, tests, {}))

@@ -116,6 +116,11 @@ def test_reports_that_do_not_belong_together_are_refused(config: DossierConfig, 
         dossier(replace(config, validation=changed(config.validation, {"config": {"world": "road"}})))
     with pytest.raises(ValueError, match=r"no report.json of drivedit validate|has schema"):
         dossier(replace(config, validation=config.fidelity))
+    bench = tmp_path / "bench.json"
+    facts = {"checkpoint": "other, SHA-256 ffffffffffffffff"}
+    bench.write_text(json.dumps({"schema": "drivedit.bench_planners/2", "rows": [], "drives": [], "provenance": facts}))
+    with pytest.raises(ValueError, match="is of the world model other, SHA-256 ffffffffffffffff"):
+        dossier(replace(config, bench=bench))
     with pytest.raises(ValueError, match="no JUnit XML"):
         read_tests(other)
     with pytest.raises(FileNotFoundError):
