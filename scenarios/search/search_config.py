@@ -36,7 +36,8 @@ class SearchConfig:
         first_place: seeds of the places count up from here.
         seed: of all that is drawn.
         num_workers: processes that drive at once.
-        budget: begin no drive after so many seconds; the same command drives on from there [s].
+        budget: begin no run after so many seconds; what was found by then is still driven again, and the same command
+            goes on from there [s].
         min_trust: of a policy that drives by pictures of the learned world, a drive is INVALID once `info["trust"]` has
             been below this for half a second.
         checkpoint: world model of the learned world and the planner; None takes the one that ships with the package.
