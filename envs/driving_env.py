@@ -123,7 +123,7 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     | route_done | whether it has come to the end of its route |
     | progress | signed distance along the route in this step [m] |
     | trust | how far the frame may be believed, [0, 1]; 1 in a world of truth |
-    | truncation_reason | TruncationReason: 0 none, 1 the time is up, 2 trust fell below the threshold, 3 it is over |
+    | truncation_reason | TruncationReason: 0 none, 1 time is up, 2 trust is too low, 3 the scenario is over |
     | reward_progress, reward_centred, ... | the terms of the reward, see below |
 
     and what the world has to say beyond that, numbers too.

@@ -137,7 +137,7 @@ def _verification(evidence: Evidence) -> Section:
     )  # fmt: skip
     rows = [
         ["test suite", suite, of, TESTS],
-        ["drives that can be repeated bit for bit by their SHA-256", str(digests), _of_cases(results), VALIDATION],
+        ["drives whose SHA-256 a repetition can be compared with", str(digests), _of_cases(results), VALIDATION],
         ["drives in which the world or a metric broke", str(len(broken)), _of_cases(results), VALIDATION],
         ["both reports made with the same code", "yes" if evidence.same_code else "no", "2 reports", "both reports"],
         ["starts", "the same in all worlds", f"seeds {evidence.fidelity['provenance']['seeds']}", FIDELITY],

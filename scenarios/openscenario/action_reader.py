@@ -155,13 +155,15 @@ class ActionReader:
             )
         if node.tag == "LateralDistanceAction":
             limits = node.find("DynamicConstraints")
-            side = {"rightToReferencedEntity": -1.0}.get(node.attributes.get("displacement", "any"), 1.0)
+            displacement = node.attributes.get("displacement", "any")
+            side = -1.0 if displacement == "rightToReferencedEntity" else 1.0
             distance = node.number("distance", 0.0)
             if node.flag("freespace"):
                 raise node.error("freespace is not supported of a lateral distance")
             return across.KeepLateralDistance(
                 entity=self._entity(node),
                 distance=left * distance if self.frame.carla else side * distance,
+                either_side=displacement == "any" and not self.frame.carla,
                 max_speed=_USUAL_LATERAL_SPEED if limits is None else limits.number("maxSpeed", _USUAL_LATERAL_SPEED),
                 continuous=node.flag("continuous"),
             )

@@ -126,19 +126,24 @@ class KeepLateralDistance:
     Args:
         entity: its name.
         distance: to the left of it [m].
+        either_side: it stays on the side where it is, to the left or to the right.
         max_speed: sideways [m/s].
         continuous: keeps it.
     """
 
     entity: str
     distance: float
+    either_side: bool
     max_speed: float
     continuous: bool
     axis: Axis = "lateral"
 
     def begin(self, name: str, stage: Stage) -> Run:
-        """See Action."""
-        return Run(begun=stage.time, start=stage.states[name].lateral)
+        """See Action; `target` is the distance to the left."""
+        found, distance = stage.on_path_of(name, stage.states[self.entity].pose), self.distance
+        if self.either_side and found is not None and found[1] > 0:  # the other is on its left
+            distance = -distance
+        return Run(begun=stage.time, start=stage.states[name].lateral, target=distance)
 
     def step(self, run: Run, name: str, stage: Stage) -> Step:
         """See Action."""
@@ -146,7 +151,7 @@ class KeepLateralDistance:
         found = stage.on_path_of(name, stage.states[self.entity].pose)
         if found is None:
             return Step()
-        left = state.along * (found[1] + self.distance)
+        left = state.along * (found[1] + run.target)
         reach = min(self.max_speed, STEEPEST * state.speed) * stage.dt  # who stands does not slide
         lateral = state.lateral + max(min(left, reach), -reach)
         return Step(lateral=lateral, done=abs(left) <= reach and not self.continuous)

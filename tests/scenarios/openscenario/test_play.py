@@ -213,6 +213,19 @@ def test_a_distance_is_kept_from_reference_point_to_reference_point(play):
     assert at(rows, 14.0)[X] - (500 + 140) == pytest.approx(15 + 1.4, abs=0.3)
 
 
+@pytest.mark.parametrize(
+    ("displacement", "left"), [("any", -3.0), ("rightToReferencedEntity", -3.0), ("leftToReferencedEntity", 3.0)]
+)
+def test_a_lateral_distance_is_kept_on_the_side_that_is_asked_for(play, displacement, left):
+    keep = (
+        f'<LateralDistanceAction entityRef="ego" distance="3" freespace="false" continuous="true" '
+        f'displacement="{displacement}"/>'
+    )
+    start = place_other('<RelativeLanePosition entityRef="ego" dLane="-1" ds="20"/>', 10.0)
+    rows = play(event("e", private(lateral(keep)), at_time(0.0)), init=start).run(10.0)
+    assert at(rows, 9.0)[Y] == pytest.approx(EGO_Y + left, abs=1e-3)
+
+
 def test_texts_are_but_equal_or_not(play):
     declared = '<ParameterDeclaration name="n" parameterType="string" value="a"/>'
 
