@@ -239,16 +239,16 @@ def _scenarios():
 
 def _falsify():
     """Search a scenario for failures of a policy, and confirm them in the reference world; exit code 1 if there are."""
-    from scenarios.search.falsify import falsify
-    from scenarios.search.falsify_config import FalsifyConfig
+    from scenarios.falsification.falsify import falsify
+    from scenarios.falsification.falsify_config import FalsifyConfig
 
     return FalsifyConfig, falsify
 
 
 def _estimate():
     """Estimate the probability of a failure under a scenario's distribution, with an interval."""
-    from scenarios.search.estimate import estimate
-    from scenarios.search.estimate_config import EstimateConfig
+    from scenarios.falsification.estimate import estimate
+    from scenarios.falsification.estimate_config import EstimateConfig
 
     return EstimateConfig, estimate
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenarios.search.actor_controls import ActorControls
-from scenarios.search.samplers import SamplerName, check_cma
-from scenarios.search.search_config import SearchConfig
-from scenarios.search.search_drives import DriveSetup
-from scenarios.search.search_space import SearchSpace
+from scenarios.falsification.actor_controls import ActorControls
+from scenarios.falsification.samplers import SamplerName, check_cma
+from scenarios.falsification.search_config import SearchConfig
+from scenarios.falsification.search_drives import DriveSetup
+from scenarios.falsification.search_space import SearchSpace
 
 
 @dataclass(frozen=True, kw_only=True)

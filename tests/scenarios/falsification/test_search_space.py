@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from scenarios.catalogue import SCENARIOS
+from scenarios.falsification.actor_controls import ActorControls
+from scenarios.falsification.search_space import SearchSpace
 from scenarios.parameters import Parameter, flag
-from scenarios.search.actor_controls import ActorControls
-from scenarios.search.search_space import SearchSpace
 
 
 def test_quantiles_are_those_of_the_declared_distribution():

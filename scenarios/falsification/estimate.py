@@ -12,15 +12,15 @@ from tqdm import tqdm
 
 from envs.folder_lock import lock_folder
 from envs.worlds import WORLDS
+from scenarios.falsification.cross_entropy import to_shares
+from scenarios.falsification.estimate_config import EstimateConfig
+from scenarios.falsification.probability import Estimate, importance_sampling, monte_carlo
+from scenarios.falsification.runs import RunLog, SearchRun
+from scenarios.falsification.search_drives import OutOfTimeError, SearchDrives, look_at_policy
+from scenarios.falsification.search_space import SearchSpace
+from scenarios.falsification.subset_simulation import subset_simulation
 from scenarios.plots import robustness_figure
 from scenarios.report import Figure, Page, Section, Stat, Table, provenance, write_json, write_page
-from scenarios.search.cross_entropy import to_shares
-from scenarios.search.estimate_config import EstimateConfig
-from scenarios.search.probability import Estimate, importance_sampling, monte_carlo
-from scenarios.search.runs import RunLog, SearchRun
-from scenarios.search.search_drives import OutOfTimeError, SearchDrives, look_at_policy
-from scenarios.search.search_space import SearchSpace
-from scenarios.search.subset_simulation import subset_simulation
 from scenarios.validate import checkpoint_used
 from scenarios.verdict import BROKEN_EXIT, EXIT_CODES, Verdict
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from scenarios.search.probability import importance_sampling, monte_carlo
-from scenarios.search.subset_simulation import subset_simulation
+from scenarios.falsification.probability import importance_sampling, monte_carlo
+from scenarios.falsification.subset_simulation import subset_simulation
 
 ESTIMATORS = [monte_carlo, importance_sampling, subset_simulation]
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from scenarios.search.cross_entropy import Gaussian
+from scenarios.falsification.cross_entropy import Gaussian
 from scenarios.statistics import Interval, clopper_pearson
 
 PILOT_SHARE = 0.5

@@ -11,8 +11,8 @@ from envs.scripted_actors import ActorState
 from envs.worlds import WORLDS
 from scenarios.actors import BrakingLead, CrossingPedestrian, LaneChange, Steady
 from scenarios.catalogue import SCENARIOS
+from scenarios.falsification.actor_controls import ActorControls, ControlledActor, OnScript, control_actor
 from scenarios.measures import Braking, Gap
-from scenarios.search.actor_controls import ActorControls, ControlledActor, OnScript, control_actor
 from worldsim.datatypes.vehicle import VehicleModel
 
 DT = 0.1

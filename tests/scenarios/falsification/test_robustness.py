@@ -13,9 +13,9 @@ from scenarios.case_results import BROKEN, Measurement, measure, undriven_result
 from scenarios.case_runner import ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS
 from scenarios.criteria import Criterion
+from scenarios.falsification.robustness import BROKEN as WORST
+from scenarios.falsification.robustness import FAMILIES, INVALID, measure_robustness
 from scenarios.metrics.metric_value import Validity
-from scenarios.search.robustness import BROKEN as WORST
-from scenarios.search.robustness import FAMILIES, INVALID, measure_robustness
 from worldsim.datatypes.signals import SignalKind
 
 

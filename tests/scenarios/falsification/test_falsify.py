@@ -12,9 +12,9 @@ from drivedit import main
 from envs.driving_env import DrivingEnv
 from scenarios.case_runner import ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS
-from scenarios.search.counterexamples import choose_distinct
-from scenarios.search.runs import RunLog, SearchRun
-from scenarios.search.search_space import SearchSpace
+from scenarios.falsification.counterexamples import choose_distinct
+from scenarios.falsification.runs import RunLog, SearchRun
+from scenarios.falsification.search_space import SearchSpace
 
 DRIVERS = (
     SOURCE
@@ -41,7 +41,7 @@ class Dies(Late):
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     runner = ReferenceCaseRunner(DrivingEnv(StraightWorld(), obs="state"))
-    monkeypatch.setattr("scenarios.search.search_drives.shared_case_runner", lambda *_, **__: runner)
+    monkeypatch.setattr("scenarios.falsification.search_drives.shared_case_runner", lambda *_, **__: runner)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(DRIVERS)
     return tmp_path

@@ -17,17 +17,24 @@ from tqdm import tqdm
 from envs.folder_lock import lock_folder
 from envs.worlds import WORLDS
 from scenarios.case_results import CaseResult
+from scenarios.falsification.case_file import CaseFile
+from scenarios.falsification.counterexamples import Counterexample, choose_distinct
+from scenarios.falsification.falsification import Falsification, print_falsification, report_content
+from scenarios.falsification.falsification_page import falsification_page
+from scenarios.falsification.falsify_config import FalsifyConfig
+from scenarios.falsification.runs import RunLog, SearchRun
+from scenarios.falsification.samplers import SAMPLERS
+from scenarios.falsification.search_drives import (
+    DriveSetup,
+    OutOfTimeError,
+    SearchDrives,
+    drive_case,
+    look_at_policy,
+    warm_up,
+)
 from scenarios.json_log import JsonLog, read_log
 from scenarios.report import provenance, write_json, write_page
 from scenarios.reproduction import FAILURES, command_line
-from scenarios.search.case_file import CaseFile
-from scenarios.search.counterexamples import Counterexample, choose_distinct
-from scenarios.search.falsification import Falsification, print_falsification, report_content
-from scenarios.search.falsification_page import falsification_page
-from scenarios.search.falsify_config import FalsifyConfig
-from scenarios.search.runs import RunLog, SearchRun
-from scenarios.search.samplers import SAMPLERS
-from scenarios.search.search_drives import DriveSetup, OutOfTimeError, SearchDrives, drive_case, look_at_policy, warm_up
 from scenarios.validate import checkpoint_used
 from scenarios.verdict import BROKEN_EXIT
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from scenarios.search.cross_entropy import Gaussian, to_normal, to_shares
-from scenarios.search.search_space import SearchSpace
+from scenarios.falsification.cross_entropy import Gaussian, to_normal, to_shares
+from scenarios.falsification.search_space import SearchSpace
 
 SamplerName = Literal["cross-entropy", "cma", "random"]
 MAX_REDRAWS = 200

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scenarios.catalogue import SCENARIOS
-from scenarios.search.samplers import SAMPLERS
-from scenarios.search.search_space import SearchSpace
+from scenarios.falsification.samplers import SAMPLERS
+from scenarios.falsification.search_space import SearchSpace
 
 SPACE = SearchSpace(scenario=SCENARIOS["cut_in"], seeds=(0, 1))
 

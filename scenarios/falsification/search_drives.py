@@ -26,12 +26,12 @@ from policies.search.sampling_planner import SamplingPlannerConfig
 from scenarios.case_results import CaseResult, dead_result, num_together, run_cases
 from scenarios.case_runner import NUM_TOGETHER, CaseRunner, shared_case_runner
 from scenarios.driving_process import Death, Whereabouts, run_in_process
+from scenarios.falsification import robustness
+from scenarios.falsification.runs import RunLog, SearchRun
+from scenarios.falsification.search_space import SearchSpace
 from scenarios.report import checkpoint_digest, code_digest, files_digest, planners_digest
 from scenarios.reproduction import keep_failure
 from scenarios.scenario import Case
-from scenarios.search import robustness
-from scenarios.search.runs import RunLog, SearchRun
-from scenarios.search.search_space import SearchSpace
 from scenarios.supervised_drives import drive_supervised
 from scenarios.validate import checkpoint_used
 from scenarios.validity import ValidityConfig

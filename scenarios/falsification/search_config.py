@@ -12,8 +12,8 @@ from envs.worlds import LocalWorldName
 from policies.registry import POLICY_HELP
 from policies.search.sampling_planner import SamplingPlannerConfig
 from scenarios.catalogue import SCENARIOS
+from scenarios.falsification.search_drives import DriveSetup
 from scenarios.scenario import Scenario
-from scenarios.search.search_drives import DriveSetup
 
 if TYPE_CHECKING:
     OneScenario = str

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from scenarios.case_results import CaseResult
-from scenarios.search.runs import SearchRun
-from scenarios.search.search_space import SearchSpace
+from scenarios.falsification.runs import SearchRun
+from scenarios.falsification.search_space import SearchSpace
 from scenarios.statistics import Interval, clopper_pearson
 
 Avoidable = Literal["avoidable", "not avoidable", "not asked", "not known"]

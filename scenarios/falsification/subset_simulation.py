@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenarios.search.probability import BATCH, Estimate, Level, LimitState, draw_admitted
+from scenarios.falsification.probability import BATCH, Estimate, Level, LimitState, draw_admitted
 from scenarios.statistics import Interval
 
 LEVEL_SHARE = 0.1

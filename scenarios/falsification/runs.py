@@ -24,7 +24,7 @@ class SearchRun:
         values: of each parameter by its name.
         seed: of the place.
         outcome: as in CaseResult.
-        robustness: see `scenarios.search.robustness`.
+        robustness: see `scenarios.falsification.robustness`.
         criterion: that decides it.
         reason: why it is invalid, or what broke; "" otherwise.
         step: at which a collision, the road's edge or a broken policy ended it; None otherwise.

@@ -9,15 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scenarios.search.counterexamples import (
+from scenarios.falsification.counterexamples import (
     Avoidable,
     Confirmation,
     Counterexample,
     count_avoidable,
     count_confirmed,
 )
-from scenarios.search.falsify_config import FalsifyConfig
-from scenarios.search.runs import SearchRun
+from scenarios.falsification.falsify_config import FalsifyConfig
+from scenarios.falsification.runs import SearchRun
 from scenarios.verdict import BROKEN_EXIT
 
 SCHEMA = "drivedit.falsification/1"

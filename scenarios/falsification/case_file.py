@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.catalogue import SCENARIOS
+from scenarios.falsification.actor_controls import ActorControls
+from scenarios.falsification.runs import SearchRun
+from scenarios.falsification.search_space import PLACE, SearchSpace
 from scenarios.report import write_json
 from scenarios.scenario import Case
-from scenarios.search.actor_controls import ActorControls
-from scenarios.search.runs import SearchRun
-from scenarios.search.search_space import PLACE, SearchSpace
 
 if TYPE_CHECKING:
-    from scenarios.search.falsify_config import FalsifyConfig
+    from scenarios.falsification.falsify_config import FalsifyConfig
 
 SCHEMA = "drivedit.case/1"
 """Name and version of the file; a change that its readers must know of counts up."""

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
+from scenarios.falsification.actor_controls import ActorControls, control_actor
 from scenarios.parameters import MAX_DRAWS, Parameter
 from scenarios.scenario import Case, Scenario
-from scenarios.search.actor_controls import ActorControls, control_actor
 
 PLACE = "place"
 """The axis that says where: which of the seeds a case is set by."""

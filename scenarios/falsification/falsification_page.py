@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from envs.worlds import WORLDS
+from scenarios.falsification.counterexamples import Counterexample
+from scenarios.falsification.falsification import Falsification, describe
 from scenarios.metric_tables import case_metrics_table
 from scenarios.plots import parameters_figure, robustness_figure
 from scenarios.report import Card, Figure, Fold, Note, Page, Section, Stat, SvgFigure, Table
 from scenarios.reproduction import FAILURES
 from scenarios.rollout_files import load_drive
-from scenarios.search.counterexamples import Counterexample
-from scenarios.search.falsification import Falsification, describe
 from scenarios.svg_figures import top_view_svg
 from scenarios.validation_page import criteria_table
 

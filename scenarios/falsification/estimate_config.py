@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from scenarios.search.search_config import SearchConfig
-from scenarios.search.search_drives import DriveSetup
-from scenarios.search.search_space import SearchSpace
+from scenarios.falsification.search_config import SearchConfig
+from scenarios.falsification.search_drives import DriveSetup
+from scenarios.falsification.search_space import SearchSpace
 
 MethodName = Literal["monte-carlo", "importance-sampling", "subset-simulation"]
 
