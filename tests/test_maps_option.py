@@ -11,6 +11,7 @@ pytest.importorskip("carla", reason="the reference world's roads need the carla 
 from drivedit import main
 from envs.maps.map_files import MapFile, find_maps, read_maps
 from envs.maps.towns.procedural_towns import town_xodr
+from envs.trivial_worlds import TRIVIAL_WORLDS
 from scenarios.catalogue import SCENARIOS
 from scenarios.scenario import place_on_maps
 from training.data.rollouts import EpisodeSource, RolloutDataset
@@ -119,7 +120,7 @@ def test_both_worlds_of_fidelity_start_on_the_maps(folder: Path, tmp_path: Path,
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["provenance"]["maps"] == MapFile(path=folder / "alpha.xodr").label
     drives = [json.loads(line) for line in (tmp_path / "drives.jsonl").read_text().splitlines()[1:]]
-    assert {drive["world"] for drive in drives} == {"road", "learned"}
+    assert {drive["world"] for drive in drives} == {"road", "learned", *TRIVIAL_WORLDS}
     assert all(drive["outcome"] != "invalid" for drive in drives)
     args[1] = folder / "beta.xodr"
     assert main(["fidelity", *map(str, args)]) == 2, "a log of drives on another map is not gone on with"
