@@ -78,9 +78,9 @@ class AlpaSimDriver:
             ValueError: there are no pictures to send.
         """
         camera, model = self.address.camera, self.vehicle_model
-        clip = env.start_clip(pictures=camera is not None)
-        if camera is not None and not clip.has_frames:
+        if camera is not None and env.obs != "pixels":
             raise ValueError(f"the driver at {self.address} sees pictures, of which there are none: give camera=none")
+        clip = env.start_clip(pictures=camera is not None)
         self.controller.reset()
         self._dt, self._step, self._plan, self._idle = float(env.world.dt), 0, None, 0.0
 
@@ -118,7 +118,7 @@ class AlpaSimDriver:
         self._take(self._tell("drive", request), vehicle, tick / TICKS)
 
         self._step += 1
-        if self._plan is None or self._plan.times[-1] <= tick / TICKS:
+        if self._plan is None or not self._plan.goes_beyond(tick / TICKS):
             return self._stop.act(frame, info)
         waypoints = self._plan.waypoints(vehicle, tick / TICKS + np.array(PLAN_TIMES))
         return self.controller.act(waypoints, float(vehicle[VehicleColumn.SPEED]), self._dt)
@@ -138,7 +138,7 @@ class AlpaSimDriver:
         except ValueError as error:
             reason = f"cannot follow the plan of its driver at {self.address}: it {error}"
             raise PolicyError(reason, self._step) from error
-        if plan is not None:
+        if plan is not None and plan.goes_beyond(time):
             self._plan, self._idle = plan, 0.0
             return
         self._idle += self._dt

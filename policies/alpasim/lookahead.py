@@ -46,7 +46,11 @@ def plan_ahead(policy: Policy, observation: Observation, action: np.ndarray, *, 
 
 def observed_info(observation: Observation) -> dict[str, Any]:
     """What a policy is shown beside the frame: of an env's info, that which is known here."""
-    return {"scene": observation.scene().to_vector(), "vehicle": observation.vehicle.copy()}
+    return {
+        "scene": observation.scene().to_vector(),
+        "vehicle": observation.vehicle.copy(),
+        "progress": np.float64(observation.driven),
+    }
 
 
 def _go_on(before: Observation, action: np.ndarray) -> Observation:
@@ -54,13 +58,19 @@ def _go_on(before: Observation, action: np.ndarray) -> Observation:
     boxes, speeds = before.objects.boxes.copy(), before.objects.speeds
     yaw = boxes[:, VehicleColumn.YAW]
     boxes[:, : VehicleColumn.YAW] += PLAN_STEP * speeds[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
-    driven = float(np.hypot(*(vehicle - before.vehicle)[: VehicleColumn.YAW]))
+    driven = distance_driven(before.vehicle, vehicle)
     return replace(
         before,
         vehicle=vehicle,
         objects=Objects(boxes=boxes, speeds=speeds, kinds=before.objects.kinds),
         signal=before.signal.after(driven),
+        driven=driven,
     )
+
+
+def distance_driven(before: np.ndarray, after: np.ndarray) -> float:
+    """From one VEHICLE_NAMES [6] to another [m]."""
+    return float(np.hypot(*(after - before)[: VehicleColumn.YAW]))
 
 
 def _copy_policy(policy: Policy) -> Policy:

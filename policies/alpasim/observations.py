@@ -63,6 +63,7 @@ class Observation:
         signal: the next light.
         speed_limit: [m/s]; None where it was not told.
         model: the ego's.
+        driven: since the observation before [m].
     """
 
     vehicle: np.ndarray
@@ -71,6 +72,7 @@ class Observation:
     signal: Signal
     speed_limit: float | None
     model: VehicleModel
+    driven: float = 0.0
 
     @staticmethod
     def read(context: DriveContext, model: VehicleModel) -> Observation:

@@ -46,13 +46,18 @@ class Plan:
         rigs = np.stack([points[:, 0], points[:, 1], yaw], axis=-1)
         return Plan(times=ticks / TICKS, poses=centre_poses(rigs, model))
 
+    def goes_beyond(self, time: float) -> bool:
+        """Whether it is of use at `time` [s]. Drivers of carla_driver_interface answer with the car's pose of now alone
+        where AlpaSim's answer with an empty plan."""
+        return bool(self.times[-1] > time + 0.5 / TICKS)
+
     def check_covers(self, time: float, place: np.ndarray) -> None:
         """See that it is a plan for a car that is at `place` [2] [m] at `time` [s].
 
         Raises:
             ValueError: it is over by then, or is far away.
         """
-        if self.times[-1] <= time:
+        if self.times[-1] < time - 0.5 / TICKS:
             raise ValueError(f"ends at {self.times[-1]:.3f} s, and it is {time:.3f} s")
         away = float(np.hypot(*(self.poses[0, :2] - place)))
         if away > FARTHEST_BEGIN:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from carla_driver_interface.driver import BaseDriver, DriveContext, DriveResult, SessionState
 from carla_driver_interface.geometry import Pose, Trajectory
 
 from envs.driving_env import DrivingEnv
-from policies.alpasim.lookahead import PLAN_STEP, observed_info, plan_ahead
+from policies.alpasim.lookahead import PLAN_STEP, distance_driven, observed_info, plan_ahead
 from policies.alpasim.observations import Observation, past_frames
 from policies.alpasim.observed_world import ObservedWorld
 from policies.alpasim.rig import TICKS, relative_poses, rig_poses
@@ -84,11 +85,16 @@ class _SessionDrive:
     def __init__(self, policy: Policy, camera: str | None, model: VehicleModel) -> None:
         self._policy, self._camera, self._model = policy, camera, model
         self._world: ObservedWorld | None = None
+        self._last: Observation | None = None
         self._lock = threading.Lock()
 
     def plan(self, ctx: DriveContext) -> Trajectory:
         with self._lock:
             observation = Observation.read(ctx, self._model)
+            if self._last is not None:
+                driven = distance_driven(self._last.vehicle, observation.vehicle)
+                observation = replace(observation, driven=driven)
+            self._last = observation
             frames = NO_FRAME[None] if self._camera is None else past_frames(ctx.session, self._camera)
             self._observe(ctx, observation, frames)
             action = np.array(self._policy.act(frames[-1], observed_info(observation)), np.float32)
