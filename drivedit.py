@@ -350,6 +350,13 @@ def _serve():
     return ServeConfig, serve
 
 
+def _serve_driver():
+    """Serve a policy on AlpaSim's egodriver contract, for AlpaSim and others that ask drivers over it."""
+    from policies.alpasim.serve import ServeDriverConfig, serve_driver
+
+    return ServeDriverConfig, serve_driver
+
+
 _VERBS: dict[str, Verb] = {
     verb.__name__.removeprefix("_").replace("_", "-"): verb
     for verb in (
@@ -372,6 +379,7 @@ _VERBS: dict[str, Verb] = {
         _evaluate,
         _benchmark,
         _serve,
+        _serve_driver,
     )
 }
 

@@ -116,6 +116,12 @@ def _make_plant(settings: PolicySettings) -> Policy:
     return PlanTPlanner.load()
 
 
+def _make_alpasim(settings: PolicySettings) -> Policy:
+    from policies.alpasim.client import make_alpasim_driver  # loads gRPC
+
+    return make_alpasim_driver(settings.argument)
+
+
 POLICIES: dict[str, PolicyEntry] = {
     entry.name: entry
     for entry in (
@@ -200,6 +206,14 @@ POLICIES: dict[str, PolicyEntry] = {
             title="the actions of an earlier drive or of a recorded episode",
             factory=_make_replay,
             argument="FILE",
+            needs_argument=True,
+        ),
+        PolicyEntry(
+            name="alpasim",
+            title="asks a driver behind AlpaSim's egodriver contract, and follows its plans; needs the extra alpasim",
+            factory=_make_alpasim,
+            uses_pictures=True,
+            argument="HOST:PORT",
             needs_argument=True,
         ),
         PolicyEntry(
