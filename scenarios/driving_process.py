@@ -7,8 +7,10 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from enum import Enum
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
@@ -79,6 +81,13 @@ class Death:
     together: int = 1
 
 
+class Request(Enum):
+    """What a generator in a driving process yields in order to be sent something."""
+
+    NEXT = "next"
+    """Whatever is to be done next."""
+
+
 class _Answer(NamedTuple):
     """What the process sends: a value, of which more may come, or an error and its traceback."""
 
@@ -89,7 +98,7 @@ class _Answer(NamedTuple):
 
 
 def run_in_process(
-    function: Callable[..., Any], *arguments: Any, on_item: Callable[[Any], None] | None = None
+    function: Callable[..., Any], *arguments: Any, on_item: Callable[[Any], Any] = lambda item: None
 ) -> Any | Death:
     """What `function(whereabouts, *arguments)` returns, or how its process ended.
 
@@ -100,14 +109,27 @@ def run_in_process(
         function: gets the Whereabouts that it keeps up to date, and the arguments; its value must be picklable, or
             it is a generator of such values.
         arguments: of it.
-        on_item: is called, here, with each of the values of a generator as soon as there is one.
+        on_item: is called, here, with each of the values of a generator as soon as there is one; what it returns is
+            sent to the generator if the value is a Request.
 
     Raises:
         Exception: what the function raised.
     """
+    with closing(iterate_process(function, *arguments)) as items:
+        reply = None
+        while True:
+            try:
+                item = items.send(reply)
+            except StopIteration as end:
+                return end.value
+            reply = on_item(item)
+
+
+def iterate_process(function: Callable[..., Any], *arguments: Any) -> Generator[Any, Any, Any | Death]:
+    """`run_in_process` step by step: yields what goes to `on_item`, is sent what that answers, and returns the end."""
     context = get_context("fork") if _can_fork() else get_context("spawn")
     whereabouts = context.RawValue(Whereabouts, -1, 1, False, -1, b"")
-    answers, far_end = context.Pipe(duplex=False)
+    answers, far_end = context.Pipe()
     process = context.Process(target=_work, args=(far_end, whereabouts, function, arguments), name="drive")
     process.start()
     far_end.close()
@@ -119,8 +141,10 @@ def run_in_process(
             answer = _receive(answers)
             if answer is None or not answer.more:
                 break
-            if on_item is not None:
-                on_item(answer.value)
+            reply = yield answer.value
+            if isinstance(answer.value, Request):
+                with suppress(OSError):  # it has ended, which is found out above
+                    answers.send_bytes(pickle.dumps(reply))
         process.join(END_TIMEOUT)
     finally:
         if process.is_alive():  # Ctrl-C here, or threads of a policy that do not end
@@ -166,10 +190,8 @@ def _work(
     watch_policies(whereabouts)
     try:
         value = function(whereabouts, *arguments)
-        if isinstance(value, Iterator):
-            for item in value:
-                connection.send_bytes(pickle.dumps(_Answer(item, more=True)))
-            value = None
+        if isinstance(value, Generator):
+            value = _send_items(connection, value)
         message = pickle.dumps(_Answer(value))
     except BaseException as error:
         message = _dump_error(error)
@@ -177,6 +199,18 @@ def _work(
     connection.close()
     sys.stdout.flush()
     sys.stderr.flush()
+
+
+def _send_items(connection: Connection, items: Generator[Any, Any, Any]) -> Any:
+    """Send what a generator yields, hand it what it asks for; returns what it does."""
+    reply = None
+    while True:
+        try:
+            item = items.send(reply)
+        except StopIteration as end:
+            return end.value
+        connection.send_bytes(pickle.dumps(_Answer(item, more=True)))
+        reply = pickle.loads(connection.recv_bytes()) if isinstance(item, Request) else None
 
 
 def _receive(answers: Connection) -> _Answer | None:

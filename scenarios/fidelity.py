@@ -33,6 +33,7 @@ from scenarios.scenario import Case, place_on_maps
 from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios, scenario_files
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
+from scenarios.workers import make_workers
 
 Task = tuple[str, str]
 """A planner, by name, in a world."""
@@ -74,6 +75,8 @@ class FidelityConfig:
             `envs.trivial_worlds`, so that the learned world's numbers stand beside theirs.
         allow_pickle: an `own` sb3 may load its file, which can run any code: only one whose maker you trust.
         num_workers: processes that drive, each with worlds of its own.
+        ray: HOST:PORT of a Ray cluster's head, or "auto", on whose CPUs the planners drive instead; needs the extra
+            "ray" (docs/validation.md).
 
     Raises:
         ValueError: a count is too small, a name is unknown, there is no scenario, or there are fewer than 3 planners.
@@ -94,6 +97,7 @@ class FidelityConfig:
     trivial_worlds: bool = True
     allow_pickle: bool = False
     num_workers: int = 1
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("num_seeds", 1), ("num_workers", 1), ("first_seed", 0), ("recovery_starts", 0)):
@@ -200,6 +204,9 @@ def _drive_missing(
     # The reference planner goes first: the others' progress is measured against its own.
     reference = {task: todo for task, todo in missing.items() if task[1] == REFERENCE_PLANNER}
     others = {task: todo for task, todo in missing.items() if task not in reference}
+    if left == 0:
+        return
+    workers = make_workers(config.ray, config.num_workers)
     with tqdm(total=total, initial=total - left, unit="drive", desc="fidelity") as bar:
 
         def keep(drive: Drive) -> None:
@@ -210,7 +217,7 @@ def _drive_missing(
             drive_supervised(
                 partial(_drive_cases, config),
                 _make_jobs(config, group, log),
-                config.num_workers,
+                workers,
                 on_drive=keep,
                 on_death=undriven_drive,
             )

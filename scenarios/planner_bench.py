@@ -29,6 +29,7 @@ from scenarios.scenario import Case, place_on_maps
 from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_starts, load_scenarios, scenario_files
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
+from scenarios.workers import LocalWorkers
 
 DEFAULT_PLANNERS = tuple(name for name, entry in POLICIES.items() if not entry.needs_argument)
 DEFAULT_SCENARIOS = ("lead_braking", "cut_in", "pedestrian_crossing", "traffic")
@@ -186,7 +187,8 @@ def _drive_missing(
                 bar.set_postfix_str(f"{drive.planner} in {drive.world}", refresh=False)
                 bar.update()
 
-            drive_supervised(partial(_drive_cases, config), jobs, config.num_workers, on_drive=keep, on_death=_undriven)
+            workers = LocalWorkers(config.num_workers)
+            drive_supervised(partial(_drive_cases, config), jobs, workers, on_drive=keep, on_death=_undriven)
 
 
 def _reference_progress(log: DriveLog[PlannerDrive], world: str, case: Case) -> float | None:

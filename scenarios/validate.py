@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from envs.worlds import WORLDS
 from policies.own import own_policy_files
 from policies.policy import Policy
 from policies.policy_error import PolicyError
-from policies.registry import files_of_policy, find_entry, make_policy, uses_pictures
+from policies.registry import files_of_policy, find_entry, uses_pictures
 from scenarios.baseline import SCHEMA, compare_with_baseline, read_report
 from scenarios.case_results import CaseResult, dead_result, describe_trouble, severity
 from scenarios.case_runner import check_device, make_case_runner
@@ -37,11 +38,13 @@ from scenarios.rerun_file import Run, check_rerun, write_rerun
 from scenarios.scenario import Case, place_on_maps
 from scenarios.scenario_choice import as_selected, load_scenarios, scenario_files
 from scenarios.validation_config import ValidateConfig
+from scenarios.validation_jobs import drive_on_workers, make_configured_policy
 from scenarios.validation_page import validation_page
 from scenarios.validation_report import Validation, print_validation, report_content
 from scenarios.validation_run import CaseLog, add_to_log, drive_cases, logged_results, remove_kept_drives, remove_log
 from scenarios.validity import ValidityConfig
 from scenarios.verdict import BROKEN_EXIT, decide, decided
+from scenarios.workers import ClusterWorkers
 
 
 def validate(config: ValidateConfig) -> int:
@@ -139,16 +142,13 @@ def _drive(
     are to be filmed and can be, `alone` one after the other; returns their conditions."""
     if checkpoint_used(config) is not None:
         check_device(config.device)
-    policy = make_policy(
-        config.policy,
-        checkpoint=config.checkpoint,
-        device=config.device,
-        planner=config.planner,
-        allow_pickle=config.allow_pickle,
-    )
+    policy = make_configured_policy(config)
     conditions = run_conditions(config, maps)
     log = CaseLog(config.out, conditions, _merge(config, conditions))
     log.keep_only(cases)
+    validity, pictures, elsewhere = _validity(config, policy), _makes_pictures(config, policy), None
+    if config.ray is not None and any(case.id not in log.results for case in cases):
+        elsewhere = partial(drive_on_workers, config, ClusterWorkers(config.ray), policy, validity, pictures)
     drive_cases(
         lambda pictures: make_case_runner(
             config.world, config.checkpoint, config.device, config.carla(), pixels=pictures
@@ -156,11 +156,11 @@ def _drive(
         policy,
         cases,
         log,
-        validity=_validity(config, policy),
+        validity=validity,
         verdict=config.verdict_config(),
         budget=config.budget,
         spent=spent,
-        pictures=_makes_pictures(config, policy),
+        pictures=pictures,
         num_videos=config.num_videos,
         keep_drives=config.rerun is not None,
         film_folders=_film_folders(config),
@@ -169,6 +169,7 @@ def _drive(
         title=config.policy,
         alone=alone,
         whereabouts=whereabouts,
+        elsewhere=elsewhere,
     )
     return conditions
 
@@ -316,6 +317,7 @@ def _reproduce(config: ValidateConfig, result: CaseResult) -> str:
         shard="",
         merge=(),
         budget=None,
+        ray=None,
         rerun=None,
         expect=result.digest,
     )

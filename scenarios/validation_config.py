@@ -52,6 +52,8 @@ class ValidateConfig:
         shard: "i/n" drives the i-th of n parts of the cases; `merge` puts the parts together.
         merge: folders, or report.json files, of shards whose results are taken over; only what is missing is driven.
         budget: begin no case after so many seconds; the same command drives on from there [s].
+        ray: HOST:PORT of a Ray cluster's head, or "auto", on whose CPUs the cases are driven (docs/validation.md); this
+            machine keeps the results and makes the films. Needs the extra "ray".
         expect: SHA-256 of the only case's drive, as in failures/; the exit code is 3 if it is another.
         num_videos: of the worst drives, per scenario; 0 films no failure either. Policies that do not look are driven
             without pictures, and again with them for films. Start clips are kept between runs in the user's cache
@@ -88,6 +90,7 @@ class ValidateConfig:
     shard: str = ""
     merge: tuple[Path, ...] = ()
     budget: float | None = None
+    ray: str | None = None
     expect: str = ""
     num_videos: int = 2
     rerun: Path | None = None
@@ -116,6 +119,8 @@ class ValidateConfig:
             raise ValueError(f"expect is for a single case, got {self.num_seeds * len(self.scenarios)}")
 
     def _check_world(self) -> None:
+        if self.ray is not None and WORLDS[self.world].remote:
+            raise ValueError(f"ray={self.ray!r} is for worlds 'road' and 'learned': {self.world!r} is a server")
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tqdm import tqdm
 
 from policies.drive import Rollout
 from policies.policy import Policy
-from scenarios.case_results import CaseResult, num_together, run_cases
+from scenarios.case_results import CaseResult, OnCase, num_together, run_cases
 from scenarios.case_runner import CaseRunner
 from scenarios.catalogue import SCENARIOS
 from scenarios.driving_process import Whereabouts
@@ -28,6 +29,8 @@ from scenarios.verdict import VerdictConfig, decided
 
 LOG_NAME = "cases.jsonl"
 """Finished cases of a validation that is not complete."""
+DriveElsewhere = Callable[[Sequence[Case], Callable[[], bool], OnCase], None]
+"""Drives cases until it is told that the time is up, and calls with each result."""
 REPORTS = ("report.html", "report.json", "junit.xml")
 """What a validation that is complete leaves beside its drives."""
 
@@ -137,6 +140,7 @@ def drive_cases(
     title: str,
     alone: bool,
     whereabouts: Whereabouts,
+    elsewhere: DriveElsewhere | None = None,
 ) -> None:
     """Drive what the log does not hold yet, until all is driven, the time is up or a sequential test is decided.
 
@@ -158,6 +162,7 @@ def drive_cases(
         title: of the progress bar.
         alone: one case after the other, also those that could be driven together.
         whereabouts: is told which of `cases` is driven, and whether that is for its film.
+        elsewhere: drives the cases instead of this process, which still makes the films.
     """
     begun = time.monotonic() - spent
     filmed = FilmedDrives(log.out, log.conditions)
@@ -167,6 +172,17 @@ def drive_cases(
 
     def out_of_time() -> bool:
         return budget is not None and time.monotonic() - begun > budget
+
+    def tell_out_of_time(num_left: int) -> None:
+        print(f"\nthe budget of {budget:g} s is spent, {num_left} cases are left", file=sys.stderr)
+
+    def rounds() -> Iterator[list[Case]]:
+        """The missing cases, those of a seed by themselves if what the first show may be enough."""
+        sequential = verdict.method == "sequential"
+        for _, some in groupby(missing, lambda case: case.seed if sequential else 0):
+            if sequential and decided(list(log.results.values()), verdict):
+                return
+            yield list(some)
 
     def until_the_end(most: int) -> Iterator[list[Case]]:
         """The missing cases, at most so many at once; those of different seeds one after the other if what the first
@@ -179,7 +195,7 @@ def drive_cases(
                     return
                 batch = [case for case in batch if case.seed == batch[0].seed]
             if out_of_time():
-                print(f"\nthe budget of {budget:g} s is spent, {len(missing) - k} cases are left", file=sys.stderr)
+                tell_out_of_time(len(missing) - k)
                 return
             whereabouts.case, whereabouts.together = places[batch[0].id], len(batch)
             yield batch
@@ -200,7 +216,14 @@ def drive_cases(
             log.add(result)  # last: what the log holds is complete
             bar.update()
 
-        if missing:
+        if missing and elsewhere is not None:
+            for some in rounds():
+                elsewhere(some, out_of_time, on_case)
+                num_left = sum(case.id not in log.results for case in missing)
+                if num_left and out_of_time():
+                    tell_out_of_time(num_left)
+                    break
+        elif missing:
             with closing(make_runner(pictures)) as runner:
                 for batch in until_the_end(1 if alone else num_together(runner, policy)):
                     run_cases(runner, policy, batch, on_case, validity)

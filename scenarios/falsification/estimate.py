@@ -23,6 +23,7 @@ from scenarios.plots import robustness_figure
 from scenarios.report import Figure, Page, Section, Stat, Table, provenance, write_json, write_page
 from scenarios.validate import checkpoint_used
 from scenarios.verdict import BROKEN_EXIT, EXIT_CODES, Verdict
+from scenarios.workers import make_workers
 
 SCHEMA = "drivedit.estimate/1"
 """Name and version of report.json; a change that its readers must know of counts up."""
@@ -84,7 +85,7 @@ def estimate(config: EstimateConfig) -> int:
                 space,
                 setup,
                 log,
-                num_workers=config.num_workers,
+                workers=make_workers(config.ray, config.num_workers),
                 deadline=deadline,
                 on_run=lambda run: bar.update(),
             )

@@ -37,6 +37,7 @@ from scenarios.report import provenance, write_json, write_page
 from scenarios.reproduction import FAILURES, command_line
 from scenarios.validate import checkpoint_used
 from scenarios.verdict import BROKEN_EXIT
+from scenarios.workers import make_workers
 
 RUN_LOG, REPLAY_LOG = "runs.jsonl", "replays.jsonl"
 """Of a search that is not complete: its runs, and the counterexamples that were driven again."""
@@ -99,7 +100,8 @@ def _search(config: FalsifyConfig, setup: DriveSetup, log: RunLog, deadline: flo
             bar.set_postfix_str(f"{failures} failed, least robustness {least:.2f}", refresh=False)
             bar.update()
 
-        drives = SearchDrives(space, setup, log, num_workers=config.num_workers, deadline=deadline, on_run=on_run)
+        workers = make_workers(config.ray, config.num_workers)
+        drives = SearchDrives(space, setup, log, workers=workers, deadline=deadline, on_run=on_run)
         with suppress(OutOfTimeError):
             while drives.num_asked < config.num_runs:
                 points = sampler.ask()

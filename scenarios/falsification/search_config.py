@@ -36,6 +36,8 @@ class SearchConfig:
         first_place: seeds of the places count up from here.
         seed: of all that is drawn.
         num_workers: processes that drive at once.
+        ray: HOST:PORT of a Ray cluster's head, or "auto", on whose CPUs the search drives instead (docs/validation.md);
+            needs the extra "ray".
         budget: begin no run after so many seconds; what was found by then is still driven again, and the same command
             goes on from there [s].
         min_trust: of a policy that drives by pictures of the learned world, a drive is INVALID once `info["trust"]` has
@@ -53,6 +55,7 @@ class SearchConfig:
     first_place: int = 0
     seed: int = 0
     num_workers: int = 1
+    ray: str | None = None
     budget: float | None = None
     min_trust: float = 0.5
     checkpoint: Path | None = None

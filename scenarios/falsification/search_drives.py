@@ -6,7 +6,7 @@ import io
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -35,6 +35,7 @@ from scenarios.scenario import Case
 from scenarios.supervised_drives import drive_supervised
 from scenarios.validate import checkpoint_used
 from scenarios.validity import ValidityConfig
+from scenarios.workers import LocalWorkers, Workers
 
 JOBS_PER_WORKER = 4
 """Parts of what a sampler proposes, for each process, if it proposes many: whoever is done takes the next one."""
@@ -111,10 +112,12 @@ class SearchJob(NamedTuple):
     Args:
         tasks: in this order.
         together: several at once, where that can be.
+        seconds: none begins so long after the first one could [s]; None sets no limit.
     """
 
     tasks: Sequence[Task]
     together: bool = True
+    seconds: float | None = None
 
     @property
     def cases(self) -> Sequence[Case]:
@@ -141,7 +144,7 @@ class SearchDrives:
         space: whose points these are.
         setup: who drives, and where.
         log: gets the runs; those that it holds are not driven again.
-        num_workers: processes that drive.
+        workers: processes that drive; None drives in one of this machine.
         deadline: no case begins after this moment of the monotonic clock; None sets none.
         on_run: called with each run that is new.
     """
@@ -152,12 +155,12 @@ class SearchDrives:
         setup: DriveSetup,
         log: RunLog,
         *,
-        num_workers: int = 1,
+        workers: Workers | None = None,
         deadline: float | None = None,
         on_run: Callable[[SearchRun], object] = lambda run: None,
     ) -> None:
         self.space, self.setup, self.log = space, setup, log
-        self.num_workers, self.deadline, self.on_run = num_workers, deadline, on_run
+        self.workers, self.deadline, self.on_run = workers or LocalWorkers(1), deadline, on_run
         self.num_asked = 0
         self._warm: set[int] = set()
 
@@ -176,19 +179,28 @@ class SearchDrives:
                 values = self.space.values(point)
                 tasks.append(Task(index, point, values, self.space.case_of(values)))
         if tasks and len(self._warm) < MOST_PLACES:
-            cold = [task.case for task in tasks if task.case.seed not in self._warm]
-            self._warm |= warm_up(self.setup, cold)
+            cold = _first_of_each_place([task.case for task in tasks if task.case.seed not in self._warm])
+            self.workers.prepare(partial(warm_up, self.setup, cold))
+            self._warm |= {case.seed for case in cold}
         if tasks:
             drive_supervised(
-                partial(_drive_tasks, self.setup, self.deadline),
-                _divide(tasks, self.num_workers),
-                self.num_workers,
+                partial(_drive_tasks, self.setup),
+                self._in_time(_divide(tasks, self.workers.num)),
+                self.workers,
                 on_drive=self._keep,
                 on_death=_run_of_death,
             )
         if any(index not in self.log.runs for index in indices):
             raise OutOfTimeError("the budget is spent")
         return [self.log.runs[index] for index in indices]
+
+    def _in_time(self, jobs: Iterable[SearchJob]) -> Iterator[SearchJob]:
+        """The jobs, each with the time that is left when it is taken, which a clock elsewhere can tell too."""
+        for job in jobs:
+            seconds = None if self.deadline is None else self.deadline - time.monotonic()
+            if seconds is not None and seconds < 0:
+                return
+            yield job._replace(seconds=seconds)
 
     def _keep(self, run: SearchRun) -> None:
         self.log.add(run)
@@ -222,15 +234,18 @@ def _look_at_policy(whereabouts: Whereabouts, setup: DriveSetup) -> DriveSetup:
     return replace(setup, pictures=uses_pictures(name, policy), policy_files=files_digest(files))
 
 
-def warm_up(setup: DriveSetup, cases: Sequence[Case]) -> set[int]:
+def warm_up(setup: DriveSetup, cases: Sequence[Case]) -> None:
     """Make the world, and let our own driver drive one of the cases at each of the first places: what is loaded here is
-    not loaded again in each process that is forked from this one. Returns the places' seeds."""
-    places = {case.seed: case for case in cases}
-    first = list(places.values())[:MOST_PLACES]
+    not loaded again in each process that is forked from this one."""
+    first = _first_of_each_place(cases)
     if first:
         with redirect_stderr(io.StringIO()):  # what is wrong with a case is told when it is driven
             run_cases(setup.runner(), LaneFollower(), first, families=robustness.FAMILIES)
-    return {case.seed for case in first}
+
+
+def _first_of_each_place(cases: Sequence[Case]) -> list[Case]:
+    """A case at each place, as many as a world keeps in memory."""
+    return list({case.seed: case for case in cases}.values())[:MOST_PLACES]
 
 
 def drive_case(setup: DriveSetup, case: Case, folder: Path | None = None, command: str = "") -> CaseResult:
@@ -262,12 +277,13 @@ def _drive_case(
     return run_cases(setup.runner(), policy, [case], keep, setup.validity())[0]
 
 
-def _drive_tasks(setup: DriveSetup, deadline: float | None, job: SearchJob) -> Iterator[SearchRun]:
+def _drive_tasks(setup: DriveSetup, job: SearchJob) -> Iterator[SearchRun]:
     """The runs of a job, until the budget is spent."""
+    begun = time.monotonic()
     policy, runner, validity = setup.make_policy(), setup.runner(), setup.validity()
     most = num_together(runner, policy) if job.together else 1
     for first in range(0, len(job.tasks), most):
-        if deadline is not None and time.monotonic() > deadline:
+        if job.seconds is not None and time.monotonic() - begun > job.seconds:
             return
         tasks = job.tasks[first : first + most]
         driven: list[tuple[CaseResult, Rollout | None]] = []

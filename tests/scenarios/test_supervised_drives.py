@@ -9,6 +9,7 @@ from policies.policy_error import PolicyError, blaming_policy
 from scenarios.case_results import BROKEN, WORLD_BROKE
 from scenarios.catalogue import SCENARIOS
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
+from scenarios.workers import LocalWorkers
 
 CASES = [SCENARIOS["cut_in"].draw(seed) for seed in range(3)]
 JOBS = [Job("road", planner, CASES, [None] * len(CASES)) for planner in ("a", "b", "c", "d")]
@@ -40,7 +41,7 @@ def test_whoever_ends_the_process_is_named_and_the_rest_is_driven(num_workers: i
         reasons[job.planner, result.seed] = result.reason
         return job.planner, result.seed, result.outcome
 
-    drive_supervised(drive_cases, JOBS, num_workers, on_drive=drives.append, on_death=on_death)
+    drive_supervised(drive_cases, JOBS, LocalWorkers(num_workers), on_drive=drives.append, on_death=on_death)
     broken = {("b", 1): BROKEN, ("b", 2): BROKEN, ("c", 2): WORLD_BROKE}
     expected = [(p, seed, broken.get((p, seed), "passed")) for p in "abcd" for seed in range(3)]
     assert sorted(drives) == expected
@@ -51,7 +52,9 @@ def test_whoever_ends_the_process_is_named_and_the_rest_is_driven(num_workers: i
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_an_error_ends_all(num_workers: int) -> None:
     with pytest.raises(ValueError, match="b is refused"):
-        drive_supervised(refuse, JOBS, num_workers, on_drive=lambda _: None, on_death=lambda *_: ("", 0, ""))
+        drive_supervised(
+            refuse, JOBS, LocalWorkers(num_workers), on_drive=lambda _: None, on_death=lambda *_: ("", 0, "")
+        )
 
 
 def test_a_planner_that_cannot_be_made_is_refused_first() -> None:

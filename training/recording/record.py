@@ -18,6 +18,7 @@ from envs.carla.leaderboard_routes import LeaderboardRoute, RouteError, read_rou
 from envs.folder_lock import lock_folder
 from envs.maps.map_files import MapFile, find_maps, read_maps
 from envs.process_pool import in_processes
+from envs.ray_cluster import RayCluster, in_cluster
 from envs.world import CameraSceneWorld, SensorWorld, World, WorldLostError, WorldStep
 from envs.worlds import WORLDS, ReferenceWorldName
 from training.data import lerobot_layout as layout
@@ -58,6 +59,8 @@ class RecordConfig:
         episodes_per_town: consecutive episodes in one town, or on one map, before the next one is loaded.
         frame_size: height and width [px].
         num_workers: * processes; 0 records in this one, and so does a CARLA server, whatever the number.
+        ray: * HOST:PORT of a Ray cluster's head, or "auto", on whose CPUs episodes are recorded instead
+            (docs/validation.md); all its machines write into `out`. Needs the extra "ray".
         seed: of everything.
         mixture: how often each behaviour drives.
         seconds_after_collision: an episode goes on this long after a collision [s].
@@ -83,6 +86,7 @@ class RecordConfig:
     episodes_per_town: int = 4
     frame_size: tuple[int, int] = (128, 128)
     num_workers: int = 2
+    ray: str | None = None
     seed: int = 0
     mixture: BehaviourMixture = field(default_factory=BehaviourMixture)
     seconds_after_collision: float = 0.5
@@ -104,6 +108,8 @@ class RecordConfig:
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
         if self.maps and self.world != "road":
             raise ValueError(f"maps are for world 'road', got them for {self.world!r}; its own are --carla-maps")
+        if self.ray is not None and self.world != "road":
+            raise ValueError(f"ray={self.ray!r} is for world 'road': {self.world!r} is a server of its own")
         if self.carla_maps and self.carla_routes:
             raise ValueError(f"routes name their maps; carla_maps must be empty beside them, got {self.carla_maps}")
 
@@ -181,7 +187,7 @@ def _record_missing(config: RecordConfig, make_world: MakeWorld) -> None:
     groups = _missing_by_town(config)
     done = config.num_episodes - sum(len(group) for group in groups)
     with tqdm(total=config.num_episodes, initial=done, desc=f"record {config.out}", unit="episode") as progress:
-        if config.num_workers == 0 or WORLDS[config.world].remote:
+        if config.ray is None and (config.num_workers == 0 or WORLDS[config.world].remote):
             for group in groups:
                 progress.update(_record_town(config, make_world, group))
         else:
@@ -195,7 +201,11 @@ def _record_in_parallel(
 ) -> None:
     calls = [(config, make_world, group) for group in groups]
     try:
-        for num_recorded in in_processes(_record_town, calls, config.num_workers):
+        if config.ray is None:
+            recorded = in_processes(_record_town, calls, config.num_workers)
+        else:
+            recorded = in_cluster(_record_town, calls, RayCluster(config.ray)) if calls else ()
+        for num_recorded in recorded:
             progress.update(num_recorded)
     except BaseException:  # Ctrl-C included; half-written episodes are lost, and nothing else
         progress.write("stopped; the same command continues the recording")
@@ -213,7 +223,7 @@ def _missing_by_town(config: RecordConfig) -> list[list[int]]:
 
 def _check_settings(config: RecordConfig, maps: Sequence[MapFile]) -> None:
     """Refuse to mix recordings of different settings in one dataset."""
-    free = ("out", "num_episodes", "num_workers", "host", "port")
+    free = ("out", "num_episodes", "num_workers", "ray", "host", "port")
     settings = {name: value for name, value in asdict(config).items() if name not in free}
     settings["carla_routes"] = None if config.carla_routes is None else str(config.carla_routes)
     settings["maps"] = [(file.name, file.digest) for file in maps]
@@ -239,6 +249,8 @@ def _record_town(config: RecordConfig, make_world: MakeWorld, indices: Sequence[
     try:
         writer = _writer(config, round(1 / world.dt))
         for index in indices:
+            if writer.has(index):  # by a process of a cluster that was lost before it was done
+                continue
             try:
                 episode = record_episode(world, config, index)
                 writer.write(
