@@ -41,8 +41,8 @@ def test_a_run_has_the_stages_of_its_recipe(tmp_path: Path) -> None:
     assert names == [stage.name for stage in STAGES if stage.name != "initial"]
     tiny = [stage.name for stage in stages_until(run_of("tiny", tmp_path), "trust")]
     assert tiny == [
-        *("record", "vae", "latents", "actors", "layouts", "reader", "student", "self_rollouts", "decoder", "looks"),
-        "trust",
+        *("record", "vae", "latents", "actors", "layouts", "reader", "student", "distill", "self_rollouts", "decoder"),
+        *("looks", "trust"),
     ]
     with pytest.raises(ValueError, match=r"this run has no stage 'match'; it has record, vae, .*decoder"):
         stages_until(run_of("tiny", tmp_path), "match")
@@ -60,7 +60,7 @@ def test_a_run_says_what_is_done_and_what_will_run(tmp_path: Path, capsys: pytes
     done = [line.split()[0] for line in lines[1:] if "done" in line]
     assert done == ["vae", "student"]
     assert [line.split()[0] for line in lines[1:] if "will run" in line] == [
-        *("record", "latents", "actors", "layouts", "reader", "self_rollouts", "decoder", "looks", "trust")
+        *("record", "latents", "actors", "layouts", "reader", "distill", "self_rollouts", "decoder", "looks", "trust")
     ]
 
 

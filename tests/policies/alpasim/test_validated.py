@@ -45,6 +45,6 @@ def test_serve_driver_listens_on_loopback_until_it_is_ended():
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line.startswith("serving stop for AlpaSim on 127.0.0.1:"), line
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGTERM)  # as Ctrl-C, which what runs in the background of a shell does not get
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
