@@ -104,12 +104,19 @@ def as_selected(scenario: str, names: Sequence[str]) -> str:
 
 
 def scenario_files(names: Sequence[str]) -> list[str] | None:
-    """Name and digest of each file among a selection; None where there is none."""
-    from scenarios.openscenario.program import read_scenario_file
+    """Name and digest of each file among a selection that was loaded, and of the map that it found; None where there
+    is no file."""
+    return [_describe_file(Path(name)) for name in names if is_scenario_file(name)] or None
 
-    paths = [Path(name) for name in names if is_scenario_file(name)]
-    digests = [files_digest([p]) if _is_program(p.name) else read_scenario_file(p).digest for p in paths]
-    return [f"{path.name} (SHA-256 {digest})" for path, digest in zip(paths, digests, strict=True)] or None
+
+def _describe_file(path: Path) -> str:
+    from scenarios.openscenario.program import read_scenario_file
+    from scenarios.openscenario.scenario_file import scenario_name
+
+    digest = files_digest([path]) if _is_program(path.name) else read_scenario_file(path).digest
+    text, entry = f"{path.name} (SHA-256 {digest})", SCENARIOS.get(scenario_name(path))
+    place = None if entry is None or entry.made_map is None else entry.made_map(0)
+    return f"{text} on map {place.name} (SHA-256 {place.digest})" if isinstance(place, MapFile) else text
 
 
 def draw_starts(names: Sequence[str], num_seeds: int, first_seed: int) -> list[Case]:

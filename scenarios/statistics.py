@@ -102,6 +102,12 @@ def evidence(num_failures: int, num_trials: int, limit: float) -> tuple[float, f
     return float(np.exp(both_sides + below)), float(np.exp(both_sides + above))
 
 
+def _percentile_interval(estimate: float, resampled: Sequence[float] | np.ndarray, confidence: float) -> Interval:
+    """An estimate with the interval between the percentiles of its resamples (Efron 1979)."""
+    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(estimate=estimate, low=float(low), high=float(high))
+
+
 def bootstrap_mean(
     values: Sequence[float] | np.ndarray,
     rng: np.random.Generator,
@@ -118,8 +124,7 @@ def bootstrap_mean(
     if x.ndim != 1 or len(x) == 0 or not np.isfinite(x).all():
         raise ValueError(f"bootstrap_mean needs finite values [n] with n at least 1, got {x}")
     means = x[rng.integers(len(x), size=(num_resamples, len(x)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(estimate=float(x.mean()), low=float(low), high=float(high))
+    return _percentile_interval(float(x.mean()), means, confidence)
 
 
 def optimistic_bias(
@@ -154,8 +159,7 @@ def optimistic_bias(
         difference[np.ix_(rng.integers(num_planners, size=num_planners), rng.integers(num_starts, size=num_starts))]
         for _ in range(num_resamples)
     ]
-    low, high = np.quantile([one.mean() for one in drawn], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(estimate=float(difference.mean()), low=float(low), high=float(high))
+    return _percentile_interval(float(difference.mean()), [one.mean() for one in drawn], confidence)
 
 
 def clustered_share(
@@ -194,8 +198,7 @@ def clustered_share(
     chosen = rng.integers(len(t), size=(num_resamples, len(t)))
     drawn_hits, drawn_trials = h[chosen].sum(axis=1), t[chosen].sum(axis=1)
     shares = drawn_hits[drawn_trials > 0] / drawn_trials[drawn_trials > 0]
-    low, high = np.quantile(shares, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Interval(estimate=float(h.sum() / t.sum()), low=float(low), high=float(high))
+    return _percentile_interval(float(h.sum() / t.sum()), shares, confidence)
 
 
 @dataclass(frozen=True, kw_only=True)

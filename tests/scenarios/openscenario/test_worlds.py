@@ -21,6 +21,7 @@ from scenarios.openscenario.scenario_file import load_scenario
 from scenarios.openscenario.straight_road import straight_road
 from scenarios.planner_bench import BenchPlannersConfig
 from scenarios.scenario import place_on_maps
+from scenarios.scenario_choice import load_scenarios, scenario_files
 from worldsim.datatypes.scene import SceneState
 
 COAST = np.zeros(4, np.float32)
@@ -95,6 +96,22 @@ def test_validate_drives_a_file_and_its_report_names_it(tmp_path):
     assert (result["scenario"], result["verdict"]) == ("passing_cut_in", "PASS")
     assert "passing_cut_in.xosc" in report["conditions"]["scenario_files"][0]
     assert "Cut-in from the right" in (out / "report.html").read_text()
+
+
+def test_what_is_told_of_a_file_changes_with_the_map_beside_it(tmp_path):
+    (tmp_path / "own.xodr").write_text(straight_road().xodr)
+    start = f'<Private entityRef="ego">{private(teleport(ON_LANE))}</Private>' + place_other(AHEAD)
+    beside = '<RoadNetwork><LogicFile filepath="own.xodr"/></RoadNetwork>'
+    names = [str(write(tmp_path, file_text(init=start, network=beside)))]
+
+    load_scenarios(names, (), ("road",))
+    before = scenario_files(names)
+    (tmp_path / "own.xodr").write_text(straight_road().xodr + "<!-- changed -->")
+    load_scenarios(names, (), ("road",))
+
+    assert before is not None
+    assert " on map own (SHA-256 " in before[0]
+    assert scenario_files(names) != before
 
 
 def test_a_file_is_driven_on_the_map_beside_it_whatever_other_maps_are_given(tmp_path):
