@@ -149,6 +149,7 @@ def fidelity(config: FidelityConfig) -> int:
 
     check_device(config.device)
     maps = read_maps(config.maps)
+    names = load_scenarios(config.scenarios, maps, ("road", "learned"))
     conditions = {
         "checkpoint": checkpoint_digest(config.checkpoint),
         "code": code_digest(),
@@ -159,7 +160,6 @@ def fidelity(config: FidelityConfig) -> int:
         "scenario_files": scenario_files(config.scenarios),
     }
     planners, ranked = config.all_planners(), config.ranked_planners()
-    names = load_scenarios(config.scenarios, maps, ("road", "learned"))
     starts = draw_starts(names, config.num_seeds, config.first_seed)
     cases, pushed = (place_on_maps(drawn, maps) for drawn in (starts, _draw_pushed_cases(config)))
     with lock_folder(config.out):
