@@ -56,7 +56,8 @@ class Lines(NamedTuple):
 
     points: float64 [p, 3] [m]. starts: first point of each and the end of the last, int64 [m + 1]. kinds: LineKind,
     int64 [m]. colors: LineColor, int64 [m]. widths: of one painted line, 0 where nothing is painted, float32 [m] [m].
-    dashes: length and gap of broken lines, 0 of others, float32 [m, 2] [m].
+    dashes: length and gap of broken lines, 0 of others, float32 [m, 2] [m]. speed_limits: of lanes' centres, 0 where
+    not known and of others, float32 [m] [m/s].
     """
 
     points: np.ndarray
@@ -65,6 +66,7 @@ class Lines(NamedTuple):
     colors: np.ndarray
     widths: np.ndarray
     dashes: np.ndarray
+    speed_limits: np.ndarray
 
 
 def ground_layout(geometry: RoadGeometry) -> tuple[Areas, Lines]:
@@ -102,6 +104,7 @@ def join_lines(parts: Iterable[Lines]) -> Lines:
         colors=np.concatenate([part.colors for part in parts]),
         widths=np.concatenate([part.widths for part in parts]),
         dashes=np.concatenate([part.dashes for part in parts]),
+        speed_limits=np.concatenate([part.speed_limits for part in parts]),
     )
 
 
@@ -114,6 +117,7 @@ def add_lines(layout: Layout, lines: Lines) -> Layout:
         colors=layout.line_colors,
         widths=layout.line_widths,
         dashes=layout.line_dashes,
+        speed_limits=layout.line_speed_limits,
     )
     joined = join_lines([own, lines])
     return with_ground(layout, Areas(layout.area_points, layout.area_starts, layout.area_kinds), joined)
@@ -132,6 +136,7 @@ def with_ground(layout: Layout, areas: Areas, lines: Lines) -> Layout:
         line_colors=lines.colors,
         line_widths=lines.widths,
         line_dashes=lines.dashes,
+        line_speed_limits=lines.speed_limits,
         ground_known=True,
     )
 
@@ -146,7 +151,8 @@ def _marking(marking: Marking) -> GroundLine:
 
 def _lane_centres(road_map: RoadMap) -> Iterator[GroundLine]:
     for _, lane in sorted(road_map.lanes.items()):
-        yield GroundLine(_thinned(np.column_stack([lane.points, lane.z])), LineKind.LANE_CENTRE)
+        limit = lane.limit_at(0.5 * float(lane.s[-1]))
+        yield GroundLine(_thinned(np.column_stack([lane.points, lane.z])), LineKind.LANE_CENTRE, speed_limit=limit)
 
 
 def _edges(road_map: RoadMap) -> Iterator[GroundLine]:
@@ -238,4 +244,5 @@ def _lines_of(lines: Iterable[GroundLine]) -> Lines:
         colors=np.array([int(line.color) for line in lines], np.int64),
         widths=np.array([line.width for line in lines], np.float32),
         dashes=np.array([line.dashes for line in lines], np.float32).reshape(-1, 2),
+        speed_limits=np.array([line.speed_limit for line in lines], np.float32),
     )

@@ -198,7 +198,7 @@ def shown_habits(tracks: np.ndarray, states: np.ndarray, courses: np.ndarray, li
     Args:
         tracks: numbers.
         states: ACTOR_NAMES [n, 10].
-        courses: COURSE_NAMES [n, 17].
+        courses: COURSE_NAMES [n, 18].
         limits: [n] [m/s], NaN where not known.
     """
     speed, steady = states[:, ActorColumn.SPEED], np.abs(states[:, ActorColumn.ACCELERATION]) < STEADY

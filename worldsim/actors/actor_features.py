@@ -31,7 +31,7 @@ _ON, _LATERAL, _HEADING, _CURVE = _C["ON_LANE"], _C["LATERAL"], _C["HEADING"], _
 _BEND_FAR, _BEND_BEYOND = _C["BEND_FAR"], _C["BEND_BEYOND"]
 _GAP, _LEAD_SPEED, _SIGNAL, _SIGNAL_DISTANCE = _C["GAP"], _C["LEAD_SPEED"], _C["SIGNAL"], _C["SIGNAL_DISTANCE"]
 _STOP, _ENTRY, _TURN, _MINOR = _C["STOP"], _C["ENTRY"], _C["TURN"], _C["MINOR"]
-_WAIT, _RIVAL_TIME = _C["WAIT"], _C["RIVAL_TIME"]
+_WAIT, _RIVAL_TIME, _LIMIT = _C["WAIT"], _C["RIVAL_TIME"], _C["SPEED_LIMIT"]
 
 
 def actor_features(
@@ -49,8 +49,9 @@ def actor_features(
         kinds: ObjectKind, [n, s].
         pose: theirs along the egos' routes, [n, s].
         ego_speed: [n] [m/s].
-        courses: COURSE_NAMES of those on lanes; of the others gap and lead are filled in, [n, s, 17].
-        speed_limit: where the ego is, NaN where it is not known, [n] [m/s].
+        courses: COURSE_NAMES of those on lanes; of the others gap and lead are filled in, [n, s, 18].
+        speed_limit: where the ego is, NaN where it is not known, [n] [m/s]; taken for that of lanes whose own is not
+            known.
     """
     features = np.empty((*kinds.shape, NUM_FEATURES), np.float32)
     known = (in_ego_frame, kinds, *pose, ego_speed, courses, speed_limit)
@@ -80,7 +81,7 @@ def _shown(course, kind):
 @compiled
 def _fill(actors, kinds, arcs, laterals, headings, bends_near, bends_far, on, ego_speed, courses, limits, features):
     for b in range(kinds.shape[0]):
-        limit = limits[b] if np.isfinite(limits[b]) else 0.0
+        ego_limit = limits[b] if np.isfinite(limits[b]) else 0.0
         for i in range(kinds.shape[1]):
             row, course, kind = actors[b, i], courses[b, i], kinds[b, i]
             speed, cos, sin = row[_SPEED], np.cos(row[_YAW]), np.sin(row[_YAW])
@@ -97,6 +98,7 @@ def _fill(actors, kinds, arcs, laterals, headings, bends_near, bends_far, on, eg
             wait, wait_braking = _stop_within(course[_WAIT], speed)
             entry = np.exp(-course[_ENTRY] / 10) if course[_ENTRY] < FREE else 0.0
             acceleration = row[_ACCELERATION]
+            limit = course[_LIMIT] if course[_LIMIT] > 0 else ego_limit
             features[b, i, :_PLACE] = (
                 speed / SPEED_UNIT,
                 min(speed, 1.0),

@@ -30,7 +30,7 @@ def find_all_courses(
     pose: FrenetPose,
     goals: np.ndarray | None = None,
 ) -> np.ndarray:
-    """COURSE_NAMES [b, s, 17] of the actors around `vehicles` [b, 6]; those on no lane have gap and lead along the
+    """COURSE_NAMES [b, s, 18] of the actors around `vehicles` [b, 6]; those on no lane have gap and lead along the
     ego's route, or straight ahead.
 
     Args:

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 COURSE_NAMES = (
     "on_lane", "lateral", "heading", "bend_near", "bend_far", "bend_beyond", "curve_speed", "gap", "lead_speed",
-    "signal", "signal_distance", "stop", "entry", "turn", "minor", "wait", "rival_time",
+    "signal", "signal_distance", "stop", "entry", "turn", "minor", "wait", "rival_time", "speed_limit",
 )  # fmt: skip
 """Of a vehicle: 1 if it is on a lane, else all that follows is that of a free way; offset from its course to the left
 [m] and yaw relative to it [rad]; how much the course turns up to the points BEND_NEAR, BEND_FAR and BEND_BEYOND [rad];
@@ -14,7 +14,7 @@ the fastest speed from which its curves can be met in comfort [m/s]; gap to the 
 along the course [m/s]; SignalKind that counts ahead, and distance of the front from its line [m]; from where it must
 stop for it, FREE if it need not [m]; from the next junction, 0 inside [m]; by how much its lane there turns [rad]; 1 if
 it gives way by that lane; distance from where it has to wait for another, FREE if it need not [m]; and when that one
-comes [s]."""
+comes [s]; the speed limit of its lane, 0 where not known [m/s]."""
 
 
 class CourseColumn(IntEnum):
@@ -37,3 +37,4 @@ class CourseColumn(IntEnum):
     MINOR = 14
     WAIT = 15
     RIVAL_TIME = 16
+    SPEED_LIMIT = 17

@@ -43,6 +43,7 @@ _C = {column.name: int(column) for column in CourseColumn}
 _ON, _LATERAL, _HEADING, _BEND, _CURVE = _C["ON_LANE"], _C["LATERAL"], _C["HEADING"], _C["BEND_NEAR"], _C["CURVE_SPEED"]
 _GAP, _LEAD_SPEED, _SIGNAL, _SIGNAL_DISTANCE = _C["GAP"], _C["LEAD_SPEED"], _C["SIGNAL"], _C["SIGNAL_DISTANCE"]
 _STOP, _ENTRY, _TURN, _MINOR = _C["STOP"], _C["ENTRY"], _C["TURN"], _C["MINOR"]
+_LIMIT = _C["SPEED_LIMIT"]
 
 
 class _Lanes(NamedTuple):
@@ -52,6 +53,7 @@ class _Lanes(NamedTuple):
     point_lanes: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    speed_limits: np.ndarray
     steps: np.ndarray
     successors: np.ndarray
     in_junction: np.ndarray
@@ -69,7 +71,7 @@ class _Lanes(NamedTuple):
 
 
 def free_courses(shape: tuple[int, ...]) -> np.ndarray:
-    """COURSE_NAMES [*shape, 17] of vehicles on no lane that have a free way."""
+    """COURSE_NAMES [*shape, 18] of vehicles on no lane that have a free way."""
     courses = np.zeros((*shape, len(COURSE_NAMES)))
     for column in (CourseColumn.GAP, CourseColumn.SIGNAL_DISTANCE, CourseColumn.STOP, CourseColumn.ENTRY):
         courses[..., column] = FREE
@@ -90,7 +92,7 @@ def find_courses(
     goals: np.ndarray | None = None,
     waited: np.ndarray | None = None,
 ) -> np.ndarray:
-    """COURSE_NAMES [s, 17] of the actors of one world.
+    """COURSE_NAMES [s, 18] of the actors of one world.
 
     Args:
         lanes: of its layout.
@@ -268,7 +270,7 @@ def _look_ahead(lanes, cycles, time, states, ids, goals, i, boxes, path, lane_in
         return -1
     chain, begins = _follow(lanes, lane, place, x, y, ids[i], goals[i], path)
     own, half = courses[i], boxes[i, 3] / 2
-    own[_ON] = 1.0
+    own[_ON], own[_LIMIT] = 1.0, lanes.speed_limits[lane]
     c, s = np.cos(path[0, 2]), np.sin(path[0, 2])
     own[_LATERAL] = c * (y - path[0, 1]) - s * (x - path[0, 0])
     own[_HEADING] = wrap(yaw - path[0, 2])

@@ -46,6 +46,7 @@ class LaneGraph:
         point_lanes: which lane each belongs to, int64 [p].
         starts: lane k has the points starts[k] to starts[k + 1], int64 [l + 1].
         lengths: float64 [l] [m].
+        speed_limits: 0 where not known, float64 [l] [m/s].
         steps: distance between the points of each, float64 [l] [m].
         successors: the lanes that each goes on as, -1 for none, int64 [l, MOST_SUCCESSORS].
         in_junction: bool [l].
@@ -68,6 +69,7 @@ class LaneGraph:
     point_lanes: np.ndarray
     starts: np.ndarray
     lengths: np.ndarray
+    speed_limits: np.ndarray
     steps: np.ndarray
     successors: np.ndarray
     in_junction: np.ndarray
@@ -124,8 +126,8 @@ class LaneGraph:
     def of(layout: Layout) -> LaneGraph:
         """The lanes of a layout, none where the ground is not known."""
         lines, kinds = layout.lines(), layout.line_kinds
-        centres = [lines[k][:, :2] for k in np.flatnonzero(kinds == LineKind.LANE_CENTRE).tolist()]
-        lanes = [_resample(line) for line in centres if len(line) > 1]
+        rows = [k for k in np.flatnonzero(kinds == LineKind.LANE_CENTRE).tolist() if len(lines[k]) > 1]
+        lanes = [_resample(lines[k][:, :2]) for k in rows]
         starts = np.cumsum([0, *(len(lane) for lane in lanes)], dtype=np.int64)
         points = np.concatenate([*lanes, np.zeros((0, 3))])
         steps = np.array([float(np.hypot(*(lane[1, :2] - lane[0, :2]))) for lane in lanes])
@@ -140,6 +142,7 @@ class LaneGraph:
             point_lanes=point_lanes,
             starts=starts,
             lengths=lengths,
+            speed_limits=layout.line_speed_limits[rows].astype(np.float64),
             successors=successors,
             in_junction=in_junction,
             turns=turns,

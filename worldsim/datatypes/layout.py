@@ -139,6 +139,8 @@ class Layout:
         line_widths: of one stripe [m], float32 [l].
         line_dashes: length of a dash and of the gap after it [m] of broken lines, 0 and 0 where there is none or it is
             not known, float32 [l, 2]; left out, it is so of all.
+        line_speed_limits: of a LANE_CENTRE, at its middle [m/s], 0 where it is not known and of other lines, float32
+            [l]; left out, it is so of all.
         boxes_known: False says that what stands beside the road is not known.
         ground_known: False says that areas and lines are not known.
 
@@ -162,6 +164,7 @@ class Layout:
     line_colors: np.ndarray = field(default_factory=partial(np.zeros, 0, np.int64))
     line_widths: np.ndarray = field(default_factory=partial(np.zeros, 0, np.float32))
     line_dashes: np.ndarray = field(default_factory=partial(np.zeros, (0, 2), np.float32))
+    line_speed_limits: np.ndarray = field(default_factory=partial(np.zeros, 0, np.float32))
     boxes_known: bool = True
     ground_known: bool = True
 
@@ -169,6 +172,8 @@ class Layout:
         n, m, q = len(self.boxes), len(self.area_kinds), len(self.line_kinds)
         if len(self.line_dashes) == 0:
             object.__setattr__(self, "line_dashes", np.zeros((q, 2), np.float32))
+        if len(self.line_speed_limits) == 0:
+            object.__setattr__(self, "line_speed_limits", np.zeros(q, np.float32))
         expected = {
             "boxes": (np.float64, (n, len(BOX_NAMES))),
             "box_kinds": (np.int64, (n,)),
@@ -186,6 +191,7 @@ class Layout:
             "line_colors": (np.int64, (q,)),
             "line_widths": (np.float32, (q,)),
             "line_dashes": (np.float32, (q, 2)),
+            "line_speed_limits": (np.float32, (q,)),
         }
         for name, (dtype, shape) in expected.items():
             array = getattr(self, name)
@@ -199,13 +205,16 @@ class Layout:
             array = getattr(self, name)
             if len(array) and not (array.min() >= 0 and array.max() < len(kinds)):
                 raise ValueError(f"{name} must hold {kinds.__name__}, 0 to {len(kinds) - 1}, got {np.unique(array)}")
-        for name in ("boxes", "area_points", "line_points", "line_widths", "line_dashes"):
+        for name in ("boxes", "area_points", "line_points", "line_widths", "line_dashes", "line_speed_limits"):
             if not np.isfinite(getattr(self, name)).all():
                 raise ValueError(f"{name} must be finite, row {_first_bad(getattr(self, name))} is not")
         unclear = (self.line_dashes < 0).any(1) | ((self.line_dashes > 0).sum(1) == 1)
         if unclear.any():
             row = int(np.argmax(unclear))
             raise ValueError(f"line_dashes must be positive, or 0 and 0 for none, row {row} is {self.line_dashes[row]}")
+        if self.line_speed_limits.min(initial=0.0) < 0:
+            row, least = int(self.line_speed_limits.argmin()), self.line_speed_limits.min()
+            raise ValueError(f"line_speed_limits must be positive, or 0 for none, row {row} is {least}")
         if len(self.boxes) and self.boxes[:, BoxColumn.LENGTH :].min() < 0:
             row = int(np.argmax((self.boxes[:, BoxColumn.LENGTH :] < 0).any(1)))
             raise ValueError(f"boxes must not have negative sizes, row {row} is {self.boxes[row]}")
@@ -275,12 +284,13 @@ class Layout:
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, np.ndarray]) -> Layout:
-        """The layout of `arrays()`.
+        """The layout of `arrays()`; files from before dashes or speed limits were known lack these.
 
         Raises:
             ValueError: a field is missing, or as for Layout.
         """
         names = [f.name for f in fields(Layout)]
+        arrays = {name: array for name, array in Layout().arrays().items() if name in _LEFT_OUT} | dict(arrays)
         missing = [name for name in names if name not in arrays]
         if missing:
             raise ValueError(f"a layout has the arrays {names}, missing {missing}")
@@ -297,6 +307,8 @@ class Layout:
     __hash__ = None  # type: ignore[assignment]
 
 
+_LEFT_OUT = ("line_dashes", "line_speed_limits")
+"""Fields that may be left out."""
 _KINDS: dict[str, type[IntEnum]] = {
     "box_kinds": LayoutKind,
     "box_signs": SignFace,
@@ -308,13 +320,14 @@ _KINDS: dict[str, type[IntEnum]] = {
 
 class GroundLine(NamedTuple):
     """One line before a Layout joins them: points [n, 2] or [n, 3], kind, colour, width of a stripe [m], dash and gap
-    [m]."""
+    [m], speed limit [m/s]."""
 
     points: np.ndarray
     kind: LineKind
     color: LineColor = LineColor.NONE
     width: float = 0.0
     dashes: tuple[float, float] = (0.0, 0.0)
+    speed_limit: float = 0.0
 
 
 def join_polylines(pieces: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

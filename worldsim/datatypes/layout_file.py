@@ -31,9 +31,10 @@ _SMALL = {
     "line_colors": np.uint8,
     "line_widths": np.float32,
     "line_dashes": np.float32,
+    "line_speed_limits": np.float32,
 }
 """Fields of Layout written as they are, row after row, in a type just large enough."""
-_OPTIONAL = ("origins", "line_dashes")
+_OPTIONAL = ("origins", "line_dashes", "line_speed_limits")
 """Arrays that are left out where they hold nothing but 0, as in files from before they were known."""
 
 
@@ -74,6 +75,7 @@ def unpack_layouts(arrays: Mapping[str, np.ndarray]) -> list[Layout]:
         nothing = {
             "origins": np.zeros((len(known), 2), np.int32),
             "line_dashes": np.zeros((int(counts[:, 2].sum()), 2), np.float32),
+            "line_speed_limits": np.zeros(int(counts[:, 2].sum()), np.float32),
         }
         arrays = nothing | dict(arrays)
         origins = np.asarray(arrays["origins"], np.float64)

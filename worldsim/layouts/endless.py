@@ -136,10 +136,8 @@ class EndlessTown:
             k = len(self._pieces)
             way = self.way(k)
             lane = self._pieces[-1][1] if self._pieces else self.drive.first_lane
-            limits = self.town.model.speed_limits[min(self.town.street(way).num_lanes, 2) - 1].tolist()
-            limit = limits[int(draws_of(self.drive.seed, "limit", *way).integers(len(limits)))]
             _, cycles = junction_layout(self.town, way, 0)
-            self._pieces.append(street_piece(self.town, way, self.way(k + 1)[-1], lane, limit, cycles))
+            self._pieces.append(street_piece(self.town, way, self.way(k + 1)[-1], lane, cycles))
         return self._pieces[index][0]
 
 

@@ -49,6 +49,7 @@ def ground_of(areas: Sequence[Area], lines: Sequence[GroundLine]) -> Layout:
         line_colors=np.array([line.color for line in lines], np.int64),
         line_widths=np.array([line.width for line in lines], np.float32),
         line_dashes=np.array([line.dashes for line in lines], np.float32).reshape(-1, 2),
+        line_speed_limits=np.array([line.speed_limit for line in lines], np.float32),
     )
 
 
@@ -84,7 +85,8 @@ def street_lines(street: Street, color: LineColor) -> Iterator[GroundLine]:
     for side in (1, -1):
         for lane in range(street.num_lanes):
             points = street.offset(s, np.full(len(s), side * (lane + 0.5) * street.lane_width))
-            yield GroundLine(points[::-1] if side > 0 else points, LineKind.LANE_CENTRE)
+            centre = points[::-1] if side > 0 else points
+            yield GroundLine(centre, LineKind.LANE_CENTRE, speed_limit=street.speed_limit)
         edge = street.offset(s, np.full(len(s), side * street.half_width))
         yield GroundLine(edge[::-1] if side > 0 else edge, LineKind.EDGE)
 

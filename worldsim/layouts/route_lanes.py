@@ -22,9 +22,7 @@ EDGE_RANGE, EDGE_STEP = 20.0, 0.25
 COMMANDS = {Exit.STRAIGHT: RouteCommand.STRAIGHT, Exit.LEFT: RouteCommand.LEFT, Exit.RIGHT: RouteCommand.RIGHT}
 
 
-def street_piece(
-    town: MadeTown, way: Way, turn: Exit, lane_in: int, speed_limit: float, cycles: np.ndarray
-) -> tuple[RoutePiece, int]:
+def street_piece(town: MadeTown, way: Way, turn: Exit, lane_in: int, cycles: np.ndarray) -> tuple[RoutePiece, int]:
     """The route along a street and through the junction at its end, and the lane in which it begins the next street.
 
     Args:
@@ -32,19 +30,18 @@ def street_piece(
         way: to the street.
         turn: that the route takes at its end.
         lane_in: in which it begins, counted from 0 at the middle.
-        speed_limit: [m/s].
         cycles: LIGHT_CYCLE_NAMES of the junction's light groups, [2, 4].
     """
     street, junction = town.street(way), town.junction(way)
     following = junction.streets[turn]
     lane_out = _lane_for(turn, lane_in, street.num_lanes)
-    along, lanes = _along(street, lane_in, lane_out, speed_limit)
+    along, lanes = _along(street, lane_in, lane_out)
 
     into = junction.shape.legs[0]
     out = junction.shape.legs[1 + list(junction.streets).index(turn)]
     lane_next = _lane_after(turn, lane_out, street.num_lanes, following.num_lanes)
     through = resample(way_through(into, lane_out, out, lane_next), ROUTE_STEP)[0]
-    beyond = np.full((len(through), len(ROUTE_LANE_NAMES)), speed_limit)
+    beyond = np.full((len(through), len(ROUTE_LANE_NAMES)), street.speed_limit)
     beyond[:, RouteLaneColumn.HALF_WIDTH] = 0.25 * (street.lane_width + following.lane_width)
     beyond[:, [RouteLaneColumn.LEFT_EDGE, RouteLaneColumn.RIGHT_EDGE]] = _edges(town, way, through)
 
@@ -78,13 +75,13 @@ def _lane_after(turn: Exit, lane: int, num_lanes: int, num_after: int) -> int:
     return {Exit.LEFT: 0, Exit.RIGHT: num_after - 1, Exit.STRAIGHT: straight}[turn]
 
 
-def _along(street: Street, first: int, last: int, speed_limit: float) -> tuple[np.ndarray, np.ndarray]:
+def _along(street: Street, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
     """Points [r, 2] and ROUTE_LANE_NAMES [r, 4] along a street, from one of its lanes to another."""
     s = np.linspace(0.0, street.length, max(2, round(street.length / ROUTE_STEP) + 1))
     share = np.clip((s / street.length - LANE_CHANGE[0]) / (LANE_CHANGE[1] - LANE_CHANGE[0]), 0.0, 1.0)
     lane = first + (last - first) * (3 * share**2 - 2 * share**3)
     from_middle = (lane + 0.5) * street.lane_width
-    lanes = np.full((len(s), len(ROUTE_LANE_NAMES)), speed_limit)
+    lanes = np.full((len(s), len(ROUTE_LANE_NAMES)), street.speed_limit)
     lanes[:, RouteLaneColumn.HALF_WIDTH] = 0.5 * street.lane_width
     lanes[:, RouteLaneColumn.LEFT_EDGE] = street.half_width + from_middle
     lanes[:, RouteLaneColumn.RIGHT_EDGE] = street.half_width - from_middle

@@ -32,6 +32,7 @@ class Street:
             and the right (column 1), bool [2, 2].
         lit: whether lights rule the junction at its start and at its end.
         centre_line: the paint between its two directions.
+        speed_limit: 0 where it is not known [m/s].
     """
 
     points: np.ndarray
@@ -43,6 +44,7 @@ class Street:
     openings: np.ndarray
     lit: tuple[bool, bool]
     centre_line: LineKind
+    speed_limit: float = 0.0
 
     @cached_property
     def length(self) -> float:

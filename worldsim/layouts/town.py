@@ -154,7 +154,13 @@ class MadeTown:
                 openings=np.stack([openings, np.zeros(2, bool)]),
                 lit=(False, False),
                 centre_line=kind.centre_line,
+                speed_limit=self._draw_limit(way, kind.num_lanes),
             )
+
+    def _draw_limit(self, way: Way, num_lanes: int) -> float:
+        """The speed limit of the street that a way leads to [m/s]."""
+        limits = self.model.speed_limits[min(num_lanes, 2) - 1].tolist()
+        return limits[int(draws_of(self.seed, "limit", *way).integers(len(limits)))]
 
     def _make_junction(self, way: Way) -> MadeJunction:
         street = self.course(way)
@@ -173,7 +179,7 @@ class MadeTown:
         if not streets:  # there is always a way on: what is in the way is forgotten
             exit_way, exit_ = next(iter(drawn.exits.items()))
             made = self._make_exit(way, exit_way, exit_, drawn, node, yaw, street.points)
-            streets[exit_way] = made if made is not None else self._straight_on(exit_, drawn, node, yaw)
+            streets[exit_way] = made or self._straight_on((*way, exit_way), exit_, drawn, node, yaw)
         drawn = replace(drawn, exits={one: drawn.exits[one] for one in streets})
         if len(streets) == 1:  # the street goes on, and nothing crosses it
             drawn = replace(drawn, control=JunctionControl.YIELD, has_priority=True)
@@ -203,8 +209,8 @@ class MadeTown:
                 return replace(course, reaches=(drawn.reach, 0.0), lit=(lit, False))
         return None
 
-    def _straight_on(self, exit_: DrawnExit, drawn: DrawnJunction, node: np.ndarray, yaw: float) -> Street:
-        """A straight street of 60 m."""
+    def _straight_on(self, way: Way, exit_: DrawnExit, drawn: DrawnJunction, node: np.ndarray, yaw: float) -> Street:
+        """A straight street of 60 m, at the end of a way."""
         out = yaw + exit_.turn
         ahead = np.array([np.cos(out), np.sin(out)])
         points = node + (drawn.reach + np.arange(61.0))[:, None] * ahead
@@ -218,6 +224,7 @@ class MadeTown:
             openings=np.zeros((2, 2), bool),
             lit=(drawn.control == JunctionControl.LIGHTS, False),
             centre_line=exit_.kind.centre_line,
+            speed_limit=self._draw_limit(way, exit_.kind.num_lanes),
         )
 
     def _with_openings(self, exit_way: Exit, streets: dict[Exit, Street]) -> Street:

@@ -58,10 +58,13 @@ def test_paint_keeps_kind_colour_and_width(town: RoadMap) -> None:
 
 
 def test_lane_centres_run_with_the_traffic(town: RoadMap) -> None:
-    centres = _pieces(lane_lines(town), LineKind.LANE_CENTRE)
+    lines = lane_lines(town)
+    centres, limits = _pieces(lines, LineKind.LANE_CENTRE), lines.speed_limits[lines.kinds == LineKind.LANE_CENTRE]
 
     assert len(centres) == len(town.lanes)
-    for centre, (_, lane) in zip(centres, sorted(town.lanes.items()), strict=True):
+    for centre, limit, (_, lane) in zip(centres, limits, sorted(town.lanes.items()), strict=True):
+        assert limit == pytest.approx(lane.limit_at(0.5 * lane.s[-1]))
+        assert limit > 5
         np.testing.assert_allclose(centre[[0, -1], :2], lane.points[[0, -1]], atol=1e-3)
         assert len(centre) <= len(lane.points)
 

@@ -9,7 +9,7 @@ import torch
 from lane_layouts import tee
 from tiny_model import random_clip
 
-from worldsim.actors.actor_features import NUM_FEATURES, actor_features
+from worldsim.actors.actor_features import NUM_FEATURES, SPEED_UNIT, actor_features
 from worldsim.actors.actor_model import ActorModel
 from worldsim.actors.actor_motion import integrate, lane_keeping
 from worldsim.actors.actors import (
@@ -36,7 +36,7 @@ from worldsim.actors.arrivals import (
 from worldsim.actors.clip_actors import actors_of_clips
 from worldsim.actors.course_columns import CourseColumn
 from worldsim.actors.courses import find_courses, free_courses
-from worldsim.actors.driver_habits import HabitColumn
+from worldsim.actors.driver_habits import HabitColumn, SeenColumn
 from worldsim.actors.lane_graph import LaneGraph, Streets
 from worldsim.actors.nearby import nearby_objects
 from worldsim.actors.route_frame import ROUTE_FRAME_ARCS, RouteFrame, find_lead, to_frenet
@@ -520,3 +520,16 @@ def test_drivers_choose_their_way_by_the_seed_of_the_drive(model: ActorModel) ->
             one = replace_weights(model, 0.5).step(one, ego, straight(), ego, 0.1, [(seed, k)], streets=streets)
         turns.add(round(float(np.cos(one.states[0, 0, 2]))))
     assert turns == {-1, 1}
+
+
+def test_drivers_mind_the_limit_of_their_lane_and_the_egos_where_that_is_unknown() -> None:
+    who, line = actors(actor(20.0, 0.0), actor(40.0, 0.0)), straight()
+    in_ego_frame = who.in_ego_frame(EGO)
+    own = free_courses(who.kinds.shape)
+    own[0, 0, CourseColumn.SPEED_LIMIT] = 8.0
+    limit = SeenColumn.LIMIT
+    for of_ego, expected in ((14.0, (8.0, 14.0)), (np.nan, (8.0, 0.0))):
+        seen = actor_features(
+            in_ego_frame, who.kinds, to_frenet(line, in_ego_frame), np.array([5.0]), own, np.array([of_ego])
+        )
+        assert SPEED_UNIT * seen[0, :2, limit] == pytest.approx(expected)

@@ -1,5 +1,6 @@
 """Courses along lanes: where a vehicle will drive, and what it meets there."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def car(x: float, y: float, yaw: float = 0.0, speed: float = 8.0, acceleration: 
 
 
 def courses(graph: LaneGraph, *rows: list[float], time: float = 0.0, goals: object = None, **parts: Any) -> np.ndarray:
-    """COURSE_NAMES [s, 17] of these cars, or of what `kinds` says."""
+    """COURSE_NAMES [s, 18] of these cars, or of what `kinds` says."""
     states, n = np.array(rows), len(rows)
     kinds = np.array(parts.get("kinds", [ObjectKind.CAR] * n), np.int64)
     ego = np.array(parts.get("ego", FAR_EGO))
@@ -48,6 +49,13 @@ def test_a_vehicle_follows_its_lane_with_offset_and_heading() -> None:
     assert value(row, "curve_speed") == pytest.approx(FREE)
     assert value(row, "gap") == FREE
     assert value(beside, "on_lane") == value(against, "on_lane") == 0
+
+
+def test_a_vehicle_knows_the_limit_of_its_own_lane() -> None:
+    ways = [np.array([(-60.0, y), (60.0, y)]) for y in (0.0, 8.0, 16.0)]
+    layout = replace(layout_with_lanes(ways, []), line_speed_limits=np.array([8.3, 13.9, 0.0], np.float32))
+    found = courses(LaneGraph.of(layout), car(0, 0), car(0, 8), car(0, 16), car(0, 40))
+    assert [value(row, "speed_limit") for row in found] == pytest.approx([8.3, 13.9, 0.0, 0.0])
 
 
 def test_the_course_bends_as_the_way_that_leads_to_its_goal() -> None:

@@ -81,6 +81,7 @@ def test_lines_keep_their_height_and_flat_ones_lie_at_zero():
         ({"boxes": np.zeros((3, 6))}, "boxes must be float64"),
         ({"boxes": np.zeros((3, 7), np.float32)}, "boxes must be float64"),
         ({"line_dashes": np.array([[3.0, 4.5], [3.0, 0.0]], np.float32)}, "line_dashes must be positive.*row 1"),
+        ({"line_speed_limits": np.array([13.9, -1.0], np.float32)}, "line_speed_limits must be positive.*row 1 is -1"),
         ({"box_seeds": np.zeros(3, np.int64)}, "box_seeds must be uint32"),
         ({"box_kinds": np.array([0, 1, 7])}, "box_kinds must hold LayoutKind"),
         ({"box_signs": np.array([0, 0, len(SignFace)])}, "box_signs must hold SignFace"),
@@ -99,6 +100,8 @@ def test_negative_sizes_and_missing_arrays_are_named():
     with pytest.raises(ValueError, match="row 1"):
         dataclasses.replace(small_layout(), boxes=boxes)
     arrays = small_layout().arrays()
+    del arrays["line_dashes"], arrays["line_speed_limits"]  # of before these were known
+    assert not Layout.from_arrays(arrays).line_speed_limits.any()
     arrays.pop("line_kinds")
     with pytest.raises(ValueError, match="line_kinds"):
         Layout.from_arrays(arrays)

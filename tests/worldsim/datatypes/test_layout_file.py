@@ -34,6 +34,7 @@ def make_layout(num_boxes: int, num_lines: int, seed: int) -> Layout:
         line_colors=rng.integers(0, 3, num_lines),
         line_widths=rng.uniform(0.1, 0.3, num_lines).astype(np.float32),
         line_dashes=rng.uniform(1.0, 9.0, (num_lines, 2)).astype(np.float32),
+        line_speed_limits=rng.uniform(5.0, 30.0, num_lines).astype(np.float32),
     )
 
 
@@ -88,10 +89,11 @@ def test_a_layout_wider_than_a_file_can_hold_is_refused() -> None:
         pack_layouts([wide])
 
 
-def test_files_from_before_dashes_were_known_keep_their_digests() -> None:
-    plain = replace(make_layout(5, 3, 0), line_dashes=np.zeros((3, 2), np.float32))
+def test_files_from_before_dashes_and_limits_were_known_keep_their_digests() -> None:
+    unknown = {"line_dashes": np.zeros((3, 2), np.float32), "line_speed_limits": np.zeros(3, np.float32)}
+    plain = replace(make_layout(5, 3, 0), **unknown)
     packed = pack_layouts([plain])
-    assert "line_dashes" not in packed
+    assert not set(unknown) & set(packed)
     assert layout_digest(unpack_layouts(packed)[0]) == layout_digest(plain)
 
 
