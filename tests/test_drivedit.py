@@ -12,6 +12,7 @@ import gymnasium
 import pytest
 
 import drivedit
+from drivedit.verbs import VERBS
 from policies.policy_error import PolicyError
 
 
@@ -53,23 +54,23 @@ def test_a_package_of_the_users_own_in_the_way_is_named(hidden, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     name, place = own.stem if own.parent == tmp_path else own.parent.name, own if own.parent == tmp_path else own.parent
-    home = Path(drivedit.__file__).parent / name
+    home = Path(drivedit.__file__).parent.parent / name
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith(f"ImportError: DriveDiT's package {name!r} is hidden by {place.resolve()}")
     assert str(home.resolve()) in last
 
 
 def test_packages_say_that_they_are_typed():
-    home = Path(drivedit.__file__).parent
+    home = Path(drivedit.__file__).parent.parent
     settings = (home / "pyproject.toml").read_text()
     for package in ("worldsim", "envs", "policies", "scenarios", "training"):
         assert (home / package / "py.typed").read_text() == ""
     assert '"*" = ["py.typed"]' in settings
 
 
-@pytest.mark.parametrize("verb", drivedit._VERBS)
+@pytest.mark.parametrize("verb", VERBS)
 def test_verb_has_help_config_and_function(verb, capsys):
-    config, function = drivedit._VERBS[verb]()
+    config, function = VERBS[verb]()
     assert dataclasses.is_dataclass(config)
     assert callable(function)
     with pytest.raises(SystemExit) as stop:
@@ -81,7 +82,7 @@ def test_verb_has_help_config_and_function(verb, capsys):
 def test_help_lists_every_verb(capsys):
     assert drivedit.main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert all(f"\n  {verb} " in out for verb in drivedit._VERBS)
+    assert all(f"\n  {verb} " in out for verb in VERBS)
 
 
 def test_wrong_verb_is_told_the_right_one(capsys):
@@ -103,7 +104,7 @@ def verb_that_raises(error: BaseException):
 
 def test_error_of_use_is_one_line(monkeypatch, capsys):
     monkeypatch.delenv("DRIVEDIT_DEBUG", raising=False)
-    monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(ValueError("seed must be positive, got -1")))
+    monkeypatch.setitem(VERBS, "demo", verb_that_raises(ValueError("seed must be positive, got -1")))
     assert drivedit.main(["demo"]) == 2
     err = capsys.readouterr().err
     assert "seed must be positive, got -1" in err
@@ -113,7 +114,7 @@ def test_error_of_use_is_one_line(monkeypatch, capsys):
 
 
 def test_a_bug_is_not_hidden_nor_taken_for_a_failed_validation(monkeypatch, capsys):
-    monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(KeyError("bug")))
+    monkeypatch.setitem(VERBS, "demo", verb_that_raises(KeyError("bug")))
     assert drivedit.main(["demo"]) == 3
     err = capsys.readouterr().err
     assert "KeyError: 'bug'" in err
@@ -134,13 +135,13 @@ def test_a_bug_is_not_hidden_nor_taken_for_a_failed_validation(monkeypatch, caps
     ],
 )
 def test_a_broken_machine_server_or_policy_is_no_failed_validation(error, code, monkeypatch, capsys):
-    monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(error))
+    monkeypatch.setitem(VERBS, "demo", verb_that_raises(error))
     assert drivedit.main(["demo"]) == code
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_interrupt_exits_130(monkeypatch, capsys):
-    monkeypatch.setitem(drivedit._VERBS, "demo", verb_that_raises(KeyboardInterrupt()))
+    monkeypatch.setitem(VERBS, "demo", verb_that_raises(KeyboardInterrupt()))
     assert drivedit.main(["demo"]) == 130
     assert "interrupted" in capsys.readouterr().err
 
@@ -150,14 +151,14 @@ def test_sigterm_is_like_ctrl_c(monkeypatch, capsys):
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setitem(drivedit._VERBS, "demo", lambda: (Nothing, ask_to_end))
+    monkeypatch.setitem(VERBS, "demo", lambda: (Nothing, ask_to_end))
     assert drivedit.main(["demo"]) == 130
     assert capsys.readouterr().err == "\ndrivedit: demo interrupted\n"
     assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_exit_code_is_the_functions(monkeypatch):
-    monkeypatch.setitem(drivedit._VERBS, "demo", lambda: (Nothing, lambda _: 1))
+    monkeypatch.setitem(VERBS, "demo", lambda: (Nothing, lambda _: 1))
     assert drivedit.main(["demo"]) == 1
 
 

@@ -253,7 +253,7 @@ def test_real_window_answers_real_keys(tmp_path):
 
     program = None
     try:
-        command = [sys.executable, "drivedit.py", "play", "--world", "road", "--output", str(tmp_path)]
+        command = [sys.executable, "-m", "drivedit", "play", "--world", "road", "--output", str(tmp_path)]
         program = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
         assert wait_for(lambda: xdotool("search", "--class", "drivedit").stdout, 90)
         (window,) = xdotool("search", "--class", "drivedit").stdout.split()
