@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from training.data.video_file import VideoFile
 from training.importers.importer import Importer
-from training.importers.media import VideoFile
 from training.importers.recording import Recording, Signal
 
 

@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from envs.folder_lock import lock_folder
 from training.data import lerobot_layout as layout
+from training.data.images import Fit, fit_image
 from training.data.rollout_writer import RolloutWriter
 from training.data.rollouts import EpisodeSource, RolloutDataset, Rows
 from training.importers.formats import FormatName, find_importer, read_recordings
 from training.importers.importer import SourceHints
-from training.importers.media import Fit, fit_image
 from training.importers.recording import Recording
 from training.importers.resample import ResampleConfig, episode_times, nearest, rows_at
 from worldsim.datatypes.scene import EGO_NAMES

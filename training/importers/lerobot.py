@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from training.data import lerobot_layout as layout
+from training.data.video_file import VideoFile
 from training.importers.importer import Importer
-from training.importers.media import VideoFile
 from training.importers.recording import Recording, Signal
 from training.importers.tables import Column, choose_columns, mirror_sign
 

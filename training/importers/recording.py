@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 
+from training.data.images import Images, check_rising
 from worldsim.datatypes.scene import CONTROL_NAMES, ObjectKind
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
@@ -37,35 +37,6 @@ class Signal:
         if not np.isfinite(self.values).all():
             at = int(np.flatnonzero(~np.isfinite(self.values))[0])
             raise ValueError(f"value {at} of a signal is {self.values[at]}")
-
-
-def check_rising(times: np.ndarray) -> None:
-    """Refuse times [n] that do not rise.
-
-    Raises:
-        ValueError: with the place and the values.
-    """
-    bad = np.flatnonzero(~(np.diff(times) > 0))
-    if len(bad):
-        k = int(bad[0])
-        raise ValueError(f"time must rise; sample {k + 1} is at {times[k + 1]} s after {times[k]} s")
-
-
-class Images(Protocol):
-    """The camera of a recording."""
-
-    @property
-    def times(self) -> np.ndarray:
-        """When each image was taken, rising, float64 [n] [s]."""
-        ...
-
-    def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
-        """The images at these rising indices, RGB uint8 [h, w, 3].
-
-        Raises:
-            ValueError: an image is missing or damaged; the message names it.
-        """
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

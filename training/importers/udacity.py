@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from training.data.images import ImageFiles
 from training.importers.importer import Importer
-from training.importers.media import ImageFiles
 from training.importers.recording import Recording, Signal
 from training.importers.tables import check_range, number
 

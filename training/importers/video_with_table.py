@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from training.data.images import ImageFiles, Images, images_in
+from training.data.video_file import VIDEO_SUFFIXES, VideoFile, has_times, num_frames
 from training.importers.importer import DriveOptions, Importer
-from training.importers.media import VIDEO_SUFFIXES, ImageFiles, VideoFile, has_times, images_in, num_frames
-from training.importers.recording import Images, Recording
+from training.importers.recording import Recording
 from training.importers.tables import Table, read_table, signals_of
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import yaml
 
+from training.data.images import IMAGE_SUFFIXES, images_in
+from training.data.video_file import VIDEO_SUFFIXES
 from training.importers.importer import DriveOptions, Importer
-from training.importers.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, images_in
 from training.importers.recording import Recording
 from training.importers.video_with_table import read_drive
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from recordings import imported, known, numbers, picture, write_video
 
+from training.data.images import fit_image, images_in
+from training.data.video_file import VideoFile
 from training.importers.convert import ImportConfig, import_recordings
 from training.importers.importer import DriveOptions
-from training.importers.media import VideoFile, fit_image, images_in
 from training.importers.resample import ResampleConfig
 from training.importers.tables import read_states, read_table
 from training.importers.video_with_table import read_drive
