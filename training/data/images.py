@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -69,22 +69,40 @@ class ImageFiles:
 
     def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
         """See `Images.read`."""
-        for k in indices:
-            image = cv2.imread(str(self._paths[k]), cv2.IMREAD_COLOR)
-            if image is None:
-                state = "is damaged" if self._paths[k].exists() else "is missing"
-                raise ValueError(f"image {self._paths[k]} {state}")
-            yield cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        yield from (read_image(self._paths[k]) for k in indices)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image file, RGB uint8 [h, w, 3].
+
+    Raises:
+        ValueError: it is missing or damaged; names it.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"image {path} is missing or cannot be read: {error.strerror}") from error
+    # OpenCV reads a JPEG that was cut off, and fills the rest with grey: its end must follow its last scan
+    cut_off = data.startswith(b"\xff\xd8") and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    image = None if cut_off or not data else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"image {path} is damaged")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def images_in(folder: Path) -> list[Path]:
     """Image files of a folder, in the order of the numbers in their names."""
+    return in_natural_order(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def in_natural_order(paths: Iterable[Path]) -> list[Path]:
+    """Paths in the order of the numbers in their names: 2 before 10."""
 
     def natural(path: Path) -> list[tuple[int, int, str]]:
         parts = [part for part in re.split(r"(\d+)", path.stem) if part]
         return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
-    return sorted((p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES), key=natural)
+    return sorted(paths, key=natural)
 
 
 def fit_image(image: np.ndarray, size: tuple[int, int], fit: Fit) -> np.ndarray:

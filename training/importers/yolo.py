@@ -1,95 +1,37 @@
-"""A dataset yaml as YOLO trainers use: `path`, and under train, val and test folders, videos or lists of images."""
+"""A dataset yaml as YOLO trainers use: what it names as recordings."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import groupby
 from pathlib import Path
 
-import yaml
-
-from training.data.images import IMAGE_SUFFIXES, images_in
-from training.data.video_file import VIDEO_SUFFIXES
+from training.data.dataset_yaml import read_dataset_yaml
 from training.importers.importer import DriveOptions, Importer
 from training.importers.recording import Recording
 from training.importers.video_with_table import read_drive
 
-SPLITS = ("train", "val", "test")
-
 
 def read_yolo(path: Path, options: DriveOptions) -> list[Recording]:
-    """The recordings of every split that the yaml names.
-
-    An entry is a video, a folder of images, a folder with videos and such folders, or a text file of image or video
-    paths; consecutive images from one folder make one recording.
+    """The recordings of every split that the yaml names; its `fps` where neither they nor the options know the rate.
 
     Raises:
         ValueError: the yaml or what it names cannot be read; the message names it.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ValueError(f"{path}:{line}: {error.problem}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-    if not isinstance(content, dict) or not any(content.get(split) for split in SPLITS):
-        raise ValueError(f"{path} is not a dataset yaml: it names none of {', '.join(SPLITS)}")
-    root = path.parent / str(content.get("path") or ".")
-    recordings = []
-    for split in SPLITS:
-        entries = content.get(split) or []
-        entries = [entries] if isinstance(entries, str) else entries
-        if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-            raise ValueError(f"{path}: {split} is {entries!r}, neither a path nor a list of paths")
-        for entry in entries:
-            recordings += [replace(r, split=split) for r in _read_entry(root / entry, options, f"{path}: {split}")]
-    return recordings
-
-
-def _read_entry(source: Path, options: DriveOptions, where: str) -> list[Recording]:
-    if source.suffix == ".txt":
-        return _read_list_file(source, options)
-    if source.is_file():
-        return [read_drive(source, options)]
-    if not source.is_dir():
-        raise ValueError(f"{where} names {source}, which does not exist")
-    if images_in(source):
-        return [read_drive(source, options)]
-    inside = [
-        p for p in sorted(source.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES or (p.is_dir() and images_in(p))
+    said = read_dataset_yaml(path)
+    if options.source_fps is None:
+        options = replace(options, source_fps=said.fps)
+    return [
+        replace(read_drive(entry.path, options, only=entry.images), split=split)
+        for split, entries in said.splits.items()
+        for entry in entries
     ]
-    if not inside:
-        raise ValueError(f"{where} names {source}, which holds neither images nor videos")
-    return [read_drive(p, options) for p in inside]
-
-
-def _read_list_file(path: Path, options: DriveOptions) -> list[Recording]:
-    try:
-        lines = [(k, line.strip()) for k, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)]
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-    files = []
-    for k, line in lines:
-        if line:
-            file = path.parent / line
-            if not file.is_file() or file.suffix.lower() not in (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES):
-                raise ValueError(f"{path}:{k}: {line} is neither an image nor a video")
-            files.append(file)
-    recordings = []
-    for (folder, is_video), group in groupby(files, key=lambda f: (f.parent, f.suffix.lower() in VIDEO_SUFFIXES)):
-        if is_video:
-            recordings += [read_drive(file, options) for file in group]
-        else:
-            recordings.append(read_drive(folder, options, only=list(group)))
-    return recordings
 
 
 IMPORTER = Importer(
     name="yolo",
     source="a dataset yaml with `path`, `train`, `val`, `test`",
     knows="as `drive`",
-    note="videos, folders, or text files of paths; one dataset a split",
+    note="videos, folders, or text files of paths; one dataset a split; `fps` there serves as `--drive.source-fps`",
     recognises=lambda path: path.is_file() and path.suffix.lower() in (".yaml", ".yml"),
     read=lambda path, hints: read_yolo(path, hints.drive),
 )
