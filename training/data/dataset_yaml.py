@@ -71,7 +71,9 @@ def read_dataset_yaml(path: Path) -> DatasetYaml:
     folder = path.parent / str(content.get("path") or ".")
     splits = {
         split: tuple(
-            media for entry, where in _entries(path, split, nodes[split]) for media in _media(folder / entry, where)
+            media
+            for entry, where in _entries(path, split, nodes[split])
+            for media in _media(_located(folder, entry), where)
         )
         for split in found
     }
@@ -90,6 +92,12 @@ def _entries(path: Path, split: str, node: yaml.Node) -> list[tuple[str, str]]:
             said = repr(item.value) if isinstance(item, yaml.ScalarNode) else "neither"
             raise ValueError(f"{_place(path, item)}: {split} must be a path or a list of paths, got {said}")
     return [(item.value, f"{_place(path, item)}: {split}") for item in items]
+
+
+def _located(folder: Path, entry: str) -> Path:
+    """Where an entry is; Roboflow's begin with ../ even where they mean the folder itself."""
+    inside = folder / entry.removeprefix("../")
+    return inside if inside.exists() and not (folder / entry).exists() else folder / entry
 
 
 def _fps(path: Path, content: dict, nodes: dict[str, yaml.Node]) -> float | None:

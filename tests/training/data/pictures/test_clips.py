@@ -58,6 +58,11 @@ def test_a_video_without_times_has_the_rate_of_the_yaml(dataset):
     assert told(Clips(open_clips(dataset), num_frames=4, image_size=SIZE, fps=5)) == [[0, 4, 8, 12], [4, 8, 12, 16]]
 
 
+def test_entries_of_roboflow_begin_with_a_folder_too_many(dataset):
+    dataset.write_text("train: ../drive\n")
+    assert told(Clips(open_clips(dataset), num_frames=12, image_size=SIZE)) == [list(range(12))]
+
+
 def test_a_window_is_mirrored_whole_or_not_at_all(dataset):
     sources = open_clips(dataset)
     plain = Clips(sources, num_frames=4, image_size=SIZE)
