@@ -1,0 +1,183 @@
+"""UNet3D: a U-Net over clips, whose blocks convolve over space, then over time, and attend where cells are few."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from worldsim.networks.dit import block_axes
+from worldsim.networks.embeddings import NoiseEmbedding
+from worldsim.networks.layers import Attention, ConvBlock
+from worldsim.networks.rope import axial_angles, rotation_of
+from worldsim.networks.temporal import TemporalConv
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNet3DConfig:
+    """UNet3D's shape.
+
+    Args:
+        channels: of the clips.
+        widths: channels at each level, multiples of 8; each level has half the height and width of the one before.
+        num_blocks: residual blocks at each level, on the way down and on the way up.
+        attention_levels: numbers of the levels, 0 the finest, whose blocks also attend; those in the middle always do.
+        attention: "factorised": over the cells of a frame, then over the frames of a cell. "joint": over all of them.
+        head_width: channels of an attention head, a multiple of 8 that divides the width of each level that attends.
+        num_classes: of labels; 0: none.
+        learn_sigma: the output has as many channels again, for the variance.
+    """
+
+    channels: int = 3
+    widths: tuple[int, ...] = (64, 128, 256, 448)
+    num_blocks: int = 2
+    attention_levels: tuple[int, ...] = (2, 3)
+    attention: Literal["factorised", "joint"] = "factorised"
+    head_width: int = 64
+    num_classes: int = 0
+    learn_sigma: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.widths or any(w < 8 or w % 8 for w in self.widths):
+            raise ValueError(f"widths must be multiples of 8, one for each level, got {self.widths}")
+        if self.channels < 1 or self.num_blocks < 1 or self.num_classes < 0:
+            raise ValueError(
+                f"channels and num_blocks must be at least 1 and num_classes at least 0, got {self.channels}, "
+                f"{self.num_blocks} and {self.num_classes}"
+            )
+        if any(not 0 <= level < len(self.widths) for level in self.attention_levels):
+            raise ValueError(f"attention_levels must be among 0 to {len(self.widths) - 1}, got {self.attention_levels}")
+        if self.attention not in ("factorised", "joint"):
+            raise ValueError(f'attention must be "factorised" or "joint", got {self.attention!r}')
+        attending = {self.widths[level] for level in self.attention_levels} | {self.widths[-1]}
+        if self.head_width < 8 or self.head_width % 8 or any(w % self.head_width for w in attending):
+            raise ValueError(
+                f"head_width must be a multiple of 8 that divides {sorted(attending)}, got {self.head_width}"
+            )
+
+
+class ResidualAttention(nn.Module):
+    """x + attention over the group-normed x, along one axis; at initialisation the identity."""
+
+    def __init__(self, width: int, head_width: int, axis: Literal["space", "time", "joint"]) -> None:
+        super().__init__()
+        self.axis, self.head_width = axis, head_width
+        self.norm = nn.GroupNorm(8, width)
+        self.attention = Attention(width, width // head_width, axis)
+        nn.init.zeros_(self.attention.out.weight)
+        nn.init.zeros_(self.attention.out.bias)
+
+    def forward(self, x: Float[Tensor, "bt c h w"], num_frames: int) -> Float[Tensor, "bt c h w"]:
+        """Clips of `num_frames` each."""
+        grid = (x.shape[2], x.shape[3])
+        times = torch.arange(num_frames, device=x.device)
+        rotation = rotation_of(axial_angles(times, grid, self.head_width, self.axis))
+        tokens = rearrange(self.norm(x), "(b t) c h w -> b t (h w) c", t=num_frames)
+        tokens, _ = self.attention(tokens, rotation, None, None)
+        return x + rearrange(tokens, "b t (h w) c -> (b t) c h w", h=grid[0])
+
+
+class SpaceTimeBlock(nn.Module):
+    """A residual block over space, one over time, and attention if wanted."""
+
+    def __init__(self, config: UNet3DConfig, in_width: int, width: int, condition_width: int, attend: bool) -> None:
+        super().__init__()
+        self.space = ConvBlock(width, condition_width, in_width)
+        self.time = TemporalConv(width)
+        axes = block_axes(config.attention, 2 if config.attention == "factorised" else 1) if attend else ()
+        self.attention = nn.ModuleList([ResidualAttention(width, config.head_width, axis) for axis in axes])
+
+    def forward(
+        self, x: Float[Tensor, "bt c_in h w"], condition: Float[Tensor, "bt d"], num_frames: int
+    ) -> Float[Tensor, "bt c h w"]:
+        """Clips of `num_frames` each, frames conditioned alike."""
+        x = self.time(self.space(x, condition), num_frames)
+        for attention in self.attention:
+            x = attention(x, num_frames)
+        return x
+
+
+class UNet3D(nn.Module):
+    """A video diffusion U-Net with factorised space and time (Ho et al. 2022, Video Diffusion Models).
+
+    At initialisation the output is 0. Clips may have any size: the frame is continued by its border to a multiple of
+    what the levels divide by, and cut again.
+    """
+
+    def __init__(self, config: UNet3DConfig) -> None:
+        super().__init__()
+        self.config = config
+        widths, d = config.widths, 4 * config.widths[0]
+        finer = list(range(len(widths) - 1))
+
+        def blocks(level: int, *in_widths: int) -> nn.ModuleList:
+            attend = level in config.attention_levels
+            return nn.ModuleList([SpaceTimeBlock(config, w, widths[level], d, attend) for w in in_widths])
+
+        self.embedding = NoiseEmbedding(d, config.num_classes)
+        self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
+        same = config.num_blocks - 1
+        self.down_blocks = nn.ModuleList([blocks(i, w, *[w] * same) for i, w in enumerate(widths)])
+        self.down = nn.ModuleList([nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1) for i in finer])
+        self.middle = nn.ModuleList(
+            [SpaceTimeBlock(config, widths[-1], widths[-1], d, attend) for attend in (True, False)]
+        )
+        self.up = nn.ModuleList([nn.Conv2d(widths[i + 1], widths[i], 3, padding=1) for i in finer])
+        self.up_blocks = nn.ModuleList([blocks(i, 2 * w, *[w] * same) for i, w in enumerate(widths)])
+        self.norm = nn.GroupNorm(8, widths[0])
+        self.out = nn.Conv2d(widths[0], config.channels * (2 if config.learn_sigma else 1), 3, padding=1)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
+
+    @property
+    def null_label(self) -> int:
+        """The label that stands for any class."""
+        return self.embedding.null_label
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c t h w"],
+        t: Float[Tensor, "b"] | Int[Tensor, "b"],
+        label: Int[Tensor, "b"] | None = None,
+    ) -> Float[Tensor, "b out t h w"]:
+        """What the network makes of noisy clips; channels twice those of `x` with `learn_sigma`, else the same.
+
+        Args:
+            x: noisy clips.
+            t: noise level of each, see NoiseEmbedding.
+            label: class of each, or `null_label`; None: any.
+
+        Raises:
+            ValueError: clips of other channels, or a wrong label.
+        """
+        c, frames, height, width = x.shape[1:]
+        if c != self.config.channels:
+            raise ValueError(f"clips have {c} channels, the network was built for {self.config.channels}")
+        condition = repeat(self.embedding(t, label), "b d -> (b t) d", t=frames)
+        x = rearrange(x, "b c t h w -> (b t) c h w")
+        multiple = 2 ** (len(self.config.widths) - 1)
+        x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))
+
+        skips: list[Tensor] = []
+        for level, blocks in enumerate(self.down_blocks):
+            x = x if level == 0 else self.down[level - 1](x)
+            for block in blocks:
+                x = block(x, condition, frames)
+            skips.append(x)
+        for block in self.middle:
+            x = block(x, condition, frames)
+        for level in reversed(range(len(skips))):
+            x = torch.cat([x, skips.pop()], dim=1)
+            for block in self.up_blocks[level]:
+                x = block(x, condition, frames)
+            if level > 0:
+                x = self.up[level - 1](F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+        x = self.out(F.silu(self.norm(x)))[:, :, :height, :width]
+        return rearrange(x, "(b t) c h w -> b c t h w", t=frames)
