@@ -80,7 +80,7 @@ class VideoDiT(nn.Module):
         self.axes = block_axes(config.attention, config.depth)
         self.blocks = nn.ModuleList(
             [
-                DiTBlock(d, config.num_heads, config.mlp_ratio, axis, qk_norm=config.qk_norm, convolve=False)
+                DiTBlock(d, config.num_heads, config.mlp_ratio, axis, config.qk_norm, convolve=False, cached=False)
                 for axis in self.axes
             ]
         )

@@ -50,12 +50,15 @@ class Attention(nn.Module):
     """Multi-head attention over the tokens of many frames, with rotary positions if given any.
 
     Joint over frames and cells, or along one of the two axes alone. `qk_norm`: queries and keys are normed (Dehghani et
-    al. 2023) and have no bias; without, they are as Vaswani et al. 2017 and DiT have them.
+    al. 2023) and have no bias; without, they are as Vaswani et al. 2017 and DiT have them. `cached`: keys and values
+    are handed out for later frames to attend to; without, nothing is, and their memory is free again at once.
     """
 
-    def __init__(self, width: int, num_heads: int, axis: Axis = "joint", qk_norm: bool = True) -> None:
+    def __init__(
+        self, width: int, num_heads: int, axis: Axis = "joint", qk_norm: bool = True, cached: bool = True
+    ) -> None:
         super().__init__()
-        self.num_heads, self.axis = num_heads, axis
+        self.num_heads, self.axis, self.cached = num_heads, axis, cached
         self.qkv = nn.Linear(width, 3 * width, bias=not qk_norm)
         self.query_norm = RMSNorm(width // num_heads) if qk_norm else nn.Identity()
         self.key_norm = RMSNorm(width // num_heads) if qk_norm else nn.Identity()
@@ -77,7 +80,7 @@ class Attention(nn.Module):
                 block over space takes none.
 
         Returns:
-            The result, and the keys and values of `past` and `x`.
+            The result, and the keys and values of `past` and `x`; of no tokens unless `cached`.
         """
         b, t, n, _ = x.shape
         q, k, v = rearrange(self.qkv(x), "b t n (three h d) -> three b h (t n) d", three=3, h=self.num_heads)
@@ -99,6 +102,9 @@ class Attention(nn.Module):
         else:
             q, k, v = (rearrange(part, "b h (t n) d -> (b n) h t d", n=n) for part in (q, *key_values))
             y = rearrange(F.scaled_dot_product_attention(q, k, v, attn_mask=mask), "(b n) h t d -> b t n (h d)", b=b)
+        if not self.cached:
+            key_values = KeyValue(*(part.new_empty(b, self.num_heads, 0, part.shape[-1]) for part in key_values))
+        del q, k, v  # views of one piece of memory, which all of them would hold
         return self.out(y), key_values
 
 
@@ -136,9 +142,10 @@ class DiTBlock(nn.Module):
         axis: Axis = "joint",
         qk_norm: bool = True,
         convolve: bool = True,
+        cached: bool = True,
     ) -> None:
         super().__init__()
-        self.attention = Attention(width, num_heads, axis, qk_norm)
+        self.attention = Attention(width, num_heads, axis, qk_norm, cached)
         self.mlp = MLP(width, mlp_ratio, convolve)
         self.modulation = nn.Linear(width, 6 * width)
         nn.init.zeros_(self.modulation.weight)

@@ -68,7 +68,7 @@ class ResidualAttention(nn.Module):
         super().__init__()
         self.axis, self.head_width = axis, head_width
         self.norm = nn.GroupNorm(8, width)
-        self.attention = Attention(width, width // head_width, axis)
+        self.attention = Attention(width, width // head_width, axis, cached=False)
         nn.init.zeros_(self.attention.out.weight)
         nn.init.zeros_(self.attention.out.bias)
 
