@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
@@ -13,55 +10,9 @@ from torch.nn import functional as F
 
 from worldsim.networks.dit import block_axes
 from worldsim.networks.embeddings import NoiseEmbedding, position_embedding
+from worldsim.networks.generative_configs import PatchDiTConfig
 from worldsim.networks.layers import DiTBlock
 from worldsim.networks.rope import Axis, Rotation, axial_angles, rotation_of
-
-
-@dataclass(frozen=True, kw_only=True)
-class PatchDiTConfig:
-    """The shape of a VideoDiT or an ImageDiT.
-
-    Args:
-        width: channels of a token.
-        depth: number of transformer blocks.
-        num_heads: attention heads; width / num_heads must be a multiple of 8.
-        patch: rows and columns of a latent that make one token.
-        channels: of a latent.
-        num_classes: of labels; 0: none.
-        learn_sigma: the output has as many channels again, for the variance.
-        positions: "absolute", fixed and added once, or "rotary", in every attention.
-        attention: "space": within a frame, all that a picture needs. "joint": over all frames. "factorised": blocks
-            take turns, first within the frame, then each cell over the frames; then depth is even.
-        qk_norm: norm queries and keys.
-        mlp_ratio: hidden width of the MLP over width.
-    """
-
-    width: int
-    depth: int
-    num_heads: int
-    patch: int = 2
-    channels: int = 4
-    num_classes: int = 0
-    learn_sigma: bool = False
-    positions: Literal["absolute", "rotary"] = "rotary"
-    attention: Literal["space", "joint", "factorised"] = "factorised"
-    qk_norm: bool = True
-    mlp_ratio: float = 4.0
-
-    def __post_init__(self) -> None:
-        for name in ("width", "depth", "num_heads", "patch", "channels", "mlp_ratio"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.num_classes < 0:
-            raise ValueError(f"num_classes must be 0 or more, got {self.num_classes}")
-        if self.width % self.num_heads or (self.width // self.num_heads) % 8:
-            raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
-        if self.positions not in ("absolute", "rotary"):
-            raise ValueError(f'positions must be "absolute" or "rotary", got {self.positions!r}')
-        if self.attention not in ("space", "joint", "factorised"):
-            raise ValueError(f'attention must be "space", "joint" or "factorised", got {self.attention!r}')
-        if self.attention == "factorised" and self.depth % 2:
-            raise ValueError(f"factorised attention needs an even depth, got {self.depth}")
 
 
 class VideoDiT(nn.Module):
@@ -75,7 +26,7 @@ class VideoDiT(nn.Module):
         super().__init__()
         self.config = config
         d, pixels = config.width, config.patch**2
-        self.embedding = NoiseEmbedding(d, config.num_classes)
+        self.embedding = NoiseEmbedding(d, config.num_classes, config.time_scale)
         self.patches = nn.Linear(config.channels * pixels, d)
         self.axes = block_axes(config.attention, config.depth)
         self.blocks = nn.ModuleList(

@@ -45,9 +45,10 @@ class NoiseEmbedding(nn.Module):
             for; it follows the `num_classes` real ones.
     """
 
-    def __init__(self, width: int, num_classes: int = 0) -> None:
+    def __init__(self, width: int, num_classes: int = 0, time_scale: float = 1.0) -> None:
         super().__init__()
         self.num_classes = self.null_label = num_classes
+        self.time_scale = time_scale
         self.time = nn.Sequential(nn.Linear(2 * NUM_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
         self.labels = nn.Embedding(num_classes + 1, width) if num_classes else None
         for parameter in (self.time[0].weight, self.time[2].weight, *(self.labels.parameters() if self.labels else ())):
@@ -57,14 +58,14 @@ class NoiseEmbedding(nn.Module):
         """Condition vectors.
 
         Args:
-            t: noise levels, of about DDPM's range 0 to 1000; a flow's times 0 to 1 want to be multiplied by 1000.
+            t: noise levels; times `time_scale` they should cover about 0 to 1000, as DDPM's steps do.
             label: 0 to num_classes - 1, or `null_label`; None: `null_label` for all.
 
         Raises:
             ValueError: a label given to a network without classes, or one that is none of its classes.
         """
         dtype = self.time[0].weight.dtype
-        condition = self.time(sinusoids(t, NUM_FREQUENCIES).to(dtype))
+        condition = self.time(sinusoids(self.time_scale * t, NUM_FREQUENCIES).to(dtype))
         if self.labels is None:
             if label is not None:
                 raise ValueError(f"labels {label.tolist()} were given to a network without classes (num_classes=0)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -13,52 +12,10 @@ from torch.nn import functional as F
 
 from worldsim.networks.dit import block_axes
 from worldsim.networks.embeddings import NoiseEmbedding
+from worldsim.networks.generative_configs import UNet3DConfig
 from worldsim.networks.layers import Attention, ConvBlock
 from worldsim.networks.rope import axial_angles, rotation_of
 from worldsim.networks.temporal import TemporalConv
-
-
-@dataclass(frozen=True, kw_only=True)
-class UNet3DConfig:
-    """UNet3D's shape.
-
-    Args:
-        channels: of the clips.
-        widths: channels at each level, multiples of 8; each level has half the height and width of the one before.
-        num_blocks: residual blocks at each level, on the way down and on the way up.
-        attention_levels: numbers of the levels, 0 the finest, whose blocks also attend; those in the middle always do.
-        attention: "factorised": over the cells of a frame, then over the frames of a cell. "joint": over all of them.
-        head_width: channels of an attention head, a multiple of 8 that divides the width of each level that attends.
-        num_classes: of labels; 0: none.
-        learn_sigma: the output has as many channels again, for the variance.
-    """
-
-    channels: int = 3
-    widths: tuple[int, ...] = (64, 128, 256, 448)
-    num_blocks: int = 2
-    attention_levels: tuple[int, ...] = (2, 3)
-    attention: Literal["factorised", "joint"] = "factorised"
-    head_width: int = 64
-    num_classes: int = 0
-    learn_sigma: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.widths or any(w < 8 or w % 8 for w in self.widths):
-            raise ValueError(f"widths must be multiples of 8, one for each level, got {self.widths}")
-        if self.channels < 1 or self.num_blocks < 1 or self.num_classes < 0:
-            raise ValueError(
-                f"channels and num_blocks must be at least 1 and num_classes at least 0, got {self.channels}, "
-                f"{self.num_blocks} and {self.num_classes}"
-            )
-        if any(not 0 <= level < len(self.widths) for level in self.attention_levels):
-            raise ValueError(f"attention_levels must be among 0 to {len(self.widths) - 1}, got {self.attention_levels}")
-        if self.attention not in ("factorised", "joint"):
-            raise ValueError(f'attention must be "factorised" or "joint", got {self.attention!r}')
-        attending = {self.widths[level] for level in self.attention_levels} | {self.widths[-1]}
-        if self.head_width < 8 or self.head_width % 8 or any(w % self.head_width for w in attending):
-            raise ValueError(
-                f"head_width must be a multiple of 8 that divides {sorted(attending)}, got {self.head_width}"
-            )
 
 
 class ResidualAttention(nn.Module):
@@ -119,7 +76,7 @@ class UNet3D(nn.Module):
             attend = level in config.attention_levels
             return nn.ModuleList([SpaceTimeBlock(config, w, widths[level], d, attend) for w in in_widths])
 
-        self.embedding = NoiseEmbedding(d, config.num_classes)
+        self.embedding = NoiseEmbedding(d, config.num_classes, config.time_scale)
         self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
         same = config.num_blocks - 1
         self.down_blocks = nn.ModuleList([blocks(i, w, *[w] * same) for i, w in enumerate(widths)])

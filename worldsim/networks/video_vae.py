@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from worldsim.networks.generative_configs import VideoVAEConfig
 from worldsim.networks.layers import ConvBlock, Pointwise
 from worldsim.networks.temporal import TemporalConv, TemporalStream
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoVAEConfig:
-    """VideoVAE's shape; as it is, 16 frames of 256 x 256 x 3 become 4 of 32 x 32 x 4, 192 times fewer numbers.
-
-    Args:
-        channels: of frames.
-        latent_channels: channels of a latent.
-        widths: channels at 2x, 4x, 8x ... reduced height and width, multiples of 8.
-        num_halvings: times that the number of frames is halved, each where height and width are; the coarsest are.
-        num_blocks: residual blocks at each level, in the encoder and in the decoder.
-        temporal_kernel: frames that a convolution over time sees.
-    """
-
-    channels: int = 3
-    latent_channels: int = 4
-    widths: tuple[int, ...] = (64, 128, 256)
-    num_halvings: int = 2
-    num_blocks: int = 2
-    temporal_kernel: int = 3
-
-    def __post_init__(self) -> None:
-        for name in ("channels", "latent_channels", "num_blocks"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.widths or any(w < 8 or w % 8 for w in self.widths):
-            raise ValueError(f"widths must be multiples of 8, one for each level, got {self.widths}")
-        if not 0 <= self.num_halvings < len(self.widths):
-            raise ValueError(f"num_halvings must be 0 to {len(self.widths) - 1}, got {self.num_halvings}")
-        if self.temporal_kernel < 2:
-            raise ValueError(f"temporal_kernel must be at least 2, got {self.temporal_kernel}")
 
 
 class Level(nn.Module):
