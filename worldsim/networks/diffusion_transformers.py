@@ -38,9 +38,8 @@ class VideoDiT(nn.Module):
         self.modulation = nn.Linear(d, 2 * d)
         self.out = nn.Linear(d, pixels * config.channels * (2 if config.learn_sigma else 1))
 
-        inner = [layer for block in self.blocks for layer in (block.attention, block.mlp)]
-        for layer in (self.patches, *(part for module in inner for part in module.children())):
-            if isinstance(layer, nn.Linear):
+        for name, layer in self.named_modules():  # those of AdaLN-Zero stay 0, those that embed stay small
+            if isinstance(layer, nn.Linear) and not name.startswith("embedding") and "modulation" not in name:
                 nn.init.xavier_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)

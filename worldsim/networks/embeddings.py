@@ -49,10 +49,11 @@ class NoiseEmbedding(nn.Module):
         super().__init__()
         self.num_classes = self.null_label = num_classes
         self.time_scale = time_scale
-        self.time = nn.Sequential(nn.Linear(2 * NUM_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
+        first, last = nn.Linear(2 * NUM_FREQUENCIES, width), nn.Linear(width, width)
+        self.time = nn.Sequential(first, nn.SiLU(), last)
         self.labels = nn.Embedding(num_classes + 1, width) if num_classes else None
-        for parameter in (self.time[0].weight, self.time[2].weight, *(self.labels.parameters() if self.labels else ())):
-            nn.init.normal_(parameter, std=0.02)
+        for weight in (first.weight, last.weight, *(self.labels.parameters() if self.labels else ())):
+            nn.init.normal_(weight, std=0.02)
 
     def forward(self, t: Float[Tensor, "b"] | Int[Tensor, "b"], label: Int[Tensor, "b"] | None) -> Float[Tensor, "b d"]:
         """Condition vectors.
@@ -64,7 +65,7 @@ class NoiseEmbedding(nn.Module):
         Raises:
             ValueError: a label given to a network without classes, or one that is none of its classes.
         """
-        dtype = self.time[0].weight.dtype
+        dtype = next(self.time.parameters()).dtype
         condition = self.time(sinusoids(self.time_scale * t, NUM_FREQUENCIES).to(dtype))
         if self.labels is None:
             if label is not None:

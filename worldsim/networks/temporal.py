@@ -27,8 +27,8 @@ class TemporalConv(nn.Module):
         self.kernel, self.causal = kernel, causal
         self.norm = nn.GroupNorm(8, width)
         self.conv = nn.Conv2d(width, width, (kernel, 1), padding=(0 if causal else kernel // 2, 0))
-        nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)
+        for parameter in self.conv.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self, x: Float[Tensor, "bt c h w"], num_frames: int, stream: TemporalStream | None = None

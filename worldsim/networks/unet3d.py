@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Float, Int
@@ -14,16 +12,17 @@ from worldsim.networks.dit import block_axes
 from worldsim.networks.embeddings import NoiseEmbedding
 from worldsim.networks.generative_configs import UNet3DConfig
 from worldsim.networks.layers import Attention, ConvBlock
-from worldsim.networks.rope import axial_angles, rotation_of
+from worldsim.networks.rope import Axis, axial_angles, rotation_of
 from worldsim.networks.temporal import TemporalConv
 
 
 class ResidualAttention(nn.Module):
     """x + attention over the group-normed x, along one axis; at initialisation the identity."""
 
-    def __init__(self, width: int, head_width: int, axis: Literal["space", "time", "joint"]) -> None:
+    def __init__(self, width: int, head_width: int, axis: Axis) -> None:
         super().__init__()
-        self.axis, self.head_width = axis, head_width
+        self.axis: Axis = axis
+        self.head_width = head_width
         self.norm = nn.GroupNorm(8, width)
         self.attention = Attention(width, width // head_width, axis, cached=False)
         nn.init.zeros_(self.attention.out.weight)
@@ -59,6 +58,18 @@ class SpaceTimeBlock(nn.Module):
         return x
 
 
+class Blocks(nn.ModuleList):
+    """SpaceTimeBlocks, one after the other."""
+
+    def forward(
+        self, x: Float[Tensor, "bt c_in h w"], condition: Float[Tensor, "bt d"], num_frames: int
+    ) -> Float[Tensor, "bt c h w"]:
+        """As each of them."""
+        for block in self:
+            x = block(x, condition, num_frames)
+        return x
+
+
 class UNet3D(nn.Module):
     """A video diffusion U-Net with factorised space and time (Ho et al. 2022, Video Diffusion Models).
 
@@ -72,18 +83,16 @@ class UNet3D(nn.Module):
         widths, d = config.widths, 4 * config.widths[0]
         finer = list(range(len(widths) - 1))
 
-        def blocks(level: int, *in_widths: int) -> nn.ModuleList:
+        def blocks(level: int, *in_widths: int) -> Blocks:
             attend = level in config.attention_levels
-            return nn.ModuleList([SpaceTimeBlock(config, w, widths[level], d, attend) for w in in_widths])
+            return Blocks([SpaceTimeBlock(config, w, widths[level], d, attend) for w in in_widths])
 
         self.embedding = NoiseEmbedding(d, config.num_classes, config.time_scale)
         self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
         same = config.num_blocks - 1
         self.down_blocks = nn.ModuleList([blocks(i, w, *[w] * same) for i, w in enumerate(widths)])
         self.down = nn.ModuleList([nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1) for i in finer])
-        self.middle = nn.ModuleList(
-            [SpaceTimeBlock(config, widths[-1], widths[-1], d, attend) for attend in (True, False)]
-        )
+        self.middle = Blocks([SpaceTimeBlock(config, widths[-1], widths[-1], d, attend) for attend in (True, False)])
         self.up = nn.ModuleList([nn.Conv2d(widths[i + 1], widths[i], 3, padding=1) for i in finer])
         self.up_blocks = nn.ModuleList([blocks(i, 2 * w, *[w] * same) for i, w in enumerate(widths)])
         self.norm = nn.GroupNorm(8, widths[0])
@@ -124,15 +133,11 @@ class UNet3D(nn.Module):
         skips: list[Tensor] = []
         for level, blocks in enumerate(self.down_blocks):
             x = x if level == 0 else self.down[level - 1](x)
-            for block in blocks:
-                x = block(x, condition, frames)
+            x = blocks(x, condition, frames)
             skips.append(x)
-        for block in self.middle:
-            x = block(x, condition, frames)
+        x = self.middle(x, condition, frames)
         for level in reversed(range(len(skips))):
-            x = torch.cat([x, skips.pop()], dim=1)
-            for block in self.up_blocks[level]:
-                x = block(x, condition, frames)
+            x = self.up_blocks[level](torch.cat([x, skips.pop()], dim=1), condition, frames)
             if level > 0:
                 x = self.up[level - 1](F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
