@@ -105,7 +105,6 @@ def main(num_pairs: int = 8) -> None:
     made = {
         "DiT-S/2, 4 pictures": lambda: image_pair("dit-s/2", "absolute", 4),
         "DiT-S/2, 2-D rotary, 4 pictures": lambda: image_pair("dit-s/2", "rotary", 4),
-        "DiT-B/2, 1 picture": lambda: image_pair("dit-b/2", "absolute", 1),
         "3-D U-Net, 8 frames": video_pair,
     }
     print("| one step | parameters | CPU time | ratio, of pairs | memory | ratio |\n|---|---|---|---|---|---|")
