@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from worldsim.diffusion.paths import VariancePreserving, expand_time
@@ -46,9 +47,14 @@ class ReverseStep(NamedTuple):
 
 
 def variational_bits(
-    path: VariancePreserving, data: Tensor, x: Tensor, t: Tensor, prediction: Prediction, bin_width: float = BIN
-) -> Tensor:
-    """The term of the variational bound at steps t [b], in bits per value, [b].
+    path: VariancePreserving,
+    data: Float[Tensor, "b ..."],
+    x: Float[Tensor, "b ..."],
+    t: Float[Tensor, "b *frames"],
+    prediction: Prediction,
+    bin_width: float = BIN,
+) -> Float[Tensor, "b"]:
+    """The term of the variational bound at steps t, in bits per value.
 
     KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), at step 0 the negative log-likelihood of data in bins (of grey levels
     between -1 and 1). The mean gets no gradient: this trains the variance alone.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from worldsim.diffusion.ancestral import BIN, variational_bits
@@ -18,11 +19,11 @@ class Losses(NamedTuple):
     """error: mean squared error of each sample, [b]. variational: term of the variational bound, in bits per value, 0
     where no variance is learned, [b]."""
 
-    error: Tensor
-    variational: Tensor
+    error: Float[Tensor, "b"]
+    variational: Float[Tensor, "b"]
 
     @property
-    def total(self) -> Tensor:
+    def total(self) -> Float[Tensor, "b"]:
         """What is minimised, [b]; for 1000 steps Nichol and Dhariwal 2021's L_hybrid, DiT's loss."""
         return self.error + self.variational
 
@@ -58,7 +59,13 @@ class Parameterization:
         if not self.bin_width > 0:
             raise ValueError(f"bin_width must be positive, got {self.bin_width}")
 
-    def ask(self, network: Callable[..., Tensor], x: Tensor, t: Tensor, *conditions: Tensor) -> Prediction:
+    def ask(
+        self,
+        network: Callable[..., Tensor],
+        x: Float[Tensor, "b ..."],
+        t: Float[Tensor, "b *frames"],
+        *conditions: Tensor,
+    ) -> Prediction:
         """What the network says of x_t; `t` has the leading dims of `x`.
 
         Raises:
@@ -79,17 +86,19 @@ class Parameterization:
         """What samplers ask, with the conditions [b, ...] fixed."""
         return lambda x, t: self.denoise(network, x, t, *conditions)
 
-    def denoise(self, network: Callable[..., Tensor], x: Tensor, t: float, *conditions: Tensor) -> Prediction:
+    def denoise(
+        self, network: Callable[..., Tensor], x: Float[Tensor, "b ..."], t: float, *conditions: Tensor
+    ) -> Prediction:
         """`ask` at one time for all of a batch."""
         return self.ask(network, x, torch.full((len(x),), t, dtype=x.dtype, device=x.device), *conditions)
 
     def losses(
         self,
         network: Callable[..., Tensor],
-        data: Tensor,
+        data: Float[Tensor, "b ..."],
         *conditions: Tensor,
         generator: torch.Generator,
-        t: Tensor | None = None,
+        t: Float[Tensor, "b *frames"] | None = None,
     ) -> Losses:
         """The losses of each sample [b, ...] at drawn times with drawn noise.
 

@@ -93,14 +93,18 @@ class Path(ABC):
         """x_t; `t` has the leading dims of `data`."""
         return expand_time(self.sigma(t), data) * noise + expand_time(self.alpha(t), data) * data
 
+    def check_time(self, t: float) -> None:
+        """Raises ValueError if `t` is not between `noise_time` and `data_time`."""
+        if not min(self.noise_time, self.data_time) <= t <= max(self.noise_time, self.data_time):
+            raise ValueError(f"t must lie between noise at {self.noise_time:g} and data at {self.data_time:g}, got {t}")
+
     def at(self, t: float) -> Level:
         """α and σ at one time, in float64.
 
         Raises:
-            ValueError: `t` is not between `noise_time` and `data_time`.
+            ValueError: see `check_time`.
         """
-        if not min(self.noise_time, self.data_time) <= t <= max(self.noise_time, self.data_time):
-            raise ValueError(f"t must lie between noise at {self.noise_time:g} and data at {self.data_time:g}, got {t}")
+        self.check_time(t)
         time = torch.tensor(t, dtype=torch.float64)
         return Level(self.alpha(time).item(), self.sigma(time).item())
 

@@ -76,8 +76,7 @@ def sample_ddpm(
         if following == path.data_time:
             x = data
             continue
-        levels = [torch.tensor(level, dtype=torch.float64) for level in (*path.at(t), *path.at(following))]
-        step = ReverseStep.between(*levels)
+        step = _reverse_step(path.at(t), path.at(following))
         if prediction.variance is not None:
             std = torch.exp(0.5 * step.log_variance(prediction.variance))
         else:
@@ -111,7 +110,7 @@ def sample_ddim(
             continue
         now, then = path.at(t), path.at(following)
         noise = (x - now.alpha * data) / now.sigma
-        drawn_std = eta * math.sqrt(_least_variance(now, then))
+        drawn_std = eta * math.sqrt(_reverse_step(now, then).least_variance.item())
         x = then.alpha * data + math.sqrt(then.sigma**2 - drawn_std**2) * noise
         if eta > 0 and generator is not None:
             x = x + drawn_std * _noise_like(x, generator)
@@ -161,7 +160,7 @@ def sample_edm(
 
     Args:
         churn: S_churn; a step raises σ/α by the factor 1 + min(churn / number of steps, √2 - 1).
-        churn_range: S_min and S_max, between which σ/α is raised.
+        churn_range: S_min and S_max, between which σ/α is raised, at most to that of `noise_time`.
         noise_scale: S_noise, standard deviation of what is drawn.
 
     Raises:
@@ -174,7 +173,7 @@ def sample_edm(
     for t, following in _steps(path, times, progress):
         now = path.at(t)
         noisier = t
-        if growth > 1 and churn_range[0] <= now.ratio <= min(churn_range[1], _LARGEST):
+        if growth > 1 and math.isfinite(now.ratio) and churn_range[0] <= now.ratio <= churn_range[1]:
             log_snr = torch.tensor(-2 * math.log(now.ratio * growth), dtype=torch.float64)
             noisier = path.time_at(log_snr).item()
             then = path.at(noisier)
@@ -211,9 +210,6 @@ def sample_dpm_solver(
     return x
 
 
-_LARGEST = 1e30
-
-
 def _steps(path: Path, times: Sequence[float], progress: Progress | None) -> Iterator[tuple[float, float]]:
     """Pairs of times; tells the progress after each."""
     towards = 1 if path.data_time > path.noise_time else -1
@@ -222,8 +218,8 @@ def _steps(path: Path, times: Sequence[float], progress: Progress | None) -> Ite
         seen = f"{wrong[0][1]:g} after {wrong[0][0]:g}" if wrong else f"{len(times)} times"
         ends = f"{path.noise_time:g} (noise) to {path.data_time:g} (data)"
         raise ValueError(f"times must be at least two, each nearer to the data on {ends}, got {seen}")
-    path.at(times[0])
-    path.at(times[-1])
+    path.check_time(times[0])
+    path.check_time(times[-1])
     for k, step in enumerate(pairwise(times), start=1):
         yield step
         if progress is not None:
@@ -251,9 +247,8 @@ def _heun_step(path: Path, denoise: Denoise, x: Tensor, t: float, following: flo
     return target.scale * (y + (target.position - line.position) * 0.5 * (slope + slope_then))
 
 
-def _least_variance(now: Level, then: Level) -> float:
-    share = (then.sigma / now.sigma) ** 2
-    return share * (now.sigma**2 - (now.alpha / then.alpha * then.sigma) ** 2)
+def _reverse_step(now: Level, then: Level) -> ReverseStep:
+    return ReverseStep.between(*(torch.tensor(level, dtype=torch.float64) for level in (*now, *then)))
 
 
 def _noise_like(x: Tensor, generator: torch.Generator) -> Tensor:

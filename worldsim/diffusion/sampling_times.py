@@ -65,7 +65,7 @@ def _first(path: Path, num_steps: int, start: float | None) -> float:
         raise ValueError(f"num_steps must be at least 1, got {num_steps}")
     if start is None:
         return path.noise_time
-    path.at(start)
+    path.check_time(start)
     if start == path.data_time:
         raise ValueError(f"start must be before the data's time, got {start}")
     return start

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from worldsim.diffusion import samplers
 from worldsim.diffusion.paths import KarrasPath, Path, RectifiedFlow, VariancePreserving
-from worldsim.diffusion.predictions import Denoise, Kind, Prediction, convert
+from worldsim.diffusion.predictions import Kind, Prediction, convert
 from worldsim.diffusion.sampling_times import karras_times, log_snr_times, uniform_times
 
 diffusers = pytest.importorskip("diffusers")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
@@ -33,7 +34,12 @@ CASES = {
     "heun, linear": (samplers.sample_heun, LINEAR, Kind.V, karras_times(LINEAR, 30)),
     "heun, edm": (samplers.sample_heun, KARRAS, Kind.RESIDUAL, karras_times(KARRAS, 30)),
     "edm": (partial(samplers.sample_edm, noise_scale=1.0), KARRAS, Kind.RESIDUAL, karras_times(KARRAS, 100)),
-    "edm, flow": (partial(samplers.sample_edm, noise_scale=1.0), FLOW, Kind.DATA, uniform_times(FLOW, 100)),
+    "edm, flow": (
+        partial(samplers.sample_edm, noise_scale=1.0, churn_range=(0.0, math.inf)),
+        FLOW,
+        Kind.DATA,
+        uniform_times(FLOW, 100),
+    ),
     "dpm-solver, edm": (samplers.sample_dpm_solver, KARRAS, Kind.RESIDUAL, karras_times(KARRAS, 40)),
     "dpm-solver, linear": (samplers.sample_dpm_solver, LINEAR, Kind.NOISE, log_snr_times(LINEAR, 40)),
     "dpm-solver, flow": (samplers.sample_dpm_solver, FLOW, Kind.VELOCITY, uniform_times(FLOW, 40)),
@@ -117,7 +123,7 @@ def test_edm_is_algorithm_2() -> None:
     sigmas, denoise = karras_times(KARRAS, 12), DATA.denoise(KARRAS, Kind.DATA)
     x = start = samplers.initial_noise(KARRAS, (20, 2), seeded()).double()
     generator = seeded(1)
-    for sigma, following in zip(sigmas, sigmas[1:], strict=False):
+    for sigma, following in pairwise(sigmas):
         gamma = min(3.0 / 12, math.sqrt(2) - 1) if 0.05 <= sigma <= 50 else 0.0
         raised = sigma * (1 + gamma)
         if gamma:
@@ -187,13 +193,13 @@ def test_times_must_run_from_noise_to_data(times: Sequence[float], seen: str) ->
 
 def test_wrong_options_are_refused() -> None:
     arguments = FLOW, DATA.denoise(FLOW, Kind.DATA), torch.zeros(1, 2, dtype=torch.float64), uniform_times(FLOW, 2)
-    with pytest.raises(ValueError, match="eta must be between 0 and 1, got 1.5"):
+    with pytest.raises(ValueError, match=r"eta must be between 0 and 1, got 1\.5"):
         samplers.sample_ddim(*arguments, eta=1.5)
-    with pytest.raises(ValueError, match="eta = 0.5 draws noise: give a generator"):
+    with pytest.raises(ValueError, match=r"eta = 0\.5 draws noise: give a generator"):
         samplers.sample_ddim(*arguments, eta=0.5)
-    with pytest.raises(ValueError, match="variance must be .* got 'small'"):
+    with pytest.raises(ValueError, match=r"variance must be .* got 'small'"):
         samplers.sample_ddpm(*arguments, seeded(), "small")  # pyright: ignore
     with pytest.raises(ValueError, match="churn must not be negative, got -1"):
         samplers.sample_edm(*arguments, seeded(), churn=-1.0)
-    with pytest.raises(ValueError, match="temperature must not be negative, got -0.1"):
+    with pytest.raises(ValueError, match=r"temperature must not be negative, got -0\.1"):
         samplers.initial_noise(FLOW, (2,), seeded(), temperature=-0.1)
