@@ -8,9 +8,10 @@ from pathlib import Path
 
 import yaml
 
+from training.importers.images import IMAGE_SUFFIXES, images_in
 from training.importers.importer import DriveOptions, Importer
-from training.importers.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, images_in
 from training.importers.recording import Recording
+from training.importers.video_file import VIDEO_SUFFIXES
 from training.importers.video_with_table import read_drive
 
 SPLITS = ("train", "val", "test")
@@ -42,8 +43,15 @@ def read_yolo(path: Path, options: DriveOptions) -> list[Recording]:
         if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
             raise ValueError(f"{path}: {split} is {entries!r}, neither a path nor a list of paths")
         for entry in entries:
-            recordings += [replace(r, split=split) for r in _read_entry(root / entry, options, f"{path}: {split}")]
+            source = _entry_path(root, entry)
+            recordings += [replace(r, split=split) for r in _read_entry(source, options, f"{path}: {split}")]
     return recordings
+
+
+def _entry_path(root: Path, entry: str) -> Path:
+    """Where an entry is; one that begins with ../ and is not there is taken from `root`, as Roboflow writes them."""
+    inside = root / entry.removeprefix("../")
+    return inside if not (root / entry).exists() and inside.exists() else root / entry
 
 
 def _read_entry(source: Path, options: DriveOptions, where: str) -> list[Recording]:
