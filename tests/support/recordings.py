@@ -1,9 +1,11 @@
 """Small recordings in other people's layouts, made for tests, and what their imports give."""
 
 import struct
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 
 import av
 import cv2
@@ -71,15 +73,38 @@ def write_comma2k19(folder: Path, seconds: float = 5.0, speed: float = 20.0, yaw
             np.save(file, array)
 
 
-def write_video(path: Path, num: int, fps: int = 20, container_format: str = "mp4") -> None:
-    """A video of `picture(0)`, `picture(1)`, ... with reordered frames; "h264" is a stream without times."""
-    with av.open(str(path), "w", format=container_format) as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": "4", "g": "12", "bf": "2"})
-        stream.height, stream.width, stream.pix_fmt = 40, 80, "yuv444p"
-        stream.codec_context.time_base = Fraction(1, fps)
+def write_video(
+    path: Path,
+    num: int,
+    fps: int = 20,
+    container_format: str = "mp4",
+    codec: str = "libx264",
+    pixel_ratio: Fraction = Fraction(1),
+    first: int = 0,
+    codec_options: Mapping[str, str] = MappingProxyType({}),
+    container_options: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """A video of `picture(0)`, `picture(1)`, ... with reordered frames; "h264" is a stream without times.
+
+    Args:
+        path: of the file.
+        num: frames.
+        fps: [1/s].
+        container_format: as FFmpeg calls it.
+        codec: as FFmpeg calls it.
+        pixel_ratio: width over height of a pixel.
+        first: number of the frame time that the first frame is at.
+        codec_options: besides the ones for small groups with reordered frames.
+        container_options: of the muxer.
+    """
+    options = {"crf": "4", "g": "12", "bf": "2"} if codec == "libx264" else {"g": "12", "bf": "2", "q:v": "2"}
+    with av.open(str(path), "w", format=container_format, options=dict(container_options)) as container:
+        stream = container.add_stream(codec, rate=fps, options=options | dict(codec_options))
+        stream.height, stream.width, stream.pix_fmt = 40, 80, "yuv444p" if codec == "libx264" else "yuv420p"
+        stream.codec_context.time_base, stream.sample_aspect_ratio = Fraction(1, fps), pixel_ratio
         for k in range(num):
             frame = av.VideoFrame.from_ndarray(picture(k), format="rgb24")
-            frame.pts, frame.time_base = k, Fraction(1, fps)
+            frame.pts, frame.time_base = first + k, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 

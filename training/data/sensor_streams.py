@@ -49,7 +49,7 @@ def stream_feature(name: str, frame_size: tuple[int, int], fps: int) -> dict[str
     }
     if name == "depth":
         info |= {"video.depth_min": DEPTH_MIN, "video.depth_max": DEPTH_MAX}
-        info |= {"video.shift": DEPTH_SHIFT, "video.use_log": True}
+        info |= {"video.shift": DEPTH_SHIFT, "video.use_log": True, "depth_unit": "m"}  # of its statistics
     else:
         info["classes"] = [kind.name.lower() for kind in SemanticClass]
     return {"dtype": "video", "shape": [height, width, 1], "names": ["height", "width", "channels"], "info": info}

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from training.importers.importer import Importer
-from training.importers.recording import Recording, Signal, Track
+from training.importers.recording import Origin, Recording, Signal, Track
 from training.importers.resample import speed_along
 from worldsim.datatypes.scene import ObjectKind
 
@@ -230,18 +230,32 @@ def _recording(name: str, actors: dict[int, _Actor], number: int) -> Recording:
     ego = actors[number]
     t, x, y, yaw = _pose_signals(ego)
     signals = {"x": x, "y": y, "yaw": yaw, "speed": _speed(ego, x, y, yaw)}
+    origins = {
+        "x": Origin("positions", "cm"),
+        "y": Origin("positions", "cm, right"),
+        "yaw": Origin("positions", "°, right"),
+    }
+    origins |= {
+        "time": Origin("frames", "s"),
+        "speed": Origin("kinematics" if ego.motions else "slope of x and y", "m/s"),
+    }
+    origins |= {"objects": Origin("positions and boxes of the other actors"), "collision": Origin("collisions")}
     if ego.motions:
+        origins["yaw_rate"] = Origin("kinematics", "°/s, right")
         times, _, _, rate = np.array(ego.motions).T
         signals["yaw_rate"] = Signal(times, rate)
     if ego.controls:
         times, *columns = np.array(ego.controls).T
         names = ("steer", "throttle", "brake", "reverse")
         signals |= {key: Signal(times, values) for key, values in zip(names, columns, strict=True)}
+        origins |= dict.fromkeys(names[1:], Origin("vehicle controls", "0 to 1"))
+        origins["steer"] = Origin("vehicle controls", "share of full lock, positive right")
     since = ego.collision_sensor_since
     return Recording(
         name=name,
         clock=t,
         signals=signals,
+        origins=origins,
         tracks=tuple(_tracks(actors, number)),
         collisions=None if since is None else np.array(ego.collisions),
         collisions_since=0.0 if since is None else since,

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from training.data.video_file import VideoFile
 from training.importers.importer import Importer
-from training.importers.recording import Recording, Signal
+from training.importers.recording import Origin, Recording, Signal
 
 
 def read_comma2k19(
@@ -42,6 +42,8 @@ def _read_segment(folder: Path, source: Path, steering_ratio: float | None, max_
     clock = times - start
     ground, yaw = _to_ground_frame(position, orientation)
     signals = {"x": Signal(clock, ground[:, 0]), "y": Signal(clock, ground[:, 1]), "yaw": Signal(clock, yaw)}
+    origins = {name: Origin("global_pose/frame_positions", "m") for name in ("x", "y")}
+    origins |= {"yaw": Origin("global_pose/frame_orientations"), "speed": Origin("processed_log/CAN/speed", "m/s")}
 
     can = folder / "processed_log/CAN"
     signals["speed"] = _read_can(can / "speed", start)
@@ -49,13 +51,16 @@ def _read_segment(folder: Path, source: Path, steering_ratio: float | None, max_
         wheel = _read_can(can / "steering_angle", start)
         angle = np.radians(wheel.values) / steering_ratio
         signals["steer_angle"] = Signal(wheel.times, angle)
+        origins["steer_angle"] = Origin("processed_log/CAN/steering_angle", f"° of the wheel, over {steering_ratio:g}")
         if max_steer_angle is not None:
             signals["steer"] = Signal(wheel.times, np.clip(angle / max_steer_angle, -1, 1))
+            origins["steer"] = Origin("the steering angle", f"over {max_steer_angle:g} rad")
 
     video = folder / "video.hevc"
     name = folder.relative_to(source).as_posix() if folder != source else folder.name
     images = VideoFile(video, clock) if video.exists() else None
-    return Recording(name=name, clock=clock, signals=signals, images=images)
+    origins |= {"time": Origin("global_pose/frame_times", "s"), "frame": Origin(video.name)}
+    return Recording(name=name, clock=clock, signals=signals, images=images, origins=origins)
 
 
 def _to_ground_frame(position: np.ndarray, orientation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

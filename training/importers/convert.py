@@ -18,8 +18,8 @@ from training.data.rollouts import EpisodeSource, RolloutDataset, Rows
 from training.importers.formats import FormatName, find_importer, read_recordings
 from training.importers.importer import SourceHints
 from training.importers.recording import Recording
+from training.importers.report import report
 from training.importers.resample import ResampleConfig, episode_times, nearest, rows_at
-from worldsim.datatypes.scene import EGO_NAMES
 
 MANIFEST_PATH = "meta/import.json"
 
@@ -71,8 +71,7 @@ def import_recordings(config: ImportConfig) -> list[RolloutDataset]:
     datasets = []
     for split, recordings in splits.items():
         dataset = _convert(recordings, config.out / split, importer.name, config)
-        print(f"{dataset.root}: {len(dataset)} episodes, {dataset.lengths.sum()} frames; known of them:")
-        print(coverage(dataset))
+        print(report(dataset, recordings, config.resample))
         datasets.append(dataset)
     return datasets
 
@@ -80,7 +79,7 @@ def import_recordings(config: ImportConfig) -> list[RolloutDataset]:
 def _convert(recordings: Sequence[Recording], root: Path, format_name: str, config: ImportConfig) -> RolloutDataset:
     plan = [(r, times) for r in recordings for times in episode_times(r.clock, config.resample)]
     if not plan:
-        raise ValueError(f"{config.source} holds no {config.resample.min_seconds} s without a gap")
+        raise ValueError(_why_nothing(recordings, config))
     with lock_folder(root):
         _check_manifest(root, format_name, config, plan)
         writer = RolloutWriter(root, config.frame_size, config.resample.fps, [f"driving ({format_name})"], masked=True)
@@ -91,6 +90,21 @@ def _convert(recordings: Sequence[Recording], root: Path, format_name: str, conf
                 writer.write(index, frames, rows, EpisodeSource(seed=0, town=-1))
         writer.seal()
     return RolloutDataset(root)
+
+
+def _why_nothing(recordings: Sequence[Recording], config: ImportConfig) -> str:
+    """Why no episode comes of recordings: their pace, or their length."""
+    settings = config.resample
+    paces = {r.name: float(np.median(np.diff(r.clock))) for r in recordings if len(r.clock) > 1}
+    slow = [name for name, pace in paces.items() if pace > settings.max_gap]
+    if slow:
+        pace = paces[slow[0]]
+        advice = f"in another unit than seconds? Assign time=column:ms or the like. Really {1 / pace:.3g} a second? "
+        advice += f"Give --resample.max-gap {1.5 * pace:.2g}: what lies between is then interpolated"
+        return f"{config.source}: the times of {slow[0]} are {pace:.6g} s apart, a gap each; {advice}"
+    longest = max(float(r.clock[-1] - r.clock[0]) for r in recordings)
+    wanted = f"{settings.min_seconds} s without a gap of {settings.max_gap} s"
+    return f"{config.source} holds no {wanted}; the longest recording takes {longest:.3g} s"
 
 
 def _frames(recording: Recording, times: np.ndarray, rows: Rows, config: ImportConfig) -> np.ndarray:
@@ -122,17 +136,3 @@ def _check_manifest(
     for name, value in manifest.items():
         if found.get(name) != value:
             raise ValueError(f"{root} is an import with other {name}; import elsewhere, or delete it")
-
-
-def coverage(dataset: RolloutDataset) -> str:
-    """How much of a dataset is known: a line of names for each share of its rows."""
-    rows = Rows.concatenate([dataset[k].rows for k in range(len(dataset))])
-    scenes = rows.scenes
-    known = {name: float(rows.is_valid(name).mean()) for name in layout.VALID_NAMES}
-    known["yaw_rate"] = float(scenes.ego_valid[:, EGO_NAMES.index("yaw_rate")].mean())
-    known["lane"] = float(scenes.lane_valid.mean())
-    known["route"] = float(scenes.route_valid.mean())
-    shares: dict[str, list[str]] = {}
-    for name, share in known.items():
-        shares.setdefault(f"{share:6.1%}", []).append(name)
-    return "\n".join(f"  {share}  {', '.join(names)}" for share, names in sorted(shares.items(), reverse=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from training.importers import carla_log, comma2k19, lerobot, tables, udacity, video_with_table, yolo
 from training.importers.importer import Importer, SourceHints
-from training.importers.recording import Recording, Signal
+from training.importers.recording import Origin, Recording, Signal
 
 IMPORTERS: tuple[Importer, ...] = (
     udacity.IMPORTER,
@@ -63,4 +63,5 @@ def _with_steer_angle(recording: Recording, max_steer_angle: float) -> Recording
     if steer is None or "steer_angle" in recording.signals:
         return recording
     steer_angle = Signal(steer.times, max_steer_angle * steer.values)
-    return replace(recording, signals={**recording.signals, "steer_angle": steer_angle})
+    origins = {**recording.origins, "steer_angle": Origin("steer", f"times {max_steer_angle:g} rad")}
+    return replace(recording, signals={**recording.signals, "steer_angle": steer_angle}, origins=origins)

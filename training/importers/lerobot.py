@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import pyarrow as pa
 
 from training.data import lerobot_layout as layout
 from training.data.video_file import VideoFile
+from training.importers.columns import check_values
 from training.importers.importer import Importer
-from training.importers.recording import Recording, Signal
-from training.importers.tables import Column, choose_columns, mirror_sign
+from training.importers.lerobot_columns import Source, choose_camera, choose_sources, parts_of, values_of
+from training.importers.recording import Images, Origin, Recording, Signal
+from training.importers.table_images import TableImages
 
 
 def read_lerobot(
@@ -27,12 +29,12 @@ def read_lerobot(
 
     Args:
         root: folder of the dataset.
-        camera: feature of the video; None for the only one, or else the only one with "front" in its name.
-        columns: see `tables.choose_columns`.
+        camera: feature of the pictures; None for the only one, or else the only one with "front" in its name.
+        columns: see `columns.choose_columns`.
         left_handed: see `tables.read_table`.
 
     Raises:
-        ValueError: not a v3 dataset, no such camera, or a damaged file; the message names it.
+        ValueError: not a v3 dataset, no such camera, a value that cannot be one, or a damaged file; it is named.
     """
     info = layout.read_json(root / layout.INFO_PATH)
     version = info.get("codebase_version")
@@ -40,66 +42,82 @@ def read_lerobot(
         raise ValueError(
             f"{root} is a LeRobot {version} dataset; convert it to {layout.CODEBASE_VERSION} with LeRobot's converter"
         )
-    video_key = _choose_camera(root, info["features"], camera)
-    headers = _headers(info["features"])
-    chosen = _choose_headers(root, list(headers), columns)
-    if not chosen and video_key is None:
-        raise ValueError(f"{root}: none of the columns {', '.join(headers)} is recognised; assign them")
+    key = choose_camera(info["features"], camera, str(root))
+    parts = parts_of(info["features"])
+    sources = choose_sources(parts, columns, str(root))
+    if not sources and key is None:
+        raise ValueError(f"{root}: none of the columns {', '.join(parts)} is recognised; assign them")
+    origins = {quantity: source.origin(left_handed) for quantity, source in sources.items()}
+    origins |= {"time": Origin("timestamp", "s")} | ({} if key is None else {"frame": Origin(key)})
 
-    read = lru_cache(maxsize=4)(layout.read_table)  # consecutive episodes often lie in one file
+    # pictures in tables are read when they are wanted
+    needed = {part.feature for source in sources.values() for part, _ in source.terms} | {"timestamp", "episode_index"}
+    masked = info["features"].get(layout.VALID_COLUMN, {}).get("names") == list(layout.VALID_NAMES)  # one of ours
+    needed |= {layout.VALID_COLUMN} if masked else set()
+    read = lru_cache(maxsize=4)(partial(layout.read_table, columns=sorted(needed)))  # episodes often share a file
     recordings = []
     for episode in _episodes(root):
-        table = _rows_of(root, info, episode, read)
+        path = _file(root, info["data_path"], episode, "data")
+        rows, table = _rows_of(path, episode, read)
         times = layout.array(table, "timestamp").astype(np.float64).reshape(-1)
-        signals = {}
-        for header, column in chosen.items():
-            feature, part = headers[header]
-            values = _numbers(table, feature, root)[:, part].astype(np.float64)
-            known = np.isfinite(values)
-            if known.any():
-                sign = mirror_sign(column.quantity, left_handed)
-                signals[column.quantity] = Signal(times[known], sign * column.factor * values[known])
-
         number = episode["episode_index"]
-        images = None if video_key is None else _video(root, info, episode, video_key)
-        recordings.append(Recording(name=f"episode {number}", clock=times, signals=signals, images=images))
+        signals = _signals(sources, table, times, left_handed, f"{path}: episode {number}")
+        valid = layout.array(table, layout.VALID_COLUMN, (-1,)) if masked else None
+        if valid is not None:
+            signals = _where_valid(signals, valid, times)
+        images: Images | None = None
+        if key is not None and info["features"][key]["dtype"] == "image":
+            images = TableImages(path, key, rows, times, root)
+        elif key is not None:
+            images = _video(root, info, episode, key)
+        if valid is not None and images is not None:
+            kept = np.flatnonzero(valid[:, layout.VALID_NAMES.index("frame")])
+            images = _Some(images, kept) if len(kept) else None
+        name = f"episode {number}"
+        recordings.append(Recording(name=name, clock=times, signals=signals, images=images, origins=origins))
     return recordings
 
 
-def _choose_headers(root: Path, headers: Sequence[str], assignments: Sequence[str]) -> dict[str, Column]:
-    """The columns to read: those of actions and observations by name or assignment, all others by assignment only."""
-    driving = [h for h in headers if h.startswith(("action", "observation."))]
-    others = [h for h in headers if h not in driving]
-    assigned = [text for text in assignments if text.partition("=")[2].partition(":")[0] not in driving]
-    chosen = choose_columns(driving, [text for text in assignments if text not in assigned], str(root))
-    return chosen | choose_columns(others, assigned, str(root)) if assigned else chosen
+class _Some:
+    """Those of a recording's images that are at `kept`, rising, int64 [k]."""
+
+    def __init__(self, images: Images, kept: np.ndarray) -> None:
+        self._images, self._kept = images, kept
+
+    @property
+    def times(self) -> np.ndarray:
+        """[k] [s]."""
+        return self._images.times[self._kept]
+
+    def read(self, indices: Sequence[int]) -> Iterator[np.ndarray]:
+        """See `Images.read`."""
+        return self._images.read(self._kept[list(indices)].tolist())
 
 
-def _choose_camera(root: Path, features: dict[str, Any], camera: str | None) -> str | None:
-    videos = [key for key, feature in features.items() if feature["dtype"] == "video"]
-    if camera is not None:
-        if camera not in videos:
-            raise ValueError(f"{root} has no video {camera!r}; it has {', '.join(videos) or 'none'}")
-        return camera
-    fronts = videos if len(videos) < 2 else [key for key in videos if "front" in key]
-    if videos and len(fronts) != 1:
-        raise ValueError(f"{root} has the videos {', '.join(videos)}; choose a camera")
-    return fronts[0] if fronts else None
+def _where_valid(signals: Mapping[str, Signal], valid: np.ndarray, times: np.ndarray) -> dict[str, Signal]:
+    """Signals without the samples that a mask of VALID_NAMES [t, 16], at `times` [t], calls unknown."""
+    kept = {}
+    for name, signal in signals.items():
+        known = np.isin(signal.times, times[valid[:, layout.VALID_NAMES.index(name)]])
+        if known.any():
+            kept[name] = Signal(signal.times[known], signal.values[known])
+    return kept
 
 
-def _headers(features: dict[str, Any]) -> dict[str, tuple[str, int]]:
-    """Column name to the feature it belongs to and the place in it."""
-    headers = {}
-    for key, feature in features.items():
-        if feature["dtype"] in ("video", "image", "string") or len(feature["shape"]) != 1:
-            continue
-        names, size = feature.get("names"), feature["shape"][0]
-        if isinstance(names, dict):
-            names = [name for group in names.values() for name in (group if isinstance(group, list) else [group])]
-        if not names or len(names) != size:
-            names = [key.rpartition(".")[2]] if size == 1 else list(range(size))
-        headers |= {f"{key}.{name}": (key, k) for k, name in enumerate(names)}
-    return headers
+def _signals(
+    sources: Mapping[str, Source], table: pa.Table, times: np.ndarray, left_handed: bool, where: str
+) -> dict[str, Signal]:
+    """What an episode's rows [t] tell of each quantity; not-a-number is unknown."""
+    features = {part.feature for source in sources.values() for part, _ in source.terms}
+    columns = {feature: _numbers(table, feature, where) for feature in features}
+    signals = {}
+    for quantity, source in sources.items():
+        values = source.column.convert(values_of(source, columns), left_handed)
+        known = np.isfinite(values)
+        check_values(source.header, source.column, values, lambda k: f"{where}, row {k}")
+        if known.any():
+            signals[quantity] = Signal(times[known], values[known])
+    return signals
 
 
 def _episodes(root: Path) -> list[dict[str, Any]]:
@@ -119,21 +137,21 @@ def _file(root: Path, pattern: str, episode: dict[str, Any], prefix: str, **name
     return root / pattern.format(chunk_index=chunk, file_index=file, **names)
 
 
-def _rows_of(root: Path, info: dict[str, Any], episode: dict[str, Any], read: Any) -> pa.Table:
-    path = _file(root, info["data_path"], episode, "data")
+def _rows_of(path: Path, episode: dict[str, Any], read: Callable[[Path], pa.Table]) -> tuple[np.ndarray, pa.Table]:
+    """Where an episode's rows are in a file [t], and these rows."""
     table = read(path)
     index = layout.array(table, "episode_index").reshape(-1)
     rows = np.flatnonzero(index == episode["episode_index"])
     if len(rows) != episode["length"]:
         raise ValueError(f"{path}: episode {episode['episode_index']} has {len(rows)} rows, not {episode['length']}")
-    return table.take(pa.array(rows))
+    return rows, table.take(pa.array(rows))
 
 
-def _numbers(table: pa.Table, feature: str, root: Path) -> np.ndarray:
+def _numbers(table: pa.Table, feature: str, where: str) -> np.ndarray:
     """The values of a feature [t, d]."""
     values = np.array(table.column(feature).to_pylist(), np.float64)
     if values.ndim > 2:
-        raise ValueError(f"{root}: feature {feature} has values of {values.ndim - 1} dims")
+        raise ValueError(f"{where}: feature {feature} has values of {values.ndim - 1} dims")
     return values.reshape(len(values), -1)
 
 
@@ -147,7 +165,8 @@ IMPORTER = Importer(
     name="lerobot",
     source="a LeRobot v3 dataset",
     knows="one camera (`--camera`), and the actions and observations whose names are recognised",
-    note="other versions: LeRobot's own converter first",
+    note="a video, or pictures in the tables; L2D-v3's units and the four keys of RC cars are known; other versions: "
+    "LeRobot's own converter first",
     recognises=lambda path: (path / layout.INFO_PATH).is_file(),
     read=lambda path, hints: read_lerobot(path, hints.camera, hints.drive.columns, hints.drive.left_handed),
 )

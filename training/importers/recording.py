@@ -39,6 +39,19 @@ class Signal:
             raise ValueError(f"value {at} of a signal is {self.values[at]}")
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where a quantity comes from, for the report of an import.
+
+    Args:
+        source: the column, file or feature; for what was worked out, from what.
+        unit: that it is in there, and whether that was assumed.
+    """
+
+    source: str
+    unit: str = ""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Track:
     """Another road user or thing, for as long as it was there.
@@ -71,6 +84,7 @@ class Recording:
         clock: times that pace it, rising, float64 [n] [s]; a long gap in them splits it into episodes.
         signals: SIGNAL_NAMES to signals.
         images: its camera.
+        origins: where each of SIGNAL_NAMES that it holds comes from, and "time", "frame", "objects" and "collision".
         tracks: the other road users and things; None where they were not recorded.
         collisions: times of the ego's collisions, float64 [k] [s]; None where they were not watched for.
         collisions_since: from when they were watched for [s].
@@ -84,6 +98,7 @@ class Recording:
     clock: np.ndarray
     signals: Mapping[str, Signal] = field(default_factory=dict)
     images: Images | None = None
+    origins: Mapping[str, Origin] = field(default_factory=dict)
     tracks: tuple[Track, ...] | None = None
     collisions: np.ndarray | None = None
     collisions_since: float = -np.inf

@@ -15,6 +15,9 @@ from worldsim.datatypes.boxes import wrap_angle
 from worldsim.datatypes.scene import CONTROL_NAMES, EGO_NAMES, SceneState
 from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
+DERIVED = {"speed": "x, y and yaw", "acceleration": "speed", "yaw_rate": "yaw"}
+"""What is worked out where it was not recorded, and from what."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ResampleConfig:

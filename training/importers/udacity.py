@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Sequence
@@ -12,19 +11,26 @@ from pathlib import Path
 import numpy as np
 
 from training.data.images import ImageFiles
+from training.importers.columns import Column, check_values
+from training.importers.csv_files import Row, check_width, number, read_rows
 from training.importers.importer import Importer
-from training.importers.recording import Recording, Signal
-from training.importers.tables import check_range, number
+from training.importers.recording import Origin, Recording, Signal
 
 MAX_STEER_ANGLE = math.radians(25.0)
 """Front-wheel angle at steering 1 in the simulator as released [rad]."""
 _LOG_NAME = "driving_log.csv"
 _HEADERS = ("center", "left", "right", "steering", "throttle", "brake", "speed")
-_MPH = 0.44704
+_COLUMNS = {name: name for name in ("throttle", "brake", "reverse", "speed")} | {"steer": "steering"}
+"""Quantity to the name of its column."""
+_FACTORS = {"steer": -1.0, "speed": 0.44704}
+_UNITS = {"steer": "share of full lock, positive right", "speed": "mph, as the simulator writes it"}
 
 
 def read_udacity(source: Path, max_steer_angle: float = MAX_STEER_ANGLE) -> Recording:
     """The drive with its front camera. Its steering is positive to the right and says where the wheels are.
+
+    A log whose first line names its columns is read by these names, one without by the order in which the simulator
+    writes them.
 
     Args:
         source: the folder of `driving_log.csv`, or that file.
@@ -34,48 +40,45 @@ def read_udacity(source: Path, max_steer_angle: float = MAX_STEER_ANGLE) -> Reco
         ValueError: a cell cannot be what it should be, or an image is missing; names file, line and value.
     """
     path = source / _LOG_NAME if source.is_dir() else source
-    rows = _read_rows(path)
-    images, times = _timed_images(path, rows)
+    headers, rows = _read_rows(path)
+    images, times = _timed_images(path, rows, headers.index("center"))
     clock = times - times[0]
-    columns = _read_columns(path, rows)
-    steer = columns["steer"]
+    signals = {name: Signal(clock, values) for name, values in _read_columns(path, headers, rows).items()}
+    signals["steer_angle"] = Signal(clock, signals["steer"].values * max_steer_angle)
+    origins = {name: Origin(_COLUMNS[name], _UNITS.get(name, "0 to 1")) for name in signals if name in _COLUMNS}
+    origins |= {"frame": Origin("center"), "time": Origin("the names of the images", "s")}
+    origins["steer_angle"] = Origin("steering", f"times {max_steer_angle:.3g} rad")
     return Recording(
-        name=path.parent.name,
-        clock=clock,
-        signals={
-            "steer": Signal(clock, steer),
-            "throttle": Signal(clock, columns["throttle"]),
-            "brake": Signal(clock, columns["brake"]),
-            "speed": Signal(clock, columns["speed"] * _MPH),
-            "steer_angle": Signal(clock, steer * max_steer_angle),
-        },
-        images=ImageFiles(images, clock),
+        name=path.parent.name, clock=clock, signals=signals, images=ImageFiles(images, clock), origins=origins
     )
 
 
-def _read_rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Line and cells of every row."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-    if rows and rows[0][1][0] == _HEADERS[0]:  # some versions write a header, most do not
+def _read_rows(path: Path) -> tuple[list[str], list[Row]]:
+    """The names of the columns, and line and cells of every row below them."""
+    rows = read_rows(path)
+    headers: list[str] = list(_HEADERS)
+    if rows and {cell.lower() for cell in rows[0][1]} & set(_HEADERS):  # some versions write a header, most do not
+        headers = [cell.lower() for cell in rows[0][1]]
+        missing = [name for name in ("center", "steering") if name not in headers]
+        twice = [name for name in headers if name and headers.count(name) > 1]
+        if missing or twice:
+            fault = f"no column {missing[0]!r}" if missing else f"more than one column {twice[0]!r}"
+            raise ValueError(f"{path}:{rows[0][0]}: {fault} among {', '.join(headers)}")
         rows = rows[1:]
     if not rows:
         raise ValueError(f"{path} has no rows")
-    for line, row in rows:
-        if len(row) != len(_HEADERS):
-            raise ValueError(f"{path}:{line}: the {len(_HEADERS)} columns are {', '.join(_HEADERS)}; {len(row)} found")
-    return rows
+    for row in rows:
+        check_width(path, row, headers)
+    return headers, rows
 
 
-def _timed_images(path: Path, rows: Sequence[tuple[int, list[str]]]) -> tuple[list[Path], np.ndarray]:
-    """The front image of each row and when it was taken [n] [s]."""
+def _timed_images(path: Path, rows: Sequence[Row], column: int) -> tuple[list[Path], np.ndarray]:
+    """The front image of each row, named in `column`, and when it was taken [n] [s]."""
     images, times = [], []
     for line, row in rows:
-        image = path.parent / "IMG" / re.split(r"[\\/]", row[0])[-1]  # the log has paths of the machine it was made on
+        image = path.parent / "IMG" / re.split(r"[\\/]", row[column])[-1]  # paths of the machine it was made on
+        if not row[column]:
+            raise ValueError(f"{path}:{line}: center is empty")
         if not image.exists():
             raise ValueError(f"{path}:{line}: image {image.name} is not in {image.parent}")
         time = _time_in_name(image.name, path, line)
@@ -86,18 +89,19 @@ def _timed_images(path: Path, rows: Sequence[tuple[int, list[str]]]) -> tuple[li
     return images, np.array(times)
 
 
-def _read_columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> dict[str, np.ndarray]:
-    """steer (positive left), throttle, brake and speed [mph], each [n]."""
+def _read_columns(path: Path, headers: Sequence[str], rows: Sequence[Row]) -> dict[str, np.ndarray]:
+    """Those of steer (positive left), throttle, brake, reverse and speed [m/s] that there are, each [n]."""
     lines = np.array([line for line, _ in rows])
     columns = {}
-    for k, header in enumerate(_HEADERS[3:], start=3):
+    for name, header in _COLUMNS.items():
+        if header not in headers:
+            continue
+        k = headers.index(header)
         values = np.array([number(row[k], path, line, header) for line, row in rows])
         if np.isnan(values).any():
             raise ValueError(f"{path}:{lines[np.isnan(values)][0]}: {header} is empty")
-        columns[header] = values
-    columns["steer"] = -columns.pop("steering")
-    for name in ("steer", "throttle", "brake"):
-        check_range(name, columns[name], path, lines)
+        columns[name] = _FACTORS.get(name, 1.0) * values
+        check_values(header, Column(name), columns[name], lambda k: f"{path}:{lines[k]}")
     return columns
 
 
@@ -120,8 +124,9 @@ def _is_udacity(path: Path) -> bool:
 IMPORTER = Importer(
     name="udacity",
     source="folder with `driving_log.csv` and `IMG`",
-    knows="front image, steer, throttle, brake, speed, steering angle",
-    note="times are those in the image names; speed is in mph there; steering 1 is 25° (`--max-steer-angle` in rad)",
+    knows="front image, steer, throttle, brake or reverse, speed, steering angle",
+    note="times are those in the image names; columns are found by a header's names where there is one; speed is in "
+    "mph there; steering 1 is 25° (`--max-steer-angle` in rad)",
     recognises=_is_udacity,
     read=lambda path, hints: [read_udacity(path, hints.max_steer_angle or MAX_STEER_ANGLE)],
 )

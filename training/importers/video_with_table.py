@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from training.data.images import ImageFiles, Images, images_in
+from training.data.images import ImageFiles, images_in
 from training.data.video_file import VIDEO_SUFFIXES, VideoFile, has_times, num_frames
 from training.importers.importer import DriveOptions, Importer
-from training.importers.recording import Recording
+from training.importers.recording import Images, Origin, Recording
 from training.importers.tables import Table, read_table, signals_of
 
 
@@ -43,8 +44,11 @@ def read_drive(source: Path, options: DriveOptions, only: Sequence[Path] | None 
         timed_by_table = table is not None and "time" in table.values and len(table.lines) == count
         own = has_times(source) and not timed_by_table
         images = VideoFile(source, None if own else _frame_times(source, count, table, options.source_fps))
+        if table is not None and timed_by_table and has_times(source):
+            _warn_of_another_pace(source, images.times, table)
     signals = {} if table is None else signals_of(table, _row_times(table, images))
-    return Recording(name=source.stem, clock=images.times, signals=signals, images=images)
+    origins = {"frame": Origin(source.name)} | ({} if table is None else dict(table.origins))
+    return Recording(name=source.stem, clock=images.times, signals=signals, images=images, origins=origins)
 
 
 def _table_beside(source: Path) -> Path | None:
@@ -78,7 +82,31 @@ def _row_times(table: Table, images: Images) -> np.ndarray:
     if "time" not in table.values:
         count, rows = len(images.times), len(table.lines)
         raise ValueError(f"{table.path} has {rows} rows for {count} frames, and no times by which to match them")
-    return table.values["time"]
+    times = table.values["time"]
+    meets = (times >= images.times[0]) & (times <= images.times[-1])
+    spans = (
+        f"its times are {times[0]:.12g} s to {times[-1]:.12g} s, those of the frames {images.times[0]:g} s to "
+        f"{images.times[-1]:g} s from the first one"
+    )
+    if not meets.any():
+        raise ValueError(
+            f"{table.path} never meets the frames: {spans}; subtract from its times that of the first frame"
+        )
+    inside = (images.times >= times[0]) & (images.times <= times[-1])
+    if inside.mean() < 0.5:
+        warnings.warn(f"{table.path} tells of {inside.mean():.0%} of the frames: {spans}", stacklevel=2)
+    return times
+
+
+def _warn_of_another_pace(source: Path, times: np.ndarray, table: Table) -> None:
+    """Tell where a table with a row a frame takes another time than the video says; its times are believed."""
+    span, own = times[-1] - times[0], VideoFile(source).times[-1]
+    if abs(span - own) > 0.1 * own:
+        warnings.warn(
+            f"{table.path} has a row a frame and says they took {span:.4g} s, {source.name} says {own:.4g} s; "
+            "the table is believed",
+            stacklevel=2,
+        )
 
 
 def _is_drive(path: Path) -> bool:

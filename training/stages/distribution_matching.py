@@ -21,7 +21,7 @@ from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from training.stages.student import SelfRollouts, StudentStageConfig, student_losses
 from training.stages.teacher import Teacher, TeacherStageConfig, teacher_losses
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
-from worldsim.dynamics.flow import interpolate
+from worldsim.dynamics.flow import FLOW
 from worldsim.dynamics.rollout import LatentRollout
 
 
@@ -88,7 +88,7 @@ def match_losses(
     tau = torch.where(made, tau, 1.0)
     noise = torch.randn(clip.shape, generator=generator).to(clip.device)
     with torch.no_grad():
-        noisy = interpolate(noise, clip, tau)
+        noisy = FLOW.interpolate(clip, noise, tau)
         real = teacher(noisy, tau, conditions, config.guidance)
         fake = matching.fake(noisy, tau, conditions)
         size = ((clip - real).abs() * generated).mean((1, 2, 3, 4), keepdim=True).clamp(min=1e-3)

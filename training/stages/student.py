@@ -16,7 +16,7 @@ from training.batches.latent_windows import NUM_DRAWS, LatentBatch, LatentWindow
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.dynamics.denoiser import Denoised, Denoiser, shift_previous
-from worldsim.dynamics.flow import interpolate, sample_times
+from worldsim.dynamics.flow import FLOW, sample_times
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.rollout import LatentRollout, prefill, roll_out, select_frames, select_retrieved
 from worldsim.networks.dit import Conditions
@@ -237,7 +237,7 @@ def noise_frames(
 
     noise = torch.randn(truth.shape, generator=generator).to(truth.device)
     is_clean = (tau == 1.0)[..., None, None, None]
-    return interpolate(noise, torch.where(is_clean, frames.context, truth), tau), tau
+    return FLOW.interpolate(torch.where(is_clean, frames.context, truth), noise, tau), tau
 
 
 def draw_jitter(

@@ -17,8 +17,9 @@ from training.batches.latent_windows import LatentWindows
 from training.stages.distributed import step_rng
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
 from worldsim.configs import DiTConfig, WorldModelConfig
+from worldsim.diffusion.guidance import guide
 from worldsim.dynamics.denoiser import Denoiser, shift_previous
-from worldsim.dynamics.flow import interpolate, posterior
+from worldsim.dynamics.flow import FLOW, posterior
 from worldsim.networks.dit import Conditions
 
 
@@ -89,7 +90,7 @@ class Teacher(nn.Module):
         rest = self.rest(noisy, tau, conditions)
         if guidance != 1.0:
             free = self.rest(noisy, tau, without_controls(conditions))
-            rest = free + guidance * (rest - free)
+            rest = guide(rest, free, guidance)
         return mean + std * rest
 
 
@@ -108,7 +109,7 @@ def noised_clips(
     tau = torch.rand((b, 1), generator=generator).expand(b, t)
     tau = torch.where(torch.arange(t) < num_clean, 1.0, tau).to(clean.device)
     noise = torch.randn(clean.shape, generator=generator).to(clean.device)
-    return interpolate(noise, clean, tau), tau
+    return FLOW.interpolate(clean, noise, tau), tau
 
 
 def teacher_losses(

@@ -9,8 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from worldsim.diffusion.predictions import Kind, Prediction
+from worldsim.diffusion.samplers import sample_euler
+from worldsim.diffusion.sampling_times import uniform_times
 from worldsim.dynamics.denoiser import Denoiser, DenoiserInputs, shift_previous
-from worldsim.dynamics.flow import euler_sample
+from worldsim.dynamics.flow import FLOW
 from worldsim.dynamics.memory import RetrievedFrames
 from worldsim.dynamics.trust import LATENT_SIGNALS
 from worldsim.networks.dit import Conditions
@@ -204,18 +207,18 @@ def _sample(
     passes: list[SamplingPass] = []
     cache = context.past
 
-    def denoise(x: Tensor, tau: float) -> Tensor:
+    def denoise(x: Tensor, tau: float) -> Prediction:
         nonlocal cache
         out = denoiser(x, torch.full((len(x), 1), tau, device=x.device), *context)
         cache = out.cache
         estimates.append(out.data)
         passes.append(SamplingPass(x, tau))
-        return out.data
+        return Prediction(Kind.DATA, out.data)
 
     # the other noise goes first: what its pass writes into the cache's room, sampling overwrites
-    other_estimate = None if other_noise is None else denoise(other_noise, 0.0)
+    other_estimate = None if other_noise is None else denoise(other_noise, 0.0).value
     estimates.clear()
-    data = euler_sample(denoise, noise, num_steps)
+    data = sample_euler(FLOW, denoise, noise, uniform_times(FLOW, num_steps))
     return LatentSample(data, estimates, passes[-1], cache, other_estimate)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from einops import rearrange
@@ -53,11 +53,9 @@ class DiTOutput(NamedTuple):
     cache: tuple[KeyValue, ...]
 
 
-def block_axes(config: DiTConfig) -> tuple[Axis, ...]:
-    """What each of the blocks attends over."""
-    if config.attention == "joint":
-        return ("joint",) * config.depth
-    return ("space", "time") * (config.depth // 2)
+def block_axes(attention: Literal["joint", "space", "factorised"], depth: int) -> tuple[Axis, ...]:
+    """What each of the blocks attends over; factorised ones take turns."""
+    return ("space", "time") * (depth // 2) if attention == "factorised" else (attention,) * depth
 
 
 def sliding_causal_mask(num_frames: int, num_tokens: int, window: int, num_past: int = 0) -> Bool[Tensor, "tn ptn"]:
@@ -101,7 +99,7 @@ class CausalDiT(nn.Module):
         self.down = nn.Conv2d(w, d, 2, stride=2)
         self.recompute = False
 
-        self.axes = block_axes(config)
+        self.axes = block_axes(config.attention, config.depth)
         self.blocks = nn.ModuleList([DiTBlock(d, config.num_heads, config.mlp_ratio, axis) for axis in self.axes])
         self.up = nn.ConvTranspose2d(d, w, 2, stride=2)
         self.merge = nn.Conv2d(2 * w, w, 1)

@@ -1,4 +1,4 @@
-"""Our datasets against LeRobot's published v3 layout (lerobot 0.4.4, `datasets/utils.py`), and by its own loader."""
+"""Our datasets against LeRobot's published v3 layout (lerobot 0.6.1, `datasets/utils.py`), and by its own loader."""
 
 import json
 import os
@@ -12,6 +12,7 @@ from random_rollouts import SIZE, random_rows, smooth_frames
 from training.data import lerobot_layout as layout
 from training.data.rollout_writer import RolloutWriter
 from training.data.rollouts import EpisodeSource, RolloutDataset
+from training.data.sensor_streams import stream_key
 from training.data.video_io import decode_video
 
 LENGTHS = (17, 23, 9)
@@ -97,7 +98,7 @@ def test_columns_have_the_declared_types_and_statistics(root):
     schema = pq.read_schema(root / "data/chunk-000/file-001.parquet")
     arrow_names = {"float32": "float", "float64": "double"}
     for name, feature in info["features"].items():
-        assert {"min", "max", "mean", "std", "count"} <= stats[name].keys()
+        assert {"min", "max", "mean", "std", "count", "q01", "q10", "q50", "q90", "q99"} == stats[name].keys()
         if feature["dtype"] == "video":
             assert feature["names"] == ["height", "width", "channels"]
             assert feature["info"]["video.fps"] == info["fps"]
@@ -113,38 +114,66 @@ def test_columns_have_the_declared_types_and_statistics(root):
 
 
 LEROBOT = os.environ.get("DRIVEDIT_LEROBOT_PYTHON", "")
-"""An interpreter that has lerobot."""
+"""An interpreter that has lerobot[dataset] 0.6."""
 _READ = """
-import json, sys
+import sys
 import numpy as np
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
 steps = {"action": [0.0, 0.1]}
-dataset = LeRobotDataset("drivedit/ours", root=sys.argv[1], delta_timestamps=steps, video_backend="pyav")
-items = [dataset[k] for k in (0, 16, 17, 40, 48)]
-print(json.dumps({
-    "length": len(dataset),
-    "episodes": dataset.num_episodes,
-    "actions": [item["action"].tolist() for item in items],
-    "pad": [item["action_is_pad"].tolist() for item in items],
-    "tasks": [item["task"] for item in items],
-    "frames": [item["observation.images.front"].mul(255).round().int().permute(1, 2, 0).tolist() for item in items],
-}))
+options = {"root": sys.argv[1], "video_backend": "pyav", "depth_output_unit": "m"}
+plain, dataset = (LeRobotDataset("drivedit/ours", delta_timestamps=d, **options) for d in (None, steps))
+items = [plain[k] for k in range(len(plain))]
+read = {key: np.stack([np.asarray(item[key]) for item in items]) for key in items[0]}
+two = dataset[16]
+read |= {"action in 0.1 s": two["action"].numpy(), "padded": two["action_is_pad"].numpy()}
+for key, stats in plain.meta.stats.items():
+    read |= {f"stats/{key}/{name}": value for name, value in stats.items()}
+np.savez(sys.argv[2], **read, episodes=plain.num_episodes)
 """
 
 
 @pytest.mark.skipif(not LEROBOT, reason="DRIVEDIT_LEROBOT_PYTHON names no interpreter that has lerobot")
-def test_lerobot_reads_it(root):
+def test_lerobot_reads_the_very_values(tmp_path):
+    """Every feature of every row, depth, statistics with quantiles, a window past an episode's end, tasks."""
+    rng = np.random.default_rng(0)
+    writer = RolloutWriter(tmp_path / "ours", SIZE, 10, ("good", "bad"), sensors=("depth", "semantic"))
+    for index, length in enumerate(LENGTHS):
+        shown = {"depth": rng.uniform(1, 90, (length, *SIZE)).astype(np.float16)}
+        shown["semantic"] = rng.integers(0, 9, (length, *SIZE)).astype(np.uint8)
+        source = EpisodeSource(seed=index, town=0)
+        writer.write(index, smooth_frames(length, rng), random_rows(length, rng), source, pictures=shown)
+    writer.seal()
+
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
-    result = subprocess.run(
-        [LEROBOT, "-c", _READ, str(root)], capture_output=True, text=True, timeout=280, env=environment
-    )
+    command = [LEROBOT, "-c", _READ, str(tmp_path / "ours"), str(tmp_path / "read.npz")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment)
     assert result.returncode == 0, result.stderr[-2000:]
-    read = json.loads(result.stdout.splitlines()[-1])
-    assert (read["length"], read["episodes"]) == (49, 3)
-    dataset = RolloutDataset(root)
-    for i, (episode, t) in enumerate(((0, 0), (0, 16), (1, 0), (2, 0), (2, 8))):
-        rows, last = dataset[episode].rows, t == LENGTHS[episode] - 1
-        np.testing.assert_allclose(read["actions"][i], rows.controls[[t, t if last else t + 1]], atol=1e-6)
-        assert read["pad"][i] == [False, last]
-        assert read["tasks"][i] == dataset.tasks[rows.tasks[t]]
-        assert np.abs(np.array(read["frames"][i]) - dataset[episode].frames[t]).max() <= 2
+    assert "depth_unit" not in result.stderr  # it would warn of depths whose unit it does not know
+    read = np.load(tmp_path / "read.npz")
+
+    dataset = RolloutDataset(tmp_path / "ours")
+    info = json.loads((tmp_path / "ours/meta/info.json").read_text())
+    tables = [pq.read_table(path) for path in sorted((tmp_path / "ours/data/chunk-000").glob("*.parquet"))]
+    assert (len(read["index"]), read["episodes"]) == (49, 3)
+    for name, feature in info["features"].items():
+        if feature["dtype"] != "video":
+            ours = np.concatenate([layout.array(table, name, tuple(feature["shape"])) for table in tables])
+            theirs = read[name].reshape(ours.shape)  # it gives what is float64 as float32
+            np.testing.assert_array_equal(theirs, ours.astype(theirs.dtype), err_msg=name)
+            assert theirs.dtype.kind == ours.dtype.kind, name
+    assert read["task"].tolist() == [dataset.tasks[k] for episode in dataset for k in episode.rows.tasks]
+    np.testing.assert_array_equal(read["action in 0.1 s"], dataset[0].rows.controls[[16, 16]])
+    assert read["padded"].tolist() == [False, True]
+
+    frames = np.concatenate([episode.frames for episode in dataset])
+    assert np.abs(np.rint(255 * read[layout.VIDEO_KEY]).transpose(0, 2, 3, 1) - frames).max() <= 2
+    depth = np.concatenate([episode.sensor_frames("depth") for episode in dataset])
+    np.testing.assert_allclose(read[stream_key("depth")].reshape(depth.shape), depth, rtol=1e-3)
+    classes = np.concatenate([episode.sensor_frames("semantic") for episode in dataset])
+    shown = read[stream_key("semantic")][:, 0]
+    np.testing.assert_array_equal(np.rint(255 * shown), classes)
+
+    stats = json.loads((tmp_path / "ours/meta/stats.json").read_text())
+    for name, values in stats.items():
+        for key in ("q01", "q10", "q50", "q90", "q99", "mean", "count"):
+            np.testing.assert_array_equal(read[f"stats/{name}/{key}"], np.array(values[key]), err_msg=name)

@@ -14,8 +14,9 @@ from training.data import lerobot_layout as layout
 from training.data.rollout_writer import RolloutWriter
 from training.data.rollouts import EpisodeSource, RolloutDataset
 from training.importers.carla_log import read_carla_log
-from training.importers.convert import ImportConfig, coverage, import_recordings
+from training.importers.convert import ImportConfig, import_recordings
 from training.importers.importer import DriveOptions
+from training.importers.report import known_shares
 from training.importers.resample import ResampleConfig
 from worldsim.datatypes.scene import ObjectKind
 
@@ -168,7 +169,7 @@ def test_lerobot_dataset_made_elsewhere(tmp_path):
     assert [numbers(episode.frames).tolist() for episode in dataset] == [list(range(0, 30, 2)), list(range(30, 50, 2))]
     np.testing.assert_allclose(dataset[1].rows.controls, [[0.1, 0.5, 0, 0]] * 10, atol=1e-6)
     np.testing.assert_allclose(dataset[1].rows.vehicles[:, 3], np.arange(30, 50, 2) / 3.6)
-    with pytest.raises(ValueError, match=r"has no video .rear.; it has observation\.images\.front"):
+    with pytest.raises(ValueError, match=r"has no camera .rear.; it has observation\.images\.front"):
         imported(tmp_path / "theirs", tmp_path / "x", camera="rear")
 
 
@@ -207,7 +208,7 @@ def test_an_interrupted_import_resumes_and_equals_an_undisturbed_one(tmp_path, m
     assert files == {p.relative_to(tmp_path / "whole") for p in (tmp_path / "whole").rglob("*") if p.is_file()}
     for name in files:
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    assert coverage(resumed) == coverage(whole)
+    assert known_shares(resumed) == known_shares(whole)
 
 
 def test_other_imports_and_recordings_are_refused(tmp_path):

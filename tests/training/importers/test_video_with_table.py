@@ -12,6 +12,7 @@ from training.importers.importer import DriveOptions
 from training.importers.resample import ResampleConfig
 from training.importers.tables import read_states, read_table
 from training.importers.video_with_table import read_drive
+from training.importers.yolo import read_yolo
 
 
 def test_video_with_a_table_of_its_frames(tmp_path):
@@ -78,7 +79,7 @@ def test_folder_of_frames(tmp_path):
         ("t,speed\n0,1\n0.1,x\n", {}, r"s\.csv:3: speed is 'x', not a finite number"),
         ("t,throttle\n0,1\n0.1,2\n", {}, r"s\.csv:3: throttle is 2, outside \[0, 1\]"),
         ("t,speed\n0,1\n,2\n", {}, r"s\.csv:3: the time is missing"),
-        ("t,speed\n0,1\n0.1\n", {}, r"s\.csv:3: 2 columns expected, 1 found"),
+        ("t,speed\n0,1\n0.1\n", {}, r"s\.csv:3: the 2 columns are t, speed; 1 found"),
         ("t,v\n0,1\n", {}, r"s\.csv:1: none of the columns t, v is recognised"),
         ("t,v\n0,1\n", {"assigned": ["speed=w"]}, r"s\.csv has no column 'w'; it has t, v"),
         ("t,v\n0,1\n", {"assigned": ["velo=v"]}, r"'velo=v' is not quantity=column"),
@@ -103,6 +104,50 @@ def test_tables_have_units_and_empty_cells(tmp_path):
     np.testing.assert_allclose(signals["yaw"].values, -np.radians([90, 91, 92]))
 
 
+def test_times_of_a_table_count_from_the_first_frame_and_have_to_meet_it(tmp_path):
+    write_video(tmp_path / "later.mkv", 40, container_format="matroska", first=28)
+    rows = [f"{k / 50},{k / 5}" for k in range(120)]
+    (tmp_path / "later.csv").write_text("time,speed\n" + "\n".join(rows))
+    dataset = imported(tmp_path / "later.mkv", tmp_path / "out")
+    np.testing.assert_allclose(dataset[0].rows.vehicles[:, 3], np.arange(20), atol=1e-6)  # 10 m/s each second
+    assert numbers(dataset[0].frames).tolist() == list(range(0, 40, 2))
+    (tmp_path / "later.csv").write_text("timestamp_ms,speed\n" + "\n".join(f"{1.7e12 + 50 * k},5" for k in range(20)))
+    with pytest.raises(
+        ValueError, match=r"later\.csv never meets the frames: its times are 1700000000 s to .* 0 s to 1\.95 s"
+    ):
+        imported(tmp_path / "later.mkv", tmp_path / "epoch")
+    (tmp_path / "later.csv").write_text("time,speed\n" + "\n".join(f"{1.5 + k / 20},5" for k in range(20)))
+    with pytest.warns(UserWarning, match=r"later\.csv tells of 2\d% of the frames"):
+        read_drive(tmp_path / "later.mkv", DriveOptions())
+
+
+def test_a_row_a_frame_at_another_pace_than_the_video_is_told(tmp_path):
+    write_video(tmp_path / "drive.mp4", 30)
+    (tmp_path / "drive.csv").write_text("time,speed\n" + "\n".join(f"{k / 10},5" for k in range(30)))
+    with pytest.warns(UserWarning, match=r"a row a frame and says they took 2\.9 s, drive\.mp4 says 1\.45 s"):
+        assert read_drive(tmp_path / "drive.mp4", DriveOptions()).clock[-1] == pytest.approx(2.9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "t,speed\n0,1\n1,2\n2,3\n",
+            r"times of s are 1 s apart, a gap each; .*1 a second\? Give --resample.max-gap 1.5",
+        ),
+        ("t,speed\n0,1\n50,2\n100,3\n", r"times of s are 50 s apart, .*Assign time=column:ms"),
+        (
+            "t,speed\n0,1\n0.1,2\n0.2,3\n",
+            r"holds no 1\.0 s without a gap of 0\.25 s; the longest recording takes 0\.2 s",
+        ),
+    ],
+)
+def test_why_nothing_comes_of_a_table_is_told(tmp_path, text, message):
+    (tmp_path / "s.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        imported(tmp_path / "s.csv", tmp_path / "out")
+
+
 def test_yolo_yaml(tmp_path):
     (tmp_path / "videos").mkdir()
     write_video(tmp_path / "videos/a.mp4", 40)
@@ -125,6 +170,9 @@ def test_yolo_yaml(tmp_path):
     assert train.lengths.tolist() == [20, 10, 10]  # the video has times of its own, at 20 Hz
     assert val.lengths.tolist() == [8, 8]
     assert numbers(val[1].frames)[0] == 10
+    path.write_text("train: ../videos\n")  # as Roboflow writes what lies beside its yaml
+    assert [r.name for r in read_yolo(path, DriveOptions())] == ["a"]
+    path.write_text("path: .\ntrain: [videos, images]\nval: val.txt\n")
     (tmp_path / "val.txt").write_text("\nimages/nowhere.jpg\n")
     with pytest.raises(ValueError, match=r"val\.txt:2: images/nowhere\.jpg is neither an image nor a video"):
         import_recordings(options)

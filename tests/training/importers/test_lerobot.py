@@ -1,0 +1,117 @@
+"""LeRobot datasets of others: which part of which feature is believed, and pictures that lie in the tables."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from lerobot_datasets import LENGTH, TIMES, png, write_dataset
+from recordings import imported, known, numbers, picture, write_udacity
+
+from training.data import lerobot_layout as layout
+from training.importers.importer import DriveOptions
+from training.importers.lerobot import read_lerobot
+from training.importers.table_images import TableImages
+
+CONTROLS = np.stack([0.1 * np.sin(TIMES), 0.3 + 0 * TIMES, 0 * TIMES], 1)
+NAMES = ["steering", "throttle", "brake"]
+FRONT = "observation.images.front"
+
+
+def test_pictures_in_the_tables(tmp_path):
+    write_dataset(tmp_path / "theirs", {"action": CONTROLS}, {"action": NAMES}, FRONT, dtype="image")
+    dataset = imported(tmp_path / "theirs", tmp_path / "out")
+    assert known(dataset) == {"frame", "steer", "throttle", "brake"}
+    assert [numbers(episode.frames).tolist() for episode in dataset] == [list(range(25)), list(range(25, 50))]
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ({"bytes": b"no picture", "path": None}, "image in row 26 of observation.images.front is damaged"),
+        ({"bytes": None, "path": None}, "image in row 26 of observation.images.front is missing"),
+        ({"bytes": None, "path": "images/26.png"}, r"theirs/images/26\.png .row 26 of .* is missing"),
+    ],
+)
+def test_a_picture_that_cannot_be_read_is_named(tmp_path, cell, message):
+    root = tmp_path / "theirs"
+    write_dataset(root, {"action": CONTROLS}, {"action": NAMES}, FRONT, dtype="image")
+    path = root / layout.DATA_PATH.format(chunk_index=0, file_index=0)
+    table = pq.read_table(path)
+    cells = table.column(FRONT).to_pylist()
+    cells[26] = cell
+    at = table.column_names.index(FRONT)
+    pq.write_table(table.set_column(at, FRONT, pa.array(cells, table.schema.field(FRONT).type)), path)
+    with pytest.raises(ValueError, match=message):
+        imported(root, tmp_path / "out")
+
+
+def test_pictures_beside_the_tables(tmp_path):
+    (tmp_path / "7.png").write_bytes(png(picture(7)))
+    cells = pa.array([{"bytes": None, "path": "7.png"}], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    pq.write_table(pa.table({"image": cells}), tmp_path / "table.parquet")
+    images = TableImages(tmp_path / "table.parquet", "image", np.array([0]), np.zeros(1), tmp_path)
+    np.testing.assert_array_equal(next(images.read([0])), picture(7))
+
+
+def test_of_one_name_in_action_and_state_the_action_tells_the_control_and_that_is_said_once(tmp_path):
+    both = {"observation.state": np.zeros((50, 3)), "action": CONTROLS}
+    write_dataset(tmp_path / "theirs", both, {"observation.state": NAMES, "action": NAMES}, FRONT)
+    with pytest.warns(
+        UserWarning, match="steer from the action, not from observation.state.steering; throttle"
+    ) as told:
+        recording = read_lerobot(tmp_path / "theirs")[0]
+    assert len(told) == 1
+    np.testing.assert_allclose(recording.signals["steer"].values, CONTROLS[:LENGTH, 0], atol=1e-6)
+
+
+def test_l2d(tmp_path):
+    """Yaak's L2D, whose speed is in km/h and whose heading is a compass's."""
+    state = np.stack([36 + 0 * TIMES, 90 - 10 * TIMES, 0 * TIMES, 0.5 + 0 * TIMES], 1)
+    names = {"observation.state.vehicle": ["speed", "heading", "heading_error", "acceleration_x"]}
+    names["action.continuous"] = [f"{name}_normalized" for name in ("gas_pedal", "brake_pedal", "steering_angle")]
+    values = {"observation.state.vehicle": state, "action.continuous": CONTROLS[:, [1, 2, 0]]}
+    write_dataset(tmp_path / "theirs", values, names, "observation.images.front_left")
+    recording = read_lerobot(tmp_path / "theirs")[0]
+    assert recording.signals.keys() == {"steer", "throttle", "brake", "speed", "yaw", "acceleration"}
+    np.testing.assert_allclose(recording.signals["steer"].values, CONTROLS[:LENGTH, 0], atol=1e-6)
+    np.testing.assert_allclose(recording.signals["speed"].values, 10)
+    np.testing.assert_allclose(recording.signals["yaw"].values, np.radians(10 * TIMES[:LENGTH]), atol=1e-6)
+    assert recording.origins["yaw"].unit == "° clockwise from north"
+
+
+def test_a_car_that_is_steered_by_four_keys(tmp_path):
+    keys = ["forward", "backward", "left", "right", "speed", "brake"]
+    pressed = np.tile([[1, 0, 1, 0, 80, 0], [0, 1, 0, 1, 80, 0]], (25, 1)).astype(float)
+    values = {"observation.state": pressed, "action": pressed}
+    write_dataset(tmp_path / "theirs", values, {"observation.state": keys, "action": keys}, "observation.images.camera")
+    with pytest.warns(UserWarning, match=r"no speed: observation\.state\.speed is an action too"):
+        signals = read_lerobot(tmp_path / "theirs")[0].signals
+    assert signals.keys() == {"steer", "throttle", "reverse", "brake"}
+    assert signals["steer"].values[:2].tolist() == [1, -1]
+    assert signals["throttle"].values[:2].tolist() == [1, 1]
+    assert signals["reverse"].values[:2].tolist() == [0, 1]
+
+
+def test_a_commanded_speed_is_not_the_speed_unless_it_is_assigned(tmp_path):
+    write_dataset(tmp_path / "theirs", {"action": CONTROLS}, {"action": ["steering", "speed", "x"]}, FRONT)
+    assert read_lerobot(tmp_path / "theirs")[0].signals.keys() == {"steer"}
+    assert "speed" in read_lerobot(tmp_path / "theirs", columns=["speed=action.speed:kmh"])[0].signals
+
+
+def test_degrees_that_look_like_an_angle_are_refused_by_name(tmp_path):
+    state = np.stack([90 + TIMES], 1)
+    write_dataset(tmp_path / "theirs", {"observation.state": state}, {"observation.state": ["yaw"]}, FRONT)
+    with pytest.raises(
+        ValueError, match=r"episode 0, row 0: observation.state.yaw is 90, but .*yaw=observation.state.yaw:deg"
+    ):
+        read_lerobot(tmp_path / "theirs")
+    yaw = read_lerobot(tmp_path / "theirs", columns=["yaw=observation.state.yaw:deg"])[0].signals["yaw"]
+    assert yaw.values[0] == pytest.approx(np.pi / 2)
+
+
+def test_what_one_of_our_datasets_does_not_know_stays_unknown(tmp_path):
+    write_udacity(tmp_path / "track")
+    ours = imported(tmp_path / "track", tmp_path / "ours")
+    again = imported(tmp_path / "ours", tmp_path / "again", drive=DriveOptions())
+    assert known(again) == known(ours)
+    assert "x" not in known(again)

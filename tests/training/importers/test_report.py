@@ -1,0 +1,48 @@
+"""The last lines of an import: every quantity with its column, unit and known share."""
+
+import pytest
+from recordings import CarlaLog, write_comma2k19, write_udacity
+
+from drivedit import main
+from training.importers.formats import find_importer, read_recordings
+from training.importers.importer import SourceHints
+
+
+def test_every_quantity_has_column_unit_and_share(tmp_path, capsys):
+    rows = [f"{k / 20},{36 + k / 10},{'' if k < 30 else 0.1},{0.01 * k},0" for k in range(60)]
+    (tmp_path / "drive.csv").write_text("time,speed_kmh,steer,yaw,throttle\n" + "\n".join(rows))
+    assert main(["import", "--source", str(tmp_path / "drive.csv"), "--out", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    for line in (
+        "100.0%  speed         speed_kmh [km/h]",
+        "100.0%  yaw           yaw [rad, assumed]",
+        "100.0%  acceleration  worked out from speed",
+        " 50.0%  steer         steer [share of full lock, positive left, assumed]",
+        "unknown: frame, brake, reverse, x, y, steer_angle",
+        "times: time [s, assumed]",
+    ):
+        assert line in out
+    assert "look at this: steer (steer) is 0.1 all the time, while yaw (yaw) turns" not in out  # a steady turn
+
+
+def test_what_is_implausible_is_in_the_last_line(tmp_path, capsys):
+    rows = [f"{k / 20},{k / 2},0,0,36" for k in range(80)]
+    (tmp_path / "drive.csv").write_text("time,x,y,yaw,speed\n" + "\n".join(rows))
+    assert main(["import", "--source", str(tmp_path / "drive.csv"), "--out", str(tmp_path / "out")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "  look at this: speed (speed) is 3.60 times as fast as x (x) and y (y) move: km/h?"
+
+
+@pytest.mark.parametrize("kind", ["udacity", "comma2k19", "carla_log"])
+def test_every_importer_says_whence(tmp_path, kind):
+    if kind == "udacity":
+        write_udacity(tmp_path / kind)
+    elif kind == "comma2k19":
+        write_comma2k19(tmp_path / kind)
+    else:
+        (tmp_path / "carla_log").write_bytes(CarlaLog().bytes)
+    hints = SourceHints(steering_ratio=15.0, max_steer_angle=0.5)
+    for recording in read_recordings(find_importer(tmp_path / kind, kind), tmp_path / kind, hints):
+        told = {*recording.signals, "time"} | ({"frame"} if recording.images else set())
+        assert told <= recording.origins.keys()
+        assert all(origin.source for origin in recording.origins.values())

@@ -1,0 +1,74 @@
+"""The last lines of an import: of every quantity its column, unit and known share; then what is implausible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from training.data import lerobot_layout as layout
+from training.data.rollouts import RolloutDataset, Rows
+from training.importers.plausibility import implausibilities
+from training.importers.recording import Origin, Recording
+from training.importers.resample import DERIVED, ResampleConfig
+from worldsim.datatypes.scene import EGO_NAMES
+
+
+def known_shares(dataset: RolloutDataset) -> dict[str, float]:
+    """In what share of its rows each quantity is known, 0 to 1."""
+    rows = Rows.concatenate([dataset[k].rows for k in range(len(dataset))])
+    scenes = rows.scenes
+    known = {name: float(rows.is_valid(name).mean()) for name in layout.VALID_NAMES}
+    known["yaw_rate"] = float(scenes.ego_valid[:, EGO_NAMES.index("yaw_rate")].mean())
+    known["lane"] = float(scenes.lane_valid.mean())
+    known["route"] = float(scenes.route_valid.mean())
+    return known
+
+
+def report(dataset: RolloutDataset, recordings: Sequence[Recording], config: ResampleConfig) -> str:
+    """A line for each quantity that is known anywhere, one for the others, and one for each that is implausible.
+
+    Args:
+        dataset: the recordings, imported.
+        recordings: what they were.
+        config: how they were resampled.
+    """
+    shares = known_shares(dataset)
+    lines = [f"{dataset.root}: {len(dataset)} episodes, {dataset.lengths.sum()} frames; known of them:"]
+    lines += [
+        f"  {share:6.1%}  {name:<13} {_told(name, recordings)}"
+        for name, share in sorted(shares.items(), key=lambda item: -item[1])
+        if share
+    ]
+    lines.append(f"  unknown: {', '.join(name for name, share in shares.items() if not share)}")
+    times = _joined([r.origins.get("time") for r in recordings])
+    lines += [f"  times: {times}"] if times else []
+    return "\n".join([*lines, *(f"  look at this: {text}" for text in _doubts(shares, recordings, config))])
+
+
+def _doubts(shares: dict[str, float], recordings: Sequence[Recording], config: ResampleConfig) -> list[str]:
+    """What is implausible, said once for recordings that share it."""
+    found: dict[str, list[str]] = {}
+    for recording in recordings:
+        for name in recording.signals:
+            if not shares.get(name):
+                found.setdefault(f"{name} was recorded, but at no time of a frame", []).append(recording.name)
+        for text in implausibilities(recording, config):
+            found.setdefault(text, []).append(recording.name)
+    more = {text: f" ({names[0]} and {len(names) - 1} more)" if len(names) > 1 else "" for text, names in found.items()}
+    return [text + more[text] for text in found]
+
+
+def _told(name: str, recordings: Sequence[Recording]) -> str:
+    """Where a quantity comes from, in which unit."""
+    origins = [r.origins.get(name) or (_derived(name, r) if name not in r.signals else None) for r in recordings]
+    return _joined(origins)
+
+
+def _derived(name: str, recording: Recording) -> Origin | None:
+    return Origin(f"worked out from {DERIVED[name]}") if name in DERIVED else None
+
+
+def _joined(origins: Sequence[Origin | None]) -> str:
+    """Origins, each once."""
+    texts = dict.fromkeys(f"{o.source} [{o.unit}]" if o.unit else o.source for o in origins if o is not None)
+    shown = list(texts)[:3]
+    return "; ".join(shown) + (f"; {len(texts) - 3} more" if len(texts) > 3 else "")
