@@ -18,6 +18,7 @@ PAGES = sorted(
         ROOT / "findings" / "README.md",
         *DOCS.glob("*.md"),
         *DOCS.glob("decisions/*.md"),
+        *DOCS.glob("api/*.md"),
     ]
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -119,5 +120,5 @@ def test_the_numbers_of_the_readme_are_on_the_results_page():
 
 
 def test_every_package_says_that_it_is_typed():
-    assert [name for name in CODE_PACKAGES if not (ROOT / name / "py.typed").is_file()] == []
+    assert [name for name in ("drivedit", *CODE_PACKAGES) if not (ROOT / name / "py.typed").is_file()] == []
     assert '"*" = ["py.typed"]' in (ROOT / "pyproject.toml").read_text()

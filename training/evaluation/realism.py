@@ -27,7 +27,8 @@ class FeatureConfig:
     Args:
         weight: in the meta-metric.
         bucket: "kinematic", "interactive" or "map".
-        low, high: range of the histogram; values beyond are clipped.
+        low: where the histogram begins; values below are clipped.
+        high: where it ends; values above are clipped.
         bins: of the histogram; 0 for an event, of which it only counts whether it ever happens.
         vehicles_only: pedestrians are left out.
     """
