@@ -1,6 +1,7 @@
 """What others get: a wheel with all that the code reads, which runs where nothing else is; its citation; hosted CI."""
 
 import fnmatch
+import os
 import re
 import shutil
 import subprocess
@@ -55,7 +56,9 @@ def test_every_file_of_the_packages_is_shipped():
 def test_the_wheel_runs_in_an_empty_environment(tmp_path):
     """Builds sdist and wheel, installs the wheel with what it asks for, and drives from a folder with nothing in it."""
     source = tmp_path / "source"
-    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", "build", "runs", "*.egg-info", "site"))
+    shutil.copytree(
+        ROOT, source, ignore=shutil.ignore_patterns(".git", ".venv", ".cache", "build", "runs", "*.egg-info", "site")
+    )
     subprocess.run([sys.executable, "-m", "build", "--outdir", tmp_path / "dist", source], check=True)
     [wheel], [archive] = (tmp_path / "dist").glob("*.whl"), (tmp_path / "dist").glob("*.tar.gz")
     expected = {path.as_posix() for path in files_of_packages()}
@@ -63,16 +66,27 @@ def test_the_wheel_runs_in_an_empty_environment(tmp_path):
     with tarfile.open(archive) as files:
         assert expected - {name.partition("/")[2] for name in files.getnames()} == set()
 
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python, command = tmp_path / "venv" / "bin" / "python", tmp_path / "venv" / "bin" / "drivedit"
-    same_torch = f"torch=={torch.__version__.partition('+')[0]}"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", same_torch, wheel], check=True)
-    elsewhere = tmp_path / "elsewhere"
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    venv, elsewhere = tmp_path / "venv", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    told = subprocess.run([command, "demo", "--help"], cwd=elsewhere, check=True, capture_output=True, text=True)
-    assert "--seconds" in told.stdout
-    drive = ["demo", "--policy", "lane_follower", "--seconds", "2", "--num-drives", "1"]
-    subprocess.run([command, *drive], cwd=elsewhere, check=True)
+
+    def run(program: str, *arguments: str | Path) -> str:
+        done = subprocess.run(
+            [venv / "bin" / program, *arguments],
+            cwd=elsewhere,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    subprocess.run([sys.executable, "-m", "venv", venv], env=environment, check=True)
+    same_torch = f"torch=={torch.__version__.partition('+')[0]}"
+    run("python", "-m", "pip", "install", "--quiet", same_torch, wheel)
+    assert Path(run("python", "-c", "import drivedit; print(drivedit.__file__)")).is_relative_to(venv)
+    assert "--seconds" in run("drivedit", "demo", "--help")
+    run("drivedit", "demo", "--policy", "lane_follower", "--seconds", "2", "--num-drives", "1")
     assert (elsewhere / "runs" / "demo" / "report.html").is_file()
 
 

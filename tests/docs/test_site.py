@@ -1,6 +1,7 @@
 """The site: every page is on it, links lead where they do on the code host, and nothing is loaded from elsewhere."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from places import ROOT
 import drivedit
 
 DOCS = ROOT / "docs"
+PAGES = [*sorted(DOCS.rglob("*.md")), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
 
 
 @pytest.fixture
@@ -35,6 +37,8 @@ def site_docstrings(monkeypatch):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site, warnings as errors; its API pages are not filled, which takes long and the gate does."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm brings the script that draws diagrams")
     folder = tmp_path_factory.mktemp("site")
     config = load_config(str(ROOT / "mkdocs.yml"), site_dir=str(folder), plugins=["search"], strict=True)
     build(config)
@@ -104,6 +108,29 @@ def test_a_site_without_its_diagrams_says_what_is_missing(tmp_path, site_hooks, 
     monkeypatch.setenv("PATH", "")
     with pytest.raises(PluginError, match=r"need @mermaid-js/tiny@[\d.]+, and `npm pack .*` failed: .*npm"):
         site_hooks.fetch_mermaid()
+
+
+def read_otherwise(text: str) -> list[str]:
+    """Lines that the code host and the site read differently: lists without a blank line before, indents under four."""
+    found, after_blank, in_list, fenced = [], True, False, False
+    for line in text.splitlines():
+        fenced ^= line.startswith("```")
+        item = re.match(r"[-*] |\d+\. ", line) is not None
+        if not fenced and ((item and not in_list and not after_blank) or (after_blank and re.match(r" {1,3}\S", line))):
+            found.append(line)
+        after_blank = not line.strip()
+        in_list = not after_blank and (in_list or item)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_pages_read_the_same_on_the_code_host(page):
+    assert read_otherwise(page.read_text()) == []
+
+
+def test_what_is_read_otherwise_is_found():
+    text = "Text:\n- an item\n  that goes on\n- another\n\n  beside it\n\n```\nx:\n- y\n```\n\n- fine\n\n    too\n"
+    assert read_otherwise(text) == ["- an item", "  beside it"]
 
 
 def test_every_public_name_is_on_one_page_of_the_api():
