@@ -138,10 +138,10 @@ def test_evaluate_records_the_maps_first(folder: Path, tmp_path: Path, tiny_chec
 
 def test_play_begins_on_the_first_map_and_digits_take_the_others(folder: Path, tmp_path: Path, monkeypatch):
     from envs.viewer.config import PlayConfig
-    from envs.viewer.window import make_session
+    from envs.viewer.open_session import make_session
 
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    session = make_session(PlayConfig(world="road", maps=(folder,)), lambda name: pytest.fail(name))
+    session = make_session(lambda name: pytest.fail(name), PlayConfig(world="road", maps=(folder,)))
     assert session._options == {"map": str(folder / "alpha.xodr")}
     assert session._start_options(2) == {"map": str(folder / "beta.xodr")}
     args = ["--world", "road", "--maps", folder, "--steps", 1, "--screenshot", tmp_path / "play.png"]

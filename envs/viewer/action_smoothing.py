@@ -6,30 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.viewer.held import Held
 from worldsim.datatypes.vehicle import VehicleModel
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """What the person holds down now.
-
-    Args:
-        left: steer left.
-        right: steer right.
-        accelerate: throttle pedal.
-        brake: brake pedal.
-        full_brake: brake at once and fully.
-        steer: where a mouse or a stick holds the steering, [-1, 1], positive left; None when none does.
-        pedal: where a mouse or triggers hold the pedals, [-1, 1], positive throttle; None when none does.
-    """
-
-    left: bool = False
-    right: bool = False
-    accelerate: bool = False
-    brake: bool = False
-    full_brake: bool = False
-    steer: float | None = None
-    pedal: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from envs.worlds import LocalWorldName
+from envs.worlds import LOCAL_WORLDS, LocalWorldName
+
+PLAY_WORLDS = (*LOCAL_WORLDS, "both")
+"""What can be driven."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +36,11 @@ class PlayConfig:
         output: folder for videos and screenshots.
         screenshot: save the window here as PNG after `steps` steps, and quit.
         steps: steps before the screenshot.
+        browser: drive in a page that this machine's browsers show, instead of a window; its address is printed.
+        port: of the page, 0 for any that is free.
 
     Raises:
-        ValueError: a window, scale, threshold or number of steps that cannot be, or an option of the other world.
+        ValueError: a port, window, scale, threshold or number of steps that cannot be, or an option of the other world.
     """
 
     world: LocalWorldName | Literal["both"] = "learned"
@@ -53,6 +58,8 @@ class PlayConfig:
     output: Path = Path("runs/play")
     screenshot: Path | None = None
     steps: int = 50
+    browser: bool = False
+    port: int = 0
 
     def __post_init__(self) -> None:
         if min(self.window) < 200:
@@ -73,3 +80,9 @@ class PlayConfig:
             raise ValueError("a checkpoint is for the learned world: leave out --world road")
         if self.num_sampling_steps is not None and self.world == "road":
             raise ValueError("sampling steps are for the learned world: leave out --world road")
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port must be in [0, 65535], got {self.port}")
+        if self.port and not self.browser:
+            raise ValueError("a port is for the page: add --browser")
+        if self.browser and (self.screenshot is not None or self.scale is not None):
+            raise ValueError("screenshot and scale are for the window: leave out --browser")

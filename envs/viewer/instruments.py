@@ -7,18 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pygame
 
-from envs.viewer.layout import (
-    MAP_AHEAD,
-    Box,
-    Readout,
-    Status,
-    lane_sides,
-    map_points,
-    object_corners,
-    readouts,
-)
-from envs.viewer.session import Moment
-from envs.viewer.theme import (
+from envs.viewer.colors import (
     ACCENT,
     ALARM,
     BACKGROUND,
@@ -29,11 +18,14 @@ from envs.viewer.theme import (
     RAISED,
     SIGNAL_COLORS,
     TEXT,
-    Theme,
 )
+from envs.viewer.layout import Box, WindowStatus
+from envs.viewer.readouts import Readout, drive_line, readouts, speedometer
+from envs.viewer.session import Moment
+from envs.viewer.theme import Theme
+from envs.viewer.top_view import EGO_CORNERS, MAP_AHEAD, lane_sides, map_points, object_corners
 from worldsim.datatypes.route import centreline_of
 from worldsim.datatypes.scene import ObjectKind, SceneState
-from worldsim.datatypes.vehicle import VehicleModel
 
 MIN_MAP_HEIGHT = 120
 """Where less is left below the instruments the map is not drawn."""
@@ -45,9 +37,8 @@ class Instruments:
 
     def __init__(self, theme: Theme) -> None:
         self._theme = theme
-        self._vehicle = VehicleModel()
 
-    def draw(self, surface: pygame.Surface, box: Box, moments: Sequence[Moment], status: Status) -> None:
+    def draw(self, surface: pygame.Surface, box: Box, moments: Sequence[Moment], status: WindowStatus) -> None:
         """Draw the panel into `box`: what the worlds share, then a column for each."""
         theme, px = self._theme, self._theme.px
         pygame.draw.rect(surface, CARD, box, border_radius=px(10))
@@ -55,10 +46,8 @@ class Instruments:
         gap = px(16)
         width = (right - left - gap * (len(moments) - 1)) // len(moments)
         leading = moments[0]
-        who = status.driver if status.autopilot else "you"
-        theme.text(surface, theme.small, f"{who} driving", ACCENT if status.autopilot else DIM, (left, top))
-        drive = f"seed {leading.seed}   {leading.time:.1f} s   {leading.distance:.0f} m"
-        theme.text(surface, theme.small, drive, DIM, (right, top), align=1)
+        theme.text(surface, theme.small, status.who_drives, ACCENT if status.autopilot else DIM, (left, top))
+        theme.text(surface, theme.small, drive_line(leading), DIM, (right, top), align=1)
         for i, moment in enumerate(moments):
             x = left + i * (width + gap)
             self._draw_column(surface, Box(x, top + px(26), width, bottom - px(10) - top - px(26)), moment, status)
@@ -68,7 +57,7 @@ class Instruments:
         )
         theme.text(surface, theme.small, times, DIM, (left, bottom))
 
-    def _draw_column(self, surface: pygame.Surface, box: Box, moment: Moment, status: Status) -> None:
+    def _draw_column(self, surface: pygame.Surface, box: Box, moment: Moment, status: WindowStatus) -> None:
         theme, px = self._theme, self._theme.px
         theme.text(surface, theme.title, moment.world, TEXT, box[:2])
         y = self._draw_speed(surface, box.x, box.x + box.w, box.y + px(24), moment.scene)
@@ -82,19 +71,17 @@ class Instruments:
     def _draw_speed(self, surface: pygame.Surface, x: int, right: int, y: int, scene: SceneState) -> int:
         """Speed and speed limit; returns where to go on below."""
         theme, px = self._theme, self._theme.px
-        shown = f"{max(float(scene.speed), 0) * 3.6:.0f}" if scene.ego_valid[0] else "–"
+        told = speedometer(scene)
         wide = right - x > px(200)
         font, height = (theme.huge, 76) if wide else (theme.large, 50)
-        width = theme.text(surface, font, shown, TEXT, (x, y))
+        width = theme.text(surface, font, told.speed, TEXT, (x, y))
         theme.text(surface, theme.small, "km/h", DIM, (x + width + px(6), y + px(height) - px(38 if wide else 28)))
-        if scene.lane_valid[3]:
+        if told.limit:
             radius = px(height * 0.31)
             center = (right - radius, y + px(height // 2 - 3))
-            over = scene.ego_valid[0] and scene.speed > scene.speed_limit + 1.5
-            pygame.draw.circle(surface, ALARM if over else LINE, center, radius, width=px(4 if wide else 3))
-            limit = f"{float(scene.speed_limit) * 3.6:.0f}"
+            pygame.draw.circle(surface, ALARM if told.over else LINE, center, radius, width=px(4 if wide else 3))
             font = theme.normal if wide else theme.small
-            theme.text(surface, font, limit, TEXT, (center[0], center[1] - font.get_height() // 2), align=0.5)
+            theme.text(surface, font, told.limit, TEXT, (center[0], center[1] - font.get_height() // 2), align=0.5)
         return y + px(height)
 
     def _draw_readout(self, surface: pygame.Surface, line: Readout, x: int, right: int, y: int) -> None:
@@ -132,6 +119,5 @@ class Instruments:
             if kind != ObjectKind.EMPTY:
                 corners = map_points(object_corners(pose), box)
                 pygame.draw.polygon(surface, OBJECT_COLORS[ObjectKind(int(kind))], corners.tolist())
-        ego = np.array([0, 0, 0, 0, self._vehicle.length, self._vehicle.width])
-        pygame.draw.polygon(surface, TEXT, map_points(object_corners(ego), box).tolist())
+        pygame.draw.polygon(surface, TEXT, map_points(EGO_CORNERS, box).tolist())
         surface.set_clip(None)

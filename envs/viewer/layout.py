@@ -1,16 +1,12 @@
-"""Where things go in the viewer's window and what its instruments say; plain numbers, no pygame."""
+"""Where things go in the viewer's window; plain numbers, no pygame."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
-from envs.viewer.session import Moment
-from worldsim.datatypes.route import centreline_of
-from worldsim.datatypes.scene import SceneState
-from worldsim.datatypes.signals import SIGNAL_RANGE, SignalKind
+from envs.viewer.commands import BUTTONS
+from envs.viewer.drive_loop import DriveStatus
 
 # sizes in units: pixels where the scale is 1
 MARGIN = 16
@@ -20,12 +16,6 @@ STEER_BAR_HEIGHT = 26
 FOOTER_HEIGHT = 22
 MIN_WINDOW = (760, 560)
 """Smaller windows hide the side panel."""
-USUAL_HALF_WIDTH = 1.75
-"""Drawn where the lane's width is unknown [m]."""
-MAP_AHEAD, MAP_BEHIND = 45.0, 8.0
-"""What the bird's-eye panel shows of the road ahead and behind [m]."""
-
-BUTTONS = ("restart", "pause", "step", "rewind", "keep", "return", "record", "autopilot", "help")
 
 
 class Box(NamedTuple):
@@ -138,139 +128,15 @@ def _fit(space: Box, frame_size: tuple[int, int], num_views: int, gap: int) -> t
 
 
 @dataclass(frozen=True, kw_only=True)
-class Status:
+class WindowStatus(DriveStatus):
     """What the window shows besides the moments.
 
     Args:
-        paused: the drive stands still.
-        recording: a film is being taken.
-        driver: name of the policy that can drive; None when there is none.
-        autopilot: the policy drives.
-        busy: text over the image while the world is not there yet; "" otherwise.
-        message: a line for the person.
-        steps_per_second: steps of the worlds in a second, as it went lately.
-        pace: simulated time over wall-clock time.
         draw_time: what drawing the window takes [s].
         hovered: button under the mouse.
-        trust_threshold: a picture below it gets a red border, [0, 1].
-        overlay: lane and objects are drawn into the pictures.
         help: the keys' help is shown.
-        tool: what a click in the picture does; "" steers.
     """
 
-    paused: bool
-    recording: bool
-    driver: str | None
-    autopilot: bool
-    busy: str
-    message: str
-    steps_per_second: float
-    pace: float
     draw_time: float
     hovered: str | None
-    trust_threshold: float
-    overlay: bool
     help: bool
-    tool: str = ""
-
-
-class Readout(NamedTuple):
-    """One line of the instruments.
-
-    Args:
-        label: what it is.
-        text: the value with its unit; "–" where it is unknown.
-        level: position on a bar, [-1, 1] when `signed`, else [0, 1]; None draws no bar.
-        signed: the bar starts in the middle and grows to both sides, positive to the left.
-        alarm: the value wants attention.
-        signal: light or sign that a dot beside the text stands for; NONE draws none.
-    """
-
-    label: str
-    text: str
-    level: float | None
-    signed: bool
-    alarm: bool
-    signal: SignalKind = SignalKind.NONE
-
-
-def readouts(moment: Moment, trust_threshold: float) -> list[Readout]:
-    """The instruments of a moment, top to bottom; trust below `trust_threshold` wants attention."""
-    scene = moment.scene
-    steer, acceleration = (float(v) for v in moment.action)
-    half_width = float(scene.half_width) if scene.lane_valid[2] else USUAL_HALF_WIDTH
-    lines = [
-        Readout("Steering", f"{_signed_side(steer)}", steer, True, False),
-        Readout("Throttle", f"{max(0.0, acceleration):.0%}", max(0.0, acceleration), False, False),
-        Readout("Brake", f"{max(0.0, -acceleration):.0%}", max(0.0, -acceleration), False, False),
-    ]
-    if scene.lane_valid[0]:
-        offset = float(scene.lateral_offset)
-        level = float(np.clip(offset / half_width, -1, 1))
-        lines.append(Readout("Lane offset", f"{offset:+.2f} m", level, True, abs(offset) > half_width))
-    else:
-        lines.append(Readout("Lane offset", "–", None, True, False))
-    if scene.lane_valid[1]:
-        error = float(np.degrees(scene.heading_error))
-        wrong = moment.wrong_way
-        lines.append(Readout("Heading", f"{error:+.1f}°", float(np.clip(error / 45, -1, 1)), True, wrong))
-    else:
-        lines.append(Readout("Heading", "–", None, True, False))
-    lines += [_lead_readout(scene), _signal_readout(scene)]
-    lines.append(Readout("Collision", f"{moment.collision:.0%}", moment.collision, False, moment.collision > 0.5))
-    lines.append(Readout("Off road", f"{moment.off_road:.0%}", moment.off_road, False, moment.off_road > 0.5))
-    lines.append(Readout("Trust", f"{moment.trust:.0%}", moment.trust, False, moment.trust < trust_threshold))
-    return lines
-
-
-def _signed_side(steer: float) -> str:
-    side = "left" if steer > 0 else "right"
-    return "0%" if abs(steer) < 0.005 else f"{abs(steer):.0%} {side}"
-
-
-def _lead_readout(scene: SceneState) -> Readout:
-    if not scene.lead_valid:
-        return Readout("Lead", "none", None, False, False)
-    gap, speed = (float(v) for v in scene.lead)
-    time_gap = gap / max(float(scene.speed), 0.1)
-    return Readout(
-        "Lead", f"{gap:.0f} m, {speed * 3.6:.0f} km/h", float(np.clip(gap / 50, 0, 1)), False, time_gap < 0.8
-    )
-
-
-def _signal_readout(scene: SceneState) -> Readout:
-    signal = SignalKind(int(scene.signal))
-    if not scene.signal_valid or signal == SignalKind.NONE:
-        return Readout("Signal", "none" if scene.signal_valid else "–", None, False, False)
-    distance = float(scene.signal_distance)
-    level = float(np.clip(distance / SIGNAL_RANGE, 0, 1))
-    return Readout("Signal", f"{signal.name.lower()}, {distance:.0f} m", level, False, False, signal)
-
-
-def lane_sides(scene: SceneState) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right side of the lane ahead, each [r, 2] in the vehicle frame [m]; empty where the route is unknown."""
-    line = centreline_of(scene)
-    if len(line) < 2:
-        return np.zeros((0, 2)), np.zeros((0, 2))
-    along = np.gradient(line, axis=0)
-    along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-6)
-    half_width = float(scene.half_width) if scene.lane_valid[2] else USUAL_HALF_WIDTH
-    aside = half_width * np.stack([-along[:, 1], along[:, 0]], axis=-1)
-    return line + aside, line - aside
-
-
-def map_points(points: np.ndarray, box: Box) -> np.ndarray:
-    """Pixels [n, 2] in the bird's-eye `box` of vehicle-frame points [n, 2]: forward is up, left is left."""
-    scale = box.h / (MAP_AHEAD + MAP_BEHIND)
-    points = np.asarray(points, np.float64).reshape(-1, 2)
-    x = box.x + box.w / 2 - points[:, 1] * scale
-    y = box.y + MAP_AHEAD * scale - points[:, 0] * scale
-    return np.stack([x, y], axis=-1)
-
-
-def object_corners(pose: np.ndarray) -> np.ndarray:
-    """Corners [4, 2] of an object (OBJECT_NAMES [6]) in the vehicle frame, front left first."""
-    x, y, yaw, _, length, width = (float(v) for v in pose)
-    local = np.array([[1, 1], [1, -1], [-1, -1], [-1, 1]]) * [length / 2, width / 2]
-    c, s = np.cos(yaw), np.sin(yaw)
-    return local @ np.array([[c, s], [-s, c]]) + [x, y]

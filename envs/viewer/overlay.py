@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
-from envs.viewer.layout import lane_sides, object_corners
+from envs.viewer.top_view import lane_sides, object_corners
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.route import centreline_of
 from worldsim.datatypes.scene import ObjectColumn, ObjectKind, SceneState

@@ -8,31 +8,19 @@ import cv2
 import numpy as np
 import pygame
 
-from envs.viewer.input import COMMANDS, HELP
+from envs.viewer.colors import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Color
+from envs.viewer.commands import ACTIVE_LABELS, HELP, KEYS, LABELS
 from envs.viewer.instruments import Instruments
-from envs.viewer.layout import Box, Layout, Status
+from envs.viewer.layout import Box, Layout, WindowStatus
 from envs.viewer.overlay import lane_lines, object_lines
 from envs.viewer.session import Moment
-from envs.viewer.theme import ACCENT, ALARM, BACKGROUND, CARD, DIM, LINE, OBJECT_COLORS, RAISED, TEXT, Color, Theme
+from envs.viewer.theme import Theme
 
 BORDER = 6
 """Width of the border around a picture below the trust threshold."""
 HELP_LINE, HELP_COLUMNS = 25, (0, 200, 290)
 """Height of a line of help, and where its columns begin."""
 HELP_WIDTH = 620
-LABELS = {
-    "restart": "Again",
-    "pause": "Pause",
-    "step": "Step",
-    "rewind": "Back",
-    "keep": "Keep",
-    "return": "Return",
-    "record": "Record",
-    "autopilot": "Autopilot",
-    "help": "Help",
-}
-ACTIVE_LABELS = {"pause": "Go on", "record": "Save", "autopilot": "Take over"}
-KEY_NAMES = {command.name: command.key_name for command in COMMANDS}
 
 
 class WindowRenderer:
@@ -42,7 +30,7 @@ class WindowRenderer:
         self._theme = Theme(scale)
         self._instruments = Instruments(self._theme)
 
-    def draw(self, surface: pygame.Surface, layout: Layout, moments: Sequence[Moment], status: Status) -> None:
+    def draw(self, surface: pygame.Surface, layout: Layout, moments: Sequence[Moment], status: WindowStatus) -> None:
         """Draw everything; there are no moments until the worlds have answered once."""
         surface.fill(BACKGROUND)
         if moments:
@@ -55,7 +43,9 @@ class WindowRenderer:
         if status.help:
             self._draw_help(surface)
 
-    def _draw_drive(self, surface: pygame.Surface, layout: Layout, moments: Sequence[Moment], status: Status) -> None:
+    def _draw_drive(
+        self, surface: pygame.Surface, layout: Layout, moments: Sequence[Moment], status: WindowStatus
+    ) -> None:
         for box, moment in zip(layout.views, moments, strict=True):
             self._draw_view(surface, box, moment, status)
         if len(moments) > 1:
@@ -68,14 +58,15 @@ class WindowRenderer:
         for name, box in layout.buttons.items():
             self._draw_button(surface, box, name, status)
         line = layout.views[0][:2] if layout.footer is None else layout.footer[:2]
-        if status.message or layout.footer is not None:
+        message = status.busy or status.message
+        if message or layout.footer is not None:
             usual = (
                 f"{status.tool}   E the next tool" if status.tool else "H help   Tab nothing but the picture   Esc quit"
             )
-            told = bool(status.message or status.tool)
-            self._theme.text(surface, self._theme.small, status.message or usual, TEXT if told else DIM, line)
+            told = bool(message or status.tool)
+            self._theme.text(surface, self._theme.small, message or usual, TEXT if told else DIM, line)
 
-    def _draw_view(self, surface: pygame.Surface, box: Box, moment: Moment, status: Status) -> None:
+    def _draw_view(self, surface: pygame.Surface, box: Box, moment: Moment, status: WindowStatus) -> None:
         theme, px = self._theme, self._theme.px
         image = cv2.resize(moment.frame, (box.w, box.h), interpolation=cv2.INTER_CUBIC)
         surface.blit(pygame.image.frombuffer(image.tobytes(), (box.w, box.h), "RGB"), box[:2])
@@ -139,7 +130,7 @@ class WindowRenderer:
         knob = middle - round(float(moment.action[0]) * (box.w / 2 - box.h / 2))
         pygame.draw.circle(surface, ACCENT, (knob, box.y + box.h // 2), box.h // 2 - px(4))
 
-    def _draw_button(self, surface: pygame.Surface, box: Box, name: str, status: Status) -> None:
+    def _draw_button(self, surface: pygame.Surface, box: Box, name: str, status: WindowStatus) -> None:
         theme, px = self._theme, self._theme.px
         states = {
             "pause": status.paused,
@@ -156,7 +147,7 @@ class WindowRenderer:
             color = ALARM if name == "record" else ACCENT
             pygame.draw.rect(surface, color, box, width=px(2), border_radius=px(8))
         middle = box.x + box.w // 2
-        theme.text(surface, theme.small, KEY_NAMES[name], DIM, (middle, box.y + px(4)), align=0.5)
+        theme.text(surface, theme.small, KEYS[name], DIM, (middle, box.y + px(4)), align=0.5)
         if theme.small.size(label)[0] <= box.w - px(4):
             theme.text(surface, theme.small, label, DIM if dead else TEXT, (middle, box.y + px(22)), align=0.5)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from envs.viewer.action_smoothing import ActionSmoother, ActionSmootherConfig, Held
+from envs.viewer.action_smoothing import ActionSmoother, ActionSmootherConfig
+from envs.viewer.held import Held
 from worldsim.datatypes.vehicle import VehicleModel
 
 

@@ -7,16 +7,11 @@ import pygame
 import pytest
 from viewer_worlds import StraightEnv, session_on, straight_scene
 
-from envs.viewer.layout import (
-    BUTTONS,
-    Box,
-    arrange,
-    lane_sides,
-    map_points,
-    object_corners,
-    readouts,
-)
+from envs.viewer.commands import BUTTONS
+from envs.viewer.layout import Box, arrange
 from envs.viewer.overlay import lane_lines, object_lines, project_lines
+from envs.viewer.readouts import readouts
+from envs.viewer.top_view import lane_sides, map_points, object_corners
 from worldsim.datatypes.camera import PinholeCamera
 from worldsim.datatypes.scene import ObjectKind, SceneState
 from worldsim.datatypes.signals import SignalKind

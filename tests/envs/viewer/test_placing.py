@@ -8,8 +8,9 @@ import pytest
 from viewer_worlds import CAMERA, StraightEnv, session_on
 
 from drivedit import edit
+from envs.viewer.commands import HELP
 from envs.viewer.config import PlayConfig
-from envs.viewer.input import HELP
+from envs.viewer.held import Held
 from envs.viewer.placing import TOOLS, describe_tool, edit_at, next_tool, place_under
 from envs.viewer.window import Window
 from worldsim.editing.edits import THINGS
@@ -106,10 +107,9 @@ def test_with_a_tool_the_mouse_puts_and_does_not_steer(tmp_path):
     try:
         surface, env = pygame.display.set_mode((1120, 780)), EditableEnv()
         config = PlayConfig(screenshot=tmp_path / "shot.png", steps=8)
-        window = Window(surface, config, lambda: session_on(env, tmp_path))
-        while not window._opening.done():
-            pass
-        window._forward(0.0)
+        window = Window(surface, config, lambda config: session_on(env, tmp_path))
+        while window._drive.session is None:
+            window._drive.forward(Held(), 0.0)
         window._command("tool")
         view = window._layout().views[0]
         click = (view.x + view.w // 2, view.y + round(0.9 * view.h))

@@ -13,10 +13,12 @@ import pytest
 from places import ROOT
 from viewer_worlds import FullThrottle, StraightEnv, session_on
 
+from envs.viewer.colors import ALARM, BACKGROUND
 from envs.viewer.config import PlayConfig
-from envs.viewer.layout import Status, arrange
-from envs.viewer.theme import ALARM, BACKGROUND
-from envs.viewer.window import Window, make_session, next_pace, play, screen_scale
+from envs.viewer.drive_loop import next_pace
+from envs.viewer.layout import WindowStatus, arrange
+from envs.viewer.open_session import make_session
+from envs.viewer.window import Window, play, screen_scale
 from envs.viewer.window_renderer import WindowRenderer
 
 
@@ -35,7 +37,7 @@ def press(key):
 def test_window_steps_pauses_at_the_end_and_shoots(surface, tmp_path):
     env = StraightEnv(end=5)
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=100)
-    Window(surface, config, lambda: session_on(env, tmp_path)).run()
+    Window(surface, config, lambda config: session_on(env, tmp_path)).run()
     assert env.num_steps == 5
     assert env.closed
     image = pygame.surfarray.array3d(pygame.image.load(tmp_path / "shot.png"))
@@ -45,8 +47,10 @@ def test_window_steps_pauses_at_the_end_and_shoots(surface, tmp_path):
 
 def test_an_endless_drive_is_asked_for_at_every_start(tmp_path, monkeypatch):
     env = StraightEnv()
-    monkeypatch.setattr("envs.viewer.window._learned_view", lambda config: (session_on(env, tmp_path).views[0], None))
-    session = make_session(PlayConfig(endless=True, output=tmp_path), pytest.fail)
+    monkeypatch.setattr(
+        "envs.viewer.open_session._learned_view", lambda config: (session_on(env, tmp_path).views[0], None)
+    )
+    session = make_session(pytest.fail, PlayConfig(endless=True, output=tmp_path))
     assert env.reset_with[1] == {"endless": True}
     session.pick_start(3)
     assert env.reset_with[1] == {"endless": True, "start_index": 2}
@@ -63,7 +67,7 @@ def test_window_pauses_and_single_steps(surface, tmp_path):
     for key in (pygame.K_p, pygame.K_n, pygame.K_n, pygame.K_n):
         press(key)
     began = time.perf_counter()
-    Window(surface, config, lambda: session_on(env, tmp_path)).run()
+    Window(surface, config, lambda config: session_on(env, tmp_path)).run()
     assert env.num_steps == 3
     assert time.perf_counter() - began < 5
 
@@ -72,7 +76,7 @@ def test_in_slow_motion_steps_take_their_time(surface, tmp_path):
     env, stepped = StraightEnv(), []
     step, env.step = env.step, lambda action: stepped.append(time.perf_counter()) or step(action)
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=5, pace=0.5)
-    Window(surface, config, lambda: session_on(env, tmp_path)).run()
+    Window(surface, config, lambda config: session_on(env, tmp_path)).run()
     assert np.diff(stepped).mean() >= 0.9 * env.world.dt / 0.5
 
 
@@ -80,8 +84,8 @@ def test_hands_have_no_more_time_than_a_world_that_is_slower_than_the_pace(surfa
     env, moved = StraightEnv(), []
     step, env.step = env.step, lambda action: time.sleep(0.15) or step(action)
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=5, pace=4)
-    window = Window(surface, config, lambda: session_on(env, tmp_path))
-    window._smoother.update = lambda held, speed, seconds: moved.append(seconds)
+    window = Window(surface, config, lambda config: session_on(env, tmp_path))
+    window._drive._smoother.update = lambda held, speed, seconds: moved.append(seconds)
     window.run()
     assert 0 < sum(moved) <= 6 * env.world.dt + 1e-6
 
@@ -89,7 +93,7 @@ def test_hands_have_no_more_time_than_a_world_that_is_slower_than_the_pace(surfa
 def test_keys_change_the_pace(surface, tmp_path):
     env = StraightEnv(end=2)
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=2)
-    window = Window(surface, config, lambda: session_on(env, tmp_path))
+    window = Window(surface, config, lambda config: session_on(env, tmp_path))
     for key in (pygame.K_EQUALS, pygame.K_EQUALS, pygame.K_EQUALS, pygame.K_MINUS):
         press(key)
     window.run()
@@ -107,7 +111,7 @@ def test_keys_keep_a_moment_return_to_it_and_take_a_screenshot(surface, tmp_path
     keys = (pygame.K_p, *steps, pygame.K_k, *steps, pygame.K_c, pygame.K_j, *steps)
     for key in keys:
         press(key)
-    Window(surface, config, lambda: session_on(env, tmp_path)).run()
+    Window(surface, config, lambda config: session_on(env, tmp_path)).run()
     assert len(env.actions) == 6
     assert env.num_steps == 4
     (path,) = (tmp_path / "out").iterdir()
@@ -118,12 +122,12 @@ def test_keys_keep_a_moment_return_to_it_and_take_a_screenshot(surface, tmp_path
 def test_window_pauses_when_either_world_ends(surface, tmp_path):
     first, second = StraightEnv(end=6), StraightEnv(end=3)
     config = PlayConfig(screenshot=tmp_path / "shot.png", steps=100)
-    Window(surface, config, lambda: session_on(first, tmp_path, beside=[second])).run()
+    Window(surface, config, lambda config: session_on(first, tmp_path, beside=[second])).run()
     assert first.num_steps == second.num_steps == 3
 
 
 def test_learned_world_goes_on_from_the_reference_worlds_start():
-    session = make_session(PlayConfig(world="both", seed=3), lambda name: FullThrottle())
+    session = make_session(lambda name: FullThrottle(), PlayConfig(world="both", seed=3))
     road, learned = session.moments
     assert (road.world, learned.world) == ("Reference", "Learned")
     np.testing.assert_array_equal(road.frame, learned.frame)
@@ -137,7 +141,7 @@ def test_learned_world_goes_on_from_the_reference_worlds_start():
 
 
 def test_error_of_the_world_reaches_the_caller(surface, tmp_path):
-    def broken():
+    def broken(config):
         raise ValueError("no checkpoint")
 
     with pytest.raises(ValueError, match="no checkpoint"):
@@ -153,7 +157,8 @@ def test_no_display_is_said(monkeypatch):
         play(PlayConfig(), lambda name: FullThrottle())
 
 
-STATUS = Status(
+STATUS = WindowStatus(
+    world="learned",
     paused=False,
     recording=False,
     driver=None,
