@@ -10,9 +10,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
+
+from websockets.sync.client import ClientConnection, connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 """The browser; None where there is none."""
@@ -23,10 +27,8 @@ KEY_CODES = {"ArrowUp": 38, "ArrowLeft": 37, "ArrowRight": 39, "ArrowDown": 40, 
 class Tab:
     """A tab, driven over its DevTools socket."""
 
-    def __init__(self, address: str) -> None:
-        from websockets.sync.client import connect
-
-        self._socket = connect(address, max_size=None, compression=None)
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
         self._numbers = itertools.count(1)
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -83,10 +85,6 @@ class Tab:
         """Give the page another size [px]."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
 
-    def close(self) -> None:
-        """Let go of the tab; it stays open."""
-        self._socket.close()
-
     def _key(self, kind: str, key: str) -> None:
         single = len(key) == 1
         code = f"Key{key.upper()}" if key.isalpha() and single else key
@@ -122,13 +120,17 @@ class Chromium:
             self.process.wait()
         self._profile.cleanup()
 
-    def open(self, address: str) -> Tab:
-        """A new tab in front, with a page."""
+    @contextmanager
+    def open(self, address: str) -> Iterator[Tab]:
+        """A new tab in front, with a page; closed with the block."""
         request = Request(f"http://127.0.0.1:{self._port}/json/new?about:blank", method="PUT")
         with urlopen(request, timeout=60) as answer:
-            tab = Tab(json.load(answer)["webSocketDebuggerUrl"])
-        tab.call("Page.navigate", url=address)
-        return tab
+            socket = json.load(answer)["webSocketDebuggerUrl"]
+        with connect(socket, max_size=None, compression=None) as connection:
+            tab = Tab(connection)
+            tab.call("Page.navigate", url=address)
+            yield tab
+            tab.call("Page.close")
 
     def _find_port(self, seconds: float) -> int:
         """The port of its DevTools, which it writes into its profile."""

@@ -110,8 +110,9 @@ def served(
     try:
         yield Served(addresses.get(timeout=30), drive)
     finally:
-        loop.call_soon_threadsafe(task.cancel)
-        thread.join(30)
+        if error is None:
+            loop.call_soon_threadsafe(task.cancel)
+        thread.join(60)
         loop.close()
         drive.close()
     assert isinstance(ended[0], error or asyncio.CancelledError), ended

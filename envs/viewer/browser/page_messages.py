@@ -107,7 +107,7 @@ def _list(message: Mapping[str, Any], name: str, most: int) -> list[Any]:
 
 def _count(message: Mapping[str, Any], name: str) -> int:
     value = message.get(name)
-    if type(value) is not int or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError(f"{name} {value!r:.40}; right would be a whole number, at least 0")
     return value
 
@@ -115,7 +115,7 @@ def _count(message: Mapping[str, Any], name: str) -> int:
 def _number(values: Any, name: str, least: float | None) -> float:
     """A number from `least` to 1, or any that is finite."""
     value = values.get(name) if isinstance(values, dict) else None
-    if type(value) not in (int, float) or not math.isfinite(value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
         raise ValueError(f"{name} {value!r:.40}; right would be a finite number")
     if least is not None and not least <= value <= 1:
         raise ValueError(f"{name} {value}; right would be in [{least:g}, 1]")

@@ -31,15 +31,22 @@ class Watched:
     tab: Tab
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with Chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
-def watched(tmp_path):
+def watched(tmp_path, browser):
     """A straight road in a page: its frames get brighter with each step."""
     env = StraightEnv()
-    with served(lambda config: session_on(env, tmp_path), tmp_path) as server, Chromium() as browser:
-        tab = browser.open(server.address)
+    with (
+        served(lambda config: session_on(env, tmp_path), tmp_path) as server,
+        browser.open(server.address) as tab,
+    ):
         tab.wait_for(f"{SPEED} >= 0")
         yield Watched(env, server, browser, tab)
-        tab.close()
 
 
 def throttle(env):
@@ -87,9 +94,8 @@ def test_the_mouse_steers_buttons_command_and_help_shows(watched):
     tab.mouse("mouseReleased", x + width / 10, y + height / 2)
     wait_until(lambda: env.actions[-1][0] == 0)
     tab.press("p")
-    tab.wait_for(
-        "document.querySelector('.banner').textContent.startsWith('Paused') && !document.querySelector('.banner').hidden"
-    )
+    tab.wait_for("!document.querySelector('.banner').hidden")
+    assert tab.evaluate("document.querySelector('.banner').textContent") == "Paused   P go on   N one step"
     tab.evaluate("document.querySelector('[data-name=pause]').click()")
     tab.wait_for("document.querySelector('.banner').hidden")
     tab.press("h")
@@ -97,12 +103,11 @@ def test_the_mouse_steers_buttons_command_and_help_shows(watched):
 
 
 def test_a_second_tab_watches_until_it_is_asked_to_drive(watched):
-    second = watched.browser.open(watched.server.address)
-    second.wait_for("!document.getElementById('watching').hidden && document.querySelector('.view canvas') !== null")
-    second.evaluate("document.getElementById('take').click()")
-    second.wait_for("document.getElementById('watching').hidden")
-    watched.tab.wait_for("!document.getElementById('watching').hidden")
-    second.close()
+    with watched.browser.open(watched.server.address) as second:
+        second.wait_for(f"{SPEED} >= 0 && !document.getElementById('watching').hidden")
+        second.evaluate("document.getElementById('take').click()")
+        second.wait_for("document.getElementById('watching').hidden")
+        watched.tab.wait_for("!document.getElementById('watching').hidden")
 
 
 def test_a_phone_shows_everything_below_each_other(watched):
@@ -116,16 +121,15 @@ def test_a_phone_shows_everything_below_each_other(watched):
     assert panel > 350
 
 
-def test_the_command_drives_hands_over_and_ends(tmp_path):
+def test_the_command_drives_hands_over_and_ends(tmp_path, browser):
     command = [sys.executable, "-m", "drivedit", "play", "--browser", "--world", "road", "--policy", "lane_follower"]
     program = subprocess.Popen(
         [*command, "--output", str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+/\S{22}/", program.stdout.readline()).group()
-        with Chromium() as browser:
-            tab = browser.open(address)
-            who = "document.getElementById('who').textContent"
+        with browser.open(address) as tab:
+            who = "document.getElementById('who')?.textContent"
             tab.wait_for(f"{who} === 'lane_follower driving' && {SPEED} >= 0", 200)
             tab.press("m")
             tab.wait_for(f"{who} === 'you driving'")
@@ -144,7 +148,6 @@ def test_the_command_drives_hands_over_and_ends(tmp_path):
             program.send_signal(signal.SIGINT)
             assert program.wait(60) == 0, program.stderr.read()
             tab.wait_for("document.getElementById('lost').textContent.startsWith('drivedit play has ended')")
-            tab.close()
     finally:
         if program.poll() is None:
             program.kill()
