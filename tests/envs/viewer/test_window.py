@@ -230,6 +230,9 @@ def test_large_screens_get_a_larger_scale():
         ({"maps": (Path("a.xodr"),)}, "a map is for the reference world"),
         ({"world": "road", "checkpoint": Path("a")}, "a checkpoint is for the learned world"),
         ({"world": "road", "num_sampling_steps": 1}, "sampling steps are for the learned world"),
+        ({"browser": True, "port": 70000}, r"port must be in \[0, 65535\], got 70000"),
+        ({"port": 8000}, "a port is for the page: add --browser"),
+        ({"browser": True, "scale": 1.0}, "screenshot and scale are for the window: leave out --browser"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):

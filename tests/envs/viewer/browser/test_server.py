@@ -10,6 +10,7 @@ from viewer_worlds import FullThrottle, StraightEnv, session_on
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 
+from drivedit import main
 from envs.viewer.browser.server import HOLD_TIME, MAX_AHEAD
 from envs.viewer.browser.state_messages import encode_frame
 from envs.viewer.commands import COMMANDS
@@ -177,3 +178,13 @@ def test_an_error_of_the_world_is_told_to_the_page_and_raised(tmp_path):
         pytest.raises(ConnectionClosedError, match="the road is gone"),
     ):
         page.hear("nothing")
+
+
+def test_the_extra_that_is_missing_and_the_port_that_is_taken_are_told(tmp_path, monkeypatch, capsys):
+    with served(lambda config: session_on(StraightEnv(), tmp_path), tmp_path) as server:
+        port = urlsplit(server.address).port
+        assert main(["play", "--browser", "--world", "road", "--port", str(port)]) == 2
+        assert str(port) in capsys.readouterr().err
+    monkeypatch.setattr("envs.viewer.browser.play_page.find_spec", lambda name: None)
+    assert main(["play", "--browser"]) == 2
+    assert "pip install 'drivedit[browser]'" in capsys.readouterr().err
