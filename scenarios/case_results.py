@@ -115,6 +115,16 @@ class CaseResult:
         return self.outcome == BROKEN
 
     @property
+    def broke(self) -> bool:
+        """Whether the policy, the world or a metric broke."""
+        return self.outcome in (BROKEN, WORLD_BROKE, MEASURING_BROKE)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it would come out the same again: what broke the world may be gone."""
+        return self.outcome != WORLD_BROKE
+
+    @property
     def valid(self) -> bool:
         """Whether the case says something about the policy."""
         return self.outcome not in ("invalid", WORLD_BROKE, MEASURING_BROKE)

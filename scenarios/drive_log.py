@@ -66,7 +66,8 @@ DriveType = TypeVar("DriveType", bound=LoggedDrive)
 
 
 class DriveLog(Generic[DriveType]):
-    """The drives done so far, one JSON line each.
+    """The drives done so far, one JSON line each. Those that the world broke in an earlier run are driven again: what
+    broke it may be gone.
 
     Args:
         path: of the file.
@@ -81,7 +82,8 @@ class DriveLog(Generic[DriveType]):
         entries = read_log(path, conditions)
         if entries is None:
             raise ValueError(f"{path} was written with another world model, settings or code; choose another --out")
-        self.drives = {drive.key: drive for drive in (drive_type(**entry) for entry in entries)}
+        known = (drive_type(**entry) for entry in entries)
+        self.drives = {drive.key: drive for drive in known if drive.outcome != WORLD_BROKE}
         self._log = JsonLog(path, conditions, map(asdict, self.drives.values()))
 
     def find(self, world: str, planner: str, case: Case) -> DriveType | None:

@@ -144,7 +144,7 @@ def _drive(
         check_device(config.device)
     policy = make_configured_policy(config)
     conditions = run_conditions(config, maps)
-    log = CaseLog(config.out, conditions, _merge(config, conditions))
+    log = CaseLog(config.out, conditions, _merge(config, conditions), begins=spent == 0)
     log.keep_only(cases)
     validity, pictures, elsewhere = _validity(config, policy), _makes_pictures(config, policy), None
     if config.ray is not None and any(case.id not in log.results for case in cases):

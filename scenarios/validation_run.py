@@ -45,16 +45,20 @@ class CaseLog:
         out: the report's folder.
         conditions: what results depend on.
         merged: results from elsewhere.
+        begins: the command begins; what the world broke in an earlier one is driven again then.
     """
 
-    def __init__(self, out: Path, conditions: Mapping[str, Any], merged: Sequence[CaseResult] = ()) -> None:
+    def __init__(
+        self, out: Path, conditions: Mapping[str, Any], merged: Sequence[CaseResult] = (), *, begins: bool = True
+    ) -> None:
         self.out, self.conditions, path = out, conditions, out / LOG_NAME
         entries = read_log(path, conditions)
         if entries is None:
             print(f"{path}: of another policy, world or version, begun anew", file=sys.stderr)
         if not entries:
             remove_drives(out)
-        kept = [*merged, *(CaseResult.from_json(entry) for entry in entries or ())]
+        known = (CaseResult.from_json(entry) for entry in entries or ())
+        kept = [*merged, *(result for result in known if result.lasts or not begins)]
         self.results: dict[str, CaseResult] = {result.id: result for result in kept}
         self._log = JsonLog(path, conditions, (result.to_json() for result in self.results.values()))
 

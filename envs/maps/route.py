@@ -74,10 +74,10 @@ class Route:
     def pose_at(self, s: float, lateral: float, heading: float) -> tuple[float, float, float]:
         """x, y [m] and yaw [rad] at arc length `s`, `lateral` to its left, turned by `heading` from its direction;
         beyond its ends on their tangents."""
-        i = int(np.clip(s, 0, len(self.points) - 2))
+        i = int(min(max(s, 0), len(self.points) - 2))
         f = s - i
         x, y = self.points[i] + f * (self.points[i + 1] - self.points[i])
-        yaw = self.yaw[i] + np.clip(f, 0, 1) * wrap_angle(self.yaw[i + 1] - self.yaw[i])
+        yaw = self.yaw[i] + min(max(f, 0), 1) * wrap_angle(self.yaw[i + 1] - self.yaw[i])
         return float(x - np.sin(yaw) * lateral), float(y + np.cos(yaw) * lateral), float(yaw + heading)
 
 

@@ -35,15 +35,20 @@ class Counterexample:
     result: CaseResult
     reference: CaseResult | None
 
+    @staticmethod
+    def folder_of(run: SearchRun) -> str:
+        """The name of a run's folder."""
+        return f"run_{run.index:05d}"
+
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"run_{self.run.index:05d}"
+        return self.folder_of(self.run)
 
     @property
-    def repeated(self) -> bool:
-        """Whether the case, driven again, went the same way, bit for bit."""
-        return self.result.digest == self.run.digest
+    def repeated(self) -> bool | None:
+        """Whether the case, driven again, went the same way, bit for bit; None without a drive either time."""
+        return self.result.digest == self.run.digest if self.result.digest or self.run.digest else None
 
     @property
     def confirmed(self) -> bool:

@@ -122,7 +122,7 @@ def describe(found: Falsification) -> list[str]:
     if found.counterexamples:
         kinds = ", ".join(f"{count} {kind}" for kind, count in found.avoidable.items() if count)
         lines.append(f"by the reference drivers: {kinds}")
-        different = sum(not one.repeated for one in found.counterexamples)
+        different = sum(one.repeated is False for one in found.counterexamples)
         if different:
             lines.append(f"{different} went another way when they were driven again: policy or world is not repeatable")
     c = found.confirmation

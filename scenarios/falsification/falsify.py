@@ -119,13 +119,13 @@ def _examine(config: FalsifyConfig, setup: DriveSetup, runs: Sequence[SearchRun]
     reference = None if WORLDS[config.world].reference else replace(setup, world="road")
     setups = {"": setup} if reference is None else {"": setup, "reference": reference}
     results = _ReplayLog(config.out / REPLAY_LOG, config.conditions(setup))
+    _remove_others(config.out, chosen, results)
     for where, who in setups.items():
         missing = [run for run in chosen if (run.index, where) not in results.known]
         warm_up(who, [space.case_of(dict(run.values)) for run in missing])
     found = []
     for run in tqdm(chosen, unit="counterexample", desc="replays", disable=not chosen):
-        case, name = space.case_of(dict(run.values)), f"run_{run.index:05d}"
-        folder = config.out / FAILURES / name
+        case, folder = space.case_of(dict(run.values)), config.out / FAILURES / Counterexample.folder_of(run)
         for where, who in setups.items():
             if (run.index, where) not in results.known:
                 again = replace(config, replay=(folder / CASE_FILE).resolve(), budget=None)
@@ -148,13 +148,30 @@ class _ReplayLog:
 
     def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
         entries = read_log(path, conditions) or []
-        self.known = {(e["index"], e["where"]): CaseResult.from_json(e["result"]) for e in entries}
+        results = {(e["index"], e["where"]): CaseResult.from_json(e["result"]) for e in entries}
+        self.known = {key: result for key, result in results.items() if result.lasts}
         self._log = JsonLog(path, conditions, entries)
+
+    def forget(self, index: int) -> None:
+        """Drop one, in every world."""
+        self.known = {key: result for key, result in self.known.items() if key[0] != index}
 
     def add(self, index: int, where: str, result: CaseResult) -> None:
         """Keep one."""
         self._log.append([{"index": index, "where": where, "result": result.to_json()}])
         self.known[index, where] = result
+
+
+def _remove_others(out: Path, chosen: Sequence[SearchRun], results: _ReplayLog) -> None:
+    """Remove what was driven again of failures that are none of the distinct ones any more, now that there are more
+    runs; and forget what is no longer there, so that it is driven again."""
+    wanted = {Counterexample.folder_of(run) for run in chosen}
+    for folder in (out / FAILURES).glob("run_[0-9]*"):
+        if folder.name not in wanted:
+            shutil.rmtree(folder)
+    for run in chosen:
+        if not (out / FAILURES / Counterexample.folder_of(run)).is_dir():
+            results.forget(run.index)
 
 
 def _only_replay(config: FalsifyConfig) -> FalsifyConfig:
@@ -173,10 +190,13 @@ def _replay(config: FalsifyConfig, path: Path) -> int:
     for criterion in result.criteria:
         print(f"{'met    ' if criterion.met else 'NOT MET'}  {criterion}")
     expected = file.digests.get(config.world) if file.policy == config.policy else None
+    if expected == result.digest == "":
+        print("there is no drive, now or then, so there is nothing to compare")
+        expected = None
     if expected is None:
-        return BROKEN_EXIT if result.broken else int(result.failed)
+        return BROKEN_EXIT if result.broke else 4 if not result.valid else int(result.failed)
     if result.digest == expected:
-        print(f"reproduced bit for bit: SHA-256 {result.digest}" if expected else "reproduced: there is no drive")
+        print(f"reproduced bit for bit: SHA-256 {result.digest}")
         return 0
     print(f"not reproduced: the drive has SHA-256 {result.digest or '-'}, expected {expected or '-'}", file=sys.stderr)
     return BROKEN_EXIT

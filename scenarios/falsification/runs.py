@@ -57,12 +57,18 @@ class SearchRun:
         """Whether the policy, the world or a metric broke."""
         return self.outcome in (BROKEN, WORLD_BROKE, MEASURING_BROKE)
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it would come out the same again: what broke the world may be gone."""
+        return self.outcome != WORLD_BROKE
+
 
 class RunLog:
     """The runs so far, by index, in memory and in a file.
 
     Args:
-        path: of the file; it is gone on with if it was written under the same conditions, else begun anew.
+        path: of the file; it is gone on with if it was written under the same conditions, else begun anew. Runs that
+            the world broke are driven again.
         conditions: what a run and its index depend on.
     """
 
@@ -70,7 +76,8 @@ class RunLog:
         entries = read_log(path, conditions)
         if entries is None:
             print(f"{path}: of another search, policy, world or version, begun anew", file=sys.stderr)
-        self.runs = {run.index: run for run in (SearchRun(**entry) for entry in entries or ())}
+        known = (SearchRun(**entry) for entry in entries or ())
+        self.runs = {run.index: run for run in known if run.lasts}
         self._log = JsonLog(path, conditions, (asdict(run) for run in self.runs.values()))
 
     def find(self, index: int, point: np.ndarray) -> SearchRun | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenarios.openscenario import instant_actions as instant
@@ -12,7 +12,8 @@ from scenarios.openscenario.actions import Action, Dynamics
 from scenarios.openscenario.instant_actions import InstantAction
 from scenarios.openscenario.motion import SHAPES
 from scenarios.openscenario.positions import Frame, read_position
-from scenarios.openscenario.source import Node
+from scenarios.openscenario.source import Node, declared_name
+from scenarios.openscenario.traffic_lights import read_light_state
 from scenarios.openscenario.trajectories import read_trajectory
 from scenarios.openscenario.weather import read_look
 
@@ -30,7 +31,8 @@ class ActionReader:
         frame: how the file writes places.
         names: of its entities.
         ego: the name of the one that the policy drives.
-        signals: ids of the map's traffic lights.
+        lights: of the map, by id those that switch together with it, itself included.
+        parameters: names of those that the whole file knows.
         controllers: the phases of each <TrafficSignalController>: the state of each of its lights by phase.
         notes: what is left out, and makes no difference to the road users; gets more as actions are read.
     """
@@ -38,7 +40,8 @@ class ActionReader:
     frame: Frame
     names: Sequence[str]
     ego: str
-    signals: Sequence[str]
+    lights: Mapping[str, Sequence[str]]
+    parameters: Collection[str]
     controllers: Mapping[str, Mapping[str, Mapping[str, str]]]
     notes: list[str] = field(default_factory=list)
 
@@ -137,9 +140,9 @@ class ActionReader:
             target = node.need("LaneChangeTarget").only()
             relative = target.tag == "RelativeTargetLane"
             return across.ChangeLane(
-                lane_id=None if relative else int(target.number("value")),
+                lane_id=None if relative else target.whole("value"),
                 entity=self._entity(target) if relative else "",
-                num_lanes=int(left * target.number("value")) if relative else 0,
+                num_lanes=int(left) * target.whole("value") if relative else 0,
                 offset=left * node.number("targetLaneOffset", 0.0),
                 dynamics=self._dynamics(node.need("LaneChangeActionDynamics")),
                 node=node,
@@ -268,7 +271,7 @@ class ActionReader:
         raise what.error("is an action that is not supported")
 
     def _read_parameter(self, node: Node, reference: str) -> InstantAction:
-        what, name = node.only(), node.text(reference).lstrip("$")
+        what, name = node.only(), declared_name(node, reference, self.parameters)
         if what.tag == "SetAction":
             return instant.SetParameter(parameter=name, value=what.text("value"), how="set", node=what)
         rule = what.need("Rule").only()
@@ -287,21 +290,8 @@ class ActionReader:
         raise node.error("is an action that is not supported")
 
     def _light(self, node: Node, signal: str, state: str) -> InstantAction:
-        if signal not in self.signals:
-            there = ", ".join(self.signals[:8]) or "none"
+        if signal not in self.lights:
+            there = ", ".join([*self.lights][:8]) or "none"
             raise node.error(f"the map has no traffic light {signal!r}; it has {there}")
-        if light_of(state) is None:
-            raise node.error(f'state must be red, yellow or green, or as "on;off;off", got {state!r}')
-        return instant.SetLight(signal=signal, state=state)
-
-
-def light_of(state: str) -> str | None:
-    """The colour in a state of a light: its word, or by the lamps that are on, from the top; None for no such state."""
-    words = [word.strip().lower() for word in state.split(";")]
-    if len(words) == 1:
-        return words[0] if words[0] in ("red", "yellow", "green") else None
-    lamps = ("red", "yellow", "green")
-    lit = [lamp for lamp, word in zip(lamps, words, strict=False) if word == "on"]
-    if len(words) != len(lamps) or not lit or any(word not in ("on", "off", "flashing") for word in words):
-        return None
-    return "red" if "red" in lit else lit[0]
+        together, shown = tuple(self.lights[signal]), read_light_state(node, state)
+        return instant.SetLight(signal=signal, together=together, state=shown, node=node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scenarios.openscenario.source import Node, Scope, read_xml, resolve
+from scenarios.openscenario.source import Node, ScenarioFileError, Scope, read_xml, resolve
 
 SUFFIX = ".xosc"
 
@@ -22,6 +22,7 @@ class Catalogs:
     folders: tuple[Path, ...]
     files: list[Path] = field(default_factory=list)
     _catalogs: dict[str, Node] | None = None
+    _unread: list[str] = field(default_factory=list)
 
     @staticmethod
     def of(root: Node, path: Path) -> Catalogs:
@@ -47,7 +48,8 @@ class Catalogs:
         found = self._read(reference).get(catalog)
         if found is None:
             where = ", ".join(str(folder) for folder in self.folders) or "no folder: the file names none"
-            raise reference.error(f"there is no catalogue {catalog!r}; looked for in {where}")
+            unread = "".join(f"; not read: {why}" for why in self._unread)
+            raise reference.error(f"there is no catalogue {catalog!r}; looked for in {where}{unread}")
         entries = {child.attributes.get("name", ""): child for child in found.children}
         if name not in entries:
             there = ", ".join(entries) or "nothing"
@@ -59,6 +61,11 @@ class Catalogs:
         }
         # an entry knows its own parameters only
         node = entries[name]
+        declared = Scope().with_declarations(node).values
+        for each in assignments.children if assignments is not None else ():
+            if each.text("parameterRef").lstrip("$") not in declared:
+                there = ", ".join(declared) or "none"
+                raise each.error(f"entry {name!r} has no parameter {each.text('parameterRef')!r}; it has {there}")
         return expand(node, Scope().with_declarations(node, assigned), self, declared=True)
 
     def _read(self, reference: Node) -> dict[str, Node]:
@@ -66,7 +73,11 @@ class Catalogs:
             self._catalogs = {}
             for folder in self.folders:
                 for file in sorted(folder.glob(f"*{SUFFIX}")):
-                    root = read_xml(file)
+                    try:
+                        root = read_xml(file)
+                    except ScenarioFileError as error:  # whatever else lies there is none of this file's business
+                        self._unread.append(str(error))
+                        continue
                     for catalog in root.all("Catalog"):
                         self._catalogs.setdefault(catalog.text("name"), catalog)
                         self.files.append(file)

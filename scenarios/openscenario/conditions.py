@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from scenarios.openscenario.positions import Frame, Position, is_near, read_position
-from scenarios.openscenario.source import Node
+from scenarios.openscenario.source import Node, declared_name
 from scenarios.openscenario.stage import Stage
+from scenarios.openscenario.traffic_lights import light_of, read_light_state
 
 STANDS = 0.05
 """Who is slower stands [m/s]."""
@@ -148,7 +149,7 @@ class LightShows:
 
     def holds(self, stage: Stage) -> bool:
         """See Check."""
-        return stage.lights.get(self.signal) == self.state
+        return light_of(stage.lights.get(self.signal, "")) == light_of(self.state)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,10 +243,20 @@ class ConditionReader:
         frame: how the file writes places.
         names: of its entities.
         lights: ids of the traffic lights that the file itself sets.
+        parameters: names of those that the whole file knows.
+        elements: kind and name of those of the storyboard.
     """
 
-    def __init__(self, frame: Frame, names: Sequence[str], lights: Sequence[str]) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        names: Sequence[str],
+        lights: Sequence[str],
+        parameters: Collection[str],
+        elements: Collection[tuple[str, str]],
+    ) -> None:
         self._frame, self._names, self._lights = frame, names, lights
+        self._parameters, self._elements = parameters, elements
 
     def read(self, node: Node) -> Check:
         """What a <Condition> asks for.
@@ -284,15 +295,20 @@ class ConditionReader:
                     "state", "standbyState", "runningState", "completeState", "startTransition", "endTransition",
                     "stopTransition", "skipTransition",
                 )  # fmt: skip
+                if (kind, name) not in self._elements:
+                    there = ", ".join(sorted(other for k, other in self._elements if k == kind)) or "none"
+                    raise node.error(f"the storyboard has no {kind} named {name!r}; there are {there}")
                 return ElementState(kind=kind, name=name, state=state)
             case "ParameterCondition" | "VariableCondition":
-                reference = node.text("parameterRef" if node.tag == "ParameterCondition" else "variableRef")
-                rule = node.choice("rule", *RULES)
-                return ParameterValue(name=reference.lstrip("$"), rule=rule, value=node.text("value"))
+                reference = "parameterRef" if node.tag == "ParameterCondition" else "variableRef"
+                rule, value = node.choice("rule", *RULES), node.text("value")
+                if rule not in ("equalTo", "notEqualTo"):
+                    node.number("value")  # texts have no order
+                return ParameterValue(name=declared_name(node, reference, self._parameters), rule=rule, value=value)
             case "TrafficSignalCondition":
                 if node.text("name") not in self._lights:
                     raise node.error(f"light {node.text('name')!r} is never set by this file; only such are known")
-                return LightShows(signal=node.text("name"), state=node.text("state"))
+                return LightShows(signal=node.text("name"), state=read_light_state(node))
         raise node.error("is a condition that is not supported")
 
     def _read_entity_check(self, node: Node) -> EntityCheck:
@@ -318,7 +334,11 @@ class ConditionReader:
             case "RelativeSpeedCondition":
                 _refuse_direction(node)
                 other = self._entity(node, node.text("entityRef"))
-                return compared(lambda name, stage: stage.states[name].speed - stage.states[other].speed)
+                return compared(
+                    lambda name, stage: (
+                        stage.states[name].speed - stage.states[other].speed if stage.states[other].present else None
+                    )
+                )
             case "TraveledDistanceCondition":
                 value = node.number("value")
                 return Compared(

@@ -10,7 +10,6 @@ import numpy as np
 
 from envs.road.static_scene import load_map_scene
 from envs.scripted_actors import ActorState, DirectedScene
-from scenarios.openscenario.action_reader import light_of
 from scenarios.openscenario.entities import FAR_APART, FAR_AWAY
 from scenarios.openscenario.memory import Memory
 from scenarios.openscenario.motion import back_in_time
@@ -19,6 +18,7 @@ from scenarios.openscenario.program import Program, ScenarioFile, make_program, 
 from scenarios.openscenario.source import ScenarioFileError
 from scenarios.openscenario.straight_road import EGO_LANE, EGO_S
 from scenarios.openscenario.tick import Tick
+from scenarios.openscenario.traffic_lights import light_of
 from worldsim.datatypes.signals import SignalKind
 
 CLOCK_DIGITS = 6

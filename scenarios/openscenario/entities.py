@@ -57,6 +57,7 @@ class EntityState(DirectorState):
         speed: [m/s].
         acceleration: [m/s²].
         present: whether it is there.
+        deleted: whether it was taken away; nothing is done to it then but to add it again.
         travelled: since the scenario began [m].
         still_for: has stood for so long [s].
         braking: shows brake lights.
@@ -75,6 +76,7 @@ class EntityState(DirectorState):
     speed: float = 0.0
     acceleration: float = 0.0
     present: bool = False
+    deleted: bool = False
     travelled: float = 0.0
     still_for: float = 0.0
     braking: bool = False

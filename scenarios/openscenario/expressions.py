@@ -138,4 +138,10 @@ def _as_value(text: str) -> float | bool | str:
 def _as_text(value: float | bool | str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return value if isinstance(value, str) else repr(float(value))
+    return value if isinstance(value, str) else number_as_text(value)
+
+
+def number_as_text(value: float) -> str:
+    """A number as files write it: whole ones without a point, so that they can be ids too."""
+    value = float(value)
+    return str(int(value)) if value.is_integer() else repr(value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from scenarios.openscenario.entities import EntityState
+from scenarios.openscenario.expressions import number_as_text
 from scenarios.openscenario.motion import find_path, place_at
 from scenarios.openscenario.positions import Position
 from scenarios.openscenario.source import Node
@@ -65,7 +66,7 @@ class Delete:
 
     def apply(self, name: str, stage: Stage, changes: Changes) -> None:
         """See InstantAction."""
-        changes.states[self.entity] = EntityState(keeps_lane=changes.states[self.entity].keeps_lane)
+        changes.states[self.entity] = EntityState(deleted=True, keeps_lane=changes.states[self.entity].keeps_lane)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +101,7 @@ class KeepLane:
     def apply(self, name: str, stage: Stage, changes: Changes) -> None:
         """See InstantAction."""
         state = replace(changes.states[name], keeps_lane=self.keeps_lane)
-        changes.states[name] = find_path(state, stage.network) if state.present else state
+        changes.states[name] = find_path(state, stage.network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,19 +133,28 @@ class SetParameter:
             now, value = float(changes.parameters[self.parameter]), float(self.value)
         except (KeyError, ValueError) as error:
             raise self.node.error(f"the parameter {self.parameter!r} is no number to {self.how}") from error
-        changes.parameters[self.parameter] = repr(now + value if self.how == "add" else now * value)
+        changes.parameters[self.parameter] = number_as_text(now + value if self.how == "add" else now * value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetLight:
-    """A traffic light shows a state from now on."""
+    """A traffic light, with all that switch together with it, shows a state from now on.
+
+    Args:
+        signal: its id.
+        together: ids of all.
+        state: as the file has it.
+        node: for messages.
+    """
 
     signal: str
+    together: tuple[str, ...]
     state: str
+    node: Node
 
     def apply(self, name: str, stage: Stage, changes: Changes) -> None:
         """See InstantAction."""
-        changes.lights[self.signal] = self.state
+        changes.lights |= dict.fromkeys(self.together, self.state)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,8 @@ def place_at(state: EntityState, pose: Pose, entity: Entity, network: Network) -
         network: the map.
     """
     middle = pose.moved(entity.center)
-    moved = replace(state, x=middle.x, y=middle.y, yaw=middle.yaw, z=middle.z, present=True, lanes=(), s=0.0)
+    there = replace(state, present=True, deleted=False, lanes=(), s=0.0)
+    moved = replace(there, x=middle.x, y=middle.y, yaw=middle.yaw, z=middle.z)
     return find_path(moved, network)
 
 

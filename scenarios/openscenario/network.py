@@ -199,10 +199,16 @@ class Network:
         s, lateral, _ = self.path(lanes).project(np.array(pose[:2]), lane.s)
         return Following(lanes, float(s), float(lateral), 1)
 
+    def reach_ahead(self, following: Following, s: float) -> Following:
+        """The same on a path that reaches at least to arc length `s` [m], where the roads do."""
+        if s <= self.path(following.lanes).length:
+            return following
+        return following._replace(lanes=self._ahead_of(following.lanes, s - PATH_AHEAD))
+
     def reach_back(self, following: Following, distance: float) -> tuple[Following, float]:
         """The same on a path that begins earlier, and where on it is what lies `distance` [m] before the old one's
         beginning; negative where the road begins later than that."""
-        lanes = (*self._behind(following.lanes[0], 0.0)[:-1], *following.lanes)
+        lanes = (*self._behind(following.lanes[0], min(PATH_AHEAD - distance, 0.0))[:-1], *following.lanes)
         added = self.path(lanes).length - self.path(following.lanes).length
         return following._replace(lanes=lanes, s=following.s + added), added - distance
 

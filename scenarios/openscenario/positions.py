@@ -149,7 +149,8 @@ class RelativeRoad:
         s = found.s + found.along * sense * self.ds
         if s < 0.0:
             found, s = stage.network.reach_back(found, -s)
-            route = stage.network.path(found.lanes)
+        found = stage.network.reach_ahead(found, s)
+        route = stage.network.path(found.lanes)
         lateral = found.lateral + sense * self.dt
         if self.in_lane:
             lateral = found.along * self.dt
@@ -188,7 +189,7 @@ def read_position(node: Node, frame: Frame) -> Position:
             case "LanePosition":
                 road = network.road(what.text("roadId"))
                 offset = what.number("offset", 0.0)
-                lane_id = int(what.number("laneId"))
+                lane_id = what.whole("laneId")
                 # CARLA counts to the right as one drives, the standard to the left along s
                 sense = -1.0 if frame.carla and lane_id < 0 else 1.0
                 at = network.at_lane(road, lane_id, what.number("s"), sense * offset)
@@ -209,7 +210,7 @@ def read_position(node: Node, frame: Frame) -> Position:
                     ds=what.number("dsLane") if "dsLane" in what.attributes else what.number("ds"),
                     dt=left * what.number("offset", 0.0),
                     in_lane=True,
-                    num_lanes=int(left * what.number("dLane")),
+                    num_lanes=int(left) * what.whole("dLane"),
                     turn=turn,
                     node=what,
                 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from envs.maps.opendrive.signals import SignalType
 from scenarios.openscenario.action_reader import ActionReader
 from scenarios.openscenario.actions import Action
 from scenarios.openscenario.catalogs import Catalogs, expand
@@ -22,6 +21,7 @@ from scenarios.openscenario.positions import Frame, Position
 from scenarios.openscenario.source import Node, ScenarioFileError, Scope, read_xml
 from scenarios.openscenario.stage import Stage
 from scenarios.openscenario.storyboard import Element, InitAction, StoryboardReader
+from scenarios.openscenario.traffic_lights import contradictions, lights_of, read_controllers
 from scenarios.openscenario.triggers import Trigger
 from worldsim.editing.edits import LookName
 
@@ -137,12 +137,15 @@ def make_program(file: ScenarioFile, network: Network, ego_place: Pose | None = 
         frame=frame,
         names=names,
         ego=ego.name,
-        signals=[signal.id for signal in network.map.signals if signal.kind == SignalType.TRAFFIC_LIGHT],
-        controllers=_read_controllers(root),
+        lights=lights_of(network.map),
+        parameters=list(file.parameters),
+        controllers=read_controllers(root),
     )
     lights |= {signal for phases in actions.controllers.values() for states in phases.values() for signal in states}
-    reader = StoryboardReader(conditions=ConditionReader(frame, names, sorted(lights)), actions=actions, names=names)
+    known = sorted({each for light in lights for each in actions.lights.get(light, ())})
     storyboard = root.need("Storyboard")
+    conditions = ConditionReader(frame, names, known, actions.parameters, _named_elements(storyboard))
+    reader = StoryboardReader(conditions=conditions, actions=actions, names=names)
     init = reader.read_init(storyboard.need("Init"))
     stories = tuple(reader.read_story(each, str(k)) for k, each in enumerate(storyboard.all("Story")))
     stop = reader.read_trigger(storyboard.find("StopTrigger"), "stop")
@@ -161,25 +164,38 @@ def make_program(file: ScenarioFile, network: Network, ego_place: Pose | None = 
         stories=stories,
         stop=stop,
         ego_goals=(*goals, *_goals_of(ego.name, stories)),
-        notes=tuple(dict.fromkeys(actions.notes)),
+        notes=tuple(dict.fromkeys([*actions.notes, *_contradictions(init, stories)])),
         watches_road=any(node.tag == "OffroadCondition" for node in root.walk()),
     )
 
 
-def _read_controllers(root: Node) -> dict[str, dict[str, dict[str, str]]]:
-    """State of each light by controller and phase."""
-    return {
-        controller.text("name"): {
-            phase.text("name"): {
-                state.text("trafficSignalId"): state.text("state")
-                for state in phase.walk()
-                if state.tag == "TrafficSignalState"
-            }
-            for phase in controller.all("Phase")
-        }
-        for controller in root.walk()
-        if controller.tag == "TrafficSignalController"
-    }
+def _contradictions(init: Sequence[InitAction], stories: Sequence[Element]) -> list[str]:
+    """Of traffic lights, in <Init> and in each event."""
+    found = contradictions([action for each in init for action in each.actions])
+    events, left = [], list(stories)
+    while left:
+        element = left.pop(0)
+        left += element.children
+        events += [element] if element.kind == "event" else []
+    for event in events:
+        found += contradictions([action for each in event.children for action in each.actions])
+    return found
+
+
+_KINDS = {
+    "Story": "story",
+    "Act": "act",
+    "ManeuverGroup": "maneuverGroup",
+    "Maneuver": "maneuver",
+    "Event": "event",
+    "Action": "action",
+}
+"""Of the elements of a storyboard, by their tags."""
+
+
+def _named_elements(storyboard: Node) -> set[tuple[str, str]]:
+    """Kind and name of the elements of a storyboard."""
+    return {(_KINDS[node.tag], node.attributes.get("name", "")) for node in storyboard.walk() if node.tag in _KINDS}
 
 
 def _begin(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.parsers import expat
@@ -108,6 +108,17 @@ class Node:
         if math.isnan(value):
             raise self.error(f"{name} must be a number, got {text!r}")
         return value
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        """A whole number, written as "3" or "3.0".
+
+        Raises:
+            ScenarioFileError: it is missing, or no whole number.
+        """
+        value = self.number(name, default)
+        if not value.is_integer():
+            raise self.error(f"{name} must be a whole number, got {self.text(name)!r}")
+        return int(value)
 
     def flag(self, name: str, default: bool | None = None) -> bool:
         """A truth value.
@@ -221,11 +232,44 @@ class Scope:
         declared = [each for child in node.children if child.tag in _DECLARATIONS for each in child.children]
         for each in declared:
             name = each.text("name")
-            values[name] = (assigned or {}).get(name, resolve_text(each.text("value"), each, Scope(values=values)))
+            value = (assigned or {}).get(name, resolve_text(each.text("value"), each, Scope(values=values)))
+            values[name] = _typed(value, each)
         return Scope(values=values)
 
 
+def declared_name(node: Node, attribute: str, declared: Collection[str]) -> str:
+    """The parameter or variable that an attribute names.
+
+    Args:
+        node: that has it.
+        attribute: its name.
+        declared: by the file, for all of it.
+
+    Raises:
+        ScenarioFileError: it is not declared there.
+    """
+    name = node.text(attribute).lstrip("$")
+    if name not in declared:
+        there = ", ".join(declared) or "none"
+        raise node.error(f"{attribute} {name!r} is not declared for the whole file; there are {there}")
+    return name
+
+
+def _typed(value: str, declaration: Node) -> str:
+    """A value as its parameter's type has it: whole numbers without a point, so that they can be ids too.
+
+    Raises:
+        ScenarioFileError: it is no whole number, and declared as one.
+    """
+    attributes = declaration.attributes
+    if attributes.get("parameterType", attributes.get("variableType")) not in _WHOLE:
+        return value
+    return str(replace(declaration, attributes={**attributes, "value": value}).whole("value"))
+
+
 _DECLARATIONS = ("ParameterDeclarations", "VariableDeclarations")
+_WHOLE = ("integer", "int", "unsignedInt", "unsignedShort")
+"""Types of whole numbers."""
 _NAMING = ("parameterRef", "variableRef")
 """Attributes that name a parameter instead of using its value."""
 

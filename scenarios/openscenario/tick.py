@@ -10,7 +10,7 @@ import numpy as np
 
 from scenarios.openscenario.actions import Action, Step
 from scenarios.openscenario.entities import Entity, EntityState
-from scenarios.openscenario.instant_actions import Changes
+from scenarios.openscenario.instant_actions import Changes, InstantAction, Teleport
 from scenarios.openscenario.memory import Going, Memory, Progress
 from scenarios.openscenario.motion import advance, find_path, of_ego, put
 from scenarios.openscenario.network import Network
@@ -183,12 +183,19 @@ class Tick:
             if name == ego:  # the policy drives it
                 continue
             for index, action in enumerate(element.actions):
+                if name and not self._can_act(name, action):
+                    continue
                 if hasattr(action, "apply"):
                     action.apply(name, self._stage, self._changes)  # pyright: ignore[reportAttributeAccessIssue]
                     self._stage = self._new_stage()
                 else:
                     self._begin_action(action, element.key, name, index)  # pyright: ignore[reportArgumentType]
         self._finish_if_done(element.key)
+
+    def _can_act(self, name: str, action: Action | InstantAction) -> bool:
+        """Whether an entity is there, or is put there for the first time."""
+        state = self._changes.states[name]
+        return state.present or (isinstance(action, Teleport) and not state.deleted)
 
     def _begin_action(self, action: Action, key: str, name: str, index: int) -> None:
         if name == self._program.ego.name or not self._changes.states[name].present:

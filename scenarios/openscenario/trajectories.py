@@ -169,7 +169,7 @@ def _nurbs(shape: Node, frame: Frame) -> list[Vertex]:
     points = np.array([each.at[:2] for each in positions if isinstance(each, Fixed)])
     weights = np.array([each.number("weight", 1.0) for each in controls])
     knots = np.array([each.number("value") for each in shape.all("Knot")])
-    degree = int(shape.number("order")) - 1
+    degree = shape.whole("order") - 1
     if len(knots) != len(points) + degree + 1:
         raise shape.error(
             f"of order {degree + 1} with {len(points)} control points needs {len(points) + degree + 1} knots"

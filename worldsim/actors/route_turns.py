@@ -29,6 +29,9 @@ def find_turns(route: np.ndarray, lanes: LaneGraph) -> np.ndarray:
     passed = []
     for lane in np.flatnonzero(lanes.in_junction).tolist():
         own = lanes.points[lanes.starts[lane] : lanes.starts[lane + 1], :2]
+        low, high = own.min(axis=0) - ALONG, own.max(axis=0) + ALONG
+        if not ((route >= low) & (route <= high)).all(axis=1).any():
+            continue
         for begin, end, miss in _passages(own, route, arcs, float(lanes.steps[lane])):
             passed.append((begin, end, miss, float(lanes.turns[lane])))
 

@@ -20,6 +20,8 @@ from scenario_files import (
     write,
 )
 
+from scenarios.openscenario.source import ScenarioFileError
+
 X, Y, YAW, SPEED = range(4)
 AHEAD = '<RelativeObjectPosition entityRef="ego" dx="{}" dy="{}"/>'
 EGO_Y = -1.75
@@ -238,7 +240,33 @@ def test_texts_are_but_equal_or_not(play):
 
     assert begins("equalTo", "a")
     assert begins("notEqualTo", "b")
-    assert not begins("lessThan", "b")
+    with pytest.raises(ScenarioFileError, match="value must be a number, got 'b'"):
+        begins("lessThan", "b")
+
+
+@pytest.mark.parametrize(
+    ("inside", "why"),
+    [
+        ('<ParameterCondition parameterRef="speed" rule="equalTo" value="1"/>', "'speed' is not declared .* n"),
+        ('<VariableCondition variableRef="v" rule="equalTo" value="1"/>', "'v' is not declared"),
+        (
+            '<StoryboardElementStateCondition storyboardElementType="event" storyboardElementRef="f" '
+            'state="completeState"/>',
+            "no event named 'f'; there are e",
+        ),
+    ],
+)
+def test_a_condition_on_what_there_is_not_is_named(play, inside, why):
+    declared = '<ParameterDeclaration name="n" parameterType="string" value="a"/>'
+    with pytest.raises(ScenarioFileError, match=rf"case.xosc:\d+: <\w+Condition>: .*{why}"):
+        play(event("e", private(speed(9.0)), condition(f"<ByValueCondition>{inside}</ByValueCondition>")),
+             parameters=declared)  # fmt: skip
+
+
+def test_an_action_that_sets_what_is_not_declared_is_named(play):
+    action = '<GlobalAction><ParameterAction parameterRef="m"><SetAction value="1"/></ParameterAction></GlobalAction>'
+    with pytest.raises(ScenarioFileError, match=r"<ParameterAction>: parameterRef 'm' is not declared"):
+        play(event("e", action, at_time(0.0)))
 
 
 def test_edges_and_delays(play):
@@ -399,6 +427,25 @@ def test_who_is_added_is_there_and_who_is_deleted_is_not(play):
     assert at(rows, 1.0)[X] > 5000
     assert at(rows, 1.2)[:2] == pytest.approx([530, EGO_Y])
     assert at(rows, 2.2)[X] > 5000
+
+
+ROUTE = (
+    "<RoutingAction><AcquirePositionAction><Position>"
+    '<LanePosition roadId="1" laneId="-1" s="900"/></Position></AcquirePositionAction></RoutingAction>'
+)
+STRAIGHT_ON = '<ActivateControllerAction lateral="true" longitudinal="true"/>'
+
+
+@pytest.mark.parametrize("action", [ROUTE, STRAIGHT_ON, teleport(AHEAD.format(40, 0)), speed(3.0)])
+def test_nothing_is_done_to_who_is_deleted_but_to_add_it_again(play, action):
+    delete = '<GlobalAction><EntityAction entityRef="other"><DeleteEntityAction/></EntityAction></GlobalAction>'
+    add = delete.replace(
+        "<DeleteEntityAction/>", f"<AddEntityAction><Position>{AHEAD.format(20, 0)}</Position></AddEntityAction>"
+    )
+    events = event("d", delete, at_time(1.0)), event("a", private(action), at_time(2.0)), event("b", add, at_time(3.0))
+    rows = play(*events).run(4.0)
+    assert at(rows, 2.9)[X] > 5000
+    assert at(rows, 3.1)[:2] == pytest.approx([550, EGO_Y])
 
 
 def test_the_look_changes_with_the_weather(play):

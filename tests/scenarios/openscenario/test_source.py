@@ -43,7 +43,15 @@ def test_an_expression_that_is_no_arithmetic_is_refused(wrong):
 
 
 def test_a_text_keeps_what_is_no_parameter():
-    assert substitute("${$v * 2}/$name", {"v": "2.5", "name": "x"}) == "5.0/x"
+    assert substitute("${$v * 2}/$name", {"v": "1.25", "name": "x"}) == "2.5/x"
+
+
+def test_whole_numbers_have_no_point_so_that_they_can_be_ids(tmp_path):
+    assert substitute("car_${$v * 2}", {"v": "1.5"}) == "car_3"
+    declared = '<ParameterDeclaration name="n" parameterType="integer" value="3.0"/>'
+    assert read_scenario_file(write(tmp_path, file_text(parameters=declared))).parameters == {"n": "3"}
+    with pytest.raises(ScenarioFileError, match=r"case.xosc:3: <ParameterDeclaration>: .* whole number, got '3.5'"):
+        read_scenario_file(write(tmp_path, file_text(parameters=declared.replace("3.0", "3.5"))))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +81,24 @@ def with_catalogue(folder):
     (folder / "catalogs").mkdir()
     (folder / "catalogs" / "vehicles.xosc").write_text((DATA / "catalogs" / "vehicles.xosc").read_text())
     return folder
+
+
+def test_a_value_for_a_parameter_that_an_entry_does_not_have_is_named(tmp_path):
+    text = (DATA / "passing_cut_in.xosc").read_text()
+    other = text.replace('parameterRef="length"', 'parameterRef="lenght"')
+    assert other != text
+    with pytest.raises(ScenarioFileError, match=r"<ParameterAssignment>: entry 'car' has no parameter 'lenght'"):
+        read_scenario_file(write(with_catalogue(tmp_path), other))
+
+
+def test_what_lies_beside_catalogues_is_left_alone_and_told_where_one_is_missing(tmp_path):
+    text = (DATA / "passing_cut_in.xosc").read_text()
+    path = write(with_catalogue(tmp_path), text)
+    write(tmp_path / "catalogs", "scenario other:", "a_program.xosc")
+    write(tmp_path / "catalogs", "<scenarios/>", "routes.xosc")
+    assert read_scenario_file(path).digest == read_scenario_file(DATA / "passing_cut_in.xosc").digest
+    with pytest.raises(ScenarioFileError, match=r"no catalogue 'Trucks'.*a_program.xosc:1: not well-formed"):
+        read_scenario_file(write(tmp_path, text.replace('"Vehicles"', '"Trucks"')))
 
 
 def test_the_prolog_of_a_file_may_be_wrong(tmp_path):
