@@ -119,6 +119,36 @@ class Director(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrafficLevel:
+    """How a world's own traffic differs from its usual one.
+
+    Args:
+        vehicles: how many drive, as a share of the usual number, at least 0.
+        pedestrians: how many walk, likewise.
+        speed: that drivers like, as a share of what they like otherwise, above 0.
+        draw: which traffic of those that a seed could have, at least 0; 0 is the seed's own.
+
+    Raises:
+        ValueError: one of them is not.
+    """
+
+    vehicles: float = 1.0
+    pedestrians: float = 1.0
+    speed: float = 1.0
+    draw: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("vehicles", "pedestrians", "draw"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be finite and at least 0, got {getattr(self, name)}")
+        if not 0 < self.speed < float("inf"):
+            raise ValueError(f"speed must be finite and above 0, got {self.speed}")
+
+
+USUAL_TRAFFIC = TrafficLevel()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ScriptedActors:
     """The reset option `scripted_actors`: road users that move by scripts instead of the world's own traffic.
 
@@ -130,6 +160,7 @@ class ScriptedActors:
         partners: scripts of the road users that come from another road, which `junction` says; they move in coordinates
             of their own path.
         ambient_traffic: keeps the seed's other traffic; off by default, so that the scripts alone decide.
+        traffic: how that differs from the usual one.
         director: moves further actors, anywhere on the map.
         via: lanes that the ego's route takes from a given start pose on, that of the pose first; () leaves them to the
             seed.
@@ -144,6 +175,7 @@ class ScriptedActors:
     junction: JunctionAhead | None = None
     partners: tuple[ActorScript, ...] = ()
     ambient_traffic: bool = False
+    traffic: TrafficLevel = USUAL_TRAFFIC
     director: Director | None = None
     via: tuple[tuple[int, int, int], ...] = ()
 

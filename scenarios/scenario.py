@@ -13,7 +13,7 @@ import numpy as np
 from envs.maps.geometry import LaneKey
 from envs.maps.junction_search import JunctionAhead
 from envs.maps.map_files import MadeMap, MapFile
-from envs.scripted_actors import ActorScript, Director, ScriptedActors
+from envs.scripted_actors import USUAL_TRAFFIC, ActorScript, Director, ScriptedActors, TrafficLevel
 from policies.disturbance import Disturbance, DisturbedPolicy
 from policies.policy import Policy
 from scenarios.actors import CONTEXT
@@ -41,6 +41,7 @@ class Situation:
         junction: that lies ahead; None for a straight road.
         partners: scripted actors that come from another road there.
         ambient_traffic: keeps the town's own traffic; the start may then lie on any road, not just a straight one.
+        traffic: how that differs from the usual one.
         edits: of `drivedit.edit`: what stands there otherwise than in the town; along the route, 0 is where the policy
             takes over.
         disturbance: what the ego suffers before the policy takes over; its time counts to `duration`.
@@ -58,6 +59,7 @@ class Situation:
     junction: JunctionAhead | None = None
     partners: tuple[ActorScript, ...] = ()
     ambient_traffic: bool = False
+    traffic: TrafficLevel = USUAL_TRAFFIC
     edits: tuple[Edit, ...] = ()
     disturbance: Disturbance | None = None
     start_pose: tuple[float, float, float] | None = None
@@ -75,6 +77,7 @@ class Situation:
             junction=self.junction,
             partners=self.partners,
             ambient_traffic=self.ambient_traffic,
+            traffic=self.traffic,
             director=self.director,
             via=self.via,
         )

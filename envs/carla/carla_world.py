@@ -25,7 +25,7 @@ from envs.maps.opendrive.carla_text import carla_opendrive
 from envs.maps.road_map import RoadMap, load_map, read_map_source
 from envs.maps.route import Route
 from envs.reset_options import read_reset_options
-from envs.scripted_actors import ScriptedActors, ScriptedPlay, begin_play
+from envs.scripted_actors import USUAL_TRAFFIC, ScriptedActors, ScriptedPlay, begin_play
 from envs.world import WorldLostError, WorldStep
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import EgoColumn
@@ -307,6 +307,8 @@ class CarlaWorld:
         frames = self.config.num_warmup + 3
         seconds = frames * self.config.tick_seconds + self.config.connect_seconds + self.config.hang_seconds
         refused: ValueError | None = None
+        if scripted_actors is not None and scripted_actors.traffic != USUAL_TRAFFIC:
+            raise ValueError(f"a CARLA server has its usual traffic or none, got {scripted_actors.traffic}")
         for start in islice(starts, NUM_SPAWN_TRIES):
             play = None if scripted_actors is None else self._play(scripted_actors, start)
             opening = Opening(

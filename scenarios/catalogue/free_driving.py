@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+from envs.scripted_actors import TrafficLevel
 from policies.disturbance import Disturbance
 from scenarios.catalogue.conventions import KMH, ego_speed
 from scenarios.catalogue.registry import scenario
 from scenarios.criteria import PassCriteria
-from scenarios.parameters import Values, flag
+from scenarios.parameters import Parameter, Values, flag
 from scenarios.scenario import Situation
 
 
@@ -23,6 +25,29 @@ def traffic(values: Values) -> Situation:
         criteria=PassCriteria(min_progress=0.0),
         ambient_traffic=True,
     )
+
+
+@scenario(
+    title="Traffic of all kinds",
+    tags=("ambient",),
+    parameters=(
+        ego_speed(0, 36),
+        Parameter(name="vehicles", low=0.25, high=2.0),
+        Parameter(name="pedestrians", low=0.25, high=3.0),
+        Parameter(name="speed of drivers", low=0.6, high=1.5),
+        Parameter(name="draw", low=0.0, high=7.0, distribution="choice", choices=tuple(map(float, range(8)))),
+    ),
+)
+def varied_traffic(values: Values) -> Situation:
+    """Ten seconds in a town's own traffic with fewer or more road users than usual, slower or faster drivers, and other
+    draws of where they are: all shares of the usual. For the search of failures."""
+    level = TrafficLevel(
+        vehicles=values["vehicles"],
+        pedestrians=values["pedestrians"],
+        speed=values["speed of drivers"],
+        draw=int(values["draw"]),
+    )
+    return replace(traffic.factory(values), traffic=level)
 
 
 @scenario(title="Pushed off the lane's centre", tags=("recovery",), parameters=(ego_speed(20, 40), flag("to the left")))

@@ -92,13 +92,16 @@ def place_other(position: str, at_speed: float = 0.0, name: str = "other") -> st
 
 
 class Play:
-    """A file played on the straight road while the ego goes straight on at a constant speed."""
+    """A file played on the straight road, or on a town given as text, while the ego goes straight on at a constant
+    speed."""
 
-    def __init__(self, path: Path, monkeypatch, ego_speed: float = 10.0) -> None:
-        network = Network(load_map(straight_road().xodr))
+    def __init__(self, path: Path, monkeypatch, ego_speed: float = 10.0, town: str = "") -> None:
+        network = Network(load_map(town or straight_road().xodr))
         monkeypatch.setattr(directing, "load_network", lambda _: network)
         directing.load_program.cache_clear()
-        self.director: ScenarioDirector = director_of(read_scenario_file(path), straight_road().xodr)
+        self.director: ScenarioDirector = director_of(
+            read_scenario_file(path), "town.xodr" if town else straight_road().xodr
+        )
         self.program = self.director.program
         start = self.program.start[self.program.ego.name]
         self.vehicle = np.array([start.x, start.y, start.yaw, ego_speed, 0.0, 0.0])

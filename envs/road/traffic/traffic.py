@@ -17,7 +17,7 @@ from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
-from envs.scripted_actors import GROUND, ActorState, ScriptedActors, begin_play, directed, scripted_box
+from envs.scripted_actors import GROUND, USUAL_TRAFFIC, ActorState, ScriptedActors, begin_play, directed, scripted_box
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn
@@ -35,6 +35,7 @@ CROSSWALK_MARGIN = 4.0
 EGO_BRAKING = 4.0
 """An ego that can stop for a red light with this is expected to [m/s²]."""
 NUM_LIGHT_SEEDS = 64
+NUM_DRAWS = 2**31
 """Light programs a map has: which times the cycles begin at [1]."""
 SPAWN_GAP, SPAWN_HEADWAY = 14.0, 1.2
 """Vehicles appear at least this far from others, and as far as one drives at the limit in this time [m, s]."""
@@ -139,7 +140,11 @@ class Traffic:
     ):
         self.config, self.road_map, self.spawn_points = config, road_map, spawn_points
         ambient = scenario is None or scenario.ambient_traffic
-        num_vehicles, num_pedestrians = (config.num_vehicles, config.num_pedestrians) if ambient else (0, 0)
+        level = USUAL_TRAFFIC if scenario is None else scenario.traffic
+        num_vehicles = round(config.num_vehicles * level.vehicles) if ambient else 0
+        num_pedestrians = round(config.num_pedestrians * level.pedestrians) if ambient else 0
+        if level.draw:
+            rng = np.random.default_rng([int(rng.integers(NUM_DRAWS)), level.draw])
         play = begin_play(scenario or ScriptedActors(scripts=()), route, ego_s, start_time, partner)
         self.script_route, self.scripts, self.scripted = route, play.scripts, play.actors
         self.partner, self.num_partners = partner, play.num_partners
@@ -155,6 +160,7 @@ class Traffic:
         self.in_the_way = np.zeros(0, np.int64)
         self.pedestrians = Pedestrians(num_pedestrians, road_map, rng)
         self.vehicles = BackgroundVehicles(num_vehicles, config.truck_share, road_map, config.driver, rng)
+        self.vehicles.eagerness *= level.speed
         self.kinds = np.concatenate(
             [
                 self.vehicles.kind,

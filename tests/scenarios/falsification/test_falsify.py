@@ -10,10 +10,12 @@ from straight_world import StraightWorld
 import envs.truth_kernels  # noqa: F401  here once, and not in each of the processes that are forked
 from drivedit import main
 from envs.driving_env import DrivingEnv
+from scenarios.case_results import BROKEN, WORLD_BROKE
 from scenarios.case_runner import ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS
 from scenarios.falsification.counterexamples import choose_distinct
 from scenarios.falsification.runs import RunLog, SearchRun
+from scenarios.falsification.search_drives import OutOfTimeError
 from scenarios.falsification.search_space import SearchSpace
 
 DRIVERS = (
@@ -117,6 +119,41 @@ def test_an_interrupted_search_goes_on_and_is_the_same(here, run, monkeypatch, w
     assert without_wall_time(resumed) == without_wall_time(whole)
 
 
+def test_counterexamples_of_an_interrupted_search_stay_distinct(here, run, monkeypatch):
+    """Folders of failures that later runs made one with others go, and those that went come back."""
+    add, out = RunLog.add, here / "runs" / "falsify"
+
+    def out_of_time(self, run):
+        add(self, run)
+        if len(self.runs) == 10:
+            raise OutOfTimeError
+
+    monkeypatch.setattr(RunLog, "add", out_of_time)
+    first = run("falsify")[3]
+    assert len(first["runs"]) == 10
+    monkeypatch.setattr(RunLog, "add", add)
+    worst = out / "failures" / first["counterexamples"][0]["id"]
+    worst.rename(worst.with_name("run_00099"))
+    report = run("falsify")[3]
+    assert len(report["runs"]) == 16
+    folders = {folder.name: folder for folder in (out / "failures").iterdir()}
+    assert set(folders) == {one["id"] for one in report["counterexamples"]}
+    assert all((folder / "drive.npz").is_file() for folder in folders.values())
+
+
+def test_runs_that_the_world_broke_are_driven_again_by_the_same_command(tmp_path):
+    def ended(index, outcome):
+        return SearchRun(
+            index=index, point=[0.5], values={}, seed=0, outcome=outcome, robustness=1.0, criterion="collision"
+        )
+
+    log = RunLog(tmp_path / "runs.jsonl", {})
+    for index, outcome in enumerate(("passed", WORLD_BROKE, BROKEN)):
+        log.add(ended(index, outcome))
+    assert sorted(log.runs) == [0, 1, 2]
+    assert sorted(RunLog(tmp_path / "runs.jsonl", {}).runs) == [0, 2]
+
+
 def test_a_budget_that_is_spent_leaves_the_rest_to_the_same_command(run):
     code, out, _, report = run("falsify", "--budget", 1e-9)
     assert (code, report["verdict"], report["runs"]) == (4, "INCONCLUSIVE", [])
@@ -134,7 +171,13 @@ def test_a_policy_that_ends_the_process_fails_that_run_alone(here, run):
     assert f"run {broken['index']}: " in err
     worst = report["counterexamples"][0]
     assert worst["result"]["outcome"] == "policy_error"
-    assert (here / "runs" / "falsify" / "failures" / worst["id"] / "reproduce.sh").is_file()
+    folder = here / "runs" / "falsify" / "failures" / worst["id"]
+    assert (folder / "reproduce.sh").is_file()
+    assert worst["repeated"] is None, "there is no drive that could be compared"
+    code, out, *_ = run("falsify", "--replay", folder / "case.json", policy="mine.py:Dies")
+    assert code == 3
+    assert "nothing to compare" in out
+    assert "reproduced" not in out
 
 
 def test_a_policy_that_cannot_be_made_is_told_before(here, run):

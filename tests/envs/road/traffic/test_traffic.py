@@ -21,7 +21,7 @@ from envs.road.traffic.driver_model import (
     leaders,
     poses_along,
 )
-from envs.scripted_actors import ActorState, ScriptedActors
+from envs.scripted_actors import USUAL_TRAFFIC, ActorState, ScriptedActors, TrafficLevel
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.scene import ObjectKind
 
@@ -207,6 +207,29 @@ def test_traffic_moves_and_does_not_drive_through_itself():
             moved.append(traffic.vehicles.speed[traffic.vehicles.paths.active].mean())
     assert np.mean(moved) > 2.0
     assert touching <= 20  # pairs of vehicles times steps, of some 9,000 vehicle steps
+
+
+def test_a_level_of_traffic_is_a_share_of_the_usual_one():
+    from envs.road.road_world import RoadWorld
+
+    world = RoadWorld()
+
+    def traffic(level):
+        actors = ScriptedActors(scripts=(), ambient_traffic=True, traffic=level)
+        world.reset(3, {"town": 0, "scripted_actors": actors})
+        return world.snapshot().traffic
+
+    usual, more = traffic(USUAL_TRAFFIC), traffic(TrafficLevel(vehicles=1.5, pedestrians=0.25, speed=2.0))
+    assert (len(usual.vehicles), len(more.vehicles)) == (12, 18)
+    walking = [int((each.kinds == ObjectKind.PEDESTRIAN).sum()) for each in (usual, more)]
+    assert walking == [8, 2]
+    assert 1.5 <= more.vehicles.eagerness.min() <= more.vehicles.eagerness.max() <= 2.2
+    draws = [traffic(TrafficLevel(draw=draw)).vehicles.boxes()[0] for draw in (0, 1, 2, 1)]
+    assert np.array_equal(draws[0], usual.vehicles.boxes()[0])
+    assert np.array_equal(draws[1], draws[3])
+    assert len({each.tobytes() for each in draws}) == 3
+    with pytest.raises(ValueError, match=r"speed must be finite and above 0, got 0\.0"):
+        TrafficLevel(speed=0.0)
 
 
 def test_nobody_below_a_bridge_brakes_for_the_ego_on_it():
