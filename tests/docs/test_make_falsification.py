@@ -26,7 +26,8 @@ def make_falsification(monkeypatch):
 
 def test_a_row_has_what_a_report_has(make_falsification):
     assert make_falsification.row(REPORT) == (
-        "| `plant` | `cut_in` | random | 4 | 5 of 39: 4 collision, 1 off road | 3 of 4 | 2 of 3, 67% (9% to 99%) | 1 of 2 |"
+        "| `plant` | `cut_in` | random | 4 | 5 of 39: 4 collision, 1 off road | 3 of 4 "
+        "| 2 of 3, 67% (9% to 99%) | 1 of 2 |"
     )
     nothing = REPORT | {"first_failure": None, "num_failed": 0, "num_more": 0, "outcomes": {"passed": 40}}
     nothing |= {"counterexamples": [], "avoidable": dict.fromkeys(REPORT["avoidable"], 0)}
