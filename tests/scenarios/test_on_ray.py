@@ -76,6 +76,41 @@ def test_calls_are_made_again_where_a_machine_is_lost(cluster, tmp_path: Path) -
         list(in_cluster(divmod, [(1, 0)], RayCluster(cluster.address)))
 
 
+def run_twice(verb: str, options: str, address: str) -> None:
+    """Run a command here and on the cluster, into folders of this one."""
+    done = [
+        subprocess.run(
+            [sys.executable, "-m", "drivedit", verb, *options.split(), "--out", out, *more],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        for out, more in ((f"{verb}_here", ()), (f"{verb}_there", ("--ray", address)))
+    ]
+    assert done[0].returncode == done[1].returncode in (0, 1), done[0].stderr + done[1].stderr
+
+
+def assert_same_report(verb: str) -> None:
+    here, there = (json.loads(Path(f"{verb}_{where}/report.json").read_text()) for where in ("here", "there"))
+    assert without_wall_time(here) == without_wall_time(there)
+
+
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("validate", "--policy mine.py:Crashes --scenarios lead_braking --num-seeds 2 --num-videos 0"),
+        ("estimate", "--policy mine.py:Crashes --num-runs 4 --num-places 1"),
+        ("fidelity", "--planners blind slow --scenarios lead_braking --num-seeds 2 --no-trivial-worlds"),
+    ],
+)
+def test_commands_in_the_learned_world_come_to_the_same(cluster, tmp_path: Path, monkeypatch, verb, options) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(SOURCE)
+    run_twice(verb, options, cluster.address)
+    assert_same_report(verb)
+
+
 def test_commands_come_to_the_same_with_and_without(cluster, tmp_path: Path, monkeypatch) -> None:
     """validate, falsify and record in the reference world, bit for bit."""
     monkeypatch.chdir(tmp_path)
@@ -88,20 +123,9 @@ def test_commands_come_to_the_same_with_and_without(cluster, tmp_path: Path, mon
         "--frame-size 32 32",
     }
     for verb, options in commands.items():
-        done = [
-            subprocess.run(
-                [sys.executable, "-m", "drivedit", verb, *options.split(), "--out", out, *more],
-                env=environment(),
-                capture_output=True,
-                text=True,
-                timeout=120,
-            )
-            for out, more in ((f"{verb}_here", ()), (f"{verb}_there", ("--ray", cluster.address)))
-        ]
-        assert done[0].returncode == done[1].returncode in (0, 1), done[0].stderr + done[1].stderr
+        run_twice(verb, options, cluster.address)
     for verb in ("validate", "falsify"):
-        here, there = (json.loads(Path(f"{verb}_{where}/report.json").read_text()) for where in ("here", "there"))
-        assert without_wall_time(here) == without_wall_time(there)
+        assert_same_report(verb)
     folders = Path("record_here"), Path("record_there")
     files = [sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file()) for folder in folders]
     assert files[0] == files[1]
