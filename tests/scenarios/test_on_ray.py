@@ -99,7 +99,7 @@ def assert_same_report(verb: str) -> None:
 @pytest.mark.parametrize(
     ("verb", "options"),
     [
-        ("validate", "--policy mine.py:Crashes --scenarios lead_braking --num-seeds 2 --num-videos 0"),
+        ("validate", "--policy mine.py:Crashes --scenarios lead_braking --num-seeds 3 --num-videos 0"),
         ("estimate", "--policy mine.py:Crashes --num-runs 4 --num-places 1"),
         ("fidelity", "--planners blind slow --scenarios lead_braking --num-seeds 2 --no-trivial-worlds"),
     ],
