@@ -33,6 +33,7 @@ SEARCHES = (
     replace(SHARED, policy="plant", scenario="crossing_traffic"),
     replace(SHARED, policy="constant_velocity", scenario="lead_braking", sampler="random"),
     replace(SHARED, policy="stop", scenario="cut_in", sampler="random"),
+    replace(SHARED, policy="constant", scenario="lead_braking", sampler="random"),
     replace(SHARED, policy="lane_follower", scenario="varied_traffic"),
 )
 
