@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from envs.scripted_actors import ActorScript as ActorScript
     from envs.scripted_actors import ActorState as ActorState
     from envs.scripted_actors import ScriptedActors as ScriptedActors
+    from envs.scripted_actors import TrafficLevel as TrafficLevel
     from envs.vector_env import DrivingVectorEnv as DrivingVectorEnv
     from envs.world import World as World
     from envs.world import WorldStep as WorldStep
@@ -102,6 +103,7 @@ __all__ = [
     "SceneState",
     "ScriptedActors",
     "StartClip",
+    "TrafficLevel",
     "TruncationReason",
     "VehicleModel",
     "World",
@@ -137,7 +139,7 @@ _HOME_OF = {
         "envs.road.config": ("RoadWorldConfig",),
         "envs.road.road_world": ("RoadWorld",),
         "envs.maps.road_map": ("RoadMap", "load_map", "load_town"),
-        "envs.scripted_actors": ("ActorScript", "ActorState", "ScriptedActors"),
+        "envs.scripted_actors": ("ActorScript", "ActorState", "ScriptedActors", "TrafficLevel"),
         "envs.vector_env": ("DrivingVectorEnv",),
         "envs.world": ("World", "WorldStep"),
         "policies.drive": ("Rollout", "drive"),
