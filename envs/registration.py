@@ -137,7 +137,7 @@ def make_learned_vector_env(
     Raises:
         ValueError: num_envs is less than 1, or an argument that the envs refuse.
     """
-    from envs.learned.learned_world import step_together
+    from envs.learned.stepping import step_together
     from envs.vector_env import DrivingVectorEnv, step_singly
 
     if num_envs < 1:

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from gymnasium.spaces import Box
 
+from envs.external_actors import ExternalActors
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
 from worldsim.datatypes.start_clip import StartClip
@@ -156,6 +157,23 @@ class EditableWorld(Protocol):
         Raises:
             ValueError: one of them cannot be made; names the thing, its place and what would be right.
         """
+        ...
+
+
+@runtime_checkable
+class HostWorld(Protocol):
+    """What a world can do among whose road users others can be put, which somebody outside moves."""
+
+    def place(self, external: ExternalActors) -> None:
+        """From the next step on these are there, and no others from outside.
+
+        Raises:
+            ValueError: there is no room for so many, and nothing has changed.
+        """
+        ...
+
+    def set_speed(self, speed: float) -> WorldStep:
+        """Give the ego another speed [m/s] now; the world's answer is of the same instant, with progress 0."""
         ...
 
 

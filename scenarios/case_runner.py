@@ -309,7 +309,7 @@ def check_device(device: str) -> None:
 
 def _step_learned(envs: Sequence[Any], actions: np.ndarray) -> list[Answer]:
     """One step of envs of learned worlds that share a model, in one pass."""
-    from envs.learned.learned_world import step_together
+    from envs.learned.stepping import step_together
 
     return step_envs(envs, actions, step_together)
 

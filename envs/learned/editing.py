@@ -101,7 +101,8 @@ def move_to(
     if state.generated is None:
         return replace(state, tracked=tracked), clip.frames
     if changed.look is not None:
-        return _paint_anew(model, replace(state, tracked=tracked), changed.look, clip)
+        style = torch.from_numpy(changed.look.style)[None].to(model.device)
+        return paint_anew(model, replace(state, tracked=tracked), style, clip)
     latent, picture = state.generated
     before, after = (_surfaces(model, each, clip) for each in (state.tracked, tracked))
     frames = repaint(model.frame_decoder, clip.frames, before, after, picture.style)
@@ -125,14 +126,13 @@ def looks_otherwise(edits: Sequence[Edit]) -> bool:
     return any(isinstance(edit, Repaint) for edit in edits)
 
 
-def _paint_anew(
-    model: WorldModel, state: ModelState, look: LearnedLook, clip: StartClip
+def paint_anew(
+    model: WorldModel, state: ModelState, style: torch.Tensor, clip: StartClip
 ) -> tuple[ModelState, np.ndarray]:
-    """As `move_to`, in another look: nothing that pictures or latents showed in the old one goes on."""
+    """As `move_to`, in a style [1, d]: nothing that pictures or latents showed before goes on."""
     scenes = model.tracker.context_scenes(state.tracked, 0, clip)
     world = model.tracker.static_world(state.tracked, 0)
     surfaces = model.frame_decoder.draw([world] * len(scenes), scenes)
-    style = torch.from_numpy(look.style)[None].to(model.device)
     frames = paint(model.frame_decoder, surfaces, style)
 
     assert state.generated is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,12 +11,16 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box
 
+from envs.external_actors import ExternalActors
 from envs.history import Instant
 from envs.learned.config import LearnedWorldConfig
 from envs.learned.editing import change_by, change_to, looks_otherwise, move_to
 from envs.learned.endless_start import begin_if_endless
+from envs.learned.external_actors import PlacedActors, place_actors
 from envs.learned.scripted_actors import Scripted, begin_scripted_actors
-from envs.learned.snapshot import LearnedSnapshot, snapshot_codec
+from envs.learned.snapshot import LearnedSnapshot, model_digest, snapshot_codec
+from envs.learned.start_pose import stand_at
+from envs.learned.stepping import step_together
 from envs.learned.threads import set_threads
 from envs.learned.tracked_answers import distance_along_lane, heads_wrong_way, past_of, route_done, tracked_clip
 from envs.reset_options import read_reset_options
@@ -41,6 +44,7 @@ class LearnedWorld:
     reset options (start_clip or start_index, not both; without them a start is drawn by the seed):
         start_clip: a StartClip to go on from, recorded in any world.
         start_index: which of the loaded start clips.
+        start_pose: x, y, yaw [m, m, rad] on the start's route: the ego stands there, its frames are painted.
         scripted_actors: ScriptedActors whose clock began with the start's first frame; those that its last frame does
             not show appear in the first step, if need be in place of the actor that is farthest away. The other actors
             stay, whatever `ambient_traffic` says.
@@ -92,6 +96,7 @@ class LearnedWorld:
         self._slot: tuple[ModelState, int] | None = None
         self._past: tuple[Instant, ...] = ()
         self._scripted: Scripted | None = None
+        self._placed = PlacedActors.none()
         self._config_digest: str | None = None
 
     def reset(self, seed: int, options: Mapping[str, Any]) -> WorldStep:
@@ -103,7 +108,7 @@ class LearnedWorld:
         """
         options = read_reset_options(
             options,
-            known=("start_clip", "start_index", "scripted_actors", "layout", "endless", "commands"),
+            known=("start_clip", "start_index", "start_pose", "scripted_actors", "layout", "endless", "commands"),
             world="the learned world",
             renamed={"start": "start_clip", "scenario": "scripted_actors"},
         )
@@ -119,8 +124,11 @@ class LearnedWorld:
             pictures=self.config.pictures,
             endless=[place],
         )
+        if "start_pose" in options:
+            self._state, clip = stand_at(self.model, self._state, context, options["start_pose"])
+            context = clip
         self._past = past_of(context, self.config.pictures)
-        self._scripted = None
+        self._scripted, self._placed = None, PlacedActors.none()
         if "scripted_actors" in options:
             self._state, self._scripted = begin_scripted_actors(
                 options["scripted_actors"], clip, self._state, self.model.config.vehicle
@@ -139,6 +147,24 @@ class LearnedWorld:
             ValueError: one of the edits cannot be made, and none is; a Look cannot where the checkpoint knows no looks.
         """
         return self._change(edits)
+
+    def place(self, external: ExternalActors) -> None:
+        """See HostWorld: they are tracked actors, which the model does not move.
+
+        Raises:
+            ValueError: the model has not as many free places for actors.
+        """
+        self._state, self._placed = place_actors(self._running(), self._placed, external)
+
+    def set_speed(self, speed: float) -> WorldStep:
+        """See HostWorld."""
+        state = self._running()
+        vehicle = self._past[-1].vehicle.copy()
+        vehicle[[VehicleColumn.SPEED, VehicleColumn.ACCELERATION]] = speed, 0.0
+        self._state = replace(state, tracked=replace(state.tracked, vehicles=vehicle[None]))
+        scene = self.model.read(self._running(), decode_scene=self.config.decode_scene).scene[0].copy()
+        self._past = (*self._past[:-1], replace(self._past[-1], vehicle=vehicle, scene=scene))
+        return self._change(())
 
     def step(self, control: np.ndarray) -> WorldStep:
         """Imagine one step under control float32 [4] (CONTROL_NAMES)."""
@@ -183,7 +209,7 @@ class LearnedWorld:
 
     def snapshot(self) -> LearnedSnapshot:
         """The whole state; later steps never change it."""
-        return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted)
+        return LearnedSnapshot(state=self._running(), past=self._past, scripted=self._scripted, placed=self._placed)
 
     def restore(self, snapshot: LearnedSnapshot) -> None:
         """Continue exactly from a snapshot of this world, or of one with the same model that makes pictures if and only
@@ -197,7 +223,8 @@ class LearnedWorld:
             raise ValueError(
                 f"the snapshot is of a world {theirs} pictures, this one is {ours}: make it alike (pictures=)"
             )
-        self._state, self._past, self._scripted = snapshot.state, snapshot.past, snapshot.scripted
+        self._state, self._past = snapshot.state, snapshot.past
+        self._scripted, self._placed = snapshot.scripted, snapshot.placed
 
     def start_clip(self, *, pictures: bool = True) -> StartClip:
         """The last context frames; their route is what is left of the known one, without one the decoded centreline.
@@ -215,7 +242,7 @@ class LearnedWorld:
 
     def close(self) -> None:
         """Forget the state; the model stays usable by others that hold it."""
-        self._state, self._past, self._scripted = None, (), None
+        self._state, self._past, self._scripted, self._placed = None, (), None, PlacedActors.none()
 
     @property
     def _state(self) -> ModelState | None:
@@ -335,77 +362,10 @@ class LearnedWorld:
         if self._config_digest is None:
             config = self.config
             how = config.num_steps, config.backend, config.trust_signals, config.pictures, config.decode_scene
-            digest = hashlib.sha256(f"{self.model.config} {how}".encode())
-            for name, value in sorted(self.model.state_dict().items()):
-                digest.update(name.encode())
-                for part in value if isinstance(value, tuple) else (value,):  # int8 weights come with their bias
-                    if isinstance(part, torch.Tensor):
-                        numbers = part.int_repr() if part.is_quantized else part
-                        # numpy knows no bfloat16
-                        digest.update(numbers.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-            self._config_digest = digest.hexdigest()[:16]
+            self._config_digest = model_digest(self.model, how)
         return self._config_digest
 
     @property
     def codec(self) -> StateCodec:
         """Writes snapshots, and reads them onto the model's device."""
         return snapshot_codec(self.model.device)
-
-
-def step_together(worlds: Sequence[LearnedWorld], controls: np.ndarray) -> list[WorldStep]:
-    """One step of many worlds that share a model, in one forward pass; each answers as if it were stepped alone, to
-    within rounding.
-
-    Worlds that began with fewer frames than the model attends to are passed by themselves until they have as many.
-
-    Args:
-        worlds: each at a moment of its own.
-        controls: CONTROL_NAMES, float32 [worlds, 4].
-
-    Raises:
-        ValueError: no worlds, a world without a state, or one with another model; or controls that are not finite or
-            do not fit. Nothing has moved then.
-    """
-    if not worlds or any(world.model is not worlds[0].model for world in worlds):
-        raise ValueError(f"worlds that step together share one model, got {len(worlds)} worlds")
-    if controls.shape != (len(worlds), 4) or not np.isfinite(controls).all():
-        raise ValueError(f"controls must be finite and [{len(worlds)}, 4], got shape {controls.shape}: {controls}")
-    slots = [world._slot for world in worlds]
-    groups: dict[int, list[int]] = {}
-    for k, slot in enumerate(slots):
-        if slot is None:
-            raise ValueError("the world has no state yet: call reset first")
-        groups.setdefault(slot[0].cache_length, []).append(k)
-    answers: list[WorldStep | None] = [None] * len(worlds)
-    for group in groups.values():
-        scripted = [worlds[k]._next_scripted() for k in group]
-        state = _join([slot for k in group if (slot := slots[k]) is not None])
-        config = worlds[0].config
-        state, prediction = worlds[0].model.step(
-            state,
-            controls[group],
-            decode_scene=config.decode_scene,
-            num_steps=config.num_steps,
-            actor_overrides=_overrides(state, scripted),
-        )
-        for slot, k in enumerate(group):
-            answer = worlds[k]._accept(state, scripted[slot], prediction, slot, controls[k])
-            answers[k] = worlds[k]._follow_director(answer)
-    return [answer for answer in answers if answer is not None]
-
-
-def _join(slots: Sequence[tuple[ModelState, int]]) -> ModelState:
-    """The given slots of states as one state, which is not copied where they are all of one in their order."""
-    state, rows = slots[0][0], [row for _, row in slots]
-    if any(other is not state for other, _ in slots):
-        return ModelState.concat([other if other.batch_size == 1 else other[row] for other, row in slots])
-    return state if rows == list(range(state.batch_size)) else state.take(rows)
-
-
-def _overrides(state: ModelState, scripted: Sequence[Scripted | None]) -> np.ndarray:
-    """Where the actors of scenarios are, ACTOR_NAMES [b, s, 10]; NaN for the others."""
-    overrides = np.full(state.tracked.actors.states.shape, np.nan)
-    for own, play in zip(overrides, scripted, strict=True):
-        if play is not None:
-            own[list(play.places)] = play.states()
-    return overrides

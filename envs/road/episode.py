@@ -19,7 +19,7 @@ from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import Paths
 from envs.road.traffic.pedestrians import Pedestrians
-from envs.road.traffic.traffic import ExternalActors, Traffic
+from envs.road.traffic.traffic import Traffic
 from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState, DirectedScene, Director, DirectorState
 from envs.serialization import StateCodec

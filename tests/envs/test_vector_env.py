@@ -13,7 +13,8 @@ from tiny_model import CONFIG, random_clip, random_model
 import drivedit  # noqa: F401 (registers the ids)
 from envs.driving_env import DrivingEnv, DrivingEnvConfig
 from envs.learned.config import LearnedWorldConfig
-from envs.learned.learned_world import LearnedWorld, step_together
+from envs.learned.learned_world import LearnedWorld
+from envs.learned.stepping import step_together
 from envs.vector_env import DrivingVectorEnv, step_singly
 from envs.world import branch
 from worldsim.dynamics.trust import FREE_SIGNALS, FULL_SIGNALS

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from envs.external_actors import ExternalActors
 from envs.ground_truth import Objects, points_at
 from envs.road.traffic.config import TrafficConfig
 from envs.road.traffic.driver_model import PATH_STEP
@@ -72,30 +73,6 @@ class Ego:
             return self.path
         beyond = PATH_STEP * np.arange(len(self.path)) > self.red_light
         return np.where(beyond[:, None], NOWHERE, self.path)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExternalActors:
-    """Road users that are placed from outside, by a simulator's client; the traffic model never moves them.
-
-    Args:
-        objects: the boxes, speeds and kinds of g road users.
-        heights: float64 [g] [m].
-        colors: uint8 [g, 3].
-        braking: who shows brake lights, bool [g].
-    """
-
-    objects: Objects
-    heights: np.ndarray
-    colors: np.ndarray
-    braking: np.ndarray
-
-    @staticmethod
-    def none() -> ExternalActors:
-        """Nobody."""
-        return ExternalActors(
-            objects=Objects.none(), heights=np.zeros(0), colors=np.zeros((0, 3), np.uint8), braking=np.zeros(0, bool)
-        )
 
 
 class Traffic:

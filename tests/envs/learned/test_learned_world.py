@@ -18,7 +18,8 @@ from tiny_model import random_clip, random_model
 import drivedit
 from envs.driving_env import DrivingEnv
 from envs.learned.config import LearnedWorldConfig
-from envs.learned.learned_world import LearnedWorld, step_together
+from envs.learned.learned_world import LearnedWorld
+from envs.learned.stepping import step_together
 from envs.scripted_actors import ScriptedActors
 from envs.world import SensorWorld, branch
 from scenarios.actors import BrakingLead, CrossingPedestrian

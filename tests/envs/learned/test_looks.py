@@ -10,7 +10,8 @@ from tiny_model import random_clip, random_model
 
 from drivedit import edit
 from envs.learned.config import LearnedWorldConfig
-from envs.learned.learned_world import LearnedWorld, step_together
+from envs.learned.learned_world import LearnedWorld
+from envs.learned.stepping import step_together
 from envs.world import branch
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import LayoutKind

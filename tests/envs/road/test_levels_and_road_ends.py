@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from places import SHARED_DATA
 
+from envs.external_actors import ExternalActors
 from envs.ground_truth import Objects
 from envs.road.config import RoadWorldConfig
 from envs.road.road_world import RoadWorld
-from envs.road.traffic.traffic import ExternalActors
 from worldsim.datatypes.route import RouteLaneColumn
 from worldsim.datatypes.scene import ObjectKind
 
