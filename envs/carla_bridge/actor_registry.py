@@ -6,18 +6,16 @@ import math
 
 import numpy as np
 
-from envs.carla.coordinates import control_to_carla, pose_from_carla, poses_to_carla
+from envs.carla.coordinates import pose_from_carla
 from envs.carla_bridge import blueprints, map_signals
 from envs.carla_bridge.blueprints import Blueprint
 from envs.carla_bridge.bridge_actor import BridgeActor
 from envs.carla_bridge.layouts import WireLayout
-from envs.carla_bridge.messages import Motion, actor_records
 from envs.carla_bridge.rpc import RefusedError
 from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.signals import SignalKind
-from worldsim.datatypes.vehicle import VehicleColumn
 
 _TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRIAN: b"\x0c", ObjectKind.STATIC: b"\x14"}
 """CARLA's semantic tags."""
@@ -42,6 +40,7 @@ class ActorRegistry:
         self.spectator = BridgeActor(id=self._new_id(), blueprint=blueprints.SPECTATOR)
         self.ego: BridgeActor | None = None
         self.sensors: dict[int, BridgeActor] = {}
+        self.controllers: dict[int, BridgeActor] = {}
         self._bodies: dict[int, BridgeActor] = {}
         self._spawned: dict[int, BridgeActor] = {}
         self._id_of_key: dict[int, int] = {}
@@ -82,7 +81,8 @@ class ActorRegistry:
             return self.spectator
         if self.ego is not None and actor_id == self.ego.id:
             return self.ego
-        return self.sensors.get(actor_id) or self._bodies.get(actor_id) or self.signals.get(actor_id)
+        attached = self.sensors.get(actor_id) or self.controllers.get(actor_id)
+        return attached or self._bodies.get(actor_id) or self.signals.get(actor_id)
 
     def get(self, actor_id: int) -> BridgeActor:
         """The actor with that id.
@@ -122,11 +122,22 @@ class ActorRegistry:
             raise RefusedError(f"actor {actor_id} ({name}) is this world's own or is no vehicle, and obeys no client")
         return found
 
-    def drive_spawned(self) -> None:
-        """A step of all vehicles that clients drive besides the ego."""
+    def walking(self, actor_id: int) -> BridgeActor:
+        """The walker with that id that a client has spawned, and so may walk.
+
+        Raises:
+            RefusedError: it is none.
+        """
+        found = self._spawned.get(actor_id)
+        if found is None or found.kind != ObjectKind.PEDESTRIAN:
+            name = self.get(actor_id).blueprint.id
+            raise RefusedError(f"actor {actor_id} ({name}) is this world's own or is no walker, and obeys no client")
+        return found
+
+    def move_spawned(self) -> None:
+        """A step of all that clients drive or walk besides the ego."""
         for actor in self._spawned.values():
-            if actor.control is not None:
-                actor.drive(self.simulation.model, self.simulation.dt)
+            actor.move(self.simulation.model, self.simulation.dt)
 
     def spawned_actors(self) -> list[SpawnedActor]:
         """All road users that clients have spawned, as they are to be placed in the simulation."""
@@ -156,6 +167,10 @@ class ActorRegistry:
         blueprint = blueprints.LIBRARY.get(name)
         if blueprint in blueprints.SENSORS:
             return self._attach(blueprint, values, transform, parent)
+        if blueprint is blueprints.WALKER_CONTROLLER:
+            return self._attach_controller(values, parent)
+        if blueprint in blueprints.REFUSED:
+            raise RefusedError(f"Spawn failed: {name} {blueprints.REFUSED[blueprint]}")
         if blueprint is None or blueprint.id not in blueprints.SPAWNABLE_KINDS:
             raise RefusedError(f"Spawn failed: this world has no {name}")
         if self.ego is not None:
@@ -180,21 +195,29 @@ class ActorRegistry:
         return self.ego
 
     def _spawn_road_user(self, blueprint: Blueprint, values: dict[str, str], transform: list) -> BridgeActor:
-        """A road user besides the ego, which stands still until a client moves it."""
+        """A road user besides the ego, which stands until a client moves it."""
         kind = blueprints.SPAWNABLE_KINDS[blueprint.id]
         actor = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
             values=values,
-            size=blueprints.SPAWNED_SIZES[kind],
+            size=blueprints.SPAWNED_SIZES[blueprint.id],
             kind=kind,
             location=tuple(transform[0]),
             rotation=tuple(transform[1]),
         )
-        self.simulation.check_spawn(self._as_spawned(actor))
+        self.simulation.check_spawn(self._as_spawned(actor), self.spawned_actors())
         self._spawned[actor.id] = self._bodies[actor.id] = actor
         self._id_of_key[-actor.id] = actor.id
         return actor
+
+    def _attach_controller(self, values: dict[str, str], parent: int) -> BridgeActor:
+        self.walking(parent)
+        controller = BridgeActor(
+            id=self._new_id(), blueprint=blueprints.WALKER_CONTROLLER, values=values, parent=parent
+        )
+        self.controllers[controller.id] = controller
+        return controller
 
     def _attach(self, blueprint: Blueprint, values: dict[str, str], transform: list, parent: int) -> BridgeActor:
         if self.ego is None or parent != self.ego.id:
@@ -218,7 +241,7 @@ class ActorRegistry:
 
     def destroy(self, actor_id: int) -> bool:
         """Take away what a client spawned; whether there was such an actor. With the ego goes everything else."""
-        if self.sensors.pop(actor_id, None) is not None:
+        if (self.sensors.pop(actor_id, None) or self.controllers.pop(actor_id, None)) is not None:
             return True
         if self._spawned.pop(actor_id, None) is not None:
             del self._bodies[actor_id], self._id_of_key[-actor_id]
@@ -226,7 +249,7 @@ class ActorRegistry:
         if self.ego is None or actor_id != self.ego.id:
             return False
         self.simulation.end()
-        self.ego, self.sensors, self._bodies, self._spawned = None, {}, {}, {}
+        self.ego, self.sensors, self.controllers, self._bodies, self._spawned = None, {}, {}, {}, {}
         return True
 
     def clear(self) -> None:
@@ -263,72 +286,8 @@ class ActorRegistry:
             return self.value(self._bodies[self._id_of_key[tick.collided_with]])
         return self.value(BridgeActor(id=0, blueprint=blueprints.SCENERY))
 
-    def records(self, tick: Tick | None, control: np.ndarray) -> np.ndarray:
-        """Actor records of the episode state: spectator, signals, the ego with its control, road users, sensors."""
-        states = self.simulation.light_states()
-        signals = map_signals.records(self.layout, list(self.signals), self.simulation.signals, states)
-        standing = np.concatenate([self._standing([self.spectator]), signals])
-        if tick is None or self.ego is None:
-            return standing
-        body_ids = self._body_ids(tick)
-        self._braking = {i for i, brakes in zip(body_ids, tick.braking.tolist(), strict=True) if brakes}
-        ids = [self.ego.id, *body_ids]
-        vehicle, objects = tick.vehicle, tick.objects
-        n = len(body_ids)
-
-        yaw_rate = float(self.simulation.model.yaw_rate(vehicle))
-        ego_acceleration = np.array([[vehicle[VehicleColumn.ACCELERATION], vehicle[VehicleColumn.SPEED] * yaw_rate]])
-        records = actor_records(
-            self.layout,
-            Motion(
-                ids=np.array(ids),
-                poses=np.concatenate([vehicle[None, :3], objects.boxes[:, :3]]),
-                heights=np.append(tick.z, np.zeros(n) if objects.z is None else objects.z),
-                speeds=np.append(vehicle[VehicleColumn.SPEED], objects.speeds),
-                yaw_rates=np.concatenate([[yaw_rate], np.zeros(n)]),
-                accelerations=np.concatenate([ego_acceleration, np.zeros((n, 2))]),
-                pitches=np.append(tick.grade, np.zeros(n)),
-            ),
-        )
-
-        throttle, steer, brake, reverse = control_to_carla(control)
-        for name, value in (
-            ("throttle", throttle),
-            ("steer", steer),
-            ("brake", brake),
-            ("reverse", reverse),
-            ("gear", -1 if reverse else 1),
-            ("speed_limit", tick.speed_limit * 3.6),
-        ):
-            records[name][0] = value
-        return np.concatenate([standing, records, self._sensor_records(tick)])
-
-    def _standing(self, actors: list[BridgeActor]) -> np.ndarray:
-        records = np.zeros(len(actors), self.layout.actor)
-        records["id"], records["state"] = [p.id for p in actors], 1
-        records["location"] = np.array([p.location for p in actors]).reshape(-1, 3)
-        records["rotation"] = np.array([p.rotation for p in actors]).reshape(-1, 3)
-        return records
-
-    def _sensor_records(self, tick: Tick) -> np.ndarray:
-        records = self._standing(list(self.sensors.values()))
-        for record, sensor in zip(records, self.sensors.values(), strict=True):
-            record["location"], record["rotation"] = self.sensor_transform(sensor, tick)
-        return records
-
-    def sensor_transform(self, sensor: BridgeActor, tick: Tick) -> tuple[list[float], list[float]]:
-        """World location [m] and rotation [degrees] of a sensor, in CARLA's frame."""
-        x, y, yaw = poses_to_carla(tick.vehicle[None, :3])[0].tolist()
-        c, s = math.cos(math.radians(yaw)), math.sin(math.radians(yaw))
-        dx, dy, dz = sensor.location
-        level, climb = math.cos(tick.grade), math.sin(tick.grade)
-        dx, dz = level * dx - climb * dz, climb * dx + level * dz
-        pitch, own_yaw, roll = sensor.rotation
-        rotation = [pitch + math.degrees(tick.grade), yaw + own_yaw, roll]
-        return [x + c * dx - s * dy, y + s * dx + c * dy, tick.z + dz], rotation
-
-    def _body_ids(self, tick: Tick) -> list[int]:
-        """Ids of the road users; those that appear get new ones."""
+    def body_ids(self, tick: Tick) -> list[int]:
+        """Ids of the road users of a new frame; those that appear get new ones."""
         ids = []
         for key, kind, box, height, color in zip(
             tick.keys.tolist(), tick.objects.kinds.tolist(), tick.objects.boxes, tick.heights, tick.colors, strict=True
@@ -343,6 +302,7 @@ class ActorRegistry:
                 )
                 self._id_of_key[key], self._bodies[body.id] = body.id, body
             ids.append(self._id_of_key[key])
+        self._braking = {i for i, brakes in zip(ids, tick.braking.tolist(), strict=True) if brakes}
         return ids
 
     def light_states(self) -> list:

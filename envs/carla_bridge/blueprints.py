@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envs.carla.cameras import SENSOR_BLUEPRINTS
+from envs.carla_bridge.blueprint_sizes import BICYCLES, BUSES, FLAT_PROPS, MOTORCYCLES, PROPS, TREES, VANS
 from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.signals import SignalKind
 
@@ -21,12 +22,14 @@ class Attribute:
         type: BOOL to COLOR.
         value: unless the client sets another.
         modifiable: whether it may.
+        recommended: of which clients choose.
     """
 
     name: str
     type: int
     value: str
     modifiable: bool = True
+    recommended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,7 @@ class Blueprint:
 
     def definition(self, uid: int) -> list:
         """ActorDefinition on the wire."""
-        attributes = [[a.name, a.type, a.value, [], a.modifiable, False] for a in self.attributes]
+        attributes = [[a.name, a.type, a.value, list(a.recommended), a.modifiable, False] for a in self.attributes]
         return [uid, self.id, self.id.replace(".", ","), attributes]
 
     def description(self, uid: int, values: dict[str, str] | None = None) -> list:
@@ -52,13 +55,17 @@ class Blueprint:
         return [uid, self.id, [[a.name, a.type, chosen.get(a.name, a.value)] for a in self.attributes]]
 
 
+COLORS = ("40,60,120", "170,20,20", "20,20,20", "235,235,235", "120,120,120", "30,90,50", "200,160,40")
+"""Paints that clients choose from."""
+
+
 def _vehicle(name: str, base_type: str = "car", wheels: int = 4) -> Blueprint:
     fixed = (("base_type", STRING, base_type), ("number_of_wheels", INT, str(wheels)), ("generation", INT, "2"))
     return Blueprint(
         id=name,
         attributes=(
             Attribute(name="role_name", type=STRING, value="autopilot"),
-            Attribute(name="color", type=COLOR, value="40,60,120"),
+            Attribute(name="color", type=COLOR, value=COLORS[0], recommended=COLORS),
             # not CARLA's: the ego's draw, or leave out, the traffic of this world, which CARLA leaves to its clients
             Attribute(name="seed", type=INT, value="-1"),
             Attribute(name="traffic", type=BOOL, value="true"),
@@ -110,6 +117,47 @@ OTHER_TRUCKS = tuple(
     _vehicle(f"vehicle.{name}", "truck")
     for name in ("carlamotors.european_hgv", "carlamotors.firetruck", "tesla.cybertruck")
 )
+VANS_AND_BUSES = (
+    *(_vehicle(f"vehicle.{name}", "van") for name in VANS),
+    *(_vehicle(f"vehicle.{name}", "bus") for name in BUSES),
+)
+TWO_WHEELERS = (
+    *(_vehicle(f"vehicle.{name}", "bicycle", wheels=2) for name in BICYCLES),
+    *(_vehicle(f"vehicle.{name}", "motorcycle", wheels=2) for name in MOTORCYCLES),
+)
+CHILDREN = {"0009": 1.1, "0010": 1.1, "0011": 1.1, "0012": 1.3, "0013": 1.3, "0014": 1.3, "0048": 1.1, "0049": 1.1}
+"""Heights of those walkers that are no adults [m]."""
+WALKING_SPEEDS = ("0.0", "1.4", "3.0")
+"""Standing, walking, running, in the order in which clients choose from them [m/s]."""
+
+
+def _walker(number: str) -> Blueprint:
+    age = "child" if number in CHILDREN else "adult"
+    return Blueprint(
+        id=f"walker.pedestrian.{number}",
+        attributes=(
+            Attribute(name="role_name", type=STRING, value="pedestrian"),
+            Attribute(name="is_invincible", type=BOOL, value="true"),
+            Attribute(name="speed", type=FLOAT, value=WALKING_SPEEDS[1], recommended=WALKING_SPEEDS),
+            Attribute(name="age", type=STRING, value=age, modifiable=False),
+            Attribute(name="generation", type=INT, value="2", modifiable=False),
+        ),
+    )
+
+
+def _prop(name: str) -> Blueprint:
+    return Blueprint(id=f"static.prop.{name}", attributes=(Attribute(name="role_name", type=STRING, value="prop"),))
+
+
+WALKERS = tuple(_walker(f"{number:04d}") for number in range(1, 53))
+STANDING_PROPS = tuple(_prop(name) for name in PROPS)
+WALKER_CONTROLLER = Blueprint(
+    id="controller.ai.walker", attributes=(Attribute(name="role_name", type=STRING, value="default"),)
+)
+REFUSED = {
+    _prop(name): "lies flat on the road, and here a car collides with whatever it touches" for name in FLAT_PROPS
+} | {_prop(name): "is a tree, whose bounding box is its crown" for name in TREES}
+"""Blueprints that are listed and not spawned, and why."""
 SIGNALS = {
     SignalKind.RED: Blueprint(id="traffic.traffic_light", attributes=()),
     SignalKind.STOP: Blueprint(id="traffic.stop", attributes=()),
@@ -122,27 +170,36 @@ SCENERY = Blueprint(id="static.building", attributes=())
 OF_KIND = {
     ObjectKind.CAR: EGO_VEHICLES[1],
     ObjectKind.TRUCK: TRUCK,
-    ObjectKind.PEDESTRIAN: Blueprint(
-        id="walker.pedestrian.0001",
-        attributes=(Attribute(name="role_name", type=STRING, value="pedestrian"),),
-    ),
-    ObjectKind.STATIC: Blueprint(id="static.prop.streetbarrier", attributes=()),
+    ObjectKind.PEDESTRIAN: WALKERS[0],
+    ObjectKind.STATIC: _prop("streetbarrier"),
 }
 """Blueprints of road users that no client has spawned."""
 SPAWNABLE_KINDS = (
-    {b.id: kind for kind, b in OF_KIND.items()}
-    | {b.id: ObjectKind.CAR for b in EGO_VEHICLES}
-    | {b.id: ObjectKind.TRUCK for b in OTHER_TRUCKS}
+    {b.id: ObjectKind.CAR for b in (*EGO_VEHICLES, *TWO_WHEELERS)}
+    | {b.id: ObjectKind.TRUCK for b in (TRUCK, *OTHER_TRUCKS, *VANS_AND_BUSES)}
+    | {b.id: ObjectKind.PEDESTRIAN for b in WALKERS}
+    | {b.id: ObjectKind.STATIC for b in STANDING_PROPS}
 )
-"""What clients may spawn besides the ego and its sensors."""
-SPAWNED_SIZES = {
+"""What clients may spawn besides the ego and its sensors. A two-wheeler is a narrow car here."""
+_SIZES_OF_KINDS = {
     ObjectKind.CAR: (4.6, 1.9, 1.5),
     ObjectKind.TRUCK: (8.0, 2.4, 3.2),
     ObjectKind.PEDESTRIAN: (0.5, 0.5, 1.75),
-    ObjectKind.STATIC: (1.2, 0.4, 1.0),
 }
+SPAWNED_SIZES = (
+    {name: _SIZES_OF_KINDS[kind] for name, kind in SPAWNABLE_KINDS.items() if kind in _SIZES_OF_KINDS}
+    | {f"vehicle.{name}": size for name, size in (BICYCLES | MOTORCYCLES | VANS | BUSES).items()}
+    | {f"static.prop.{name}": size for name, size in PROPS.items()}
+    | {f"walker.pedestrian.{number}": (0.4, 0.4, height) for number, height in CHILDREN.items()}
+)
 """Their length, width and height [m]."""
-LIBRARY = {b.id: b for b in (*EGO_VEHICLES, *OTHER_TRUCKS, *OF_KIND.values(), *SENSORS)}
+LIBRARY = {
+    b.id: b
+    for b in (
+        *EGO_VEHICLES, TRUCK, *OTHER_TRUCKS, *VANS_AND_BUSES, *TWO_WHEELERS, *WALKERS, WALKER_CONTROLLER,
+        *STANDING_PROPS, *REFUSED, *SENSORS,
+    )
+}  # fmt: skip
 """Everything the client's blueprint library lists."""
 UIDS = {
     blueprint_id: uid

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from envs.carla_bridge import messages, readings
+from envs.carla_bridge.actor_records import actor_records, sensor_transform
 from envs.carla_bridge.actor_registry import ActorRegistry
 from envs.carla_bridge.bridge_actor import BridgeActor
 from envs.carla_bridge.faults import Fault, Faults
@@ -134,7 +135,7 @@ class Bridge:
         tick = None
         if self.registry.ego is not None:
             self.faults.count_frame()
-            self.registry.drive_spawned()
+            self.registry.move_spawned()
             self.simulation.place(self.registry.spawned_actors())
             self.simulation.step(self.control)
             tick = self.simulation.observe()
@@ -147,7 +148,7 @@ class Bridge:
 
     def _publish(self, tick: Tick | None) -> None:
         may_drop = not self.settings["synchronous_mode"]
-        records = self.registry.records(tick, self.control)
+        records = actor_records(self.registry, tick, self.control)
         stamp = Stamp(frame=self.frame, seconds=self.seconds)
         state = messages.episode_state(self.layout, stamp, self.episode, self.simulation.dt, self._map_changed, records)
         self._map_changed = False
@@ -163,7 +164,7 @@ class Bridge:
         return period <= dt or int(self.seconds / period + 1e-6) > int((self.seconds - dt) / period + 1e-6)
 
     def _send_reading(self, sensor: BridgeActor, tick: Tick, may_drop: bool) -> None:
-        location, rotation = self.registry.sensor_transform(sensor, tick)
+        location, rotation = sensor_transform(sensor, tick)
         stamp = Stamp(frame=self.frame, seconds=self.seconds, location=location, rotation=rotation)
         payload = readings.reading(self.layout, self.simulation, self.registry, sensor, tick, stamp)
         if payload is None:

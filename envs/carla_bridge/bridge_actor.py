@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from envs.carla.coordinates import pose_from_carla, poses_to_carla
 from envs.carla_bridge import blueprints
 from envs.carla_bridge.blueprints import Blueprint
 from envs.carla_bridge.simulation import CameraView
-from worldsim.datatypes.scene import ObjectKind
+from worldsim.datatypes.scene import CONTROL_NAMES, ObjectKind
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 
@@ -33,6 +34,8 @@ class BridgeActor:
         control: CONTROL_NAMES float [4] that a client has given a vehicle that it has spawned; None of one that it
             moves by transforms.
         motion: VEHICLE_NAMES float64 [6] of a vehicle with a control.
+        walk: direction x, y in CARLA's frame and speed [m/s] that a client has given a walker; None of one that it
+            moves by transforms.
     """
 
     id: int
@@ -47,18 +50,43 @@ class BridgeActor:
     box: list | None = None
     control: np.ndarray | None = None
     motion: np.ndarray | None = None
+    walk: tuple[float, float, float] | None = None
 
     def put(self, location: Sequence[float], rotation: Sequence[float]) -> None:
         """Move it to a place in CARLA's frame, where it stands until a client moves or drives it on."""
         (x, y, z), (pitch, yaw, roll) = location, rotation
-        self.location, self.rotation, self.control, self.motion = (x, y, z), (pitch, yaw, roll), None, None
+        self.location, self.rotation = (x, y, z), (pitch, yaw, roll)
+        self.control = self.motion = self.walk = None
 
-    def drive(self, model: VehicleModel, dt: float) -> None:
-        """A step of `dt` seconds under its control, as a vehicle of its size does."""
-        assert self.control is not None, "it has one"
+    def launch(self, speed: float) -> None:
+        """Give a vehicle another speed [m/s]; without a control it coasts from now on."""
+        self.motion = np.array([*pose_from_carla(*self.location[:2], self.rotation[1]), speed, 0.0, 0.0])
+        if self.control is None:
+            self.control = np.zeros(len(CONTROL_NAMES), np.float32)
+
+    def move(self, model: VehicleModel, dt: float) -> None:
+        """A step of `dt` seconds, if a client has given it a control or a walk."""
+        if self.control is not None:
+            self._drive(self.control, model, dt)
+        elif self.walk is not None:
+            self._walk(*self.walk, dt)
+
+    def _walk(self, x: float, y: float, speed: float, dt: float) -> None:
+        """Along a direction, which the walker then faces."""
+        length = math.hypot(x, y)
+        if length * speed == 0.0:
+            return
+        step = speed * dt / length
+        at_x, at_y, z = self.location
+        self.location = (at_x + step * x, at_y + step * y, z)
+        self.rotation = (self.rotation[0], math.degrees(math.atan2(y, x)), self.rotation[2])
+
+    def _drive(self, control: np.ndarray, model: VehicleModel, dt: float) -> None:
+        """As a vehicle of its size does."""
         if self.motion is None:
-            self.motion = np.array([*pose_from_carla(*self.location[:2], self.rotation[1]), 0.0, 0.0, 0.0])
-        self.motion = model.of_size(*self.size[:2]).step(self.motion, self.control, dt)
+            self.launch(0.0)
+        assert self.motion is not None
+        self.motion = model.of_size(*self.size[:2]).step(self.motion, control, dt)
         x, y, yaw = poses_to_carla(self.motion[None, : VehicleColumn.YAW + 1])[0].tolist()
         self.location, self.rotation = (x, y, self.location[2]), (self.rotation[0], yaw, self.rotation[2])
 

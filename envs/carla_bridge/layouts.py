@@ -20,6 +20,7 @@ class WireLayout:
         episode_header: episode id, platform time [s], step [s], map origin, state bits.
         actor: record of the episode state, vehicle fields of its union included.
         light_actor: the same for a traffic light; a traffic sign has its `sign_id` alone.
+        walker_actor: the same for a walker.
         image_header: width, height [px], horizontal field of view [degrees].
         sensor_types: number in the sensor header of each kind of message.
         commands: of `apply_batch`, by number.
@@ -34,6 +35,7 @@ class WireLayout:
     episode_header: struct.Struct
     actor: np.dtype
     light_actor: np.dtype
+    walker_actor: np.dtype
     image_header: struct.Struct
     sensor_types: Mapping[str, int]
     commands: tuple[str, ...]
@@ -79,6 +81,13 @@ _VEHICLE_FIELDS = [
     ("rest_of_union", "V24"),
 ]
 
+_WALKER_FIELDS = [
+    ("direction", "<f4", 3),
+    ("speed", "<f4"),
+    ("jump", "u1"),
+    ("rest_of_union", "V37"),
+]
+
 _CARLA_0_9_16 = WireLayout(
     version="0.9.16",
     token=struct.Struct("<IHBB16s"),
@@ -86,6 +95,7 @@ _CARLA_0_9_16 = WireLayout(
     episode_header=struct.Struct("<Qdf3iI"),
     actor=np.dtype([*_ACTOR_FIELDS, *_VEHICLE_FIELDS]),
     light_actor=np.dtype([*_ACTOR_FIELDS, *_LIGHT_FIELDS]),
+    walker_actor=np.dtype([*_ACTOR_FIELDS, *_WALKER_FIELDS]),
     image_header=struct.Struct("<IIf"),
     sensor_types={"collision": 0, "depth": 1, "gnss": 4, "imu": 5, "rgb": 13, "semantic": 14, "episode": 17},
     commands=(

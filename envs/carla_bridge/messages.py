@@ -78,7 +78,7 @@ class Motion:
     pitches: np.ndarray
 
 
-def actor_records(layout: WireLayout, motion: Motion) -> np.ndarray:
+def moving_records(layout: WireLayout, motion: Motion) -> np.ndarray:
     """Records [n] of the episode state, vehicle fields still zero."""
     records = np.zeros(len(motion.ids), layout.actor)
     x, y, yaw = poses_to_carla(motion.poses).T

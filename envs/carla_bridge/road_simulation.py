@@ -10,8 +10,8 @@ import numpy as np
 
 from envs.carla_bridge.road_signals import light_states, served_signals
 from envs.carla_bridge.simulation import (
+    NO_ROOM,
     OPENDRIVE_MAP,
-    SAME_BODY,
     CameraView,
     Keys,
     LightStates,
@@ -19,6 +19,8 @@ from envs.carla_bridge.simulation import (
     ShownWeather,
     SpawnedActor,
     Tick,
+    boxes_of,
+    external_actors,
     view_of,
 )
 from envs.ground_truth import Objects, touched
@@ -31,7 +33,6 @@ from envs.road.road_world import RoadWorld
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import NOWHERE
-from envs.road.traffic.traffic import ExternalActors
 from envs.scripted_actors import ScriptedActors
 from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
@@ -80,7 +81,7 @@ class RoadSimulation:
         self.dt = self._world.dt
         self.camera = view_of(CameraGeometry().with_frame_size(self.config.frame_size))
         self._step: WorldStep | None = None
-        self._spawned: tuple[SpawnedActor, ...] = ()
+        self._spawned: dict[int, SpawnedActor] = {}
         self._opendrive = ""
         self.load_map(self.map_names[0] if first_map is None else first_map)
 
@@ -129,8 +130,8 @@ class RoadSimulation:
         actors = replace(STANDING_START, ambient_traffic=traffic)
         step = self._world.reset(seed, {**self._options, "start_pose": pose, "scripted_actors": actors})
         if step.collision > 0.5:
-            raise ValueError("Spawn failed because of collision at spawn position")
-        self._step, self._keys, self._spawned = step, Keys(), ()
+            raise ValueError(NO_ROOM)
+        self._step, self._keys, self._spawned = step, Keys(), {}
 
     def set_speed(self, speed: float) -> None:
         """See Simulation."""
@@ -138,39 +139,27 @@ class RoadSimulation:
         episode.vehicle = np.array([*episode.vehicle[:3], speed, 0.0, episode.vehicle[VehicleColumn.STEER_ANGLE]])
         self._world.restore(episode)
 
-    def check_spawn(self, actor: SpawnedActor) -> None:
+    def check_spawn(self, actor: SpawnedActor, others: Sequence[SpawnedActor]) -> None:
         """See Simulation."""
         episode = self._world.snapshot()
+        traffic, rows = episode.traffic, episode.traffic.external_rows
         ego = np.array([*episode.vehicle[:3], self.model.length, self.model.width])
-        spawned = np.array([(*other.pose, *other.size[:2]) for other in self._spawned]).reshape(-1, 5)
-        taken = np.concatenate([ego[None], episode.traffic.objects.boxes, spawned])
-        ground = np.concatenate([[episode.z], episode.traffic.heights_of_ground, self._heights(self._spawned)])
+        own = np.delete(traffic.objects.boxes, rows, axis=0)
+        taken = np.concatenate([ego[None], own, boxes_of(others)])
+        own_heights = np.delete(traffic.heights_of_ground, rows)
+        ground = np.concatenate([[episode.z], own_heights, self._heights(others)])
         on_level = np.abs(ground - self._heights([actor])) <= LEVEL_HEIGHT
         if (overlap(np.array([*actor.pose, *actor.size[:2]]), taken) & on_level).any():
-            raise ValueError("Spawn failed because of collision at spawn position")
+            raise ValueError(NO_ROOM)
 
     def place(self, actors: Sequence[SpawnedActor]) -> None:
-        """See Simulation. Their speeds follow from how far they have been moved since the last step."""
+        """See Simulation."""
         if not actors and not self._spawned:
             return
-        before = {actor.key: actor.pose for actor in self._spawned}
-        speeds = [_speed(before.get(actor.key, actor.pose), actor.pose, self.dt) for actor in actors]
         episode = self._world.snapshot()
-        episode.traffic.place(
-            ExternalActors(
-                objects=Objects(
-                    boxes=np.array([(*actor.pose, *actor.size[:2]) for actor in actors]).reshape(-1, 5),
-                    speeds=np.array(speeds, np.float64),
-                    kinds=np.array([int(actor.kind) for actor in actors], np.int64),
-                    z=self._heights(actors),
-                ),
-                heights=np.array([actor.size[2] for actor in actors], np.float64),
-                colors=np.array([actor.color for actor in actors], np.uint8).reshape(-1, 3),
-                braking=np.array([actor.braking for actor in actors], bool),
-            )
-        )
+        episode.traffic.place(external_actors(actors, self._spawned, self.dt, self._heights(actors)))
         self._world.restore(episode)
-        self._spawned = tuple(actors)
+        self._spawned = {actor.key: actor for actor in actors}
 
     def _heights(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
         """Height of the road under each actor, of that nearest to the height that its client gives, [n] [m]."""
@@ -183,7 +172,7 @@ class RoadSimulation:
 
     def end(self) -> None:
         """See Simulation."""
-        self._step, self._spawned = None, ()
+        self._step, self._spawned = None, {}
 
     def observe(self) -> Tick:
         """See Simulation."""
@@ -194,7 +183,7 @@ class RoadSimulation:
         # what clients have spawned keeps the client's keys; the rest is tracked row by row
         rows = episode.traffic.external_rows
         own = self._keys.of(np.delete(objects.boxes[:, :2], rows, axis=0))
-        keys = np.concatenate([own[: rows.start], [actor.key for actor in self._spawned], own[rows.start :]])
+        keys = np.concatenate([own[: rows.start], episode.traffic.external.ids, own[rows.start :]])
         keys = keys.astype(np.int64)
 
         there = np.abs(objects.boxes[:, 0]) < NOWHERE / 2
@@ -264,12 +253,6 @@ class RoadSimulation:
         if picture == "rgb":
             return camera.render(scenery, episode.look, shown.view(), users, shown.lights())
         return camera.sense([picture], scenery, shown.view(), users, shown.lights())[picture]
-
-
-def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:
-    """Along the own yaw [m/s]; 0 for one that was teleported."""
-    dx, dy = now[0] - before[0], now[1] - before[1]
-    return 0.0 if np.hypot(dx, dy) > SAME_BODY else float(dx * np.cos(now[2]) + dy * np.sin(now[2])) / dt
 
 
 def _config_of(view: CameraView) -> CameraConfig:

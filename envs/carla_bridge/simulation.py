@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from envs.external_actors import ExternalActors
 from envs.ground_truth import Objects
 from worldsim.datatypes.camera import PinholeCamera, camera_axes
 from worldsim.datatypes.layout import Layout
@@ -17,6 +18,8 @@ from worldsim.datatypes.vehicle import VehicleModel
 
 OPENDRIVE_MAP = "OpenDriveMap"
 """CARLA's name for a map that a client gives as text."""
+NO_ROOM = "Spawn failed because of collision at spawn position"
+"""What CARLA says where somebody else is."""
 SAME_BODY = 8.0
 """A road user that is farther than this from where it was a step ago is another one [m]."""
 
@@ -77,7 +80,7 @@ def view_of(camera: PinholeCamera) -> CameraView:
 
 @dataclass(frozen=True, kw_only=True)
 class SpawnedActor:
-    """A road user that a client has spawned and moves by setting its transform.
+    """A road user that a client has spawned, and that it moves.
 
     Args:
         key: its number among the keys of a tick, negative.
@@ -240,8 +243,8 @@ class Simulation(Protocol):
         """Give the ego another speed [m/s]."""
         ...
 
-    def check_spawn(self, actor: SpawnedActor) -> None:
-        """Refuse an actor for which there is no room now."""
+    def check_spawn(self, actor: SpawnedActor, others: Sequence[SpawnedActor]) -> None:
+        """Refuse an actor for which there is no room now, among the `others` that clients have spawned."""
         ...
 
     def place(self, actors: Sequence[SpawnedActor]) -> None:
@@ -271,6 +274,43 @@ class Simulation(Protocol):
     def weather(self) -> ShownWeather | None:
         """The weather of the pictures; None where it is not known, or there is no ego."""
         ...
+
+
+def external_actors(
+    actors: Sequence[SpawnedActor], before: Mapping[int, SpawnedActor], dt: float, z: np.ndarray | None = None
+) -> ExternalActors:
+    """Actors as a world takes them; their speeds follow from how far they have been moved.
+
+    Args:
+        actors: now.
+        before: a step ago, by key.
+        dt: step [s].
+        z: height of the ground under each, [n] [m].
+    """
+    speeds = [_speed(before.get(actor.key, actor).pose, actor.pose, dt) for actor in actors]
+    return ExternalActors(
+        ids=np.array([actor.key for actor in actors], np.int64),
+        objects=Objects(
+            boxes=boxes_of(actors),
+            speeds=np.array(speeds, np.float64),
+            kinds=np.array([int(actor.kind) for actor in actors], np.int64),
+            z=z,
+        ),
+        heights=np.array([actor.size[2] for actor in actors], np.float64),
+        colors=np.array([actor.color for actor in actors], np.uint8).reshape(-1, 3),
+        braking=np.array([actor.braking for actor in actors], bool),
+    )
+
+
+def boxes_of(actors: Sequence[SpawnedActor]) -> np.ndarray:
+    """Their boxes [n, 5]."""
+    return np.array([(*actor.pose, *actor.size[:2]) for actor in actors]).reshape(-1, 5)
+
+
+def _speed(before: tuple[float, float, float], now: tuple[float, float, float], dt: float) -> float:
+    """Along the own yaw [m/s]; 0 for one that was teleported."""
+    dx, dy = now[0] - before[0], now[1] - before[1]
+    return 0.0 if np.hypot(dx, dy) > SAME_BODY else float(dx * np.cos(now[2]) + dy * np.sin(now[2])) / dt
 
 
 NO_LIGHTS = LightStates(shown=np.zeros(0, np.int64), elapsed=np.zeros(0))

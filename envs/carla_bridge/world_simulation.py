@@ -1,4 +1,4 @@
-"""WorldSimulation: any World behind the bridge, above all the learned one; it uses the World protocol alone."""
+"""WorldSimulation: any World behind the bridge, above all the learned one; it uses what envs.world says alone."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ from typing import Any
 import cv2
 import numpy as np
 
+from envs.carla.coordinates import poses_to_carla
 from envs.carla_bridge.one_road_map import route_xodr
 from envs.carla_bridge.simulation import (
     NO_LIGHTS,
+    NO_ROOM,
     CameraView,
     LightStates,
     ServedSignal,
     ShownWeather,
     SpawnedActor,
     Tick,
+    boxes_of,
+    external_actors,
     view_of,
 )
-from envs.ground_truth import Objects, touched
+from envs.external_actors import ExternalActors
+from envs.ground_truth import Objects, ego_box, touched
+from envs.learned.start_pose import MOST_ASIDE, MOST_TURNED
+from envs.maps.route import route_through
 from envs.road.traffic.traffic import SCRIPTED_HEIGHTS
-from envs.world import SensorWorld, World, WorldStep
-from worldsim.datatypes.boxes import wrap_angle
+from envs.world import HostWorld, SensorWorld, World, WorldStep
+from worldsim.datatypes.boxes import overlap, wrap_angle
 from worldsim.datatypes.camera import CameraGeometry, focal_length
 from worldsim.datatypes.route import to_ground_frame
 from worldsim.datatypes.scene import ObjectColumn, ObjectKind
@@ -30,17 +37,21 @@ from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 from worldsim.gbuffer.classes import DEPTH_OF_SKY, SemanticClass
 
 START_TOLERANCE = 2.0
-"""An ego may be spawned this far from the world's start, where it then begins [m]."""
+"""An ego that is spawned this near to the world's start begins there, moving as it was recorded [m]."""
 MOUNT_TOLERANCE = 2.0
 """A camera may be mounted this far from the world's own, whose picture it gets [m]."""
 LEAST_KNOWN = 0.5
 """Share of a view that the world's picture must cover."""
+SAME_PLACE = 0.05
+"""What the world tells of somebody whom a client has spawned is this near to where the client has it [m]."""
+SPAWN_STEP = 20.0
+"""Between spawn points along the route, and from the last one to its end at least [m]."""
 SAME_OBJECT = 4.0
 """An object of a kind this near to where one was a step ago is that one [m]."""
 
 
 class WorldSimulation:
-    """A World behind the bridge: it begins where its own starts are, and shows what its own camera sees.
+    """A World behind the bridge: it begins along the routes of its own starts, and shows what its own camera sees.
 
     Args:
         world: any; the simulation resets and steps it.
@@ -63,6 +74,8 @@ class WorldSimulation:
         self.signals: tuple[ServedSignal, ...] = ()
         self.camera = view_of(CameraGeometry().with_frame_size(world.frame_size))
         self._step: WorldStep | None = None
+        self._spawned: dict[int, SpawnedActor] = {}
+        self._external = ExternalActors.none()
         self.load_map(self.map_names[0])
 
     def load_map(self, name: str) -> None:
@@ -75,7 +88,11 @@ class WorldSimulation:
         route = to_ground_frame(step.vehicle, clip.route.astype(np.float64))
         half_width = float(step.scene.half_width) if step.scene.lane_valid[2] else 1.75
         self.xodr = route_xodr(route, half_width, name)
-        self.spawn_poses, self.spawn_heights = step.vehicle[None, :3], np.zeros(1)
+        self._route = route_through(route)
+        along = np.arange(SPAWN_STEP, self._route.length - SPAWN_STEP, SPAWN_STEP)
+        further = [self._route.pose_at(s, 0.0, 0.0) for s in along.tolist()]
+        self.spawn_poses = np.array([step.vehicle[:3].tolist(), *further])
+        self.spawn_heights = np.zeros(len(self.spawn_poses))
         self.layout = self._world.layout()
 
     def add_opendrive(self, xodr: str) -> None:
@@ -106,32 +123,54 @@ class WorldSimulation:
             raise ValueError(f"Spawn failed: only {known.mean():.0%} of this view is within what the world shows")
 
     def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
-        """See Simulation: at the world's start, moving as it begins, among the actors it shows."""
+        """See Simulation: at the world's start, moving as it begins, or standing elsewhere along its route."""
         if not traffic:
             raise ValueError("Spawn failed: this world's traffic cannot be left out, it is in the start's pictures")
+        options = self._starts[self.map_name]
         x, y, yaw = self.spawn_poses[0]
-        away = float(np.hypot(pose[0] - x, pose[1] - y))
-        if away > START_TOLERANCE or abs(wrap_angle(pose[2] - yaw)) > 0.5:
-            raise ValueError(f"Spawn failed: this world begins at its spawn point alone, {away:.1f} m from there")
-        self._step = self._world.reset(seed, self._starts[self.map_name])
+        at_start = np.hypot(pose[0] - x, pose[1] - y) <= START_TOLERANCE and abs(wrap_angle(pose[2] - yaw)) <= 0.5
+        if not at_start:
+            self._check_on_route(pose)
+            options = {**options, "start_pose": pose}
+        step = self._world.reset(seed, options)
+        if not at_start and len(touched(step.vehicle, self.model, _objects(step))):
+            self._world.close()
+            raise ValueError(NO_ROOM)
+        self._step, self._spawned, self._external = step, {}, ExternalActors.none()
         self._xy, self._kinds, self._keys = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._num_keys = 0
         self._update_keys(self._step)
 
     def set_speed(self, speed: float) -> None:
-        """See Simulation: refused."""
-        raise ValueError("this world's ego moves by its controls alone, it cannot be given a velocity")
+        """See Simulation."""
+        self._step = self._host().set_speed(speed)
 
-    def check_spawn(self, actor: SpawnedActor) -> None:
-        """See Simulation: refused."""
-        raise ValueError(
-            "Spawn failed: this world has one ego and lets clients spawn that one vehicle and its sensors; "
-            "its traffic is its own"
-        )
+    def check_spawn(self, actor: SpawnedActor, others: Sequence[SpawnedActor]) -> None:
+        """See Simulation; who passes is there, for the world may have no place for another one."""
+        self._host()
+        step = self._running()
+        clip = self._world.start_clip(pictures=False)
+        own = _objects(step) if clip.road_users is None else Objects.of(clip.road_users)
+        own = _without(own, self._external.objects)
+        taken = np.concatenate([ego_box(step.vehicle, self.model)[None], own.boxes, boxes_of(others)])
+        if overlap(boxes_of([actor])[0], taken).any():
+            raise ValueError(NO_ROOM)
+        # where the others have been moved to since the last step is for the next one
+        there = [*(self._spawned[one.key] for one in others), actor]
+        try:
+            self._put(there)
+        except ValueError as error:
+            raise ValueError(f"Spawn failed: {error}") from error
 
     def place(self, actors: Sequence[SpawnedActor]) -> None:
-        """See Simulation: none was accepted."""
-        assert not actors, "no actor passes check_spawn"
+        """See Simulation."""
+        if actors or self._spawned:
+            self._put(actors)
+
+    def _put(self, actors: Sequence[SpawnedActor]) -> None:
+        external = external_actors(actors, self._spawned, self.dt)
+        self._host().place(external)
+        self._external, self._spawned = external, {actor.key: actor for actor in actors}
 
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
@@ -144,20 +183,27 @@ class WorldSimulation:
 
     def observe(self) -> Tick:
         """See Simulation."""
-        step = self._running()
-        objects = _objects(step)
+        step, external = self._running(), self._external
+        own = _without(_objects(step), external.objects)
+        objects = Objects(
+            boxes=np.concatenate([own.boxes, external.objects.boxes]),
+            speeds=np.concatenate([own.speeds, external.objects.speeds]),
+            kinds=np.concatenate([own.kinds, external.objects.kinds]),
+        )
+        own_heights = np.array([SCRIPTED_HEIGHTS[ObjectKind(kind)] for kind in own.kinds.tolist()])
+        keys = np.concatenate([self._keys, external.ids])
         hit = touched(step.vehicle, self.model, objects)
         return Tick(
             vehicle=step.vehicle,
             z=0.0,
             grade=0.0,
             objects=objects,
-            heights=np.array([SCRIPTED_HEIGHTS[ObjectKind(kind)] for kind in objects.kinds.tolist()]),
-            colors=np.full((len(objects.kinds), 3), np.nan),
-            braking=np.zeros(len(objects.kinds), bool),
-            keys=self._keys,
+            heights=np.concatenate([own_heights, external.heights]),
+            colors=np.concatenate([np.full((len(own.kinds), 3), np.nan), external.colors]),
+            braking=np.concatenate([np.zeros(len(own.kinds), bool), external.braking]),
+            keys=keys,
             collided=step.collision > 0.5,
-            collided_with=int(self._keys[hit[0]]) if len(hit) else -1,
+            collided_with=int(keys[hit[0]]) if len(hit) else -1,
             speed_limit=float(step.scene.speed_limit) if step.scene.lane_valid[3] else 50 / 3.6,
         )
 
@@ -193,13 +239,38 @@ class WorldSimulation:
         assert self._step is not None, "there is no ego"
         return self._step
 
+    def _host(self) -> HostWorld:
+        """The world, which lets others in.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if not isinstance(self._world, HostWorld):
+            raise ValueError("this world has one ego and traffic of its own: a client spawns that ego and its sensors")
+        return self._world
+
+    def _check_on_route(self, pose: tuple[float, float, float]) -> None:
+        """Refuse a place that is not on the route, or heads another way."""
+        s, aside, yaw = self._route.project(np.array(pose[:2]))
+        if abs(aside) <= MOST_ASIDE and abs(wrap_angle(pose[2] - yaw)) <= MOST_TURNED:
+            return
+        nearest, first, *_, last = poses_to_carla(
+            np.array([self._route.pose_at(s, 0.0, 0.0), *self.spawn_poses.tolist()])
+        ).tolist()
+        raise ValueError(
+            f"Spawn failed: {abs(aside):.1f} m beside the route along which this world can be entered, nearest to it "
+            f"at x={nearest[0]:.1f} y={nearest[1]:.1f} yaw={nearest[2]:.0f}; its {len(self.spawn_poses)} spawn points, "
+            f"every {SPAWN_STEP:g} m, run from x={first[0]:.1f} y={first[1]:.1f} to x={last[0]:.1f} y={last[1]:.1f} "
+            f"(world.get_map().get_spawn_points())"
+        )
+
     def _turn(self, view: CameraView) -> np.ndarray:
         """The homography [3, 3] from the world's pixels to the view's: exact for cameras in one place."""
         return _pixels(view) @ view.axes @ self.camera.axes.T @ np.linalg.inv(_pixels(self.camera))
 
     def _update_keys(self, step: WorldStep) -> None:
         """Give each object the key of the nearest one of its kind a step ago, or a new one."""
-        objects = _objects(step)
+        objects = _without(_objects(step), self._external.objects)
         keys = np.full(len(objects.kinds), -1, np.int64)
         distance = np.hypot(*(objects.boxes[:, None, :2] - self._xy[None]).transpose(2, 0, 1))
         distance[objects.kinds[:, None] != self._kinds[None]] = np.inf
@@ -224,6 +295,14 @@ def _objects(step: WorldStep) -> Objects:
         speeds=listed[:, ObjectColumn.SPEED],
         kinds=scene.object_kinds[scene.object_valid].astype(np.int64),
     )
+
+
+def _without(objects: Objects, others: Objects) -> Objects:
+    """The objects but for those that are where one of the others of their kind is."""
+    away = np.hypot(*(objects.boxes[:, None, :2] - others.boxes[None, :, :2]).transpose(2, 0, 1))
+    same = (away < SAME_PLACE) & (objects.kinds[:, None] == others.kinds[None])
+    rows = ~same.any(axis=1)
+    return Objects(boxes=objects.boxes[rows], speeds=objects.speeds[rows], kinds=objects.kinds[rows])
 
 
 def _size(view: CameraView) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from envs.external_actors import ExternalActors
 from envs.ground_truth import Objects, points_at
 from envs.history import Instant
 from envs.maps.route import Route, RouteStops

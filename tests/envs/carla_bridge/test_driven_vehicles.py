@@ -32,7 +32,7 @@ def spawn(bridge: Bridge, name: str):
 
 
 def step(bridge: Bridge) -> None:
-    bridge.registry.drive_spawned()
+    bridge.registry.move_spawned()
     bridge.simulation.place(bridge.registry.spawned_actors())
     bridge.simulation.step(bridge.control)
 

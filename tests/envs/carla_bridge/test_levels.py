@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from places import SHARED_DATA
 
+from envs.carla_bridge.actor_records import actor_records
 from envs.carla_bridge.actor_registry import ActorRegistry
 from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.road_simulation import RoadSimulation
@@ -56,9 +57,9 @@ def test_a_spawned_car_stands_on_the_level_of_its_height(simulation, z, height, 
 
 def test_there_is_room_below_a_car_but_not_in_it(simulation):
     simulation.place([car(HEIGHT)])
-    simulation.check_spawn(car(0.0))
+    simulation.check_spawn(car(0.0), ())
     with pytest.raises(ValueError, match="collision"):
-        simulation.check_spawn(car(HEIGHT))
+        simulation.check_spawn(car(HEIGHT), ())
 
 
 def test_records_tell_heights(simulation):
@@ -66,5 +67,5 @@ def test_records_tell_heights(simulation):
     registry.spawn([0, "vehicle.nissan.patrol", []], [[1.75, 30.0, 0.0], [0.0, -90.0, 0.0]])
     simulation.place([car(0.0)])
     simulation.step(THROTTLE)
-    records = registry.records(simulation.observe(), THROTTLE)
+    records = actor_records(registry, simulation.observe(), THROTTLE)
     assert records["location"][-2:, 2] == pytest.approx([HEIGHT, 0.0])
