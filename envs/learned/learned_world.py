@@ -125,8 +125,10 @@ class LearnedWorld:
             endless=[place],
         )
         if "start_pose" in options:
-            self._state, clip = stand_at(self.model, self._state, context, options["start_pose"])
-            context = clip
+            if place is not None:
+                raise ValueError("start_pose is of a start whose route ends: it cannot be given to an endless drive")
+            self._state, context = stand_at(self.model, self._state, context, options["start_pose"])
+            clip = context
         self._past = past_of(context, self.config.pictures)
         self._scripted, self._placed = None, PlacedActors.none()
         if "scripted_actors" in options:

@@ -173,10 +173,12 @@ def test_what_the_learned_world_cannot_do_is_refused(learned):
     found = json.loads(run_client("refusals.py", learned.port, "0.05"))
     assert "fixed_delta_seconds must be 0.1 in this world, got 0.05" in found["step"]
     assert_refused(found)
-    assert "begins at its spawn point alone" in found["off_lane"]
+    assert "beside the route along which this world can be entered" in found["off_lane"]
+    assert "29 spawn points, every 20 m, run from" in found["off_lane"]
     assert "what one front camera sees" in found["camera"]
-    for refusal in (found["second_ego"], found["walker"], found["batch"][0]):
-        assert "one ego and lets clients spawn that one vehicle and its sensors" in refusal
+    assert {found["second_ego"], found["walker"], found["batch"][0]} == {
+        "Spawn failed because of collision at spawn position"
+    }
 
 
 def test_one_layout_per_version_and_no_other():
