@@ -56,10 +56,9 @@ def test_a_spawned_car_stands_on_the_level_of_its_height(simulation, z, height, 
 
 
 def test_there_is_room_below_a_car_but_not_in_it(simulation):
-    simulation.place([car(HEIGHT)])
-    simulation.check_spawn(car(0.0), ())
+    simulation.check_spawn(car(0.0), [car(HEIGHT)])
     with pytest.raises(ValueError, match="collision"):
-        simulation.check_spawn(car(HEIGHT), ())
+        simulation.check_spawn(car(HEIGHT), [car(HEIGHT)])
 
 
 def test_records_tell_heights(simulation):
