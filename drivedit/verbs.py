@@ -133,6 +133,30 @@ def _train():
     return TrainConfig, train
 
 
+def _train_generator():
+    """Train a generator of pictures or clips by a recipe: DiT, latent video DiT, 3-D U-Net; resumes."""
+    from training.generative.train import TrainGeneratorConfig, train_generator
+
+    return TrainGeneratorConfig, train_generator
+
+
+def _generate():
+    """Make pictures or clips by a trained generator: from noise, of a class, or from a video."""
+    from training.generative.generate import GenerateConfig, generate
+
+    return GenerateConfig, generate
+
+
+def _compare_models():
+    """Put generators side by side: size, memory, time of a step, loss, PSNR and SSIM, and what they make."""
+    from training.generative.compare import CompareModelsConfig, compare_models
+
+    def run(config: CompareModelsConfig) -> None:
+        compare_models(config)
+
+    return CompareModelsConfig, run
+
+
 def _clone():
     """Train the planners that imitate the lane follower, from camera frames or (PlanT) from tracked states; resumes."""
     from training.clone import CloneConfig, clone
@@ -186,6 +210,9 @@ VERBS: dict[str, Verb] = {
         _import_map,
         _identify,
         _train,
+        _train_generator,
+        _generate,
+        _compare_models,
         _clone,
         _evaluate,
         _benchmark,

@@ -25,6 +25,33 @@ def psnr_of(squared_error: np.ndarray) -> np.ndarray:
     return 10 * np.log10(255.0**2 / np.maximum(squared_error, 255.0**2 / 1e6))
 
 
+def ssim(frames: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Structural similarity (Wang et al. 2004) of uint8 frames [..., h, w, 3] to the truth, mean over pixels and
+    channels, shape [...]; Gaussian windows of 11 pixels with a deviation of 1.5, the picture reflected at its border.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if frames.shape != truth.shape:
+        raise ValueError(f"frames and truth must have one shape, got {frames.shape} and {truth.shape}")
+    flat, true = (values.reshape(-1, *values.shape[-3:]) for values in (frames, truth))
+    return np.array([_ssim(a, b) for a, b in zip(flat, true, strict=True)]).reshape(frames.shape[:-3])
+
+
+def _ssim(frame: np.ndarray, truth: np.ndarray) -> float:
+    a, b = frame.astype(np.float64), truth.astype(np.float64)
+
+    def blurred(picture: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(picture, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT)
+
+    mean_a, mean_b = blurred(a), blurred(b)
+    var_a, var_b = blurred(a * a) - mean_a**2, blurred(b * b) - mean_b**2
+    covariance = blurred(a * b) - mean_a * mean_b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    similar = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
+    return float((similar / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean())
+
+
 def sharpness(frames: np.ndarray) -> np.ndarray:
     """Mean absolute Laplacian of the grey image, of uint8 frames [n, h, w, 3]; falls as a picture washes out."""
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]

@@ -27,7 +27,7 @@ class VideoDiT(nn.Module):
         self.config = config
         d, pixels = config.width, config.patch**2
         self.embedding = NoiseEmbedding(d, config.num_classes, config.time_scale)
-        self.patches = nn.Linear(config.channels * pixels, d)
+        self.patches = nn.Linear((config.channels + config.known_channels) * pixels, d)
         self.axes = block_axes(config.attention, config.depth)
         self.blocks = nn.ModuleList(
             [
@@ -57,10 +57,10 @@ class VideoDiT(nn.Module):
         t: Float[Tensor, "b"] | Int[Tensor, "b"],
         label: Int[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b out t h w"]:
-        """What the network makes of noisy latents; channels twice those of `x` with `learn_sigma`, else the same.
+        """What the network makes of noisy latents; as many channels as a latent has, with `learn_sigma` twice.
 
         Args:
-            x: noisy latents.
+            x: noisy latents, and what is known beside them.
             t: noise level of each, see NoiseEmbedding.
             label: class of each, or `null_label`; None: any.
 
@@ -70,8 +70,9 @@ class VideoDiT(nn.Module):
         """
         config, p = self.config, self.config.patch
         c, frames, height, width = x.shape[1:]
-        if c != config.channels:
-            raise ValueError(f"latents have {c} channels, the network was built for {config.channels}")
+        expected = config.channels + config.known_channels
+        if c != expected:
+            raise ValueError(f"latents have {c} channels, the network was built for {expected}")
         if height % p or width % p:
             raise ValueError(f"height and width must be multiples of the patch, {p}, got {height} x {width}")
         grid = (height // p, width // p)

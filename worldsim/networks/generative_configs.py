@@ -16,6 +16,7 @@ class PatchDiTConfig:
         num_heads: attention heads; width / num_heads must be a multiple of 8.
         patch: rows and columns of a latent that make one token.
         channels: of a latent.
+        known_channels: of what is told beside the noisy latent, after its channels; the output has none of these.
         num_classes: of labels; 0: none.
         time_scale: what noise levels are multiplied by: 1 for DDPM's steps, 1000 for the times of a flow, 0 to 1.
         learn_sigma: the output has as many channels again, for the variance.
@@ -31,6 +32,7 @@ class PatchDiTConfig:
     num_heads: int
     patch: int = 2
     channels: int = 4
+    known_channels: int = 0
     num_classes: int = 0
     time_scale: float = 1.0
     learn_sigma: bool = False
@@ -43,8 +45,9 @@ class PatchDiTConfig:
         for name in ("width", "depth", "num_heads", "patch", "channels", "mlp_ratio"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.num_classes < 0:
-            raise ValueError(f"num_classes must be 0 or more, got {self.num_classes}")
+        for name in ("num_classes", "known_channels"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, got {getattr(self, name)}")
         if self.width % self.num_heads or (self.width // self.num_heads) % 8:
             raise ValueError(f"width / num_heads must be a multiple of 8, got {self.width} / {self.num_heads}")
         if self.positions not in ("absolute", "rotary"):
@@ -61,6 +64,7 @@ class UNet3DConfig:
 
     Args:
         channels: of the clips.
+        known_channels: of what is told beside the noisy clip, after its channels; the output has none of these.
         widths: channels at each level, multiples of 8; each level has half the height and width of the one before.
         num_blocks: residual blocks at each level, on the way down and on the way up.
         attention_levels: numbers of the levels, 0 the finest, whose blocks also attend; those in the middle always do.
@@ -72,6 +76,7 @@ class UNet3DConfig:
     """
 
     channels: int = 3
+    known_channels: int = 0
     widths: tuple[int, ...] = (64, 128, 256, 448)
     num_blocks: int = 2
     attention_levels: tuple[int, ...] = (2, 3)

@@ -88,7 +88,7 @@ class UNet3D(nn.Module):
             return Blocks([SpaceTimeBlock(config, w, widths[level], d, attend) for w in in_widths])
 
         self.embedding = NoiseEmbedding(d, config.num_classes, config.time_scale)
-        self.stem = nn.Conv2d(config.channels, widths[0], 3, padding=1)
+        self.stem = nn.Conv2d(config.channels + config.known_channels, widths[0], 3, padding=1)
         same = config.num_blocks - 1
         self.down_blocks = nn.ModuleList([blocks(i, w, *[w] * same) for i, w in enumerate(widths)])
         self.down = nn.ModuleList([nn.Conv2d(widths[i], widths[i + 1], 3, stride=2, padding=1) for i in finer])
@@ -111,10 +111,10 @@ class UNet3D(nn.Module):
         t: Float[Tensor, "b"] | Int[Tensor, "b"],
         label: Int[Tensor, "b"] | None = None,
     ) -> Float[Tensor, "b out t h w"]:
-        """What the network makes of noisy clips; channels twice those of `x` with `learn_sigma`, else the same.
+        """What the network makes of noisy clips; as many channels as a clip has, with `learn_sigma` twice.
 
         Args:
-            x: noisy clips.
+            x: noisy clips, and what is known beside them.
             t: noise level of each, see NoiseEmbedding.
             label: class of each, or `null_label`; None: any.
 
@@ -122,8 +122,9 @@ class UNet3D(nn.Module):
             ValueError: clips of other channels, or a wrong label.
         """
         c, frames, height, width = x.shape[1:]
-        if c != self.config.channels:
-            raise ValueError(f"clips have {c} channels, the network was built for {self.config.channels}")
+        expected = self.config.channels + self.config.known_channels
+        if c != expected:
+            raise ValueError(f"clips have {c} channels, the network was built for {expected}")
         condition = repeat(self.embedding(t, label), "b d -> (b t) d", t=frames)
         x = rearrange(x, "b c t h w -> (b t) c h w")
         multiple = 2 ** (len(self.config.widths) - 1)

@@ -125,6 +125,12 @@ class VideoVAE(nn.Module):
     ) -> Float[Tensor, "b c t H W"]:
         """Frames, about in [-1, 1], of normalised latents; `stream` as `encode` takes it."""
         raw = latents * self.latent_std[:, None, None, None] + self.latent_mean[:, None, None, None]
+        return self.decode_raw(raw, stream)
+
+    def decode_raw(
+        self, raw: Float[Tensor, "b k n h w"], stream: TemporalStream | None = None
+    ) -> Float[Tensor, "b c t H W"]:
+        """Frames of latents as the posterior has them; `stream` as `encode` takes it."""
         num = raw.shape[2]
         x = rearrange(raw, "b k n h w -> (b n) k h w").contiguous(memory_format=torch.channels_last)
         x = self.decoder_in(x)

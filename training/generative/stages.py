@@ -1,0 +1,108 @@
+"""The two stages of a generator on the one training loop: its autoencoder, then its network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from training.data.pictures.clips import Clips
+from training.data.pictures.labelled import LabelledPictures
+from training.data.pictures.step_batches import StepBatches
+from training.generative.recipes import GenerativeRecipe
+from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from worldsim.diffusion.generator import Generator, KnownFrames, known_ends
+from worldsim.networks.video_vae import VideoVAE
+
+KL_WEIGHT = 1e-4
+"""Of the autoencoder's divergence from unit variance, per latent value."""
+GRADIENT_WEIGHT = 1.0
+"""Of the L1 loss on image gradients, which keeps edges."""
+NUM_MEASURED = 64
+"""Clips whose latents' mean and spread are measured."""
+
+
+def train_autoencoder(
+    autoencoder: VideoVAE, clips: Clips, loop: LoopConfig, batch_size: int, folder: Path, device: str
+) -> None:
+    """Train an autoencoder of clips on reconstruction, and measure its latents; loads it where it is done.
+
+    Raises:
+        ValueError: the clips do not fill a batch, or one cannot be read.
+    """
+    path = folder / "autoencoder.safetensors"
+    if stage_done(autoencoder, path):
+        return
+    batches = StepBatches(clips, batch_size, seed=loop.seed)
+
+    def loss(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        frames = rearrange(batches.at(step), "b t c h w -> b c t h w").to(device)
+        mean, log_variance = autoencoder.posterior(frames)
+        noise = torch.randn(mean.shape, generator=generator).to(mean)
+        made = autoencoder.decode_raw(mean + (0.5 * log_variance).exp() * noise)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        error = (made - frames).abs().mean()
+        edges = sum((_differences(made, axis) - _differences(frames, axis)).abs().mean() for axis in (-1, -2))
+        return {"loss": error + GRADIENT_WEIGHT * edges + KL_WEIGHT * divergence, "error": error, "kl": divergence}
+
+    TrainLoop(autoencoder, loss, loop, folder).run("autoencoder")
+    _measure_latents(autoencoder, clips, device)
+    finish_stage(autoencoder, path)
+
+
+def _differences(frames: Float[Tensor, "... h w"], axis: int) -> Tensor:
+    return frames.diff(dim=axis)
+
+
+@torch.no_grad()
+def _measure_latents(autoencoder: VideoVAE, clips: Clips, device: str) -> None:
+    """Set the mean and spread of the autoencoder's latents from up to NUM_MEASURED clips, evenly spaced."""
+    chosen = torch.linspace(0, len(clips) - 1, min(NUM_MEASURED, len(clips))).round().long().tolist()
+    means = [
+        autoencoder.posterior(rearrange(clips[k], "t c h w -> 1 c t h w").to(device))[0].transpose(0, 1).flatten(1)
+        for k in chosen
+    ]
+    latents = torch.cat(means, dim=1)
+    autoencoder.latent_mean.copy_(latents.mean(1))
+    autoencoder.latent_std.copy_(latents.std(1).clamp(min=1e-4))
+
+
+def train_network(
+    made: Generator, data: LabelledPictures | Clips, recipe: GenerativeRecipe, folder: Path, device: str
+) -> None:
+    """Train a generator's network; loads it where it is done. Clips are told frames at their ends, or none.
+
+    Raises:
+        ValueError: the data do not fill a batch, or an item cannot be read.
+    """
+    path = folder / "network.safetensors"
+    if stage_done(made.network, path):
+        return
+    batches = StepBatches(data, recipe.batch_size, seed=recipe.loop.seed)
+
+    def loss(step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        batch = batches.at(step)
+        if isinstance(data, LabelledPictures):
+            x, label, known = batch[0].to(device), batch[1].to(device), None
+        else:
+            x, label = made.encode(rearrange(batch, "b t c h w -> b c t h w").to(device)), None
+            known = draw_known(x, generator)
+        losses = made.losses(x, label, known, generator, recipe.label_dropout)
+        return {"loss": losses.total.mean(), "error": losses.error.mean()}
+
+    TrainLoop(made.network, loss, recipe.loop, folder).run(recipe.architecture)
+    finish_stage(made.network, path)
+
+
+def draw_known(data: Float[Tensor, "b c t h w"], generator: torch.Generator) -> KnownFrames:
+    """What is known of each clip of a batch: of a third of them nothing, of a third some first frames, of a third the
+    first and some last ones."""
+    num, frames = len(data), data.shape[2]
+    kind = torch.randint(3, (num,), generator=generator)
+    first = torch.randint(1, max(frames, 2), (num,), generator=generator)
+    last = (torch.rand(num, generator=generator) * (frames - first)).long().clamp(min=1)
+    first = torch.where(kind == 0, 0, torch.where(kind == 1, first, first.clamp(max=max(frames - 2, 1))))
+    return known_ends(data, first.to(data.device), torch.where(kind == 2, last, 0).to(data.device))
