@@ -42,10 +42,10 @@ def open_clips(path: Path, split: str = "train") -> list[ClipSource]:
     said = read_dataset_yaml(path)
     if split not in said.splits:
         raise ValueError(f"{path} has no {split}; it has {', '.join(said.splits)}")
-    return [_open(entry, said.fps) for entry in said.splits[split]]
+    return [open_source(entry, said.fps) for entry in said.splits[split]]
 
 
-def _open(entry: MediaEntry, fps: float | None) -> ClipSource:
+def open_source(entry: MediaEntry, fps: float | None = None) -> ClipSource:
     """A source; `fps` stands in where it does not know its rate itself [1/s]."""
     where = f"{entry.where}: {entry.path}"
     try:
