@@ -31,6 +31,7 @@ class CompareModelsConfig:
         data: of pictures or clips, as for `drivedit train-generator`; those to validate with, if there are any.
         out: folder for comparison.json, comparison.md and the pictures.
         image_size: of models with random weights, height and width [px]; None takes the recipe's.
+        num_frames: of their clips, likewise.
         batch_size: of the timed steps.
         repeats: timed steps of each, taken in turn.
         num_samples: pictures or clips for loss, PSNR and SSIM.
@@ -47,6 +48,7 @@ class CompareModelsConfig:
     data: Path
     out: Path = Path("runs/comparison")
     image_size: tuple[int, int] | None = None
+    num_frames: int | None = None
     batch_size: int = 1
     repeats: int = 5
     num_samples: int = 8
@@ -165,6 +167,8 @@ def open_model(name: str, config: CompareModelsConfig) -> Generator:
     recipe = generative_recipe(recipe_name, size)  # type: ignore[arg-type]
     if config.image_size is not None:
         recipe = replace(recipe, height=config.image_size[0], width=config.image_size[1])
+    if config.num_frames is not None and recipe.makes_clips:
+        recipe = replace(recipe, num_frames=config.num_frames)
     with seeded(config.seed):
         return Generator(recipe.generator(() if recipe.makes_clips else open_pictures(config.data).class_names))
 

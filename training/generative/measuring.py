@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Sequence
@@ -84,9 +83,16 @@ def step_megabytes(config: GeneratorConfig, batch_size: int, device: str) -> flo
 
 
 def _added_megabytes(config: GeneratorConfig, batch_size: int) -> float:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on that of what follows
+    before = _peak_megabytes()
     _step_of(config, batch_size, "cpu")
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / 1e6
+    return _peak_megabytes() - before
+
+
+def _peak_megabytes() -> float:
+    status = Path("/proc/self/status").read_text()
+    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(kilobytes) * 1024 / 1e6
 
 
 def _step_of(config: GeneratorConfig, batch_size: int, device: str) -> None:
