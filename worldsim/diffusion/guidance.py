@@ -74,7 +74,10 @@ def guided(
     Args:
         condition: what is asked for, [b, ...].
         no_condition: the same where nothing is, as the null label, [b, ...].
-        scale, convention, num_channels, channel_dim: see `guide`.
+        scale: see `guide`.
+        convention: likewise.
+        num_channels: likewise.
+        channel_dim: likewise.
     """
     both = torch.cat([condition, no_condition])
 
