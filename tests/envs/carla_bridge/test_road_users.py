@@ -55,7 +55,8 @@ def test_vehicles_obey_their_controls_as_the_ego_does(found):
 
 def test_walkers_walk_and_props_stand(found):
     assert found["moved"]["walker"] == pytest.approx(1.5, abs=1e-3)
-    assert found["told"][1] == found["speeds"]["walker"] == pytest.approx(1.5, abs=1e-3)
+    assert found["told"][1] == pytest.approx(1.5, abs=1e-3)
+    assert found["speeds"]["walker"] == pytest.approx(1.5, abs=1e-3)
     assert found["faces"] == pytest.approx(1.0, abs=1e-3)
     assert found["moved"]["prop"] == 0.0
     assert found["gone"] == [True, True]
