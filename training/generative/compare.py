@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 import tyro
 from torch import nn
 
 from training.data.pictures.clips import Clips, open_clips
 from training.data.pictures.labelled import LabelledPictures, open_pictures
-from training.generative.measuring import draw_batch, judge, step_megabytes, time_steps
+from training.generative.measuring import draw_batch, frames_per_latent, judge, step_megabytes, time_steps
 from training.generative.recipes import RecipeName, Size, generative_recipe
 from training.stages.distributed import process_device
 from training.stages.randomness import seeded
 from worldsim.atomic_files import atomic_path
 from worldsim.diffusion.generator import Generator
 from worldsim.diffusion.sampler_choice import SamplerChoice
+
+Source = TypeVar("Source")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +105,7 @@ _ROWS = (
     ("training step [s]", "train_seconds", "{:.3f}"),
     ("training step on latents [s]", "encoded_train_seconds", "{:.3f}"),
     ("evaluation of the network [s]", "sample_seconds", "{:.3f}"),
-    ("loss", "loss", "{:.4f}"),
+    ("loss, of what each predicts", "loss", "{:.4f}"),
     ("PSNR [dB]", "psnr", "{:.2f}"),
     ("SSIM", "ssim", "{:.3f}"),
 )
@@ -117,6 +121,9 @@ def compare_models(config: CompareModelsConfig) -> list[ModelMeasures]:
     device = config.device or process_device()
     models = [open_model(name, config).to(device).eval() for name in config.models]
     data = [open_items(made, config) for made in models]
+    for made in models:
+        if made.sees_known:
+            frames_per_latent(made, config.num_known)
     batches = [draw_batch(items, config.batch_size, config.seed, device) for items in data]
     seconds = time_steps(models, batches, config.repeats)
     config.out.mkdir(parents=True, exist_ok=True)
@@ -174,8 +181,27 @@ def open_model(name: str, config: CompareModelsConfig) -> Generator:
 
 
 def open_items(made: Generator, config: CompareModelsConfig) -> LabelledPictures | Clips:
-    """The data in the form that a model makes."""
+    """The data in the form that a model makes: those to validate with, or else, which is said, those to train with.
+
+    Raises:
+        ValueError: they cannot be read, or their classes are not the model's.
+    """
     size = (made.config.height, made.config.width)
-    if made.config.num_frames == 1:
-        return LabelledPictures(open_pictures(config.data, "val"), size)
-    return Clips(open_clips(config.data, "val"), made.config.num_frames, size, fps=made.config.frame_rate or None)
+    if made.config.num_frames > 1:
+        sources = _to_validate_with(partial(open_clips, config.data))
+        return Clips(sources, made.config.num_frames, size, fps=made.config.frame_rate or None)
+    pictures = LabelledPictures(_to_validate_with(partial(open_pictures, config.data)), size)
+    if pictures.class_names != made.config.class_names:
+        raise ValueError(
+            f"{config.data} has the classes {', '.join(pictures.class_names)}, the model "
+            f"{', '.join(made.config.class_names) or 'none'}"
+        )
+    return pictures
+
+
+def _to_validate_with(open_split: Callable[[str], Source]) -> Source:
+    try:
+        return open_split("val")
+    except ValueError as error:
+        print(f"no data to validate with ({error}): those to train with")
+        return open_split("train")

@@ -16,7 +16,7 @@ from training.data.dataset_yaml import MediaEntry
 from training.data.pictures.clips import Clips, open_source
 from training.generative.showing import save_grid, step_bar
 from training.stages.distributed import process_device
-from worldsim.diffusion.generator import Generator, KnownFrames, known_ends
+from worldsim.diffusion.generator import Generator
 from worldsim.diffusion.sampler_choice import SamplerChoice
 
 Mode = Literal["generate", "class", "predict", "interpolate", "v2v"]
@@ -38,7 +38,7 @@ class GenerateConfig:
         num_known: frames of the input that are kept at its beginning, and with "interpolate" at its end.
         num_predicted: frames to predict; more than a clip has are predicted clip after clip, each from the last
             `num_known` frames of the one before. None: to the end of one clip.
-        strength: of "v2v": how far towards noise, above 0 and up to 1.
+        strength: of "v2v": share of the noise, of all signal; above 0 and up to 1.
         sampling: sampler, steps, guidance and temperature.
         seed: of all noise.
         device: torch device, None for a GPU if there is one.
@@ -74,6 +74,14 @@ class GenerateConfig:
             raise ValueError(f"mode {self.mode!r} begins with noise, so --input {self.input} means nothing")
         if (self.mode == "class") != (self.label is not None):
             raise ValueError("--label names a class for --mode class, and only for that")
+        if self.sampling.guidance != 1 and self.label is None:
+            raise ValueError(
+                f"guidance {self.sampling.guidance} leads towards a class, and mode {self.mode!r} has none"
+            )
+        if self.sampling.temperature != 1 and self.mode == "v2v":
+            raise ValueError(
+                "the temperature is that of noise alone; in mode 'v2v' --strength says how much noise there is"
+            )
 
 
 def generate(config: GenerateConfig) -> None:
@@ -113,7 +121,11 @@ def from_noise(made: Generator, config: GenerateConfig, generator: torch.Generat
 
 def predict(made: Generator, config: GenerateConfig, generator: torch.Generator) -> Float[Tensor, "b c t h w"]:
     """Clips in [-1, 1] that begin with the input's first frames, `num_known` of them."""
-    frames = _begin(made, config)[:, :, : config.num_known]
+    frames = _begin(made, config, config.num_known)
+    if config.num_known >= made.config.num_frames:
+        raise ValueError(
+            f"of {made.config.num_frames} frames {config.num_known} known ones leave none to predict: know fewer"
+        )
     wanted = config.num_known + (config.num_predicted or made.config.num_frames - config.num_known)
     while frames.shape[2] < wanted:
         before = frames[:, :, frames.shape[2] - config.num_known :]
@@ -148,13 +160,15 @@ _MODES: dict[Mode, Callable[[Generator, GenerateConfig, torch.Generator], Tensor
 }
 
 
-def _begin(made: Generator, config: GenerateConfig) -> Float[Tensor, "b c t h w"]:
-    """The first frames of the input, as many as a clip has, once for each sample."""
+def _begin(made: Generator, config: GenerateConfig, num: int | None = None) -> Float[Tensor, "b c t h w"]:
+    """The first `num` frames of the input, or as many as a clip has, once for each sample. Of a folder, whose rate is
+    not known, all frames are taken."""
     if made.config.num_frames == 1 or config.input is None:
         raise ValueError(f"mode {config.mode!r} makes clips, and this generator makes pictures")
     c = made.config
     source = open_source(MediaEntry(path=config.input, images=None, where="--input"))
-    clip = Clips([source], c.num_frames, (c.height, c.width), fps=c.frame_rate or None)[0]
+    rate = c.frame_rate if c.frame_rate and source.timed else None
+    clip = Clips([source], num or c.num_frames, (c.height, c.width), fps=rate)[0]
     device = next(made.parameters()).device
     return rearrange(clip, "t c h w -> 1 c t h w").expand(config.num, -1, -1, -1, -1).to(device)
 
@@ -173,10 +187,9 @@ def _fill(
         raise ValueError(f"num_known must be a multiple of {factor}, as a latent is of so many frames, got {first}")
     missing = made.config.num_frames - frames.shape[2]
     whole = torch.cat([frames, frames[:, :, -1:].expand(-1, -1, missing, -1, -1)], dim=2)
-    data = made.encode(whole)
-    num = torch.tensor([first // factor, last // factor], device=data.device).expand(len(data), 2)
-    known: KnownFrames = known_ends(data, num[:, 0], num[:, 1])
+    num = torch.tensor([first // factor, last // factor], device=whole.device).expand(len(whole), 2)
+    known = made.known_of(whole, num[:, 0], num[:, 1])
     with step_bar(config.sampling) as progress:
-        filled = made.decode(made.sample(len(data), generator, config.sampling, known=known, progress=progress))
+        filled = made.decode(made.sample(len(whole), generator, config.sampling, known=known, progress=progress))
     kept = known.mask.repeat_interleave(factor, dim=1)[:, None, :, None, None]
     return torch.where(kept, whole, filled)

@@ -24,7 +24,7 @@ from worldsim.diffusion.sampler_choice import SamplerChoice
 from worldsim.networks.vae3d import frames_to_uint8
 
 NOISE_STRENGTH = 0.5
-"""Pictures are noised this far towards noise, and restored."""
+"""Pictures get as much noise as there is signal, and are restored."""
 
 
 def draw_batch(data: LabelledPictures | Clips, num: int, seed: int, device: str) -> tuple[Tensor, Tensor | None]:
@@ -46,8 +46,8 @@ def time_steps(
         for made, (pixels, label), times in zip(models, batches, taken, strict=True):
             latents = made.encode(pixels)
             steps = {
-                "train_seconds": lambda made=made, x=pixels, y=label: train_step(made, made.encode(x), y),
-                "encoded_train_seconds": lambda made=made, x=latents, y=label: train_step(made, x, y),
+                "train_seconds": lambda made=made, x=pixels, y=label: train_step(made, x, y),
+                "encoded_train_seconds": lambda made=made, x=pixels, y=label, z=latents: train_step(made, x, y, z),
                 "sample_seconds": lambda made=made, x=latents: made.sample(
                     len(x), torch.Generator(), SamplerChoice(sampler="euler", steps=1)
                 ),
@@ -62,10 +62,17 @@ def time_steps(
     return [{name: statistics.median(values) for name, values in times.items()} for times in taken]
 
 
-def train_step(made: Generator, x: Tensor, label: Tensor | None) -> None:
-    """Forward and backward of a training step on data."""
+def train_step(made: Generator, pixels: Tensor, label: Tensor | None, data: Tensor | None = None) -> None:
+    """Forward and backward of a training step on pictures or clips, or on their data where these are there: then known
+    frames are taken from these too."""
     generator = torch.Generator().manual_seed(0)
-    known = draw_known(x, generator) if made.sees_known else None
+    x = made.encode(pixels) if data is None else data
+    known = None
+    if made.sees_known and data is None:
+        known = draw_known(made, pixels, generator)
+    elif made.sees_known:
+        some = torch.ones(len(x), dtype=torch.long, device=x.device)
+        known = known_ends(x, some, torch.zeros_like(some))
     made.losses(x, label, known, generator).total.mean().backward()
     made.zero_grad(set_to_none=True)
 
@@ -75,8 +82,9 @@ def step_megabytes(config: GeneratorConfig, batch_size: int, device: str) -> flo
     they add to a process of their own [MB]."""
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
         _step_of(config, batch_size, device)
-        return torch.cuda.max_memory_allocated() / 1e6
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(_added_megabytes, config, batch_size).result()
@@ -100,7 +108,20 @@ def _step_of(config: GeneratorConfig, batch_size: int, device: str) -> None:
     frames = () if config.num_frames == 1 else (config.num_frames,)
     pixels = torch.zeros(batch_size, 3, *frames, config.height, config.width, device=device)
     label = torch.zeros(batch_size, dtype=torch.long, device=device) if config.class_names else None
-    train_step(made, made.encode(pixels), label)
+    train_step(made, pixels, label)
+
+
+def frames_per_latent(made: Generator, num_known: int) -> int:
+    """How many frames one of the generator's data stands for.
+
+    Raises:
+        ValueError: `num_known` frames leave nothing to predict, or are no whole number of latents.
+    """
+    factor = 1 if made.autoencoder is None else made.autoencoder.time_factor
+    if num_known % factor or not 0 < num_known < made.config.num_frames:
+        most = made.config.num_frames - factor
+        raise ValueError(f"num_known must be a multiple of {factor} from {factor} to {most}, got {num_known}")
+    return factor
 
 
 def judge(
@@ -124,10 +145,7 @@ def judge(
     data = made.encode(pixels)
     known, begin, strength, first = None, None, 1.0, 0
     if made.sees_known:
-        factor = 1 if made.autoencoder is None else made.autoencoder.time_factor
-        if num_known % factor or not 0 < num_known < made.config.num_frames:
-            most = made.config.num_frames - factor
-            raise ValueError(f"num_known must be a multiple of {factor} from {factor} to {most}, got {num_known}")
+        factor = frames_per_latent(made, num_known)
         count = torch.full((len(data),), num_known // factor, device=data.device)
         known, first = known_ends(data, count, torch.zeros_like(count)), num_known
     else:

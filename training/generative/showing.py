@@ -50,12 +50,12 @@ def save_samples(made: Generator, choice: SamplerChoice, num: int, seed: int, pa
 def save_grid(samples: Float[Tensor, "b c ..."], path: Path, frame_rate: float = 0.0) -> Path:
     """Write pictures [b, 3, h, w] side by side as `path`.png, clips [b, 3, t, h, w] as `path`.mp4; returns the file."""
     if samples.dim() == 4:
-        path = path.with_suffix(".png")
+        path = path.with_name(f"{path.name}.png")
         (sheet,) = grid(samples[:, :, None])
         with atomic_path(path) as temporary:
             temporary.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
         return path
-    path = path.with_suffix(".mp4")
+    path = path.with_name(f"{path.name}.mp4")
     write_mp4(path, grid(samples), frame_rate or FRAME_RATE)
     return path
 

@@ -13,8 +13,9 @@ from training.data.pictures.clips import Clips
 from training.data.pictures.labelled import LabelledPictures
 from training.data.pictures.step_batches import StepBatches
 from training.generative.recipes import GenerativeRecipe
+from training.stages.distributed import step_seed
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
-from worldsim.diffusion.generator import Generator, KnownFrames, known_ends
+from worldsim.diffusion.generator import Generator, KnownFrames
 from worldsim.networks.video_vae import VideoVAE
 
 KL_WEIGHT = 1e-4
@@ -36,7 +37,7 @@ def train_autoencoder(
     path = folder / "autoencoder.safetensors"
     if stage_done(autoencoder, path):
         return
-    batches = StepBatches(clips, batch_size, seed=loop.seed)
+    batches = StepBatches(clips, batch_size, seed=step_seed(loop.seed, 0))  # each of many processes has its own order
 
     def loss(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         frames = rearrange(batches.at(step), "b t c h w -> b c t h w").to(device)
@@ -81,15 +82,15 @@ def train_network(
     path = folder / "network.safetensors"
     if stage_done(made.network, path):
         return
-    batches = StepBatches(data, recipe.batch_size, seed=recipe.loop.seed)
+    batches = StepBatches(data, recipe.batch_size, seed=step_seed(recipe.loop.seed, 0))
 
     def loss(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         batch = batches.at(step)
         if isinstance(data, LabelledPictures):
             x, label, known = batch[0].to(device), batch[1].to(device), None
         else:
-            x, label = made.encode(rearrange(batch, "b t c h w -> b c t h w").to(device)), None
-            known = draw_known(x, generator)
+            frames, label = rearrange(batch, "b t c h w -> b c t h w").to(device), None
+            x, known = made.encode(frames), draw_known(made, frames, generator)
         losses = made.losses(x, label, known, generator, recipe.label_dropout)
         return {"loss": losses.total.mean(), "error": losses.error.mean()}
 
@@ -97,12 +98,14 @@ def train_network(
     finish_stage(made.network, path)
 
 
-def draw_known(data: Float[Tensor, "b c t h w"], generator: torch.Generator) -> KnownFrames:
+def draw_known(made: Generator, frames: Float[Tensor, "b c t h w"], generator: torch.Generator) -> KnownFrames:
     """What is known of each clip of a batch: of a third of them nothing, of a third some first frames, of a third the
-    first and some last ones."""
-    num, frames = len(data), data.shape[2]
-    kind = torch.randint(3, (num,), generator=generator)
-    first = torch.randint(1, max(frames, 2), (num,), generator=generator)
-    last = (torch.rand(num, generator=generator) * (frames - first)).long().clamp(min=1)
-    first = torch.where(kind == 0, 0, torch.where(kind == 1, first, first.clamp(max=max(frames - 2, 1))))
-    return known_ends(data, first.to(data.device), torch.where(kind == 2, last, 0).to(data.device))
+    first and some last ones; never all. Frames are those of the generator's data, latents where it has an autoencoder.
+    """
+    num, length = len(frames), made.config.data_shape[1]
+    kind, drawn = torch.randint(3, (num,), generator=generator), torch.rand((2, num), generator=generator)
+    two_ends = (kind == 2) & (length > 2)
+    room = length - 1 - two_ends.long()  # one frame at least is left to make, and one for the other end
+    first = torch.where((kind > 0) & (room > 0), 1 + (drawn[0] * room).long(), 0)
+    last = torch.where(two_ends, 1 + (drawn[1] * (length - 1 - first)).long(), 0)
+    return made.known_of(frames, first.to(frames.device), last.to(frames.device))

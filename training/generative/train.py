@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
 from envs.folder_lock import lock_folder
+from training.data.lerobot_layout import read_json, write_json
 from training.data.pictures.clips import Clips, open_clips
 from training.data.pictures.labelled import LabelledPictures, open_pictures
 from training.data.pictures.statistics import picture_statistics
@@ -15,7 +18,7 @@ from training.generative.recipes import GenerativeRecipe, ObjectiveName, RecipeN
 from training.generative.showing import save_samples
 from training.generative.stages import train_autoencoder, train_network
 from training.recipes import in_precision
-from training.stages.distributed import is_first, process_device
+from training.stages.distributed import first_process_first, is_first, process_device
 from training.stages.precision import Precision, run_precision
 from training.stages.randomness import seeded
 from worldsim.diffusion.generator import Generator
@@ -23,6 +26,8 @@ from worldsim.diffusion.sampler_choice import SamplerChoice
 
 CHECKPOINT = "checkpoint"
 """Folder of the finished generator, below that of the run."""
+CONDITIONS_NAME = "conditions.json"
+"""What a run was begun with, in its folder."""
 NUM_SHOWN = 16
 """Samples that are drawn in the end, to be looked at."""
 
@@ -127,11 +132,39 @@ def open_data(config: TrainGeneratorConfig, recipe: GenerativeRecipe) -> Labelle
     return LabelledPictures(open_pictures(config.data), size)
 
 
+def _keep_conditions(
+    path: Path, recipe: GenerativeRecipe, config: TrainGeneratorConfig, data: LabelledPictures | Clips
+) -> None:
+    """Note what a run is made of when it begins, and refuse to go on with something else.
+
+    Raises:
+        ValueError: the run was begun otherwise; names what differs.
+    """
+    now = {
+        **{f"recipe {name}": value for name, value in asdict(recipe).items()},
+        "data": str(config.data.resolve()),
+        "items": len(data),
+        "stride": config.stride,
+        "frame_rate": config.frame_rate,
+    }
+    now = json.loads(json.dumps(now))
+    if not path.is_file():
+        write_json(path, now)
+        return
+    begun = read_json(path)
+    changed = [name for name in sorted({*now, *begun}) if now.get(name) != begun.get(name)]
+    if changed:
+        name = changed[0]
+        raise ValueError(
+            f"{path.parent} was begun with {name} {begun.get(name)}, not {now.get(name)}; train elsewhere, or as before"
+        )
+
+
 def train_generator(config: TrainGeneratorConfig) -> None:
     """Run the stages that are not done yet; the generator ends in `<out>/checkpoint`, with samples to look at.
 
     Raises:
-        ValueError: the data do not suit the recipe, or cannot be read.
+        ValueError: the data do not suit the recipe, or cannot be read; or the folder holds a run of something else.
         FolderInUseError: another process trains there.
     """
     if config.num_threads:
@@ -143,8 +176,11 @@ def train_generator(config: TrainGeneratorConfig) -> None:
         print(picture_statistics(data))
     else:
         print(f"{len(data)} clips of {recipe.num_frames} frames from {len(data.sources)} videos")
-    with lock_folder(folder):
-        recipe = in_precision(recipe, run_precision(folder, device, config.precision))
+    with lock_folder(folder) if is_first() else nullcontext():
+        with first_process_first():
+            _keep_conditions(folder / CONDITIONS_NAME, recipe, config, data)
+            precision = run_precision(folder, device, config.precision)
+        recipe = in_precision(recipe, precision)
         with seeded(config.seed):  # initial weights
             class_names = data.class_names if isinstance(data, LabelledPictures) else ()
             made = Generator(recipe.generator(class_names, config.frame_rate or 0.0)).to(device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -96,7 +97,12 @@ class GeneratorConfig:
             raise ValueError(
                 f"known_channels must be 0, or {channels + 1} for frames and a mask, got {self.network.known_channels}"
             )
-        _ = self.data_shape
+        height, width = self.data_shape[-2:]
+        if isinstance(self.network, PatchDiTConfig) and (height % self.network.patch or width % self.network.patch):
+            raise ValueError(
+                f"{self.height} x {self.width} pixels become {height} x {width}, which the patch, "
+                f"{self.network.patch}, must divide"
+            )
 
     @property
     def data_shape(self) -> tuple[int, ...]:
@@ -169,7 +175,7 @@ class Generator(nn.Module):
         self.network = _network(config)
         self.autoencoder = None if config.autoencoder is None else VideoVAE(config.autoencoder)
         self.parameterization = Parameterization(
-            path=_PATHS[config.path](),
+            path=_path(config),
             predicts=Kind(config.predicts),
             measured_in=None if config.measured_in is None else Kind(config.measured_in),
             learned_variance=config.network.learn_sigma,
@@ -232,9 +238,9 @@ class Generator(nn.Module):
             generator: of all noise, on the CPU.
             choice: sampler, steps, guidance, temperature; None for the defaults.
             label: class of each.
-            known: frames that are kept as they are.
+            known: frames that the network is told; without an autoencoder they are kept to the bit.
             begin: data to begin from instead of noise, noised to `strength`.
-            strength: how far on the way from the data (0) to noise (1).
+            strength: share of the noise in what is sampled again; above 0 and up to 1, which is noise alone.
             progress: called after each step.
 
         Raises:
@@ -249,6 +255,9 @@ class Generator(nn.Module):
         if not 0 < strength <= 1:
             raise ValueError(f"strength must lie in (0, 1], got {strength}")
         device = next(self.network.parameters()).device
+        label = None if label is None else label.to(device)
+        known = None if known is None else KnownFrames(*(part.to(device) for part in known))
+        begin = None if begin is None else begin.to(device)
         if self.sees_known and known is None:
             nothing = torch.zeros(num, *self.config.data_shape, device=device)
             known = KnownFrames(nothing, nothing.new_zeros(num, nothing.shape[2], dtype=torch.bool))
@@ -261,21 +270,40 @@ class Generator(nn.Module):
         if self.autoencoder is None:
             denoise = clip_data(denoise, self.path, 1.0)
         x = choice.run(self.path, denoise, x, start, generator, progress)
-        if known is not None:
+        if known is not None and self.autoencoder is None:
             x = torch.where(known.mask[:, None, :, None, None], known.data, x)
         return x
 
     def start_time(self, strength: float) -> float | None:
-        """The time at which data are noised to `strength`; None for that of noise alone."""
+        """The time at which σ/α is strength / (1 - strength), the same amount of noise on every path; None for the time
+        of noise alone."""
         if strength == 1:
             return None
-        time = self.path.data_time + strength * (self.path.noise_time - self.path.data_time)
-        return float(round(time)) if isinstance(self.path, paths.VariancePreserving) else time
+        log_snr = torch.tensor(2 * math.log((1 - strength) / strength), dtype=torch.float64)
+        time = self.path.time_at(log_snr).item()
+        return max(0.0, float(round(time))) if isinstance(self.path, paths.VariancePreserving) else time
 
     @torch.no_grad()
     def encode(self, frames: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         """The data of pictures or clips in [-1, 1]."""
         return frames if self.autoencoder is None else self.autoencoder.encode(frames)
+
+    @torch.no_grad()
+    def known_of(
+        self, frames: Float[Tensor, "b c t h w"], first: Int[Tensor, "b"], last: Int[Tensor, "b"]
+    ) -> KnownFrames:
+        """What is known of clips in [-1, 1] whose `first` and `last` frames are, counted in frames of the data.
+
+        An autoencoder's latents also tell of frames before them, so the last ones are encoded as clips of their own.
+        """
+        known = known_ends(self.encode(frames), first, last)
+        if self.autoencoder is None:
+            return known
+        data = known.data.clone()
+        for count in sorted(set(last.tolist()) - {0}):
+            rows = last == count
+            data[rows, :, -count:] = self.encode(frames[rows, :, -count * self.autoencoder.time_factor :])
+        return KnownFrames(data, known.mask)
 
     @torch.no_grad()
     def decode(self, data: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
@@ -319,12 +347,15 @@ class Generator(nn.Module):
         return guided(denoise, label, torch.full_like(label, self.null_label), guidance)
 
 
-_PATHS: dict[str, Callable[[], paths.Path]] = {
-    "linear": paths.VariancePreserving.linear,
-    "cosine": paths.VariancePreserving.cosine,
-    "karras": paths.KarrasPath,
-    "flow": paths.RectifiedFlow,
-}
+def _path(config: GeneratorConfig) -> paths.Path:
+    made: dict[str, Callable[[], paths.Path]] = {
+        "linear": paths.VariancePreserving.linear,
+        "cosine": paths.VariancePreserving.cosine,
+        # latents have unit variance, pictures about a quarter
+        "karras": lambda: paths.KarrasPath(data_std=0.5 if config.autoencoder is None else 1.0),
+        "flow": paths.RectifiedFlow,
+    }
+    return made[config.path]()
 
 
 def _network(config: GeneratorConfig) -> VideoDiT | UNet3D:

