@@ -72,6 +72,7 @@ def test_without_a_heading_a_thing_stands_along_the_nearest_lane(street):
         line_colors=np.full(2, LineColor.NONE, np.int64),
         line_widths=np.zeros(2, np.float32),
         line_dashes=np.zeros((2, 2), np.float32),
+        line_speed_limits=np.zeros(2, np.float32),
     )
     boxes = edit.apply_edits([put("wall", 50, 8), put("wall", 50, 24)], lanes).layout.boxes
     assert np.abs(boxes[1:, BoxColumn.YAW]) == pytest.approx([0.0, np.pi])
