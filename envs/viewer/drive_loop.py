@@ -130,7 +130,7 @@ class DriveLoop:
             if name not in ("record", "autopilot", "keep"):
                 self.paused = False
             self._commands.append(_SESSION_COMMANDS[name])
-        elif name.isdigit():
+        elif name in tuple("123456789"):
             self.paused = False
             self._commands.append(lambda session: session.pick_start(int(name)))
         else:

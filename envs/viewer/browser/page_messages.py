@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -115,10 +115,10 @@ def _count(message: Mapping[str, Any], name: str) -> int:
 def _number(values: Any, name: str, least: float | None) -> float:
     """A number from `least` to 1, or any that is finite."""
     value = values.get(name) if isinstance(values, dict) else None
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
         raise ValueError(f"{name} {value!r:.40}; right would be a finite number")
     if least is not None and not least <= value <= 1:
-        raise ValueError(f"{name} {value}; right would be in [{least:g}, 1]")
+        raise ValueError(f"{name} {value!r:.40}; right would be in [{least:g}, 1]")
     return float(value)
 
 

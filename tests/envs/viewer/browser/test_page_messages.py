@@ -45,6 +45,7 @@ def test_the_other_messages_carry_their_value():
             '{"kind": "held", "keys": [], "pointer": null, "pads": [{"stick": 2}]}',
             r"stick 2; right would be in",
         ),
+        ('{"kind": "click", "view": 0, "x": ' + "9" * 400 + ', "y": 0}', "x 9{40}; right would be a finite"),
         ('{"kind": "click", "view": -1, "x": 0, "y": 0}', "view -1; right would be a whole number"),
         ('{"kind": "click", "view": 0, "x": 1.5, "y": 0}', r"x 1.5; right would be in \[0, 1\]"),
         ('{"kind": "drawn", "number": true}', "number True"),
