@@ -117,7 +117,7 @@ class LearnedWorld:
         clip = self._choose_start(drawn, options)
         clip, place = begin_if_endless(self.model, clip, noise_seed, options)
         context = clip.last(min(len(clip.vehicles), self.model.config.num_context))
-        self._state = self.model.begin(
+        state = self.model.begin(
             [context],
             [noise_seed],
             full_signals=self.config.trust_signals == "full",
@@ -127,14 +127,13 @@ class LearnedWorld:
         if "start_pose" in options:
             if place is not None:
                 raise ValueError("start_pose is of a start whose route ends: it cannot be given to an endless drive")
-            self._state, context = stand_at(self.model, self._state, context, options["start_pose"])
+            state, context = stand_at(self.model, state, context, options["start_pose"])
             clip = context
-        self._past = past_of(context, self.config.pictures)
-        self._scripted, self._placed = None, PlacedActors.none()
+        scripted = None
         if "scripted_actors" in options:
-            self._state, self._scripted = begin_scripted_actors(
-                options["scripted_actors"], clip, self._state, self.model.config.vehicle
-            )
+            state, scripted = begin_scripted_actors(options["scripted_actors"], clip, state, self.model.config.vehicle)
+        self._state, self._past = state, past_of(context, self.config.pictures)
+        self._scripted, self._placed = scripted, PlacedActors.none()
         try:
             return self._change(options.get("layout", ()))
         except ValueError:

@@ -60,6 +60,17 @@ def test_a_pose_that_is_not_on_the_route_is_refused_with_where_that_runs(world, 
         world.reset(0, {"start_index": 0, "start_pose": pose})
 
 
+def test_after_a_refusal_the_drive_of_before_goes_on(world):
+    def step_after(*refused):
+        world.reset(0, {"start_index": 0, "start_pose": (50.0, 0.0, 0.0)})
+        for pose in refused:
+            with pytest.raises(ValueError, match="beside the start's route"):
+                world.reset(1, {"start_index": 0, "start_pose": pose})
+        return world.step(THROTTLE).vehicle
+
+    np.testing.assert_allclose(step_after((40.0, 9.0, 0.0)), step_after(), atol=1e-6)
+
+
 def test_a_start_that_does_not_know_its_ground_is_refused():
     world = LearnedWorld(LearnedWorldConfig(pictures=False), model=random_model(), starts=[clip_with(4, 5.0)])
     with pytest.raises(ValueError, match="needs a start that tells its route, ground and road users"):
