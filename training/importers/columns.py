@@ -97,7 +97,8 @@ class Column:
         factor: from its unit to the SI one.
         offset: what is added to that [SI].
         unit: as a report says it.
-        assumed: whether neither its name nor the user tells the unit.
+        assumed: whether neither its name nor the user tells the unit, or from where an angle is counted.
+        positive_left: whether it is so by construction, in a left-handed source too.
     """
 
     quantity: str
@@ -105,6 +106,7 @@ class Column:
     offset: float = 0.0
     unit: str = ""
     assumed: bool = False
+    positive_left: bool = False
 
     def convert(self, values: np.ndarray, left_handed: bool) -> np.ndarray:
         """Values [n] in SI units and our frame; `left_handed` as of `DriveOptions`."""
@@ -118,7 +120,7 @@ class Column:
 
     def _mirrored(self, left_handed: bool) -> bool:
         """Whether its values are counted positive to the right; a compass says itself which way it turns."""
-        return left_handed and self.quantity in _MIRRORED and self.offset == 0
+        return left_handed and self.quantity in _MIRRORED and self.offset == 0 and not self.positive_left
 
 
 def recognise(header: str) -> Column | None:
@@ -151,7 +153,10 @@ def in_si(quantity: str) -> Column:
 def _with_unit(name: str, unit: str) -> Column | None:
     quantity = _ALIASES.get(name, name)
     known = _UNITS.get(quantity, {}).get(unit)
-    return None if known is None else Column(quantity, known.factor, known.offset, known.label)
+    if known is None:
+        return None
+    perhaps_compass = (name, unit) == ("heading", "deg")  # taken as a yaw, counter-clockwise from x
+    return Column(quantity, known.factor, known.offset, known.label, assumed=perhaps_compass)
 
 
 def choose_columns(recognised: Mapping[str, Column | None], assigned: Sequence[str], where: str) -> dict[str, Column]:
@@ -234,7 +239,7 @@ def check_values(header: str, column: Column, values: np.ndarray, place: Callabl
         raise ValueError(f"{place(k)}: {column.quantity} is {values[k]:g}, outside [{low:g}, {high:g}]: {guess}")
     limit, advice = _PLAUSIBLE.get(column.quantity, (math.inf, ""))
     bad = np.flatnonzero(np.abs(values) > limit + 1e-3)
-    if column.assumed and len(bad):
+    if column.assumed and column.factor == 1 and len(bad):  # with another factor its unit is known
         k = int(bad[0])
         raise ValueError(
             f"{place(k)}: {header} is {values[k]:g}, but no {column.quantity} in {column.unit} is over {limit:.3g}: "

@@ -111,10 +111,14 @@ def _signals(
     features = {part.feature for source in sources.values() for part, _ in source.terms}
     columns = {feature: _numbers(table, feature, where) for feature in features}
     signals = {}
+
+    def place(row: int) -> str:
+        return f"{where}, row {row}"
+
     for quantity, source in sources.items():
-        values = source.column.convert(values_of(source, columns), left_handed)
+        values = source.column.convert(values_of(source, columns, place), left_handed)
         known = np.isfinite(values)
-        check_values(source.header, source.column, values, lambda k: f"{where}, row {k}")
+        check_values(source.header, source.column, values, place)
         if known.any():
             signals[quantity] = Signal(times[known], values[known])
     return signals

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,13 @@ class Source:
         column: how the sum is converted.
         terms: parts of features and what each is multiplied by.
         header: what a report calls it.
+        one_at_a_time: whether of the terms at most one may be other than 0 at a time.
     """
 
     column: Column
     terms: tuple[tuple[Part, float], ...]
     header: str
+    one_at_a_time: bool = False
 
     def origin(self, left_handed: bool) -> Origin:
         """What a report says of it."""
@@ -142,7 +144,12 @@ def _button_sources(parts: Mapping[str, Part], names: Mapping[str, str]) -> dict
             }
             headers = {"steer": "left - right", "throttle": "forward + backward", "reverse": "backward"}
             return {
-                name: Source(column=in_si(name), terms=terms[name], header=f"{feature}: {headers[name]}")
+                name: Source(
+                    column=replace(in_si(name), positive_left=True),
+                    terms=terms[name],
+                    header=f"{feature}: {headers[name]}",
+                    one_at_a_time=name == "throttle",
+                )
                 for name in terms
             }
     return {}
@@ -176,6 +183,23 @@ def _is_depth(feature: Mapping[str, Any]) -> bool:
     return bool(info.get("is_depth_map") or info.get("video.is_depth_map") or "classes" in info)
 
 
-def values_of(source: Source, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The sum [n] that a source is, before its conversion, from the features' values [n, d]."""
-    return np.sum([factor * columns[part.feature][:, part.index] for part, factor in source.terms], axis=0)
+def values_of(source: Source, columns: Mapping[str, np.ndarray], place: Callable[[int], str]) -> np.ndarray:
+    """The sum [n] that a source is, before its conversion.
+
+    Args:
+        source: the quantity's.
+        columns: the features' values [n, d].
+        place: where the value of an index stands, for messages.
+
+    Raises:
+        ValueError: terms of which one at a time may be held are held together; names place and values.
+    """
+    terms = np.stack([factor * columns[part.feature][:, part.index] for part, factor in source.terms])
+    together = np.flatnonzero((np.nan_to_num(terms) != 0).sum(axis=0) > 1)
+    if source.one_at_a_time and len(together):
+        k, quantity = int(together[0]), source.column.quantity
+        raise ValueError(
+            f"{place(k)}: {source.header} are {' and '.join(f'{value:g}' for value in terms[:, k])}, held together; "
+            f"right would be one at a time: mend these {len(together)} rows, or assign {quantity}=COLUMN"
+        )
+    return terms.sum(axis=0)

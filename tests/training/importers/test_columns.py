@@ -66,6 +66,15 @@ def test_a_unit_that_the_user_gives_is_believed(tmp_path):
     assert read_states(tmp_path / "s.csv", ["yaw=heading:rad"]).signals["yaw"].values[1] == 93
 
 
+@pytest.mark.parametrize("header", ["heading_deg", "heading (deg)", "Heading [°]"])
+def test_a_heading_in_degrees_may_be_a_compass_and_is_called_assumed(tmp_path, header):
+    (tmp_path / "s.csv").write_text(f"t,{header}\n0,1\n0.1,400\n", encoding="utf-8")
+    recording = read_states(tmp_path / "s.csv")
+    assert recording.signals["yaw"].values[1] == pytest.approx(np.radians(400))  # their unit is no guess
+    assert recording.origins["yaw"].unit == "°, assumed"
+    assert read_states(tmp_path / "s.csv", [f"yaw={header}:deg"]).origins["yaw"].unit == "°"
+
+
 @pytest.mark.parametrize(
     ("factor", "unit"), [(1, "s, assumed"), (1e3, "ms, by their size"), (1e9, "ns, by their size")]
 )

@@ -92,6 +92,28 @@ def test_a_car_that_is_steered_by_four_keys(tmp_path):
     assert signals["reverse"].values[:2].tolist() == [0, 1]
 
 
+def write_keys(root, *rows):
+    pressed = np.resize(np.array(rows, float), (50, 4))
+    write_dataset(root, {"action": pressed}, {"action": ["forward", "backward", "left", "right"]}, FRONT)
+
+
+def test_the_left_key_is_left_in_a_left_handed_dataset_too(tmp_path):
+    write_keys(tmp_path / "theirs", [1, 0, 1, 0], [0, 1, 0, 1])
+    recording = read_lerobot(tmp_path / "theirs", left_handed=True)[0]
+    assert recording.signals["steer"].values[:2].tolist() == [1, -1]
+    assert "positive left" in recording.origins["steer"].unit
+
+
+def test_keys_held_against_one_another_are_refused_by_name(tmp_path):
+    write_keys(tmp_path / "theirs", [1, 0, 0, 0], [1, 1, 0, 0])
+    with pytest.raises(
+        ValueError, match=r"row 1: action: forward \+ backward are 1 and 1, held together.*throttle=COL"
+    ):
+        read_lerobot(tmp_path / "theirs")
+    signals = read_lerobot(tmp_path / "theirs", columns=["throttle=action.forward"])[0].signals
+    assert signals["throttle"].values[:2].tolist() == [1, 1]
+
+
 def test_a_commanded_speed_is_not_the_speed_unless_it_is_assigned(tmp_path):
     write_dataset(tmp_path / "theirs", {"action": CONTROLS}, {"action": ["steering", "speed", "x"]}, FRONT)
     assert read_lerobot(tmp_path / "theirs")[0].signals.keys() == {"steer"}
