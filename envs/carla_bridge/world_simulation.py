@@ -254,13 +254,16 @@ class WorldSimulation:
         s, aside, yaw = self._route.project(np.array(pose[:2]))
         if abs(aside) <= MOST_ASIDE and abs(wrap_angle(pose[2] - yaw)) <= MOST_TURNED:
             return
-        nearest, first, *_, last = poses_to_carla(
+        nearest, *points = poses_to_carla(
             np.array([self._route.pose_at(s, 0.0, 0.0), *self.spawn_poses.tolist()])
         ).tolist()
+        first, last = (f"x={x:.1f} y={y:.1f}" for x, y, _ in (points[0], points[-1]))
+        spawns = f"{len(points)} spawn points, every {SPAWN_STEP:g} m, run from {first} to {last}"
+        if len(points) == 1:
+            spawns = f"only spawn point is at {first}"
         raise ValueError(
             f"Spawn failed: {abs(aside):.1f} m beside the route along which this world can be entered, nearest to it "
-            f"at x={nearest[0]:.1f} y={nearest[1]:.1f} yaw={nearest[2]:.0f}; its {len(self.spawn_poses)} spawn points, "
-            f"every {SPAWN_STEP:g} m, run from x={first[0]:.1f} y={first[1]:.1f} to x={last[0]:.1f} y={last[1]:.1f} "
+            f"at x={nearest[0]:.1f} y={nearest[1]:.1f} yaw={nearest[2]:.0f}; its {spawns} "
             f"(world.get_map().get_spawn_points())"
         )
 

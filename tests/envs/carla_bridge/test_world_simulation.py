@@ -1,9 +1,12 @@
 """Any world behind the bridge: the learned one serves depth and classes beside colours."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from known_clips import clip_with
+from tiny_model import random_model
 
 from envs.carla_bridge.simulation import view_of
 from envs.carla_bridge.world_simulation import WorldSimulation
@@ -39,3 +42,19 @@ def test_a_client_may_ask_for_another_size(simulation: WorldSimulation) -> None:
     classes = simulation.image(small, "semantic")
     assert classes.shape == (48, 64)
     assert set(np.unique(classes).tolist()) <= set(SemanticClass)
+
+
+@pytest.mark.parametrize(
+    ("length", "spawns"),
+    [
+        pytest.param(30, "its only spawn point is at x=0.0 y=-?0.0", id="short"),
+        pytest.param(90, "its 4 spawn points, every 20 m, run from x=0.0 y=-?0.0 to x=60.0 y=-?0.0", id="long"),
+    ],
+)
+def test_a_spawn_beside_the_route_is_refused_with_the_spawn_points_there_are(length: int, spawns: str) -> None:
+    clip = clip_with(4, 5.0)
+    clip = replace(clip, route=clip.route[:length], lanes=clip.lanes[:length])
+    world = LearnedWorld(LearnedWorldConfig(pictures=False), model=random_model(), starts=[clip])
+    served = WorldSimulation(world, VehicleModel(), {"Start_000": {"start_index": 0}})
+    with pytest.raises(ValueError, match=f"Spawn failed: 9.0 m beside the route .*; {spawns} "):
+        served.begin((10.0, 9.0, 0.0), seed=0, traffic=True)
