@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,6 +126,7 @@ class ActorMethods:
     def apply_control_to_vehicle(self, actor: int, control: list) -> None:
         """Of the ego, and of vehicles that clients have spawned: all obey it by the ego's vehicle model."""
         throttle, steer, brake, hand_brake, reverse, *_ = control
+        _check_finite(actor, "VehicleControl", {"throttle": throttle, "steer": steer, "brake": brake})
         given = control_from_carla(throttle, steer, brake, hand_brake, reverse)
         if self._registry.get(actor) is self._registry.ego:
             self._bridge.control = given
@@ -144,7 +146,8 @@ class ActorMethods:
 
     def apply_control_to_walker(self, actor: int, control: list) -> None:
         """Of walkers that clients have spawned; nobody jumps."""
-        (x, y, _), speed, _ = control
+        (x, y, z), speed, _ = control
+        _check_finite(actor, "WalkerControl", {"direction.x": x, "direction.y": y, "direction.z": z, "speed": speed})
         self._registry.walking(actor).walk = (float(x), float(y), max(0.0, float(speed)))
 
     def set_actor_target_velocity(self, actor: int, velocity: list) -> None:
@@ -239,3 +242,10 @@ class ActorMethods:
                 self._registry.get(actor)  # a Traffic Manager is the client's own, and sends controls
             case _:
                 raise RefusedError(f"this world knows no command {name}")
+
+
+def _check_finite(actor: int, control: str, values: Mapping[str, float]) -> None:
+    """Refuse a control that would put the actor nowhere for ever."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise RefusedError(f"{control} of actor {actor}: {name} is {value}; right would be a finite number")

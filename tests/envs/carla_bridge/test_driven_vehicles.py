@@ -63,3 +63,20 @@ def test_who_is_no_vehicle_obeys_no_control(bridge):
     walker = spawn(bridge, "walker.pedestrian.0001")
     with pytest.raises(RefusedError, match="is no vehicle"):
         methods_of(bridge)["apply_control_to_vehicle"].call(walker.id, RIGHT_TURN)
+
+
+@pytest.mark.parametrize(
+    ("blueprint", "method", "control", "named"),
+    [
+        ("walker.pedestrian.0001", "walker", [[np.nan, 1.0, 0.0], 1.5, False], "direction.x is nan"),
+        ("walker.pedestrian.0001", "walker", [[0.0, 1.0, 0.0], np.inf, False], "speed is inf"),
+        ("vehicle.tesla.model3", "vehicle", [0.6, np.nan, *RIGHT_TURN[2:]], "steer is nan"),
+    ],
+)
+def test_a_control_that_is_not_finite_is_refused_and_moves_nobody(bridge, blueprint, method, control, named):
+    actor = spawn(bridge, blueprint)
+    before = actor.location
+    with pytest.raises(RefusedError, match=f"of actor {actor.id}: {named}; right would be a finite number"):
+        methods_of(bridge)[f"apply_control_to_{method}"].call(actor.id, control)
+    step(bridge)
+    assert actor.location == before

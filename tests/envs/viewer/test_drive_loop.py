@@ -71,6 +71,8 @@ def test_options_of_a_world_refuse_another_and_the_key_goes_through_all(drive, t
 
 
 def test_what_concerns_the_face_is_left_to_it(drive):
-    assert [name for name in ("clean", "help", "screenshot", "quit", "fly", "0", "12", "²") if drive.command(name)] == []
+    assert [
+        name for name in ("clean", "help", "screenshot", "quit", "fly", "0", "12", "²") if drive.command(name)
+    ] == []
     assert drive.command("overlay")
     assert drive.status().overlay
