@@ -23,7 +23,7 @@ from scenarios.workers import ClusterWorkers
 ray = pytest.importorskip("ray", reason="the extra ray")
 CASES = [SCENARIOS["cut_in"].draw(seed) for seed in range(3)]
 MACHINE = {"num_cpus": 1, "object_store_memory": 100 * 2**20, "include_dashboard": False}
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def run_twice(verb: str, options: str, address: str) -> None:
             env=environment(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=270,
         )
         for out, more in ((f"{verb}_here", ()), (f"{verb}_there", ("--ray", address)))
     ]
