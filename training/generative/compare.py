@@ -14,7 +14,7 @@ from torch import nn
 
 from training.data.pictures.clips import Clips, open_clips
 from training.data.pictures.labelled import LabelledPictures, open_pictures
-from training.generative.measuring import draw_batch, frames_per_latent, judge, step_megabytes, time_steps
+from training.generative.measuring import check_known, draw_batch, judge, step_megabytes, time_steps
 from training.generative.recipes import RecipeName, Size, generative_recipe
 from training.stages.distributed import process_device
 from training.stages.randomness import seeded
@@ -123,7 +123,7 @@ def compare_models(config: CompareModelsConfig) -> list[ModelMeasures]:
     data = [open_items(made, config) for made in models]
     for made in models:
         if made.sees_known:
-            frames_per_latent(made, config.num_known)
+            check_known(made, config.num_known)
     batches = [draw_batch(items, config.batch_size, config.seed, device) for items in data]
     seconds = time_steps(models, batches, config.repeats)
     config.out.mkdir(parents=True, exist_ok=True)

@@ -182,7 +182,7 @@ def _fill(
     last: int,
 ) -> Float[Tensor, "b c t h w"]:
     """Clips whose `first` and `last` frames are those of `frames`, and all others made."""
-    factor = 1 if made.autoencoder is None else made.autoencoder.time_factor
+    factor = made.frames_per_latent
     if first % factor:
         raise ValueError(f"num_known must be a multiple of {factor}, as a latent is of so many frames, got {first}")
     missing = made.config.num_frames - frames.shape[2]

@@ -111,17 +111,16 @@ def _step_of(config: GeneratorConfig, batch_size: int, device: str) -> None:
     train_step(made, pixels, label)
 
 
-def frames_per_latent(made: Generator, num_known: int) -> int:
-    """How many frames one of the generator's data stands for.
+def check_known(made: Generator, num_known: int) -> None:
+    """Refuse a number of known frames from which nothing can be predicted.
 
     Raises:
         ValueError: `num_known` frames leave nothing to predict, or are no whole number of latents.
     """
-    factor = 1 if made.autoencoder is None else made.autoencoder.time_factor
+    factor = made.frames_per_latent
     if num_known % factor or not 0 < num_known < made.config.num_frames:
         most = made.config.num_frames - factor
         raise ValueError(f"num_known must be a multiple of {factor} from {factor} to {most}, got {num_known}")
-    return factor
 
 
 def judge(
@@ -145,8 +144,8 @@ def judge(
     data = made.encode(pixels)
     known, begin, strength, first = None, None, 1.0, 0
     if made.sees_known:
-        factor = frames_per_latent(made, num_known)
-        count = torch.full((len(data),), num_known // factor, device=data.device)
+        check_known(made, num_known)
+        count = torch.full((len(data),), num_known // made.frames_per_latent, device=data.device)
         known, first = known_ends(data, count, torch.zeros_like(count)), num_known
     else:
         begin, strength = data, NOISE_STRENGTH

@@ -112,7 +112,7 @@ def _loop(num_steps: int, rate: float) -> LoopConfig:
 
 
 _IMAGE_SIZES: dict[Size, tuple[int, int, int]] = {"debug": (32, 2, 2), "mini": (128, 6, 4), "default": (256, 6, 8)}
-"""Width, depth and heads; "mini" learns digits on a CPU in minutes, "default" is CIFAR-10's small one."""
+"""Width, depth and heads; "mini" is meant for digits on a CPU, "default" is CIFAR-10's small one."""
 
 
 def _image(size: Size, *, rotary: bool, objective: ObjectiveName) -> GenerativeRecipe:

@@ -46,16 +46,12 @@ def train_autoencoder(
         made = autoencoder.decode_raw(mean + (0.5 * log_variance).exp() * noise)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         error = (made - frames).abs().mean()
-        edges = sum((_differences(made, axis) - _differences(frames, axis)).abs().mean() for axis in (-1, -2))
+        edges = sum((made.diff(dim=axis) - frames.diff(dim=axis)).abs().mean() for axis in (-1, -2))
         return {"loss": error + GRADIENT_WEIGHT * edges + KL_WEIGHT * divergence, "error": error, "kl": divergence}
 
     TrainLoop(autoencoder, loss, loop, folder).run("autoencoder")
     _measure_latents(autoencoder, clips, device)
     finish_stage(autoencoder, path)
-
-
-def _differences(frames: Float[Tensor, "... h w"], axis: int) -> Tensor:
-    return frames.diff(dim=axis)
 
 
 @torch.no_grad()

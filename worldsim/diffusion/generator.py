@@ -196,6 +196,11 @@ class Generator(nn.Module):
         """Whether it can be told frames that are known."""
         return self.config.network.known_channels > 0
 
+    @property
+    def frames_per_latent(self) -> int:
+        """How many frames of a clip one of the data stands for."""
+        return 1 if self.autoencoder is None else self.autoencoder.time_factor
+
     def losses(
         self,
         data: Float[Tensor, "b ..."],
@@ -302,7 +307,7 @@ class Generator(nn.Module):
         data = known.data.clone()
         for count in sorted(set(last.tolist()) - {0}):
             rows = last == count
-            data[rows, :, -count:] = self.encode(frames[rows, :, -count * self.autoencoder.time_factor :])
+            data[rows, :, -count:] = self.encode(frames[rows, :, -count * self.frames_per_latent :])
         return KnownFrames(data, known.mask)
 
     @torch.no_grad()
