@@ -25,7 +25,11 @@ def place(world: RoadWorld, *rows: tuple[float, float, float, float]) -> None:
     objects = Objects(boxes=boxes, speeds=np.zeros(n), kinds=np.full(n, int(ObjectKind.CAR)), z=table[:, 3])
     episode.traffic.place(
         ExternalActors(
-            objects=objects, heights=np.full(n, 1.5), colors=np.zeros((n, 3), np.uint8), braking=np.zeros(n, bool)
+            ids=np.arange(n),
+            objects=objects,
+            heights=np.full(n, 1.5),
+            colors=np.zeros((n, 3), np.uint8),
+            braking=np.zeros(n, bool),
         )
     )
     world.restore(episode)
