@@ -157,6 +157,16 @@ def _compare_models():
     return CompareModelsConfig, run
 
 
+def _evaluate_generator():
+    """Judge made pictures: of their class, true, varied, no copies; several samplers and guidances side by side."""
+    from training.generative.evaluate import EvaluateGeneratorConfig, evaluate_generator
+
+    def run(config: EvaluateGeneratorConfig) -> None:
+        evaluate_generator(config)
+
+    return EvaluateGeneratorConfig, run
+
+
 def _clone():
     """Train the planners that imitate the lane follower, from camera frames or (PlanT) from tracked states; resumes."""
     from training.clone import CloneConfig, clone
@@ -213,6 +223,7 @@ VERBS: dict[str, Verb] = {
         _train_generator,
         _generate,
         _compare_models,
+        _evaluate_generator,
         _clone,
         _evaluate,
         _benchmark,

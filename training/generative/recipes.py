@@ -112,7 +112,7 @@ def _loop(num_steps: int, rate: float) -> LoopConfig:
 
 
 _IMAGE_SIZES: dict[Size, tuple[int, int, int]] = {"debug": (32, 2, 2), "mini": (128, 6, 4), "default": (256, 6, 8)}
-"""Width, depth and heads; "mini" is meant for digits on a CPU, "default" is CIFAR-10's small one."""
+"""Width, depth and heads; "mini" is for 8 x 8 digits on a CPU, in patches of 2, "default" is CIFAR-10's small one."""
 
 
 def _image(size: Size, *, rotary: bool, objective: ObjectiveName) -> GenerativeRecipe:
@@ -123,14 +123,16 @@ def _image(size: Size, *, rotary: bool, objective: ObjectiveName) -> GenerativeR
             width=width,
             depth=depth,
             num_heads=num_heads,
-            patch=4,
+            patch=2 if size == "mini" else 4,
             attention="space",
             positions="rotary" if rotary else "absolute",
             qk_norm=rotary,
         ),
         objective=objective,
-        loop=_loop({"debug": 20, "mini": 3000, "default": 100_000}[size], 1e-3 if size == "mini" else 3e-4),
+        loop=_loop({"debug": 20, "mini": 4400, "default": 100_000}[size], 1e-3 if size == "mini" else 3e-4),
         batch_size={"debug": 8, "mini": 64, "default": 128}[size],
+        height=8 if size == "mini" else 32,
+        width=8 if size == "mini" else 32,
     )
 
 
