@@ -30,10 +30,11 @@ def test_every_picture_is_in_the_tree_and_made_by_a_script(make_images):
     import make_drivers
     import make_editing
     import make_endless
+    import make_generators
     import make_maps
 
     found = [*make_images.IMAGES.glob("*.jpg"), *make_images.IMAGES.glob("*.webp")]
-    scripts = (make_images, make_browser, make_drivers, make_editing, make_endless)
+    scripts = (make_images, make_browser, make_drivers, make_editing, make_endless, make_generators)
     made = [*(name for script in scripts for name in script.PICTURES), Path(make_maps.PICTURE_NAME).stem]
     assert sorted(path.stem for path in found) == sorted(made)
 

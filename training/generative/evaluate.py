@@ -110,6 +110,7 @@ class Quality:
         frechet: distance from the training pictures, in the classifier's features.
         above_first: how much farther than the first setting of the same model.
         seconds: of sampling, by the process' clock of the CPU.
+        samples: their folder below `out`; the first NUM_SHOWN are drawn beside it as a .png.
     """
 
     model: str
@@ -123,6 +124,7 @@ class Quality:
     frechet: Distance
     above_first: Distance
     seconds: float
+    samples: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +229,7 @@ class _Judge:
                     frechet=distance[0],
                     above_first=difference(distance, first),
                     seconds=sampled.seconds,
+                    samples=str(folder.relative_to(self.config.out)),
                 )
             )
             save_grid(pictures[:NUM_SHOWN], folder)

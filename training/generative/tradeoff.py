@@ -24,7 +24,8 @@ def save_tradeoff(qualities: Sequence[Quality], path: Path) -> None:
     for model, sampling in dict.fromkeys((q.model, q.sampling) for q in qualities):
         curve = sorted((q for q in qualities if (q.model, q.sampling) == (model, sampling)), key=lambda q: q.guidance)
         scales = [q.guidance for q in curve]
-        name = f"{model}, {sampling}"
+        folder = Path(model)
+        name = f"{folder.parent.name if folder.name == 'checkpoint' else folder.name}, {sampling}"
         recall, precision = ([getattr(q.sets, side) for q in curve] for side in ("recall", "precision"))
         sets.plot(recall, precision, "o-", label=name)
         for x, y, scale in zip(recall, precision, scales, strict=True):
