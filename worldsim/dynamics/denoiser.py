@@ -149,6 +149,7 @@ class Denoiser(nn.Module):
         past: tuple[KeyValue, ...] | None = None,
         inputs: DenoiserInputs | None = None,
         tokens_only: bool = False,
+        window: int | None = None,
     ) -> Denoised:
         """Estimate the data of `noisy` frames at flow times `tau`.
 
@@ -156,11 +157,12 @@ class Denoiser(nn.Module):
             previous: latents before each frame, newest first.
             inputs: from `prepare_inputs`, if at hand already.
             tokens_only: for the clean pass that fills the cache; `data` is then `noisy`.
+            window: past frames a frame attends to, if not those of the network's config.
         """
         if inputs is None:
             inputs = self.prepare_inputs(previous, conditions)
         stacked = self.stack(noisy, previous, inputs)
-        out = self.dit(stacked, tau, conditions, times, past, tokens_only)
+        out = self.dit(stacked, tau, conditions, times, past, tokens_only, window)
         mean, std = posterior(noisy, tau, inputs.std)
         data = noisy if tokens_only else mean + std * out.rest
         return Denoised(data, mean, std, out.rest, out.tokens, out.cache)

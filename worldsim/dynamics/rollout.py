@@ -123,11 +123,13 @@ def prefill(
     latents: Float[Tensor, "b t c h w"],
     conditions: Conditions,
     retrieved: RetrievedFrames | None = None,
+    window: int | None = None,
 ) -> LatentState:
     """The state after clean `latents`; one parallel pass.
 
     Args:
         retrieved: what is retrieved for these frames; None for nothing.
+        window: past frames a frame attends to, if not those of the network's config.
 
     Raises:
         ValueError: the network is not causal.
@@ -141,11 +143,11 @@ def prefill(
 
     inputs = denoiser.prepare_inputs(previous, conditions, retrieved)
     clean = torch.ones((b, t), device=latents.device)
-    out = denoiser(latents, clean, previous, conditions, times, inputs=inputs, tokens_only=True)
+    out = denoiser(latents, clean, previous, conditions, times, inputs=inputs, tokens_only=True, window=window)
 
     return LatentState(
         latents=torch.cat([latents[:, -1:], shift_previous(latents, NUM_KEPT - 1)[:, -1]], dim=1),
-        cache=_newest(denoiser, out.cache),
+        cache=_newest(denoiser, out.cache, window),
         frames=(t - 1,) * b,
         signals=latents.new_zeros(b, len(LATENT_SIGNALS) - 1),
     )
@@ -160,6 +162,7 @@ def advance(
     passes: list[SamplingPass] | None = None,
     retrieved: RetrievedFrames | None = None,
     other_noise: Float[Tensor, "b 1 c h w"] | None = None,
+    window: int | None = None,
 ) -> LatentState:
     """One frame on: sample the latent; the cache gets its keys and values from the last sampling pass, or from a pass
     of the clean latent after it (`clean_cache`).
@@ -169,6 +172,8 @@ def advance(
         passes: gets the frame's last sampling pass.
         retrieved: what is retrieved for the frame; None for nothing.
         other_noise: asks for one pass and one signal more, `seed_disagreement`.
+        window: past frames the next one attends to, if not those of the network's config; at most as many as the state
+            was made with.
     """
     config = denoiser.dit.config
     frames = tuple(frame + 1 for frame in state.frames)
@@ -179,17 +184,18 @@ def advance(
     past = tuple(kv.with_room(num_tokens) for kv in state.cache)
     context = FrameContext(previous, conditions, times, past, inputs)
 
-    sample = _sample(denoiser, context, noise, num_steps, other_noise)
+    sample = _sample(denoiser, context, noise, num_steps, other_noise, window)
     if passes is not None:
         passes.append(sample.last_pass)
     latent = denoiser.constrain(sample.data, inputs)
 
     cache = sample.cache
     if config.clean_cache:  # later frames then attend to what was kept, not to what was still noisy
-        cache = denoiser(latent, torch.ones(times.shape, device=noise.device), *context, tokens_only=True).cache
+        clean = torch.ones(times.shape, device=noise.device)
+        cache = denoiser(latent, clean, *context, tokens_only=True, window=window).cache
     return state._replace(
         latents=torch.cat([latent, state.latents[:, : NUM_KEPT - 1]], dim=1),
-        cache=_newest(denoiser, cache),
+        cache=_newest(denoiser, cache, window),
         frames=frames,
         signals=_measure_signals(context, sample),
     )
@@ -201,6 +207,7 @@ def _sample(
     noise: Float[Tensor, "b 1 c h w"],
     num_steps: int,
     other_noise: Float[Tensor, "b 1 c h w"] | None,
+    window: int | None,
 ) -> LatentSample:
     """A latent from `noise`, and its first estimate from `other_noise`."""
     estimates: list[Tensor] = []
@@ -209,7 +216,7 @@ def _sample(
 
     def denoise(x: Tensor, tau: float) -> Prediction:
         nonlocal cache
-        out = denoiser(x, torch.full((len(x), 1), tau, device=x.device), *context)
+        out = denoiser(x, torch.full((len(x), 1), tau, device=x.device), *context, window=window)
         cache = out.cache
         estimates.append(out.data)
         passes.append(SamplingPass(x, tau))
@@ -239,9 +246,9 @@ def _rms(difference: Float[Tensor, "b t c h w"], unit: Float[Tensor, "b t c h w"
     return (difference / unit).square().mean((1, 2, 3, 4)).sqrt()
 
 
-def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...]) -> tuple[KeyValue, ...]:
-    """The cache cut to the window."""
-    keep = denoiser.dit.config.window * denoiser.dit.grid[0] * denoiser.dit.grid[1]
+def _newest(denoiser: Denoiser, cache: tuple[KeyValue, ...], window: int | None) -> tuple[KeyValue, ...]:
+    """The cache cut to the window, None for that of the network's config."""
+    keep = (denoiser.dit.config.window if window is None else window) * denoiser.dit.grid[0] * denoiser.dit.grid[1]
     return tuple(kv.newest(keep) for kv in cache)
 
 

@@ -142,6 +142,7 @@ class CausalDiT(nn.Module):
         times: Int[Tensor, "*slots t"],
         past: tuple[KeyValue, ...] | None = None,
         tokens_only: bool = False,
+        window: int | None = None,
     ) -> DiTOutput:
         """One pass over `t` frames.
 
@@ -152,6 +153,7 @@ class CausalDiT(nn.Module):
             times: frame numbers, one row for all slots or one for each.
             past: keys and values of older frames with room for these at the end; none is attended to beyond the window.
             tokens_only: leave out the convolutional head; `rest` is then empty.
+            window: past frames a frame attends to, if not those of the config.
 
         Raises:
             ValueError: a cache is given to a network that is not causal.
@@ -171,7 +173,8 @@ class CausalDiT(nn.Module):
         head_width = self.config.width // self.config.num_heads
         rotations = {axis: rotation_of(axial_angles(times, self.grid, head_width, axis)) for axis in set(self.axes)}
         num_past = past[0].keys.shape[2] // tokens.shape[2] - t if past else 0
-        masks = {axis: self._mask(axis, t, num_past, tokens) for axis in set(self.axes)}
+        window = self.config.window if window is None else window
+        masks = {axis: self._mask(axis, t, num_past, tokens, window) for axis in set(self.axes)}
 
         # blocks over space look at one frame alone: they have no cache
         cache: list[KeyValue] = []
@@ -195,9 +198,8 @@ class CausalDiT(nn.Module):
         rest = self.head_out(nn.functional.silu(self.head_norm(x)))
         return DiTOutput(rearrange(rest, "(b t) c h w -> b t c h w", b=b), tokens, tuple(cache))
 
-    def _mask(self, axis: Axis, num_frames: int, num_past: int, tokens: Tensor) -> Tensor | None:
+    def _mask(self, axis: Axis, num_frames: int, num_past: int, tokens: Tensor, window: int) -> Tensor | None:
         """Where tokens of `num_frames` frames may attend, after `num_past` others; None: everywhere."""
-        window = self.config.window
         if axis == "space" or not self.config.causal or (num_frames == 1 and num_past <= window):
             return None
         num_tokens = tokens.shape[2] if axis == "joint" else 1
