@@ -35,6 +35,25 @@ from envs.registration import register_envs  # noqa: E402
 
 if TYPE_CHECKING:
     from drivedit.command import main as main
+    from drivedit.config import ModelConfig as ModelConfig
+    from drivedit.config import StudentConfig as StudentConfig
+    from drivedit.config import VAEConfig as VAEConfig
+    from drivedit.data import AugmentationPipeline as AugmentationPipeline
+    from drivedit.data import VideoDataset as VideoDataset
+    from drivedit.data import VideoLoader as VideoLoader
+    from drivedit.data import VideoPreprocessor as VideoPreprocessor
+    from drivedit.evaluation import PerformanceBenchmark as PerformanceBenchmark
+    from drivedit.evaluation import SequenceEvaluator as SequenceEvaluator
+    from drivedit.evaluation import WorldModelBenchmark as WorldModelBenchmark
+    from drivedit.evaluation import compute_all_metrics as compute_all_metrics
+    from drivedit.inference import InferenceConfig as InferenceConfig
+    from drivedit.inference import StreamingRollout as StreamingRollout
+    from drivedit.models import VAE3D as VAE3D
+    from drivedit.models import DiTStudent as DiTStudent
+    from drivedit.models import DiTTeacher as DiTTeacher
+    from drivedit.models import MemoryBank as MemoryBank
+    from drivedit.training import DistillationTrainer as DistillationTrainer
+    from drivedit.training import SelfForcingTrainer as SelfForcingTrainer
     from envs.carla.carla_world import CarlaWorld as CarlaWorld
     from envs.carla.config import CarlaWorldConfig as CarlaWorldConfig
     from envs.carla.leaderboard_routes import LeaderboardRoute as LeaderboardRoute
@@ -79,18 +98,27 @@ if TYPE_CHECKING:
     from worldsim.world_model import WorldModel as WorldModel
 
 __all__ = [
+    "VAE3D",
     "ActorScript",
     "ActorState",
+    "AugmentationPipeline",
     "CarlaWorld",
     "CarlaWorldConfig",
     "Counterfactuals",
+    "DiTStudent",
+    "DiTTeacher",
+    "DistillationTrainer",
     "DrivingEnv",
     "DrivingEnvConfig",
     "DrivingVectorEnv",
+    "InferenceConfig",
     "LeaderboardRoute",
     "LearnedWorld",
     "LearnedWorldConfig",
+    "MemoryBank",
+    "ModelConfig",
     "ObjectKind",
+    "PerformanceBenchmark",
     "Policy",
     "Prediction",
     "RoadMap",
@@ -102,13 +130,23 @@ __all__ = [
     "RouteCommand",
     "SceneState",
     "ScriptedActors",
+    "SelfForcingTrainer",
+    "SequenceEvaluator",
     "StartClip",
+    "StreamingRollout",
+    "StudentConfig",
     "TrafficLevel",
     "TruncationReason",
+    "VAEConfig",
     "VehicleModel",
+    "VideoDataset",
+    "VideoLoader",
+    "VideoPreprocessor",
     "World",
     "WorldModel",
+    "WorldModelBenchmark",
     "WorldStep",
+    "compute_all_metrics",
     "counterfactuals",
     "drive",
     "edit",
@@ -128,6 +166,17 @@ _HOME_OF = {
     name: module
     for module, names in {
         "drivedit.command": ("main",),
+        "drivedit.config": ("ModelConfig", "StudentConfig", "VAEConfig"),
+        "drivedit.data": ("AugmentationPipeline", "VideoDataset", "VideoLoader", "VideoPreprocessor"),
+        "drivedit.evaluation": (
+            "PerformanceBenchmark",
+            "SequenceEvaluator",
+            "WorldModelBenchmark",
+            "compute_all_metrics",
+        ),
+        "drivedit.inference": ("InferenceConfig", "StreamingRollout"),
+        "drivedit.models": ("DiTStudent", "DiTTeacher", "MemoryBank", "VAE3D"),
+        "drivedit.training": ("DistillationTrainer", "SelfForcingTrainer"),
         "envs.carla.config": ("CarlaWorldConfig",),
         "envs.carla.leaderboard_routes": ("LeaderboardRoute", "read_routes", "route_on_map"),
         "envs.carla.carla_world": ("CarlaWorld",),

@@ -18,6 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from envs.registration import make_learned_vector_env
+from training.evaluation.timing import median_seconds
 from training.road_benchmark import NUM_ENVS, road_rows
 from training.side_by_side import COLD, cold_start_seconds, compare
 from training.speed_probe import NUM_ENVS as VECTOR_ENVS
@@ -109,18 +110,6 @@ class BenchmarkConfig:
         return group in self.only if self.only else group not in _BESIDE or self.beside is not None
 
 
-def _median_time(run: Callable[[], object], repeats: int, clock: Callable[[], float] = time.perf_counter) -> float:
-    """Median seconds of a call, after two calls to warm up."""
-    run()
-    run()
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        run()
-        times.append(clock() - start)
-    return statistics.median(times)
-
-
 def _begin(model: WorldModel, checkpoint: Path | None, full_signals: bool = False) -> ModelState:
     starts = load_starts((checkpoint or DEFAULT_CHECKPOINT) / STARTS_NAME)
     return model.begin(starts[:1], [0], full_signals=full_signals)
@@ -156,14 +145,14 @@ def step_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> 
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    cpu = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats, time.process_time)
+    cpu = median_seconds(lambda: model.step(state, CONTROL[None]), config.repeats, time.process_time)
     torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
-    wall = _median_time(lambda: model.step(state, CONTROL[None]), config.repeats)
-    one = _median_time(lambda: model.step(state, CONTROL[None], num_steps=1), config.repeats)
-    blind = _median_time(lambda: model.step(state, CONTROL[None], decode=False), config.repeats)
+    wall = median_seconds(lambda: model.step(state, CONTROL[None]), config.repeats)
+    one = median_seconds(lambda: model.step(state, CONTROL[None], num_steps=1), config.repeats)
+    blind = median_seconds(lambda: model.step(state, CONTROL[None], decode=False), config.repeats)
 
     a = torch.randn(768, 768, device=state.latent.latents.device)
-    product = _median_time(lambda: (a @ a).sum().item(), config.repeats)
+    product = median_seconds(lambda: (a @ a).sum().item(), config.repeats)
     torch.set_num_threads(threads)
     peak = 2 * 768**3 / product / 1e9
     return {
@@ -184,7 +173,7 @@ def trust_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]:
     torch.set_num_threads(1)
     for full in (True, False):
         state = _steps(model, _begin(model, config.checkpoint, full), 2)
-        times.append(_median_time(partial(model.step, state, CONTROL[None]), config.repeats, time.process_time))
+        times.append(median_seconds(partial(model.step, state, CONTROL[None]), config.repeats, time.process_time))
     torch.set_num_threads(threads)
     return {"step_full_trust_over_free": times[0] / times[1]}
 
@@ -210,9 +199,9 @@ def variant_rows(model: WorldModel, config: BenchmarkConfig) -> dict[str, float]
         state = _steps(variant, _begin(variant, config.checkpoint), 2)
         step = partial(variant.step, state, CONTROL[None])
         if on_cpu:
-            rows[f"step_cpu_seconds_{name}"] = _median_time(step, config.repeats, time.process_time)
+            rows[f"step_cpu_seconds_{name}"] = median_seconds(step, config.repeats, time.process_time)
         else:
-            rows[f"steps_per_second_{name}"] = 1 / _median_time(step, config.repeats)
+            rows[f"steps_per_second_{name}"] = 1 / median_seconds(step, config.repeats)
     torch.set_num_threads(threads)
     return rows
 
@@ -277,13 +266,13 @@ def cache_rows(model: WorldModel, config: BenchmarkConfig, num_frames: int = 16)
         return denoiser(latents[:, -1:], ones[:, -1:], previous[:, -1:], last, times[-1:], room).data
 
     difference = (full()[:, -1:] - cached()).abs().max().item()
-    slow, fast = _median_time(full, max(3, config.repeats // 3)), _median_time(cached, config.repeats)
+    slow, fast = median_seconds(full, max(3, config.repeats // 3)), median_seconds(cached, config.repeats)
     return {"cache_speedup": slow / fast, "cache_difference": difference}
 
 
 def state_rows(model: WorldModel, state: ModelState, config: BenchmarkConfig) -> dict[str, float]:
     """Snapshot time, and how far slot 0 of a batch of 4 is from the batch of 1 after 10 steps."""
-    snapshot = _median_time(state.copy, config.repeats)
+    snapshot = median_seconds(state.copy, config.repeats)
     many = state.take([0, 0, 0, 0])
     for _ in range(10):
         many, wide = model.step(many, np.repeat(CONTROL[None], 4, axis=0))
@@ -301,7 +290,7 @@ def vector_rows(config: BenchmarkConfig) -> dict[str, float]:
         env = make_learned_vector_env(n, checkpoint=config.checkpoint, device=config.device)
         env.reset(seed=0)
         actions = np.tile(np.array(ACTION, np.float32), (n, 1))
-        rows[f"steps_per_second_of_{n}"] = n / _median_time(lambda: env.step(actions), max(3, config.repeats // n))  # noqa: B023
+        rows[f"steps_per_second_of_{n}"] = n / median_seconds(lambda: env.step(actions), max(3, config.repeats // n))  # noqa: B023
     return rows
 
 

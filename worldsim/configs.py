@@ -7,11 +7,14 @@ import json
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleModel
+
+MemoryKind = Literal["ntm", "transformer-xl"]
+"""How a memory bank is written: a neural Turing machine's, or Transformer-XL's recurrence."""
 
 
 def _positive(**values: float) -> None:
@@ -105,6 +108,62 @@ class DiTConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemoryBankConfig:
+    """How a bank remembers.
+
+    Args:
+        kind: "ntm" erases and adds by content, "transformer-xl" keeps the newest tokens.
+        num_slots: tokens that it holds, at most ("transformer-xl").
+        tokens_per_side: rows and columns of the tokens that a frame's latent is averaged to.
+
+    Raises:
+        ValueError: there is no such kind, or a number is below 1.
+    """
+
+    kind: MemoryKind = "ntm"
+    num_slots: int = 64
+    tokens_per_side: int = 2
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(MemoryKind):
+            raise ValueError(f"kind must be one of {', '.join(get_args(MemoryKind))}, got {self.kind!r}")
+        for name in ("num_slots", "tokens_per_side"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InferenceConfig:
+    """How a clip is rolled out.
+
+    Args:
+        max_sequence_length: frames of a clip, context included, that are not refused.
+        context_window: past frames that a frame attends to; None: those of the student.
+        use_kv_cache: keep keys and values of past frames; without, all of them are computed again for every frame, with
+            the same result.
+        mixed_precision: matrix products in bfloat16.
+        num_steps: sampling steps a frame; a distilled student needs 1.
+
+    Raises:
+        ValueError: a number is out of range.
+    """
+
+    max_sequence_length: int = 64
+    context_window: int | None = None
+    use_kv_cache: bool = True
+    mixed_precision: bool = False
+    num_steps: int = 2
+
+    def __post_init__(self) -> None:
+        if self.max_sequence_length < 2:
+            raise ValueError(f"max_sequence_length must be at least 2, got {self.max_sequence_length}")
+        if self.context_window is not None and self.context_window < 1:
+            raise ValueError(f"context_window must be at least 1, got {self.context_window}")
+        if self.num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReaderConfig:
     """SceneReader's shape.
 
@@ -186,23 +245,33 @@ class WorldModelConfig:
 
     def save_json(self, path: Path) -> None:
         """Write to `path`, whole or not at all."""
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        save_config(self, path)
 
     @staticmethod
     def from_json(path: Path) -> WorldModelConfig:
-        """Read what save_json wrote.
-
-        Raises:
-            ValueError: not JSON, or a field is unknown or unfit; names the file and the field.
-        """
-        try:
-            return build(WorldModelConfig, json.loads(path.read_text()))
-        except (json.JSONDecodeError, ValueError, TypeError) as error:
-            raise ValueError(f"{path}: not a WorldModelConfig: {error}") from error
+        """Read what save_json wrote; errors as of `load_config`."""
+        return load_config(WorldModelConfig, path)
 
 
 _Config = typing.TypeVar("_Config")
+
+
+def save_config(config: Any, path: Path) -> None:
+    """Write a dataclass as JSON to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+
+
+def load_config(cls: type[_Config], path: Path) -> _Config:
+    """Read what `save_config` wrote.
+
+    Raises:
+        ValueError: not JSON, or a field is unknown or unfit; names the file and the field.
+    """
+    try:
+        return build(cls, json.loads(path.read_text()))
+    except (json.JSONDecodeError, ValueError, TypeError) as error:
+        raise ValueError(f"{path}: not a {cls.__name__}: {error}") from error
 
 
 def build(cls: type[_Config], values: object) -> _Config:

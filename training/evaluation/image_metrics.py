@@ -52,6 +52,20 @@ def _ssim(frame: np.ndarray, truth: np.ndarray) -> float:
     return float((similar / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean())
 
 
+def temporal_consistency(frames: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """How like the truth's the changes from frame to frame are, of uint8 frames [..., t, h, w, 3], shape [...]: 1 minus
+    the mean absolute difference of the two changes over the range of grey levels. Flicker lowers it, and standing still
+    while the truth moves; a constant error of every frame does not.
+
+    Raises:
+        ValueError: the shapes differ, or there are fewer than two frames.
+    """
+    if frames.shape != truth.shape or frames.shape[-4] < 2:
+        raise ValueError(f"frames and truth must be two or more of one shape, got {frames.shape} and {truth.shape}")
+    changes = (np.diff(values.astype(np.int16), axis=-4) for values in (frames, truth))
+    return 1 - np.abs(next(changes) - next(changes)).mean((-4, -3, -2, -1)) / 255.0
+
+
 def sharpness(frames: np.ndarray) -> np.ndarray:
     """Mean absolute Laplacian of the grey image, of uint8 frames [n, h, w, 3]; falls as a picture washes out."""
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]

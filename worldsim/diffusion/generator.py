@@ -3,7 +3,6 @@ pictures or clips, from noise or around frames that are known."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -17,9 +16,8 @@ from einops import repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from worldsim.atomic_files import atomic_path
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
-from worldsim.configs import build
+from worldsim.configs import build, save_config
 from worldsim.diffusion import paths
 from worldsim.diffusion.guidance import drop_labels, guided
 from worldsim.diffusion.parameterization import Losses, Parameterization
@@ -125,8 +123,7 @@ class GeneratorConfig:
 
     def save_json(self, path: Path) -> None:
         """Write to `path`, whole or not at all."""
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(dataclasses.asdict(self), indent=2) + "\n")
+        save_config(self, path)
 
     @staticmethod
     def from_json(path: Path) -> GeneratorConfig:

@@ -7,9 +7,6 @@ memory), so what is remembered is found by what it is like. Two ways to keep it:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, get_args
-
 import torch
 from einops import einsum, rearrange, reduce
 from jaxtyping import Float
@@ -17,34 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worldsim.conditioning.latent_conditions import still_grid
+from worldsim.configs import MemoryBankConfig
 from worldsim.dynamics.memory import RetrievedFrames
-
-MemoryKind = Literal["ntm", "transformer-xl"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemoryBankConfig:
-    """How a bank remembers.
-
-    Args:
-        kind: "ntm" erases and adds by content, "transformer-xl" keeps the newest tokens.
-        num_slots: tokens that it holds, at most ("transformer-xl").
-        tokens_per_side: rows and columns of the tokens that a frame's latent is averaged to.
-
-    Raises:
-        ValueError: there is no such kind, or a number is below 1.
-    """
-
-    kind: MemoryKind = "ntm"
-    num_slots: int = 64
-    tokens_per_side: int = 2
-
-    def __post_init__(self) -> None:
-        if self.kind not in get_args(MemoryKind):
-            raise ValueError(f"kind must be one of {', '.join(get_args(MemoryKind))}, got {self.kind!r}")
-        for name in ("num_slots", "tokens_per_side"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 def content_weights(
@@ -99,7 +70,8 @@ class MemoryBank(nn.Module):
         self.query, self.query_strength = nn.Linear(width, width), nn.Linear(width, 1)
         linear = [self.query]
         if config.kind == "ntm":
-            self.initial = nn.Parameter(0.1 * torch.randn(config.num_slots, width))  # slots must differ to be told apart
+            # slots must differ to be told apart
+            self.initial = nn.Parameter(0.1 * torch.randn(config.num_slots, width))
             self.key, self.key_strength = nn.Linear(width, width), nn.Linear(width, 1)
             self.erase, self.add = nn.Linear(width, width), nn.Linear(width, width)
             linear += [self.key, self.add]
@@ -126,9 +98,7 @@ class MemoryBank(nn.Module):
         weights = content_weights(memory, self.key(tokens), _strength(self.key_strength(tokens)))
         return erase_and_add(memory, weights, self.erase(tokens).sigmoid(), self.add(tokens))
 
-    def write_latent(
-        self, memory: Float[Tensor, "b m d"], latent: Float[Tensor, "b c h w"]
-    ) -> Float[Tensor, "b k d"]:
+    def write_latent(self, memory: Float[Tensor, "b m d"], latent: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k d"]:
         """The memory after a frame, averaged to its tokens."""
         side = self.config.tokens_per_side
         return self.write(memory, rearrange(F.adaptive_avg_pool2d(latent, side), "b c h w -> b (h w) c"))

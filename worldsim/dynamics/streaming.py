@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from worldsim.configs import InferenceConfig
 from worldsim.datatypes.scene import CONTROL_NAMES
 from worldsim.diffusion.predictions import Kind, Prediction
 from worldsim.diffusion.samplers import initial_noise, sample_euler
@@ -22,37 +22,6 @@ from worldsim.dynamics.video_denoiser import VideoDenoiser
 from worldsim.networks.dit import Conditions
 from worldsim.networks.temporal import TemporalStream
 from worldsim.networks.video_vae import VideoVAE
-
-
-@dataclass(frozen=True, kw_only=True)
-class InferenceConfig:
-    """How a clip is rolled out.
-
-    Args:
-        max_sequence_length: frames of a clip, context included, that are not refused.
-        context_window: past frames that a frame attends to; None: those of the student.
-        use_kv_cache: keep keys and values of past frames; without, all of them are computed again for every frame, with
-            the same result.
-        mixed_precision: matrix products in bfloat16.
-        num_steps: sampling steps a frame; a distilled student needs 1.
-
-    Raises:
-        ValueError: a number is out of range.
-    """
-
-    max_sequence_length: int = 64
-    context_window: int | None = None
-    use_kv_cache: bool = True
-    mixed_precision: bool = False
-    num_steps: int = 2
-
-    def __post_init__(self) -> None:
-        if self.max_sequence_length < 2:
-            raise ValueError(f"max_sequence_length must be at least 2, got {self.max_sequence_length}")
-        if self.context_window is not None and self.context_window < 1:
-            raise ValueError(f"context_window must be at least 1, got {self.context_window}")
-        if self.num_steps < 1:
-            raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
 
 
 @torch.no_grad()
@@ -208,7 +177,7 @@ def check_pair(student: VideoDenoiser, vae: VideoVAE) -> None:
     if channels != student.dit.latent_channels:
         raise ValueError(f"the vae's latents have {channels} channels, the student's {student.dit.latent_channels}")
     if vae.time_factor != 1:
-        raise ValueError(f"a latent of the vae must be of one frame, it is of {vae.time_factor}: num_halvings must be 0")
+        raise ValueError(f"a latent of the vae must be of one frame, not of {vae.time_factor}: num_halvings must be 0")
     size = tuple(length * vae.space_factor for length in student.dit.latent_size)
     if size != student.frame_size:
         raise ValueError(

@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from worldsim.conditioning.latent_conditions import NUM_CONDITION_CHANNELS, still_grid
-from worldsim.configs import DiTConfig, VAEConfig, WorldModelConfig
+from worldsim.configs import DiTConfig, MemoryBankConfig, VAEConfig, WorldModelConfig
 from worldsim.datatypes.scene import CONTROL_NAMES, UNKNOWN_COMMAND
 from worldsim.dynamics.denoiser import Denoiser
-from worldsim.dynamics.memory_bank import MemoryBank, MemoryBankConfig
+from worldsim.dynamics.memory_bank import MemoryBank
 from worldsim.networks.dit import Conditions
 
 
