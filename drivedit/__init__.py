@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from drivedit.models import MemoryBank as MemoryBank
     from drivedit.training import DistillationTrainer as DistillationTrainer
     from drivedit.training import SelfForcingTrainer as SelfForcingTrainer
+    from drivedit.training import VAETrainer as VAETrainer
     from envs.carla.carla_world import CarlaWorld as CarlaWorld
     from envs.carla.config import CarlaWorldConfig as CarlaWorldConfig
     from envs.carla.leaderboard_routes import LeaderboardRoute as LeaderboardRoute
@@ -138,6 +139,7 @@ __all__ = [
     "TrafficLevel",
     "TruncationReason",
     "VAEConfig",
+    "VAETrainer",
     "VehicleModel",
     "VideoDataset",
     "VideoLoader",
@@ -176,7 +178,7 @@ _HOME_OF = {
         ),
         "drivedit.inference": ("InferenceConfig", "StreamingRollout"),
         "drivedit.models": ("DiTStudent", "DiTTeacher", "MemoryBank", "VAE3D"),
-        "drivedit.training": ("DistillationTrainer", "SelfForcingTrainer"),
+        "drivedit.training": ("DistillationTrainer", "SelfForcingTrainer", "VAETrainer"),
         "envs.carla.config": ("CarlaWorldConfig",),
         "envs.carla.leaderboard_routes": ("LeaderboardRoute", "read_routes", "route_on_map"),
         "envs.carla.carla_world": ("CarlaWorld",),

@@ -15,15 +15,12 @@ from training.data.pictures.step_batches import StepBatches
 from training.generative.recipes import GenerativeRecipe
 from training.stages.distributed import step_seed
 from training.stages.loop import LoopConfig, TrainLoop, finish_stage, stage_done
+from training.stages.video_vae import measure_latents, video_vae_losses
 from worldsim.diffusion.generator import Generator, KnownFrames
 from worldsim.networks.video_vae import VideoVAE
 
-KL_WEIGHT = 1e-4
-"""Of the autoencoder's divergence from unit variance, per latent value."""
-GRADIENT_WEIGHT = 1.0
-"""Of the L1 loss on image gradients, which keeps edges."""
 NUM_MEASURED = 64
-"""Clips whose latents' mean and spread are measured."""
+"""Clips whose latents' mean and spread are measured, evenly spaced."""
 
 
 def train_autoencoder(
@@ -41,30 +38,12 @@ def train_autoencoder(
 
     def loss(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         frames = rearrange(batches.at(step), "b t c h w -> b c t h w").to(device)
-        mean, log_variance = autoencoder.posterior(frames)
-        noise = torch.randn(mean.shape, generator=generator).to(mean)
-        made = autoencoder.decode_raw(mean + (0.5 * log_variance).exp() * noise)
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        error = (made - frames).abs().mean()
-        edges = sum((made.diff(dim=axis) - frames.diff(dim=axis)).abs().mean() for axis in (-1, -2))
-        return {"loss": error + GRADIENT_WEIGHT * edges + KL_WEIGHT * divergence, "error": error, "kl": divergence}
+        return video_vae_losses(autoencoder, frames, generator)
 
     TrainLoop(autoencoder, loss, loop, folder).run("autoencoder")
-    _measure_latents(autoencoder, clips, device)
-    finish_stage(autoencoder, path)
-
-
-@torch.no_grad()
-def _measure_latents(autoencoder: VideoVAE, clips: Clips, device: str) -> None:
-    """Set the mean and spread of the autoencoder's latents from up to NUM_MEASURED clips, evenly spaced."""
     chosen = torch.linspace(0, len(clips) - 1, min(NUM_MEASURED, len(clips))).round().long().tolist()
-    means = [
-        autoencoder.posterior(rearrange(clips[k], "t c h w -> 1 c t h w").to(device))[0].transpose(0, 1).flatten(1)
-        for k in chosen
-    ]
-    latents = torch.cat(means, dim=1)
-    autoencoder.latent_mean.copy_(latents.mean(1))
-    autoencoder.latent_std.copy_(latents.std(1).clamp(min=1e-4))
+    measure_latents(autoencoder, (rearrange(clips[k], "t c h w -> 1 c t h w").to(device) for k in chosen))
+    finish_stage(autoencoder, path)
 
 
 def train_network(

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.batches.latent_windows import LatentBatch
 from training.stages.distillation import DistillStageConfig, distill_losses
 from training.stages.loop import LoopConfig, step_generator
 from training.stages.student import StudentStageConfig, student_losses
+from training.stages.video_vae import descend
 from worldsim.configs import InferenceConfig
 from worldsim.dynamics.streaming import check_pair, stream_latents
 from worldsim.dynamics.video_denoiser import VideoDenoiser
@@ -111,12 +112,7 @@ class ClipTrainer(ABC):
             retrieved=retrieved,
         )
         values = self.losses(windows, controls, step_generator(self.seed, self.step))
-        if not values["loss"].isfinite():
-            raise ValueError(f"loss is {values['loss'].item()} at step {self.step}: lower the learning rate")
-        self.optimizer.zero_grad(set_to_none=True)
-        values["loss"].backward()
-        nn.utils.clip_grad_norm_(self.student.parameters(), self.clip_norm)
-        self.optimizer.step()
+        descend(values["loss"], self.student, self.optimizer, self.clip_norm, self.step)
         self.step += 1
         return {name: float(value.detach()) for name, value in values.items()}
 
