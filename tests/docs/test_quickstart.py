@@ -2,11 +2,11 @@
 
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from page_programs import blocks, run_program
 from places import ROOT
 
 import drivedit
@@ -14,16 +14,6 @@ import drivedit
 README, QUICKSTART, ENVIRONMENT, EDITING = (
     ROOT / name for name in ("README.md", "docs/quickstart.md", "docs/environment.md", "docs/editing.md")
 )
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def run_program(program: str, folder: Path) -> None:
-    paths = f"import sys; sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]\n"
-    done = subprocess.run([sys.executable, "-c", paths + program], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 def write_files(folder: Path) -> list[str]:

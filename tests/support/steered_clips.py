@@ -36,7 +36,7 @@ def steered_batches(num: int, batch_size: int, num_frames: int, seed: int) -> li
     batches = []
     for _ in range(num):
         frames, controls = (
-            np.stack(parts) for parts in zip(*(steered_bar(num_frames, rng) for _ in range(batch_size)))
+            np.stack(parts) for parts in zip(*(steered_bar(num_frames, rng) for _ in range(batch_size)), strict=True)
         )
         batches.append({"frames": frames_to_float(torch.from_numpy(frames)), "controls": torch.from_numpy(controls)})
     return batches
