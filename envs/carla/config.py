@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from envs.carla.messages import SessionConfig
+from envs.carla.versions import DEFAULT_VERSION, layout_of
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.gbuffer.classes import SENSOR_NAMES
 
@@ -41,7 +42,8 @@ class CarlaWorldConfig:
         num_warmup: frames under the brake before that, in which the car settles and the sensors start.
         num_vehicles: of CARLA's Traffic Manager around the ego; none where the server has traffic of its own.
         traffic_port: of the Traffic Manager, which listens on all interfaces of this machine.
-        blueprint: of the ego.
+        carla_version: of the server and the installed client.
+        blueprint: of the ego; "" takes that of the version's table, or a car found by its attributes.
         weather: one of WEATHERS; "" lets the seed draw one.
         vehicle: response of the ego, by which the context is driven; its size is read from the server.
         connect_seconds: longest wait for a server [s].
@@ -50,7 +52,8 @@ class CarlaWorldConfig:
         hang_seconds: a client that is this much later than its own limits has hung and is ended [s].
 
     Raises:
-        ValueError: a port, size, count or time is out of range, or the weather or a sensor is unknown.
+        ValueError: a port, size, count or time is out of range, the weather or a sensor is unknown, or the version is
+            not supported.
     """
 
     host: str = "127.0.0.1"
@@ -62,7 +65,8 @@ class CarlaWorldConfig:
     num_warmup: int = 10
     num_vehicles: int = 12
     traffic_port: int = 8000
-    blueprint: str = "vehicle.nissan.patrol"
+    carla_version: str = DEFAULT_VERSION
+    blueprint: str = ""
     weather: str = ""
     vehicle: VehicleModel = field(default_factory=VehicleModel)
     connect_seconds: float = 10.0
@@ -71,6 +75,7 @@ class CarlaWorldConfig:
     hang_seconds: float = 5.0
 
     def __post_init__(self) -> None:
+        layout_of(self.carla_version)
         for name in ("port", "traffic_port"):
             if not 1 <= getattr(self, name) <= 65535:
                 raise ValueError(f"{name} must be in [1, 65535], got {getattr(self, name)}")
@@ -100,6 +105,7 @@ class CarlaWorldConfig:
             frame_size=self.frame_size,
             sensors=self.sensors,
             dt=self.dt,
+            carla_version=self.carla_version,
             blueprint=self.blueprint,
             num_vehicles=self.num_vehicles,
             traffic_port=self.traffic_port,

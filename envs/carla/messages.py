@@ -46,7 +46,8 @@ class SessionConfig:
         frame_size: height and width of the front camera's frames [px].
         sensors: of SENSOR_NAMES: what cameras beside it are to give.
         dt: step [s].
-        blueprint: of the ego.
+        carla_version: of the server and the client.
+        blueprint: of the ego; "" leaves the choice to the session.
         num_vehicles: of the Traffic Manager, where the server has no traffic of its own.
         traffic_port: of the Traffic Manager, in this process.
         num_warmup: frames under the brake before an episode, in which the car settles and the sensors start.
@@ -60,6 +61,7 @@ class SessionConfig:
     frame_size: tuple[int, int]
     sensors: tuple[str, ...]
     dt: float
+    carla_version: str
     blueprint: str
     num_vehicles: int
     traffic_port: int

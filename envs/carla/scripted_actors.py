@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import carla
 
+from envs.carla.blueprint_choice import choose_blueprint
 from envs.carla.coordinates import pose_to_carla
 from envs.carla.messages import Placed
 from envs.carla.objects import Bodies
 from envs.world import WorldLostError
 from worldsim.datatypes.scene import ObjectKind
 
-BLUEPRINTS = {
-    ObjectKind.CAR: "vehicle.tesla.model3",
-    ObjectKind.TRUCK: "vehicle.carlamotors.carlacola",
-    ObjectKind.PEDESTRIAN: "walker.pedestrian.0001",
-    ObjectKind.STATIC: "static.prop.streetbarrier",
-}
-"""What a scripted actor is in CARLA; its size is the blueprint's, not the script's."""
 SPAWN_HEIGHT = 1.0
 """Actors appear this far above the ground, so that they do not touch it, and are put down in the same frame [m]."""
 
@@ -33,10 +27,19 @@ class CarlaActors:
         world: in synchronous mode.
         bodies: of the same world.
         role: role_name of the actors.
+        blueprints: what each kind is in this version of CARLA; its size is the blueprint's, not the script's.
     """
 
-    def __init__(self, client: carla.Client, world: carla.World, bodies: Bodies, role: str) -> None:
+    def __init__(
+        self,
+        client: carla.Client,
+        world: carla.World,
+        bodies: Bodies,
+        role: str,
+        blueprints: Mapping[ObjectKind, str],
+    ) -> None:
         self._client, self._world, self._bodies, self._role = client, world, bodies, role
+        self._blueprints = blueprints
         self._map = world.get_map()
         self._actors: list[Any] = []
         self._braking: list[bool] = []
@@ -51,10 +54,7 @@ class CarlaActors:
         library, command = self._world.get_blueprint_library(), carla.command
         batch = []
         for actor in placed:
-            try:
-                blueprint = library.find(BLUEPRINTS[actor.kind])
-            except IndexError as error:
-                raise ValueError(f"the server has no blueprint {BLUEPRINTS[actor.kind]!r}") from error
+            blueprint = choose_blueprint(library, actor.kind, self._blueprints[actor.kind])
             if blueprint.has_attribute("role_name"):
                 blueprint.set_attribute("role_name", self._role)
             spawn = command.SpawnActor(blueprint, self._transform(actor.pose, 0.0, -SPAWN_HEIGHT))

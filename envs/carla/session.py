@@ -17,6 +17,7 @@ from typing import Any
 import carla
 import numpy as np
 
+from envs.carla.blueprint_choice import choose_blueprint
 from envs.carla.cameras import DECODERS, SENSOR_BLUEPRINTS, rgb_of
 from envs.carla.coordinates import control_to_carla, pose_to_carla
 from envs.carla.environment import environment_boxes
@@ -25,6 +26,7 @@ from envs.carla.objects import Bodies, kind_of, pose_of
 from envs.carla.scripted_actors import CarlaActors
 from envs.carla.signals import ServerSignals
 from envs.carla.traffic import CarlaTraffic
+from envs.carla.versions import layout_of
 from envs.carla.weather import sun_direction
 from envs.world import WorldLostError
 from worldsim.datatypes.camera import CameraGeometry
@@ -90,6 +92,11 @@ class CarlaSession:
         if server != own:
             raise ConnectionError(
                 f"the server at {where} is CARLA {server}, the installed client is {own}; install carla=={server}"
+            )
+        if own != self.config.carla_version:
+            raise ConnectionError(
+                f"the server at {where} and the installed client are CARLA {own}, but carla_version is "
+                f"{self.config.carla_version}"
             )
 
     def _synchronise(self) -> None:
@@ -160,7 +167,9 @@ class CarlaSession:
         self._world.set_weather(getattr(carla.WeatherParameters, opening.weather))
         has_own_traffic = self._spawn_ego(opening)
         self._attach_sensors()
-        self._actors = CarlaActors(self._client, self._world, self._bodies, ROLE)
+        self._actors = CarlaActors(
+            self._client, self._world, self._bodies, ROLE, layout_of(self.config.carla_version).blueprints
+        )
         self._actors.begin(opening.actors)
         self._traffic = CarlaTraffic(self._client, self._world, self.config.traffic_port, ROLE)
         if opening.traffic and not has_own_traffic:
@@ -228,10 +237,7 @@ class CarlaSession:
 
     def _spawn_ego(self, opening: Opening) -> bool:
         """Whether the server has traffic of its own, which the ego's blueprint then can leave out."""
-        try:
-            blueprint = self._world.get_blueprint_library().find(self.config.blueprint)
-        except IndexError as error:
-            raise ValueError(f"the server has no blueprint {self.config.blueprint!r}") from error
+        blueprint = self._ego_blueprint()
         blueprint.set_attribute("role_name", ROLE)
         has_own_traffic = blueprint.has_attribute("traffic")
         if has_own_traffic:
@@ -245,6 +251,15 @@ class CarlaSession:
         except RuntimeError as error:
             raise ValueError(f"no ego at {tuple(round(v, 2) for v in opening.pose)}: {error}") from error
         return has_own_traffic
+
+    def _ego_blueprint(self) -> Any:
+        library = self._world.get_blueprint_library()
+        if not self.config.blueprint:
+            return choose_blueprint(library, ObjectKind.CAR, layout_of(self.config.carla_version).ego_blueprint)
+        try:
+            return library.find(self.config.blueprint)
+        except IndexError as error:
+            raise ValueError(f"the server has no blueprint {self.config.blueprint!r}") from error
 
     def _road_height(self, x: float, y: float) -> float:
         """Height of the lane nearest to a place in CARLA's frame [m]."""

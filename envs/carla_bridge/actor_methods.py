@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from envs.carla.coordinates import control_from_carla
+from envs.carla.coordinates import control_from_carla, pose_from_carla
 from envs.carla_bridge import blueprints
-from envs.carla_bridge.rpc import Method, RefusedError, returning, returning_nothing
-from worldsim.datatypes.vehicle import VehicleColumn
+from envs.carla_bridge.bridge_actor import BridgeActor
+from envs.carla_bridge.drive_commands import MASS, AckermannTarget
+from envs.carla_bridge.refused_methods import reason_of_command
+from envs.carla_bridge.rpc import Method, RefusedError, check_finite, returning, returning_nothing
+from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
 
 if TYPE_CHECKING:
     from envs.carla_bridge.bridge import Bridge
@@ -46,7 +48,12 @@ class ActorMethods:
             ),
             **returning_nothing(
                 self.apply_control_to_vehicle,
+                self.apply_ackermann_control_to_vehicle,
                 self.apply_control_to_walker,
+                self.enable_actor_constant_velocity,
+                self.disable_actor_constant_velocity,
+                self.add_actor_impulse,
+                self.add_actor_force,
                 self.set_actor_collisions,
                 self.set_actor_transform,
                 self.set_actor_location,
@@ -73,19 +80,13 @@ class ActorMethods:
 
     def spawn_actor(self, description: list, transform: list) -> list:
         """The new actor."""
-        return self._registry.value(self._spawn(description, transform, 0))
+        return self._registry.value(self._registry.spawn(description, transform))
 
     def spawn_actor_with_parent(
         self, description: list, transform: list, parent: int, attachment: int = 0, socket: str = ""
     ) -> list:
         """The new sensor or controller."""
-        return self._registry.value(self._spawn(description, transform, parent))
-
-    def _spawn(self, description: list, transform: list, parent: int) -> Any:
-        spawned = self._registry.spawn(description, transform, parent)
-        if spawned is self._registry.ego:
-            self._bridge.control = np.zeros(4, np.float32)
-        return spawned
+        return self._registry.value(self._registry.spawn(description, transform, parent))
 
     def destroy_actor(self, actor: int) -> bool:
         """Whether there was one that a client may take away."""
@@ -97,8 +98,7 @@ class ActorMethods:
 
     def get_physics_control(self, actor: int) -> list:
         """The wheels are the model's; the engine's numbers are neutral, for the model has none."""
-        self._registry.the_ego(actor)
-        model = self._bridge.simulation.model
+        model = self._model_of(self._registry.vehicle(actor))
         wheels = []
         for ahead in (0.5, -0.5):
             for right in (-0.5, 0.5):
@@ -108,7 +108,7 @@ class ActorMethods:
         gears = [[1.0, 0.5, 0.65]]
         curve = [[0.0, 1.0], [1000.0, 1.0]]
         engine = [[[0.0, 500.0], [5000.0, 500.0]], 5000.0, 1.0, 0.15, 2.0, 0.35, True, 0.0, 10.0, 4.0, gears]
-        return [*engine, 1500.0, 0.3, [0.0, 0.0, 0.0], curve, wheels, False]
+        return [*engine, MASS, 0.3, [0.0, 0.0, 0.0], curve, wheels, False]
 
     def get_vehicle_light_state(self, actor: int) -> list:
         """CARLA's flags."""
@@ -120,24 +120,85 @@ class ActorMethods:
 
     def get_wheel_steer_angle(self, actor: int, wheel: int) -> float:
         """Of a front wheel, positive to the right [degrees]."""
-        self._registry.the_ego(actor)
-        return -math.degrees(float(self._bridge.simulation.observe().vehicle[VehicleColumn.STEER_ANGLE]))
+        return -math.degrees(float(self._motion_of(self._registry.vehicle(actor))[VehicleColumn.STEER_ANGLE]))
+
+    def _motion_of(self, actor: BridgeActor) -> np.ndarray:
+        """VEHICLE_NAMES float64 [6] of a vehicle."""
+        if actor is self._registry.ego:
+            return self._bridge.simulation.observe().vehicle
+        if actor.motion is not None:
+            return actor.motion
+        return np.array([*pose_from_carla(*actor.location[:2], actor.rotation[1]), 0.0, 0.0, 0.0])
+
+    def _model_of(self, actor: BridgeActor) -> VehicleModel:
+        return self._bridge.simulation.model.of_size(*actor.size[:2])
+
+    def _in_own_frame(self, actor: BridgeActor, vector: list) -> tuple[float, float]:
+        """Ahead of a vehicle and to its left, of a vector in CARLA's frame."""
+        yaw = float(self._motion_of(actor)[VehicleColumn.YAW])
+        c, s = math.cos(yaw), math.sin(yaw)
+        return c * vector[0] - s * vector[1], -s * vector[0] - c * vector[1]
+
+    def _set_speed(self, actor: BridgeActor, speed: float) -> None:
+        if actor is self._registry.ego:
+            self._bridge.simulation.set_speed(speed)
+        else:
+            actor.launch(speed)
 
     def apply_control_to_vehicle(self, actor: int, control: list) -> None:
         """Of the ego, and of vehicles that clients have spawned: all obey it by the ego's vehicle model."""
         throttle, steer, brake, hand_brake, reverse, *_ = control
-        _check_finite(actor, "VehicleControl", {"throttle": throttle, "steer": steer, "brake": brake})
-        given = control_from_carla(throttle, steer, brake, hand_brake, reverse)
-        if self._registry.get(actor) is self._registry.ego:
-            self._bridge.control = given
-        else:
-            self._registry.driven(actor).control = given
+        for name, value in (("throttle", throttle), ("steer", steer), ("brake", brake)):
+            check_finite(f"actor {actor}", "VehicleControl", value, name)
+        found = self._registry.vehicle(actor)
+        found.obey(control_from_carla(throttle, steer, brake, hand_brake, reverse))
+        self._registry.ego_choice.drive(found)
+
+    def apply_ackermann_control_to_vehicle(self, actor: int, control: list) -> None:
+        """Likewise, by the controls that lead there."""
+        names = ("steer", "steer_speed", "speed", "acceleration")
+        for name, value in zip(names, control, strict=False):
+            check_finite(f"actor {actor}", "VehicleAckermannControl", value, name)
+        steer, steer_speed, speed, acceleration = (float(value) for value in control[:4])
+        found = self._registry.vehicle(actor)
+        found.aim(AckermannTarget(steer=-steer, steer_speed=steer_speed, speed=speed, acceleration=acceleration))
+        self._registry.ego_choice.drive(found)
+
+    def enable_actor_constant_velocity(self, actor: int, velocity: list) -> None:
+        """Of a vehicle, in its own frame, whatever its pedals; along its heading, for it does not slip."""
+        check_finite(f"actor {actor}", "the constant velocity", velocity)
+        found = self._registry.vehicle(actor)
+        if abs(velocity[1]) > MOST_SLIP:
+            raise RefusedError(
+                f"actor {actor} cannot be given a velocity of {velocity[1]:.1f} m/s to its right: it does not slip"
+            )
+        found.hold(float(velocity[0]))
+        self._registry.ego_choice.drive(found)
+
+    def disable_actor_constant_velocity(self, actor: int) -> None:
+        """Its pedals have their way again."""
+        self._registry.vehicle(actor).hold(None)
+
+    def add_actor_impulse(self, actor: int, impulse: list) -> None:
+        """Of a vehicle of MASS, in CARLA's frame [kg m/s]; what of it is across the heading its tyres hold."""
+        check_finite(f"actor {actor}", "the impulse", impulse)
+        found = self._registry.vehicle(actor)
+        self._registry.ego_choice.drive(found)
+        ahead, _ = self._in_own_frame(found, impulse)
+        self._set_speed(found, float(self._motion_of(found)[VehicleColumn.SPEED]) + ahead / MASS)
+
+    def add_actor_force(self, actor: int, force: list) -> None:
+        """Likewise, for the length of a step [N]."""
+        check_finite(f"actor {actor}", "the force", force)
+        self.add_actor_impulse(actor, [part * self._bridge.simulation.dt for part in force])
 
     def set_actor_transform(self, actor: int, transform: list) -> None:
         """Of the spectator and of what clients have spawned."""
         bridge_actor = self._registry.get(actor)
         if bridge_actor is not self._registry.spectator and self._registry.spawned(actor) is None:
             raise RefusedError(f"actor {actor} ({bridge_actor.blueprint.id}) cannot be moved: {OWN_WAY}")
+        for name, vector in zip(("location", "rotation"), transform, strict=True):
+            check_finite(f"actor {actor}", "the transform", vector, name)
         bridge_actor.put(transform[0], transform[1])
 
     def set_actor_location(self, actor: int, location: list) -> None:
@@ -147,27 +208,21 @@ class ActorMethods:
     def apply_control_to_walker(self, actor: int, control: list) -> None:
         """Of walkers that clients have spawned; nobody jumps."""
         (x, y, z), speed, _ = control
-        _check_finite(actor, "WalkerControl", {"direction.x": x, "direction.y": y, "direction.z": z, "speed": speed})
+        check_finite(f"actor {actor}", "WalkerControl", [x, y, z], "direction")
+        check_finite(f"actor {actor}", "WalkerControl", speed, "speed")
         self._registry.walking(actor).walk = (float(x), float(y), max(0.0, float(speed)))
 
     def set_actor_target_velocity(self, actor: int, velocity: list) -> None:
         """Of the ego and of vehicles that clients have spawned, along the own heading."""
-        ego = self._registry.get(actor) is self._registry.ego
-        driven = None if ego else self._registry.driven(actor)
-        if driven is None:
-            yaw = float(self._bridge.simulation.observe().vehicle[VehicleColumn.YAW])
-        else:
-            yaw = -math.radians(driven.rotation[1])
-        c, s = math.cos(yaw), math.sin(yaw)
-        ahead, left = c * velocity[0] - s * velocity[1], -s * velocity[0] - c * velocity[1]
+        check_finite(f"actor {actor}", "the velocity", velocity)
+        found = self._registry.vehicle(actor)
+        ahead, left = self._in_own_frame(found, velocity)
         if abs(left) > MOST_SLIP:
             raise RefusedError(
                 f"actor {actor} cannot be given a velocity of {left:.1f} m/s to its left: it does not slip"
             )
-        if driven is None:
-            self._bridge.simulation.set_speed(ahead)
-        else:
-            driven.launch(ahead)
+        self._registry.ego_choice.drive(found)
+        self._set_speed(found, ahead)
 
     def set_actor_collisions(self, actor: int, enabled: bool) -> None:
         """Everybody can be hit."""
@@ -187,7 +242,11 @@ class ActorMethods:
             raise RefusedError(f"actor {self._registry.get(actor).id} cannot be taken out of physics: {OWN_WAY}")
 
     def set_actor_enable_gravity(self, actor: int, enabled: bool) -> None:
-        """The served worlds are flat."""
+        """Everybody stays on the ground."""
+        if not enabled:
+            raise RefusedError(
+                f"actor {self._registry.get(actor).id} cannot be freed of gravity: all stay on the ground"
+            )
 
     def set_vehicle_light_state(self, actor: int, state: list) -> None:
         """Shown where it is the brakes'."""
@@ -209,12 +268,13 @@ class ActorMethods:
             actor = fields[0] or spawned
             self._apply(name, actor, fields[1:])
         except (RefusedError, ValueError) as error:
+            self._bridge.refuse(f"apply_batch, {name}", error)
             return [[0, [str(error)]]]
         return [[1, actor]]
 
     def _spawn_command(self, fields: list) -> int:
         description, transform, parent, _, _, then = fields
-        actor = self._spawn(description, transform, parent[1] if parent[0] else 0).id
+        actor = self._registry.spawn(description, transform, parent[1] if parent[0] else 0).id
         for command in then:
             self._command(*command[0], spawned=actor)
         return actor
@@ -226,6 +286,12 @@ class ActorMethods:
                     raise RefusedError("unable to destroy actor: not found")
             case "ApplyVehicleControl":
                 self.apply_control_to_vehicle(actor, *values)
+            case "ApplyVehicleAckermannControl":
+                self.apply_ackermann_control_to_vehicle(actor, *values)
+            case "ApplyImpulse":
+                self.add_actor_impulse(actor, *values)
+            case "ApplyForce":
+                self.add_actor_force(actor, *values)
             case "ApplyWalkerControl":
                 self.apply_control_to_walker(actor, *values)
             case "ApplyTransform":
@@ -241,11 +307,4 @@ class ActorMethods:
             case "SetAutopilot" | "SetEnableGravity" | "ShowDebugTelemetry":
                 self._registry.get(actor)  # a Traffic Manager is the client's own, and sends controls
             case _:
-                raise RefusedError(f"this world knows no command {name}")
-
-
-def _check_finite(actor: int, control: str, values: Mapping[str, float]) -> None:
-    """Refuse a control that would put the actor nowhere for ever."""
-    for name, value in values.items():
-        if not math.isfinite(value):
-            raise RefusedError(f"{control} of actor {actor}: {name} is {value}; right would be a finite number")
+                raise RefusedError(f"{name}: {reason_of_command(name)}")

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from envs.carla.coordinates import control_to_carla, poses_to_carla
+from envs.carla.versions import WireLayout
 from envs.carla_bridge import map_signals
 from envs.carla_bridge.actor_registry import ActorRegistry
 from envs.carla_bridge.bridge_actor import BridgeActor
-from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import ACTIVE, Motion, moving_records
 from envs.carla_bridge.simulation import Tick
 from worldsim.datatypes.vehicle import VehicleColumn
 
 
-def actor_records(registry: ActorRegistry, tick: Tick | None, control: np.ndarray) -> np.ndarray:
-    """Of spectator, signals, the ego with its control, road users, sensors and controllers."""
+def actor_records(registry: ActorRegistry, tick: Tick | None) -> np.ndarray:
+    """Of spectator, signals, the ego with its control, road users, sensors and controllers.
+
+    Args:
+        registry: of all actors.
+        tick: the state of the world; None without an ego, where there are but the road users of clients.
+    """
     layout, simulation = registry.layout, registry.simulation
     signals = map_signals.records(layout, list(registry.signals), simulation.signals, simulation.light_states())
     standing = np.concatenate([_standing(layout, [registry.spectator]), signals])
     if tick is None or registry.ego is None:
-        return standing
+        return np.concatenate([standing, _without_ego(registry), _standing(layout, registry.controllers.values())])
     body_ids = registry.body_ids(tick)
     vehicle, objects = tick.vehicle, tick.objects
     n = len(body_ids)
@@ -42,17 +47,27 @@ def actor_records(registry: ActorRegistry, tick: Tick | None, control: np.ndarra
             pitches=np.append(tick.grade, np.zeros(n)),
         ),
     )
-    _tell_control(records, 0, control)
     records["speed_limit"][0] = tick.speed_limit * 3.6
-    walkers = records.view(layout.walker_actor)
-    for row, body_id in enumerate(body_ids, start=1):
-        actor = registry.spawned(body_id)
-        if actor is not None and actor.control is not None:
-            _tell_control(records, row, actor.control)
-        elif actor is not None and actor.walk is not None:
-            x, y, walkers["speed"][row] = actor.walk
-            walkers["direction"][row] = x, y, 0.0
+    _tell_controls(layout, records, [registry.ego, *(registry.spawned(body_id) for body_id in body_ids)])
     return np.concatenate([standing, records, *_attached(registry, tick)])
+
+
+def _without_ego(registry: ActorRegistry) -> np.ndarray:
+    """Of the road users of clients, which their controls and walks move alone."""
+    actors, spawned = list(registry.road_users.values()), registry.spawned_actors()
+    n = len(actors)
+    motion = Motion(
+        ids=np.array([actor.id for actor in actors], np.int64),
+        poses=np.array([actor.pose for actor in spawned]).reshape(-1, 3),
+        heights=registry.simulation.ground_heights(spawned),
+        speeds=np.array([actor.speed for actor in actors]),
+        yaw_rates=np.zeros(n),
+        accelerations=np.zeros((n, 2)),
+        pitches=np.zeros(n),
+    )
+    records = moving_records(registry.layout, motion)
+    _tell_controls(registry.layout, records, actors)
+    return records
 
 
 def sensor_transform(sensor: BridgeActor, tick: Tick) -> tuple[list[float], list[float]]:
@@ -65,6 +80,17 @@ def sensor_transform(sensor: BridgeActor, tick: Tick) -> tuple[list[float], list
     pitch, own_yaw, roll = sensor.rotation
     rotation = [pitch + math.degrees(tick.grade), yaw + own_yaw, roll]
     return [x + c * dx - s * dy, y + s * dx + c * dy, tick.z + dz], rotation
+
+
+def _tell_controls(layout: WireLayout, records: np.ndarray, actors: Sequence[BridgeActor | None]) -> None:
+    """Write what clients have asked of these actors, one a record; None of the world's own."""
+    walkers = records.view(layout.walker_actor)
+    for row, actor in enumerate(actors):
+        if actor is not None and actor.control is not None:
+            _tell_control(records, row, actor.control)
+        elif actor is not None and actor.walk is not None:
+            x, y, walkers["speed"][row] = actor.walk
+            walkers["direction"][row] = x, y, 0.0
 
 
 def _tell_control(records: np.ndarray, row: int, control: np.ndarray) -> None:

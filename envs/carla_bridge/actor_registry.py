@@ -7,11 +7,12 @@ import math
 import numpy as np
 
 from envs.carla.coordinates import pose_from_carla
+from envs.carla.versions import WireLayout
 from envs.carla_bridge import blueprints, map_signals
 from envs.carla_bridge.blueprints import Blueprint
-from envs.carla_bridge.bridge_actor import BridgeActor
-from envs.carla_bridge.layouts import WireLayout
-from envs.carla_bridge.rpc import RefusedError
+from envs.carla_bridge.bridge_actor import BridgeActor, Client
+from envs.carla_bridge.ego_choice import EgoChoice, is_meant_as_ego
+from envs.carla_bridge.rpc import RefusedError, check_finite
 from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM
 from worldsim.datatypes.scene import ObjectKind
@@ -39,11 +40,13 @@ class ActorRegistry:
         self._next_id = EPISODE_STREAM + 1
         self.spectator = BridgeActor(id=self._new_id(), blueprint=blueprints.SPECTATOR)
         self.ego: BridgeActor | None = None
+        self.client: Client | None = None
+        self.ego_choice = EgoChoice(self)
         self.sensors: dict[int, BridgeActor] = {}
         self.controllers: dict[int, BridgeActor] = {}
-        self._bodies: dict[int, BridgeActor] = {}
-        self._spawned: dict[int, BridgeActor] = {}
-        self._id_of_key: dict[int, int] = {}
+        self.bodies: dict[int, BridgeActor] = {}
+        self.road_users: dict[int, BridgeActor] = {}
+        self.ids_of_keys: dict[int, int] = {}
         self.lights: dict[int, int] = {}
         self._braking: set[int] = set()
         self.signals: dict[int, BridgeActor] = {}
@@ -82,7 +85,7 @@ class ActorRegistry:
         if self.ego is not None and actor_id == self.ego.id:
             return self.ego
         attached = self.sensors.get(actor_id) or self.controllers.get(actor_id)
-        return attached or self._bodies.get(actor_id) or self.signals.get(actor_id)
+        return attached or self.bodies.get(actor_id) or self.signals.get(actor_id)
 
     def get(self, actor_id: int) -> BridgeActor:
         """The actor with that id.
@@ -95,32 +98,25 @@ class ActorRegistry:
             raise RefusedError(f"unable to find actor {actor_id}: actor not found")
         return found
 
-    def the_ego(self, actor_id: int) -> BridgeActor:
-        """The actor with that id, which must be the ego.
-
-        Raises:
-            RefusedError: it is not.
-        """
-        found = self.get(actor_id)
-        if found is not self.ego:
-            raise RefusedError(f"actor {actor_id} ({found.blueprint.id}) belongs to this world and obeys no client")
-        return found
-
     def spawned(self, actor_id: int) -> BridgeActor | None:
-        """The road user with that id if a client has spawned it, and so may move it."""
-        return self._spawned.get(actor_id)
+        """The road user with that id if a client has spawned it, and so may move it; not the ego."""
+        return self.road_users.get(actor_id)
 
-    def driven(self, actor_id: int) -> BridgeActor:
-        """The vehicle with that id that a client has spawned besides the ego, and so may drive.
+    def vehicle(self, actor_id: int) -> BridgeActor:
+        """The vehicle with that id that obeys clients: the ego, or another one that a client has spawned.
 
         Raises:
             RefusedError: it is none.
         """
-        found = self._spawned.get(actor_id)
-        if found is None or found.kind not in (ObjectKind.CAR, ObjectKind.TRUCK):
-            name = self.get(actor_id).blueprint.id
-            raise RefusedError(f"actor {actor_id} ({name}) is this world's own or is no vehicle, and obeys no client")
+        found = self.get(actor_id)
+        if found is not self.ego and not self._is_driven(found):
+            raise RefusedError(
+                f"actor {actor_id} ({found.blueprint.id}) is this world's own or is no vehicle, and obeys no client"
+            )
         return found
+
+    def _is_driven(self, actor: BridgeActor) -> bool:
+        return actor.id in self.road_users and actor.kind in (ObjectKind.CAR, ObjectKind.TRUCK)
 
     def walking(self, actor_id: int) -> BridgeActor:
         """The walker with that id that a client has spawned, and so may walk.
@@ -128,7 +124,7 @@ class ActorRegistry:
         Raises:
             RefusedError: it is none.
         """
-        found = self._spawned.get(actor_id)
+        found = self.road_users.get(actor_id)
         if found is None or found.kind != ObjectKind.PEDESTRIAN:
             name = self.get(actor_id).blueprint.id
             raise RefusedError(f"actor {actor_id} ({name}) is this world's own or is no walker, and obeys no client")
@@ -136,14 +132,15 @@ class ActorRegistry:
 
     def move_spawned(self) -> None:
         """A step of all that clients drive or walk besides the ego."""
-        for actor in self._spawned.values():
+        for actor in self.road_users.values():
             actor.move(self.simulation.model, self.simulation.dt)
 
     def spawned_actors(self) -> list[SpawnedActor]:
         """All road users that clients have spawned, as they are to be placed in the simulation."""
-        return [self._as_spawned(actor) for actor in self._spawned.values()]
+        return [self.as_spawned(actor) for actor in self.road_users.values()]
 
-    def _as_spawned(self, actor: BridgeActor) -> SpawnedActor:
+    def as_spawned(self, actor: BridgeActor) -> SpawnedActor:
+        """A road user as it is placed in the simulation."""
         (x, y, z), (_, yaw, _) = actor.location, actor.rotation
         red, green, blue = (int(part) for part in actor.values.get("color", _DEFAULT_COLOR).split(","))
         return SpawnedActor(
@@ -173,43 +170,49 @@ class ActorRegistry:
             raise RefusedError(f"Spawn failed: {name} {blueprints.REFUSED[blueprint]}")
         if blueprint is None or blueprint.id not in blueprints.SPAWNABLE_KINDS:
             raise RefusedError(f"Spawn failed: this world has no {name}")
-        if self.ego is not None:
-            return self._spawn_road_user(blueprint, values, transform)
-        if blueprint not in blueprints.EGO_VEHICLES:
-            raise RefusedError(f"Spawn failed: the first to be spawned is the ego, which cannot be {name}")
-
-        # the first vehicle is the ego, and with it an episode of the served world begins
-        (x, y, _), (_, yaw, _) = transform
-        seed = int(values.get("seed", "-1"))
-        seed = self.simulation.seed if seed < 0 else seed
-        self.simulation.begin(pose_from_carla(x, y, yaw), seed, values.get("traffic", "true").lower() == "true")
-        model = self.simulation.model
-        self.ego = BridgeActor(
-            id=self._new_id(),
-            blueprint=blueprint,
-            values=values,
-            size=(model.length, model.width, 1.6),
-            kind=ObjectKind.CAR,
-        )
-        self._bodies, self._spawned, self._id_of_key = {}, {}, {}
-        return self.ego
-
-    def _spawn_road_user(self, blueprint: Blueprint, values: dict[str, str], transform: list) -> BridgeActor:
-        """A road user besides the ego, which stands until a client moves it."""
-        kind = blueprints.SPAWNABLE_KINDS[blueprint.id]
+        check_finite(name, "Spawn failed: the transform", transform)
         actor = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
             values=values,
             size=blueprints.SPAWNED_SIZES[blueprint.id],
-            kind=kind,
+            kind=blueprints.SPAWNABLE_KINDS[blueprint.id],
             location=tuple(transform[0]),
             rotation=tuple(transform[1]),
+            client=self.client,
         )
-        self.simulation.check_spawn(self._as_spawned(actor), self.spawned_actors())
-        self._spawned[actor.id] = self._bodies[actor.id] = actor
-        self._id_of_key[-actor.id] = actor.id
+        if is_meant_as_ego(actor):
+            self.ego_choice.claim(actor, f"role_name {values.get('role_name', '')!r}")
+        else:
+            self._place_road_user(actor)
         return actor
+
+    def _place_road_user(self, actor: BridgeActor) -> None:
+        """A road user besides the ego, which stands until a client moves it."""
+        try:
+            self.simulation.check_spawn(self.as_spawned(actor), self.spawned_actors())
+        except ValueError as error:
+            raise RefusedError(f"{error}{self.ego_choice.who_is_at(actor)}") from error
+        self.add_road_user(actor)
+
+    def add_road_user(self, actor: BridgeActor) -> None:
+        """From now on it is one of those that clients move, besides the ego."""
+        self.road_users[actor.id] = self.bodies[actor.id] = actor
+        self.ids_of_keys[-actor.id] = actor.id
+
+    def remove_road_user(self, actor_id: int) -> BridgeActor | None:
+        """Take out one of those; None if there is none of that id."""
+        actor = self.road_users.pop(actor_id, None)
+        if actor is not None:
+            del self.bodies[actor_id], self.ids_of_keys[-actor_id]
+            self.lights.pop(actor_id, None)
+        return actor
+
+    def forget_own(self) -> None:
+        """The world's own road users are others from now on, or none; so are the sensors of an ego."""
+        self.sensors, self._braking = {}, set()
+        self.bodies = dict(self.road_users)
+        self.ids_of_keys = {-actor_id: actor_id for actor_id in self.road_users}
 
     def _attach_controller(self, values: dict[str, str], parent: int) -> BridgeActor:
         self.walking(parent)
@@ -220,13 +223,18 @@ class ActorRegistry:
         return controller
 
     def _attach(self, blueprint: Blueprint, values: dict[str, str], transform: list, parent: int) -> BridgeActor:
-        if self.ego is None or parent != self.ego.id:
-            raise RefusedError(f"Spawn failed: {blueprint.id} must be attached to the ego vehicle")
+        carrier = self.find(parent)
+        if carrier is None or (carrier is not self.ego and not self._is_driven(carrier)):
+            raise RefusedError(
+                f"Spawn failed: {blueprint.id} must be attached to the ego vehicle, or to one that becomes it"
+            )
+        check_finite(blueprint.id, "Spawn failed: the transform", transform)
         location, rotation = tuple(transform[0]), tuple(transform[1])
         view = None
         if blueprint.id in blueprints.CAMERA_PICTURES:
             view = _view(values, location, rotation)
             self.simulation.check_camera(view, blueprints.CAMERA_PICTURES[blueprint.id])
+        self.ego_choice.claim(carrier, "its sensors")
         sensor = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
@@ -240,22 +248,25 @@ class ActorRegistry:
         return sensor
 
     def destroy(self, actor_id: int) -> bool:
-        """Take away what a client spawned; whether there was such an actor. With the ego goes everything else."""
+        """Take away what a client spawned; whether there was such an actor. With the ego go its sensors and the world's
+        own road users."""
         if (self.sensors.pop(actor_id, None) or self.controllers.pop(actor_id, None)) is not None:
             return True
-        if self._spawned.pop(actor_id, None) is not None:
-            del self._bodies[actor_id], self._id_of_key[-actor_id]
+        if self.remove_road_user(actor_id) is not None:
             return True
         if self.ego is None or actor_id != self.ego.id:
             return False
         self.simulation.end()
-        self.ego, self.sensors, self.controllers, self._bodies, self._spawned = None, {}, {}, {}, {}
+        self.ego = None
+        self.forget_own()
         return True
 
     def clear(self) -> None:
         """Take away everything that clients spawned."""
         if self.ego is not None:
             self.destroy(self.ego.id)
+        self.road_users, self.controllers, self.lights = {}, {}, {}
+        self.forget_own()
 
     def value(self, actor: BridgeActor) -> list:
         """Actor on the wire."""
@@ -282,8 +293,8 @@ class ActorRegistry:
 
     def collided_with(self, tick: Tick) -> list:
         """Actor on the wire that the ego touches: a road user, or the scenery."""
-        if tick.collided_with in self._id_of_key:
-            return self.value(self._bodies[self._id_of_key[tick.collided_with]])
+        if tick.collided_with in self.ids_of_keys:
+            return self.value(self.bodies[self.ids_of_keys[tick.collided_with]])
         return self.value(BridgeActor(id=0, blueprint=blueprints.SCENERY))
 
     def body_ids(self, tick: Tick) -> list[int]:
@@ -292,7 +303,7 @@ class ActorRegistry:
         for key, kind, box, height, color in zip(
             tick.keys.tolist(), tick.objects.kinds.tolist(), tick.objects.boxes, tick.heights, tick.colors, strict=True
         ):
-            if key not in self._id_of_key:
+            if key not in self.ids_of_keys:
                 body = BridgeActor(
                     id=self._new_id(),
                     blueprint=blueprints.OF_KIND[ObjectKind(kind)],
@@ -300,14 +311,14 @@ class ActorRegistry:
                     size=(float(box[3]), float(box[4]), float(height)),
                     kind=ObjectKind(kind),
                 )
-                self._id_of_key[key], self._bodies[body.id] = body.id, body
-            ids.append(self._id_of_key[key])
+                self.ids_of_keys[key], self.bodies[body.id] = body.id, body
+            ids.append(self.ids_of_keys[key])
         self._braking = {i for i, brakes in zip(ids, tick.braking.tolist(), strict=True) if brakes}
         return ids
 
     def light_states(self) -> list:
         """Vehicle light states on the wire."""
-        vehicles = [b.id for b in self._bodies.values() if b.blueprint.id.startswith("vehicle.")]
+        vehicles = [b.id for b in self.bodies.values() if b.blueprint.id.startswith("vehicle.")]
         ids = vehicles if self.ego is None else [self.ego.id, *vehicles]
         return [[i, self._light_state(i)] for i in ids]
 

@@ -10,18 +10,17 @@ import traceback
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
+from envs.carla.versions import WireLayout
 from envs.carla_bridge import messages, readings
 from envs.carla_bridge.actor_records import actor_records, sensor_transform
 from envs.carla_bridge.actor_registry import ActorRegistry
 from envs.carla_bridge.bridge_actor import BridgeActor
 from envs.carla_bridge.faults import Fault, Faults
-from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.messages import Stamp
 from envs.carla_bridge.rpc import Method, RefusedError, Request, Requests
 from envs.carla_bridge.simulation import Simulation, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM, Streams
+from worldsim.datatypes.vehicle import VehicleColumn
 
 SHORTEST_TICK = 0.002
 """A frame is published this long after its cue at the earliest: faster servers dead-lock the 0.9.16 client's Traffic
@@ -30,6 +29,8 @@ BREATH = 0.001
 """Shortest wait for requests between frames that come unasked [s]."""
 SUBSCRIPTION_TIMEOUT = 0.5
 """Longest that a frame waits for a client that has asked for a stream's token to subscribe [s]."""
+MOST_REFUSALS = 1000
+"""So many different refusals are remembered, and not told again [1]."""
 
 
 class Bridge:
@@ -47,10 +48,10 @@ class Bridge:
         self.streams, self.faults = Streams(), Faults(faults)
         self.settings: dict[str, Any] = dict(layout.settings)
         self.weather = [0.0] * len(layout.weather)
-        self.control = np.zeros(4, np.float32)
         self.frame, self.seconds, self.episode = 1, 0.0, 1
         self.traffic_managers: dict[int, list] = {}
         self._map_changed = False
+        self._refused: set[str] = set()
         self._requests = Requests()
         self._cued = False
         self._methods: dict[str, Method] = {}
@@ -108,6 +109,7 @@ class Bridge:
             return
         method = self._methods.get(request.method)
         if method is None:
+            self.refuse(request.method, RefusedError("unknown method"))
             request.fail(f"unknown method {request.method}")
         elif self.faults.take("rpc_error", request.method):
             request.answer(method.wrap_error(f"injected error in {request.method}"))
@@ -117,11 +119,21 @@ class Bridge:
             self._cued = False
             await self._compute_frame()
 
+    def refuse(self, what: str, error: Exception) -> None:
+        """Tell in the server's window what was refused, for many calls are not waited for; the same thing once."""
+        line = f"refused {what}: {error}"
+        if line not in self._refused:
+            if len(self._refused) == MOST_REFUSALS:
+                self._refused.clear()
+            self._refused.add(line)
+            print(line, file=sys.stderr, flush=True)
+
     def _call(self, method: Method, request: Request) -> None:
+        self.registry.client = request.writer
         try:
             result = method.wrap(method.call(*request.args[1:]))
         except (RefusedError, ValueError) as error:
-            print(f"refused {request.method}: {error}", file=sys.stderr, flush=True)
+            self.refuse(request.method, error)
             result = method.wrap_error(str(error))
         except Exception:  # a bug here must not end the world for all clients; what the client gets says so
             traceback.print_exc()
@@ -133,11 +145,11 @@ class Bridge:
         begun = time.monotonic()
         await self.streams.wait_for_expected(SUBSCRIPTION_TIMEOUT)
         tick = None
+        self.registry.move_spawned()
         if self.registry.ego is not None:
             self.faults.count_frame()
-            self.registry.move_spawned()
             self.simulation.place(self.registry.spawned_actors())
-            self.simulation.step(self.control)
+            self.drive_ego(self.registry.ego)
             tick = self.simulation.observe()
         self.frame, self.seconds = self.frame + 1, self.seconds + self.simulation.dt
         if late := self.faults.take("late_frame"):
@@ -146,9 +158,17 @@ class Bridge:
         self._publish(tick)
         await self.streams.drain()
 
+    def drive_ego(self, ego: BridgeActor) -> None:
+        """A step of the world under what clients ask of the ego."""
+        simulation = self.simulation
+        vehicle = simulation.observe().vehicle
+        if ego.held_speed is not None and ego.held_speed != vehicle[VehicleColumn.SPEED]:
+            simulation.set_speed(ego.held_speed)
+        simulation.step(ego.next_control(vehicle, simulation.model, simulation.dt))
+
     def _publish(self, tick: Tick | None) -> None:
         may_drop = not self.settings["synchronous_mode"]
-        records = actor_records(self.registry, tick, self.control)
+        records = actor_records(self.registry, tick)
         stamp = Stamp(frame=self.frame, seconds=self.seconds)
         state = messages.episode_state(self.layout, stamp, self.episode, self.simulation.dt, self._map_changed, records)
         self._map_changed = False

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from envs.carla.coordinates import pose_to_carla
-from envs.carla_bridge.layouts import WireLayout
+from envs.carla.versions import WireLayout
 from envs.carla_bridge.messages import ACTIVE
 from envs.carla_bridge.simulation import LightStates, ServedSignal
 from worldsim.datatypes.boxes import wrap_angle

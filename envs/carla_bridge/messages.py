@@ -11,8 +11,8 @@ import msgpack
 import numpy as np
 
 from envs.carla.coordinates import poses_to_carla
+from envs.carla.versions import WireLayout
 from envs.carla.weather import sun_angles
-from envs.carla_bridge.layouts import WireLayout
 from envs.carla_bridge.simulation import ShownWeather
 from worldsim.datatypes.layout import BoxColumn, Layout, LayoutKind
 

@@ -1,4 +1,4 @@
-"""The methods a client may call, by CARLA's names. What is not here is answered as an unknown method."""
+"""The methods a client may call, by CARLA's names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from envs.carla.coordinates import poses_to_carla
 from envs.carla_bridge import messages
 from envs.carla_bridge.actor_methods import ActorMethods
 from envs.carla_bridge.bridge import Bridge
+from envs.carla_bridge.refused_methods import refused_methods
 from envs.carla_bridge.rpc import Method, RefusedError, returning, returning_nothing
 from envs.carla_bridge.traffic_lights import TrafficLightMethods
 
@@ -24,7 +25,7 @@ def methods_of(bridge: Bridge) -> dict[str, Method]:
         TrafficLightMethods(bridge),
         _TrafficManagers(bridge),
     )
-    return {name: method for part in parts for name, method in part.methods().items()}
+    return refused_methods() | {name: method for part in parts for name, method in part.methods().items()}
 
 
 class _Session:
@@ -69,10 +70,6 @@ class _Session:
         given, *rest = settings["fixed_delta_seconds"]
         settings["fixed_delta_seconds"] = rest[0] if given else None
         if given and abs(rest[0] - bridge.simulation.dt) > SAME_STEP:
-            if bridge.registry.ego is not None:
-                raise RefusedError(
-                    f"fixed_delta_seconds {rest[0]:g} cannot replace {bridge.simulation.dt:g} while there is an ego"
-                )
             bridge.simulation.set_dt(rest[0])
         bridge.settings = settings
         return bridge.frame
@@ -88,8 +85,9 @@ class _Session:
         return messages.weather_parameters(self._bridge.layout, shown)
 
     def set_weather_parameters(self, weather: list) -> None:
-        """Stored, but not shown: the served worlds draw their weather from the seed."""
+        """Stored, but not shown, which the server's window says: served worlds draw their weather from the seed."""
         self._bridge.weather = [float(value) for value in weather]
+        self._bridge.refuse("set_weather_parameters", RefusedError("pictures show the weather that the seed draws"))
 
     def draw_debug_shape(self, shape: list) -> None:
         """Nobody looks at the server."""

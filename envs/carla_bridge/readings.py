@@ -8,18 +8,17 @@ from functools import lru_cache
 import carla
 
 from envs.carla.cameras import PIXELS
+from envs.carla.versions import WireLayout
 from envs.carla_bridge import blueprints, messages
 from envs.carla_bridge.actor_registry import ActorRegistry
 from envs.carla_bridge.bridge_actor import BridgeActor
-from envs.carla_bridge.layouts import WireLayout
+from envs.carla_bridge.drive_commands import MASS
 from envs.carla_bridge.messages import Stamp
 from envs.carla_bridge.simulation import Simulation, Tick
 from worldsim.datatypes.vehicle import VehicleColumn
 
 GRAVITY = 9.81
 """[m/s²]."""
-MASS = 1500.0
-"""Of the ego, from which a collision's impulse follows [kg]."""
 
 
 def reading(

@@ -33,6 +33,7 @@ from envs.road.road_world import RoadWorld
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.lights import LightPrograms
 from envs.road.traffic.paths import NOWHERE
+from envs.road.traffic.room import make_room
 from envs.scripted_actors import ScriptedActors
 from envs.world import WorldStep
 from worldsim.datatypes.boxes import overlap
@@ -115,9 +116,11 @@ class RoadSimulation:
         self.end()
 
     def set_dt(self, dt: float) -> None:
-        """See Simulation."""
-        self._world = RoadWorld(replace(self.config, dt=dt))
-        self.dt = dt
+        """See Simulation; an episode goes on in steps of the new length."""
+        world = RoadWorld(replace(self.config, dt=dt))
+        if self._step is not None:
+            world.restore(self._world.snapshot())
+        self._world, self.dt = world, dt
 
     def check_camera(self, view: CameraView, picture: str) -> None:
         """See Simulation: any place on the ego, without roll and not steeper than the renderer can."""
@@ -125,13 +128,24 @@ class RoadSimulation:
             raise ValueError(f"this world's cameras do not roll, got {np.degrees(view.roll):.1f} degrees")
         load_camera(_config_of(view))
 
-    def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
-        """See Simulation."""
+    def begin(
+        self, pose: tuple[float, float, float], seed: int, traffic: bool, others: Sequence[SpawnedActor] = ()
+    ) -> None:
+        """See Simulation; those of its own who would be where the others are, come later and elsewhere."""
+        if others:
+            on_level = np.abs(self.ground_heights(others) - self._static_scene.lane_under(pose).z) <= LEVEL_HEIGHT
+            if (overlap(np.array([*pose, self.model.length, self.model.width]), boxes_of(others)) & on_level).any():
+                raise ValueError(NO_ROOM)
         actors = replace(STANDING_START, ambient_traffic=traffic)
         step = self._world.reset(seed, {**self._options, "start_pose": pose, "scripted_actors": actors})
         if step.collision > 0.5:
             raise ValueError(NO_ROOM)
         self._step, self._keys, self._spawned = step, Keys(), {}
+        if others:
+            episode = self._world.snapshot()
+            make_room(episode.traffic, boxes_of(others))
+            self._world.restore(episode)
+            self.place(others)
 
     def set_speed(self, speed: float) -> None:
         """See Simulation."""
@@ -141,15 +155,15 @@ class RoadSimulation:
 
     def check_spawn(self, actor: SpawnedActor, others: Sequence[SpawnedActor]) -> None:
         """See Simulation."""
-        episode = self._world.snapshot()
-        traffic, rows = episode.traffic, episode.traffic.external_rows
-        ego = np.array([*episode.vehicle[:3], self.model.length, self.model.width])
-        own = np.delete(traffic.objects.boxes, rows, axis=0)
-        taken = np.concatenate([ego[None], own, boxes_of(others)])
-        own_heights = np.delete(traffic.heights_of_ground, rows)
-        ground = np.concatenate([[episode.z], own_heights, self._heights(others)])
-        on_level = np.abs(ground - self._heights([actor])) <= LEVEL_HEIGHT
-        if (overlap(np.array([*actor.pose, *actor.size[:2]]), taken) & on_level).any():
+        taken, ground = boxes_of(others), self.ground_heights(others)
+        if self._step is not None:
+            episode = self._world.snapshot()
+            traffic, rows = episode.traffic, episode.traffic.external_rows
+            ego = np.array([*episode.vehicle[:3], self.model.length, self.model.width])
+            taken = np.concatenate([ego[None], np.delete(traffic.objects.boxes, rows, axis=0), taken])
+            ground = np.concatenate([[episode.z], np.delete(traffic.heights_of_ground, rows), ground])
+        on_level = np.abs(ground - self.ground_heights([actor])) <= LEVEL_HEIGHT
+        if (overlap(boxes_of([actor])[0], taken) & on_level).any():
             raise ValueError(NO_ROOM)
 
     def place(self, actors: Sequence[SpawnedActor]) -> None:
@@ -157,12 +171,12 @@ class RoadSimulation:
         if not actors and not self._spawned:
             return
         episode = self._world.snapshot()
-        episode.traffic.place(external_actors(actors, self._spawned, self.dt, self._heights(actors)))
+        episode.traffic.place(external_actors(actors, self._spawned, self.dt, self.ground_heights(actors)))
         self._world.restore(episode)
         self._spawned = {actor.key: actor for actor in actors}
 
-    def _heights(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
-        """Height of the road under each actor, of that nearest to the height that its client gives, [n] [m]."""
+    def ground_heights(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
+        """See Simulation."""
         places = np.array([actor.pose[:2] for actor in actors]).reshape(-1, 2)
         return self._static_scene.road_map.height_at(places, np.array([actor.z for actor in actors], np.float64))
 

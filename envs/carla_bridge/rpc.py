@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,26 @@ REQUEST, RESPONSE = 0, 1
 
 class RefusedError(Exception):
     """A request that cannot be honoured; the client raises a RuntimeError with this message."""
+
+
+def check_finite(who: object, what: str, value: Any, name: str = "") -> None:
+    """Refuse what would put an actor nowhere for ever.
+
+    Args:
+        who: of whom the value is asked.
+        what: the value's name.
+        value: a number, or vectors of numbers as they come over the wire.
+        name: of the part that `value` is.
+
+    Raises:
+        RefusedError: a number in it is not finite.
+    """
+    if isinstance(value, (list, tuple)):
+        names = "xyz" if len(value) == 3 else ""
+        for index, part in enumerate(value):
+            check_finite(who, what, part, f"{name}.{names[index]}" if names else f"{name}[{index}]")
+    elif not math.isfinite(value):
+        raise RefusedError(f"{what} of {who}: {name.lstrip('.') or 'it'} is {value}; right would be a finite number")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from envs.carla.versions import DEFAULT_VERSION, layout_of
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.faults import Fault
-from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.methods import methods_of
 from envs.carla_bridge.simulation import Simulation
 from envs.worlds import WORLDS, LocalWorldName
@@ -28,7 +28,7 @@ class ServeConfig:
         world: "learned" drives in the world model, "road" in the reference world.
         host: address to bind; the default is reachable from this machine alone.
         port: of CARLA's RPC, 0 for any; the streams take the next one if it is free.
-        version: CARLA's, of the clients that are to come.
+        carla_version: of the clients that are to come.
         maps: of the road world: OpenDRIVE files that clients can load; the first is there at the start. Without one it
             is the procedural town Town_000.
         seed: of traffic and weather, or of the learned world's noise; a client can choose another by the ego
@@ -48,7 +48,7 @@ class ServeConfig:
     world: LocalWorldName = "learned"
     host: str = "127.0.0.1"
     port: int = 2000
-    version: str = "0.9.16"
+    carla_version: str = DEFAULT_VERSION
     maps: tuple[Path, ...] = ()
     seed: int = 0
     frame_size: tuple[int, int] = (128, 128)
@@ -61,7 +61,7 @@ class ServeConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port must be in [0, 65535], got {self.port}")
-        layout_of(self.version)
+        layout_of(self.carla_version)
         for fault in self.faults:
             Fault.parse(fault)
 
@@ -76,7 +76,7 @@ def serve(config: ServeConfig) -> None:
     faults = [Fault.parse(fault) for fault in config.faults]
     simulation = make_simulation(config)
     _warm_up(simulation)
-    bridge = Bridge(simulation, layout_of(config.version), faults)
+    bridge = Bridge(simulation, layout_of(config.carla_version), faults)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(bridge.run(config.host, config.port, methods_of(bridge)))
 

@@ -228,15 +228,18 @@ class Simulation(Protocol):
         ...
 
     def set_dt(self, dt: float) -> None:
-        """Change the step [s], without an ego."""
+        """Change the step [s], from the next one on."""
         ...
 
     def check_camera(self, view: CameraView, picture: str) -> None:
         """Refuse a view that `image` cannot give, or a picture ("rgb", or one of SENSOR_NAMES) that it has not."""
         ...
 
-    def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
-        """Put the ego at x, y, yaw [m, m, rad], with this world's own traffic or without."""
+    def begin(
+        self, pose: tuple[float, float, float], seed: int, traffic: bool, others: Sequence[SpawnedActor] = ()
+    ) -> None:
+        """Put the ego at x, y, yaw [m, m, rad] among the `others` that clients have spawned, with this world's own
+        traffic or without."""
         ...
 
     def set_speed(self, speed: float) -> None:
@@ -244,11 +247,16 @@ class Simulation(Protocol):
         ...
 
     def check_spawn(self, actor: SpawnedActor, others: Sequence[SpawnedActor]) -> None:
-        """Refuse an actor for which there is no room now, among the `others` that clients have spawned."""
+        """Refuse an actor for which there is no room now, among the `others` that clients have spawned; there may be no
+        ego yet."""
         ...
 
     def place(self, actors: Sequence[SpawnedActor]) -> None:
         """From the next step on these checked actors are there, and no others that clients have spawned."""
+        ...
+
+    def ground_heights(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
+        """Height of the ground under each actor, on the level of its own, float64 [n] [m]; with or without ego."""
         ...
 
     def step(self, control: np.ndarray) -> None:

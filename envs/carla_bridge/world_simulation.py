@@ -100,7 +100,7 @@ class WorldSimulation:
         raise ValueError("this world cannot be put on another map: it knows its own starts only")
 
     def set_dt(self, dt: float) -> None:
-        """See Simulation: refused."""
+        """See Simulation: refused, a World has one step."""
         raise ValueError(f"fixed_delta_seconds must be {self.dt:g} in this world, got {dt:g}")
 
     def check_camera(self, view: CameraView, picture: str) -> None:
@@ -122,7 +122,9 @@ class WorldSimulation:
         if known.mean() < LEAST_KNOWN:
             raise ValueError(f"Spawn failed: only {known.mean():.0%} of this view is within what the world shows")
 
-    def begin(self, pose: tuple[float, float, float], seed: int, traffic: bool) -> None:
+    def begin(
+        self, pose: tuple[float, float, float], seed: int, traffic: bool, others: Sequence[SpawnedActor] = ()
+    ) -> None:
         """See Simulation: at the world's start, moving as it begins, or standing elsewhere along its route."""
         if not traffic:
             raise ValueError("Spawn failed: this world's traffic cannot be left out, it is in the start's pictures")
@@ -133,13 +135,23 @@ class WorldSimulation:
             self._check_on_route(pose)
             options = {**options, "start_pose": pose}
         step = self._world.reset(seed, options)
-        if not at_start and len(touched(step.vehicle, self.model, _objects(step))):
+        ego, own = ego_box(step.vehicle, self.model), _objects(step).boxes
+        there = np.concatenate([boxes_of(others)] if at_start else [own, boxes_of(others)])
+        if overlap(ego, there).any():
             self._world.close()
             raise ValueError(NO_ROOM)
+        if overlap(own[:, None], boxes_of(others)[None]).any():
+            self._world.close()
+            raise ValueError("Spawn failed: a road user of this world's own is where a client's vehicle stands")
         self._step, self._spawned, self._external = step, {}, ExternalActors.none()
         self._xy, self._kinds, self._keys = np.zeros((0, 2)), np.zeros(0, np.int64), np.zeros(0, np.int64)
         self._num_keys = 0
         self._update_keys(self._step)
+        try:
+            self.place(others)
+        except ValueError as error:
+            self.end()
+            raise ValueError(f"Spawn failed: {error}") from error
 
     def set_speed(self, speed: float) -> None:
         """See Simulation."""
@@ -147,8 +159,12 @@ class WorldSimulation:
 
     def check_spawn(self, actor: SpawnedActor, others: Sequence[SpawnedActor]) -> None:
         """See Simulation; who passes is there, for the world may have no place for another one."""
+        if self._step is None:
+            if overlap(boxes_of([actor])[0], boxes_of(others)).any():
+                raise ValueError(NO_ROOM)
+            return
         self._host()
-        step = self._running()
+        step = self._step
         clip = self._world.start_clip(pictures=False)
         own = _objects(step) if clip.road_users is None else Objects.of(clip.road_users)
         own = _without(own, self._external.objects)
@@ -172,6 +188,10 @@ class WorldSimulation:
         self._host().place(external)
         self._external, self._spawned = external, {actor.key: actor for actor in actors}
 
+    def ground_heights(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
+        """See Simulation: what a World shows is flat."""
+        return np.zeros(len(actors))
+
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
         self._step = self._world.step(control)
@@ -179,7 +199,7 @@ class WorldSimulation:
 
     def end(self) -> None:
         """See Simulation."""
-        self._step = None
+        self._step, self._spawned, self._external = None, {}, ExternalActors.none()
 
     def observe(self) -> Tick:
         """See Simulation."""

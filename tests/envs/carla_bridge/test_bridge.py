@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bridge_process import SMALL_ROAD, run_client, serving
 
-from envs.carla_bridge.layouts import LAYOUTS, layout_of
+from envs.carla.versions import LAYOUTS, layout_of
 from envs.carla_bridge.serve import ServeConfig
 from envs.maps.opendrive.signals import SignalType
 from envs.road.static_scene import load_town_scene
@@ -64,15 +64,18 @@ def test_what_the_road_world_cannot_do_is_refused(road):
     assert_refused(found)
     assert "not on a driving lane" in found["off_lane"]
     assert "do not roll" in found["camera"]
-    assert {found["second_ego"], found["walker"], found["batch"][0]} == {
-        "Spawn failed because of collision at spawn position"
-    }
 
 
 def assert_refused(found):
     """What no bridge can do, and what every batch answers."""
     assert "not found" in found["no_blueprint"]
-    _, second, third = found["batch"]
+    assert "cannot be the ego by role_name 'hero': this world has one" in found["second_ego"]
+    assert "(vehicle.nissan.patrol) by role_name 'hero', and its client is still there" in found["second_ego"]
+    for key in ("occupied", "walker"):
+        assert found[key].startswith("Spawn failed because of collision at spawn position: actor ")
+        assert found[key].endswith("(vehicle.nissan.patrol) is there")
+    first, second, third = found["batch"]
+    assert first == found["occupied"]
     assert second == "unable to destroy actor: not found"
     assert third == ""
     assert found["throttle"] == pytest.approx(0.5)
@@ -176,9 +179,6 @@ def test_what_the_learned_world_cannot_do_is_refused(learned):
     assert "beside the route along which this world can be entered" in found["off_lane"]
     assert "29 spawn points, every 20 m, run from" in found["off_lane"]
     assert "what one front camera sees" in found["camera"]
-    assert {found["second_ego"], found["walker"], found["batch"][0]} == {
-        "Spawn failed because of collision at spawn position"
-    }
 
 
 def test_one_layout_per_version_and_no_other():
@@ -187,8 +187,10 @@ def test_one_layout_per_version_and_no_other():
     assert [layout.token.size, layout.sensor_header.size, layout.episode_header.size] == [24, 48, 36]
     assert len(layout.commands) == 22
     assert list(LAYOUTS) == ["0.9.16"]
-    with pytest.raises(ValueError, match=r"CARLA 0\.9\.15 is not supported; supported versions: 0\.9\.16"):
-        ServeConfig(version="0.9.15")
+    with pytest.raises(
+        ValueError, match=r"CARLA 0\.9\.15 is not supported, for what it sends .* supported versions: 0\.9\.16"
+    ):
+        ServeConfig(carla_version="0.9.15")
     with pytest.raises(ValueError, match="port"):
         ServeConfig(port=70000)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from envs.carla.coordinates import poses_to_carla
+from envs.carla.versions import layout_of
 from envs.carla_bridge.bridge import Bridge
-from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.methods import methods_of
 from envs.carla_bridge.road_simulation import RoadSimulation
 from envs.carla_bridge.rpc import RefusedError
@@ -22,7 +22,7 @@ def bridge() -> Bridge:
     simulation = RoadSimulation(EMPTY, first_map="Town_001")
     bridge = Bridge(simulation, layout_of("0.9.16"), ())
     (x, y, yaw), *_ = poses_to_carla(simulation.spawn_poses)
-    bridge.registry.spawn([0, "vehicle.nissan.patrol", []], [[x, y, 0.0], [0.0, yaw, 0.0]])
+    bridge.registry.spawn([0, "vehicle.nissan.patrol", [["role_name", 4, "hero"]]], [[x, y, 0.0], [0.0, yaw, 0.0]])
     return bridge
 
 
@@ -34,7 +34,8 @@ def spawn(bridge: Bridge, name: str):
 def step(bridge: Bridge) -> None:
     bridge.registry.move_spawned()
     bridge.simulation.place(bridge.registry.spawned_actors())
-    bridge.simulation.step(bridge.control)
+    assert bridge.registry.ego is not None
+    bridge.drive_ego(bridge.registry.ego)
 
 
 def test_a_spawned_car_drives_as_the_ego_would(bridge):

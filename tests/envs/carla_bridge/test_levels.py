@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from places import SHARED_DATA
 
+from envs.carla.versions import layout_of
 from envs.carla_bridge.actor_records import actor_records
 from envs.carla_bridge.actor_registry import ActorRegistry
-from envs.carla_bridge.layouts import layout_of
 from envs.carla_bridge.road_simulation import RoadSimulation
 from envs.carla_bridge.simulation import SpawnedActor
 from envs.road.config import RoadWorldConfig
@@ -63,8 +63,8 @@ def test_there_is_room_below_a_car_but_not_in_it(simulation):
 
 def test_records_tell_heights(simulation):
     registry = ActorRegistry(simulation, layout_of("0.9.16"))
-    registry.spawn([0, "vehicle.nissan.patrol", []], [[1.75, 30.0, 0.0], [0.0, -90.0, 0.0]])
+    registry.spawn([0, "vehicle.nissan.patrol", [["role_name", 4, "hero"]]], [[1.75, 30.0, 0.0], [0.0, -90.0, 0.0]])
     simulation.place([car(0.0)])
     simulation.step(THROTTLE)
-    records = actor_records(registry, simulation.observe(), THROTTLE)
+    records = actor_records(registry, simulation.observe())
     assert records["location"][-2:, 2] == pytest.approx([HEIGHT, 0.0])

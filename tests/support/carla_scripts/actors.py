@@ -83,6 +83,7 @@ def main(port, num_frames):
     camera.stop()
     collision.stop()
     ego.destroy()
+    car.destroy()
     world.tick()
     found["end"] = [actor.type_id for actor in world.get_actors() if not actor.type_id.startswith("traffic")]
     settings.synchronous_mode, settings.fixed_delta_seconds = False, None

@@ -13,7 +13,9 @@ def main(port, next_map):
     ticks = []
     callback = world.on_tick(lambda snapshot: ticks.append(snapshot.frame))
     library = world.get_blueprint_library()
-    ego = world.spawn_actor(library.filter("vehicle.*")[0], world.get_map().get_spawn_points()[0])
+    car = library.filter("vehicle.*")[0]
+    car.set_attribute("role_name", "hero")
+    ego = world.spawn_actor(car, world.get_map().get_spawn_points()[0])
     images = []
     camera = world.spawn_actor(
         library.find("sensor.camera.rgb"), carla.Transform(carla.Location(x=1.3, z=1.6)), attach_to=ego

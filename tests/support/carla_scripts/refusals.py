@@ -24,9 +24,10 @@ def main(port):
     found = {"step": message(world.apply_settings, settings)}
     settings.fixed_delta_seconds = 0.1
     world.apply_settings(settings)
-    car = library.find("vehicle.nissan.patrol")
+    car, other = library.find("vehicle.nissan.patrol"), library.find("vehicle.audi.tt")
+    car.set_attribute("role_name", "hero")
     found["off_lane"] = message(world.spawn_actor, car, carla.Transform(carla.Location(x=9e3)))
-    found["no_blueprint"] = message(library.find, "sensor.lidar.ray_cast")
+    found["no_blueprint"] = message(library.find, "vehicle.tesla.roadster")
     command = carla.command
     then = command.SetVehicleLightState(command.FutureActor, carla.VehicleLightState(carla.VehicleLightState.Brake))
     spawned = client.apply_batch_sync([command.SpawnActor(car, spawns[0]).then(then)], False)
@@ -34,8 +35,9 @@ def main(port):
     world.tick()
     ego = world.get_actor(ego_id)
     found["light"] = int(ego.get_light_state())
-    found["second_ego"] = message(world.spawn_actor, car, spawns[0])
-    batch = [command.SpawnActor(car, spawns[0]), command.DestroyActor(999_999)]
+    found["second_ego"] = message(world.spawn_actor, car, spawns[-1])
+    found["occupied"] = message(world.spawn_actor, other, spawns[0])
+    batch = [command.SpawnActor(other, spawns[0]), command.DestroyActor(999_999)]
     batch.append(command.ApplyVehicleControl(ego_id, carla.VehicleControl(throttle=0.5)))
     found["batch"] = [response.error for response in client.apply_batch_sync(batch, True)]
     found["throttle"] = ego.get_control().throttle

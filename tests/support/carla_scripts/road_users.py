@@ -28,12 +28,12 @@ def main(port, num_frames):
     found["two_wheelers"] = sorted(b.id for b in bicycles)
     found["colours"] = len(library.find("vehicle.tesla.model3").get_attribute("color").recommended_values)
     found["walkers"] = len(library.filter("walker.pedestrian.*"))
-    found["off_route"] = message(
-        world.spawn_actor, library.find("vehicle.nissan.patrol"), carla.Transform(carla.Location(x=9e3))
-    )
+    patrol = library.find("vehicle.nissan.patrol")
+    patrol.set_attribute("role_name", "hero")
+    found["off_route"] = message(world.spawn_actor, patrol, carla.Transform(carla.Location(x=9e3)))
 
     start = spawns[int(sys.argv[3])]
-    ego = world.spawn_actor(library.find("vehicle.nissan.patrol"), start)
+    ego = world.spawn_actor(patrol, start)
     world.tick()
     found["ego_at"] = ego.get_location().distance(start.location)
     ahead, right = start.get_forward_vector(), start.get_right_vector()

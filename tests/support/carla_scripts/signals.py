@@ -26,9 +26,9 @@ def main(port):
     before = first.previous(20.0)[0]
     ahead = [light.id for light in world.get_traffic_lights_from_waypoint(before, 60.0)]
 
-    ego = world.spawn_actor(
-        world.get_blueprint_library().find("vehicle.nissan.patrol"), world_map.get_spawn_points()[0]
-    )
+    car = world.get_blueprint_library().find("vehicle.nissan.patrol")
+    car.set_attribute("role_name", "hero")  # lights go on as long as there is an ego
+    ego = world.spawn_actor(car, world_map.get_spawn_points()[0])
     states, elapsed = [], []
     for _ in range(400):
         world.tick()

@@ -1,4 +1,4 @@
-"""Wire layouts of CARLA's protocol, one entry per version: all that differs between versions stands in this table."""
+"""The versions of CARLA that are spoken, one entry each: all that differs between versions stands in this table."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from worldsim.datatypes.scene import ObjectKind
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,6 +29,8 @@ class WireLayout:
         settings: fields of EpisodeSettings with their defaults; None is an empty optional.
         weather: fields of WeatherParameters.
         vehicle_control: fields of VehicleControl.
+        ego_blueprint: the ego's where the library has it, for the vehicle model was fitted to it.
+        blueprints: of scripted actors, likewise; where the library has them not, one is found by its attributes.
     """
 
     version: str
@@ -42,6 +46,8 @@ class WireLayout:
     settings: Mapping[str, bool | float | int | None]
     weather: tuple[str, ...]
     vehicle_control: tuple[str, ...]
+    ego_blueprint: str
+    blueprints: Mapping[ObjectKind, str]
 
 
 _ACTOR_FIELDS = [
@@ -152,10 +158,19 @@ _CARLA_0_9_16 = WireLayout(
         "dust_storm",
     ),
     vehicle_control=("throttle", "steer", "brake", "hand_brake", "reverse", "manual_gear_shift", "gear"),
+    ego_blueprint="vehicle.nissan.patrol",
+    blueprints={
+        ObjectKind.CAR: "vehicle.tesla.model3",
+        ObjectKind.TRUCK: "vehicle.carlamotors.carlacola",
+        ObjectKind.PEDESTRIAN: "walker.pedestrian.0001",
+        ObjectKind.STATIC: "static.prop.streetbarrier",
+    },
 )
 
 LAYOUTS: Mapping[str, WireLayout] = {layout.version: layout for layout in (_CARLA_0_9_16,)}
 """Every version that is supported."""
+DEFAULT_VERSION = "0.9.16"
+"""Spoken unless another is asked for: that of the client which the extra `carla` installs."""
 
 
 def layout_of(version: str) -> WireLayout:
@@ -165,5 +180,8 @@ def layout_of(version: str) -> WireLayout:
         ValueError: that version is not supported.
     """
     if version not in LAYOUTS:
-        raise ValueError(f"CARLA {version} is not supported; supported versions: {', '.join(LAYOUTS)}")
+        raise ValueError(
+            f"CARLA {version} is not supported, for what it sends over the wire is not known here; supported versions: "
+            f"{', '.join(LAYOUTS)}"
+        )
     return LAYOUTS[version]

@@ -1,0 +1,22 @@
+"""Room for those who are put among the traffic: whoever would be where they are, comes later and elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs.road.traffic.traffic import Traffic
+from worldsim.datatypes.boxes import overlap
+
+
+def make_room(traffic: Traffic, boxes: np.ndarray) -> None:
+    """Take drivers, pedestrians and the parked off the places of these boxes [n, 5]. Drivers and pedestrians appear
+    again in the next steps, where spawn points are free."""
+    hit: np.ndarray = overlap(traffic.objects.boxes[:, None], boxes[None]).max(axis=1, initial=False)
+    for i in np.flatnonzero(hit[: len(traffic.vehicles)]).tolist():
+        traffic.vehicles.paths.remove(i)
+    first = traffic.external_rows.stop
+    for i in np.flatnonzero(hit[first : first + len(traffic.pedestrians)]).tolist():
+        traffic.pedestrians.paths.remove(i)
+    parked = hit[traffic.parked_rows]
+    if parked.any():
+        traffic.park(traffic.known_users()[np.arange(len(hit))[traffic.parked_rows][~parked]])
