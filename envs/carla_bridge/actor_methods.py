@@ -93,8 +93,8 @@ class ActorMethods:
         return self._registry.destroy(actor)
 
     def get_actor_bounding_box(self, actor: int) -> list:
-        """In the frame of the actor."""
-        return self._registry.bounding_box(self._registry.get(actor))
+        """In the frame of the actor, which may be gone."""
+        return self._registry.bounding_box(self._registry.find_or_remember(actor))
 
     def get_physics_control(self, actor: int) -> list:
         """The wheels are the model's; the engine's numbers are neutral, for the model has none."""

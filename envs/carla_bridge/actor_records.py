@@ -48,7 +48,7 @@ def actor_records(registry: ActorRegistry, tick: Tick | None) -> np.ndarray:
         ),
     )
     records["speed_limit"][0] = tick.speed_limit * 3.6
-    _tell_controls(layout, records, [registry.ego, *(registry.spawned(body_id) for body_id in body_ids)])
+    _tell_requests(registry, records, [registry.ego, *(registry.spawned(body_id) for body_id in body_ids)])
     return np.concatenate([standing, records, *_attached(registry, tick)])
 
 
@@ -66,7 +66,7 @@ def _without_ego(registry: ActorRegistry) -> np.ndarray:
         pitches=np.zeros(n),
     )
     records = moving_records(registry.layout, motion)
-    _tell_controls(registry.layout, records, actors)
+    _tell_requests(registry, records, actors)
     return records
 
 
@@ -82,9 +82,13 @@ def sensor_transform(sensor: BridgeActor, tick: Tick) -> tuple[list[float], list
     return [x + c * dx - s * dy, y + s * dx + c * dy, tick.z + dz], rotation
 
 
-def _tell_controls(layout: WireLayout, records: np.ndarray, actors: Sequence[BridgeActor | None]) -> None:
-    """Write what clients have asked of these actors, one a record; None of the world's own."""
-    walkers = records.view(layout.walker_actor)
+def _tell_requests(registry: ActorRegistry, records: np.ndarray, actors: Sequence[BridgeActor | None]) -> None:
+    """Write what clients have asked of these actors, one a record, and the limits of those that they may drive; None of
+    the world's own."""
+    walkers = records.view(registry.layout.walker_actor)
+    others = [row for row, actor in enumerate(actors) if actor is not None and registry.is_driven(actor)]
+    spawned = [registry.as_spawned(actor) for row in others if (actor := actors[row]) is not None]
+    records["speed_limit"][others] = registry.simulation.speed_limits(spawned) * 3.6
     for row, actor in enumerate(actors):
         if actor is not None and actor.control is not None:
             _tell_control(records, row, actor.control)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -24,6 +25,9 @@ _TCP, _SAME_HOST = 1, 0
 BRAKE_LIGHT = 8
 """Bit of CARLA's light state."""
 _DEFAULT_COLOR = "120,80,60"
+MOST_GONE = 1000
+"""So many of those that are gone are remembered: a Traffic Manager that asks the size of one that has just vanished, and
+gets an error, ends its process."""
 
 
 class ActorRegistry:
@@ -45,6 +49,7 @@ class ActorRegistry:
         self.sensors: dict[int, BridgeActor] = {}
         self.controllers: dict[int, BridgeActor] = {}
         self.bodies: dict[int, BridgeActor] = {}
+        self._gone: dict[int, BridgeActor] = {}
         self.road_users: dict[int, BridgeActor] = {}
         self.ids_of_keys: dict[int, int] = {}
         self.lights: dict[int, int] = {}
@@ -78,6 +83,19 @@ class ActorRegistry:
         self._next_id += 1
         return self._next_id - 1
 
+    def _remember(self, actors: Iterable[BridgeActor]) -> None:
+        self._gone.update((actor.id, actor) for actor in actors)
+        for actor_id in list(self._gone)[: max(0, len(self._gone) - MOST_GONE)]:
+            del self._gone[actor_id]
+
+    def find_or_remember(self, actor_id: int) -> BridgeActor:
+        """The actor with that id, or one that is gone.
+
+        Raises:
+            RefusedError: there was none lately.
+        """
+        return self._gone[actor_id] if self.find(actor_id) is None and actor_id in self._gone else self.get(actor_id)
+
     def find(self, actor_id: int) -> BridgeActor | None:
         """The actor with that id."""
         if actor_id == self.spectator.id:
@@ -109,13 +127,14 @@ class ActorRegistry:
             RefusedError: it is none.
         """
         found = self.get(actor_id)
-        if found is not self.ego and not self._is_driven(found):
+        if found is not self.ego and not self.is_driven(found):
             raise RefusedError(
                 f"actor {actor_id} ({found.blueprint.id}) is this world's own or is no vehicle, and obeys no client"
             )
         return found
 
-    def _is_driven(self, actor: BridgeActor) -> bool:
+    def is_driven(self, actor: BridgeActor) -> bool:
+        """Whether it is a vehicle that a client has spawned, and not the ego."""
         return actor.id in self.road_users and actor.kind in (ObjectKind.CAR, ObjectKind.TRUCK)
 
     def walking(self, actor_id: int) -> BridgeActor:
@@ -204,12 +223,14 @@ class ActorRegistry:
         """Take out one of those; None if there is none of that id."""
         actor = self.road_users.pop(actor_id, None)
         if actor is not None:
+            self._remember([actor])
             del self.bodies[actor_id], self.ids_of_keys[-actor_id]
             self.lights.pop(actor_id, None)
         return actor
 
     def forget_own(self) -> None:
         """The world's own road users are others from now on, or none; so are the sensors of an ego."""
+        self._remember(self.bodies.values())
         self.sensors, self._braking = {}, set()
         self.bodies = dict(self.road_users)
         self.ids_of_keys = {-actor_id: actor_id for actor_id in self.road_users}
@@ -224,7 +245,7 @@ class ActorRegistry:
 
     def _attach(self, blueprint: Blueprint, values: dict[str, str], transform: list, parent: int) -> BridgeActor:
         carrier = self.find(parent)
-        if carrier is None or (carrier is not self.ego and not self._is_driven(carrier)):
+        if carrier is None or (carrier is not self.ego and not self.is_driven(carrier)):
             raise RefusedError(
                 f"Spawn failed: {blueprint.id} must be attached to the ego vehicle, or to one that becomes it"
             )

@@ -44,6 +44,10 @@ class Blueprint:
     id: str
     attributes: tuple[Attribute, ...]
 
+    def having(self, *attributes: Attribute) -> Blueprint:
+        """The same with further attributes."""
+        return Blueprint(id=self.id, attributes=(*self.attributes, *attributes))
+
     def definition(self, uid: int) -> list:
         """ActorDefinition on the wire."""
         attributes = [[a.name, a.type, a.value, list(a.recommended), a.modifiable, False] for a in self.attributes]
@@ -102,6 +106,30 @@ LANE_INVASION = _sensor("sensor.other.lane_invasion")
 GNSS = _sensor("sensor.other.gnss", _TICK)
 IMU = _sensor("sensor.other.imu", _TICK)
 SENSORS = (CAMERA, DEPTH_CAMERA, SEMANTIC_CAMERA, COLLISION, LANE_INVASION, GNSS, IMU)
+
+
+def _with_numbers(name: str, **numbers: float) -> Blueprint:
+    return _sensor(name, _TICK, *(Attribute(name=n, type=FLOAT, value=str(value)) for n, value in numbers.items()))
+
+
+_BEAMS = Attribute(name="channels", type=INT, value="32")
+_POINTS = Attribute(name="points_per_second", type=INT, value="56000")
+_SCAN = {"range": 10.0, "rotation_frequency": 10.0, "upper_fov": 10.0, "lower_fov": -30.0, "horizontal_fov": 360.0}
+_RETURNS = {
+    "atmosphere_attenuation_rate": 0.004, "dropoff_general_rate": 0.45, "dropoff_intensity_limit": 0.8,
+    "dropoff_zero_intensity": 0.4, "noise_stddev": 0.0,
+}  # fmt: skip
+RAY_SENSORS = (
+    _with_numbers("sensor.lidar.ray_cast", **_SCAN, **_RETURNS).having(_BEAMS, _POINTS),
+    _with_numbers("sensor.lidar.ray_cast_semantic", **_SCAN).having(_BEAMS, _POINTS),
+    _with_numbers("sensor.other.radar", horizontal_fov=30.0, vertical_fov=30.0, range=100.0).having(_POINTS),
+    _with_numbers("sensor.other.obstacle", distance=5.0, hit_radius=0.5),
+)
+"""Sensors that no served world has, with CARLA's attributes."""
+OTHER_CAMERAS = tuple(
+    _sensor(f"sensor.camera.{name}", *_IMAGE) for name in ("dvs", "instance_segmentation", "normals", "optical_flow")
+)
+"""Cameras that no served world has."""
 CAR_NAMES = (
     "nissan.patrol", "tesla.model3", "lincoln.mkz_2020", "audi.etron", "mercedes.coupe_2020", "audi.a2", "audi.tt",
     "bmw.grandtourer", "chevrolet.impala", "citroen.c3", "dodge.charger_2020", "dodge.charger_police",
@@ -154,9 +182,13 @@ STANDING_PROPS = tuple(_prop(name) for name in PROPS)
 WALKER_CONTROLLER = Blueprint(
     id="controller.ai.walker", attributes=(Attribute(name="role_name", type=STRING, value="default"),)
 )
-REFUSED = {
-    _prop(name): "lies flat on the road, and here a car collides with whatever it touches" for name in FLAT_PROPS
-} | {_prop(name): "is a tree, whose bounding box is its crown" for name in TREES}
+_SERVED = "this world has cameras (RGB, depth, semantic segmentation), collision, lane invasion, GNSS and IMU sensors"
+REFUSED = (
+    {_prop(name): "lies flat on the road, and here a car collides with whatever it touches" for name in FLAT_PROPS}
+    | {_prop(name): "is a tree, whose bounding box is its crown" for name in TREES}
+    | dict.fromkeys(RAY_SENSORS, f"measures by rays, which this world does not cast; {_SERVED}")
+    | dict.fromkeys(OTHER_CAMERAS, f"shows what this world does not draw; {_SERVED}")
+)
 """Blueprints that are listed and not spawned, and why."""
 SIGNALS = {
     SignalKind.RED: Blueprint(id="traffic.traffic_light", attributes=()),

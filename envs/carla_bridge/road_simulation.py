@@ -12,6 +12,7 @@ from envs.carla_bridge.road_signals import light_states, served_signals
 from envs.carla_bridge.simulation import (
     NO_ROOM,
     OPENDRIVE_MAP,
+    USUAL_LIMIT,
     CameraView,
     Keys,
     LightStates,
@@ -179,6 +180,11 @@ class RoadSimulation:
         """See Simulation."""
         places = np.array([actor.pose[:2] for actor in actors]).reshape(-1, 2)
         return self._static_scene.road_map.height_at(places, np.array([actor.z for actor in actors], np.float64))
+
+    def speed_limits(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
+        """See Simulation."""
+        lanes = [self._static_scene.road_map.lane_at(np.array(actor.pose[:2])) for actor in actors]
+        return np.array([USUAL_LIMIT if lane is None else lane.speed_limit for lane in lanes])
 
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""

@@ -20,6 +20,8 @@ OPENDRIVE_MAP = "OpenDriveMap"
 """CARLA's name for a map that a client gives as text."""
 NO_ROOM = "Spawn failed because of collision at spawn position"
 """What CARLA says where somebody else is."""
+USUAL_LIMIT = 50 / 3.6
+"""Speed limit where none is known [m/s]."""
 SAME_BODY = 8.0
 """A road user that is farther than this from where it was a step ago is another one [m]."""
 
@@ -257,6 +259,10 @@ class Simulation(Protocol):
 
     def ground_heights(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
         """Height of the ground under each actor, on the level of its own, float64 [n] [m]; with or without ego."""
+        ...
+
+    def speed_limits(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
+        """Of the road under each actor, float64 [n] [m/s]; with or without ego. Traffic Managers want it above 0."""
         ...
 
     def step(self, control: np.ndarray) -> None:

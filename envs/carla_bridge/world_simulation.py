@@ -13,6 +13,7 @@ from envs.carla_bridge.one_road_map import route_xodr
 from envs.carla_bridge.simulation import (
     NO_LIGHTS,
     NO_ROOM,
+    USUAL_LIMIT,
     CameraView,
     LightStates,
     ServedSignal,
@@ -192,6 +193,10 @@ class WorldSimulation:
         """See Simulation: what a World shows is flat."""
         return np.zeros(len(actors))
 
+    def speed_limits(self, actors: Sequence[SpawnedActor]) -> np.ndarray:
+        """See Simulation: that where the ego is."""
+        return np.full(len(actors), USUAL_LIMIT if self._step is None else _speed_limit(self._step))
+
     def step(self, control: np.ndarray) -> None:
         """See Simulation."""
         self._step = self._world.step(control)
@@ -224,7 +229,7 @@ class WorldSimulation:
             keys=keys,
             collided=step.collision > 0.5,
             collided_with=int(keys[hit[0]]) if len(hit) else -1,
-            speed_limit=float(step.scene.speed_limit) if step.scene.lane_valid[3] else 50 / 3.6,
+            speed_limit=_speed_limit(step),
         )
 
     def image(self, view: CameraView, picture: str) -> np.ndarray:
@@ -305,6 +310,10 @@ class WorldSimulation:
         keys[new] = self._num_keys + np.arange(len(new))
         self._num_keys += len(new)
         self._xy, self._kinds, self._keys = objects.boxes[:, :2], objects.kinds, keys
+
+
+def _speed_limit(step: WorldStep) -> float:
+    return float(step.scene.speed_limit) if step.scene.lane_valid[3] else USUAL_LIMIT
 
 
 def _objects(step: WorldStep) -> Objects:

@@ -34,7 +34,7 @@ def drive(world, car, ticks=12):
 
 
 def first(port):
-    client, world = connect(port)
+    _, world = connect(port)
     settings = world.get_settings()
     settings.synchronous_mode, settings.fixed_delta_seconds = True, 0.1
     world.apply_settings(settings)
@@ -68,7 +68,7 @@ def first(port):
 
 
 def following(port):
-    client, world = connect(port)
+    _, world = connect(port)
     world.tick()
     library, spawns = world.get_blueprint_library(), world.get_map().get_spawn_points()
     (left,) = (actor for actor in world.get_actors() if actor.attributes.get("role_name") == "hero")
