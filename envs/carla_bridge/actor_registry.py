@@ -26,8 +26,8 @@ BRAKE_LIGHT = 8
 """Bit of CARLA's light state."""
 _DEFAULT_COLOR = "120,80,60"
 MOST_GONE = 1000
-"""So many of those that are gone are remembered: a Traffic Manager that asks the size of one that has just vanished, and
-gets an error, ends its process."""
+"""So many of those that are gone are remembered: a Traffic Manager that asks the size of one which has just vanished,
+and gets an error, ends its process."""
 
 
 class ActorRegistry:

@@ -23,11 +23,13 @@ class PlacedActors:
         external: who they are, and where.
         places: of each in the model's Actors.
         open_places: which of those had been free for whoever arrives, and will be again.
+        evicted: of each, whose place it has taken: an Actors of one world with one slot; None where nobody was there.
     """
 
     external: ExternalActors
     places: tuple[int, ...] = ()
     open_places: tuple[bool, ...] = ()
+    evicted: tuple[Actors | None, ...] = ()
 
     @staticmethod
     def none() -> PlacedActors:
@@ -49,7 +51,8 @@ def place_actors(state: ModelState, placed: PlacedActors, external: ExternalActo
     """The state of one drive in which these have places among the model's actors, and no others from outside.
 
     Who is new is there at once, if need be in place of those of the world's own who are farther from the ego than
-    SceneState tells of; who was there before is moved by the next step.
+    SceneState tells of; these come back where they were when the place is free again, if that is as far away then. Who
+    was there before is moved by the next step.
 
     Raises:
         ValueError: the model has not as many places.
@@ -57,16 +60,16 @@ def place_actors(state: ModelState, placed: PlacedActors, external: ExternalActo
     if np.array_equal(external.ids, placed.external.ids):
         return state, replace(placed, external=external)
     actors = state.tracked.actors.take([0])
-    known = dict(zip(placed.external.ids.tolist(), zip(placed.places, placed.open_places, strict=True), strict=True))
-    ids = external.ids.tolist()
+    taken = zip(placed.places, placed.open_places, placed.evicted, strict=True)
+    known = dict(zip(placed.external.ids.tolist(), taken, strict=True))
+    ids, ego = external.ids.tolist(), state.tracked.vehicles[0, :2]
     for gone in set(known) - set(ids):
-        place, was_open = known[gone]
-        actors.states[0, place], actors.kinds[0, place], actors.vacant[0, place] = 0.0, ObjectKind.EMPTY, was_open
+        _leave(actors, ego, *known[gone])
 
     new = [row for row, one in enumerate(ids) if one not in known]
-    away = np.hypot(*(actors.states[0, :, :2] - state.tracked.vehicles[0, :2]).T)
+    away = np.hypot(*(actors.states[0, :, :2] - ego).T)
     away[actors.kinds[0] == ObjectKind.EMPTY] = np.inf
-    away[[place for place, _ in known.values() if actors.kinds[0, place] > 0]] = 0.0
+    away[[place for place, _, _ in known.values() if actors.kinds[0, place] > 0]] = 0.0
     free = [place for place in np.argsort(-away, kind="stable").tolist() if away[place] > OBJECT_RANGE]
     if len(new) > len(free):
         num, theirs = len(away), len(ids) - len(new)
@@ -75,13 +78,41 @@ def place_actors(state: ModelState, placed: PlacedActors, external: ExternalActo
             f"{num - len(free) - theirs} of its own within {OBJECT_RANGE:g} m and {theirs} from outside now; one of "
             f"those can be taken away"
         )
-    known |= {ids[row]: (place, bool(actors.vacant[0, place])) for row, place in zip(new, free, strict=False)}
+    for row, place in zip(new, free, strict=False):
+        known[ids[row]] = place, bool(actors.vacant[0, place]), _evicted_from(actors, place)
     found = [known[one] for one in ids]
     placed = PlacedActors(
-        external=external, places=tuple(p for p, _ in found), open_places=tuple(was_open for _, was_open in found)
+        external=external,
+        places=tuple(place for place, _, _ in found),
+        open_places=tuple(was_open for _, was_open, _ in found),
+        evicted=tuple(who for _, _, who in found),
     )
     _begin(actors, placed, new)
     return replace(state, tracked=replace(state.tracked, actors=actors)), placed
+
+
+def _evicted_from(actors: Actors, place: int) -> Actors | None:
+    """A copy of who has that place, if somebody has."""
+    if actors.kinds[0, place] == ObjectKind.EMPTY:
+        return None
+    slot = slice(place, place + 1)
+    return Actors(
+        states=actors.states[:, slot].copy(),
+        kinds=actors.kinds[:, slot].copy(),
+        vacant=actors.vacant[:, slot].copy(),
+        traits=actors.traits[:, slot].copy(),
+    )
+
+
+def _leave(actors: Actors, ego: np.ndarray, place: int, was_open: bool, evicted: Actors | None) -> None:
+    """Give a place back: to who was evicted from it, unless he would appear in sight of the ego at [2], else to whoever
+    arrives."""
+    if evicted is not None and np.hypot(*(evicted.states[0, 0, :2] - ego)) > OBJECT_RANGE:
+        actors.states[0, place], actors.kinds[0, place] = evicted.states[0, 0], evicted.kinds[0, 0]
+        actors.vacant[0, place], actors.traits[0, place] = evicted.vacant[0, 0], evicted.traits[0, 0]
+        return
+    actors.states[0, place], actors.kinds[0, place] = 0.0, ObjectKind.EMPTY
+    actors.vacant[0, place] = was_open or evicted is not None
 
 
 def _begin(actors: Actors, placed: PlacedActors, rows: list[int]) -> None:

@@ -77,6 +77,31 @@ def test_who_is_far_makes_room_and_who_is_near_does_not():
         near.place(external((-7, 50.0, 0.0)))
 
 
+def everyone(world: LearnedWorld) -> list[float]:
+    """x of all road users, wherever they are."""
+    return sorted(world.start_clip(pictures=False).road_users.boxes[:, 0].round(3).tolist())
+
+
+def test_who_made_room_comes_back_when_that_is_free_again():
+    world = world_with(*((70.0 + 5 * k, 3.0, 0.0, 0.0, False) for k in range(NUM_ACTORS)))
+    before = everyone(world)
+    world.place(external((-7, 20.0, 0.0)))
+    assert everyone(world) == [20.0, *before[:-1]]
+    world.place(ExternalActors.none())
+    assert everyone(world) == before
+
+
+def test_who_made_room_does_not_come_back_in_sight():
+    world = world_with(*((70.0 + k, 3.0, 0.0, 0.0, False) for k in range(NUM_ACTORS)))
+    world.place(external((-7, 20.0, 0.0)))
+    world.set_speed(40.0)
+    for _ in range(12):
+        world.step(COAST)
+    before = everyone(world)
+    world.place(ExternalActors.none())
+    assert everyone(world) == [x for x in before if x != 20.0]
+
+
 def test_the_ego_is_given_a_speed():
     world = world_with()
     step = world.set_speed(8.0)
