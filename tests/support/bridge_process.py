@@ -1,6 +1,7 @@
 """A bridge in a process of its own, for tests of its clients."""
 
 import contextlib
+import socket
 import subprocess
 import sys
 import threading
@@ -52,6 +53,13 @@ def serving(*arguments: str):
         watchdog.cancel()
         process.kill()
         process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 def run_client(script: str, port: int, *arguments: str, seconds: float = 200.0) -> str:

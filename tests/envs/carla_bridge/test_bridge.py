@@ -2,11 +2,10 @@
 
 import itertools
 import json
-import socket
 
 import numpy as np
 import pytest
-from bridge_process import SMALL_ROAD, run_client, serving
+from bridge_process import SMALL_ROAD, free_port, run_client, serving
 
 from envs.carla.versions import LAYOUTS, layout_of
 from envs.carla_bridge.serve import ServeConfig
@@ -25,12 +24,6 @@ def road():
 def learned():
     with serving("--world", "learned") as bridge:
         yield bridge
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 def test_a_synchronous_recorder_gets_every_reading_of_every_frame(road):
@@ -157,10 +150,13 @@ def test_lights_signs_and_static_objects_are_told_by_the_api(road):
     assert "traffic lights cannot be frozen" in road.said()
 
 
-def test_the_clients_traffic_manager_drives_the_ego(road):
-    found = json.loads(run_client("traffic_manager.py", road.port, str(free_port()), "60"))
-    assert found["driven"] > 5
+@pytest.mark.parametrize(("world", "spawn"), [("road", "0"), ("learned", "4")])
+def test_the_clients_traffic_manager_drives_the_ego_and_others(world, spawn, request):
+    bridge = request.getfixturevalue(world)
+    found = json.loads(run_client("traffic_manager.py", bridge.port, str(free_port()), "50", spawn))
+    assert min(found["driven"]) > 5
     assert found["farthest_from_lane"] < 3
+    assert min(found["limits"]) > 10  # where it is 0 Traffic Managers send brakes that are not finite
 
 
 def test_the_learned_world_drives_a_carla_script(learned):
