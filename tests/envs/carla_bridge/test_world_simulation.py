@@ -8,11 +8,13 @@ import pytest
 from known_clips import clip_with
 from tiny_model import random_model
 
-from envs.carla_bridge.simulation import view_of
+from envs.carla_bridge.simulation import SpawnedActor, view_of
 from envs.carla_bridge.world_simulation import WorldSimulation
 from envs.learned.config import LearnedWorldConfig
 from envs.learned.learned_world import LearnedWorld
 from worldsim.datatypes.camera import CameraGeometry
+from worldsim.datatypes.known_road_users import KnownRoadUsers
+from worldsim.datatypes.scene import ObjectKind
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.gbuffer.classes import SemanticClass
 
@@ -58,3 +60,33 @@ def test_a_spawn_beside_the_route_is_refused_with_the_spawn_points_there_are(len
     served = WorldSimulation(world, VehicleModel(), {"Start_000": {"start_index": 0}})
     with pytest.raises(ValueError, match=f"Spawn failed: 9.0 m beside the route .*; {spawns} "):
         served.begin((10.0, 9.0, 0.0), seed=0, traffic=True)
+
+
+def car(key: int, x: float) -> SpawnedActor:
+    return SpawnedActor(
+        key=key,
+        kind=ObjectKind.CAR,
+        pose=(x, 0.0, 0.0),
+        z=0.0,
+        size=(4.0, 1.8, 1.5),
+        color=(1, 2, 3),
+        braking=False,
+    )
+
+
+def test_an_ego_is_put_among_those_whom_clients_have_spawned_before_it() -> None:
+    clip = clip_with(4, 5.0, road_users=KnownRoadUsers.none())
+    world = LearnedWorld(LearnedWorldConfig(pictures=False), model=random_model(), starts=[clip])
+    served = WorldSimulation(world, VehicleModel(), {"Start_000": {"start_index": 0}})
+    served.check_spawn(car(-7, 30.0), [])
+    with pytest.raises(ValueError, match="collision at spawn position"):
+        served.check_spawn(car(-8, 31.0), [car(-7, 30.0)])
+    x, y, yaw = served.spawn_poses[0].tolist()
+    with pytest.raises(ValueError, match="collision at spawn position"):
+        served.begin((x, y, yaw), 0, True, [car(-7, x + 1.0)])
+    with pytest.raises(ValueError, match="Spawn failed: no room for 17 more"):
+        served.begin((x, y, yaw), 0, True, [car(-k, x + 6.0 * k) for k in range(1, 18)])
+    served.begin((x, y, yaw), 0, True, [car(-7, x + 30.0)])
+    tick = served.observe()
+    assert tick.keys.tolist() == [-7]
+    np.testing.assert_allclose(tick.objects.boxes[0, :2], [x + 30.0, 0.0])
