@@ -21,12 +21,14 @@ def _play():
     """Drive the learned or the reference world yourself, in a window or in a browser."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     from envs.viewer.config import PlayConfig
+    from envs.viewer.pygame_packages import tell_of_two_pygames
     from policies.registry import make_policy
 
     def run(config: PlayConfig) -> None:
         if config.browser:
             from envs.viewer.browser.play_page import play_in_browser as play
         else:
+            tell_of_two_pygames()
             from envs.viewer.window import play
         play(config, lambda name: make_policy(name, checkpoint=config.checkpoint, allow_pickle=config.allow_pickle))
 
