@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tensordict import NonTensorData, NonTensorStack, TensorDict, TensorDictBase
@@ -62,8 +62,8 @@ class ImaginedDrivingEnv(EnvBase):
         self.vector_env = vector_env
         self._next_seed = 0
         self._reader = GymWrapper(vector_env.envs[0])
-        self.observation_spec = Composite({**self._reader.observation_spec.clone(), MOMENT: NonTensor(shape=())})
-        self.state_spec = Composite({MOMENT: NonTensor(shape=())})
+        self.observation_spec = Composite({**self._reader.observation_spec.clone(), MOMENT: NonTensor(torch.Size([]))})
+        self.state_spec = Composite({MOMENT: NonTensor(torch.Size([]))})
         self.action_spec = self._reader.action_spec.clone()
         self.reward_spec = self._reader.reward_spec.clone()
         self.full_done_spec = self._reader.full_done_spec.clone()
@@ -89,8 +89,10 @@ class ImaginedDrivingEnv(EnvBase):
     def _step(self, tensordict: TensorDictBase) -> TensorDict:
         shape = tensordict.batch_size
         flat = tensordict.reshape(-1)
+        if MOMENT not in flat.keys():
+            raise ValueError(f"a step goes on from the {MOMENT!r} of a tensordict, got one of {sorted(flat.keys())}: reset first")
         moments: list[Moment] = flat.get(MOMENT).tolist()
-        actions = flat.get("action").numpy()
+        actions = flat.get("action").detach().numpy()
         rewards = torch.zeros(len(moments))
 
         envs = self.vector_env.envs
@@ -125,11 +127,11 @@ class ImaginedDrivingEnv(EnvBase):
         flat = TensorDict(
             {
                 **{key: torch.stack([moment.observation[key] for moment in moments]) for key in moments[0].observation},
-                MOMENT: NonTensorStack(*(NonTensorData(moment) for moment in moments)),
+                MOMENT: NonTensorStack(*(NonTensorData(moment) for moment in moments)),  # pyright: ignore[reportAbstractUsage]
                 "terminated": terminated,
                 "truncated": truncated,
                 "done": terminated | truncated,
             },
             batch_size=[len(moments)],
         )
-        return flat.reshape(shape) if shape else flat[0]
+        return cast("TensorDict", flat.reshape(shape) if shape else flat[0])

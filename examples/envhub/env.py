@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.vector import VectorWrapper
 
@@ -30,9 +29,10 @@ class LeRobotVectorEnv(VectorWrapper):
     (`infos["is_success"]`) when it came to the end of its route or of its time, without a collision and on the road.
     """
 
-    def __init__(self, envs: Any) -> None:
+    def __init__(self, envs: drivedit.DrivingVectorEnv) -> None:
         super().__init__(envs)
-        num_steps = round(SECONDS * self.unwrapped.metadata["render_fps"])
+        self._envs = envs
+        num_steps = round(SECONDS * envs.metadata["render_fps"])
         for name, value in (("_max_episode_steps", num_steps), ("task", "drive"), ("task_description", TASK)):
             self.set_attr(name, value)
 
@@ -50,15 +50,15 @@ class LeRobotVectorEnv(VectorWrapper):
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """What method `name` of each env returns; of an attribute, its value."""
-        return self.unwrapped.call(name, *args, **kwargs)
+        return self._envs.call(name, *args, **kwargs)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
         """Attribute `name` of each env."""
-        return self.unwrapped.get_attr(name)
+        return self._envs.get_attr(name)
 
     def set_attr(self, name: str, values: Any) -> None:
         """Set attribute `name` of each env."""
-        self.unwrapped.set_attr(name, values)
+        self._envs.set_attr(name, values)
 
 
 def make_env(n_envs: int = 1, use_async_envs: bool = False, cfg: Any = None) -> dict[str, dict[int, LeRobotVectorEnv]]:
@@ -72,7 +72,5 @@ def make_env(n_envs: int = 1, use_async_envs: bool = False, cfg: Any = None) -> 
     Returns:
         The only task's vector env, by suite and task.
     """
-    envs = gymnasium.make_vec(
-        "DriveDiT-v0", num_envs=n_envs, obs="both", render_mode="rgb_array", max_episode_seconds=SECONDS
-    )
+    envs = drivedit.make_learned_vector_env(n_envs, obs="both", render_mode="rgb_array", max_episode_seconds=SECONDS)
     return {"DriveDiT-v0": {0: LeRobotVectorEnv(envs)}}

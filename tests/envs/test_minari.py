@@ -1,4 +1,4 @@
-"""Minari: what it recorded comes back to the bit without JPEG, and the env that it makes of a dataset drives the same."""
+"""Minari: a recording without JPEG comes back to the bit, and the env that it makes of a dataset drives the same."""
 
 import numpy as np
 import pytest

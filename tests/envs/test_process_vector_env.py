@@ -183,9 +183,12 @@ def test_one_core_needs_no_process(monkeypatch) -> None:
 
 
 def test_the_id_makes_one() -> None:
-    env = gymnasium.make_vec("DriveDiT-Road-v0", num_envs=2, num_workers=1, obs="state", world_config=CONFIG)
+    env = gymnasium.make_vec(
+        "DriveDiT-Road-v0", num_envs=2, num_workers=1, obs="state", world_config=CONFIG, max_episode_steps=1
+    )
     obs, infos = env.reset(seed=0)
     assert obs.shape == env.observation_space.shape
     assert infos["town"].dtype == np.int64
     assert env.spec is not None
+    assert env.step(np.zeros((2, 2), np.float32))[3].tolist() == [True, True]
     env.close()

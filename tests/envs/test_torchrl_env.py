@@ -64,6 +64,8 @@ def test_a_tensordict_can_be_stepped_again_and_in_many_ways(tiny_checkpoint):
     after = env.step(ways)["next", "observation"]
     assert torch.equal(after[0], after[2])
     assert not torch.equal(after[0], after[1])
+    with pytest.raises(ValueError, match=r"goes on from the 'moment' of a tensordict, got one of \['action'"):
+        env.step(ways.exclude("moment"))
 
 
 def test_an_ended_drive_stays_where_it_ended(tiny_checkpoint):
