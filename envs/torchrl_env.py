@@ -89,9 +89,12 @@ class ImaginedDrivingEnv(EnvBase):
     def _step(self, tensordict: TensorDictBase) -> TensorDict:
         shape = tensordict.batch_size
         flat = tensordict.reshape(-1)
-        if MOMENT not in flat.keys():
-            raise ValueError(f"a step goes on from the {MOMENT!r} of a tensordict, got one of {sorted(flat.keys())}: reset first")
-        moments: list[Moment] = flat.get(MOMENT).tolist()
+        kept = flat.get(MOMENT, None)
+        if kept is None:
+            raise ValueError(
+                f"a step goes on from the {MOMENT!r} of a tensordict, got one of {sorted(flat.keys())}: reset first"
+            )
+        moments: list[Moment] = kept.tolist()
         actions = flat.get("action").detach().numpy()
         rewards = torch.zeros(len(moments))
 
