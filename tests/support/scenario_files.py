@@ -17,6 +17,16 @@ from scenarios.openscenario.straight_road import straight_road
 DATA = Path(__file__).parents[1] / "data" / "openscenario"
 DT = 0.1
 STEP = '<SpeedActionDynamics dynamicsShape="step" dynamicsDimension="time" value="0"/>'
+X, Y, YAW, SPEED = range(4)
+"""Columns of what `at` and `Play.run` answer."""
+AHEAD = '<RelativeObjectPosition entityRef="ego" dx="{}" dy="{}"/>'
+EGO_Y = -1.75
+"""Middle of the ego's lane [m]."""
+OFF_CENTRE = (
+    '<ScenarioObject name="other"><Vehicle name="v" vehicleCategory="car"><BoundingBox><Center x="1.4" y="0" z="0"/>'
+    '<Dimensions width="1.9" length="4.6" height="1"/></BoundingBox></Vehicle></ScenarioObject>'
+)
+"""A car whose positions are those of its rear axle."""
 
 
 def private(*actions: str) -> str:
@@ -133,6 +143,11 @@ class Play:
     def memory(self) -> Memory:
         assert isinstance(self._scene.memory, Memory)
         return self._scene.memory
+
+
+def at(rows: list[dict[str, np.ndarray]], time: float, name: str = "other") -> np.ndarray:
+    """x, y, yaw, speed [m, m, rad, m/s] of who has the name, at a time [s] of the storyboard."""
+    return rows[round((time + 0.7) * 10)][name]
 
 
 def write(folder: Path, text: str, name: str = "case.xosc") -> Path:
