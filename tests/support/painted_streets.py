@@ -1,6 +1,7 @@
 """A recording whose pictures are painted by what is in them, for tests of what learns to paint."""
 
 from dataclasses import replace
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -41,6 +42,12 @@ def painted_street(num: int = 40, light: float = 1.0) -> SimpleNamespace:
         coverage = shown.surfaces(k).channels[SurfaceChannel.COVERAGE : SurfaceChannel.COVERAGE + NUM_CLASSES]
         store.frames[k] = np.clip(light * np.einsum("khw,kc->hwc", coverage, PALETTE), 0, 255)
     return store
+
+
+@cache
+def shared_street() -> SimpleNamespace:
+    """The painted street, made once for all tests that leave it as it is."""
+    return painted_street()
 
 
 def scenes_of(store: SimpleNamespace, *, hide_layout: bool = False) -> RecordedScenes:

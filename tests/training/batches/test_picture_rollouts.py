@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from painted_streets import painted_street, rollouts_of, share_of
+from painted_streets import painted_street, rollouts_of, share_of, shared_street
 
 from training.batches.picture_rollouts import PictureBatch, PictureRollouts
 from training.batches.self_rollouts import SelfRolloutClips
@@ -11,7 +11,6 @@ from worldsim.gbuffer.classes import SemanticClass
 from worldsim.gbuffer.surface_map import SUN_KNOWN, SurfaceChannel
 from worldsim.networks.vae3d import frames_to_float
 
-STORE = painted_street()
 LATENTS = torch.zeros(2, 8, 4, 4)
 IN_THE_HOUSE = 23
 """Frame from which on the street's car has driven through the wall of its house."""
@@ -33,19 +32,19 @@ def of_cars(batch: PictureBatch) -> torch.Tensor:
 
 
 def test_rollouts_begin_with_true_frames_and_look_for_the_next() -> None:
-    rollouts, rng = rollouts_of(STORE), np.random.default_rng(0)
+    rollouts, rng = rollouts_of(shared_street()), np.random.default_rng(0)
     rows = rollouts.choose(0.0, rng)
     at = rollouts.carried["at"][rows].numpy()
-    assert (rollouts.carried["pictures"][rows].numpy() == STORE.frames[at]).all()
+    assert (rollouts.carried["pictures"][rows].numpy() == shared_street().frames[at]).all()
     assert (rollouts.carried["key_at"][rows, 0].numpy() == at).all()
     assert rollouts.carried["statistics"][rows].abs().sum() > 0
     batch = rollouts.batch(rows, rng)
-    assert torch.equal(batch.frames, frames_to_float(torch.from_numpy(STORE.frames[at + 1])))
+    assert torch.equal(batch.frames, frames_to_float(torch.from_numpy(shared_street().frames[at + 1])))
     assert batch.generated is None
 
 
 def test_the_last_picture_is_fetched_to_where_its_surfaces_are() -> None:
-    rollouts, rng = rollouts_of(STORE), np.random.default_rng(0)
+    rollouts, rng = rollouts_of(shared_street()), np.random.default_rng(0)
     for _ in range(6):
         (batch,) = go_on(rollouts, rng)
         seen = batch.references.last_visible.bool()
@@ -56,7 +55,7 @@ def test_the_last_picture_is_fetched_to_where_its_surfaces_are() -> None:
 
 
 def test_what_was_made_is_what_the_next_picture_is_made_from() -> None:
-    rollouts, rng = rollouts_of(STORE, batch_size=3), np.random.default_rng(0)
+    rollouts, rng = rollouts_of(shared_street(), batch_size=3), np.random.default_rng(0)
     first = rollouts.batch(rollouts.choose(0.0, rng), rng)
     latents = torch.randn(3, 8, 4, 4)
     rollouts.advance(first, torch.full_like(first.frames, -0.5), latents)
@@ -70,11 +69,11 @@ def test_what_was_made_is_what_the_next_picture_is_made_from() -> None:
 
 
 def test_key_frames_are_made_every_few_metres_and_recalled_without_road_users() -> None:
-    rollouts, rng = rollouts_of(STORE, key_distance=2.0), np.random.default_rng(1)
+    rollouts, rng = rollouts_of(shared_street(), key_distance=2.0), np.random.default_rng(1)
     go_on(rollouts, rng, 20, picture=0.25)
     keys = rollouts.carried["key_at"].numpy()
     for row in keys:
-        places = STORE.rows.vehicles[row[row >= 0], :2]
+        places = shared_street().rows.vehicles[row[row >= 0], :2]
         assert (np.hypot(*np.diff(places, axis=0).T) >= 2.0).all()
     assert (keys >= 0).sum() > 6
     recalled = 0
@@ -88,7 +87,7 @@ def test_key_frames_are_made_every_few_metres_and_recalled_without_road_users() 
 
 
 def test_true_frames_are_recalled_as_if_from_a_lap_before() -> None:
-    rollouts, rng = rollouts_of(STORE, true_recall=1.0), np.random.default_rng(0)
+    rollouts, rng = rollouts_of(shared_street(), true_recall=1.0), np.random.default_rng(0)
     off, seen = [], []
     for batch in go_on(rollouts, rng, 8, picture=0.9):
         seen.append(batch.references.recalled_visible.bool())
@@ -101,12 +100,12 @@ def test_true_frames_are_recalled_as_if_from_a_lap_before() -> None:
 def test_what_is_to_be_hidden_is_hidden() -> None:
     rng = np.random.default_rng(0)
     known = [SurfaceChannel.KNOWN, SurfaceChannel.KNOWN + 1]
-    (batch,) = go_on(rollouts_of(STORE, last_dropout=1.0), rng)
+    (batch,) = go_on(rollouts_of(shared_street(), last_dropout=1.0), rng)
     assert not batch.references.last_visible.any()
     assert batch.surfaces.channels[:, known].all()
-    (batch,) = go_on(rollouts_of(STORE, recall_dropout=1.0, true_recall=1.0), rng)
+    (batch,) = go_on(rollouts_of(shared_street(), recall_dropout=1.0, true_recall=1.0), rng)
     assert not batch.references.recalled_visible.any()
-    (batch,) = go_on(rollouts_of(STORE, layout_dropout=1.0, last_dropout=0.0), rng)
+    (batch,) = go_on(rollouts_of(shared_street(), layout_dropout=1.0, last_dropout=0.0), rng)
     assert not batch.surfaces.channels[:, [*known, SUN_KNOWN, SurfaceChannel.SUNLIGHT]].any()
     assert batch.references.last_visible.float().mean() > 0.5  # by guessed depths
 
@@ -114,7 +113,7 @@ def test_what_is_to_be_hidden_is_hidden() -> None:
 def test_where_the_sun_stands_is_hidden_of_whole_rollouts() -> None:
     def told(sun_dropout: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Which frames know the sun, and what is known of light and weather."""
-        rng, rollouts = np.random.default_rng(0), rollouts_of(STORE, sun_dropout=sun_dropout)
+        rng, rollouts = np.random.default_rng(0), rollouts_of(shared_street(), sun_dropout=sun_dropout)
         batches = go_on(rollouts, rng, 6)
         for batch in batches:
             channels = batch.surfaces.channels
@@ -137,7 +136,7 @@ def test_where_the_sun_stands_is_hidden_of_whole_rollouts() -> None:
 def test_rollouts_end_when_they_are_old_and_grow_older_as_training_goes_on() -> None:
     def oldest(progress: float) -> int:
         rollouts, rng, ages = (
-            rollouts_of(STORE, oldest=(2, 8), ripening=0.5, num_frames=1),
+            rollouts_of(shared_street(), oldest=(2, 8), ripening=0.5, num_frames=1),
             np.random.default_rng(0),
             [],
         )
@@ -154,7 +153,7 @@ def test_rollouts_end_when_they_are_old_and_grow_older_as_training_goes_on() -> 
 def test_clips_are_followed_to_their_end() -> None:
     latents = np.arange(6, dtype=np.float16)[None, :, None, None, None] * np.ones((2, 1, 8, 4, 4), np.float16)
     clips = SelfRolloutClips(np.array([4, 20]), latents, 3, np.array([False, True]))
-    rollouts, rng = rollouts_of(STORE, clips, num_frames=1), np.random.default_rng(0)
+    rollouts, rng = rollouts_of(shared_street(), clips, num_frames=1), np.random.default_rng(0)
     for _ in range(12):
         batch = rollouts.batch(rollouts.choose(1.0, rng), rng)
         at, clip = (rollouts.carried[name][batch.rows].numpy() for name in ("at", "clip"))

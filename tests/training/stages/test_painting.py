@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from painted_streets import VAE, painted_street, rollouts_of, share_of
+from painted_streets import VAE, rollouts_of, share_of, shared_street
 
 from training.stages import vae as vae_stage
 from training.stages.decoder import clip_source
@@ -28,7 +28,6 @@ from worldsim.gbuffer.surface_map import NUM_SURFACE_CHANNELS
 from worldsim.networks.vae3d import VAE3D, Surfaces
 
 CONFIG = PaintingConfig(critic_width=8)
-STORE = painted_street()
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def painting() -> Painting:
 
 def unrolled(painting: Painting) -> Unrolled:
     rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
-    rollouts = rollouts_of(STORE)
+    rollouts = rollouts_of(shared_street())
     source = posterior_source(painting.vae, 1.0)
     return unroll(painting.vae, rollouts, rollouts.choose(0.0, rng), source, 2.0, rng, generator)
 
@@ -133,7 +132,7 @@ def test_pixels_of_small_things_count_more() -> None:
 
 def test_latents_of_true_frames_are_given_to_a_share_with_and_without_a_layout(painting: Painting) -> None:
     rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
-    seen, blind = (rollouts_of(STORE, layout_dropout=dropout) for dropout in (0.0, 1.0))
+    seen, blind = (rollouts_of(shared_street(), layout_dropout=dropout) for dropout in (0.0, 1.0))
     batches = [one.batch(one.choose(0.0, rng), rng) for one in (seen, blind)]
 
     def given(k: int, fraction: float) -> RawLatents:
@@ -151,7 +150,7 @@ def test_latents_of_clips_are_given_as_raw_ones_but_for_a_share(painting: Painti
     painting.vae.latent_mean.fill_(2.0)
     painting.vae.latent_std.fill_(3.0)
     rng, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
-    rollouts = rollouts_of(STORE, batch_size=3, num_frames=1)
+    rollouts = rollouts_of(shared_street(), batch_size=3, num_frames=1)
     batch = rollouts.batch(rollouts.choose(0.0, rng), rng)._replace(generated=torch.ones(3, 8, 4, 4))
     assert (clip_source(painting.vae, 0.0)(batch, rng, generator).values == 5.0).all()
     assert not clip_source(painting.vae, 1.0)(batch, rng, generator).values.any()

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from painted_streets import VAE, painted_street, scenes_of
+from painted_streets import VAE, scenes_of, shared_street
 
 from training.batches.picture_rollouts import PictureRolloutsConfig
 from training.batches.self_rollouts import SelfRolloutClips
+from training.data.recorded_scenes import RecordedScenes
 from training.stages import vae as stage
 from training.stages.decoder import DecoderStageConfig, train_decoder
 from training.stages.loop import LoopConfig
@@ -19,8 +20,6 @@ from training.stages.vae import PaintingConfig, VAEStageConfig, encode_frames, m
 from worldsim.checkpoint import load_tensors
 from worldsim.networks.vae3d import VAE3D
 
-STORE = painted_street()
-SCENES, BLIND = scenes_of(STORE), scenes_of(STORE, hide_layout=True)
 LOOP = LoopConfig(num_steps=4, warmup_steps=1, save_every=2)
 ROLLOUTS = PictureRolloutsConfig(num=3, batch_size=2, oldest=(3, 6), restart=0.2)
 VAE_STAGE = VAEStageConfig(loop=LOOP, rollouts=ROLLOUTS, painting=PaintingConfig(critic_width=8))
@@ -33,6 +32,10 @@ CLIPS = SelfRolloutClips(
 )
 
 
+def scenes(*, hide_layout: bool = False) -> RecordedScenes:
+    return scenes_of(shared_street(), hide_layout=hide_layout)
+
+
 def fresh() -> VAE3D:
     torch.manual_seed(0)
     return VAE3D(VAE)
@@ -41,9 +44,9 @@ def fresh() -> VAE3D:
 def train(name: str, folder: Path) -> VAE3D:
     vae = fresh()
     if name == "vae":
-        train_vae(vae, SCENES, BLIND, VAE_STAGE, folder)
+        train_vae(vae, scenes(), scenes(hide_layout=True), VAE_STAGE, folder)
     else:
-        train_decoder(vae, SCENES, BLIND, CLIPS, DECODER_STAGE, folder)
+        train_decoder(vae, scenes(), scenes(hide_layout=True), CLIPS, DECODER_STAGE, folder)
     return vae
 
 
@@ -79,7 +82,7 @@ def test_the_vae_stage_moves_all_and_measures_latents(tmp_path: Path) -> None:
     before, vae = fresh(), train("vae", tmp_path)
     still = [n for n, p in vae.named_parameters() if torch.equal(p, before.get_parameter(n))]
     assert still == []
-    latents = encode_frames(vae, SCENES, np.arange(40))
+    latents = encode_frames(vae, scenes(), np.arange(40))
     assert latents.mean((0, 2, 3)).abs().max() < 0.3
     assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.3
 
@@ -90,7 +93,7 @@ def test_the_decoders_stage_leaves_latents_and_styles_as_they_are(tmp_path: Path
     assert {"decoder_latents.weight", "fine_out.weight"} <= moved
     assert not any(name.startswith(("encoder", "part_embedding", "style")) for name in moved)
     assert all(p.requires_grad for p in vae.parameters())
-    assert torch.equal(encode_frames(vae, SCENES, [5]), encode_frames(before, SCENES, [5]))
+    assert torch.equal(encode_frames(vae, scenes(), [5]), encode_frames(before, scenes(), [5]))
 
 
 def test_a_vae_learns_to_paint_what_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,15 +112,15 @@ def test_a_vae_learns_to_paint_what_it_is_told(tmp_path: Path, monkeypatch: pyte
         rollouts=replace(ROLLOUTS, batch_size=3, num_frames=1, last_dropout=1.0, recall_dropout=1.0),
         painting=PaintingConfig(critic_width=8, critic_from=1.0),
     )
-    train_vae(fresh(), SCENES, BLIND, config, tmp_path)
+    train_vae(fresh(), scenes(), scenes(hide_layout=True), config, tmp_path)
     assert np.mean(psnr[:3]) < 14
     assert np.mean(psnr[-10:]) > np.mean(psnr[:3]) + 3
 
 
 def test_latents_are_normalised_by_what_is_measured() -> None:
     vae = fresh().eval()
-    measure_latents(vae, SCENES, np.random.default_rng(0), num_batches=4)
-    latents = encode_frames(vae, SCENES, np.arange(40))
+    measure_latents(vae, scenes(), np.random.default_rng(0), num_batches=4)
+    latents = encode_frames(vae, scenes(), np.arange(40))
     assert latents.mean((0, 2, 3)).abs().max() < 0.3
     assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.3
 
