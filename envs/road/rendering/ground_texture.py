@@ -206,14 +206,14 @@ class _GroundPainter:
         """Multiply fine soft noise and the shade around things into an image whose first pixel is this one of the
         grid's, in strips to save memory."""
         side, width = len(self.noise), self.grid.shape[1]
-        columns = np.arange(first[1], first[1] + image.shape[1])
+        columns = np.s_[first[1] : first[1] + image.shape[1]]
+        noise = self.noise.take(np.arange(columns.start, columns.stop) % side, axis=1)
         for top in range(0, len(image), side):
             strip = image[top : top + side]
             at = np.arange(first[0] + top, first[0] + top + len(strip))
             rows = (at.astype(np.float32) + 0.5) / SHADE_SCALE - 0.5
             dark = cv2.resize(_rows_at(self.light, rows), (width, len(strip)), interpolation=cv2.INTER_LINEAR)
-            factor = self.noise[np.ix_(at % side, columns % side)] * dark[:, columns]
-            factor = np.rint(factor).astype(np.uint8)
+            factor = cv2.multiply(noise[at % side], dark[:, columns], dtype=cv2.CV_8U)
             image[top : top + side] = cv2.multiply(strip, cv2.merge([factor] * 4), scale=1 / 128)
 
     def _light_around_things(self) -> np.ndarray:
