@@ -29,6 +29,8 @@ TRACK_WIDTH = 0.55
 """Of the darker tracks of tyres [m]."""
 SHADE_SCALE = 8
 """Texture pixels in one of the shade's."""
+STRIP = 32
+"""Rows that are mottled at once."""
 _Coat = Callable[[np.ndarray, GroundGrid], None]
 """Paints on an image [rows, columns, 4] of a grid."""
 
@@ -204,17 +206,17 @@ class _GroundPainter:
 
     def _mottle(self, image: np.ndarray, first: tuple[int, int] = (0, 0)):
         """Multiply fine soft noise and the shade around things into an image whose first pixel is this one of the
-        grid's, in strips to save memory."""
+        grid's, in strips that fit into the processor's cache."""
         side, width = len(self.noise), self.grid.shape[1]
         columns = np.s_[first[1] : first[1] + image.shape[1]]
         noise = self.noise.take(np.arange(columns.start, columns.stop) % side, axis=1)
-        for top in range(0, len(image), side):
-            strip = image[top : top + side]
+        for top in range(0, len(image), STRIP):
+            strip = image[top : top + STRIP]
             at = np.arange(first[0] + top, first[0] + top + len(strip))
             rows = (at.astype(np.float32) + 0.5) / SHADE_SCALE - 0.5
             dark = cv2.resize(_rows_at(self.light, rows), (width, len(strip)), interpolation=cv2.INTER_LINEAR)
             factor = cv2.multiply(noise[at % side], dark[:, columns], dtype=cv2.CV_8U)
-            image[top : top + side] = cv2.multiply(strip, cv2.merge([factor] * 4), scale=1 / 128)
+            cv2.multiply(strip, cv2.merge([factor] * 4), dst=strip, scale=1 / 128)
 
     def _light_around_things(self) -> np.ndarray:
         """Light from the sky that walls and crowns leave to the ground, float32, at the resolution over SHADE_SCALE."""
