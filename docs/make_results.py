@@ -18,7 +18,7 @@ from typing import Any
 
 import tyro
 
-from training import benchmark
+from training import benchmark_table
 from training.evaluation import report as evaluation_report
 
 DOCS = Path(__file__).parent
@@ -101,7 +101,7 @@ SECTIONS = (
         name="benchmark",
         title="How fast it runs",
         command="drivedit benchmark --out benchmark.json",
-        table=benchmark.table,
+        table=benchmark_table.table,
     ),
 )
 
