@@ -27,7 +27,8 @@ from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import EgoColumn, SceneState
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn
-from worldsim.scene_tracker import SceneTracker, TrackedScene, TrackedState
+from worldsim.scene_tracker import SceneTracker, TrackedState
+from worldsim.tracked_scene import TrackedScene
 
 TRIVIAL_WORLDS: Mapping[str, str] = {
     "repeated": "Last scene repeated",

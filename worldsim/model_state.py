@@ -14,7 +14,8 @@ from worldsim.dynamics.rollout import LatentState
 from worldsim.dynamics.trust import LATENT_SIGNALS, TrustScores
 from worldsim.frame_decoder import PictureState
 from worldsim.scene_decoder import DecodedScene
-from worldsim.scene_tracker import TrackedScene, TrackedState
+from worldsim.scene_tracker import TrackedState
+from worldsim.tracked_scene import TrackedScene
 
 
 class GeneratedState(NamedTuple):

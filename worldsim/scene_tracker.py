@@ -17,35 +17,22 @@ from worldsim.actors.actors import COLOR, Actors
 from worldsim.actors.clip_actors import actors_of_clips
 from worldsim.actors.lane_graph import Streets
 from worldsim.actors.moves_actors import MovesActors
-from worldsim.actors.nearby import nearby_objects, with_standing
-from worldsim.actors.route_frame import RouteFrame, find_lead, to_frenet
-from worldsim.actors.solids import gap_to_solids
+from worldsim.actors.route_frame import RouteFrame
 from worldsim.configs import WorldModelConfig
-from worldsim.datatypes.boxes import separation
-from worldsim.datatypes.route import RouteLaneColumn, RoutePreview, Routes, preview_routes, rotate, to_ground_frame
-from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance, begin_compliance, comply, next_signal
-from worldsim.datatypes.scene import BOX_COLUMNS, UNKNOWN_COMMAND, RouteCommand, SceneState
+from worldsim.datatypes.route import RouteLaneColumn, RoutePreview, Routes, preview_routes, to_ground_frame
+from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance, begin_compliance, comply
 from worldsim.datatypes.signals import SignalKind
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.vehicle import VehicleColumn, motion_between
 from worldsim.endless_drives import EndlessDrives
 from worldsim.layouts.drive import EndlessPlace
-from worldsim.surroundings import GroundColumn, Surroundings, follow_ground, put_on_ground
+from worldsim.surroundings import Surroundings, follow_ground, put_on_ground
 from worldsim.tracked_pictures import camera_scene, context_scenes
+from worldsim.tracked_scene import TrackedScene, fronts_of, read_scene
 
 if TYPE_CHECKING:
     from worldsim.gbuffer.camera_scene import CameraScene
     from worldsim.gbuffer.rasterizer import StaticWorld
-
-CONTACT_SCALE = 0.2
-"""Distance over which a collision's probability rises, half at contact [m]."""
-LEAST_HALF_WIDTH = 1.75
-"""An ego no part of which is farther than this from its route is on the road, and where its lane's width is not known
-this is half of it [m]."""
-OFF_ROAD_TOLERANCE = 0.3
-"""How far a corner may lie outside the drivable area (nuPlan's drivable area compliance) [m]."""
-CORNERS = np.array([[0.5, 0.5], [0.5, -0.5], [-0.5, -0.5], [-0.5, 0.5]])
-"""Of a box, in shares of its length and width."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,32 +112,6 @@ class TrackedState:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class TrackedScene:
-    """What the tracked state amounts to for driving.
-
-    Args:
-        scene: SceneState [b]; invalid where nothing is tracked, as the lane of an ego far from its route.
-        vehicles: ego motion, VEHICLE_NAMES, float64 [b, 6].
-        ego: EGO_NAMES, float64 [b, 4].
-        collision: probability by the distance to the nearest road user or solid thing beside the road, float [b].
-        off_road: 1 where a corner of the ego lies outside the road's tracked edges, else 0, float [b]; NaN where
-            these are not known, unless the ego is wholly inside its lane.
-        off_lane: the ego's centre is beside the lane of its route, bool [b]; False without a route.
-        red_light: in the last step the ego crossed a stop line on red, bool [b]; False where lights are not known.
-        stop_sign_missed: in the last step it crossed the line of a stop sign without a stop, bool [b]; likewise.
-    """
-
-    scene: SceneState
-    vehicles: np.ndarray
-    ego: np.ndarray
-    collision: np.ndarray
-    off_road: np.ndarray
-    off_lane: np.ndarray
-    red_light: np.ndarray
-    stop_sign_missed: np.ndarray
-
-
 class SceneTracker:
     """Moves the ego by its vehicle model and the road users by a model of theirs, and follows the ego along its route.
 
@@ -201,7 +162,7 @@ class SceneTracker:
             compliance=begin_compliance(
                 signals.s,
                 signals.shown(times),
-                self._fronts(preview),
+                fronts_of(preview, self.vehicle_model),
                 vehicles[:, VehicleColumn.SPEED],
                 np.array([clip.scenes.signal[-1] == SignalKind.YIELD for clip in clips]),
             ),
@@ -260,8 +221,8 @@ class SceneTracker:
         compliance = comply(
             state.signals.s,
             state.signals.shown(state.times),
-            self._fronts(state.preview),
-            self._fronts(preview),
+            fronts_of(state.preview, self.vehicle_model),
+            fronts_of(preview, self.vehicle_model),
             vehicles[:, VehicleColumn.SPEED],
             state.compliance.stopped,
         )
@@ -310,97 +271,4 @@ class SceneTracker:
 
     def read(self, state: TrackedState) -> TrackedScene:
         """The scene of a state."""
-        vehicles, preview = state.vehicles, state.preview
-        scene = SceneState.empty((len(vehicles),))
-
-        ego = self._ego(vehicles)
-        scene.ego[:] = ego
-        scene.ego_valid[:] = True
-        commands = np.where(state.commands == UNKNOWN_COMMAND, RouteCommand.FOLLOW, state.commands)
-        scene.command[:] = [
-            told if (along := own.command_at(float(arc))) is None else along
-            for told, own, arc in zip(commands, state.surroundings, state.preview.arcs, strict=True)
-        ]
-
-        on_route = preview.on_route
-        lanes = state.routes.lanes_at(preview.arcs[:, None])[:, 0]
-        half_width, speed_limit = lanes[:, RouteLaneColumn.HALF_WIDTH], lanes[:, RouteLaneColumn.SPEED_LIMIT]
-        lane = np.stack([preview.lateral_offset, preview.heading_error, half_width, speed_limit], axis=-1)
-        scene.lane_valid[:] = on_route[:, None] & np.isfinite(lane)
-        scene.lane[scene.lane_valid] = lane[scene.lane_valid]
-        scene.route[on_route], scene.route_valid[on_route] = preview.points[on_route], preview.valid[on_route]
-
-        parked = [own.parked_rows for own in state.surroundings]
-        objects, kinds = nearby_objects(state.actors, vehicles, parked, state.ground[:, GroundColumn.Z])
-        scene.objects[:], scene.object_kinds[:] = objects, kinds
-        size = (self.vehicle_model.length, self.vehicle_model.width)
-        in_the_way = [own.in_the_way for own in state.surroundings]
-        in_ego_frame, all_kinds = with_standing(
-            state.actors.in_ego_frame(vehicles), state.actors.kinds, in_the_way, vehicles
-        )
-        pose = to_frenet(state.route_frame, in_ego_frame)
-        gap, speed, scene.lead_valid[:] = find_lead(pose, in_ego_frame, all_kinds, size)
-        scene.lead[:] = np.stack([gap, speed], axis=-1)
-
-        signal, distance = next_signal(
-            state.signals.s, state.signals.shown(state.times), self._fronts(preview), state.compliance.stopped
-        )
-        known = on_route & state.signals.known
-        scene.signal_valid[:], scene.signal[known], scene.signal_distance[known] = known, signal[known], distance[known]
-
-        beside = np.abs(preview.lateral_offset) > np.where(np.isfinite(half_width), half_width, LEAST_HALF_WIDTH)
-        return TrackedScene(
-            scene=scene,
-            vehicles=vehicles,
-            ego=ego,
-            collision=self._collision(state, objects, kinds),
-            off_road=self._off_road(state),
-            off_lane=beside & (state.routes.counts >= 2),
-            red_light=state.compliance.red_light,
-            stop_sign_missed=state.compliance.stop_sign_missed,
-        )
-
-    def _ego(self, vehicles: np.ndarray) -> np.ndarray:
-        """EGO_NAMES [b, 4] of vehicles [b, 6]."""
-        return np.stack(
-            [
-                vehicles[:, VehicleColumn.SPEED],
-                vehicles[:, VehicleColumn.ACCELERATION],
-                self.vehicle_model.yaw_rate(vehicles),
-                vehicles[:, VehicleColumn.STEER_ANGLE],
-            ],
-            axis=-1,
-        )
-
-    def _fronts(self, preview: RoutePreview) -> np.ndarray:
-        """Arc lengths of the egos' front bumpers on their routes [b] [m]; NaN of an ego that is far from its route."""
-        return np.where(preview.on_route, preview.arcs + self.vehicle_model.length / 2, np.nan)
-
-    def _collision(self, state: TrackedState, objects: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-        """Probabilities [b] of a collision with one of the objects [b, s, 6] around, or a solid box of the layout."""
-        size = (self.vehicle_model.length, self.vehicle_model.width)
-        ego = np.array([0.0, 0.0, 0.0, *size])
-        gap = np.where(kinds > 0, separation(ego, objects[..., BOX_COLUMNS]), np.inf).min(-1)
-        boxes = [np.array([*vehicle[: VehicleColumn.YAW + 1].tolist(), *size]) for vehicle in state.vehicles]
-        solid = [gap_to_solids(box, own.solids) for own, box in zip(state.surroundings, boxes, strict=True)]
-        gap = np.minimum(gap, solid)
-        return 1 / (1 + np.exp(np.minimum(gap / CONTACT_SCALE, 50.0)))
-
-    def _off_road(self, state: TrackedState) -> np.ndarray:
-        preview, model = state.preview, self.vehicle_model
-        turn = preview.heading_error
-        reach = np.abs(np.cos(turn)) * model.width / 2 + np.abs(np.sin(turn)) * model.length / 2
-        inside_lane = np.abs(preview.lateral_offset) + reach < LEAST_HALF_WIDTH
-
-        # each corner is held against the road's edges beside it: these move at junctions and bays
-        shrink = 2 * OFF_ROAD_TOLERANCE
-        corners = CORNERS * (model.length - shrink, model.width - shrink)
-        corners = rotate(corners[None], turn[:, None])
-        lanes = state.routes.lanes_at(preview.arcs[:, None] + corners[..., 0])
-        lateral = preview.lateral_offset[:, None] + corners[..., 1]
-        left, right = lanes[..., RouteLaneColumn.LEFT_EDGE], lanes[..., RouteLaneColumn.RIGHT_EDGE]
-        outside = ((lateral > left) | (lateral < -right)).any(-1)
-        known = np.isfinite(left + right).all(-1)
-
-        off_road = np.where(known, outside, np.where(inside_lane, 0.0, np.nan))
-        return np.where(preview.on_route, off_road, np.nan)
+        return read_scene(state, self.vehicle_model)

@@ -19,7 +19,7 @@ from worldsim.dynamics.trust import (
 )
 from worldsim.frame_decoder import PictureState
 from worldsim.scene_decoder import DecodedScene
-from worldsim.scene_tracker import TrackedScene
+from worldsim.tracked_scene import TrackedScene
 
 ALWAYS_SHOWN = ("style_drift", *DISAGREEMENTS)
 """Signals that are told by name, as 0, where they are not measured."""
