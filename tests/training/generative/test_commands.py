@@ -11,8 +11,9 @@ from recordings import write_video
 
 from examples.digits_as_cifar10 import write_digits
 from training.data.video_file import VideoFile
-from training.generative.compare import CompareModelsConfig, compare_models
+from training.generative.compare import CompareModelsConfig, compare_models, open_items, open_model
 from training.generative.generate import GenerateConfig, generate
+from training.generative.measuring import draw_batch, judge
 from training.generative.recipes import OBJECTIVES, RecipeName, generative_recipe
 from training.generative.stages import draw_known
 from training.generative.train import TrainGeneratorConfig, train_generator
@@ -147,15 +148,19 @@ def test_models_stand_side_by_side(of_videos, videos, tmp_path):
 
 
 def test_models_of_other_classes_and_without_data_to_validate_with(of_digits, digits, tmp_path, capsys):
-    models = (str(of_digits / "checkpoint"), "rope-dit:debug")
     for name in ("data_batch_1.bin", "batches.meta.txt"):
         (tmp_path / name).write_bytes((digits / name).read_bytes())
-    options = {"data": tmp_path, "repeats": 1, "num_samples": 2, "sampling": FEW, "device": "cpu"}
-    compare_models(CompareModelsConfig(models=models, out=tmp_path / "out", **options))
-    assert "no data to validate with (" in capsys.readouterr().out
+    models = (str(of_digits / "checkpoint"), "rope-dit:debug")
+    config = CompareModelsConfig(models=models, data=tmp_path, out=tmp_path / "out", device="cpu")
+    for made in (open_model(name, config) for name in models):
+        pictures = draw_batch(open_items(made, config), 2, config.seed, "cpu")
+        assert "no data to validate with (" in capsys.readouterr().out
+        found = judge(made.eval(), *pictures, FEW, config.num_known, config.seed, tmp_path / "restored")
+        assert 0 < found["psnr"] < 60
+        assert (tmp_path / "restored.png").is_file()
     (tmp_path / "batches.meta.txt").write_text("\n".join(f"digit {k}" for k in range(10)))
     with pytest.raises(ValueError, match=r"has the classes digit 0, digit 1.*, the model 0, 1"):
-        compare_models(CompareModelsConfig(models=models, out=tmp_path / "out", **options))
+        compare_models(config)
 
 
 def test_data_of_the_other_kind_is_refused(digits, videos, tmp_path):

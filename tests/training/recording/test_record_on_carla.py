@@ -38,23 +38,28 @@ def episodes(out: Path) -> list[int]:
     return RolloutDataset(out).indices if (out / "meta/info.json").exists() else []
 
 
+@pytest.fixture(scope="module")
+def bridge():
+    with serving(*ROAD) as running:
+        yield running
+
+
 @pytest.mark.timeout(900)
-def test_a_recording_killed_in_an_episode_loses_only_that(tmp_path):
+def test_a_recording_killed_in_an_episode_loses_only_that(bridge, tmp_path):
     out = tmp_path / "recording"
-    with serving(*ROAD) as bridge:
-        first = recorder(out, bridge.port, 3)
-        deadline = time.monotonic() + SECONDS
-        while not episodes(out) and time.monotonic() < deadline and first.poll() is None:
-            time.sleep(0.05)
-        time.sleep(0.3)
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-        kept = episodes(out)
-        assert kept
-        assert kept[-1] < 2
-        second = recorder(out, bridge.port, 3)
-        said, _ = second.communicate(timeout=SECONDS)
-        assert second.returncode == 0, said + bridge.said()
+    first = recorder(out, bridge.port, 3)
+    deadline = time.monotonic() + SECONDS
+    while not episodes(out) and time.monotonic() < deadline and first.poll() is None:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    kept = episodes(out)
+    assert kept
+    assert kept[-1] < 2
+    second = recorder(out, bridge.port, 3)
+    said, _ = second.communicate(timeout=SECONDS)
+    assert second.returncode == 0, said + bridge.said()
     dataset = RolloutDataset(out)
     assert dataset.indices == [0, 1, 2]
     for index in range(3):
@@ -69,7 +74,7 @@ def test_a_recording_killed_in_an_episode_loses_only_that(tmp_path):
 
 
 @pytest.mark.timeout(900)
-def test_the_routes_of_a_file_are_driven_in_turn_each_on_its_own_map(tmp_path):
+def test_the_routes_of_a_file_are_driven_in_turn_each_on_its_own_map(bridge, tmp_path):
     routes = {"Town_001": drawn_route(1), "Town_002": drawn_route(2)}
     parts = [
         write_route(tmp_path / f"{name}.xml", name, points[::20], route_id=name).read_text().splitlines()
@@ -78,11 +83,9 @@ def test_the_routes_of_a_file_are_driven_in_turn_each_on_its_own_map(tmp_path):
     path = tmp_path / "routes.xml"
     path.write_text("\n".join([*parts[0][:-1], *parts[1][2:]]))
     out = tmp_path / "recording"
-    with serving(*ROAD) as bridge:
-        more = ("--carla-routes", str(path), "--episodes-per-town", "1")
-        process = recorder(out, bridge.port, 3, *more)
-        said, _ = process.communicate(timeout=SECONDS)
-        assert process.returncode == 0, said + bridge.said()
+    process = recorder(out, bridge.port, 3, "--carla-routes", str(path), "--episodes-per-town", "1")
+    said, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, said + bridge.said()
     dataset = RolloutDataset(out)
     assert dataset.indices == [0, 1, 2]
     for index, name in enumerate(("Town_001", "Town_002", "Town_001")):
