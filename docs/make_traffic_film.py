@@ -16,8 +16,9 @@ import tyro
 from envs.maps.opendrive.sign_codes import SignalType
 from envs.maps.road_map import RoadMap, load_map, load_town
 from envs.road.traffic.config import TrafficConfig
+from envs.road.traffic.ego import Ego
 from envs.road.traffic.spawn_points import SpawnPoints
-from envs.road.traffic.traffic import Ego, Traffic
+from envs.road.traffic.traffic import Traffic
 from envs.video import write_mp4
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.signals import SignalKind

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium.spaces import Box
 
-from envs.ego_route import ROUTE_LENGTH, LayoutAlong, keep_lane, keep_route, start_clip
+from envs.ego_route import LayoutAlong, keep_lane, keep_route, start_clip
 from envs.ground_truth import (
     Objects,
     ego_box,
@@ -29,13 +29,11 @@ from envs.reset_options import read_reset_options
 from envs.road.config import RoadWorldConfig
 from envs.road.editing import edit_episode
 from envs.road.episode import EpisodeCodec, RoadEpisode, RoadView
-from envs.road.rendering.weather import Weather
+from envs.road.episode_start import begin_episode, draw_town_and_weather, is_fair, is_spoilt, signal_rows
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
 from envs.road.traffic.config import TrafficConfig
-from envs.road.traffic.driver_model import curve_speed
-from envs.road.traffic.traffic import Ego, Traffic
+from envs.road.traffic.ego import Ego
 from envs.scripted_actors import DirectedScene, ScriptedActors, ego_on_route
-from envs.signals_ahead import START_BRAKING, SignalsAhead, is_fair_start, rows_along
 from envs.world import WorldStep
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.route_signals import cycles_from
@@ -52,8 +50,6 @@ if TYPE_CHECKING:
 
 MAX_TRIES = 20
 """Starts tried before the last one is kept, good or not."""
-START_LATERAL = 5.0
-"""Nobody starts before a curve that asks for more, after braking with START_BRAKING [m/s²]."""
 
 
 class RoadWorld:
@@ -134,7 +130,7 @@ class RoadWorld:
                 lane = stage.draw_start(0.0 if scripted_actors is None else scripted_actors.straight, rng)
             pose = options.get("start_pose", (lane.x, lane.y, lane.yaw))
             step = self._begin(stage, weather_seed, lane, np.array(pose, np.float64), scripted_actors, start, rng)
-            if not _is_spoilt(step) and (scripted_actors is not None or self._is_fair_start(step)):
+            if not is_spoilt(step) and (scripted_actors is not None or is_fair(self._running(), step.scene)):
                 break
             has_room |= step.collision <= 0.5 and step.off_road <= 0.5
         else:
@@ -318,66 +314,18 @@ class RoadWorld:
         rng: np.random.Generator,
     ) -> WorldStep:
         """Put the ego on its lane among traffic and drive until the context is full."""
-        config = self.config
-        given = () if scripted_actors is None else scripted_actors.via
-        route = stage.road_map.route_from(lane, ROUTE_LENGTH, rng, given if start is None else start.via)
-        partner = None if start is None or start.partner is None else (start.partner, start.meeting)
-        s = float(route.project(pose[:2], None)[0])
-        speed = float(rng.uniform(0.0, 1.0) * lane.speed_limit) if rng.random() < 0.85 else 0.0
-        if scripted_actors is not None and scripted_actors.ego_speed is not None:
-            speed = scripted_actors.ego_speed
-        vehicle = np.array([*pose, speed, 0.0, 0.0])
-        ego = ego_box(vehicle, config.vehicle)
-        start_time = -(config.num_context - 1) * self.dt
-        traffic = Traffic(
-            self._traffic_config,
-            stage.road_map,
-            stage.spawn_points,
-            route,
-            ego,
-            s,
-            start_time,
-            scripted_actors,
-            rng,
-            partner,
+        self._episode = begin_episode(
+            stage, self.config, self._traffic_config, weather_seed, lane, pose, scripted_actors, start, rng
         )
-        junction = None if scripted_actors is None else scripted_actors.junction
-        for signal, kind in traffic.scene.lights if traffic.scene is not None else ():
-            traffic.lights = traffic.lights.held(signal, SignalKind(kind))
-        if junction is not None and junction.green_ends is not None and start is not None and start.light >= 0:
-            traffic.lights = traffic.lights.ending_green(stage.road_map, start.light, junction.green_ends)
-        self._episode = RoadEpisode(
-            stage=stage,
-            look=Weather.from_seed(weather_seed),
-            weather_seed=weather_seed,
-            rng=rng,
-            traffic=traffic,
-            route=route,
-            s=s,
-            script_s=s,
-            signals=SignalsAhead.begin(
-                _signal_rows(route, traffic), s + config.vehicle.length / 2, speed, traffic.time
-            ),
-            vehicle=vehicle,
-            z=lane.z,
-            hit_by_ego=ObjectKind.EMPTY,
-            past=(),
-        )
-        objects = traffic.objects
+        objects, speed = self._episode.traffic.objects, float(self._episode.vehicle[VehicleColumn.SPEED])
         self._collide(objects)
         step = self._answer(np.zeros(4, np.float32), objects, 0.0)
         careful = scripted_actors is None or scripted_actors.ambient_traffic
-        for _ in range(config.num_context - 1):
-            step = self.step(keep_lane(step.scene, config.vehicle, speed, mind_lead=careful))
-            if _is_spoilt(step):
+        for _ in range(self.config.num_context - 1):
+            step = self.step(keep_lane(step.scene, self.config.vehicle, speed, mind_lead=careful))
+            if is_spoilt(step):
                 break
         return step
-
-    def _is_fair_start(self, step: WorldStep) -> bool:
-        """Whether the ego can still stop for what is ahead, and slow down for the curves of its route."""
-        episode = self._running()
-        fastest = curve_speed(episode.route.yaw[None], np.array([episode.s]), START_LATERAL, START_BRAKING)[0]
-        return is_fair_start(step.scene) and float(step.scene.speed) <= fastest
 
     def _show(self, view: RoadView) -> np.ndarray:
         """What the camera sees."""
@@ -424,7 +372,7 @@ class RoadWorld:
         """The ego at arc length `s` [m] minds the lights and signs of a route from now on."""
         episode = self._running()
         front, speed = s + self.config.vehicle.length / 2, float(episode.vehicle[VehicleColumn.SPEED])
-        rows, time = _signal_rows(route, episode.traffic), episode.traffic.time
+        rows, time = signal_rows(route, episode.traffic), episode.traffic.time
         episode.signals = episode.signals.follow(rows, front, speed, time)
 
     def _keep_route(self, lateral: float) -> None:
@@ -464,21 +412,6 @@ class RoadWorld:
             route_done=episode.s >= episode.route.length,
             scenario_done=episode.traffic.scene is not None and episode.traffic.scene.is_over,
         )
-
-
-def draw_town_and_weather(rng: np.random.Generator, num_towns: int) -> tuple[int, int]:
-    """Seeds of the town and of the weather, as `reset` draws them from a generator that its own seed began."""
-    return int(rng.integers(num_towns)), int(rng.integers(2**31))
-
-
-def _is_spoilt(step: WorldStep) -> bool:
-    """Whether an infraction makes this a bad start."""
-    return step.collision > 0.5 or step.off_road > 0.5 or step.red_light or step.stop_sign_missed
-
-
-def _signal_rows(route: Route, traffic: Traffic) -> np.ndarray:
-    """The lights and signs along a route, ROUTE_SIGNAL_NAMES [k, 6]."""
-    return rows_along(route.stops, traffic.lights.cycles, traffic.lights.groups, traffic.lights.signs)
 
 
 def _red_light(scene: SceneState, model: VehicleModel) -> float:

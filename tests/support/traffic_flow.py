@@ -13,8 +13,9 @@ import numpy as np
 
 from envs.maps.road_map import RoadMap, load_town
 from envs.road.traffic.config import TrafficConfig
+from envs.road.traffic.ego import Ego
 from envs.road.traffic.spawn_points import SpawnPoints
-from envs.road.traffic.traffic import Ego, Traffic
+from envs.road.traffic.traffic import Traffic
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.signals import SignalKind
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +11,9 @@ from envs.external_actors import ExternalActors
 from envs.ground_truth import Objects, points_at
 from envs.road.traffic.config import TrafficConfig
 from envs.road.traffic.driver_model import PATH_STEP
+from envs.road.traffic.ego import Ego
 from envs.road.traffic.junctions import CROSSING_POINTS
 from envs.road.traffic.lights import LightPrograms
-from envs.road.traffic.paths import NOWHERE
 from envs.road.traffic.pedestrians import HEIGHT, STRIDE, Pedestrians
 from envs.road.traffic.spawn_points import SpawnPoints
 from envs.road.traffic.vehicles import ROUTE_LENGTH, BackgroundVehicles, Obstacles, car_colors
@@ -33,8 +32,6 @@ CROSSING_MARGIN = 1.5
 """Drivers mind a pedestrian on the way across this far beside their corridor [m]."""
 CROSSWALK_MARGIN = 4.0
 """The same at a crosswalk [m]."""
-EGO_BRAKING = 4.0
-"""An ego that can stop for a red light with this is expected to [m/s²]."""
 NUM_LIGHT_SEEDS = 64
 NUM_DRAWS = 2**31
 """Light programs a map has: which times the cycles begin at [1]."""
@@ -42,37 +39,6 @@ SPAWN_GAP, SPAWN_HEADWAY = 14.0, 1.2
 """Vehicles appear at least this far from others, and as far as one drives at the limit in this time [m, s]."""
 SCRIPTED_HEIGHTS = {ObjectKind.CAR: 1.5, ObjectKind.TRUCK: 3.2, ObjectKind.PEDESTRIAN: HEIGHT, ObjectKind.STATIC: 1.0}
 """Heights of scripted actors [m]."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ego:
-    """What other road users know of the ego.
-
-    Args:
-        box: [5].
-        speed: [m/s].
-        path: where it is expected to go, [CROSSING_POINTS, 2], PATH_STEP apart [m].
-        on_script_route: the ego in coordinates of the scripts' route; None where there are no scripts.
-        z: height of the road under it [m].
-        red_light: distance from its centre to the stop line of a light ahead that is red, infinite for none [m].
-        vehicle: VEHICLE_NAMES float64 [6]; only where there is a director.
-    """
-
-    box: np.ndarray
-    speed: float
-    path: np.ndarray
-    on_script_route: ActorState | None
-    z: float = 0.0
-    red_light: float = np.inf
-    vehicle: np.ndarray | None = None
-
-    @property
-    def way(self) -> np.ndarray:
-        """`path` as far as it will be driven: up to a red light where it can be stopped for."""
-        if self.speed**2 / 2 > EGO_BRAKING * max(self.red_light, 0.0):
-            return self.path
-        beyond = PATH_STEP * np.arange(len(self.path)) > self.red_light
-        return np.where(beyond[:, None], NOWHERE, self.path)
 
 
 class Traffic:

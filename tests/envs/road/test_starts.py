@@ -5,7 +5,8 @@ import pytest
 from small_maps import lane, opendrive, road, section
 
 from envs.road.config import RoadWorldConfig
-from envs.road.road_world import START_LATERAL, RoadWorld
+from envs.road.episode_start import START_LATERAL
+from envs.road.road_world import RoadWorld
 from envs.road.static_scene import load_map_scene
 
 

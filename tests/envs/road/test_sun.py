@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from small_worlds import SMALL
 
+from envs.road.episode_start import draw_town_and_weather
 from envs.road.rendering.weather import WEATHERS, Weather, weather_shares
-from envs.road.road_world import RoadWorld, draw_town_and_weather
+from envs.road.road_world import RoadWorld
 from worldsim.datatypes.scene import control_from_action
 
 
