@@ -1,9 +1,9 @@
 """The reference world: determinism, snapshots, alignment of controls and frames, options, scripted actors."""
 
-import hashlib
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,12 +48,10 @@ def same(a, b) -> bool:
 
 
 def test_same_bits_in_two_processes():
-    runs = [
-        subprocess.run([sys.executable, "-c", FINGERPRINT], capture_output=True, text=True, check=True).stdout.strip()
-        for _ in range(2)
-    ]
-    assert len(runs[0]) == hashlib.sha256().digest_size * 2
-    assert runs[0] == runs[1]
+    here: dict[str, Any] = {}
+    exec(FINGERPRINT, here)
+    there = subprocess.run([sys.executable, "-c", FINGERPRINT], capture_output=True, text=True, check=True).stdout
+    assert there.strip() == here["digest"].hexdigest()
 
 
 def test_reset_forgets_what_was_before(world):

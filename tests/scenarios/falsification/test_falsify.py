@@ -95,28 +95,27 @@ def test_who_does_not_fail_is_told_so(run):
     assert "NO FAILURE FOUND" in out
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_an_interrupted_search_goes_on_and_is_the_same(here, run, monkeypatch, workers):
+def test_an_interrupted_search_goes_on_and_is_the_same(here, run, monkeypatch):
     whole = run("falsify", "--generation", 6)[3]
-    add = RunLog.add
+    add, log = RunLog.add, here / "runs" / "falsify" / "runs.jsonl"
 
     def interrupted(self, run):
         add(self, run)
         if len(self.runs) == 7:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(RunLog, "add", interrupted)
-    assert run("falsify", "--generation", 6, "--num-workers", workers)[0] == 130
-    log = here / "runs" / "falsify" / "runs.jsonl"
-    before = len(log.read_text().splitlines()) - 1
-    assert 7 <= before < 16
-    monkeypatch.setattr(RunLog, "add", add)
-    with log.open("a") as file:
-        file.write('{"index": 3, "poi')  # as a line that was cut short
-    code, _, err, resumed = run("falsify", "--generation", 6, "--num-workers", workers)
-    assert code == 1
-    assert f" {before}/16 " in err  # where the bar began
-    assert without_wall_time(resumed) == without_wall_time(whole)
+    for workers in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(RunLog, "add", interrupted)
+            assert run("falsify", "--generation", 6, "--num-workers", workers)[0] == 130
+        before = len(log.read_text().splitlines()) - 1
+        assert 7 <= before < 16
+        with log.open("a") as file:
+            file.write('{"index": 3, "poi')  # as a line that was cut short
+        code, _, err, resumed = run("falsify", "--generation", 6, "--num-workers", workers)
+        assert code == 1
+        assert f" {before}/16 " in err  # where the bar began
+        assert without_wall_time(resumed) == without_wall_time(whole)
 
 
 def test_counterexamples_of_an_interrupted_search_stay_distinct(here, run, monkeypatch):
