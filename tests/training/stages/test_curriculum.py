@@ -86,9 +86,9 @@ def rollout_of(denoiser: Denoiser, num_steps: int) -> LatentRollout:
 def test_the_teacher_sees_the_whole_clip_and_overfits_one() -> None:
     torch.manual_seed(0)
     teacher, batch = Teacher(CONFIG, CONFIG.dit), one_batch()
-    optimizer = torch.optim.Adam(teacher.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(teacher.parameters(), lr=4e-3)
     history = []
-    for step in range(100):
+    for step in range(60):
         losses = teacher_losses(
             teacher, batch.latents, batch.conditions, TEACHER, torch.Generator().manual_seed(step % 10)
         )
@@ -172,15 +172,15 @@ def test_a_trajectory_ends_at_the_data_and_distillation_learns_to_leap_along_it(
     for k in range(3):  # a straight line from each point towards the estimate there
         torch.testing.assert_close(path[k + 1] - path[k], (estimates[k] - path[k]) / (4 - k))
     config = DistillStageConfig(loop=LOOP)
-    optimizer = torch.optim.Adam(student.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(student.parameters(), lr=5e-3)
     history = []
-    for step in range(80):
+    for step in range(40):
         losses = distill_losses(student, denoiser, batch, None, config, torch.Generator().manual_seed(step))
         optimizer.zero_grad()
         losses["loss"].backward()
         optimizer.step()
         history.append(losses["one_step"].item())
-    assert np.mean(history[-10:]) < 0.5 * np.mean(history[:5])
+    assert np.mean(history[-5:]) < 0.5 * np.mean(history[:3])
     exact = distill_losses(
         denoiser, denoiser, batch, None, replace(config, teacher_steps=2), torch.Generator().manual_seed(0)
     )
@@ -229,9 +229,9 @@ def test_weights_of_the_students_losses_count_and_tokens_learn_to_look_ahead(den
     batch = one_batch(b=2, t=6)
     config = replace(STUDENT, reconstruction_weight=0.5, lookahead_weight=0.25, lookahead_frames=2)
     lookahead = Lookahead(CONFIG.dit.width, 8)
-    optimizer = torch.optim.Adam([*denoiser.parameters(), *lookahead.parameters()], lr=2e-3)
+    optimizer = torch.optim.Adam([*denoiser.parameters(), *lookahead.parameters()], lr=4e-3)
     history = []
-    for step in range(60):
+    for step in range(30):
         terms = student_losses(denoiser, batch, None, config, torch.Generator().manual_seed(step), lookahead)
         whole = terms["flow"] + 0.5 * terms["reconstruction"] + 0.25 * terms["lookahead"]
         torch.testing.assert_close(terms["loss"], whole)
