@@ -203,18 +203,19 @@ def test_what_cannot_be_searched_is_refused(run):
         assert stop.value.code == 2
 
 
-@pytest.mark.parametrize("method", ["importance-sampling", "subset-simulation"])
-def test_rarer_estimates_cover_plain_monte_carlo(run, method):
+def test_rarer_estimates_cover_plain_monte_carlo(run):
     code, _, err, counted = run("estimate", num_runs=60)
     assert (code, counted["schema"]) == (0, "drivedit.estimate/1"), err
-    code, out, _, report = run("estimate", "--method", method, num_runs=60)
-    assert code == 0
-    ours, theirs = report["estimate"]["probability"], counted["estimate"]["probability"]
+    theirs = counted["estimate"]["probability"]
     assert 0 < theirs["estimate"] < 1
-    assert ours["low"] <= theirs["high"]
-    assert theirs["low"] <= ours["high"]
-    assert len(report["runs"]) == report["estimate"]["num_draws"] <= 60
-    assert "probability of a failure" in out
+    for method in ("importance-sampling", "subset-simulation"):
+        code, out, _, report = run("estimate", "--method", method, num_runs=60)
+        assert code == 0
+        ours = report["estimate"]["probability"]
+        assert ours["low"] <= theirs["high"], method
+        assert theirs["low"] <= ours["high"], method
+        assert len(report["runs"]) == report["estimate"]["num_draws"] <= 60
+        assert "probability of a failure" in out
 
 
 def test_a_limit_makes_a_verdict(run):
