@@ -14,8 +14,8 @@ import torch
 from tqdm import tqdm
 
 from envs.road.config import RoadWorldConfig
+from envs.road.episode_start import draw_town_and_weather
 from envs.road.rendering.weather import Weather, weather_shares
-from envs.road.road_world import draw_town_and_weather
 from training.data.frame_store import FrameStore
 from training.data.recorded_scenes import RecordedScenes
 from worldsim.editing.edits import LookName
