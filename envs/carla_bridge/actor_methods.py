@@ -9,6 +9,7 @@ import numpy as np
 
 from envs.carla.coordinates import control_from_carla, pose_from_carla
 from envs.carla_bridge import blueprints
+from envs.carla_bridge.arguments import place
 from envs.carla_bridge.bridge_actor import BridgeActor
 from envs.carla_bridge.drive_commands import MASS, AckermannTarget
 from envs.carla_bridge.refused_methods import reason_of_command
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 OWN_WAY = "the ego moves by its controls alone, the world's own road users by its traffic model"
 """Why only what a client has spawned besides the ego can be teleported."""
+ALL_LIGHTS = 0xFFFFFFFF
+"""Bits that CARLA's light state has on the wire."""
 MOST_SLIP = 0.1
 """A velocity given to the ego may have this much across its heading [m/s]."""
 
@@ -197,9 +200,7 @@ class ActorMethods:
         bridge_actor = self._registry.get(actor)
         if bridge_actor is not self._registry.spectator and self._registry.spawned(actor) is None:
             raise RefusedError(f"actor {actor} ({bridge_actor.blueprint.id}) cannot be moved: {OWN_WAY}")
-        for name, vector in zip(("location", "rotation"), transform, strict=True):
-            check_finite(f"actor {actor}", "the transform", vector, name)
-        bridge_actor.put(transform[0], transform[1])
+        bridge_actor.put(*place(f"actor {actor}", transform))
 
     def set_actor_location(self, actor: int, location: list) -> None:
         """The same, turned as it was."""
@@ -250,7 +251,8 @@ class ActorMethods:
 
     def set_vehicle_light_state(self, actor: int, state: list) -> None:
         """Shown where it is the brakes'."""
-        self._registry.lights[actor] = int(state[0])
+        check_finite(f"actor {actor}", "the light state", state[0])
+        self._registry.lights[self._registry.get(actor).id] = int(state[0]) & ALL_LIGHTS
 
     def apply_batch(self, commands: list, tick: bool) -> list:
         """The result of each command."""

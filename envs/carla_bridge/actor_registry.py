@@ -10,10 +10,11 @@ import numpy as np
 from envs.carla.coordinates import pose_from_carla
 from envs.carla.versions import WireLayout
 from envs.carla_bridge import blueprints, map_signals
+from envs.carla_bridge.arguments import Place, attribute, place
 from envs.carla_bridge.blueprints import Blueprint
 from envs.carla_bridge.bridge_actor import BridgeActor, Client
 from envs.carla_bridge.ego_choice import EgoChoice, is_meant_as_ego
-from envs.carla_bridge.rpc import RefusedError, check_finite
+from envs.carla_bridge.rpc import RefusedError
 from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM
 from worldsim.datatypes.scene import ObjectKind
@@ -24,6 +25,8 @@ _TAGS = {ObjectKind.CAR: b"\x0e", ObjectKind.TRUCK: b"\x0f", ObjectKind.PEDESTRI
 _TCP, _SAME_HOST = 1, 0
 BRAKE_LIGHT = 8
 """Bit of CARLA's light state."""
+MOST_PIXELS = 4096
+"""Of a side of a camera's picture, which all clients wait for."""
 _DEFAULT_COLOR = "120,80,60"
 MOST_GONE = 1000
 """So many of those that are gone are remembered: a Traffic Manager that asks the size of one which has just vanished,
@@ -161,7 +164,7 @@ class ActorRegistry:
     def as_spawned(self, actor: BridgeActor) -> SpawnedActor:
         """A road user as it is placed in the simulation."""
         (x, y, z), (_, yaw, _) = actor.location, actor.rotation
-        red, green, blue = (int(part) for part in actor.values.get("color", _DEFAULT_COLOR).split(","))
+        red, green, blue = _color(actor)
         return SpawnedActor(
             key=-actor.id,
             kind=actor.kind,
@@ -189,15 +192,15 @@ class ActorRegistry:
             raise RefusedError(f"Spawn failed: {name} {blueprints.REFUSED[blueprint]}")
         if blueprint is None or blueprint.id not in blueprints.SPAWNABLE_KINDS:
             raise RefusedError(f"Spawn failed: this world has no {name}")
-        check_finite(name, "Spawn failed: the transform", transform)
+        location, rotation = place(name, transform, "Spawn failed: the transform")
         actor = BridgeActor(
             id=self._new_id(),
             blueprint=blueprint,
             values=values,
             size=blueprints.SPAWNED_SIZES[blueprint.id],
             kind=blueprints.SPAWNABLE_KINDS[blueprint.id],
-            location=tuple(transform[0]),
-            rotation=tuple(transform[1]),
+            location=location,
+            rotation=rotation,
             client=self.client,
         )
         if is_meant_as_ego(actor):
@@ -249,11 +252,11 @@ class ActorRegistry:
             raise RefusedError(
                 f"Spawn failed: {blueprint.id} must be attached to the ego vehicle, or to one that becomes it"
             )
-        check_finite(blueprint.id, "Spawn failed: the transform", transform)
-        location, rotation = tuple(transform[0]), tuple(transform[1])
+        location, rotation = place(blueprint.id, transform, "Spawn failed: the transform")
+        attribute(blueprint.id, "sensor_tick", values.get("sensor_tick", "0.0"))
         view = None
         if blueprint.id in blueprints.CAMERA_PICTURES:
-            view = _view(values, location, rotation)
+            view = _view(blueprint, values, location, rotation)
             self.simulation.check_camera(view, blueprints.CAMERA_PICTURES[blueprint.id])
         self.ego_choice.claim(carrier, "its sensors")
         sensor = BridgeActor(
@@ -351,12 +354,26 @@ class ActorRegistry:
         return self.lights.get(actor_id, 0) | (BRAKE_LIGHT if actor_id in self._braking else 0)
 
 
-def _view(values: dict[str, str], location: tuple, rotation: tuple) -> CameraView:
-    try:
-        width, height = int(values["image_size_x"]), int(values["image_size_y"])
-        fov = math.radians(float(values["fov"]))
-    except ValueError as error:
-        raise RefusedError(f"Spawn failed: a camera attribute is no number: {error}") from error
+def _color(actor: BridgeActor) -> tuple[int, int, int]:
+    text = actor.values.get("color", _DEFAULT_COLOR)
+    parts = [int(part) if part.strip().isdecimal() else -1 for part in text.split(",")]
+    if len(parts) != 3 or not all(0 <= part <= 255 for part in parts):
+        raise RefusedError(f"Spawn failed: color of {actor.blueprint.id} is {text!r:.40}; right would be as 120,80,60")
+    red, green, blue = parts
+    return red, green, blue
+
+
+def _view(blueprint: Blueprint, values: dict[str, str], location: Place, rotation: Place) -> CameraView:
+    names = ("image_size_x", "image_size_y", "fov")
+    given = {a.name: a.value for a in blueprint.attributes} | values
+    width, height, fov = (attribute(blueprint.id, name, given[name]) for name in names)
+    if not (1 <= width <= MOST_PIXELS and 1 <= height <= MOST_PIXELS and 0 < fov < 180):
+        raise RefusedError(
+            f"Spawn failed: {blueprint.id} of {width:g} x {height:g} px and {fov:g} degrees; right would be 1 to "
+            f"{MOST_PIXELS} px a side and a fov between 0 and 180 degrees"
+        )
     pitch, yaw, roll = (math.radians(angle) for angle in rotation)
     x, y, z = location
-    return CameraView(width=width, height=height, fov=fov, x=x, y=-y, z=z, yaw=-yaw, pitch=-pitch, roll=roll)
+    return CameraView(
+        width=int(width), height=int(height), fov=math.radians(fov), x=x, y=-y, z=z, yaw=-yaw, pitch=-pitch, roll=roll
+    )

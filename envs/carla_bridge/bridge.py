@@ -29,6 +29,9 @@ BREATH = 0.001
 """Shortest wait for requests between frames that come unasked [s]."""
 SUBSCRIPTION_TIMEOUT = 0.5
 """Longest that a frame waits for a client that has asked for a stream's token to subscribe [s]."""
+STALL_TIMEOUT = 3.0
+"""Longest that a frame of synchronous mode waits for a client to read the previous ones [s]: others' calls wait too,
+and they give up after 5 s or more."""
 MOST_REFUSALS = 1000
 """So many different refusals are remembered, and not told again [1]."""
 
@@ -105,12 +108,13 @@ class Bridge:
         self._map_changed = True
 
     async def _answer(self, request: Request | None) -> None:
-        if request is None:
+        if request is None or request.client.thrown_out:
             return
-        method = self._methods.get(request.method)
+        method = self._methods.get(request.method) if isinstance(request.method, str) else None
         if method is None:
-            self.refuse(request.method, RefusedError("unknown method"))
-            request.fail(f"unknown method {request.method}")
+            name = f"{request.method!s:.80}"
+            self.refuse(name, RefusedError("unknown method"))
+            request.fail(f"unknown method {name}")
         elif self.faults.take("rpc_error", request.method):
             request.answer(method.wrap_error(f"injected error in {request.method}"))
         else:
@@ -129,34 +133,47 @@ class Bridge:
             print(line, file=sys.stderr, flush=True)
 
     def _call(self, method: Method, request: Request) -> None:
-        self.registry.client = request.writer
+        self.registry.client = request.client.writer
         try:
-            result = method.wrap(method.call(*request.args[1:]))
-        except (RefusedError, ValueError) as error:
-            self.refuse(request.method, error)
-            result = method.wrap_error(str(error))
+            request.answer(self._result(method, request))
         except Exception:  # a bug here must not end the world for all clients; what the client gets says so
             traceback.print_exc()
             request.fail(f"{request.method} failed in the server")
-            return
-        request.answer(result)
+
+    def _result(self, method: Method, request: Request) -> Any:
+        try:
+            return method.wrap(method.call(*request.args[1:]))
+        except (RefusedError, ValueError) as error:
+            self.refuse(request.method, error)
+            return method.wrap_error(str(error))
 
     async def _compute_frame(self) -> None:
         begun = time.monotonic()
         await self.streams.wait_for_expected(SUBSCRIPTION_TIMEOUT)
-        tick = None
-        self.registry.move_spawned()
-        if self.registry.ego is not None:
-            self.faults.count_frame()
-            self.simulation.place(self.registry.spawned_actors())
-            self.drive_ego(self.registry.ego)
-            tick = self.simulation.observe()
+        tick = self._step_world()
         self.frame, self.seconds = self.frame + 1, self.seconds + self.simulation.dt
         if late := self.faults.take("late_frame"):
             await asyncio.sleep(late.seconds)
         await asyncio.sleep(max(0.0, SHORTEST_TICK - (time.monotonic() - begun)))
         self._publish(tick)
-        await self.streams.drain()
+        if self.settings["synchronous_mode"]:  # else who is behind misses frames
+            await self.streams.drain(STALL_TIMEOUT)
+
+    def _step_world(self) -> Tick | None:
+        """The state after the next step; None without an ego, with which goes a world that cannot take that step."""
+        try:
+            self.registry.move_spawned()
+            if self.registry.ego is None:
+                return None
+            self.faults.count_frame()
+            self.simulation.place(self.registry.spawned_actors())
+            self.drive_ego(self.registry.ego)
+            return self.simulation.observe()
+        except Exception:
+            traceback.print_exc()
+            print("the world cannot go on: all that clients have spawned is taken away", file=sys.stderr, flush=True)
+            self.registry.clear()
+            return None
 
     def drive_ego(self, ego: BridgeActor) -> None:
         """A step of the world under what clients ask of the ego."""
@@ -176,7 +193,10 @@ class Bridge:
         if tick is not None:
             for sensor in list(self.registry.sensors.values()):
                 if self.streams.has_subscribers(sensor.id) and self._is_due(sensor):
-                    self._send_reading(sensor, tick, may_drop)
+                    try:
+                        self._send_reading(sensor, tick, may_drop)
+                    except Exception:  # of one sensor; the others' frames are due
+                        traceback.print_exc()
 
     def _is_due(self, sensor: BridgeActor) -> bool:
         """Whether the sensor's period ends in this frame."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -67,7 +66,7 @@ class BridgeActor:
     walk: tuple[float, float, float] | None = None
     client: Client | None = None
 
-    def put(self, location: Sequence[float], rotation: Sequence[float]) -> None:
+    def put(self, location: tuple[float, float, float], rotation: tuple[float, float, float]) -> None:
         """Move it to a place in CARLA's frame, where it stands until a client moves or drives it on."""
         (x, y, z), (pitch, yaw, roll) = location, rotation
         self.location, self.rotation = (x, y, z), (pitch, yaw, roll)

@@ -7,7 +7,7 @@ from envs.carla_bridge import messages
 from envs.carla_bridge.actor_methods import ActorMethods
 from envs.carla_bridge.bridge import Bridge
 from envs.carla_bridge.refused_methods import refused_methods
-from envs.carla_bridge.rpc import Method, RefusedError, returning, returning_nothing
+from envs.carla_bridge.rpc import Method, RefusedError, check_finite, returning, returning_nothing
 from envs.carla_bridge.traffic_lights import TrafficLightMethods
 
 SPAWN_HEIGHT = 0.5
@@ -55,8 +55,9 @@ class _Session:
         return [self._bridge.episode, [self._bridge.registry.token(1)]]
 
     def get_sensor_token(self, stream: int) -> list:
+        token = self._bridge.registry.token(stream)
         self._bridge.streams.expect(stream)
-        return [self._bridge.registry.token(stream)]
+        return [token]
 
     def get_episode_settings(self) -> list:
         settings = dict(self._bridge.settings)
@@ -69,6 +70,11 @@ class _Session:
         settings = dict(zip(bridge.layout.settings, values, strict=True))
         given, *rest = settings["fixed_delta_seconds"]
         settings["fixed_delta_seconds"] = rest[0] if given else None
+        for name, value in settings.items():
+            if value is not None:
+                check_finite("the world", "the settings", value, name)
+            if isinstance(value, bool) != isinstance(bridge.layout.settings[name], bool):
+                raise RefusedError(f"{name} is {value!r}; right would be as in {bridge.layout.settings[name]!r}")
         if given and abs(rest[0] - bridge.simulation.dt) > SAME_STEP:
             bridge.simulation.set_dt(rest[0])
         bridge.settings = settings
@@ -86,6 +92,8 @@ class _Session:
 
     def set_weather_parameters(self, weather: list) -> None:
         """Stored, but not shown, which the server's window says: served worlds draw their weather from the seed."""
+        for name, value in zip(self._bridge.layout.weather, weather, strict=True):
+            check_finite("the world", "the weather", value, name)
         self._bridge.weather = [float(value) for value in weather]
         self._bridge.refuse("set_weather_parameters", RefusedError("pictures show the weather that the seed draws"))
 
@@ -154,7 +162,9 @@ class _Maps:
             bridge.settings = dict(bridge.layout.settings)
 
     def copy_opendrive_to_file(self, xodr: str, parameters: list) -> None:
-        """The client asks for the map in its next call."""
+        """The client asks for the map in its next call. It is a text: a path would be one on this machine."""
+        if not (isinstance(xodr, str) and "<" in xodr):
+            raise RefusedError(f"{xodr!r:.40} is no OpenDRIVE text")
         self._bridge.simulation.add_opendrive(xodr)
 
 
@@ -179,7 +189,10 @@ class _TrafficManagers:
         return self._running.get(port, ["", 0])
 
     def add_traffic_manager_running(self, address: list) -> bool:
-        _, port = address
+        host, port = address
+        if not isinstance(host, str):
+            raise RefusedError(f"host of a Traffic Manager is {host!r:.40}; right would be a text")
+        check_finite("a Traffic Manager", "the address", port, "port")
         new = port not in self._running
         self._running.setdefault(port, address)
         return new

@@ -17,6 +17,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._writers: dict[int, set[asyncio.StreamWriter]] = defaultdict(set)
+        self._stalled: set[asyncio.StreamWriter] = set()
         self._expected: dict[int, int] = defaultdict(int)
         self._arrived = asyncio.Event()
 
@@ -40,21 +41,34 @@ class Streams:
         return bool(self._writers.get(stream))
 
     def send(self, stream: int, payload: bytes, *, may_drop: bool) -> None:
-        """Push a message to all subscribers; with `may_drop` not to those still busy with the previous one."""
+        """Push a message to all subscribers, but not to those that stall; with `may_drop` neither to those still busy
+        with the previous one."""
         for writer in self._writers.get(stream, ()):
-            if writer.is_closing() or (may_drop and writer.transport.get_write_buffer_size() > 0):
+            is_busy = writer.transport.get_write_buffer_size() > 0
+            if not is_busy:
+                self._stalled.discard(writer)
+            if writer.is_closing() or (is_busy and (may_drop or writer in self._stalled)):
                 continue
             writer.write(_LENGTH.pack(len(payload)))
             writer.write(payload)
 
-    async def drain(self) -> None:
-        """Wait until nobody is far behind: memory stays bounded when a client is slower than the world."""
-        for writers in list(self._writers.values()):
-            for writer in list(writers):
-                try:
-                    await writer.drain()
-                except ConnectionError:
-                    writers.discard(writer)
+    async def drain(self, timeout: float) -> None:
+        """Wait until nobody is far behind, at most `timeout` [s]. Who still is then stalls, and misses what is sent
+        until it has read all that it was sent before: nobody else waits for it again, and memory stays bounded."""
+        behind = {
+            asyncio.ensure_future(writer.drain()): writer
+            for writers in self._writers.values()
+            for writer in writers
+            if writer not in self._stalled and writer.transport.get_write_buffer_size() > 0
+        }
+        if not behind:
+            return
+        done, late = await asyncio.wait(behind, timeout=timeout)
+        for future in done:
+            future.exception()  # of one that has left: `serve` takes it off the list
+        for future in late:
+            future.cancel()
+            self._stalled.add(behind[future])
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a subscription and keep it until the client leaves."""
@@ -67,10 +81,14 @@ class Streams:
             if self._expected[stream] <= 0:
                 del self._expected[stream]
             self._arrived.set()
-            await reader.read()  # until the client closes
+            while await reader.read(2**16):  # until the client closes; it has nothing more to say
+                pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
+            self._stalled.discard(writer)
             if stream is not None:
                 self._writers[stream].discard(writer)
+                if not self._writers[stream]:
+                    del self._writers[stream]
             writer.close()
