@@ -10,6 +10,7 @@ from scenarios.catalogue import SCENARIOS
 from scenarios.openscenario.export import record_case, why_not_exported, write_case
 from scenarios.scenario_choice import ScenarioNames, check_scenarios, is_scenario_file
 from scenarios.start_clips import InvalidStartError
+from worldsim.option_checks import check_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class ScenariosConfig:
     first_seed: int = 0
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name, least in (("num_seeds", 1), ("first_seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

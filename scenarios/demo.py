@@ -27,6 +27,7 @@ from scenarios.overlay import annotate
 from scenarios.plots import drive_figure
 from scenarios.report import Figure, Page, Section, Stat, Table, Video, provenance, write_json, write_page
 from worldsim.datatypes.scene import LaneColumn, SceneState
+from worldsim.option_checks import check_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class DemoConfig:
     allow_pickle: bool = False
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not self.seconds > 0:
             raise ValueError(f"seconds must be positive, got {self.seconds}")
         if self.num_drives < 1:

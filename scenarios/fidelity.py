@@ -34,6 +34,7 @@ from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_start
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
 from scenarios.workers import make_workers
+from worldsim.option_checks import check_options
 
 Task = tuple[str, str]
 """A planner, by name, in a world."""
@@ -100,6 +101,7 @@ class FidelityConfig:
     ray: str | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name, least in (("num_seeds", 1), ("num_workers", 1), ("first_seed", 0), ("recovery_starts", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

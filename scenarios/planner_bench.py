@@ -30,6 +30,7 @@ from scenarios.scenario_choice import ScenarioNames, check_scenarios, draw_start
 from scenarios.supervised_drives import Job, check_planners, drive_supervised
 from scenarios.verdict import BROKEN_EXIT
 from scenarios.workers import LocalWorkers
+from worldsim.option_checks import check_options
 
 DEFAULT_PLANNERS = tuple(name for name, entry in POLICIES.items() if not entry.needs_argument)
 DEFAULT_SCENARIOS = ("lead_braking", "cut_in", "pedestrian_crossing", "traffic")
@@ -85,6 +86,7 @@ class BenchPlannersConfig:
     num_workers: int = 1
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name, least in (("num_seeds", 1), ("num_workers", 1), ("first_seed", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

@@ -16,6 +16,7 @@ from scenarios.case_runner import CarlaPlaces
 from scenarios.catalogue import scenarios_tagged
 from scenarios.scenario_choice import ScenarioNames, check_scenarios
 from scenarios.verdict import VerdictConfig
+from worldsim.option_checks import check_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,7 @@ class ValidateConfig:
     allow_pickle: bool = False
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name, least in (("num_seeds", 1), ("first_seed", 0), ("num_videos", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

@@ -32,6 +32,7 @@ from worldsim.dynamics.rollout import prefill, select_frames
 from worldsim.inference import Backend, set_backend
 from worldsim.model_state import ModelState
 from worldsim.networks.dit import Conditions
+from worldsim.option_checks import check_options
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 ACTION = (0.02, 0.6)
@@ -94,6 +95,7 @@ class BenchmarkConfig:
     only: tuple[Group, ...] = ()
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.late_step <= 30:
             raise ValueError(f"late_step must be later than step 30, got {self.late_step}")
         if self.repeats < 3:

@@ -26,6 +26,7 @@ from training.stages.plant_planner import PlanTStageConfig, train_plant
 from training.stages.precision import Precision, run_precision
 from training.stages.randomness import seeded
 from worldsim.checkpoint import load_weights, save_weights
+from worldsim.option_checks import check_options
 
 
 def _stage(num_steps: int, num_episodes: int | None = None, begins_from: str | None = None) -> CloneStageConfig:
@@ -91,6 +92,7 @@ class CloneConfig:
     num_threads: int | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         if self.num_steps is not None and self.num_steps < 1:
             raise ValueError(f"num_steps must be at least 1, got {self.num_steps}")
         unknown = sorted(set(self.planners) - set(PLANNERS))

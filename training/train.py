@@ -21,6 +21,7 @@ from training.stages.randomness import seeded
 from training.training_run import TrainingRun
 from worldsim.configs import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.option_checks import check_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,7 @@ class TrainConfig:
     list_stages: bool = False
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out must lie in (0, 1), got {self.held_out}")
         stage_named(self.until)

@@ -18,6 +18,7 @@ from envs.worlds import WORLDS, LocalWorldName
 from worldsim.datatypes.scene import CONTROL_NAMES
 from worldsim.datatypes.vehicle import VehicleModel
 from worldsim.gbuffer.classes import SENSOR_NAMES
+from worldsim.option_checks import check_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +60,7 @@ class ServeConfig:
     faults: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"port must be in [0, 65535], got {self.port}")
+        check_options(self)
         layout_of(self.carla_version)
         for fault in self.faults:
             Fault.parse(fault)

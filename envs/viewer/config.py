@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from envs.worlds import LOCAL_WORLDS, LocalWorldName
+from worldsim.option_checks import check_options
 
 PLAY_WORLDS = (*LOCAL_WORLDS, "both")
 """What can be driven."""
@@ -62,6 +63,7 @@ class PlayConfig:
     port: int = 0
 
     def __post_init__(self) -> None:
+        check_options(self)
         if min(self.window) < 200:
             raise ValueError(f"the window must be at least 200 x 200 px, got {self.window}")
         if self.scale is not None and not 0.5 <= self.scale <= 4:
@@ -80,8 +82,6 @@ class PlayConfig:
             raise ValueError("a checkpoint is for the learned world: leave out --world road")
         if self.num_sampling_steps is not None and self.world == "road":
             raise ValueError("sampling steps are for the learned world: leave out --world road")
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"port must be in [0, 65535], got {self.port}")
         if self.port and not self.browser:
             raise ValueError("a port is for the page: add --browser")
         if self.browser and (self.screenshot is not None or self.scale is not None):

@@ -7,6 +7,7 @@ from typing import Literal
 
 from policies.alpasim.address import INSTALL
 from policies.registry import find_entry, make_policy, uses_pictures
+from worldsim.option_checks import check_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,7 @@ class ServeDriverConfig:
     allow_pickle: bool = False
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 0 <= self.port <= 65535:
             raise ValueError(f"port must be in [0, 65535], got {self.port}")
         entry = find_entry(self.policy)

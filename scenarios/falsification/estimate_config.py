@@ -9,6 +9,7 @@ from typing import Any, Literal
 from scenarios.falsification.search_config import SearchConfig
 from scenarios.falsification.search_drives import DriveSetup
 from scenarios.falsification.search_space import SearchSpace
+from worldsim.option_checks import check_options
 
 MethodName = Literal["monte-carlo", "importance-sampling", "subset-simulation"]
 
@@ -32,6 +33,7 @@ class EstimateConfig(SearchConfig):
     out: Path = Path("runs/estimate")
 
     def __post_init__(self) -> None:
+        check_options(self)
         super().__post_init__()
         if self.num_levels < 1:
             raise ValueError(f"num_levels must be at least 1, got {self.num_levels}")

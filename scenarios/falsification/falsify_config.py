@@ -11,6 +11,7 @@ from scenarios.falsification.samplers import SamplerName, check_cma
 from scenarios.falsification.search_config import SearchConfig
 from scenarios.falsification.search_drives import DriveSetup
 from scenarios.falsification.search_space import SearchSpace
+from worldsim.option_checks import check_options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class FalsifyConfig(SearchConfig):
     replay: Path | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         super().__post_init__()
         for name, bound in {"generation": 4, "actor_pieces": 0, "num_counterexamples": 1}.items():
             if getattr(self, name) < bound:

@@ -9,7 +9,9 @@ there whole or not at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +133,11 @@ def episode_file(pattern: str, index: int, video_key: str = VIDEO_KEY) -> str:
     return pattern.format(chunk_index=chunk, file_index=file, video_key=video_key)
 
 
+def has_episodes(root: Path) -> bool:
+    """Whether a dataset has a complete episode: before that nothing of it is worth keeping."""
+    return any((root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
+
+
 def episode_row(index: int, length: int, fps: int, tasks: Sequence[str], sensors: Sequence[str] = ()) -> dict[str, Any]:
     """The row of an episode in meta/episodes as LeRobot reads it; sealing the dataset sets `dataset_from_index`."""
     chunk, file = divmod(index, CHUNK_SIZE)
@@ -204,6 +211,54 @@ def write_json(path: Path, content: Any) -> None:
     """Write JSON, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def read_info(root: Path) -> dict[str, Any]:
+    """`meta/info.json` of a dataset in LeRobot's layout; it has `codebase_version`, `fps` and `features`.
+
+    Raises:
+        ValueError: the file is missing or damaged; names the entry and its value.
+    """
+    path = root / INFO_PATH
+    info = read_json(path)
+    if not isinstance(info, dict):
+        raise ValueError(f"{path} must be an object with fps and features, got {str(info)[:40]}")
+    fps, features = info.get("fps"), info.get("features")
+    if isinstance(fps, bool) or not isinstance(fps, (int, float)) or not 0 < fps < math.inf:
+        raise ValueError(f"{path}: fps must be a positive number, got {fps!r}")
+    if not isinstance(features, dict) or not all(isinstance(feature, dict) for feature in features.values()):
+        raise ValueError(f"{path}: features must be an object of features by name, got {str(features)[:40]}")
+    if not isinstance(info.get("codebase_version"), str):
+        raise ValueError(f"{path}: codebase_version must be a text, got {info.get('codebase_version')!r}")
+    return info
+
+
+def inside(root: Path, path: str, where: str) -> Path:
+    """The file at a path that a dataset names within its own folder; links there may lead elsewhere.
+
+    Args:
+        root: the dataset's folder.
+        path: relative to it.
+        where: it is named, for the error.
+
+    Raises:
+        ValueError: it leads out of the folder.
+    """
+    within = Path(os.path.normpath(path))
+    if within.is_absolute() or within.parts[:1] == ("..",):
+        raise ValueError(f"{where} names {path!r:.80}, which is not in the dataset's folder {root}")
+    return root / within
+
+
+def check_columns(path: Path, table: pa.Table, names: Iterable[str]) -> None:
+    """Refuse a table without these columns.
+
+    Raises:
+        ValueError: names the file and the columns.
+    """
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        raise ValueError(f"{path} has no column {', '.join(missing)}; its columns are {', '.join(table.column_names)}")
 
 
 def read_json(path: Path) -> Any:

@@ -54,10 +54,10 @@ class RolloutWriter:
         self.masked = masked
         self.sensors = tuple(sensors)
         self.features = layout.features(frame_size, fps, self.video.pixel_format, masked, sensors)
-        if not (self.root / layout.INFO_PATH).exists():
+        if not layout.has_episodes(self.root):
             layout.write_tasks(self.root, self.tasks)
             layout.write_json(self.root / layout.INFO_PATH, layout.info(self.features, fps, 0, 0, len(self.tasks)))
-        found = layout.read_json(self.root / layout.INFO_PATH)
+        found = layout.read_info(self.root)
         if found["fps"] != fps:
             raise ValueError(f"{self.root} holds a dataset of {found['fps']} frames/s, not {fps}; record elsewhere")
         names = {**found["features"], **self.features}

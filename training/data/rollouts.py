@@ -229,7 +229,7 @@ class RolloutDataset:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
-        info = layout.read_json(self.root / layout.INFO_PATH)
+        info = layout.read_info(self.root)
         if info["codebase_version"] != layout.CODEBASE_VERSION:
             version = info["codebase_version"]
             raise ValueError(f"{self.root} is a LeRobot {version} dataset, not {layout.CODEBASE_VERSION}")
@@ -239,14 +239,17 @@ class RolloutDataset:
                 f"{self.root} was recorded before lights and signs were: it does not know them (signal_valid is False)",
                 stacklevel=2,
             )
-        height, width, _ = info["features"][layout.VIDEO_KEY]["shape"]
-        self.frame_size: tuple[int, int] = (height, width)
+        shape = info["features"].get(layout.VIDEO_KEY, {}).get("shape")
+        if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(size, int) for size in shape)):
+            path = self.root / layout.INFO_PATH
+            raise ValueError(f"{path}: feature {layout.VIDEO_KEY} must have a shape of 3 numbers, got {shape!r:.40}")
+        self.frame_size: tuple[int, int] = (shape[0], shape[1])
         self.tasks: tuple[str, ...] = tuple(layout.read_table(self.root / layout.TASKS_PATH).column("task").to_pylist())
         self.sensors: tuple[str, ...] = tuple(name for name in SENSOR_NAMES if stream_key(name) in info["features"])
         wanted = ["episode_index", "length", "seed", "town", "map", "map_digest", "video_crc32", "layout"]
         wanted += [f"{name}_crc32" for name in self.sensors]
         paths = sorted((self.root / "meta" / "episodes").glob("chunk-*/file-*.parquet"))
-        rows = [layout.read_table(path, wanted).to_pylist()[0] for path in paths]
+        rows = [_episode_row(path, wanted) for path in paths]
         self._episodes = sorted(rows, key=lambda row: row["episode_index"])
 
     def __len__(self) -> int:
@@ -266,7 +269,7 @@ class RolloutDataset:
             raise ValueError(f"{path} is damaged: {row['length']} rows recorded, {table.num_rows} found")
         return RecordedEpisode(
             index=index,
-            rows=_rows(table),
+            rows=_rows(path, table),
             source=EpisodeSource(
                 seed=row["seed"], town=row["town"], map=row.get("map", ""), map_digest=row.get("map_digest", "")
             ),
@@ -300,7 +303,22 @@ class RolloutDataset:
         return [row["video_crc32"] for row in self._episodes]
 
 
-def _rows(table: pa.Table) -> Rows:
+def _episode_row(path: Path, wanted: list[str]) -> dict[str, Any]:
+    """The one row of a file in meta/episodes."""
+    table = layout.read_table(path, wanted)
+    layout.check_columns(path, table, ("episode_index", "length", "seed", "town", "video_crc32"))
+    if table.num_rows != 1:
+        raise ValueError(f"{path} must have one row, the episode's, got {table.num_rows}")
+    return table.to_pylist()[0]
+
+
+def _rows(path: Path, table: pa.Table) -> Rows:
+    """The rows of an episode's file, of which a column is missing or holds what is no number only if it is damaged."""
+    layout.check_columns(path, table, ("action", "observation.state", "progress", "task_index", *layout.EVENT_NAMES))
+    for name in ("action", "observation.state", *layout.EVENT_NAMES):
+        values = layout.array(table, name, (-1,)).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{path}: {name} is not finite in row {int(np.argmin(np.isfinite(values).all(-1)))}")
     shapes, scenes = layout.scene_shapes(), {}
     if layout.scene_column("signal") not in table.column_names:
         scenes = unknown_signals((table.num_rows,))

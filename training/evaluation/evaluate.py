@@ -36,6 +36,7 @@ from worldsim.configs import CameraGeometry
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.inference import Backend, check_backend, set_backend
+from worldsim.option_checks import check_options
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 mpl.use("Agg")
@@ -120,6 +121,7 @@ class EvaluateConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name in ("seconds", "batch_size", "long_seconds", "traffic_minutes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")

@@ -21,6 +21,7 @@ from training.stages.randomness import seeded
 from worldsim.atomic_files import atomic_path
 from worldsim.diffusion.generator import Generator
 from worldsim.diffusion.sampler_choice import SamplerChoice
+from worldsim.option_checks import check_options
 
 Source = TypeVar("Source")
 
@@ -62,6 +63,7 @@ class CompareModelsConfig:
     device: str | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         if len(self.models) < 2:
             raise ValueError(f"there must be two models or more, got {', '.join(self.models) or 'none'}")
         for name in ("batch_size", "repeats", "num_samples", "num_known"):

@@ -18,6 +18,7 @@ from training.generative.showing import save_grid, step_bar
 from training.stages.distributed import process_device
 from worldsim.diffusion.generator import Generator
 from worldsim.diffusion.sampler_choice import SamplerChoice
+from worldsim.option_checks import check_options
 
 Mode = Literal["generate", "class", "predict", "interpolate", "v2v"]
 
@@ -61,6 +62,7 @@ class GenerateConfig:
     device: str | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name in ("num", "num_known", "num_predicted"):
             value = getattr(self, name)
             if value is not None and value < 1:

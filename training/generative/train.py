@@ -23,6 +23,7 @@ from training.stages.precision import Precision, run_precision
 from training.stages.randomness import seeded
 from worldsim.diffusion.generator import Generator
 from worldsim.diffusion.sampler_choice import SamplerChoice
+from worldsim.option_checks import check_options
 
 CHECKPOINT = "checkpoint"
 """Folder of the finished generator, below that of the run."""
@@ -79,6 +80,7 @@ class TrainGeneratorConfig:
     num_threads: int | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name in ("num_steps", "autoencoder_steps", "batch_size", "num_frames", "stride"):
             value = getattr(self, name)
             if value is not None and value < 1:

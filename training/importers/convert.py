@@ -20,6 +20,7 @@ from training.importers.importer import SourceHints
 from training.importers.recording import Recording
 from training.importers.report import report
 from training.importers.resample import ResampleConfig, episode_times, nearest, rows_at
+from worldsim.option_checks import check_options
 
 MANIFEST_PATH = "meta/import.json"
 
@@ -48,6 +49,7 @@ class ImportConfig(SourceHints):
     resample: ResampleConfig = field(default_factory=ResampleConfig)
 
     def __post_init__(self) -> None:
+        check_options(self)
         super().__post_init__()
         if any(size < 2 or size % 2 for size in self.frame_size):
             raise ValueError(f"frame_size must be even, got {self.frame_size}")

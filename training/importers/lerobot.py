@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -36,7 +37,7 @@ def read_lerobot(
     Raises:
         ValueError: not a v3 dataset, no such camera, a value that cannot be one, or a damaged file; it is named.
     """
-    info = layout.read_json(root / layout.INFO_PATH)
+    info = layout.read_info(root)
     version = info.get("codebase_version")
     if version != layout.CODEBASE_VERSION:
         raise ValueError(
@@ -57,8 +58,9 @@ def read_lerobot(
     read = lru_cache(maxsize=4)(partial(layout.read_table, columns=sorted(needed)))  # episodes often share a file
     recordings = []
     for episode in _episodes(root):
-        path = _file(root, info["data_path"], episode, "data")
+        path = _file(root, info, "data_path", episode, "data")
         rows, table = _rows_of(path, episode, read)
+        layout.check_columns(path, table, needed)
         times = layout.array(table, "timestamp").astype(np.float64).reshape(-1)
         number = episode["episode_index"]
         signals = _signals(sources, table, times, left_handed, f"{path}: episode {number}")
@@ -131,19 +133,30 @@ def _episodes(root: Path) -> list[dict[str, Any]]:
     rows = []
     for path in paths:
         table = layout.read_table(path)
+        layout.check_columns(path, table, ["episode_index", "length", "data/chunk_index", "data/file_index"])
         kept = [name for name in table.column_names if not name.startswith("stats/")]
         rows += table.select(kept).to_pylist()
     return sorted(rows, key=lambda row: row["episode_index"])
 
 
-def _file(root: Path, pattern: str, episode: dict[str, Any], prefix: str, **names: str) -> Path:
-    chunk, file = episode[f"{prefix}/chunk_index"], episode[f"{prefix}/file_index"]
-    return root / pattern.format(chunk_index=chunk, file_index=file, **names)
+_FIELD = re.compile(r"\{((chunk_index|file_index)(:0?\d{1,2}d)?|video_key)\}")
+"""What a path's pattern in info.json may hold: nothing that makes a text of unbounded length."""
+
+
+def _file(root: Path, info: dict[str, Any], entry: str, episode: dict[str, Any], prefix: str, **names: str) -> Path:
+    """The file that an episode is in, by the pattern that is an entry of info.json."""
+    where, pattern = f"{entry} in {root / layout.INFO_PATH}", info.get(entry)
+    if not isinstance(pattern, str) or set("{}") & set(_FIELD.sub("", pattern)):
+        right = "a path with fields as {chunk_index:03d}, {file_index:03d} and {video_key}"
+        raise ValueError(f"{where} must be {right}, got {pattern!r:.80}")
+    numbers = {name: episode[f"{prefix}/{name}"] for name in ("chunk_index", "file_index")}
+    return layout.inside(root, pattern.format(**numbers, **names), where)
 
 
 def _rows_of(path: Path, episode: dict[str, Any], read: Callable[[Path], pa.Table]) -> tuple[np.ndarray, pa.Table]:
     """Where an episode's rows are in a file [t], and these rows."""
     table = read(path)
+    layout.check_columns(path, table, ["episode_index"])
     index = layout.array(table, "episode_index").reshape(-1)
     rows = np.flatnonzero(index == episode["episode_index"])
     if len(rows) != episode["length"]:
@@ -160,7 +173,10 @@ def _numbers(table: pa.Table, feature: str, where: str) -> np.ndarray:
 
 
 def _video(root: Path, info: dict[str, Any], episode: dict[str, Any], key: str) -> VideoFile:
-    path = _file(root, info["video_path"], episode, f"videos/{key}", video_key=key)
+    edges = [f"videos/{key}/{name}" for name in ("chunk_index", "file_index", "from_timestamp", "to_timestamp")]
+    if missing := [name for name in edges if name not in episode]:
+        raise ValueError(f"{root}/meta/episodes: episode {episode['episode_index']} has no {', '.join(missing)}")
+    path = _file(root, info, "video_path", episode, f"videos/{key}", video_key=key)
     start, stop = (episode[f"videos/{key}/{edge}_timestamp"] for edge in ("from", "to"))
     return VideoFile(path, start=start, stop=stop)
 

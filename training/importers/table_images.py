@@ -47,9 +47,10 @@ class TableImages:
         where = f"{self._path}: image in row {row} of {self._column}"
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         if data is None and isinstance(cell, dict) and cell.get("path"):
-            where = f"image {self._root / cell['path']} (row {row} of {self._path})"
+            path = layout.inside(self._root, cell["path"], where)
+            where = f"image {path} (row {row} of {self._path})"
             try:
-                data = (self._root / cell["path"]).read_bytes()
+                data = path.read_bytes()
             except OSError:
                 raise ValueError(f"{where} is missing") from None
         if data is None:

@@ -29,6 +29,7 @@ from worldsim.datatypes.route_signals import cycles_from
 from worldsim.datatypes.scene import SceneState
 from worldsim.gbuffer.camera_scene import CameraScene
 from worldsim.gbuffer.classes import SENSOR_NAMES
+from worldsim.option_checks import check_options
 
 if TYPE_CHECKING:
     SensorName = str
@@ -69,7 +70,7 @@ class RecordConfig:
         min_seconds: an episode that ends sooner is driven again from another start, up to five times [s].
 
     Raises:
-        ValueError: a count or a time is out of range.
+        ValueError: a count, size or time is out of range.
     """
 
     out: Path = Path("data/rollouts")
@@ -95,6 +96,7 @@ class RecordConfig:
     min_seconds: float = 2.0
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name in ("num_episodes", "num_towns", "episodes_per_town"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -103,6 +105,8 @@ class RecordConfig:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
         if not self.seconds_per_episode > self.min_seconds:
             raise ValueError(f"seconds_per_episode must exceed min_seconds, got {self.seconds_per_episode}")
+        if any(size % 2 for size in self.frame_size):
+            raise ValueError(f"frame_size must be even for H.264, got {self.frame_size}")
         for name in ("carla_maps", "carla_routes"):
             if getattr(self, name) and self.world != "carla":
                 raise ValueError(f"{name} are for world 'carla', got them for {self.world!r}")
@@ -229,7 +233,7 @@ def _check_settings(config: RecordConfig, maps: Sequence[MapFile]) -> None:
     settings["maps"] = [(file.name, file.digest) for file in maps]
     settings = json.loads(json.dumps(settings))  # as it reads back
     path = config.out / _SETTINGS_PATH
-    if not path.exists():
+    if not path.exists() or not layout.has_episodes(config.out):  # a wrong start stands in no one's way
         layout.write_json(path, settings)
     # what recordings have that are older than these options
     older = {"world": "road", "maps": [], "carla_maps": [], "carla_routes": None, "extra": []}

@@ -19,6 +19,7 @@ from training.importers.resample import ResampleConfig, episode_times, rows_at
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.scene import EGO_NAMES
 from worldsim.datatypes.vehicle import VehicleColumn, VehicleModel
+from worldsim.option_checks import check_options
 
 FITTED = (
     "max_steer_angle",
@@ -73,6 +74,7 @@ class IdentifyConfig:
     yaw_rate_scale: float = 0.05
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not self.sources:
             raise ValueError("sources must name at least one recording")
         for name in ("wheelbase", "rate", "seconds", "stride", "speed_scale", "yaw_rate_scale"):

@@ -12,6 +12,7 @@ from pathlib import Path
 import tyro
 
 from envs.maps.road_map import load_map
+from worldsim.option_checks import check_options
 
 TIMEOUT = 900.0
 """Longest that the converter may take [s]."""
@@ -62,6 +63,7 @@ class ImportMapConfig:
     lights: bool = True
 
     def __post_init__(self) -> None:
+        check_options(self)
         if not 2 <= self.lane_width <= 10:
             raise ValueError(f"lane_width must be in [2, 10] m, got {self.lane_width}")
 

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from random_rollouts import SIZE, random_rows, smooth_frames
 
+from training.data import lerobot_layout as layout
 from training.data.rollout_writer import RolloutWriter
 from training.data.rollouts import EpisodeSource, RolloutDataset
 from training.data.video_io import VideoConfig, decode_video, encode_video
@@ -95,6 +96,39 @@ def test_a_damaged_file_is_named(written, kind, damage):
         path.unlink()
     with pytest.raises(ValueError, match=rf"{kind}.*file-001"):
         _ = RolloutDataset(written[0].root)[1].frames
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "named"),
+    [
+        ("fps", None, "fps must be a positive number, got None"),
+        ("fps", float("nan"), "fps must be a positive number, got nan"),
+        ("features", {}, "must have a shape of 3 numbers, got None"),
+        ("codebase_version", None, "codebase_version must be a text, got None"),
+    ],
+)
+def test_an_entry_of_info_json_that_cannot_be_is_named(written, entry, value, named):
+    path = written[0].root / "meta/info.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {entry: value}))
+    with pytest.raises(ValueError, match=rf"info\.json.*{named}"):
+        RolloutDataset(written[0].root)
+
+
+@pytest.mark.parametrize("name", ["action", "observation.state", "progress"])
+def test_a_row_that_is_no_number_and_a_missing_column_are_named(written, name):
+    root = written[0].root
+    path = next((root / "data").rglob("file-001.*"))
+    table = pq.read_table(path)
+    values = layout.array(table, name, (-1,)).astype(np.float32)
+    values[5, 0] = np.nan
+    values = values[:, 0] if values.shape[1] == 1 else values
+    at = table.column_names.index(name)
+    layout.write_table(path, table.set_column(at, name, layout.column(values)))
+    with pytest.raises(ValueError, match=rf"file-001.*{name} is not finite in row 5"):
+        _ = RolloutDataset(root)[1]
+    layout.write_table(path, table.drop_columns([name]))
+    with pytest.raises(ValueError, match=rf"file-001.* has no column {name}"):
+        _ = RolloutDataset(root)[1]
 
 
 def test_sealing_numbers_all_rows_and_survives_repetition(written):

@@ -30,6 +30,10 @@ def test_pictures_in_the_tables(tmp_path):
         ({"bytes": b"no picture", "path": None}, "image in row 26 of observation.images.front is damaged"),
         ({"bytes": None, "path": None}, "image in row 26 of observation.images.front is missing"),
         ({"bytes": None, "path": "images/26.png"}, r"theirs/images/26\.png .row 26 of .* is missing"),
+        (
+            {"bytes": None, "path": "../26.png"},
+            r"row 26 of .* names '\.\./26\.png', which is not in the dataset's folder",
+        ),
     ],
 )
 def test_a_picture_that_cannot_be_read_is_named(tmp_path, cell, message):
@@ -43,6 +47,40 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path, cell, message):
     pq.write_table(table.set_column(at, FRONT, pa.array(cells, table.schema.field(FRONT).type)), path)
     with pytest.raises(ValueError, match=message):
         imported(root, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "message"),
+    [
+        ("data_path", "../{chunk_index}.parquet", "which is not in the dataset's folder"),
+        ("video_path", "/tmp/{video_key}/{file_index:03d}.mp4", "which is not in the dataset's folder"),
+        ("data_path", "{chunk_index:>300000000}", "data_path in .*info.json must be a path with fields"),
+        ("data_path", "{nope}", "must be a path with fields"),
+        ("data_path", "{chunk_index.__class__}", "must be a path with fields"),
+        ("video_path", None, "must be a path with fields"),
+        ("fps", None, "info.json: fps must be a positive number, got None"),
+        ("fps", 0, "fps must be a positive number, got 0"),
+        ("fps", "ten", "fps must be a positive number, got 'ten'"),
+        ("features", ["action"], "features must be an object"),
+        ("codebase_version", 3, "codebase_version must be a text, got 3"),
+    ],
+)
+def test_an_entry_of_info_json_that_cannot_be_is_refused_by_name(tmp_path, entry, value, message):
+    root = tmp_path / "theirs"
+    write_dataset(root, {"action": CONTROLS}, {"action": NAMES}, FRONT)
+    layout.write_json(root / layout.INFO_PATH, layout.read_json(root / layout.INFO_PATH) | {entry: value})
+    with pytest.raises(ValueError, match=message):
+        read_lerobot(root)
+
+
+@pytest.mark.parametrize("column", ["action", "timestamp", "episode_index"])
+def test_a_missing_column_is_named_with_its_file(tmp_path, column):
+    root = tmp_path / "theirs"
+    write_dataset(root, {"action": CONTROLS}, {"action": NAMES}, FRONT)
+    path = root / layout.DATA_PATH.format(chunk_index=0, file_index=0)
+    pq.write_table(pq.read_table(path).drop_columns([column]), path)
+    with pytest.raises(ValueError, match=rf"file-000.parquet has no column {column}; its columns are"):
+        read_lerobot(root)
 
 
 def test_pictures_beside_the_tables(tmp_path):

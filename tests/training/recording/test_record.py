@@ -1,5 +1,6 @@
 """Recording: alignment of controls and frames, determinism, resuming, ends of episodes; behaviours on known scenes."""
 
+import math
 import os
 
 import numpy as np
@@ -159,6 +160,32 @@ def test_recordings_of_different_settings_do_not_mix(tmp_path):
     record(config(tmp_path, num_episodes=1), make_straight_world)
     with pytest.raises(ValueError, match="was recorded with seed=0, now 1"):
         record(config(tmp_path, num_episodes=2, seed=1), make_straight_world)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"first_town": -3}, "first_town must be at least 0, got -3"),
+        ({"seconds_per_episode": math.inf}, "seconds_per_episode must be a finite number, got inf"),
+        ({"seconds_off_road": math.nan}, "seconds_off_road must be a finite number, got nan"),
+        ({"frame_size": (65, 64)}, r"frame_size must be even for H.264, got \(65, 64\)"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused_at_once(tmp_path, wrong, named):
+    with pytest.raises(ValueError, match=named):
+        config(tmp_path, **wrong)
+
+
+def test_a_start_that_recorded_nothing_stands_in_no_ones_way(tmp_path):
+    class BreakingWorld(StraightWorld):
+        def step(self, control):
+            raise ArithmeticError("no step")
+
+    with pytest.raises(RuntimeError, match="no step"):
+        record(config(tmp_path, frame_size=(32, 64), seed=1), lambda _: BreakingWorld((32, 64)))
+    dataset = record(config(tmp_path, num_episodes=1), make_straight_world)
+    assert dataset.frame_size == (32, 32)
 
 
 def test_an_episode_ends_soon_after_a_collision_or_off_the_road(tmp_path):
