@@ -121,20 +121,20 @@ def _examine(config: FalsifyConfig, setup: DriveSetup, runs: Sequence[SearchRun]
     results = _ReplayLog(config.out / REPLAY_LOG, config.conditions(setup))
     _remove_others(config.out, chosen, results)
     for where, who in setups.items():
-        missing = [run for run in chosen if (run.index, where) not in results.known]
+        missing = [run for run in chosen if results.find(run, where) is None]
         warm_up(who, [space.case_of(dict(run.values)) for run in missing])
     found = []
     for run in tqdm(chosen, unit="counterexample", desc="replays", disable=not chosen):
         case, folder = space.case_of(dict(run.values)), config.out / FAILURES / Counterexample.folder_of(run)
         for where, who in setups.items():
-            if (run.index, where) not in results.known:
+            if results.find(run, where) is None:
                 again = replace(config, replay=(folder / CASE_FILE).resolve(), budget=None)
                 command = command_line("falsify", _only_replay(again))
                 result = drive_case(who, case, folder if where == "" else None, command)
-                results.add(run.index, where, result)
-        one = Counterexample(
-            run=run, result=results.known[run.index, ""], reference=results.known.get((run.index, "reference"))
-        )
+                results.add(run, where, result)
+        result = results.find(run, "")
+        assert result is not None, "it was driven again above"
+        one = Counterexample(run=run, result=result, reference=results.find(run, "reference"))
         digests = {config.world: run.digest}
         if one.reference is not None:
             digests["road"] = one.reference.digest
@@ -148,30 +148,34 @@ class _ReplayLog:
 
     def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
         entries = read_log(path, conditions) or []
-        results = {(e["index"], e["where"]): CaseResult.from_json(e["result"]) for e in entries}
-        self.known = {key: result for key, result in results.items() if result.lasts}
+        results = {(tuple(e["point"]), e["where"]): CaseResult.from_json(e["result"]) for e in entries}
+        self._known = {key: result for key, result in results.items() if result.lasts}
         self._log = JsonLog(path, conditions, entries)
 
-    def forget(self, index: int) -> None:
-        """Drop one, in every world."""
-        self.known = {key: result for key, result in self.known.items() if key[0] != index}
+    def find(self, run: SearchRun, where: str) -> CaseResult | None:
+        """What came out; None of a run that was not driven again there. Another run may have had its index before."""
+        return self._known.get((tuple(run.point), where))
 
-    def add(self, index: int, where: str, result: CaseResult) -> None:
+    def forget(self, run: SearchRun) -> None:
+        """Drop one, in every world."""
+        self._known = {key: result for key, result in self._known.items() if key[0] != tuple(run.point)}
+
+    def add(self, run: SearchRun, where: str, result: CaseResult) -> None:
         """Keep one."""
-        self._log.append([{"index": index, "where": where, "result": result.to_json()}])
-        self.known[index, where] = result
+        self._log.append([{"point": list(run.point), "where": where, "result": result.to_json()}])
+        self._known[tuple(run.point), where] = result
 
 
 def _remove_others(out: Path, chosen: Sequence[SearchRun], results: _ReplayLog) -> None:
     """Remove what was driven again of failures that are none of the distinct ones any more, now that there are more
     runs; and forget what is no longer there, so that it is driven again."""
-    wanted = {Counterexample.folder_of(run) for run in chosen}
+    wanted = {Counterexample.folder_of(run) for run in chosen if results.find(run, "") is not None}
     for folder in (out / FAILURES).glob("run_[0-9]*"):
         if folder.name not in wanted:
             shutil.rmtree(folder)
     for run in chosen:
         if not (out / FAILURES / Counterexample.folder_of(run)).is_dir():
-            results.forget(run.index)
+            results.forget(run)
 
 
 def _only_replay(config: FalsifyConfig) -> FalsifyConfig:

@@ -85,6 +85,11 @@ class RunLog:
         run = self.runs.get(index)
         return run if run is not None and np.allclose(run.point, point, rtol=0, atol=1e-9) else None
 
+    def forget_from(self, index: int) -> None:
+        """Drop the runs from an index on: a run before it came out otherwise this time, and others were proposed."""
+        self.runs = {run.index: run for run in self.runs.values() if run.index < index}
+        self._log.rewrite(asdict(run) for run in self.runs.values())
+
     def add(self, run: SearchRun) -> None:
         """Keep a run; it is on disk when this returns."""
         self._log.append([asdict(run)])

@@ -176,6 +176,8 @@ class SearchDrives:
         tasks = []
         for index, point in zip(indices, points, strict=True):
             if self.log.find(index, point) is None:
+                if index in self.log.runs:
+                    self.log.forget_from(index)
                 values = self.space.values(point)
                 tasks.append(Task(index, point, values, self.space.case_of(values)))
         if tasks and len(self._warm) < MOST_PLACES:

@@ -15,7 +15,7 @@ from scenarios.case_runner import ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS
 from scenarios.falsification.counterexamples import choose_distinct
 from scenarios.falsification.runs import RunLog, SearchRun
-from scenarios.falsification.search_drives import OutOfTimeError
+from scenarios.falsification.search_drives import OutOfTimeError, SearchDrives
 from scenarios.falsification.search_space import SearchSpace
 
 DRIVERS = (
@@ -116,6 +116,43 @@ def test_an_interrupted_search_goes_on_and_is_the_same(here, run, monkeypatch):
         assert code == 1
         assert f" {before}/16 " in err  # where the bar began
         assert without_wall_time(resumed) == without_wall_time(whole)
+
+
+def test_runs_that_a_broken_world_led_to_are_none_of_the_search_that_goes_on(here, run, monkeypatch):
+    """The world broke run 2; the sampler was told so, and proposed other points than it does when run 2 is driven."""
+    whole = run("falsify", "--generation", 6)[3]
+    add = RunLog.add
+
+    def interrupted(self, run):
+        add(self, run)
+        if len(self.runs) == 14:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(RunLog, "add", interrupted)
+    run("falsify", "--generation", 6)
+    monkeypatch.setattr(RunLog, "add", add)
+    log = here / "runs" / "falsify" / "runs.jsonl"
+    head, *lines = log.read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    for entry in entries:
+        if entry["index"] == 2:
+            entry |= {"outcome": WORLD_BROKE, "robustness": float("nan"), "digest": ""}
+        elif entry["index"] >= 6:
+            entry |= {"point": [1.0 - x for x in entry["point"]], "robustness": -9.0}
+    log.write_text("\n".join([head, *map(json.dumps, entries)]) + "\n")
+
+    expected = {one["index"]: one for one in whole["runs"]}
+    in_time = SearchDrives._in_time
+
+    def out_of_time(self, jobs):
+        return in_time(self, jobs) if self.num_asked <= 6 else ()
+
+    monkeypatch.setattr(SearchDrives, "_in_time", out_of_time)  # the budget ends with the first generation
+    first = run("falsify", "--generation", 6)[3]
+    assert first["runs"] == [expected[k] for k in range(6)]
+    monkeypatch.setattr(SearchDrives, "_in_time", in_time)
+    resumed = run("falsify", "--generation", 6)[3]
+    assert without_wall_time(resumed) == without_wall_time(whole)
 
 
 def test_counterexamples_of_an_interrupted_search_stay_distinct(here, run, monkeypatch):
