@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import cv2
 import tyro
-from make_images import IMAGES, MOST_BYTES, compress
+from picture_files import IMAGES, MOST_BYTES, compress
 
 from worldsim.atomic_files import atomic_path
 

@@ -7,16 +7,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 import cv2
 import numpy as np
 import tyro
-from make_images import IMAGES, MOST_BYTES, compress
+from picture_files import PicturesConfig, write_pictures
 
 import drivedit
-from worldsim.atomic_files import atomic_path
 
 Name = Literal["drivers"]
 SEED, STEPS, SIDE, GAP = 1, 120, 224, 4
@@ -24,18 +22,10 @@ SEED, STEPS, SIDE, GAP = 1, 120, 224, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class DriversConfig:
-    """What to make.
-
-    Args:
-        only: these and no others.
-        out: folder for them.
-        checkpoint: folder of the world model; None takes the one that ships with the package.
-    """
+class DriversConfig(PicturesConfig):
+    """What to make; `only` takes these and no others."""
 
     only: tuple[Name, ...] = get_args(Name)
-    out: Path = IMAGES
-    checkpoint: Path | None = None
 
 
 def drivers(config: DriversConfig) -> np.ndarray:
@@ -64,10 +54,7 @@ PICTURES = {"drivers": drivers}
 
 def make_drivers(config: DriversConfig) -> None:
     """Make and write them, each whole or not at all."""
-    config.out.mkdir(parents=True, exist_ok=True)
-    for name in config.only:
-        with atomic_path(config.out / f"{name}.webp") as unfinished:
-            unfinished.write_bytes(compress(PICTURES[name](config), ".webp", MOST_BYTES[".webp"]))
+    write_pictures(PICTURES, config)
 
 
 if __name__ == "__main__":

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 import cv2
 import numpy as np
 import tyro
-from make_images import IMAGES, MOST_BYTES, compress
+from picture_files import PicturesConfig, write_pictures
 
 from drivedit import LearnedWorld, LearnedWorldConfig, RoadWorld, RoadWorldConfig, edit
 from policies.policy import ConstantPolicy
 from scenarios.case_runner import make_case_runner
 from scenarios.catalogue import SCENARIOS
-from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.layout import Layout, LayoutKind
 from worldsim.editing.edits import LookName
 
@@ -38,18 +36,10 @@ SIDE = 224
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditingConfig:
-    """What to make.
-
-    Args:
-        only: these and no others.
-        out: folder for them.
-        checkpoint: folder of the world model; None takes the one that ships with the package.
-    """
+class EditingConfig(PicturesConfig):
+    """What to make; `only` takes these and no others."""
 
     only: tuple[Name, ...] = get_args(Name)
-    out: Path = IMAGES
-    checkpoint: Path | None = None
 
 
 def editing(config: EditingConfig) -> np.ndarray:
@@ -111,10 +101,7 @@ PICTURES = {"editing": editing, "looks": looks, "occlusion": occlusion}
 
 def make_editing(config: EditingConfig) -> None:
     """Make and write them, each whole or not at all."""
-    config.out.mkdir(parents=True, exist_ok=True)
-    for name in config.only:
-        with atomic_path(config.out / f"{name}.jpg") as unfinished:
-            unfinished.write_bytes(compress(PICTURES[name](config), ".jpg", MOST_BYTES[".jpg"]))
+    write_pictures(PICTURES, config)
 
 
 def _worlds(config: EditingConfig) -> tuple[RoadWorld, LearnedWorld]:

@@ -7,20 +7,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 import cv2
 import numpy as np
 import tyro
-from make_images import IMAGES, MOST_BYTES, compress
 from make_traffic_film import BACKGROUND, TopView
+from picture_files import PicturesConfig, write_pictures
 from tqdm import tqdm
 
 import drivedit
 from policies.rule_based import LaneFollower
 from training.recipes import HELD_OUT_TOWNS
-from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.boxes import corners
 from worldsim.datatypes.layout import (
     FOOTPRINT_COLUMNS,
@@ -57,18 +55,10 @@ TREE_HEIGHT = 1e3
 
 
 @dataclass(frozen=True, kw_only=True)
-class EndlessConfig:
-    """What to make.
-
-    Args:
-        only: these and no others.
-        out: folder for them.
-        checkpoint: folder of the world model; None takes the one that ships with the package.
-    """
+class EndlessConfig(PicturesConfig):
+    """What to make; `only` takes these and no others."""
 
     only: tuple[Name, ...] = get_args(Name)
-    out: Path = IMAGES
-    checkpoint: Path | None = None
 
 
 def endless(config: EndlessConfig) -> np.ndarray:
@@ -165,12 +155,7 @@ PICTURES = {"endless": endless, "towns": towns}
 
 def make_endless(config: EndlessConfig) -> None:
     """Make and write them, each whole or not at all."""
-    config.out.mkdir(parents=True, exist_ok=True)
-    for name in config.only:
-        picture = PICTURES[name](config)
-        suffix = ".webp" if picture.ndim == 4 else ".jpg"
-        with atomic_path(config.out / f"{name}{suffix}") as unfinished:
-            unfinished.write_bytes(compress(picture, suffix, MOST_BYTES[suffix]))
+    write_pictures(PICTURES, config)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ are animated WebP, the others JPEG.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ import cv2
 import gymnasium
 import numpy as np
 import tyro
-from PIL import Image
+from picture_files import PicturesConfig, write_pictures
 from tqdm import tqdm
 
 import drivedit
@@ -38,14 +37,12 @@ from training.evaluation.modes import LIVE, REPLAYED, WITHOUT_MEMORY, drive_agai
 from training.recipes import HELD_OUT_TOWNS
 from training.recording.behaviours import BehaviourMixture
 from training.recording.record import RecordConfig, record
-from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.starts import STARTS_NAME, load_starts
 from worldsim.world_model import DEFAULT_CHECKPOINT, WorldModel
 
 Name = Literal[
     "drive", "side_by_side", "side_by_side_256", "long", "approach", "revisits", "viewer", "reference", "traffic"
 ]
-IMAGES = Path(__file__).parent / "images"
 DRIVE_START, DRIVE_SECONDS = 28, 10.0
 """Start clip and length of the drive that README shows [s]: by day, and it turns left at a green light."""
 APPROACH_START = 9
@@ -58,26 +55,18 @@ LARGE_FRAME, NUM_LARGE, LARGE_SECONDS = (256, 256), 2, 20.0
 """Larger frames than the model was trained on [px]; drives in them, and their length [s]."""
 NUM_LONG, LONG_STEPS, LONG_INTERVAL = 6, 600, 50
 """Drives without truth, their steps, and the steps between two frames that are shown."""
-MOST_BYTES = {".jpg": 300_000, ".webp": 700_000}
-"""How large a picture may be: they are part of the repository."""
-QUALITIES = (88, 76, 64, 52, 40)
-"""Of which a picture is written in the first one that makes it small enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImagesConfig:
+class ImagesConfig(PicturesConfig):
     """What to make.
 
     Args:
         only: these and no others.
-        out: folder for them.
-        checkpoint: folder of the world model; None takes the one that ships with the package.
         data: recording of long drives in frames of the model's size, for side_by_side; None records some first.
     """
 
     only: tuple[Name, ...] = get_args(Name)
-    out: Path = IMAGES
-    checkpoint: Path | None = None
     data: Path | None = None
 
 
@@ -247,7 +236,7 @@ def _learned(config: ImagesConfig) -> gymnasium.Env:
     return env
 
 
-PICTURES: dict[Name, Callable[[ImagesConfig], np.ndarray]] = {
+PICTURES: dict[str, Callable[[ImagesConfig], np.ndarray]] = {
     "drive": drive,
     "side_by_side": side_by_side,
     "side_by_side_256": side_by_side_256,
@@ -262,40 +251,7 @@ PICTURES: dict[Name, Callable[[ImagesConfig], np.ndarray]] = {
 
 def make_images(config: ImagesConfig) -> None:
     """Make and write them, each whole or not at all."""
-    config.out.mkdir(parents=True, exist_ok=True)
-    for name in config.only:
-        picture = PICTURES[name](config)
-        suffix = ".webp" if picture.ndim == 4 else ".jpg"
-        with atomic_path(config.out / f"{name}{suffix}") as unfinished:
-            unfinished.write_bytes(compress(picture, suffix, MOST_BYTES[suffix]))
-
-
-def compress(picture: np.ndarray, suffix: str, most_bytes: int) -> bytes:
-    """A picture as ".jpg" or a film of 10 frames a second as ".webp", in the best of QUALITIES that is small enough.
-
-    Raises:
-        ValueError: none is.
-    """
-    data = b""
-    for quality in QUALITIES:
-        data = _film(picture, quality) if suffix == ".webp" else _still(picture, quality)
-        if len(data) <= most_bytes:
-            return data
-    raise ValueError(
-        f"a picture {picture.shape} takes {len(data)} bytes at quality {QUALITIES[-1]}: at most {most_bytes} are wanted"
-    )
-
-
-def _still(picture: np.ndarray, quality: int) -> bytes:
-    return cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-
-
-def _film(frames: np.ndarray, quality: int) -> bytes:
-    """An animated WebP that begins again at its end."""
-    first, *others = (Image.fromarray(frame) for frame in frames)
-    file = io.BytesIO()
-    first.save(file, "WEBP", save_all=True, append_images=others, duration=100, loop=0, quality=quality, method=4)
-    return file.getvalue()
+    write_pictures(PICTURES, config)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,9 @@ def test_every_picture_is_in_the_tree_and_made_by_a_script(make_images):
     import make_endless
     import make_generators
     import make_maps
+    import picture_files
 
-    found = [*make_images.IMAGES.glob("*.jpg"), *make_images.IMAGES.glob("*.webp")]
+    found = [*picture_files.IMAGES.glob("*.jpg"), *picture_files.IMAGES.glob("*.webp")]
     scripts = (make_images, make_browser, make_drivers, make_editing, make_endless, make_generators)
     made = [*(name for script in scripts for name in script.PICTURES), Path(make_maps.PICTURE_NAME).stem]
     assert sorted(path.stem for path in found) == sorted(made)
@@ -111,9 +112,11 @@ def test_long_drives_begin_with_the_frame_of_their_start(make_images, tiny_check
 
 
 def test_a_picture_is_as_good_as_its_size_allows(make_images):
+    import picture_files
+
     noise = np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8)
-    best, worst = (len(make_images._still(noise, quality)) for quality in (88, 40))
-    assert len(make_images.compress(noise, ".jpg", best)) == best
-    assert worst <= len(make_images.compress(noise, ".jpg", best - 1)) < best
+    best, worst = (len(picture_files._still(noise, quality)) for quality in (88, 40))
+    assert len(picture_files.compress(noise, ".jpg", best)) == best
+    assert worst <= len(picture_files.compress(noise, ".jpg", best - 1)) < best
     with pytest.raises(ValueError, match=f"at most {worst - 1} are wanted"):
-        make_images.compress(noise, ".jpg", worst - 1)
+        picture_files.compress(noise, ".jpg", worst - 1)
