@@ -26,7 +26,7 @@ from scenarios.metrics.signal_violations import SignalViolations
 from scenarios.rollout_files import digest_rollout
 from scenarios.scenario import Case
 from scenarios.start_clips import InvalidStartError
-from scenarios.validity import Realised, ValidityConfig, realised_parameters, why_invalid, why_unusable
+from scenarios.validity import Realised, ValidityConfig, realised_parameters, why_invalid, why_no_start, why_unusable
 
 CaseVerdict = Literal["PASS", "FAIL", "INVALID"]
 BROKEN = "policy_error"
@@ -315,7 +315,8 @@ def measure(
     Args:
         case: that was driven.
         rollout: of it.
-        validity: what it must keep to in order to count; None does not ask.
+        validity: what it must keep to in order to count; None asks for no more than that it does not begin in contact
+            or off the road.
         families: of metrics that are measured.
     """
     unusable = why_unusable(rollout)
@@ -325,7 +326,9 @@ def measure(
     criteria = case.criteria.judge(rollout)
     broken = [criterion.name for criterion in criteria if not criterion.met]
     realised = realised_parameters(case, rollout)
-    reason = "" if validity is None else why_invalid(realised, rollout, validity)
+    reason = why_no_start(rollout)
+    if validity is not None and not reason:
+        reason = why_invalid(realised, rollout, validity)
     event = first_event(np.maximum(rollout.collision, rollout.off_road))
 
     return CaseResult(

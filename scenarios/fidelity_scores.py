@@ -36,7 +36,8 @@ def score_drive(world: str, planner: str, case: Case, rollout: Rollout, referenc
         reference: the reference planner's progress in it [m]; None where it is not known: then the planner's own.
     """
     recovered = lowest_trust = mean_trust = None
-    progress, outcome = float(rollout.progress.sum()), measure(case, rollout).outcome
+    progress, result = float(rollout.progress.sum()), measure(case, rollout)
+    outcome = result.outcome
     record = record_rollout(rollout, reference_progress=progress if reference is None else reference)
     pdm = pdms(record)
     if pdm.value is None:  # a drive without a score says nothing about the policy
@@ -52,6 +53,7 @@ def score_drive(world: str, planner: str, case: Case, rollout: Rollout, referenc
         scenario=case.scenario,
         seed=case.seed,
         outcome=outcome,
+        reason=result.reason,
         progress=progress,
         score=0.0 if pdm.value is None else pdm.value,
         recovery_time=recovered,

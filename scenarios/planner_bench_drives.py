@@ -76,13 +76,15 @@ def summarise_drive(
     progress = float(rollout.progress.sum())
     yardstick = progress if reference is None else reference
     record = record_rollout(rollout, reference_progress=yardstick, route_length=max(yardstick, 0.0))
+    result = measure(case, rollout)
     carla = {value.name: value.value for value in measure_carla(record)}
     return PlannerDrive(
         world=world,
         planner=planner,
         scenario=case.scenario,
         seed=case.seed,
-        outcome=measure(case, rollout).outcome,
+        outcome=result.outcome,
+        reason=result.reason,
         seconds=rollout.seconds,
         progress=progress,
         pdms=pdms(record).value,

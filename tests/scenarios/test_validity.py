@@ -12,8 +12,10 @@ from policies.rule_based import LaneFollower
 from scenarios.case_results import CaseResult, Measurement, measure, run_cases, severity
 from scenarios.case_runner import ReferenceCaseRunner
 from scenarios.catalogue import SCENARIOS
+from scenarios.fidelity_scores import score_drive
 from scenarios.metrics.measure_drive import FAMILIES
 from scenarios.metrics.metric_value import Validity
+from scenarios.planner_bench_drives import summarise_drive
 from scenarios.validity import ValidityConfig, realised_parameters, why_invalid, why_unusable
 from worldsim.datatypes.scene import LaneColumn, ObjectKind
 
@@ -47,6 +49,22 @@ def test_a_scenario_that_did_not_come_about(driven):
     nobody = replace(rollout.scenes, object_kinds=np.full_like(rollout.scenes.object_kinds, ObjectKind.EMPTY))
     alone = replace(rollout, scenes=nobody)
     assert why(case, alone, ValidityConfig()) == "not realised: scripted road users 0 instead of 1"
+
+
+@pytest.mark.parametrize(("event", "said"), [("collision", "in contact with something"), ("off_road", "off the road")])
+def test_a_drive_that_begins_in_contact_or_off_the_road_is_flagged_and_counts_nowhere(driven, event, said):
+    """In validate and falsify, which ask for a validity, and in fidelity and bench-planners, which do not."""
+    case, rollout = driven
+    values = getattr(rollout, event).copy()
+    values[0] = 1.0
+    begun_badly = replace(rollout, **{event: values})
+    results = [measure(case, begun_badly, config) for config in (None, ValidityConfig(), STATE)]
+    results += [score_drive("road", "lane_follower", case, begun_badly, None)]
+    effort = SimpleNamespace(wall_seconds=[], cpu_seconds=[], model_steps=0)
+    results += [summarise_drive("road", "lane_follower", case, begun_badly, effort, None)]
+    for result in results:
+        assert (result.outcome, result.valid) == ("invalid", False)
+        assert result.reason == f"no fair start: it begins {said} (1.00 at step 0)"
 
 
 def test_trust_is_lost_where_pictures_are_used_and_only_if_it_stays_low(driven):
