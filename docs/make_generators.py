@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import tyro
-from make_images import IMAGES, MOST_BYTES, compress
+from picture_files import IMAGES, MOST_BYTES, compress
 
 from training.data.lerobot_layout import read_json
 from worldsim.atomic_files import atomic_path

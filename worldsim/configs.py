@@ -15,12 +15,16 @@ from worldsim.datatypes.vehicle import VehicleModel
 
 MemoryKind = Literal["ntm", "transformer-xl"]
 """How a memory bank is written: a neural Turing machine's, or Transformer-XL's recurrence."""
+MOST_STEPS = 1000
+"""Sampling steps a frame."""
+LARGEST = 2**20
+"""Of all widths, windows and counts; beyond it a config is damaged."""
 
 
 def _positive(**values: float) -> None:
     for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be positive, got {value}")
+        if not isinstance(value, (int, float)) or not 0 < value <= LARGEST:
+            raise ValueError(f"{name} must be a positive number of at most {LARGEST}, got {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +236,8 @@ class WorldModelConfig:
         if len(self.frame_size) != 2 or any(s < 16 or s % 16 for s in self.frame_size):
             raise ValueError(f"frame_size must be two multiples of 16, got {self.frame_size}")
         _positive(dt=self.dt, num_steps=self.num_steps)
+        if not isinstance(self.num_steps, int) or self.num_steps > MOST_STEPS:
+            raise ValueError(f"num_steps must be a whole number of at most {MOST_STEPS}, got {self.num_steps}")
 
     @property
     def latent_size(self) -> tuple[int, int]:

@@ -57,6 +57,22 @@ def test_config_values_are_checked() -> None:
         build(DiTConfig, {"width": 60, "num_heads": 4})
 
 
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"vehicle": {"wheelbase": float("nan")}}, "wheelbase must be a finite number above 0, got nan"),
+        ({"vehicle": {"wheelbase": 0.0}}, "wheelbase must be a finite number above 0, got 0.0"),
+        ({"num_steps": 1_000_000_000}, "num_steps must be a .*got 1000000000"),
+        ({"num_steps": 2.5}, "num_steps must be a whole number of at most 1000, got 2.5"),
+        ({"dt": "a"}, "dt must be a positive number .* got 'a'"),
+        ({"dit": {"window": 10_000_000}}, "window must be a positive number of at most .*, got 10000000"),
+    ],
+)
+def test_numbers_in_a_config_that_cannot_be_are_named(values: dict, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        build(WorldModelConfig, values)
+
+
 def test_start_clips_come_back_from_a_file(tmp_path: Path) -> None:
     clips = [random_clip(seed=s) for s in range(3)]
     with pytest.raises(ValueError, match=r"lanes must be \[5, 4\], the route has 5 points, got \(90, 4\)"):

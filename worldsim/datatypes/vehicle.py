@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import numpy as np
@@ -48,6 +48,9 @@ class VehicleModel:
         max_lateral_acceleration: tyres slide wide beyond this [m/s²].
         length: [m].
         width: [m].
+
+    Raises:
+        ValueError: a number is not finite, or is not positive where it must be.
     """
 
     wheelbase: float = 2.84
@@ -61,6 +64,13 @@ class VehicleModel:
     max_lateral_acceleration: float = 7.0
     length: float = 4.6
     width: float = 1.9
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, may_be_zero = getattr(self, field.name), field.name in ("rolling_drag", "air_drag")
+            if not (math.isfinite(value) and (value > 0 or (may_be_zero and value == 0))):
+                right = "at least 0" if may_be_zero else "above 0"
+                raise ValueError(f"vehicle: {field.name} must be a finite number {right}, got {value}")
 
     def of_size(self, length: float, width: float) -> VehicleModel:
         """A vehicle of another length and width [m] that drives alike, with a wheelbase that fits."""
