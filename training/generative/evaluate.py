@@ -32,6 +32,7 @@ from worldsim.atomic_files import atomic_path
 from worldsim.diffusion.generator import Generator
 from worldsim.diffusion.sampler_choice import SamplerChoice
 from worldsim.networks.vae3d import frames_to_float
+from worldsim.option_checks import check_options
 
 NUM_SHOWN = 100
 """Samples of each setting that are drawn, to be looked at."""
@@ -69,6 +70,7 @@ class EvaluateGeneratorConfig:
     num_threads: int | None = None
 
     def __post_init__(self) -> None:
+        check_options(self)
         for name in ("models", "sampling", "guidance"):
             if not getattr(self, name):
                 raise ValueError(f"{name} must name one at least")
