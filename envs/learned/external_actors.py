@@ -64,7 +64,7 @@ def place_actors(state: ModelState, placed: PlacedActors, external: ExternalActo
     known = dict(zip(placed.external.ids.tolist(), taken, strict=True))
     ids, ego = external.ids.tolist(), state.tracked.vehicles[0, :2]
     for gone in set(known) - set(ids):
-        _leave(actors, ego, *known[gone])
+        _leave(actors, ego, *known.pop(gone))
 
     new = [row for row, one in enumerate(ids) if one not in known]
     away = np.hypot(*(actors.states[0, :, :2] - ego).T)

@@ -91,6 +91,18 @@ def test_who_made_room_comes_back_when_that_is_free_again():
     assert everyone(world) == before
 
 
+def test_one_takes_the_place_that_another_leaves_at_once():
+    world = world_with(
+        (70.0, 3.0, 0.0, 0.0, False), *((10.0 + 3 * k, 3.0, 0.0, 0.0, False) for k in range(NUM_ACTORS - 1))
+    )
+    before = everyone(world)
+    world.place(external((-7, -20.0, 0.0)))
+    world.place(external((-9, -25.0, 0.0)))
+    assert everyone(world) == [-25.0, *before[:-1]]
+    world.place(ExternalActors.none())
+    assert everyone(world) == before
+
+
 def test_who_made_room_does_not_come_back_in_sight():
     world = world_with(*((70.0 + k, 3.0, 0.0, 0.0, False) for k in range(NUM_ACTORS)))
     world.place(external((-7, 20.0, 0.0)))
