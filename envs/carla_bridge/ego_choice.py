@@ -7,6 +7,7 @@ gives way to one that is meant; so does any whose client has left.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -103,13 +104,18 @@ class EgoChoice:
 
     def _replace(self, actor: BridgeActor) -> None:
         registry = self._registry
-        if registry.ego is not None:
-            self._demote(registry.ego)
+        before = registry.ego
+        if before is not None:
+            self._demote(before)
         try:
             self._begin(actor)
         except ValueError as error:
             text = str(error) if str(error).startswith("Spawn failed") else f"Spawn failed: {error}"
-            raise RefusedError(f"{text}{self.who_is_at(actor)}") from error
+            refusal = RefusedError(f"{text}{self.who_is_at(actor)}")
+            if before is not None and not before.is_abandoned:  # who was there does not lose the world by it
+                with contextlib.suppress(RefusedError):
+                    self._replace(before)
+            raise refusal from error
         registry.remove_road_user(actor.id)
         registry.ego = actor
         registry.forget_own()
