@@ -41,11 +41,13 @@ class ControlledClip(TypedDict):
 
 
 class Drive(NamedTuple):
-    """Consecutive frames at one rate: their number in `images`, int64 [t], and their rows, [t]."""
+    """Consecutive frames at one rate: their number in `images`, int64 [t], their rows, [t], and which of CONTROL_NAMES
+    their recording tells of."""
 
     images: Images
     numbers: np.ndarray
     rows: Rows
+    told: tuple[str, ...]
     where: str
 
 
@@ -101,7 +103,7 @@ class ControlledClips(Dataset[ControlledClip]):
             (d, k)
             for d, drive in enumerate(self.drives)
             for k in range(0, len(drive.numbers) - num_frames + 1, stride)
-            if self._known(drive.rows)[k : k + num_frames].all()
+            if self._known(drive)[k : k + num_frames].all()
         ]
         if not self._windows:
             longest = max((len(drive.numbers) for drive in self.drives), default=0)
@@ -135,11 +137,10 @@ class ControlledClips(Dataset[ControlledClip]):
             item["controls"] = torch.from_numpy(clip.rows.controls)
         return item
 
-    def _known(self, rows: Rows) -> np.ndarray:
-        """Where the picture is known and, if they are asked for, all controls that the drive tells of, bool [t]."""
-        masks = [rows.is_valid(name) for name in CONTROL_NAMES]
-        told = [mask for mask in masks if mask.any()] if self.with_controls else []
-        return np.all([rows.is_valid("frame"), *told], axis=0)
+    def _known(self, drive: Drive) -> np.ndarray:
+        """Where the picture is known and, if they are asked for, all controls that the recording tells of, bool [t]."""
+        names = ("frame", *(drive.told if self.with_controls else ()))
+        return np.all([drive.rows.is_valid(name) for name in names], axis=0)
 
 
 def _open(root: Path, hints: SourceHints) -> list[Recording]:
@@ -157,7 +158,8 @@ def _drives(recording: Recording, root: Path, config: ResampleConfig, with_contr
     where = f"{root}: {recording.name}"
     if recording.images is None:
         raise ValueError(f"{where} has no pictures")
-    if with_controls and not any(name in recording.signals for name in CONTROL_NAMES):
+    told = tuple(name for name in CONTROL_NAMES if name in recording.signals)
+    if with_controls and not told:
         raise ValueError(
             f"{where} has no controls: put {recording.name}.csv beside it, with columns such as steer, throttle and "
             "brake and a row a frame (docs/importing.md), or do not ask for controls"
@@ -165,5 +167,5 @@ def _drives(recording: Recording, root: Path, config: ResampleConfig, with_contr
     drives = []
     for times in episode_times(recording.clock, config):
         numbers, _ = nearest(recording.images.times, times, config.max_gap)
-        drives.append(Drive(recording.images, numbers, rows_at(recording, times, config), where))
+        drives.append(Drive(recording.images, numbers, rows_at(recording, times, config), told, where))
     return drives

@@ -96,6 +96,19 @@ def test_frames_whose_controls_are_unknown_are_in_no_window(videos):
     assert len(first_drive) < 5
 
 
+def test_a_control_that_is_unknown_after_a_gap_is_not_taken_for_0(videos):
+    """The camera was away for a second, and the steering stayed away."""
+    header, *rows = (videos / "drive_00.csv").read_text().splitlines()
+    cells = [row.split(",") for row in rows]
+    later = [f"{float(time) + 1},,{throttle}" for time, _, throttle in cells[6:]]
+    (videos / "drive_00.csv").write_text("\n".join([header, *rows[:6], *later]) + "\n")
+    (videos / "drive_01.mp4").unlink()
+    with pytest.warns(UserWarning, match="the table is believed"):
+        clips, seen = (ControlledClips(videos, 4, (32, 32), with_controls=controls) for controls in (True, False))
+    assert [k for _, k in seen._windows] == [0, 1, 2] * 2
+    assert {d for d, _ in clips._windows} == {0}
+
+
 def test_images_without_times_need_a_rate(tmp_path):
     folder = tmp_path / "drives" / "one"
     folder.mkdir(parents=True)
