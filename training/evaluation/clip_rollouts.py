@@ -31,12 +31,17 @@ def compute_all_metrics(predicted: Float[Tensor, "b t 3 h w"], target: Float[Ten
     training.evaluation.image_metrics; 1 for clips of one frame, which do not change.
 
     Raises:
-        ValueError: the shapes differ or are no clips.
+        ValueError: the shapes differ or are no clips, or a value is not finite.
     """
     if predicted.shape != target.shape or predicted.dim() != 5:
         raise ValueError(
             f"predicted and target must both be [b, t, 3, h, w], got {list(predicted.shape)} and {list(target.shape)}"
         )
+    for name, clip in (("predicted", predicted), ("target", target)):
+        wrong = (~clip.isfinite()).nonzero()
+        if len(wrong):  # in 8 bits it would be a colour like others
+            place = wrong[0].tolist()
+            raise ValueError(f"{name}{place} is {clip[tuple(place)].item()}; frames must be finite")
     made, true = (frames_to_uint8(clip.detach()).cpu().numpy() for clip in (predicted, target))
     several = made.shape[1] > 1
     return {
@@ -113,6 +118,8 @@ class WorldModelBenchmark:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         self.evaluator = SequenceEvaluator(student, vae, config, device)
         length = len(dataset)  # type: ignore[arg-type]  # torch's class has no such method, ours do
+        if not length:
+            raise ValueError("the dataset holds no clip")
         chosen = np.unique(np.linspace(0, length - 1, min(num_clips, length)).round().astype(int)).tolist()
         self.loader = DataLoader(Subset(dataset, chosen), batch_size)
         self.context_length = context_length
@@ -150,6 +157,9 @@ class PerformanceBenchmark:
         num_frames: that are made, and timed together.
         batch_size: clips at a time.
         repeats: timed rollouts of each kind, of which the median counts.
+
+    Raises:
+        ValueError: a number is below 1, or student and vae do not fit.
     """
 
     def __init__(
@@ -163,7 +173,8 @@ class PerformanceBenchmark:
         batch_size: int = 1,
         repeats: int = 3,
     ) -> None:
-        for name, value in (("context_length", context_length), ("num_frames", num_frames), ("batch_size", batch_size)):
+        sizes = {"context_length": context_length, "num_frames": num_frames, "batch_size": batch_size}
+        for name, value in (sizes | {"repeats": repeats}).items():
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         self.rollout = StreamingRollout(student, vae, config, device)

@@ -59,6 +59,8 @@ def test_metrics_are_those_of_shown_frames():
     assert compute_all_metrics(black[:, :1], black[:, :1])["temporal_consistency"] == 1.0
     with pytest.raises(ValueError, match=r"must both be \[b, t, 3, h, w\], got \[2, 3, 3, 16, 16\] and \[2, 2, 3"):
         compute_all_metrics(black, black[:, :2])
+    with pytest.raises(ValueError, match=r"predicted\[1, 0, 2, 5, 0\] is nan; frames must be finite"):
+        compute_all_metrics(black.index_put(tuple(map(torch.tensor, (1, 0, 2, 5, 0))), torch.tensor(torch.nan)), black)
 
 
 def test_a_sequence_is_scored_by_what_the_rollout_makes(pair):
@@ -80,6 +82,8 @@ def test_a_world_model_is_held_against_repeating(pair, capsys):
         WorldModelBenchmark(*pair, ITEMS, context_length=6).run()  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="num_clips must be at least 1, got 0"):
         WorldModelBenchmark(*pair, ITEMS, num_clips=0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the dataset holds no clip"):
+        WorldModelBenchmark(*pair, [])  # type: ignore[arg-type]
 
 
 def test_performance_is_of_the_models_that_were_given(pair, capsys):
@@ -90,3 +94,5 @@ def test_performance_is_of_the_models_that_were_given(pair, capsys):
     assert f"| parameters of the student | {found['student_parameters']:,.0f} |" in capsys.readouterr().out
     with pytest.raises(ValueError, match="num_frames must be at least 1, got 0"):
         PerformanceBenchmark(*pair, num_frames=0)
+    with pytest.raises(ValueError, match="repeats must be at least 1, got 0"):
+        PerformanceBenchmark(*pair, repeats=0)
