@@ -121,12 +121,6 @@ class ClipTrainer(ABC):
         self, latents: Float[Tensor, "b t c h w"], controls: Float[Tensor, "b t 4"], generator: torch.Generator
     ) -> Float[Tensor, "b t c h w"]:
         """The clips as the student goes on with their first `num_context` latents."""
-        num = latents.shape[1] - self.num_context
-        if num < 1:
-            raise ValueError(
-                f"clips of {latents.shape[1]} frames are too short for a context of {self.num_context}: lower "
-                "num_context, or take longer ones"
-            )
         context = latents[:, : self.num_context]
         noise = torch.randn(latents[:, self.num_context :].shape, generator=generator).to(latents)
         made = stream_latents(self.student, context, controls, noise, self.sampling)
@@ -144,6 +138,11 @@ class ClipTrainer(ABC):
             raise ValueError(f"frames must be [b, t, 3, {expected[1]}, {expected[2]}], got {list(frames.shape)}")
         if controls.shape[:2] != frames.shape[:2]:
             raise ValueError(f"controls must be one a frame, {list(frames.shape[:2])}, got {list(controls.shape[:2])}")
+        if frames.shape[1] <= self.num_context:
+            raise ValueError(
+                f"clips of {frames.shape[1]} frames are too short for a context of {self.num_context}: lower "
+                "num_context, or take longer ones"
+            )
         latents = self.vae.encode(rearrange(frames, "b t c h w -> b c t h w"))
         return rearrange(latents, "b c t h w -> b t c h w"), controls
 
