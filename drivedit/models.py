@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from drivedit.config import StudentConfig, VAEConfig
@@ -105,7 +106,7 @@ class DiTTeacher(DiTStudent):
 
 
 class MemoryBank(memory_bank.MemoryBank):
-    """A memory bank that keeps its memory itself.
+    """A memory bank that keeps its memory itself, without gradient; `write` and `read` are what is trained.
 
     Args:
         latent_dim: channels of a token.
@@ -118,17 +119,24 @@ class MemoryBank(memory_bank.MemoryBank):
         self, latent_dim: int = 64, num_slots: int = 64, kind: MemoryKind = "ntm", batch_size: int = 1
     ) -> None:
         super().__init__(latent_dim, MemoryBankConfig(kind=kind, num_slots=num_slots))
-        self.reset(batch_size)
+        self._batch_size = batch_size
+        self._memory: Tensor | None
+        self.register_buffer("_memory", None, persistent=False)
 
+    @torch.no_grad()
     def update(self, tokens: Tensor) -> Tensor:
-        """Write tokens [b, n, d]; returns the memory after them, [b, m, d]."""
-        self._memory = self.write(self._memory, tokens)
+        """Write tokens [b, n, d]; returns the memory after them, [b, m, d].
+
+        Raises:
+            ValueError: the tokens have another width, or belong to another number of clips.
+        """
+        self._memory = self.write(self.get_memory_tokens(), tokens)
         return self._memory
 
     def get_memory_tokens(self) -> Tensor:
         """The memory, [b, m, d]."""
-        return self._memory
+        return self.empty(self._batch_size).detach() if self._memory is None else self._memory
 
     def reset(self, batch_size: int = 1) -> None:
         """Forget all, for so many clips."""
-        self._memory = self.empty(batch_size)
+        self._batch_size, self._memory = batch_size, None

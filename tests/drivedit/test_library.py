@@ -1,6 +1,7 @@
 """The library's names: what they adapt, in the house's words; configs in files; loaders; errors."""
 
 import importlib
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -48,6 +49,10 @@ def test_a_bank_keeps_its_memory_itself():
     assert after is bank.get_memory_tokens()
     assert torch.equal(after, bank.write(before, tokens))
     assert not torch.equal(after, before)
+    again = deepcopy(bank).double()  # with its memory
+    torch.testing.assert_close(again.update(tokens.double()), bank.update(tokens).double())
+    assert not bank.get_memory_tokens().requires_grad
+    assert "_memory" not in bank.state_dict()
     bank.reset(2)
     assert torch.equal(bank.get_memory_tokens(), before)
     assert erase_and_add(before, torch.zeros(2, 3, 4), tokens, tokens).equal(before)
