@@ -17,6 +17,7 @@ import tyro
 from picture_files import IMAGES, MOST_BYTES, compress
 
 from training.data.lerobot_layout import read_json
+from training.generative.tradeoff import model_name
 from worldsim.atomic_files import atomic_path
 
 PICTURES = ("digits",)
@@ -44,7 +45,7 @@ def make_generators(config: GeneratorPicturesConfig) -> None:
     """Make and write both, each whole or not at all.
 
     Raises:
-        ValueError: the evaluation is not there.
+        ValueError: the evaluation is not there, or samples of a setting are not; names the file.
     """
     settings = read_json(config.quality / "quality.json")["settings"]
     first = {setting["model"]: setting["sampling"] for setting in reversed(settings)}
@@ -61,10 +62,13 @@ def make_generators(config: GeneratorPicturesConfig) -> None:
 
 def _titled(setting: dict, quality: Path) -> np.ndarray:
     """RGB, uint8 [h, w, 3]: samples of a setting under its name."""
-    sheet = cv2.imread(str(quality / f"{setting['samples']}.png"))[..., ::-1]
-    sheet = sheet.repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
+    path = quality / f"{setting['samples']}.png"
+    sheet = cv2.imread(str(path))
+    if sheet is None:
+        raise ValueError(f"cannot read {path}")
+    sheet = sheet[..., ::-1].repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
     title = np.full((TITLE_HEIGHT, sheet.shape[1], 3), 255, np.uint8)
-    text = f"{Path(setting['model']).parent.name}, guidance {setting['guidance']:g}"
+    text = f"{model_name(setting['model'])}, guidance {setting['guidance']:g}"
     cv2.putText(title, text, (4, TITLE_HEIGHT - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1, cv2.LINE_AA)
     return np.concatenate([title, sheet])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -61,6 +62,12 @@ class Reading(NamedTuple):
     features: Float[np.ndarray, "n 64"]
     labels: np.ndarray
     """The likeliest class of each, int64 [n]."""
+
+
+def training_name(pictures: Float[Tensor, "n 3 h w"], labels: Int[np.ndarray, "n"], num_steps: int, seed: int) -> str:
+    """A name for the classifier that learns from these pictures, in this way."""
+    digest = hashlib.sha256(pictures.numpy().tobytes() + labels.tobytes()).hexdigest()[:12]
+    return f"{digest}-steps-{num_steps}-seed-{seed}"
 
 
 def train_classifier(pictures: LabelledPictures, folder: Path, num_steps: int, seed: int) -> Classifier:

@@ -14,7 +14,7 @@ from envs.folder_lock import lock_folder
 from training.data.lerobot_layout import write_json
 from training.data.pictures.labelled import LabelledPictures, open_pictures
 from training.evaluation.image_metrics import frechet_distance
-from training.generative.classifier import read_pictures, train_classifier
+from training.generative.classifier import read_pictures, train_classifier, training_name
 from training.generative.sample_sets import (
     Copies,
     Distance,
@@ -191,8 +191,10 @@ class _Judge:
 
     def __init__(self, training: LabelledPictures, config: EvaluateGeneratorConfig) -> None:
         self.config = config
-        self.classifier = train_classifier(training, config.out / "classifier", config.classifier_steps, config.seed)
         self.pixels = torch.stack([training[k][0] for k in range(len(training))])
+        name = training_name(self.pixels, training.labels, config.classifier_steps, config.seed)
+        folder = config.out / "classifier" / name
+        self.classifier = train_classifier(training, folder, config.classifier_steps, config.seed)
         self.training = read_pictures(self.classifier, self.pixels)
 
     def real(self, held_out: LabelledPictures) -> RealQuality:

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from training.generative.train import CHECKPOINT
 from worldsim.atomic_files import atomic_path
 
 if TYPE_CHECKING:
     from training.generative.evaluate import Quality
+
+
+def model_name(model: str) -> str:
+    """How a generator's folder is called where it is shown: `checkpoint` by the run that it is of."""
+    folder = Path(model)
+    return folder.parent.name if folder.name == CHECKPOINT else folder.name
 
 
 def save_tradeoff(qualities: Sequence[Quality], path: Path) -> None:
@@ -24,8 +31,7 @@ def save_tradeoff(qualities: Sequence[Quality], path: Path) -> None:
     for model, sampling in dict.fromkeys((q.model, q.sampling) for q in qualities):
         curve = sorted((q for q in qualities if (q.model, q.sampling) == (model, sampling)), key=lambda q: q.guidance)
         scales = [q.guidance for q in curve]
-        folder = Path(model)
-        name = f"{folder.parent.name if folder.name == 'checkpoint' else folder.name}, {sampling}"
+        name = f"{model_name(model)}, {sampling}"
         recall, precision = ([getattr(q.sets, side) for q in curve] for side in ("recall", "precision"))
         sets.plot(recall, precision, "o-", label=name)
         for x, y, scale in zip(recall, precision, scales, strict=True):

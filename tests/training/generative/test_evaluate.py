@@ -9,7 +9,7 @@ import torch
 
 from examples.digits_as_cifar10 import write_digits
 from training.data.pictures.labelled import LabelledPictures, open_pictures
-from training.generative.classifier import read_pictures, train_classifier
+from training.generative.classifier import read_pictures, train_classifier, training_name
 from training.generative.evaluate import EvaluateGeneratorConfig, evaluate_generator
 from training.generative.recipes import generative_recipe
 from training.generative.sampling import draw_samples
@@ -90,6 +90,19 @@ def test_the_classifier_goes_on_with_what_it_learned(digits: Path, tmp_path: Pat
     some = torch.stack([pictures[k][0] for k in range(20)])
     first, second = (train_classifier(pictures, tmp_path, 20, seed=1) for _ in range(2))
     assert np.array_equal(read_pictures(first, some).features, read_pictures(second, some).features)
+
+
+def test_a_classifier_of_other_pictures_or_of_another_training_has_another_name() -> None:
+    pictures, labels = torch.zeros(2, 3, 8, 8), np.array([0, 1])
+    names = [
+        training_name(pictures, labels, 20, 0),
+        training_name(pictures + 1, labels, 20, 0),
+        training_name(pictures, labels[::-1], 20, 0),
+        training_name(pictures, labels, 30, 0),
+        training_name(pictures, labels, 20, 1),
+    ]
+    assert len(set(names)) == len(names)
+    assert training_name(pictures.clone(), labels.copy(), 20, 0) == names[0]
 
 
 def test_a_generator_of_other_classes_is_refused(untrained: Path, tmp_path: Path) -> None:
