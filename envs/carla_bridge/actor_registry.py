@@ -13,7 +13,7 @@ from envs.carla_bridge import blueprints, map_signals
 from envs.carla_bridge.arguments import Place, attribute, place
 from envs.carla_bridge.blueprints import Blueprint
 from envs.carla_bridge.bridge_actor import BridgeActor, Client
-from envs.carla_bridge.ego_choice import EgoChoice, is_meant_as_ego
+from envs.carla_bridge.ego_choice import EgoChoice, why_meant_as_ego
 from envs.carla_bridge.rpc import RefusedError
 from envs.carla_bridge.simulation import CameraView, Simulation, SpawnedActor, Tick
 from envs.carla_bridge.streams import EPISODE_STREAM
@@ -203,8 +203,8 @@ class ActorRegistry:
             rotation=rotation,
             client=self.client,
         )
-        if is_meant_as_ego(actor):
-            self.ego_choice.claim(actor, f"role_name {values.get('role_name', '')!r}")
+        if why := why_meant_as_ego(actor):
+            self.ego_choice.claim(actor, why)
         else:
             self._place_road_user(actor)
         return actor

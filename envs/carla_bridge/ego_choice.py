@@ -32,11 +32,16 @@ EGO_HEIGHT = 1.6
 _VEHICLES = (ObjectKind.CAR, ObjectKind.TRUCK)
 
 
-def is_meant_as_ego(actor: BridgeActor) -> bool:
-    """Whether its attributes say so."""
+def why_meant_as_ego(actor: BridgeActor) -> str:
+    """The attribute that says it is to be the ego, and its value; "" without one."""
     values = actor.values
-    asks = int(values.get("seed", "-1")) >= 0 or values.get("traffic", "true").lower() != "true"
-    return actor.kind in _VEHICLES and (values.get("role_name") in ROLE_NAMES or asks)
+    if actor.kind not in _VEHICLES:
+        return ""
+    if values.get("role_name") in ROLE_NAMES:
+        return f"role_name {values['role_name']!r}"
+    if int(values.get("seed", "-1")) >= 0:
+        return f"seed {values['seed']}"
+    return f"traffic {values['traffic']!r}" if values.get("traffic", "true").lower() != "true" else ""
 
 
 class EgoChoice:
