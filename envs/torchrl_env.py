@@ -48,9 +48,10 @@ class ImaginedDrivingEnv(EnvBase):
 
     Keys are those of `torchrl.envs.GymWrapper` over one of the envs, and `moment`, which is no tensor. The drives of a
     reset get the seeds `s`, `s + 1` and so on, those of the next reset the ones that follow; `set_seed` sets `s`, which
-    begins at 0. `reset(options=...)` hands options to the worlds: with `{"start_clip": clip}` they go on from where an
-    env of any kind is. A drive that has ended stays where it is and earns 0, also in rollouts that go on after an end:
-    a new start would cost more than what is imagined. To collect experience, wrap a vector env in GymWrapper instead.
+    begins at 0. With `_reset` in a tensordict only those drives begin anew. `reset(options=...)` hands options to the
+    worlds: with `{"start_clip": clip}` they go on from where an env of any kind is. A drive that has ended stays where
+    it is and earns 0, also in rollouts that go on after an end: a new start would cost more than what is imagined. To
+    collect experience, wrap a vector env in GymWrapper instead.
 
     Args:
         vector_env: such as `gymnasium.make_vec("DriveDiT-v0", num_envs=64, obs="state").unwrapped`. It steps as many
@@ -79,23 +80,26 @@ class ImaginedDrivingEnv(EnvBase):
 
     def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: Any) -> TensorDict:
         shape = self.batch_size if tensordict is None else tensordict.batch_size
-        env, moments = self.vector_env.envs[0], []
-        for _ in range(shape.numel()):
+        if not shape.numel():
+            raise ValueError(f"there must be one drive at least, got a tensordict of batch size {tuple(shape)}")
+        mask = None if tensordict is None else tensordict.get("_reset", None)
+        begun = torch.ones(shape.numel(), dtype=torch.bool) if mask is None else mask.reshape(shape.numel(), -1).any(-1)
+        if tensordict is None or begun.all():
+            moments: list[Any] = [None] * len(begun)
+        else:
+            moments = self._moments(tensordict.reshape(-1))
+        env = self.vector_env.envs[0]
+        for k in begun.nonzero().flatten().tolist():
             observation, _ = env.reset(seed=self._next_seed, options=kwargs.get("options"))
             self._next_seed += 1
-            moments.append(self._moment(env, observation))
+            moments[k] = self._moment(env, observation)
         return self._tensordict(moments, shape)
 
     def _step(self, tensordict: TensorDictBase) -> TensorDict:
         shape = tensordict.batch_size
         flat = tensordict.reshape(-1)
-        kept = flat.get(MOMENT, None)
-        if kept is None:
-            raise ValueError(
-                f"a step goes on from the {MOMENT!r} of a tensordict, got one of {sorted(flat.keys())}: reset first"
-            )
-        moments: list[Moment] = kept.tolist()
-        actions = flat.get("action").detach().numpy()
+        moments = self._moments(flat)
+        actions = flat.get("action").detach().cpu().numpy()
         rewards = torch.zeros(len(moments))
 
         envs = self.vector_env.envs
@@ -109,6 +113,19 @@ class ImaginedDrivingEnv(EnvBase):
                 moments[k] = self._moment(env, observation, terminated, truncated)
                 rewards[k] = reward
         return self._tensordict(moments, shape).set("reward", rewards.reshape(*shape, 1))
+
+    def _moments(self, flat: TensorDictBase) -> list[Moment]:
+        """Those of a tensordict of one batch dimension.
+
+        Raises:
+            ValueError: it has none.
+        """
+        kept = flat.get(MOMENT, None)
+        if kept is None:
+            raise ValueError(
+                f"drives go on from the {MOMENT!r} of a tensordict, got one of {sorted(flat.keys())}: reset first"
+            )
+        return kept.tolist()
 
     def _set_seed(self, seed: int | None) -> None:
         self._next_seed = 0 if seed is None else seed

@@ -64,8 +64,24 @@ def test_a_tensordict_can_be_stepped_again_and_in_many_ways(tiny_checkpoint):
     after = env.step(ways)["next", "observation"]
     assert torch.equal(after[0], after[2])
     assert not torch.equal(after[0], after[1])
-    with pytest.raises(ValueError, match=r"goes on from the 'moment' of a tensordict, got one of \['action'"):
+    with pytest.raises(ValueError, match=r"go on from the 'moment' of a tensordict, got one of \['action'"):
         env.step(ways.exclude("moment"))
+
+
+def test_a_reset_of_some_leaves_the_others_where_they_are(tiny_checkpoint):
+    env = imagined(tiny_checkpoint)
+    drives = starts(env, 3)
+    drives["action"] = torch.tensor([[0.0, 1.0]] * 3)
+    later = step_mdp(env.step(drives))
+    later["_reset"] = torch.tensor([[False], [True], [False]])
+    begun = env.reset(later.clone())
+    assert torch.equal(begun["observation"][0], later["observation"][0])
+    assert not torch.equal(begun["observation"][1], later["observation"][1])
+    begun["action"] = later["action"] = torch.tensor([[0.0, 1.0]] * 3)
+    ahead, alone = (env.step(some)["next", "observation"] for some in (begun, later.exclude("_reset")))
+    assert torch.equal(ahead[2], alone[2])
+    with pytest.raises(ValueError, match=r"one drive at least, got a tensordict of batch size \(0,\)"):
+        env.reset(later[:0])
 
 
 def test_an_ended_drive_stays_where_it_ended(tiny_checkpoint):

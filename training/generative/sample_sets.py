@@ -13,6 +13,8 @@ from training.evaluation.image_metrics import frechet_distance
 
 NEIGHBORS = 3
 """A point's ball reaches its third neighbour, as in Kynkäänniemi et al. 2019."""
+SAME = 1e-3
+"""Pictures in [-1, 1] that are no farther apart are one: a grey level of one value is eight times that."""
 AT_A_TIME = 1000
 """Points whose distances to all others are held together."""
 
@@ -78,11 +80,12 @@ def copies(training: Float[Tensor, "n d"], pictures: Float[Tensor, "m d"]) -> Co
     What is drawn from the distribution of the training pictures lies nearer than their own neighbours about every
     second time, and rarely at half that distance: compare with pictures that training did not see.
     """
+    training, pictures = training.double(), pictures.double()  # squares of distances near 0 are differences
     to_next = torch.cat([torch.cdist(part, training).kthvalue(2).values for part in training.split(AT_A_TIME)])
     shares = []
     for part in pictures.split(AT_A_TIME):
         distance, nearest = torch.cdist(part, training).min(1)
-        shares.append(distance / to_next[nearest].clamp(min=1e-9))
+        shares.append(torch.where(distance < SAME, 0.0, distance / to_next[nearest].clamp(min=SAME)))
     ratio = torch.cat(shares)
     return Copies(float((ratio < 0.5).double().mean()), float((ratio < 1.0).double().mean()))
 

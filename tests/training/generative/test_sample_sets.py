@@ -52,6 +52,8 @@ def test_what_is_learned_by_heart_is_called_a_copy() -> None:
     rng = np.random.default_rng(0)
     training, others = (torch.from_numpy(rng.normal(size=(300, 8))) for _ in range(2))
     assert copies(training, training + 1e-3) == (1.0, 1.0)
+    twice = torch.cat([training, training]).float()  # whose own neighbours are as near as can be
+    assert copies(twice, training.float()) == (1.0, 1.0)
     at_half, at_whole = copies(training, others)
     assert at_half < 0.02
     assert 0.3 < at_whole < 0.7
