@@ -90,7 +90,7 @@ class DiTStudent(VideoDenoiser):
 class DiTTeacher(DiTStudent):
     """A larger one, causal as well, from whose many sampling steps a student learns to need one.
 
-    Args: see StudentConfig.
+    Args: see StudentConfig; it has no memory.
     """
 
     def __init__(

@@ -105,14 +105,22 @@ def _evicted_from(actors: Actors, place: int) -> Actors | None:
 
 
 def _leave(actors: Actors, ego: np.ndarray, place: int, was_open: bool, evicted: Actors | None) -> None:
-    """Give a place back: to who was evicted from it, unless he would appear in sight of the ego at [2], else to whoever
-    arrives."""
-    if evicted is not None and np.hypot(*(evicted.states[0, 0, :2] - ego)) > OBJECT_RANGE:
+    """Give a place back: to who was evicted from it, unless he would appear in sight of the ego at [2] or where another
+    one is by now, else to whoever arrives."""
+    actors.kinds[0, place] = ObjectKind.EMPTY
+    if evicted is not None and _may_return(actors, ego, evicted.states[0, 0]):
         actors.states[0, place], actors.kinds[0, place] = evicted.states[0, 0], evicted.kinds[0, 0]
         actors.vacant[0, place], actors.traits[0, place] = evicted.vacant[0, 0], evicted.traits[0, 0]
         return
-    actors.states[0, place], actors.kinds[0, place] = 0.0, ObjectKind.EMPTY
-    actors.vacant[0, place] = was_open or evicted is not None
+    actors.states[0, place], actors.vacant[0, place] = 0.0, was_open or evicted is not None
+
+
+def _may_return(actors: Actors, ego: np.ndarray, state: np.ndarray) -> bool:
+    """Whether a road user with this ACTOR_NAMES state [10] may be there at once: nobody sees or touches it."""
+    others = actors.states[0, actors.kinds[0] != ObjectKind.EMPTY]
+    reach = 0.5 * (np.hypot(*others[:, SIZE].T) + np.hypot(*state[SIZE]))
+    touched = np.hypot(*(others[:, :2] - state[:2]).T) < reach
+    return bool(np.hypot(*(state[:2] - ego)) > OBJECT_RANGE and not touched.any())
 
 
 def _begin(actors: Actors, placed: PlacedActors, rows: list[int]) -> None:

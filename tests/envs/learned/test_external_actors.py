@@ -114,6 +114,15 @@ def test_who_made_room_does_not_come_back_in_sight():
     assert everyone(world) == [x for x in before if x != 20.0]
 
 
+def test_who_made_room_does_not_come_back_where_another_one_is():
+    world = world_with(*((70.0 + 5 * k, 3.0, 0.0, 0.0, False) for k in range(NUM_ACTORS)))
+    before = everyone(world)
+    world.place(external((-7, 20.0, 0.0)))
+    world.place(external((-7, 20.0, 0.0), (-8, before[-1] + 1.0, 3.0)))
+    world.place(external((-8, before[-1] + 1.0, 3.0)))
+    assert everyone(world) == [*before[:-2], before[-1] + 1.0]
+
+
 def test_the_ego_is_given_a_speed():
     world = world_with()
     step = world.set_speed(8.0)
