@@ -67,5 +67,5 @@ def test_what_is_denied_is_never_told() -> None:
 def test_widths_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValueError, match=r"must be three multiples of 8, got \(16, 20, 24\)"):
         ReaderConfig(widths=(16, 20, 24))
-    with pytest.raises(ValueError, match="num_blocks must be positive, got 0"):
+    with pytest.raises(ValueError, match="num_blocks must be a positive number of at most 1048576, got 0"):
         ReaderConfig(num_blocks=0)
