@@ -15,7 +15,7 @@ GIVEN = {"policy": "lane_follower", "models": ("a=x", "b=y")}
 
 
 def options():
-    """Each option of each command that holds floats, or integers whose least value is no affair of its config's own: the
+    """Each option of each command that holds floats, or integers of which no config has a least value of its own: the
     config's class, its name, whether they are floats."""
     for verb, load in VERBS.items():
         config, _ = load()
