@@ -190,7 +190,7 @@ class PerformanceBenchmark:
         frames, num_given = self.num_frames * len(self.context), self.context.shape[0] * self.context.shape[1]
         whole = self._seconds(self._make)
         pictures = rearrange(self.context, "b k c h w -> b c k h w")
-        with torch.no_grad():
+        with torch.no_grad(), self.rollout.autocast():
             latents = vae.encode(pictures)
             encode, decode = (
                 self._seconds(work) for work in (lambda: vae.encode(pictures), lambda: vae.decode(latents))

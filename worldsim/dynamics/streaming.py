@@ -149,7 +149,7 @@ class StreamingRollout:
         noise = initial_noise(FLOW, shape, generator, temperature=temperature).to(self.device)
         decoded: TemporalStream = {}
 
-        with self._precision():
+        with self.autocast():
             latents = self.vae.encode(rearrange(context, "b k c h w -> b c k h w"))
             self.vae.decode(latents, decoded)  # so that the first new frame is decoded after these
         latents = rearrange(latents.float(), "b c k h w -> b k c h w")
@@ -157,11 +157,12 @@ class StreamingRollout:
             self.student, latents, controls[:, : num_context + max_new_frames], noise, self.config
         )
         for _ in range(max_new_frames):
-            with self._precision():  # not while the caller has the frame
+            with self.autocast():  # not while the caller has the frame
                 frame = self.vae.decode(rearrange(next(following), "b 1 c h w -> b c 1 h w"), decoded)
             yield rearrange(frame.float(), "b c 1 h w -> b c h w")
 
-    def _precision(self) -> torch.autocast:
+    def autocast(self) -> torch.autocast:
+        """A block in which networks calculate in the config's precision."""
         return torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.config.mixed_precision, cache_enabled=False
         )

@@ -52,7 +52,7 @@ def test_the_ego_is_who_is_meant_to_be_else_who_is_driven_first(road):
 
 
 def test_what_is_not_done_is_refused_where_it_is_waited_for_else_in_the_servers_window(road):
-    found = json.loads(run_client("refused_calls.py", road.port))
+    found = json.loads(run_client("unserved_calls.py", road.port))
     for name in ("recorder", "recorded", "replay"):
         assert "`drivedit record`" in found[name]
     for name, said in {
