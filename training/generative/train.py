@@ -23,6 +23,7 @@ from training.stages.precision import Precision, run_precision
 from training.stages.randomness import seeded
 from worldsim.diffusion.generator import Generator
 from worldsim.diffusion.sampler_choice import SamplerChoice
+from worldsim.networks.generative_configs import PatchDiTConfig, Positions
 from worldsim.option_checks import check_options
 
 CHECKPOINT = "checkpoint"
@@ -46,6 +47,7 @@ class TrainGeneratorConfig:
         size: "debug" learns nothing in seconds, "mini" is for a CPU, "default" for a GPU.
         out: folder of the run; the generator ends in `checkpoint` below it. None: runs/<recipe>.
         objective: what is learned on which path, instead of the recipe's: "ddpm", "cosine", "v", "edm" or "flow".
+        positions: of a transformer, instead of the recipe's: "absolute" or "rotary".
         num_steps: of the network, instead of the recipe's.
         autoencoder_steps: likewise of the autoencoder.
         batch_size: of the network, instead of the recipe's.
@@ -67,6 +69,7 @@ class TrainGeneratorConfig:
     size: Size = "default"
     out: Path | None = None
     objective: ObjectiveName | None = None
+    positions: Positions | None = None
     num_steps: int | None = None
     autoencoder_steps: int | None = None
     batch_size: int | None = None
@@ -95,7 +98,7 @@ class TrainGeneratorConfig:
         """The recipe with what the command line says otherwise.
 
         Raises:
-            ValueError: steps for an autoencoder, or frames, that the recipe has none of.
+            ValueError: steps for an autoencoder, frames, or positions, that the recipe has none of.
         """
         recipe = generative_recipe(self.recipe, self.size)
         loop = replace(recipe.loop, seed=self.seed)
@@ -109,6 +112,10 @@ class TrainGeneratorConfig:
             if not recipe.makes_clips:
                 raise ValueError(f"{self.recipe} makes pictures, so num_frames mean nothing")
             changes["num_frames"] = self.num_frames
+        if self.positions is not None:
+            if not isinstance(recipe.network, PatchDiTConfig):
+                raise ValueError(f"{self.recipe} is no transformer, so positions mean nothing")
+            changes["network"] = replace(recipe.network, positions=self.positions)
         if self.image_size is not None:
             changes |= {"height": self.image_size[0], "width": self.image_size[1]}
         if self.objective is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Positions = Literal["absolute", "rotary"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PatchDiTConfig:
@@ -36,7 +38,7 @@ class PatchDiTConfig:
     num_classes: int = 0
     time_scale: float = 1.0
     learn_sigma: bool = False
-    positions: Literal["absolute", "rotary"] = "rotary"
+    positions: Positions = "rotary"
     attention: Literal["space", "joint", "factorised"] = "factorised"
     qk_norm: bool = True
     mlp_ratio: float = 4.0

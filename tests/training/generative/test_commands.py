@@ -1,6 +1,7 @@
 """From files of pictures or videos to a trained generator, what it makes, and generators side by side."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -170,13 +171,18 @@ def test_data_of_the_other_kind_is_refused(digits, videos, tmp_path):
         train_generator(config(videos, tmp_path, "rope-dit"))
     with pytest.raises(ValueError, match="dit-image has no autoencoder"):
         train_generator(config(digits, tmp_path, autoencoder_steps=5))
+    with pytest.raises(ValueError, match="unet3d is no transformer"):
+        train_generator(config(videos, tmp_path, "unet3d", positions="rotary"))
+
+
+def test_positions_and_nothing_else_of_a_recipe_are_changed(digits, tmp_path):
+    network = config(digits, tmp_path, "rope-dit", positions="absolute").planned().network
+    assert network == replace(generative_recipe("rope-dit", "debug").network, positions="absolute")
 
 
 @pytest.mark.parametrize("name", ["dit-image", "rope-dit", "unet3d", "latent-video"])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_recipe_takes_every_objective(name, objective):
-    from dataclasses import replace
-
     recipe = replace(generative_recipe(name, "default"), objective=objective)
     names = () if recipe.makes_clips else ("cat", "dog")
     made = recipe.generator(names)
