@@ -41,8 +41,7 @@ def sync(mode: AutoresetMode, obs: str) -> SyncVectorEnv:
     ("mode", "obs", "num_workers"),
     [
         (AutoresetMode.NEXT_STEP, "both", 2),
-        (AutoresetMode.SAME_STEP, "pixels", 2),
-        (AutoresetMode.SAME_STEP, "state", 0),
+        (AutoresetMode.SAME_STEP, "pixels", 0),
         (AutoresetMode.DISABLED, "state", 0),
     ],
 )

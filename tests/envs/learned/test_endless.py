@@ -62,7 +62,7 @@ def drive_over_the_end_of_a_stretch(world: LearnedWorld) -> None:
 
 
 def test_the_route_never_ends(world: LearnedWorld):
-    for index in range(1, 4):
+    for index in (1, 2):
         drive_over_the_end_of_a_stretch(world)
         assert place_of(world).index == index
         answer = world.step(COAST)
