@@ -64,6 +64,7 @@ def test_both_worlds_are_driven_compared_and_gone_on_with(tiny_checkpoint: Path,
         fidelity(FidelityConfig(num_seeds=1, out=tmp_path, checkpoint=tiny_checkpoint, num_sampling_steps=1))
 
 
+@pytest.mark.slow
 def test_planners_that_look_are_ranked_without_the_reference_planner_and_pushed(
     tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
