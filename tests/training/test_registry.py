@@ -71,7 +71,7 @@ def test_training_stops_after_the_last_stage_that_is_asked_for(
     asked: list[str] = []
     made = tuple(replace(stage, run=lambda run, name=stage.name: asked.append(name)) for stage in STAGES)
     monkeypatch.setattr("training.registry.STAGES", made)
-    train(TrainConfig(recipe="tiny", out=tmp_path, until=last))
+    train(TrainConfig(recipe="tiny", out=tmp_path, until=last, precision="float32"))
     assert asked == ["record", "vae"][: 1 + (last == "vae")]
 
 
@@ -88,7 +88,7 @@ def test_a_stage_that_the_initial_checkpoint_makes_needless_is_left_out(
         for stage in STAGES
     )
     monkeypatch.setattr("training.registry.STAGES", made)
-    train(TrainConfig(recipe="debug", out=tmp_path, until="student", initial=tmp_path))
+    train(TrainConfig(recipe="debug", out=tmp_path, until="student", initial=tmp_path, precision="float32"))
     assert asked == ["record", "vae", "latents", "actors", "layouts", "reader", "student"]
 
 
