@@ -43,7 +43,7 @@ VIOLATION_NAMES = ("red_light", "stop_sign_missed")
 VALID_NAMES = ("frame", *CONTROL_NAMES, *VEHICLE_NAMES, "objects", *EVENT_NAMES)
 """The columns of a row's mask, besides the masks of SceneState; "objects": whether everyone around is listed."""
 
-_INDEX_COLUMNS = {
+INDEX_COLUMNS = {
     "timestamp": "float32",
     "frame_index": "int64",
     "episode_index": "int64",
@@ -105,7 +105,7 @@ def features(
         table[name] = _feature("bool", 1)
     if masked:
         table[VALID_COLUMN] = _feature("bool", len(VALID_NAMES), VALID_NAMES)
-    return table | {name: _feature(dtype, 1) for name, dtype in _INDEX_COLUMNS.items()}
+    return table | {name: _feature(dtype, 1) for name, dtype in INDEX_COLUMNS.items()}
 
 
 def _feature(dtype: str, size: int, names: Sequence[str] | None = None) -> dict[str, Any]:

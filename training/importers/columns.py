@@ -128,7 +128,7 @@ def recognise(header: str) -> Column | None:
 
     None where that is not known. A name without a unit is taken as SI: [m/s], [rad], [s].
     """
-    name = header.strip().lower().removeprefix("%").removeprefix("field.")
+    name = header.strip().lower().lstrip("#%").strip().removeprefix("field.")
     parenthesised = re.fullmatch(r"(.+?)[\s_]*[\[(](.+)[\])]", name)
     if parenthesised:
         stem, unit = parenthesised[1], parenthesised[2].replace(" ", "")

@@ -11,6 +11,9 @@ from training.data.video_file import VideoFile
 from training.importers.importer import Importer
 from training.importers.recording import Origin, Recording, Signal
 
+_FROM_EARTHS_CENTRE = (6.3e6, 6.4e6)
+"""Where something drives [m]."""
+
 
 def read_comma2k19(
     source: Path, steering_ratio: float | None = None, max_steer_angle: float | None = None
@@ -37,13 +40,27 @@ def _read_segment(folder: Path, source: Path, steering_ratio: float | None, max_
     orientation = _load_array(folder / "global_pose/frame_orientations", 2)
     if position.shape != (len(times), 3) or orientation.shape != (len(times), 4):
         raise ValueError(f"{folder}/global_pose: {len(times)} times, {position.shape}, {orientation.shape} poses")
+    for name, vectors, low, high, right in (
+        ("positions", position, *_FROM_EARTHS_CENTRE, "earth-fixed, some 6.37e6 m from the earth's centre"),
+        ("orientations", orientation, 0.9, 1.1, "quaternions w, x, y, z of length 1"),
+    ):
+        length = np.linalg.norm(vectors, axis=1)
+        bad = np.flatnonzero((length < low) | (length > high))
+        if len(bad):
+            k = int(bad[0])
+            raise ValueError(
+                f"{folder}/global_pose/frame_{name}: row {k} has the length {length[k]:g}; right is {right}"
+            )
 
     start = times[0]
     clock = times - start
     ground, yaw = _to_ground_frame(position, orientation)
     signals = {"x": Signal(clock, ground[:, 0]), "y": Signal(clock, ground[:, 1]), "yaw": Signal(clock, yaw)}
     origins = {name: Origin("global_pose/frame_positions", "m") for name in ("x", "y")}
-    origins |= {"yaw": Origin("global_pose/frame_orientations"), "speed": Origin("processed_log/CAN/speed", "m/s")}
+    origins |= {
+        "yaw": Origin("global_pose/frame_orientations", "quaternions w, x, y, z"),
+        "speed": Origin("processed_log/CAN/speed", "m/s"),
+    }
 
     can = folder / "processed_log/CAN"
     signals["speed"] = _read_can(can / "speed", start)

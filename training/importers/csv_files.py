@@ -10,6 +10,7 @@ from pathlib import Path
 
 _SEPARATORS = ",;\t"
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d.*|\d+:\d\d.*")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 
 Row = tuple[int, list[str]]
@@ -31,7 +32,9 @@ def read_rows(path: Path) -> list[Row]:
         separator = max(_SEPARATORS, key=first.count)
         reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, skipinitialspace=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise ValueError(f"cannot read {path}: {error}; save it as UTF-8") from error
+    except (OSError, csv.Error) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     rows = [(line, cells) for line, cells in rows if any(cells)]
     return rows if separator == "," else _with_decimal_points(path, rows)
@@ -79,5 +82,6 @@ def number(cell: str, path: Path, line: int, header: str) -> float:
         value = math.inf
     if not math.isfinite(value):
         guess = " (a decimal comma?)" if _DECIMAL_COMMA.fullmatch(cell) else ""
+        guess = " (a date or time of day? Write seconds)" if _DATE.fullmatch(cell) else guess
         raise ValueError(f"{path}:{line}: {header} is {cell!r}, not a finite number{guess}")
     return value

@@ -15,7 +15,7 @@ from training.data import lerobot_layout as layout
 from training.data.video_file import VideoFile
 from training.importers.columns import check_values
 from training.importers.importer import Importer
-from training.importers.lerobot_columns import Source, choose_camera, choose_sources, parts_of, values_of
+from training.importers.lerobot_columns import PICTURES, Source, choose_camera, choose_sources, parts_of, values_of
 from training.importers.recording import Images, Origin, Recording, Signal
 from training.importers.table_images import TableImages
 
@@ -56,6 +56,10 @@ def read_lerobot(
     masked = info["features"].get(layout.VALID_COLUMN, {}).get("names") == list(layout.VALID_NAMES)  # one of ours
     needed |= {layout.VALID_COLUMN} if masked else set()
     read = lru_cache(maxsize=4)(partial(layout.read_table, columns=sorted(needed)))  # episodes often share a file
+    taken = {part for source in sources.values() for part, _ in source.terms}
+    known = {*layout.INDEX_COLUMNS, layout.VALID_COLUMN, key}
+    unread = [header for header, part in parts.items() if part not in taken and part.feature not in known]
+    unread += [name for name, feature in info["features"].items() if feature["dtype"] in PICTURES and name not in known]
     recordings = []
     for episode in _episodes(root):
         path = _file(root, info, "data_path", episode, "data")
@@ -76,7 +80,9 @@ def read_lerobot(
             kept = np.flatnonzero(valid[:, layout.VALID_NAMES.index("frame")])
             images = _Some(images, kept) if len(kept) else None
         name = f"episode {number}"
-        recordings.append(Recording(name=name, clock=times, signals=signals, images=images, origins=origins))
+        recordings.append(
+            Recording(name=name, clock=times, signals=signals, images=images, origins=origins, unread=tuple(unread))
+        )
     return recordings
 
 

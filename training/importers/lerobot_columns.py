@@ -13,7 +13,7 @@ from training.importers.columns import Column, choose_columns, in_si, recognise
 from training.importers.recording import SIGNAL_NAMES, Origin
 from worldsim.datatypes.scene import CONTROL_NAMES
 
-_PICTURES = ("video", "image", "string")
+PICTURES = ("video", "image", "string")
 _L2D = {"speed": ("speed", "kmh"), "heading": ("yaw", "compass"), "acceleration_x": ("acceleration", "mps2")}
 """The state of Yaak's L2D, whose names tell no units: km/h and degrees clockwise from north, by Yaak's own readers."""
 _BUTTONS = ("forward", "backward", "left", "right")
@@ -52,7 +52,7 @@ def parts_of(features: Mapping[str, Any]) -> dict[str, Part]:
     """The numbers of a dataset by feature.name, or feature.0, feature.1 where the parts of a feature have no names."""
     parts = {}
     for key, feature in features.items():
-        if feature["dtype"] in _PICTURES or len(feature["shape"]) != 1:
+        if feature["dtype"] in PICTURES or len(feature["shape"]) != 1:
             continue
         names, size = feature.get("names"), feature["shape"][0]
         if isinstance(names, dict):

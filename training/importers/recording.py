@@ -88,6 +88,7 @@ class Recording:
         tracks: the other road users and things; None where they were not recorded.
         collisions: times of the ego's collisions, float64 [k] [s]; None where they were not watched for.
         collisions_since: from when they were watched for [s].
+        unread: columns or features of its source that none of this was taken from.
         split: the split of its source that it belongs to, such as "train"; "" where the source has none.
 
     Raises:
@@ -102,6 +103,7 @@ class Recording:
     tracks: tuple[Track, ...] | None = None
     collisions: np.ndarray | None = None
     collisions_since: float = -np.inf
+    unread: tuple[str, ...] = ()
     split: str = ""
 
     def __post_init__(self) -> None:

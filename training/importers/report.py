@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from training.data import lerobot_layout as layout
 from training.data.rollouts import RolloutDataset, Rows
 from training.importers.plausibility import implausibilities
 from training.importers.recording import Origin, Recording
-from training.importers.resample import DERIVED, ResampleConfig
+from training.importers.resample import DERIVED, ResampleConfig, episode_times, pieces
 from worldsim.datatypes.scene import EGO_NAMES
 
 
@@ -39,6 +41,8 @@ def report(dataset: RolloutDataset, recordings: Sequence[Recording], config: Res
         if share
     ]
     lines.append(f"  unknown: {', '.join(name for name, share in shares.items() if not share)}")
+    unread = list(dict.fromkeys(header for r in recordings for header in r.unread))
+    lines += [f"  not read: {_first(unread, 12, ', ')}"] if unread else []
     times = _joined([r.origins.get("time") for r in recordings])
     lines += [f"  times: {times}"] if times else []
     return "\n".join([*lines, *(f"  look at this: {text}" for text in _doubts(shares, recordings, config))])
@@ -51,10 +55,30 @@ def _doubts(shares: dict[str, float], recordings: Sequence[Recording], config: R
         for name in recording.signals:
             if not shares.get(name):
                 found.setdefault(f"{name} was recorded, but at no time of a frame", []).append(recording.name)
-        for text in implausibilities(recording, config):
+        for text in (*_gaps(recording, config), *implausibilities(recording, config)):
             found.setdefault(text, []).append(recording.name)
     more = {text: f" ({names[0]} and {len(names) - 1} more)" if len(names) > 1 else "" for text, names in found.items()}
     return [text + more[text] for text in found]
+
+
+def _gaps(recording: Recording, config: ResampleConfig) -> list[str]:
+    """Where its clock jumps, and how much is left out for that."""
+    jumps = np.diff(recording.clock)
+    count = int((jumps > config.max_gap).sum())
+    if not count:
+        return []
+    most = int(jumps.argmax())
+    origin = recording.origins.get("time")
+    text = (
+        f"the times{f' ({origin.source})' if origin else ''} rise by more than {config.max_gap:g} s at {count} "
+        f"place{'s' if count > 1 else ''}, most by {jumps[most]:.6g} s after {recording.clock[most]:.12g} s: episodes "
+        "are cut there"
+    )
+    whole = sum(piece[-1] - piece[0] for piece in pieces(recording.clock, config.max_gap))
+    kept = sum(times[-1] - times[0] for times in episode_times(recording.clock, config))
+    if whole - kept > config.min_seconds:
+        text += f"; {whole - kept:.3g} of {whole:.4g} s are in pieces under {config.min_seconds:g} s and left out"
+    return [text]
 
 
 def _told(name: str, recordings: Sequence[Recording]) -> str:
@@ -70,5 +94,9 @@ def _derived(name: str, recording: Recording) -> Origin | None:
 def _joined(origins: Sequence[Origin | None]) -> str:
     """Origins, each once."""
     texts = dict.fromkeys(f"{o.source} [{o.unit}]" if o.unit else o.source for o in origins if o is not None)
-    shown = list(texts)[:3]
-    return "; ".join(shown) + (f"; {len(texts) - 3} more" if len(texts) > 3 else "")
+    return _first(list(texts), 3, "; ")
+
+
+def _first(texts: Sequence[str], count: int, mark: str) -> str:
+    """The first of many texts, and how many more there are."""
+    return mark.join([*texts[:count], *([f"{len(texts) - count} more"] if len(texts) > count else [])])

@@ -49,13 +49,18 @@ class ResampleConfig:
             )
 
 
+def pieces(clock: np.ndarray, max_gap: float) -> list[np.ndarray]:
+    """The parts of a clock [n] [s] between which it rises by more than `max_gap` [s]."""
+    return np.split(clock, np.flatnonzero(np.diff(clock) > max_gap) + 1)
+
+
 def episode_times(clock: np.ndarray, config: ResampleConfig) -> list[np.ndarray]:
     """The times [t] of the frames of each episode that a recording paced by `clock` [n] gives [s]."""
     dt = 1.0 / config.fps
     longest = max(2, round(config.seconds_per_episode * config.fps))
     shortest = max(2, round(config.min_seconds * config.fps))
     episodes = []
-    for piece in np.split(clock, np.flatnonzero(np.diff(clock) > config.max_gap) + 1):
+    for piece in pieces(clock, config.max_gap):
         times = piece[0] + dt * np.arange(int((piece[-1] - piece[0]) / dt + 1e-6) + 1)
         episodes += [times[k : k + longest] for k in range(0, len(times), longest)]
     return [times for times in episodes if len(times) >= shortest]

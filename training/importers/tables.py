@@ -24,6 +24,7 @@ class Table:
         values: quantity to SI values, NaN where a cell is empty, float64 [n]; with "time" if the table has times.
         origins: quantity to the column it comes from.
         images: name of each row's image; None if the table names none.
+        unread: its other columns.
     """
 
     path: Path
@@ -31,6 +32,7 @@ class Table:
     values: Mapping[str, np.ndarray]
     origins: Mapping[str, Origin]
     images: tuple[str, ...] | None
+    unread: tuple[str, ...]
 
 
 def read_table(path: Path, assigned: Sequence[str] = (), left_handed: bool = False) -> Table:
@@ -67,7 +69,8 @@ def read_table(path: Path, assigned: Sequence[str] = (), left_handed: bool = Fal
         check_values(header, column, values[column.quantity], lambda k: f"{path}:{lines[k]}")
     if "time" in values:
         _check_times(path, lines, values["time"])
-    return Table(path=path, lines=lines, values=values, origins=origins, images=images)
+    unread = tuple(header for header in headers if header and header not in columns)
+    return Table(path=path, lines=lines, values=values, origins=origins, images=images, unread=unread)
 
 
 def _headers_and_rows(path: Path) -> tuple[list[str], list[Row]]:
@@ -105,7 +108,8 @@ def read_states(path: Path, assigned: Sequence[str] = (), left_handed: bool = Fa
     if "time" not in table.values:
         raise ValueError(f"{path} has no column of times; assign one")
     times = table.values["time"]
-    return Recording(name=path.stem, clock=times, signals=signals_of(table, times), origins=table.origins)
+    signals = signals_of(table, times)
+    return Recording(name=path.stem, clock=times, signals=signals, origins=table.origins, unread=table.unread)
 
 
 IMPORTER = Importer(

@@ -49,7 +49,12 @@ def read_udacity(source: Path, max_steer_angle: float = MAX_STEER_ANGLE) -> Reco
     origins |= {"frame": Origin("center"), "time": Origin("the names of the images", "s")}
     origins["steer_angle"] = Origin("steering", f"times {max_steer_angle:.3g} rad")
     return Recording(
-        name=path.parent.name, clock=clock, signals=signals, images=ImageFiles(images, clock), origins=origins
+        name=path.parent.name,
+        clock=clock,
+        signals=signals,
+        images=ImageFiles(images, clock),
+        origins=origins,
+        unread=tuple(header for header in headers if header and header not in ("center", *_COLUMNS.values())),
     )
 
 

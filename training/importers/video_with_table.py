@@ -48,7 +48,10 @@ def read_drive(source: Path, options: DriveOptions, only: Sequence[Path] | None 
             _warn_of_another_pace(source, images.times, table)
     signals = {} if table is None else signals_of(table, _row_times(table, images))
     origins = {"frame": Origin(source.name)} | ({} if table is None else dict(table.origins))
-    return Recording(name=source.stem, clock=images.times, signals=signals, images=images, origins=origins)
+    unread = () if table is None else table.unread
+    return Recording(
+        name=source.stem, clock=images.times, signals=signals, images=images, origins=origins, unread=unread
+    )
 
 
 def _table_beside(source: Path) -> Path | None:

@@ -19,6 +19,7 @@ from training.importers.tables import read_states, read_table
         ("field.twist.linear.x", "speed", 1.0),
         ("twist.twist.angular.z", "yaw_rate", 1.0),
         ("%time", "time", 1.0),
+        ("# time", "time", 1.0),
     ],
 )
 def test_names_and_units(header, quantity, value):

@@ -81,6 +81,39 @@ def test_comma2k19(tmp_path):
         imported(tmp_path / "segment", tmp_path / "third")
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "orientations",
+            lambda q: 0 * q,
+            r"frame_orientations: row 0 has the length 0; right is quaternions w, x, y, z",
+        ),
+        ("positions", lambda p: p - p[0], r"frame_positions: row 0 has the length 0; right is earth-fixed"),
+    ],
+)
+def test_poses_that_cannot_be_are_refused_by_name(tmp_path, name, change, message):
+    write_comma2k19(tmp_path / "segment")
+    path = tmp_path / f"segment/global_pose/frame_{name}"
+    values = change(np.load(path))
+    with path.open("wb") as file:
+        np.save(file, values)
+    with pytest.raises(ValueError, match=message):
+        imported(tmp_path / "segment", tmp_path / "out")
+
+
+def test_quaternions_in_another_order_do_not_fit_the_way(tmp_path, capsys):
+    write_comma2k19(tmp_path / "segment")
+    path = tmp_path / "segment/global_pose/frame_orientations"
+    values = np.load(path)[:, [1, 2, 3, 0]]
+    with path.open("wb") as file:
+        np.save(file, values)
+    imported(tmp_path / "segment", tmp_path / "out")
+    out = capsys.readouterr().out
+    assert "yaw           global_pose/frame_orientations [quaternions w, x, y, z]" in out
+    assert "look at this: yaw (global_pose/frame_orientations) is 73° off the direction" in out
+
+
 def test_carla_log(tmp_path):
     (tmp_path / "drive.log").write_bytes(CarlaLog().bytes)
     dataset = imported(tmp_path / "drive.log", tmp_path / "out")

@@ -115,6 +115,7 @@ def test_l2d(tmp_path):
     np.testing.assert_allclose(recording.signals["speed"].values, 10)
     np.testing.assert_allclose(recording.signals["yaw"].values, np.radians(10 * TIMES[:LENGTH]), atol=1e-6)
     assert recording.origins["yaw"].unit == "° clockwise from north"
+    assert recording.unread == ("observation.state.vehicle.heading_error",)
 
 
 def test_a_car_that_is_steered_by_four_keys(tmp_path):

@@ -28,6 +28,22 @@ def test_a_sound_drive_is_not_doubted():
     assert doubts() == []
     assert doubts(yaw_rate=None, acceleration=None) == []
     assert doubts(x=None, y=None, yaw=None) == []
+    assert doubts(steer_angle=2.7 * 0.3 * np.cos(0.5 * TIMES) / 10) == []
+
+
+def test_what_backs_up_is_not_doubted_unless_its_speed_is_a_magnitude():
+    backing = np.where(TIMES < 8, -1, 1)
+    x, y = (np.cumsum(backing * SPEED * part) * 0.05 for part in (np.cos(YAW), np.sin(YAW)))
+    drive = {"x": x, "y": y, "yaw_rate": None, "acceleration": None, "steer": None}
+    assert doubts(speed=backing * SPEED, reverse=TIMES < 8, **drive) == []
+    (doubt,) = doubts(speed=SPEED, **drive)
+    assert "move backward along yaw (column yaw) in 41% of the time, while speed (column speed) is positive" in doubt
+
+
+def test_noisy_positions_are_not_doubted():
+    noise = 0.1 * np.random.default_rng(0).standard_normal((2, len(TIMES)))
+    assert doubts(x=X + noise[0], y=Y + noise[1]) == []
+    assert doubts(x=X + noise[0], y=Y + noise[1], yaw=None, yaw_rate=None) == []
 
 
 def test_neither_is_a_steady_turn():
@@ -39,6 +55,7 @@ def test_neither_is_a_steady_turn():
 SPEED = 10 + 3 * np.sin(TIMES)
 YAW = 0.6 * np.sin(0.5 * TIMES)
 RATE = 0.3 * np.cos(0.5 * TIMES)
+X, Y = (np.cumsum(SPEED * part) * 0.05 for part in (np.cos(YAW), np.sin(YAW)))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +71,37 @@ RATE = 0.3 * np.cos(0.5 * TIMES)
             "steer (column steer) is 0.1 all the time, while yaw_rate (column yaw_rate) turns",
         ),
         ({"steer": -RATE / SPEED}, "turns right: give --drive.left-handed?"),
+        (
+            {"steer": -RATE / SPEED, "yaw_rate": None, "yaw": None},
+            "the way of x (column x) and y (column y) turns right",
+        ),
+        (
+            {"yaw": -YAW / 4, "yaw_rate": None, "steer": None},
+            "yaw (column yaw) turns -0.25 times as fast as the direction",
+        ),
+        (
+            {"yaw": 0 * YAW, "yaw_rate": None, "steer": None},
+            "yaw (column yaw) turns 0.00 times as fast as the direction",
+        ),
+        (
+            {"yaw": None, "yaw_rate": 20 * RATE, "steer": None},
+            "is turning 20.20 times as fast as the direction in which",
+        ),
+        ({"yaw": None, "yaw_rate": -RATE, "steer": None}, "move: positive to the right, or y mirrored?"),
+        ({"speed": -SPEED, "acceleration": None}, "yaw (column yaw) is 180° off the direction in which"),
+        ({"speed": 9 + 0 * TIMES, "acceleration": None}, "speed (column speed) is 9 all the time, while x"),
+        (
+            {"speed": 3.6 * SPEED, "x": None, "yaw_rate": None, "acceleration": None},
+            "falls by up to 10.7 m/s² over 0.5 s",
+        ),
+        ({"yaw_rate": 10 * RATE, "x": None, "yaw": None, "steer": None}, "push sideways by up to 33.5 m/s²"),
+        ({"reverse": 1 + 0 * TIMES}, "speed (column speed) is positive in 100% of the time in which reverse"),
+        (
+            {"steer_angle": 15 * 2.7 * RATE / SPEED},
+            "whose axles are 41 m apart: degrees, or an angle of the steering wheel",
+        ),
+        ({"x": 100 * X, "y": 100 * Y}, "x (column x) and y (column y) move at 1065 m/s: cm?"),
+        ({"x": X + 80 * (TIMES > 9.9)}, "jump, first by 84 m within 0.5 s after 9.5 s, in 1 of 39 half seconds"),
     ],
 )
 def test_what_does_not_agree_is_named(changes, message):

@@ -33,6 +33,19 @@ def test_what_is_implausible_is_in_the_last_line(tmp_path, capsys):
     assert last == "  look at this: speed (speed) is 3.60 times as fast as x (x) and y (y) move: km/h?"
 
 
+def test_what_was_not_read_and_where_the_clock_jumps_is_told(tmp_path, capsys):
+    times = [0, *(1_700_000_000 + k / 20 + (100 if k > 40 else 0) + (7 if k > 50 else 0) for k in range(90))]
+    rows = [f"{t!r},8,3,30" for t in times]
+    (tmp_path / "drive.csv").write_text("time,speed,steering_angle_deg,throttle_percent\n" + "\n".join(rows))
+    assert main(["import", "--source", str(tmp_path / "drive.csv"), "--out", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "not read: steering_angle_deg, throttle_percent" in out
+    assert (
+        "look at this: the times (time) rise by more than 0.25 s at 3 places, most by 1.7e+09 s after 0 s: episodes "
+        "are cut there"
+    ) in out
+
+
 @pytest.mark.parametrize("kind", ["udacity", "comma2k19", "carla_log"])
 def test_every_importer_says_whence(tmp_path, kind):
     if kind == "udacity":
