@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from training.data import lerobot_layout as layout
+from training.data.images import check_rising
 from training.data.video_file import VideoFile
 from training.importers.columns import check_values
 from training.importers.importer import Importer
@@ -67,6 +68,7 @@ def read_lerobot(
         layout.check_columns(path, table, needed)
         times = layout.array(table, "timestamp").astype(np.float64).reshape(-1)
         number = episode["episode_index"]
+        _check_times(times, info, root, f"{path}: episode {number}")
         signals = _signals(sources, table, times, left_handed, f"{path}: episode {number}")
         valid = layout.array(table, layout.VALID_COLUMN, (-1,)) if masked else None
         if valid is not None:
@@ -84,6 +86,21 @@ def read_lerobot(
             Recording(name=name, clock=times, signals=signals, images=images, origins=origins, unread=tuple(unread))
         )
     return recordings
+
+
+def _check_times(times: np.ndarray, info: dict[str, Any], root: Path, where: str) -> None:
+    """Refuse times [n] [s] that do not rise, or not at the pace that info.json tells of pictures and rows."""
+    try:
+        check_rising(times)
+    except ValueError as error:
+        raise ValueError(f"{where}, timestamp: {error}") from None
+    fps = info.get("fps")
+    if len(times) < 2 or not isinstance(fps, (int, float)) or not fps > 0:
+        return
+    pace = float(np.median(np.diff(times)))
+    if abs(pace * fps - 1) > 0.1:
+        said = f"fps in {root / layout.INFO_PATH} is {fps:g}"
+        raise ValueError(f"{where}: its timestamps are {pace:.4g} s apart, but {said}: mend what is wrong")
 
 
 class _Some:

@@ -135,7 +135,8 @@ def _settle_same_names(
 def _button_sources(parts: Mapping[str, Part], names: Mapping[str, str]) -> dict[str, Source]:
     """Controls of cars that are steered by four keys, from the first action that has them all."""
     for feature in dict.fromkeys(part.feature for part in parts.values() if part.feature.startswith("action")):
-        of = {names[h]: part for h, part in parts.items() if part.feature == feature and names[h] in _BUTTONS}
+        of = {names[h].lower(): part for h, part in parts.items() if part.feature == feature}
+        of = {name: part for name, part in of.items() if name in _BUTTONS}
         if len(of) == len(_BUTTONS):
             terms = {
                 "steer": ((of["left"], 1.0), (of["right"], -1.0)),

@@ -83,6 +83,26 @@ def test_a_missing_column_is_named_with_its_file(tmp_path, column):
         read_lerobot(root)
 
 
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (0 * TIMES, r"file-000.parquet: episode 0, timestamp: time must rise"),
+        (np.where(TIMES > 1, TIMES - 0.5, TIMES), r"episode 0, timestamp: time must rise; sample 11"),
+        (1000 * TIMES, r"episode 0: its timestamps are 100 s apart, but fps in .*info.json is 10: mend"),
+        (TIMES / 2, r"episode 0: its timestamps are 0.05 s apart, but fps in .*info.json is 10"),
+    ],
+)
+def test_timestamps_that_cannot_be_are_refused_by_name(tmp_path, times, message):
+    root = tmp_path / "theirs"
+    write_dataset(root, {"action": CONTROLS}, {"action": NAMES}, FRONT)
+    path = root / layout.DATA_PATH.format(chunk_index=0, file_index=0)
+    table = pq.read_table(path)
+    column = layout.column(times.astype(np.float32))
+    pq.write_table(table.set_column(table.column_names.index("timestamp"), "timestamp", column), path)
+    with pytest.raises(ValueError, match=message):
+        read_lerobot(root)
+
+
 def test_pictures_beside_the_tables(tmp_path):
     (tmp_path / "7.png").write_bytes(png(picture(7)))
     cells = pa.array([{"bytes": None, "path": "7.png"}], pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
@@ -118,8 +138,9 @@ def test_l2d(tmp_path):
     assert recording.unread == ("observation.state.vehicle.heading_error",)
 
 
-def test_a_car_that_is_steered_by_four_keys(tmp_path):
-    keys = ["forward", "backward", "left", "right", "speed", "brake"]
+@pytest.mark.parametrize("forward", ["forward", "Forward"])
+def test_a_car_that_is_steered_by_four_keys(tmp_path, forward):
+    keys = [forward, "backward", "left", "right", "speed", "brake"]
     pressed = np.tile([[1, 0, 1, 0, 80, 0], [0, 1, 0, 1, 80, 0]], (25, 1)).astype(float)
     values = {"observation.state": pressed, "action": pressed}
     write_dataset(tmp_path / "theirs", values, {"observation.state": keys, "action": keys}, "observation.images.camera")
