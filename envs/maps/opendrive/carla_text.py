@@ -14,8 +14,9 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 
+from envs.maps.opendrive.lane_access import keeps_cars_out
 from envs.maps.opendrive.reference_line import Cubics
-from envs.maps.opendrive.road_reader import number_ids
+from envs.maps.opendrive.road_reader import KIND_OF_TYPE, number_ids
 from envs.maps.opendrive.text import parse_opendrive
 
 CHECK_TIMEOUT = 120.0
@@ -51,6 +52,8 @@ def carla_opendrive(xodr: str) -> str:
             _write_widths(section, f"road {road.get('id')!r}")
             for lane in section.iter("lane"):
                 kind = lane.get("type", "none")
+                if KIND_OF_TYPE.get(kind) == "driving" and keeps_cars_out(lane, f"road {road.get('id')!r}"):
+                    kind = "restricted"  # CARLA's parser reads no access
                 lane.set("type", kind if kind in _KNOWN_TYPES else _TYPE_FOR_CARLA.get(kind, "restricted"))
         for thing in road.findall("objects/object"):
             name = thing.get("name", "")

@@ -14,6 +14,7 @@ from envs.maps.opendrive.junction_outlines import outline_junction
 from envs.maps.opendrive.lane_links import LaneLinks, joined
 from envs.maps.opendrive.lane_surfaces import SectionSurface, sample_section
 from envs.maps.opendrive.objects import line_at, read_crosswalks, read_stop_lines
+from envs.maps.opendrive.plausibility import warn_of_implausible_roads, warn_of_steps_between
 from envs.maps.opendrive.road_marks import section_markings
 from envs.maps.opendrive.road_reader import read_roads
 from envs.maps.opendrive.roads import LaneRecord, Road, Section
@@ -85,6 +86,7 @@ def read_map(xodr: str) -> MapContents:
     """
     root = parse_opendrive(xodr)
     roads, junctions = read_roads(root)
+    warn_of_implausible_roads(roads)
     polygons: list[LanePolygon] = []
     markings: list[Marking] = []
     # by the number of the junction and that of the road through it
@@ -118,6 +120,7 @@ def read_map(xodr: str) -> MapContents:
     records = read_signals(roads)
     limits = _limits(SpeedLimits(records), driving, successors)
     lanes = {key: _finish(lane, driving, limits[key], successors[key]) for key, lane in driving.items()}
+    warn_of_steps_between(lanes, road_ids)
     lane_s = {key: lane.s for key, lane in driving.items()}
     stop_lines = read_stop_lines(roads, records, lanes, lane_s)
     placer = SignalPlacer(read_controllers(root, records), roads, junctions, lanes, lane_s, stop_lines)

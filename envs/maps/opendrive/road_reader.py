@@ -7,13 +7,15 @@ import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
 
+from envs.maps.opendrive.lane_access import keeps_cars_out
+from envs.maps.opendrive.plausibility import road_list
 from envs.maps.opendrive.reference_line import LONGEST_ROAD, Cubics, ReferenceLine
 from envs.maps.opendrive.roads import Connection, Junction, LaneRecord, Link, Road, Section
 from envs.maps.opendrive.text import read_integer, read_number
 
 LARGEST_NUMBER = 2**31
 
-_KIND_OF_TYPE = {
+KIND_OF_TYPE = {
     "driving": "driving",
     "bidirectional": "driving",
     "entry": "driving",
@@ -46,7 +48,6 @@ _UNREAD = {
     "surface/CRG": "the surface is taken as smooth",
 }
 """Elements of a <road> that are not read, and what is done instead."""
-_MOST_NAMED = 5
 _OTHER_TYPES = ("none", "curb", "tram", "rail", "special1", "special2", "special3")
 
 
@@ -77,6 +78,10 @@ def read_roads(root: ET.Element) -> tuple[list[Road], list[Junction]]:
     Raises:
         ValueError: something is missing, no number, or contradicts the rest; names the road.
     """
+    for element in root.iter("include"):
+        warnings.warn(
+            f"<include file={element.get('file', '')!r}> is not read; put its content in its place", stacklevel=2
+        )
     elements = root.findall("road")
     ids = [_own_id(element, "road") for element in elements]
     _name_unread(dict(zip(ids, elements, strict=True)))
@@ -102,12 +107,10 @@ def read_roads(root: ET.Element) -> tuple[list[Road], list[Junction]]:
 def _name_unread(roads: Mapping[str, ET.Element]) -> None:
     """One warning for each kind of element that is not read, with the ids of the roads that have it."""
     for path, instead in _UNREAD.items():
-        ids = [repr(text) for text, road in roads.items() if any(map(_says_something, road.findall(path)))]
+        ids = [text for text, road in roads.items() if any(map(_says_something, road.findall(path)))]
         if not ids:
             continue
-        named = ", ".join(ids[:_MOST_NAMED]) + (f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else "")
-        what = f"road{'s' if len(ids) > 1 else ''} {named}: <{path.rpartition('/')[2]}> is not read; {instead}"
-        warnings.warn(what, stacklevel=3)
+        warnings.warn(f"{road_list(ids)}: <{path.rpartition('/')[2]}> is not read; {instead}", stacklevel=3)
 
 
 def _says_something(element: ET.Element) -> bool:
@@ -205,10 +208,13 @@ def _read_lane(element: ET.Element, lane: int, start: float, left_hand: bool, wh
     along = (lane < 0) != left_hand
     if element.get("direction") == "reversed":
         along = not along
+    kind = _kind(element.get("type", "none"), where)
+    if kind == "driving" and keeps_cars_out(element, where):
+        kind = "restricted"
     profile = Cubics.read(widths or borders, where, offset_name="sOffset", origin=start, extend=True)
     return LaneRecord(
         id=lane,
-        kind=_kind(element.get("type", "none"), where),
+        kind=kind,
         element=element,
         along=along,
         width=profile if widths else None,
@@ -219,9 +225,9 @@ def _read_lane(element: ET.Element, lane: int, start: float, left_hand: bool, wh
 
 
 def _kind(text: str, where: str) -> str:
-    if text not in _KIND_OF_TYPE and text not in _OTHER_TYPES:
+    if text not in KIND_OF_TYPE and text not in _OTHER_TYPES:
         warnings.warn(f"{where}: type={text!r} is not known; not taken as a lane for cars", stacklevel=2)
-    return _KIND_OF_TYPE.get(text, "other")
+    return KIND_OF_TYPE.get(text, "other")
 
 
 def _lane_link(element: ET.Element | None, where: str) -> int | None:

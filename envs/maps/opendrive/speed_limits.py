@@ -27,6 +27,8 @@ TYPE_LIMITS = {
     "bicycle": 30 / 3.6,
 }
 """Limits of road types where the map names none [m/s]; 130 km/h is also what "no limit" is driven at."""
+HIGHEST_LIMIT = 160 / 3.6
+"""Of all roads [m/s]."""
 DEFAULT_LIMIT = 50 / 3.6
 """The limit of all other types [m/s]."""
 
@@ -128,6 +130,9 @@ class SpeedLimits:
         if unit.lower() not in SPEED_UNITS or not math.isfinite(value) or value < 0:
             self._name_once(f'{where}: <speed max="{text}" unit="{unit}"> is no speed limit; it is left out')
             return math.nan
+        if value * SPEED_UNITS[unit.lower()] > HIGHEST_LIMIT:
+            fast = f"is {value * SPEED_UNITS[unit.lower()] * 3.6:.0f} km/h; is its unit km/h or mph?"
+            self._name_once(f'{where}: <speed max="{text}" unit="{speed.get("unit", "")}"> {fast}')
         # a limit of zero is how some tools write that there is none
         return value * SPEED_UNITS[unit.lower()] if value > 0 else math.nan
 
