@@ -22,6 +22,8 @@ _FASTEST = 120.0
 """No position moves faster [m/s]."""
 _GROWTH, _FALL, _SIDEWAYS = 6.0, 11.0, 12.0
 """Accelerations that no road car keeps up: forward, braking, across [m/s²]."""
+_CRASH_STEPS = 2
+"""So many steps a collision may take, in which speed changes by more than acceleration tells."""
 _LONGEST_WHEELBASE = 12.0
 """Of what is steered by its front wheels [m]."""
 _FACTORS = ((3.6, "km/h?"), (2.237, "mph?"), (57.3, "degrees?"), (0.01745, "radians, read as degrees?"), (100.0, "cm?"))
@@ -244,7 +246,10 @@ def _yaw_rate_against_yaw(steps: _Steps, named: Mapping[str, str]) -> str:
 
 
 def _acceleration_against_speed(steps: _Steps, named: Mapping[str, str]) -> str:
-    factor = _factor(steps.mean("acceleration"), steps.slope("speed"), 0.5)
+    growth = steps.slope("speed")
+    known = np.flatnonzero(np.isfinite(growth))
+    growth[known[np.argsort(np.abs(growth[known]))[-_CRASH_STEPS:]]] = np.nan
+    factor = _factor(steps.mean("acceleration"), growth, 0.5)
     if factor is None or 0.5 <= factor <= 2.0:
         return ""
     return f"{named['acceleration']} is {factor:.2f} times the rate at which {named['speed']} grows{_guess(factor)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from training.importers.plausibility import implausibilities
 from training.importers.recording import Origin, Recording
 from training.importers.resample import DERIVED, ResampleConfig, episode_times, pieces
 from worldsim.datatypes.scene import EGO_NAMES
+
+_NUMBER = re.compile(r"-?\d[\d.]*")
 
 
 def known_shares(dataset: RolloutDataset) -> dict[str, float]:
@@ -50,15 +53,14 @@ def report(dataset: RolloutDataset, recordings: Sequence[Recording], config: Res
 
 def _doubts(shares: dict[str, float], recordings: Sequence[Recording], config: ResampleConfig) -> list[str]:
     """What is implausible, said once for recordings that share it."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, tuple[str, list[str]]] = {}  # by the sentence without its numbers, which differ
     for recording in recordings:
-        for name in recording.signals:
-            if not shares.get(name):
-                found.setdefault(f"{name} was recorded, but at no time of a frame", []).append(recording.name)
-        for text in (*_gaps(recording, config), *implausibilities(recording, config)):
-            found.setdefault(text, []).append(recording.name)
-    more = {text: f" ({names[0]} and {len(names) - 1} more)" if len(names) > 1 else "" for text, names in found.items()}
-    return [text + more[text] for text in found]
+        texts = [f"{n} was recorded, but at no time of a frame" for n in recording.signals if not shares.get(n)]
+        for text in (*texts, *_gaps(recording, config), *implausibilities(recording, config)):
+            found.setdefault(_NUMBER.sub("#", text), (text, []))[1].append(recording.name)
+    if len(recordings) == 1:
+        return [text for text, _ in found.values()]
+    return [f"{text} ({_first(names, 1, ' and ')})" for text, names in found.values()]
 
 
 def _gaps(recording: Recording, config: ResampleConfig) -> list[str]:

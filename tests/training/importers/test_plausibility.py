@@ -40,6 +40,11 @@ def test_what_backs_up_is_not_doubted_unless_its_speed_is_a_magnitude():
     assert "move backward along yaw (column yaw) in 41% of the time, while speed (column speed) is positive" in doubt
 
 
+def test_who_runs_into_something_is_not_doubted():
+    drive = {"x": None, "y": None, "yaw": None, "yaw_rate": None, "steer": None}
+    assert doubts(speed=np.where(TIMES < 15, 0.5 * TIMES, 0.0), acceleration=0.5 * (TIMES < 15), **drive) == []
+
+
 def test_noisy_positions_are_not_doubted():
     noise = 0.1 * np.random.default_rng(0).standard_normal((2, len(TIMES)))
     assert doubts(x=X + noise[0], y=Y + noise[1]) == []

@@ -4,8 +4,13 @@ import pytest
 from recordings import CarlaLog, write_comma2k19, write_udacity
 
 from drivedit import main
+from training.data.rollouts import RolloutDataset
+from training.importers.convert import ImportConfig, import_recordings
 from training.importers.formats import find_importer, read_recordings
 from training.importers.importer import SourceHints
+from training.importers.report import report
+from training.importers.resample import ResampleConfig
+from training.importers.tables import read_states
 
 
 def test_every_quantity_has_column_unit_and_share(tmp_path, capsys):
@@ -44,6 +49,17 @@ def test_what_was_not_read_and_where_the_clock_jumps_is_told(tmp_path, capsys):
         "look at this: the times (time) rise by more than 0.25 s at 3 places, most by 1.7e+09 s after 0 s: episodes "
         "are cut there"
     ) in out
+
+
+def test_what_several_recordings_share_is_told_once_with_the_first_one(tmp_path, capsys):
+    for name, factor in (("sound", 1), ("one", 3.6), ("two", 3.5), ("three", 3.7)):
+        rows = [f"{k / 20},{k / 2},0,0,{10 * factor}" for k in range(80)]
+        (tmp_path / f"{name}.csv").write_text("time,x,y,yaw,speed\n" + "\n".join(rows))
+    recordings = [read_states(tmp_path / f"{name}.csv") for name in ("sound", "one", "two", "three")]
+    import_recordings(ImportConfig(source=tmp_path / "sound.csv", out=tmp_path / "out"))
+    text = report(RolloutDataset(tmp_path / "out"), recordings, ResampleConfig())
+    assert text.count("look at this") == 1
+    assert text.endswith("speed (speed) is 3.60 times as fast as x (x) and y (y) move: km/h? (one and 2 more)")
 
 
 @pytest.mark.parametrize("kind", ["udacity", "comma2k19", "carla_log"])
