@@ -217,12 +217,13 @@ def _yaw_against_positions(steps: _Steps, named: Mapping[str, str]) -> str:
             f"{named['yaw']} is {np.degrees(middle):.0f}° off the direction in which {which} move: degrees, {guess}, "
             "or positive to the right?"
         )
-    if backward.sum() >= max(_LEAST_STEPS, 0.1 * len(off)) and "speed" in named:
+    turning = _turn_against_positions(steps.slope("yaw"), steps, f"{named['yaw']} turns", which)
+    if not turning and backward.sum() >= max(_LEAST_STEPS, 0.1 * len(off)) and "speed" in named:
         return (
             f"{which} move backward along {named['yaw']} in {backward.mean():.0%} of the time, while {named['speed']} "
             "is positive: a magnitude?"
         )
-    return _turn_against_positions(steps.slope("yaw"), steps, f"{named['yaw']} turns", which)
+    return turning
 
 
 def _yaw_rate_against_positions(steps: _Steps, named: Mapping[str, str]) -> str:
@@ -291,7 +292,7 @@ def _steer_angle_against_curvature(steps: _Steps, named: Mapping[str, str]) -> s
     turn, other = _turning(steps, named)
     with np.errstate(invalid="ignore", divide="ignore"):
         curvature = turn / steps.mean("speed")
-    wheelbase = _ratio(steps.mean("steer_angle"), curvature, 1e-3)
+    wheelbase = _ratio(steps.mean("steer_angle"), curvature, 1e-4)
     if wheelbase is None or wheelbase <= _LONGEST_WHEELBASE:
         return ""
     return (

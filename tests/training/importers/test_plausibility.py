@@ -40,6 +40,13 @@ def test_what_backs_up_is_not_doubted_unless_its_speed_is_a_magnitude():
     assert "move backward along yaw (column yaw) in 41% of the time, while speed (column speed) is positive" in doubt
 
 
+def test_mirrored_positions_are_not_taken_for_backing_up():
+    yaw = np.sin(0.5 * TIMES) * np.where(TIMES < 12, 0.2, 1.6)
+    x, y = (np.cumsum(SPEED * part) * 0.05 for part in (np.cos(yaw), np.sin(yaw)))
+    (doubt,) = doubts(x=x, y=-y, yaw=yaw, yaw_rate=None, steer=None)
+    assert "yaw (column yaw) turns -1.12 times as fast" in doubt
+
+
 def test_who_runs_into_something_is_not_doubted():
     drive = {"x": None, "y": None, "yaw": None, "yaw_rate": None, "steer": None}
     assert doubts(speed=np.where(TIMES < 15, 0.5 * TIMES, 0.0), acceleration=0.5 * (TIMES < 15), **drive) == []
