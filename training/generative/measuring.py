@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from einops import rearrange
 from torch import Tensor
+from tqdm import tqdm
 
 from training.data.pictures.clips import Clips
 from training.data.pictures.labelled import LabelledPictures
@@ -40,9 +41,10 @@ def time_steps(
     models: Sequence[Generator], batches: Sequence[tuple[Tensor, Tensor | None]], repeats: int
 ) -> list[dict[str, float]]:
     """Median seconds of the steps of each model on its batch, the models' taken in turn: a training step with encoding
-    (`train_seconds`) and without (`encoded_train_seconds`), an evaluation of the network (`sample_seconds`)."""
+    (`train_seconds`) and without (`encoded_train_seconds`; the same where there is no autoencoder), an evaluation of the
+    network (`sample_seconds`)."""
     taken: list[dict[str, list[float]]] = [{} for _ in models]
-    for attempt in range(repeats + 1):  # the first ones also prepare
+    for attempt in tqdm(range(repeats + 1), desc="timed steps", unit="round"):  # the first ones also prepare
         for made, (pixels, label), times in zip(models, batches, taken, strict=True):
             latents = made.encode(pixels)
             steps = {
@@ -52,6 +54,8 @@ def time_steps(
                     len(x), torch.Generator(), SamplerChoice(sampler="euler", steps=1)
                 ),
             }
+            if made.autoencoder is None:
+                del steps["encoded_train_seconds"]
             for name, step in steps.items():
                 begun = time.perf_counter()
                 step()
@@ -59,7 +63,8 @@ def time_steps(
                     torch.cuda.synchronize()
                 if attempt:
                     times.setdefault(name, []).append(time.perf_counter() - begun)
-    return [{name: statistics.median(values) for name, values in times.items()} for times in taken]
+    medians = [{name: statistics.median(values) for name, values in times.items()} for times in taken]
+    return [{"encoded_train_seconds": times["train_seconds"]} | times for times in medians]
 
 
 def train_step(made: Generator, pixels: Tensor, label: Tensor | None, data: Tensor | None = None) -> None:
