@@ -39,7 +39,8 @@ class Rollout:
         red_light: a stop line was crossed on red on the way to each instant, bool [T+1]; where lights and signs are not
             known (`scenes.signal_valid`) this and the next are False.
         stop_sign_missed: a stop sign was passed without a stop on the way to each instant, bool [T+1].
-        trust: in the picture of each instant, float64 [T+1]; 1 where nothing is generated.
+        trust: in the picture of each instant, float64 [T+1]; 1 where nothing is generated. The first picture is the
+            clip's: what the env says of it says nothing of the drive, see `trust_driven`.
         progress: distance along the route in each step, float64 [T] [m].
         terminated: the env ended the episode.
         truncated: the env's time ran out.
@@ -74,6 +75,11 @@ class Rollout:
     def seconds(self) -> float:
         """Simulated time [s]."""
         return self.num_steps * self.dt
+
+    @property
+    def trust_driven(self) -> np.ndarray:
+        """Trust in the pictures of the drive alone, without the start clip's newest, float64 [T]."""
+        return self.trust[1:]
 
 
 def drive(

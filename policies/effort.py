@@ -31,7 +31,8 @@ class Effort:
 
 
 class TimedPolicy:
-    """A policy and what its decisions cost, whatever it is.
+    """A policy and what its decisions cost, whatever it is. The first one of all, in which code is loaded and compiled,
+    is not counted.
 
     Args:
         policy: whose calls of `act` are timed; one that searches says by an attribute `effort` how many steps of a
@@ -44,10 +45,11 @@ class TimedPolicy:
         """Of each decision since the last reset [s]."""
         self.cpu_seconds: list[float] = []
         """Likewise, of this process's processors, which other processes do not lengthen."""
+        self._warm = False
 
     @property
     def model_steps(self) -> int:
-        """Of all decisions since the last reset; 0 of a policy without a world model."""
+        """Of the same decisions; 0 of a policy without a world model."""
         return self._model_steps() - self._before
 
     def reset(self, env: DrivingEnv, seed: int) -> None:
@@ -60,8 +62,11 @@ class TimedPolicy:
         """The policy's action."""
         wall, cpu = time.perf_counter(), time.process_time()
         action = self.policy.act(frame, info)
-        self.wall_seconds.append(time.perf_counter() - wall)
-        self.cpu_seconds.append(time.process_time() - cpu)
+        if self._warm:
+            self.wall_seconds.append(time.perf_counter() - wall)
+            self.cpu_seconds.append(time.process_time() - cpu)
+        else:
+            self._warm, self._before = True, self._model_steps()
         return action
 
     def _model_steps(self) -> int:

@@ -74,7 +74,7 @@ class CaseResult:
         violations: red lights run and stop signs missed; None where lights and signs are not known.
         criteria: of a pass, with value and margin; none of a case that was not driven to its end.
         realised: parameters as they were asked for and as they came about.
-        min_trust: least trust in a frame of the drive.
+        min_trust: least trust in a frame of the drive; 1 if there is none but the start clip's.
         metrics: by name, of `scenarios.metrics.measure_drive`; none of a case that was not driven to its end.
         digest: SHA-256 of the drive, as far as it goes, equal where a drive is repeated bit for bit; "" without one.
         details: the traceback of what broke.
@@ -276,7 +276,7 @@ def failed_result(case: Case, error: Exception) -> CaseResult:
         result,
         seconds=drive.seconds,
         progress=float(drive.progress.sum()),
-        min_trust=float(drive.trust.min()),
+        min_trust=float(drive.trust_driven.min(initial=1.0)),
         digest=digest_rollout(drive),
     )
 
@@ -346,7 +346,7 @@ def measure(
         violations=SignalViolations.of(record),
         criteria=criteria,
         realised=realised,
-        min_trust=float(rollout.trust.min()),
+        min_trust=float(rollout.trust_driven.min(initial=1.0)),
         metrics={
             name: Measurement(value=m.value, validity=m.validity, reason=m.reason, note=m.note)
             for name, m in measure_drive(record, families).items()

@@ -44,9 +44,8 @@ def score_drive(world: str, planner: str, case: Case, rollout: Rollout, referenc
         outcome = "invalid"
     if case.disturbance is not None:
         recovered = recovery_time(record, case.disturbance, LONGEST).value
-    if world == "learned" and rollout.frames.size and len(rollout.trust) > 1:
-        # the first instant is recorded, not generated
-        lowest_trust, mean_trust = float(rollout.trust[1:].min()), float(rollout.trust[1:].mean())
+    if world == "learned" and rollout.frames.size and rollout.num_steps:
+        lowest_trust, mean_trust = float(rollout.trust_driven.min()), float(rollout.trust_driven.mean())
     return Drive(
         world=world,
         planner=planner,

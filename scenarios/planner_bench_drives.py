@@ -28,10 +28,10 @@ class PlannerDrive(LoggedDrive):
         driving_score: CARLA leaderboard 2.1, in [0, 1]; of a route as long as the reference planner came from the same
             start. None where it is not known.
         reward: the env's, of the whole drive.
-        num_decisions: calls of `act`.
-        wall_seconds: of all decisions [s].
-        cpu_seconds: of all decisions [s].
-        model_steps: of a world model, in all decisions.
+        num_decisions: calls of `act` that were timed: all but the planner's first one in its process.
+        wall_seconds: of these [s].
+        cpu_seconds: of these [s].
+        model_steps: of a world model, in these.
     """
 
     seconds: float = 0.0

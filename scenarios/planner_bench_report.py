@@ -37,8 +37,8 @@ NOTE = (
     "PDMS: NAVSIM's, in closed loop, progress relative to the lane follower's from the same start. Driving score: CARLA"
     " leaderboard 2.1, of a route as long as the lane follower came. Crashed: collision, off the road, or the planner "
     "broke. Intervals: 95 %, by a bootstrap over starts (PDMS) and Clopper–Pearson (crashed). Milliseconds, of the "
-    "wall clock and of the processor, and steps of the world model are means over all decisions; a planner that plans "
-    "every few steps searches in some of them only."
+    "wall clock and of the processor, and steps of the world model are means over all decisions but the first of "
+    "a process, which loads and compiles; a planner that plans every few steps searches in some of them only."
 )
 
 

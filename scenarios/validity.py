@@ -123,11 +123,13 @@ def why_invalid(realised: Sequence[Realised], rollout: Rollout, config: Validity
     event = first_event(np.maximum(rollout.collision, rollout.off_road), THRESHOLD)
     judged = slice(0, len(rollout.collision) if event is None else event + 1)
     if config.pictures:
-        trust = rollout.trust
-        lost = _stays(trust[judged] < config.min_trust, max(round(LOST_AFTER / rollout.dt), 1))
+        doubted = rollout.trust[judged] < config.min_trust
+        doubted[0] = False  # the start clip's picture
+        lost = _stays(doubted, max(round(LOST_AFTER / rollout.dt), 1))
         if lost.any():
             at = _first(lost)
-            return f"trust lost: below {config.min_trust:g} for {LOST_AFTER:g} s, {trust[at]:.2f} at step {at}"
+            said = f"below {config.min_trust:g} for {LOST_AFTER:g} s, {rollout.trust[at]:.2f} at step {at}"
+            return f"trust lost: {said}"
         return ""
     unknown = ~rollout.scenes.lane_valid[judged, LaneColumn.LATERAL_OFFSET]
     if event is not None:  # on its way off the road the ego leaves its lane just before

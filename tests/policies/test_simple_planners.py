@@ -127,14 +127,16 @@ def test_decisions_are_timed_and_model_steps_counted_from_reset_to_reset():
             return super().act(frame, info)
 
     timed = TimedPolicy(Searching())
-    for num in (3, 2):
+    for num, num_counted in ((3, 2), (2, 2)):  # the first decision of all warms up
         timed.reset(ENV, 0)  # pyright: ignore[reportArgumentType]
         for _ in range(num):
             timed.act(FRAME, {})
-        assert (len(timed.wall_seconds), timed.model_steps) == (num, 30 * num)
+        assert (len(timed.wall_seconds), len(timed.cpu_seconds)) == (num_counted, num_counted)
+        assert timed.model_steps == 30 * num_counted
     plain = TimedPolicy(ConstantPolicy())
     plain.reset(ENV, 0)  # pyright: ignore[reportArgumentType]
-    plain.act(FRAME, {})
+    for _ in range(2):
+        plain.act(FRAME, {})
     assert plain.model_steps == 0
     assert plain.cpu_seconds[0] >= 0
     assert plain.wall_seconds[0] > 0

@@ -81,6 +81,27 @@ def test_trust_is_lost_where_pictures_are_used_and_only_if_it_stays_low(driven):
     assert (result.verdict, result.failed, result.min_trust) == ("INVALID", False, 0.2)
 
 
+def test_trust_in_the_start_clips_picture_never_counts(driven):
+    case, rollout = driven
+    trust = np.full(len(rollout.collision), 0.9)
+    poisoned = trust.copy()
+    poisoned[0] = 0.0
+    clean, other = (measure(case, replace(rollout, trust=values), PICTURES) for values in (trust, poisoned))
+    assert clean.min_trust == 0.9
+    assert replace(other, digest="") == replace(clean, digest="")
+    poisoned[1:5] = 0.2  # with the clip's these would be 0.5 s
+    assert why(case, replace(rollout, trust=poisoned), PICTURES) == ""
+    frames = np.zeros((len(trust), 2, 2, 3), np.uint8)
+    kept = [
+        score_drive(
+            "learned", "lane_follower", case, replace(rollout, trust=np.append(first, trust[1:]), frames=frames), 9
+        )
+        for first in (0.0, 0.9)
+    ]
+    assert kept[0] == kept[1]
+    assert (kept[0].lowest_trust, kept[0].mean_trust) == (0.9, pytest.approx(0.9))
+
+
 def test_what_follows_the_end_does_not_count(driven):
     """A collision ends a drive: trust that is lost with it takes nothing back."""
     case, rollout = driven

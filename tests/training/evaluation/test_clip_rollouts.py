@@ -86,6 +86,23 @@ def test_a_world_model_is_held_against_repeating(pair, capsys):
         WorldModelBenchmark(*pair, [])  # type: ignore[arg-type]
 
 
+def test_frames_of_the_context_enter_no_score(pair, monkeypatch):
+    """The context is white and all that follows black; and what is decoded of the context is no number."""
+    frames = torch.cat([torch.ones_like(CLIPS["frames"][:, :2]), -torch.ones_like(CLIPS["frames"][:, 2:])], dim=1)
+    items = [{"frames": frames[k], "controls": CLIPS["controls"][k]} for k in range(len(frames))]
+    benchmark = WorldModelBenchmark(*pair, items, context_length=2, batch_size=3)  # type: ignore[arg-type]
+    clean = benchmark.run()
+    assert clean["repeating"]["mse"] == 1.0
+    decode = pair[1].decode
+
+    def decode_context_badly(latents, stream=None):
+        made = decode(latents, stream)
+        return torch.full_like(made, torch.nan) if latents.shape[2] == 2 else made
+
+    monkeypatch.setattr(pair[1], "decode", decode_context_badly)
+    assert benchmark.run() == clean
+
+
 def test_performance_is_of_the_models_that_were_given(pair, capsys):
     found = PerformanceBenchmark(*pair, context_length=1, num_frames=2, repeats=1).run()
     assert found["student_parameters"] == sum(p.numel() for p in pair[0].parameters())

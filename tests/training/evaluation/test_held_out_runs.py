@@ -1,15 +1,18 @@
 """Held-out drives are driven again in every mode, kept, and taken up again; with a world of random weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from known_drives import car_in_a_street
 from tiny_model import random_model
+from tqdm import tqdm
 
+from training.evaluation.held_out import held_out_drive
 from training.evaluation.held_out_runs import HeldOutRuns
 from training.evaluation.measures import Instruments
-from training.evaluation.modes import ABLATIONS, LIVE, REPLAYED, ablated
+from training.evaluation.modes import ABLATIONS, LIVE, REPLAYED, ablated, drive_again
 from training.evaluation.yardstick import load_yardstick
 from worldsim.world_model import WorldModel
 
@@ -51,6 +54,26 @@ def test_drives_are_measured_once_and_filmed(tmp_path: Path, monkeypatch: pytest
     assert np.array_equal(again[1][0].psnr, made[0].psnr)
     with pytest.raises(BaseException, match="driven again"):
         runs_of(model, tmp_path, "another model").run(REPLAYED, 3)
+
+
+def test_frames_of_the_context_enter_no_measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is measured is what steps made; and measures of the same pictures after another context are the same."""
+    model, made = random_model(), []
+    step = model.step
+    monkeypatch.setattr(model, "step", lambda *args, **kwargs: made.append(step(*args, **kwargs)) or made[-1])
+    runs = runs_of(model, tmp_path)
+    drive = held_out_drive(runs.store, 10, model.config.num_context, 12)
+    frames, vehicles = drive_again(model, [drive], [10], REPLAYED, tqdm(disable=True))
+    assert np.array_equal(frames[0], np.concatenate([prediction.frames for _, prediction in made]))
+
+    poisoned = replace(drive, clip=replace(drive.clip, frames=np.zeros_like(drive.clip.frames)))
+    for first, second in (
+        [runs.instruments.measure_made(one, frames[0], vehicles[0]) for one in (drive, poisoned)],
+        [runs.instruments.measure_truth(one) for one in (drive, poisoned)],
+    ):
+        for name in ("statistics", "features", "views", "psnr", "pose_error"):
+            assert np.array_equal(getattr(first, name, 0), getattr(second, name, 0)), name
+        assert np.array_equal(first.readings.scenes, second.readings.scenes)
 
 
 def test_modes_make_other_pictures_of_the_same_drive(tmp_path: Path) -> None:

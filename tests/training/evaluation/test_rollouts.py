@@ -26,6 +26,19 @@ def test_rollouts_stand_beside_the_frames_they_are_held_against() -> None:
     assert r.signals.shape == (2, 6, len(FULL_SIGNALS))
 
 
+def test_what_happened_in_the_context_is_no_truth_of_a_rollout() -> None:
+    clean, poisoned = turning_car(40), turning_car(40)
+    positions = np.array([20])
+    for name in ("collision", "off_road"):
+        getattr(poisoned.rows, name)[:21] = 1.0
+    ours, other = (
+        roll_out_recorded(random_model(), store, positions, 6, 1)  # type: ignore[arg-type]
+        for store in (clean, poisoned)
+    )
+    np.testing.assert_equal(event_scores(ours, 0.1), event_scores(other, 0.1))
+    assert np.array_equal(ours.errors, other.errors)
+
+
 def rollouts(ours: SceneState, truth: SceneState) -> Rollouts:
     n, t = truth.command.shape
     zeros = np.zeros((n, t))
