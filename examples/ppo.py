@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 import drivedit  # registers the env ids
 from envs.features import MIRRORED, NUM_FEATURES, features_of_state
+from policies.fair_start import is_fair_start
 from worldsim.datatypes.scene import LaneColumn
 
 DEFAULT_OUT = Path("runs/ppo")
@@ -194,9 +195,10 @@ class Collector:
     def __init__(self, envs: gymnasium.vector.VectorEnv, config: PPOConfig) -> None:
         self.envs, self.config = envs, config
         self.num_steps = envs.num_envs * config.rollout_length
-        self.now, _ = envs.reset(seed=config.seed)
+        self.now, infos = envs.reset(seed=config.seed)
         self.ended = np.zeros(envs.num_envs, bool)
         self.tally = Tally(envs.num_envs)
+        self.tally.begin(infos)
 
     @torch.no_grad()
     def collect(self, agent: Agent) -> Batch:
@@ -255,12 +257,18 @@ class Tally:
         self.rows: list[tuple[float, bool]] = []
         self.offsets: list[float] = []
         self.speeds: list[float] = []
+        self.fair = np.ones(num_envs, bool)
+
+    def begin(self, infos: dict[str, Any], begun: np.ndarray | bool = True) -> None:
+        """Episodes begin with these infos where `begun`: those that do so off the road or in contact never count."""
+        self.fair = np.where(begun, is_fair_start(infos["collision"], infos["off_road"]), self.fair)
 
     def add(
         self, reward: np.ndarray, infos: dict[str, Any], terminated: np.ndarray, truncated: np.ndarray, real: np.ndarray
     ) -> None:
         """Count a step of all envs; `real` marks the envs that were not just reset."""
-        scene = drivedit.SceneState.from_vector(infos["scene"])
+        self.begin(infos, ~real)
+        scene, real = drivedit.SceneState.from_vector(infos["scene"]), real & self.fair
         self.returns += np.where(real, reward, 0.0)
         self.offsets += np.abs(scene.lateral_offset[real & scene.lane_valid[:, LaneColumn.LATERAL_OFFSET]]).tolist()
         self.speeds += scene.speed[real].tolist()
@@ -324,6 +332,7 @@ def score(drive: Drive, seconds: float) -> dict[str, float]:
 def run(envs: gymnasium.vector.VectorEnv, drive: Drive, tally: Tally, options: dict[str, Any] | None = None) -> None:
     """One episode of each env, from seed 0 on; closes them."""
     _, infos = envs.reset(seed=0, options=options)
+    tally.begin(infos)
     ended = np.zeros(envs.num_envs, bool)
     while not ended.all():
         _, reward, terminated, truncated, infos = envs.step(drive(infos["scene"]))

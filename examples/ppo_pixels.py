@@ -36,6 +36,7 @@ from torch.distributions import Normal
 from torch.nn import functional as F
 
 from policies.drive import drive
+from policies.fair_start import why_no_start
 from policies.pixels.catalogue import PIXEL_PLANNERS
 from policies.pixels.network import ACCELERATION_UNIT, HIDDEN_WIDTH, Intention, PixelNetwork
 from policies.pixels.planner import PixelPlanner
@@ -267,6 +268,7 @@ class PixelCollector:
 
     def _begin(self, agent: Agent) -> Sight:
         frames, infos = self.envs.reset(seed=self.config.seed)
+        self.tally.begin(infos)
         return self._look(agent, frames, infos, np.ones(self.envs.num_envs, bool))
 
     def _step(self, agent: Agent, now: Sight, corrections: np.ndarray) -> tuple[Sight, np.ndarray]:
@@ -318,8 +320,15 @@ class DriveScore(NamedTuple):
 
 
 def score_drive(env: gymnasium.Env, policy: Policy, town: int, seed: int) -> DriveScore:
-    """Let a policy drive in a town of the reference world until the env ends."""
+    """Let a policy drive in a town of the reference world until the env ends.
+
+    Raises:
+        ValueError: the drive begins off the road or in contact.
+    """
     rollout = drive(env, policy, seed, {"town": town})
+    unfair = why_no_start(rollout.collision[0], rollout.off_road[0])
+    if unfair:
+        raise ValueError(f"town {town}, seed {seed}: {unfair}")
     return DriveScore(
         town=town,
         seed=seed,

@@ -13,6 +13,7 @@ import numpy as np
 
 from envs.carla.leaderboard_routes import RouteError
 from policies.drive import Rollout
+from policies.fair_start import why_no_start
 from policies.policy import Policy, is_memoryless
 from policies.policy_error import PolicyError
 from scenarios.case_runner import CaseRunner
@@ -26,7 +27,7 @@ from scenarios.metrics.signal_violations import SignalViolations
 from scenarios.rollout_files import digest_rollout
 from scenarios.scenario import Case
 from scenarios.start_clips import InvalidStartError
-from scenarios.validity import Realised, ValidityConfig, realised_parameters, why_invalid, why_no_start, why_unusable
+from scenarios.validity import Realised, ValidityConfig, realised_parameters, why_invalid, why_unusable
 
 CaseVerdict = Literal["PASS", "FAIL", "INVALID"]
 BROKEN = "policy_error"
@@ -326,7 +327,7 @@ def measure(
     criteria = case.criteria.judge(rollout)
     broken = [criterion.name for criterion in criteria if not criterion.met]
     realised = realised_parameters(case, rollout)
-    reason = why_no_start(rollout)
+    reason = why_no_start(rollout.collision[0], rollout.off_road[0])
     if validity is not None and not reason:
         reason = why_invalid(realised, rollout, validity)
     event = first_event(np.maximum(rollout.collision, rollout.off_road))

@@ -50,9 +50,9 @@ def compare_recovery(drives: Mapping[tuple, Drive], planners: Sequence[str], cas
     """
     table: dict[Side, np.ndarray] = {
         world: np.array(
-            [[drives[(world, p, case.scenario, case.seed)].recovery_time for case in cases] for p in planners],
+            [[_valid_time(drives[(world, p, case.scenario, case.seed)]) for case in cases] for p in planners],
             np.float64,
-        ).reshape(len(planners), len(cases))  # None, for who was not pushed, is NaN here
+        ).reshape(len(planners), len(cases))  # None is NaN here
         for world in SIDES
     }
     kept = np.logical_and.reduce([np.isfinite(times).all(axis=0) for times in table.values()])
@@ -64,6 +64,11 @@ def compare_recovery(drives: Mapping[tuple, Drive], planners: Sequence[str], cas
         times={world: times[:, kept].mean(axis=1) for world, times in table.items()},
         recovered={world: (times[:, kept] < LONGEST).mean(axis=1) for world, times in table.items()},
     )
+
+
+def _valid_time(drive: Drive) -> float | None:
+    """A drive's recovery time; None of who was not pushed, or whose drive does not count."""
+    return drive.recovery_time if drive.valid else None
 
 
 def recovery_content(recovery: Recovery) -> dict[str, Any]:

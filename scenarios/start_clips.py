@@ -15,7 +15,7 @@ import gymnasium
 from envs.carla.leaderboard_routes import RouteError
 from envs.disk_cache import DiskCache, digest_of
 from envs.serialization import StateCodec
-from scenarios.metrics.collision import THRESHOLD
+from policies.fair_start import is_fair_start
 from scenarios.report import code_digest, files_digest
 from scenarios.scenario import Case
 from worldsim.datatypes.known_road_users import KnownRoadUsers
@@ -120,7 +120,7 @@ def begin_case(env: gymnasium.Env, case: Case, options: Mapping[str, Any]) -> tu
         raise
     except ValueError as error:
         raise InvalidStartError(f"{case.scenario} seed {case.seed}: {error}") from error
-    if max(info["collision"], info["off_road"]) > THRESHOLD:
+    if not is_fair_start(info["collision"], info["off_road"]):
         raise InvalidStartError(f"{case.scenario} seed {case.seed}: the start is in a collision or off the road")
     return observation, info
 

@@ -93,14 +93,6 @@ def why_unusable(rollout: Rollout) -> str:
     return ""
 
 
-def why_no_start(rollout: Rollout) -> str:
-    """Why a drive cannot be its policy's: it begins in contact or off the road; "" where it does not."""
-    for name, event in (("in contact with something", rollout.collision), ("off the road", rollout.off_road)):
-        if event[0] > THRESHOLD:
-            return f"no fair start: it begins {name} ({event[0]:.2f} at step 0)"
-    return ""
-
-
 def why_invalid(realised: Sequence[Realised], rollout: Rollout, config: ValidityConfig) -> str:
     """Why a drive says nothing about its policy; "" where it does.
 

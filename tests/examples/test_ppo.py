@@ -63,12 +63,27 @@ def test_advantages_stop_at_ends_and_look_beyond_truncation(ppo):
 
 
 def test_episodes_one_after_the_other_are_tallied_each_by_itself(ppo):
-    tally, info = ppo.Tally(1), {"scene": np.zeros((1, 137), np.float32), "route_done": np.array([False])}
+    tally, info = ppo.Tally(1), info_of_one()
     no, yes = np.array([False]), np.array([True])
     for ended in (no, yes, no, yes):
         tally.add(np.array([1.0]), info, ended, no, yes)
     found = tally.read()
     assert (found["return"], found["episodes"], found["infractions"]) == (2.0, 2.0, 1.0)
+
+
+def info_of_one(off_road: float = 0.0):
+    zeros, no = np.zeros(1), np.array([False])
+    return {"scene": np.zeros((1, 137)), "route_done": no, "collision": zeros, "off_road": zeros + off_road}
+
+
+def test_an_episode_that_begins_off_the_road_is_in_no_mean(ppo):
+    tally, no, yes = ppo.Tally(1), np.array([False]), np.array([True])
+    tally.begin(info_of_one(off_road=1.0))
+    tally.add(np.array([-9.0]), info_of_one(off_road=1.0), yes, no, yes)
+    tally.add(np.array([0.0]), info_of_one(), no, no, no)  # begins anew, on the road
+    tally.add(np.array([2.0]), info_of_one(), no, yes, yes)
+    found = tally.read()
+    assert (found["return"], found["episodes"], found["infractions"]) == (2.0, 1.0, 0.0)
 
 
 class EndingEnvs:
@@ -80,12 +95,12 @@ class EndingEnvs:
         self.terminated, self.k = terminated, 0
 
     def reset(self, *, seed):
-        return np.zeros((1, 19), np.float32), {}
+        return np.zeros((1, 19), np.float32), info_of_one()
 
     def step(self, actions):
         self.k += 1
         end, reset = self.k == 2, self.k == 3
-        info = {"scene": np.zeros((1, 137), np.float32), "route_done": np.array([False])}
+        info = info_of_one()
         flags = np.array([end and self.terminated]), np.array([end and not self.terminated])
         return np.zeros((1, 19), np.float32), np.array([0.0 if reset else 1.0]), *flags, info
 

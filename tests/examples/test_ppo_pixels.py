@@ -222,7 +222,8 @@ class SteeredEnvs:
     def _answer(self):
         scene = SceneState.empty((16,))
         scene.ego[:, EgoColumn.SPEED] = 5.0
-        info = {"scene": scene.to_vector(), "route_done": np.zeros(16, bool)}
+        zeros = np.zeros(16)
+        info = {"scene": scene.to_vector(), "route_done": zeros > 0, "collision": zeros, "off_road": zeros}
         return np.zeros((16, *FRAME_SIZE, 3), np.uint8), info
 
     def reset(self, *, seed):
@@ -246,7 +247,9 @@ class EndingEnvs:
     def _answer(self):
         scene = SceneState.empty()
         scene.ego[EgoColumn.SPEED] = 5.0
-        info = {"scene": scene.to_vector()[None], "route_done": np.array([self.k == 3 and self.end == "route"])}
+        at_end = np.array([self.k == 3 and self.end == "route"])
+        zeros = np.zeros(1)
+        info = {"scene": scene.to_vector()[None], "route_done": at_end, "collision": zeros, "off_road": zeros}
         return np.full((1, *FRAME_SIZE, 3), 40 * self.k, np.uint8), info
 
     def reset(self, *, seed):

@@ -43,3 +43,15 @@ def test_starts_count_at_which_all_were_pushed_in_both_worlds() -> None:
     assert recovery_rows(recovery)[1] == ["bad", "5.00 s", "4.50 s", "0%", "50%", "0.90"]
     assert recovery_content(recovery)["planners"]["good"]["recovered"] == {"road": 1.0, "learned": 1.0}
     assert compare_recovery(drives, ("good", "bad"), cases[1:2]) is None
+
+
+def test_a_drive_that_does_not_count_is_in_no_mean_time() -> None:
+    cases = [SCENARIOS[SCENARIO].draw(seed) for seed in range(2)]
+    drives = [
+        Drive(world=world, planner="good", scenario=SCENARIO, seed=case.seed, outcome=outcome, recovery_time=time)
+        for world in SIDES
+        for case, outcome, time in zip(cases, ("passed", "invalid"), (1.0, 4.0), strict=True)
+    ]
+    recovery = compare_recovery({drive.key: drive for drive in drives}, ("good",), cases)
+    assert recovery is not None
+    assert (recovery.num_starts, recovery.times["road"].tolist()) == (1, [1.0])

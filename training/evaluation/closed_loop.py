@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from policies.fair_start import is_fair_start
 from policies.rule_based import LaneFollower
 from training.evaluation.rollouts import over_time
 from worldsim.datatypes.scene import SceneState, control_from_action
@@ -38,6 +39,16 @@ def follow_lane(
         state, prediction = model.step(state, control_from_action(driver.actions(scene)))
         scene = prediction.scene
         yield state, prediction
+
+
+def fair_clips(model: WorldModel, clips: Sequence[StartClip]) -> list[StartClip]:
+    """Those of the clips that begin on the road and in contact with nothing."""
+    answers = (model.read(model.begin([clip], [0], pictures=False)) for clip in clips)
+    return [
+        clip
+        for clip, answer in zip(clips, answers, strict=True)
+        if is_fair_start(answer.collision, answer.off_road).all()
+    ]
 
 
 def drive_closed_loop(model: WorldModel, clips: Sequence[StartClip], num_steps: int) -> ClosedLoopDrives:

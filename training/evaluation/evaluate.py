@@ -16,7 +16,7 @@ from training.data import lerobot_layout as layout
 from training.data.frame_store import FrameStore
 from training.data.rollouts import RolloutDataset
 from training.data.starts import choose_starts, episode_at
-from training.evaluation.closed_loop import drive_closed_loop, violation_scores
+from training.evaluation.closed_loop import drive_closed_loop, fair_clips, violation_scores
 from training.evaluation.films import write_sheet
 from training.evaluation.held_out import choose_long_starts, steps_ahead
 from training.evaluation.held_out_runs import HeldOutRuns
@@ -72,7 +72,7 @@ class EvaluateConfig:
             memory and without layout.
         loops: drives around a block in as many of the recorded towns, with and without memory.
         closed_loop_starts: start clips of the checkpoint from which the lane follower drives closed loop, for lights
-            and stop signs; starts without a route are left out.
+            and stop signs; starts without a route, off the road or in contact are left out.
         realism_starts: recorded starts from which road users are rolled out, in the learned world, in the reference
             world where it can make the recorded drive again, and at constant velocity, and scored for realism; 24 of
             them with 16 rollouts each take about 40 s.
@@ -318,18 +318,19 @@ def _roll_out(model: WorldModel, store: FrameStore, config: EvaluateConfig) -> d
 def _watch_traffic(model: WorldModel, store: FrameStore, config: EvaluateConfig) -> dict:
     """Collisions and long waits of road users in towns of the recording, and on endless drives from start clips."""
     towns = [town for town in np.unique(store.towns).tolist() if town >= 0]
-    clips = _clips_with_routes(config)[: config.traffic_starts]
+    clips = _usable_clips(model, config)[: config.traffic_starts]
     return score_traffic(model, towns[: config.traffic_starts], clips, config.traffic_minutes)
 
 
-def _clips_with_routes(config: EvaluateConfig) -> list[StartClip]:
-    """The checkpoint's start clips that have a route."""
-    return [clip for clip in load_starts(config.checkpoint_folder / STARTS_NAME) if len(clip.route) > 1]
+def _usable_clips(model: WorldModel, config: EvaluateConfig) -> list[StartClip]:
+    """The checkpoint's start clips that have a route and are fair."""
+    clips = load_starts(config.checkpoint_folder / STARTS_NAME)
+    return fair_clips(model, [clip for clip in clips if len(clip.route) > 1])
 
 
 def _drive_closed_loop(model: WorldModel, config: EvaluateConfig) -> dict:
-    """Scores of closed-loop drives from start clips that have a route; nothing if none has."""
-    starts = _clips_with_routes(config)
+    """Scores of closed-loop drives from start clips that can be used; nothing if none can."""
+    starts = _usable_clips(model, config)
     if not starts:
         return {}
     rng = np.random.default_rng(config.seed)

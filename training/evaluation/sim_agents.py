@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from envs.road.config import RoadWorldConfig
 from envs.road.road_world import RoadWorld
+from policies.fair_start import is_fair_start
 from training.data.camera_scenes import CameraScenes
 from training.data.frame_store import FrameStore
 from training.data.starts import clip_at, episode_at
@@ -231,7 +232,7 @@ def _recreate(start: RealismStart) -> RoadWorld | None:
 
 
 def choose_realism_starts(store: FrameStore, num: int, num_context: int, num_steps: int, seed: int) -> list[int]:
-    """Positions [num] of starts after which the ego hits nothing, spread over the towns."""
+    """Positions [num] of starts on the road after which the ego hits nothing, spread over the towns."""
     rng = np.random.default_rng(seed)
     rows, known = store.rows, known_of(store.rows.valid)
     usable = []
@@ -239,6 +240,7 @@ def choose_realism_starts(store: FrameStore, num: int, num_context: int, num_ste
         ahead = slice(position, position + num_steps + 1)
         last = position + num_steps
         inside = last < len(store) and episode_at(store, position) == episode_at(store, last)
+        inside = inside and bool(is_fair_start(rows.collision[position], rows.off_road[position]))
         if inside and known.motion[ahead].all() and (rows.collision[ahead] <= 0.5).all() and position not in usable:
             usable.append(position)
     return usable[:num]

@@ -43,13 +43,15 @@ LANE_TRIES = 20
 
 
 class TrafficWatch:
-    """Counts who collides, and who waits how long, in one drive. Pedestrians count where a vehicle touches them."""
+    """Counts who collides, and who waits how long, in one drive. Pedestrians count where a vehicle touches them; those
+    who touch each other when the drive begins do not."""
 
     def __init__(self) -> None:
         self.vehicle_seconds = 0.0
         self.hits: set[tuple[int, int]] = set()
         self.longest_waits: dict[int, float] = {}
         self._waits: dict[int, float] = {}
+        self._begun_in_contact: set[tuple[int, int]] | None = None
 
     def see(self, ids: Sequence[int], kinds: np.ndarray, boxes: np.ndarray, speeds: np.ndarray, seconds: float) -> None:
         """Look at everybody.
@@ -68,9 +70,10 @@ class TrafficWatch:
             self.longest_waits[number] = max(self.longest_waits.get(number, 0.0), self._waits[number])
 
         touch = np.triu(separation(boxes[:, None], boxes[None]) < TOUCH, 1) & (is_vehicle[:, None] | is_vehicle)
-        for a, b in zip(*np.nonzero(touch), strict=True):
-            first, second = sorted((ids[a], ids[b]))
-            self.hits.add((first, second))
+        pairs = {(min(ids[a], ids[b]), max(ids[a], ids[b])) for a, b in zip(*np.nonzero(touch), strict=True)}
+        if self._begun_in_contact is None:
+            self._begun_in_contact = pairs
+        self.hits |= pairs - self._begun_in_contact
 
 
 def traffic_scores(watches: Sequence[TrafficWatch], minutes: float) -> dict:

@@ -8,7 +8,7 @@ from known_drives import turning_car
 from tiny_model import random_clip, random_model
 
 from training.data.validity import known_of
-from training.evaluation.closed_loop import drive_closed_loop
+from training.evaluation.closed_loop import drive_closed_loop, fair_clips
 from training.evaluation.metrics import event_scores, tracked_scores, trust_scores
 from training.evaluation.rollouts import Rollouts, roll_out_recorded
 from worldsim.datatypes.scene import SceneState
@@ -98,6 +98,15 @@ def test_each_trust_is_scored_by_the_signals_it_weighs() -> None:
     assert trust_scores(r, full)["auroc"] == 1.0
     assert trust_scores(r, full)["mean_of_worst"] < trust_scores(r, full)["mean_of_others"]
     assert 0 < trust_scores(r, free)["auroc"] < 1.0
+
+
+def test_clips_that_begin_in_contact_or_off_the_road_are_left_out() -> None:
+    fair = random_clip()
+    touched, route = fair.scenes.copy(), fair.route.copy()
+    touched.objects[:, 0, 0] = 2.0
+    route[:, 1] += 30.0
+    clips = [replace(fair, scenes=touched), fair, replace(fair, route=route)]
+    assert fair_clips(random_model(), clips) == [fair]
 
 
 def test_closed_loop_drives_answer_to_their_driver() -> None:

@@ -110,9 +110,10 @@ def test_starts_leave_room_and_hit_nothing(store: FrameStore) -> None:
     chosen = choose_realism_starts(store, 3, 8, NUM_STEPS, 0)
     assert len(set(chosen)) == len(chosen) > 0
     assert max(chosen) + NUM_STEPS < len(store)
-    hit = store.rows.collision.copy()
-    try:
-        store.rows.collision[:] = 1.0
-        assert choose_realism_starts(store, 3, 8, NUM_STEPS, 0) == []
-    finally:
-        store.rows.collision[:] = hit
+    for events in (store.rows.collision, store.rows.off_road):
+        before = events.copy()
+        try:
+            events[:] = 1.0
+            assert choose_realism_starts(store, 3, 8, NUM_STEPS, 0) == []
+        finally:
+            events[:] = before

@@ -30,6 +30,13 @@ def test_two_that_touch_have_collided_once_and_pedestrians_among_themselves_neve
     assert set(watch.longest_waits) == {3, 7}  # a cone waits for nobody
 
 
+def test_those_who_begin_in_contact_have_not_collided() -> None:
+    watch = TrafficWatch()
+    for x in (3.0, 6.0, 3.0):
+        look(watch, x, 2.0)
+    assert watch.hits == set()
+
+
 def test_only_standing_without_a_break_is_a_long_wait() -> None:
     watch = TrafficWatch()
     for k in range(7):
