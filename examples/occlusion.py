@@ -117,17 +117,17 @@ def summarize(outcomes: list[Outcome]) -> str:
     seen = [one.seen_at for one in valid if one.seen_at is not None]
     ttc = [one.result.min_ttc for one in valid if one.result.min_ttc is not None]
     hits = [one.result.impact_speed for one in valid if one.result.impact_speed is not None]
-    times = f"{np.mean(seen):.2f} s" if seen else "never"
-    speed = f"{np.mean(hits):.1f} m/s" if hits else "–"
+    times = f"{np.mean(seen):.2f} s of {len(seen)}" if seen else "never"
+    speed = f"{np.mean(hits):.1f} m/s of {len(hits)}" if hits else "–"
     invalid = len(outcomes) - len(valid)
-    least = f"{np.mean(ttc):.2f} s" if ttc else "–"
-    return f"{len(valid):5d} {invalid:7d} {times:>10} {least:>10} {len(hits):10d} {speed:>10}"
+    least = f"{np.mean(ttc):.2f} s of {len(ttc)}" if ttc else "–"
+    return f"{len(valid):5d} {invalid:7d} {times:>14} {least:>14} {len(hits):10d} {speed:>14}"
 
 
 def main(config: OcclusionConfig) -> dict[tuple[str, bool], list[Outcome]]:
     """Drive everything and print the table."""
-    columns = f"{'valid':>5} {'invalid':>7} {'first seen':>10} {'least TTC':>10} {'collisions':>10} {'impact':>10}"
-    print(f"{'world':8} {'truck':6} {columns}")
+    columns = f"{'valid':>5} {'invalid':>7} {'first seen':>14} {'least TTC':>14} {'collisions':>10} {'impact':>14}"
+    print(f"means, seeds 0..{config.num_seeds - 1}\n{'world':8} {'truck':6} {columns}")
     found: dict[tuple[str, bool], list[Outcome]] = {}
     for world in config.worlds:
         for truck in (False, True):

@@ -278,7 +278,8 @@ class Tally:
 
     def read(self) -> dict[str, float]:
         """Means over the episodes and steps since the last reading."""
-        means = {"episodes": float(len(self.rows)), "offset": _mean(self.offsets), "speed": _mean(self.speeds)}
+        means = {"episodes": float(len(self.rows)), "steps": float(len(self.speeds))}
+        means |= {"offset": _mean(self.offsets), "speed": _mean(self.speeds)}
         means["return"] = _mean([episode_return for episode_return, _ in self.rows])
         means["infractions"] = _mean([infraction for _, infraction in self.rows])
         self.rows, self.offsets, self.speeds = [], [], []

@@ -128,7 +128,8 @@ def summarize(scores: dict[str, list[DriveScore]]) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     returns = {name: np.array([drive.episode_return for drive in drives]) for name, drives in scores.items()}
     faults = {name: np.array([drive.num_infractions for drive in drives]) for name, drives in scores.items()}
-    report: dict[str, Any] = {"num_drives": len(returns[EXPERT]), "policies": {}}
+    starts = [(drive.town, drive.seed) for drive in scores[EXPERT]]
+    report: dict[str, Any] = {"num_drives": len(starts), "towns_and_seeds": starts, "policies": {}}
     for name, drives in scores.items():
         report["policies"][name] = {
             "return": asdict(bootstrap_mean(returns[name], rng)),

@@ -18,7 +18,7 @@ from scenarios.fidelity_trust import TrustComparison, print_trust, trust_content
 from scenarios.fidelity_worlds import WorldAgreement, compare_worlds, print_worlds, worlds_content, worlds_section
 from scenarios.plots import agreement_figure
 from scenarios.recovery import Recovery, print_recovery, recovery_content, recovery_section
-from scenarios.report import Figure, Page, Section, Stat, Table, write_json, write_page
+from scenarios.report import Figure, Page, Section, Stat, Table, seed_ranges, write_json, write_page
 from scenarios.scenario import Case
 from scenarios.statistics import Agreement, Interval, agreement, bootstrap_mean, optimistic_bias
 
@@ -78,6 +78,10 @@ class Comparison:
     def num_places(self) -> int:
         """Towns, or maps, in which the starts lie."""
         return len({case.town if case.map is None else case.map.digest for case in self.cases})
+
+    def num_starts(self, scenario: str) -> int:
+        """That are of one scenario."""
+        return sum(case.scenario == scenario for case in self.cases)
 
     @property
     def same_ends(self) -> float:
@@ -167,7 +171,8 @@ def print_comparison(comparison: Comparison) -> None:
         print(f"{comparison.planners[k]:<22}{means['road'][k]:>10.3f}{means['learned'][k]:>10.3f}")
     a = comparison.agreement
     print(
-        f"\n{len(comparison.planners)} planners, {len(comparison.cases)} paired starts: "
+        f"\n{len(comparison.planners)} planners, mean scores over {len(comparison.cases)} paired starts, seeds "
+        f"{seed_ranges(sorted({case.seed for case in comparison.cases}))}: "
         f"Spearman {a.spearman.text()}, Kendall {a.kendall.text()}, Pearson {a.pearson.text()}, "
         f"MMRV {a.mmrv.text('.3f')}"
     )
@@ -209,7 +214,10 @@ def write_comparison(
         "num_places": comparison.num_places,
         "scenarios": dict(Counter(case.scenario for case in comparison.cases)),
         "agreement": _finite(comparison.agreement),
-        "by_scenario": {name: _finite(part) for name, part in comparison.by_scenario.items()},
+        "by_scenario": {
+            name: {"num_starts": comparison.num_starts(name), **_finite(part)}
+            for name, part in comparison.by_scenario.items()
+        },
         "bias": asdict(comparison.bias),
         "same_ends": comparison.same_ends,
         "crashes_found": comparison.crashes_found,
@@ -248,10 +256,17 @@ def _page(comparison: Comparison, means: Mapping[Side, np.ndarray], provenance: 
             Stat(value=f"{comparison.bias.estimate:+.3f}", label="mean score, learned minus reference"),
         ],
         summary=Table(
-            header=["planner", "mean score, reference world", "mean score, learned world", "learned minus reference"],
+            header=[
+                "planner",
+                "starts",
+                "mean score, reference world",
+                "mean score, learned world",
+                "learned minus reference",
+            ],
             rows=[
                 [
                     names[k],
+                    str(len(comparison.cases)),
                     *(f"{means[world][k]:.3f}" for world in SIDES),
                     comparison.bias_by_planner[k].text("+.3f"),
                 ]
@@ -290,13 +305,19 @@ def _scores_section(comparison: Comparison, names: Sequence[str]) -> Section:
 
 def _scenario_section(comparison: Comparison) -> Section:
     rows = [
-        [SCENARIOS[name].title, part.spearman.text(), part.pearson.text(), f"{part.mmrv.estimate:.3f}"]
+        [
+            SCENARIOS[name].title,
+            str(comparison.num_starts(name)),
+            part.spearman.text(),
+            part.pearson.text(),
+            f"{part.mmrv.estimate:.3f}",
+        ]
         for name, part in comparison.by_scenario.items()
     ]
     return Section(
         title="By scenario",
         text="Agreement over the starts of one scenario. Fewer starts, so wider intervals.",
-        table=Table(header=["scenario", "Spearman", "Pearson", "MMRV"], rows=rows),
+        table=Table(header=["scenario", "starts", "Spearman", "Pearson", "MMRV"], rows=rows),
     )
 
 

@@ -150,8 +150,8 @@ def bench_planners(config: BenchPlannersConfig) -> int:
 
         wanted = {(case.scenario, case.seed) for case in cases}
         kept = [d for d in log.drives.values() if d.world in config.worlds and (d.scenario, d.seed) in wanted]
-        bench = Bench(planners=planners, worlds=config.worlds, num_starts=len(cases), drives=kept)
         seeds = sorted(case.seed for case in cases)
+        bench = Bench(planners=planners, worlds=config.worlds, seeds=seeds, drives=kept)
         facts = provenance(checkpoint=config.checkpoint or DEFAULT_CHECKPOINT, seeds=seeds, maps=maps)
         write_bench(config.out, bench, asdict(config), facts)
     print_bench(bench)

@@ -13,7 +13,7 @@ from envs.worlds import WORLDS
 from scenarios.case_results import BROKEN
 from scenarios.planner_bench_drives import PlannerDrive
 from scenarios.plots import effort_figure, overoptimisation_figure
-from scenarios.report import Figure, Page, Section, Stat, Table, write_json, write_page
+from scenarios.report import Figure, Page, Section, Stat, Table, seed_ranges, write_json, write_page
 from scenarios.statistics import Interval, bootstrap_mean, clopper_pearson
 from worldsim.atomic_files import atomic_path
 
@@ -29,6 +29,7 @@ HEADER = (
     "off road",
     "progress [m]",
     "reward [1/s]",
+    "decisions",
     "ms a decision",
     "CPU ms",
     "model steps",
@@ -49,14 +50,19 @@ class Bench:
     Args:
         planners: names, in the order asked for.
         worlds: names.
-        num_starts: from which each planner drove in each world.
+        seeds: of the starts from which each planner drove in each world.
         drives: all of them.
     """
 
     planners: Sequence[str]
     worlds: Sequence[str]
-    num_starts: int
+    seeds: Sequence[int]
     drives: Sequence[PlannerDrive]
+
+    @property
+    def num_starts(self) -> int:
+        """From which each planner drove."""
+        return len(self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,9 @@ class PlannerRow:
         world: name.
         planner: name.
         num_drives: valid ones.
+        num_scored: of these, those with a PDMS.
+        num_driving_scored: those with a driving score.
+        num_decisions: that were timed in them.
         pdms: mean with its interval; None where no drive has a score.
         driving_score: mean; None likewise.
         crash_rate: with its interval; None without drives.
@@ -83,6 +92,9 @@ class PlannerRow:
     world: str
     planner: str
     num_drives: int
+    num_scored: int
+    num_driving_scored: int
+    num_decisions: int
     pdms: Interval | None
     driving_score: float | None
     crash_rate: Interval | None
@@ -108,12 +120,15 @@ def _row(bench: Bench, world: str, planner: str) -> PlannerRow:
     drives = [d for d in bench.drives if (d.world, d.planner) == (world, planner) and d.valid]
     scores = [d.pdms for d in drives if d.pdms is not None]
     driving = [d.driving_score for d in drives if d.driving_score is not None]
-    num_decisions = max(1, sum(d.num_decisions for d in drives))
+    num_decisions = sum(d.num_decisions for d in drives)
     crashed = sum(d.crashed for d in drives)
     return PlannerRow(
         world=world,
         planner=planner,
         num_drives=len(drives),
+        num_scored=len(scores),
+        num_driving_scored=len(driving),
+        num_decisions=num_decisions,
         pdms=bootstrap_mean(scores, np.random.default_rng(0)) if scores else None,
         driving_score=float(np.mean(driving)) if driving else None,
         crash_rate=clopper_pearson(crashed, len(drives)) if drives else None,
@@ -122,9 +137,9 @@ def _row(bench: Bench, world: str, planner: str) -> PlannerRow:
         num_broken=sum(d.outcome == BROKEN for d in drives),
         progress=float(np.mean([d.progress for d in drives])) if drives else 0.0,
         reward_rate=sum(d.reward for d in drives) / max(sum(d.seconds for d in drives), 1e-9),
-        wall_ms=1e3 * sum(d.wall_seconds for d in drives) / num_decisions,
-        cpu_ms=1e3 * sum(d.cpu_seconds for d in drives) / num_decisions,
-        model_steps=sum(d.model_steps for d in drives) / num_decisions,
+        wall_ms=1e3 * sum(d.wall_seconds for d in drives) / max(num_decisions, 1),
+        cpu_ms=1e3 * sum(d.cpu_seconds for d in drives) / max(num_decisions, 1),
+        model_steps=sum(d.model_steps for d in drives) / max(num_decisions, 1),
     )
 
 
@@ -134,17 +149,23 @@ def row_cells(row: PlannerRow) -> list[str]:
     return [
         row.planner,
         str(row.num_drives),
-        "–" if row.pdms is None else row.pdms.text(),
-        "–" if row.driving_score is None else f"{row.driving_score:.2f}",
+        "–" if row.pdms is None else row.pdms.text() + _of(row.num_scored, row),
+        "–" if row.driving_score is None else f"{row.driving_score:.2f}" + _of(row.num_driving_scored, row),
         ("–" if row.crash_rate is None else row.crash_rate.text(".0%")) + broken,
         str(row.num_collisions),
         str(row.num_off_road),
         f"{row.progress:.1f}",
         f"{row.reward_rate:.2f}",
+        f"{row.num_decisions}",
         f"{row.wall_ms:.1f}",
         f"{row.cpu_ms:.1f}",
         f"{row.model_steps:.0f}",
     ]
+
+
+def _of(num: int, row: PlannerRow) -> str:
+    """Says over how many a mean is, where that is not all of a row's drives."""
+    return "" if num == row.num_drives else f" of {num}"
 
 
 def print_bench(bench: Bench) -> None:
@@ -153,7 +174,7 @@ def print_bench(bench: Bench) -> None:
     for world in bench.worlds:
         table = [list(HEADER), *(row_cells(row) for row in rows if row.world == world)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        print(f"\n{WORLDS[world].title}, {bench.num_starts} starts")
+        print(f"\n{WORLDS[world].title}, {bench.num_starts} starts, seeds {seed_ranges(bench.seeds)}")
         for cells in table:
             print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
     for drive in bench.drives:
@@ -162,10 +183,11 @@ def print_bench(bench: Bench) -> None:
 
 
 def markdown_table(bench: Bench) -> str:
-    """The table of all worlds as markdown."""
+    """The table of all worlds as markdown, and a line on its starts."""
     header = ["world", *HEADER]
     lines = [header, ["---"] * len(header), *([row.world, *row_cells(row)] for row in summarise(bench))]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    rows = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return f"{rows}\n{bench.num_starts} starts, seeds {seed_ranges(bench.seeds)}. {NOTE}\n"
 
 
 def write_bench(out: Path, bench: Bench, config: Mapping[str, Any], provenance: Mapping[str, str]) -> None:

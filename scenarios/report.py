@@ -213,7 +213,7 @@ def provenance(*, checkpoint: Path | None, seeds: Sequence[int], maps: Sequence[
     """
     facts = {
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "seeds": _ranges(seeds),
+        "seeds": seed_ranges(seeds),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
     }
@@ -273,12 +273,15 @@ def _folder_digest(folder: Path) -> str:
     return files_digest(sorted(p for p in folder.iterdir() if p.suffix in _WEIGHTS))
 
 
-def _ranges(seeds: Sequence[int]) -> str:
-    """ "0..9" for consecutive seeds, else all of them."""
-    s = list(seeds)
-    if len(s) > 2 and s == list(range(s[0], s[0] + len(s))):
-        return f"{s[0]}..{s[-1]}"
-    return ", ".join(str(seed) for seed in s)
+def seed_ranges(seeds: Sequence[int]) -> str:
+    """ "0..9, 30" for ten consecutive seeds and one more, in their order."""
+    runs: list[list[int]] = []
+    for seed in seeds:
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return ", ".join(f"{run[0]}..{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
 
 
 def _plain(value: Any) -> Any:

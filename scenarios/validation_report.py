@@ -93,8 +93,9 @@ def summarise(name: str, results: Sequence[CaseResult]) -> Summary:
 
 def print_validation(validation: Validation, out: Path) -> None:
     """Print the table, the verdict, what it rests on, and where the report is."""
+    print(f"\n{validation.policy} in {validation.world.lower()}, seeds {validation.provenance['seeds']}")
     head = f"{'scenario':<22}{'valid':>6}{'failed':>8}{'rate':>8}   {'95 % interval':<18}"
-    print(f"\n{head}red lights run, stop signs missed")
+    print(f"{head}red lights run, stop signs missed")
     for s in validation.summaries:
         rate = s.failure_rate
         estimate, span = ("-", "") if rate is None else (f"{rate.estimate:.1%}", f"{rate.low:.1%} to {rate.high:.1%}")

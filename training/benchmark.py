@@ -315,7 +315,7 @@ def benchmark(config: BenchmarkConfig) -> dict[str, float]:
         "road": road_rows,
         "cold": cold_rows,
     }
-    rows: dict[str, float] = {}
+    rows: dict[str, float] = {"repeats": config.repeats}
     for group, measure in measures.items():
         if config.wants(group):
             rows |= measure()

@@ -102,6 +102,7 @@ def estimate(config: EstimateConfig) -> int:
         (config.out / RUN_LOG).unlink()
     for line in describe(found):
         print(line)
+    print(f"seed {config.seed}")
     print(f"{verdict or 'DONE'}: {config.out / 'report.html'}")
     return exit_code
 

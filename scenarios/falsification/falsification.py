@@ -98,7 +98,7 @@ class Falsification:
 
 def print_falsification(found: Falsification, out: Path) -> None:
     """Print what was found, and where the report is."""
-    print(f"\n{'outcome':<16}{'runs':>6}")
+    print(f"\nseed {found.config.seed}\n{'outcome':<16}{'runs':>6}")
     for outcome, count in found.outcomes.items():
         print(f"{outcome:<16}{count:>6}")
     if not found.complete:

@@ -20,4 +20,4 @@ def test_a_driver_that_looks_sees_the_pedestrian_later_behind_a_truck(occlusion,
     seen = [(a.seen_at, b.seen_at) for a, b in pairs if a.result.valid and b.result.valid]
     assert seen
     assert all(without == 0.0 and (behind is None or behind > without) for without, behind in seen)
-    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert len(capsys.readouterr().out.splitlines()) == 4

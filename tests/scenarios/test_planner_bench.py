@@ -76,7 +76,7 @@ def test_a_row_is_over_the_valid_drives_of_a_planner_in_a_world() -> None:
         drive("b", pdms=0.9),
         drive("b", "learned", pdms=None, driving_score=None),
     ]
-    rows = summarise(Bench(planners=("a", "b"), worlds=("road", "learned"), num_starts=4, drives=drives))
+    rows = summarise(Bench(planners=("a", "b"), worlds=("road", "learned"), seeds=range(4), drives=drives))
     assert [(row.world, row.planner) for row in rows] == [
         ("road", "b"),
         ("road", "a"),
@@ -97,11 +97,12 @@ def test_a_row_is_over_the_valid_drives_of_a_planner_in_a_world() -> None:
 def test_exploit_of_several_sizes_gets_a_plot_of_reward_over_size(tmp_path: Path) -> None:
     planners = ("lane_follower", "exploit:8", "exploit:64")
     drives = [drive(name, world, reward=r) for name in planners for world, r in (("road", 1.0), ("learned", 2.0))]
-    bench = Bench(planners=planners, worlds=("road", "learned"), num_starts=1, drives=drives)
+    bench = Bench(planners=planners, worlds=("road", "learned"), seeds=[0], drives=drives)
     write_bench(tmp_path, bench, {}, {})
     assert "Can the learned world be gamed?" in (tmp_path / "report.html").read_text()
     assert (tmp_path / "table.md").read_text() == markdown_table(bench)
-    assert markdown_table(bench).count("\n") == 2 + 6
+    assert markdown_table(bench).count("\n") == 2 + 6 + 2
+    assert "\n1 starts, seeds 0. PDMS" in markdown_table(bench)
     write_bench(tmp_path, replace(bench, planners=planners[:2]), {}, {})
     assert "Can the learned world be gamed?" not in (tmp_path / "report.html").read_text()
 

@@ -125,7 +125,8 @@ class WorldModelBenchmark:
         self.context_length = context_length
 
     def run(self, seed: int = 0) -> dict[str, dict[str, float]]:
-        """METRICS of the student and of repeating, over all clips; prints them as a table.
+        """METRICS of the student and of repeating, over all clips, and how many these are ("num_clips"); prints them as
+        a table, with the seed of the student's noise.
 
         Raises:
             ValueError: the clips are no longer than the context, or as SequenceEvaluator says.
@@ -145,8 +146,9 @@ class WorldModelBenchmark:
             for who, scores in found.items()
         }
         rows = {label: [means[who][name] for who in means] for name, label in METRICS.items()}
+        rows[f"clips, seed {seed}"] = [sum(weights)] * len(means)
         print(table(["measure", *means], rows))
-        return means
+        return {who: {**scores, "num_clips": float(sum(weights))} for who, scores in means.items()}
 
 
 class PerformanceBenchmark:
@@ -202,6 +204,7 @@ class PerformanceBenchmark:
             "frames_per_second": frames / whole,
             "encode_seconds_per_frame": encode / num_given,
             "decode_seconds_per_frame": decode / num_given,
+            "repeats": float(self.repeats),
         }
         labels = {
             "student_parameters": "parameters of the student",
@@ -210,6 +213,7 @@ class PerformanceBenchmark:
             "frames_per_second": "frames a second",
             "encode_seconds_per_frame": "encoding a frame [s]",
             "decode_seconds_per_frame": "decoding a frame [s]",
+            "repeats": "calls after two that warm up, of which times are medians",
         }
         print(table(["measure", "value"], {labels[name]: [value] for name, value in rows.items()}))
         return rows

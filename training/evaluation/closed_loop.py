@@ -69,7 +69,7 @@ def violation_scores(drives: ClosedLoopDrives, dt: float) -> dict:
         return {}
     km = float((drives.scenes.speed * known).sum()) * dt / 1000.0
     counts = {"red_lights_run": drives.red_light, "stop_signs_missed": drives.stop_sign_missed}
-    scores: dict = {"known_km": km}
+    scores: dict = {"drives": len(known), "known_km": km}
     for name, happened in counts.items():
         count = int(happened.sum())
         scores[name] = {"count": count, "per_km": count / km if km > 0 else 0.0}

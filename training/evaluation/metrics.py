@@ -36,6 +36,9 @@ def tracked_scores(r: Rollouts, dt: float) -> dict:
             "heading_deg": _median(np.degrees(error[:, 1][lane])),
             "lead_gap_relative": _median(gap[lead]),
             "lead_presence_accuracy": float(present),
+            "rollouts": int(valid.sum()),
+            "rollouts_in_lane": int(lane.sum()),
+            "rollouts_with_lead": int(lead.sum()),
             **_object_scores(now[listed], truth[listed]),
         }
     return scores
@@ -58,6 +61,7 @@ def _object_scores(ours: SceneState, truth: SceneState) -> dict:
         "objects_found": float((errors < OBJECT_FOUND).mean()) if len(errors) else float("nan"),
         "objects_right": right / found if found else float("nan"),
         "object_error_m": _median(errors),
+        "objects": len(errors),
     }
 
 
@@ -87,6 +91,7 @@ def event_scores(r: Rollouts, dt: float) -> dict:
             scores[name] = {
                 "auroc": auroc(probabilities, labels),
                 "positives": int(labels.sum()),
+                "frames": len(labels),
                 "calibration": calibration(probabilities, labels),
             }
     return scores
@@ -101,4 +106,5 @@ def trust_scores(r: Rollouts, model: TrustModel) -> dict:
         "auroc": auroc(-trust, worst),
         "mean_of_worst": float(trust[worst].mean()) if worst.any() else float("nan"),
         "mean_of_others": float(trust[~worst].mean()),
+        "frames": len(error),
     }

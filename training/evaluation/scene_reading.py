@@ -83,6 +83,7 @@ def reading_scores(read: ReadScene, truth: TrueScene) -> dict:
         "heading_error_deg": _median(np.degrees(lane[in_lane, 1])),
         "lead_gap_relative": _median(gap[both]),
         "lead_presence_accuracy": _share(agrees),
+        "pictures": len(in_lane),
     }
     for k, (name, column) in enumerate((("speed", EgoColumn.SPEED), ("yaw_rate", EgoColumn.YAW_RATE))):
         known = true.ego_valid[:, column]

@@ -86,6 +86,9 @@ class ModelMeasures:
         loss: mean squared error of what it predicts.
         psnr: of predicted frames, or of restored pictures [dB].
         ssim: likewise.
+        repeats: steps of which seconds are medians.
+        num_samples: pictures or clips that loss, PSNR and SSIM are means over.
+        seed: that they were drawn by.
     """
 
     model: str
@@ -98,6 +101,9 @@ class ModelMeasures:
     loss: float
     psnr: float
     ssim: float
+    repeats: int
+    num_samples: int
+    seed: int
 
 
 _ROWS = (
@@ -110,6 +116,9 @@ _ROWS = (
     ("loss, of what each predicts", "loss", "{:.4f}"),
     ("PSNR [dB]", "psnr", "{:.2f}"),
     ("SSIM", "ssim", "{:.3f}"),
+    ("times are medians of", "repeats", "{:d} steps"),
+    ("loss, PSNR and SSIM are means over", "num_samples", "{:d}"),
+    ("seed", "seed", "{:d}"),
 )
 
 
@@ -138,6 +147,9 @@ def compare_models(config: CompareModelsConfig) -> list[ModelMeasures]:
                 model=name,
                 parameters=sum(p.numel() for p in made.network.parameters()),
                 autoencoder_parameters=sum(p.numel() for p in autoencoder.parameters()),
+                repeats=config.repeats,
+                num_samples=len(shown[0]),
+                seed=config.seed,
                 memory_megabytes=step_megabytes(made.config, config.batch_size, device),
                 **seconds[k],
                 **judge(made, *shown, config.sampling, config.num_known, config.seed, config.out / f"model_{k + 1}"),

@@ -176,8 +176,9 @@ def evaluate_generator(config: EvaluateGeneratorConfig) -> list[Quality]:
         real = judge.real(held_out)
         print(f"classifier: {100 * real.agreement:.1f} % of {real.num_pictures} pictures to validate with")
         found = [quality for name, made in models.items() for quality in judge.model(name, made, config.choices())]
-        write_json(config.out / "quality.json", {"real": asdict(real), "settings": [asdict(q) for q in found]})
-        table = quality_table(real, found)
+        content = {"seed": config.seed, "real": asdict(real), "settings": [asdict(q) for q in found]}
+        write_json(config.out / "quality.json", content)
+        table = quality_table(real, found, config.seed)
         with atomic_path(config.out / "quality.md") as temporary:
             temporary.write_text(table + "\n")
         if len(config.guidance) > 1:
@@ -247,6 +248,7 @@ _COLUMNS = (
     "model",
     "sampling",
     "guidance",
+    "samples",
     "evaluations",
     "of its class",
     "precision",
@@ -257,11 +259,12 @@ _COLUMNS = (
 )
 
 
-def quality_table(real: RealQuality, found: Sequence[Quality]) -> str:
-    """All settings below each other as a Markdown table, and what pictures that training did not see come to."""
+def quality_table(real: RealQuality, found: Sequence[Quality], seed: int) -> str:
+    """All settings below each other as a Markdown table, and what pictures that training did not see come to; `seed` is
+    that of all that was drawn."""
     rows = [
         (
-            *(q.model, q.sampling, f"{q.guidance:g}", str(q.evaluations)),
+            *(q.model, q.sampling, f"{q.guidance:g}", f"{q.num_samples:,} of seed {seed}", str(q.evaluations)),
             *_shares(q),
             f"{q.frechet.value:.3f} ({q.frechet.low:.3f} to {q.frechet.high:.3f})",
             f"{q.above_first.value:+.3f} ({q.above_first.low:+.3f} to {q.above_first.high:+.3f})",
@@ -269,7 +272,7 @@ def quality_table(real: RealQuality, found: Sequence[Quality]) -> str:
         for q in found
     ]
     name = f"{real.num_pictures} real ones to validate with"
-    rows.append((name, "", "", "", *_shares(real), f"{real.frechet:.3f}", ""))
+    rows.append((name, "", "", f"{real.num_pictures:,}", "", *_shares(real), f"{real.frechet:.3f}", ""))
     lines = [_COLUMNS, ("---",) * len(_COLUMNS), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -74,9 +74,10 @@ def test_a_world_model_is_held_against_repeating(pair, capsys):
     found = WorldModelBenchmark(*pair, ITEMS, context_length=2, num_clips=5, batch_size=2).run()  # type: ignore[arg-type]
     chosen = CLIPS["frames"][[0, 1, 2, 4, 5]]
     repeated = compute_all_metrics(chosen[:, 1:2].expand(-1, 4, -1, -1, -1), chosen[:, 2:])
-    assert found["repeating"] == pytest.approx(repeated)
+    assert found["repeating"] == pytest.approx({**repeated, "num_clips": 5})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "| measure | student | repeating |"
+    assert lines[-1] == "| clips, seed 0 | 5 | 5 |"
     assert lines[3] == f"| PSNR [dB] | {found['student']['psnr']:.4g} | {repeated['psnr']:.4g} |"
     with pytest.raises(ValueError, match="clips of 6 frames leave nothing after a context_length of 6"):
         WorldModelBenchmark(*pair, ITEMS, context_length=6).run()  # type: ignore[arg-type]

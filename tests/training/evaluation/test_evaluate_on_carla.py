@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from bridge_process import serving
+from means import uncounted_means
 from tiny_model import CONFIG
 
 from drivedit import main
@@ -44,9 +45,14 @@ def test_the_learned_world_is_scored_against_what_carla_shows(tmp_path, tiny_che
     assert dataset.frame_size == CONFIG.frame_size
     report = json.loads((out / "report.json").read_text())
     shown = "replayed" if "replayed" in report else "live"
+    assert uncounted_means(report) == []
     assert report[shown]["psnr"]["1"]["repeat"] > 10
     assert (out / "films" / f"{shown}_00.mp4").is_file()
-    assert f"| {shown}: PSNR at 1 s |" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"| {shown}: PSNR at 1 s |" in told
+    rows = [line.split(" | ") for line in told.splitlines() if line.startswith("| ")]
+    assert rows[1][:2] == ["| seed of starts and noise", "0"]
+    assert [row[0] for row in rows[2:] if row[-1].strip() == "|" and not row[0].endswith(": drives")] == []
     # the recording is kept: without a server it is whole already and is only compared again
     assert evaluated(data, tmp_path / "again", tiny_checkpoint, 1) == 0
     again = json.loads((tmp_path / "again" / "report.json").read_text())

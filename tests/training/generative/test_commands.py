@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from means import names_its_seeds, uncounted_means
 from recordings import write_video
 
 from examples.digits_as_cifar10 import write_digits
@@ -143,7 +144,9 @@ def test_models_stand_side_by_side(of_videos, videos, tmp_path):
     assert latent.parameters == sum(p.numel() for p in made.network.parameters())
     assert latent.autoencoder_parameters > 0 == pixels.autoencoder_parameters
     assert min(latent.train_seconds, pixels.train_seconds, latent.memory_megabytes, pixels.memory_megabytes) > 0
-    assert json.loads((tmp_path / "comparison.json").read_text())[1]["model"] == "unet3d:debug"
+    kept = json.loads((tmp_path / "comparison.json").read_text())
+    assert kept[1]["model"] == "unet3d:debug"
+    assert all(uncounted_means(one) == [] and names_its_seeds(one) for one in kept)
     assert "| PSNR [dB] |" in (tmp_path / "comparison.md").read_text()
     assert {path.name for path in tmp_path.glob("*.mp4")} == {"model_1.mp4", "model_2.mp4"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from means import names_its_seeds, uncounted_means
 
 from examples.digits_as_cifar10 import write_digits
 from training.data.pictures.labelled import LabelledPictures, open_pictures
@@ -52,6 +53,8 @@ def judged(digits: Path, untrained: Path, tmp_path_factory: pytest.TempPathFacto
 
 def test_noise_is_of_no_class_and_nothing_real(judged: Path) -> None:
     found = json.loads((judged / "quality.json").read_text())
+    assert uncounted_means(found) == []
+    assert names_its_seeds(found)
     assert found["real"]["agreement"] > 0.9
     assert found["real"]["sets"][0] > 0.8
     assert len(found["settings"]) == 4
@@ -68,7 +71,9 @@ def test_evaluations_are_counted_at_the_network(judged: Path) -> None:
 
 
 def test_the_table_the_plot_and_samples_are_there_to_look_at(judged: Path) -> None:
-    assert (judged / "quality.md").read_text().count("\n") == 2 + 4 + 1
+    table = (judged / "quality.md").read_text()
+    assert table.count("\n") == 2 + 4 + 1
+    assert table.count(" of seed 0 |") == 4
     assert (judged / "tradeoff.png").stat().st_size > 10_000
     assert len(list((judged / "samples").glob("*.png"))) == 4
 
