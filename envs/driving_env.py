@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, ClassVar, cast
@@ -64,12 +64,13 @@ class TruncationReason(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class EnvSnapshot:
-    """All a DrivingEnv needs to go on: its world's state, the last answer, the clock and the generator of resets."""
+    """All a DrivingEnv needs to go on: its world's state, the last answer, the clock and the state of the generator of
+    resets, as its bit generator tells it."""
 
     world: Any
     last: WorldStep | None
     num_steps: int
-    np_random: np.random.Generator
+    np_random: Mapping[str, Any]
 
 
 class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
@@ -327,14 +328,16 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
             world=self._restorable().snapshot(),
             last=self._last,
             num_steps=self._num_steps,
-            np_random=copy.deepcopy(self.np_random),
+            np_random=self.np_random.bit_generator.state,
         )
 
     def restore(self, snapshot: EnvSnapshot) -> None:
         """Continue exactly from a snapshot taken in this env."""
         self._restorable().restore(snapshot.world)
         self._last, self._num_steps = snapshot.last, snapshot.num_steps
-        self.np_random = copy.deepcopy(snapshot.np_random)
+        random = self.np_random  # set in place: a generator is dear to make and to copy, its state is not
+        random.bit_generator.state = snapshot.np_random
+        self.np_random = random  # so that Gymnasium does not hold it for that of the last seed
 
     def get_state(self) -> bytes:
         """The whole state of the env as bytes, for any process: world, clock, and what later resets will draw.
@@ -343,8 +346,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
             ValueError: reset was not called, the world cannot be set back, or the script of an actor is no dataclass.
         """
         world = write_snapshot(self._restorable())
-        snapshot = EnvSnapshot(world=world, last=self._last, num_steps=self._num_steps, np_random=self.np_random)
-        return _CODEC.pack(snapshot)
+        random = self.np_random.bit_generator.state
+        return _CODEC.pack(EnvSnapshot(world=world, last=self._last, num_steps=self._num_steps, np_random=random))
 
     def set_state(self, state: bytes | bytearray | memoryview) -> None:
         """Continue exactly from the bytes of an env of a world of the same config, whatever it observes.
@@ -356,8 +359,10 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         snapshot = _CODEC.unpack(state)
         if not isinstance(snapshot, EnvSnapshot):
             raise ValueError(f"a state of something else: it is no env's but holds a {type(snapshot).__name__}")
+        random = np.random.default_rng(0)
+        random.bit_generator.state = snapshot.np_random
         world.restore(read_snapshot(world, snapshot.world))
-        self._last, self._num_steps, self.np_random = snapshot.last, snapshot.num_steps, snapshot.np_random
+        self._last, self._num_steps, self.np_random = snapshot.last, snapshot.num_steps, random
 
     def branch(self, num: int) -> tuple[DrivingEnv, ...]:
         """`num` independent envs that go on from this moment, with the same noise; models and maps are shared.

@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 
 from envs.world import Restorable
 
-FORMAT = 11
+FORMAT = 12
 """Counts up when an older state can no longer be read, as after a class in it was renamed."""
 _PREFIX = b"DriveDiT state "
 MAGIC = _PREFIX + b"%d\n" % FORMAT

@@ -1,4 +1,8 @@
-"""An OpenDRIVE map of all that a world knows only a route of: one road with one lane along it."""
+"""An OpenDRIVE map of all that a world knows only a route of: one road with one lane along it, between shoulders.
+
+What lies beside the lane is not known. Without shoulders a client that asks for the nearest lane of any type would be
+told that whoever is parked or passes there is in its own lane, and CARLA's agents would wait behind them for ever.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +49,19 @@ def route_xodr(route: np.ndarray, half_width: float, name: str) -> str:
     lanes = ET.SubElement(road, "lanes")
     ET.SubElement(lanes, "laneOffset", s="0", a=f"{half_width:.4f}", b="0", c="0", d="0")
     section = ET.SubElement(lanes, "laneSection", s="0")
+    _add_lane(ET.SubElement(section, "left"), 1, "shoulder", half_width)
     centre = ET.SubElement(ET.SubElement(section, "center"), "lane", id="0", type="none", level="false")
     _mark(centre)
-    lane = ET.SubElement(ET.SubElement(section, "right"), "lane", id="-1", type="driving", level="false")
-    ET.SubElement(lane, "width", sOffset="0", a=f"{2 * half_width:.4f}", b="0", c="0", d="0")
-    _mark(lane)
+    right = ET.SubElement(section, "right")
+    _mark(_add_lane(right, -1, "driving", half_width))
+    _add_lane(right, -2, "shoulder", half_width)
     return '<?xml version="1.0"?>\n' + ET.tostring(root, encoding="unicode")
+
+
+def _add_lane(side: ET.Element, number: int, kind: str, half_width: float) -> ET.Element:
+    lane = ET.SubElement(side, "lane", id=f"{number}", type=kind, level="false")
+    ET.SubElement(lane, "width", sOffset="0", a=f"{2 * half_width:.4f}", b="0", c="0", d="0")
+    return lane
 
 
 def _mark(lane: ET.Element) -> None:
