@@ -1,4 +1,5 @@
-"""What others get: a wheel with all that the code reads, which runs where nothing else is; its citation; hosted CI."""
+"""What others get: a wheel with all that the code reads, which runs where nothing else is; the oldest Gymnasium it can
+take; its citation; hosted CI."""
 
 import fnmatch
 import os
@@ -6,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -88,6 +90,28 @@ def test_the_wheel_runs_in_an_empty_environment(tmp_path):
     assert "--seconds" in run("drivedit", "demo", "--help")
     run("drivedit", "demo", "--policy", "lane_follower", "--seconds", "2", "--num-drives", "1")
     assert (elsewhere / "runs" / "demo" / "report.html").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_contract_holds_with_the_oldest_gymnasium_that_is_asked_for(tmp_path):
+    """Installs it in an environment of its own, which has all else from this one, and runs the tests there."""
+    [asked] = [one for one in PROJECT["project"]["dependencies"] if one.startswith("gymnasium>=")]
+    oldest = asked.partition(">=")[2]
+    subprocess.run([sys.executable, "-m", "venv", tmp_path], check=True)
+    python = tmp_path / "bin" / "python"
+    where = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    own = Path(subprocess.run(where, stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
+    (own / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")  # comes after its own packages
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", f"gymnasium=={oldest}"], check=True)
+
+    version = [python, "-c", "import gymnasium; print(gymnasium.__version__)"]
+    found = subprocess.run(version, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert found.startswith(oldest)
+    files = [f"tests/envs/test_{name}.py" for name in ("contract", "gymnasium_calls", "vector_env", "driving_env")]
+    tests = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not gpu", *files]
+    done = subprocess.run(tests, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_the_citation_is_of_this_version():

@@ -91,8 +91,9 @@ class BridgeActor:
             self.control = np.zeros(len(CONTROL_NAMES), np.float32)
 
     def launch(self, speed: float) -> None:
-        """Give a vehicle another speed [m/s]; without a control it coasts from now on."""
-        self.motion = np.array([*pose_from_carla(*self.location[:2], self.rotation[1]), speed, 0.0, 0.0])
+        """Give a vehicle another speed [m/s]; its wheels stay turned, without a control it coasts from now on."""
+        steer_angle = 0.0 if self.motion is None else self.motion[VehicleColumn.STEER_ANGLE]
+        self.motion = np.array([*pose_from_carla(*self.location[:2], self.rotation[1]), speed, 0.0, steer_angle])
         self._begin_to_drive()
 
     @property

@@ -144,7 +144,7 @@ class RoadSimulation:
         self._step, self._keys, self._spawned = step, Keys(), {}
         if others:
             episode = self._world.snapshot()
-            make_room(episode.traffic, boxes_of(others))
+            make_room(episode.traffic, boxes_of(others), self.ground_heights(others))
             self._world.restore(episode)
             self.place(others)
 

@@ -103,6 +103,24 @@ def test_the_ego_and_others_obey_alike(bridge, role):
     assert speed_of(bridge, car) == pytest.approx(4.0 + 10.0 * bridge.simulation.dt, abs=1e-6)
 
 
+@pytest.mark.parametrize("role", ["hero", "autopilot"])
+def test_an_impulse_leaves_the_wheels_turned_as_they_are(bridge, role):
+    if role != "hero":
+        spawned(bridge, 0, "hero")
+    car, call = spawned(bridge, 40, role), {name: method.call for name, method in methods_of(bridge).items()}
+
+    def steer_angle() -> float:
+        motion = bridge.simulation.observe().vehicle if car is bridge.registry.ego else car.motion
+        return float(motion[VehicleColumn.STEER_ANGLE])
+
+    call["apply_control_to_vehicle"](car.id, [0.4, -0.5, 0.0, False, False, False, 0])
+    step(bridge, 20)
+    before = steer_angle()
+    assert before > 0.1
+    call["add_actor_impulse"](car.id, [MASS, 0.0, 0.0])
+    assert steer_angle() == before
+
+
 NAN = float("nan")
 
 

@@ -16,10 +16,16 @@ def test_drivers_walkers_and_the_parked_make_room():
     on_map = np.flatnonzero(np.abs(traffic.objects.boxes[:, 0]) < 1e4)
     first = traffic.external_rows.stop
     walkers = on_map[(on_map >= first) & (on_map < traffic.parked_rows.start)]
-    taken = traffic.objects.boxes[[on_map[0], walkers[0], traffic.parked_rows.start]]
+    chosen = [on_map[0], walkers[0], traffic.parked_rows.start]
+    taken, heights = traffic.objects.boxes[chosen], traffic.heights_of_ground[chosen]
     num_parked = len(traffic.parked)
 
-    make_room(traffic, taken)
+    before = traffic.objects.boxes.copy()
+    make_room(traffic, taken, heights + 8.0)  # on a bridge above them
+    np.testing.assert_array_equal(traffic.objects.boxes, before)
+    assert len(traffic.parked) == num_parked
+
+    make_room(traffic, taken, heights)
     world.restore(episode)
     world.step(np.zeros(4, np.float32))
     now = world.snapshot().traffic
