@@ -92,8 +92,8 @@ def picture_rows(report: dict) -> Iterator[Row]:
             continue
         yield f"{name}: drives", f"{scores['drives']} in {report['towns']} towns", "48 in ≥ 20 towns", ""
         for section in (_psnr_rows, _drift_rows, _statistic_rows, _frechet_rows, _decoded_rows):
-            for label, *rest in section(scores):
-                yield f"{name}: {label}", *rest
+            for label, got, asked, over in section(scores):
+                yield f"{name}: {label}", got, asked, over
         if name == "live":
             apart = ", ".join(f"{value:.2f} m at {seconds} s" for seconds, value in scores["pose_error_m"].items())
             yield "live: how far the ego is from where it was", apart, "", _over(scores, "drives")
