@@ -123,6 +123,16 @@ def test_carlas_own_traffic_script(road):
     assert script.returncode == 0
 
 
+@pytest.mark.parametrize(("left", "lane"), [(-3.2, -2), (-1.5, -1), (1.5, -1), (3.2, 1), (9.0, 1)])
+def test_who_is_beside_the_one_lane_is_on_a_shoulder(left, lane):
+    """CARLA's agents take whoever is nearest to their own lane, of lanes of any type, for a car in their way."""
+    road = carla.Map("road", route_xodr(np.array([[0.0, 0.0], [200.0, 0.0]]), 1.75, "road"))
+    place = carla.Location(x=100.0, y=-left)
+    assert road.get_waypoint(place, lane_type=carla.LaneType.Any).lane_id == lane
+    assert road.get_waypoint(place).lane_id == -1
+    assert [waypoint.lane_id for waypoint in road.generate_waypoints(50.0)] == [-1] * 5
+
+
 def test_gnss_is_what_the_client_library_makes_of_the_maps_reference():
     text = route_xodr(np.array([[0.0, 0.0], [200.0, 0.0]]), 1.75, "road")
     utm = carla.Map("utm", text.replace(GEO_REFERENCE, "+proj=utm +zone=32 +datum=WGS84 +units=m +no_defs"))
