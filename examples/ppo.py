@@ -257,7 +257,7 @@ class Tally:
         self.rows: list[tuple[float, bool]] = []
         self.offsets: list[float] = []
         self.speeds: list[float] = []
-        self.fair = np.ones(num_envs, bool)
+        self.fair: np.ndarray = np.ones(num_envs, bool)
 
     def begin(self, infos: dict[str, Any], begun: np.ndarray | bool = True) -> None:
         """Episodes begin with these infos where `begun`: those that do so off the road or in contact never count."""

@@ -320,14 +320,9 @@ class DriveScore(NamedTuple):
 
 
 def score_drive(env: gymnasium.Env, policy: Policy, town: int, seed: int) -> DriveScore:
-    """Let a policy drive in a town of the reference world until the env ends.
-
-    Raises:
-        ValueError: the drive begins off the road or in contact.
-    """
+    """Let a policy drive in a town of the reference world until the env ends; a ValueError where no start is fair."""
     rollout = drive(env, policy, seed, {"town": town})
-    unfair = why_no_start(rollout.collision[0], rollout.off_road[0])
-    if unfair:
+    if unfair := why_no_start(rollout.collision[0], rollout.off_road[0]):
         raise ValueError(f"town {town}, seed {seed}: {unfair}")
     return DriveScore(
         town=town,

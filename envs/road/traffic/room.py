@@ -14,7 +14,7 @@ def make_room(traffic: Traffic, boxes: np.ndarray, heights: np.ndarray) -> None:
     [n] [m]; who is above or below stays. Drivers and pedestrians appear again in the next steps, where spawn points are
     free."""
     on_level = np.abs(traffic.heights_of_ground[:, None] - heights) <= LEVEL_HEIGHT
-    hit: np.ndarray = (overlap(traffic.objects.boxes[:, None], boxes[None]) & on_level).any(axis=1)
+    hit = np.any(overlap(traffic.objects.boxes[:, None], boxes[None]) & on_level, axis=1)
     for i in np.flatnonzero(hit[: len(traffic.vehicles)]).tolist():
         traffic.vehicles.paths.remove(i)
     first = traffic.external_rows.stop
