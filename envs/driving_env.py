@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, ClassVar, cast
 
@@ -16,9 +16,10 @@ from envs.config_values import plain_spec
 from envs.rewards import NO_REWARD, RewardConfig, reward
 from envs.serialization import SavedWorld, StateCodec, read_snapshot, write_snapshot
 from envs.spaces import ObservationMode, Observer, action_space
+from envs.state_fields import check_answer
 from envs.step_info import step_info
 from envs.world import EditableWorld, Restorable, World, WorldStep, branch
-from worldsim.datatypes.scene import SceneState, control_from_action
+from worldsim.datatypes.scene import CONTROL_NAMES, SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.editing.edits import Edit, read_edits
 
@@ -352,17 +353,27 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
     def set_state(self, state: bytes | bytearray | memoryview) -> None:
         """Continue exactly from the bytes of an env of a world of the same config, whatever it observes.
 
+        A copy of the env is stepped once, to see that the state can be gone on from.
+
         Raises:
-            ValueError: no such state, damaged, or of another world; the env is then as it was.
+            ValueError: no such state, damaged, of another world, or none from which a drive goes on; the env is then as
+                it was.
         """
         world = self._restorable()
         snapshot = _CODEC.unpack(state)
         if not isinstance(snapshot, EnvSnapshot):
             raise ValueError(f"a state of something else: it is no env's but holds a {type(snapshot).__name__}")
-        random = np.random.default_rng(0)
-        random.bit_generator.state = snapshot.np_random
-        world.restore(read_snapshot(world, snapshot.world))
-        self._last, self._num_steps, self.np_random = snapshot.last, snapshot.num_steps, random
+        if snapshot.num_steps < 0:
+            raise ValueError(f"EnvSnapshot.num_steps is {snapshot.num_steps}; right would be 0 or more")
+        if snapshot.last is not None:
+            check_answer(snapshot.last, "EnvSnapshot.last.")
+        moment = replace(snapshot, world=read_snapshot(world, snapshot.world))
+        try:
+            DrivingEnv(cast("World", copy.copy(world)), self.config, obs="state")._try(moment)
+        except Exception as error:  # whatever its numbers lead to
+            why = f"{type(error).__name__}: {error}"
+            raise ValueError(f"a damaged state: no {type(world).__name__} can go on from it: {why}") from error
+        self.restore(moment)
 
     def branch(self, num: int) -> tuple[DrivingEnv, ...]:
         """`num` independent envs that go on from this moment, with the same noise; models and maps are shared.
@@ -383,9 +394,21 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
             )
         return cast("SavedWorld", self.world)
 
+    def _around(self, world: SavedWorld) -> DrivingEnv:
+        """An env like this one, of another world of its kind."""
+        inner = cast("World", world)
+        return DrivingEnv(inner, self.config, obs=self.obs, render_mode=self.render_mode, extra_obs=self.extra_obs)
+
+    def _try(self, moment: EnvSnapshot) -> None:
+        """A moment from elsewhere: whether a step leads on from it to an answer of which the env can say something."""
+        self.restore(moment)
+        after = self.world.step(np.zeros(len(CONTROL_NAMES), np.float32))
+        check_answer(after, "a step on, ")
+        if self.in_episode:
+            self.process_step(after)
+
     def _branch(self) -> DrivingEnv:
-        world = cast("World", branch(self._restorable()))
-        other = DrivingEnv(world, self.config, obs=self.obs, render_mode=self.render_mode, extra_obs=self.extra_obs)
+        other = self._around(branch(self._restorable()))
         other._last, other._num_steps, other.spec = self._last, self._num_steps, self.spec
         other.np_random = copy.deepcopy(self.np_random)
         return other

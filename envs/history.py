@@ -11,8 +11,9 @@ import numpy as np
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.partner_path import PartnerPath
-from worldsim.datatypes.scene import SceneState
-from worldsim.datatypes.start_clip import NO_FRAME, NO_LANES, StartClip
+from worldsim.datatypes.scene import CONTROL_NAMES, SceneState
+from worldsim.datatypes.start_clip import NO_FRAME, NO_LANES, StartClip, check_finite
+from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 Show = Callable[[Any], np.ndarray]
 """Makes a frame, uint8 [h, w, 3], of a world's view."""
@@ -45,6 +46,27 @@ class Instant:
             assert show is not None, "this world's frames are there from the first"
             self._seen = show(self.view)
         return self._seen
+
+
+def check_past(past: Sequence[Instant]) -> None:
+    """Refuse a past that was read from somewhere and cannot have been.
+
+    Raises:
+        ValueError: it is empty, or a number of an instant is not finite or too many or few; names it.
+    """
+    if not past:
+        raise ValueError("past is empty; right would be one instant or more")
+    for k, instant in enumerate(past):
+        for name, columns in (("control", CONTROL_NAMES), ("vehicle", VEHICLE_NAMES)):
+            values = getattr(instant, name)
+            if values.shape != (len(columns),):
+                raise ValueError(f"past[{k}].{name} must be [{len(columns)}], got {list(values.shape)}")
+            check_finite(f"past[{k}].{name}", values)
+        if instant.scene.batch_shape != ():
+            raise ValueError(f"past[{k}].scene must be a single one, got {list(instant.scene.batch_shape)}")
+    shapes = {None if instant.frame is None else instant.frame.shape for instant in past}
+    if len(shapes) > 1:
+        raise ValueError(f"frames of the past must have one shape, got {shapes}")
 
 
 def clip_of(

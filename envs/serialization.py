@@ -6,14 +6,16 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import IntEnum
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from envs.state_fields import check_fields, check_shapes
 from envs.world import Restorable
 
 FORMAT = 12
@@ -50,11 +52,13 @@ class StateCodec:
         array_types: classes written as arrays.
         open_types: runtime protocols or base classes; instances of any dataclass that is one of them may occur too.
             Reading them needs that class's module imported already: a state never makes a program import anything.
+        shapes: of the arrays in instances of `types`, as `check_shapes` reads them.
     """
 
     types: tuple[type, ...] = ()
     array_types: tuple[ArrayLike, ...] = ()
     open_types: tuple[type, ...] = ()
+    shapes: Mapping[type, Mapping[str, str]] = field(default_factory=dict)
 
     def pack(self, value: Any, given: Mapping[str, object] | None = None) -> bytes:
         """`value` as bytes.
@@ -76,8 +80,11 @@ class StateCodec:
         """What was packed, in memory of its own.
 
         Raises:
-            ValueError: the bytes are no state, of another format, damaged, or hold what this codec does not know.
+            ValueError: the bytes are no state, of another format, damaged, or hold what this codec does not know, or a
+                field of what it knows is something else than its class says.
         """
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise ValueError(f"a state is bytes, as were written, got {type(data).__name__} {data!r:.60}")
         raw = bytes(data)
         theirs = raw.removeprefix(_PREFIX).partition(b"\n")[0]
         if raw.startswith(_PREFIX) and theirs.isdigit() and int(theirs) != FORMAT:
@@ -94,7 +101,7 @@ class StateCodec:
             arrays = load(payload)
             return self._read(json.loads(arrays.pop(_TREE).tobytes()), arrays, given or {})
         except (
-            SafetensorError, KeyError, TypeError, IndexError, AttributeError, UnicodeDecodeError, StopIteration
+            SafetensorError, KeyError, TypeError, IndexError, AttributeError, UnicodeDecodeError, RecursionError
         ) as error:  # fmt: skip
             raise ValueError(f"no state that can be read: {type(error).__name__}: {error}") from error
 
@@ -161,11 +168,20 @@ class StateCodec:
         if module not in sys.modules:
             raise ValueError(f"the state holds a {path} of {module}: import that module first")
         found: Any = sys.modules[module]
-        for part in path.split("."):
-            found = getattr(found, part)
+        for part in path.split("."):  # no getattr: some modules import what they are asked for
+            found = vars(found).get(part) if isinstance(found, (ModuleType, type)) else None
         if not (isinstance(found, type) and is_dataclass(found) and issubclass(found, self.open_types)):
             raise ValueError(f"{name!r} in the state is no dataclass that is a {self._open_names}")
         return found
+
+    def _checked(self, instance: Any) -> Any:
+        check_shapes(instance, self.shapes.get(type(instance), {}), self._as_array)
+        return instance
+
+    def _as_array(self, value: Any) -> np.ndarray | None:
+        if isinstance(value, np.ndarray):
+            return value
+        return next((kind.to_array(value) for kind in self.array_types if isinstance(value, kind.type)), None)
 
     def _read(self, node: Any, arrays: Mapping[str, np.ndarray], given: Mapping[str, object]) -> Any:
         def inner(part: Any) -> Any:
@@ -188,10 +204,14 @@ class StateCodec:
         if kind == "enum":
             return self._class(content)(node["value"])
         if kind == "like":
-            found = next(known for known in self.array_types if known.type.__name__ == content)
+            found = next((known for known in self.array_types if known.type.__name__ == content), None)
+            if found is None:
+                raise ValueError(f"a state of another kind: arrays like {content!r} are not known here")
             return found.from_array(arrays[node["array"]].copy())
         if kind == "named":
-            return self._class(content)(*(inner(item) for item in node["items"]))
+            cls, items = self._class(content), [inner(item) for item in node["items"]]
+            check_fields(cls, dict(zip(vars(cls)["_fields"], items, strict=True)))
+            return self._checked(cls(*items))
         if kind == "tuple":
             return tuple(inner(item) for item in content)
         if kind == "list":
@@ -201,10 +221,11 @@ class StateCodec:
         if kind == "object":
             cls, parts = self._class(content), {key: inner(item) for key, item in node["fields"].items()}
             if is_dataclass(cls):
-                return cls(**parts)
+                check_fields(cls, parts)
+                return self._checked(cls(**parts))
             instance = object.__new__(cls)
             vars(instance).update(parts)
-            return instance
+            return self._checked(instance)
         raise ValueError(f"a state of another version: {kind!r} is not known here")
 
 
@@ -259,7 +280,7 @@ def read_snapshot(world: SavedWorld, state: bytes | bytearray | memoryview) -> A
         if isinstance(envelope, dict):
             theirs = f"{envelope.get('world')} {envelope.get('config_digest')}"
         raise ValueError(f"a state of another world: it is of {theirs}, this is {ours[0]} {ours[1]}")
-    return world.codec.unpack(envelope["snapshot"])
+    return world.codec.unpack(envelope.get("snapshot"))
 
 
 def _plain(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -11,9 +15,53 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from worldsim.atomic_files import atomic_path
+from worldsim.configs import CHECKSUMS, save_config
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "weights.safetensors"
+
+
+def seal_checkpoint(folder: Path, config: Any, files: Sequence[str]) -> None:
+    """Write the config to a checkpoint folder, and in it the CRC-32 of those of `files` that are there."""
+    checksums = {name: _file_checksum(folder / name) for name in files if (folder / name).is_file()}
+    save_config(config, folder / CONFIG_NAME, checksums)
+
+
+def check_files(folder: Path, files: Sequence[str]) -> None:
+    """Hold those of `files` that are in a checkpoint folder against the checksums in its config; a warning tells which
+    of them have none there, as all have in folders written before there were checksums.
+
+    Raises:
+        ValueError: a file is not the one that the config was written with; names both.
+    """
+    path = folder / CONFIG_NAME
+    try:
+        recorded = json.loads(path.read_text()).get(CHECKSUMS, {})
+        unchecked = [name for name in files if (folder / name).is_file() and name not in recorded]
+        for name in (name for name in files if name in recorded):
+            if (found := _file_checksum(folder / name)) != recorded[name]:
+                raise ValueError(
+                    f"{folder / name}: damaged, or of another checkpoint: its CRC-32 is {found}, {CONFIG_NAME} says "
+                    f"{recorded[name]!r}; copy it anew, or take it out of {CHECKSUMS!r} there if you changed it"
+                )
+    except (AttributeError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path}: {CHECKSUMS} must be an object of files' CRC-32: {error}") from error
+    if unchecked:
+        warnings.warn(
+            f"{path} has no checksum of {', '.join(unchecked)}, as folders that an older version wrote: damage to their "
+            f"numbers would not be noticed. To have them checked from now on: load the folder and save it again",
+            stacklevel=3,
+        )
+
+
+def _file_checksum(path: Path) -> str:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} has no {path.name}, of which its {CONFIG_NAME} knows the checksum")
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            checksum = zlib.crc32(block, checksum)
+    return f"{checksum:08x}"
 
 
 def save_weights(module: nn.Module, path: Path, dtype: torch.dtype | None = None) -> None:
@@ -67,7 +115,8 @@ def load_weights(module: nn.Module, path: Path) -> None:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: damaged, or it does not fit the module; names the file and the first tensors that differ.
+        ValueError: damaged, or it does not fit the module, or a parameter is not finite; names the file and the first
+            tensors that differ.
     """
     state = load_tensors(path)
     own = module.state_dict()
@@ -81,6 +130,10 @@ def load_weights(module: nn.Module, path: Path) -> None:
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise ValueError(f"{path} does not fit its config: {'; '.join(wrong[:3])}{more}")
+    for name, _ in module.named_parameters():
+        if not (known := torch.isfinite(state[name])).all():
+            value = state[name][~known][0].item()
+            raise ValueError(f"{path}: damaged, weights must be finite numbers, {name} holds {value}")
     module.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in state.items()})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,6 +20,8 @@ MOST_STEPS = 1000
 """Sampling steps a frame."""
 LARGEST = 2**20
 """Of all widths, windows and counts; beyond it a config is damaged."""
+CHECKSUMS = "checksums"
+"""In a checkpoint's config.json, beside the config's own fields: CRC-32 of the files in its folder, by name."""
 
 
 def _positive(**values: float) -> None:
@@ -262,20 +265,24 @@ class WorldModelConfig:
 _Config = typing.TypeVar("_Config")
 
 
-def save_config(config: Any, path: Path) -> None:
-    """Write a dataclass as JSON to `path`, whole or not at all."""
+def save_config(config: Any, path: Path, checksums: Mapping[str, str] | None = None) -> None:
+    """Write a dataclass, and the checksums of files that belong to it, as JSON to `path`, whole or not at all."""
+    content = dataclasses.asdict(config) | ({CHECKSUMS: dict(checksums)} if checksums else {})
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def load_config(cls: type[_Config], path: Path) -> _Config:
-    """Read what `save_config` wrote.
+    """Read the dataclass that `save_config` wrote.
 
     Raises:
         ValueError: not JSON, or a field is unknown or unfit; names the file and the field.
     """
     try:
-        return build(cls, json.loads(path.read_text()))
+        values = json.loads(path.read_text())
+        if isinstance(values, dict):
+            values.pop(CHECKSUMS, None)
+        return build(cls, values)
     except (json.JSONDecodeError, ValueError, TypeError) as error:
         raise ValueError(f"{path}: not a {cls.__name__}: {error}") from error
 

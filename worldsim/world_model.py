@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from worldsim.actors.actor_model import ActorModel
 from worldsim.actors.actors import TraitColumn
-from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
+from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, check_files, load_weights, save_weights, seal_checkpoint
 from worldsim.conditioning.latent_conditions import ConditionMap, draw_conditions, reproject_cells
 from worldsim.conditioning.object_grid import ObjectGrid
 from worldsim.conditioning.user_colors import read_user_colors
@@ -43,6 +43,8 @@ from worldsim.scene_tracker import SceneTracker, TrackedState
 from worldsim.trust_scorer import TrustScorer
 
 DEFAULT_CHECKPOINT = Path(__file__).parent / "default"
+NETWORK_FILES = (WEIGHTS_NAME, LAYOUTS_NAME, LOOKS_NAME)
+"""Files of a checkpoint folder that its config has checksums of."""
 
 
 class WorldModel(nn.Module):
@@ -94,6 +96,7 @@ class WorldModel(nn.Module):
         if not (folder / CONFIG_NAME).is_file():
             raise FileNotFoundError(f"no checkpoint in {folder}: {CONFIG_NAME} is missing")
         model = WorldModel(WorldModelConfig.from_json(folder / CONFIG_NAME))
+        check_files(folder, NETWORK_FILES)
         load_weights(model, folder / WEIGHTS_NAME)
         if (folder / LAYOUTS_NAME).is_file():
             model.tracker.endless_drives = EndlessDrives(LayoutModel.load(folder / LAYOUTS_NAME))
@@ -103,10 +106,10 @@ class WorldModel(nn.Module):
         return model.eval().requires_grad_(False)
 
     def save(self, folder: Path, dtype: torch.dtype | None = None) -> None:
-        """Write config and weights to `folder`."""
+        """Write weights and config, with the checksums of NETWORK_FILES in it, to `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(self, folder / WEIGHTS_NAME, dtype)
-        self.config.save_json(folder / CONFIG_NAME)
+        seal_checkpoint(folder, self.config, NETWORK_FILES)
 
     @property
     def device(self) -> torch.device:

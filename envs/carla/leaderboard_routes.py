@@ -74,6 +74,8 @@ def _read(element: ET.Element, path: Path) -> LeaderboardRoute:
             x, y, _ = pose_from_carla(float(point.attrib["x"]), float(point.attrib["y"]), 0.0)
         except (KeyError, ValueError) as error:
             raise RouteError(f"{source}: waypoint {len(waypoints)} is none: {point.attrib}") from error
+        if not np.isfinite((x, y)).all():
+            raise RouteError(f"{source}: waypoint {len(waypoints)} must have finite numbers, got {point.attrib}")
         waypoints.append((x, y))
     if len(waypoints) < 2:
         raise RouteError(f"{source}: a route needs at least 2 waypoints, got {len(waypoints)}")

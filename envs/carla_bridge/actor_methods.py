@@ -261,24 +261,40 @@ class ActorMethods:
             self._bridge.cue()
         return results
 
-    def _command(self, index: int, fields: list, spawned: int = 0) -> list:
+    def _command(self, index: int, fields: list) -> list:
         """The result of one command: the actor's id, or why not."""
         name = self._bridge.layout.commands[index]
         try:
-            if name == "SpawnActor":
-                return [[1, self._spawn_command(fields)]]
-            actor = fields[0] or spawned
-            self._apply(name, actor, fields[1:])
+            return [[1, self._done(name, fields)]]
         except (RefusedError, ValueError) as error:
             self._bridge.refuse(f"apply_batch, {name}", error)
             return [[0, [str(error)]]]
-        return [[1, actor]]
+
+    def _done(self, name: str, fields: list, spawned: int = 0) -> int:
+        """Id of the actor that a command made, or was given to; that of an actor just spawned stands for 0."""
+        if name == "SpawnActor":
+            return self._spawn_command(fields)
+        actor = fields[0] or spawned
+        self._apply(name, actor, fields[1:])
+        return actor
 
     def _spawn_command(self, fields: list) -> int:
+        """Id of a new actor. Where what is to be done to it afterwards is refused, there is none: the client's answer
+        has no room for an id beside an error, and an actor that it knows nothing of would stay for ever."""
         description, transform, parent, _, _, then = fields
         actor = self._registry.spawn(description, transform, parent[1] if parent[0] else 0).id
-        for command in then:
-            self._command(*command[0], spawned=actor)
+        made, name = [actor], ""
+        try:
+            for ((index, values),) in then:
+                name = self._bridge.layout.commands[index]
+                after = self._done(name, values, spawned=actor)
+                made += [after] * (name == "SpawnActor")
+        except Exception as error:
+            for one in reversed(made):
+                self.destroy_actor(one)
+            if isinstance(error, (RefusedError, ValueError)):
+                raise RefusedError(f"not spawned, since {name}, to be done then, is refused: {error}") from error
+            raise
         return actor
 
     def _apply(self, name: str, actor: int, values: list) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from envs.external_actors import ExternalActors
 from envs.ground_truth import Objects
-from envs.history import Instant
+from envs.history import Instant, check_past
 from envs.learned.external_actors import PlacedActors
 from envs.learned.scripted_actors import Scripted
 from envs.maps.route import Route, RouteStops
@@ -43,6 +43,9 @@ class LearnedSnapshot:
     scripted: Scripted | None
     placed: PlacedActors
 
+    def __post_init__(self) -> None:
+        check_past(self.past)
+
 
 _STATE_TYPES = (
     LearnedSnapshot, Instant, ModelState, TrackedState, GeneratedState, PictureState, DrivePictures, PictureGeometry,
@@ -52,6 +55,40 @@ _STATE_TYPES = (
     Objects,
 )  # fmt: skip
 
+SHAPES: dict[type, dict[str, str]] = {
+    TrackedState: {
+        "vehicles": "1 6", "commands": "1", "times": "1", "ground": "1 2", "actors.states": "1 s 10 ?",
+        "actors.kinds": "1 s", "actors.vacant": "1 s", "actors.traits": "1 s 12 ?", "preview.points": "1 p 2",
+        "preview.valid": "1 p", "preview.lateral_offset": "1", "preview.heading_error": "1", "preview.places": "1",
+        "preview.arcs": "1", "preview.on_route": "1",
+    },
+    Routes: {"points": "1 r 2", "arcs": "1 r", "lanes": "1 r 4 ?", "counts": "1"},
+    Route: {
+        "points": "n 2", "z": "n", "yaw": "n", "half_width": "n", "speed_limit": "n", "command": "n", "lanes": "n",
+    },
+    RouteStops: {"s": "k", "signals": "k"},
+    RouteSignals: {"s": "1 k ?", "kinds": "1 k", "cycles": "1 k 4 ?", "known": "1"},
+    SignalCompliance: {"stopped": "1", "red_light": "1", "stop_sign_missed": "1"},
+    Surroundings: {"light_cycles": "g 4 ?", "parked_ids": "u", "sun": "3 ?", "route_turns": "t 3 ?"},
+    GeneratedState: {"latent.latents": "1 k c h w", "picture.style": "1 y", "picture.signals": "1 z ?"},
+    KeyValue: {"keys": "1 a t d", "values": "1 a t d"},
+    PictureGeometry: {
+        "depth": "h w ?", "users": "h w", "mixed": "h w", "user_ids": "u", "user_kinds": "u", "user_boxes": "u 7",
+        "axes": "3 3", "position": "3",
+    },
+    KeyFrame: {"latent": "c h w", "axes": "3 3", "position": "3"},
+    KeyFrames: {
+        "_last_axes": "3 3", "_last_position": "3", "_depths": "f h w ?", "_axes": "f 3 3", "_positions": "f 3",
+    },
+    SceneState: {
+        "ego": "4", "lane": "4", "route": "p 2", "lead": "2", "command": "", "objects": "o 6", "object_kinds": "o",
+        "ego_valid": "4", "lane_valid": "4", "route_valid": "p", "lead_valid": "", "signal": "",
+        "signal_distance": "", "signal_valid": "",
+    },
+    ExternalActors: {"ids": "n", "heights": "n", "colors": "n 3", "braking": "n"},
+}  # fmt: skip
+"""Of arrays in a state of one drive, for `check_shapes`."""
+
 
 def snapshot_codec(device: torch.device) -> StateCodec:
     """Writes snapshots as bytes, and reads them onto a device."""
@@ -59,7 +96,7 @@ def snapshot_codec(device: torch.device) -> StateCodec:
         type=torch.Tensor, to_array=lambda t: t.cpu().numpy(), from_array=lambda a: torch.from_numpy(a).to(device)
     )
     open_types = (ActorScript, ActorState, Director, DirectorState)
-    return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_types=open_types)
+    return StateCodec(types=_STATE_TYPES, array_types=(tensor,), open_types=open_types, shapes=SHAPES)
 
 
 def model_digest(model: WorldModel, how: tuple[object, ...]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.external_actors import ExternalActors
 from envs.ground_truth import Objects, points_at
-from envs.history import Instant
+from envs.history import Instant, check_past
 from envs.maps.route import Route, RouteStops
 from envs.road.rendering.weather import Weather
 from envs.road.static_scene import StaticScene, load_map_scene, load_town_scene
@@ -38,6 +38,8 @@ from worldsim.surroundings import GRADE_REACH
 
 VIEW_RANGE = 150.0
 """Road users farther than this are not drawn [m]."""
+ON_LANE = 2.0
+"""A route follows the lanes of its map within this distance [m]."""
 _PATH_ARCS = PATH_STEP * np.arange(CROSSING_POINTS)
 
 
@@ -225,6 +227,44 @@ class RoadEpisode:
         return other
 
 
+SHAPES: dict[type, dict[str, str]] = {
+    RoadEpisode: {"vehicle": "6"},
+    Route: {
+        "points": "n 2", "z": "n", "yaw": "n", "half_width": "n", "speed_limit": "n", "command": "n", "lanes": "n",
+    },
+    RouteStops: {"s": "k", "signals": "k"},
+    RoadView: {
+        "objects.kinds": "n", "objects.boxes": "n 5", "objects.speeds": "n", "objects.z": "n", "heights": "n",
+        "colors": "n 3", "braking": "n", "phases": "n", "pose": "3", "cycles": "g 4",
+    },
+    Traffic: {
+        "kinds": "n", "heights": "n", "colors": "n 3", "parked": "p 5", "parked_z": "p", "in_the_way": "w",
+    },
+    LightPrograms: {"cycles": "g 4", "groups": "s", "signs": "s"},
+    Paths: {
+        "xy": "n m 2", "yaw": "n m", "z": "n m", "speed_limit": "n m", "near_junction": "n m", "length": "n", "s": "n",
+        "lateral": "n", "route_s": "n", "stop_s": "n j ?", "stop_signals": "n j", "entry": "n j ?", "exit": "n j ?",
+        "line": "n j ?", "junction": "n j", "rank": "n j",
+    },
+    Pedestrians: {
+        "speed": "n", "direction": "n", "goal": "n", "near": "n", "far": "n", "careless": "n", "walked": "n",
+        "moving": "n", "blocked": "n ?", "walkable": "n 2 m", "crosswalk": "n m", "color": "n 3",
+    },
+    BackgroundVehicles: {
+        "size": "n 3", "kind": "n", "color": "n 3", "eagerness": "n", "headway": "n", "bias": "n", "speed": "n",
+        "acceleration": "n", "lateral_speed": "n", "waited": "n", "granted": "n", "halted": "n", "hit_by_ego": "n",
+    },
+    SignalsAhead: {"shown": "1 k", "front": "1", "lines.s": "1 k ?", "lines.kinds": "1 k", "lines.cycles": "1 k 4 ?"},
+    SignalCompliance: {"stopped": "1", "red_light": "1", "stop_sign_missed": "1"},
+    SceneState: {
+        "ego": "4", "lane": "4", "route": "p 2", "lead": "2", "command": "", "objects": "o 6", "object_kinds": "o",
+        "ego_valid": "4", "lane_valid": "4", "route_valid": "p", "lead_valid": "", "signal": "",
+        "signal_distance": "", "signal_valid": "",
+    },
+    ExternalActors: {"ids": "n", "heights": "n", "colors": "n 3", "braking": "n"},
+}  # fmt: skip
+"""Of arrays in an episode, for `check_shapes`."""
+
 _CODEC = StateCodec(
     types=(
         RoadEpisode, Instant, RoadView, Weather, Route, RouteStops, Traffic, LightPrograms, TrafficConfig,
@@ -232,6 +272,7 @@ _CODEC = StateCodec(
         ObjectKind, SignalsAhead, RouteSignals, SignalCompliance, DirectedScene,
     ),
     open_types=(ActorScript, ActorState, Director, DirectorState),
+    shapes=SHAPES,
 )  # fmt: skip
 
 _BOXES_CODEC = StateCodec(types=(Layout,))
@@ -266,10 +307,37 @@ class EpisodeCodec:
         """The episode that was packed; towns and maps built before are shared.
 
         Raises:
-            ValueError: no such state, or damaged.
+            ValueError: no such state, damaged, or of an episode on another map.
         """
         parts = StateCodec().unpack(data)
+        kinds = {"town": int, "map": str, "boxes": bytes, "episode": bytes}
+        for name, kind in kinds.items():
+            value = parts.get(name) if isinstance(parts, dict) else None
+            if type(value) is not kind:
+                raise ValueError(f"{name} of an episode's state is {value!r:.60}; right would be {kind.__name__}")
+        if parts["town"] < 0 and not parts["map"].lstrip("\ufeff \t\r\n").startswith("<"):
+            raise ValueError(f"map of an episode's state is no OpenDRIVE text but begins with {parts['map'][:40]!r}")
         stage = load_town_scene(parts["town"]) if parts["town"] >= 0 else load_map_scene(parts["map"])
         if parts["boxes"]:
             stage = stage.with_boxes_of(_BOXES_CODEC.unpack(parts["boxes"]))
-        return _CODEC.unpack(parts["episode"], _given(stage))
+        episode = _CODEC.unpack(parts["episode"], _given(stage))
+        if not isinstance(episode, RoadEpisode):
+            raise ValueError(f"episode of a state is a {type(episode).__name__}; right would be a RoadEpisode")
+        _check(episode)
+        return episode
+
+
+def _check(episode: RoadEpisode) -> None:
+    """Refuse an episode whose past cannot have been, or that was begun on another map.
+
+    Raises:
+        ValueError: so it is.
+    """
+    check_past(episode.past)
+    route, road_map = episode.route, episode.stage.road_map
+    for x, y in points_at(route, np.linspace(0.0, route.length, 9)).tolist():
+        if not road_map.lanes_near(np.array([x, y]), ON_LANE):
+            raise ValueError(
+                f"the state's episode is of another map than {road_map.name}: its route leads through "
+                f"({x:.1f}, {y:.1f}), where there is no lane"
+            )

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from worldsim.checkpoint import WEIGHTS_NAME, load_tensors, warm_start
+from worldsim.checkpoint import WEIGHTS_NAME, check_files, load_tensors, warm_start
 from worldsim.world_model import WorldModel
 
 LATENT_LAYERS = ("dit.stem_in", "dit.head_out", "dit.style_embedding", "step_std", "unseen_std")
@@ -32,6 +32,7 @@ def initialise_from(model: WorldModel, initial: Path) -> bool:
     Returns:
         Whether the tokenizer is the same, so that the dynamics can drive at once.
     """
+    check_files(initial, (WEIGHTS_NAME,))
     state = load_tensors(initial / WEIGHTS_NAME)
     same = has_tokenizer_of(model, state)
     parts: tuple[tuple[str, nn.Module], ...] = (("denoiser", model.denoiser), ("reader", model.reader))

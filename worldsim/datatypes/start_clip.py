@@ -52,7 +52,7 @@ class StartClip:
     A state-only clip has no frames: uint8 [t, 0, 0, 3]. Only a state-only drive can begin from it.
 
     Raises:
-        ValueError: a shape does not fit the others.
+        ValueError: a shape does not fit the others, or a number of the ego's past or of its route is not finite.
     """
 
     frames: np.ndarray
@@ -103,8 +103,12 @@ class StartClip:
                 )
         if self.sun is not None:
             check_sun(self.sun)
-        if not self.dt > 0:
-            raise ValueError(f"dt must be positive, got {self.dt}")
+        if not 0 < self.dt < np.inf:
+            raise ValueError(f"dt must be a positive, finite number of seconds, got {self.dt}")
+        for name in ("controls", "vehicles", "route", "light_cycles"):
+            check_finite(name, getattr(self, name))
+        for name, values in self.scenes.arrays().items():
+            check_finite(f"scenes.{name}", values)
 
     @property
     def has_frames(self) -> bool:
@@ -123,6 +127,19 @@ class StartClip:
             vehicles=self.vehicles[i:],
             scenes=self.scenes[i:],
         )
+
+
+def check_finite(name: str, values: np.ndarray | None) -> None:
+    """Refuse an array of floats that holds something else than finite numbers.
+
+    Raises:
+        ValueError: it does; names the array, the place and the value.
+    """
+    if values is None or values.dtype.kind != "f" or np.isfinite(values).all():
+        return
+    place = np.unravel_index(int(np.argmin(np.isfinite(values))), values.shape)
+    where = f"[{', '.join(map(str, place))}]" if place else ""
+    raise ValueError(f"{name} must be finite numbers, {name}{where} is {values[place]}")
 
 
 def cycles_of_layout(layout: Layout, cycles: np.ndarray | None) -> np.ndarray | None:

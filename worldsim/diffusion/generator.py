@@ -16,7 +16,7 @@ from einops import repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, load_weights, save_weights
+from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, check_files, load_weights, save_weights, seal_checkpoint
 from worldsim.configs import build, save_config
 from worldsim.diffusion import paths
 from worldsim.diffusion.guidance import drop_labels, guided
@@ -316,7 +316,7 @@ class Generator(nn.Module):
         """Write config and weights into `folder`, each whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
         save_weights(self, folder / WEIGHTS_NAME)
-        self.config.save_json(folder / CONFIG_NAME)
+        seal_checkpoint(folder, self.config, (WEIGHTS_NAME,))
 
     @staticmethod
     def load(folder: Path, device: str = "cpu") -> Generator:
@@ -329,6 +329,7 @@ class Generator(nn.Module):
         if not (folder / CONFIG_NAME).is_file():
             raise FileNotFoundError(f"no generator in {folder}: {CONFIG_NAME} is missing")
         made = Generator(GeneratorConfig.from_json(folder / CONFIG_NAME))
+        check_files(folder, (WEIGHTS_NAME,))
         load_weights(made, folder / WEIGHTS_NAME)
         return made.to(device).eval()
 

@@ -9,6 +9,9 @@ import pytest
 from bridge_process import serving
 from raw_client import NEVER_MIND, RawClient, read_message, refusal
 
+from envs.carla.versions import DEFAULT_VERSION, layout_of
+
+COMMANDS = layout_of(DEFAULT_VERSION).commands
 NAN, INF = math.nan, math.inf
 HERE = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
 EMPTY_ROAD = ("--world", "road", "--frame-size", "48", "48", "--num-vehicles", "0", "--num-pedestrians", "0")
@@ -133,4 +136,28 @@ def test_what_is_no_request_ends_its_connection_alone(bridge, other, case):
     client.send(NO_REQUESTS[case])
     client.socket.shutdown(socket.SHUT_WR)
     assert client.socket.recv(1) == b""
+    assert_goes_on(other)
+
+
+def test_an_actor_to_which_what_is_to_be_done_then_is_refused_is_refused_with_it(bridge, other):
+    """The answer to a SpawnActor has an id or an error: with an error nobody is left behind."""
+    torque, lights, spawn = (COMMANDS.index(name) for name in ("ApplyTorque", "SetVehicleLightState", "SpawnActor"))
+
+    def imu(*then):
+        fields = [[1, "sensor.other.imu", []], HERE, [True, other.ego], 0, "", [[list(command)] for command in then]]
+        return spawn, fields
+
+    refused, nobody = (torque, [0, [0.0] * 3]), (lights, [10**6, 8])
+    before = other.spawn("sensor.other.imu", HERE, other.ego)
+    batch = [imu(refused), imu(imu(), nobody), imu(imu(refused)), imu(imu())]
+    error, results = RawClient(bridge.port).ask("apply_batch", [[list(command)] for command in batch], False)
+    assert error is None
+    told = [result[0][1][0] for result in results[:3]]
+    assert told[0].startswith("not spawned, since ApplyTorque, to be done then, is refused: ApplyTorque: ")
+    assert told[1] == "not spawned, since SetVehicleLightState, to be done then, is refused: unable to find actor 1000000: actor not found"
+    assert told[2].count("not spawned, since") == 2
+    good, last = results[3][0]
+    assert good == 1
+    others = other.call("get_actors_by_id", list(range(before + 1, last + 10)))
+    assert [actor[0] for actor in others] == [last, last + 1]
     assert_goes_on(other)

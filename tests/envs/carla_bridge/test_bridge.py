@@ -74,6 +74,9 @@ def assert_refused(found):
     assert found["throttle"] == pytest.approx(0.5)
     assert found["light"] == 8
     assert "must be attached to the ego" in found["free_camera"]
+    ((failed, why),) = found["then"]
+    assert failed
+    assert why.startswith("not spawned, since ApplyTorque, to be done then, is refused: ")
     assert "the ego moves by its controls alone" in found["no_physics"]
     assert "map 'Town99' not found" in found["map"]
     assert not found["teleported"]

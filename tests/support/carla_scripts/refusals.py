@@ -46,6 +46,9 @@ def main(port):
     found["free_camera"] = message(world.spawn_actor, camera, spawns[0])
     rear = carla.Transform(carla.Location(x=-6.0, z=3.0), carla.Rotation(yaw=180, roll=20))
     found["camera"] = message(world.spawn_actor, camera, rear, attach_to=ego)
+    then = command.ApplyTorque(command.FutureActor, carla.Vector3D(z=1.0))
+    imu = command.SpawnActor(library.find("sensor.other.imu"), carla.Transform(), ego_id).then(then)
+    found["then"] = [(response.has_error(), response.error) for response in client.apply_batch_sync([imu], False)]
     found["no_physics"] = message(ego.set_simulate_physics, False)
     found["map"] = message(client.load_world, "Town99")
     before = ego.get_location()

@@ -1,0 +1,120 @@
+"""Whether what was read from a saved state can be: fields and shapes as their class has them, answers that are finite."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union
+
+import numpy as np
+
+from envs.world import WorldStep
+from worldsim.datatypes.start_clip import check_finite
+from worldsim.datatypes.vehicle import VEHICLE_NAMES
+
+MAY_BE_ANY = " ?"
+"""Ends the shape of floats that may be infinite or NaN."""
+
+
+def check_fields(cls: type, values: Mapping[str, Any]) -> None:
+    """Hold the arguments of a class, a dataclass or a named tuple, against its annotations.
+
+    Raises:
+        ValueError: one of them is something else; names the field, its value and what would be right.
+    """
+    for name, hint in _hints(cls).items():
+        if name in values and not fits(values[name], hint):
+            right = hint.__name__ if isinstance(hint, type) else hint
+            raise ValueError(f"{cls.__name__}.{name} is {values[name]!r:.80}; right would be {right}")
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether `value` is what an annotation says, its elements included; True of annotations that say nothing."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint in (None, type(None)):
+        return value is None
+    if hint is float:
+        return isinstance(value, (int, float))
+    if origin in (Union, UnionType):
+        return any(fits(value, one) for one in arguments)
+    if origin is Literal:
+        return value in arguments
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return all(fits(part, arguments[0]) for part in value)
+        return len(value) == len(arguments) and all(map(fits, value, arguments))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return isinstance(value, origin) and all(fits(part, arguments[1]) for part in value.values())
+    if isinstance(origin, type):
+        return isinstance(value, origin)
+    # jaxtyping's classes say shapes too, whose letters mean something only within a function
+    kind = getattr(hint, "array_type", hint)
+    if isinstance(kind, TypeVar) or kind is Any:
+        return True
+    try:
+        return isinstance(value, kind)
+    except TypeError:  # a protocol that cannot be asked, or no class
+        return True
+
+
+@lru_cache(maxsize=None)
+def _hints(cls: type) -> Mapping[str, Any]:
+    """Of its fields; none of a class that names types which only type checkers import."""
+    try:
+        return typing.get_type_hints(cls)
+    except NameError:
+        return {}
+
+
+def check_shapes(instance: object, shapes: Mapping[str, str], to_array: Callable[[Any], np.ndarray | None]) -> None:
+    """Hold the arrays of an instance against their declared shapes. Compiled code looks at no bounds: what is too short
+    would have it read and write beyond the end.
+
+    Args:
+        instance: of any class.
+        shapes: dims by name of the attribute, "objects.boxes" of an attribute's: "n 5". A letter stands for the same
+            number wherever it occurs, MAY_BE_ANY at the end for floats that need not be finite.
+        to_array: an attribute's value as an array; None of what is no array.
+
+    Raises:
+        ValueError: a shape is another, or a float is not finite; names the attribute.
+    """
+    sizes: dict[str, tuple[int, str]] = {}
+    for path, text in shapes.items():
+        values: Any = instance
+        for part in path.split("."):
+            values = None if values is None else getattr(values, part)
+        array = to_array(values)
+        if array is None:  # an optional one that is not there
+            continue
+        name, dims = f"{type(instance).__name__}.{path}", text.removesuffix(MAY_BE_ANY).split()
+        wanted = [int(dim) if dim.isdigit() else sizes.get(dim, (None, ""))[0] for dim in dims]
+        found = list(array.shape)
+        if len(found) != len(wanted) or any(w not in (None, f) for w, f in zip(wanted, found, strict=True)):
+            known = ", ".join(f"{dim} = {sizes[dim][0]} as in {sizes[dim][1]}" for dim in dims if dim in sizes)
+            raise ValueError(f"{name} must be [{', '.join(dims)}]{known and ', ' + known}, got {found}")
+        sizes |= {dim: (size, path) for dim, size in zip(dims, found, strict=True) if dim not in sizes}
+        if not text.endswith(MAY_BE_ANY):
+            check_finite(name, array)
+
+
+def check_answer(answer: WorldStep, where: str) -> None:
+    """Refuse an answer of a world that has other shapes or is not finite.
+
+    Raises:
+        ValueError: names the value, after `where` it is, and what would be right.
+    """
+    if answer.vehicle.shape != (len(VEHICLE_NAMES),):
+        raise ValueError(f"{where}vehicle must be [{len(VEHICLE_NAMES)}], got {list(answer.vehicle.shape)}")
+    if answer.scene.batch_shape != ():
+        raise ValueError(f"{where}scene must be a single one, got {list(answer.scene.batch_shape)}")
+    check_finite(f"{where}vehicle", answer.vehicle)
+    for name, values in answer.scene.arrays().items():
+        check_finite(f"{where}scene.{name}", values)
+    for name in ("collision", "off_road", "progress", "trust"):
+        if not np.isfinite(getattr(answer, name)):
+            raise ValueError(f"{where}{name} must be a finite number, got {getattr(answer, name)}")
