@@ -95,7 +95,7 @@ def check_shapes(instance: object, shapes: Mapping[str, str], to_array: Callable
         wanted = [int(dim) if dim.isdigit() else sizes.get(dim, (None, ""))[0] for dim in dims]
         found = list(array.shape)
         if len(found) != len(wanted) or any(w not in (None, f) for w, f in zip(wanted, found, strict=True)):
-            known = ", ".join(f"{dim} = {sizes[dim][0]} as in {sizes[dim][1]}" for dim in dims if dim in sizes)
+            known = ", ".join(f"{dim} = {sizes[dim][0]} as in {sizes[dim][1]}" for dim in dims if dim in sizes and not dim.isdigit())
             raise ValueError(f"{name} must be [{', '.join(dims)}]{known and ', ' + known}, got {found}")
         sizes |= {dim: (size, path) for dim, size in zip(dims, found, strict=True) if dim not in sizes}
         if not text.endswith(MAY_BE_ANY):
@@ -115,6 +115,8 @@ def check_answer(answer: WorldStep, where: str) -> None:
     check_finite(f"{where}vehicle", answer.vehicle)
     for name, values in answer.scene.arrays().items():
         check_finite(f"{where}scene.{name}", values)
-    for name in ("collision", "off_road", "progress", "trust"):
-        if not np.isfinite(getattr(answer, name)):
-            raise ValueError(f"{where}{name} must be a finite number, got {getattr(answer, name)}")
+    if not np.isfinite(answer.progress):
+        raise ValueError(f"{where}progress must be a finite number, got {answer.progress}")
+    for name in ("collision", "off_road", "trust"):
+        if not 0 <= getattr(answer, name) <= 1:
+            raise ValueError(f"{where}{name} must be in [0, 1], got {getattr(answer, name)}")
