@@ -16,7 +16,7 @@ from envs.config_values import plain_spec
 from envs.rewards import NO_REWARD, RewardConfig, reward
 from envs.serialization import SavedWorld, StateCodec, read_snapshot, write_snapshot
 from envs.spaces import ObservationMode, Observer, action_space
-from envs.state_fields import check_answer
+from envs.state_arrays import check_answer
 from envs.step_info import step_info
 from envs.world import EditableWorld, Restorable, World, WorldStep, branch
 from worldsim.datatypes.scene import CONTROL_NAMES, SceneState, control_from_action

@@ -15,8 +15,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from envs.state_fields import check_fields, check_shapes
+from envs.state_arrays import check_shapes
 from envs.world import Restorable
+from worldsim.field_types import check_fields
 
 FORMAT = 12
 """Counts up when an older state can no longer be read, as after a class in it was renamed."""

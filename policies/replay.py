@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from policies.stop import Stop
+from worldsim.array_files import load_arrays
 from worldsim.datatypes.scene import CONTROL_NAMES, ControlColumn, action_from_control
 
 if TYPE_CHECKING:
@@ -78,13 +79,13 @@ class Replay:
 
 
 def _of_arrays(path: Path) -> Replay:
-    with np.load(path, allow_pickle=False) as arrays:
-        dt = float(arrays["dt"]) if "dt" in arrays else None
-        if "actions" in arrays:
-            return Replay(arrays["actions"], dt)
-        if "controls" in arrays:
-            return Replay(_actions(arrays["controls"], path), dt)
-        raise ValueError(f"{path} holds neither `actions` nor `controls` but {', '.join(arrays.files) or 'nothing'}")
+    arrays = load_arrays(path)
+    dt = float(arrays["dt"]) if "dt" in arrays else None
+    if "actions" in arrays:
+        return Replay(arrays["actions"], dt)
+    if "controls" in arrays:
+        return Replay(_actions(arrays["controls"], path), dt)
+    raise ValueError(f"{path} holds neither `actions` nor `controls` but {', '.join(arrays) or 'nothing'}")
 
 
 def _of_episode(path: Path) -> Replay:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from scenarios.case_results import BROKEN, WORLD_BROKE
-from scenarios.json_log import JsonLog, read_log
+from scenarios.json_log import JsonLog, from_entry, plain_values, read_log
 from scenarios.scenario import Case
 
 CRASHES = ("collision", "off_road", BROKEN)
@@ -75,14 +75,14 @@ class DriveLog(Generic[DriveType]):
         drive_type: class of the drives.
 
     Raises:
-        ValueError: the file was written under other conditions.
+        ValueError: the file was written under other conditions, or an entry of it is damaged.
     """
 
     def __init__(self, path: Path, conditions: Mapping[str, Any], drive_type: type[DriveType]) -> None:
         entries = read_log(path, conditions)
         if entries is None:
             raise ValueError(f"{path} was written with another world model, settings or code; choose another --out")
-        known = (drive_type(**entry) for entry in entries)
+        known = (from_entry(plain_values(drive_type), entry, path) for entry in entries)
         self.drives = {drive.key: drive for drive in known if drive.outcome != WORLD_BROKE}
         self._log = JsonLog(path, conditions, map(asdict, self.drives.values()))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from worldsim.atomic_files import atomic_path, naming
+from worldsim.field_types import check_fields
+
+EntryType = TypeVar("EntryType")
 
 
 def read_log(path: Path, conditions: Mapping[str, Any]) -> list[dict[str, Any]] | None:
@@ -25,11 +28,36 @@ def read_log(path: Path, conditions: Mapping[str, Any]) -> list[dict[str, Any]] 
     for line in lines:
         try:
             entry = json.loads(line)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(entry, dict):
             entries.append(entry)
     return entries
+
+
+def from_entry(make: Callable[[Mapping[str, Any]], EntryType], entry: Mapping[str, Any], path: Path) -> EntryType:
+    """What `make` makes of an entry of the log at `path`.
+
+    Raises:
+        ValueError: the entry is damaged; names the file, and what is wrong.
+    """
+    try:
+        return make(entry)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise ValueError(
+            f"{path}: damaged, {json.dumps(entry)[:60]}... is no entry: {what}; without that line it is driven again"
+        ) from error
+
+
+def plain_values(kind: type[EntryType]) -> Callable[[Mapping[str, Any]], EntryType]:
+    """Makes a dataclass of plain values from an entry; a ValueError or TypeError names a field that is another type."""
+
+    def make(entry: Mapping[str, Any]) -> EntryType:
+        check_fields(kind, entry)
+        return kind(**entry)
+
+    return make
 
 
 def append_entries(path: Path, entries: Sequence[Mapping[str, Any]]) -> None:

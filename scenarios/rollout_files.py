@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from policies.drive import NO_FRAME, Rollout
+from worldsim.array_files import load_arrays
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.scene import SceneState
@@ -80,10 +81,15 @@ class SavedDrive:
 
 
 def load_drive(path: Path) -> SavedDrive:
-    """The drive of `save_rollout`."""
-    with np.load(path, allow_pickle=False) as arrays:
-        prefix = "layout_"
-        ground = {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}
+    """The drive of `save_rollout`.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: damaged; names the file.
+    """
+    arrays, prefix = load_arrays(path), "layout_"
+    ground = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+    try:
         return SavedDrive(
             vehicles=arrays["vehicles"],
             scenes=SceneState.from_vector(arrays["scenes"]),
@@ -92,6 +98,8 @@ def load_drive(path: Path) -> SavedDrive:
             layout=Layout.from_arrays(ground),
             dt=float(arrays["dt"]),
         )
+    except KeyError as error:
+        raise ValueError(f"{path}: no saved drive, it lacks {error}") from error
 
 
 def _arrays(rollout: Rollout) -> dict[str, np.ndarray]:

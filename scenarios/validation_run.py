@@ -20,7 +20,7 @@ from scenarios.case_runner import CaseRunner
 from scenarios.catalogue import SCENARIOS
 from scenarios.driving_process import Whereabouts
 from scenarios.films import FilmedDrives, Films, film_again, filmed_drives
-from scenarios.json_log import JsonLog, append_entries, read_log
+from scenarios.json_log import JsonLog, append_entries, from_entry, read_log
 from scenarios.reproduction import FAILURES, drive_path, keep_failure
 from scenarios.rollout_files import save_rollout
 from scenarios.scenario import Case
@@ -57,7 +57,7 @@ class CaseLog:
             print(f"{path}: of another policy, world or version, begun anew", file=sys.stderr)
         if not entries:
             remove_drives(out)
-        known = (CaseResult.from_json(entry) for entry in entries or ())
+        known = (from_entry(CaseResult.from_json, entry, path) for entry in entries or ())
         kept = [*merged, *(result for result in known if result.lasts or not begins)]
         self.results: dict[str, CaseResult] = {result.id: result for result in kept}
         self._log = JsonLog(path, conditions, (result.to_json() for result in self.results.values()))
@@ -74,8 +74,9 @@ class CaseLog:
 
 def logged_results(out: Path, conditions: Mapping[str, Any], cases: Sequence[Case]) -> dict[str, CaseResult]:
     """The results of `cases` that the log in the report's folder holds, by id."""
-    entries = read_log(out / LOG_NAME, conditions) or ()
-    return _of_cases([CaseResult.from_json(entry) for entry in entries], cases)
+    path = out / LOG_NAME
+    entries = read_log(path, conditions) or ()
+    return _of_cases([from_entry(CaseResult.from_json, entry, path) for entry in entries], cases)
 
 
 def add_to_log(out: Path, result: CaseResult) -> None:

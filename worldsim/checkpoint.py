@@ -48,8 +48,8 @@ def check_files(folder: Path, files: Sequence[str]) -> None:
         raise ValueError(f"{path}: {CHECKSUMS} must be an object of files' CRC-32: {error}") from error
     if unchecked:
         warnings.warn(
-            f"{path} has no checksum of {', '.join(unchecked)}, as folders that an older version wrote: damage to their "
-            f"numbers would not be noticed. To have them checked from now on: load the folder and save it again",
+            f"{path} has no checksum of {', '.join(unchecked)}, as folders that an older version wrote: damage to "
+            f"them would not be noticed. To have them checked from now on: load the folder and save it again",
             stacklevel=3,
         )
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleModel
+from worldsim.field_types import check_fields
 
 MemoryKind = Literal["ntm", "transformer-xl"]
 """How a memory bank is written: a neural Turing machine's, or Transformer-XL's recurrence."""
@@ -283,7 +284,7 @@ def load_config(cls: type[_Config], path: Path) -> _Config:
         if isinstance(values, dict):
             values.pop(CHECKSUMS, None)
         return build(cls, values)
-    except (json.JSONDecodeError, ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: not a {cls.__name__}: {error}") from error
 
 
@@ -291,7 +292,7 @@ def build(cls: type[_Config], values: object) -> _Config:
     """A dataclass from nested plain dicts; lists become tuples.
 
     Raises:
-        ValueError: `values` is no dict or names a field that `cls` lacks.
+        ValueError: `values` is no dict, names a field that `cls` lacks, or one is of a type that cannot be.
     """
     if not isinstance(values, dict):
         raise ValueError(f"{cls.__name__} needs an object, got {values!r}")
@@ -306,4 +307,8 @@ def build(cls: type[_Config], values: object) -> _Config:
         elif isinstance(value, list):
             value = tuple(value)
         arguments[name] = value
-    return cls(**arguments)
+    try:
+        return cls(**arguments)
+    except TypeError:  # of what the class does with a value of another type: say which one
+        check_fields(cls, arguments)
+        raise

@@ -55,7 +55,7 @@ def read_routes(path: Path) -> list[LeaderboardRoute]:
         raise FileNotFoundError(f"no routes at {path}")
     try:
         root = ET.parse(path).getroot()
-    except ET.ParseError as error:
+    except (ET.ParseError, LookupError, ValueError) as error:  # the last two of encodings that cannot be read
         raise RouteError(f"{path} is no XML: {error}") from error
     routes = [_read(element, path) for element in root.iter("route")]
     if root.tag != "routes" or not routes:

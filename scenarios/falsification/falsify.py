@@ -32,7 +32,7 @@ from scenarios.falsification.search_drives import (
     look_at_policy,
     warm_up,
 )
-from scenarios.json_log import JsonLog, read_log
+from scenarios.json_log import JsonLog, from_entry, read_log
 from scenarios.report import provenance, write_json, write_page
 from scenarios.reproduction import FAILURES, command_line
 from scenarios.validate import checkpoint_used
@@ -148,7 +148,7 @@ class _ReplayLog:
 
     def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
         entries = read_log(path, conditions) or []
-        results = {(tuple(e["point"]), e["where"]): CaseResult.from_json(e["result"]) for e in entries}
+        results = dict(from_entry(_replayed, entry, path) for entry in entries)
         self._known = {key: result for key, result in results.items() if result.lasts}
         self._log = JsonLog(path, conditions, entries)
 
@@ -164,6 +164,10 @@ class _ReplayLog:
         """Keep one."""
         self._log.append([{"point": list(run.point), "where": where, "result": result.to_json()}])
         self._known[tuple(run.point), where] = result
+
+
+def _replayed(entry: Mapping[str, Any]) -> tuple[tuple[tuple[float, ...], str], CaseResult]:
+    return (tuple(entry["point"]), entry["where"]), CaseResult.from_json(entry["result"])
 
 
 def _remove_others(out: Path, chosen: Sequence[SearchRun], results: _ReplayLog) -> None:

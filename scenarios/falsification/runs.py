@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scenarios.case_results import BROKEN, MEASURING_BROKE, WORLD_BROKE
-from scenarios.json_log import JsonLog, read_log
+from scenarios.json_log import JsonLog, from_entry, plain_values, read_log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class RunLog:
         entries = read_log(path, conditions)
         if entries is None:
             print(f"{path}: of another search, policy, world or version, begun anew", file=sys.stderr)
-        known = (SearchRun(**entry) for entry in entries or ())
+        known = (from_entry(plain_values(SearchRun), entry, path) for entry in entries or ())
         self.runs = {run.index: run for run in known if run.lasts}
         self._log = JsonLog(path, conditions, (asdict(run) for run in self.runs.values()))
 

@@ -180,6 +180,10 @@ class _Reader:
         except expat.ExpatError as error:
             what = expat.ErrorString(error.code)
             raise ScenarioFileError(f"{self._path}:{error.lineno}: not well-formed XML: {what}") from error
+        except ScenarioFileError:
+            raise
+        except (LookupError, ValueError) as error:  # its declaration names an encoding that cannot be read
+            raise ScenarioFileError(f"{self._path}:1: {error}; right would be UTF-8") from error
         assert self._root is not None, "expat refuses a text without an element"
         return self._root
 

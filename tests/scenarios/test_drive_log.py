@@ -1,5 +1,7 @@
 """The log of many planners' drives: what is forgotten, and what is refused."""
 
+import json
+
 import pytest
 
 from scenarios.case_results import BROKEN, WORLD_BROKE, undriven_result
@@ -47,3 +49,30 @@ def test_a_planner_is_forgotten_in_the_file_too(tmp_path):
     assert list(again.drives.values()) == [drive("lane_follower")]
     with pytest.raises(ValueError, match="was written with another world model, settings or code"):
         DriveLog(tmp_path / "drives.jsonl", {"code": 2}, Drive)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"progress": "x"}, "Drive.progress is 'x'; right would be float"),
+        ({"seed": "x"}, "Drive.seed is 'x'; right would be int"),
+        ({"colour": "red"}, "unexpected keyword argument 'colour'"),
+    ],
+)
+def test_a_damaged_entry_is_named_and_the_file_stays(tmp_path, wrong, named):
+    path = tmp_path / "drives.jsonl"
+    DriveLog(path, {"code": 1}, Drive).add([drive("a")])
+    head, line = path.read_text().splitlines()
+    path.write_text("\n".join([head, json.dumps(json.loads(line) | wrong)]))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=f"drives.jsonl: damaged, .* is no entry: .*{named}; without that line"):
+        DriveLog(path, {"code": 1}, Drive)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("line", ["{}", '{"criteria": 5}', '{"id": []}'])
+def test_a_damaged_entry_of_a_validation_is_named(tmp_path, line):
+    log = CaseLog(tmp_path, {"code": 1})
+    log._log.path.write_text(log._log.path.read_text() + line + "\n")
+    with pytest.raises(ValueError, match=r"jsonl: damaged, .* is no entry: it lacks 'criteria'|is no entry: 'int'"):
+        CaseLog(tmp_path, {"code": 1})

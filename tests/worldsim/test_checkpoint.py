@@ -1,5 +1,7 @@
 """Checkpoints and start clips: round trips, and files that do not fit are refused by name."""
 
+import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,10 @@ import torch
 from tiny_model import CONFIG, random_clip, random_model
 from torch import nn
 
-from worldsim.checkpoint import load_tensors, save_tensors, warm_start
+from worldsim.checkpoint import check_files, load_tensors, save_tensors, warm_start
 from worldsim.configs import DiTConfig, WorldModelConfig, build
 from worldsim.datatypes.starts import load_starts, save_starts
-from worldsim.world_model import WorldModel
+from worldsim.world_model import DEFAULT_CHECKPOINT, NETWORK_FILES, WorldModel
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -50,6 +52,62 @@ def test_damaged_and_missing_files_are_named(tmp_path: Path) -> None:
         WorldModel.load(tmp_path)
 
 
+def with_a_bit_flipped(path: Path, at: int = -100) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", NETWORK_FILES)
+def test_a_flipped_bit_is_noticed(tmp_path: Path, name: str) -> None:
+    for other in NETWORK_FILES:
+        (tmp_path / other).write_bytes(b"of a network")
+    random_model().save(tmp_path)
+    check_files(tmp_path, NETWORK_FILES)
+    with_a_bit_flipped(tmp_path / name, at=-1)
+    with pytest.raises(ValueError, match=rf"{name}: damaged, or of another checkpoint: its CRC-32 is \w+, config.json"):
+        WorldModel.load(tmp_path)
+
+
+def test_the_shipped_world_has_the_checksums_of_all_its_networks() -> None:
+    recorded = json.loads((DEFAULT_CHECKPOINT / "config.json").read_text())["checksums"]
+    assert set(recorded) == set(NETWORK_FILES)
+    check_files(DEFAULT_CHECKPOINT, NETWORK_FILES)
+
+
+def test_a_world_of_before_checksums_is_loaded_with_a_warning_until_it_is_saved_again(tmp_path: Path) -> None:
+    random_model().save(tmp_path)
+    CONFIG.save_json(tmp_path / "config.json")
+    with pytest.warns(UserWarning, match=r"config.json has no checksum of weights.safetensors, .* an older version"):
+        WorldModel.load(tmp_path).save(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        WorldModel.load(tmp_path)
+
+
+def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
+    model = random_model()
+    with torch.no_grad():
+        model.reader.stem[0].weight.view(-1)[3] = float("nan")
+    model.save(tmp_path)
+    with pytest.raises(ValueError, match=r"weights.safetensors: damaged, weights must be finite .* reader.* holds nan"):
+        WorldModel.load(tmp_path)
+
+
+@pytest.mark.parametrize(("column", "name"), [("vehicles", "vehicles"), ("controls", "controls"), ("dt", "dt")])
+def test_start_clips_without_numbers_are_named(tmp_path: Path, column: str, name: str) -> None:
+    path = tmp_path / "starts.npz"
+    save_starts([random_clip(seed=s) for s in range(2)], path)
+    arrays = dict(np.load(path))
+    arrays[column] = arrays[column].astype(np.float64)
+    arrays[column][(1,) + (0,) * (arrays[column].ndim - 1)] = np.nan
+    np.savez(path, **arrays)
+    starts = load_starts(path)
+    assert len(starts[0].frames)
+    with pytest.raises(ValueError, match=rf"starts.npz: damaged, .*: clip 1: {name} .*nan"):
+        starts[1]
+
+
 def test_config_values_are_checked() -> None:
     with pytest.raises(ValueError, match="130"):
         WorldModelConfig(frame_size=(130, 128))
@@ -64,6 +122,8 @@ def test_config_values_are_checked() -> None:
         ({"vehicle": {"wheelbase": 0.0}}, "wheelbase must be a finite number above 0, got 0.0"),
         ({"num_steps": 1_000_000_000}, "num_steps must be a .*got 1000000000"),
         ({"num_steps": 2.5}, "num_steps must be a whole number of at most 1000, got 2.5"),
+        ({"frame_size": float("nan")}, "WorldModelConfig.frame_size is nan; right would be tuple"),
+        ({"vae": {"widths": 5}}, "VAEConfig.widths is 5; right would be tuple"),
         ({"dt": "a"}, "dt must be a positive number .* got 'a'"),
         ({"dit": {"window": 10_000_000}}, "window must be a positive number of at most .*, got 10000000"),
     ],

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from envs.folder_lock import lock_folder
 from training.data.lerobot_layout import read_json, write_json
+from worldsim.array_files import load_array
 from worldsim.atomic_files import naming
 
 MakePieces = Callable[[int], Iterable[np.ndarray]]
@@ -89,11 +90,11 @@ class ArrayCache:
             manifest = read_json(self._manifest_path)
             if manifest.get("content") != self._content:
                 return None
-            array = np.load(self.path, mmap_mode="r")
+            array = load_array(self.path, mapped=True)
             if array.shape != (sum(self._content["lengths"]), *self.shape) or array.dtype != self.dtype:
                 raise ValueError(f"{array.dtype} {array.shape} found")
             self._check(array, manifest["checksums"])
-        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             warnings.warn(f"{self.path} is damaged and made anew: {error}", stacklevel=3)
             return None
         return array

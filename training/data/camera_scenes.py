@@ -4,13 +4,12 @@ drawn again."""
 from __future__ import annotations
 
 import copy
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from worldsim.array_files import load_arrays
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.layout import BoxColumn
 from worldsim.datatypes.route_signals import cycles_from
@@ -98,12 +97,11 @@ class CameraScenes:
 
     def __init__(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as file:
-                self._arrays = {name: file[name] for name in file.files}
+            self._arrays = load_arrays(path)
             counts = self._arrays["counts"]
             if counts.sum() != len(self._arrays["kinds"]) or len(counts) != len(self._arrays["views"]):
                 raise ValueError(f"{counts.sum()} road users expected, {len(self._arrays['kinds'])} found")
-        except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError) as error:
+        except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"cannot read {path}: {error}") from error
         self._starts, self._first = np.cumsum(counts) - counts, 0
         self.light_cycles: np.ndarray | None = self._arrays.get("light_cycles")

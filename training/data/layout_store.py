@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.data import lerobot_layout
+from worldsim.array_files import load_arrays
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.layout import Layout
 from worldsim.datatypes.layout_file import layout_digest, pack_layouts, unpack_layouts
@@ -65,9 +64,8 @@ class EpisodeLayout:
 def _read(root: Path, digest: str) -> Layout:
     path = root / lerobot_layout.LAYOUT_PATH.format(digest=digest)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            (layout,) = unpack_layouts({name: file[name] for name in file.files})
-    except (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError) as error:
+        (layout,) = unpack_layouts(load_arrays(path))
+    except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"cannot read {path}: {error}") from error
     if layout_digest(layout) != digest:
         raise ValueError(f"{path} is damaged: it holds another layout than its name says")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +15,7 @@ from training.evaluation.frechet import CLIP_FRAMES, clip_ends, clips_at, frames
 from training.evaluation.held_out import HeldOutDrive
 from training.evaluation.image_metrics import STATISTICS, frame_statistics, psnr
 from training.evaluation.yardstick import Yardstick
+from worldsim.array_files import load_arrays
 from worldsim.conditioning.object_grid import VisibleObjects
 from worldsim.datatypes.camera import CameraGeometry
 from worldsim.datatypes.vehicle import VehicleColumn
@@ -160,15 +159,13 @@ def save_measures(measures: TruthMeasures | MadeMeasures, path: Path, digest: st
 def load_measures(kind: type[Measures], path: Path, digest: str) -> Measures | None:
     """Measures of that `digest` from a file; None if it is not there, damaged or of something else."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if str(file["digest"]) != digest:
-                return None
-            values = {}
-            for name in (f.name for f in fields(kind)):
-                part = _PARTS.get(name)
-                values[name] = (
-                    file[name] if part is None else part(**{own: file[f"{name}.{own}"] for own in _NAMES[part]})
-                )
-            return kind(**values)
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError):
+        file = load_arrays(path)
+        if str(file["digest"]) != digest:
+            return None
+        values = {}
+        for name in (f.name for f in fields(kind)):
+            part = _PARTS.get(name)
+            values[name] = file[name] if part is None else part(**{own: file[f"{name}.{own}"] for own in _NAMES[part]})
+        return kind(**values)
+    except (KeyError, ValueError, OSError):
         return None

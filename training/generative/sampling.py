@@ -14,6 +14,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from training.stages.loop import step_generator
+from worldsim.array_files import load_arrays
 from worldsim.atomic_files import atomic_path
 from worldsim.checkpoint import WEIGHTS_NAME
 from worldsim.diffusion.generator import Generator
@@ -58,9 +59,9 @@ def draw_samples(made: Generator, choice: SamplerChoice, labels: Int[Tensor, "n"
         path = folder / f"part_{k:03d}_of_{len(part)}.npz"
         if not path.is_file():
             _draw_part(made, choice, part, step_generator(seed, k), path)
-        with np.load(path) as kept:
-            frames.append(torch.from_numpy(kept["frames"]))
-            evaluations, seconds = int(kept["evaluations"]), seconds + float(kept["seconds"])
+        kept = load_arrays(path)
+        frames.append(torch.from_numpy(kept["frames"]))
+        evaluations, seconds = int(kept["evaluations"]), seconds + float(kept["seconds"])
     return Samples(frames=torch.cat(frames), evaluations=evaluations, seconds=seconds)
 
 

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from training.data.video_file import VideoFile
 from training.importers.importer import Importer
 from training.importers.recording import Origin, Recording, Signal
+from worldsim.array_files import load_array
 
 _FROM_EARTHS_CENTRE = (6.3e6, 6.4e6)
 """Where something drives [m]."""
@@ -107,12 +108,11 @@ def _read_can(folder: Path, start: float) -> Signal:
 
 
 def _load_array(path: Path, num_dims: int | None) -> np.ndarray:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
-    if (num_dims is not None and array.ndim != num_dims) or not len(array):
-        raise ValueError(f"{path} must be an array of {num_dims} dims, got {array.shape}")
+    array = load_array(path)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{path} must be an array of numbers, got one of {array.dtype}")
+    if (array.ndim != num_dims if num_dims is not None else not array.ndim) or not len(array):
+        raise ValueError(f"{path} must be an array of {num_dims or 'some'} dims with values, got {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{path} holds a value that is not finite at {np.argwhere(~np.isfinite(array))[0].tolist()}")
     return array.astype(np.float64)

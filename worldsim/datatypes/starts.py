@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import overload
 
 import numpy as np
 
+from worldsim.array_files import load_arrays
 from worldsim.atomic_files import atomic_path
 from worldsim.datatypes.clip_frames import decode_frames, encode_frames
 from worldsim.datatypes.known_road_users import KnownRoadUsers
@@ -89,14 +88,13 @@ class StartFile(Sequence[StartClip]):
             raise FileNotFoundError(f"no start clips at {path}")
         self.path = path
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = load_arrays(path)
             self._clips, self._frames = _read_clips(arrays), _FrameReader(arrays)
         except KeyError as error:
             raise ValueError(
                 f"{path}: no file of start clips of this version, it lacks {error}: cut the starts anew"
             ) from error
-        except (zipfile.BadZipFile, zlib.error, TypeError, ValueError, OSError, EOFError) as error:
+        except (TypeError, ValueError, IndexError) as error:
             raise ValueError(f"{path}: damaged, not a file of start clips: {error}") from error
         self._read: dict[int, StartClip] = {}
 

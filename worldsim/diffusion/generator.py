@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from worldsim.checkpoint import CONFIG_NAME, WEIGHTS_NAME, check_files, load_weights, save_weights, seal_checkpoint
-from worldsim.configs import build, save_config
+from worldsim.configs import CHECKSUMS, build, save_config
 from worldsim.diffusion import paths
 from worldsim.diffusion.guidance import drop_labels, guided
 from worldsim.diffusion.parameterization import Losses, Parameterization
@@ -134,13 +134,16 @@ class GeneratorConfig:
         """
         try:
             values = json.loads(path.read_text())
+            values.pop(CHECKSUMS, None)
             network = UNet3DConfig if values["architecture"] == "unet3d" else PatchDiTConfig
             values["network"] = build(network, values["network"])
             if values["autoencoder"] is not None:
                 values["autoencoder"] = build(VideoVAEConfig, values["autoencoder"])
             values["class_names"] = tuple(values["class_names"])
             return GeneratorConfig(**values)
-        except (json.JSONDecodeError, KeyError, ValueError, TypeError) as error:
+        except KeyError as error:
+            raise ValueError(f"{path}: not a GeneratorConfig: it lacks {error}") from error
+        except (AttributeError, ValueError, TypeError, RecursionError) as error:
             raise ValueError(f"{path}: not a GeneratorConfig: {error}") from error
 
 

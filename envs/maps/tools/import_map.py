@@ -105,7 +105,7 @@ def check_osm(source: Path) -> int:
         raise ValueError(f"{source} is PBF; `osmium cat {source} -o area.osm` makes the .osm file that is needed")
     try:
         root = ET.parse(source).getroot()
-    except (ET.ParseError, UnicodeDecodeError) as error:
+    except (ET.ParseError, LookupError, ValueError) as error:
         raise ValueError(f"{source} is not XML: {error}") from error
     if root.tag != "osm":
         raise ValueError(f"{source} is not an OpenStreetMap extract: its root is <{root.tag}>, not <osm>")

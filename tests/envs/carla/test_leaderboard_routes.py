@@ -94,3 +94,20 @@ def test_the_leaderboards_own_routes_lie_on_town01():
         direct = np.hypot(*np.diff(read.waypoints, axis=0).T).sum()
         assert direct < route.length < 1.1 * direct
         assert max(abs(route.project(point)[1]) for point in read.waypoints) < 1.0
+
+
+@pytest.mark.parametrize("number", ["nan", "-inf", "1e999"])
+def test_waypoints_that_are_no_numbers_are_named(tmp_path, number):
+    path = tmp_path / "routes.xml"
+    points = f'<waypoint x="1" y="1"/><waypoint x="2" y="{number}"/>'
+    path.write_text(f'<routes><route id="7" town="Town01">{points}</route></routes>')
+    with pytest.raises(RouteError, match=rf"routes.xml, route 7: waypoint 1 must have finite numbers, .*{number}"):
+        read_routes(path)
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "utf-7", "utf-16"])
+def test_an_encoding_that_cannot_be_read_is_named(tmp_path, encoding):
+    path = tmp_path / "routes.xml"
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?><routes/>')
+    with pytest.raises(RouteError, match=r"routes.xml is no XML: .*encoding"):
+        read_routes(path)

@@ -122,3 +122,11 @@ def test_all_that_is_not_supported_is_named_at_once(tmp_path, monkeypatch):
     said = str(caught.value)
     assert all(name in said for name in ("<VisibilityAction>", "<ByFate>", "<TimeOfDay>", "<GeoPosition>"))
     assert said.count("case.xosc:") == 4
+
+
+@pytest.mark.parametrize("encoding", ["klingon", "utf-7", "utf-16"])
+def test_an_encoding_that_cannot_be_read_is_named(tmp_path, encoding):
+    path = tmp_path / "scenario.xosc"
+    path.write_text(f'<?xml version="1.0" encoding="{encoding}"?><OpenSCENARIO/>')
+    with pytest.raises(ScenarioFileError, match=r"scenario.xosc:1: .*encoding"):
+        read_scenario_file(path)

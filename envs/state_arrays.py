@@ -1,12 +1,9 @@
-"""Whether what was read from a saved state can be: fields and shapes as their class has them, answers that are finite."""
+"""Whether what was read from a saved state can be: arrays of the shapes of their class, answers that are finite."""
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union
+from typing import Any
 
 import numpy as np
 
@@ -16,58 +13,6 @@ from worldsim.datatypes.vehicle import VEHICLE_NAMES
 
 MAY_BE_ANY = " ?"
 """Ends the shape of floats that may be infinite or NaN."""
-
-
-def check_fields(cls: type, values: Mapping[str, Any]) -> None:
-    """Hold the arguments of a class, a dataclass or a named tuple, against its annotations.
-
-    Raises:
-        ValueError: one of them is something else; names the field, its value and what would be right.
-    """
-    for name, hint in _hints(cls).items():
-        if name in values and not fits(values[name], hint):
-            right = hint.__name__ if isinstance(hint, type) else hint
-            raise ValueError(f"{cls.__name__}.{name} is {values[name]!r:.80}; right would be {right}")
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether `value` is what an annotation says, its elements included; True of annotations that say nothing."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if hint in (None, type(None)):
-        return value is None
-    if hint is float:
-        return isinstance(value, (int, float))
-    if origin in (Union, UnionType):
-        return any(fits(value, one) for one in arguments)
-    if origin is Literal:
-        return value in arguments
-    if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return all(fits(part, arguments[0]) for part in value)
-        return len(value) == len(arguments) and all(map(fits, value, arguments))
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return isinstance(value, origin) and all(fits(part, arguments[1]) for part in value.values())
-    if isinstance(origin, type):
-        return isinstance(value, origin)
-    # jaxtyping's classes say shapes too, whose letters mean something only within a function
-    kind = getattr(hint, "array_type", hint)
-    if isinstance(kind, TypeVar) or kind is Any:
-        return True
-    try:
-        return isinstance(value, kind)
-    except TypeError:  # a protocol that cannot be asked, or no class
-        return True
-
-
-@lru_cache(maxsize=None)
-def _hints(cls: type) -> Mapping[str, Any]:
-    """Of its fields; none of a class that names types which only type checkers import."""
-    try:
-        return typing.get_type_hints(cls)
-    except NameError:
-        return {}
 
 
 def check_shapes(instance: object, shapes: Mapping[str, str], to_array: Callable[[Any], np.ndarray | None]) -> None:
@@ -95,7 +40,9 @@ def check_shapes(instance: object, shapes: Mapping[str, str], to_array: Callable
         wanted = [int(dim) if dim.isdigit() else sizes.get(dim, (None, ""))[0] for dim in dims]
         found = list(array.shape)
         if len(found) != len(wanted) or any(w not in (None, f) for w, f in zip(wanted, found, strict=True)):
-            known = ", ".join(f"{dim} = {sizes[dim][0]} as in {sizes[dim][1]}" for dim in dims if dim in sizes and not dim.isdigit())
+            known = ", ".join(
+                f"{dim} = {sizes[dim][0]} as in {sizes[dim][1]}" for dim in dims if dim in sizes and not dim.isdigit()
+            )
             raise ValueError(f"{name} must be [{', '.join(dims)}]{known and ', ' + known}, got {found}")
         sizes |= {dim: (size, path) for dim, size in zip(dims, found, strict=True) if dim not in sizes}
         if not text.endswith(MAY_BE_ANY):
