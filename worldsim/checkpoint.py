@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -83,7 +85,10 @@ def save_tensors(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str
         try:
             save_file({name: value.contiguous() for name, value in tensors.items()}, str(temporary), metadata)
         except SafetensorError as error:
-            raise OSError(f"cannot write {path}: {error}") from error
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise OSError(f"cannot write {path}: {error}") from error
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def weights_checksum(module: nn.Module) -> str:

@@ -66,9 +66,9 @@ def imitation_losses(network: PixelNetwork, batch: PixelBatch, pictures: Tensor)
 
 def train_pixel_planner(network: PixelNetwork, samples: PixelSamples, config: CloneStageConfig, folder: Path) -> None:
     """Train `network`, or load what was trained before; the result lies at `result_path(folder)`."""
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if stage_done(network, result_path(folder)):
         return
-    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     device = network.route_unit.device
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:

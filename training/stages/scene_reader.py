@@ -135,10 +135,10 @@ def train_reader(
     if made is not None and not np.isin(made.positions, pictures.positions).all():
         raise ValueError(f"made pictures must be of every {config.stride}th frame of an episode, as the recorded ones")
     result = folder / "reader.safetensors"
+    # of a finished stage too: what is read off later depends, in its last bits, on how the weights lie in memory
+    reader.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     if stage_done(reader, result):
         return
-
-    reader.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     def loss_function(step: int, generator: torch.Generator) -> dict[str, Tensor]:
         batch = mixed_batch(pictures, made, config, step_rng(config.loop.seed, step))

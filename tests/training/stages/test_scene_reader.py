@@ -125,6 +125,8 @@ def test_of_what_is_never_told_the_reader_says_no(tmp_path: Path) -> None:
         again = SceneReader(CONFIG.reader)
         train_reader(again, pictures, None, config, folder)  # read, not made again
         assert torch.equal(again.scalars.weight, reader.scalars.weight)
+        lie = [[p.stride() for p in one.parameters()] for one in (reader, again)]
+        assert lie[0] == lie[1], "else the last bits of what they read differ, and a resumed run from a whole one"
 
 
 def test_shares_and_sizes_that_cannot_be_are_refused() -> None:
