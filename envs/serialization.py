@@ -281,7 +281,10 @@ def read_snapshot(world: SavedWorld, state: bytes | bytearray | memoryview) -> A
         if isinstance(envelope, dict):
             theirs = f"{envelope.get('world')} {envelope.get('config_digest')}"
         raise ValueError(f"a state of another world: it is of {theirs}, this is {ours[0]} {ours[1]}")
-    return world.codec.unpack(envelope.get("snapshot"))
+    snapshot = envelope.get("snapshot")
+    if not isinstance(snapshot, bytes):
+        raise ValueError(f"snapshot of a state is {snapshot!r:.60}; right would be bytes")
+    return world.codec.unpack(snapshot)
 
 
 def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
