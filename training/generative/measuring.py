@@ -41,8 +41,8 @@ def time_steps(
     models: Sequence[Generator], batches: Sequence[tuple[Tensor, Tensor | None]], repeats: int
 ) -> list[dict[str, float]]:
     """Median seconds of the steps of each model on its batch, the models' taken in turn: a training step with encoding
-    (`train_seconds`) and without (`encoded_train_seconds`; the same where there is no autoencoder), an evaluation of the
-    network (`sample_seconds`)."""
+    (`train_seconds`) and without (`encoded_train_seconds`, the same where there is no autoencoder), an evaluation of
+    the network (`sample_seconds`)."""
     taken: list[dict[str, list[float]]] = [{} for _ in models]
     for attempt in tqdm(range(repeats + 1), desc="timed steps", unit="round"):  # the first ones also prepare
         for made, (pixels, label), times in zip(models, batches, taken, strict=True):
