@@ -14,7 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from envs.config_values import plain_spec
 from envs.rewards import NO_REWARD, RewardConfig, reward
-from envs.serialization import SavedWorld, StateCodec, read_snapshot, write_snapshot
+from envs.serialization import SavedWorld, StateCodec, generator_state, read_snapshot, write_snapshot
 from envs.spaces import ObservationMode, Observer, action_space
 from envs.state_arrays import check_answer
 from envs.step_info import step_info
@@ -333,7 +333,14 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         )
 
     def restore(self, snapshot: EnvSnapshot) -> None:
-        """Continue exactly from a snapshot taken in this env."""
+        """Continue exactly from a snapshot taken in this env.
+
+        Raises:
+            ValueError: its `np_random` is of another bit generator, or the world refuses it; the env is as it was.
+        """
+        theirs, ours = snapshot.np_random["bit_generator"], type(self.np_random.bit_generator).__name__
+        if theirs != ours:
+            raise ValueError(f"np_random of the snapshot is a {theirs}, that of this env must be one too, got a {ours}")
         self._restorable().restore(snapshot.world)
         self._last, self._num_steps = snapshot.last, snapshot.num_steps
         random = self.np_random  # set in place: a generator is dear to make and to copy, its state is not
@@ -344,10 +351,11 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
         """The whole state of the env as bytes, for any process: world, clock, and what later resets will draw.
 
         Raises:
-            ValueError: reset was not called, the world cannot be set back, or the script of an actor is no dataclass.
+            ValueError: reset was not called, the world cannot be set back, the script of an actor is no dataclass, or
+                `np_random` has another bit generator than Gymnasium's PCG64.
         """
         world = write_snapshot(self._restorable())
-        random = self.np_random.bit_generator.state
+        random = generator_state(self.np_random)
         return _CODEC.pack(EnvSnapshot(world=world, last=self._last, num_steps=self._num_steps, np_random=random))
 
     def set_state(self, state: bytes | bytearray | memoryview) -> None:
@@ -394,11 +402,6 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
             )
         return cast("SavedWorld", self.world)
 
-    def _around(self, world: SavedWorld) -> DrivingEnv:
-        """An env like this one, of another world of its kind."""
-        inner = cast("World", world)
-        return DrivingEnv(inner, self.config, obs=self.obs, render_mode=self.render_mode, extra_obs=self.extra_obs)
-
     def _try(self, moment: EnvSnapshot) -> None:
         """A moment from elsewhere: whether a step leads on from it to an answer of which the env can say something."""
         self.restore(moment)
@@ -408,7 +411,8 @@ class DrivingEnv(gymnasium.Env[Any, np.ndarray]):
             self.process_step(after)
 
     def _branch(self) -> DrivingEnv:
-        other = self._around(branch(self._restorable()))
+        world = cast("World", branch(self._restorable()))
+        other = DrivingEnv(world, self.config, obs=self.obs, render_mode=self.render_mode, extra_obs=self.extra_obs)
         other._last, other._num_steps, other.spec = self._last, self._num_steps, self.spec
         other.np_random = copy.deepcopy(self.np_random)
         return other

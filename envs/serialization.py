@@ -128,7 +128,7 @@ class StateCodec:
         if isinstance(value, bytes):
             return {"bytes": array(np.frombuffer(value, np.uint8))}
         if isinstance(value, np.random.Generator):
-            return {"generator": _plain(value.bit_generator.state)}
+            return {"generator": generator_state(value)}
         if isinstance(value, IntEnum):
             return {"enum": self._name(type(value)), "value": int(value)}
         for kind in self.array_types:
@@ -287,8 +287,13 @@ def read_snapshot(world: SavedWorld, state: bytes | bytearray | memoryview) -> A
     return world.codec.unpack(snapshot)
 
 
-def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A bit generator's state with Python's integers."""
+def generator_state(generator: np.random.Generator) -> dict[str, Any]:
+    """The state of its bit generator with Python's integers.
+
+    Raises:
+        ValueError: it is another than PCG64.
+    """
+    state = generator.bit_generator.state
     if state["bit_generator"] != "PCG64":
         raise ValueError(f"a state holds generators of PCG64, got one of {state['bit_generator']}")
     return {key: _plain_part(value) for key, value in state.items()}

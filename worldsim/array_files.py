@@ -10,8 +10,12 @@ from typing import Any
 
 import numpy as np
 
-_DAMAGE = (OSError, ValueError, EOFError, SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, KeyError)
-"""What numpy raises of files that are cut short or garbled; it reads their headers as Python."""
+_DAMAGE = (
+    OSError, ValueError, EOFError, SyntaxError, KeyError, RuntimeError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy raises of files that are cut short or garbled: it reads their headers as Python, and zipfile takes a
+changed bit for a password or for a later version."""
 
 
 def load_array(path: Path, *, mapped: bool = False) -> np.ndarray:

@@ -142,6 +142,20 @@ def test_states_of_another_format_are_refused_by_their_number(tiny_checkpoint):
         env.set_state(old)
 
 
+def test_np_random_of_another_kind_is_refused_before_anything_changes(tiny_checkpoint):
+    env, other = (make("DriveDiT-v0", "state", tiny_checkpoint).unwrapped for _ in range(2))
+    for seed, one in enumerate((env, other)):
+        one.reset(seed=seed)
+    env.np_random = np.random.Generator(np.random.MT19937(0))
+    with pytest.raises(ValueError, match="holds generators of PCG64, got one of MT19937"):
+        env.get_state()
+    before = other.get_state()
+    with pytest.raises(ValueError, match=r"np_random of the snapshot is a MT19937, .* got a PCG64"):
+        other.restore(env.snapshot())
+    assert other.get_state() == before
+    env.restore(env.snapshot())
+
+
 def test_a_world_that_cannot_be_set_back_says_so():
     class Present(ConstantWorld):
         snapshot = restore = None  # type: ignore[assignment]

@@ -37,6 +37,18 @@ def test_a_damaged_file_is_named(tmp_path: Path, kind: str) -> None:
     assert refused > 200
 
 
+@pytest.mark.parametrize(("offset", "bit"), [(4, 6), (6, 0)], ids=["another version", "encrypted"])
+def test_a_flipped_bit_of_the_archive_is_damage(tmp_path: Path, offset: int, bit: int) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.zeros(3))
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\x01\x02")  # of the list at its end: made by, needs, flags
+    data[entry + offset + 2] ^= 1 << bit
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.npz: damaged"):
+        load_arrays(path)
+
+
 def test_what_is_not_there_and_what_is_the_other_kind_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no file of arrays at .*none\.npy"):
         load_array(tmp_path / "none.npy")

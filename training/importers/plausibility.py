@@ -21,7 +21,7 @@ _MOVING = 1.0
 _FASTEST = 120.0
 """No position moves faster [m/s]."""
 _GROWTH, _FALL, _SIDEWAYS = 6.0, 11.0, 12.0
-"""Accelerations that no road car keeps up: forward, braking, across [m/s²]."""
+"""Accelerations that road cars hardly reach: forward, braking, across [m/s²]."""
 _CRASH_STEPS = 2
 """So many steps a collision may take, in which speed changes by more than acceleration tells."""
 _LONGEST_WHEELBASE = 12.0
@@ -151,12 +151,14 @@ def _positions_alone(steps: _Steps, named: Mapping[str, str]) -> str:
 
 
 def _speed_alone(steps: _Steps, named: Mapping[str, str]) -> str:
+    if {"x", "y"} <= steps.values.keys() and _factor(np.abs(steps.mean("speed")), steps.driven(), 0.5) is not None:
+        return ""  # positions are the better witness
     change = steps.slope("speed")
     known = change[np.isfinite(change)]
     if (known > _GROWTH).sum() >= 4 or (known < -_FALL).sum() >= 2:
         return (
             f"{named['speed']} grows by up to {max(known):.3g} m/s² and falls by up to {max(-known):.3g} m/s² over "
-            f"{_STEP} s, as no road car's does: km/h, mph?"
+            f"{_STEP} s, as hardly any road car's does: km/h, mph?"
         )
     return ""
 

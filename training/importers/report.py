@@ -76,10 +76,12 @@ def _gaps(recording: Recording, config: ResampleConfig) -> list[str]:
         f"place{'s' if count > 1 else ''}, most by {jumps[most]:.6g} s after {recording.clock[most]:.12g} s: episodes "
         "are cut there"
     )
-    whole = sum(piece[-1] - piece[0] for piece in pieces(recording.clock, config.max_gap))
-    kept = sum(times[-1] - times[0] for times in episode_times(recording.clock, config))
-    if whole - kept > config.min_seconds:
-        text += f"; {whole - kept:.3g} of {whole:.4g} s are in pieces under {config.min_seconds:g} s and left out"
+    parts = pieces(recording.clock, config.max_gap)
+    whole = [part[-1] - part[0] for part in parts]
+    kept = [sum(map(len, episode_times(part, config))) / config.fps for part in parts]
+    lost = sum(max(0.0, a - b) for a, b in zip(whole, kept, strict=True))
+    if lost > config.min_seconds:
+        text += f"; {lost:.3g} of {sum(whole):.4g} s are in pieces under {config.min_seconds:g} s and left out"
     return [text]
 
 

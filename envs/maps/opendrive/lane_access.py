@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 
 from envs.maps.opendrive.text import read_number
 
-_CARS = {"passengercar", "autonomoustraffic"}
+_CARS = {"passengercar", "autonomoustraffic", "simulator", "throughtraffic"}
+"""Of whom an "allow" lets cars in; simulator is the ego of a driving simulator."""
 
 
 def keeps_cars_out(lane: ET.Element, where: str) -> bool:

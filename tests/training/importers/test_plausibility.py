@@ -52,6 +52,15 @@ def test_who_runs_into_something_is_not_doubted():
     assert doubts(speed=np.where(TIMES < 15, 0.5 * TIMES, 0.0), acceleration=0.5 * (TIMES < 15), **drive) == []
 
 
+def test_a_swift_car_is_not_doubted_where_its_positions_say_the_same():
+    speed = np.where(TIMES % 10 < 3, 8 * (TIMES % 10), 24 - 3.4 * (TIMES % 10 - 3))
+    x, y = (np.cumsum(speed * part) * 0.05 for part in (np.cos(YAW), np.sin(YAW)))
+    drive = {"speed": speed, "acceleration": None, "yaw_rate": None, "steer": None}
+    assert doubts(x=x, y=y, **drive) == []
+    (doubt,) = doubts(x=None, y=None, yaw=None, **drive)
+    assert "grows by up to 8 m/s² and falls by up to 3.4 m/s² over 0.5 s" in doubt
+
+
 def test_noisy_positions_are_not_doubted():
     noise = 0.1 * np.random.default_rng(0).standard_normal((2, len(TIMES)))
     assert doubts(x=X + noise[0], y=Y + noise[1]) == []

@@ -51,6 +51,16 @@ def test_what_was_not_read_and_where_the_clock_jumps_is_told(tmp_path, capsys):
     ) in out
 
 
+def test_where_episodes_are_short_nothing_is_told_to_be_left_out(tmp_path):
+    for name, count in (("short", 40), ("long", 1200)):
+        rows = [f"{k / 20 + (100 if k > 600 else 0)},8" for k in range(count)]
+        (tmp_path / f"{name}.csv").write_text("time,speed\n" + "\n".join(rows))
+    import_recordings(ImportConfig(source=tmp_path / "short.csv", out=tmp_path / "out"))
+    config = ResampleConfig(seconds_per_episode=1.0)
+    text = report(RolloutDataset(tmp_path / "out"), [read_states(tmp_path / "long.csv")], config)
+    assert text.endswith("most by 100.05 s after 30 s: episodes are cut there")
+
+
 def test_what_several_recordings_share_is_told_once_with_the_first_one(tmp_path, capsys):
     for name, factor in (("sound", 1), ("one", 3.6), ("two", 3.5), ("three", 3.7)):
         rows = [f"{k / 20},{k / 2},0,0,{10 * factor}" for k in range(80)]

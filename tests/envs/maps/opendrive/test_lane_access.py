@@ -43,6 +43,7 @@ def test_cars_are_kept_out(elements: tuple[str, ...]) -> None:
     [
         (access("allow", "bus"), access("allow", "passengerCar")),
         (access("allow", "autonomousTraffic"),),
+        (access("allow", "simulator"),),
         (access("deny", "bicycle"), access("deny", "none")),
         (access("", "pedestrian"),),
     ],
