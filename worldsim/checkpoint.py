@@ -34,11 +34,14 @@ def check_files(folder: Path, files: Sequence[str]) -> None:
     of them have none there, as all have in folders written before there were checksums.
 
     Raises:
-        ValueError: a file is not the one that the config was written with; names both.
+        ValueError: a file is not the one that the config was written with; names both. Or the config's checksums are
+            none.
     """
     path = folder / CONFIG_NAME
     try:
         recorded = json.loads(path.read_text()).get(CHECKSUMS, {})
+        if not isinstance(recorded, dict):
+            raise TypeError(f"got {recorded!r:.80}")
         unchecked = [name for name in files if (folder / name).is_file() and name not in recorded]
         for name in (name for name in files if name in recorded):
             if (found := _file_checksum(folder / name)) != recorded[name]:

@@ -85,6 +85,15 @@ def test_a_world_of_before_checksums_is_loaded_with_a_warning_until_it_is_saved_
         WorldModel.load(tmp_path)
 
 
+@pytest.mark.parametrize("instead", [[], "x", 5, None])
+def test_what_is_no_object_of_checksums_is_refused(tmp_path: Path, instead: object) -> None:
+    random_model().save(tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(values | {"checksums": instead}))
+    with pytest.raises(ValueError, match=r"config.json: checksums must be an object of files' CRC-32: got"):
+        WorldModel.load(tmp_path)
+
+
 def test_weights_that_are_no_numbers_are_named(tmp_path: Path) -> None:
     model = random_model()
     with torch.no_grad():

@@ -41,12 +41,12 @@ def warn_of_implausible_roads(roads: Sequence[Road]) -> None:
 
 def warn_of_steps_between(lanes: Mapping[LaneKey, Lane], road_ids: Mapping[int, str]) -> None:
     """Name the roads at whose end the road that follows is higher or lower."""
-    steps = {
-        (road_ids[key[0]], road_ids[other[0]]): abs(float(lanes[other].z[0] - lane.z[-1]))
-        for key, lane in lanes.items()
-        for other in lane.successors
-    }
-    high = {pair: step for pair, step in steps.items() if step > HIGHEST_STEP}
+    high: dict[tuple[str, str], float] = {}
+    for key, lane in lanes.items():
+        for other in lane.successors:
+            pair, step = (road_ids[key[0]], road_ids[other[0]]), abs(float(lanes[other].z[0] - lane.z[-1]))
+            if step > max(HIGHEST_STEP, high.get(pair, 0.0)):
+                high[pair] = step
     if high:
         (before, after), step = max(high.items(), key=lambda item: item[1])
         more = f" ({len(high)} such links)" if len(high) > 1 else ""
