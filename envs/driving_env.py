@@ -18,7 +18,7 @@ from envs.serialization import SavedWorld, StateCodec, generator_state, read_sna
 from envs.spaces import ObservationMode, Observer, action_space
 from envs.state_arrays import check_answer
 from envs.step_info import step_info
-from envs.world import EditableWorld, Restorable, World, WorldStep, branch
+from envs.world import EVENT_THRESHOLD, EditableWorld, Restorable, World, WorldStep, branch
 from worldsim.datatypes.scene import CONTROL_NAMES, SceneState, control_from_action
 from worldsim.datatypes.start_clip import StartClip
 from worldsim.editing.edits import Edit, read_edits
@@ -41,8 +41,8 @@ class DrivingEnvConfig:
     """
 
     max_episode_seconds: float = 60.0
-    end_on_collision: float = 0.5
-    end_off_road: float = 0.5
+    end_on_collision: float = EVENT_THRESHOLD
+    end_off_road: float = EVENT_THRESHOLD
     end_at_route_end: bool = True
     trust_threshold: float = 0.0
     reward: RewardConfig = RewardConfig()  # noqa: RUF009 (frozen)

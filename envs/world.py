@@ -22,6 +22,10 @@ class WorldLostError(ConnectionError):
     """A world behind a connection broke off in an episode, which is lost; `reset` may bring the world back."""
 
 
+EVENT_THRESHOLD = 0.5
+"""Probability of a collision, or of being off the road, above which an instant counts as one."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorldStep:
     """What a world answers: what is true at instant `t+1`, the result of control `a_t`; `World.frame` shows it.

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-EVENT_THRESHOLD = 0.5
-"""Probability of a collision, or of being off the road, above which it counts as one."""
+from envs.world import EVENT_THRESHOLD
 
 
 def is_fair_start(collision: np.ndarray | float, off_road: np.ndarray | float) -> np.ndarray:

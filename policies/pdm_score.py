@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.world import EVENT_THRESHOLD
 from policies.comfort import MIN_INSTANTS, comfortable_instants, smooth_motion
 from worldsim.datatypes.boxes import overlap
 from worldsim.datatypes.scene import EgoColumn, LaneColumn, ObjectColumn, ObjectKind, SceneState
@@ -28,8 +29,6 @@ RETURN = 0.25
 """Who is outside at the start may get so much farther out: a car that turns back swings its tail out [m]."""
 LEAST_PROGRESS = 5.0
 """Where no more progress can be made, none is asked for, as in NAVSIM [m]."""
-THRESHOLD = 0.5
-"""Probability from which an event that a world reports has happened."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,9 +104,9 @@ def score_drives(
     several = _in_several_lanes(scenes, size)
     scored, onset, danger = _find_contacts(scenes, several, size)
     if collision is not None:
-        unlisted = (collision > THRESHOLD) & ~onset
+        unlisted = (collision > EVENT_THRESHOLD) & ~onset
         scored = np.where(unlisted, 0.0, scored)
-    off = off_road > THRESHOLD if off_road is not None else _leaves_road(scenes, size, edges)
+    off = off_road > EVENT_THRESHOLD if off_road is not None else _leaves_road(scenes, size, edges)
     ran = np.zeros((n, h), bool) if violation is None else violation
 
     no_collision, drivable_area = scored.min(axis=1), _share(~off.any(axis=1))

@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from envs.world import EVENT_THRESHOLD
 from policies.drive import Rollout
 from scenarios.measures import route_offsets
-from scenarios.metrics.collision import THRESHOLD
 from scenarios.metrics.signal_violations import describe_red_lights
 
 Bound = Literal["at most", "at least"]
@@ -68,8 +68,8 @@ class PassCriteria:
     """
 
     min_progress: float
-    max_collision: float = THRESHOLD
-    max_off_road: float = THRESHOLD
+    max_collision: float = EVENT_THRESHOLD
+    max_off_road: float = EVENT_THRESHOLD
     max_red_lights: int | None = None
     max_stop_signs: int | None = None
     max_route_offset: float | None = None

@@ -7,9 +7,10 @@ from html import escape
 
 import numpy as np
 
+from envs.world import EVENT_THRESHOLD
 from scenarios.colors import BAD, CAR, EGO, FAINT, GOOD, INK, INVALID, USERS
 from scenarios.coverage import ParameterCoverage
-from scenarios.metrics.collision import THRESHOLD, first_event
+from scenarios.metrics.collision import first_event
 from scenarios.rollout_files import SavedDrive
 from scenarios.statistics import Interval
 from worldsim.datatypes.boxes import corners
@@ -47,7 +48,7 @@ def top_view_svg(drive: SavedDrive) -> str:
     second, fainter the longer ago, and the ego at a collision or the road's edge in red."""
     start, yaw0 = drive.vehicles[0], float(drive.vehicles[0, VehicleColumn.YAW])
     path = to_vehicle_frame(start, drive.vehicles[:, :2])
-    event = first_event(np.maximum(drive.collision, drive.off_road), THRESHOLD)
+    event = first_event(np.maximum(drive.collision, drive.off_road), EVENT_THRESHOLD)
     last = len(path) - 1 if event is None else event
     low, high = _view(path[: last + 1])
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from envs.world import EVENT_THRESHOLD
 from policies.drive import Rollout
 from scenarios.measures import ShownActors
-from scenarios.metrics.collision import THRESHOLD, first_event
+from scenarios.metrics.collision import first_event
 from scenarios.scenario import Case
 from worldsim.datatypes.scene import LaneColumn
 
@@ -112,7 +113,7 @@ def why_invalid(realised: Sequence[Realised], rollout: Rollout, config: Validity
     if config.truth:
         return ""
 
-    event = first_event(np.maximum(rollout.collision, rollout.off_road), THRESHOLD)
+    event = first_event(np.maximum(rollout.collision, rollout.off_road), EVENT_THRESHOLD)
     judged = slice(0, len(rollout.collision) if event is None else event + 1)
     if config.pictures:
         doubted = rollout.trust[judged] < config.min_trust

@@ -15,6 +15,7 @@ from envs.learned.scripted_actors import Scripted
 from envs.maps.route import Route, RouteStops
 from envs.scripted_actors import ActorScript, ActorState, DirectedScene, Director, DirectorState
 from envs.serialization import ArrayLike, StateCodec
+from envs.state_shapes import SHARED_SHAPES
 from worldsim.actors.actors import Actors
 from worldsim.datatypes.known_road_users import KnownRoadUsers
 from worldsim.datatypes.layout import Layout, LineKind
@@ -55,7 +56,7 @@ _STATE_TYPES = (
     Objects,
 )  # fmt: skip
 
-SHAPES: dict[type, dict[str, str]] = {
+SHAPES: dict[type, dict[str, str]] = SHARED_SHAPES | {
     TrackedState: {
         "vehicles": "1 6", "commands": "1", "times": "1", "ground": "1 2", "actors.states": "1 s 10 ?",
         "actors.kinds": "1 s", "actors.vacant": "1 s", "actors.traits": "1 s 12 ?", "preview.points": "1 p 2",
@@ -63,12 +64,7 @@ SHAPES: dict[type, dict[str, str]] = {
         "preview.arcs": "1", "preview.on_route": "1",
     },
     Routes: {"points": "1 r 2", "arcs": "1 r", "lanes": "1 r 4 ?", "counts": "1"},
-    Route: {
-        "points": "n 2", "z": "n", "yaw": "n", "half_width": "n", "speed_limit": "n", "command": "n", "lanes": "n",
-    },
-    RouteStops: {"s": "k", "signals": "k"},
     RouteSignals: {"s": "1 k ?", "kinds": "1 k", "cycles": "1 k 4 ?", "known": "1"},
-    SignalCompliance: {"stopped": "1", "red_light": "1", "stop_sign_missed": "1"},
     Surroundings: {"light_cycles": "g 4 ?", "parked_ids": "u", "sun": "3 ?", "route_turns": "t 3 ?"},
     GeneratedState: {"latent.latents": "1 k c h w", "picture.style": "1 y", "picture.signals": "1 z ?"},
     KeyValue: {"keys": "1 a t d", "values": "1 a t d"},
@@ -80,12 +76,6 @@ SHAPES: dict[type, dict[str, str]] = {
     KeyFrames: {
         "_last_axes": "3 3", "_last_position": "3", "_depths": "f h w ?", "_axes": "f 3 3", "_positions": "f 3",
     },
-    SceneState: {
-        "ego": "4", "lane": "4", "route": "p 2", "lead": "2", "command": "", "objects": "o 6", "object_kinds": "o",
-        "ego_valid": "4", "lane_valid": "4", "route_valid": "p", "lead_valid": "", "signal": "",
-        "signal_distance": "", "signal_valid": "",
-    },
-    ExternalActors: {"ids": "n", "heights": "n", "colors": "n 3", "braking": "n"},
 }  # fmt: skip
 """Of arrays in a state of one drive, for `check_shapes`."""
 

@@ -25,6 +25,7 @@ from envs.road.traffic.vehicles import BackgroundVehicles
 from envs.scripted_actors import ActorScript, ActorState, DirectedScene, Director, DirectorState
 from envs.serialization import StateCodec
 from envs.signals_ahead import SignalsAhead
+from envs.state_shapes import SHARED_SHAPES
 from worldsim.datatypes.layout import BOX_NAMES, FOOTPRINT_COLUMNS, BoxColumn, Layout
 from worldsim.datatypes.route import LANE_RANGE
 from worldsim.datatypes.route_signals import RouteSignals, SignalCompliance
@@ -227,12 +228,8 @@ class RoadEpisode:
         return other
 
 
-SHAPES: dict[type, dict[str, str]] = {
+SHAPES: dict[type, dict[str, str]] = SHARED_SHAPES | {
     RoadEpisode: {"vehicle": "6"},
-    Route: {
-        "points": "n 2", "z": "n", "yaw": "n", "half_width": "n", "speed_limit": "n", "command": "n", "lanes": "n",
-    },
-    RouteStops: {"s": "k", "signals": "k"},
     RoadView: {
         "objects.kinds": "n", "objects.boxes": "n 5", "objects.speeds": "n", "objects.z": "n", "heights": "n",
         "colors": "n 3", "braking": "n", "phases": "n", "pose": "3", "cycles": "g 4",
@@ -255,13 +252,6 @@ SHAPES: dict[type, dict[str, str]] = {
         "acceleration": "n", "lateral_speed": "n", "waited": "n", "granted": "n", "halted": "n", "hit_by_ego": "n",
     },
     SignalsAhead: {"shown": "1 k", "front": "1", "lines.s": "1 k ?", "lines.kinds": "1 k", "lines.cycles": "1 k 4 ?"},
-    SignalCompliance: {"stopped": "1", "red_light": "1", "stop_sign_missed": "1"},
-    SceneState: {
-        "ego": "4", "lane": "4", "route": "p 2", "lead": "2", "command": "", "objects": "o 6", "object_kinds": "o",
-        "ego_valid": "4", "lane_valid": "4", "route_valid": "p", "lead_valid": "", "signal": "",
-        "signal_distance": "", "signal_valid": "",
-    },
-    ExternalActors: {"ids": "n", "heights": "n", "colors": "n 3", "braking": "n"},
 }  # fmt: skip
 """Of arrays in an episode, for `check_shapes`."""
 

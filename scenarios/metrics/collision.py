@@ -8,14 +8,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from envs.world import EVENT_THRESHOLD
 from scenarios.metrics.drivable_area import off_drivable_area
 from scenarios.metrics.drive_record import DriveRecord, velocity
 from scenarios.metrics.metric_value import Metric, MetricValue
 from worldsim.datatypes.boxes import separation
 from worldsim.datatypes.scene import BOX_COLUMNS, ObjectColumn, ObjectKind
 
-THRESHOLD = 0.5
-"""Probability from which an instant counts as a collision, and likewise as off the road."""
 REAR_ANGLE = np.radians(150.0)
 """Who is farther round than this from straight ahead is behind [rad]."""
 
@@ -170,7 +169,7 @@ def neuroncap_score(impact: float, reference_speed: float) -> float:
     return 4.0 * max(0.0, 1.0 - impact / max(reference_speed, 1e-6))
 
 
-def first_event(probability: np.ndarray, threshold: float = THRESHOLD) -> int | None:
+def first_event(probability: np.ndarray, threshold: float = EVENT_THRESHOLD) -> int | None:
     """The first instant of probabilities [t] above the threshold; None if there is none."""
     above = np.flatnonzero(np.asarray(probability) > threshold)
     return int(above[0]) if len(above) else None

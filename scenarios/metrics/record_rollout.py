@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from envs.world import EVENT_THRESHOLD
 from policies.drive import Rollout
-from scenarios.metrics.collision import THRESHOLD
 from scenarios.metrics.drivable_area import distance_outside
 from scenarios.metrics.drive_record import DriveRecord
 from worldsim.datatypes.layout import AreaKind, Layout
@@ -64,8 +64,8 @@ def record_rollout(
         drive,
         in_junction=None if junctions is None else distance_outside(junctions, drive.ego[:, :2]) <= 0,
         drivable=None if areas is None else tuple(areas[AreaKind.DRIVABLE] + areas[AreaKind.JUNCTION]) or None,
-        contact=rollout.collision > THRESHOLD,
-        off_road=rollout.off_road > THRESHOLD,
+        contact=rollout.collision > EVENT_THRESHOLD,
+        off_road=rollout.off_road > EVENT_THRESHOLD,
         wrong_way=rollout.wrong_way,
         red_light=rollout.red_light,
         stop_sign_missed=rollout.stop_sign_missed,
